@@ -1,0 +1,83 @@
+"""What happened: the only thing the engine tells the world.
+
+Events are numbered within a run; the order of events is their number, not their time. Values do not travel in them: a
+state holds its value, or a reference to it. Whoever wants to know implements `EventSink`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from flowbook.engine.state import State
+
+__all__ = ["FLOW", "Decided", "Event", "EventSink", "Logged", "StateChanged"]
+
+#: The key under which a flow's own states are told.
+FLOW = ""
+
+
+class StateChanged:
+    """Task `key` (or the flow itself, `FLOW`) went to `state`. Slots by hand: a run makes two for every task."""
+
+    __slots__ = ("key", "seq", "state")
+
+    def __init__(self, seq: int, key: str, state: State) -> None:
+        self.seq = seq
+        self.key = key
+        self.state = state
+
+    @property
+    def at(self) -> float:
+        """Seconds since the epoch."""
+        return self.state.at
+
+    def __repr__(self) -> str:
+        return f"StateChanged({self.seq}, {self.key!r}, {self.state!r})"
+
+
+class Logged:
+    """Task `key` logged or printed `text`; `level` as in `logging`, prints at INFO."""
+
+    __slots__ = ("at", "key", "level", "seq", "text")
+
+    def __init__(self, seq: int, key: str, at: float, level: int, text: str) -> None:
+        self.seq = seq
+        self.key = key
+        self.at = at
+        self.level = level
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"Logged({self.seq}, {self.key!r}, {self.level}, {self.text!r})"
+
+
+class Decided:
+    """A person decided about task `key`: `action` is "resume", "retry" or "cancel"; `by` says who, `note` why."""
+
+    __slots__ = ("action", "at", "by", "key", "note", "seq")
+
+    def __init__(self, seq: int, key: str, at: float, action: str, by: str, note: str) -> None:  # noqa: PLR0913
+        self.seq = seq
+        self.key = key
+        self.at = at
+        self.action = action
+        self.by = by
+        self.note = note
+
+    def __repr__(self) -> str:
+        return f"Decided({self.seq}, {self.key!r}, {self.action!r}, by={self.by!r})"
+
+
+Event = StateChanged | Logged | Decided
+
+
+class EventSink(Protocol):
+    """Receives a run's events, in the thread where they happen: from several at once, so it must take care of itself.
+
+    `emit` returns only when what must not be lost is safe: nothing downstream starts before. It must not raise.
+    """
+
+    def emit(self, event: Event) -> None:
+        """Take one event."""
+        ...

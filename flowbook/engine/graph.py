@@ -1,0 +1,150 @@
+"""The compiled flow: task specs by key, in an order in which they can run.
+
+Frozen, keys only: a spec carries its Task opaquely, to run it and to hand it to user callables. Pure: no clock, no I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowbook.exceptions import CycleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import timedelta
+
+__all__ = ["Binding", "CachePolicy", "Graph", "RetryPolicy", "TaskSpec", "child_key", "sort_keys"]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One edge into a task.
+
+    Attributes:
+        upstream: key of the task it comes from.
+        argument: name in `run`, or None where only the state matters.
+        mapped: whether each child gets one element.
+        flattened: whether one level of nesting is taken off first.
+        edge: the author's Edge, opaque; given to triggers.
+    """
+
+    upstream: str
+    argument: str | None
+    mapped: bool
+    flattened: bool
+    edge: object
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and when a failed attempt is made again; `on` limits it to these exceptions."""
+
+    max_retries: int
+    delay_s: float
+    on: tuple[type[BaseException], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """How long an output serves other runs, who says whether it fits, and a key shared between flows."""
+
+    duration: timedelta
+    validator: Callable[..., bool]
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskSpec:
+    """What is known of a task before it runs. `trigger` None is all_successful, the common case made cheap."""
+
+    key: str
+    name: str
+    task: object
+    run: Callable[..., object]
+    bindings: tuple[Binding, ...] = ()
+    #: Keys of all upstream tasks, each once, in order of definition.
+    upstream: tuple[str, ...] = ()
+    constants: Mapping[str, object] | None = None
+    trigger: Callable[..., bool] | None = None
+    is_manual: bool = False
+    is_mapped: bool = False
+    is_parameter: bool = False
+    skip_on_upstream_skip: bool = True
+    retry: RetryPolicy | None = None
+    cache: CachePolicy | None = None
+    timeout_s: float | None = None
+    handlers: tuple[Callable[..., object], ...] = ()
+    log_stdout: bool = False
+    #: Whether the value may be stored, as an output or as another task's input.
+    keep: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """A flow's tasks in topological order, with their children.
+
+    Attributes:
+        name: of the flow.
+        specs: key to spec, in topological order.
+        children: key to the keys of the tasks directly downstream, each once.
+        terminal: keys without children.
+        reference: keys whose states decide the flow's; the terminal ones unless the author said otherwise.
+        flow: the author's Flow, opaque; given to its state handlers.
+    """
+
+    name: str
+    specs: Mapping[str, TaskSpec]
+    children: Mapping[str, tuple[str, ...]]
+    terminal: tuple[str, ...]
+    reference: tuple[str, ...]
+    flow: object = None
+
+    def downstream(self, keys: Iterable[str]) -> set[str]:
+        """Return `keys` and all that lies below them."""
+        seen = set(keys)
+        stack = list(seen)
+        while stack:
+            fresh = [child for child in self.children[stack.pop()] if child not in seen]
+            seen.update(fresh)
+            stack.extend(fresh)
+        return seen
+
+
+def child_key(key: str, index: int) -> str:
+    """Return the key of the `index`-th child of mapped task `key`, e.g. `clean[3]`."""
+    return f"{key}[{index}]"
+
+
+def sort_keys(children: Mapping[str, Sequence[str]], indegree: Mapping[str, int]) -> list[str]:
+    """Return the keys so that each comes after its upstream (Kahn 1962); ties in the order given.
+
+    Raises:
+        CycleError: naming the tasks of one ring.
+    """
+    left = dict(indegree)
+    order = [key for key, count in left.items() if not count]
+    for key in order:
+        for child in children[key]:
+            left[child] -= 1
+            if not left[child]:
+                order.append(child)
+    if len(order) < len(left):
+        raise _cycle(children, {key for key, count in left.items() if count})
+    return order
+
+
+def _cycle(children: Mapping[str, Sequence[str]], stuck: set[str]) -> CycleError:
+    path: list[str] = []
+    #: Every stuck key has a stuck parent, so walking upwards must meet itself.
+    parents = {child: key for key in children if key in stuck for child in children[key] if child in stuck}
+    key = next(key for key in children if key in parents)
+    while key not in path:
+        path.append(key)
+        key = parents[key]
+    ring = [*path[path.index(key) :], key][::-1]
+    msg = (
+        f"Tasks wait on each other: {' -> '.join(ring)}. "
+        f"Remove one of these edges, or split {ring[0]!r} in two."
+    )
+    return CycleError(msg, ring=ring[:-1])
