@@ -16,6 +16,7 @@ __all__ = [
     "DefinitionError",
     "ExecutorError",
     "FlowbookError",
+    "HandlerError",
     "InfrastructureError",
     "ParameterError",
     "ResultGoneError",
@@ -86,6 +87,10 @@ class ContextKeyError(RunError, AttributeError, KeyError):
 
 class UnpicklableError(RunError):
     """A value can't be pickled, so it can't be kept; `member` is the path to the part at fault."""
+
+
+class HandlerError(RunError):
+    """A state handler raised, or returned something that is not a state; never retried."""
 
 
 class ResultGoneError(RunError):

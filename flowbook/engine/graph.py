@@ -5,16 +5,20 @@ Frozen, keys only: a spec carries its Task opaquely, to run it and to hand it to
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from flowbook.exceptions import CycleError
+from flowbook.exceptions import CycleError, UnknownTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
 
 __all__ = ["Binding", "CachePolicy", "Graph", "RetryPolicy", "TaskSpec", "child_key", "sort_keys"]
+
+_NAMED_AT_MOST = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,14 @@ class TaskSpec:
     #: Keys of all upstream tasks, each once, in order of definition.
     upstream: tuple[str, ...] = ()
     constants: Mapping[str, object] | None = None
+    #: Sequences written in the flow itself, one element for each child.
+    mapped_constants: Mapping[str, object] | None = None
     trigger: Callable[..., bool] | None = None
     is_manual: bool = False
     is_mapped: bool = False
     is_parameter: bool = False
+    #: Whether something upstream is mapped and read whole.
+    reads_mapped: bool = False
     skip_on_upstream_skip: bool = True
     retry: RetryPolicy | None = None
     cache: CachePolicy | None = None
@@ -100,6 +108,27 @@ class Graph:
     reference: tuple[str, ...]
     flow: object = None
 
+    def key_of(self, task: object) -> str:
+        """Return the key of `task`: the author's Task, its key, or a child's key such as `clean[3]`.
+
+        Raises:
+            UnknownTaskError: if there is no such task; the known keys are in the message.
+        """
+        if isinstance(task, str):
+            if task in self.specs:
+                return task
+            parent, bracket, index = task.rstrip("]").rpartition("[")
+            if bracket and task.endswith("]") and index.isdigit() and self.specs.get(parent) is not None:
+                return task
+        else:
+            for key, spec in self.specs.items():
+                if spec.task is task:
+                    return key
+            name = getattr(task, "name", None)
+            if isinstance(name, str) and sum(spec.name == name for spec in self.specs.values()) == 1:
+                return next(key for key, spec in self.specs.items() if spec.name == name)
+        raise _unknown(self, task)
+
     def downstream(self, keys: Iterable[str]) -> set[str]:
         """Return `keys` and all that lies below them."""
         seen = set(keys)
@@ -109,6 +138,15 @@ class Graph:
             seen.update(fresh)
             stack.extend(fresh)
         return seen
+
+
+def _unknown(graph: Graph, task: object) -> UnknownTaskError:
+    name = task if isinstance(task, str) else getattr(task, "name", repr(task))
+    close = difflib.get_close_matches(str(name), list(graph.specs), n=1)
+    known = ", ".join(islice(graph.specs, _NAMED_AT_MOST)) or "none"
+    hint = f"Did you mean {close[0]!r}?" if close else f"Its tasks: {known}{', ...' if len(graph.specs) > _NAMED_AT_MOST else ''}."
+    msg = f"Flow {graph.name!r} has no task {name!r}. {hint}"
+    return UnknownTaskError(msg, key=str(name))
 
 
 def child_key(key: str, index: int) -> str:

@@ -1,0 +1,126 @@
+"""`flowbook.context`: what user code can read about its run without being given it.
+
+One ContextVar holds a chain of frames; threads, async tasks and workers each see their own. Entering copies nothing. The
+engine sets frames and never reads them to decide.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any
+
+from flowbook.exceptions import ContextKeyError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+__all__ = ["MISSING", "Context", "Frame", "FrameToken", "context", "current_frame", "enter_frame", "leave_frame"]
+
+MISSING: Any = object()
+
+
+class Frame:
+    """Some values, and the frame around it. Subclasses may compute values when they are asked for."""
+
+    __slots__ = ("parent", "values")
+
+    def __init__(self, values: Mapping[str, object], parent: Frame | None = None) -> None:
+        self.values = values
+        self.parent = parent
+
+    def find(self, name: str) -> object:
+        """Return the value of `name` in this frame alone, or MISSING."""
+        return self.values.get(name, MISSING)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names this frame holds."""
+        return tuple(self.values)
+
+
+FrameToken = Token[Frame | None]
+_FRAME: ContextVar[Frame | None] = ContextVar("flowbook_frame", default=None)
+
+current_frame = _FRAME.get
+enter_frame = _FRAME.set
+leave_frame = _FRAME.reset
+
+
+class Context:
+    """Read-only view of the frames of whoever asks; `with context(key="abc"):` adds one."""
+
+    __slots__ = ()
+
+    def __call__(self, **values: object) -> _Entered:
+        """Return a context manager in which these values are seen, by what it calls and the runs it starts."""
+        return _Entered(values)
+
+    def get(self, name: str, default: object = None) -> Any:  # noqa: ANN401  # users put anything in
+        """Return the innermost value of `name`, or `default`."""
+        frame = _FRAME.get()
+        while frame is not None:
+            value = frame.find(name)
+            if value is not MISSING:
+                return value
+            frame = frame.parent
+        return default
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all values seen here, as a new dict."""
+        found: dict[str, Any] = {}
+        frame = _FRAME.get()
+        while frame is not None:
+            for name in frame.names():
+                found.setdefault(name, frame.find(name))
+            frame = frame.parent
+        return found
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401
+        value = self.get(name, MISSING)
+        if value is MISSING:
+            msg = (
+                f"The context has no {name!r}. Run inside `with flowbook.context({name}=...)`, "
+                f"or read it with context.get({name!r}, default)."
+            )
+            raise ContextKeyError(msg, name=name)
+        return value
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        msg = f"The context is read-only, {name!r} was not set. Use `with flowbook.context({name}=...)`."
+        raise AttributeError(msg)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name, MISSING) is not MISSING
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.to_dict()})
+
+    def __repr__(self) -> str:
+        return f"<flowbook.context: {', '.join(sorted(self.to_dict())) or 'empty'}>"
+
+
+class _Entered:
+    __slots__ = ("_token", "_values")
+
+    def __init__(self, values: dict[str, object]) -> None:
+        self._values = values
+        self._token: FrameToken | None = None
+
+    def __enter__(self) -> Context:
+        self._token = enter_frame(Frame(self._values, current_frame()))
+        return context
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is not None:
+            leave_frame(self._token)
+            self._token = None
+
+
+context = Context()

@@ -1,0 +1,75 @@
+"""Lists, tuples, sets and dicts that hold tasks become tasks which gather them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowbook.core.task import Task
+
+__all__ = ["Dict", "List", "Set", "Tuple", "as_task", "holds_tasks"]
+
+
+class List(Task):
+    """Gathers its inputs into a list."""
+
+    def run(self, **items: Any) -> Any:  # noqa: ANN401
+        """Return the items in their order."""
+        return _ordered(items)
+
+
+class Tuple(Task):
+    """Gathers its inputs into a tuple."""
+
+    def run(self, **items: Any) -> Any:  # noqa: ANN401
+        """Return the items in their order."""
+        return tuple(_ordered(items))
+
+
+class Set(Task):
+    """Gathers its inputs into a set."""
+
+    def run(self, **items: Any) -> Any:  # noqa: ANN401
+        """Return the items."""
+        return set(_ordered(items))
+
+
+class Dict(Task):
+    """Gathers its inputs into a dict; its keys are known when the flow is written."""
+
+    def __init__(self, keys: tuple[object, ...]) -> None:
+        super().__init__()
+        self.keys = keys
+
+    def run(self, **items: Any) -> Any:  # noqa: ANN401
+        """Return the items under their keys."""
+        return dict(zip(self.keys, _ordered(items), strict=True))
+
+
+_GATHER: dict[type, type[Task]] = {list: List, tuple: Tuple, set: Set}
+
+
+def holds_tasks(value: object) -> bool:
+    """Return whether `value` is a task, or a list, tuple, set or dict with one inside."""
+    if isinstance(value, Task):
+        return True
+    if type(value) in _GATHER:
+        return any(holds_tasks(item) for item in value)  # type: ignore[attr-defined]  # a list, tuple or set
+    return type(value) is dict and any(holds_tasks(item) for item in value.values())
+
+
+def as_task(value: object) -> tuple[Task, dict[str, object]]:
+    """Return the task that stands for `value`, which holds tasks, and the inputs to bind to it (none for a task itself)."""
+    if isinstance(value, Task):
+        return value, {}
+    if isinstance(value, dict):
+        return Dict(tuple(value)), _numbered(value.values())
+    return _GATHER[type(value)](), _numbered(value)
+
+
+def _numbered(items: Any) -> dict[str, object]:  # noqa: ANN401
+    ordered = sorted(items, key=repr) if isinstance(items, set) else list(items)
+    return {f"item_{index}": item for index, item in enumerate(ordered)}
+
+
+def _ordered(items: dict[str, Any]) -> list[Any]:
+    return [items[f"item_{index}"] for index in range(len(items))]

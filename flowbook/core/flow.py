@@ -1,0 +1,422 @@
+"""A flow: tasks, the edges between them, and how they are compiled and run."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, Self
+
+from flowbook.core.annotations import Annotation, flatten
+from flowbook.core.building import current_flow, enter_flow, leave_flow
+from flowbook.core.collections import as_task, holds_tasks
+from flowbook.core.edge import Edge
+from flowbook.core.parameter import Parameter
+from flowbook.core.run import FlowRun, start_run
+from flowbook.core.task import Task, is_mapped_argument
+from flowbook.engine.graph import Binding, Graph, sort_keys
+from flowbook.exceptions import DefinitionError, UnknownTaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextvars import Token
+    from types import TracebackType
+
+    from flowbook.engine.graph import TaskSpec
+    from flowbook.engine.state import State
+    from flowbook.executors.base import Executor
+
+__all__ = ["Flow"]
+
+
+class Flow:
+    """Tasks and the edges between them.
+
+    Args:
+        name: what people call it; outputs are cached under it.
+        tasks: to begin with.
+        edges: to begin with.
+        executor: where tasks run unless a run says otherwise; default: `LocalExecutor`.
+        state_handlers: called when the flow's state changes, `handler(flow, old, new) -> State`.
+        on_failure: called when the flow failed, `on_failure(flow, state)`.
+        terminal_state_handler: may replace the final state, `handler(flow, state, reference_states) -> State`.
+        reference_tasks: the tasks whose states decide the flow's; default: those with nothing below them.
+    """
+
+    def __init__(  # noqa: PLR0913  # the names promised to users
+        self,
+        name: str | None = None,
+        tasks: Iterable[Task] | None = None,
+        edges: Iterable[Edge] | None = None,
+        *,
+        executor: Executor | None = None,
+        state_handlers: Iterable[Callable[..., object]] | None = None,
+        on_failure: Callable[[Flow, State], object] | None = None,
+        terminal_state_handler: Callable[..., object] | None = None,
+        reference_tasks: Iterable[Task] | None = None,
+    ) -> None:
+        self.is_named = name is not None
+        self.name = _flow_name(name)
+        self.executor = executor
+        self.state_handlers = list(state_handlers or ())
+        self.on_failure = on_failure
+        self.terminal_state_handler = terminal_state_handler
+        #: The newest run started here, None before the first.
+        self.last_run: FlowRun | None = None
+        self.constants: dict[Task, dict[str, object]] = {}
+        self._tasks: dict[Task, None] = {}
+        self._in: dict[Task, list[Edge]] = {}
+        self._out: dict[Task, list[Edge]] = {}
+        self._mapped_constants: dict[Task, dict[str, object]] = {}
+        self._reference: tuple[Task, ...] | None = None
+        self._tokens: list[Token[tuple[Flow, ...]]] = []
+        for task in tasks or ():
+            self.add_task(task)
+        for edge in edges or ():
+            self.add_edge(edge.upstream_task, edge.downstream_task, edge.key, mapped=edge.mapped)
+        if reference_tasks is not None:
+            self.set_reference_tasks(reference_tasks)
+
+    # Writing
+
+    def __enter__(self) -> Self:
+        self._tokens.append(enter_flow(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        leave_flow(self._tokens.pop())
+        if kind is None:
+            self.validate()
+
+    def add_task(self, task: Task) -> Task:
+        """Add a task; one that is there already stays.
+
+        Raises:
+            DefinitionError: if it is no task, or a second parameter of the same name.
+        """
+        if task in self._tasks if isinstance(task, Task) else False:
+            return task
+        if not isinstance(task, Task):
+            msg = f"{task!r} is not a task. Make one with @task, or by a subclass of Task."
+            raise DefinitionError(msg, given=repr(task))
+        if isinstance(task, Parameter) and any(p.name == task.name for p in self.parameters()):
+            msg = f"Flow {self.name!r} has a parameter {task.name!r} already. Use that one, or give another name."
+            raise DefinitionError(msg, parameter=task.name)
+        self._tasks[task] = None
+        self._in[task] = []
+        self._out[task] = []
+        return task
+
+    def add_edge(
+        self,
+        upstream_task: Task,
+        downstream_task: Task,
+        key: str | None = None,
+        *,
+        mapped: bool = False,
+        flattened: bool = False,
+    ) -> Edge:
+        """Add an edge and both its tasks.
+
+        Raises:
+            DefinitionError: if it would go into a parameter, to an argument that `run` lacks, or to one that has a value.
+            CycleError: if the tasks would wait on each other.
+        """
+        self.add_task(upstream_task)
+        self.add_task(downstream_task)
+        if isinstance(downstream_task, Parameter):
+            msg = f"Parameter {downstream_task.name!r} can't have tasks upstream: it is given when the flow is run."
+            raise DefinitionError(msg, parameter=downstream_task.name)
+        if key is not None:
+            self._check_argument(downstream_task, key)
+        edge = Edge(upstream_task, downstream_task, key, mapped=mapped, flattened=flattened)
+        self._in[downstream_task].append(edge)
+        self._out[upstream_task].append(edge)
+        if current_flow() is not self and self._out[downstream_task]:
+            self.validate()
+        return edge
+
+    def set_dependencies(
+        self,
+        task: Task,
+        upstream_tasks: Iterable[object] | None = None,
+        downstream_tasks: Iterable[Task] | None = None,
+        keyword_tasks: Mapping[str, object] | None = None,
+        *,
+        mapped: bool = False,
+    ) -> None:
+        """Add edges around `task`: tasks before it, after it, and inputs by argument name (constants included)."""
+        for name in keyword_tasks or ():
+            self._check_argument(task, name)
+        self.bind(task, dict(keyword_tasks or {}), list(upstream_tasks or ()), mapped=mapped)
+        for below in downstream_tasks or ():
+            self.add_edge(task, below)
+
+    def bind(self, task: Task, inputs: Mapping[str, object], upstream: list[object], *, mapped: bool) -> None:
+        """Bind values and tasks to the arguments of `task`; what holds no task is a constant."""
+        self.add_task(task)
+        for name, written in inputs.items():
+            value = written.value if isinstance(written, Annotation) else written
+            is_mapped = mapped or isinstance(written, Annotation)
+            if is_mapped:
+                is_mapped = is_mapped_argument(written, by_default=mapped)
+            if holds_tasks(value):
+                self.add_edge(
+                    self._task_for(value), task, name, mapped=is_mapped, flattened=isinstance(written, flatten)
+                )
+            else:
+                self._check_argument(task, name)
+                store = self._mapped_constants if is_mapped else self.constants
+                store.setdefault(task, {})[name] = value
+        for written in upstream:
+            value = written.value if isinstance(written, Annotation) else written
+            self.add_edge(self._task_for(value), task, mapped=is_mapped_argument(written, by_default=mapped))
+
+    def _task_for(self, value: object) -> Task:
+        if not holds_tasks(value):
+            msg = f"{value!r} is not a task, so nothing can wait for it. Give a task, or a value for one of the inputs."
+            raise DefinitionError(msg, given=repr(value))
+        found, items = as_task(value)
+        if items:
+            self.bind(found, items, [], mapped=False)
+        elif found not in self._tasks:
+            self._refuse_foreign(found)
+            self.add_task(found)
+        return found
+
+    def _refuse_foreign(self, task: Task) -> None:
+        other = current_flow()
+        if other is not None and other is not self and task in other._tasks:
+            msg = (
+                f"Task {task.name!r} belongs to flow {other.name!r}, not to {self.name!r}. "
+                "Call the task anew inside this flow."
+            )
+            raise DefinitionError(msg, task=task.name)
+
+    def _check_argument(self, task: Task, name: str) -> None:
+        task._signature.check(task.name, {name: None})  # noqa: SLF001
+        taken = (
+            name in self.constants.get(task, ())
+            or name in self._mapped_constants.get(task, ())
+            or any(edge.key == name for edge in self._in.get(task, ()))
+        )
+        if taken:
+            msg = f"Input {name!r} of task {task.name!r} is given twice. Remove one of the two."
+            raise DefinitionError(msg, task=task.name, argument=name)
+
+    # Looking
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """All tasks, in order of definition."""
+        return tuple(self._tasks)
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """All edges, in order of definition of the tasks they go into."""
+        return tuple(edge for edges in self._in.values() for edge in edges)
+
+    def edges_to(self, task: Task) -> tuple[Edge, ...]:
+        """Return the edges into `task`."""
+        return tuple(self._in[self._known(task)])
+
+    def edges_from(self, task: Task) -> tuple[Edge, ...]:
+        """Return the edges out of `task`."""
+        return tuple(self._out[self._known(task)])
+
+    def upstream_tasks(self, task: Task) -> tuple[Task, ...]:
+        """Return the tasks directly before `task`, each once."""
+        return tuple(dict.fromkeys(edge.upstream_task for edge in self.edges_to(task)))
+
+    def downstream_tasks(self, task: Task) -> tuple[Task, ...]:
+        """Return the tasks directly after `task`, each once."""
+        return tuple(dict.fromkeys(edge.downstream_task for edge in self.edges_from(task)))
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Return the parameters."""
+        return tuple(task for task in self._tasks if isinstance(task, Parameter))
+
+    def root_tasks(self) -> tuple[Task, ...]:
+        """Return the tasks with nothing upstream."""
+        return tuple(task for task, edges in self._in.items() if not edges)
+
+    def terminal_tasks(self) -> tuple[Task, ...]:
+        """Return the tasks with nothing downstream."""
+        return tuple(task for task, edges in self._out.items() if not edges)
+
+    def reference_tasks(self) -> tuple[Task, ...]:
+        """Return the tasks whose states decide the flow's."""
+        return self._reference if self._reference is not None else self.terminal_tasks()
+
+    def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
+        """Let these tasks decide the flow's state.
+
+        Raises:
+            DefinitionError: if one isn't in the flow.
+        """
+        self._reference = tuple(self._known(task) for task in tasks)
+
+    def sorted_tasks(self) -> tuple[Task, ...]:
+        """Return the tasks so that each comes after its upstream.
+
+        Raises:
+            CycleError: naming the tasks of a ring.
+        """
+        keys = self.keys()
+        by_key = {key: task for task, key in keys.items()}
+        children = {keys[t]: tuple(dict.fromkeys(keys[e.downstream_task] for e in out)) for t, out in self._out.items()}
+        indegree = {keys[t]: len({e.upstream_task for e in edges}) for t, edges in self._in.items()}
+        return tuple(by_key[key] for key in sort_keys(children, indegree))
+
+    def keys(self) -> dict[Task, str]:
+        """Return each task's key: its slug, else its name, then `name-2`, `name-3`; parameters take theirs first."""
+        keys: dict[Task, str] = {p: p.name for p in self.parameters()}
+        taken = set(keys.values())
+        counts: dict[str, int] = {}
+        for task in self._tasks:
+            if task in keys:
+                continue
+            wanted = task.slug or task.name
+            key = wanted
+            while key in taken:
+                counts[wanted] = counts.get(wanted, 1) + 1
+                key = f"{wanted}-{counts[wanted]}"
+            taken.add(key)
+            keys[task] = key
+        return {task: keys[task] for task in self._tasks}
+
+    def key_of(self, task: Task | str) -> str:
+        """Return the key of a task of this flow; a key (also a child's, `clean[3]`) stands for itself.
+
+        Raises:
+            UnknownTaskError: if it isn't in the flow; close names are proposed.
+        """
+        return self.compile().key_of(task)
+
+    def get_tasks(self, name: str | None = None, slug: str | None = None, tags: Iterable[str] = ()) -> list[Task]:
+        """Return the tasks with that name, slug and all those tags."""
+        wanted = frozenset(tags)
+        return [
+            task
+            for task, key in self.keys().items()
+            if (name is None or task.name == name) and (slug is None or key == slug) and wanted <= task.tags
+        ]
+
+    def validate(self) -> None:
+        """Check that the flow can run.
+
+        Raises:
+            CycleError: if tasks wait on each other.
+        """
+        self.sorted_tasks()
+
+    def __contains__(self, task: object) -> bool:
+        return task in self._tasks
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"<Flow: {self.name!r}, {len(self._tasks)} tasks>"
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "last_run": None, "_tokens": []}
+
+    def _known(self, task: Task) -> Task:
+        if task not in self._tasks:
+            msg = f"{task!r} is not in flow {self.name!r}. Its tasks: {', '.join(self.keys().values()) or 'none'}."
+            raise UnknownTaskError(msg, key=getattr(task, "name", repr(task)))
+        return task
+
+    # Running
+
+    def compile(self) -> Graph:
+        """Return the frozen graph that the engine runs.
+
+        Raises:
+            CycleError: if tasks wait on each other.
+        """
+        keys = self.keys()
+        mapped = {t for t in self._tasks if t in self._mapped_constants or any(e.mapped for e in self._in[t])}
+        children = {keys[t]: tuple(dict.fromkeys(keys[e.downstream_task] for e in out)) for t, out in self._out.items()}
+        by_key = {key: task for task, key in keys.items()}
+        indegree = {key: 0 for key in by_key}
+        for below in children.values():
+            for key in below:
+                indegree[key] += 1
+        specs = {key: self._spec(by_key[key], key, keys, mapped) for key in sort_keys(children, indegree)}
+        terminal = tuple(key for key, below in children.items() if not below)
+        reference = terminal if self._reference is None else tuple(keys[task] for task in self._reference)
+        return Graph(self.name, specs, children, terminal, reference, self)
+
+    def _spec(self, task: Task, key: str, keys: Mapping[Task, str], mapped: set[Task]) -> TaskSpec:
+        edges = self._in[task]
+        bindings = tuple(Binding(keys[e.upstream_task], e.key, e.mapped, e.flattened, e) for e in edges)
+        return task.compile_spec(
+            key,
+            bindings,
+            tuple(dict.fromkeys(b.upstream for b in bindings)),
+            self.constants.get(task),
+            self._mapped_constants.get(task),
+            is_mapped=task in mapped,
+            reads_mapped=bool(mapped) and any(e.upstream_task in mapped and not e.mapped for e in edges),
+        )
+
+    def run(self, parameters: Mapping[str, object] | None = None, **options: Any) -> State:  # noqa: ANN401
+        """Run the flow and wait; return its state, whose `result` maps each task to its state.
+
+        Args:
+            parameters: values by name; they may also be given as keywords, `flow.run(origin="JFK")`.
+            options: `executor`, `task_states` (task to state), `start_tasks`, `context`, `state_handlers`, `record`
+                (whether the whole run is kept in the store), and further parameters.
+
+        Raises:
+            ParameterError: if a parameter is missing or unknown; nothing has run then.
+            StartTaskError: if a start task isn't in the flow, or an input it needs is nowhere.
+            CycleError: if tasks wait on each other.
+        """
+        return start_run(self, parameters, options).run_here()
+
+    __call__ = run
+
+    def start(self, parameters: Mapping[str, object] | None = None, **options: Any) -> FlowRun:  # noqa: ANN401
+        """Run the flow in the background; return its FlowRun at once. Arguments and errors as for `run`."""
+        return start_run(self, parameters, options).run_behind()
+
+    def handlers(self) -> tuple[Callable[..., object], ...]:
+        """Return what is called when the flow's state changes."""
+        if self.on_failure is None:
+            return tuple(self.state_handlers)
+        on_failure = self.on_failure
+
+        def on_failure_handler(flow: Flow, _: State, new: State) -> State:
+            if new.is_failed():
+                on_failure(flow, new)
+            return new
+
+        return (*self.state_handlers, on_failure_handler)
+
+
+def _flow_name(name: str | None) -> str:
+    if name is None:
+        return "flow"
+    if not isinstance(name, str) or not name.strip():
+        msg = f"Flow name {name!r} is no name. Give a text, e.g. Flow('delays')."
+        raise DefinitionError(msg, name=name)
+    return name
+
+
+def warn_if_unnamed(flow: Flow) -> None:
+    """Warn where outputs are cached under no name of their own."""
+    if not flow.is_named and any(task.cache_for is not None for task in flow.tasks):
+        warnings.warn(
+            "This flow caches outputs and has no name, so it shares them with other flows without one. "
+            "Give it a name: Flow('...').",
+            stacklevel=3,
+        )

@@ -1,0 +1,70 @@
+"""A parameter: a task whose value is given when the flow is run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowbook._context import context
+from flowbook.core.task import Task
+from flowbook.exceptions import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Parameter"]
+
+
+class _NoDefault:
+    def __repr__(self) -> str:
+        return "no default"
+
+    def __reduce__(self) -> str:
+        return "NO_DEFAULT"
+
+
+NO_DEFAULT = _NoDefault()
+
+
+class Parameter(Task):
+    """A value that `flow.run(name=...)` gives.
+
+    Args:
+        name: of the parameter, an identifier; also its key in the flow.
+        default: used where none is given.
+        required: whether one must be given; default: if there is no default.
+        tags: labels.
+    """
+
+    _is_parameter = True
+
+    def __init__(
+        self,
+        name: str,
+        default: object = NO_DEFAULT,
+        required: bool | None = None,  # noqa: FBT001  # the seeds' order
+        tags: Iterable[str] | None = None,
+    ) -> None:
+        if not isinstance(name, str) or not name.isidentifier():
+            msg = f"Parameter name {name!r} is not an identifier, so flow.run({name}=...) could not give it. Rename it."
+            raise DefinitionError(msg, parameter=name)
+        self.default = None if default is NO_DEFAULT else default
+        self.required = default is NO_DEFAULT if required is None else required
+        super().__init__(name=name, slug=name, tags=tags)
+
+    def run(self) -> Any:  # noqa: ANN401
+        """Return the value given for this run, else the default."""
+        return context.get("parameters", {}).get(self.name, self.default)
+
+    def __call__(self, *args: object, **options: Any) -> Parameter:  # type: ignore[override]  # noqa: ANN401
+        """Add this very parameter to the flow that is being written."""
+        return self.bind(*args, **options)
+
+    def copy(self, **changes: object) -> Parameter:
+        """Return a copy; its name can't be changed."""
+        if "name" in changes or "slug" in changes:
+            msg = f"Parameter {self.name!r} can't be renamed in a copy. Make a new Parameter."
+            raise DefinitionError(msg, parameter=self.name)
+        return super().copy(**changes)
+
+    def __repr__(self) -> str:
+        return f"<Parameter: {self.name}>"

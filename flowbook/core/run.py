@@ -1,0 +1,470 @@
+"""A run of a flow: started, watched, cancelled, resumed; over one or several epochs under one id."""
+
+from __future__ import annotations
+
+import contextvars
+import itertools
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flowbook._context import current_frame
+from flowbook.core.building import current_flow
+from flowbook.core.recording import Recording, open_recording, output_cache
+from flowbook.engine.events import FLOW, Decided, Event, Logged
+from flowbook.engine.flow_runner import FlowRunner, RunOptions
+from flowbook.engine.frames import run_frame
+from flowbook.engine.graph import child_key
+from flowbook.engine.state import (
+    Cached,
+    Failed,
+    Mapped,
+    Paused,
+    Pending,
+    Running,
+    Scheduled,
+    State,
+    Success,
+    TriggerFailed,
+)
+from flowbook.exceptions import DefinitionError, ExecutorError, ParameterError, RunClaimedError, StartTaskError
+from flowbook.executors import Executor, LocalExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from flowbook.core.flow import Flow
+    from flowbook.engine.events import EventSink
+    from flowbook.engine.graph import Graph, TaskSpec
+
+__all__ = ["FlowRun", "start_run"]
+
+_NUMBERS = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a caller of `flow.run` asked for, checked."""
+
+    graph: Graph
+    parameters: dict[str, object]
+    executor: Executor
+    states: dict[str, State] = field(default_factory=dict)
+    start: tuple[str, ...] = ()
+    context: Mapping[str, object] = field(default_factory=dict)
+    handlers: tuple[Callable[..., object], ...] = ()
+    record: bool | None = None
+    origin: str = ""
+
+
+class FlowRun:
+    """One run. `flow.start()` and `flow.last_run` give it; methods may be called from any thread."""
+
+    def __init__(self, flow: Flow, asked: _Asked) -> None:
+        self.flow = flow
+        self.flow_name = flow.name
+        self.graph = asked.graph
+        self.parameters = asked.parameters
+        self.executor = asked.executor
+        self.run_id = uuid.uuid4().hex
+        #: The how-manieth run it is: of this flow in the store where it is recorded, else of this session.
+        self.number = next(_NUMBERS)
+        self.started: float | None = None
+        self.ended: float | None = None
+        self._asked = asked
+        self._log: list[Event] = []
+        self._subscribers: tuple[EventSink, ...] = ()
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._over.set()
+        self._runner: FlowRunner | None = None
+        self._states: dict[str, State] = {key: Pending() for key in asked.graph.specs} | asked.states
+        self._state: State = Pending()
+        self._next_seq = 1
+        self._epoch = 0
+        self._resumed_by: dict[str, str] = {}
+        self._recording: Recording | None = None
+
+    @classmethod
+    def from_store(cls, flow: Flow, asked: _Asked, recording: Recording) -> FlowRun:
+        """Return a run that was recorded, by this process or another."""
+        run = cls(flow, asked)
+        run._recording = recording
+        run.run_id, run.number = recording.run_id, recording.number
+        run._states.update(recording.states())
+        run._state = run._states.pop(FLOW, Pending())
+        run._log = recording.events()
+        run._next_seq = run._log[-1].seq + 1 if run._log else 1
+        run._epoch = recording.epoch
+        run.started, run.ended = recording.started, recording.ended
+        run.flow.last_run = run
+        return run
+
+    # Looking
+
+    @property
+    def state(self) -> State:
+        """The flow's state now."""
+        runner = self._runner
+        return runner.state if runner is not None else self._state
+
+    @property
+    def states(self) -> Mapping[str, State]:
+        """The state of every task and child by key, as of now. Live: it changes while the run goes on."""
+        runner = self._runner
+        return runner.states if runner is not None else self._states
+
+    @property
+    def is_live(self) -> bool:
+        """Whether tasks of it run, or are to run, in this process."""
+        return not self._over.is_set()
+
+    @property
+    def executor_text(self) -> str:
+        """What people call its executor."""
+        return self.executor.describe()
+
+    def __getitem__(self, task: object) -> State:
+        """Return the state of a task now; a task or its key.
+
+        Raises:
+            UnknownTaskError: if it isn't in the flow.
+        """
+        key = self.graph.key_of(task)
+        found = self.states.get(key)
+        if found is None:
+            msg = f"{key!r} has not been split off yet."
+            raise StartTaskError(msg, key=key)
+        return found
+
+    def events(self) -> list[Event]:
+        """Return all events so far, by their number."""
+        return sorted(self._log, key=_seq)
+
+    def logs(self, key: str | None = None) -> list[Logged]:
+        """Return the log lines and captured prints, of one task or of all."""
+        return [event for event in self.events() if isinstance(event, Logged) and key in (None, event.key)]
+
+    def subscribe(self, sink: EventSink) -> Callable[[], None]:
+        """Let `sink` have every event from now on, in the thread where it happens; return how to stop that."""
+        with self._lock:
+            self._subscribers = (*self._subscribers, sink)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._subscribers = tuple(each for each in self._subscribers if each is not sink)
+
+        return unsubscribe
+
+    def emit(self, event: Event) -> None:
+        """Take an event of the runner; part of EventSink."""
+        self._log.append(event)
+        for sink in self._subscribers:
+            sink.emit(event)
+
+    def wait(self, timeout: float | None = None) -> State:
+        """Wait until nothing goes on any more, at most `timeout` seconds; return the flow's state then.
+
+        Ctrl-C stops the waiting, not the run.
+        """
+        self._over.wait(timeout)
+        return self.state
+
+    def __repr__(self) -> str:
+        return f"<FlowRun {self.number} of {self.flow_name!r}: {type(self.state).__name__}>"
+
+    # Acting
+
+    def cancel(self, by: str = "", note: str = "") -> None:
+        """Start nothing more; tasks that run go on to their end. A run that is over stays as it is."""
+        runner = self._runner
+        if runner is not None:
+            runner.cancel(by, note)
+
+    def resume(self, *tasks: object, by: str = "", note: str = "") -> FlowRun:
+        """Go on with paused tasks (default: all that wait), or with a cancelled run; return at once.
+
+        A live run takes it as an event; otherwise a new epoch of this run goes on in the background.
+
+        Raises:
+            StartTaskError: if a task named here does not wait.
+            RunClaimedError: if somebody else goes on with it.
+        """
+        keys = tuple(self.graph.key_of(task) for task in tasks)
+        with self._lock:
+            waiting = self._waiting(keys)
+            runner = self._runner
+            if runner is not None and runner.resume(waiting, by, note):
+                self._note(waiting, by)
+                return self
+            if runner is not None:
+                self._over.wait()
+                waiting = self._waiting(keys)
+            start = waiting if waiting else ()
+            self._go_on(dict(self._states) if waiting else _unfinished(self._states), start, "resume", by, note)
+            self._note(waiting, by)
+        return self
+
+    def retry(self, by: str = "", note: str = "") -> FlowRun:
+        """Run the failed tasks again with a fresh count of attempts, and what could not run because of them.
+
+        Raises:
+            StartTaskError: if nothing failed, or the run still goes on.
+        """
+        with self._lock:
+            if self._runner is not None:
+                msg = f"Run {self.number} still goes on. Wait for it with run.wait(), or cancel it first."
+                raise StartTaskError(msg, run=self.run_id)
+            failed = self._failed()
+            if not failed:
+                msg = f"Nothing failed in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."
+                raise StartTaskError(msg, run=self.run_id)
+            states = dict(self._states)
+            for key in failed:
+                states[key] = Pending("To be tried again.", cached_inputs=states[key].cached_inputs)
+            for key, state in states.items():
+                if isinstance(state, TriggerFailed):
+                    states[key] = Pending()
+            self._go_on(states, tuple(failed), "retry", by, note)
+        return self
+
+    def _failed(self) -> list[str]:
+        failed = []
+        for key, state in self._states.items():
+            if state.is_failed() and not isinstance(state, TriggerFailed):
+                failed.append(key)
+        return failed
+
+    def _waiting(self, keys: tuple[str, ...]) -> tuple[str, ...]:
+        states = self.states
+        if not keys:
+            found = tuple(key for key, state in states.items() if _waits(state))
+            if not found and self._runner is not None:
+                msg = f"Nothing waits in run {self.number} of {self.flow_name!r}; it goes on."
+                raise StartTaskError(msg, run=self.run_id)
+            if not found and self._state.is_finished() and not self._state.is_cancelled():
+                msg = f"Nothing waits in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."
+                raise StartTaskError(msg, run=self.run_id)
+            return found
+        for key in keys:
+            if not any(_waits(states.get(each)) for each in (key, *_children(key, states))):
+                state = states.get(key)
+                who = f", resumed by {self._resumed_by[key]}" if self._resumed_by.get(key) else ""
+                msg = f"{key} does not wait any more: it is {type(state).__name__}{who}."
+                raise RunClaimedError(msg, key=key, owner=self._resumed_by.get(key, ""))
+        return keys
+
+    def _note(self, keys: tuple[str, ...], by: str) -> None:
+        self._resumed_by.update(dict.fromkeys(keys, by))
+
+    # Epochs
+
+    def run_here(self) -> State:
+        """Run in this thread; return the flow's final state."""
+        self._prepare(self._asked.states, self._asked.start)
+        self._work()
+        return self._state
+
+    def run_behind(self) -> FlowRun:
+        """Run in a thread of its own; return at once."""
+        self._prepare(self._asked.states, self._asked.start)
+        self._spawn()
+        return self
+
+    def _go_on(self, states: dict[str, State], start: tuple[str, ...], action: str, by: str, note: str) -> None:
+        if self._recording is not None:
+            self._epoch = self._recording.claim(by)
+        self._prepare(states, start)
+        for key in start or (FLOW,):
+            decided = Decided(self._next_seq, key, time.time(), action, by, note)
+            self._next_seq += 1
+            if self._recording is not None:
+                self._recording.emit(decided)
+            self.emit(decided)
+        self._prepare(states, start)
+        self._spawn()
+
+    def _prepare(self, states: Mapping[str, State], start: tuple[str, ...]) -> None:
+        asked = self._asked
+        if self._recording is None and not self._log:
+            self._recording = open_recording(self, record=asked.record, origin=asked.origin)
+        sinks: tuple[EventSink, ...] = (self,) if self._recording is None else (self._recording, self)
+        options = RunOptions(
+            run_id=self.run_id,
+            executor=self.executor,
+            parameters=self.parameters,
+            states=states,
+            start=start,
+            handlers=asked.handlers,
+            flow_handlers=self.flow.handlers(),
+            terminal_handler=self.flow.terminal_state_handler,
+            sinks=sinks,
+            cache=output_cache(self.graph),
+            frame=run_frame(
+                flow_name=self.flow_name,
+                run_id=self.run_id,
+                parameters=self.parameters,
+                extra=asked.context,
+                parent=current_frame(),
+            ),
+            first_seq=self._next_seq,
+        )
+        self._runner = FlowRunner(self.graph, options)
+        self._over.clear()
+        self.started = self.started if self.started is not None else time.time()
+        self.ended = None
+
+    def _spawn(self) -> None:
+        run = contextvars.copy_context().run
+        threading.Thread(target=run, args=(self._work,), name=f"flowbook-run-{self.number}", daemon=True).start()
+
+    def _work(self) -> None:
+        runner = self._runner
+        assert runner is not None  # noqa: S101  # _prepare made it
+        try:
+            self._state = runner.run()
+        except BaseException as error:
+            self._state = Failed(f"The run itself failed: {type(error).__name__}: {error}", error)
+            raise
+        finally:
+            self._states = dict(runner.states)
+            self._next_seq = runner.next_seq
+            self.ended = time.time()
+            if self._recording is None and self._state_is_to_go_on():
+                self._recording = open_recording(self, record=True, origin=self._asked.origin, afterwards=True)
+            if self._recording is not None:
+                self._recording.finish(self._state)
+            self._runner = None
+            self._over.set()
+
+    def _state_is_to_go_on(self) -> bool:
+        return self._asked.record is not False and isinstance(self._state, (Paused, Failed, Scheduled))
+
+
+def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> FlowRun:
+    """Check what was asked for, and return a FlowRun that has not begun.
+
+    Raises:
+        DefinitionError, ParameterError, StartTaskError, CycleError, ExecutorError: as `Flow.run` says.
+    """
+    building = current_flow()
+    if building is not None:
+        msg = (
+            f"Flow {flow.name!r} was run inside the block of flow {building.name!r}. Run it after the block, "
+            "or call it from inside a task."
+        )
+        raise DefinitionError(msg, flow=flow.name)
+    from flowbook.core.flow import warn_if_unnamed  # noqa: PLC0415  # run is made before flow
+
+    warn_if_unnamed(flow)
+    graph = flow.compile()
+    executor = options.pop("executor", None) or flow.executor or LocalExecutor()
+    if not callable(getattr(executor, "submit", None)):
+        msg = f"{executor!r} is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."
+        raise ExecutorError(msg, executor=repr(executor))
+    task_states = _by_key(graph, options.pop("task_states", None) or {})
+    start = tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None)))
+    context = options.pop("context", None) or {}
+    handlers = tuple(options.pop("state_handlers", None) or ())
+    record, origin = options.pop("record", None), options.pop("origin", "")
+    values = _parameters(flow, {**(parameters or {}), **options})
+    for key in start:
+        _check_start(graph, key, task_states)
+    run = FlowRun(flow, _Asked(graph, values, executor, task_states, start, context, handlers, record, origin))
+    flow.last_run = run
+    return run
+
+
+def _parameters(flow: Flow, given: Mapping[str, object]) -> dict[str, object]:
+    known = {p.name: p for p in flow.parameters()}
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        names = ", ".join(map(repr, unknown))
+        msg = f"Flow {flow.name!r} has no parameter {names}. Its parameters: {', '.join(known) or 'none'}."
+        raise ParameterError(msg, names=unknown)
+    missing = [name for name, p in known.items() if p.required and name not in given]
+    if missing:
+        first = missing[0]
+        names = ", ".join(map(repr, missing))
+        msg = f"Flow {flow.name!r} needs a value for {names}. Give it: flow.run({first}=...), or a default in Parameter."
+        raise ParameterError(msg, names=missing)
+    return {name: given.get(name, p.default) for name, p in known.items()}
+
+
+def _by_key(graph: Graph, task_states: Mapping[object, State]) -> dict[str, State]:
+    states: dict[str, State] = {}
+    for task, state in task_states.items():
+        if not isinstance(state, State):
+            msg = f"task_states holds {state!r} for {task!r}, which is not a state. Give e.g. Success(result=...)."
+            raise DefinitionError(msg, task=repr(task))
+        key = graph.key_of(task)
+        states[key] = state
+        if isinstance(state, Mapped):
+            states.update({child_key(key, index): child for index, child in enumerate(state.map_states)})
+    return states
+
+
+def _several(tasks: object) -> Iterable[object]:
+    if tasks is None:
+        return ()
+    return (tasks,) if isinstance(tasks, str) or not hasattr(type(tasks), "__iter__") or _is_task(tasks) else tasks  # type: ignore[return-value]
+
+
+def _is_task(value: object) -> bool:
+    return hasattr(value, "run") and hasattr(value, "set_upstream")
+
+
+def _start_key(graph: Graph, task: object) -> str:
+    try:
+        return graph.key_of(task)
+    except DefinitionError as error:
+        msg = f"Can't start at {getattr(task, 'name', task)!r}. {error}"
+        raise StartTaskError(msg, key=getattr(task, "name", task)) from error
+
+
+def _check_start(graph: Graph, key: str, states: Mapping[str, State]) -> None:
+    spec: TaskSpec | None = graph.specs.get(key)
+    if spec is None:
+        return
+    given = states.get(key)
+    kept = (given.cached_inputs if given is not None else None) or {}
+    for binding in spec.bindings:
+        if binding.argument is None or binding.argument in kept:
+            continue
+        upstream = states.get(binding.upstream)
+        if upstream is None or not upstream.is_finished():
+            msg = (
+                f"Can't start at {key!r}: its input {binding.argument!r} is nowhere. Give the state of "
+                f"{binding.upstream!r} in task_states, or one of {key!r} with cached_inputs."
+            )
+            raise StartTaskError(msg, key=key, argument=binding.argument)
+
+
+def _unfinished(states: Mapping[str, State]) -> dict[str, State]:
+    """Return states to go on from: finished ones stay (a Cached one is not asked for again), others begin anew."""
+    found: dict[str, State] = {}
+    for key, state in states.items():
+        if isinstance(state, Cached):
+            found[key] = Success(state.message, state._result)  # noqa: SLF001  # never loads a value
+        elif isinstance(state, Running) or state.is_cancelled():
+            found[key] = Pending()
+        else:
+            found[key] = state
+    return found
+
+
+def _children(key: str, states: Mapping[str, State]) -> list[str]:
+    state = states.get(key)
+    return [child_key(key, i) for i in range(state.n_map_states)] if isinstance(state, Mapped) else []
+
+
+def _waits(state: State | None) -> bool:
+    return isinstance(state, Paused) and state.start_time is None
+
+
+def _seq(event: Event) -> int:
+    return event.seq
+
+

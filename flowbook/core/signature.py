@@ -1,0 +1,85 @@
+"""The arguments of a task's `run`: looked at once, bound quickly."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowbook.exceptions import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["RunSignature"]
+
+_RESERVED = frozenset({"upstream_tasks", "mapped", "task_args", "flow"})
+
+
+@dataclass(frozen=True, slots=True)
+class RunSignature:
+    """Names of the arguments in order, those that must be given, and whether any others are taken (`**kwargs`)."""
+
+    names: tuple[str, ...]
+    positional: tuple[str, ...]
+    required: frozenset[str]
+    takes_any: bool
+
+    @classmethod
+    def of(cls, run: Callable[..., object], task: str) -> RunSignature:
+        """Return the signature of `run` of the task named `task`.
+
+        Raises:
+            DefinitionError: if it has `*args`, or an argument of a reserved name.
+        """
+        found = inspect.signature(run).parameters.values()
+        if any(p.kind is p.VAR_POSITIONAL for p in found):
+            msg = f"Task {task!r} takes *args, so its inputs have no names. Give it named arguments or **kwargs."
+            raise DefinitionError(msg, task=task)
+        named = [p for p in found if p.kind is not p.VAR_KEYWORD]
+        reserved = [p.name for p in named if p.name in _RESERVED]
+        if reserved:
+            msg = f"Task {task!r} has an argument {reserved[0]!r}, which flowbook uses when a task is called. Rename it."
+            raise DefinitionError(msg, task=task, argument=reserved[0])
+        if only := [p.name for p in named if p.kind is p.POSITIONAL_ONLY]:
+            msg = f"Task {task!r} takes {only[0]!r} by position only; tasks get their inputs by name. Remove the '/'."
+            raise DefinitionError(msg, task=task, argument=only[0])
+        return cls(
+            tuple(p.name for p in named),
+            tuple(p.name for p in named if p.kind is not p.KEYWORD_ONLY),
+            frozenset(p.name for p in named if p.default is p.empty),
+            any(p.kind is p.VAR_KEYWORD for p in found),
+        )
+
+    def bind(self, task: str, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
+        """Return the call's values by argument name.
+
+        Raises:
+            DefinitionError: if there are too many, twice the same, unknown or missing ones.
+        """
+        if len(args) > len(self.positional):
+            msg = f"Task {task!r} takes {len(self.positional)} inputs by position, got {len(args)}. Remove some."
+            raise DefinitionError(msg, task=task)
+        bound = dict(zip(self.positional, args, strict=False))
+        for name, value in kwargs.items():
+            if name in bound:
+                msg = f"Task {task!r} got {name!r} twice, by position and by name. Give it once."
+                raise DefinitionError(msg, task=task, argument=name)
+            bound[name] = value
+        self.check(task, bound)
+        missing = self.required - bound.keys()
+        if missing:
+            names = ", ".join(repr(name) for name in self.names if name in missing)
+            msg = f"Task {task!r} needs {names}. Give a value or a task for it."
+            raise DefinitionError(msg, task=task, missing=sorted(missing))
+        return bound
+
+    def check(self, task: str, names: Mapping[str, object]) -> None:
+        """Refuse names that `run` lacks."""
+        if self.takes_any:
+            return
+        for name in names:
+            if name not in self.names:
+                known = ", ".join(self.names) or "none"
+                msg = f"Task {task!r} has no input {name!r}. Its inputs: {known}."
+                raise DefinitionError(msg, task=task, argument=name)

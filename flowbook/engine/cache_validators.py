@@ -1,0 +1,117 @@
+"""Cache validators: whether a stored output may stand for a run of the task.
+
+A validator is `(entry: Cached, inputs, parameters) -> bool`. `inputs` are values by argument; `entry.input_hashes` are the
+content hashes of the inputs it was made from, `entry.parameters` the flow's parameters then. The newest entry that passes wins.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from flowbook.results.hashing import content_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from flowbook.engine.state import Cached
+
+    Validator = Callable[[Cached, Mapping[str, object], Mapping[str, object]], bool]
+
+__all__ = [
+    "all_inputs",
+    "all_parameters",
+    "code_and_inputs",
+    "comparable",
+    "duration_only",
+    "needs_inputs",
+    "never_use",
+    "partial_inputs_only",
+    "partial_parameters_only",
+]
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def never_use(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
+    """Never use a stored output."""
+    del entry, inputs, parameters
+    return False
+
+
+def duration_only(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
+    """Use it until it expires; the default when `cache_for` is given."""
+    del inputs, parameters
+    return _is_current(entry)
+
+
+def all_inputs(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
+    """Use it until it expires, if all inputs have the content they had."""
+    del parameters
+    return _is_current(entry) and dict(entry.input_hashes or {}) == _hashes(inputs)
+
+
+def all_parameters(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
+    """Use it until it expires, if the flow runs with the same parameters."""
+    del inputs
+    return _is_current(entry) and dict(entry.parameters or {}) == comparable(parameters)
+
+
+def code_and_inputs(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
+    """Use it until it expires, if the task's code and all its inputs are what they were."""
+    return not entry.stale_code and all_inputs(entry, inputs, parameters)
+
+
+def partial_inputs_only(validate_on: Iterable[str] | None = None) -> Validator:
+    """Return a validator that compares only the inputs named in `validate_on`; without names it is `duration_only`."""
+    names = tuple(validate_on or ())
+
+    def partial_inputs_only(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
+        del parameters
+        kept = entry.input_hashes or {}
+        now = _hashes({name: inputs[name] for name in names if name in inputs})
+        return _is_current(entry) and {name: kept[name] for name in names if name in kept} == now
+
+    partial_inputs_only.needs_inputs = bool(names)  # type: ignore[attr-defined]  # read by `needs_inputs`
+    return partial_inputs_only
+
+
+def partial_parameters_only(validate_on: Iterable[str] | None = None) -> Validator:
+    """Return a validator that compares only the parameters named in `validate_on`; without names it is `duration_only`."""
+    names = tuple(validate_on or ())
+
+    def partial_parameters_only(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
+        del inputs
+        kept = entry.parameters or {}
+        now = comparable({name: parameters[name] for name in names if name in parameters})
+        return _is_current(entry) and {name: kept[name] for name in names if name in kept} == now
+
+    partial_parameters_only.needs_inputs = False  # type: ignore[attr-defined]  # read by `needs_inputs`
+    return partial_parameters_only
+
+
+for _without in (never_use, duration_only, all_parameters):
+    _without.needs_inputs = False  # type: ignore[attr-defined]  # read by `needs_inputs`
+
+
+def needs_inputs(validator: Validator) -> bool:
+    """Return whether hashes of the inputs have to be kept for it; a user's own validator gets them."""
+    return getattr(validator, "needs_inputs", True)
+
+
+def comparable(parameters: Mapping[str, object]) -> dict[str, object]:
+    """Return the parameters as plain data that can be kept and compared: plain scalars as they are, others by their hash."""
+    return {
+        name: value if type(value) in _PLAIN else {"$hash": content_hash(value)}
+        for name, value in sorted(parameters.items())
+    }
+
+
+def _hashes(inputs: Mapping[str, object]) -> dict[str, str]:
+    return {name: content_hash(value) for name, value in inputs.items()}
+
+
+def _is_current(entry: Cached) -> bool:
+    now = dt.datetime.now(dt.UTC)
+    created = entry.created
+    return (entry.expiry is None or now < entry.expiry) and (created is None or created <= now)

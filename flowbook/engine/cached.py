@@ -1,0 +1,109 @@
+"""Output caching: a stored output instead of a run, and the output of a run stored for others."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from flowbook.engine.cache_validators import comparable, needs_inputs
+from flowbook.engine.state import Cached, Failed, State
+from flowbook.exceptions import FlowbookError
+from flowbook.results.hashing import code_hash, content_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flowbook.engine.graph import CachePolicy, TaskSpec
+    from flowbook.engine.ports import CachedOutput, OutputCache
+    from flowbook.engine.task_runner import RunFacts
+
+__all__ = ["cached_state", "keep_output"]
+
+
+def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object]) -> State | None:
+    """Return Cached with the newest stored output that the task's validator accepts, or None.
+
+    A validator that raises makes the task Failed. An entry whose value is damaged is passed over.
+    """
+    policy = _policy(spec)
+    found = cache.index.find(cache_key=policy.key, project=cache.project, flow=run.flow_name, task=spec.key)
+    code: str | None = None
+    for entry in found:
+        code = code if code is not None else code_hash(spec.run)
+        state = _as_state(entry, stale=entry.code_hash is not None and entry.code_hash != code)
+        try:
+            accepted = policy.validator(state, inputs, run.parameters)
+        except BaseException as error:  # noqa: BLE001  # user code
+            name = getattr(policy.validator, "__name__", repr(policy.validator))
+            return Failed(f"Cache validator {name} raised {type(error).__name__}: {error}", error)
+        if accepted and _is_readable(state, spec, run):
+            cache.index.used(entry.id)
+            return state
+    return None
+
+
+def keep_output(
+    spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object], state: State
+) -> State:
+    """Store a successful output, return Cached; if it can't be stored, the state as it is with the reason as message."""
+    policy = _policy(spec)
+    created = dt.datetime.now(dt.UTC)
+    parameters = comparable(run.parameters)
+    try:
+        hashes = {name: content_hash(value) for name, value in inputs.items()} if needs_inputs(policy.validator) else {}
+        ref = cache.values.put(state.result)
+        entry = cache.index.record(
+            cache_key=policy.key,
+            project=cache.project,
+            flow=run.flow_name,
+            task=spec.key,
+            created=created,
+            expires=created + policy.duration,
+            input_hashes=hashes,
+            parameters=parameters,
+            code_hash=code_hash(spec.run),
+            ref=ref,
+            run_id=run.run_id,
+        )
+    except FlowbookError as error:
+        kept = state.copy()
+        kept.message = f"Not cached: {error}"
+        return kept
+    return Cached(
+        f"Kept until {created + policy.duration:%Y-%m-%d %H:%M} UTC.",
+        state.result,
+        hashes,
+        parameters,
+        created + policy.duration,
+        entry=entry,
+        created=created,
+    )
+
+
+def _policy(spec: TaskSpec) -> CachePolicy:
+    assert spec.cache is not None  # noqa: S101  # the caller looked
+    return spec.cache
+
+
+def _as_state(entry: CachedOutput, *, stale: bool) -> Cached:
+    return Cached(
+        f"Output of {entry.created:%Y-%m-%d %H:%M} UTC.",
+        entry.ref,
+        entry.input_hashes,
+        entry.parameters,
+        entry.expires,
+        entry=entry.id,
+        created=entry.created,
+        stale_code=stale,
+    )
+
+
+def _is_readable(state: Cached, spec: TaskSpec, run: RunFacts) -> bool:
+    try:
+        state.result  # noqa: B018  # loads it
+    except BaseException as error:  # noqa: BLE001  # unpickling runs user code; the task simply runs again
+        run.logged(spec.key, 30, f"A stored output was passed over: {error}")
+        return False
+    return True
+
+

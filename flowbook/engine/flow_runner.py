@@ -1,0 +1,472 @@
+"""Runs a graph: does what the machine says, with an executor, and tells the sinks.
+
+Not where a run's process lives: that is `flowbook.flow_runners`. The machine is asked under one lock; user code never
+runs inside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import signal
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flowbook.engine import steps
+from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
+from flowbook.engine.graph import child_key
+from flowbook.engine.machine import (
+    CancelAsked,
+    Due,
+    Expanded,
+    Finish,
+    Instruction,
+    Machine,
+    ResumeAsked,
+    Settled,
+    Submit,
+    Tell,
+    WakeAt,
+)
+from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Skipped, State
+from flowbook.engine.task_runner import Job, call_handlers, is_in_user_code, run_task
+from flowbook.exceptions import ExecutorError, RunError
+from flowbook.executors.base import RunsLoops
+from flowbook.results.reference import ResultRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import FrameType
+
+    from flowbook._context import Frame
+    from flowbook.engine.events import Event, EventSink
+    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.ports import OutputCache
+    from flowbook.executors.base import Executor
+
+__all__ = ["FlowRunner", "RunOptions"]
+
+_LOG_CAP_CHARS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How one epoch of a run goes.
+
+    Attributes:
+        states: given states by key, children included.
+        start: keys to treat as roots; empty: the whole graph runs.
+        handlers: called for the flow and for every task, after their own.
+        first_seq: number of the first event, so that a later epoch goes on counting.
+    """
+
+    run_id: str
+    executor: Executor
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    states: Mapping[str, State] = field(default_factory=dict)
+    start: tuple[str, ...] = ()
+    handlers: tuple[Callable[..., object], ...] = ()
+    flow_handlers: tuple[Callable[..., object], ...] = ()
+    terminal_handler: Callable[..., object] | None = None
+    sinks: tuple[EventSink, ...] = ()
+    cache: OutputCache | None = None
+    frame: Frame | None = None
+    first_seq: int = 1
+
+
+class _MapPlan:
+    """What the children of one mapped task share: made once, when the width is known."""
+
+    __slots__ = ("fixed", "fixed_states", "sources")
+
+    def __init__(self) -> None:
+        #: Inputs that every child gets.
+        self.fixed: dict[str, object] = {}
+        #: For each binding: the state itself, or None where each child has its own.
+        self.fixed_states: list[State | None] = []
+        #: (argument, sequence or None, key of the mapped upstream or None) of inputs that differ.
+        self.sources: list[tuple[str, Sequence[Any] | None, str | None]] = []
+
+
+class FlowRunner:
+    """One epoch of a run of `graph`. Threads: `run` in one, all else from any."""
+
+    def __init__(self, graph: Graph, options: RunOptions) -> None:
+        self.graph = graph
+        self.run_id = options.run_id
+        self.flow_name = graph.name
+        self.parameters = options.parameters
+        self.handlers = options.handlers
+        self.frame = options.frame
+        self.cache = options.cache
+        self.interrupted = False
+        self.state: State = Pending()
+        self._options = options
+        self._sinks: tuple[EventSink, ...] = options.sinks
+        self._seq = itertools.count(options.first_seq)
+        self._machine = Machine(graph, options.states, options.start)
+        self._start = frozenset(options.start)
+        self._plans: dict[str, _MapPlan] = {}
+        self._lists: dict[str, list[object]] = {}
+        self._changed = threading.Condition(threading.Lock())
+        self._ready: deque[str] = deque()
+        self._timers: list[tuple[float, str]] = []
+        self._idle = 0
+        self._final: State | None = None
+
+    @property
+    def states(self) -> dict[str, State]:
+        """The state of every task and child by key, as of now; belongs to the run, don't change it."""
+        return self._machine.states
+
+    def run(self) -> State:
+        """Run to the end, or until all that is left waits for a person; return the flow's state."""
+        if not self._change(Running("The flow runs.")).is_running():
+            return self.state
+        with self._changed:
+            self._obey(self._machine.begin())
+        with self._ctrl_c_cancels():
+            try:
+                with self._options.executor.start() as executor:
+                    self._work(executor)
+            except ExecutorError as error:
+                self._final = Failed(str(error), error)
+        return self._finish(self._final or Cancelled("Stopped by Ctrl-C."))
+
+    def resume(self, keys: tuple[str, ...], by: str = "", note: str = "") -> bool:
+        """Let paused tasks go on; return False if the run is over, so that a new epoch is needed."""
+        with self._changed:
+            if self._final is not None:
+                return False
+            for key in keys:
+                self._emit(Decided(next(self._seq), key, time.time(), "resume", by, note))
+            self._start |= {each for key in keys for each in (key, *self._children_of(key))}
+            self._obey(self._machine.handle(ResumeAsked(keys)))
+            return True
+
+    def cancel(self, by: str = "", note: str = "") -> bool:
+        """Start nothing more; what runs goes on to its end. Return False if the run is over."""
+        with self._changed:
+            if self._final is not None:
+                return False
+            self._emit(Decided(next(self._seq), FLOW, time.time(), "cancel", by, note))
+            queued = tuple(self._ready)
+            self._ready.clear()
+            self._timers.clear()
+            self._obey(self._machine.handle(CancelAsked(queued)))
+            return True
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next epoch's first event gets; meaningful once `run` has returned."""
+        return next(self._seq)
+
+    # The loop that each worker runs
+
+    def _work(self, executor: Executor) -> None:
+        if isinstance(executor, RunsLoops):
+            executor.run_loops(self._loop)
+        else:
+            self._loop_in_waves(executor)
+
+    def _loop(self) -> None:
+        key = self._take()
+        while key is not None:
+            key = self._next(self._run(key))
+
+    def _loop_in_waves(self, executor: Executor) -> None:
+        while (key := self._take()) is not None:
+            with self._changed:
+                wave = [key, *self._ready]
+                self._ready.clear()
+            events = executor.wait([executor.submit(self._run, each, extra_context={"task": each}) for each in wave])
+            with self._changed:
+                for event in events:
+                    self._obey(self._machine.handle(event))
+
+    def _next(self, event: Settled | Expanded) -> str | None:
+        with self._changed:
+            instructions = self._machine.handle(event)
+            if instructions:
+                self._obey(instructions)
+            if self._ready:
+                return self._ready.popleft()
+        return self._take()
+
+    def _take(self) -> str | None:
+        """Return a key to run, waiting for one; None when the run is over."""
+        with self._changed:
+            while True:
+                self._ring()
+                if self._ready:
+                    return self._ready.popleft()
+                if self._final is not None:
+                    return None
+                wait_s = max(0.0, self._timers[0][0] - time.time()) if self._timers else None
+                self._idle += 1
+                try:
+                    self._changed.wait(wait_s)
+                finally:
+                    self._idle -= 1
+
+    def _ring(self) -> None:
+        while self._timers and self._timers[0][0] <= time.time():
+            _, key = heapq.heappop(self._timers)
+            self._obey(self._machine.handle(Due(key)))
+
+    def _obey(self, instructions: list[Instruction]) -> None:
+        for instruction in instructions:
+            match instruction:
+                case Submit(keys):
+                    self._enqueue(keys)
+                case WakeAt(key, at):
+                    heapq.heappush(self._timers, (at, key))
+                    if self._idle:
+                        self._changed.notify_all()
+                case Tell(key, state):
+                    self._tell(key, state)
+                case Finish(state):
+                    self._final = state
+                    self._changed.notify_all()
+
+    def _enqueue(self, keys: tuple[str, ...]) -> None:
+        """What a finished task made ready goes first: branches go depth first."""
+        if len(keys) > 1 and not self._ready:
+            self._ready.extend(keys)
+        else:
+            self._ready.extendleft(reversed(keys))
+        if self._idle:
+            self._changed.notify(len(keys))
+
+    # One task
+
+    def _run(self, key: str) -> Settled | Expanded:
+        child = self._machine.children.get(key)
+        if child is not None:
+            return Settled(key, run_task(self._child_job(key, *child), self))
+        spec = self.graph.specs[key]
+        states = self._machine.states
+        upstream = [states[binding.upstream] for binding in spec.bindings]
+        if spec.is_mapped:
+            return self._expand(key, spec, upstream)
+        job = Job(spec, key, states[key], upstream, is_start=key in self._start)
+        if spec.reads_mapped:
+            job.inputs = self._reduced(spec, job.state)
+        return Settled(key, run_task(job, self))
+
+    def _reduced(self, spec: TaskSpec, state: State) -> dict[str, object]:
+        kept = state.cached_inputs or ()
+        inputs = dict(spec.constants) if spec.constants else {}
+        for binding in spec.bindings:
+            if binding.argument is not None and binding.argument not in kept:
+                inputs[binding.argument] = self._value(binding.upstream)
+        return inputs
+
+    def _value(self, key: str) -> Any:  # noqa: ANN401
+        """Return a task's result; the list of a mapped one is made once, not once for every reader."""
+        state = self._machine.states[key]
+        if type(state) is not Mapped:
+            return state.result
+        if key not in self._lists:
+            self._lists[key] = state.result
+        return self._lists[key]
+
+    # Mapped tasks
+
+    def _expand(self, key: str, spec: TaskSpec, upstream: list[State]) -> Settled | Expanded:
+        job = Job(spec, key, self._machine.states[key], upstream, {}, is_start=key in self._start)
+        state = self._unmappable(job)
+        if state is None:
+            try:
+                plan, width = self._plan(spec, job.state)
+            except RunError as error:
+                state = Failed(str(error), error)
+            except BaseException as error:  # noqa: BLE001  # a user's sequence may raise anything
+                state = steps.state_of_error(error)
+            else:
+                self._plans[key] = plan
+                if job.is_start:
+                    self._start |= {child_key(key, index) for index in range(width)}
+                return Expanded(key, width)
+        if state is not job.state:
+            self.told(key, state)
+        return Settled(key, state)
+
+    def _unmappable(self, job: Job) -> State | None:
+        """Return the state in which a mapped task ends without having been split, or None."""
+        if job.is_start:
+            return None
+        if steps.rests(job.state, time.time()):
+            return job.state
+        culprit = steps.skipped_by(job.spec, job.upstream)
+        if culprit is not None:
+            return Skipped(f"{culprit} was skipped.")
+        lost = [
+            b for b, s in zip(job.spec.bindings, job.upstream, strict=True) if b.mapped and not s.is_successful()
+        ]
+        if not lost:
+            return None
+        refused = steps.trigger_state(job.spec, job.upstream)
+        if refused is not None and not isinstance(refused, Paused):
+            return refused
+        names = ", ".join(f"{b.argument} (from {b.upstream})" for b in lost)
+        return Failed(f"Can't map over {names}: it did not succeed, so there is no width.")
+
+    def _plan(self, spec: TaskSpec, state: State) -> tuple[_MapPlan, int]:
+        plan = _MapPlan()
+        states = self._machine.states
+        kept = {
+            name: value.load() if isinstance(value, ResultRef) else value
+            for name, value in (state.cached_inputs or {}).items()
+        }
+        widths: dict[str, int] = {}
+        plan.fixed.update(spec.constants or {})
+        for name, sequence in (spec.mapped_constants or {}).items():
+            self._add_source(plan, widths, name, steps.elements(kept.get(name, sequence), name))
+        for binding in spec.bindings:
+            up, name = states[binding.upstream], binding.argument
+            plan.fixed_states.append(None if binding.mapped and type(up) is Mapped else up)
+            if name is None:
+                continue
+            if not binding.mapped:
+                plan.fixed[name] = kept[name] if name in kept else self._value(binding.upstream)
+            elif type(up) is Mapped and name not in kept and not binding.flattened:
+                widths[name] = up.n_map_states
+                plan.sources.append((name, None, binding.upstream))
+            else:
+                value = kept[name] if name in kept else self._sequence(binding.upstream, name)
+                if binding.flattened:
+                    value = [item for part in value for item in steps.elements(part, name)]
+                self._add_source(plan, widths, name, value)
+        return plan, steps.width_of(spec, widths)
+
+    def _sequence(self, key: str, argument: str) -> Sequence[Any]:
+        """Return a result as a sequence; an iterator is consumed once, also when several tasks map over it."""
+        value = self._value(key)
+        if not isinstance(value, list) and key not in self._lists:
+            self._lists[key] = list(steps.elements(value, argument))
+        return self._lists.get(key, value)
+
+    @staticmethod
+    def _add_source(plan: _MapPlan, widths: dict[str, int], name: str, sequence: Sequence[Any]) -> None:
+        widths[name] = len(sequence)
+        plan.sources.append((name, sequence, None))
+
+    def _child_job(self, key: str, parent: str, index: int) -> Job:
+        spec = self.graph.specs[parent]
+        states = self._machine.states
+        state = states[key]
+        plan = self._plans.get(parent)
+        is_start = key in self._start or parent in self._start
+        if plan is None:
+            plan = self._replan(parent, spec, state)
+        inputs = dict(plan.fixed)
+        for name, sequence, upstream in plan.sources:
+            inputs[name] = (
+                sequence[index] if sequence is not None else states[child_key(upstream or "", index)].result
+            )
+        ups = [
+            fixed if fixed is not None else states[child_key(binding.upstream, index)]
+            for fixed, binding in zip(plan.fixed_states, spec.bindings, strict=True)
+        ]
+        return Job(spec, key, state, ups, inputs, index, is_start=is_start)
+
+    def _replan(self, parent: str, spec: TaskSpec, state: State) -> _MapPlan:
+        """Make the plan of a task that was split in an earlier epoch; a child that kept all its inputs needs none."""
+        names = {b.argument for b in spec.bindings if b.argument is not None} | set(spec.mapped_constants or ())
+        if state.cached_inputs and names <= set(state.cached_inputs):
+            plan = _MapPlan()
+            plan.fixed_states = [self._machine.states[binding.upstream] for binding in spec.bindings]
+            return plan
+        plan, _ = self._plan(spec, Pending())
+        self._plans[parent] = plan
+        return plan
+
+    def _children_of(self, key: str) -> Iterator[str]:
+        state = self._machine.states.get(key)
+        if isinstance(state, Mapped):
+            yield from (child_key(key, index) for index in range(state.n_map_states))
+
+    # Telling the world
+
+    def told(self, key: str, state: State) -> None:
+        """Take note of a state of a task that runs here."""
+        self._machine.mark(key, state)
+        self._tell(key, state)
+
+    def logged(self, key: str, level: int, text: str) -> None:
+        """Take note of what a task logged or printed; one line is cut at 10,000 characters."""
+        if len(text) > _LOG_CAP_CHARS:
+            text = f"{text[:_LOG_CAP_CHARS]}… ({len(text) - _LOG_CAP_CHARS:,} more characters were cut)"
+        self._emit(Logged(next(self._seq), key, time.time(), level, text))
+
+    def _tell(self, key: str, state: State) -> None:
+        if self._sinks:
+            event = StateChanged(next(self._seq), key, state)
+            for sink in self._sinks:
+                sink.emit(event)
+
+    def _emit(self, event: Event) -> None:
+        for sink in self._sinks:
+            sink.emit(event)
+
+    # The flow's own state
+
+    def _change(self, new: State) -> State:
+        handlers = (*self._options.flow_handlers, *self.handlers)
+        if handlers:
+            new = call_handlers(handlers, self.graph.flow, self.state, new)
+        self.state = new
+        self._tell(FLOW, new)
+        return new
+
+    def _finish(self, final: State) -> State:
+        results = {spec.task: self._machine.states[key] for key, spec in self.graph.specs.items()}
+        final.result = results
+        if self._options.terminal_handler is not None and final.is_finished():
+            final = self._terminal(final, results)
+        return self._change(final)
+
+    def _terminal(self, final: State, results: dict[object, State]) -> State:
+        handler = self._options.terminal_handler
+        reference = [self._machine.states[key] for key in self.graph.reference]
+
+        def terminal_state_handler(flow: object, _: State, new: State) -> object:
+            return handler(flow, new, reference) if handler is not None else None
+
+        answer = call_handlers((terminal_state_handler,), self.graph.flow, self.state, final)
+        if answer is not final and answer._result is None:  # noqa: SLF001
+            answer.result = results
+        return answer
+
+    @contextlib.contextmanager
+    def _ctrl_c_cancels(self) -> Iterator[None]:
+        """While the flow runs in the main thread, Ctrl-C cancels it; a second one gets through."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.getsignal(signal.SIGINT)
+
+        def on_interrupt(number: int, frame: FrameType | None) -> None:
+            if self.interrupted:
+                if callable(before):
+                    before(number, frame)
+                return
+            self.interrupted = True
+            # The main thread may hold the lock at this moment, so another one asks.
+            threading.Thread(target=self.cancel, args=("Ctrl-C",), daemon=True).start()
+            if self._options.executor.is_inline and is_in_user_code(frame):
+                raise KeyboardInterrupt
+
+        if not callable(before):
+            yield
+            return
+        signal.signal(signal.SIGINT, on_interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)

@@ -1,0 +1,104 @@
+"""What `flowbook.context` shows inside a run and inside a task; values are made when they are asked for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import TYPE_CHECKING, Any
+
+from flowbook._context import MISSING, Frame, current_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from flowbook.engine.task_runner import Job, RunFacts
+
+__all__ = ["TaskFrame", "run_frame"]
+
+#: Parent of the loggers that tasks get; `_ToRun` hangs on it.
+_LOGGER = "flowbook.task"
+
+
+def run_frame(  # noqa: PLR0913
+    *,
+    flow_name: str,
+    run_id: str,
+    parameters: Mapping[str, object],
+    extra: Mapping[str, object],
+    parent: Frame | None,
+    scheduled: dt.datetime | None = None,
+) -> Frame:
+    """Return the frame of a run: dates in local time, as `date`, `today`, `yesterday`, `tomorrow` and each with _nodash."""
+    now = dt.datetime.now().astimezone()
+    values: dict[str, object] = {
+        "date": now,
+        "flow_name": flow_name,
+        "flow_run_id": run_id,
+        "parameters": dict(parameters),
+        "scheduled_start_time": scheduled or now.astimezone(dt.UTC),
+    }
+    for name, days in (("today", 0), ("yesterday", -1), ("tomorrow", 1)):
+        day = now.date() + dt.timedelta(days=days)
+        values[name] = day.isoformat()
+        values[f"{name}_nodash"] = day.strftime("%Y%m%d")
+    values.update(extra)
+    return Frame(values, parent)
+
+
+class TaskFrame(Frame):
+    """The frame of one task run."""
+
+    __slots__ = ("attempt", "job", "loop_count", "loop_result", "run")
+
+    def __init__(self, run: RunFacts, job: Job, attempt: int) -> None:  # the parent and values are set when it is entered
+        self.run = run
+        self.job = job
+        self.attempt = attempt
+        self.loop_count = 1
+        self.loop_result: object = None
+
+    def find(self, name: str) -> object:
+        """Return the value of `name`, or MISSING."""
+        make = _NAMES.get(name)
+        return make(self) if make is not None else MISSING
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names that tasks see."""
+        return tuple(name for name in _NAMES if self.find(name) is not MISSING)
+
+
+def _index(frame: TaskFrame) -> object:
+    return MISSING if frame.job.index is None else frame.job.index
+
+
+def _logger(frame: TaskFrame) -> logging.Logger:
+    root = logging.getLogger(_LOGGER)
+    if not any(isinstance(handler, _ToRun) for handler in root.handlers):
+        root.addHandler(_ToRun())
+        if root.level == logging.NOTSET:
+            root.setLevel(logging.INFO)
+    return root.getChild(frame.job.spec.name)
+
+
+_NAMES: dict[str, Callable[[TaskFrame], Any]] = {
+    "task_name": lambda f: f.job.spec.name,
+    "task_slug": lambda f: f.job.spec.key,
+    "task_run_key": lambda f: f.job.key,
+    "task_run_count": lambda f: f.attempt,
+    "map_index": _index,
+    "resume": lambda f: f.job.is_start,
+    "task_loop_count": lambda f: f.loop_count,
+    "task_loop_result": lambda f: f.loop_result,
+    "logger": _logger,
+}
+
+
+class _ToRun(logging.Handler):
+    """Hands records to the run whose task logs them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        frame = current_frame()
+        while frame is not None and not isinstance(frame, TaskFrame):
+            frame = frame.parent
+        if frame is not None:
+            frame.run.logged(frame.job.key, record.levelno, self.format(record))

@@ -1,0 +1,465 @@
+"""What to do next: an event goes in, instructions come out.
+
+Pure: no clock, no thread, no file, no context. It knows keys, edges and states, and never looks at a value. A mapped task
+becomes children `key[0]`, `key[1]`, … when its width is known; a mapped task below it is fed child by child, so a branch
+never waits for its neighbours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from flowbook.engine.graph import child_key
+from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Scheduled, Success
+from flowbook.exceptions import TransitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from flowbook.engine.graph import Graph
+    from flowbook.engine.state import State
+
+__all__ = [
+    "CancelAsked",
+    "Due",
+    "Expanded",
+    "Finish",
+    "Instruction",
+    "Machine",
+    "MachineEvent",
+    "ResumeAsked",
+    "Settled",
+    "Submit",
+    "Tell",
+    "WakeAt",
+]
+
+_NAMED_AT_MOST = 5
+
+
+class Settled:
+    """A submitted task came to rest in `state`: finished, paused, or to run again later. Slots by hand: one a task."""
+
+    __slots__ = ("key", "state")
+
+    def __init__(self, key: str, state: State) -> None:
+        self.key = key
+        self.state = state
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """A submitted mapped task has `width` children to run."""
+
+    key: str
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The time has come for a task that was to run again."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAsked:
+    """A person asked for these paused tasks to go on."""
+
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """A person asked for the run to stop; `queued` were submitted and never started."""
+
+    queued: tuple[str, ...] = ()
+
+
+MachineEvent = Settled | Expanded | Due | ResumeAsked | CancelAsked
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Run these tasks, in this order where order is to be had."""
+
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Say Due for this task at `at` (seconds since the epoch)."""
+
+    key: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """This task's state changed by itself; tell the world."""
+
+    key: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Nothing is left to do now; the flow's state is `state`."""
+
+    state: State
+
+
+Instruction = Submit | WakeAt | Tell | Finish
+
+
+class _Group:
+    """The children of one mapped task. `linked` are mapped tasks whose child i is fed by child i of this one."""
+
+    __slots__ = ("left", "linked", "width")
+
+    def __init__(self, width: int, left: int) -> None:
+        self.width = width
+        self.left = left
+        self.linked: list[str] = []
+
+
+class Machine:
+    """The run of one graph, or with `start` of one epoch of it.
+
+    Args:
+        graph: what to run.
+        states: states given from before, by key; children included.
+        start: keys to treat as roots; only they and what lies below is visited. Empty: everything is.
+    """
+
+    def __init__(self, graph: Graph, states: Mapping[str, State] | None = None, start: Iterable[str] = ()) -> None:
+        self.graph = graph
+        #: The state of every task and child, by key. Written here alone, but for `mark`.
+        self.states: dict[str, State] = dict.fromkeys(graph.specs, _PENDING)
+        self.states.update(states or {})
+        self.start = tuple(start)
+        #: For each child of a mapped task: its task's key and its index.
+        self.children: dict[str, tuple[str, int]] = {}
+        self._left: dict[str, int] = {}
+        self._groups: dict[str, _Group] = {}
+        self._running = 0
+        self._asleep: set[str] = set()
+        self._cancelled = False
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something runs or sleeps."""
+        return bool(self._running or self._asleep)
+
+    def mark(self, key: str, state: State) -> None:
+        """Note that a submitted task now runs."""
+        self.states[key] = state
+
+    def begin(self) -> list[Instruction]:
+        """Return what to do first."""
+        if not self.start:
+            self._left = {key: len(spec.upstream) for key, spec in self.graph.specs.items()}
+            return self._go_on([key for key, count in self._left.items() if not count])
+        return self._go_on(self._enter_start())
+
+    def handle(self, event: MachineEvent) -> list[Instruction]:
+        """Take an event, return what follows.
+
+        Raises:
+            TransitionError: if it can't follow what came before.
+        """
+        if type(event) is Settled:
+            return self._settled(event.key, event.state)
+        match event:
+            case Expanded(key, width):
+                return self._expanded(key, width)
+            case Due(key):
+                return self._wake((key,)) if key in self._asleep else []
+            case ResumeAsked(keys):
+                return self._wake(keys)
+            case CancelAsked(queued):
+                return self._cancel(queued)
+        msg = f"No such event: {event!r}. Please report this."
+        raise TransitionError(msg, event=repr(event))
+
+    def paused(self) -> list[str]:
+        """Return the keys that wait for a person."""
+        return [key for key, state in self.states.items() if _waits(state)]
+
+    # One task
+
+    def _settled(self, key: str, state: State) -> list[Instruction]:
+        self._running -= 1
+        self.states[key] = state
+        if state._finished:  # noqa: SLF001  # the machine's inner loop: a call costs as much as the rest of the line
+            out: list[Instruction] = []
+            return self._go_on(self._finished(key, out), out)
+        if isinstance(state, Scheduled) and state.start_time is not None and not self._cancelled:
+            self._asleep.add(key)
+            return self._go_on([], [WakeAt(key, state.start_time.timestamp())])
+        return self._go_on([])
+
+    def _finished(self, key: str, out: list[Instruction]) -> list[str]:
+        child = self.children.get(key)
+        if child is not None:
+            return self._child_finished(*child, out)
+        ready: list[str] = []
+        left = self._left
+        for below in self.graph.children[key]:
+            if below in left:
+                left[below] -= 1
+                if not left[below]:
+                    ready.append(below)
+        return ready
+
+    def _go_on(self, ready: list[str], out: list[Instruction] | None = None) -> list[Instruction]:
+        out = [] if out is None else out
+        if ready and not self._cancelled:
+            self._running += len(ready)
+            out.append(Submit(tuple(ready)))
+        elif not self._running and not self._asleep:
+            out.append(Finish(self._final()))
+        return out
+
+    def _wake(self, keys: Iterable[str]) -> list[Instruction]:
+        ready = []
+        for key in keys:
+            for each in self._waiting(key):
+                self._asleep.discard(each)
+                ready.append(each)
+        return self._go_on(ready) if ready else []
+
+    def _waiting(self, key: str) -> list[str]:
+        if key in self._asleep or _waits(self.states.get(key)):
+            return [key]
+        group = self._groups.get(key)
+        if group is None:
+            return []
+        children = (child_key(key, index) for index in range(group.width))
+        return [child for child in children if _waits(self.states.get(child))]
+
+    def _cancel(self, queued: tuple[str, ...]) -> list[Instruction]:
+        self._cancelled = True
+        self._running -= len(queued)
+        self._asleep.clear()
+        return self._go_on([])
+
+    # Mapped tasks
+
+    def _expanded(self, key: str, width: int) -> list[Instruction]:
+        self._running -= 1
+        group = self._groups[key] = _Group(width, width)
+        state = self.states[key] = Mapped(f"Mapped over {width}.", n_map_states=width)
+        out: list[Instruction] = [Tell(key, state)]
+        for index in range(width):
+            child = child_key(key, index)
+            self.children[child] = (key, index)
+            self.states.setdefault(child, _PENDING)
+        ready = self._children_ready(key, range(width))
+        ready += self._link_below(key, group)
+        if not width:
+            ready += self._group_finished(key, out)
+        return self._go_on(ready, out)
+
+    def _children_ready(self, key: str, indices: Iterable[int]) -> list[str]:
+        """Return those children of `key` that nothing holds back, and note for the others what does."""
+        feeders = [up for up, group in self._feeders(key) if group.left]
+        if not feeders:
+            return [child_key(key, index) for index in indices]
+        ready = []
+        for index in indices:
+            child = child_key(key, index)
+            count = sum(not self.states[child_key(up, index)].is_finished() for up in feeders)
+            if count:
+                self._left[child] = count
+            else:
+                ready.append(child)
+        return ready
+
+    def _feeders(self, key: str) -> list[tuple[str, _Group]]:
+        ups = dict.fromkeys(b.upstream for b in self.graph.specs[key].bindings if b.mapped)
+        return [(up, self._groups[up]) for up in ups if up in self._groups]
+
+    def _link_below(self, key: str, group: _Group) -> list[str]:
+        """Let mapped tasks below know that the width is there, though the children still run."""
+        if not group.width:
+            return []
+        ready = []
+        for below in self.graph.children[key]:
+            if below in self._left and self._is_fed_only(below, key):
+                group.linked.append(below)
+                self._left[below] -= 1
+                if not self._left[below]:
+                    ready.append(below)
+        return ready
+
+    def _is_fed_only(self, below: str, key: str) -> bool:
+        spec = self.graph.specs[below]
+        return spec.is_mapped and all(b.mapped and not b.flattened for b in spec.bindings if b.upstream == key)
+
+    def _child_finished(self, key: str, index: int, out: list[Instruction]) -> list[str]:
+        group = self._groups[key]
+        group.left -= 1
+        ready = []
+        for below in group.linked:
+            child = child_key(below, index)
+            if child in self._left:
+                self._left[child] -= 1
+                if not self._left[child]:
+                    del self._left[child]
+                    ready.append(child)
+        if not group.left:
+            ready += self._group_finished(key, out)
+        return ready
+
+    def _group_finished(self, key: str, out: list[Instruction]) -> list[str]:
+        group = self._groups[key]
+        states = [self.states[child_key(key, index)] for index in range(group.width)]
+        failed = sum(state.is_failed() for state in states)
+        message = f"{failed} of {group.width} failed." if failed else f"All {group.width} succeeded."
+        state = self.states[key] = Mapped(message, map_states=states)
+        out.append(Tell(key, state))
+        ready = []
+        for below in self.graph.children[key]:
+            if below in self._left and below not in group.linked:
+                self._left[below] -= 1
+                if not self._left[below]:
+                    ready.append(below)
+        return ready
+
+    # Starting in the middle
+
+    def _enter_start(self) -> list[str]:
+        start, opened = self._split_start()
+        scope = self.graph.downstream([*start, *opened])
+        for key in self.graph.specs:
+            if key not in scope or key in start:
+                continue
+            ups = self.graph.specs[key].upstream
+            self._left[key] = sum(up in scope or not self.states[up].is_finished() for up in ups)
+        ready = [key for key in self.graph.specs if key in start]
+        for key in self.graph.specs:
+            if key in opened:
+                ready += self._reopen(key, opened[key])
+        return ready
+
+    def _split_start(self) -> tuple[set[str], dict[str, set[int]]]:
+        """Return the whole tasks to start, and for mapped ones that were split already the indices of their children."""
+        start: set[str] = set()
+        opened: dict[str, set[int]] = {}
+        for key in self.start:
+            if key not in self.graph.specs:
+                parent, index = parse_child(key)
+                opened.setdefault(parent, set()).add(index)
+            elif isinstance(state := self.states[key], Mapped) and state.n_map_states:
+                open_ones = {
+                    i for i in range(state.n_map_states) if not self.states.get(child_key(key, i), _PENDING).is_successful()
+                }
+                if open_ones:
+                    opened.setdefault(key, set()).update(open_ones)
+                else:
+                    start.add(key)
+            else:
+                start.add(key)
+        return start, opened
+
+    def _reopen(self, key: str, indices: set[int]) -> list[str]:
+        state = self.states[key]
+        width = state.n_map_states if isinstance(state, Mapped) else max(indices) + 1
+        unfinished = 0
+        for index in range(width):
+            child = child_key(key, index)
+            self.children[child] = (key, index)
+            known = self.states.setdefault(child, _PENDING)
+            unfinished += index in indices or not known.is_finished()
+        group = self._groups[key] = _Group(width, unfinished)
+        self._left.pop(key, None)
+        ready = [child_key(key, index) for index in sorted(indices)]
+        return ready + self._reopen_linked(key, group, indices)
+
+    def _reopen_linked(self, key: str, group: _Group, indices: set[int]) -> list[str]:
+        """Children below that wait for, or failed because of, a child that runs again go with it."""
+        ready: list[str] = []
+        for below in self.graph.children[key]:
+            if below not in self._left or not self._is_fed_only(below, key):
+                continue
+            state = self.states[below]
+            if not (isinstance(state, Mapped) and state.n_map_states):
+                ready += self._link_one(below, group)
+                continue
+            again = {i for i in indices if not self.states.get(child_key(below, i), _PENDING).is_successful()}
+            ready += [child for child in self._reopen(below, again) if child not in ready]
+            group.linked.append(below)
+            for index in again:
+                child = child_key(below, index)
+                self.states[child] = _PENDING
+                self._left[child] = 1
+                ready.remove(child)
+        return ready
+
+    def _link_one(self, below: str, group: _Group) -> list[str]:
+        group.linked.append(below)
+        self._left[below] -= 1
+        return [] if self._left[below] else [below]
+
+    # The end
+
+    def _final(self) -> State:
+        if self._cancelled:
+            return Cancelled("Cancelled by a person.")
+        return final_state(self.graph, self.states)
+
+
+def final_state(graph: Graph, states: Mapping[str, State]) -> State:
+    """Return the flow's state once nothing is left to do now: the first that fits of engine.md, section 5."""
+    if any(not _ended(states, key) for key in graph.terminal):
+        waiting = [key for key, state in states.items() if _waits(state)]
+        if waiting:
+            return Paused(f"{_list(waiting)} {'waits' if len(waiting) == 1 else 'wait'} for a person.")
+        return Scheduled("Tasks are left that are to run later.")
+    failed = [key for each in graph.reference for key in _failed(states, each)]
+    if failed:
+        return Failed(f"{_list(failed)} failed.")
+    return Success("All reference tasks succeeded.")
+
+
+def parse_child(key: str) -> tuple[str, int]:
+    """Return the task's key and the index of a child's key such as `clean[3]`."""
+    parent, _, index = key[:-1].rpartition("[")
+    return parent, int(index)
+
+
+def _ended(states: Mapping[str, State], key: str) -> bool:
+    state = states[key]
+    if isinstance(state, Mapped):
+        return all(child.is_finished() for child in _children(states, key, state))
+    return state.is_finished()
+
+
+def _failed(states: Mapping[str, State], key: str) -> list[str]:
+    state = states[key]
+    if isinstance(state, Mapped):
+        return [child_key(key, i) for i, child in enumerate(_children(states, key, state)) if child.is_failed()]
+    return [key] if state.is_failed() else []
+
+
+def _children(states: Mapping[str, State], key: str, state: Mapped) -> list[State]:
+    if len(state.map_states) == state.n_map_states:
+        return state.map_states
+    return [states.get(child_key(key, index), _PENDING) for index in range(state.n_map_states)]
+
+
+def _waits(state: State | None) -> bool:
+    return isinstance(state, Paused) and state.start_time is None
+
+
+def _list(keys: list[str]) -> str:
+    shown = ", ".join(islice(keys, _NAMED_AT_MOST))
+    more = len(keys) - _NAMED_AT_MOST
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+#: One shared value: 100,000 children that wait must not cost 100,000 states.
+_PENDING = Pending()

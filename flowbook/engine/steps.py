@@ -1,0 +1,176 @@
+"""The steps of one task run that only decide (engine.md, section 4).
+
+Pure: the clock comes as `now`, values and states as arguments. Each answers with a state where the run ends there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowbook.engine.signals import LOOP, RETRY, Signal
+from flowbook.engine.state import (
+    Cached,
+    Failed,
+    Mapped,
+    Paused,
+    Pending,
+    Retrying,
+    Scheduled,
+    Skipped,
+    State,
+    Submitted,
+    TriggerFailed,
+)
+from flowbook.exceptions import HandlerError, RunError
+
+if TYPE_CHECKING:
+    from flowbook.engine.graph import RetryPolicy, TaskSpec
+
+__all__ = [
+    "attempt_number",
+    "elements",
+    "rests",
+    "retry_state",
+    "signal_state",
+    "skipped_by",
+    "state_of_error",
+    "trigger_state",
+    "unwrap",
+    "width_of",
+]
+
+#: RETRY signals in a row that may come at once; later ones wait.
+_QUICK_RETRIES = 2
+_SLOW_RETRY_S = 1.0
+
+
+def unwrap(state: State) -> State:
+    """Return the state inside Submitted ones."""
+    while isinstance(state, Submitted) and state.state is not None:
+        state = state.state
+    return state
+
+
+def attempt_number(state: State) -> int:
+    """Return which attempt comes now, counted from 1."""
+    return state.run_count + 1 if isinstance(state, Retrying) else 1
+
+
+def rests(state: State, now: float) -> bool:
+    """Return whether the run ends before it begins: the state is not one to go on from, or its time has not come."""
+    if not isinstance(state, (Pending, Mapped, Cached)):
+        return True
+    if isinstance(state, Scheduled):
+        if state.start_time is None:
+            return isinstance(state, Paused)
+        return state.start_time.timestamp() > now
+    return False
+
+
+def skipped_by(spec: TaskSpec, upstream: Sequence[State]) -> str | None:
+    """Return the name of an upstream task that was skipped and takes this one with it, or None."""
+    if not spec.skip_on_upstream_skip:
+        return None
+    for binding, state in zip(spec.bindings, upstream, strict=True):
+        if isinstance(state, Mapped) and binding.mapped:
+            continue
+        if state.is_skipped() or (isinstance(state, Mapped) and any(s.is_skipped() for s in state.map_states)):
+            return binding.upstream
+    return None
+
+
+def trigger_state(spec: TaskSpec, upstream: Sequence[State]) -> State | None:
+    """Return the state if the trigger does not let the task run, None if it does.
+
+    The trigger is user code: whatever it raises becomes TriggerFailed.
+    """
+    edges = {binding.edge: state for binding, state in zip(spec.bindings, upstream, strict=True)}
+    trigger = spec.trigger
+    if trigger is None:
+        from flowbook.engine.triggers import all_successful as trigger  # noqa: PLC0415  # the common case needs no call
+    name = getattr(trigger, "__name__", repr(trigger))
+    try:
+        if trigger(edges):
+            return None
+    except Signal as signal:
+        state = signal.state
+        return state if not isinstance(state, Failed) else TriggerFailed(state.message, state.result)
+    except BaseException as error:  # noqa: BLE001  # user code: it becomes a state, with its traceback
+        return TriggerFailed(f"Trigger {name} raised {type(error).__name__}: {error}", error)
+    return TriggerFailed(f"Trigger {name} did not pass.")
+
+
+def signal_state(signal: Signal, attempt: int, now: float) -> State:
+    """Return the state that a signal raised by task code asks for."""
+    state = signal.state
+    if isinstance(signal, RETRY) and isinstance(state, Retrying):
+        state.run_count = attempt
+        if attempt > _QUICK_RETRIES and "start_time" not in signal.options:
+            state.start_time = dt.datetime.fromtimestamp(now + _SLOW_RETRY_S, dt.UTC)
+    if isinstance(signal, LOOP):
+        state.message = state.message or "Looped."
+    return state
+
+
+def state_of_error(error: BaseException) -> State:
+    """Return Failed for what task code raised."""
+    text = str(error)
+    return Failed(f"{type(error).__name__}: {text}" if text else type(error).__name__, error)
+
+
+def retry_state(
+    state: State, retry: RetryPolicy | None, attempt: int, now: float, inputs: Mapping[str, object]
+) -> Retrying | None:
+    """Return Retrying if a failed attempt is to be made again, None if it is not."""
+    if retry is None or not isinstance(state, Failed) or isinstance(state, TriggerFailed) or attempt > retry.max_retries:
+        return None
+    if isinstance(state._result, HandlerError):  # noqa: SLF001
+        return None
+    if retry.on is not None and not isinstance(state._result, retry.on):  # noqa: SLF001  # never loads a value
+        return None
+    start = dt.datetime.fromtimestamp(now + retry.delay_s, dt.UTC)
+    message = f"{state.message} Attempt {attempt + 1} of {retry.max_retries + 1} follows."
+    return Retrying(message, state._result, start, None, dict(inputs), attempt)  # noqa: SLF001
+
+
+def elements(value: Any, argument: str) -> Sequence[Any]:  # noqa: ANN401  # whatever upstream returned
+    """Return `value` as a sequence to map over; an iterator is consumed once.
+
+    Raises:
+        RunError: if it has no order or no elements; `argument` is named.
+    """
+    if isinstance(value, Sequence):
+        return value
+    if isinstance(value, (Mapping, set, frozenset)):
+        raise _not_a_sequence(value, argument, "Map over list(x.items()), or over sorted(x) for a set.")
+    if hasattr(value, "iloc"):
+        if getattr(value, "ndim", 1) == 1:
+            return value.tolist()  # type: ignore[no-any-return]  # a pandas Series
+        raise _not_a_sequence(value, argument, "Split it first, e.g. into [part for _, part in frame.groupby(...)].")
+    if isinstance(value, Iterable):
+        try:
+            return list(value)
+        except TypeError:
+            pass  # a zero-dimensional array says that it iterates, and does not
+    raise _not_a_sequence(value, argument, "Return a list from the task above, or wrap it in unmapped(...).")
+
+
+def width_of(spec: TaskSpec, mapped: Mapping[str, int]) -> int:
+    """Return how many children there are; `mapped` gives each mapped argument's length.
+
+    Raises:
+        RunError: if the lengths differ; names and lengths are in the message.
+    """
+    widths = set(mapped.values())
+    if len(widths) != 1:
+        lengths = ", ".join(f"{name} has {length}" for name, length in mapped.items())
+        msg = f"{spec.name} is mapped over inputs of different lengths: {lengths}. Make them equal, or use unmapped(...)."
+        raise RunError(msg, lengths=dict(mapped))
+    return widths.pop()
+
+
+def _not_a_sequence(value: object, argument: str, advice: str) -> RunError:
+    msg = f"Can't map over {argument!r}: a {type(value).__name__} is not a sequence. {advice}"
+    return RunError(msg, argument=argument)

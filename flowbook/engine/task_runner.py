@@ -1,0 +1,329 @@
+"""Runs one task: from its state and its upstream's states to the state it comes to rest in.
+
+Here is the one border around user code: whatever a task raises becomes a state, and nothing else leaves. The order of
+the steps is that of engine.md, section 4; what only decides is in `steps`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from flowbook._context import current_frame, enter_frame, leave_frame
+from flowbook.engine import steps
+from flowbook.engine.cached import cached_state, keep_output
+from flowbook.engine.frames import TaskFrame
+from flowbook.engine.prints import capture_prints
+from flowbook.engine.signals import Signal
+from flowbook.engine.state import (
+    Cancelled,
+    Failed,
+    Mapped,
+    Paused,
+    Pending,
+    Retrying,
+    Running,
+    Scheduled,
+    Skipped,
+    State,
+    Success,
+)
+from flowbook.exceptions import HandlerError
+from flowbook.results.reference import ResultRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import FrameType
+
+    from flowbook._context import Frame
+    from flowbook.engine.graph import TaskSpec
+    from flowbook.engine.ports import OutputCache
+
+__all__ = ["Job", "RunFacts", "TaskRunner", "call_handlers", "is_in_user_code", "run_task"]
+
+class RunFacts(Protocol):
+    """What a task run needs to know of the run it is part of."""
+
+    run_id: str
+    flow_name: str
+    parameters: Mapping[str, object]
+    handlers: tuple[Callable[..., object], ...]
+    frame: Frame | None
+    cache: OutputCache | None
+    interrupted: bool
+
+    def told(self, key: str, state: State) -> None:
+        """Take note of a state on the way."""
+        ...
+
+    def logged(self, key: str, level: int, text: str) -> None:
+        """Take note of a log line or a print."""
+        ...
+
+
+class Job:
+    """One task to run. Slots by hand: one is made for every task.
+
+    Attributes:
+        upstream: states aligned with `spec.bindings`.
+        inputs: values by argument from upstream and constants, or None: take them from `upstream`.
+        index: which child of a mapped task this is.
+        is_start: whether a person asked for it, so that no check holds it back.
+    """
+
+    __slots__ = ("index", "inputs", "is_start", "key", "spec", "state", "upstream")
+
+    def __init__(  # noqa: PLR0913
+        self,
+        spec: TaskSpec,
+        key: str,
+        state: State,
+        upstream: Sequence[State],
+        inputs: dict[str, object] | None = None,
+        index: int | None = None,
+        *,
+        is_start: bool = False,
+    ) -> None:
+        self.spec = spec
+        self.key = key
+        self.state = state
+        self.upstream = upstream
+        self.inputs = inputs
+        self.index = index
+        self.is_start = is_start
+
+
+def run_task(job: Job, run: RunFacts) -> State:
+    """Run `job`, tell `run` the states on the way, return the one it comes to rest in (told as well)."""
+    usual = _is_usual(job.upstream)
+    held = _held_back(job, usual=usual)
+    if held is not None:
+        return held if held is job.state else _change(job, run, job.state, held)
+    try:
+        inputs = _inputs(job)
+    except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
+        return _change(job, run, job.state, steps.state_of_error(error))
+    if not job.is_start:
+        early = _before_running(job, run, inputs, usual=usual)
+        if early is not None:
+            return _change(job, run, job.state, early)
+    return _attempt(job, run, inputs)
+
+
+def _is_usual(upstream: Sequence[State]) -> bool:
+    """Return whether every upstream state is a plain success: then no check can hold the task back."""
+    for state in upstream:  # noqa: SIM110  # the inner loop of every run: any() costs three times as much
+        if not state._successful or state._skipped or type(state) is Mapped:  # noqa: SLF001
+            return False
+    return True
+
+
+def _held_back(job: Job, *, usual: bool) -> State | None:
+    """Steps 1 to 5: a state if the run ends before anything is done."""
+    if job.is_start:
+        return None
+    if type(job.state) is not Pending:
+        job.state = steps.unwrap(job.state)
+        if steps.rests(job.state, time.time()):
+            return job.state
+    return None if usual else _unusual_upstream(job)
+
+
+def _unusual_upstream(job: Job) -> State | None:
+    if not all(up._finished for up in job.upstream):  # noqa: SLF001
+        return job.state
+    culprit = steps.skipped_by(job.spec, job.upstream)
+    if culprit is not None:
+        return Skipped(f"{culprit} was skipped.")
+    return None
+
+
+def _inputs(job: Job) -> dict[str, object]:
+    """Step 6: one value per keyed edge, then constants; inputs kept on the state win."""
+    inputs = job.inputs
+    if inputs is None:
+        spec = job.spec
+        kept = job.state.cached_inputs or ()
+        inputs = dict(spec.constants) if spec.constants else {}
+        for binding, up in zip(spec.bindings, job.upstream, strict=True):
+            if binding.argument is not None and binding.argument not in kept:
+                inputs[binding.argument] = up.result
+    if job.state.cached_inputs:
+        for name, value in job.state.cached_inputs.items():
+            inputs[name] = value.load() if isinstance(value, ResultRef) else value
+    return inputs
+
+
+def _before_running(job: Job, run: RunFacts, inputs: dict[str, object], *, usual: bool) -> State | None:
+    """Steps 8 and 9: the trigger, then the cache: an output is not used when the trigger fails."""
+    spec = job.spec
+    if spec.trigger is not None or not usual:
+        state = steps.trigger_state(spec, job.upstream)
+        if state is not None:
+            if isinstance(state, (Paused, Retrying)):
+                state.cached_inputs = inputs
+            return state
+    if spec.cache is not None and run.cache is not None:
+        return cached_state(spec, run.cache, run, inputs)
+    return None
+
+
+def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
+    """Steps 10 to 14."""
+    spec = job.spec
+    before = job.state
+    attempt = steps.attempt_number(before)
+    running = _change(job, run, before, Running())
+    if type(running) is not Running:
+        return running
+    frame = TaskFrame(run, job, attempt)
+    loops = itertools.count(1)
+    while True:
+        state = _call(job, run, inputs, frame, attempt)
+        if not state.is_looped():
+            break
+        frame.loop_count = next(loops) + 1
+        frame.loop_result = state.result
+        told = _change(job, run, running, state)
+        if not told.is_looped():
+            state = told
+            break
+    return _settle(job, run, running, state, inputs, attempt)
+
+
+def _call(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame, attempt: int) -> State:
+    """The border: user code runs in here, and nothing it raises gets out."""
+    frame.parent = run.frame if run.frame is not None else current_frame()
+    token = enter_frame(frame)
+    try:
+        if job.spec.log_stdout:
+            with capture_prints(job.key, run.logged):
+                value = job.spec.run(**inputs)
+        else:
+            value = job.spec.run(**inputs)
+        if inspect.iscoroutine(value):
+            value = asyncio.run(value)
+        return Success(None, value)
+    except Signal as signal:
+        return steps.signal_state(signal, attempt, time.time())
+    except BaseException as error:  # noqa: BLE001
+        if run.interrupted and isinstance(error, KeyboardInterrupt):
+            return Cancelled("Cancelled by a person while it ran.")
+        return steps.state_of_error(error)
+    finally:
+        leave_frame(token)
+
+
+def is_in_user_code(frame: FrameType | None) -> bool:
+    """Return whether `frame` was called from inside the border, so that an exception raised there becomes a state."""
+    while frame is not None:
+        if frame.f_code is _call.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _settle(  # noqa: PLR0913  # the steps share all of these
+    job: Job, run: RunFacts, running: State, state: State, inputs: dict[str, object], attempt: int
+) -> State:
+    spec = job.spec
+    if type(state) is Success and spec.cache is None:
+        return _change(job, run, running, state)
+    if isinstance(state, Scheduled):
+        state.cached_inputs = inputs
+        return _change(job, run, running, state)
+    told = _change(job, run, running, state)
+    if type(told) is Success and run.cache is not None and spec.cache is not None:
+        return _change(job, run, told, keep_output(spec, run.cache, run, inputs, told))
+    if told is state or type(told) is type(state):
+        again = steps.retry_state(told, spec.retry, attempt, time.time(), inputs)
+        if again is not None:
+            return _change(job, run, told, again)
+    return told
+
+
+def _change(job: Job, run: RunFacts, old: State, new: State) -> State:
+    """Move on to `new`, after the handlers had their say."""
+    if job.spec.handlers or run.handlers:
+        new = call_handlers((*job.spec.handlers, *run.handlers), job.spec.task, old, new)
+    run.told(job.key, new)
+    return new
+
+
+def call_handlers(handlers: tuple[Callable[..., object], ...], subject: object, old: State, new: State) -> State:
+    """Return what the handlers make of the change: each gets what the one before returned, as a copy of its own.
+
+    None keeps the state. A handler that raises, or returns something else, makes it Failed.
+    """
+    for handler in handlers:
+        name = getattr(handler, "__name__", repr(handler))
+        try:
+            answer = handler(subject, old, new.copy())
+        except Signal as signal:
+            answer = signal.state
+        except BaseException as error:  # noqa: BLE001  # user code
+            return _handler_failed(f"State handler {name} raised {type(error).__name__}: {error}", error)
+        if answer is None:
+            continue
+        if not isinstance(answer, State):
+            return _handler_failed(f"State handler {name} returned {answer!r}. Return a State, or None to keep the one given.")
+        new = answer
+    return new
+
+
+def _handler_failed(message: str, cause: BaseException | None = None) -> Failed:
+    error = HandlerError(message)
+    error.__cause__ = cause
+    return Failed(message, error)
+
+
+class TaskRunner:
+    """Runs one task by itself, without a flow.
+
+    Args:
+        task: a `flowbook.Task`.
+        state_handlers: called after the task's own.
+    """
+
+    def __init__(self, task: object, state_handlers: Sequence[Callable[..., object]] = ()) -> None:
+        self.task = task
+        self.run_id = ""
+        self.flow_name = ""
+        self.parameters: Mapping[str, object] = {}
+        self.handlers = tuple(state_handlers)
+        self.frame: Frame | None = None
+        self.cache: OutputCache | None = None
+        self.interrupted = False
+        #: Every state the task went through, in order.
+        self.history: list[State] = []
+
+    def run(
+        self,
+        state: State | None = None,
+        upstream_states: Mapping[object, State] | None = None,
+        context: Mapping[str, object] | None = None,
+    ) -> State:
+        """Run the task once, return the state it comes to rest in.
+
+        Args:
+            state: its state before; default Pending.
+            upstream_states: by Edge; keyed edges give the inputs.
+            context: values for `flowbook.context`.
+        """
+        from flowbook._context import Frame  # noqa: PLC0415
+
+        spec = self.task.compile(upstream_states or {})  # type: ignore[attr-defined]  # a Task; engine knows no core
+        self.history.clear()
+        self.frame = Frame(context, current_frame()) if context else None
+        return run_task(Job(spec, spec.key, state or Pending(), list((upstream_states or {}).values())), self)
+
+    def told(self, key: str, state: State) -> None:
+        """Keep the state in `history`."""
+        del key
+        self.history.append(state)
+
+    def logged(self, key: str, level: int, text: str) -> None:
+        """Drop a log line: nobody watches."""

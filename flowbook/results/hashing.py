@@ -1,0 +1,2 @@
+def content_hash(x): return repr(x)
+def code_hash(x): return ""
