@@ -62,11 +62,12 @@ mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$root/dev/pts"
 ln -sf pts/ptmx "$root/dev/ptmx"
 
-git clone --quiet --no-hardlinks "$repository" "$root/root/flowbook"
-git -C "$root/root/flowbook" -c advice.detachedHead=false checkout --quiet "$commit"
+mkdir -p "$root/src"
+git clone --quiet --no-hardlinks "$repository" "$root/src/flowbook"
+git -C "$root/src/flowbook" -c advice.detachedHead=false checkout --quiet "$commit"
 
 inside() {
-    env -i "${settings[@]}" chroot "$root" /bin/sh -c "cd /root/flowbook && $1" </dev/null
+    env -i "${settings[@]}" chroot "$root" /bin/sh -c "cd /src/flowbook && $1" </dev/null
 }
 
 times=()
