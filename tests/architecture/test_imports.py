@@ -1,0 +1,63 @@
+"""`import flowbook` is light: it loads nothing heavy and costs nearly nothing."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+#: Loaded on first use only (docs/architecture.md).
+HEAVY = [
+    "IPython",
+    "anywidget",
+    "cloudpickle",
+    "dask",
+    "distributed",
+    "docker",
+    "ipywidgets",
+    "numpy",
+    "pandas",
+    "rich",
+]
+#: What `import flowbook` may cost over a bare interpreter.
+LIMIT_S = 0.060
+
+
+def test_import_flowbook_loads_nothing_heavy():
+    code = f"import sys, flowbook, flowbook.engine, flowbook.core; print([m for m in {HEAVY} if m in sys.modules])"
+
+    loaded = _python(code)
+
+    assert loaded == "[]\n"
+
+
+def test_import_flowbook_touches_no_disk(tmp_path):
+    _python("import flowbook", FLOWBOOK_HOME=str(tmp_path / "home"), HOME=str(tmp_path), XDG_DATA_HOME=str(tmp_path))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_import_flowbook_costs_at_most_60_ms_over_a_bare_interpreter():
+    _python("import flowbook", PYTHONDONTWRITEBYTECODE="")  # its byte code is there from now on
+
+    bare, full = _median_s_in_turn("pass", "import flowbook")
+
+    assert full - bare <= LIMIT_S
+
+
+def _python(code: str, **env: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | env, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def _median_s_in_turn(*codes: str, rounds: int = 9) -> list[float]:
+    """Return the median seconds of a process that runs each code, taken in turn: the machine's moods hit all alike."""
+    taken: list[list[float]] = [[] for _ in codes]
+    for _ in range(rounds):
+        for code, seconds in zip(codes, taken, strict=True):
+            start = time.perf_counter()
+            _python(code)
+            seconds.append(time.perf_counter() - start)
+    return [statistics.median(seconds) for seconds in taken]
