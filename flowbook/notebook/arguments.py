@@ -1,0 +1,77 @@
+"""What is written on the line of a magic: values, executors."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+
+from flowbook.executors import Executor, LocalDaskExecutor, LocalExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+__all__ = ["parse_executor", "parse_parameters", "parse_value"]
+
+_NAMED: dict[str, Callable[[], Executor]] = {
+    "local": LocalExecutor,
+    "synchronous": lambda: LocalDaskExecutor("synchronous"),
+    "threads": LocalDaskExecutor,
+}
+
+
+def parse_parameters(pairs: Iterable[str], namespace: Mapping[str, object]) -> dict[str, object]:
+    """Return `["origin=JFK", "k=$n"]` as values by name.
+
+    Raises:
+        UsageError: if one has no `=`, or names a variable that isn't there.
+    """
+    found: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.strip().isidentifier():
+            msg = f"--param {pair!r} is not NAME=VALUE. Write e.g. --param origin=JFK."
+            raise UsageError(msg)
+        found[name.strip()] = parse_value(text, namespace)
+    return found
+
+
+def parse_value(text: str, namespace: Mapping[str, object]) -> object:
+    """Return a Python literal as its value, `$name` as that variable's, anything else as the text.
+
+    Raises:
+        UsageError: if there is no such variable.
+    """
+    if text.startswith("$"):
+        name = text[1:]
+        if name not in namespace:
+            msg = f"{text} names no variable of this notebook. Define {name} first, or write the value itself."
+            raise UsageError(msg)
+        return namespace[name]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def parse_executor(text: str | None, namespace: Mapping[str, object]) -> Executor | None:
+    """Return the executor that `text` names: local, threads, synchronous, or an expression that gives one.
+
+    Raises:
+        UsageError: if it is none of these.
+    """
+    if text is None:
+        return None
+    if text in _NAMED:
+        return _NAMED[text]()
+    try:
+        # The person's own cell, evaluated in their own namespace as any other line of it.
+        value = eval(text, dict(namespace))  # noqa: S307
+    except Exception as error:
+        msg = f"--executor {text!r} is not one of {', '.join(_NAMED)}, nor an expression that works: {error}."
+        raise UsageError(msg) from error
+    if not callable(getattr(value, "submit", None)):
+        msg = f"--executor {text!r} is {value!r}, not an executor. Use one of {', '.join(_NAMED)}."
+        raise UsageError(msg)
+    return value  # type: ignore[no-any-return]  # checked above

@@ -1,0 +1,45 @@
+"""Whether a person sits in front of this kernel, and what the cell that runs belongs to."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from flowbook.exceptions import DefinitionError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["has_front_end", "notebook_name"]
+
+
+def has_front_end(shell: InteractiveShell) -> bool:
+    """Return whether widgets can be used: somebody sent the request who could also be asked for input.
+
+    nbclient and papermill send `allow_stdin=False`. `FLOWBOOK_FRONTEND=0` or `1` overrides.
+
+    Raises:
+        DefinitionError: if FLOWBOOK_FRONTEND is neither.
+    """
+    said = os.environ.get("FLOWBOOK_FRONTEND", "")
+    if said in ("0", "1"):
+        return said == "1"
+    if said:
+        msg = f"FLOWBOOK_FRONTEND={said!r} is neither 0 nor 1. Set one of them, or unset it."
+        raise DefinitionError(msg, value=said)
+    request = _request(shell)
+    return bool(request.get("content", {}).get("allow_stdin"))
+
+
+def notebook_name(shell: InteractiveShell) -> str:
+    """Return the name of the notebook's file, where the front end tells it, else an empty text."""
+    path = os.environ.get("JPY_SESSION_NAME") or _request(shell).get("metadata", {}).get("cellPath", "")
+    return os.path.basename(str(path))  # noqa: PTH119  # a name in the server's tree, not a path of this machine
+
+
+def _request(shell: InteractiveShell) -> dict[str, Any]:
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return {}
+    parent = kernel.get_parent("shell")
+    return parent if isinstance(parent, dict) else {}
