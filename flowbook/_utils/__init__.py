@@ -1,0 +1,1 @@
+"""Small things that any layer may use; they know nothing of flows."""

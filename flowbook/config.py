@@ -1,0 +1,77 @@
+"""Settings from the environment. Read when asked for, never at import; touches no disk but to look for a project's root."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowbook.exceptions import InfrastructureError
+
+__all__ = ["Limits", "home", "key_file", "limits", "project"]
+
+_PROJECT_MARKS = (".git", "pyproject.toml")
+_GB = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept: `value_bytes` of one output, `total_bytes` of the store's folder."""
+
+    value_bytes: int = _GB
+    total_bytes: int = 20 * _GB
+
+
+def home() -> Path:
+    """Return the store's folder: `FLOWBOOK_HOME`, else `flowbook` in the user's data folder."""
+    if given := os.environ.get("FLOWBOOK_HOME"):
+        return Path(given).expanduser().absolute()
+    import platformdirs  # noqa: PLC0415  # only where nothing is set
+
+    return platformdirs.user_data_path("flowbook", appauthor=False)
+
+
+def key_file() -> Path:
+    """Return where the signing key lies: `FLOWBOOK_KEY_FILE`, else in the user's config folder, outside the store."""
+    if given := os.environ.get("FLOWBOOK_KEY_FILE"):
+        return Path(given).expanduser().absolute()
+    import platformdirs  # noqa: PLC0415  # only where nothing is set
+
+    return platformdirs.user_config_path("flowbook", appauthor=False) / "store.key"
+
+
+def project(folder: Path | None = None) -> str:
+    """Return the project of `folder` (default: the working folder).
+
+    That is `FLOWBOOK_PROJECT`, else the nearest folder upwards with `.git` or `pyproject.toml`, else `folder` itself.
+    """
+    if given := os.environ.get("FLOWBOOK_PROJECT"):
+        return given
+    start = (folder or Path.cwd()).absolute()
+    for candidate in (start, *start.parents):
+        if any((candidate / mark).exists() for mark in _PROJECT_MARKS):
+            return str(candidate)
+    return str(start)
+
+
+def limits() -> Limits:
+    """Return the limits of what is kept: `FLOWBOOK_MAX_VALUE_BYTES` and `FLOWBOOK_MAX_TOTAL_BYTES`, else 1 and 20 GB.
+
+    Raises:
+        InfrastructureError: if one of them is not a positive whole number.
+    """
+    usual = Limits()
+    return Limits(
+        value_bytes=_positive("FLOWBOOK_MAX_VALUE_BYTES", usual.value_bytes),
+        total_bytes=_positive("FLOWBOOK_MAX_TOTAL_BYTES", usual.total_bytes),
+    )
+
+
+def _positive(name: str, usual: int) -> int:
+    text = os.environ.get(name)
+    if not text:
+        return usual
+    if not (text.isascii() and text.replace("_", "").isdigit() and int(text) > 0):
+        msg = f"{name} is {text!r}. Give a positive whole number of bytes, or unset it."
+        raise InfrastructureError(msg, name=name, value=text)
+    return int(text)

@@ -1,0 +1,260 @@
+"""Content-addressed files: each is named by the SHA-256 of its bytes and never changes.
+
+A blob is written to a temporary name, synced, renamed, and its folder synced; so a name is either absent or whole. Knows
+nothing of what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import re
+import secrets
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["BlobWriter", "Blobs", "FolderBlobs", "MemoryBlobs", "TooLargeError"]
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_CHUNK_BYTES = 1 << 22
+_TEMPORARY = ".tmp-"
+
+
+class TooLargeError(Exception):
+    """More was written than the writer's limit; `limit_bytes` says which."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"larger than {limit_bytes:,} bytes")
+        self.limit_bytes = limit_bytes
+
+
+class Blobs(Protocol):
+    """Where large values lie: a folder or memory, later a bucket."""
+
+    def writer(self, *, inline_bytes: int, limit_bytes: int | None) -> BlobWriter:
+        """Return a writer that keeps up to `inline_bytes` to itself and refuses more than `limit_bytes`."""
+        ...
+
+    def read(self, digest: str, size_bytes: int) -> memoryview:
+        """Return the bytes, checked, as a writable view of their own (copy-on-write)."""
+        ...
+
+
+class BlobWriter:
+    """Takes bytes, hashing on the way; `inline` holds them if they stayed small, otherwise `keep()` makes a blob."""
+
+    def __init__(self, place: _Place, *, inline_bytes: int, limit_bytes: int | None) -> None:
+        self._place = place
+        self._hash = hashlib.sha256()
+        self._parts: list[bytes] = []
+        self._inline_bytes = inline_bytes
+        self._limit_bytes = limit_bytes
+        self._spilled = False
+        self.size_bytes = 0
+
+    def write(self, part: bytes | memoryview) -> None:
+        """Take the next bytes. Raises TooLargeError, OSError."""
+        view = part if isinstance(part, bytes) else memoryview(part).cast("B")
+        self.size_bytes += len(view)
+        if self._limit_bytes is not None and self.size_bytes > self._limit_bytes:
+            raise TooLargeError(self._limit_bytes)
+        self._hash.update(view)
+        if self._spilled:
+            self._place.append(view)
+        elif self.size_bytes <= self._inline_bytes:
+            self._parts.append(bytes(view))
+        else:
+            self._spill(view)
+
+    def _spill(self, view: bytes | memoryview) -> None:
+        self._spilled = True
+        self._place.begin()
+        for part in self._parts:
+            self._place.append(part)
+        self._parts.clear()
+        self._place.append(view)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was written so far, hex."""
+        return self._hash.hexdigest()
+
+    @property
+    def inline(self) -> bytes | None:
+        """All bytes if they are few, otherwise None: then they are to be kept as a blob."""
+        return None if self._spilled else b"".join(self._parts)
+
+    def keep(self) -> None:
+        """Make what was spilled a blob under its digest. Raises OSError."""
+        if self._spilled:
+            self._place.settle(self.digest)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._place.abandon()
+
+
+class _Place(Protocol):
+    """Where one blob grows."""
+
+    def begin(self) -> None: ...
+    def append(self, part: bytes | memoryview) -> None: ...
+    def settle(self, digest: str) -> None: ...
+    def abandon(self) -> None: ...
+
+
+class FolderBlobs:
+    """Blobs in `folder`, in 256 folders by the first two digits of their digest."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        #: What was found whole: digest to (inode, size, mtime). A file that changes later has another stamp.
+        self._checked: dict[str, tuple[int, int, int]] = {}
+        self._lock = threading.Lock()
+
+    def writer(self, *, inline_bytes: int, limit_bytes: int | None) -> BlobWriter:
+        """See `Blobs`."""
+        return BlobWriter(_TemporaryFile(self.folder), inline_bytes=inline_bytes, limit_bytes=limit_bytes)
+
+    def path(self, digest: str) -> Path:
+        """Return where the blob lies, or would."""
+        if not _DIGEST.fullmatch(digest):
+            msg = f"{digest!r} is not a digest. Digests are 64 hexadecimal digits."
+            raise StoreError(msg, path=str(self.folder))
+        return self.folder / digest[:2] / digest[2:]
+
+    def read(self, digest: str, size_bytes: int) -> memoryview:
+        """Return the blob memory-mapped, private copy-on-write.
+
+        Its hash is checked once a process and file; a file that was touched since is checked again.
+
+        Raises:
+            ResultGoneError: if there is no such file.
+            DamagedValueError: if it isn't what was written.
+        """
+        path = self.path(digest)
+        try:
+            with path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if status.st_size != size_bytes:
+                    raise _damaged(digest, path, f"it has {status.st_size:,} bytes instead of {size_bytes:,}")
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        except FileNotFoundError as exc:
+            msg = f"The file of value {digest[:12]} is gone from the store ({path}). Run its task again to get it back."
+            raise ResultGoneError(msg, digest=digest, path=str(path)) from exc
+        except OSError as exc:
+            msg = f"The file of value {digest[:12]} can't be read: {exc}. Check {path}."
+            raise StoreError(msg, digest=digest, path=str(path)) from exc
+        stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
+        view = memoryview(mapped)
+        with self._lock:
+            is_checked = self._checked.get(digest) == stamp
+        if not is_checked:
+            if hashlib.sha256(view).hexdigest() != digest:
+                raise _damaged(digest, path, "its bytes changed")
+            with self._lock:
+                self._checked[digest] = stamp
+        return view
+
+
+class MemoryBlobs:
+    """Blobs in a dict, for the store that leaves nothing behind."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, bytes] = {}
+
+    def writer(self, *, inline_bytes: int, limit_bytes: int | None) -> BlobWriter:
+        """See `Blobs`."""
+        return BlobWriter(_MemoryPlace(self._held), inline_bytes=inline_bytes, limit_bytes=limit_bytes)
+
+    def read(self, digest: str, size_bytes: int) -> memoryview:
+        """See `Blobs`. Raises ResultGoneError."""
+        held = self._held.get(digest)
+        if held is None or len(held) != size_bytes:
+            msg = f"Value {digest[:12]} is gone from memory. Run its task again to get it back."
+            raise ResultGoneError(msg, digest=digest)
+        return memoryview(bytearray(held))
+
+
+class _TemporaryFile:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path: Path | None = None
+        self._descriptor = -1
+
+    def begin(self) -> None:
+        _make_folder(self._folder)
+        path = self._folder / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+        self._path = path
+
+    def append(self, part: bytes | memoryview) -> None:
+        view = memoryview(part)
+        while len(view):
+            view = view[os.write(self._descriptor, view[:_CHUNK_BYTES]) :]
+
+    def settle(self, digest: str) -> None:
+        assert self._path is not None  # noqa: S101  # begin() came first
+        target = self._folder / digest[:2] / digest[2:]
+        #: A file of that name is replaced too: it may be damaged, and its new age keeps a sweep of unused files away.
+        os.fsync(self._descriptor)
+        _make_folder(target.parent)
+        self._path.replace(target)
+        self._path = None
+        _sync_folder(target.parent)
+
+    def abandon(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._path = None
+
+
+class _MemoryPlace:
+    def __init__(self, held: dict[str, bytes]) -> None:
+        self._held = held
+        self._grown = bytearray()
+
+    def begin(self) -> None:
+        self._grown.clear()
+
+    def append(self, part: bytes | memoryview) -> None:
+        self._grown += part
+
+    def settle(self, digest: str) -> None:
+        self._held[digest] = bytes(self._grown)
+
+    def abandon(self) -> None:
+        self._grown = bytearray()
+
+
+def _make_folder(path: Path) -> None:
+    if not path.is_dir():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _damaged(digest: str, path: Path, how: str) -> DamagedValueError:
+    msg = f"The stored value {digest[:12]} is damaged: {how} ({path}). Delete that file and run its task again."
+    return DamagedValueError(msg, digest=digest, path=str(path))

@@ -1,0 +1,305 @@
+"""Values to bytes and back: JSON for small plain values, otherwise pickle protocol 5 with buffers out of band.
+
+Layout: a header of 16 bytes (magic, version, format); then for `J` the JSON text, for `P` the pickle stream, the buffers
+(each aligned to 64 bytes), a JSON trailer with versions and lengths, and its length in 8 bytes. Lengths stand at the end so
+that everything is streamed: a large array is written from where it lies. Buffers are read back as views, so a
+memory-mapped file is an array without a copy. Reading `P` runs code: only the store, after a check of the signature, may.
+Source: PEP 574 for out-of-band buffers.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flowbook.exceptions import DamagedValueError, UnpicklableError
+from flowbook.results.user_code import user_modules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+__all__ = ["Writer", "dump", "dump_plain", "is_pickle", "load"]
+
+_ALIGNMENT = 64
+_HEADER_BYTES = 16
+_MAGIC = b"FLOWBOOK"
+_VERSION = b"\x01"
+_JSON_HEADER = (_MAGIC + _VERSION + b"J").ljust(_HEADER_BYTES, b"\0")
+_PICKLE_HEADER = (_MAGIC + _VERSION + b"P").ljust(_HEADER_BYTES, b"\0")
+#: The most items of a plain value that is kept as JSON; larger ones pickle faster.
+_PLAIN_ITEMS = 1000
+#: JSON keeps every int, but Python refuses to print very long ones.
+_PLAIN_INT_BITS = 256
+#: How many members are tried when looking for the one that can't be pickled.
+_SEARCH_BUDGET = 2000
+_by_value_lock = threading.Lock()
+
+
+class Writer(Protocol):
+    """Takes bytes in order; a file, or anything that counts and hashes on the way."""
+
+    def write(self, part: bytes | memoryview, /) -> object:
+        """Take the next bytes."""
+        ...
+
+
+def dump_plain(value: object) -> bytes | None:
+    """Return `value` as stored JSON where that gives the same value back; None where it must be pickled."""
+    kind = type(value)
+    if kind is str or kind is float or kind is bool or value is None:
+        return _JSON_HEADER + json.dumps(value).encode()
+    if kind is int:
+        return _JSON_HEADER + b"%d" % value if value.bit_length() <= _PLAIN_INT_BITS else None  # type: ignore[attr-defined, operator]  # an int
+    if (kind is list or kind is dict) and _is_plain(value):
+        return _JSON_HEADER + json.dumps(value, separators=(",", ":")).encode()
+    return None
+
+
+def dump(value: object, out: Writer, *, by_value: bool = False) -> None:
+    """Write `value` to `out` as a pickle; memory held besides the value stays small.
+
+    Args:
+        value: anything.
+        out: takes the bytes; what it raises comes through.
+        by_value: take functions and classes of the user's modules along, for where those modules aren't at hand.
+
+    Raises:
+        UnpicklableError: naming the type and the member at fault.
+    """
+    counted = _Counted(out)
+    counted.write(_PICKLE_HEADER)
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        _pickle(value, counted, buffers, by_value=by_value)
+    except _OutError as exc:
+        raise exc.reason from None
+    except (Exception, RecursionError) as exc:
+        raise _unpicklable(value, exc) from exc
+    stream_end = counted.total
+    try:
+        spans = [counted.write_aligned(buffer.raw()) for buffer in buffers]
+        trailer = json.dumps({"versions": _versions(), "stream": [_HEADER_BYTES, stream_end], "buffers": spans}).encode()
+        counted.write(trailer)
+        counted.write(len(trailer).to_bytes(8, "little"))
+    except _OutError as exc:
+        raise exc.reason from None
+
+
+def is_pickle(stored: bytes | memoryview) -> bool:
+    """Return whether reading `stored` would unpickle.
+
+    Raises:
+        DamagedValueError: if it is in neither format.
+    """
+    header = bytes(stored[:_HEADER_BYTES])
+    if header == _PICKLE_HEADER:
+        return True
+    if header == _JSON_HEADER:
+        return False
+    msg = (
+        f"A stored value begins with {header!r}: this version of flowbook can't read it. "
+        "Use the flowbook that wrote it, or run its task again."
+    )
+    raise DamagedValueError(msg, header=header)
+
+
+def load(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what a user's task returned
+    """Return the value; its buffers are views of `stored`, writable where that is.
+
+    The caller has made sure that a pickle is trusted.
+    """
+    view = memoryview(stored)
+    if not is_pickle(view):
+        return json.loads(bytes(view[_HEADER_BYTES:]))
+    trailer_bytes = int.from_bytes(view[-8:], "little")
+    trailer = json.loads(bytes(view[-8 - trailer_bytes : -8]))
+    start, end = trailer["stream"]
+    buffers = [view[first:last] for first, last in trailer["buffers"]]
+    return pickle.loads(view[start:end], buffers=buffers)  # noqa: S301  # signed, see the store's values
+
+
+class _OutError(Exception):
+    """Carries what the writer raised out through the pickler, apart from what the value raised."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _Counted:
+    def __init__(self, out: Writer) -> None:
+        self._out = out
+        self.total = 0
+
+    def write(self, part: bytes | memoryview) -> int:
+        try:
+            self._out.write(part)
+        except Exception as exc:
+            raise _OutError(exc) from exc
+        size = part.nbytes if isinstance(part, memoryview) else len(part)
+        self.total += size
+        return size
+
+    def write_aligned(self, part: memoryview) -> list[int]:
+        self.write(bytes(-self.total % _ALIGNMENT))
+        start = self.total
+        self.write(part)
+        return [start, self.total]
+
+
+def _pickle(value: object, out: _Counted, buffers: list[pickle.PickleBuffer], *, by_value: bool) -> None:
+    import cloudpickle  # noqa: PLC0415  # heavy
+
+    def pickled() -> None:
+        cloudpickle.Pickler(out, protocol=5, buffer_callback=buffers.append).dump(value)
+
+    if not by_value:
+        pickled()
+        return
+    with _by_value_lock:
+        modules = [module for name in user_modules() if _can_go_by_value(module := sys.modules[name])]
+        for module in modules:
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            pickled()
+        finally:
+            for module in modules:
+                cloudpickle.unregister_pickle_by_value(module)
+
+
+def _can_go_by_value(module: ModuleType) -> bool:
+    """Leave out what the user registered already, and modules that sit under another name than their own."""
+    import cloudpickle  # noqa: PLC0415  # heavy
+
+    name = module.__name__
+    return sys.modules.get(name) is module and name not in cloudpickle.list_registry_pickle_by_value()
+
+
+@cache
+def _versions() -> dict[str, str]:
+    import cloudpickle  # noqa: PLC0415  # heavy
+
+    return {"python": "{}.{}".format(*sys.version_info[:2]), "cloudpickle": cloudpickle.__version__}
+
+
+def _is_plain(value: object) -> bool:
+    """Whether JSON gives `value` back equal in type and value; False early for what is large or holds itself."""
+    stack = [value]
+    for count, item in enumerate(stack):
+        kind = type(item)
+        if count > _PLAIN_ITEMS:
+            return False
+        if kind is list:
+            stack.extend(item)  # type: ignore[call-overload]  # a list
+        elif kind is dict:
+            if not all(type(key) is str for key in item):  # type: ignore[attr-defined]  # a dict
+                return False
+            stack.extend(item.values())  # type: ignore[attr-defined]  # a dict
+        elif kind is int:
+            if item.bit_length() > _PLAIN_INT_BITS:  # type: ignore[attr-defined]  # an int
+                return False
+        elif not (kind is str or kind is float or kind is bool or item is None):
+            return False
+    return True
+
+
+def _unpicklable(value: object, error: BaseException) -> UnpicklableError:
+    member, culprit, reason = _find_culprit(value, error)
+    kind = _type_name(value)
+    what = f"{kind} can't be pickled" if not member else f"{kind} can't be pickled: its {member} is a {_type_name(culprit)}"
+    try:
+        why = str(reason)
+    except Exception:  # noqa: BLE001  # a user's __str__ may raise
+        why = type(reason).__name__
+    msg = (
+        f"A {what} ({why[:300]}). "
+        "Return plain data instead, open such things inside the task that uses them, or mark the task keep=False."
+    )
+    return UnpicklableError(msg, member=member, type_name=kind)
+
+
+def _find_culprit(value: object, error: BaseException) -> tuple[str, object, BaseException]:
+    """Walk down to the innermost member that still fails; its path, itself, and what it raised."""
+    path, budget = "", _SEARCH_BUDGET
+    seen: set[int] = set()
+    while id(value) not in seen:
+        seen.add(id(value))
+        for step, member in _members(value):
+            budget -= 1
+            if budget < 0:
+                return path, value, error
+            if (problem := _problem(member)) is not None:
+                path, value, error = path + step, member, problem
+                break
+        else:
+            break
+    return path, value, error
+
+
+def _problem(value: object) -> BaseException | None:
+    import cloudpickle  # noqa: PLC0415  # heavy
+
+    try:
+        cloudpickle.dumps(value, protocol=5)
+    except Exception as exc:  # noqa: BLE001  # whatever a user's __reduce__ raises
+        return exc
+    return None
+
+
+def _members(value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        yield from ((f"[{_short(key)}]", member) for key, member in value.items())
+    elif isinstance(value, list | tuple):
+        yield from ((f"[{index}]", member) for index, member in enumerate(value))
+    elif isinstance(value, set | frozenset):
+        yield from ((f"{{{_short(member)}}}", member) for member in value)
+    elif (columns := _object_columns(value)) is not None:
+        yield from columns
+    for cell_name, cell in zip(
+        getattr(getattr(value, "__code__", None), "co_freevars", ()), getattr(value, "__closure__", None) or (), strict=False
+    ):
+        yield f" variable {cell_name}", cell.cell_contents
+    yield from _attributes(value)
+
+
+def _object_columns(value: object) -> Iterator[tuple[str, object]] | None:
+    pandas = sys.modules.get("pandas")
+    if pandas is None:
+        return None
+    if isinstance(value, pandas.DataFrame):
+        return ((f"[{_short(name)}]", column.tolist()) for name, column in value.items() if column.dtype == object)
+    if isinstance(value, pandas.Series) and value.dtype == object:
+        return ((f"[{index}]", member) for index, member in enumerate(value.tolist()))
+    return None
+
+
+def _attributes(value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, type):
+        return
+    held = getattr(value, "__dict__", None)
+    if isinstance(held, dict):
+        yield from ((f".{name}", member) for name, member in held.items())
+    for base in type(value).__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if hasattr(value, name) and not name.startswith("__"):
+                yield f".{name}", getattr(value, name)
+
+
+def _short(key: object) -> str:
+    try:
+        text = repr(key)
+    except Exception:  # noqa: BLE001  # a user's __repr__ may raise
+        return f"<{type(key).__name__}>"
+    return text if len(text) <= 40 else text[:39] + "…"  # noqa: PLR2004
+
+
+def _type_name(value: object) -> str:
+    kind = type(value)
+    module = kind.__module__
+    return kind.__qualname__ if module in {"builtins", "__main__"} else f"{module}.{kind.__qualname__}"

@@ -1,0 +1,195 @@
+"""The cache index: which stored value is whose output, from which inputs, and until when it serves others."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import secrets
+import threading
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from flowbook.exceptions import CacheEntryError
+from flowbook.results.reference import ResultRef
+from flowbook.store.queries import queries
+from flowbook.store.records import from_stamp, now
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from flowbook.store.database import Database
+    from flowbook.store.values import Values
+
+__all__ = ["Cache", "CacheEntry", "CacheScope"]
+
+_USES_AT_ONCE = 256
+#: Ends no sooner than any moment SQLite's REAL and `datetime` can both hold.
+_NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheScope:
+    """Where to look: under a key that flows share, or else at one task of one flow."""
+
+    project: str
+    flow: str
+    task: str
+    cache_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One output that may serve other runs.
+
+    Attributes:
+        ref: the value.
+        created: aware UTC; an entry from the future does not serve.
+        expires: aware UTC; not from then on.
+        input_hashes: content hash by argument.
+        parameters: the flow's parameters; plain JSON, others as `{"$hash": …}`.
+        code_hash: of the task that made it.
+        id: assigned by the store.
+        uses: how often it served; may lag behind other processes.
+        pinned: stays when the store is swept.
+    """
+
+    project: str
+    flow: str
+    task: str
+    ref: ResultRef
+    expires: dt.datetime = _NEVER
+    created: dt.datetime = field(default_factory=now)
+    cache_key: str | None = None
+    input_hashes: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    code_hash: str | None = None
+    run_id: str | None = None
+    id: str = ""
+    uses: int = 0
+    pinned: bool = False
+
+    def is_valid(self, at: dt.datetime) -> bool:
+        """Return whether it serves at that moment."""
+        return self.created <= at < self.expires
+
+
+class Cache:
+    """All entries of a store. From any thread."""
+
+    def __init__(self, database: Database, values: Values) -> None:
+        self._database = database
+        self._values = values
+        self._sql = queries()
+        #: Uses that were not written yet: a hit should not cost a commit.
+        self._uses: Counter[str] = Counter()
+        self._uses_lock = threading.Lock()
+
+    def add(self, entry: CacheEntry) -> CacheEntry:
+        """Keep `entry`; returned with its id. Its value must be in this store. Raises StoreError."""
+        kept = replace(entry, id=entry.id or secrets.token_hex(8))
+        self._database.write(lambda connection: connection.execute(self._sql["add_entry"], _row(kept)))
+        return kept
+
+    def find(self, scope: CacheScope, at: dt.datetime | None = None) -> list[CacheEntry]:
+        """Return the entries that serve there at that moment (default: now), the newest first."""
+        given = {"now": (at or now()).timestamp()}
+        if scope.cache_key is not None:
+            return self._entries("find_by_key", {**given, "cache_key": scope.cache_key})
+        return self._entries("find_by_task", {**given, "project": scope.project, "flow": scope.flow, "task": scope.task})
+
+    def entries(
+        self, at: dt.datetime | None = None, flow: str | None = None, task: str | None = None, project: str | None = None
+    ) -> list[CacheEntry]:
+        """Return all entries, expired ones too, or those that served at a moment; the oldest first."""
+        self.flush()
+        given = {"at": None if at is None else at.timestamp(), "flow": flow, "task": task, "project": project}
+        return self._entries("list_entries", given)
+
+    def get(self, entry_id: str) -> CacheEntry:
+        """Return one entry. Raises CacheEntryError."""
+        self.flush()
+        found = self._entries("get_entry", (entry_id,))
+        if not found:
+            raise _unknown(entry_id)
+        return found[0]
+
+    def used(self, entry_id: str) -> None:
+        """Count a use. It is written with the next ones, or when somebody looks."""
+        with self._uses_lock:
+            self._uses[entry_id] += 1
+            is_enough = self._uses.total() >= _USES_AT_ONCE
+        if is_enough:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the uses that wait. Raises StoreError."""
+        with self._uses_lock:
+            uses, self._uses = self._uses, Counter()
+        if uses:
+            rows = [(count, entry_id) for entry_id, count in uses.items()]
+            self._database.write(lambda connection: connection.executemany(self._sql["use_entry"], rows))
+
+    def expire(self, entry_id: str) -> None:
+        """End an entry's service now; it stays listed for the time before. Raises CacheEntryError."""
+        self._change("expire_entry", entry_id, {"id": entry_id, "now": now().timestamp()})
+
+    def pin(self, entry_id: str, *, pinned: bool = True) -> None:
+        """Keep an entry from being swept, or let it go again. Raises CacheEntryError."""
+        self._change("pin_entry", entry_id, (int(pinned), entry_id))
+
+    def _change(self, statement: str, entry_id: str, given: Any) -> None:  # noqa: ANN401  # what sqlite3 takes
+        def change(connection: sqlite3.Connection) -> int:
+            return connection.execute(self._sql[statement], given).rowcount
+
+        if not self._database.write(change):
+            raise _unknown(entry_id)
+
+    def _entries(self, statement: str, given: Any) -> list[CacheEntry]:  # noqa: ANN401  # what sqlite3 takes
+        return [self._entry(row) for row in self._database.read(self._sql[statement], given)]
+
+    def _entry(self, row: tuple[Any, ...]) -> CacheEntry:
+        (entry_id, project, flow, task, cache_key, created, expires, input_hashes, parameters, *rest) = row
+        code_hash, digest, size_bytes, run_id, uses, pinned = rest
+        return CacheEntry(
+            project=project,
+            flow=flow,
+            task=task,
+            ref=ResultRef(digest.hex(), size_bytes, self._values),
+            expires=from_stamp(expires) or _NEVER,
+            created=from_stamp(created) or _NEVER,
+            cache_key=cache_key,
+            input_hashes=json.loads(input_hashes),
+            parameters=json.loads(parameters),
+            code_hash=code_hash,
+            run_id=run_id,
+            id=entry_id,
+            uses=uses,
+            pinned=bool(pinned),
+        )
+
+
+def _row(entry: CacheEntry) -> tuple[object, ...]:
+    return (
+        entry.id,
+        entry.project,
+        entry.flow,
+        entry.task,
+        entry.cache_key,
+        entry.created.timestamp(),
+        entry.expires.timestamp(),
+        json.dumps(dict(entry.input_hashes), separators=(",", ":")),
+        json.dumps(dict(entry.parameters), separators=(",", ":")),
+        entry.code_hash,
+        bytes.fromhex(entry.ref.digest),
+        entry.ref.size_bytes,
+        entry.run_id,
+        entry.uses,
+        int(entry.pinned),
+    )
+
+
+def _unknown(entry_id: str) -> CacheEntryError:
+    msg = f"There is no cache entry {entry_id!r} in this store. flowbook.cache.entries() lists those that there are."
+    return CacheEntryError(msg, id=entry_id)

@@ -1,0 +1,173 @@
+"""A state as plain JSON and back. Values stay outside: what is kept of them is given and comes back as references. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flowbook.engine import state as states
+from flowbook.engine.state import (
+    Cached,
+    Looped,
+    Mapped,
+    Paused,
+    RemoteError,
+    Resume,
+    Retrying,
+    Scheduled,
+    State,
+    Submitted,
+)
+from flowbook.results.reference import ResultRef
+from flowbook.store.values import Gone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flowbook.store.values import Values
+
+__all__ = ["Kept", "decode", "encode", "state_name"]
+
+_KINDS: dict[str, type[State]] = {
+    name: kind for name in states.__all__ if isinstance(kind := getattr(states, name), type) and issubclass(kind, State)
+}
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is kept of a state's values.
+
+    Attributes:
+        result: where the value is.
+        unkept: why the value is not kept, if it should have been.
+        inputs: argument to its value, or to why it isn't kept.
+        error: the exception's type, message and traceback, with `ref` where it could be pickled.
+    """
+
+    result: ResultRef | None = None
+    unkept: str | None = None
+    inputs: dict[str, ResultRef | str] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+
+
+def state_name(state: State) -> str:
+    """Return the name of the state's class, or of the nearest of flowbook's own that it derives from."""
+    kind = type(state)
+    name = kind.__name__
+    if _KINDS.get(name) is kind:
+        return name
+    return next(base.__name__ for base in kind.__mro__ if _KINDS.get(base.__name__) is base)
+
+
+def encode(state: State, kept: Kept | None) -> str | None:
+    """Return all of `state` but its class, time and result as JSON; None where there is nothing more."""
+    body = _body(state, kept)
+    return json.dumps(body, separators=(",", ":"), default=str) if body else None
+
+
+def decode(name: str, at: float, body: str | None, result: ResultRef | None, values: Values) -> State:
+    """Return the state; its result and inputs are references that load when asked for."""
+    return _decode(name, at, json.loads(body) if body else {}, result, values)
+
+
+def _body(state: State, kept: Kept | None) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    if state.message:
+        body["message"] = state.message
+    if state.context:
+        body["context"] = dict(state.context)
+    body.update(_fields(state))
+    if kept is not None:
+        if kept.unkept is not None:
+            body["unkept"] = kept.unkept
+        if kept.inputs:
+            body["inputs"] = {name: _plain(found) for name, found in kept.inputs.items()}
+        if kept.error is not None:
+            body["error"] = kept.error
+    return body
+
+
+def _fields(state: State) -> dict[str, Any]:
+    if isinstance(state, Scheduled):
+        found: dict[str, Any] = {"start_time": _stamp(state.start_time)}
+        return {**found, "run_count": state.run_count} if isinstance(state, Retrying) else found
+    if isinstance(state, Cached):
+        return {
+            "input_hashes": state.input_hashes and dict(state.input_hashes),
+            "parameters": state.parameters and dict(state.parameters),
+            "expiry": _stamp(state.expiry),
+            "entry": state.entry,
+            "created": _stamp(state.created),
+            "stale_code": state.stale_code,
+        }
+    if isinstance(state, Mapped):
+        return {"n_map_states": state.n_map_states}
+    if isinstance(state, Looped):
+        return {"loop_count": state.loop_count}
+    if isinstance(state, Submitted) and state.state is not None:
+        return {"state": [state_name(state.state), state.state.at, _body(state.state, None)]}
+    return {}
+
+
+def _decode(name: str, at: float, body: Mapping[str, Any], result: ResultRef | None, values: Values) -> State:
+    kind = _KINDS[name]
+    state = kind(body.get("message"), context=body.get("context"))
+    state.at = at
+    state.result = _result(body, result, values)
+    if inputs := body.get("inputs"):
+        state.cached_inputs = {argument: _reference(found, values) for argument, found in inputs.items()}
+    _set_fields(state, body, values)
+    return state
+
+
+def _set_fields(state: State, body: Mapping[str, Any], values: Values) -> None:
+    if isinstance(state, Scheduled):
+        state.start_time = _moment(body.get("start_time"))
+        if isinstance(state, Retrying):
+            state.run_count = body["run_count"]
+    elif isinstance(state, Cached):
+        state.input_hashes, state.parameters = body.get("input_hashes"), body.get("parameters")
+        state.expiry, state.created = _moment(body.get("expiry")), _moment(body.get("created"))
+        state.entry, state.stale_code = body.get("entry"), body.get("stale_code", False)
+    elif isinstance(state, Mapped):
+        state.n_map_states = body["n_map_states"]
+    elif isinstance(state, Looped):
+        state.loop_count = body["loop_count"]
+    elif isinstance(state, Submitted) and "state" in body:
+        name, at, inner = body["state"]
+        state.state = _decode(name, at, inner, None, values)
+
+
+def _result(body: Mapping[str, Any], result: ResultRef | None, values: Values) -> object:
+    if error := body.get("error"):
+        if error.get("ref"):
+            return _reference(error["ref"], values)
+        return RemoteError(error["type"], error["message"], error["traceback"])
+    if result is not None:
+        return result
+    return ResultRef("", 0, Gone(body["unkept"])) if "unkept" in body else None
+
+
+def _plain(found: ResultRef | str) -> object:
+    return {"unkept": found} if isinstance(found, str) else [found.digest, found.size_bytes]
+
+
+def _reference(found: Any, values: Values) -> ResultRef:  # noqa: ANN401  # JSON
+    if isinstance(found, dict):
+        return ResultRef("", 0, Gone(found["unkept"]))
+    digest, size_bytes = found
+    return ResultRef(digest, size_bytes, values)
+
+
+def _stamp(moment: dt.datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _moment(stamp: float | None) -> dt.datetime | None:
+    return None if stamp is None else dt.datetime.fromtimestamp(stamp, dt.UTC)
+
+
+#: Kinds whose cached inputs are needed in another process.
+WAITING = (Paused, Retrying, Resume)

@@ -1,0 +1,250 @@
+"""A SQLite database that many threads and processes write to at once.
+
+Each thread reads through a connection of its own; writers take turns on one, under a lock in the process and one between
+processes, since SQLite's own waiting starves writers. After a fork the child opens everything anew and never touches what
+it inherited. Knows no tables but the list of migrations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flowbook.exceptions import StoreError
+from flowbook.store.folder import check_file, make_private
+from flowbook.store.locks import ProcessLock, open_lock
+from flowbook.store.queries import migrations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+__all__ = ["Database", "Parameters"]
+
+T = TypeVar("T")
+Parameters = "Sequence[object] | dict[str, object]"
+_FILE = "store.sqlite"
+_WAIT_S = 30
+
+
+class Database:
+    """SQLite in `folder`, or in memory where that is None.
+
+    Raises:
+        StoreError: if it can't be opened, or was made by a newer flowbook.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self.path = folder / _FILE if folder is not None else None
+        self.is_closed = False
+        self._abandoned: list[object] = []
+        if folder is not None and self.path is not None:
+            make_private(self.path)
+            for suffix in ("-wal", "-shm"):
+                check_file(self.path.with_name(_FILE + suffix))
+            check_file(folder / "lock")
+        self._begin()
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+        if hasattr(os, "register_at_fork"):
+            self_reference = weakref.ref(self)
+            os.register_at_fork(after_in_child=lambda: (found := self_reference()) and found._forked())
+
+    def read(self, query: str, parameters: Any = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401  # what sqlite3 takes
+        """Return all rows of `query`, as they are at this moment. From any thread.
+
+        Raises:
+            StoreError: if they can't be read.
+        """
+        try:
+            if self.path is None:
+                with self._lock:
+                    return self._writer().execute(query, parameters).fetchall()
+            return self._reader().execute(query, parameters).fetchall()
+        except sqlite3.Error as exc:
+            raise self._trouble("read", exc) from exc
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `work(connection)` does within one transaction: all of it is kept, or nothing. From any thread.
+
+        Raises:
+            StoreError: if it can't be kept (disk full, read-only).
+        """
+        with self._lock:
+            self._process_lock.acquire()
+            try:
+                connection = self._writer()
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    result = work(connection)
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+                return result
+            except sqlite3.Error as exc:
+                raise self._trouble("written to", exc) from exc
+            finally:
+                self._process_lock.release()
+
+    def sync(self) -> None:
+        """Make all that was committed outlast a loss of power. Does not wait for, nor hold up, writers."""
+        if self.path is None:
+            return
+        #: Only the log needs it: a checkpoint syncs what it moves. Opening it apart is safe: SQLite puts no lock on it.
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(self.path.with_name(_FILE + "-wal"), os.O_RDWR)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def close(self) -> None:
+        """Close every connection of this process; nothing can be read or written afterwards."""
+        with self._lock:
+            self.is_closed = True
+            for handle in list(self._handles):
+                handle.close()
+            self._write_handle = None
+            self._process_lock.close()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._handles: weakref.WeakSet[_Handle] = weakref.WeakSet()
+        self._write_handle: _Handle | None = None
+        self._process_lock: ProcessLock = open_lock(self._folder / "lock") if self._folder is not None else _NoLock()
+
+    def _forked(self) -> None:
+        """In the child: leave what was inherited as it is (SQLite forbids even closing it) and begin anew."""
+        if self.is_closed or self.path is None:
+            return
+        self._abandoned += [*self._handles, self._local, self._write_handle]
+        #: The child's copy of the descriptor shares the parent's lock and would keep it alive after the parent's death.
+        self._process_lock.close()
+        self._begin()
+
+    def _open(self) -> None:
+        try:
+            version = self._writer().execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.Error as exc:
+            raise self._trouble("opened", exc) from exc
+        newest = max(migrations())
+        if version > newest:
+            msg = (
+                f"The store {self.path} was made by a newer flowbook (schema {version}, this one knows {newest}). "
+                "Install that flowbook, or set FLOWBOOK_HOME to another folder."
+            )
+            raise StoreError(msg, path=str(self.path), version=version, known=newest)
+        if version < newest:
+            self.write(self._migrate)
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        """Another process may have done it in the meantime, so ask again under the lock."""
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version and self.path is not None:
+            self._back_up(version)
+        for target, script in migrations().items():
+            if target > version:
+                for statement in _statements(script):
+                    connection.execute(statement)
+                connection.execute("INSERT INTO migration VALUES (?, ?)", (target, time.time()))
+                connection.execute(f"PRAGMA user_version = {target:d}")
+
+    def _back_up(self, version: int) -> None:
+        assert self.path is not None  # noqa: S101  # asked for by the caller
+        target = self.path.with_name(f"{_FILE}.schema-{version}")
+        make_private(target)
+        with contextlib.closing(sqlite3.connect(target)) as copy:
+            self._reader().backup(copy)
+
+    def _writer(self) -> sqlite3.Connection:
+        """The connection of whoever holds the lock."""
+        if self._write_handle is None:
+            self._write_handle = self._connect()
+        return self._write_handle.connection
+
+    def _reader(self) -> sqlite3.Connection:
+        handle: _Handle | None = getattr(self._local, "handle", None)
+        if handle is None or handle.is_closed:
+            handle = self._local.handle = self._connect()
+        return handle.connection
+
+    def _connect(self) -> _Handle:
+        if self.is_closed:
+            msg = f"The store {self.path or 'in memory'} is closed. Open it again with open_store()."
+            raise StoreError(msg, path=str(self.path))
+        connection = sqlite3.connect(
+            self.path or ":memory:", timeout=_WAIT_S, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        handle = _Handle(connection)
+        if self.path is not None and connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            self._switch_to_wal(connection)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        self._handles.add(handle)
+        return handle
+
+    def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            connection.close()
+            msg = f"SQLite can't keep a write-ahead log at {self.path}. Set FLOWBOOK_HOME to a folder on a local disk."
+            raise StoreError(msg, path=str(self.path), mode=mode)
+
+    def _trouble(self, what: str, error: sqlite3.Error) -> StoreError:
+        msg = (
+            f"The store {self.path or 'in memory'} can't be {what}: {error}. "
+            "Check that its disk has room and that its folder can be written to, or set FLOWBOOK_HOME to another folder."
+        )
+        return StoreError(msg, path=str(self.path))
+
+
+class _Handle:
+    """Closes its connection when its thread is gone."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.is_closed = False
+        self._process = os.getpid()
+
+    def close(self) -> None:
+        self.is_closed = True
+        self.connection.close()
+
+    def __del__(self) -> None:
+        if not self.is_closed and self._process == os.getpid():
+            self.close()
+
+
+class _NoLock:
+    def acquire(self) -> None:
+        """Nobody else reaches this memory."""
+
+    def release(self) -> None:
+        """See acquire."""
+
+    def close(self) -> None:
+        """See acquire."""
+
+
+def _statements(script: str) -> list[str]:
+    """Split `script`, since `executescript` would commit before it begins."""
+    found, current = [], ""
+    for line in script.splitlines(keepends=True):
+        current += line
+        if sqlite3.complete_statement(current):
+            found.append(current)
+            current = ""
+    return found

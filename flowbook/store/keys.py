@@ -1,0 +1,87 @@
+"""The key that signs pickles: made once a user (0600), kept outside the store, so that nobody else can plant code in it."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+import stat
+from typing import TYPE_CHECKING
+
+from flowbook.exceptions import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["Signer", "read_key"]
+
+_KEY_BYTES = 32
+_DOMAIN = b"flowbook value 1\0"
+_OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Signer:
+    """Signs and verifies digests with HMAC-SHA256. The key is asked for when it is first needed."""
+
+    def __init__(self, key: Callable[[], bytes]) -> None:
+        self._ask = key
+        self._key: bytes | None = None
+
+    def sign(self, digest: bytes) -> bytes:
+        """Return the signature of a value's digest."""
+        if self._key is None:
+            self._key = self._ask()
+        return hmac.digest(self._key, _DOMAIN + digest, "sha256")
+
+    def is_signed(self, digest: bytes, signature: bytes | None) -> bool:
+        """Return whether `signature` is this key's."""
+        return signature is not None and hmac.compare_digest(self.sign(digest), signature)
+
+
+def read_key(path: Path) -> bytes:
+    """Return the key in `path`; a new one is made there if there is none.
+
+    Raises:
+        StoreError: if it can't be read or made, is not yours alone, or is no key.
+    """
+    try:
+        try:
+            return _checked(path)
+        except FileNotFoundError:
+            _make(path)
+            return _checked(path)
+    except OSError as exc:
+        msg = f"The signing key {path} can't be used: {exc.strerror}. Set FLOWBOOK_KEY_FILE to a place that you can write to."
+        raise StoreError(msg, path=str(path)) from exc
+
+
+def _checked(path: Path) -> bytes:
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        key = file.read(_KEY_BYTES + 1)
+    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & _OPEN_TO_OTHERS):
+        msg = f"The signing key {path} is open to others. Make it yours alone (chmod 600), or delete it: then a new one is made."
+        raise StoreError(msg, path=str(path))
+    if len(key) != _KEY_BYTES:
+        msg = f"The signing key {path} has {len(key)} bytes instead of {_KEY_BYTES}. Restore it, or delete it and run again."
+        raise StoreError(msg, path=str(path))
+    return key
+
+
+def _make(path: Path) -> None:
+    """Two processes may do this at once: the first link wins, both read that one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        os.write(descriptor, secrets.token_bytes(_KEY_BYTES))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()

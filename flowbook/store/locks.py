@@ -1,0 +1,72 @@
+"""A lock between processes: `flock` on a descriptor kept open where there is one, otherwise the filelock library.
+
+The kernel lets go of it when its process ends, however that ends. It does not hold off threads of one process.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Protocol
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # tested for where it is used
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["ProcessLock", "open_lock"]
+
+
+class ProcessLock(Protocol):
+    """One process at a time."""
+
+    def acquire(self) -> None:
+        """Wait until this process has it."""
+        ...
+
+    def release(self) -> None:
+        """Let the next have it."""
+        ...
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        ...
+
+
+def open_lock(path: Path) -> ProcessLock:
+    """Return the lock that lies at `path`."""
+    return _FcntlLock(path) if fcntl is not None else _LibraryLock(path)
+
+
+class _FcntlLock:
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def acquire(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class _LibraryLock:
+    def __init__(self, path: Path) -> None:
+        from filelock import FileLock  # noqa: PLC0415  # only where there is no flock
+
+        self._lock = FileLock(path, thread_local=False)
+
+    def acquire(self) -> None:
+        self._lock.acquire()
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def close(self) -> None:
+        self._lock.release(force=True)

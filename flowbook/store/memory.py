@@ -1,0 +1,22 @@
+"""The store's twin in memory: the same interface and the same SQL, nothing on disk. For tests and for runs that leave no trace."""
+
+from __future__ import annotations
+
+import secrets
+
+from flowbook.results.blobs import MemoryBlobs
+from flowbook.store.database import Database
+from flowbook.store.keys import Signer
+from flowbook.store.store import Store
+
+__all__ = ["MemoryStore"]
+
+_KEY_BYTES = 32
+
+
+class MemoryStore(Store):
+    """A store of its own that is gone with the process; its `path` is None."""
+
+    def __init__(self) -> None:
+        key = secrets.token_bytes(_KEY_BYTES)
+        super().__init__(None, Database(None), MemoryBlobs(), Signer(lambda: key))

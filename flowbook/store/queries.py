@@ -1,0 +1,39 @@
+"""The store's SQL, by name, from the `.sql` files beside this module. Read when first asked for."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["migrations", "queries"]
+
+_NAME = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+
+
+@cache
+def queries() -> Mapping[str, str]:
+    """Return the queries by name; in the files, a line `-- name --` begins each."""
+    found: dict[str, str] = {}
+    for file in sorted(_folder().iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".sql"):
+            _, *parts = _NAME.split(file.read_text(encoding="utf-8"))
+            found.update(zip(parts[::2], map(str.strip, parts[1::2]), strict=True))
+    return MappingProxyType(found)
+
+
+@cache
+def migrations() -> Mapping[int, str]:
+    """Return the scripts that lead from one schema version to the next, by the version they lead to."""
+    folder = _folder() / "migrations"
+    files = {int(file.name[:4]): file for file in folder.iterdir() if file.name.endswith(".sql")}
+    return MappingProxyType({version: files[version].read_text(encoding="utf-8") for version in sorted(files)})
+
+
+def _folder() -> resources.abc.Traversable:
+    return resources.files("flowbook.store") / "sql"

@@ -1,0 +1,456 @@
+"""Records one run: an event sink that returns only when what must not be lost is committed.
+
+A finished task's value and a waiting task's inputs are committed, values first, before `emit` returns. Everything else
+goes in batches, at the latest after 50 ms and always before the next commit. Whoever commits takes along what other
+threads have ready. Never raises: what can't be kept is said in the event's row.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+import os
+import threading
+import time
+import traceback
+import weakref
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowbook import config
+from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
+from flowbook.engine.state import Cached, Looped, Mapped, Paused, Resume, Retrying, State
+from flowbook.exceptions import FlowbookError
+from flowbook.results.blobs import TooLargeError
+from flowbook.results.preview import format_size
+from flowbook.results.reference import ResultRef
+from flowbook.store.codec import Kept, encode, state_name
+from flowbook.store.queries import queries
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+    from flowbook.store.database import Database
+    from flowbook.store.values import PreparedValue, Values
+
+__all__ = ["DECISION", "LOG", "STATE", "Recorder"]
+
+STATE, LOG, DECISION = 0, 1, 2
+
+_FLUSH_S = 0.04
+_SYNC_S = 0.015
+_LOG_LINES = 10_000
+_LOG_CHARACTERS = 20_000
+#: Objects that can't be watched weakly are remembered up to this many and this size, so that a memo holds no memory.
+_MEMO_LENGTH = 8
+_MEMO_BYTES = 1_000_000
+_WAITING = (Paused, Retrying, Resume)
+
+_log = logging.getLogger("flowbook.store")
+
+
+class _Row(NamedTuple):
+    """What one event adds to the database."""
+
+    seq: int
+    kind: int
+    key: str
+    at: float
+    name: str
+    body: str | None
+    result: ResultRef | None
+    values: tuple[tuple[object, ...], ...]
+    held: tuple[str, ...]
+
+
+class Recorder:
+    """An `EventSink` for one run; may be called from any thread. `close()` it at the end.
+
+    Attributes:
+        last_seq: number of the last event that was recorded before; the engine numbers on from here. Where it begins at
+            1 again, events are numbered on here.
+        trouble: what keeps events from being written, or None. They are tried again until it works.
+    """
+
+    def __init__(  # noqa: PLR0913  # made by Runs only
+        self,
+        database: Database,
+        values: Values,
+        run: int,
+        epoch: int,
+        graph: Mapping[str, Any],
+        never_keep: frozenset[str] | None,
+    ) -> None:
+        self._database = database
+        self._values = values
+        self._run = run
+        self._epoch = epoch
+        self._sql = queries()
+        self._limit_bytes = config.limits().value_bytes
+        tasks = graph.get("tasks", ())
+        self._never_keep = never_keep if never_keep is not None else _unkept_keys(tasks)
+        self._sources = {task["key"]: task.get("inputs", {}) for task in tasks} if self._never_keep else {}
+        self.last_seq: int = database.read(self._sql["last_seq"], (run,))[0][0]
+        self.trouble: str | None = None
+        self._offset: int | None = None
+        self._log_lines: dict[str, int] = {}
+        self._memo = _Memo()
+        self._rows: deque[_Row] = deque()
+        self._is_superseded = False
+        self._begin_process()
+        atexit.register(self.close)
+
+    def _begin_process(self) -> None:
+        self._process = os.getpid()
+        self._commit_lock = threading.Lock()
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._thread_lock = threading.Lock()
+        self._wants_sync = False
+
+    def emit(self, event: Event) -> None:
+        """Record one event; see the module for what is safe when this returns."""
+        self.emit_all((event,))
+
+    def emit_all(self, events: Sequence[Event]) -> None:
+        """Record events that happened together in one commit: cheaper than one by one, e.g. for a batch of children."""
+        if self._is_superseded:
+            return
+        if self._process != os.getpid():
+            #: A fork of the process that records: what waits is the parent's to write.
+            self._rows.clear()
+            self._begin_process()
+        is_urgent = False
+        for event in events:
+            try:
+                row, must_commit = self._row(event)
+            except Exception:
+                _log.exception("Event %r can't be recorded; the run goes on without it.", event)
+                continue
+            if row is not None:
+                self._rows.append(row)
+                is_urgent = is_urgent or must_commit
+        if is_urgent:
+            self._commit()
+        elif not self._wake.is_set():
+            self._wake_flusher()
+
+    def flush(self) -> None:
+        """Write all that waits."""
+        if self._process == os.getpid():
+            self._commit()
+
+    def close(self) -> None:
+        """Write all that waits, make it outlast a loss of power, and end the thread. May be called again."""
+        atexit.unregister(self.close)
+        if self._process != os.getpid():
+            return
+        self._closing.set()
+        self._wake.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        self._commit()
+        self._sync()
+        self._memo.clear()
+
+    # What an event becomes ------------------------------------------------------------------------------------------
+
+    def _row(self, event: Event) -> tuple[_Row | None, bool]:
+        """Return what `event` adds (None for a line of a flood), and whether it must be committed at once."""
+        if isinstance(event, StateChanged):
+            return self._state_row(event)
+        seq = self._number(event.seq)
+        if isinstance(event, Logged):
+            text = self._log_text(event)
+            return None if text is None else _Row(seq, LOG, event.key, event.at, str(event.level), text, None, (), ()), False
+        body = json.dumps({"by": event.by, "note": event.note})
+        self._wants_sync = True
+        return _Row(seq, DECISION, event.key, event.at, event.action, body, None, (), ()), True
+
+    def _number(self, seq: int) -> int:
+        if self._offset is None:
+            self._offset = self.last_seq if seq <= self.last_seq else 0
+        return seq + self._offset
+
+    def _log_text(self, event: Logged) -> str | None:
+        lines = self._log_lines.get(event.key, 0) + 1
+        self._log_lines[event.key] = lines
+        if lines > _LOG_LINES:
+            return None if lines > _LOG_LINES + 1 else f"More than {_LOG_LINES:,} lines: the rest is not kept."
+        text = event.text
+        return text if len(text) <= _LOG_CHARACTERS else f"{text[:_LOG_CHARACTERS]}… ({len(text):,} characters)"
+
+    def _state_row(self, event: StateChanged) -> tuple[_Row, bool]:
+        state, key = event.state, event.key
+        seq = self._number(event.seq)
+        if key == FLOW:
+            self._wants_sync = self._wants_sync or state.is_finished() or state.is_paused()
+            body = encode(state, _error_only(state))
+            return _Row(seq, STATE, key, state.at, state_name(state), body, None, (), ()), state.is_finished() or state.is_paused()
+        value = None if isinstance(state, Mapped | Looped) else state._result  # noqa: SLF001  # reading it would load it
+        inputs = state.cached_inputs if isinstance(state, _WAITING) else None
+        if value is None and not inputs:
+            must_commit = state.is_finished() or isinstance(state, _WAITING)
+            return _Row(seq, STATE, key, state.at, state_name(state), encode(state, None), None, (), ()), must_commit
+        keeping = _Keeping(self._values, self._memo, self._limit_bytes)
+        kept = Kept()
+        if value is not None:
+            self._keep_result(key, state, value, kept, keeping)
+        if inputs:
+            self._wants_sync = self._wants_sync or isinstance(state, Paused)
+            self._keep_inputs(key, inputs, kept, keeping)
+        body = encode(state, kept)
+        row = _Row(
+            seq, STATE, key, state.at, state_name(state), body, kept.result, tuple(keeping.rows), tuple(keeping.held)
+        )
+        return row, True
+
+    def _keep_result(self, key: str, state: State, value: object, kept: Kept, keeping: _Keeping) -> None:
+        if isinstance(value, BaseException) and not state.is_successful():
+            kept.error = keeping.error(value)
+        elif state.is_successful() or isinstance(state, _WAITING):
+            if _parent(key) in self._never_keep:
+                kept.unkept = f"task {_parent(key)!r} is marked keep=False"
+                return
+            found = keeping.output(value)
+            if isinstance(found, str):
+                kept.unkept = found
+            else:
+                kept.result = found
+
+    def _keep_inputs(self, key: str, inputs: Mapping[str, object], kept: Kept, keeping: _Keeping) -> None:
+        sources = self._sources.get(_parent(key), {})
+        for argument, value in inputs.items():
+            if (source := sources.get(argument)) in self._never_keep:
+                kept.inputs[argument] = f"input {argument!r} comes from task {source!r}, which is marked keep=False"
+            else:
+                kept.inputs[argument] = keeping.input(value)
+
+    # Writing --------------------------------------------------------------------------------------------------------
+
+    def _commit(self) -> None:
+        """Write all rows that wait. A thread that finds none had its own taken along by another, which is done by now."""
+        with self._commit_lock:
+            rows: list[_Row] = []
+            while self._rows:
+                rows.append(self._rows.popleft())
+            if not rows:
+                return
+            try:
+                self._database.write(lambda connection: self._insert(connection, rows))
+            except FlowbookError as exc:
+                self._put_back(rows, str(exc))
+            else:
+                self.trouble = None
+            if self._wants_sync:
+                self._wake_flusher()
+
+    def _put_back(self, rows: list[_Row], why: str) -> None:
+        self._rows.extendleft(reversed(rows))
+        if self.trouble is None:
+            _log.warning("A run's events can't be written yet; the run goes on and they are tried again. %s", why)
+        self.trouble = why
+        self._wake_flusher()
+
+    def _insert(self, connection: sqlite3.Connection, rows: list[_Row]) -> None:
+        run = self._run
+        found = connection.execute(self._sql["run_epoch"], (run,)).fetchone()
+        if found is None or found[0] != self._epoch:
+            self._is_superseded = True
+            _log.warning("Somebody else went on with this run: %d events of this process are not recorded.", len(rows))
+            return
+        if values := [value for row in rows for value in row.values]:
+            connection.executemany(self._values.keep_statement, values)
+        connection.executemany(self._sql["add_event"], [_event_row(run, row) for row in rows])
+        if held := [(run, bytes.fromhex(digest)) for row in rows for digest in row.held]:
+            connection.executemany(self._sql["hold_value"], held)
+        for row in rows:
+            if row.key == FLOW and row.kind == STATE:
+                self._tell_flow(connection, row)
+
+    def _tell_flow(self, connection: sqlite3.Connection, row: _Row) -> None:
+        body = json.loads(row.body) if row.body else {}
+        is_over = row.name not in {"Pending", "Scheduled", "Queued", "Running", "Resume", "Retrying", "Cancelling", "Submitted"}
+        told = {
+            "run": self._run,
+            "state": row.name,
+            "message": body.get("message"),
+            "started": row.at if row.name == "Running" else None,
+            "ended": row.at if is_over else None,
+        }
+        connection.execute(self._sql["flow_changed"], told)
+        if is_over:
+            counts = dict(connection.execute(self._sql["count_states"], (self._run,)).fetchall())
+            connection.execute(self._sql["keep_counts"], (json.dumps(counts), self._run))
+
+    def _sync(self) -> None:
+        if self._wants_sync:
+            self._wants_sync = False
+            try:
+                self._database.sync()
+            except OSError as exc:
+                _log.warning("The store could not be synced to its disk: %s", exc)
+
+    # The thread that writes what nobody waits for ---------------------------------------------------------------------
+
+    def _wake_flusher(self) -> None:
+        if self._thread is None:
+            with self._thread_lock:
+                if self._thread is None and not self._closing.is_set():
+                    self._thread = threading.Thread(target=self._flush_on, name="flowbook-recorder", daemon=True)
+                    self._thread.start()
+        self._wake.set()
+
+    def _flush_on(self) -> None:
+        while not self._closing.is_set():
+            self._wake.wait()
+            self._closing.wait(_SYNC_S if self._wants_sync else _FLUSH_S)
+            self._wake.clear()
+            self._commit()
+            self._sync()
+
+
+class _Keeping:
+    """Collects the rows of the values of one event."""
+
+    def __init__(self, values: Values, memo: _Memo, limit_bytes: int) -> None:
+        self._values = values
+        self._memo = memo
+        self._limit_bytes = limit_bytes
+        self.rows: list[tuple[object, ...]] = []
+        self.held: list[str] = []
+
+    def output(self, value: object) -> ResultRef | str:
+        """Keep a task's result; not from memory, since the task may have changed the object that it was given."""
+        return self._keep(value, self._limit_bytes)
+
+    def input(self, value: object) -> ResultRef | str:
+        """Keep an input, whatever its size; one that was kept as the output it is need not be written again."""
+        found = self._memo.find(value) or self._keep(value, None)
+        if isinstance(found, ResultRef):
+            self.held.append(found.digest)
+        return found
+
+    def error(self, error: BaseException) -> dict[str, Any]:
+        """Keep an exception: in words, and itself where it pickles."""
+        described = {
+            "type": type(error).__name__,
+            "message": _text(error),
+            "traceback": "".join(traceback.format_exception(error)),
+        }
+        found = self._keep(_Raised(error, described["traceback"]), self._limit_bytes)
+        if isinstance(found, ResultRef):
+            self.held.append(found.digest)
+            described["ref"] = [found.digest, found.size_bytes]
+        return described
+
+    def _keep(self, value: object, limit_bytes: int | None) -> ResultRef | str:
+        if isinstance(value, ResultRef):
+            return value if value.store is self._values or self._values.holds(value) else _elsewhere(value)
+        try:
+            prepared: PreparedValue = self._values.prepare(value, limit_bytes=limit_bytes)
+        except TooLargeError as exc:
+            return f"the {type(value).__name__} is larger than the limit of {format_size(exc.limit_bytes)} a value"
+        except (FlowbookError, OSError, MemoryError) as exc:
+            return str(exc) or type(exc).__name__
+        self.rows.append(prepared.row)
+        self._memo.note(value, prepared.ref)
+        return prepared.ref
+
+
+class _Memo:
+    """Which object was kept as what, while the object lives."""
+
+    def __init__(self) -> None:
+        self._watched: dict[int, tuple[weakref.ref[object], ResultRef]] = {}
+        self._recent: OrderedDict[int, tuple[object, ResultRef]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, value: object) -> ResultRef | None:
+        watched = self._watched.get(id(value))
+        if watched is not None and watched[0]() is value:
+            return watched[1]
+        recent = self._recent.get(id(value))
+        return recent[1] if recent is not None and recent[0] is value else None
+
+    def note(self, value: object, ref: ResultRef) -> None:
+        identity = id(value)
+        if type(value).__weakrefoffset__:
+            watched = self._watched
+            self._watched[identity] = (weakref.ref(value, lambda _: watched.pop(identity, None)), ref)
+        elif ref.size_bytes > _ALWAYS_CHEAP_BYTES and ref.size_bytes <= _MEMO_BYTES:
+            with self._lock:
+                self._recent[identity] = (value, ref)
+                while len(self._recent) > _MEMO_LENGTH:
+                    self._recent.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._watched.clear()
+            self._recent.clear()
+
+
+#: Below this, writing a value again is cheaper than remembering it.
+_ALWAYS_CHEAP_BYTES = 1000
+
+
+class _Raised:
+    """Pickles an exception so that it comes back with its traceback in words as its cause."""
+
+    def __init__(self, error: BaseException, formatted: str) -> None:
+        self._error = error
+        self._formatted = formatted
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _raised, (self._error, self._formatted)
+
+
+class RecordedTracebackError(Exception):
+    """The traceback of an exception as it was when it was recorded."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+def _raised(error: BaseException, formatted: str) -> BaseException:
+    if error.__cause__ is None:
+        error.__cause__ = RecordedTracebackError(formatted)
+    return error
+
+
+def _event_row(run: int, row: _Row) -> tuple[object, ...]:
+    result = row.result
+    if result is None:
+        return run, row.seq, row.kind, row.key, row.at, row.name, row.body, None, None
+    return run, row.seq, row.kind, row.key, row.at, row.name, row.body, bytes.fromhex(result.digest), result.size_bytes
+
+
+def _error_only(state: State) -> Kept | None:
+    error = state._result  # noqa: SLF001  # reading it would load it
+    if not isinstance(error, BaseException):
+        return None
+    formatted = "".join(traceback.format_exception(error))
+    return Kept(error={"type": type(error).__name__, "message": _text(error), "traceback": formatted})
+
+
+def _unkept_keys(tasks: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(task["key"] for task in tasks if not task.get("keep", True))
+
+
+def _parent(key: str) -> str:
+    return key.partition("[")[0] if key.endswith("]") else key
+
+
+def _elsewhere(ref: ResultRef) -> str:
+    return f"value {ref.digest[:12]} is held elsewhere, out of this store's reach"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as exc:  # noqa: BLE001  # a user's __str__ may raise
+        return f"(its message can't be shown: {type(exc).__name__})"

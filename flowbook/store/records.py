@@ -1,0 +1,121 @@
+"""What the store is told of runs, and what it tells. Values, frozen; times are aware UTC."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flowbook.engine.graph import Graph
+    from flowbook.results.reference import ResultRef
+
+__all__ = ["RunRecord", "RunSummary", "from_stamp", "graph_record", "now"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What is known of a run when it begins.
+
+    Attributes:
+        run_id: unique over all stores.
+        flow: the flow's name.
+        project: where the flow belongs, see `config.project`.
+        graph: plain JSON, see `graph_record`.
+        created: aware UTC.
+        number: this is the n-th run of that flow in that project; assigned by the store.
+        parameters: plain JSON, for showing.
+        parameters_ref: their values, for running.
+        flow_ref: the flow itself, for resuming where its code isn't at hand.
+        flow_unkept: why there is no `flow_ref`.
+        executor: in words, e.g. "threads, 2 workers".
+        origin: e.g. the notebook's name.
+        owner: which process runs it, e.g. "host:pid".
+    """
+
+    run_id: str
+    flow: str
+    project: str
+    graph: Mapping[str, Any]
+    created: dt.datetime = field(default_factory=lambda: now())
+    number: int = 0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters_ref: ResultRef | None = None
+    flow_ref: ResultRef | None = None
+    flow_unkept: str | None = None
+    executor: str = ""
+    origin: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One line of a list of runs.
+
+    Attributes:
+        epoch: how often somebody took up the run; what `claim` compares.
+        owner: who runs it now, or None.
+        claimed: when the owner took it up or let go of it.
+        state: name of the flow's last state; None if it has none yet.
+        counts: tasks by the name of their last state; mapped children are not counted.
+    """
+
+    run_id: str
+    flow: str
+    number: int
+    project: str
+    created: dt.datetime
+    parameters: Mapping[str, Any]
+    executor: str
+    origin: str
+    epoch: int
+    owner: str | None
+    claimed: dt.datetime | None
+    state: str | None
+    message: str | None
+    started: dt.datetime | None
+    ended: dt.datetime | None
+    counts: Mapping[str, int]
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks have a state."""
+        return sum(self.counts.values())
+
+
+def graph_record(graph: Graph, code_hashes: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return `graph` as plain JSON: the flow's name and, by task, what showing and comparing need.
+
+    `inputs` say from which task each argument comes, so that a value that must not be kept is known wherever it goes.
+    """
+    hashes = code_hashes or {}
+    return {
+        "name": graph.name,
+        "reference": list(graph.reference),
+        "tasks": [
+            {
+                "key": spec.key,
+                "name": spec.name,
+                "upstream": list(spec.upstream),
+                "inputs": {bound.argument: bound.upstream for bound in spec.bindings if bound.argument is not None},
+                "mapped": spec.is_mapped,
+                "manual": spec.is_manual,
+                "parameter": spec.is_parameter,
+                "keep": spec.keep,
+                "code_hash": hashes.get(spec.key),
+            }
+            for spec in graph.specs.values()
+        ],
+    }
+
+
+def now() -> dt.datetime:
+    """Return this moment, aware UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+def from_stamp(stamp: float | None) -> dt.datetime | None:
+    """Return the moment of `stamp`, seconds since the epoch."""
+    return None if stamp is None else dt.datetime.fromtimestamp(stamp, dt.UTC)

@@ -1,0 +1,290 @@
+"""Runs: created, claimed by one process at a time, recorded, and read back by any."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from flowbook.engine.events import Decided, Event, Logged, StateChanged
+from flowbook.engine.state import Mapped, State
+from flowbook.exceptions import FlowbookError, RunClaimedError, StoreError, UnknownRunError
+from flowbook.results.reference import ResultRef
+from flowbook.store.codec import decode
+from flowbook.store.queries import queries
+from flowbook.store.recorder import DECISION, LOG, STATE, Recorder
+from flowbook.store.records import RunRecord, RunSummary, from_stamp
+
+if TYPE_CHECKING:
+    import datetime as dt
+    import sqlite3
+
+    from flowbook.store.database import Database
+    from flowbook.store.values import Values
+
+__all__ = ["Runs"]
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_CHILD = re.compile(r"(.*)\[(\d+)\]", re.DOTALL)
+_FOREVER = float("inf")
+
+
+class Runs:
+    """All runs of a store."""
+
+    def __init__(self, database: Database, values: Values) -> None:
+        self._database = database
+        self._values = values
+        self._sql = queries()
+
+    def create(self, record: RunRecord) -> RunRecord:
+        """Begin a run at epoch 1, claimed by `record.owner`; returns the record with its number.
+
+        Raises:
+            StoreError: if there is a run of that id, or it can't be written.
+        """
+        if not _RUN_ID.fullmatch(record.run_id):
+            msg = f"{record.run_id!r} can't be a run's id. Use letters, digits, '-', '_' and '.', at most 100."
+            raise StoreError(msg, run_id=record.run_id)
+        refs = [ref for ref in (record.parameters_ref, record.flow_ref) if ref is not None]
+
+        def insert(connection: sqlite3.Connection) -> int:
+            if connection.execute(self._sql["run_row"], (record.run_id,)).fetchone():
+                msg = f"There is a run {record.run_id} already. Give each run an id of its own."
+                raise StoreError(msg, run_id=record.run_id)
+            row, number = connection.execute(self._sql["create_run"], _run_row(record)).fetchone()
+            connection.executemany(self._sql["hold_value"], [(row, bytes.fromhex(ref.digest)) for ref in refs])
+            return int(number)
+
+        number = self._database.write(insert)
+        return replace(record, number=number)
+
+    def keep_flow(self, flow: object) -> tuple[ResultRef | None, str | None]:
+        """Keep a flow by value, so that it runs where its code isn't at hand; the reference, or None and why not."""
+        try:
+            return self._values.put(flow, by_value=True), None
+        except FlowbookError as exc:
+            return None, str(exc)
+
+    def claim(self, run_id: str, epoch: int, owner: str) -> int:
+        """Take up a run that was at `epoch`; returns the new epoch. Of many who try at once, one wins.
+
+        Raises:
+            RunClaimedError: if somebody else took it up in the meantime; says who and when.
+            UnknownRunError: if there is no such run.
+        """
+        given = {"run_id": run_id, "epoch": epoch, "owner": owner, "now": time.time()}
+        self._compare_and_set("claim_run", given)
+        return epoch + 1
+
+    def release(self, run_id: str, epoch: int) -> None:
+        """Let go of a run, so that it shows that nobody runs it. Raises as `claim`."""
+        self._compare_and_set("release_run", {"run_id": run_id, "epoch": epoch, "now": time.time()})
+
+    def finish(self, run_id: str, epoch: int, state: str | State) -> None:
+        """Note the final state of a run and let go of it. Raises as `claim`."""
+        name = state if isinstance(state, str) else type(state).__name__
+        self._compare_and_set("finish_run", {"run_id": run_id, "epoch": epoch, "now": time.time(), "state": name})
+
+    def recorder(self, run_id: str, epoch: int, never_keep: frozenset[str] | None = None) -> Recorder:
+        """Return the sink that records the run for whoever claimed it at `epoch`.
+
+        Args:
+            run_id: of a run that was created.
+            epoch: what `create` (1) or `claim` gave.
+            never_keep: keys of tasks whose values are not stored; by default what the run's graph says.
+
+        Raises:
+            UnknownRunError: if there is no such run.
+        """
+        row = self._row(run_id)[0]
+        graph = self.get(run_id).graph
+        return Recorder(self._database, self._values, row, epoch, graph, never_keep)
+
+    def get(self, run_id: str) -> RunRecord:
+        """Return what was known when the run began. Raises UnknownRunError."""
+        found = self._database.read(self._sql["run_record"], (run_id,))
+        if not found:
+            raise _unknown(run_id)
+        (run_id, flow, number, project, created, graph, parameters, *refs, flow_unkept, executor, origin, owner) = found[0]
+        moment = from_stamp(created)
+        assert moment is not None  # noqa: S101  # the column is NOT NULL
+        return RunRecord(
+            run_id=run_id,
+            flow=flow,
+            project=project,
+            graph=json.loads(graph),
+            created=moment,
+            number=number,
+            parameters=json.loads(parameters),
+            parameters_ref=self._reference(refs[0], refs[1]),
+            flow_ref=self._reference(refs[2], refs[3]),
+            flow_unkept=flow_unkept,
+            executor=executor,
+            origin=origin,
+            owner=owner or "",
+        )
+
+    def summary(self, run_id: str) -> RunSummary:
+        """Return the run's line in the list. Raises UnknownRunError."""
+        found = self._summaries(run_id=run_id)
+        if not found:
+            raise _unknown(run_id)
+        return found[0]
+
+    def list(self, flow: str | None = None, project: str | None = None, state: str | None = None) -> list[RunSummary]:
+        """Return the runs, oldest first, of one flow, project or state if asked for."""
+        return self._summaries(flow=flow, project=project, state=state)
+
+    def states(self, run_id: str, at: dt.datetime | None = None) -> dict[str, State]:
+        """Return the last state of each task, by key; the flow's own under `events.FLOW`.
+
+        Args:
+            run_id: of the run.
+            at: only what had happened by then; default now.
+
+        Returns:
+            Mapped children stand under their keys (`clean[3]`) and in their parent's `map_states`; results and cached inputs
+            are references.
+
+        Raises:
+            UnknownRunError: if there is no such run.
+        """
+        row = self._row(run_id)[0]
+        found = self._database.read(self._sql["states"], {"run": row, "at": _FOREVER if at is None else at.timestamp()})
+        states = {
+            key: decode(name, moment, body, self._reference(digest, size), self._values)
+            for _, key, moment, name, body, digest, size in found
+        }
+        _gather_children(states)
+        return states
+
+    def events(self, run_id: str, since: int = 0) -> list[Event]:
+        """Return the run's events after number `since`, in order. Raises UnknownRunError."""
+        row = self._row(run_id)[0]
+        return [self._event(*found) for found in self._database.read(self._sql["events"], (row, since))]
+
+    def logs(self, run_id: str, key: str | None = None) -> list[Logged]:
+        """Return what was logged and printed, in order; of one task if asked for. Raises UnknownRunError."""
+        return [event for event in self._of_kind(run_id, LOG, key) if isinstance(event, Logged)]
+
+    def decisions(self, run_id: str) -> list[Decided]:
+        """Return what people decided, in order. Raises UnknownRunError."""
+        return [event for event in self._of_kind(run_id, DECISION, None) if isinstance(event, Decided)]
+
+    def _of_kind(self, run_id: str, kind: int, key: str | None) -> list[Event]:
+        given = {"run": self._row(run_id)[0], "kind": kind, "key": key}
+        return [self._event(*found) for found in self._database.read(self._sql["events_of_kind"], given)]
+
+    def _event(  # noqa: PLR0913  # a row
+        self, seq: int, kind: int, key: str, at: float, name: str, body: str | None, digest: bytes | None, size: int | None
+    ) -> Event:
+        if kind == STATE:
+            return StateChanged(seq, key, decode(name, at, body, self._reference(digest, size), self._values))
+        if kind == LOG:
+            return Logged(seq, key, at, int(name), body or "")
+        decided = json.loads(body or "{}")
+        return Decided(seq, key, at, name, decided["by"], decided["note"])
+
+    def _summaries(self, **given: str | None) -> list[RunSummary]:
+        asked = {"run_id": None, "flow": None, "project": None, "state": None, **given}
+        return [self._summary(row) for row in self._database.read(self._sql["run_summaries"], asked)]
+
+    def _summary(self, row: tuple[Any, ...]) -> RunSummary:
+        (row_id, run_id, flow, number, project, created, parameters, executor, origin, epoch, owner, *rest) = row
+        claimed, state, message, started, ended, counts = rest
+        moment = from_stamp(created)
+        assert moment is not None  # noqa: S101  # the column is NOT NULL
+        tally = json.loads(counts) if counts else dict(self._database.read(self._sql["count_states"], (row_id,)))
+        return RunSummary(
+            run_id=run_id,
+            flow=flow,
+            number=number,
+            project=project,
+            created=moment,
+            parameters=json.loads(parameters),
+            executor=executor,
+            origin=origin,
+            epoch=epoch,
+            owner=owner,
+            claimed=from_stamp(claimed),
+            state=state,
+            message=message,
+            started=from_stamp(started),
+            ended=from_stamp(ended),
+            counts=tally,
+        )
+
+    def _reference(self, digest: bytes | None, size_bytes: int | None) -> ResultRef | None:
+        return None if digest is None else ResultRef(digest.hex(), size_bytes or 0, self._values)
+
+    def _row(self, run_id: str) -> tuple[Any, ...]:
+        found = self._database.read(self._sql["run_row"], (run_id,))
+        if not found:
+            raise _unknown(run_id)
+        return found[0]
+
+    def _compare_and_set(self, statement: str, given: dict[str, object]) -> None:
+        run_id = str(given["run_id"])
+
+        def change(connection: sqlite3.Connection) -> tuple[Any, ...] | None:
+            if connection.execute(self._sql[statement], given).rowcount:
+                return None
+            row: tuple[Any, ...] | None = connection.execute(self._sql["run_row"], (run_id,)).fetchone()
+            if row is None:
+                raise _unknown(run_id)
+            return row
+
+        if (row := self._database.write(change)) is not None:
+            raise _claimed(run_id, row)
+
+
+def _run_row(record: RunRecord) -> dict[str, object]:
+    parameters, flow = record.parameters_ref, record.flow_ref
+    return {
+        "run_id": record.run_id,
+        "project": record.project,
+        "flow": record.flow,
+        "created": record.created.timestamp(),
+        "graph": json.dumps(record.graph, separators=(",", ":")),
+        "parameters": json.dumps(dict(record.parameters), separators=(",", ":"), default=repr),
+        "parameters_digest": parameters and bytes.fromhex(parameters.digest),
+        "parameters_bytes": parameters and parameters.size_bytes,
+        "flow_digest": flow and bytes.fromhex(flow.digest),
+        "flow_bytes": flow and flow.size_bytes,
+        "flow_unkept": record.flow_unkept,
+        "executor": record.executor,
+        "origin": record.origin,
+        "owner": record.owner or None,
+        "claimed": time.time(),
+    }
+
+
+
+
+
+def _gather_children(states: dict[str, State]) -> None:
+    """Give each Mapped state its children's, in order; up to the first that has none yet."""
+    by_parent: dict[str, dict[int, State]] = {}
+    for key, state in states.items():
+        if match := _CHILD.fullmatch(key):
+            by_parent.setdefault(match[1], {})[int(match[2])] = state
+    for key, state in states.items():
+        if isinstance(state, Mapped):
+            children = by_parent.get(key, {})
+            state.map_states = [children[index] for index in range(state.n_map_states) if index in children]
+
+
+def _unknown(run_id: str) -> UnknownRunError:
+    msg = f"There is no run {run_id!r} in this store. flowbook.runs() lists those that there are."
+    return UnknownRunError(msg, run_id=run_id)
+
+
+def _claimed(run_id: str, row: tuple[Any, ...]) -> RunClaimedError:
+    _, epoch, owner, claimed = row
+    since = from_stamp(claimed)
+    who = f"{owner} goes on with run {run_id}" if owner else f"Somebody went on with run {run_id}"
+    msg = f"{who} since {since:%Y-%m-%d %H:%M:%S} UTC (epoch {epoch}). Wait for it, or look at it with flowbook.run({run_id!r})."
+    return RunClaimedError(msg, run_id=run_id, owner=owner, since=since, epoch=epoch)

@@ -1,0 +1,36 @@
+-- add_entry --
+INSERT INTO cache_entry (
+    id, project, flow, task, cache_key, created, expires, input_hashes, parameters, code_hash,
+    digest, size_bytes, run_id, uses, pinned
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- find_by_key --
+SELECT * FROM cache_entry
+WHERE cache_key = :cache_key AND created <= :now AND expires > :now ORDER BY created DESC, rowid DESC
+
+-- find_by_task --
+SELECT * FROM cache_entry
+WHERE project = :project AND flow = :flow AND task = :task AND created <= :now AND expires > :now
+ORDER BY created DESC, rowid DESC
+
+-- list_entries --
+SELECT * FROM cache_entry
+WHERE
+    (:at IS NULL OR (created <= :at AND expires > :at))
+    AND (:flow IS NULL OR flow = :flow)
+    AND (:task IS NULL OR task = :task)
+    AND (:project IS NULL OR project = :project)
+ORDER BY created, rowid
+
+-- get_entry --
+SELECT * FROM cache_entry WHERE id = ?
+
+-- use_entry --
+UPDATE cache_entry SET uses = uses + ? WHERE id = ?
+
+-- expire_entry --
+UPDATE cache_entry SET expires = min(expires, :now) WHERE id = :id
+
+-- pin_entry --
+UPDATE cache_entry SET pinned = ? WHERE id = ?

@@ -1,0 +1,89 @@
+-- create_run --
+INSERT INTO run (
+    run_id, project, flow, number, created, graph, parameters, parameters_digest, parameters_bytes,
+    flow_digest, flow_bytes, flow_unkept, executor, origin, epoch, owner, claimed
+)
+VALUES (
+    :run_id, :project, :flow,
+    (SELECT coalesce(max(number), 0) + 1 FROM run WHERE project = :project AND flow = :flow),
+    :created, :graph, :parameters, :parameters_digest, :parameters_bytes,
+    :flow_digest, :flow_bytes, :flow_unkept, :executor, :origin, 1, :owner, :claimed
+)
+RETURNING id, number
+
+-- run_row --
+SELECT id, epoch, owner, claimed FROM run WHERE run_id = ?
+
+-- run_record --
+SELECT
+    run_id, flow, number, project, created, graph, parameters, parameters_digest, parameters_bytes,
+    flow_digest, flow_bytes, flow_unkept, executor, origin, owner
+FROM run WHERE run_id = ?
+
+-- run_summaries --
+SELECT
+    id, run_id, flow, number, project, created, parameters, executor, origin, epoch, owner, claimed,
+    state, message, started, ended, counts
+FROM run
+WHERE
+    (:run_id IS NULL OR run_id = :run_id)
+    AND (:flow IS NULL OR flow = :flow)
+    AND (:project IS NULL OR project = :project)
+    AND (:state IS NULL OR state = :state)
+ORDER BY created, id
+
+-- count_states --
+SELECT name, count(*) FROM (
+    SELECT name, max(seq) FROM event
+    WHERE run = ? AND kind = 0 AND key <> '' AND substr(key, -1) <> ']'
+    GROUP BY key
+)
+GROUP BY name ORDER BY name
+
+-- claim_run --
+UPDATE run SET epoch = epoch + 1, owner = :owner, claimed = :now, ended = NULL, counts = NULL
+WHERE run_id = :run_id AND epoch = :epoch
+
+-- release_run --
+UPDATE run SET owner = NULL, claimed = :now WHERE run_id = :run_id AND epoch = :epoch
+
+-- finish_run --
+UPDATE run SET owner = NULL, claimed = :now, state = :state, ended = coalesce(ended, :now)
+WHERE run_id = :run_id AND epoch = :epoch
+
+-- run_epoch --
+SELECT epoch FROM run WHERE id = ?
+
+-- flow_changed --
+UPDATE run
+SET state = :state, message = :message, started = coalesce(started, :started), ended = :ended, counts = NULL
+WHERE id = :run
+
+-- keep_counts --
+UPDATE run SET counts = ? WHERE id = ?
+
+-- add_event --
+INSERT INTO event (run, seq, kind, key, at, name, body, digest, size_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- hold_value --
+INSERT INTO held (run, digest) VALUES (?, ?) ON CONFLICT DO NOTHING
+
+-- last_seq --
+SELECT coalesce(max(seq), 0) FROM event WHERE run = ?
+
+-- states --
+SELECT seq, key, at, name, body, digest, size_bytes FROM event
+JOIN (
+    SELECT min(seq) AS first_seq, max(seq) AS last_seq FROM event
+    WHERE run = :run AND kind = 0 AND at <= :at
+    GROUP BY key
+) ON seq = last_seq
+WHERE run = :run ORDER BY first_seq
+
+-- events --
+SELECT seq, kind, key, at, name, body, digest, size_bytes FROM event
+WHERE run = ? AND seq > ? ORDER BY seq
+
+-- events_of_kind --
+SELECT seq, kind, key, at, name, body, digest, size_bytes FROM event
+WHERE run = :run AND kind = :kind AND (:key IS NULL OR key = :key) ORDER BY seq

@@ -1,0 +1,109 @@
+"""What flowbook remembers: values, runs and the cache, in one folder."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from flowbook import config
+from flowbook.results.blobs import Blobs, FolderBlobs
+from flowbook.store.cache import Cache
+from flowbook.store.database import Database
+from flowbook.store.folder import prepare
+from flowbook.store.keys import Signer, read_key
+from flowbook.store.runs import Runs
+from flowbook.store.values import Values
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Store", "open_store", "reopen_values"]
+
+
+class Store:
+    """A store that is open. `open_store` makes them; `MemoryStore` is its twin.
+
+    Attributes:
+        path: the folder; None in memory.
+        values: keeps values, see `ResultStore`.
+        runs: keeps runs.
+        cache: knows which values serve other runs.
+    """
+
+    def __init__(self, path: Path | None, database: Database, blobs: Blobs, signer: Signer) -> None:
+        self.path = path
+        self._database = database
+        self.values = Values(database, blobs, signer)
+        self.runs = Runs(database, self.values)
+        self.cache = Cache(database, self.values)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._database.is_closed
+
+    def close(self) -> None:
+        """Write what waits and close all files. Recorders are closed before by whoever made them."""
+        if not self.is_closed:
+            try:
+                self.cache.flush()
+            finally:
+                self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class _Opened:
+    """The stores of this process, by folder."""
+
+    def __init__(self) -> None:
+        self._stores: dict[Path, Store] = {}
+        self._lock = threading.RLock()
+        atexit.register(self.close)
+
+    def get(self, path: Path) -> Store:
+        with self._lock:
+            store = self._stores.get(path)
+            if store is None or store.is_closed:
+                store = self._stores[path] = _open(path)
+            return store
+
+    def close(self) -> None:
+        with self._lock:
+            for store in self._stores.values():
+                store.close()
+
+
+#: One a process, so that its threads share a lock and a writing connection.
+_opened = _Opened()
+
+
+def open_store(path: str | Path | None = None) -> Store:
+    """Return the store in folder `path`, by default in `FLOWBOOK_HOME` or the user's data folder; made if there is none.
+
+    The same object for the same folder in this process, until it is closed.
+
+    Raises:
+        StoreError: if the folder can't be used; says why and what to do.
+    """
+    folder = Path(path).expanduser() if path is not None else config.home()
+    return _opened.get(folder.resolve())
+
+
+def reopen_values(path: str | None) -> Values:
+    """Return the values of the store at `path`: how references find home in another process."""
+    if path is None:
+        msg = "A store in memory can't be reached from another process. Use open_store()."
+        raise LookupError(msg)
+    return open_store(path).values
+
+
+def _open(path: Path) -> Store:
+    prepare(path)
+    return Store(path, Database(path), FolderBlobs(path / "blobs"), Signer(lambda: read_key(config.key_file())))

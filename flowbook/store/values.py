@@ -1,0 +1,169 @@
+"""Values of runs and of the cache: small ones in SQLite, large ones as blobs, each with what was noted of it.
+
+A pickle is loaded only with a valid signature: who can write to the store, but does not hold the key, can't run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
+from flowbook.results import serializer
+from flowbook.results.preview import describe
+from flowbook.results.reference import Preview, ResultRef
+from flowbook.store.queries import queries
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from flowbook.results.blobs import Blobs
+    from flowbook.store.database import Database
+    from flowbook.store.keys import Signer
+
+__all__ = ["Gone", "PreparedValue", "Values"]
+
+#: Up to here a value lies in the database itself.
+_INLINE_BYTES = 64_000
+
+
+class PreparedValue(NamedTuple):
+    """A value whose bytes are safe but for its row, which goes into the caller's transaction."""
+
+    ref: ResultRef
+    row: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Stands for the store of a value that was not kept, and says why when it is asked for."""
+
+    why: str
+
+    def put(self, value: object) -> ResultRef:
+        """Refuse: nothing is kept here."""
+        msg = f"A {type(value).__name__} can't be kept here. Put it into the store that is open."
+        raise StoreError(msg)
+
+    def load(self, ref: ResultRef) -> Any:  # noqa: ANN401  # never returns
+        """Raise ResultGoneError, saying why it was not kept."""
+        msg = f"This value was not kept: {self.why}. Run its task again to get it back."
+        raise ResultGoneError(msg, digest=ref.digest, why=self.why)
+
+    def preview(self, ref: ResultRef) -> Preview | None:  # noqa: ARG002  # the port's signature
+        """Return None: nothing is known."""
+        return None
+
+
+class Values:
+    """Implements `ResultStore`."""
+
+    def __init__(self, database: Database, blobs: Blobs, signer: Signer) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._signer = signer
+        statements = queries()
+        self.keep_statement = statements["keep_value"]
+        self._content = statements["value_content"]
+        self._preview = statements["value_preview"]
+
+    def put(self, value: object, *, limit_bytes: int | None = None, by_value: bool = False) -> ResultRef:
+        """Keep `value`, once per content, with its preview.
+
+        Args:
+            value: anything that pickles.
+            limit_bytes: refuse what is larger.
+            by_value: take the user's functions and classes along, see `serializer.dump`.
+
+        Raises:
+            UnpicklableError: naming the member at fault.
+            TooLargeError: if it is larger than the limit.
+            StoreError: if it can't be written.
+        """
+        prepared = self.prepare(value, limit_bytes=limit_bytes, by_value=by_value)
+        self._database.write(lambda connection: connection.execute(self.keep_statement, prepared.row))
+        return prepared.ref
+
+    def prepare(self, value: object, *, limit_bytes: int | None = None, by_value: bool = False) -> PreparedValue:
+        """As `put`, but leave the row to the caller: `keep_statement` takes it."""
+        plain = serializer.dump_plain(value)
+        if plain is not None and len(plain) <= _INLINE_BYTES:
+            digest = hashlib.sha256(plain)
+            ref = ResultRef(digest.hexdigest(), len(plain), self)
+            return PreparedValue(ref, (digest.digest(), len(plain), plain, None, None, time.time()))
+        return self._prepare_pickle(value, limit_bytes, by_value=by_value)
+
+    def _prepare_pickle(self, value: object, limit_bytes: int | None, *, by_value: bool) -> PreparedValue:
+        try:
+            with self._blobs.writer(inline_bytes=_INLINE_BYTES, limit_bytes=limit_bytes) as writer:
+                serializer.dump(value, writer, by_value=by_value)
+                preview = json.dumps(describe(value), separators=(",", ":"))
+                writer.keep()
+        except OSError as exc:
+            msg = (
+                f"A {type(value).__name__} of at least {writer.size_bytes:,} bytes can't be written to the store: {exc.strerror}. "
+                "Free some room, or set FLOWBOOK_HOME to another folder."
+            )
+            raise StoreError(msg) from exc
+        ref = ResultRef(writer.digest, writer.size_bytes, self)
+        digest = bytes.fromhex(ref.digest)
+        row = (digest, ref.size_bytes, writer.inline, self._signer.sign(digest), preview, time.time())
+        return PreparedValue(ref, row)
+
+    def load(self, ref: ResultRef) -> Any:  # noqa: ANN401  # what a user's task returned
+        """Return the value. Arrays and frames in large ones are memory-mapped, private and writable.
+
+        Raises:
+            ResultGoneError: if it was dropped.
+            DamagedValueError: if its bytes changed, or it is a pickle that this user did not sign.
+        """
+        digest, content, signature = self._row(ref)
+        if content is None:
+            stored = self._blobs.read(ref.digest, ref.size_bytes)
+        else:
+            if hashlib.sha256(content).digest() != digest:
+                msg = f"The stored value {ref.digest[:12]} is damaged: its bytes changed. Run its task again."
+                raise DamagedValueError(msg, digest=ref.digest)
+            stored = memoryview(bytearray(content))
+        if serializer.is_pickle(stored) and not self._signer.is_signed(digest, signature):
+            msg = (
+                f"The stored value {ref.digest[:12]} does not carry your signature, so it is not loaded: it could run code. "
+                "Run its task again; if the store came from elsewhere, import it as one that you trust."
+            )
+            raise DamagedValueError(msg, digest=ref.digest)
+        return serializer.load(stored)
+
+    def preview(self, ref: ResultRef) -> Preview | None:
+        """Return what was noted of the value, without unpickling; None if nothing is known."""
+        rows = self._database.read(self._preview, (bytes.fromhex(ref.digest),))
+        if not rows:
+            return None
+        noted, content = rows[0]
+        if noted is not None:
+            preview: Preview = json.loads(noted)
+            return preview
+        return describe(serializer.load(content)) if content is not None and not serializer.is_pickle(content) else None
+
+    def holds(self, ref: ResultRef) -> bool:
+        """Return whether this store knows the value."""
+        return bool(self._database.read(self._content, (bytes.fromhex(ref.digest),)))
+
+    def _row(self, ref: ResultRef) -> tuple[bytes, bytes | None, bytes | None]:
+        digest = bytes.fromhex(ref.digest)
+        rows = self._database.read(self._content, (digest,))
+        if not rows:
+            msg = f"Value {ref.digest[:12]} is not in the store: it was dropped. Run its task again to get it back."
+            raise ResultGoneError(msg, digest=ref.digest)
+        return digest, rows[0][1], rows[0][2]
+
+    def insert(self, connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
+        """Insert the rows of prepared values within the caller's transaction."""
+        connection.executemany(self.keep_statement, rows)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        from flowbook.store.store import reopen_values  # noqa: PLC0415  # the store is made of this
+
+        return reopen_values, (str(self._database.path.parent) if self._database.path else None,)
