@@ -1,0 +1,1 @@
+"""What a graph looks like: layout, colours, glyphs and the one SVG writer."""

@@ -1,0 +1,149 @@
+"""Colours of the states: one table that the SVG writer, reports and tests read.
+
+Six families, each hollow or filled; the values are those of `notebook/static/tokens.css`, where their contrast is
+documented. Pure: constants and look-ups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "CHROME",
+    "FAMILIES",
+    "STATES",
+    "STATE_ORDER",
+    "Chrome",
+    "Family",
+    "FamilyName",
+    "Look",
+    "Shades",
+    "Theme",
+    "in_order",
+    "look",
+    "shades",
+]
+
+Theme = Literal["light", "dark"]
+FamilyName = Literal["waiting", "running", "retrying", "paused", "success", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shades:
+    """Four colours of a family in one theme: text, tile, glyph on the tile, and the pale tile."""
+
+    ink: str
+    fill: str
+    on: str
+    tint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A family's colours in both themes."""
+
+    light: Shades
+    dark: Shades
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a state is drawn.
+
+    Attributes:
+        family: which colours.
+        filled: this run did, or does, the work; hollow: it did not, or not yet.
+        border: "state" where it is going on or wrong, "dashed" where it will not run, else "plain".
+    """
+
+    family: FamilyName
+    filled: bool
+    border: Literal["plain", "state", "dashed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chrome:
+    """Colours that are not a state's, for pictures that stand alone."""
+
+    canvas: str
+    surface: str
+    text: str
+    text_2: str
+    outline: str
+    edge: str
+    rule: str
+
+
+FAMILIES: Mapping[FamilyName, Family] = {
+    "waiting": Family(
+        Shades("#5b6068", "#848a93", "#ffffff", "#eff0f2"), Shades("#b3b8bf", "#7c828a", "#111111", "#33363a")
+    ),
+    "running": Family(
+        Shades("#00629a", "#0072b2", "#ffffff", "#e1f0f9"), Shades("#6cbfee", "#3a9ddb", "#111111", "#16303f")
+    ),
+    "retrying": Family(
+        Shades("#8a2f68", "#8f2f6c", "#ffffff", "#f9eaf3"), Shades("#eaafd2", "#efb0d4", "#111111", "#3b2533")
+    ),
+    "paused": Family(
+        Shades("#7a5300", "#bc8300", "#ffffff", "#fcf2dc"), Shades("#f2b430", "#f0ad00", "#111111", "#3a2d0c")
+    ),
+    "success": Family(
+        Shades("#006b4d", "#008f68", "#ffffff", "#e0f4ed"), Shades("#3cc79d", "#00a87a", "#111111", "#10352a")
+    ),
+    "failed": Family(
+        Shades("#a63a00", "#b84000", "#ffffff", "#fceae0"), Shades("#ff9a5c", "#e5691a", "#111111", "#41230f")
+    ),
+}
+
+CHROME: Mapping[Theme, Chrome] = {
+    "light": Chrome("#ffffff", "#ffffff", "#212121", "#575757", "#bdbdbd", "#a8a8a8", "#e0e0e0"),
+    "dark": Chrome("#111111", "#212121", "#e6e6e6", "#b4b4b4", "#616161", "#6c6c6c", "#424242"),
+}
+
+#: Every state's look, in the order in which bars and legends show them.
+STATES: Mapping[str, Look] = {
+    "Success": Look("success", filled=True, border="plain"),
+    "Mapped": Look("success", filled=True, border="plain"),
+    "Cached": Look("success", filled=False, border="plain"),
+    "Running": Look("running", filled=True, border="state"),
+    "Looped": Look("running", filled=True, border="state"),
+    "Cancelling": Look("running", filled=True, border="state"),
+    "Retrying": Look("retrying", filled=True, border="state"),
+    "Paused": Look("paused", filled=True, border="state"),
+    "Failed": Look("failed", filled=True, border="state"),
+    "TimedOut": Look("failed", filled=True, border="state"),
+    "ValidationFailed": Look("failed", filled=True, border="state"),
+    "Crashed": Look("failed", filled=True, border="state"),
+    "TriggerFailed": Look("failed", filled=False, border="dashed"),
+    "Skipped": Look("waiting", filled=False, border="dashed"),
+    "Cancelled": Look("waiting", filled=False, border="dashed"),
+    "Resume": Look("waiting", filled=False, border="plain"),
+    "Submitted": Look("waiting", filled=False, border="plain"),
+    "Queued": Look("waiting", filled=False, border="plain"),
+    "Scheduled": Look("waiting", filled=False, border="plain"),
+    "Pending": Look("waiting", filled=False, border="plain"),
+}
+
+STATE_ORDER: tuple[str, ...] = tuple(STATES)
+_RANK = {name: index for index, name in enumerate(STATE_ORDER)}
+_UNKNOWN = Look("waiting", filled=False, border="plain")
+
+
+def look(state: str) -> Look:
+    """Return how `state` (a class name) is drawn; a state of a user's own is drawn as waiting."""
+    return STATES.get(state, _UNKNOWN)
+
+
+def shades(state: str, theme: Theme) -> Shades:
+    """Return the colours of `state` in `theme`."""
+    family = FAMILIES[look(state).family]
+    return family.light if theme == "light" else family.dark
+
+
+def in_order(states: Iterable[str]) -> list[str]:
+    """Return `states` in the order of bars; unknown ones last, by name."""
+    return sorted(states, key=lambda name: (_RANK.get(name, len(_RANK)), name))

@@ -1,0 +1,149 @@
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flowbook.draw.layout import layout
+from flowbook.draw.svg import LARGEST_PICTURE, NodeView, alt_text, svg
+from flowbook.engine.graph import Graph, TaskSpec
+from tests.graphs import build, task
+
+MakeTask = Callable[..., TaskSpec]
+MakeGraph = Callable[..., Graph]
+SVG = "{http://www.w3.org/2000/svg}"
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "\"quotes\" and 'quotes'",
+    "]]> & &amp; <!-- -->",
+    "two\nlines\r\nand\ta tab",
+    "\u05e9\u05dc\u05d5\u05dd \u202e\u05e2\u05d5\u05dc\u05dd",
+    "x" * 300,
+    "</title></svg><script>alert(1)</script>",
+]
+
+
+def _by_task(text: str, key: str) -> ET.Element:
+    return next(node for node in ET.fromstring(text).iter(f"{SVG}g") if node.get("data-task") == key)
+
+
+def _texts(node: ET.Element, kind: str) -> list[str]:
+    return [text.text or "" for text in node.iter(f"{SVG}text") if kind in (text.get("class") or "").split()]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("standalone", [False, True])
+def test_a_hostile_name_is_text_and_nothing_else(name: str, standalone: bool) -> None:
+    graph = build(task(name, is_manual=True, is_mapped=True), name=name)
+    views = {name: NodeView("Failed", end=name, note=name, counts={name: 2}, width=2, controls=True)}
+
+    root = ET.fromstring(svg(graph, layout(graph), views, standalone=standalone, state="Failed", caption=name))
+
+    assert name in [title.text for title in root.iter(f"{SVG}title")]
+    assert not {node.tag for node in root.iter()} & {f"{SVG}img", f"{SVG}script"}
+    assert not [attribute for node in root.iter() for attribute in node.attrib if attribute.startswith("on")]
+    if not standalone:
+        assert name in [node.get("data-task") for node in root.iter(f"{SVG}g")]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(min_size=1, max_size=40))
+def test_any_name_makes_well_formed_xml(name: str) -> None:
+    graph = build(task(name), name=name)
+
+    root = ET.fromstring(svg(graph, layout(graph, programs=()), {name: NodeView(note=name)}, standalone=True))
+
+    assert root.get("role") == "img"
+
+
+def test_a_live_node_has_the_hooks_that_the_page_promises(delays: Graph) -> None:
+    views = {"approve": NodeView("Paused", end="35 s", note="waits for a person", controls=True)}
+
+    node = _by_task(svg(delays, layout(delays), views), "approve")
+
+    assert (node.get("data-state"), node.get("data-action"), node.get("role")) == ("Paused", "inspect", "group")
+    assert node.get("aria-label") == "approve, Paused, 35 s, waits for a person"
+    buttons = node.findall(f".//{SVG}g[@role='button']")
+    assert [(button.get("data-action"), button.get("data-task")) for button in buttons] == [
+        ("resume", "approve"),
+        ("inspect", "approve"),
+    ]
+    assert _texts(node, "word") == ["Paused"]
+    assert _texts(node, "time") == ["35 s"]
+
+
+def test_controls_are_there_but_hidden_until_the_task_pauses(delays: Graph) -> None:
+    node = _by_task(svg(delays, layout(delays), {}), "approve")
+
+    controls = node.find(f"{SVG}g[@class='controls']")
+    assert controls is not None
+    assert controls.get("display") == "none"
+
+
+def test_the_live_picture_holds_no_colour_of_its_own(delays: Graph) -> None:
+    text = svg(delays, layout(delays), {})
+
+    assert "#" not in text
+    assert 'data-glyph="Running"' in text
+
+
+def test_the_picture_that_stands_alone_needs_nothing_from_outside(delays: Graph) -> None:
+    text = svg(delays, layout(delays), {}, standalone=True, state="Paused")
+
+    for forbidden in ("var(", "class=", "style=", "url(", "href", "<style", "<script", " id="):
+        assert forbidden not in text
+    assert text.count("currentColor") == 0
+
+
+def test_a_mapped_node_shows_its_children_as_bar_and_counts(delays: Graph) -> None:
+    counts = {"Pending": 2, "Failed": 1, "Success": 7, "Running": 2}
+    views = {"delays_by_carrier": NodeView("Running", end="34.8 s", counts=counts, width=12)}
+
+    node = _by_task(svg(delays, layout(delays), views), "delays_by_carrier")
+
+    segments = [part for part in node.iter(f"{SVG}rect") if part.get("class") == "seg"]
+    assert [part.get("data-state") for part in segments] == ["Success", "Running", "Failed", "Pending"]
+    assert _texts(node, "tally") == ["7", "2", "1", "2"]
+    assert _texts(node, "width") == ["\u00d712"]
+
+
+def test_the_alternative_text_says_the_state_and_the_counts_with_children(delays: Graph) -> None:
+    views = {key: NodeView("Success") for key in delays.specs}
+    views["approve"] = NodeView("Paused")
+    views["delays_by_carrier"] = NodeView("Success", counts={"Success": 12}, width=12)
+
+    told = alt_text(delays, views, state="Paused", caption="approve waits for you")
+
+    assert told == "delays: Paused. 21 Success, 1 Paused. approve waits for you"
+    text = svg(delays, layout(delays), views, standalone=True, state="Paused", caption="approve waits for you")
+    root = ET.fromstring(text)
+    assert root.get("aria-label") == told
+    assert root.findtext(f"{SVG}title") == told
+
+
+def test_themes_differ_and_auto_is_light_on_its_own_ground(delays: Graph) -> None:
+    drawn = layout(delays)
+
+    light, dark, auto = (svg(delays, drawn, {}, standalone=True, theme=theme) for theme in ("light", "dark", "auto"))
+
+    assert auto == light != dark
+    assert 'fill="#ffffff"/>' in light.split("<g", 1)[0]
+    assert 'fill="#111111"/>' in dark.split("<g", 1)[0]
+
+
+def test_a_picture_of_very_many_tasks_is_capped_and_says_so(make_graph: MakeGraph, make_task: MakeTask) -> None:
+    graph = make_graph(*(make_task(f"t{i}") for i in range(LARGEST_PICTURE + 1)))
+
+    text = svg(graph, layout(graph), {}, standalone=True, state="Success")
+
+    assert len(text) < 3000
+    assert "151 tasks: too many for a picture that is kept." in text
+    assert "151 Pending" in text
+
+
+def test_a_picture_of_twelve_tasks_fits_five_times_into_a_saved_notebook(delays: Graph) -> None:
+    text = svg(delays, layout(delays), {}, standalone=True, state="Success")
+
+    assert len(text.encode()) < 20_000
