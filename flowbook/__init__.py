@@ -5,6 +5,7 @@ from flowbook._context import context
 from flowbook.core.annotations import flatten, mapped, unmapped
 from flowbook.core.edge import Edge
 from flowbook.core.flow import Flow
+from flowbook.core.history import run, runs
 from flowbook.core.parameter import Parameter
 from flowbook.core.run import FlowRun
 from flowbook.core.task import Task, task
@@ -18,6 +19,8 @@ __all__ = [
     "context",
     "flatten",
     "mapped",
+    "run",
+    "runs",
     "task",
     "triggers",
     "unmapped",

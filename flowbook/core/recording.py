@@ -1,36 +1,242 @@
-"""Wiring between a run and the store: what is kept, when."""
+"""Wiring between runs and the store: what is kept, when, and how a kept run comes back."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import datetime as dt
+import getpass
+import os
+import platform
+import threading
+import warnings
+from typing import TYPE_CHECKING, cast
+
+from flowbook import config
+from flowbook.engine.events import FLOW, StateChanged
+from flowbook.engine.ports import OutputCache
+from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError
+from flowbook.results.hashing import code_hash
+from flowbook.store import CacheEntry, CacheScope, RunRecord, graph_record, open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flowbook.core.flow import Flow
     from flowbook.core.run import FlowRun
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph
-    from flowbook.engine.ports import OutputCache
+    from flowbook.engine.ports import CachedOutput
     from flowbook.engine.state import State
+    from flowbook.results.reference import ResultRef
+    from flowbook.store import Store
 
-__all__ = ["Recording", "open_recording", "output_cache"]
+__all__ = ["Recording", "open_recording", "output_cache", "owner_text"]
+
+_SHOWN_CHARS = 200
 
 
 class Recording:
-    run_id: str
-    number: int
-    epoch: int
-    started: float | None
-    ended: float | None
+    """One run's place in the store. An EventSink while an epoch goes on."""
 
-    def states(self) -> dict[str, State]: ...
-    def events(self) -> list[Event]: ...
-    def claim(self, by: str) -> int: ...
-    def emit(self, event: Event) -> None: ...
-    def finish(self, state: State) -> None: ...
+    def __init__(self, store: Store, record: RunRecord, epoch: int) -> None:
+        self.run_id = record.run_id
+        self.number = record.number
+        self.record = record
+        self.epoch = epoch
+        self._store = store
+        self._lock = threading.Lock()
+        self._recorder = None if epoch < 1 else store.runs.recorder(record.run_id, epoch)
+
+    @classmethod
+    def of(cls, store: Store, run_id: str) -> Recording:
+        """Return the place of a run that was recorded before; nobody's epoch is touched.
+
+        Raises:
+            UnknownRunError: if there is none of that id.
+        """
+        found = cls(store, store.runs.get(run_id), 0)
+        found.epoch = store.runs.summary(run_id).epoch
+        return found
+
+    def flow(self) -> Flow:
+        """Return the flow as it was kept.
+
+        Raises:
+            ResultGoneError: if it could not be kept; says why.
+        """
+        if self.record.flow_ref is None:
+            msg = (
+                f"The flow of run {self.number} was not kept: {self.record.flow_unkept or 'no reason was noted'}. "
+                "Run the cells that define it, then resume with that flow."
+            )
+            raise ResultGoneError(msg, run_id=self.run_id)
+        return cast("Flow", self.record.flow_ref.load())
+
+    def parameters(self) -> dict[str, object]:
+        """Return the parameters the run began with."""
+        ref = self.record.parameters_ref
+        return dict(ref.load()) if ref is not None else dict(self.record.parameters)
+
+    def states(self) -> dict[str, State]:
+        """Return the last state of every task by key, the flow's under FLOW; values are references."""
+        return self._store.runs.states(self.run_id)
+
+    def events(self) -> list[Event]:
+        """Return all events so far."""
+        return self._store.runs.events(self.run_id)
+
+    def span(self) -> tuple[float | None, float | None]:
+        """Return when the run started and ended, seconds since the epoch."""
+        summary = self._store.runs.summary(self.run_id)
+        return _stamp(summary.started), _stamp(summary.ended)
+
+    def claim(self, by: str) -> None:
+        """Take up the run for a new epoch.
+
+        Raises:
+            RunClaimedError: if somebody else did in the meantime; says who and when.
+        """
+        self.epoch = self._store.runs.claim(self.run_id, self.epoch, by or owner_text())
+        self._recorder = self._store.runs.recorder(self.run_id, self.epoch)
+
+    def emit(self, event: Event) -> None:
+        """Record one event."""
+        if self._recorder is not None:
+            self._recorder.emit(event)
+
+    def finish(self, state: State) -> None:
+        """Write what waits, and let go of the run."""
+        with self._lock:
+            recorder, self._recorder = self._recorder, None
+        if recorder is None:
+            return
+        recorder.close()
+        try:
+            self._store.runs.finish(self.run_id, self.epoch, state)
+        except FlowbookError as error:
+            warnings.warn(f"The end of run {self.number} was not recorded: {error}", stacklevel=2)
 
 
 def open_recording(run: FlowRun, *, record: bool | None, origin: str, afterwards: bool = False) -> Recording | None:
-    return None
+    """Begin to record `run` if it was asked for, by the caller or FLOWBOOK_RECORD=1; None if not.
+
+    A store that can't be used is a warning: the run goes on in memory.
+
+    Args:
+        run: not begun, or over when `afterwards`.
+        record: what the caller said; None: as the environment says.
+        origin: e.g. the notebook's name.
+        afterwards: keep what is needed to go on with a run that is over.
+    """
+    if not (os.environ.get("FLOWBOOK_RECORD") == "1" if record is None else record):
+        return None
+    try:
+        store = open_store()
+        flow_ref, why_not = store.runs.keep_flow(run.flow)
+        created = RunRecord(
+            run_id=run.run_id,
+            flow=run.flow_name,
+            project=config.project(),
+            graph=graph_record(run.graph, {key: code_hash(spec.run) for key, spec in run.graph.specs.items()}),
+            parameters={name: _shown(value) for name, value in run.parameters.items()},
+            parameters_ref=store.values.put(run.parameters),
+            flow_ref=flow_ref,
+            flow_unkept=why_not,
+            executor=run.executor_text,
+            origin=origin,
+            owner=owner_text(),
+        )
+        recording = Recording(store, store.runs.create(created), 1)
+    except FlowbookError as error:
+        warnings.warn(f"Run {run.number} of {run.flow_name!r} is not recorded: {error}", stacklevel=4)
+        return None
+    if afterwards:
+        _record_past(recording, run)
+    return recording
 
 
 def output_cache(graph: Graph) -> OutputCache | None:
-    return None
+    """Return where the outputs of this graph are cached; None if no task asks for it.
+
+    A store that can't be used is a warning: the tasks run.
+    """
+    if not any(spec.cache is not None for spec in graph.specs.values()):
+        return None
+    try:
+        store = open_store()
+    except StoreError as error:
+        warnings.warn(f"Nothing is cached: {error}", stacklevel=4)
+        return None
+    return OutputCache(store.values, _StoreIndex(store), config.project())
+
+
+def owner_text() -> str:
+    """Return who runs here: the user at the host, and the process."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        user = "somebody"
+    return f"{user}@{platform.node()}:{os.getpid()}"
+
+
+class _StoreIndex:
+    """The store's cache, as the engine asks for it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find(self, *, cache_key: str | None, project: str, flow: str, task: str) -> Sequence[CachedOutput]:
+        return self._store.cache.find(CacheScope(project, flow, task, cache_key))
+
+    def record(  # noqa: PLR0913  # one row
+        self,
+        *,
+        cache_key: str | None,
+        project: str,
+        flow: str,
+        task: str,
+        created: dt.datetime,
+        expires: dt.datetime | None,
+        input_hashes: Mapping[str, str],
+        parameters: Mapping[str, object],
+        code_hash: str | None,
+        ref: ResultRef,
+        run_id: str,
+    ) -> str:
+        entry = CacheEntry(
+            project=project,
+            flow=flow,
+            task=task,
+            ref=ref,
+            created=created,
+            cache_key=cache_key,
+            input_hashes=input_hashes,
+            parameters=parameters,
+            code_hash=code_hash,
+            run_id=run_id,
+            **({} if expires is None else {"expires": expires}),
+        )
+        return self._store.cache.add(entry).id
+
+    def used(self, entry_id: str) -> None:
+        self._store.cache.used(entry_id)
+
+
+def _record_past(recording: Recording, run: FlowRun) -> None:
+    """Record a run that is over: its last states, in the order of its events."""
+    last = {event.key: event for event in run.events() if isinstance(event, StateChanged)}
+    flow_event = last.pop(FLOW, None)
+    for event in sorted(last.values(), key=lambda e: e.seq):
+        recording.emit(event)
+    if flow_event is not None:
+        recording.emit(flow_event)
+
+
+def _shown(value: object) -> object:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
+
+
+def _stamp(moment: dt.datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

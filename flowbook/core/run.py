@@ -83,23 +83,23 @@ class FlowRun:
         self._states: dict[str, State] = {key: Pending() for key in asked.graph.specs} | asked.states
         self._state: State = Pending()
         self._next_seq = 1
-        self._epoch = 0
         self._resumed_by: dict[str, str] = {}
         self._recording: Recording | None = None
 
     @classmethod
-    def from_store(cls, flow: Flow, asked: _Asked, recording: Recording) -> FlowRun:
-        """Return a run that was recorded, by this process or another."""
+    def recorded(cls, recording: Recording, flow: Flow | None = None, executor: Executor | None = None) -> FlowRun:
+        """Return a run that was recorded, by this process or another; with `flow`, else the flow as it was kept."""
+        flow = flow if flow is not None else recording.flow()
+        asked = _Asked(flow.compile(), recording.parameters(), executor or flow.executor or LocalExecutor())
         run = cls(flow, asked)
-        run._recording = recording
+        run._recording = recording  # noqa: SLF001  # its own
         run.run_id, run.number = recording.run_id, recording.number
-        run._states.update(recording.states())
-        run._state = run._states.pop(FLOW, Pending())
-        run._log = recording.events()
-        run._next_seq = run._log[-1].seq + 1 if run._log else 1
-        run._epoch = recording.epoch
-        run.started, run.ended = recording.started, recording.ended
-        run.flow.last_run = run
+        run._states.update(recording.states())  # noqa: SLF001
+        run._state = run._states.pop(FLOW, Pending())  # noqa: SLF001
+        run._log = recording.events()  # noqa: SLF001
+        run._next_seq = run._log[-1].seq + 1 if run._log else 1  # noqa: SLF001
+        run.started, run.ended = recording.span()
+        flow.last_run = run
         return run
 
     # Looking
@@ -274,15 +274,16 @@ class FlowRun:
         return self
 
     def _go_on(self, states: dict[str, State], start: tuple[str, ...], action: str, by: str, note: str) -> None:
+        """Begin another epoch in the background."""
+        sinks: list[EventSink] = [self]
         if self._recording is not None:
-            self._epoch = self._recording.claim(by)
-        self._prepare(states, start)
+            self._recording.claim(by)
+            sinks.insert(0, self._recording)
         for key in start or (FLOW,):
             decided = Decided(self._next_seq, key, time.time(), action, by, note)
             self._next_seq += 1
-            if self._recording is not None:
-                self._recording.emit(decided)
-            self.emit(decided)
+            for sink in sinks:
+                sink.emit(decided)
         self._prepare(states, start)
         self._spawn()
 
@@ -290,6 +291,7 @@ class FlowRun:
         asked = self._asked
         if self._recording is None and not self._log:
             self._recording = open_recording(self, record=asked.record, origin=asked.origin)
+            self.number = self._recording.number if self._recording is not None else self.number
         sinks: tuple[EventSink, ...] = (self,) if self._recording is None else (self._recording, self)
         options = RunOptions(
             run_id=self.run_id,
