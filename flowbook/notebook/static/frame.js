@@ -78,10 +78,12 @@ function render({ el, preview, source, tools, ask, signal, rows, isBare = false 
       el.replaceChildren(dom.h("pre", { class: "code text", tabindex: 0 }, preview.repr ?? preview.text));
       return;
     }
+    // Mere row numbers of a frame that is shown whole say nothing.
+    const hasIndex = !isBare || page.index.some((label, i) => label !== String(i));
     const kept = el.querySelector(".scroll")?.scrollLeft ?? 0;
     const where = el.contains(document.activeElement) ? pressed : null;
     const body = dom.h("div", { class: "scroll", tabindex: 0, "data-flowbook": "frame", role: "region", "aria-label": `${preview.text}: rows` });
-    body.append(dom.h("table", {}, header(page, tools), cells(page, tools, rows)));
+    body.append(dom.h("table", {}, header(page, tools, hasIndex), cells(page, tools, hasIndex, rows)));
     el.replaceChildren(body);
     if (!isBare) el.append(foot(page));
     body.scrollLeft = kept;
@@ -149,8 +151,8 @@ function render({ el, preview, source, tools, ask, signal, rows, isBare = false 
 
 export default { render };
 
-/** @param {Page} page @param {Tools} tools */
-function header(page, { dom, states }) {
+/** @param {Page} page @param {Tools} tools @param {boolean} hasIndex */
+function header(page, { dom, states }, hasIndex) {
   const isSummed = page.columns.some((column) => column.spark || column.summary);
   const first = dom.h("th", { class: "i num", scope: "col" }, dom.h("span", { class: "sr" }, "row"));
   const columns = page.columns.map((column) => {
@@ -170,7 +172,7 @@ function header(page, { dom, states }) {
       isSummed ? dom.h("small", {}, column.summary || "\u00a0") : null,
     );
   });
-  return dom.h("thead", {}, dom.h("tr", {}, first, ...columns));
+  return dom.h("thead", {}, dom.h("tr", {}, hasIndex && first, ...columns));
 }
 
 /** @param {Column} column @param {Tools["dom"]} dom */
@@ -190,15 +192,15 @@ function spark(column, dom) {
   );
 }
 
-/** @param {Page} page @param {Tools} tools @param {number} [most] */
-function cells(page, { dom }, most) {
+/** @param {Page} page @param {Tools} tools @param {boolean} hasIndex @param {number} [most] */
+function cells(page, { dom }, hasIndex, most) {
   const rows = page.rows.slice(0, most ?? page.rows.length).map((row, r) => {
     const values = row.map((value, c) => {
       const numeric = page.columns[c]?.numeric;
       if (value === null) return dom.h("td", { class: "na" }, "missing");
       return dom.h("td", { class: numeric ? "num" : null, title: value.length > 40 ? value : null }, value);
     });
-    return dom.h("tr", {}, dom.h("th", { class: "i num", scope: "row" }, page.index[r] ?? ""), ...values);
+    return dom.h("tr", {}, hasIndex && dom.h("th", { class: "i num", scope: "row" }, page.index[r] ?? ""), ...values);
   });
   return dom.h("tbody", {}, ...rows);
 }

@@ -36,6 +36,13 @@ export function reach(nodes, key, way) {
   return seen;
 }
 
+/** `text` with its middle left out, `length` characters in all. @param {string} text @param {number} length */
+export function middleCut(text, length) {
+  if (text.length <= length) return text;
+  const end = Math.floor((length - 1) / 2);
+  return `${text.slice(0, length - 1 - end)}…${text.slice(text.length - end)}`;
+}
+
 /**
  * Where an arrow key goes from `key`: along an edge, or to the neighbour in the same row.
  *
@@ -78,6 +85,10 @@ function render({ el, graph, tools, signal, now, onSelect, onLens }) {
   const edges = [...svg.querySelectorAll("path.edge")];
   /** @type {Map<string, Task>} */
   const shown = new Map();
+  /** @type {Map<string, number>} */
+  const fitted = new Map();
+  /** @type {Map<string, string>} */
+  const names = new Map();
   let focused = graph.nodes[0]?.key ?? null;
   let scale = 1;
 
@@ -106,6 +117,7 @@ function render({ el, graph, tools, signal, now, onSelect, onLens }) {
     for (const child of [...g.children]) if (!child.matches(".box, .under, .tile-bg, .ring, title, text.name")) child.remove();
     const ring = g.querySelector(".ring");
     for (const part of inside(node, task)) g.insertBefore(part, ring);
+    fitName(key, node, task);
     label_(key, task);
     if (hadFocus) /** @type {SVGElement} */ (/** @type {unknown} */ (g)).focus({ preventScroll: true });
   };
@@ -188,6 +200,23 @@ function render({ el, graph, tools, signal, now, onSelect, onLens }) {
       dom.s("rect", { width, height: 24, rx: 2 }),
       dom.s("text", { x: width / 2, y: 16 }, text),
     );
+
+  /** A name that is too wide in this font loses its middle, never its end. @param {string} key @param {GraphNode} node @param {Task} task */
+  const fitName = (key, node, task) => {
+    const name = /** @type {SVGTextElement | null} */ (groups.get(key)?.querySelector("text.name"));
+    const times = task.width ? 7 * format.thousands(task.width).length + 20 : 4;
+    const room = node.w - TEXT_X - 8 - times;
+    if (!name || fitted.get(key) === room) return;
+    fitted.set(key, room);
+    const full = names.get(key) ?? name.textContent ?? key;
+    names.set(key, full);
+    name.textContent = full;
+    let kept = full.length;
+    while (kept > 6 && name.getComputedTextLength() > room) {
+      kept -= 1;
+      name.textContent = middleCut(full, kept);
+    }
+  };
 
   /** @param {Lens} lens */
   const look = (lens) => {

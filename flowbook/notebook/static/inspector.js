@@ -202,8 +202,13 @@ function render({ el, tools, signal, now, ask }) {
     const chosen = tabs.find(({ id }) => id === tab)?.id ?? (details.error ? "traceback" : "output");
     const reasons = why(details);
     return [
-      dom.h("div", { class: "head" }, titleOf(details), dom.h("span", { class: "side" }, crumbs(details), closer())),
-      reasons.length || offered.length
+      dom.h(
+        "div",
+        { class: "head" },
+        titleOf(details),
+        dom.h("span", { class: "side" }, crumbs(details), reasons.length ? null : dom.h("span", { class: "row tight" }, ...offered), closer()),
+      ),
+      reasons.length
         ? dom.h("div", { class: "head part" }, dom.h("span", { class: "grow why" }, ...reasons), dom.h("span", { class: "row tight" }, ...offered))
         : null,
       dom.h(

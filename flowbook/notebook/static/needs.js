@@ -77,10 +77,12 @@ function render({ el, tools, now }) {
     }
     const sentence = /** @type {Element} */ (element.querySelector(".sentence"));
     const words = wordsOf(task, kind);
-    if (sentence.textContent === words.join("")) return;
     const [state = "", type = "", rest = ""] = words;
+    if (sentence.textContent === `${state}${type && ` ${type}`}${rest}`) return;
     sentence.replaceChildren(
-      ...[state && dom.h("span", { class: "word", "data-state": task.state }, state), type && dom.h("span", { class: "mono" }, type), rest].filter(Boolean),
+      ...[state && dom.h("span", { class: "word", "data-state": task.state }, state), type && " ", type && dom.h("span", { class: "mono" }, type), rest].filter(
+        Boolean,
+      ),
     );
   };
 
@@ -96,7 +98,7 @@ function render({ el, tools, now }) {
       ];
     if (kind === "paused") return [task.state, "", `${task.since ? ` for ${format.span(now() - task.since)}` : ""}: ${task.message || "waits for a person"}`];
     const { type, text } = splitError(task.message || "gave no message");
-    return [task.state, type ? ` ${type}` : "", type ? (text ? `: ${text}` : "") : `: ${text}`];
+    return [task.state, type, type ? (text ? `: ${text}` : "") : `: ${text}`];
   };
 
   return {

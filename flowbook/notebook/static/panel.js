@@ -16,6 +16,9 @@ const TICK_MS = 1000;
 const HIDDEN_MS = 250;
 const GONE = "The kernel went away before it answered.";
 
+/** What a node is that the kernel has not spoken of. @type {Task} */
+const PENDING = { state: "Pending" };
+
 /** Commands that are sent as they are, with the key of their task. */
 const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject", "run-from", "invalidate", "debug"]);
 
@@ -302,13 +305,10 @@ function mount({ model, el, root, tools, signal }) {
   function flush() {
     isScheduled = false;
     if (signal.aborted) return;
-    const changed =
-      dirty === "all"
-        ? [...fold.tasks]
-        : [...dirty].flatMap((key) => /** @type {[string, Task][]} */ (fold.tasks.has(key) ? [[key, fold.tasks.get(key)]] : []));
+    const changed = dirty === "all" ? keys : [...dirty].filter((key) => keys.has(key));
     dirty = new Set();
-    drawing?.update(changed);
-    if (isLensDirty || (changed.length && own.filter)) drawing?.look(own);
+    drawing?.update([...changed].map((key) => [key, fold.tasks.get(key) ?? PENDING]));
+    if (isLensDirty || own.filter) drawing?.look(own);
     isLensDirty = false;
     tell();
   }
@@ -325,9 +325,8 @@ function mount({ model, el, root, tools, signal }) {
       "data-state": fold.run?.state ?? "Pending",
       "data-live": status,
     });
-    const counts = states.countStates(
-      fold.tasks.size ? fold.tasks : graph.nodes.map(({ key }) => /** @type {[string, Task]} */ ([key, { state: "Pending" }])),
-      (key) => keys.has(key),
+    const counts = states.countStates(fold.tasks.size ? fold.tasks : graph.nodes.map(({ key }) => /** @type {[string, Task]} */ ([key, PENDING])), (key) =>
+      keys.has(key),
     );
     head.update({
       flow: graph.flow,
@@ -378,7 +377,7 @@ function mount({ model, el, root, tools, signal }) {
     table?.update(
       [...(fold.tasks.size ? fold.tasks.keys() : keys)]
         .sort((a, b) => (rank.get(tools.needs.parentOf(a) ?? a) ?? 0) - (rank.get(tools.needs.parentOf(b) ?? b) ?? 0))
-        .map((key) => ({ key, task: fold.tasks.get(key) ?? { state: "Pending" }, up: graph.nodes[rank.get(key) ?? -1]?.up ?? [] }))
+        .map((key) => ({ key, task: fold.tasks.get(key) ?? PENDING, up: graph.nodes[rank.get(key) ?? -1]?.up ?? [] }))
         .filter(
           ({ key, task }) =>
             key.toLowerCase().includes(own.query.trim().toLowerCase()) && (!own.filter || task.state === own.filter || Boolean(task.counts?.[own.filter])),
