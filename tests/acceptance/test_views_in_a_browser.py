@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 ROOT = Path(__file__).parents[2]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--no-first-run",
+]
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -47,7 +53,7 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def show(browser: Any, address: str) -> Iterator[Callable[..., Page]]:  # noqa: ANN401
+def show(browser: Any, address: str) -> Iterator[Callable[..., Page]]:
     """Open the harness; a page that threw fails its test."""
     pages: list[Page] = []
     errors: list[str] = []

@@ -10,7 +10,7 @@ export function duration(seconds) {
   const s = Math.max(0, seconds);
   if (s < 0.095) return `${Math.round(s * 1000)} ms`;
   if (s < 59.95) return `${s.toFixed(1)} s`;
-  return clock(s);
+  return clock(Math.round(s));
 }
 
 /** Elapsed time as a clock: `0:41`, `2:51`, `1:02:03`. @param {number} seconds */
