@@ -1,0 +1,112 @@
+/** Numbers, durations and moments as text. Pure: `now` is given. */
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** A finished duration: `0.4 s`, `34.8 s`, `2:51`, `1:02:03`, `3 d 4 h`. @param {number} seconds */
+export function duration(seconds) {
+  const s = Math.max(0, seconds);
+  if (s < 0.095) return `${Math.round(s * 1000)} ms`;
+  if (s < 59.95) return `${s.toFixed(1)} s`;
+  return clock(Math.round(s));
+}
+
+/** Elapsed time as a clock: `0:41`, `2:51`, `1:02:03`. @param {number} seconds */
+export function clock(seconds) {
+  const s = Math.max(0, Math.floor(seconds));
+  if (s >= DAY) return `${Math.floor(s / DAY)} d ${Math.floor((s % DAY) / HOUR)} h`;
+  const pad = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  const minutes = Math.floor((s % HOUR) / MINUTE);
+  return s >= HOUR ? `${Math.floor(s / HOUR)}:${pad(minutes)}:${pad(s % MINUTE)}` : `${minutes}:${pad(s % MINUTE)}`;
+}
+
+/** A span in one unit, for sentences: `35 s`, `4 min`, `2 h`, `3 d`. @param {number} seconds */
+export function span(seconds) {
+  const s = Math.max(0, seconds);
+  if (s < MINUTE) return `${Math.floor(s)} s`;
+  if (s < HOUR) return `${Math.floor(s / MINUTE)} min`;
+  if (s < 2 * DAY) return `${Math.floor(s / HOUR)} h`;
+  return `${Math.floor(s / DAY)} d`;
+}
+
+/** A moment near `now`: `09:42`, `yesterday 18:02`, `20 Nov 09:12`. @param {number} at @param {number} now */
+export function moment(at, now) {
+  const then = new Date(at * 1000);
+  const today = new Date(now * 1000);
+  const yesterday = new Date(now * 1000);
+  yesterday.setDate(today.getDate() - 1);
+  const time = `${String(then.getHours()).padStart(2, "0")}:${String(then.getMinutes()).padStart(2, "0")}`;
+  if (then.toDateString() === today.toDateString()) return time;
+  if (then.toDateString() === yesterday.toDateString()) return `yesterday ${time}`;
+  return `${day(at)}${then.getFullYear() === today.getFullYear() ? "" : ` ${then.getFullYear()}`} ${time}`;
+}
+
+/** A whole date and time: `21 Nov 2026, 14:24`. @param {number} at */
+export function date(at) {
+  const then = new Date(at * 1000);
+  const time = `${String(then.getHours()).padStart(2, "0")}:${String(then.getMinutes()).padStart(2, "0")}`;
+  return `${day(at)} ${then.getFullYear()}, ${time}`;
+}
+
+/** @param {number} at */
+export function day(at) {
+  const then = new Date(at * 1000);
+  return `${then.getDate()} ${MONTHS[then.getMonth()]}`;
+}
+
+/** A size as in the cache browser: `41.2 MB`, `1.2 kB`. @param {number} bytes */
+export function size(bytes) {
+  if (bytes < 100) return `${bytes} B`;
+  for (const [unit, factor] of /** @type {[string, number][]} */ ([
+    ["kB", 1e3],
+    ["MB", 1e6],
+    ["GB", 1e9],
+  ])) {
+    if (bytes < factor * 999.95) return `${(bytes / factor).toFixed(1)} ${unit}`;
+  }
+  return `${(bytes / 1e12).toFixed(1)} TB`;
+}
+
+/** @param {number} n */
+export const thousands = (n) => n.toLocaleString("en-US");
+
+/** `1 task`, `2 tasks`. @param {number} n @param {string} noun */
+export const plural = (n, noun) => `${thousands(n)} ${noun}${n === 1 ? "" : "s"}`;
+
+/**
+ * What stands at the right of a task: how long it took, takes, waits or until it goes on.
+ *
+ * @param {import("./wire.js").Task} task
+ * @param {number} now
+ */
+export function timeOf(task, now) {
+  switch (task.state) {
+    case "Running":
+    case "Cancelling":
+    case "Looped":
+      return task.since ? live(now - task.since) : "";
+    case "Paused":
+      return task.since ? span(now - task.since) : "";
+    case "Retrying":
+    case "Scheduled":
+      return task.due ? `in ${span(Math.max(0, task.due - now) + 0.999)}` : "";
+    case "Cached":
+      return task.created ? `${span(now - task.created)} ago` : "";
+    default:
+      if (typeof task.duration_s === "number") return duration(task.duration_s);
+      return typeof task.expected_s === "number" ? `about ${span(task.expected_s + 0.5)}` : "";
+  }
+}
+
+/** The third line of a node; empty if it would say nothing. @param {import("./wire.js").Task} task */
+export function noteOf(task) {
+  if (task.note) return task.note;
+  if (task.stale) return "code changed since";
+  if (task.state === "Retrying" && task.max_attempts) return `then attempt ${(task.attempt ?? 1) + 1} of ${task.max_attempts}`;
+  return "";
+}
+
+/** @param {number} seconds */
+const live = (seconds) => (seconds < MINUTE ? `${Math.max(0, Math.floor(seconds))} s` : clock(seconds));

@@ -1,0 +1,206 @@
+/** A value as the kernel previewed it; a frame is paged and sorted by the kernel, never here. */
+
+/** @typedef {{name: string, dtype: string, numeric: boolean, summary?: string | null, spark?: number[] | null}} Column */
+/** @typedef {{columns: Column[], index: string[], rows: (string | null)[][], offset: number, total: number, columns_total: number, sort: string | null, descending: boolean, took_ms?: number | null}} Page */
+/** @typedef {{kind: string, type: string, text: string, shape?: number[] | null, size_bytes?: number | null, page?: Page | null, repr?: string | null}} Preview */
+/** @typedef {{key: string, what: string} | {entry: string}} Source */
+/** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js")}} Tools */
+/** @typedef {{offset: number, limit: number, sort: string | null, descending: boolean}} Request */
+
+export const LIMIT = 100;
+
+/**
+ * What to ask for when a person clicks.
+ *
+ * @param {Page} page
+ * @param {string} action page-first, page-prev, page-next, page-last or sort
+ * @param {string | null} [column]
+ * @returns {Request}
+ */
+export function request(page, action, column = null) {
+  const same = { limit: LIMIT, sort: page.sort, descending: page.descending };
+  const last = Math.max(0, Math.floor((page.total - 1) / LIMIT) * LIMIT);
+  switch (action) {
+    case "page-first":
+      return { ...same, offset: 0 };
+    case "page-prev":
+      return { ...same, offset: Math.max(0, page.offset - LIMIT) };
+    case "page-next":
+      return { ...same, offset: Math.min(last, page.offset + LIMIT) };
+    case "page-last":
+      return { ...same, offset: last };
+    default:
+      return { ...same, offset: 0, ...nextSort(page, column) };
+  }
+}
+
+/** Ascending, then descending, then as stored. @param {Page} page @param {string | null} column */
+function nextSort(page, column) {
+  if (page.sort !== column) return { sort: column, descending: false };
+  return page.descending ? { sort: null, descending: false } : { sort: column, descending: true };
+}
+
+/** Why paging `action` can't be done now; null if it can. @param {Page} page @param {string} action */
+export function refusal(page, action) {
+  const isBack = action === "page-first" || action === "page-prev";
+  if (isBack) return page.offset <= 0 ? "Already at the first rows" : null;
+  return page.offset + page.rows.length >= page.total ? "Already at the last rows" : null;
+}
+
+/** `Rows 1 to 100 of 109,079, sorted by arr_delay in 38 ms; columns 9 of 23`. @param {Page} page @param {Tools["format"]} format */
+export function footing(page, format) {
+  const n = page.rows.length;
+  const { thousands } = format;
+  const rows = n === 0 ? "No rows" : `Rows ${thousands(page.offset + 1)} to ${thousands(page.offset + n)} of ${thousands(page.total)}`;
+  const way = page.descending ? ", largest first" : "";
+  const took = page.took_ms ? ` in ${Math.max(1, Math.round(page.took_ms))} ms` : "";
+  const sorted = page.sort === null ? "" : `, sorted by ${page.sort}${way}${took}`;
+  const columns = page.columns.length < page.columns_total ? `; columns ${page.columns.length} of ${page.columns_total}` : "";
+  return rows + sorted + columns;
+}
+
+/**
+ * Show a preview in `el`.
+ *
+ * @param {{el: HTMLElement, preview: Preview, source: Source, tools: Tools, ask: (source: Source, request: Request) => string | null, signal: AbortSignal, rows?: number, isBare?: boolean}} given
+ *   `ask` sends a page request and returns its id, or null if nobody can answer; `rows` shows only the first few; `isBare` leaves the foot out
+ */
+function render({ el, preview, source, tools, ask, signal, rows, isBare = false }) {
+  const { dom, format } = tools;
+  let page = preview.page ?? null;
+  /** @type {string | null} */
+  let awaited = null;
+  /** @type {string | null} */
+  let pressed = null;
+
+  const draw = () => {
+    if (!page) {
+      el.replaceChildren(dom.h("pre", { class: "code text", tabindex: 0 }, preview.repr ?? preview.text));
+      return;
+    }
+    // Mere row numbers of a frame that is shown whole say nothing.
+    const hasIndex = !isBare || page.index.some((label, i) => label !== String(i));
+    const kept = el.querySelector(".scroll")?.scrollLeft ?? 0;
+    const where = el.contains(document.activeElement) ? pressed : null;
+    const body = dom.h("div", { class: "scroll", tabindex: 0, "data-flowbook": "frame", role: "region", "aria-label": `${preview.text}: rows` });
+    body.append(dom.h("table", {}, header(page, tools, hasIndex), cells(page, tools, hasIndex, rows)));
+    el.replaceChildren(body);
+    if (!isBare) el.append(foot(page));
+    body.scrollLeft = kept;
+    if (where) /** @type {HTMLElement | null} */ (el.querySelector(`[data-slot="${CSS.escape(where)}"]`))?.focus({ preventScroll: true });
+  };
+
+  /** @param {Page} now */
+  const foot = (now) => {
+    const paging = [
+      /** @type {const} */ (["page-first", "First", "The first rows"]),
+      /** @type {const} */ (["page-prev", dom.icon(tools.states.SIGNS.previous ?? []), `The ${LIMIT} rows before`]),
+      /** @type {const} */ (["page-next", dom.icon(tools.states.SIGNS.next ?? []), `Next ${LIMIT} rows`]),
+      /** @type {const} */ (["page-last", "Last", "The last rows"]),
+    ].map(([action, content, title]) => {
+      const why = awaited ? "Waits for the kernel" : refusal(now, action);
+      return dom.button(action, content, {
+        class: typeof content === "string" ? null : "icon",
+        "data-slot": action,
+        "aria-label": typeof content === "string" ? null : title,
+        "aria-disabled": why ? "true" : null,
+        title: why ?? title,
+      });
+    });
+    const isWhole = now.total <= now.rows.length;
+    return dom.h(
+      "div",
+      { class: "foot" },
+      dom.h("span", { class: "grow" }, footing(now, format)),
+      isWhole ? null : dom.h("span", { class: "group" }, ...paging),
+    );
+  };
+
+  el.addEventListener(
+    "click",
+    (event) => {
+      const target = event.target instanceof Element ? event.target.closest("button[data-action]") : null;
+      const action = target?.getAttribute("data-action") ?? "";
+      if (!page || !target || !(action === "sort" || action.startsWith("page-"))) return;
+      event.stopPropagation();
+      if (awaited || target.getAttribute("aria-disabled") === "true") return;
+      pressed = target.getAttribute("data-slot");
+      awaited = ask(source, request(page, action, target.getAttribute("data-column")));
+      if (awaited) draw();
+    },
+    { signal },
+  );
+  draw();
+  return {
+    /** Take a page if it is the one asked for. @param {{id: string, frame: Page}} message */
+    page(message) {
+      if (message.id !== awaited) return false;
+      awaited = null;
+      page = message.frame;
+      draw();
+      return true;
+    },
+    /** Stop waiting: the request was refused, or nobody will answer. @param {string | null} id null for whatever is waited for */
+    release(id) {
+      if (awaited === null || (id !== null && id !== awaited)) return;
+      awaited = null;
+      draw();
+    },
+  };
+}
+
+export default { render };
+
+/** @param {Page} page @param {Tools} tools @param {boolean} hasIndex */
+function header(page, { dom, states }, hasIndex) {
+  const isSummed = page.columns.some((column) => column.spark || column.summary);
+  const first = dom.h("th", { class: "i num", scope: "col" }, dom.h("span", { class: "sr" }, "row"));
+  const columns = page.columns.map((column) => {
+    const isSorted = page.sort === column.name;
+    const sign = isSorted ? dom.icon(states.SIGNS[page.descending ? "down" : "up"] ?? []) : null;
+    const name = dom.button("sort", [column.name, sign], {
+      "data-column": column.name,
+      "data-slot": `sort:${column.name}`,
+      title: isSorted && page.descending ? "As stored again" : `Sort by ${column.name}${isSorted ? ", largest first" : ""}`,
+    });
+    return dom.h(
+      "th",
+      { class: column.numeric ? "num" : null, scope: "col", "aria-sort": isSorted ? (page.descending ? "descending" : "ascending") : null },
+      name,
+      dom.h("small", { class: "mono" }, column.dtype),
+      isSummed ? spark(column, dom) : null,
+      isSummed ? dom.h("small", {}, column.summary || "\u00a0") : null,
+    );
+  });
+  return dom.h("thead", {}, dom.h("tr", {}, hasIndex && first, ...columns));
+}
+
+/** @param {Column} column @param {Tools["dom"]} dom */
+function spark(column, dom) {
+  const bars = column.spark ?? [];
+  if (!bars.length) return dom.h("span", { class: "nospark" });
+  const most = Math.max(...bars, 1e-9);
+  const wide = 72 / bars.length;
+  const rects = bars.map((value, i) => {
+    const high = (16 * value) / most;
+    return dom.s("rect", { x: (i * wide).toFixed(1), y: (16 - high).toFixed(1), width: Math.max(1, wide - 1).toFixed(1), height: high.toFixed(1) });
+  });
+  return dom.s(
+    "svg",
+    { class: "spark", viewBox: "0 0 72 16", preserveAspectRatio: "none", role: "img", "aria-label": `distribution of ${column.name}` },
+    ...rects,
+  );
+}
+
+/** @param {Page} page @param {Tools} tools @param {boolean} hasIndex @param {number} [most] */
+function cells(page, { dom }, hasIndex, most) {
+  const rows = page.rows.slice(0, most ?? page.rows.length).map((row, r) => {
+    const values = row.map((value, c) => {
+      const numeric = page.columns[c]?.numeric;
+      if (value === null) return dom.h("td", { class: "na" }, "missing");
+      return dom.h("td", { class: numeric ? "num" : null, title: value.length > 40 ? value : null }, value);
+    });
+    return dom.h("tr", {}, hasIndex && dom.h("th", { class: "i num", scope: "row" }, page.index[r] ?? ""), ...values);
+  });
+  return dom.h("tbody", {}, ...rows);
+}

@@ -1,0 +1,115 @@
+/** The list "Needs you": what is paused, then failed, then doubtful; each one sentence and its buttons. */
+
+/** @typedef {import("./wire.js").Task} Task */
+/** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js")}} Tools */
+/** @typedef {{key: string, task: Task, kind: "paused" | "failed" | "stale"}} Need */
+
+/** As many as a person can take in; the rest is counted. */
+export const SHOWN = 8;
+
+/**
+ * Who needs a person, in order. A mapped task is left out when its children tell it themselves.
+ *
+ * @param {Iterable<[string, Task]>} tasks
+ * @returns {Need[]}
+ */
+export function needs(tasks, isFailed = (/** @type {string} */ _state) => false) {
+  const all = [...tasks];
+  const told = new Set(
+    all.flatMap(([key, task]) => (parentOf(key) && (task.state === "Paused" || isFailed(task.state)) ? [`${parentOf(key)}:${task.state}`] : [])),
+  );
+  /** @type {Need[][]} */
+  const [paused, failed, stale] = [[], [], []];
+  for (const [key, task] of all) {
+    if (told.has(`${key}:${task.state}`)) continue;
+    if (task.state === "Paused") paused?.push({ key, task, kind: "paused" });
+    else if (isFailed(task.state)) failed?.push({ key, task, kind: "failed" });
+    else if (task.stale) stale?.push({ key, task, kind: "stale" });
+  }
+  return [...(paused ?? []), ...(failed ?? []), ...(stale ?? [])];
+}
+
+/** `clean` of `clean[3]`, else null. @param {string} key */
+export const parentOf = (key) => /^(.+)\[\d+\]$/.exec(key)?.[1] ?? null;
+
+/**
+ * Split `ValueError: what` into the type and the rest.
+ *
+ * @param {string} message
+ */
+export function splitError(message) {
+  const found = /^([A-Za-z_][\w.]*(?:Error|Exception|Warning|Interrupt|Timeout|Failure|Exit))(?::\s*([\s\S]*))?$/.exec(message);
+  return found ? { type: found[1] ?? "", text: found[2] ?? "" } : { type: "", text: message };
+}
+
+/**
+ * Make the list in `el`; `update` keeps it in step.
+ *
+ * @param {{el: HTMLElement, tools: Tools, now: () => number}} given
+ */
+function render({ el, tools, now }) {
+  const { dom, states, format } = tools;
+  const list = dom.h("div");
+  const more = dom.h("p", { class: "dim more" });
+  el.append(list, more);
+
+  /** @param {Need} need */
+  const create = (need) => {
+    const tile = need.kind === "stale" ? dom.h("span", { class: "tile warn" }, dom.icon(states.SIGNS.warn ?? [])) : dom.h("span", { class: "tile" });
+    const text = dom.h("div", {}, dom.h("div", { class: "name" }, need.key), dom.h("span", { class: "sentence" }));
+    return dom.h("div", { class: "item", "data-task": need.key }, tile, text, dom.h("div", { class: "row" }, ...buttons(need)));
+  };
+
+  /** @param {Need} need */
+  const buttons = ({ key, kind }) => {
+    const task = { "data-task": key };
+    if (kind === "paused") return [dom.button("resume", "Resume", { ...task, class: "primary" }), dom.button("inspect", "Look at inputs", task)];
+    if (kind === "failed") return [dom.button("inspect", "Traceback", task)];
+    return [dom.button("inspect", "Look at it", task)];
+  };
+
+  /** @param {Element} element @param {Need} need */
+  const update = (element, { task, kind }) => {
+    if (kind !== "stale") {
+      const tile = /** @type {Element} */ (element.firstElementChild);
+      if (tile.getAttribute("data-state") !== task.state) tile.replaceChildren(dom.icon(states.glyphOf(task.state)));
+      dom.set(tile, { "data-state": task.state });
+    }
+    const sentence = /** @type {Element} */ (element.querySelector(".sentence"));
+    const words = wordsOf(task, kind);
+    const [state = "", type = "", rest = ""] = words;
+    if (sentence.textContent === `${state}${type && ` ${type}`}${rest}`) return;
+    sentence.replaceChildren(
+      ...[state && dom.h("span", { class: "word", "data-state": task.state }, state), type && " ", type && dom.h("span", { class: "mono" }, type), rest].filter(
+        Boolean,
+      ),
+    );
+  };
+
+  /** @param {Task} task @param {Need["kind"]} kind @returns {string[]} word, type of the error, rest */
+  const wordsOf = (task, kind) => {
+    if (kind === "stale")
+      return [
+        "",
+        "",
+        task.created
+          ? `Output of ${format.moment(task.created, now())}, made by other code than the cell has now`
+          : "Its output was made by other code than the cell has now",
+      ];
+    if (kind === "paused") return [task.state, "", `${task.since ? ` for ${format.span(now() - task.since)}` : ""}: ${task.message || "waits for a person"}`];
+    const { type, text } = splitError(task.message || "gave no message");
+    return [task.state, type, type ? (text ? `: ${text}` : "") : `: ${text}`];
+  };
+
+  return {
+    /** @param {Need[]} found */
+    update(found) {
+      dom.keyed(list, found.slice(0, SHOWN), ({ key, kind }) => `${kind}:${key}`, create, update);
+      const left = found.length - SHOWN;
+      dom.say(more, left > 0 ? `And ${format.thousands(left)} more; “As a table” shows them all.` : found.length ? "" : "Nothing waits for you.");
+      more.hidden = !more.textContent;
+    },
+  };
+}
+
+export default { render };

@@ -1,0 +1,140 @@
+/**
+ * What the states look like and in which order they come. Pure: no DOM, no clock.
+ *
+ * The paths are drawn on a 12 x 12 field, in the colour of the text around them.
+ */
+
+/** @typedef {{tag: "path" | "circle", attrs: Record<string, string>}} Shape */
+
+/** @param {string} d @param {Record<string, string>} [more] @returns {Shape} */
+const path = (d, more = {}) => ({ tag: "path", attrs: { d, ...more } });
+
+/** @param {string} r @returns {Shape} */
+const ring = (r) => ({ tag: "circle", attrs: { cx: "6", cy: "6", r } });
+
+const PLAY = [path("M4 2.8v6.4L9.4 6z", { fill: "currentColor" })];
+const TICK = [path("M2 6.5 4.8 9.3 10 3.2")];
+const CROSS = [path("M2.8 2.8l6.4 6.4M9.2 2.8l-6.4 6.4")];
+const RING = [ring("3.2")];
+const DOTS = [path("M2.5 6h0M6 6h0M9.5 6h0", { "stroke-width": "2.4" })];
+
+/** Glyphs by the class name of a state. @type {Record<string, Shape[]>} */
+export const GLYPHS = {
+  Pending: RING,
+  Scheduled: DOTS,
+  Queued: DOTS,
+  Submitted: DOTS,
+  Resume: DOTS,
+  Running: PLAY,
+  Cancelling: [path("M4 2.8v6.4L9.4 6z")],
+  Looped: PLAY,
+  Retrying: [path("M10 6a4 4 0 1 1-1.4-3M10 1.4v2.4H7.6")],
+  Paused: [path("M4 2.8v6.4M8 2.8v6.4", { "stroke-width": "2.2" })],
+  Success: TICK,
+  Mapped: TICK,
+  Cached: [ring("4.4"), path("M6 3.6V6l1.8 1.2")],
+  Skipped: [path("M2.6 3 7 6 2.6 9zM9.6 3v6")],
+  Cancelled: [path("M3 3h6v6H3z")],
+  Failed: CROSS,
+  TimedOut: [ring("4.4"), path("M6 3.6V6H4.2")],
+  ValidationFailed: [path("M6 2v5M6 9.8h0", { "stroke-width": "2.2" })],
+  Crashed: [path("M6.8 1.4 3.4 6.6h5.2L5.2 10.6")],
+  TriggerFailed: [ring("4.4"), path("M3 9 9 3")],
+};
+
+/** Glyphs of controls and signs. @type {Record<string, Shape[]>} */
+export const SIGNS = {
+  warn: [path("M6 1.4 11 10.4H1zM6 5v2.2M6 8.9h0")],
+  close: [path("M3 3l6 6M9 3l-6 6")],
+  minus: [path("M2 6h8")],
+  plus: [path("M6 2v8M2 6h8")],
+  fit: [path("M1.5 4V1.5H4M8 1.5h2.5V4M10.5 8v2.5H8M4 10.5H1.5V8")],
+  previous: [path("M7.5 2.5 4 6l3.5 3.5")],
+  next: [path("M4.5 2.5 8 6 4.5 9.5")],
+  down: [path("M2.5 4.5 6 8l3.5-3.5")],
+  up: [path("M2.5 7.5 6 4l3.5 3.5")],
+};
+
+/** The order of every bar and every legend. */
+export const ORDER = [
+  "Success",
+  "Mapped",
+  "Cached",
+  "Running",
+  "Cancelling",
+  "Looped",
+  "Retrying",
+  "Paused",
+  "Failed",
+  "TimedOut",
+  "ValidationFailed",
+  "Crashed",
+  "TriggerFailed",
+  "Skipped",
+  "Cancelled",
+  "Resume",
+  "Submitted",
+  "Queued",
+  "Scheduled",
+  "Pending",
+];
+
+const FAILED = new Set(["Failed", "TimedOut", "ValidationFailed", "Crashed"]);
+const FINISHED = new Set([...FAILED, "Success", "Mapped", "Cached", "Skipped", "Cancelled", "TriggerFailed"]);
+const GOING = new Set(["Running", "Cancelling", "Looped", "Retrying"]);
+
+/** Whether `state` went wrong by its own doing; TriggerFailed only never ran. @param {string} state */
+export const isFailed = (state) => FAILED.has(state);
+
+/** @param {string} state */
+export const isFinished = (state) => FINISHED.has(state);
+
+/** Whether time is counted for `state`. @param {string} state */
+export const isGoing = (state) => GOING.has(state);
+
+/** The shapes of `state`; a state of a newer kernel gets the ring. @param {string} state */
+export const glyphOf = (state) => GLYPHS[state] ?? RING;
+
+/**
+ * Count tasks by state, in the order of the bar. A mapped task counts as its children.
+ *
+ * @param {Iterable<[string, import("./wire.js").Task]>} tasks children listed by themselves (`clean[3]`) are not counted twice
+ * @param {(key: string) => boolean} isNode whether `key` is a node of the graph
+ * @returns {[string, number][]}
+ */
+export function countStates(tasks, isNode) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  const add = (/** @type {string} */ state, /** @type {number} */ n) => counts.set(state, (counts.get(state) ?? 0) + n);
+  for (const [key, task] of tasks) {
+    if (!isNode(key)) continue;
+    if (!task.counts || !task.width) {
+      add(task.state, 1);
+      continue;
+    }
+    for (const [state, n] of Object.entries(spread(task))) add(state, n);
+  }
+  return inOrder(Object.fromEntries(counts));
+}
+
+/**
+ * The counts of a mapped task; children that nobody has heard of yet are Pending.
+ *
+ * @param {import("./wire.js").Task} task
+ * @returns {Record<string, number>}
+ */
+export function spread(task) {
+  const counts = { ...task.counts };
+  const known = Object.values(counts).reduce((sum, n) => sum + n, 0);
+  const left = (task.width ?? 0) - known;
+  if (left > 0) counts.Pending = (counts.Pending ?? 0) + left;
+  return counts;
+}
+
+/** @param {Record<string, number>} counts @returns {[string, number][]} */
+export function inOrder(counts) {
+  const rank = (/** @type {string} */ state) => (ORDER.includes(state) ? ORDER.indexOf(state) : ORDER.length);
+  return Object.entries(counts)
+    .filter(([, n]) => n > 0)
+    .sort(([a], [b]) => rank(a) - rank(b));
+}

@@ -1,0 +1,258 @@
+/**
+ * The view's end of the wire: folds numbered patches, says hello until it is heard, keeps the books of commands.
+ *
+ * No DOM; the clock and the timers are given, so that every rule here can be tested.
+ */
+
+/** @typedef {{id: string, number?: string, state: string, message?: string, live: "live" | "saved" | "ended", started?: number | null, ended?: number | null, expected_s?: number | null, parameters?: Record<string, string>, executor?: string, notice?: string}} Run */
+/** @typedef {{state: string, message?: string, since?: number | null, duration_s?: number | null, expected_s?: number | null, attempt?: number, max_attempts?: number, due?: number | null, width?: number | null, counts?: Record<string, number> | null, note?: string, stale?: boolean, created?: number | null}} Task */
+/** @typedef {{version: number, seq: number, now?: number, run: Run | null, tasks: Record<string, Task>}} Snapshot */
+/** @typedef {{seq: number, now?: number, run?: Run, tasks: Record<string, Task>}} Patch */
+/** @typedef {"waiting" | "live" | "saved" | "unavailable"} Status */
+/** @typedef {{ok: boolean, text: string}} Said */
+/** @typedef {{now: () => number, later: (ms: number, call: () => void) => () => void}} Clock */
+
+const HELLO_EVERY_MS = 700;
+const HELLO_SLOWLY_MS = 10_000;
+const GIVE_UP_MS = 20_000;
+const SILENCE_MS = 15_000;
+const KEPT_PATCHES = 500;
+
+/** The state of a run as told so far. Takes whole snapshots and numbered patches; never guesses over a gap. */
+export class Fold {
+  seq = -1;
+  /** @type {Run | null} */
+  run = null;
+  /** @type {Map<string, Task>} */
+  tasks = new Map();
+  /** Patches that came too early; they wait for the snapshot that closes the gap. @type {Patch[]} */
+  #early = [];
+
+  /**
+   * Take a snapshot. One that is older than what is known is passed over, unless it tells of another run.
+   *
+   * @param {Snapshot} snapshot
+   * @returns {"all" | "old" | "gap"}
+   */
+  snapshot(snapshot) {
+    const same = (snapshot.run?.id ?? null) === (this.run?.id ?? null);
+    if (same && snapshot.seq < this.seq) return "old";
+    this.seq = snapshot.seq;
+    this.run = snapshot.run;
+    this.tasks = new Map(Object.entries(snapshot.tasks));
+    const early = this.#early.filter((patch) => patch.seq > snapshot.seq);
+    this.#early = [];
+    return early.map((patch) => this.patch(patch)).includes("gap") ? "gap" : "all";
+  }
+
+  /**
+   * Take a patch.
+   *
+   * @param {Patch} patch
+   * @returns {Set<string> | "old" | "gap"} the keys that changed
+   */
+  patch(patch) {
+    if (patch.seq <= this.seq) return "old";
+    if (patch.seq > this.seq + 1) {
+      this.#early = [...this.#early, patch].slice(-KEPT_PATCHES);
+      return "gap";
+    }
+    this.seq = patch.seq;
+    if (patch.run) this.run = patch.run;
+    for (const [key, task] of Object.entries(patch.tasks)) this.tasks.set(key, task);
+    return new Set(Object.keys(patch.tasks));
+  }
+}
+
+/** The commands of one view: each click has an id; a second one while the first waits is none. */
+export class Commands {
+  /** @type {Map<string, string>} id to slot */
+  #sent = new Map();
+  /** @type {Map<string, string>} slot to id */
+  #waiting = new Map();
+  /** @type {Map<string, Said>} */
+  #said = new Map();
+  #count = 0;
+
+  /** @param {string} view a name no other view has; ids begin with it */
+  constructor(view) {
+    this.view = view;
+  }
+
+  /**
+   * Open a command for `slot`, e.g. `resume:approve`.
+   *
+   * @param {string} slot
+   * @returns {string | null} the id to send, or null if one is under way
+   */
+  open(slot) {
+    if (this.#waiting.has(slot)) return null;
+    this.#count += 1;
+    const id = `${this.view}-${this.#count}`;
+    this.#waiting.set(slot, id);
+    this.#sent.set(id, slot);
+    this.#said.delete(slot);
+    return id;
+  }
+
+  /**
+   * Close the command that an ack names.
+   *
+   * @param {{id: string, ok: boolean, text?: string}} ack
+   * @returns {string | null} its slot; null if it is not of this view
+   */
+  close(ack) {
+    const slot = this.#sent.get(ack.id);
+    if (slot === undefined) return null;
+    this.#sent.delete(ack.id);
+    if (this.#waiting.get(slot) === ack.id) this.#waiting.delete(slot);
+    if (ack.text) this.#said.set(slot, { ok: ack.ok, text: ack.text });
+    return slot;
+  }
+
+  /** Close everything that waits: nobody will answer. @param {string} text */
+  drop(text) {
+    for (const slot of this.#waiting.keys()) this.#said.set(slot, { ok: false, text });
+    this.#waiting.clear();
+    this.#sent.clear();
+  }
+
+  /** @param {string} slot */
+  isWaiting(slot) {
+    return this.#waiting.has(slot);
+  }
+
+  get isAnyWaiting() {
+    return this.#waiting.size > 0;
+  }
+
+  /** What the kernel said to the last command of `slot`. @param {string} slot */
+  said(slot) {
+    return this.#said.get(slot);
+  }
+
+  /** Forget what was said about `slots` that match. @param {(slot: string) => boolean} matches */
+  forget(matches) {
+    for (const slot of [...this.#said.keys()]) if (matches(slot)) this.#said.delete(slot);
+  }
+}
+
+/** The connection: says hello every 700 ms until acknowledged, and again after a gap or a long silence. */
+export class Link {
+  /** @type {Status} */
+  status = "waiting";
+  hasGivenUp = false;
+  /** Kernel's clock minus ours, in seconds. */
+  skew_s = 0;
+  /** @type {string | null} */
+  #hello = null;
+  #helloSince = 0;
+  #heard = 0;
+  #count = 0;
+  #isClosed = false;
+  /** @type {(() => void) | null} */
+  #stopHello = null;
+  /** @type {(() => void) | null} */
+  #stopWatch = null;
+
+  /**
+   * @param {{view: string, send: (message: object) => void, clock: Clock, seq: () => number, onStatus: () => void, isGoing: () => boolean}} given
+   *   `isGoing`: whether a run is live, so that silence is worth a question
+   */
+  constructor(given) {
+    this.given = given;
+    this.commands = new Commands(given.view);
+  }
+
+  /** Begin to say hello. Doing so twice changes nothing. */
+  hello() {
+    if (this.#hello !== null || this.#isClosed) return;
+    this.#count += 1;
+    this.#hello = `${this.given.view}-hello-${this.#count}`;
+    this.#helloSince = this.given.clock.now();
+    this.#sayHello();
+  }
+
+  /**
+   * Send a command.
+   *
+   * @param {string} type
+   * @param {Record<string, unknown>} fields
+   * @param {string} slot what may wait only once
+   * @returns {string | null} its id; null if the same is under way or nobody listens
+   */
+  command(type, fields, slot) {
+    if (this.status === "unavailable" || this.#isClosed) return null;
+    const id = this.commands.open(slot);
+    if (id === null) return null;
+    this.given.send({ type, id, view: this.given.view, ...fields });
+    this.#watch();
+    return id;
+  }
+
+  /**
+   * Take note of any message of the kernel; acks are booked here.
+   *
+   * @param {{type: string, id?: string, ok?: boolean, text?: string, now?: number}} message
+   * @returns {string | null} the slot that an ack closed
+   */
+  heard(message) {
+    const { clock } = this.given;
+    this.#heard = clock.now();
+    if (typeof message.now === "number") this.skew_s = message.now - this.#heard / 1000;
+    if (message.type !== "ack" || typeof message.id !== "string") return null;
+    if (message.id === this.#hello) {
+      this.#hello = null;
+      this.#stopHello?.();
+      this.hasGivenUp = false;
+      this.setStatus("live");
+      this.#watch();
+      return null;
+    }
+    return this.commands.close({ id: message.id, ok: message.ok === true, text: message.text });
+  }
+
+  /** The comm closed or the kernel died: whoever waits is told `text`. @param {string} text */
+  lost(text) {
+    this.#hello = null;
+    this.#stopHello?.();
+    this.#stopWatch?.();
+    this.commands.drop(text);
+    this.setStatus("unavailable");
+  }
+
+  /** @param {Status} status */
+  setStatus(status) {
+    if (this.status === status) return;
+    this.status = status;
+    this.given.onStatus();
+  }
+
+  close() {
+    this.#isClosed = true;
+    this.#stopHello?.();
+    this.#stopWatch?.();
+  }
+
+  #sayHello() {
+    const { clock, send, seq, view } = this.given;
+    const waited = clock.now() - this.#helloSince;
+    if (waited >= GIVE_UP_MS && !this.hasGivenUp) {
+      this.hasGivenUp = true;
+      this.status = "waiting";
+      this.given.onStatus();
+    }
+    send({ type: "hello", id: this.#hello, view, seq: seq() });
+    this.#stopHello = clock.later(this.hasGivenUp ? HELLO_SLOWLY_MS : HELLO_EVERY_MS, () => this.#sayHello());
+  }
+
+  /** Ask when a live run has been silent for long, so that nothing frozen claims to be live. */
+  #watch() {
+    const { clock, isGoing } = this.given;
+    this.#stopWatch?.();
+    this.#stopWatch = clock.later(SILENCE_MS, () => {
+      if (clock.now() - this.#heard >= SILENCE_MS && (isGoing() || this.commands.isAnyWaiting)) this.hello();
+      this.#watch();
+    });
+  }
+}

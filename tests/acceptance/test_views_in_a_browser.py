@@ -1,0 +1,304 @@
+"""The panel and the cache browser in a real browser, on a fake model: clicks, acks, patches, keys, clean-up."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Page
+
+ROOT = Path(__file__).parents[2]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--no-first-run",
+]
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(ROOT)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/tests/js/harness.html"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def show(browser: Any, address: str) -> Iterator[Callable[..., Page]]:
+    """Open the harness; a page that threw fails its test."""
+    pages: list[Page] = []
+    errors: list[str] = []
+
+    def opened(query: str, *, is_clock_ours: bool = False) -> Page:
+        page = browser.new_page(viewport={"width": 1100, "height": 800})
+        if is_clock_ours:
+            page.clock.install()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        pages.append(page)
+        page.goto(f"{address}?{query}")
+        page.wait_for_function("window.harness")
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+    assert errors == []
+
+
+def sent(page: Page, kind: str) -> list[dict[str, Any]]:
+    return page.evaluate("kind => harness.model.sent.filter(m => m.type === kind)", kind)
+
+
+def node(key: str) -> str:
+    return f'g.node[data-task="{key}"]'
+
+
+def answer(page: Page, kind: str, *, ok: bool = True, text: str = "") -> None:
+    page.evaluate(
+        "([kind, ok, text]) => harness.model.tell("
+        "{type: 'ack', id: harness.model.sent.findLast(m => m.type === kind).id, ok, text})",
+        [kind, ok, text],
+    )
+
+
+def test_a_second_click_while_the_first_waits_sends_nothing(show: Callable[..., Page]) -> None:
+    page = show("show=running&answers=no")
+    answer(page, "hello")
+    resume = page.locator('.rail [data-action="resume"][data-task="approve"]')
+    page.wait_for_selector('[data-flowbook="panel"][data-live="live"]')
+
+    resume.click()
+    resume.click(force=True)
+    page.locator(f'{node("approve")} [data-action="resume"]').click(force=True)
+
+    assert [m["key"] for m in sent(page, "resume")] == ["approve"]
+    assert resume.get_attribute("aria-disabled") == "true"
+    assert "Waits for the kernel" in (resume.get_attribute("title") or "")
+
+
+def test_a_refused_command_says_why_beside_its_button(show: Callable[..., Page]) -> None:
+    page = show("show=running&answers=no")
+    answer(page, "hello")
+    page.wait_for_selector('[data-live="live"]')
+    resume = page.locator('.rail [data-action="resume"][data-task="approve"]')
+
+    resume.click()
+    answer(page, "resume", ok=False, text="approve was resumed by another notebook.")
+
+    page.wait_for_selector('.rail .said[data-ok="false"]')
+    assert page.locator(".rail .said").inner_text() == "approve was resumed by another notebook."
+    assert page.locator('[role="status"]').first.inner_text() == "approve was resumed by another notebook."
+    assert resume.get_attribute("aria-disabled") is None
+
+
+def test_a_patch_changes_the_node_and_the_counts(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+    page.wait_for_selector('[data-live="live"]')
+
+    page.evaluate(
+        "harness.model.tell({type: 'patch', seq: 18, tasks: {publish: {state: 'Running', since: Date.now() / 1000}}})"
+    )
+
+    page.wait_for_selector(f'{node("publish")}[data-state="Running"]')
+    assert page.locator(f'{node("publish")} text.word').inner_html() == "Running"
+    assert page.locator('.count[data-state="Running"] b').inner_text() == "3"
+
+
+def test_a_gap_in_the_numbers_asks_for_everything(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+    page.wait_for_selector('[data-live="live"]')
+    before = len(sent(page, "hello"))
+
+    page.evaluate("harness.model.tell({type: 'patch', seq: 30, tasks: {publish: {state: 'Success'}}})")
+
+    assert len(sent(page, "hello")) == before + 1
+    assert page.locator(node("publish")).get_attribute("data-state") == "Pending"
+
+
+def test_keys_walk_along_edges_inspect_resume_and_close(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+    page.wait_for_selector('[data-live="live"]')
+    page.locator(node("load_flights")).focus()
+
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowDown"):
+        page.keyboard.press(key)
+
+    assert page.evaluate("document.activeElement.dataset.task") == "approve"
+    assert "far" in (page.locator(node("fetch_rates")).get_attribute("class") or "")
+    page.keyboard.press("r")
+    assert [m["key"] for m in sent(page, "resume")] == ["approve"]
+    page.keyboard.press("Enter")
+    page.wait_for_selector('[data-flowbook="inspector"][data-task="approve"] table')
+    page.keyboard.press("Escape")
+    page.wait_for_selector('[data-flowbook="inspector"]', state="hidden")
+    assert sent(page, "inspect")[-1]["key"] is None
+
+
+def test_the_graph_is_one_tab_stop(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+
+    stops = page.locator('.canvas [tabindex="0"]').count()
+
+    assert stops == 1
+
+
+def test_the_table_shows_the_same_tasks_and_states(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+    nodes = page.eval_on_selector_all("g.node", "all => all.map(n => [n.dataset.task, n.dataset.state])")
+
+    page.locator('[data-action="as-table"]').click()
+
+    rows = page.eval_on_selector_all(".listing tbody tr", "all => all.map(n => [n.dataset.task, n.dataset.state])")
+    assert [row for row in rows if "[" not in row[0]] == nodes
+    assert ["delays_by_carrier[7]", "Failed"] in rows
+
+
+def test_a_form_with_a_wrong_value_sends_nothing_and_says_so(show: Callable[..., Page]) -> None:
+    page = show("show=plan")
+    page.wait_for_selector('[data-live="live"]')
+
+    page.fill('[name="min_flights"]', "many")
+    page.locator('.head [data-action="run"]').click()
+
+    assert sent(page, "run") == []
+    assert page.locator(".wrong").inner_text() == 'min_flights is an int: "many" is not a whole number.'
+    page.fill('[name="min_flights"]', "50")
+    page.locator('.head [data-action="run"]').click()
+    assert sent(page, "run")[0]["parameters"] == {
+        "origin": "EWR",
+        "months": "[1,2,3,4,5,6,7,8,9,10,11,12]",
+        "min_flights": "50",
+        "dry_run": "false",
+    }
+
+
+def test_a_frame_is_sorted_by_the_kernel(show: Callable[..., Page]) -> None:
+    page = show("show=finished&inspect=join_weather")
+    page.wait_for_selector('[data-flowbook="inspector"] [data-column="distance"]')
+
+    page.locator('[data-flowbook="inspector"] [data-column="distance"]').click()
+
+    page.wait_for_selector('[data-flowbook="inspector"] th[aria-sort="ascending"]')
+    request = sent(page, "page")[0]
+    assert (request["source"], request["sort"], request["descending"]) == (
+        {"key": "join_weather", "what": "output"},
+        "distance",
+        False,
+    )
+
+
+def test_a_dead_kernel_is_told_and_no_button_pretends(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+    page.wait_for_selector('[data-live="live"]')
+
+    page.evaluate("harness.model.comm_live = false; harness.model.trigger('comm_live_update')")
+
+    page.wait_for_selector('[data-flowbook="panel"][data-live="unavailable"]')
+    assert page.locator(".head .link").inner_text() == "Unavailable"
+    assert page.locator('.head [data-action="cancel"]').get_attribute("aria-disabled") == "true"
+
+
+def test_without_an_answer_the_panel_says_that_it_waits(show: Callable[..., Page]) -> None:
+    page = show("show=running&answers=no")
+
+    page.wait_for_selector('[data-live="waiting"]')
+
+    assert page.locator(".head .link").inner_text() == "Waiting for the kernel"
+    assert page.locator(node("load_flights")).get_attribute("data-state") == "Success"
+
+
+def test_the_picture_hides_while_the_panel_lives_even_when_it_is_replaced(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+    page.wait_for_selector('[data-live="live"]')
+    picture = 'img[alt^="flowbook: delays,"]'
+    assert not page.locator(picture).is_visible()
+
+    page.evaluate(
+        "document.querySelector('.jp-OutputArea-child').outerHTML = "
+        "'<div class=\"jp-OutputArea-child\"><img alt=\"flowbook: delays, run 14, Success\" width=8 height=8></div>'"
+    )
+    page.wait_for_selector(picture, state="hidden")
+    page.evaluate("harness.close()")
+
+    page.wait_for_selector(picture, state="visible")
+
+
+def test_closing_undoes_every_listener_and_says_no_more(show: Callable[..., Page]) -> None:
+    page = show("show=running&answers=no", is_clock_ours=True)
+    page.clock.run_for(1500)
+    before = len(sent(page, "hello"))
+    assert before > 1
+
+    page.evaluate("harness.close()")
+    page.clock.run_for(5000)
+
+    assert page.evaluate("harness.model.listeners") == 0
+    assert len(sent(page, "hello")) == before
+    assert page.locator('[data-flowbook="panel"]').count() == 0
+
+
+def test_markup_in_names_and_messages_stays_text(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+    page.wait_for_selector('[data-live="live"]')
+
+    page.evaluate(
+        "harness.model.tell({type: 'patch', seq: 18, tasks: {publish: {state: 'Failed',"
+        " message: '<img src=x onerror=window.bad=1>'}}})"
+    )
+
+    page.wait_for_selector('.rail .item[data-task="publish"]')
+    assert "<img src=x" in page.locator('.rail .item[data-task="publish"]').inner_text()
+    assert page.evaluate("window.bad") is None
+
+
+def test_the_slider_asks_for_another_moment_and_now_goes_back(show: Callable[..., Page]) -> None:
+    page = show("show=cache")
+    page.wait_for_selector('[data-flowbook="cache"][data-live="live"]')
+    before = page.evaluate("harness.model.get('snapshot').at")
+
+    page.locator('[data-action="as-of"]').focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("harness.model.sent.filter(m => m.type === 'as-of').length === 1")
+    page.locator('[data-action="as-of-now"]').click()
+
+    first, last = sent(page, "as-of")[0], sent(page, "as-of")[-1]
+    assert first["at"] < before
+    assert last["at"] is None
+
+
+def test_a_row_of_the_cache_selects_its_entry(show: Callable[..., Page]) -> None:
+    page = show("show=cache")
+    page.wait_for_selector('[data-flowbook="cache"][data-live="live"]')
+
+    page.locator('tr[data-entry="77aa"] td').nth(1).click()
+
+    assert [m["entry"] for m in sent(page, "select")] == ["77aa"]

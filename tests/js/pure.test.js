@@ -1,0 +1,356 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { test } from "node:test";
+import * as axis from "../../flowbook/notebook/static/axis.js";
+import { complaint, textOf } from "../../flowbook/notebook/static/form.js";
+import * as format from "../../flowbook/notebook/static/format.js";
+import { footing, refusal, request } from "../../flowbook/notebook/static/frame.js";
+import { middleCut, reach, step } from "../../flowbook/notebook/static/graph.js";
+import { buttons, progress, sentence } from "../../flowbook/notebook/static/head.js";
+import { primaryOf, tabsOf } from "../../flowbook/notebook/static/inspector.js";
+import { needs, parentOf, splitError } from "../../flowbook/notebook/static/needs.js";
+import { load } from "../../flowbook/notebook/static/panel.js";
+import { isOf } from "../../flowbook/notebook/static/picture.js";
+import * as states from "../../flowbook/notebook/static/states.js";
+
+const STATIC = new URL("../../flowbook/notebook/static/", import.meta.url);
+
+test("durations have a unit and few digits", () => {
+  const texts = [0.0031, 0.4, 34.84, 59.96, 171, 3723, 100_000].map(format.duration);
+
+  assert.deepEqual(texts, ["3 ms", "0.4 s", "34.8 s", "1:00", "2:51", "1:02:03", "1 d 3 h"]);
+});
+
+test("spans in sentences have one unit", () => {
+  assert.deepEqual([35.9, 61, 7300, 3 * 86_400].map(format.span), ["35 s", "1 min", "2 h", "3 d"]);
+});
+
+test("sizes are read at a glance", () => {
+  assert.deepEqual([12, 1200, 41_200_000, 3.2e9].map(format.size), ["12 B", "1.2 kB", "41.2 MB", "3.2 GB"]);
+});
+
+test("a moment of today is an hour, of yesterday says so, before that has its day", () => {
+  const now = new Date(2026, 10, 22, 12, 0).getTime() / 1000;
+  const at = (/** @type {number} */ day, /** @type {number} */ hour) => new Date(2026, 10, day, hour, 5).getTime() / 1000;
+
+  const texts = [format.moment(at(22, 9), now), format.moment(at(21, 18), now), format.moment(at(2, 7), now)];
+
+  assert.deepEqual(texts, ["09:05", "yesterday 18:05", "2 Nov 07:05"]);
+});
+
+test("the time of a task is what its state makes interesting", () => {
+  const now = 1000;
+  const times = [
+    { state: "Running", since: 965 },
+    { state: "Running", since: 829 },
+    { state: "Retrying", due: 1012 },
+    { state: "Retrying", due: 990 },
+    { state: "Paused", since: 760 },
+    { state: "Success", duration_s: 3.8 },
+    { state: "Cached", created: -6200 },
+    { state: "Pending", expected_s: 2 },
+    { state: "Pending" },
+  ].map((task) => format.timeOf(task, now));
+
+  assert.deepEqual(times, ["35 s", "2:51", "in 12 s", "in 0 s", "4 min", "3.8 s", "2 h ago", "about 2 s", ""]);
+});
+
+test("counts take a mapped task as its children and children of their own not twice", () => {
+  const tasks = /** @type {[string, import("../../flowbook/notebook/static/wire.js").Task][]} */ ([
+    ["a", { state: "Success" }],
+    ["m", { state: "Running", width: 12, counts: { Success: 7, Failed: 1 } }],
+    ["m[3]", { state: "Failed" }],
+    ["z", { state: "Pending" }],
+  ]);
+
+  const counts = states.countStates(tasks, (key) => key !== "m[3]");
+
+  assert.deepEqual(counts, [
+    ["Success", 8],
+    ["Failed", 1],
+    ["Pending", 5],
+  ]);
+  assert.deepEqual(progress(counts, states.isFinished), { done: 9, total: 14 });
+});
+
+test("every state of the engine has a glyph and a place in the bar", () => {
+  const source = readFileSync(new URL("../../engine/state.py", STATIC), "utf8");
+  const names = [...source.matchAll(/^class (\w+)\((\w+)\):/gm)].flatMap(([, name = "", base = ""]) =>
+    base === "Exception" || name === "Finished" ? [] : [name],
+  );
+
+  const missing = names.filter((name) => !states.GLYPHS[name] || !states.ORDER.includes(name));
+
+  assert.ok(names.length > 15);
+  assert.deepEqual(missing, []);
+});
+
+test("what needs a person comes paused, failed, doubtful; children speak for their mapped task", () => {
+  const tasks = /** @type {[string, import("../../flowbook/notebook/static/wire.js").Task][]} */ ([
+    ["old", { state: "Cached", stale: true }],
+    ["m", { state: "Failed", width: 3 }],
+    ["m[1]", { state: "Failed" }],
+    ["ok", { state: "Success" }],
+    ["ask", { state: "Paused" }],
+  ]);
+
+  const found = needs(tasks, states.isFailed).map(({ key, kind }) => [key, kind]);
+
+  assert.deepEqual(found, [
+    ["ask", "paused"],
+    ["m[1]", "failed"],
+    ["old", "stale"],
+  ]);
+});
+
+test("only an index in brackets makes a child", () => {
+  assert.deepEqual(["clean[3]", "clean", "a[b]", "x[1][2]"].map(parentOf), ["clean", null, null, "x[1]"]);
+});
+
+test("the type of an error is told apart from its text", () => {
+  assert.deepEqual(splitError("ValueError: no: way"), { type: "ValueError", text: "no: way" });
+  assert.deepEqual(splitError("it was: bad"), { type: "", text: "it was: bad" });
+});
+
+test("the head says what waits and what failed", () => {
+  const run = /** @type {import("../../flowbook/notebook/static/wire.js").Run} */ ({ id: "1", state: "Running", live: "live" });
+  const paused = /** @type {const} */ ({ key: "approve", task: { state: "Paused" }, kind: "paused" });
+  const failed = /** @type {const} */ ({ key: "x", task: { state: "Failed" }, kind: "failed" });
+
+  assert.equal(sentence(run, [paused, failed]), "1 task waits for you, 1 failed");
+  assert.equal(sentence({ ...run, state: "Paused" }, [paused]), "approve waits for you");
+  assert.equal(sentence({ ...run, message: "all went well" }, []), "all went well");
+});
+
+test("the head offers what can be done, and says why not", () => {
+  const run = /** @type {import("../../flowbook/notebook/static/wire.js").Run} */ ({ id: "1", state: "Running", live: "live" });
+  const offered = (/** @type {any} */ view) => buttons(view).map(({ action, why }) => (why ? `${action}: ${why}` : action));
+
+  assert.deepEqual(offered({ run: null, failed: 0, paused: 0 }), ["run"]);
+  assert.deepEqual(offered({ run, failed: 1, paused: 1 }), ["run: Already running; Cancel first", "cancel", "retry", "resume"]);
+  assert.deepEqual(offered({ run: { ...run, state: "Paused" }, failed: 0, paused: 1 }), ["cancel", "resume"]);
+  assert.deepEqual(offered({ run: { ...run, state: "Failed", live: "ended", ended: 5 }, failed: 2, paused: 0 }), ["run", "retry"]);
+});
+
+/** @param {string} key @param {number} x @param {number} y @param {string[]} up @param {string[]} down */
+const node = (key, x, y, up, down) => ({ key, kind: "task", up, down, x, y, w: 192, h: 44 });
+const NODES = new Map(
+  [
+    node("a", 0, 0, [], ["c"]),
+    node("b", 208, 0, [], ["c", "d"]),
+    node("c", 0, 72, ["a", "b"], ["e"]),
+    node("d", 208, 72, ["b"], []),
+    node("e", 0, 144, ["c"], []),
+  ].map((n) => [n.key, n]),
+);
+
+test("reach finds all above and all below", () => {
+  assert.deepEqual(reach(NODES, "e", "up"), new Set(["c", "b", "a"]));
+  assert.deepEqual(reach(NODES, "b", "down"), new Set(["d", "c", "e"]));
+});
+
+test("arrows go along edges and to the neighbour in the row", () => {
+  assert.deepEqual(
+    [
+      ["b", "ArrowDown"],
+      ["c", "ArrowUp"],
+      ["a", "ArrowRight"],
+      ["d", "ArrowLeft"],
+      ["e", "ArrowDown"],
+      ["e", "x"],
+    ].map(([key = "", arrow = ""]) => step(NODES, key, arrow)),
+    ["d", "a", "b", "c", null, null],
+  );
+});
+
+test("a name loses its middle, never its end", () => {
+  assert.deepEqual([middleCut("delays_by_carrier", 11), middleCut("short", 11)], ["delay…rrier", "short"]);
+});
+
+const PAGE = { columns: [], index: [], rows: Array(100).fill([]), offset: 0, total: 250, columns_total: 0, sort: null, descending: false };
+
+test("paging stays within the frame", () => {
+  const offsets = [request(PAGE, "page-next"), request({ ...PAGE, offset: 200 }, "page-next"), request(PAGE, "page-prev"), request(PAGE, "page-last")].map(
+    ({ offset }) => offset,
+  );
+
+  assert.deepEqual(offsets, [100, 200, 0, 200]);
+  assert.equal(refusal(PAGE, "page-prev"), "Already at the first rows");
+  assert.equal(refusal({ ...PAGE, offset: 200, rows: Array(50).fill([]) }, "page-next"), "Already at the last rows");
+  assert.equal(refusal(PAGE, "page-last"), null);
+});
+
+test("a column sorts up, then down, then as stored", () => {
+  const first = request(PAGE, "sort", "x");
+  const second = request({ ...PAGE, ...first }, "sort", "x");
+  const third = request({ ...PAGE, ...second }, "sort", "x");
+
+  assert.deepEqual(
+    [first, second, third].map(({ sort, descending }) => [sort, descending]),
+    [
+      ["x", false],
+      ["x", true],
+      [null, false],
+    ],
+  );
+});
+
+test("the foot of a frame says which rows, how sorted and how many columns are left out", () => {
+  const text = footing({ ...PAGE, total: 109_079, columns_total: 23, sort: "arr_delay", descending: true, took_ms: 38.2 }, format);
+
+  assert.equal(text, "Rows 1 to 100 of 109,079, sorted by arr_delay, largest first in 38 ms; columns 0 of 23");
+});
+
+test("a parameter that can't be read is told with its value", () => {
+  const wrong = [
+    complaint({ name: "n", type: "int" }, "1.5"),
+    complaint({ name: "x", type: "float" }, "a"),
+    complaint({ name: "l", type: "json" }, "JFK"),
+    complaint({ name: "s", type: "str", required: true }, " "),
+    complaint({ name: "n", type: "int" }, "1_000"),
+  ];
+
+  assert.deepEqual(wrong, [
+    'n is an int: "1.5" is not a whole number.',
+    'x is a float: "a" is not a number.',
+    'l is JSON: "JFK" can\'t be read. Write text in double quotes, e.g. ["JFK", "EWR"].',
+    "s needs a value.",
+    null,
+  ]);
+});
+
+test("a default is shown as it would be typed", () => {
+  assert.deepEqual(
+    [
+      { name: "a", type: "json", default: [1, "x"] },
+      { name: "b", type: "bool", default: true },
+      { name: "c", type: "int", default: 0 },
+      { name: "d", type: "str", default: null },
+    ].map(textOf),
+    ['[1,"x"]', "true", "0", ""],
+  );
+});
+
+test("a picture is of a flow by its data or by its alt text, not by the beginning of a name", () => {
+  const picture = (/** @type {Record<string, string>} */ attributes) => ({ getAttribute: (/** @type {string} */ name) => attributes[name] ?? null });
+
+  assert.deepEqual(
+    [
+      picture({ "data-flow": "delays" }),
+      picture({ alt: "flowbook: delays, run 14" }),
+      picture({ "aria-label": "flowbook: delays" }),
+      picture({ alt: "flowbook: delays 2, run 1" }),
+      picture({ alt: "delays" }),
+    ].map((p) => isOf(p, "delays")),
+    [true, true, true, false, true],
+  );
+});
+
+test("the tabs of the inspector are those with something to say", () => {
+  const error = { type: "E", message: "", frames: [], text: "" };
+
+  assert.deepEqual(
+    tabsOf({ key: "a", state: "Failed", error, inputs: [{ name: "x", from: null, preview: null }] }).map(({ label }) => label),
+    ["Output", "Inputs 1", "Logs 0", "Traceback"],
+  );
+});
+
+test("there is one primary button, and only for the step that goes on", () => {
+  assert.equal(primaryOf({ key: "a", state: "Paused", actions: ["to-variable", "resume"] }), "resume");
+  assert.equal(primaryOf({ key: "a", state: "Failed", actions: ["run-from", "to-variable"] }), "run-from");
+  assert.equal(
+    primaryOf({ key: "a", state: "Success", actions: ["run-from", "to-variable"], output: { kind: "text", type: "int", text: "1" } }),
+    "to-variable",
+  );
+  assert.equal(primaryOf({ key: "a", state: "Pending", actions: [] }), null);
+});
+
+test("the axis gives back the moment it was given", () => {
+  const given = axis.axis(0, 1000, 500);
+
+  assert.ok(Math.abs(given.at(given.x(640)) - 640) < 1e-6);
+  assert.equal(given.at(9999), 1000);
+  assert.equal(given.at(-5), 0);
+});
+
+test("ticks stand at local midnight and leave room for their words", () => {
+  const midnight = new Date(2026, 10, 16).getTime() / 1000;
+  const given = axis.axis(midnight + 3600, midnight + 6.2 * 86_400, 704);
+
+  const found = axis.ticks(given, format.day);
+
+  assert.deepEqual(
+    found.map(({ label }) => label),
+    ["17 Nov", "18 Nov", "19 Nov", "20 Nov", "21 Nov", "22 Nov"],
+  );
+});
+
+test("an entry is valid from its making until it expires", () => {
+  const entry = { created: 10, expires: 20 };
+
+  assert.deepEqual(
+    [9, 10, 19, 20].map((at) => axis.isValidAt(entry, at)),
+    [false, true, true, false],
+  );
+  assert.equal(axis.isValidAt({ created: 10, expires: null }, 1e9), true);
+});
+
+test("keys move the slider and stop at its ends", () => {
+  const given = axis.axis(0, 1000, 500);
+
+  assert.deepEqual(
+    ["ArrowLeft", "PageUp", "Home", "End", "x"].map((key) => axis.moved(given, 995, key)),
+    [985, 1000, 0, 1000, null],
+  );
+});
+
+test("parts are imported from their text and their addresses given back", async () => {
+  let revoked = 0;
+  const toUrl = (/** @type {string} */ text) => ({
+    url: `data:text/javascript,${encodeURIComponent(text)}`,
+    revoke: () => {
+      revoked += 1;
+    },
+  });
+
+  const parts = /** @type {any} */ (await load({ one: "export const n = 1;", two: "export const n = 2;" }, ["one", "two"], toUrl));
+
+  assert.deepEqual([parts.one.n, parts.two.n, revoked], [1, 2, 2]);
+});
+
+test("a part that was not sent is named", async () => {
+  await assert.rejects(load({}, ["graph"]), { message: 'The kernel sent no part "graph". Run the cell again.' });
+});
+
+test("a part that can't be read gives its address back too", async () => {
+  let revoked = 0;
+  const toUrl = () => ({
+    url: "data:text/javascript,export const",
+    revoke: () => {
+      revoked += 1;
+    },
+  });
+
+  await assert.rejects(load({ broken: "export const" }, ["broken"], toUrl), SyntaxError);
+  assert.equal(revoked, 1);
+});
+
+test("each part is under 40 kB, imports nothing and writes no markup", () => {
+  for (const name of readdirSync(STATIC).filter((file) => file.endsWith(".js"))) {
+    const text = readFileSync(new URL(name, STATIC), "utf8");
+    const code = text.replace(/\/\*[\s\S]*?\*\//g, "");
+    assert.ok(statSync(new URL(name, STATIC)).size < 40_000, `${name} is too long`);
+    assert.doesNotMatch(code, /^\s*import\s/m, `${name} imports by path`);
+    assert.doesNotMatch(code, /innerHTML|outerHTML|insertAdjacentHTML|document\.write/, `${name} writes markup`);
+    assert.doesNotMatch(code, /https?:\/\/(?!www\.w3\.org)/, `${name} reaches out`);
+  }
+});
+
+test("colours are tokens", () => {
+  const css = readFileSync(new URL("flowbook.css", STATIC), "utf8");
+  const drawn = readdirSync(STATIC)
+    .filter((file) => file.endsWith(".js"))
+    .map((file) => readFileSync(new URL(file, STATIC), "utf8"));
+
+  for (const text of [css, ...drawn]) assert.doesNotMatch(text, /#[0-9a-f]{3,8}\b(?=[;"'\s)])|\brgba?\(/i);
+});
