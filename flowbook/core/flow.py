@@ -94,7 +94,7 @@ class Flow:
         Raises:
             DefinitionError: if it is no task, or a second parameter of the same name.
         """
-        if task in self._tasks if isinstance(task, Task) else False:
+        if task in self._tasks:
             return task
         if not isinstance(task, Task):
             msg = f"{task!r} is not a task. Make one with @task, or by a subclass of Task."
@@ -264,9 +264,8 @@ class Flow:
         """
         keys = self.keys()
         by_key = {key: task for task, key in keys.items()}
-        children = {keys[t]: tuple(dict.fromkeys(keys[e.downstream_task] for e in out)) for t, out in self._out.items()}
-        indegree = {keys[t]: len({e.upstream_task for e in edges}) for t, edges in self._in.items()}
-        return tuple(by_key[key] for key in sort_keys(children, indegree))
+        children = self._children(keys)
+        return tuple(by_key[key] for key in sort_keys(children, self._indegree(children)))
 
     def keys(self) -> dict[Task, str]:
         """Return each task's key: its slug, else its name, then `name-2`, `name-3`; parameters take theirs first."""
@@ -344,24 +343,39 @@ class Flow:
         """
         keys = self.keys()
         mapped = {t for t in self._tasks if t in self._mapped_constants or any(e.mapped for e in self._in[t])}
-        children = {keys[t]: tuple(dict.fromkeys(keys[e.downstream_task] for e in out)) for t, out in self._out.items()}
+        children = self._children(keys)
         by_key = {key: task for task, key in keys.items()}
-        indegree = {key: 0 for key in by_key}
-        for below in children.values():
-            for key in below:
-                indegree[key] += 1
-        specs = {key: self._spec(by_key[key], key, keys, mapped) for key in sort_keys(children, indegree)}
+        specs = {
+            key: self._spec(by_key[key], key, keys, mapped) for key in sort_keys(children, self._indegree(children))
+        }
         terminal = tuple(key for key, below in children.items() if not below)
         reference = terminal if self._reference is None else tuple(keys[task] for task in self._reference)
         return Graph(self.name, specs, children, terminal, reference, self)
 
+    def _children(self, keys: Mapping[Task, str]) -> dict[str, tuple[str, ...]]:
+        return {
+            keys[task]: (keys[out[0].downstream_task],)
+            if len(out) == 1
+            else tuple(dict.fromkeys([keys[edge.downstream_task] for edge in out]))
+            for task, out in self._out.items()
+        }
+
+    @staticmethod
+    def _indegree(children: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
+        indegree = dict.fromkeys(children, 0)
+        for below in children.values():
+            for key in below:
+                indegree[key] += 1
+        return indegree
+
     def _spec(self, task: Task, key: str, keys: Mapping[Task, str], mapped: set[Task]) -> TaskSpec:
         edges = self._in[task]
-        bindings = tuple(Binding(keys[e.upstream_task], e.key, e.mapped, e.flattened, e) for e in edges)
+        bindings = tuple([Binding(keys[e.upstream_task], e.key, e.mapped, e.flattened, e) for e in edges])
+        upstream = tuple(dict.fromkeys([b.upstream for b in bindings])) if len(bindings) != 1 else (bindings[0].upstream,)
         return task.compile_spec(
             key,
             bindings,
-            tuple(dict.fromkeys(b.upstream for b in bindings)),
+            upstream,
             self.constants.get(task),
             self._mapped_constants.get(task),
             is_mapped=task in mapped,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.core.recording import Recording
 from flowbook.core.run import FlowRun
-from flowbook.store import open_store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +29,8 @@ def runs(flow: str | None = None, state: str | None = None) -> pd.DataFrame:
         are aware UTC, `tasks` counts them by state.
     """
     import pandas as pd  # noqa: PLC0415  # heavy
+
+    from flowbook.store import open_store  # noqa: PLC0415  # the store: longer to load than all the rest
 
     found = open_store().runs.list(flow=flow, state=state)
     rows = [
@@ -64,4 +64,7 @@ def run(run_id: str, flow: Flow | None = None, executor: Executor | None = None)
         UnknownRunError: if there is no such run.
         ResultGoneError: if the flow was not kept and none is given.
     """
+    from flowbook.core.recording import Recording  # noqa: PLC0415  # the store: longer to load than all the rest
+    from flowbook.store import open_store  # noqa: PLC0415
+
     return FlowRun.recorded(Recording.of(open_store(), run_id), flow, executor)

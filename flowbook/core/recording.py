@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from flowbook.core.flow import Flow
     from flowbook.core.run import FlowRun
     from flowbook.engine.events import Event
-    from flowbook.engine.graph import Graph
     from flowbook.engine.ports import CachedOutput
     from flowbook.engine.state import State
     from flowbook.results.reference import ResultRef
@@ -116,19 +115,14 @@ class Recording:
             warnings.warn(f"The end of run {self.number} was not recorded: {error}", stacklevel=2)
 
 
-def open_recording(run: FlowRun, *, record: bool | None, origin: str, afterwards: bool = False) -> Recording | None:
-    """Begin to record `run` if it was asked for, by the caller or FLOWBOOK_RECORD=1; None if not.
-
-    A store that can't be used is a warning: the run goes on in memory.
+def open_recording(run: FlowRun, *, origin: str, afterwards: bool = False) -> Recording | None:
+    """Begin to record `run`; a store that can't be used is a warning, the run goes on in memory, and None comes back.
 
     Args:
         run: not begun, or over when `afterwards`.
-        record: what the caller said; None: as the environment says.
         origin: e.g. the notebook's name.
         afterwards: keep what is needed to go on with a run that is over.
     """
-    if not (os.environ.get("FLOWBOOK_RECORD") == "1" if record is None else record):
-        return None
     try:
         store = open_store()
         flow_ref, why_not = store.runs.keep_flow(run.flow)
@@ -154,13 +148,8 @@ def open_recording(run: FlowRun, *, record: bool | None, origin: str, afterwards
     return recording
 
 
-def output_cache(graph: Graph) -> OutputCache | None:
-    """Return where the outputs of this graph are cached; None if no task asks for it.
-
-    A store that can't be used is a warning: the tasks run.
-    """
-    if not any(spec.cache is not None for spec in graph.specs.values()):
-        return None
+def output_cache() -> OutputCache | None:
+    """Return where outputs are cached; a store that can't be used is a warning, and None comes back: the tasks run."""
     try:
         store = open_store()
     except StoreError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import itertools
+import os
 import threading
 import time
 import uuid
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook._context import current_frame
 from flowbook.core.building import current_flow
-from flowbook.core.recording import Recording, open_recording, output_cache
 from flowbook.engine.events import FLOW, Decided, Event, Logged
 from flowbook.engine.flow_runner import FlowRunner, RunOptions
 from flowbook.engine.frames import run_frame
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from flowbook.core.flow import Flow
+    from flowbook.core.recording import Recording
     from flowbook.engine.events import EventSink
     from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.ports import OutputCache
 
 __all__ = ["FlowRun", "start_run"]
 
@@ -289,9 +291,8 @@ class FlowRun:
 
     def _prepare(self, states: Mapping[str, State], start: tuple[str, ...]) -> None:
         asked = self._asked
-        if self._recording is None and not self._log:
-            self._recording = open_recording(self, record=asked.record, origin=asked.origin)
-            self.number = self._recording.number if self._recording is not None else self.number
+        if self._recording is None and not self._log and is_recorded(asked.record):
+            self._record()
         sinks: tuple[EventSink, ...] = (self,) if self._recording is None else (self._recording, self)
         options = RunOptions(
             run_id=self.run_id,
@@ -303,7 +304,7 @@ class FlowRun:
             flow_handlers=self.flow.handlers(),
             terminal_handler=self.flow.terminal_state_handler,
             sinks=sinks,
-            cache=output_cache(self.graph),
+            cache=_output_cache(self.graph),
             frame=run_frame(
                 flow_name=self.flow_name,
                 run_id=self.run_id,
@@ -335,14 +336,25 @@ class FlowRun:
             self._next_seq = runner.next_seq
             self.ended = time.time()
             if self._recording is None and self._state_is_to_go_on():
-                self._recording = open_recording(self, record=True, origin=self._asked.origin, afterwards=True)
+                self._record(afterwards=True)
             if self._recording is not None:
                 self._recording.finish(self._state)
             self._runner = None
             self._over.set()
 
+    def _record(self, *, afterwards: bool = False) -> None:
+        from flowbook.core.recording import open_recording  # noqa: PLC0415  # the store: longer to load than all the rest
+
+        self._recording = open_recording(self, origin=self._asked.origin, afterwards=afterwards)
+        self.number = self._recording.number if self._recording is not None else self.number
+
     def _state_is_to_go_on(self) -> bool:
         return self._asked.record is not False and isinstance(self._state, (Paused, Failed, Scheduled))
+
+
+def is_recorded(record: bool | None) -> bool:  # noqa: FBT001  # the caller's word, or none
+    """Return whether a run is recorded: as the caller says, else as FLOWBOOK_RECORD=1 does."""
+    return os.environ.get("FLOWBOOK_RECORD") == "1" if record is None else record
 
 
 def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> FlowRun:
@@ -460,6 +472,14 @@ def _unfinished(states: Mapping[str, State]) -> dict[str, State]:
 def _children(key: str, states: Mapping[str, State]) -> list[str]:
     state = states.get(key)
     return [child_key(key, i) for i in range(state.n_map_states)] if isinstance(state, Mapped) else []
+
+
+def _output_cache(graph: Graph) -> OutputCache | None:
+    if not any(spec.cache is not None for spec in graph.specs.values()):
+        return None
+    from flowbook.core.recording import output_cache  # noqa: PLC0415  # the store: longer to load than all the rest
+
+    return output_cache()
 
 
 def _waits(state: State | None) -> bool:

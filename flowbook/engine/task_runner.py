@@ -6,10 +6,11 @@ the steps is that of engine.md, section 4; what only decides is in `steps`.
 
 from __future__ import annotations
 
-import asyncio
-import inspect
+import contextvars
 import itertools
+import threading
 import time
+from types import CoroutineType
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook._context import current_frame, enter_frame, leave_frame
@@ -204,8 +205,8 @@ def _call(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame, 
                 value = job.spec.run(**inputs)
         else:
             value = job.spec.run(**inputs)
-        if inspect.iscoroutine(value):
-            value = asyncio.run(value)
+        if type(value) is CoroutineType:
+            value = _finish(value)
         return Success(None, value)
     except Signal as signal:
         return steps.signal_state(signal, attempt, time.time())
@@ -215,6 +216,29 @@ def _call(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame, 
         return steps.state_of_error(error)
     finally:
         leave_frame(token)
+
+
+def _finish(coroutine: CoroutineType[object, object, object]) -> object:
+    """Run what an `async def` task returned, in this thread; where a loop runs already, in a thread beside it."""
+    import asyncio  # noqa: PLC0415  # heavy
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    from concurrent import futures  # noqa: PLC0415
+
+    found: futures.Future[object] = futures.Future()
+    run = contextvars.copy_context().run
+
+    def work() -> None:
+        try:
+            found.set_result(run(asyncio.run, coroutine))
+        except BaseException as error:  # noqa: BLE001  # handed to the caller
+            found.set_exception(error)
+
+    threading.Thread(target=work, name="flowbook-async", daemon=True).start()
+    return found.result()
 
 
 def is_in_user_code(frame: FrameType | None) -> bool:

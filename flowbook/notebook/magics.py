@@ -1,0 +1,284 @@
+"""The magics: `%%flow`, `%flow` and `%cache`. A wrong word on the line is one line of text, not a traceback."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, needs_local_scope, no_var_expand
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from flowbook.core.flow import Flow
+from flowbook.core.history import run as recorded_run
+from flowbook.core.history import runs as recorded_runs
+from flowbook.core.task import Task
+from flowbook.exceptions import FlowbookError
+from flowbook.notebook.arguments import parse_executor, parse_parameters
+from flowbook.notebook.frontend import has_front_end, notebook_name
+from flowbook.notebook.show import FlowView
+from flowbook.store import open_store
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+
+    import pandas as pd
+
+    from flowbook.core.run import FlowRun
+
+__all__ = ["FlowMagics"]
+
+_ACTIONS = ("cancel", "list", "resume", "retry", "run", "show")
+_PANELS_AT_MOST = 5
+
+
+class _AlreadyShown(Exception):  # noqa: N818  # not an error of its own: it stands for one
+    """Ends a cell whose traceback has been shown."""
+
+    def _render_traceback_(self) -> list[str]:
+        return []
+
+
+@magics_class
+class FlowMagics(Magics):
+    """What `%load_ext flowbook` adds."""
+
+    def __init__(self, shell: Any) -> None:  # noqa: ANN401  # IPython's shell
+        super().__init__(shell)
+        #: The newest flow of each name written in this notebook, and what shows it.
+        self.flows: dict[str, Flow] = {}
+        self.views: dict[str, FlowView] = {}
+
+    @no_var_expand
+    @magic_arguments()
+    @argument("name", help="name of the flow, and of the variable that holds it")
+    @argument("--no-run", action="store_true", help="define it and show its graph, but don't run it")
+    @argument("--wait", action="store_true", help="keep the cell busy until the run ends or waits for a person")
+    @argument("--executor", metavar="WHERE", help="local, threads, synchronous, or an expression that gives an executor")
+    @argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter; $name takes a variable")
+    @argument("--no-record", action="store_true", help="don't keep the run in the store")
+    @argument("--quiet", action="store_true", help="show nothing but errors")
+    @cell_magic
+    def flow(self, line: str, cell: str) -> None:
+        """Write a flow: the cell's body runs inside `Flow(NAME)`, then the flow runs in the background.
+
+        Running the cell again replaces the flow of that name; if the body fails, everything stays as it was.
+        """
+        args = _parse(self.flow, line)
+        name = args.name
+        if not name.isidentifier():
+            msg = f"{name!r} can't name a flow here, since a variable of that name will hold it. Use letters, digits and _."
+            raise UsageError(msg)
+        executor = parse_executor(args.executor, self.shell.user_ns)
+        parameters = parse_parameters(args.param, self.shell.user_ns)
+        flow = self._write(name, cell)
+        notice = self._replace(name, flow)
+        self._open(flow, args, notice, executor, parameters)
+
+    @no_var_expand
+    @line_magic("flow")
+    def flow_line(self, line: str) -> Any:  # noqa: ANN401  # a DataFrame, or nothing
+        """List flows and runs, or act on one: `%flow [list|run|show|resume|retry|cancel] [FLOW or RUN] [TASK] [--param NAME=VALUE]`.
+
+        `%flow resume` without a name lists what waits for a person, with the graph and its buttons.
+        """
+        args = _parse(_line_arguments, line)
+        if args.action not in _ACTIONS:
+            msg = f"%flow {args.action}: no such action. Use one of {', '.join(_ACTIONS)}."
+            raise UsageError(msg)
+        try:
+            return getattr(self, f"_{args.action}")(args)
+        except FlowbookError as error:
+            raise UsageError(str(error)) from error
+
+    @no_var_expand
+    @needs_local_scope
+    @magic_arguments()
+    @argument("task", nargs="?", help="only this task's outputs: its key, or a variable that holds it")
+    @argument("--at", metavar="TIME", help="as of this moment, e.g. '2026-11-20 09:00'; default: now")
+    @line_magic
+    def cache(self, line: str, local_ns: dict[str, object] | None = None) -> Any:  # noqa: ANN401
+        """Open the cache browser: the stored outputs as of a moment, and the values themselves."""
+        del local_ns
+        args = _parse(self.cache, line)
+        from flowbook.notebook.show import show_cache  # noqa: PLC0415  # loads pandas
+
+        key = self._task_key(args.task) if args.task else None
+        return show_cache(self.shell, open_store(), task=key, at=args.at, with_widget=has_front_end(self.shell))
+
+    # Writing
+
+    def _write(self, name: str, cell: str) -> Flow:
+        _refuse_await(cell)
+        flow = Flow(name)
+        before = {key: value for key, value in self.shell.user_ns.items() if isinstance(value, Task)}
+        with flow:
+            # One line down, so that a traceback counts the lines as the person sees them.
+            result = self.shell.run_cell("\n" + cell, store_history=False, silent=True)
+            failed = result.error_before_exec or result.error_in_exec
+            if failed is not None:
+                self.shell.user_ns.update(before)
+                raise _AlreadyShown from failed
+        if not len(flow):
+            msg = f"Flow {name!r} has no tasks. Call at least one @task in the cell's body."
+            raise UsageError(msg)
+        return flow
+
+    def _replace(self, name: str, flow: Flow) -> str:
+        """Put `flow` in the place of an older one of that name; return one sentence on a run of that one."""
+        old = self.flows.get(name)
+        self.flows[name] = flow
+        self.shell.user_ns[name] = flow
+        run = old.last_run if old is not None else None
+        if run is None:
+            return ""
+        if run.is_live:
+            run.cancel("the cell was run again")
+            return f"Run {run.number} of the flow as it was before was cancelled."
+        if run.state.is_paused():
+            return f"Run {run.number} still waits: %flow resume lists it."
+        return ""
+
+    def _open(  # noqa: PLR0913
+        self, flow: Flow, args: Namespace, notice: str, executor: object, parameters: dict[str, object]
+    ) -> None:
+        name = flow.name
+        view = self.views[name] = FlowView(self.shell, flow, self.shell.user_ns, executor=executor, notice=notice)
+        is_watched = has_front_end(self.shell) and not args.quiet
+        try:
+            if args.no_run:
+                view.show(with_widget=is_watched, quiet=args.quiet)
+                return
+            run = view.start(parameters, record=not args.no_record, origin=notebook_name(self.shell))
+        except FlowbookError as error:
+            raise UsageError(str(error)) from error
+        view.show(with_widget=is_watched, quiet=args.quiet)
+        if args.wait or not has_front_end(self.shell):
+            view.wait(run, quiet=args.quiet)
+
+    # Acting
+
+    def _list(self, args: Namespace) -> pd.DataFrame:
+        found = recorded_runs(flow=args.name)
+        return found.drop(columns=["message", "executor"]).iloc[::-1].reset_index(drop=True)
+
+    def _run(self, args: Namespace) -> None:
+        flow = self._flow(args.name)
+        parameters = parse_parameters(args.param, self.shell.user_ns)
+        view = self.views.get(flow.name) or FlowView(self.shell, flow, self.shell.user_ns)
+        self.views[flow.name] = view
+        run = view.start(parameters, record=True, origin=notebook_name(self.shell))
+        self._watch(view, run)
+
+    def _show(self, args: Namespace) -> None:
+        run = self._any_run(args.name)
+        view = FlowView(self.shell, run.flow, self.shell.user_ns, run=run)
+        view.show(with_widget=has_front_end(self.shell))
+
+    def _resume(self, args: Namespace) -> pd.DataFrame | None:
+        if args.name is None:
+            return self._waiting()
+        run = self._any_run(args.name)
+        view = self._view_of(run)
+        run.resume(*([args.task] if args.task else []), by="%flow resume")
+        self._watch(view, run)
+        return None
+
+    def _retry(self, args: Namespace) -> None:
+        run = self._any_run(args.name)
+        view = self._view_of(run)
+        run.retry(by="%flow retry")
+        self._watch(view, run)
+
+    def _cancel(self, args: Namespace) -> None:
+        run = self._any_run(args.name)
+        run.cancel(by="%flow cancel")
+        run.wait()
+
+    def _waiting(self) -> pd.DataFrame:
+        """Show every run that waits for a person, also those of other kernels, with its buttons."""
+        waiting = recorded_runs(state="Paused").iloc[::-1].reset_index(drop=True)
+        for run_id in waiting["run_id"][:_PANELS_AT_MOST]:
+            run = self._session_run(run_id)
+            try:
+                run = run or recorded_run(run_id)
+            except FlowbookError as error:
+                print(f"{run_id}: {error}")  # noqa: T201  # the cell's own output
+                continue
+            FlowView(self.shell, run.flow, self.shell.user_ns, run=run).show(with_widget=has_front_end(self.shell))
+        return waiting[["flow", "number", "message", "started", "origin", "run_id"]]
+
+    def _watch(self, view: FlowView, run: FlowRun) -> None:
+        view.show(with_widget=has_front_end(self.shell))
+        if not has_front_end(self.shell):
+            view.wait(run)
+
+    def _view_of(self, run: FlowRun) -> FlowView:
+        return FlowView(self.shell, run.flow, self.shell.user_ns, run=run)
+
+    # Finding
+
+    def _flow(self, name: str | None) -> Flow:
+        if name is None:
+            msg = f"Which flow? Name one: {', '.join(self.flows) or 'none is written yet; write one with %%flow NAME'}."
+            raise UsageError(msg)
+        found = self.flows.get(name) or self.shell.user_ns.get(name)
+        if not isinstance(found, Flow):
+            msg = f"There is no flow {name!r} in this notebook. Those there are: {', '.join(self.flows) or 'none'}."
+            raise UsageError(msg)
+        return found
+
+    def _any_run(self, name: str | None) -> FlowRun:
+        """Return the newest run of the flow of that name, here or recorded, or the run of that id."""
+        if name is None:
+            msg = "Which run? Give the name of a flow or the id of a run; %flow lists them."
+            raise UsageError(msg)
+        found = self.flows.get(name) or self.shell.user_ns.get(name)
+        if isinstance(found, Flow) and found.last_run is not None:
+            return found.last_run
+        known = recorded_runs(flow=name)
+        run_id = known["run_id"].iloc[-1] if len(known) else name
+        return self._session_run(run_id) or recorded_run(run_id)
+
+    def _session_run(self, run_id: str) -> FlowRun | None:
+        for flow in self.flows.values():
+            if flow.last_run is not None and flow.last_run.run_id == run_id:
+                return flow.last_run
+        return None
+
+    def _task_key(self, text: str) -> str:
+        value = self.shell.user_ns.get(text)
+        return value.name if isinstance(value, Task) else text
+
+
+@magic_arguments("%flow")
+@argument("action", nargs="?", default="list", help=f"one of {', '.join(_ACTIONS)}")
+@argument("name", nargs="?", help="name of a flow, or id of a run")
+@argument("task", nargs="?", help="for resume: which task; default: all that wait")
+@argument("--param", action="append", default=[], metavar="NAME=VALUE", help="for run: a parameter")
+def _line_arguments() -> None:
+    """Hold the arguments of `%flow`."""
+
+
+def _parse(magic: Callable[..., object], line: str) -> Namespace:
+    return parse_argstring(magic, line)
+
+
+def _refuse_await(cell: str) -> None:
+    try:
+        tree = ast.parse(cell, mode="exec")
+    except SyntaxError:
+        return  # magics and shell lines are no Python, and an error shows itself when the cell runs
+    nested = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+    stack: list[ast.AST] = list(tree.body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith)):
+            msg = (
+                f"Line {getattr(node, 'lineno', 0) + 1} awaits at the top of a %%flow cell: the flow is only written here. "
+                "Await in another cell, or inside an `async def` task."
+            )
+            raise UsageError(msg)
+        if not isinstance(node, nested):
+            stack.extend(ast.iter_child_nodes(node))
