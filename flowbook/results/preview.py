@@ -271,7 +271,7 @@ def _summary(column: pd.Series[Any], *, numeric: bool) -> str:
     if not len(column):
         return "empty"
     if (numeric and column.dtype.kind != "c") or column.dtype.kind in "mM":
-        low, high = _cells_of([column.min(), column.max()])
+        low, high = _cells_of([getattr(end, "item", lambda end=end: end)() for end in (column.min(), column.max())])
         return low or "" if low == high else f"{low} … {high}"
     return _distinct(column)
 
@@ -329,7 +329,7 @@ def _cells_of(values: Sequence[object]) -> list[str | None]:
     """Return the cells of one column, each float with as many decimals as the others."""
     floats = [value for value in values if isinstance(value, float) and math.isfinite(value)]
     show_float = _float_format(floats) if floats else str
-    is_dated = all(_is_midnight(value) for value in values if hasattr(value, "isoformat"))
+    is_dated = all(_is_midnight(value) for value in values if hasattr(value, "isoformat") and not _is_missing(value))
     return [_cell(value, show_float, is_dated=is_dated) for value in values]
 
 
@@ -370,8 +370,8 @@ def _without_negative_zero(text: str) -> str:
 
 
 def _is_missing(value: object) -> bool:
-    if value != value:  # noqa: PLR0124  # nan and NaT differ from themselves
-        return True
+    if isinstance(value, float):
+        return math.isnan(value)
     pandas = sys.modules.get("pandas")
     return pandas is not None and (value is pandas.NA or value is pandas.NaT)
 

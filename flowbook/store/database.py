@@ -80,6 +80,8 @@ class Database:
             StoreError: if it can't be kept (disk full, read-only).
         """
         with self._lock:
+            if self.is_closed:
+                raise self._closed()
             self._process_lock.acquire()
             try:
                 connection = self._writer()
@@ -182,8 +184,7 @@ class Database:
 
     def _connect(self) -> _Handle:
         if self.is_closed:
-            msg = f"The store {self.path or 'in memory'} is closed. Open it again with open_store()."
-            raise StoreError(msg, path=str(self.path))
+            raise self._closed()
         connection = sqlite3.connect(
             self.path or ":memory:", timeout=_WAIT_S, isolation_level=None, check_same_thread=False, cached_statements=64
         )
@@ -202,6 +203,10 @@ class Database:
             connection.close()
             msg = f"SQLite can't keep a write-ahead log at {self.path}. Set FLOWBOOK_HOME to a folder on a local disk."
             raise StoreError(msg, path=str(self.path), mode=mode)
+
+    def _closed(self) -> StoreError:
+        msg = f"The store {self.path or 'in memory'} is closed. Open it again with open_store()."
+        return StoreError(msg, path=str(self.path))
 
     def _trouble(self, what: str, error: sqlite3.Error) -> StoreError:
         msg = (
