@@ -50,8 +50,9 @@ def js(session: nox.Session) -> None:
     """Style, types and tests of the JavaScript files; `make lint` puts the tools into node_modules."""
     if not any(HERE.joinpath("flowbook").rglob("*.js")):
         session.skip("flowbook holds no JavaScript")
-    session.run("npx", "--no-install", "biome", "ci")
-    session.run("npx", "--no-install", "tsc", "--project", "tsconfig.json")
+    tools = HERE / "node_modules" / ".bin"
+    session.run(str(tools / "biome"), "ci", external=True)
+    session.run(str(tools / "tsc"), "--project", "tsconfig.json", external=True)
     session.run("node", "--test", *sorted(str(found) for found in HERE.joinpath("tests/js").rglob("*.test.*js")))
 
 

@@ -1,12 +1,14 @@
 #!/bin/sh
-# Make sure that the browser tests find Chromium, and a font to draw with. Asks nothing and does nothing when both are there.
+# Make sure that the browser tests find Chromium, a font to draw with, and what Playwright's Node needs. Silent when they do.
 set -eu
 
 missing=""
 command -v chromium >/dev/null 2>&1 || missing="chromium"
-case "$(uname -s)" in
-Linux) [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing="$missing fonts-dejavu-core" ;;
-esac
+if [ "$(uname -s)" = Linux ]; then
+    [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || missing="$missing fonts-dejavu-core"
+    # Playwright brings a Node of its own, and that needs this library.
+    /sbin/ldconfig -p | grep -q 'libatomic\.so\.1' || missing="$missing libatomic1"
+fi
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
