@@ -11,7 +11,6 @@
     execute: (command, args) => window.jupyterapp.commands.execute(command, args).then(() => undefined),
     isReady: () => kernel()?.connectionStatus === "connected" && kernel().status === "idle",
     isIdle: () => running.size === 0 && lab.isReady(),
-    hasNoKernel: () => current().sessionContext.isReady && !kernel(),
     canBePressed: (element) => !element.disabled && element.getAttribute("aria-disabled") !== "true",
 
     index(cell) {

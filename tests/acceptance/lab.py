@@ -206,7 +206,7 @@ class Notebook:
         dialog = self.page.locator(".jp-Dialog:has(select)")
         dialog.locator("select").select_option(label="No Kernel")
         dialog.locator(".jp-mod-accept").click()
-        self.page.wait_for_function("lab.hasNoKernel()")
+        dialog.wait_for(state="detached")
 
     def _note_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
