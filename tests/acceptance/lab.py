@@ -34,7 +34,11 @@ THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 #: Every cell is in the page however far down it is, and nothing asks the world for news.
 SETTINGS = {
-    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
+    "@jupyterlab/apputils-extension/notification": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+        "doNotDisturbMode": True,
+    },
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
 }
 
@@ -60,13 +64,21 @@ class JupyterServer:
 def running_server(base: Path) -> Iterator[JupyterServer]:
     """Start JupyterLab with all it reads and writes below `base`; end it, and its kernels, on the way out."""
     server = JupyterServer(
-        url=f"http://127.0.0.1:{_free_port()}", token=secrets.token_hex(16), folder=base / "notebooks", home=base / "flowbook"
+        url=f"http://127.0.0.1:{_free_port()}",
+        token=secrets.token_hex(16),
+        folder=base / "notebooks",
+        home=base / "flowbook",
     )
     server.folder.mkdir(parents=True)
     environment = _environment(base, server.home)
     _write_settings(Path(environment["JUPYTERLAB_SETTINGS_DIR"]))
     process = subprocess.Popen(
-        _command(server), env=environment, cwd=server.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        _command(server),
+        env=environment,
+        cwd=server.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         _wait_until_started(process, base / "server.log")

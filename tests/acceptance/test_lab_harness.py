@@ -57,7 +57,9 @@ def notebook_file(jupyter_server: JupyterServer, request: pytest.FixtureRequest)
     cells = [
         nbformat.v4.new_code_cell(WIDGET, id="widget"),
         nbformat.v4.new_markdown_cell("Between the cells", id="words"),
-        nbformat.v4.new_code_cell("panel.send(['Running', 'Retrying', 'Running', 'Paused']); panel.state = 'Paused'", id="pause"),
+        nbformat.v4.new_code_cell(
+            "panel.send(['Running', 'Retrying', 'Running', 'Paused']); panel.state = 'Paused'", id="pause"
+        ),
         nbformat.v4.new_code_cell("print('seen as', panel.state)", id="ask"),
     ]
     name = f"{request.node.originalname}.ipynb"
