@@ -93,7 +93,7 @@ def running_server(base: Path) -> Iterator[JupyterServer]:
 
 
 class Notebook:
-    """A notebook open in JupyterLab: `run_cell("flow")`, `wait_state("approve", "Paused")`, `click("resume", "approve")`.
+    """A notebook open in JupyterLab: `run_cell("flow")`, `wait_state("approve", "Paused")`, `click("resume", ...)`.
 
     A cell is named by its id, or by its place among all cells. `seen_states` tells every state that a node went
     through, also those between two looks. `errors` and `strangers` collect what must not be there: errors in the
@@ -200,7 +200,7 @@ class Notebook:
         control.click()
 
     def seen_states(self) -> dict[str, list[str]]:
-        """Return every state that each task's node went through since the page was opened, or since `forget_states`."""
+        """Return every state that each node went through since the page was opened, or since `forget_states`."""
         return self.page.evaluate("lab.seen")
 
     def forget_states(self) -> None:
