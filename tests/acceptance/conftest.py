@@ -1,0 +1,85 @@
+"""Fixtures of the real thing: a JupyterLab server, a browser, and notebooks open in it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.acceptance.lab import JupyterServer, Notebook, running_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from playwright.sync_api import Browser
+
+#: Debian's Chromium in a container: no sandbox, no graphics card, little shared memory, and nothing asked of the world.
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+]
+#: Where pytest keeps a test's outcome, so that its fixtures can ask for it.
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return headless Chromium."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.fail("There is no 'chromium' on the PATH. Install it, or leave these tests out with -m 'not browser'.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def jupyter_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """Return a running JupyterLab with folders of its own, for one module's tests."""
+    with running_server(tmp_path_factory.mktemp("jupyter")) as server:
+        yield server
+
+
+@pytest.fixture
+def open_notebook(
+    browser: Browser, jupyter_server: JupyterServer, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Notebook]]:
+    """Return a function that opens a notebook: `open_notebook("quickstart.ipynb", theme="dark")`.
+
+    After the test no page may have written an error to its console or asked anything but its server. A test that
+    failed leaves a picture of each page.
+    """
+    opened: list[Notebook] = []
+
+    def open_notebook(path: str, **options: Any) -> Notebook:
+        notebook = Notebook(browser, jupyter_server)
+        opened.append(notebook)
+        notebook.open(path, **options)
+        return notebook
+
+    yield open_notebook
+
+    name = re.sub(r"[^\w-]+", "-", request.node.name)
+    for number, notebook in enumerate(opened):
+        if request.node.stash.get(FAILED, False):
+            notebook.screenshot(f"FAILED-{name}-{number}")
+        notebook.close()
+    assert [notebook.errors for notebook in opened if notebook.errors] == []
+    assert [notebook.strangers for notebook in opened if notebook.strangers] == []

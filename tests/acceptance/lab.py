@@ -1,0 +1,303 @@
+"""JupyterLab in a real browser, driven as a person would: a server of its own, and a notebook open in it.
+
+Nothing here waits for time to pass: each wait is for something seen in the page, in a file or in the server's log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
+
+__all__ = ["JupyterServer", "Notebook", "running_server"]
+
+REPOSITORY = Path(__file__).parents[2]
+SCREENSHOTS = REPOSITORY / "artifacts" / "screenshots"
+WIDGETS = Path(__file__).with_name("lab.js")
+STARTED = "is running at:"
+PATIENCE_S = 30
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+
+#: Every cell is in the page however far down it is, and nothing asks the world for news.
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+        "doNotDisturbMode": True,
+    },
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
+}
+
+
+@dataclass(frozen=True)
+class JupyterServer:
+    """A running server.
+
+    Attributes:
+        url: without a slash at its end.
+        token: what a browser must show.
+        folder: the notebooks' folder.
+        home: FLOWBOOK_HOME of its kernels.
+    """
+
+    url: str
+    token: str
+    folder: Path
+    home: Path
+
+
+@contextmanager
+def running_server(base: Path) -> Iterator[JupyterServer]:
+    """Start JupyterLab with all it reads and writes below `base`; end it, and its kernels, on the way out."""
+    server = JupyterServer(
+        url=f"http://127.0.0.1:{_free_port()}",
+        token=secrets.token_hex(16),
+        folder=base / "notebooks",
+        home=base / "flowbook",
+    )
+    server.folder.mkdir(parents=True)
+    environment = _environment(base, server.home)
+    _write_settings(Path(environment["JUPYTERLAB_SETTINGS_DIR"]))
+    process = subprocess.Popen(
+        _command(server),
+        env=environment,
+        cwd=server.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _wait_until_started(process, base / "server.log")
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Notebook:
+    """A notebook open in JupyterLab: `run_cell("flow")`, `wait_state("approve", "Paused")`, `click("resume", ...)`.
+
+    A cell is named by its id, or by its place among all cells. `seen_states` tells every state that a node went
+    through, also those between two looks. `errors` and `strangers` collect what must not be there: errors in the
+    console, and requests to anything but this server.
+    """
+
+    def __init__(self, browser: Browser, server: JupyterServer) -> None:
+        self._server = server
+        self._context = browser.new_context(viewport={"width": 1280, "height": 1000})
+        self._context.set_default_timeout(PATIENCE_S * 1000)
+        self._context.add_init_script(path=WIDGETS)
+        self.page: Page = self._context.new_page()
+        self.errors: list[str] = []
+        self.strangers: list[str] = []
+        self.page.on("console", self._note_console)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._note_request)
+
+    def open(self, path: str, theme: Literal["light", "dark"] = "light", *, kernel: bool = True) -> None:
+        """Open the notebook at `path` below the server's folder and wait until its kernel is connected and idle.
+
+        With `kernel=False` no kernel is started: the dialog that asks for one is answered with "No Kernel", so the
+        notebook must name one that does not exist (see `without_kernel`).
+        """
+        server = self._server
+        self.page.goto(f"{server.url}/lab/tree/{quote(path)}?reset&token={server.token}")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        self.set_theme(theme)
+        if kernel:
+            self.page.wait_for_function("lab.isReady()")
+        else:
+            self._refuse_kernel()
+
+    def set_theme(self, theme: Literal["light", "dark"]) -> None:
+        """Show JupyterLab in its light or dark theme."""
+        self.page.evaluate("name => lab.execute('apputils:change-theme', { theme: name })", THEMES[theme])
+        self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=THEMES[theme])
+
+    def run_cell(self, cell: int | str) -> None:
+        """Run a cell as Ctrl+Enter does, and return at once."""
+        self.page.evaluate("cell => lab.runCell(cell)", cell)
+
+    def run_all(self) -> None:
+        """Run all cells, and return at once."""
+        self.page.evaluate("lab.runAll()")
+
+    def wait_idle(self) -> None:
+        """Wait until every cell that was asked to run has, and the kernel is idle."""
+        self.page.wait_for_function("lab.isIdle()")
+
+    def output_text(self, cell: int | str) -> str:
+        """Return what is to be read below a cell."""
+        return self.output(cell).inner_text().strip()
+
+    def output(self, cell: int | str) -> Locator:
+        """Return the place below a cell where its outputs are."""
+        return self.page.locator(f"[data-lab-cell={json.dumps(self._mark(cell))}] .jp-Cell-outputArea")
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel and wait until it is idle again."""
+        self.page.evaluate("lab.restart()")
+        self.page.wait_for_function("lab.isReady()")
+
+    def save(self) -> Path:
+        """Save the notebook and return its file."""
+        return self._server.folder / self.page.evaluate("lab.save()")
+
+    def screenshot(self, name: str, of: Locator | None = None) -> Path:
+        """Keep a picture of the page, or of a part of it, as artifacts/screenshots/NAME.png."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        (of or self.page).screenshot(path=path)
+        return path
+
+    def panel(self, cell: int | str | None = None) -> Locator:
+        """Return the panel below a cell, or the page's last one."""
+        place = self.page if cell is None else self.output(cell)
+        return place.locator('[data-flowbook="panel"]').last
+
+    def node(self, key: str, cell: int | str | None = None) -> Locator:
+        """Return the node of task `key` in a panel."""
+        return self.panel(cell).locator(f"[data-task={json.dumps(key)}][data-state]").first
+
+    def wait_state(self, key: str, state: str, cell: int | str | None = None) -> None:
+        """Wait until the node of task `key` says `state`."""
+        chosen = f"[data-task={json.dumps(key)}][data-state={json.dumps(state)}]"
+        self.panel(cell).locator(chosen).first.wait_for(state="attached")
+
+    def wait_run(self, state: str, cell: int | str | None = None) -> None:
+        """Wait until the panel says that its run is in `state`."""
+        place = self.page if cell is None else self.output(cell)
+        place.locator(f'[data-flowbook="panel"][data-state={json.dumps(state)}]').last.wait_for(state="attached")
+
+    def control(self, action: str, task: str | None = None, cell: int | str | None = None) -> Locator:
+        """Return the first control of an action, of one task or of the whole run, that is to be seen."""
+        whose = "" if task is None else f"[data-task={json.dumps(task)}]"
+        return self.panel(cell).locator(f"[data-action={json.dumps(action)}]{whose}:visible").first
+
+    def click(self, action: str, task: str | None = None, cell: int | str | None = None) -> None:
+        """Press a control once it can be pressed."""
+        control = self.control(action, task, cell)
+        control.wait_for()
+        self.page.wait_for_function("element => lab.canBePressed(element)", arg=control.element_handle())
+        control.click()
+
+    def seen_states(self) -> dict[str, list[str]]:
+        """Return every state that each node went through since the page was opened, or since `forget_states`."""
+        return self.page.evaluate("lab.seen")
+
+    def forget_states(self) -> None:
+        """Begin anew what `seen_states` tells, with what the nodes say now."""
+        self.page.evaluate("lab.forget()")
+
+    def close(self) -> None:
+        """Close the page and all that belongs to it."""
+        self._context.close()
+
+    def _mark(self, cell: int | str) -> str:
+        return str(self.page.evaluate("cell => lab.mark(cell)", cell))
+
+    def _refuse_kernel(self) -> None:
+        dialog = self.page.locator(".jp-Dialog:has(select)")
+        dialog.locator("select").select_option(label="No Kernel")
+        dialog.locator(".jp-mod-accept").click()
+        dialog.wait_for(state="detached")
+
+    def _note_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _note_request(self, request: Request) -> None:
+        if not request.url.startswith((self._server.url, "data:", "blob:")):
+            self.strangers.append(request.url)
+
+
+def without_kernel(path: Path) -> Path:
+    """Write a copy of a notebook, beside it, that names a kernel nobody has, and return it."""
+    content = json.loads(path.read_text())
+    content["metadata"] = {"kernelspec": {"name": "elsewhere", "display_name": "Elsewhere"}}
+    copy = path.with_name(f"{path.stem}-elsewhere.ipynb")
+    copy.write_text(json.dumps(content))
+    return copy
+
+
+def _command(server: JupyterServer) -> list[str]:
+    options = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": server.url.rpartition(":")[2],
+        "ServerApp.port_retries": "0",
+        "ServerApp.root_dir": str(server.folder),
+        "IdentityProvider.token": server.token,
+        "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+        "LabApp.extension_manager": "readonly",
+    }
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    # --allow-root: a container often has no other user; the server is this test's own and listens to nobody else.
+    return [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser", *flags]
+
+
+def _environment(base: Path, home: Path) -> dict[str, str]:
+    folders = {
+        "FLOWBOOK_HOME": home,
+        "HOME": base / "user",
+        "IPYTHONDIR": base / "ipython",
+        "JUPYTERLAB_SETTINGS_DIR": base / "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": base / "workspaces",
+        "JUPYTER_CONFIG_DIR": base / "config",
+        "JUPYTER_DATA_DIR": base / "data",
+        "JUPYTER_RUNTIME_DIR": base / "runtime",
+        "XDG_CACHE_HOME": base / "xdg-cache",
+        "XDG_CONFIG_HOME": base / "xdg-config",
+        "XDG_DATA_HOME": base / "xdg-data",
+    }
+    (base / "user").mkdir(parents=True)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("FLOWBOOK_", "JUPYTER"))}
+    return inherited | {name: str(path) for name, path in folders.items()} | {"PYTHONPATH": str(REPOSITORY)}
+
+
+def _write_settings(folder: Path) -> None:
+    for name, values in SETTINGS.items():
+        path = folder / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_started(process: subprocess.Popen[str], log: Path) -> None:
+    heard = threading.Event()
+    threading.Thread(target=_keep_log, args=(process, log, heard), daemon=True).start()
+    if not heard.wait(PATIENCE_S) or STARTED not in log.read_text():
+        message = f"JupyterLab did not start. Its log:\n{log.read_text()}"
+        raise RuntimeError(message)
+
+
+def _keep_log(process: subprocess.Popen[str], log: Path, heard: threading.Event) -> None:
+    assert process.stderr is not None
+    with process.stderr, log.open("w", buffering=1) as file:
+        for line in process.stderr:
+            file.write(line)
+            if STARTED in line:
+                heard.set()
+    heard.set()
