@@ -27,7 +27,7 @@ GAP_X = 16
 GAP_Y = 28
 #: Around the whole, for focus rings and the second edge of mapped tasks.
 MARGIN = 4
-_PARAMETER, _PLAIN, _NOTE, _TALL = 28, 44, 64, 80
+_PLAIN, _NOTE, _TALL = 44, 64, 80
 #: How near an edge may pass a node, and another edge that it has nothing to do with.
 _CLEAR = 7
 _APART = 6
@@ -106,8 +106,6 @@ def layout(graph: Graph, *, programs: Sequence[str] | None = None) -> Layout:
 
 def node_height(spec: TaskSpec) -> int:
     """Return the height that a task needs for all it may come to show, px."""
-    if spec.is_parameter:
-        return _PARAMETER
     if spec.is_manual or spec.is_mapped:
         return _TALL
     if spec.retry is not None or spec.cache is not None or spec.trigger is not None:

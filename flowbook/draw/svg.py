@@ -8,7 +8,7 @@ One node, as its reader finds it (parts that a node can't come to need are left 
 
     <g class="node" data-task=KEY data-state=STATE data-action="inspect" role=… aria-label=… transform="translate(x y)">
       <title>full name</title> rect.box rect.tile-bg g.glyph text.name text.end.width (times n)
-      text.word text.end.time text.note[.warn] g.segs>rect.seg g.tally g.controls>g[role=button] rect.ring
+      text.word text.end.time text.note[.warn] g.bar>rect.seg g.counts g.controls>g[role=button] rect.ring
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from flowbook.draw import palette
-from flowbook.draw.glyphs import GLYPHS, WARNING, glyph
+from flowbook.draw.glyphs import WARNING, glyph
 from flowbook.draw.layout import MARGIN
 from flowbook.draw.lettering import NAME_PX, TEXT_PX, fit_end, fit_middle, width_px
 
@@ -219,7 +219,6 @@ class _Picture:
         width, height = self._layout.width, self._layout.height
         count = len(self._graph.specs)
         label = f"Graph of {self._graph.name}, {count} {'task' if count == 1 else 'tasks'}"
-        shapes = "".join(f'<g data-glyph="{name}">{shape}</g>' for name, shape in GLYPHS.items())
         opening = (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
             f'viewBox="{-MARGIN} {-MARGIN} {width} {height}" role="group" aria-label="{_text(label)}">'
@@ -227,7 +226,6 @@ class _Picture:
         return "".join(
             (
                 opening,
-                f'<defs>{shapes}<g data-glyph="warning">{WARNING}</g></defs>',
                 *self._graph_parts(),
                 "</svg>",
             )
@@ -322,7 +320,7 @@ class _Picture:
             yield f'<path {paint("under")} d="M4 {box.h}v4h{box.w}v-{box.h}h-4"/>'
         yield f'<rect {paint("box", state)} x=".5" y=".5" width="{box.w - 1}" height="{box.h - 1}" rx="2"/>'
         yield f'<rect {paint("tile-bg", state)} x="1" y="1" width="24" height="{box.h - 2}"/>'
-        yield paint.glyph("glyph", state, glyph(state), f'transform="translate(7 {8 if spec.is_parameter else 16})"')
+        yield paint.glyph("glyph", state, glyph(state), 'transform="translate(7 16)"')
         yield from self._lines(spec, box, view)
         if spec.is_mapped:
             yield from self._children(box, view)
@@ -347,12 +345,6 @@ class _Picture:
     def _lines(self, spec: TaskSpec, box: Box, view: NodeView) -> Iterable[str]:
         paint, right = self._paint, box.w - 8
         room = right - _TEXT_X
-        if spec.is_parameter:
-            end = fit_end(_line(view.end), room / 2, TEXT_PX)
-            name = fit_middle(_line(spec.key), room - width_px(end, TEXT_PX, bold=False) - 8 * bool(end), NAME_PX)
-            yield f'<text {paint("name")} x="{_TEXT_X}" y="19">{_text(name)}</text>'
-            yield self._optional("end time", right, 19, end)
-            return
         times = f"\u00d7{view.width:,}" if view.width is not None else ""
         #: Room for the count is kept from the start, since the view fills it in later.
         beside = max(width_px(times, TEXT_PX, bold=False), _TIMES_PX) + 6 if spec.is_mapped else 0
@@ -361,7 +353,8 @@ class _Picture:
         if spec.is_mapped:
             yield self._optional("end width", right, 18, times)
         yield f'<text {paint("word", view.state)} x="{_TEXT_X}" y="35">{_text(view.word or view.state)}</text>'
-        yield self._optional("end time", right, 35, view.end)
+        end_room = room - width_px(view.word or view.state, TEXT_PX) - 8
+        yield self._optional("end time", right, 35, fit_end(_line(view.end), end_room, TEXT_PX))
         if box.h > 44 and not spec.is_mapped:  # noqa: PLR2004  # the height of two lines
             yield from self._note(view, room)
 
@@ -386,14 +379,14 @@ class _Picture:
         names = [name for name in palette.in_order(view.counts) if view.counts[name]]
         total = sum(view.counts.values())
         room = box.w - 8 - _TEXT_X - (len(names) - 1)
-        yield '<g class="segs">' if paint.is_live else "<g>"
+        yield '<g class="bar">' if paint.is_live else "<g>"
         x = float(_TEXT_X)
         for name in names:
             wide = room * view.counts[name] / total
             mark = f' data-state="{_text(name)}"' if paint.is_live else ""
             yield f'<rect {paint("seg", name)}{mark} x="{x:.1f}" y="44" width="{wide:.1f}" height="8"/>'
             x += wide + 1
-        yield '</g><g class="tally">' if paint.is_live else "</g><g>"
+        yield '</g><g class="counts">' if paint.is_live else "</g><g>"
         yield from self._tally(names, view, box.w - 8)
         yield "</g>"
 

@@ -53,7 +53,7 @@ def test_heights_are_reserved_for_all_that_a_task_may_come_to_show(delays: Graph
 
     heights = {key: box.h for key, box in drawn.boxes.items()}
     assert heights == {
-        "origin": 28,
+        "origin": 44,
         "load_flights": 44,
         "load_weather": 44,
         "drop_cancelled": 44,

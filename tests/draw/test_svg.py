@@ -86,7 +86,6 @@ def test_the_live_picture_holds_no_colour_of_its_own(delays: Graph) -> None:
     text = svg(delays, layout(delays), {})
 
     assert "#" not in text
-    assert 'data-glyph="Running"' in text
 
 
 def test_the_picture_that_stands_alone_needs_nothing_from_outside(delays: Graph) -> None:
