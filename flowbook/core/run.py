@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.ports import OutputCache
 
-__all__ = ["FlowRun", "start_run"]
+__all__ = ["FlowRun", "new_run", "start_run"]
 
 _NUMBERS = itertools.count(1)
 
@@ -350,6 +350,12 @@ class FlowRun:
 
     def _state_is_to_go_on(self) -> bool:
         return self._asked.record is not False and isinstance(self._state, (Paused, Failed, Scheduled))
+
+
+def new_run(flow: Flow) -> FlowRun:
+    """Return a run of `flow` that has not begun and is not going to: what a panel shows before the first."""
+    values = {p.name: p.default for p in flow.parameters()}
+    return FlowRun(flow, _Asked(flow.compile(), values, flow.executor or LocalExecutor()))
 
 
 def is_recorded(record: bool | None) -> bool:  # noqa: FBT001  # the caller's word, or none

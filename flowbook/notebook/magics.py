@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
+    from IPython.core.interactiveshell import InteractiveShell
 
     from flowbook.core.run import FlowRun
+    from flowbook.executors import Executor
 
 __all__ = ["FlowMagics"]
 
@@ -44,7 +46,9 @@ class _AlreadyShown(Exception):  # noqa: N818  # not an error of its own: it sta
 class FlowMagics(Magics):
     """What `%load_ext flowbook` adds."""
 
-    def __init__(self, shell: Any) -> None:  # noqa: ANN401  # IPython's shell
+    shell: InteractiveShell
+
+    def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         #: The newest flow of each name written in this notebook, and what shows it.
         self.flows: dict[str, Flow] = {}
@@ -141,10 +145,10 @@ class FlowMagics(Magics):
         return ""
 
     def _open(  # noqa: PLR0913
-        self, flow: Flow, args: Namespace, notice: str, executor: object, parameters: dict[str, object]
+        self, flow: Flow, args: Namespace, notice: str, executor: Executor | None, parameters: dict[str, object]
     ) -> None:
         name = flow.name
-        view = self.views[name] = FlowView(self.shell, flow, self.shell.user_ns, executor=executor, notice=notice)
+        view = self.views[name] = FlowView(self.shell, flow, executor=executor, notice=notice)
         is_watched = has_front_end(self.shell) and not args.quiet
         try:
             if args.no_run:
@@ -166,14 +170,14 @@ class FlowMagics(Magics):
     def _run(self, args: Namespace) -> None:
         flow = self._flow(args.name)
         parameters = parse_parameters(args.param, self.shell.user_ns)
-        view = self.views.get(flow.name) or FlowView(self.shell, flow, self.shell.user_ns)
+        view = self.views.get(flow.name) or FlowView(self.shell, flow)
         self.views[flow.name] = view
         run = view.start(parameters, record=True, origin=notebook_name(self.shell))
         self._watch(view, run)
 
     def _show(self, args: Namespace) -> None:
         run = self._any_run(args.name)
-        view = FlowView(self.shell, run.flow, self.shell.user_ns, run=run)
+        view = FlowView(self.shell, run.flow, run=run)
         view.show(with_widget=has_front_end(self.shell))
 
     def _resume(self, args: Namespace) -> pd.DataFrame | None:
@@ -206,7 +210,7 @@ class FlowMagics(Magics):
             except FlowbookError as error:
                 print(f"{run_id}: {error}")  # noqa: T201  # the cell's own output
                 continue
-            FlowView(self.shell, run.flow, self.shell.user_ns, run=run).show(with_widget=has_front_end(self.shell))
+            FlowView(self.shell, run.flow, run=run).show(with_widget=has_front_end(self.shell))
         return waiting[["flow", "number", "message", "started", "origin", "run_id"]]
 
     def _watch(self, view: FlowView, run: FlowRun) -> None:
@@ -215,7 +219,7 @@ class FlowMagics(Magics):
             view.wait(run)
 
     def _view_of(self, run: FlowRun) -> FlowView:
-        return FlowView(self.shell, run.flow, self.shell.user_ns, run=run)
+        return FlowView(self.shell, run.flow, run=run)
 
     # Finding
 

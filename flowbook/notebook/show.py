@@ -1,0 +1,207 @@
+"""Puts a flow on the screen: a static picture that stays in the saved notebook, and the live panel over it."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import getpass
+import html
+import itertools
+import keyword
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.display import display, update_display
+
+from flowbook.core.run import FlowRun, new_run
+from flowbook.draw.layout import layout
+from flowbook.draw.svg import alt_text, svg
+from flowbook.engine.state import Mapped
+from flowbook.notebook import view_model
+from flowbook.notebook.arguments import parse_value
+from flowbook.notebook.board import Board
+from flowbook.notebook.cache_browser import CacheBrowser
+from flowbook.notebook.panel import Commands, Panel
+from flowbook.notebook.words import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from flowbook.core.flow import Flow
+    from flowbook.executors.base import Executor
+    from flowbook.store import Store
+
+__all__ = ["FlowView", "picture", "show_cache"]
+
+
+class FlowView:
+    """What a cell shows of one flow: a picture with a display id of its own, and over it the panel.
+
+    Args:
+        shell: the IPython shell.
+        flow: what is shown.
+        executor: where runs started from the panel go.
+        notice: one sentence that the person should know.
+        run: a run to show; default: the flow's newest, or none yet.
+    """
+
+    def __init__(
+        self,
+        shell: InteractiveShell,
+        flow: Flow,
+        *,
+        executor: Executor | None = None,
+        notice: str = "",
+        run: FlowRun | None = None,
+    ) -> None:
+        self._shell = shell
+        self._flow = flow
+        self._executor = executor
+        self._notice = notice
+        self._run = run or flow.last_run
+        self._id = f"flowbook-{uuid.uuid4().hex}"
+        self._options: dict[str, Any] = {}
+        self._panel: Panel | None = None
+
+    def start(self, parameters: Mapping[str, object], *, record: bool, origin: str) -> FlowRun:
+        """Start a run in the background, and show that one from now on. Raises what `Flow.start` raises."""
+        self._options = {"record": record, "origin": origin}
+        self._run = self._flow.start(dict(parameters), executor=self._executor, **self._options)
+        return self._run
+
+    def show(self, *, with_widget: bool, quiet: bool = False) -> None:
+        """Display the picture and, where a person watches, the panel; `quiet` shows nothing."""
+        if quiet:
+            return
+        run = self._run = self._run or new_run(self._flow)
+        if not with_widget:
+            return
+        self._panel = Panel(run, self._commands(), notice=self._notice)
+        display(_Picture(self._panel.picture(), self._panel.picture_text(), self._flow.name), display_id=self._id)
+        display(self._panel)
+
+    def wait(self, run: FlowRun, *, quiet: bool = False) -> None:
+        """Wait until nothing goes on; where there is no panel, show how it stands then."""
+        run.wait()
+        if self._panel is not None:
+            self._panel.drain()
+        elif not quiet:
+            print(summary(run))  # noqa: T201  # the cell's own output
+            display(_Picture(*picture(run), self._flow.name), display_id=self._id)
+
+    def _commands(self) -> Commands:
+        return Commands(
+            run=self._run_again,
+            assign=self._assign,
+            parse=lambda text: parse_value(text, self._shell.user_ns),
+            cell_name=self._cell_name,
+            settled=self._settled,
+            by=getpass.getuser(),
+        )
+
+    def _run_again(self, parameters: Mapping[str, object]) -> FlowRun:
+        options = self._options or {"record": True, "origin": ""}
+        return self.start(parameters, **options)
+
+    def _assign(self, wanted: str, value: object) -> str:
+        namespace = self._shell.user_ns
+        name = wanted if not keyword.iskeyword(wanted) else f"{wanted}_"
+        numbers = itertools.count(2)
+        stem = name
+        while name in namespace and namespace[name] is not value:
+            name = f"{stem}_{next(numbers)}"
+        namespace[name] = value
+        return name
+
+    def _cell_name(self, filename: str) -> str | None:
+        number = getattr(self._shell.compile, "_filename_map", {}).get(filename)
+        return f"In [{number}]" if number is not None else None
+
+    def _settled(self, panel: Panel) -> None:
+        update_display(_Picture(panel.picture(), panel.picture_text(), self._flow.name), display_id=self._id)
+
+
+class _Picture:
+    """The static picture as an `img`: it is shown alike by JupyterLab, nbconvert and code hosts, and holds no scripts."""
+
+    def __init__(self, text: str, words: str, flow: str) -> None:
+        self._svg = text
+        self._words = words
+        self._flow = flow
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        source = base64.b64encode(self._svg.encode()).decode()
+        words, flow = html.escape(f"flowbook: {self._words}"), html.escape(self._flow)
+        return {
+            "text/html": f'<img data-flowbook="picture" data-flow="{flow}" alt="{words}" src="data:image/svg+xml;base64,{source}">',
+            "text/plain": f"flowbook: {self._words}",
+        }
+
+
+def picture(run: FlowRun) -> tuple[str, str]:
+    """Return the static picture of `run` as it stands now: SVG text, and the same in words."""
+    now = time.time()
+    board = Board(run.graph)
+    board.load(run.events(), run.states)
+    views = view_model.node_views(run.graph, board.tasks(now), now)
+    state = type(run.state).__name__
+    caption = f"run {run.number}"
+    text = svg(run.graph, layout(run.graph), views, standalone=True, state=state, caption=caption)
+    return text, alt_text(run.graph, views, state=state, caption=caption)
+
+
+def summary(run: FlowRun) -> str:
+    """Return how `run` stands, as lines of text: the flow, then each task with what is worth saying."""
+    state = run.state
+    took = f", {duration(run.ended - run.started)}" if run.started and run.ended else ""
+    lines = [f"{run.flow_name}, run {run.number}: {type(state).__name__}{took}. {state.message or ''}".rstrip()]
+    width = max((len(key) for key in run.graph.specs), default=0)
+    for key in run.graph.specs:
+        found = run.states[key]
+        count = f" ×{found.n_map_states}" if isinstance(found, Mapped) else ""  # noqa: RUF001  # times
+        said = f"  {found.message}" if found.message and not found.is_pending() or found.is_paused() else ""
+        lines.append(f"  {key:<{width}}  {type(found).__name__}{count}{said}")
+    return "\n".join(lines)
+
+
+def show_cache(
+    shell: InteractiveShell, store: Store, *, task: str | None, at: str | None, with_widget: bool
+) -> object:
+    """Open the cache browser; without a front end return the entries as a DataFrame.
+
+    Raises:
+        UsageError: if `at` is no moment.
+    """
+    moment = _moment(at) if at is not None else None
+    if not with_widget:
+        return _entries_frame(store, task, moment)
+    view = FlowView.__new__(FlowView)
+    view._shell = shell  # noqa: SLF001
+    browser = CacheBrowser(store.cache, store.values, assign=view._assign, task=task, at=moment)  # noqa: SLF001
+    display(browser)
+    return None
+
+
+def _entries_frame(store: Store, task: str | None, at: dt.datetime | None) -> object:
+    import pandas as pd  # noqa: PLC0415  # heavy
+
+    from flowbook.results.preview import format_size  # noqa: PLC0415
+
+    entries = store.cache.entries(at=at, task=task)
+    rows = [
+        (e.flow, e.task, e.created, e.expires, format_size(e.ref.size_bytes), e.uses, dict(e.parameters), e.id)
+        for e in reversed(entries)
+    ]
+    return pd.DataFrame(rows, columns=["flow", "task", "created", "expires", "size", "uses", "parameters", "id"])
+
+
+def _moment(text: str) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(text).astimezone(dt.UTC)
+    except ValueError as error:
+        msg = f"--at {text!r} is no moment. Write it like 2026-11-20 09:00."
+        raise UsageError(msg) from error
