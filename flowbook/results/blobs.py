@@ -1,7 +1,7 @@
 """Content-addressed files: each is named by the SHA-256 of its bytes and never changes.
 
-A blob is written to a temporary name, synced, renamed, and its folder synced; so a name is either absent or whole. Knows
-nothing of what the bytes mean.
+A blob is written to a temporary name, synced, renamed, and its folder synced; so a name is either absent or whole.
+Knows nothing of what the bytes mean.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import os
 import re
 import secrets
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 __all__ = ["BlobWriter", "Blobs", "FolderBlobs", "MemoryBlobs", "TooLargeError"]
@@ -99,7 +99,9 @@ class BlobWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._place.abandon()
 
 
@@ -199,7 +201,7 @@ class _TemporaryFile:
 
     def append(self, part: bytes | memoryview) -> None:
         view = memoryview(part)
-        while len(view):
+        while view:
             view = view[os.write(self._descriptor, view[:_CHUNK_BYTES]) :]
 
     def settle(self, digest: str) -> None:

@@ -1,8 +1,8 @@
 """Names for values and for code: equal things have equal hashes, in every process.
 
-A value is written down with a tag of its type before each part, so that `1`, `1.0`, `True` and `"1"` differ, and hashed with
-SHA-256. Frames and arrays go through dask's `tokenize`; what nobody knows is pickled. Code is followed from a function through
-everything it reaches in the user's own modules.
+A value is written down with a tag of its type before each part, so that `1`, `1.0`, `True` and `"1"` differ, and hashed
+with SHA-256. Frames and arrays go through dask's `tokenize`; what nobody knows is pickled. Code is followed from a
+function through everything it reaches in the user's own modules.
 Source: type tags as in redun's value hashing; canonical length-prefixed encoding as in bencode.
 """
 
@@ -43,7 +43,8 @@ def content_hash(value: object) -> str:
     """
     try:
         written = _written(value, _DEPTH)
-    except _TooDeepError:
+    except (_TooDeepError, UnpicklableError):
+        #: Pickling all of it names the whole path to a member at fault.
         written = _pickled(value)
     return hashlib.sha256(written).hexdigest()
 
@@ -52,7 +53,7 @@ class _TooDeepError(Exception):
     """The value is nested too deeply, or holds itself."""
 
 
-def _written(value: object, depth: int) -> bytes:
+def _written(value: object, depth: int) -> bytes:  # noqa: PLR0911  # a table of kinds
     """Write `value` down: a tag, a length, the content."""
     write = _WRITERS.get(type(value))
     if write is not None:
@@ -123,7 +124,7 @@ class _Hashing:
         self.hash.update(part)
 
 
-# Code -------------------------------------------------------------------------------------------------------------------
+# Code ---------------------------------------------------------------------------------------------------------------
 
 
 def code_hash(function: Callable[..., object]) -> str:
@@ -152,7 +153,7 @@ class _CodeHash:
     def _note(self, tag: str, content: object = "") -> None:
         self._out.write(_sequence(b"x", [_tagged(b"s", tag.encode()), _written(content, _DEPTH)]))
 
-    def _visit(self, thing: object) -> None:
+    def _visit(self, thing: object) -> None:  # noqa: C901, PLR0912  # a table of kinds
         if self._is_known(thing):
             return
         if isinstance(thing, types.FunctionType):
@@ -302,7 +303,7 @@ def _all_names(code: types.CodeType) -> Iterator[str]:
 
 
 def _docstring(code: types.CodeType) -> str | None:
-    """A nested function's first constant is its docstring, if it has one."""
+    """Return the docstring of a nested function: its first constant, if it has one."""
     first = code.co_consts[0] if code.co_consts else None
     return first if isinstance(first, str) and code.co_name != "<lambda>" and _has_docstring(code) else None
 

@@ -97,10 +97,16 @@ class Cache:
         given = {"now": (at or now()).timestamp()}
         if scope.cache_key is not None:
             return self._entries("find_by_key", {**given, "cache_key": scope.cache_key})
-        return self._entries("find_by_task", {**given, "project": scope.project, "flow": scope.flow, "task": scope.task})
+        return self._entries(
+            "find_by_task", {**given, "project": scope.project, "flow": scope.flow, "task": scope.task}
+        )
 
     def entries(
-        self, at: dt.datetime | None = None, flow: str | None = None, task: str | None = None, project: str | None = None
+        self,
+        at: dt.datetime | None = None,
+        flow: str | None = None,
+        task: str | None = None,
+        project: str | None = None,
     ) -> list[CacheEntry]:
         """Return all entries, expired ones too, or those that served at a moment; the oldest first."""
         self.flush()

@@ -1,4 +1,7 @@
-"""A state as plain JSON and back. Values stay outside: what is kept of them is given and comes back as references. Pure."""
+"""A state as plain JSON and back.
+
+Values stay outside: what is kept of them is given, and comes back as references. Pure: no I/O.
+"""
 
 from __future__ import annotations
 

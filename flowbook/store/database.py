@@ -1,8 +1,8 @@
 """A SQLite database that many threads and processes write to at once.
 
-Each thread reads through a connection of its own; writers take turns on one, under a lock in the process and one between
-processes, since SQLite's own waiting starves writers. After a fork the child opens everything anew and never touches what
-it inherited. Knows no tables but the list of migrations.
+Each thread reads through a connection of its own; writers take turns on one, under a lock in the process and one
+between processes, since SQLite's own waiting starves writers. After a fork the child opens everything anew and never
+touches what it inherited. Knows no tables but the list of migrations.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from flowbook.store.locks import ProcessLock, open_lock
 from flowbook.store.queries import migrations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["Database", "Parameters"]
+__all__ = ["Database"]
 
 T = TypeVar("T")
-Parameters = "Sequence[object] | dict[str, object]"
 _FILE = "store.sqlite"
 _WAIT_S = 30
 
@@ -57,7 +56,7 @@ class Database:
             raise
         if hasattr(os, "register_at_fork"):
             self_reference = weakref.ref(self)
-            os.register_at_fork(after_in_child=lambda: (found := self_reference()) and found._forked())
+            os.register_at_fork(after_in_child=lambda: _forked(self_reference()))
 
     def read(self, query: str, parameters: Any = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401  # what sqlite3 takes
         """Return all rows of `query`, as they are at this moment. From any thread.
@@ -71,7 +70,7 @@ class Database:
                     return self._writer().execute(query, parameters).fetchall()
             return self._reader().execute(query, parameters).fetchall()
         except sqlite3.Error as exc:
-            raise self._trouble("read", exc) from exc
+            raise self._trouble(exc, "read") from exc
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `work(connection)` does within one transaction: all of it is kept, or nothing. From any thread.
@@ -93,9 +92,10 @@ class Database:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
                     raise
-                return result
+                else:
+                    return result
             except sqlite3.Error as exc:
-                raise self._trouble("written to", exc) from exc
+                raise self._trouble(exc, "written to") from exc
             finally:
                 self._process_lock.release()
 
@@ -117,7 +117,6 @@ class Database:
             self.is_closed = True
             for handle in list(self._handles):
                 handle.close()
-            self._write_handle = None
             self._process_lock.close()
 
     def _begin(self) -> None:
@@ -125,10 +124,10 @@ class Database:
         self._local = threading.local()
         self._handles: weakref.WeakSet[_Handle] = weakref.WeakSet()
         self._write_handle: _Handle | None = None
-        self._process_lock: ProcessLock = open_lock(self._folder / "lock") if self._folder is not None else _NoLock()
+        self._process_lock: ProcessLock = _NoLock() if self._folder is None else open_lock(self._folder / "lock")
 
-    def _forked(self) -> None:
-        """In the child: leave what was inherited as it is (SQLite forbids even closing it) and begin anew."""
+    def begin_in_child(self) -> None:
+        """In the child of a fork: leave what was inherited as it is (SQLite forbids even closing it) and begin anew."""
         if self.is_closed or self.path is None:
             return
         self._abandoned += [*self._handles, self._local, self._write_handle]
@@ -140,7 +139,7 @@ class Database:
         try:
             version = self._writer().execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as exc:
-            raise self._trouble("opened", exc) from exc
+            raise self._trouble(exc, "opened") from exc
         newest = max(migrations())
         if version > newest:
             msg = (
@@ -171,10 +170,11 @@ class Database:
             self._reader().backup(copy)
 
     def _writer(self) -> sqlite3.Connection:
-        """The connection of whoever holds the lock."""
-        if self._write_handle is None:
-            self._write_handle = self._connect()
-        return self._write_handle.connection
+        """Return the connection of whoever holds the lock."""
+        handle = self._write_handle
+        if handle is None or handle.is_closed:
+            handle = self._write_handle = self._connect()
+        return handle.connection
 
     def _reader(self) -> sqlite3.Connection:
         handle: _Handle | None = getattr(self._local, "handle", None)
@@ -186,7 +186,11 @@ class Database:
         if self.is_closed:
             raise self._closed()
         connection = sqlite3.connect(
-            self.path or ":memory:", timeout=_WAIT_S, isolation_level=None, check_same_thread=False, cached_statements=64
+            self.path or ":memory:",
+            timeout=_WAIT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
         )
         handle = _Handle(connection)
         if self.path is not None and connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
@@ -208,7 +212,7 @@ class Database:
         msg = f"The store {self.path or 'in memory'} is closed. Open it again with open_store()."
         return StoreError(msg, path=str(self.path))
 
-    def _trouble(self, what: str, error: sqlite3.Error) -> StoreError:
+    def _trouble(self, error: sqlite3.Error, what: str) -> StoreError:
         msg = (
             f"The store {self.path or 'in memory'} can't be {what}: {error}. "
             "Check that its disk has room and that its folder can be written to, or set FLOWBOOK_HOME to another folder."
@@ -231,6 +235,11 @@ class _Handle:
     def __del__(self) -> None:
         if not self.is_closed and self._process == os.getpid():
             self.close()
+
+
+def _forked(database: Database | None) -> None:
+    if database is not None:
+        database.begin_in_child()
 
 
 class _NoLock:

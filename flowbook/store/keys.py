@@ -1,4 +1,7 @@
-"""The key that signs pickles: made once a user (0600), kept outside the store, so that nobody else can plant code in it."""
+"""The key that signs pickles, so that nobody else can plant code in the store.
+
+Made once a user (0600), and kept outside the store.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ def read_key(path: Path) -> bytes:
             _make(path)
             return _checked(path)
     except OSError as exc:
-        msg = f"The signing key {path} can't be used: {exc.strerror}. Set FLOWBOOK_KEY_FILE to a place that you can write to."
+        msg = f"The signing key {path} can't be used: {exc.strerror}. Set FLOWBOOK_KEY_FILE to one that you can."
         raise StoreError(msg, path=str(path)) from exc
 
 
@@ -61,10 +64,14 @@ def _checked(path: Path) -> bytes:
         status = os.fstat(file.fileno())
         key = file.read(_KEY_BYTES + 1)
     if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & _OPEN_TO_OTHERS):
-        msg = f"The signing key {path} is open to others. Make it yours alone (chmod 600), or delete it: then a new one is made."
+        msg = (
+            f"The signing key {path} is open to others. Make it yours alone (chmod 600), or delete it to get a new one."
+        )
         raise StoreError(msg, path=str(path))
     if len(key) != _KEY_BYTES:
-        msg = f"The signing key {path} has {len(key)} bytes instead of {_KEY_BYTES}. Restore it, or delete it and run again."
+        msg = (
+            f"The signing key {path} has {len(key)} bytes, not {_KEY_BYTES}. Restore it, or delete it to get a new one."
+        )
         raise StoreError(msg, path=str(path))
     return key
 

@@ -1,4 +1,7 @@
-"""The store's twin in memory: the same interface and the same SQL, nothing on disk. For tests and for runs that leave no trace."""
+"""The store's twin in memory: the same interface and the same SQL, and nothing on disk.
+
+For tests, and for runs that leave no trace.
+"""
 
 from __future__ import annotations
 

@@ -12,15 +12,14 @@ import json
 import logging
 import os
 import threading
-import time
 import traceback
 import weakref
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook import config
-from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
-from flowbook.engine.state import Cached, Looped, Mapped, Paused, Resume, Retrying, State
+from flowbook.engine.events import FLOW, Event, Logged, StateChanged
+from flowbook.engine.state import Looped, Mapped, Paused, Resume, Retrying, State
 from flowbook.exceptions import FlowbookError
 from flowbook.results.blobs import TooLargeError
 from flowbook.results.preview import format_size
@@ -127,7 +126,7 @@ class Recorder:
         for event in events:
             try:
                 row, must_commit = self._row(event)
-            except Exception:
+            except Exception:  # noqa: BLE001  # the run must go on, whatever a user's object does here
                 _log.exception("Event %r can't be recorded; the run goes on without it.", event)
                 continue
             if row is not None:
@@ -166,7 +165,9 @@ class Recorder:
         seq = self._number(event.seq)
         if isinstance(event, Logged):
             text = self._log_text(event)
-            return None if text is None else _Row(seq, LOG, event.key, event.at, str(event.level), text, None, (), ()), False
+            return None if text is None else _Row(
+                seq, LOG, event.key, event.at, str(event.level), text, None, (), ()
+            ), False
         body = json.dumps({"by": event.by, "note": event.note})
         self._wants_sync = True
         return _Row(seq, DECISION, event.key, event.at, event.action, body, None, (), ()), True
@@ -190,7 +191,9 @@ class Recorder:
         if key == FLOW:
             self._wants_sync = self._wants_sync or state.is_finished() or state.is_paused()
             body = encode(state, _error_only(state))
-            return _Row(seq, STATE, key, state.at, state_name(state), body, None, (), ()), state.is_finished() or state.is_paused()
+            return _Row(
+                seq, STATE, key, state.at, state_name(state), body, None, (), ()
+            ), state.is_finished() or state.is_paused()
         value = None if isinstance(state, Mapped | Looped) else state._result  # noqa: SLF001  # reading it would load it
         inputs = state.cached_inputs if isinstance(state, _WAITING) else None
         if value is None and not inputs:
@@ -274,7 +277,16 @@ class Recorder:
 
     def _tell_flow(self, connection: sqlite3.Connection, row: _Row) -> None:
         body = json.loads(row.body) if row.body else {}
-        is_over = row.name not in {"Pending", "Scheduled", "Queued", "Running", "Resume", "Retrying", "Cancelling", "Submitted"}
+        is_over = row.name not in {
+            "Pending",
+            "Scheduled",
+            "Queued",
+            "Running",
+            "Resume",
+            "Retrying",
+            "Cancelling",
+            "Submitted",
+        }
         told = {
             "run": self._run,
             "state": row.name,
@@ -337,7 +349,7 @@ class _Keeping:
 
     def error(self, error: BaseException) -> dict[str, Any]:
         """Keep an exception: in words, and itself where it pickles."""
-        described = {
+        described: dict[str, Any] = {
             "type": type(error).__name__,
             "message": _text(error),
             "traceback": "".join(traceback.format_exception(error)),

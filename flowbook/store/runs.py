@@ -18,6 +18,7 @@ from flowbook.store.recorder import DECISION, LOG, STATE, Recorder
 from flowbook.store.records import RunRecord, RunSummary, from_stamp
 
 if TYPE_CHECKING:
+    import builtins
     import datetime as dt
     import sqlite3
 
@@ -108,7 +109,9 @@ class Runs:
         found = self._database.read(self._sql["run_record"], (run_id,))
         if not found:
             raise _unknown(run_id)
-        (run_id, flow, number, project, created, graph, parameters, *refs, flow_unkept, executor, origin, owner) = found[0]
+        (run_id, flow, number, project, created, graph, parameters, *refs, flow_unkept, executor, origin, owner) = (
+            found[0]
+        )
         moment = from_stamp(created)
         assert moment is not None  # noqa: S101  # the column is NOT NULL
         return RunRecord(
@@ -134,7 +137,9 @@ class Runs:
             raise _unknown(run_id)
         return found[0]
 
-    def list(self, flow: str | None = None, project: str | None = None, state: str | None = None) -> list[RunSummary]:
+    def list(
+        self, flow: str | None = None, project: str | None = None, state: str | None = None
+    ) -> builtins.list[RunSummary]:
         """Return the runs, oldest first, of one flow, project or state if asked for."""
         return self._summaries(flow=flow, project=project, state=state)
 
@@ -161,25 +166,33 @@ class Runs:
         _gather_children(states)
         return states
 
-    def events(self, run_id: str, since: int = 0) -> list[Event]:
+    def events(self, run_id: str, since: int = 0) -> builtins.list[Event]:
         """Return the run's events after number `since`, in order. Raises UnknownRunError."""
         row = self._row(run_id)[0]
         return [self._event(*found) for found in self._database.read(self._sql["events"], (row, since))]
 
-    def logs(self, run_id: str, key: str | None = None) -> list[Logged]:
+    def logs(self, run_id: str, key: str | None = None) -> builtins.list[Logged]:
         """Return what was logged and printed, in order; of one task if asked for. Raises UnknownRunError."""
         return [event for event in self._of_kind(run_id, LOG, key) if isinstance(event, Logged)]
 
-    def decisions(self, run_id: str) -> list[Decided]:
+    def decisions(self, run_id: str) -> builtins.list[Decided]:
         """Return what people decided, in order. Raises UnknownRunError."""
         return [event for event in self._of_kind(run_id, DECISION, None) if isinstance(event, Decided)]
 
-    def _of_kind(self, run_id: str, kind: int, key: str | None) -> list[Event]:
+    def _of_kind(self, run_id: str, kind: int, key: str | None) -> builtins.list[Event]:
         given = {"run": self._row(run_id)[0], "kind": kind, "key": key}
         return [self._event(*found) for found in self._database.read(self._sql["events_of_kind"], given)]
 
     def _event(  # noqa: PLR0913  # a row
-        self, seq: int, kind: int, key: str, at: float, name: str, body: str | None, digest: bytes | None, size: int | None
+        self,
+        seq: int,
+        kind: int,
+        key: str,
+        at: float,
+        name: str,
+        body: str | None,
+        digest: bytes | None,
+        size: int | None,
     ) -> Event:
         if kind == STATE:
             return StateChanged(seq, key, decode(name, at, body, self._reference(digest, size), self._values))
@@ -188,7 +201,7 @@ class Runs:
         decided = json.loads(body or "{}")
         return Decided(seq, key, at, name, decided["by"], decided["note"])
 
-    def _summaries(self, **given: str | None) -> list[RunSummary]:
+    def _summaries(self, **given: str | None) -> builtins.list[RunSummary]:
         asked = {"run_id": None, "flow": None, "project": None, "state": None, **given}
         return [self._summary(row) for row in self._database.read(self._sql["run_summaries"], asked)]
 
@@ -260,9 +273,6 @@ def _run_row(record: RunRecord) -> dict[str, object]:
         "owner": record.owner or None,
         "claimed": time.time(),
     }
-
-
-
 
 
 def _gather_children(states: dict[str, State]) -> None:

@@ -97,15 +97,16 @@ class Values:
         return self._prepare_pickle(value, limit_bytes, by_value=by_value)
 
     def _prepare_pickle(self, value: object, limit_bytes: int | None, *, by_value: bool) -> PreparedValue:
+        writer = self._blobs.writer(inline_bytes=_INLINE_BYTES, limit_bytes=limit_bytes)
         try:
-            with self._blobs.writer(inline_bytes=_INLINE_BYTES, limit_bytes=limit_bytes) as writer:
+            with writer:
                 serializer.dump(value, writer, by_value=by_value)
                 preview = json.dumps(describe(value), separators=(",", ":"))
                 writer.keep()
         except OSError as exc:
             msg = (
-                f"A {type(value).__name__} of at least {writer.size_bytes:,} bytes can't be written to the store: {exc.strerror}. "
-                "Free some room, or set FLOWBOOK_HOME to another folder."
+                f"A {type(value).__name__} of {writer.size_bytes:,} bytes or more can't be written to the store: "
+                f"{exc.strerror}. Free some room, or set FLOWBOOK_HOME to another folder."
             )
             raise StoreError(msg) from exc
         ref = ResultRef(writer.digest, writer.size_bytes, self)

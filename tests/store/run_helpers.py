@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flowbook.engine.events import StateChanged
 from flowbook.store import RunRecord
 
 if TYPE_CHECKING:
@@ -20,7 +21,5 @@ def begin(store: Store, run_id: str = "r1", flow: str = "delays", **given: Any) 
 
 def tell(recorder: Recorder, *changes: tuple[str, State]) -> None:
     """Emit these changes of state, numbered on from what was recorded."""
-    from flowbook.engine.events import StateChanged
-
     for seq, (key, state) in enumerate(changes, recorder.last_seq + 1):
         recorder.emit(StateChanged(seq, key, state))

@@ -20,7 +20,13 @@ def entry(store: Store, value: object = 1, **given: object) -> CacheEntry:
 
 def test_an_entry_comes_back_as_it_was_given(store: Store) -> None:
     made = entry(
-        store, [1], input_hashes={"x": "ab"}, parameters={"o": "JFK", "f": {"$hash": "cd"}}, code_hash="ef", run_id="r1", cache_key="k"
+        store,
+        [1],
+        input_hashes={"x": "ab"},
+        parameters={"o": "JFK", "f": {"$hash": "cd"}},
+        code_hash="ef",
+        run_id="r1",
+        cache_key="k",
     )
 
     assert made.id

@@ -57,7 +57,7 @@ def test_what_was_emitted_before_a_kill_is_there(tmp_path: Path, lines: int) -> 
     connection.close()
 
 
-def test_a_forked_child_writes_beside_its_parent(disk_store: object) -> None:
+def test_a_forked_child_writes_beside_its_parent() -> None:
     if not hasattr(os, "fork"):
         pytest.skip("no fork here")
     script = textwrap.dedent("""

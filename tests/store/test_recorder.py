@@ -6,7 +6,6 @@ import threading
 import weakref
 
 import pytest
-from run_helpers import begin, tell
 
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.graph import Binding, Graph, TaskSpec
@@ -28,6 +27,7 @@ from flowbook.engine.state import (
 )
 from flowbook.exceptions import ResultGoneError
 from flowbook.store import RunRecord, Store, graph_record
+from tests.store.run_helpers import begin, tell
 
 NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
@@ -39,7 +39,12 @@ def test_a_result_is_there_for_others_as_soon_as_emit_returns(store: Store) -> N
     recorder.emit(StateChanged(2, "clean", Success("Done.", result={"rows": 7})))
 
     state = store.runs.states("r1")["clean"]
-    assert (type(state), state.message, state.reference is not None, state.result) == (Success, "Done.", True, {"rows": 7})
+    assert (type(state), state.message, state.reference is not None, state.result) == (
+        Success,
+        "Done.",
+        True,
+        {"rows": 7},
+    )
     recorder.close()
 
 
@@ -55,7 +60,15 @@ def test_a_result_is_there_for_others_as_soon_as_emit_returns(store: Store) -> N
         Running(),
         Looped(loop_count=3),
         Success(result=[1, "a", None]),
-        Cached(result=3, input_hashes={"x": "ab"}, parameters={"o": "JFK"}, expiry=NOON, entry="e1", created=NOON, stale_code=True),
+        Cached(
+            result=3,
+            input_hashes={"x": "ab"},
+            parameters={"o": "JFK"},
+            expiry=NOON,
+            entry="e1",
+            created=NOON,
+            stale_code=True,
+        ),
         Mapped(n_map_states=0),
         Skipped("Nothing to do."),
         Crashed("Its process ended."),
@@ -79,7 +92,7 @@ def test_a_state_comes_back_as_it_was(store: Store, state: Success) -> None:
 def test_an_exception_comes_back_with_its_traceback_in_words(store: Store) -> None:
     recorder = begin(store)
     try:
-        raise ValueError("no rows")  # noqa: EM101, TRY003, TRY301
+        raise ValueError("no rows")  # noqa: TRY301
     except ValueError as exc:
         error = exc
 
@@ -256,7 +269,13 @@ def test_events_logs_and_decisions_come_back_in_order(store: Store) -> None:
     assert [event.seq for event in store.runs.events("r1", since=2)] == [3, 4]
     assert [(log.at, log.level, log.text) for log in store.runs.logs("r1", "a")] == [(10.5, logging.INFO, "hello")]
     decided = store.runs.decisions("r1")[0]
-    assert (decided.key, decided.at, decided.action, decided.by, decided.note) == ("a", 11.0, "resume", "me", "looks good")
+    assert (decided.key, decided.at, decided.action, decided.by, decided.note) == (
+        "a",
+        11.0,
+        "resume",
+        "me",
+        "looks good",
+    )
 
 
 def test_a_flood_of_lines_is_cut_with_a_notice(store: Store) -> None:
@@ -315,11 +334,22 @@ def test_the_flow_s_states_show_in_the_list_of_runs(store: Store) -> None:
     running, paused = Running(), Paused("Waits for approve.")
     running.at, paused.at = 1000.0, 1060.0
 
-    tell(recorder, (FLOW, running), ("a", Success(result=1)), ("m", Mapped(n_map_states=1)), ("m[0]", Success()), (FLOW, paused))
+    tell(
+        recorder,
+        (FLOW, running),
+        ("a", Success(result=1)),
+        ("m", Mapped(n_map_states=1)),
+        ("m[0]", Success()),
+        (FLOW, paused),
+    )
     recorder.close()
 
     summary = store.runs.summary("r1")
-    assert (summary.state, summary.message, dict(summary.counts)) == ("Paused", "Waits for approve.", {"Mapped": 1, "Success": 1})
+    assert (summary.state, summary.message, dict(summary.counts)) == (
+        "Paused",
+        "Waits for approve.",
+        {"Mapped": 1, "Success": 1},
+    )
     assert summary.started is not None
     assert summary.ended is not None
     assert (summary.started.timestamp(), summary.ended.timestamp()) == (1000.0, 1060.0)

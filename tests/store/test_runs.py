@@ -9,12 +9,12 @@ import threading
 import types
 
 import pytest
-from run_helpers import begin, tell
 
 from flowbook.engine.events import FLOW
 from flowbook.engine.state import Paused, Running, Success
 from flowbook.exceptions import RunClaimedError, StoreError, UnknownRunError
 from flowbook.store import RunRecord, Store
+from tests.store.run_helpers import begin, tell
 
 
 def test_a_run_gets_the_next_number_of_its_flow_in_its_project(store: Store) -> None:
@@ -143,7 +143,7 @@ def test_a_flow_that_cannot_be_kept_says_why(store: Store) -> None:
 def test_a_flow_is_kept_with_the_users_modules(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     module = types.ModuleType("users_own")
     module.__file__ = f"{tmp_path}/users_own.py"
-    exec("def double(x): return 2 * x", module.__dict__)  # noqa: S102
+    exec("def double(x): return 2 * x", module.__dict__)
     monkeypatch.setitem(sys.modules, "users_own", module)
 
     ref, why = store.runs.keep_flow(module.double)

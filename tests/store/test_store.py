@@ -8,11 +8,12 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from run_helpers import begin, tell
 
+from flowbook.engine.events import StateChanged
 from flowbook.engine.state import Success
 from flowbook.exceptions import StoreError
 from flowbook.store import Store, open_store
+from tests.store.run_helpers import begin, tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +93,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path, monkeypat
     if os.getuid() == 0:  # root may write anywhere
         monkeypatch.setattr(os, "access", lambda path, bits: not (path == home and bits & os.W_OK))
 
-    with pytest.raises(StoreError, match="can't be written to. Make it writable"):
+    with pytest.raises(StoreError, match=r"can't be written to\. Make it writable"):
         open_store()
 
 
@@ -126,7 +127,7 @@ def test_a_closed_store_says_so(store: Store) -> None:
 
     store.close()
 
-    for use in (lambda: store.values.put(2), lambda: store.values.load(ref), lambda: store.runs.list()):
+    for use in (lambda: store.values.put(2), lambda: store.values.load(ref), store.runs.list):
         with pytest.raises(StoreError, match="is closed"):
             use()
 
@@ -170,6 +171,4 @@ def test_a_folder_that_vanishes_is_said_and_does_not_end_the_run(tmp_path: Path)
 
 
 def _changed(seq: int, key: str, state: Success) -> object:
-    from flowbook.engine.events import StateChanged
-
     return StateChanged(seq, key, state)
