@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbformat
@@ -13,6 +12,7 @@ from tests.acceptance.lab import JupyterServer, running_server, without_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.acceptance.lab import Notebook
 
