@@ -1,7 +1,8 @@
 // Runs in the page before JupyterLab does: what the page object in lab.py asks of it.
 // `seen` holds every state that each task's node went through, also those between two looks.
 (() => {
-  const NODE = '[data-flowbook="panel"] [data-task][data-state]';
+  // The inspector and the rows of the table name a task's state as well, each in its own time.
+  const NODE = '[data-flowbook="panel"] [data-task][data-state]:not([data-flowbook], tr)';
   const current = () => window.jupyterapp?.shell?.currentWidget;
   const kernel = () => current()?.sessionContext?.session?.kernel;
   const running = new Set();
@@ -31,6 +32,10 @@
       notebook.deselectAll();
       notebook.activeCellIndex = lab.index(cell);
       track("notebook:run-cell");
+    },
+
+    rewrite(cell, source) {
+      current().content.widgets[lab.index(cell)].model.sharedModel.setSource(source);
     },
 
     runAll: () => track("notebook:run-all-cells"),

@@ -30,6 +30,8 @@ SCREENSHOTS = REPOSITORY / "artifacts" / "screenshots"
 WIDGETS = Path(__file__).with_name("lab.js")
 STARTED = "is running at:"
 PATIENCE_S = 30
+#: The inspector and the rows of the table name a task's state as well, each in its own time.
+NODE = "[data-task][data-state]:not([data-flowbook], tr)"
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 #: Every cell is in the page however far down it is, and nothing asks the world for news.
@@ -136,6 +138,10 @@ class Notebook:
         """Run a cell as Ctrl+Enter does, and return at once."""
         self.page.evaluate("cell => lab.runCell(cell)", cell)
 
+    def rewrite(self, cell: int | str, source: str) -> None:
+        """Write another text into a cell."""
+        self.page.evaluate("([cell, source]) => lab.rewrite(cell, source)", [cell, source])
+
     def run_all(self) -> None:
         """Run all cells, and return at once."""
         self.page.evaluate("lab.runAll()")
@@ -175,17 +181,24 @@ class Notebook:
 
     def node(self, key: str, cell: int | str | None = None) -> Locator:
         """Return the node of task `key` in a panel."""
-        return self.panel(cell).locator(f"[data-task={json.dumps(key)}][data-state]").first
+        return self.panel(cell).locator(f"{NODE}[data-task={json.dumps(key)}]").first
 
     def wait_state(self, key: str, state: str, cell: int | str | None = None) -> None:
         """Wait until the node of task `key` says `state`."""
-        chosen = f"[data-task={json.dumps(key)}][data-state={json.dumps(state)}]"
+        chosen = f"{NODE}[data-task={json.dumps(key)}][data-state={json.dumps(state)}]"
         self.panel(cell).locator(chosen).first.wait_for(state="attached")
 
     def wait_run(self, state: str, cell: int | str | None = None) -> None:
         """Wait until the panel says that its run is in `state`."""
         place = self.page if cell is None else self.output(cell)
         place.locator(f'[data-flowbook="panel"][data-state={json.dumps(state)}]').last.wait_for(state="attached")
+
+    def inspect(self, key: str, cell: int | str | None = None) -> Locator:
+        """Click the name on a task's node and return the inspector that then shows the task."""
+        self.node(key, cell).click(position={"x": 80, "y": 12})
+        inspector = self.panel(cell).locator('[data-flowbook="inspector"]')
+        inspector.get_by_text(key, exact=True).first.wait_for()
+        return inspector
 
     def control(self, action: str, task: str | None = None, cell: int | str | None = None) -> Locator:
         """Return the first control of an action, of one task or of the whole run, that is to be seen."""

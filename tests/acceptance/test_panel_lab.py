@@ -1,0 +1,203 @@
+"""A live panel of five nodes in JupyterLab: its states, its buttons, and its picture when the kernel is gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import nbformat
+import pytest
+
+from tests.acceptance.books import calls, counting, write_notebook
+from tests.acceptance.lab import JupyterServer, running_server, without_kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.acceptance.lab import Notebook
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(180)]
+
+TASKS = '''
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from flowbook import task, triggers
+
+
+def wait_for(name):
+    """Hold a task until the test lets it go, by making a file of that name."""
+    while not Path(name).exists():
+        time.sleep(0.01)
+
+
+@task
+def extract():
+    wait_for("extract.go")
+    return pd.DataFrame({"city": ["Lima", "Oslo"], "degrees": [18.5, 4.25]})
+
+
+@task
+def clean(frame):
+    return frame.sort_values("degrees")
+
+
+@task
+def count(frame):
+    return len(frame)
+
+
+@task(trigger=triggers.manual_only)
+def approve(frame, rows):
+    return True
+
+
+@task
+def publish(frame):
+    return frame.to_csv()
+'''
+FLOW = """
+%%flow weather --executor threads
+raw = extract()
+tidy = clean(raw)
+rows = count(raw)
+approved = approve(tidy, rows)
+publish(tidy, upstream_tasks=[approved])
+"""
+BUSY = "wait_for('busy.go'); print('no longer busy')"
+CELLS = {"extension": "%load_ext flowbook", "tasks": TASKS, "flow": FLOW, "busy": BUSY}
+KEYS = ["extract", "clean", "count", "approve", "publish"]
+SAVED_AT_MOST = 100_000
+
+
+@pytest.fixture
+def jupyter_server(tmp_path: Path) -> Iterator[JupyterServer]:
+    """Return a server of each test's own, since what one test records another must not see."""
+    with running_server(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def weather(jupyter_server: JupyterServer) -> str:
+    plain = write_notebook(jupyter_server.folder / "plain.ipynb", CELLS)
+    return counting(plain, jupyter_server.folder / "weather.ipynb").name
+
+
+@pytest.fixture
+def let_go(jupyter_server: JupyterServer) -> Callable[[str], None]:
+    """Return what lets a held task, or the busy cell, go on."""
+    return lambda name: (jupyter_server.folder / f"{name}.go").touch()
+
+
+def test_five_nodes_are_drawn_at_once_and_coloured_while_they_run(
+    open_notebook: Callable[..., Notebook], weather: str, let_go: Callable[[str], None]
+) -> None:
+    notebook = open_notebook(weather)
+
+    for cell in ("extension", "tasks", "flow"):
+        notebook.run_cell(cell)
+    notebook.wait_state("extract", "Running")
+    drawn = {key: notebook.node(key).get_attribute("data-state") for key in KEYS}
+    notebook.wait_idle()
+    let_go("extract")
+    notebook.wait_run("Paused")
+
+    assert drawn == {
+        "extract": "Running",
+        "clean": "Pending",
+        "count": "Pending",
+        "approve": "Pending",
+        "publish": "Pending",
+    }
+    seen = notebook.seen_states()
+    assert set(seen) == set(KEYS)
+    assert seen["extract"][-2:] == ["Running", "Success"]
+    assert [seen["clean"][-1], seen["count"][-1]] == ["Success", "Success"]
+    assert (seen["approve"][-1], seen["publish"]) == ("Paused", ["Pending"])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_panel_is_to_be_seen_in_both_themes(
+    open_notebook: Callable[..., Notebook], weather: str, let_go: Callable[[str], None], theme: str
+) -> None:
+    notebook = open_notebook(weather, theme=theme)
+    let_go("extract")
+
+    notebook.run_all()
+    notebook.wait_state("approve", "Paused")
+    picture = notebook.screenshot(f"panel-five-{theme}", of=notebook.panel())
+    let_go("busy")
+    notebook.wait_idle()
+
+    assert notebook.panel().get_attribute("data-flow") == "weather"
+    assert all("Success" in notebook.node(key).inner_text() for key in ("extract", "clean", "count"))
+    assert picture.stat().st_size > 5_000
+
+
+def test_a_click_on_resume_is_taken_while_another_cell_runs(
+    open_notebook: Callable[..., Notebook], weather: str, let_go: Callable[[str], None], jupyter_server: JupyterServer
+) -> None:
+    notebook = open_notebook(weather)
+    let_go("extract")
+    for cell in ("extension", "tasks", "flow"):
+        notebook.run_cell(cell)
+    notebook.wait_state("approve", "Paused")
+    notebook.wait_idle()
+    before = calls(jupyter_server.folder)
+
+    notebook.run_cell("busy")
+    notebook.click("resume", "approve")
+    notebook.wait_state("publish", "Success")
+    said_while_busy = notebook.output_text("busy")
+    let_go("busy")
+    notebook.wait_idle()
+
+    assert before == {"extract": 1, "clean": 1, "count": 1}
+    assert calls(jupyter_server.folder) - before == {"approve": 1, "publish": 1}
+    assert said_while_busy == ""
+    assert notebook.output_text("busy") == "no longer busy"
+    assert notebook.panel().get_attribute("data-state") == "Success"
+
+
+def test_two_clicks_on_resume_are_one(
+    open_notebook: Callable[..., Notebook], weather: str, let_go: Callable[[str], None], jupyter_server: JupyterServer
+) -> None:
+    notebook = open_notebook(weather)
+    let_go("extract")
+    for cell in ("extension", "tasks", "flow"):
+        notebook.run_cell(cell)
+    notebook.wait_state("approve", "Paused")
+    notebook.wait_idle()
+
+    notebook.control("resume", "approve").dblclick()
+    notebook.wait_run("Success")
+    notebook.wait_idle()
+
+    assert calls(jupyter_server.folder) == dict.fromkeys(KEYS, 1)
+
+
+def test_the_saved_notebook_is_small_and_shows_the_graph_without_a_kernel(
+    open_notebook: Callable[..., Notebook], weather: str, let_go: Callable[[str], None], jupyter_server: JupyterServer
+) -> None:
+    notebook = open_notebook(weather)
+    let_go("extract")
+    let_go("busy")
+    notebook.run_all()
+    notebook.wait_state("approve", "Paused")
+    notebook.wait_idle()
+    notebook.click("resume", "approve")
+    notebook.wait_run("Success")
+    notebook.wait_idle()
+    saved = notebook.save()
+
+    copy = without_kernel(saved)
+    reopened = open_notebook(copy.relative_to(jupyter_server.folder).as_posix(), kernel=False)
+
+    assert saved.stat().st_size < SAVED_AT_MOST
+    assert "flowbook: weather" in str(nbformat.read(saved, as_version=4).cells[2].outputs)
+    picture = reopened.output("flow").locator('[alt^="flowbook: weather"], [aria-label^="flowbook: weather"]').first
+    picture.wait_for()
+    reopened.screenshot("panel-five-without-a-kernel")
+    assert picture.bounding_box()["width"] > 200
