@@ -99,8 +99,10 @@ def is_mine(file: str) -> bool:
 def _formatted(error: BaseException) -> str:
     if isinstance(error, RemoteError):
         return error.formatted
+    #: From another process, the traceback there comes as text, on a stand-in that is the cause.
+    before = f"{error.__cause__.formatted}\n" if isinstance(error.__cause__, RemoteError) else ""
     try:
-        return "".join(traceback.format_exception(error))
+        return before + "".join(traceback.format_exception(error))
     except Exception as exc:  # noqa: BLE001  # a user's exception may not like being shown
         return f"{type(error).__name__} (its traceback can't be shown: {type(exc).__name__})"
 

@@ -132,6 +132,7 @@ class Panel(anywidget.AnyWidget):
         self._refreshing: set[str] = set()
         #: The Paused states that were resumed, by key: a second click finds the same one.
         self._resumed: dict[str, State] = {}
+        self._is_over = False
         self._unsubscribe = self._attach(run)
         super().__init__(
             _esm=code.esm, _css=code.css, parts=dict(code.parts), graph=self._graph_plain(), snapshot=self._snapshot()
@@ -186,7 +187,10 @@ class Panel(anywidget.AnyWidget):
         return self._feed.drain(timeout_s)
 
     def close(self) -> None:
-        """Send what is left, end the threads and take the widget away."""
+        """Send what is left, end the threads and take the widget away. Doing so twice is once."""
+        if self._is_over:
+            return
+        self._is_over = True
         self._unsubscribe()
         self._worker.close()
         self._feed.close()

@@ -137,7 +137,7 @@ def why(  # noqa: PLR0911  # a table of states
         case TriggerFailed():
             return [["Why it did not run", _trigger_reason(spec, states)]]
         case Skipped():
-            return [["Why it was skipped", _sentence(_skip_note(spec, state, states) or "its task asked for it")]]
+            return [["Why it was skipped", f"{_skip_note(spec, state, states) or 'Its task asked for it'}."]]
         case Retrying():
             return _why_retrying(spec, state, attempt, now)
         case Paused():
