@@ -112,10 +112,10 @@ def svg(  # noqa: PLR0913  # one picture, its options by keyword
 
 
 def alt_text(graph: Graph, views: Mapping[str, NodeView], *, state: str = "", caption: str = "") -> str:
-    """Return the picture in words, e.g. "delays: Paused. 18 Success, 1 Paused."; the panel finds it by them."""
+    """Return the picture in words, e.g. "flowbook: delays: Paused. 18 Success, 1 Paused."; the panel finds it by them."""
     counts = counts_of(graph, views)
     told = ", ".join(f"{count} {name}" for name, count in counts.items())
-    head = f"{graph.name}: {state}." if state else f"{graph.name}."
+    head = f"flowbook: {graph.name}: {state}." if state else f"flowbook: {graph.name}:"
     return " ".join(part for part in (head, f"{told}." if told else "", caption) if part)
 
 

@@ -115,7 +115,7 @@ def test_the_alternative_text_says_the_state_and_the_counts_with_children(delays
 
     told = alt_text(delays, views, state="Paused", caption="approve waits for you")
 
-    assert told == "delays: Paused. 21 Success, 1 Paused. approve waits for you"
+    assert told == "flowbook: delays: Paused. 21 Success, 1 Paused. approve waits for you"
     text = svg(delays, layout(delays), views, standalone=True, state="Paused", caption="approve waits for you")
     root = ET.fromstring(text)
     assert root.get("aria-label") == told

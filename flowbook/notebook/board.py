@@ -1,0 +1,310 @@
+"""Folds a run's events into what its panel shows, a constant amount of work for each.
+
+Children of mapped tasks are counted as they change: nothing ever passes over all of them. Takes no care of threads; the
+feed does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowbook.engine.events import FLOW, Decided, StateChanged
+from flowbook.engine.state import Cached, Mapped, Retrying, Running, Scheduled, State
+from flowbook.notebook import words
+from flowbook.notebook.view_model import TaskView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from flowbook.engine.events import Event
+    from flowbook.engine.graph import Graph, TaskSpec
+
+__all__ = ["MOST_CHILDREN", "Board", "fold"]
+
+#: Of each mapped task, at most so many children are shown by themselves.
+MOST_CHILDREN = 50
+
+#: Numbers below every event's: nothing was told; it was so when we came.
+_NEVER, _BEFORE = -2, -1
+_NOTABLE = frozenset({"Failed", "TimedOut", "ValidationFailed", "Crashed", "Retrying", "Paused"})
+_GOING = ("Running", "Cancelling", "Looped")
+_COMING = ("Submitted", "Resume", "Queued", "Scheduled", "Pending")
+#: Once nothing goes on: the first of these that any child is in names the whole.
+_PRECEDENCE = (
+    "Retrying",
+    "Paused",
+    "Failed",
+    "TimedOut",
+    "ValidationFailed",
+    "Crashed",
+    "TriggerFailed",
+    "Cancelled",
+)
+
+
+def fold(counts: Mapping[str, int]) -> str:
+    """Return the state of a mapped task whose children are in these states.
+
+    Something runs, or some are done and others yet to come: Running. Else Retrying, Paused, then the first kind of
+    failure. All in one state: that. Nothing but good ends: Success.
+    """
+    present = [name for name, count in counts.items() if count]
+    if any(name in _GOING for name in present):
+        return "Running"
+    coming = [name for name in present if name in _COMING]
+    if coming and len(coming) < len(present) and not {"Retrying", "Paused"} & set(present):
+        return "Running"
+    for name in _PRECEDENCE:
+        if name in present:
+            return name
+    if coming:
+        return next(name for name in _COMING if name in coming)
+    return present[0] if len(present) == 1 and present[0] != "Mapped" else "Success"
+
+
+class _Facts:
+    """What is known of one task or child."""
+
+    __slots__ = ("made", "running_at", "seq", "state")
+
+    def __init__(self) -> None:
+        self.state: State | None = None
+        self.seq = _NEVER
+        self.running_at: float | None = None
+        #: Attempts that were made and failed.
+        self.made = 0
+
+    def take(self, seq: int, state: State) -> None:
+        self.seq = seq
+        self.state = state
+        if isinstance(state, Retrying):
+            self.made = state.run_count
+        if type(state) is Running:
+            self.running_at = state.at
+        elif state.is_pending():
+            self.running_at = None
+
+    @property
+    def duration_s(self) -> float | None:
+        if self.state is None or self.running_at is None or not self.state.is_finished():
+            return None
+        return max(0.0, self.state.at - self.running_at)
+
+
+class _Children:
+    """The children of one mapped task, counted by state."""
+
+    def __init__(self) -> None:
+        #: Index to the name of its state and the number of the event that told it.
+        self.states: dict[str, tuple[str, int]] = {}
+        self.counts: dict[str, int] = {}
+        self.width: int | None = None
+        self.first_at: float | None = None
+        self.last_at: float | None = None
+        #: Those shown by themselves, and those for which there was no room; both in order of appearance.
+        self.shown: dict[str, _Facts] = {}
+        self.waiting: dict[str, _Facts] = {}
+
+    def take(self, key: str, seq: int, state: State) -> list[str]:
+        """Note a child's state; return the keys of the children whose own view changes."""
+        name = type(state).__name__
+        before, at = self.states.get(key, ("", _NEVER))
+        if seq <= at:
+            return []
+        if before:
+            self.counts[before] -= 1
+        self.counts[name] = self.counts.get(name, 0) + 1
+        self.states[key] = (name, seq)
+        if isinstance(state, Running):
+            self.first_at = state.at if self.first_at is None else min(self.first_at, state.at)
+        self.last_at = state.at if self.last_at is None else max(self.last_at, state.at)
+        return self._show(key, seq, state, is_notable=name in _NOTABLE)
+
+    def _show(self, key: str, seq: int, state: State, *, is_notable: bool) -> list[str]:
+        facts = self.shown.get(key) or self.waiting.get(key)
+        if facts is None:
+            if not is_notable:
+                return []
+            facts = _Facts()
+            (self.shown if len(self.shown) < MOST_CHILDREN else self.waiting)[key] = facts
+        facts.take(seq, state)
+        if key in self.waiting:
+            if not is_notable:
+                del self.waiting[key]
+            return []
+        return [key]
+
+    def spread(self) -> dict[str, int]:
+        """Return how many children are in each state, those not heard of included."""
+        counts = {name: count for name, count in self.counts.items() if count}
+        missing = (self.width or 0) - len(self.states)
+        if missing > 0:
+            counts["Pending"] = counts.get("Pending", 0) + missing
+        return counts
+
+    def settle(self) -> None:
+        """Make room: forget children that are no longer notable."""
+        for key in [key for key in self.shown if self.states[key][0] not in _NOTABLE]:
+            del self.shown[key]
+        while self.waiting and len(self.shown) < MOST_CHILDREN:
+            key = next(iter(self.waiting))
+            self.shown[key] = self.waiting.pop(key)
+
+
+class Board:
+    """What is known of a run.
+
+    Args:
+        graph: the run's graph.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.flow_state: State | None = None
+        self._facts = {key: _Facts() for key in graph.specs}
+        self._children: dict[str, _Children] = {key: _Children() for key, spec in graph.specs.items() if spec.is_mapped}
+        self._flow_seq = _NEVER
+        self._decisions: dict[str, dict[int, Decided]] = {}
+
+    def load(self, events: Iterable[Event], states: Mapping[str, State]) -> None:
+        """Take what happened before: events where they are known, else the newest states."""
+        for event in events:
+            self.apply(event)
+        for key, state in list(states.items()):
+            if self.state(key) is None:
+                self.apply(StateChanged(_BEFORE, key, state))
+
+    def apply(self, event: Event) -> tuple[str, ...]:
+        """Take one event; return the keys whose view changes (`FLOW` for the run's own). Older ones change none."""
+        if isinstance(event, Decided):
+            self._decisions.setdefault(event.key, {})[event.seq] = event
+            return (event.key,) if event.key in self._facts else ()
+        if not isinstance(event, StateChanged):
+            return ()
+        key = event.key
+        if key == FLOW:
+            return self._apply_flow(event)
+        facts = self._facts.get(key)
+        if facts is not None:
+            if event.seq <= facts.seq:
+                return ()
+            facts.take(event.seq, event.state)
+            if key in self._children and isinstance(event.state, Mapped):
+                self._widen(key, event.state)
+            return (key,)
+        parent = self.parent(key)
+        return (parent, *self._children[parent].take(key, event.seq, event.state)) if parent is not None else ()
+
+    def parent(self, key: str) -> str | None:
+        """Return the mapped task that child `key` is of; None if it is no child."""
+        at = key.rfind("[")
+        parent = key[:at] if at > 0 and key.endswith("]") and key[at + 1 : -1].isdigit() else None
+        return parent if parent in self._children else None
+
+    def state(self, key: str) -> State | None:
+        """Return the newest state of a task, or of a child that is shown; None if nothing was told."""
+        if key == FLOW:
+            return self.flow_state
+        facts = self._find(key)
+        return facts.state if facts is not None else None
+
+    def task(self, key: str, now: float) -> TaskView:
+        """Return what is shown of a task or a child."""
+        parent = self.parent(key) if key not in self._facts else None
+        spec = self.graph.specs[parent or key]
+        facts = self._find(key) or _Facts()
+        children = self._children.get(key)
+        if children is not None and (children.width is not None or children.states):
+            return self._mapped(spec, facts, children, now)
+        return _view(spec, facts, self.state, now)
+
+    def tasks(self, now: float) -> dict[str, TaskView]:
+        """Return the views of all tasks and of the children that are shown by themselves."""
+        views = {key: self.task(key, now) for key in self.graph.specs}
+        for children in self._children.values():
+            children.settle()
+            views.update((key, self.task(key, now)) for key in children.shown)
+        return views
+
+    def child(self, key: str, state: State, now: float) -> TaskView:
+        """Return what is shown of a child that is not shown by itself, from its state alone."""
+        facts = _Facts()
+        facts.take(_BEFORE, state)
+        return _view(self.graph.specs[self.parent(key) or key], facts, self.state, now)
+
+    def decisions(self, key: str) -> list[Decided]:
+        """Return what persons decided about a task, or about the whole run."""
+        return sorted([*self._decisions.get(key, {}).values()], key=lambda event: event.seq)
+
+    def attempt(self, key: str) -> int:
+        """Return which attempt a task is at, or will make next."""
+        facts = self._find(key)
+        return facts.made + 1 if facts is not None else 1
+
+    def _apply_flow(self, event: StateChanged) -> tuple[str, ...]:
+        if event.seq <= self._flow_seq:
+            return ()
+        self._flow_seq = event.seq
+        self.flow_state = event.state
+        return (FLOW,)
+
+    def _widen(self, key: str, state: Mapped) -> None:
+        children = self._children[key]
+        children.width = state.n_map_states
+        if state.map_states and not children.states:
+            # A run from the store, whose children were not told one by one.
+            for index, child in enumerate(state.map_states):
+                children.take(f"{key}[{index}]", _BEFORE, child)
+
+    def _find(self, key: str) -> _Facts | None:
+        facts = self._facts.get(key)
+        if facts is not None:
+            return facts
+        parent = self.parent(key)
+        if parent is None:
+            return None
+        children = self._children[parent]
+        return children.shown.get(key) or children.waiting.get(key)
+
+    def _mapped(self, spec: TaskSpec, facts: _Facts, children: _Children, now: float) -> TaskView:
+        counts = children.spread()
+        name = fold(counts)
+        own = facts.state
+        is_over = all(name not in (*_GOING, *_COMING, "Retrying", "Paused") for name in counts)
+        since = children.first_at if children.first_at is not None else (own.at if own is not None else None)
+        took = None
+        if is_over and children.first_at is not None and children.last_at is not None:
+            took = children.last_at - children.first_at
+        view = _view(spec, facts, self.state, now)
+        return TaskView(
+            state=name,
+            message=view.message,
+            since=children.last_at if is_over and children.last_at is not None else since,
+            duration_s=took,
+            attempt=view.attempt,
+            max_attempts=view.max_attempts,
+            width=children.width if children.width is not None else len(children.states),
+            counts=counts,
+        )
+
+
+def _view(spec: TaskSpec, facts: _Facts, states: Callable[[str], State | None], now: float) -> TaskView:
+    state = facts.state
+    most = spec.retry.max_retries + 1 if spec.retry is not None else 1
+    if state is None:
+        return TaskView(state="Pending", max_attempts=most)
+    attempt = facts.made + 1
+    start = state.start_time if isinstance(state, Scheduled) and not state.is_queued() else None
+    created = state.created if isinstance(state, Cached) else None
+    return TaskView(
+        state=type(state).__name__,
+        message=words.shorten(state.message or "", 500),
+        since=facts.running_at if isinstance(state, Running) and facts.running_at is not None else state.at,
+        duration_s=facts.duration_s,
+        attempt=min(attempt, most),
+        max_attempts=most,
+        due=start.timestamp() if start is not None else None,
+        note=words.note(spec, state, attempt, states, now),
+        stale=isinstance(state, Cached) and state.stale_code,
+        created=created.timestamp() if created is not None else None,
+    )

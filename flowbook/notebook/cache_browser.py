@@ -1,0 +1,252 @@
+"""The cache browser: a widget that goes back in time over kept outputs, and shows frames as they were."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import anywidget
+import traitlets
+
+from flowbook.engine.graph import Graph
+from flowbook.notebook import words
+from flowbook.notebook.assets import Assets, read_assets
+from flowbook.notebook.board import Board
+from flowbook.notebook.feed import Feed
+from flowbook.notebook.shown import identifier, page_request
+from flowbook.notebook.worker import Command, RefusedError, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from flowbook.notebook.ports import CacheLike, EntryLike, ValuesLike
+    from flowbook.notebook.shown import Turns
+
+__all__ = ["MOST_ENTRIES", "CacheBrowser"]
+
+#: The newest so many entries are shown; the rest is reached by filters.
+MOST_ENTRIES = 500
+_FOREVER = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
+
+
+class CacheBrowser(anywidget.AnyWidget):
+    """Shows the entries of a cache.
+
+    Args:
+        cache: the index.
+        values: where the values are.
+        assign: writes a value into the user's namespace under the wanted name, or one like it; returns the chosen name.
+        task: begin with this task's entries.
+        at: begin at this moment (aware); now by default.
+        assets: the views' code.
+        pager: makes something that turns the pages of a value.
+        now: seconds since the epoch.
+        is_started: whether to begin at once; a test may do the threads' work by itself.
+    """
+
+    _esm = traitlets.Unicode().tag(sync=True)
+    _css = traitlets.Unicode().tag(sync=True)
+    parts = traitlets.Dict().tag(sync=True)
+    snapshot = traitlets.Dict().tag(sync=True)
+
+    _reads: ClassVar[frozenset[str]] = frozenset({"as-of", "filter", "select", "page"})
+
+    def __init__(  # noqa: PLR0913  # its surroundings, by keyword
+        self,
+        cache: CacheLike,
+        values: ValuesLike,
+        *,
+        assign: Callable[[str, object], str] | None = None,
+        task: str | None = None,
+        at: dt.datetime | None = None,
+        assets: Assets | None = None,
+        pager: Callable[[object], Turns] | None = None,
+        now: Callable[[], float] = time.time,
+        is_started: bool = True,
+    ) -> None:
+        code = assets or read_assets("cache")
+        self._cache = cache
+        self._values = values
+        self._assign = assign
+        self._pager = pager or _turns
+        self._now = now
+        self._at = at.timestamp() if at is not None else None
+        self._filter: dict[str, str] = {"task": task} if task else {}
+        self._selected: str | None = None
+        self._open: tuple[str, Turns] | None = None
+        #: Types are noted beside the values; an entry never changes its own.
+        self._types: dict[str, str] = {}
+        handlers = {
+            "as-of": self._on_as_of,
+            "filter": self._on_filter,
+            "select": self._on_select,
+            "page": self._on_page,
+            "to-variable": self._on_to_variable,
+        }
+        #: A feed without a run: it sends in order, in the context of the newest `hello`.
+        self._outbox = Feed(self._say, Board(Graph("", {}, {}, (), ())))
+        self._worker = Worker(self._outbox.post, handlers, self._reads)
+        super().__init__(_esm=code.esm, _css=code.css, parts=dict(code.parts), snapshot=self._look())
+        self.on_msg(self._heard)
+        if is_started:
+            self._outbox.start()
+            self._worker.start()
+
+    def close(self) -> None:
+        """End the threads and take the widget away."""
+        self._worker.close()
+        self._outbox.close()
+        super().close()
+
+    def _heard(self, _widget: object, content: object, _buffers: object) -> None:
+        if isinstance(content, dict) and content.get("type") == "hello":
+            self._outbox.hello()
+            self._outbox.post({"type": "ack", "id": content.get("id"), "ok": True, "text": ""})
+            self._worker.call(self._refresh)
+            return
+        self._worker.take(content)
+
+    def _say(self, message: dict[str, Any]) -> None:
+        self.send(message)
+
+    def _on_as_of(self, command: Command) -> str:
+        at = command.get("at")
+        if at is not None and (not isinstance(at, (int, float)) or isinstance(at, bool)):
+            msg = f"A moment is a number of seconds since 1970, or null for now, not {at!r}."
+            raise RefusedError(msg)
+        self._at = float(at) if at is not None else None
+        self._refresh()
+        return ""
+
+    def _on_filter(self, command: Command) -> str:
+        names = ("flow", "task", "kind", "parameters")
+        self._filter = {name: str(command[name]) for name in names if command.get(name)}
+        self._refresh()
+        return ""
+
+    def _on_select(self, command: Command) -> str:
+        entry = command.get("entry")
+        if entry is not None:
+            self._entry(entry)
+        self._selected = entry
+        self._refresh()
+        return ""
+
+    def _on_page(self, command: Command) -> str:
+        source = command.get("source")
+        entry = self._entry(source.get("entry") if isinstance(source, dict) else None)
+        page = self._turns(entry).page(**page_request(command))
+        self._outbox.post({"type": "page", "id": command["id"], "frame": page})
+        return ""
+
+    def _on_to_variable(self, command: Command) -> str:
+        if self._assign is None:
+            msg = "There is no namespace to write to here. Take the value through flowbook.cache."
+            raise RefusedError(msg)
+        entry = self._entry(command.get("entry"))
+        return f"Now in the variable {self._assign(identifier(entry.task), self._values.load(entry.ref))}."
+
+    def _entry(self, entry_id: object) -> EntryLike:
+        found = next((entry for entry in self._cache.entries() if entry.id == entry_id), None)
+        if found is None:
+            msg = f"The cache has no entry {words.shorten(str(entry_id), 80)!r} any more."
+            raise RefusedError(msg)
+        return found
+
+    def _turns(self, entry: EntryLike) -> Turns:
+        if self._open is None or self._open[0] != entry.id:
+            self._open = (entry.id, self._pager(self._values.load(entry.ref)))
+        return self._open[1]
+
+    def _refresh(self) -> None:
+        """Send what is to be seen now, and keep it for views that open later."""
+        snapshot = self._look()
+        self._outbox.post({"type": "snapshot", **snapshot})
+        self._outbox.call(lambda: self.set_trait("snapshot", {**snapshot, "page": None}))
+
+    def _look(self) -> dict[str, Any]:
+        now = self._now()
+        at = self._at if self._at is not None else now
+        everything = sorted(self._cache.entries(), key=lambda entry: entry.created)
+        chosen = [entry for entry in everything if self._fits(entry)]
+        shown = [self._shown(entry, at) for entry in chosen[-MOST_ENTRIES:]]
+        selected = self._selected if any(entry["id"] == self._selected for entry in shown) else None
+        return {
+            "version": 1,
+            "at": at,
+            "now": now,
+            "first": everything[0].created.timestamp() if everything else now,
+            "entries": shown[::-1],
+            "filters": {
+                "flows": _distinct(entry.flow for entry in everything),
+                "tasks": _distinct(entry.task for entry in everything),
+                "types": _distinct(self._type(entry) for entry in everything[-MOST_ENTRIES:]),
+            },
+            "selected": selected,
+            "page": self._page_of(selected) if selected is not None else None,
+        }
+
+    def _fits(self, entry: EntryLike) -> bool:
+        wanted = self._filter
+        return (
+            wanted.get("flow", entry.flow) == entry.flow
+            and wanted.get("task", entry.task) == entry.task
+            and ("kind" not in wanted or wanted["kind"] == self._type(entry))
+            and wanted.get("parameters", "").lower() in _parameters(entry.parameters).lower()
+        )
+
+    def _shown(self, entry: EntryLike, at: float) -> dict[str, Any]:
+        created = entry.created.timestamp()
+        expires = entry.expires.timestamp() if entry.expires is not None and entry.expires < _FOREVER else None
+        return {
+            "id": entry.id,
+            "flow": entry.flow,
+            "task": entry.task,
+            "parameters": _parameters(entry.parameters),
+            "size_bytes": entry.ref.size_bytes,
+            "size": _size(entry.ref.size_bytes),
+            "uses": entry.uses,
+            "created": created,
+            "expires": expires,
+            "valid": created <= at and (expires is None or at < expires),
+            "type": self._type(entry),
+            "run": entry.run_id or "",
+        }
+
+    def _type(self, entry: EntryLike) -> str:
+        if entry.id not in self._types:
+            noted = self._values.preview(entry.ref)
+            self._types[entry.id] = str((noted or {}).get("type") or "")
+        return self._types[entry.id]
+
+    def _page_of(self, entry_id: str) -> Mapping[str, Any] | None:
+        """Return the first page of an entry's frame as it was noted when it was kept: nothing is loaded for a look."""
+        noted = self._values.preview(self._entry(entry_id).ref)
+        page: Mapping[str, Any] | None = (noted or {}).get("page")
+        return page
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    return sorted({name for name in names if name})
+
+
+def _parameters(parameters: Mapping[str, object] | None) -> str:
+    """Return the parameters as one line: "origin JFK, month 7"."""
+    parts = (f"{name} {words.parameter_text(value)}" for name, value in (parameters or {}).items())
+    return words.shorten(", ".join(parts), 200)
+
+
+def _size(size_bytes: int) -> str:
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:  # noqa: PLR2004  # would round to 1000
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"  # noqa: PLR2004
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _turns(value: object) -> Turns:
+    from flowbook.results.preview import FramePager  # noqa: PLC0415  # loads pandas
+
+    return FramePager(value)

@@ -1,0 +1,145 @@
+"""A failed task's exception as the inspector shows it: the user's own lines first.
+
+Reads source lines through `linecache`, so that notebook cells work; asks nothing else. Takes exceptions as they are,
+and those that came home from another process as text.
+"""
+
+from __future__ import annotations
+
+import linecache
+import re
+import site
+import sysconfig
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowbook.engine.state import RemoteError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["ErrorView", "FrameView", "describe_error", "is_mine"]
+
+_AROUND = 3
+_MOST_FRAMES = 40
+_MESSAGE_LENGTH, _TEXT_LENGTH, _LINE_LENGTH = 2000, 50_000, 400
+_OUTSIDE = tuple(
+    str(Path(folder).resolve())
+    for folder in {
+        sysconfig.get_path("stdlib"),
+        sysconfig.get_path("platstdlib"),
+        sysconfig.get_path("purelib"),
+        sysconfig.get_path("platlib"),
+        *(site.getsitepackages() if hasattr(site, "getsitepackages") else ()),
+        str(Path(__file__).parent.parent),
+    }
+)
+#: A frame's head in a formatted traceback, whatever Python wrote it.
+_HEAD = re.compile(r'^ +(?:\| +)?File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$', re.MULTILINE)
+_CELL = re.compile(r"ipykernel_\d+[\\/]|^<ipython-input-(?P<number>\d+)-")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameView:
+    """A place in the code: `lines` are (number, text, is the failing one)."""
+
+    where: str
+    mine: bool
+    lines: tuple[tuple[int, str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorView:
+    """An exception: its type and message, frames (the user's first, the failing one foremost), and the whole text."""
+
+    type: str
+    message: str
+    frames: tuple[FrameView, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    file: str
+    line: int
+    function: str
+
+
+def describe_error(error: BaseException, cell_name: Callable[[str], str | None] | None = None) -> ErrorView:
+    """Return what the inspector shows of `error`.
+
+    Args:
+        error: as it was raised, or a stand-in with the text of its traceback.
+        cell_name: gives "In [4]" for the file name of a notebook's cell, None for another file.
+    """
+    text = _formatted(error)
+    places = _places(error, text)
+    name_of = cell_name or (lambda _: None)
+    frames = [_frame(place, name_of) for place in reversed(places[-_MOST_FRAMES:])]
+    ordered = [frame for frame in frames if frame.mine] + [frame for frame in frames if not frame.mine]
+    if isinstance(error, RemoteError):
+        kind, message = error.type_name, error.message
+    else:
+        kind, message = type(error).__name__, _message(error)
+    return ErrorView(kind, message[:_MESSAGE_LENGTH], tuple(ordered), text[-_TEXT_LENGTH:])
+
+
+def is_mine(file: str) -> bool:
+    """Return whether `file` is the user's: not the standard library, an installed package, or flowbook."""
+    if _CELL.search(file):
+        return True
+    if file.startswith("<"):
+        return False
+    path = str(Path(file).resolve())
+    return "site-packages" not in path and "dist-packages" not in path and not path.startswith(_OUTSIDE)
+
+
+def _formatted(error: BaseException) -> str:
+    if isinstance(error, RemoteError):
+        return error.formatted
+    #: From another process, the traceback there comes as text, on a stand-in that is the cause.
+    before = f"{error.__cause__.formatted}\n" if isinstance(error.__cause__, RemoteError) else ""
+    try:
+        return before + "".join(traceback.format_exception(error))
+    except Exception as exc:  # noqa: BLE001  # a user's exception may not like being shown
+        return f"{type(error).__name__} (its traceback can't be shown: {type(exc).__name__})"
+
+
+def _places(error: BaseException, text: str) -> list[_Place]:
+    """Return where it went wrong, outermost first: from the frames, else from the text that came with it."""
+    if error.__traceback__ is not None:
+        summary = traceback.extract_tb(error.__traceback__)
+        own = [_Place(frame.filename, frame.lineno or 0, frame.name) for frame in summary]
+        if any(is_mine(place.file) for place in own) or not isinstance(error.__cause__, BaseException):
+            return own
+    #: From another process: its cause, or the stand-in itself, holds the traceback there as text.
+    return [_Place(found["file"], int(found["line"]), found["function"]) for found in _HEAD.finditer(text)]
+
+
+def _frame(place: _Place, cell_name: Callable[[str], str | None]) -> FrameView:
+    cell = cell_name(place.file) or _numbered(place.file)
+    where = f"{cell or place.file}, line {place.line}, in {place.function}"
+    return FrameView(where, is_mine(place.file) or cell is not None, _lines(place))
+
+
+def _numbered(file: str) -> str | None:
+    """Return the cell's name where its number is part of the file name, as old kernels have it."""
+    found = _CELL.search(file)
+    return f"In [{found['number']}]" if found and found["number"] else None
+
+
+def _lines(place: _Place) -> tuple[tuple[int, str, bool], ...]:
+    source = linecache.getlines(place.file)
+    first = max(1, place.line - _AROUND)
+    last = min(len(source), place.line + _AROUND - 1)
+    numbers = range(first, last + 1) if place.line <= len(source) else ()
+    return tuple((n, source[n - 1].rstrip("\n")[:_LINE_LENGTH], n == place.line) for n in numbers)
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as exc:  # noqa: BLE001  # a user's __str__ may raise
+        return f"(its message can't be shown: {type(exc).__name__})"

@@ -1,0 +1,211 @@
+"""Carries a run's changes to the views: coalesced, numbered, from one thread, in the context that the views answer on.
+
+Front ends send their messages over a subshell, and the kernel answers on the shell of whoever sent last in this
+context. So the sender works inside the context of the newest `hello`; else what it sends waits for the running cell.
+Changes are put together last-wins, 25 times a second, the first at once; other messages go out in order, without delay.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from flowbook.engine.events import FLOW, Logged
+from flowbook.notebook.view_model import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowbook.engine.events import Event
+    from flowbook.notebook.board import Board
+
+__all__ = ["INTERVAL_S", "Feed", "Message"]
+
+INTERVAL_S = 0.04
+
+Message = dict[str, Any]
+_logger = logging.getLogger("flowbook.notebook")
+
+
+class Feed:
+    """An `EventSink` that sends what changed.
+
+    Args:
+        send: sends one message to the views; called in the sender's thread only.
+        board: folds the events.
+        run_view: gives RUN, as plain data, when it changed.
+        on_changed: told the keys that a patch was about, and those that logged; must return at once.
+        clock: seconds, for the rhythm.
+        now: seconds since the epoch, for the times that are shown.
+
+    `start` begins the thread; without it, `step` does its work once (that is how it is tested). Thread-safe.
+    """
+
+    def __init__(  # noqa: PLR0913  # its ports, all by keyword but the first two
+        self,
+        send: Callable[[Message], object],
+        board: Board,
+        *,
+        run_view: Callable[[], Message | None] = lambda: None,
+        on_changed: Callable[[set[str]], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._send = send
+        self._board = board
+        self._run_view = run_view
+        self._on_changed = on_changed
+        self._clock = clock
+        self._now = now
+        self._lock = threading.RLock()
+        self._wake = threading.Event()
+        self._dirty: dict[str, None] = {}
+        self._logged: set[str] = set()
+        self._outbox: deque[Callable[[], None]] = deque()
+        self._context = contextvars.copy_context()
+        self._last = float("-inf")
+        self._seq = 0
+        self._is_closed = False
+        self._is_hurried = False
+        self._drained = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def board(self) -> Board:
+        """The present board; use it inside `locked`."""
+        return self._board
+
+    @property
+    def locked(self) -> threading.RLock:
+        """Keeps the board as it is while somebody reads it."""
+        return self._lock
+
+    @property
+    def seq(self) -> int:
+        """Number of the newest patch."""
+        return self._seq
+
+    def start(self) -> None:
+        """Begin to send, in a daemon thread inside a copy of the caller's context."""
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._work,), name="flowbook-feed", daemon=True)
+        self._thread.start()
+
+    def emit(self, event: Event) -> None:
+        """Take one event: note it and wake the sender. Costs microseconds; never raises."""
+        with self._lock:
+            self._take(event)
+
+    def replace(self, board: Board) -> None:
+        """Show another run from now on."""
+        with self._lock:
+            self._board = board
+            self._dirty.clear()
+            self._logged.clear()
+            self._seq += 1
+
+    def touch(self, *keys: str) -> None:
+        """Send these again (`FLOW` for the run), though no event said so."""
+        with self._lock:
+            self._dirty.update(dict.fromkeys(keys))
+        self._wake.set()
+
+    def hello(self) -> None:
+        """Send in the caller's context from now on: to be called in the handler of a view's message."""
+        context = contextvars.copy_context()
+        with self._lock:
+            self._context = context
+
+    def post(self, message: Message) -> None:
+        """Send `message` after those posted before, without delay."""
+        self.call(lambda: self._send(message))
+
+    def call(self, job: Callable[[], object]) -> None:
+        """Do `job` in the sender's thread and context, in turn with the messages; e.g. to set a trait."""
+        self._outbox.append(job)  # type: ignore[arg-type]  # what it returns is not looked at
+        self._wake.set()
+
+    def drain(self, timeout_s: float = 2.0) -> bool:
+        """Wait until all that is known was sent; return whether it was, in that time."""
+        self._drained.clear()
+        with self._lock:
+            self._is_hurried = True
+        self._wake.set()
+        return self._drained.wait(timeout_s)
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Send what is left and end the thread; nothing is taken afterwards."""
+        with self._lock:
+            self._is_closed = True
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+
+    def step(self) -> float | None:
+        """Send what is due; return in how many seconds the next is, or None if only something new makes it so."""
+        while self._outbox:
+            self._guarded(self._outbox.popleft())
+        with self._lock:
+            left = self._last + INTERVAL_S - self._clock()
+            if not self._dirty and not self._logged:
+                self._settle()
+                return None
+            if left > 0 and not self._is_closed and not self._is_hurried:
+                return left
+            patch, keys = self._patch()
+            self._last = self._clock()
+        # Outside of the lock: the run has locks of its own, and emits while it holds them.
+        run = self._run_view() if FLOW in keys else None
+        if patch is not None and run is not None:
+            patch["run"] = run
+        if patch is not None:
+            self._guarded(lambda: self._send(patch))
+        self._guarded(lambda: self._on_changed(keys))
+        return 0.0
+
+    def _settle(self) -> None:
+        if self._is_hurried and not self._outbox:
+            self._is_hurried = False
+            self._drained.set()
+
+    def _take(self, event: Event) -> None:
+        if self._is_closed:
+            return
+        if isinstance(event, Logged):
+            self._logged.add(event.key)
+        else:
+            changed = self._board.apply(event)
+            if not changed:
+                return
+            self._dirty.update(dict.fromkeys(changed))
+        self._wake.set()
+
+    def _patch(self) -> tuple[Message | None, set[str]]:
+        keys = {*self._dirty, *self._logged}
+        dirty, self._dirty, self._logged = self._dirty, {}, set()
+        if not dirty:
+            return None, keys
+        self._seq += 1
+        now = self._now()
+        tasks = {key: plain(self._board.task(key, now)) for key in dirty if key != FLOW}
+        return {"type": "patch", "seq": self._seq, "now": now, "tasks": tasks}, keys
+
+    def _guarded(self, job: Callable[[], object]) -> None:
+        """Do `job` in the views' context. A view that is gone must not end the thread that serves the others."""
+        try:
+            self._context.run(job)
+        except Exception:
+            _logger.exception("A message could not be sent to the panel; the run goes on.")
+
+    def _work(self) -> None:
+        wait_s: float | None = None
+        while True:
+            self._wake.wait(wait_s)
+            self._wake.clear()
+            wait_s = self.step()
+            if self._is_closed and not self._outbox and not self._dirty:
+                return

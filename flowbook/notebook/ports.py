@@ -1,0 +1,115 @@
+"""What the widgets need of a run and of the cache: ports, so that neither is imported here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from flowbook.engine.events import Event, EventSink, Logged
+    from flowbook.engine.graph import Graph
+    from flowbook.engine.state import State
+    from flowbook.results.reference import ResultRef
+
+__all__ = ["CacheLike", "EntryLike", "RunLike", "ValuesLike"]
+
+
+class RunLike(Protocol):
+    """A run of a flow, live or ended. All of it may be called from any thread."""
+
+    run_id: str
+    number: int | None
+    flow_name: str
+    graph: Graph
+    parameters: Mapping[str, object]
+    executor_text: str
+
+    @property
+    def state(self) -> State:
+        """The flow's state."""
+        ...
+
+    @property
+    def states(self) -> Mapping[str, State]:
+        """Newest state by key, children of mapped tasks included; a live view."""
+        ...
+
+    @property
+    def is_live(self) -> bool:
+        """Whether something of it still happens in this process."""
+        ...
+
+    @property
+    def started(self) -> float | None:
+        """Seconds since the epoch."""
+        ...
+
+    @property
+    def ended(self) -> float | None:
+        """Seconds since the epoch; None while it is live."""
+        ...
+
+    def logs(self, key: str) -> Sequence[Logged]:
+        """What task `key` logged and printed."""
+        ...
+
+    def events(self) -> Sequence[Event]:
+        """All that happened so far, in order."""
+        ...
+
+    def subscribe(self, sink: EventSink) -> Callable[[], None]:
+        """Tell `sink` of every event from now on; returns what ends that."""
+        ...
+
+    def cancel(self, *, by: str = "") -> object:
+        """Ask it to stop."""
+        ...
+
+    def resume(self, *keys: str, by: str = "", note: str = "") -> object:
+        """Go on with these paused tasks, or with all; returns the run that goes on, or None."""
+        ...
+
+    def retry(self) -> object:
+        """Run what failed again; returns the run that goes on, or None."""
+        ...
+
+
+class EntryLike(Protocol):
+    """One entry of the cache index."""
+
+    id: str
+    project: str
+    flow: str
+    task: str
+    cache_key: str | None
+    created: datetime
+    expires: datetime | None
+    parameters: Mapping[str, object] | None
+    ref: ResultRef
+    run_id: str
+    uses: int
+    pinned: bool
+
+
+class CacheLike(Protocol):
+    """The cache index."""
+
+    def entries(
+        self, *, at: datetime | None = None, flow: str | None = None, task: str | None = None
+    ) -> Sequence[EntryLike]:
+        """Entries, newest first; those valid at `at`, if given."""
+        ...
+
+
+class ValuesLike(Protocol):
+    """Values at rest."""
+
+    def load(self, ref: ResultRef) -> Any:  # noqa: ANN401  # what a user's task returned
+        """Return the value."""
+        ...
+
+    def preview(self, ref: ResultRef) -> dict[str, Any] | None:
+        """Return what was noted of the value when it was kept."""
+        ...

@@ -1,0 +1,172 @@
+"""Values behind the panel: previews, pages of frames, and what goes into a variable.
+
+Used by the panel's worker thread only. Keeps the last preview and pager of each task, by the very state they came from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Protocol
+
+from flowbook.engine.state import Failed, Mapped, State
+from flowbook.exceptions import FlowbookError
+from flowbook.notebook.words import error_text, shorten
+from flowbook.notebook.worker import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowbook.notebook.ports import RunLike
+
+__all__ = ["PageRequest", "Shown", "Turns", "identifier", "page_request", "preview"]
+
+_MOST_PAGERS = 4
+_MOST_ROWS = 100
+
+
+class Turns(Protocol):
+    """Turns the pages of one value; `flowbook.results.preview.FramePager` is one."""
+
+    def page(
+        self, offset: int = 0, limit: int = _MOST_ROWS, sort: str | None = None, *, descending: bool = False
+    ) -> dict[str, Any]:
+        """Return a PAGE."""
+        ...
+
+
+PageRequest = dict[str, Any]
+
+
+def preview(state: State, describe: Callable[[object], dict[str, Any]] | None = None) -> dict[str, Any] | None:
+    """Return a PREVIEW of the value that `state` holds, without loading it where a note of it was kept."""
+    try:
+        if isinstance(state, Mapped):
+            return _plainly("list", f"list of {state.n_map_states:,} results, one for each child")
+        reference = state.reference
+        noted = reference.store.preview(reference) if reference is not None and reference.store is not None else None
+        return noted if noted is not None else (describe or _describe)(state.result)
+    except Exception as error:  # noqa: BLE001  # a value that is gone, or one that can't be shown: say so in its place
+        return _plainly("", f"Can't be shown: {error_text(error)}")
+
+
+def page_request(command: dict[str, Any]) -> PageRequest:
+    """Return the arguments of a page, checked: they come from outside."""
+    offset, limit, sort = command.get("offset", 0), command.get("limit", _MOST_ROWS), command.get("sort")
+    if not isinstance(offset, int) or not isinstance(limit, int) or not (sort is None or isinstance(sort, str)):
+        msg = f"A page needs whole numbers and a column's name, not offset={offset!r}, limit={limit!r}, sort={sort!r}."
+        raise RefusedError(msg)
+    return {
+        "offset": max(0, offset),
+        "limit": min(_MOST_ROWS, max(1, limit)),
+        "sort": sort,
+        "descending": command.get("descending") is True,
+    }
+
+
+def identifier(key: str) -> str:
+    """Return a variable's name for task `key`: `clean[3]` becomes `clean_3`."""
+    name = re.sub(r"\W+", "_", key).strip("_") or "value"
+    return name if not name[0].isdigit() else f"_{name}"
+
+
+class Shown:
+    """The values of one run.
+
+    Args:
+        run: the run.
+        describe: makes a PREVIEW of a value.
+        pager: makes something that turns the pages of a value.
+    """
+
+    def __init__(
+        self,
+        run: RunLike,
+        describe: Callable[[object], dict[str, Any]] | None = None,
+        pager: Callable[[object], Turns] | None = None,
+    ) -> None:
+        self._run = run
+        self._describe = describe
+        self._pager = pager or _turns
+        self._previews: dict[str, tuple[State, dict[str, Any] | None]] = {}
+        self._pagers: OrderedDict[tuple[str, str], tuple[object, Turns]] = OrderedDict()
+
+    def preview(self, state: State, key: str) -> dict[str, Any] | None:
+        """Return a PREVIEW of what task `key` holds in `state`; made once for each state."""
+        known = self._previews.get(key)
+        if known is None or known[0] is not state:
+            known = self._previews[key] = (state, preview(state, self._describe))
+        return known[1]
+
+    def page(self, key: str, what: str, request: PageRequest) -> dict[str, Any]:
+        """Return a PAGE of a task's output or input."""
+        token = self._token(key, what)
+        known = self._pagers.get((key, what))
+        if known is None or known[0] is not token:
+            known = (token, self._pager(self.value(key, what)))
+        self._pagers[key, what] = known
+        self._pagers.move_to_end((key, what))
+        while len(self._pagers) > _MOST_PAGERS:
+            self._pagers.popitem(last=False)
+        return known[1].page(**request)
+
+    def value(self, key: str, what: str) -> object:
+        """Return a task's output (`what` "output") or input ("input:NAME").
+
+        Raises:
+            RefusedError: if there is no such value, with why.
+        """
+        source, constant = self._source(key, what)
+        if source is None:
+            return constant
+        state = self._run.states.get(source)
+        if state is None or not state.is_finished():
+            msg = f"{source} has no output yet: it is {type(state).__name__ if state is not None else 'Pending'}."
+            raise RefusedError(msg)
+        if isinstance(state, Failed) and what == "output":
+            msg = f"{source} has no output: it is {type(state).__name__}. Take an input instead."
+            raise RefusedError(msg)
+        try:
+            return state.result
+        except FlowbookError:
+            raise
+        except LookupError as error:
+            raise RefusedError(str(error)) from error
+
+    def _token(self, key: str, what: str) -> object:
+        source, constant = self._source(key, what)
+        return constant if source is None else self._run.states.get(source)
+
+    def _source(self, key: str, what: str) -> tuple[str | None, object]:
+        """Return the key of the task that a value comes from, or None and the constant itself."""
+        if what == "output":
+            return key, None
+        name = what.removeprefix("input:")
+        at = key.rfind("[")
+        spec = self._run.graph.specs.get(key) or self._run.graph.specs.get(key[:at] if at > 0 else "")
+        if spec is None:
+            msg = f"This run has no task {shorten(key, 80)!r}."
+            raise RefusedError(msg)
+        for binding in spec.bindings:
+            if binding.argument == name:
+                return binding.upstream, None
+        if name in (spec.constants or {}):
+            return None, (spec.constants or {})[name]
+        msg = f"{spec.key} has no input {shorten(name, 80)!r}."
+        raise RefusedError(msg)
+
+
+def _plainly(kind: str, text: str) -> dict[str, Any]:
+    return {"kind": "text", "type": kind, "text": text, "shape": None, "size_bytes": None, "page": None, "repr": ""}
+
+
+def _describe(value: object) -> dict[str, Any]:
+    from flowbook.results.preview import describe  # noqa: PLC0415  # loads pandas where there are frames
+
+    return describe(value)
+
+
+def _turns(value: object) -> Turns:
+    from flowbook.results.preview import FramePager  # noqa: PLC0415  # loads pandas
+
+    return FramePager(value)

@@ -1,0 +1,348 @@
+"""What the views are sent: the wire's values (docs/wire.md), made from a graph, states and run facts.
+
+Pure: no clock, no I/O; values are dataclasses, and `plain` makes the JSON of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flowbook.draw.svg import NodeView, svg
+from flowbook.engine.state import Failed, Paused, Retrying, Running, State
+from flowbook.notebook import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from flowbook.draw.layout import Layout
+    from flowbook.engine.events import Logged
+    from flowbook.engine.graph import Binding, Graph, TaskSpec
+    from flowbook.notebook.failure import ErrorView
+
+__all__ = [
+    "VERSION",
+    "Details",
+    "GraphView",
+    "InputView",
+    "Inspected",
+    "LogView",
+    "NodePlace",
+    "ParameterView",
+    "RunView",
+    "TaskView",
+    "details",
+    "graph_view",
+    "log_views",
+    "node_view",
+    "node_views",
+    "plain",
+    "snapshot",
+]
+
+VERSION = 1
+_MOST_LOGS = 500
+_LOG_LENGTH = 2000
+
+Preview = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """RUN of the wire. Times are seconds since the epoch."""
+
+    id: str
+    number: str
+    state: str
+    message: str = ""
+    live: str = "live"
+    started: float | None = None
+    ended: float | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    executor: str = ""
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """TASK of the wire. Times are seconds since the epoch."""
+
+    state: str
+    message: str = ""
+    since: float | None = None
+    duration_s: float | None = None
+    attempt: int = 1
+    max_attempts: int = 1
+    due: float | None = None
+    width: int | None = None
+    counts: Mapping[str, int] | None = None
+    note: str = ""
+    stale: bool = False
+    created: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlace:
+    """A node of the graph: what it is, what it hangs on, where it lies."""
+
+    key: str
+    kind: str
+    up: tuple[str, ...]
+    down: tuple[str, ...]
+    x: int
+    y: int
+    w: int
+    h: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterView:
+    """A field of the form; `type` is "str", "int", "float", "bool" or "json"."""
+
+    name: str
+    type: str
+    default: object
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GraphView:
+    """The `graph` trait."""
+
+    flow: str
+    svg: str
+    width: int
+    height: int
+    nodes: tuple[NodePlace, ...]
+    parameters: tuple[ParameterView, ...]
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class InputView:
+    """An input of a task: from the task of key `from_`, or a constant."""
+
+    name: str
+    from_: str | None
+    preview: Preview | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """A line of a task's log."""
+
+    at: float
+    level: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What the inspector shows of a task."""
+
+    key: str
+    state: str
+    title: str
+    why: Sequence[Sequence[str]]
+    inputs: Sequence[InputView]
+    output: Preview | None
+    error: ErrorView | None
+    logs: Sequence[LogView]
+    history: Sequence[Mapping[str, Any]]
+    up: Sequence[str]
+    down: Sequence[str]
+    actions: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What `details` is made from.
+
+    Attributes:
+        key: of a task or a child.
+        graph: the run's graph.
+        view: what the graph shows of it.
+        attempt: the attempt it is at.
+        state_of: newest state by key.
+        preview: shows the value that the state of the task of that key holds.
+        error: shows an exception.
+        logs: what it logged.
+        history: the same task in earlier runs.
+        decisions: what persons decided about it, as sentences.
+        now: seconds since the epoch.
+    """
+
+    key: str
+    graph: Graph
+    view: TaskView
+    attempt: int
+    state_of: Callable[[str], State | None]
+    preview: Callable[[State, str], Preview | None]
+    error: Callable[[BaseException], ErrorView]
+    logs: Sequence[Logged] = ()
+    history: Sequence[Mapping[str, Any]] = ()
+    decisions: Sequence[str] = ()
+    now: float = 0.0
+
+
+def plain(value: object) -> Any:  # noqa: ANN401  # JSON
+    """Return dataclasses as dicts, tuples as lists; a name's trailing underscore is taken off (`from_`)."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = (entry.name for entry in dataclasses.fields(value))
+        return {name.rstrip("_"): plain(getattr(value, name)) for name in names}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def graph_view(graph: Graph, layout: Layout, views: Mapping[str, NodeView]) -> GraphView:
+    """Return the `graph` trait: picture, places and the form's fields."""
+    nodes = tuple(
+        NodePlace(key, _kind(spec), spec.upstream, graph.children[key], box.x, box.y, box.w, box.h)
+        for (key, spec), box in zip(graph.specs.items(), layout.boxes.values(), strict=True)
+    )
+    fields = tuple(_parameter(spec) for spec in graph.specs.values() if spec.is_parameter)
+    return GraphView(graph.name, svg(graph, layout, views), layout.width, layout.height, nodes, fields)
+
+
+def snapshot(seq: int, run: RunView | None, tasks: Mapping[str, TaskView], now: float) -> dict[str, Any]:
+    """Return the whole state as sent; `now` lets the view's clock follow the kernel's."""
+    told = {key: plain(task) for key, task in tasks.items()}
+    return {"version": VERSION, "seq": seq, "now": now, "run": plain(run), "tasks": told}
+
+
+def node_views(graph: Graph, tasks: Mapping[str, TaskView], now: float) -> dict[str, NodeView]:
+    """Return what the picture shows of each task."""
+    return {key: node_view(spec, tasks[key], now) for key, spec in graph.specs.items() if key in tasks}
+
+
+def node_view(spec: TaskSpec, task: TaskView, now: float) -> NodeView:
+    """Return what the picture shows of one task."""
+    return NodeView(
+        state=task.state,
+        end=_end(task, now),
+        note=task.note,
+        warns=task.stale,
+        counts=task.counts or {},
+        width=task.width,
+        controls=spec.is_manual and task.state == "Paused",
+    )
+
+
+def details(of: Inspected) -> Details:
+    """Return what the inspector shows of one task."""
+    spec, state = of.graph.specs[_parent(of.graph, of.key)], of.state_of(of.key)
+    held = state._result if state is not None else None  # noqa: SLF001  # as it is: `result` would load it
+    failure = held if isinstance(state, (Failed, Retrying)) and isinstance(held, BaseException) else None
+    is_done = state is not None and state.is_successful() and not state.is_skipped()
+    output = of.preview(state, of.key) if is_done and state is not None else None
+    inputs = tuple(_input(binding, of) for binding in spec.bindings if binding.argument is not None)
+    return Details(
+        key=of.key,
+        state=of.view.state,
+        title=_title(of),
+        why=_why(spec, state, of),
+        inputs=inputs + tuple(_constant(name, value) for name, value in (spec.constants or {}).items()),
+        output=output,
+        error=of.error(failure) if failure is not None else None,
+        logs=log_views(of.logs),
+        history=of.history,
+        up=spec.upstream,
+        down=of.graph.children[spec.key],
+        actions=_actions(state, inputs, has_output=is_done),
+    )
+
+
+def log_views(logs: Sequence[Logged]) -> tuple[LogView, ...]:
+    """Return the newest lines of a log, capped, and said so in a first line."""
+    shown = tuple(LogView(line.at, _level(line.level), _capped(line.text)) for line in logs[-_MOST_LOGS:])
+    left_out = len(logs) - len(shown)
+    if not left_out:
+        return shown
+    return (LogView(shown[0].at, "INFO", f"{left_out:,} earlier lines are not shown."), *shown)
+
+
+def _kind(spec: TaskSpec) -> str:
+    kinds = (("parameter", spec.is_parameter), ("mapped", spec.is_mapped), ("manual", spec.is_manual))
+    return next((kind for kind, holds in kinds if holds), "task")
+
+
+def _parameter(spec: TaskSpec) -> ParameterView:
+    default = getattr(spec.task, "default", None)
+    name = getattr(spec.task, "name", None) or spec.name
+    is_required = bool(getattr(spec.task, "required", default is None))
+    kind = next((kind.__name__ for kind in (bool, int, float, str) if type(default) is kind), "json")
+    try:
+        json.dumps(default, allow_nan=False)
+    except (TypeError, ValueError):
+        default = words.parameter_text(default)
+    return ParameterView(str(name), kind, default, is_required)
+
+
+def _end(task: TaskView, now: float) -> str:
+    """Return what stands at the right of the word: when it comes, since when, how long it took, how old it is."""
+    if task.due is not None and task.state != "Paused":
+        return f"in {words.duration(task.due - now)}" if task.due > now else ""
+    if task.state in {"Running", "Cancelling", "Paused"} and task.since is not None:
+        return words.duration(now - task.since)
+    if task.created is not None and task.duration_s is None:
+        return f"{words.duration(now - task.created)} ago"
+    return words.duration(task.duration_s) if task.duration_s is not None else ""
+
+
+def _parent(graph: Graph, key: str) -> str:
+    return key if key in graph.specs else key[: key.rfind("[")]
+
+
+def _title(of: Inspected) -> str:
+    """Return the half sentence beside the state: how long it took or waits."""
+    view = of.view
+    if view.duration_s is not None:
+        return words.duration(view.duration_s)
+    if view.state in {"Paused", "Running", "Retrying"} and view.since is not None:
+        return f"since {words.clock(view.since, of.now)}"
+    return ""
+
+
+def _why(spec: TaskSpec, state: State | None, of: Inspected) -> list[list[str]]:
+    if of.view.counts is not None and of.key in of.graph.specs:
+        told = ", ".join(f"{count:,} {name}" for name, count in of.view.counts.items())
+        lines = [["Its children", f"{told}." if told else "It was mapped over nothing."]]
+    elif state is None:
+        lines = [["What it waits for", f"{words.listed(spec.upstream)}."]] if spec.upstream else []
+    else:
+        lines = words.why(spec, state, of.attempt, of.state_of, of.now)
+    return [*lines, *(["Who decided", sentence] for sentence in of.decisions)]
+
+
+def _input(binding: Binding, of: Inspected) -> InputView:
+    state = of.state_of(binding.upstream)
+    preview = of.preview(state, binding.upstream) if state is not None and state.is_successful() else None
+    what = preview["text"] if preview else (type(state).__name__ if state is not None else "Pending")
+    each = "; one element for each child" if binding.mapped else ""
+    return InputView(str(binding.argument), binding.upstream, preview, f"{what}{each}")
+
+
+def _constant(name: str, value: object) -> InputView:
+    return InputView(name, None, None, f"{words.parameter_text(value)} ({type(value).__name__}, a constant)")
+
+
+def _actions(state: State | None, inputs: Sequence[InputView], *, has_output: bool) -> list[str]:
+    actions = ["resume"] if isinstance(state, Paused) else []
+    if has_output or (inputs and not isinstance(state, Running)):
+        actions.append("to-variable")
+    return actions
+
+
+def _level(number: int) -> str:
+    names = ((50, "CRITICAL"), (40, "ERROR"), (30, "WARNING"), (20, "INFO"))
+    return next((name for least, name in names if number >= least), "DEBUG")
+
+
+def _capped(text: str) -> str:
+    return text if len(text) <= _LOG_LENGTH else f"{text[:_LOG_LENGTH]}… ({len(text):,} characters)"

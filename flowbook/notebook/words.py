@@ -1,0 +1,255 @@
+"""The sentences about states: durations, third lines, why something ran or did not. Pure: times are arguments."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from flowbook.engine.state import (
+    Cached,
+    Crashed,
+    Failed,
+    Paused,
+    Queued,
+    Retrying,
+    Running,
+    Scheduled,
+    Skipped,
+    State,
+    Success,
+    TimedOut,
+    TriggerFailed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flowbook.engine.graph import TaskSpec
+
+__all__ = ["clock", "duration", "error_text", "listed", "note", "parameter_text", "shorten", "trigger_name", "why"]
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_NOTE_LENGTH = 200
+_VALUE_LENGTH = 200
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time with its unit: "40 ms", "3.8 s", "4 min", "2 h", "3 d"."""
+    seconds = max(0.0, seconds)
+    if seconds < 0.0995:  # noqa: PLR2004  # would round to 0.1 s
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:  # noqa: PLR2004  # would round to 60.0 s
+        return f"{seconds:.1f} s"
+    for unit_s, unit, below in ((_MINUTE, "min", _HOUR), (_HOUR, "h", 2 * _DAY)):
+        if seconds < below - unit_s / 2:
+            return f"{round(seconds / unit_s)} {unit}"
+    return f"{round(seconds / _DAY)} d"
+
+
+def clock(moment: float, now: float) -> str:
+    """Return a moment as people say it here: "09:42", or with the day where that is another than today."""
+    told = dt.datetime.fromtimestamp(moment).astimezone()
+    today = dt.datetime.fromtimestamp(now).astimezone().date()
+    if told.date() == today:
+        return f"{told:%H:%M}"
+    return f"{told.day} {told:%b %H:%M}" if told.year == today.year else f"{told.day} {told:%b %Y %H:%M}"
+
+
+def shorten(text: str, length: int) -> str:
+    """Return `text` on one line, at most `length` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Return names as in a sentence: "a, b and 4 more"."""
+    if len(names) <= most:
+        return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+
+
+def error_text(error: object) -> str:
+    """Return an exception as one line, "ValueError: 80 flights have no weather"."""
+    try:
+        message = str(error)
+    except Exception as exc:  # noqa: BLE001  # a user's __str__ may raise
+        message = f"(its message can't be shown: {type(exc).__name__})"
+    kind = type(error).__name__
+    if kind == "RemoteError":
+        return shorten(message, _NOTE_LENGTH)
+    return shorten(f"{kind}: {message}" if message else kind, _NOTE_LENGTH)
+
+
+def parameter_text(value: object) -> str:
+    """Return a value as it is shown in a form: strings as they are, others as Python writes them."""
+    if isinstance(value, str):
+        return shorten(value, _VALUE_LENGTH) if len(value) > _VALUE_LENGTH else value
+    try:
+        return shorten(repr(value), _VALUE_LENGTH)
+    except Exception as exc:  # noqa: BLE001  # a user's __repr__ may raise
+        return f"<{type(value).__name__} that can't be shown: {type(exc).__name__}>"
+
+
+def trigger_name(spec: TaskSpec) -> str:
+    """Return the name of the task's trigger."""
+    if spec.trigger is None:
+        return "manual_only" if spec.is_manual else "all_successful"
+    return getattr(spec.trigger, "__name__", None) or type(spec.trigger).__name__
+
+
+def note(  # noqa: C901, PLR0911  # a table of states
+    spec: TaskSpec, state: State, attempt: int, states: Callable[[str], State | None], now: float
+) -> str:
+    """Return the third line of a node; empty where there is nothing to say."""
+    most = spec.retry.max_retries + 1 if spec.retry is not None else 1
+    match state:
+        case Retrying():
+            return f"then attempt {attempt} of {most}"
+        case Paused():
+            return f"until {clock(state.start_time.timestamp(), now)}" if state.start_time else "waits for a person"
+        case Queued():
+            return state.message or "waits for a free place"
+        case Scheduled() if state.start_time is not None and state.start_time.timestamp() > now:
+            return f"at {clock(state.start_time.timestamp(), now)}"
+        case TriggerFailed():
+            return _trigger_note(spec, states)
+        case TimedOut() if spec.timeout_s is not None:
+            return f"took longer than {duration(spec.timeout_s)}"
+        case Failed():
+            return _failure(state)
+        case Cached() if state.stale_code:
+            return "code changed since"
+        case Skipped():
+            return _skip_note(spec, state, states)
+        case Running() if attempt > 1:
+            return f"attempt {attempt} of {most}"
+        case Success() if attempt > 1:
+            return f"on attempt {attempt} of {most}"
+        case _:
+            return ""
+
+
+def why(  # noqa: PLR0911  # a table of states
+    spec: TaskSpec, state: State, attempt: int, states: Callable[[str], State | None], now: float
+) -> list[list[str]]:
+    """Return what the inspector says about a task's state, as [question, answer] lines."""
+    match state:
+        case TriggerFailed():
+            return [["Why it did not run", _trigger_reason(spec, states)]]
+        case Skipped():
+            return [["Why it was skipped", f"{_skip_note(spec, state, states) or 'Its task asked for it'}."]]
+        case Retrying():
+            return _why_retrying(spec, state, attempt, now)
+        case Paused():
+            return [["Why it waits", _paused_reason(spec, state, now)]]
+        case Cached() if state.message or state.entry is not None or state.created is not None:
+            return _why_cached(state, now)
+        case TimedOut() if spec.timeout_s is not None:
+            return [["Why it stopped", f"It took longer than its timeout of {duration(spec.timeout_s)}."]]
+        case Crashed():
+            return [["Why it stopped", _sentence(state.message or "its process went away while it ran")]]
+        case _ if state.is_pending():
+            return _why_pending(spec, state, states)
+        case _:
+            return _why_ran(spec, state, attempt, now)
+
+
+def _why_ran(spec: TaskSpec, state: State, attempt: int, now: float) -> list[list[str]]:
+    reason = f"Its trigger {trigger_name(spec)} passed." if spec.trigger is not None else "All above it succeeded."
+    if not spec.upstream:
+        reason = "It waits for nothing."
+    if spec.cache is not None:
+        reason = f"No entry of its cache fitted. {reason}"
+    lines = [["Why it ran", reason]]
+    if attempt > 1 and spec.retry is not None:
+        lines.append(["Attempts", f"{attempt} of {spec.retry.max_retries + 1}"])
+    if isinstance(state, Failed):
+        lines += _why_no_retry(spec, state, attempt)
+    if isinstance(state, Cached) and state.expiry is not None:
+        lines.append(["Kept until", clock(state.expiry.timestamp(), now)])
+    return lines
+
+
+def _why_no_retry(spec: TaskSpec, state: Failed, attempt: int) -> list[list[str]]:
+    retry = spec.retry
+    if retry is None:
+        return []
+    if attempt > retry.max_retries:
+        return [["Why no retry", f"All {retry.max_retries + 1} attempts were made."]]
+    error = state._result  # noqa: SLF001  # as it is: `result` would load what is held elsewhere
+    if retry.on is not None and not isinstance(error, retry.on):
+        return [["Why no retry", f"It is retried on {listed([kind.__name__ for kind in retry.on])} only."]]
+    return []
+
+
+def _why_retrying(spec: TaskSpec, state: Retrying, attempt: int, now: float) -> list[list[str]]:
+    most = spec.retry.max_retries + 1 if spec.retry is not None else attempt
+    due = f" It comes at {clock(state.start_time.timestamp(), now)}." if state.start_time is not None else ""
+    failure = _failure(state) or "it failed"
+    return [["Why it retries", f"Attempt {attempt - 1} of {most}: {_sentence(failure)}{due}"]]
+
+
+def _why_cached(state: Cached, now: float) -> list[list[str]]:
+    made = f" was made {clock(state.created.timestamp(), now)}" if state.created is not None else " is kept"
+    entry = f" (entry {state.entry})" if state.entry is not None else ""
+    until = f" It serves until {clock(state.expiry.timestamp(), now)}." if state.expiry is not None else ""
+    lines = [["Why it did not run", f"Its output{made}{entry} and still fits.{until}"]]
+    if state.stale_code:
+        lines.append(["Mind", "Its code has changed since that output was made."])
+    return lines
+
+
+def _why_pending(spec: TaskSpec, state: State, states: Callable[[str], State | None]) -> list[list[str]]:
+    if isinstance(state, Queued):
+        return [["Why it waits", _sentence(state.message or "a limit on how many run at once holds it back")]]
+    waited = [key for key in spec.upstream if not _is_finished(states(key))]
+    return [["What it waits for", f"{listed(waited)}."]] if waited else []
+
+
+def _is_finished(state: State | None) -> bool:
+    return state is not None and state.is_finished()
+
+
+def _paused_reason(spec: TaskSpec, state: Paused, now: float) -> str:
+    if state.start_time is not None:
+        return f"Until {clock(state.start_time.timestamp(), now)}."
+    if spec.is_manual:
+        return f"By its trigger, {trigger_name(spec)}: only a person starts it."
+    return _sentence(state.message or "its task asked for a person")
+
+
+def _trigger_note(spec: TaskSpec, states: Callable[[str], State | None]) -> str:
+    wrong = _unsuccessful(spec, states)
+    if trigger_name(spec) in {"any_failed", "all_failed", "some_failed"} and not wrong:
+        return "nothing above it failed"
+    if not wrong:
+        return f"{trigger_name(spec)} did not pass"
+    return f"{wrong[0][0]}: {wrong[0][1]}" if len(wrong) == 1 else f"{len(wrong):,} above it did not succeed"
+
+
+def _trigger_reason(spec: TaskSpec, states: Callable[[str], State | None]) -> str:
+    wrong = _unsuccessful(spec, states)
+    told = listed([f"{key} {state}" for key, state in wrong]) if wrong else "nothing above it failed"
+    return f"Its trigger {trigger_name(spec)} did not pass: {told}."
+
+
+def _unsuccessful(spec: TaskSpec, states: Callable[[str], State | None]) -> list[tuple[str, str]]:
+    found = ((key, states(key)) for key in spec.upstream)
+    return [(key, type(state).__name__) for key, state in found if state is not None and not state.is_successful()]
+
+
+def _skip_note(spec: TaskSpec, state: Skipped, states: Callable[[str], State | None]) -> str:
+    skipped = [key for key in spec.upstream if isinstance(states(key), Skipped)]
+    if skipped and spec.skip_on_upstream_skip:
+        return f"{listed(skipped)} {'was' if len(skipped) == 1 else 'were'} skipped"
+    return state.message or ""
+
+
+def _failure(state: State) -> str:
+    error = state._result  # noqa: SLF001  # as it is: `result` would load what is held elsewhere
+    return error_text(error) if isinstance(error, BaseException) else shorten(state.message or "", _NOTE_LENGTH)
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "…", "!", "?")) else f"{text}."

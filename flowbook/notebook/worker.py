@@ -1,0 +1,122 @@
+"""Carries out what views ask for, one after the other in a thread of its own, each command once.
+
+A message handler only hands over and returns, so that the kernel stays free. A view repeats a command that was not
+acknowledged; the repetition gets the same answer and does nothing again.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import queue
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from flowbook.exceptions import FlowbookError
+from flowbook.notebook.words import error_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["Command", "RefusedError", "Worker"]
+
+#: What a view sent: `type`, `id`, and what belongs to the type.
+Command = dict[str, Any]
+_MOST_REMEMBERED = 1000
+_logger = logging.getLogger("flowbook.notebook")
+
+
+class RefusedError(FlowbookError):
+    """A command can't be carried out now; the message says why, and is shown beside its button."""
+
+
+class Worker:
+    """Answers commands.
+
+    Args:
+        post: sends a message to the views, in order.
+        handlers: type of a command to what carries it out and returns the sentence of its acknowledgement.
+        reads: types that change nothing; repeated, they are carried out again.
+
+    Handlers raise `FlowbookError` to refuse. `start` begins the thread; without it, `step` does one job.
+    """
+
+    def __init__(
+        self,
+        post: Callable[[dict[str, Any]], None],
+        handlers: Mapping[str, Callable[[Command], str]],
+        reads: frozenset[str] = frozenset(),
+    ) -> None:
+        self._post = post
+        self._handlers = handlers
+        self._reads = reads
+        self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
+        self._answers: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to work, in a daemon thread inside a copy of the caller's context."""
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._work,), name="flowbook-panel", daemon=True)
+        self._thread.start()
+
+    def take(self, command: object) -> None:
+        """Hand over what a view sent; returns at once. Whatever has no type and id is not ours and passed over."""
+        if isinstance(command, dict) and isinstance(command.get("type"), str) and isinstance(command.get("id"), str):
+            self.call(lambda: self._answer(command))
+
+    def call(self, job: Callable[[], object]) -> None:
+        """Do `job` in turn."""
+        self._jobs.put(job)
+
+    def step(self, timeout_s: float = 0.0) -> bool:
+        """Do one job, if there is one; return whether there was."""
+        try:
+            job = self._jobs.get(timeout=timeout_s) if timeout_s else self._jobs.get_nowait()
+        except queue.Empty:
+            return False
+        if job is not None:
+            self._guarded(job)
+        return job is not None
+
+    def close(self) -> None:
+        """End the thread after what was handed over before."""
+        self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._guarded(job)
+
+    def _guarded(self, job: Callable[[], object]) -> None:
+        try:
+            job()
+        except Exception:
+            _logger.exception("The panel could not do what it was asked to; the run goes on.")
+
+    def _answer(self, command: Command) -> None:
+        name = (str(command.get("view", "")), command["id"])
+        known = self._answers.get(name)
+        if known is not None and command["type"] not in self._reads:
+            self._post(known)
+            return
+        ack = self._carry_out(command)
+        self._answers[name] = ack
+        while len(self._answers) > _MOST_REMEMBERED:
+            self._answers.popitem(last=False)
+        self._post(ack)
+
+    def _carry_out(self, command: Command) -> dict[str, Any]:
+        handler = self._handlers.get(command["type"], _unknown)
+        try:
+            return {"type": "ack", "id": command["id"], "ok": True, "text": handler(command)}
+        except FlowbookError as error:
+            return {"type": "ack", "id": command["id"], "ok": False, "text": str(error)}
+        except Exception as error:  # whatever went wrong in there, the view must not wait for ever
+            _logger.exception("A command of the panel failed: %s", command["type"])
+            return {"type": "ack", "id": command["id"], "ok": False, "text": error_text(error)}
+
+
+def _unknown(command: Command) -> str:
+    msg = f"There is no command {command['type']!r} here. Run the cell again, so that view and kernel agree."
+    raise RefusedError(msg)

@@ -1,0 +1,189 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowbook.engine.events import FLOW, Logged, StateChanged
+from flowbook.engine.graph import RetryPolicy
+from flowbook.engine.state import (
+    Cancelled,
+    Failed,
+    Mapped,
+    Paused,
+    Pending,
+    Retrying,
+    Running,
+    Skipped,
+    State,
+    Success,
+)
+from flowbook.notebook.board import MOST_CHILDREN, Board, fold
+from flowbook.notebook.view_model import TaskView
+from tests.graphs import build, task
+
+
+def _at(state: State, at: float) -> State:
+    state.at = at
+    return state
+
+
+def _mapped(width: int) -> Board:
+    board = Board(build(task("clean", is_mapped=True)))
+    board.apply(StateChanged(1, "clean", Mapped(n_map_states=width)))
+    return board
+
+
+@pytest.mark.parametrize(
+    ("counts", "name"),
+    [
+        ({"Success": 7, "Running": 2, "Failed": 1, "Pending": 2}, "Running"),
+        ({"Success": 7, "Retrying": 1, "Failed": 1}, "Retrying"),
+        ({"Success": 7, "Paused": 1, "Failed": 1, "Pending": 1}, "Paused"),
+        ({"Success": 7, "Failed": 1}, "Failed"),
+        ({"Success": 7, "Pending": 5}, "Running"),
+        ({"Pending": 5}, "Pending"),
+        ({"Cached": 5}, "Cached"),
+        ({"Cached": 2, "Success": 3, "Skipped": 1}, "Success"),
+        ({"Skipped": 2}, "Skipped"),
+        ({"Cancelled": 2, "Success": 1}, "Cancelled"),
+        ({}, "Success"),
+    ],
+)
+def test_a_mapped_task_is_what_matters_most_among_its_children(counts: dict[str, int], name: str) -> None:
+    assert fold(counts) == name
+
+
+def test_a_task_counts_from_when_it_began_to_run_and_says_how_long_it_took() -> None:
+    board = Board(build(task("clean")))
+
+    board.apply(StateChanged(1, "clean", _at(Running(), 100.0)))
+    going = board.task("clean", 105.0)
+    board.apply(StateChanged(2, "clean", _at(Success(), 103.8)))
+    done = board.task("clean", 110.0)
+
+    assert going == TaskView("Running", since=100.0)
+    assert done == TaskView("Success", since=103.8, duration_s=pytest.approx(3.8))
+
+
+def test_attempts_are_counted_through_retries() -> None:
+    board = Board(build(task("fetch", retry=RetryPolicy(3, 1.0))))
+
+    views = []
+    for seq, state in enumerate([Running(), Retrying(run_count=1), Running(), Success()]):
+        board.apply(StateChanged(seq, "fetch", state))
+        views.append(board.task("fetch", 0.0))
+
+    assert [(view.attempt, view.max_attempts) for view in views] == [(1, 4), (2, 4), (2, 4), (2, 4)]
+    assert views[1].due is not None
+    assert [view.note for view in views] == ["", "then attempt 2 of 4", "attempt 2 of 4", "on attempt 2 of 4"]
+
+
+def test_an_older_event_changes_nothing() -> None:
+    board = Board(build(task("clean")))
+    board.apply(StateChanged(5, "clean", Success()))
+
+    changed = board.apply(StateChanged(4, "clean", Running()))
+
+    assert changed == ()
+    assert board.task("clean", 0.0).state == "Success"
+
+
+def test_children_are_counted_and_those_not_heard_of_are_pending() -> None:
+    board = _mapped(12)
+    for index in range(7):
+        board.apply(StateChanged(10 + index, f"clean[{index}]", Success()))
+    board.apply(StateChanged(20, "clean[7]", Running()))
+    board.apply(StateChanged(21, "clean[7]", Failed(result=ValueError("no"))))
+
+    view = board.task("clean", 0.0)
+
+    assert (view.state, view.width, view.counts) == ("Running", 12, {"Success": 7, "Failed": 1, "Pending": 4})
+
+
+def test_a_mapped_task_took_from_its_first_child_to_its_last() -> None:
+    board = _mapped(2)
+    for seq, (index, state, at) in enumerate([(0, Running(), 10.0), (1, Running(), 11.0), (0, Success(), 12.0)], 10):
+        board.apply(StateChanged(seq, f"clean[{index}]", _at(state, at)))
+    going = board.task("clean", 0.0)
+    board.apply(StateChanged(20, "clean[1]", _at(Success(), 15.0)))
+    done = board.task("clean", 0.0)
+
+    assert (going.state, going.since, going.duration_s) == ("Running", 10.0, None)
+    assert (done.state, done.duration_s) == ("Success", 5.0)
+
+
+def test_only_children_that_need_somebody_are_told_by_themselves() -> None:
+    board = _mapped(3)
+
+    assert board.apply(StateChanged(2, "clean[0]", Success())) == ("clean",)
+    assert board.apply(StateChanged(3, "clean[1]", Paused())) == ("clean", "clean[1]")
+    assert board.apply(StateChanged(4, "clean[1]", Running())) == ("clean", "clean[1]")
+    assert set(board.tasks(0.0)) == {"clean"}
+
+
+def test_of_many_failed_children_only_some_are_shown_and_others_move_up() -> None:
+    board = _mapped(MOST_CHILDREN + 10)
+    for index in range(MOST_CHILDREN + 10):
+        board.apply(StateChanged(10 + index, f"clean[{index}]", Failed()))
+    before = set(board.tasks(0.0))
+
+    board.apply(StateChanged(1000, "clean[3]", Success()))
+
+    after = set(board.tasks(0.0))
+    assert len(before) == len(after) == MOST_CHILDREN + 1
+    assert before - after == {"clean[3]"}
+    assert after - before == {f"clean[{MOST_CHILDREN}]"}
+
+
+def test_a_run_from_the_store_is_taken_from_its_states() -> None:
+    board = Board(build(task("clean", is_mapped=True), task("load")))
+
+    board.load([], {"load": Success(), "clean": Mapped(map_states=[Success(), Failed()])})
+
+    assert board.task("load", 0.0).state == "Success"
+    assert board.task("clean", 0.0).counts == {"Success": 1, "Failed": 1}
+    assert "clean[1]" in board.tasks(0.0)
+
+
+def test_the_runs_own_state_and_what_is_not_ours() -> None:
+    board = Board(build(task("clean")))
+
+    assert board.apply(StateChanged(1, FLOW, Running())) == (FLOW,)
+    assert board.apply(StateChanged(2, "nobody", Running())) == ()
+    assert board.apply(StateChanged(3, "clean[0]", Running())) == ()
+    assert board.apply(Logged(4, "clean", 0.0, 20, "hello")) == ()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 5),
+            st.sampled_from([Pending, Running, Success, Failed, Retrying, Skipped, Cancelled, Paused]),
+        )
+    )
+)
+def test_counts_are_those_of_the_newest_states(changes: list[tuple[int, type[State]]]) -> None:
+    board = _mapped(6)
+    newest = dict.fromkeys(range(6), "Pending")
+
+    for seq, (index, kind) in enumerate(changes, 10):
+        board.apply(StateChanged(seq, f"clean[{index}]", kind()))
+        newest[index] = kind.__name__
+
+    counts = board.task("clean", 0.0).counts
+    assert counts == {name: list(newest.values()).count(name) for name in newest.values()}
+
+
+def test_a_hundred_thousand_children_cost_the_same_each() -> None:
+    board = _mapped(100_000)
+    state = Success()
+
+    began = time.process_time()
+    for index in range(100_000):
+        board.apply(StateChanged(10 + index, f"clean[{index}]", state))
+    view = board.task("clean", 0.0)
+    took_s = time.process_time() - began
+
+    assert view.counts == {"Success": 100_000}
+    assert took_s < 2.0

@@ -1,0 +1,103 @@
+import json
+import linecache
+
+import anywidget
+import pytest
+
+import flowbook.exceptions
+from flowbook.engine.state import RemoteError
+from flowbook.notebook.failure import describe_error, is_mine
+
+CELL = "/tmp/ipykernel_123/456.py"
+SOURCE = """def clean(month):
+    missing = 80
+    if missing:
+        raise ValueError(f"{missing} flights have no weather")
+    return month
+"""
+
+
+@pytest.fixture
+def error():
+    linecache.cache[CELL] = (len(SOURCE), None, SOURCE.splitlines(keepends=True), CELL)
+    names: dict[str, object] = {}
+    exec(compile(SOURCE, CELL, "exec"), names)
+    try:
+        json.loads("1", parse_int=names["clean"])
+    except ValueError as caught:
+        yield caught
+    del linecache.cache[CELL]
+
+
+def test_the_users_line_comes_first_with_its_neighbours_and_is_marked(error: ValueError) -> None:
+    described = describe_error(error, lambda file: "In [4]" if file == CELL else None)
+
+    first = described.frames[0]
+    assert (described.type, described.message) == ("ValueError", "80 flights have no weather")
+    assert (first.where, first.mine) == ("In [4], line 4, in clean", True)
+    assert first.lines == (
+        (1, "def clean(month):", False),
+        (2, "    missing = 80", False),
+        (3, "    if missing:", False),
+        (4, '        raise ValueError(f"{missing} flights have no weather")', True),
+        (5, "    return month", False),
+    )
+
+
+def test_frames_of_the_library_come_after_the_users(error: ValueError) -> None:
+    described = describe_error(error)
+
+    assert [frame.mine for frame in described.frames] == sorted(
+        (frame.mine for frame in described.frames), reverse=True
+    )
+    assert described.frames[-1].mine is False
+    assert "Traceback (most recent call last)" in described.text
+
+
+def test_an_error_from_another_process_is_read_from_its_text(error: ValueError) -> None:
+    remote = RemoteError.of(error)
+
+    described = describe_error(remote, lambda file: "In [4]" if file == CELL else None)
+
+    assert (described.type, described.message) == ("ValueError", "80 flights have no weather")
+    assert described.frames[0].where == "In [4], line 4, in clean"
+    assert described.frames[0].lines[3][2]
+
+
+def test_an_error_that_lost_its_frames_is_read_from_the_cause_that_holds_their_text(error: ValueError) -> None:
+    home = ValueError("80 flights have no weather")
+    home.__cause__ = RemoteError.of(error)
+
+    described = describe_error(home)
+
+    assert described.type == "ValueError"
+    assert described.frames[0].where.endswith("line 4, in clean")
+
+
+def test_old_kernels_number_their_cells_in_the_file_name() -> None:
+    text = 'Traceback (most recent call last):\n  File "<ipython-input-7-abc>", line 2, in f\nValueError: no\n'
+
+    described = describe_error(RemoteError("ValueError", "no", text))
+
+    assert described.frames[0].where == "In [7], line 2, in f"
+    assert described.frames[0].mine
+    assert described.frames[0].lines == ()
+
+
+def test_an_error_that_can_not_be_shown_is_shown_all_the_same() -> None:
+    class OddError(Exception):
+        def __str__(self) -> str:
+            raise KeyError
+
+    described = describe_error(OddError())
+
+    assert (described.type, described.message) == ("OddError", "(its message can't be shown: KeyError)")
+    assert described.frames == ()
+
+
+def test_what_is_installed_is_not_the_users(tmp_path) -> None:
+    assert is_mine(str(tmp_path / "mine.py"))
+    assert not is_mine(linecache.__file__)
+    assert not is_mine(anywidget.__file__)
+    assert not is_mine(flowbook.exceptions.__file__)
+    assert not is_mine("<frozen importlib._bootstrap>")

@@ -1,0 +1,119 @@
+from typing import Any
+
+import pytest
+
+from flowbook.engine.state import Failed, Mapped, Success
+from flowbook.notebook.shown import Shown, identifier, page_request, preview
+from flowbook.notebook.worker import RefusedError
+from flowbook.results.reference import ResultRef
+from tests.graphs import build, task
+from tests.notebook.fakes import FakeRun
+
+
+class Store:
+    """Values that were noted when they were kept."""
+
+    def __init__(self, note: dict[str, Any] | None) -> None:
+        self.note = note
+        self.loads = 0
+
+    def put(self, value: object) -> ResultRef:
+        raise NotImplementedError
+
+    def load(self, ref: ResultRef) -> Any:
+        del ref
+        self.loads += 1
+        return "the value"
+
+    def preview(self, ref: ResultRef) -> dict[str, Any] | None:
+        del ref
+        return self.note
+
+
+class Turned:
+    """A pager that counts how often it was made."""
+
+    made = 0
+
+    def __init__(self, value: object) -> None:
+        type(self).made += 1
+        self.value = value
+
+    def page(
+        self, offset: int = 0, limit: int = 100, sort: str | None = None, *, descending: bool = False
+    ) -> dict[str, Any]:
+        return {"value": self.value, "offset": offset, "limit": limit, "sort": sort, "descending": descending}
+
+
+def test_a_value_at_rest_is_shown_by_its_note_without_loading_it() -> None:
+    store = Store({"text": "DataFrame, 10 rows"})
+    state = Success(result=ResultRef("ab", 3, store))
+
+    assert preview(state) == {"text": "DataFrame, 10 rows"}
+    assert store.loads == 0
+
+
+def test_a_value_without_a_note_is_loaded_and_described() -> None:
+    state = Success(result=ResultRef("ab", 3, Store(None)))
+
+    assert preview(state, lambda value: {"text": f"described {value}"}) == {"text": "described the value"}
+
+
+def test_a_value_that_can_not_be_shown_says_so_in_its_place() -> None:
+    def broken(_: object) -> dict[str, Any]:
+        raise MemoryError("too large")
+
+    told = preview(Success(result=1), broken)
+
+    assert told is not None
+    assert told["text"] == "Can't be shown: MemoryError: too large"
+
+
+def test_the_results_of_many_children_are_not_loaded_to_be_shown() -> None:
+    store = Store(None)
+    child = Success(result=ResultRef("ab", 3, store))
+
+    told = preview(Mapped(map_states=[child] * 3))
+
+    assert told is not None
+    assert told["text"] == "list of 3 results, one for each child"
+    assert store.loads == 0
+
+
+def test_pages_are_turned_by_one_pager_until_the_task_has_another_value() -> None:
+    run = FakeRun(build(task("clean")))
+    shown = Shown(run, pager=Turned)
+    Turned.made = 0
+
+    run.go("clean", Success(result="old"))
+    shown.page("clean", "output", page_request({"offset": 0}))
+    page = shown.page("clean", "output", page_request({"offset": 100, "limit": 9999, "sort": "a", "descending": True}))
+    run.go("clean", Success(result="new"))
+    fresh = shown.page("clean", "output", page_request({}))
+
+    assert page == {"value": "old", "offset": 100, "limit": 100, "sort": "a", "descending": True}
+    assert fresh["value"] == "new"
+    assert Turned.made == 2
+
+
+@pytest.mark.parametrize("wrong", [{"offset": "1"}, {"limit": None}, {"sort": 3}])
+def test_a_page_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(RefusedError) as caught:
+        page_request(wrong)
+
+    assert "A page needs whole numbers and a column's name" in str(caught.value)
+
+
+def test_a_failed_task_has_no_output_to_take() -> None:
+    run = FakeRun(build(task("clean")))
+    run.go("clean", Failed(result=ValueError("no")))
+
+    with pytest.raises(RefusedError) as caught:
+        Shown(run).value("clean", "output")
+
+    assert str(caught.value) == "clean has no output: it is Failed. Take an input instead."
+
+
+@pytest.mark.parametrize(("key", "name"), [("clean[3]", "clean_3"), ("2024 sales", "_2024_sales"), ("<>", "value")])
+def test_variables_get_names_that_python_takes(key: str, name: str) -> None:
+    assert identifier(key) == name

@@ -1,0 +1,126 @@
+import datetime as dt
+
+import pytest
+
+from flowbook.engine.graph import RetryPolicy
+from flowbook.engine.state import (
+    Cached,
+    Failed,
+    Paused,
+    Pending,
+    Queued,
+    Retrying,
+    Running,
+    Skipped,
+    State,
+    Success,
+    TimedOut,
+    TriggerFailed,
+)
+from flowbook.notebook import words
+from tests.graphs import task
+
+NOW = dt.datetime(2026, 11, 23, 9, 42, tzinfo=dt.UTC).timestamp()
+
+
+def any_failed(*_: object) -> bool:
+    return False
+
+
+def _of(**states: State):
+    return states.get
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0, "0 ms"), (0.04, "40 ms"), (3.82, "3.8 s"), (59.9, "59.9 s"), (240, "4 min"), (7200, "2 h"), (400_000, "5 d")],
+)
+def test_durations_have_one_unit(seconds: float, told: str) -> None:
+    assert words.duration(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("state", "attempt", "told"),
+    [
+        (Retrying(run_count=1), 2, "then attempt 2 of 4"),
+        (Running(), 2, "attempt 2 of 4"),
+        (Running(), 1, ""),
+        (Success(), 2, "on attempt 2 of 4"),
+        (Success(), 1, ""),
+        (Paused(), 1, "waits for a person"),
+        (Queued("2 of 2 workers are busy"), 1, "2 of 2 workers are busy"),
+        (Failed(result=ValueError("80 flights\nhave no weather")), 1, "ValueError: 80 flights have no weather"),
+        (TimedOut(), 1, "took longer than 5.0 s"),
+        (Cached(stale_code=True), 1, "code changed since"),
+    ],
+)
+def test_the_third_line_says_only_what_the_word_does_not(state: State, attempt: int, told: str) -> None:
+    spec = task("fetch", retry=RetryPolicy(3, 1.0), timeout_s=5.0)
+
+    assert words.note(spec, state, attempt, _of(), NOW) == told
+
+
+def test_a_failed_trigger_names_what_went_wrong_above() -> None:
+    spec = task("publish", "load", "clean")
+    states = _of(load=Failed(), clean=Success())
+
+    assert words.note(spec, TriggerFailed(), 1, states, NOW) == "load: Failed"
+    assert words.why(spec, TriggerFailed(), 1, states, NOW) == [
+        ["Why it did not run", "Its trigger all_successful did not pass: load Failed."]
+    ]
+
+
+def test_a_trigger_that_waits_for_failures_says_that_there_were_none() -> None:
+    spec = task("notify", "load", trigger=any_failed)
+    states = _of(load=Success())
+
+    assert words.note(spec, TriggerFailed(), 1, states, NOW) == "nothing above it failed"
+    assert words.why(spec, TriggerFailed(), 1, states, NOW) == [
+        ["Why it did not run", "Its trigger any_failed did not pass: nothing above it failed."]
+    ]
+
+
+def test_a_skipped_task_names_what_was_skipped_above() -> None:
+    spec = task("publish", "load")
+
+    told = words.why(spec, Skipped(), 1, _of(load=Skipped()), NOW)
+
+    assert told == [["Why it was skipped", "load was skipped."]]
+
+
+def test_a_cached_task_says_from_when_and_which_entry() -> None:
+    made = dt.datetime.fromtimestamp(NOW - 60, dt.UTC)
+    state = Cached(entry="e7", created=made, stale_code=True)
+
+    told = words.why(task("summarise"), state, 1, _of(), NOW)
+
+    assert told[0] == [
+        "Why it did not run",
+        f"Its output was made {words.clock(NOW - 60, NOW)} (entry e7) and still fits.",
+    ]
+    assert told[1][0] == "Mind"
+
+
+def test_a_failed_task_says_why_it_was_not_tried_again() -> None:
+    spec = task("fetch", retry=RetryPolicy(3, 1.0, on=(TimeoutError,)))
+
+    told = words.why(spec, Failed(result=ValueError("no")), 1, _of(), NOW)
+
+    assert told == [
+        ["Why it ran", "It waits for nothing."],
+        ["Why no retry", "It is retried on TimeoutError only."],
+    ]
+
+
+def test_an_error_whose_text_raises_is_still_told() -> None:
+    class OddError(Exception):
+        def __str__(self) -> str:
+            raise KeyError
+
+    assert words.error_text(OddError()) == "OddError: (its message can't be shown: KeyError)"
+
+
+def test_a_pending_task_says_what_it_waits_for() -> None:
+    told = words.why(task("publish", "a", "b", "c"), Pending(), 1, _of(a=Success(), b=Running()), NOW)
+
+    assert told == [["What it waits for", "b and c."]]
