@@ -77,6 +77,7 @@ class Database:
 
         Raises:
             StoreError: if it can't be kept (disk full, read-only).
+            sqlite3.IntegrityError: if `work` breaks a rule of the schema.
         """
         with self._lock:
             if self.is_closed:
@@ -94,6 +95,8 @@ class Database:
                     raise
                 else:
                     return result
+            except sqlite3.IntegrityError:
+                raise
             except sqlite3.Error as exc:
                 raise self._trouble(exc, "written to") from exc
             finally:
@@ -128,6 +131,8 @@ class Database:
 
     def begin_in_child(self) -> None:
         """In the child of a fork: leave what was inherited as it is (SQLite forbids even closing it) and begin anew."""
+        if self.path is None:
+            self._lock = threading.Lock()
         if self.is_closed or self.path is None:
             return
         self._abandoned += [*self._handles, self._local, self._write_handle]
@@ -215,7 +220,7 @@ class Database:
     def _trouble(self, error: sqlite3.Error, what: str) -> StoreError:
         msg = (
             f"The store {self.path or 'in memory'} can't be {what}: {error}. "
-            "Check that its disk has room and that its folder can be written to, or set FLOWBOOK_HOME to another folder."
+            "Check that its disk has room and its folder can be written to, or set FLOWBOOK_HOME to another folder."
         )
         return StoreError(msg, path=str(self.path))
 

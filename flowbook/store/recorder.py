@@ -132,7 +132,7 @@ class Recorder:
             if row is not None:
                 self._rows.append(row)
                 is_urgent = is_urgent or must_commit
-        if is_urgent:
+        if is_urgent or self._closing.is_set():
             self._commit()
         elif not self._wake.is_set():
             self._wake_flusher()
@@ -182,7 +182,8 @@ class Recorder:
         self._log_lines[event.key] = lines
         if lines > _LOG_LINES:
             return None if lines > _LOG_LINES + 1 else f"More than {_LOG_LINES:,} lines: the rest is not kept."
-        text = event.text
+        #: SQLite takes no lone surrogates, which come with undecodable file names.
+        text = event.text.encode("utf-8", "backslashreplace").decode()
         return text if len(text) <= _LOG_CHARACTERS else f"{text[:_LOG_CHARACTERS]}… ({len(text):,} characters)"
 
     def _state_row(self, event: StateChanged) -> tuple[_Row, bool]:
@@ -236,21 +237,30 @@ class Recorder:
     # Writing --------------------------------------------------------------------------------------------------------
 
     def _commit(self) -> None:
-        """Write all rows that wait. A thread that finds none had its own taken along by another, which is done by now."""
+        """Write all rows that wait. A thread that finds none had its own taken along by another, which is done."""
         with self._commit_lock:
             rows: list[_Row] = []
             while self._rows:
                 rows.append(self._rows.popleft())
             if not rows:
                 return
-            try:
-                self._database.write(lambda connection: self._insert(connection, rows))
-            except FlowbookError as exc:
-                self._put_back(rows, str(exc))
-            else:
-                self.trouble = None
+            self._write(rows)
             if self._wants_sync:
                 self._wake_flusher()
+
+    def _write(self, rows: list[_Row]) -> None:
+        try:
+            self._database.write(lambda connection: self._insert(connection, rows))
+        except FlowbookError as exc:
+            self._put_back(rows, str(exc))
+        except Exception:  # noqa: BLE001  # one row that SQLite can't take must not hold up the others
+            if len(rows) == 1:
+                _log.warning("An event can't be recorded: %s of %r.", rows[0].name, rows[0].key, exc_info=True)
+                return
+            for row in rows:
+                self._write([row])
+        else:
+            self.trouble = None
 
     def _put_back(self, rows: list[_Row], why: str) -> None:
         self._rows.extendleft(reversed(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import time
 from dataclasses import replace
@@ -30,6 +31,7 @@ __all__ = ["Runs"]
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _CHILD = re.compile(r"(.*)\[(\d+)\]", re.DOTALL)
 _FOREVER = float("inf")
+_log = logging.getLogger("flowbook.store")
 
 
 class Runs:
@@ -63,9 +65,16 @@ class Runs:
         return replace(record, number=number)
 
     def keep_flow(self, flow: object) -> tuple[ResultRef | None, str | None]:
-        """Keep a flow by value, so that it runs where its code isn't at hand; the reference, or None and why not."""
+        """Keep a flow, so that it runs where its code isn't at hand; the reference, or None and why not.
+
+        The user's modules go with it by value, or by name where one of them can't be pickled.
+        """
         try:
             return self._values.put(flow, by_value=True), None
+        except FlowbookError:
+            _log.debug("A flow is kept without the modules that it uses.", exc_info=True)
+        try:
+            return self._values.put(flow), None
         except FlowbookError as exc:
             return None, str(exc)
 
@@ -151,8 +160,8 @@ class Runs:
             at: only what had happened by then; default now.
 
         Returns:
-            Mapped children stand under their keys (`clean[3]`) and in their parent's `map_states`; results and cached inputs
-            are references.
+            Mapped children stand under their keys (`clean[3]`) and in their parent's `map_states`; results and cached
+            inputs are references.
 
         Raises:
             UnknownRunError: if there is no such run.
@@ -296,5 +305,8 @@ def _claimed(run_id: str, row: tuple[Any, ...]) -> RunClaimedError:
     _, epoch, owner, claimed = row
     since = from_stamp(claimed)
     who = f"{owner} goes on with run {run_id}" if owner else f"Somebody went on with run {run_id}"
-    msg = f"{who} since {since:%Y-%m-%d %H:%M:%S} UTC (epoch {epoch}). Wait for it, or look at it with flowbook.run({run_id!r})."
+    msg = (
+        f"{who} since {since:%Y-%m-%d %H:%M:%S} UTC (epoch {epoch}). "
+        f"Wait for it, or look at it with flowbook.run({run_id!r})."
+    )
     return RunClaimedError(msg, run_id=run_id, owner=owner, since=since, epoch=epoch)

@@ -35,7 +35,9 @@ def test_plain_values_come_back_equal_in_type_and_value(value: Any) -> None:
     assert repr(back) == repr(value)
 
 
-@pytest.mark.parametrize("value", [(1,), {1: 2}, [(1,)], {"a": {1}}, b"x", 10**400, [0] * 5000, np.float64(1)], ids=repr)
+@pytest.mark.parametrize(
+    "value", [(1,), {1: 2}, [(1,)], {"a": {1}}, b"x", 10**400, [0] * 5000, np.float64(1)], ids=repr
+)
 def test_what_json_would_change_is_not_kept_as_json(value: object) -> None:
     assert dump_plain(value) is None
 
@@ -86,7 +88,9 @@ class _Count:
         self.total += memoryview(part).nbytes
 
 
-@pytest.mark.parametrize("value", [np.zeros(4_000_000), ["some text " * 10] * 10 + list(range(2_000_000))], ids=["array", "list"])
+@pytest.mark.parametrize(
+    "value", [np.zeros(4_000_000), ["some text " * 10] * 10 + list(range(2_000_000))], ids=["array", "list"]
+)
 def test_a_large_value_is_streamed(value: object) -> None:
     count = _Count()
     dump([1], count)

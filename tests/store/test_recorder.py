@@ -375,3 +375,26 @@ def test_a_strange_state_never_makes_emit_raise(store: Store) -> None:
     with pytest.raises(ResultGoneError):
         _ = states["b"].result
     recorder.close()
+
+
+def test_an_event_that_cannot_be_written_holds_up_no_other(store: Store) -> None:
+    recorder = begin(store)
+
+    recorder.emit_all(
+        [StateChanged(1, "a", Success(result=1)), StateChanged(1, "again", Running()), StateChanged(2, "b", Success())]
+    )
+    recorder.emit(StateChanged(3, "odd \ud800", Success("odd \ud800")))
+    recorder.emit(Logged(4, "a", 1.0, logging.INFO, "odd \ud800"))
+    recorder.close()
+
+    assert (list(store.runs.states("r1")), recorder.trouble) == (["a", "b"], None)
+    assert [log.text for log in store.runs.logs("r1")] == ["odd \\ud800"]
+
+
+def test_what_comes_after_the_end_is_recorded_still(store: Store) -> None:
+    recorder = begin(store)
+    recorder.close()
+
+    recorder.emit(StateChanged(1, "a", Running()))
+
+    assert list(store.runs.states("r1")) == ["a"]
