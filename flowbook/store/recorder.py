@@ -320,11 +320,10 @@ class Recorder:
     # The thread that writes what nobody waits for ---------------------------------------------------------------------
 
     def _wake_flusher(self) -> None:
-        if self._thread is None:
-            with self._thread_lock:
-                if self._thread is None and not self._closing.is_set():
-                    self._thread = threading.Thread(target=self._flush_on, name="flowbook-recorder", daemon=True)
-                    self._thread.start()
+        with self._thread_lock:
+            if self._thread is None and not self._closing.is_set():
+                self._thread = threading.Thread(target=self._flush_on, name="flowbook-recorder", daemon=True)
+                self._thread.start()
         self._wake.set()
 
     def _flush_on(self) -> None:

@@ -44,10 +44,46 @@ def test_hashes_stay_what_they_were(value: object, expected: str) -> None:
 
 def test_values_of_other_types_or_content_differ() -> None:
     values: list[Any] = [
-        None, ..., True, False, 1, 0, 1.0, 0.0, -0.0, 1 + 0j, "1", b"1", bytearray(b"1"), "", (), [], {}, set(), frozenset(),
-        (1,), [1], [[1]], ["1"], {1}, {1: 2}, {"1": 2}, {2: 1}, [1, 2], [12], ["a", "b"], ["ab"], {"a": 1, "b": 2}, {"b": 2, "a": 1},
-        Colour.RED, PurePosixPath("1"), dt.date(2026, 1, 1), dt.datetime(2026, 1, 1), dt.timedelta(1), 1 << 70,  # noqa: DTZ001
-    ]  # fmt: skip
+        None,
+        ...,
+        True,
+        False,
+        1,
+        0,
+        1.0,
+        0.0,
+        -0.0,
+        1 + 0j,
+        "1",
+        b"1",
+        bytearray(b"1"),
+        "",
+        (),
+        [],
+        {},
+        set(),
+        frozenset(),
+        (1,),
+        [1],
+        [[1]],
+        ["1"],
+        {1},
+        {1: 2},
+        {"1": 2},
+        {2: 1},
+        [1, 2],
+        [12],
+        ["a", "b"],
+        ["ab"],
+        {"a": 1, "b": 2},
+        {"b": 2, "a": 1},
+        Colour.RED,
+        PurePosixPath("1"),
+        dt.date(2026, 1, 1),
+        dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        dt.timedelta(1),
+        1 << 70,
+    ]
 
     assert len({content_hash(value) for value in values}) == len(values)
 

@@ -71,8 +71,20 @@ def test_frames_come_back_exactly(frame: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(back, frame, check_exact=True, check_freq=True, check_flags=True)
 
 
-@pytest.mark.parametrize("array", [np.arange(6).reshape(2, 3), np.asfortranarray(np.ones((3, 2))), np.arange(10)[::3], np.array(5),
-    np.zeros((0, 2)), np.array(["a", "bc"]), np.array([1 + 2j]), np.array([("a", 1)], dtype=[("n", "U1"), ("x", "i4")])], ids=range(8))  # fmt: skip
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6).reshape(2, 3),
+        np.asfortranarray(np.ones((3, 2))),
+        np.arange(10)[::3],
+        np.array(5),
+        np.zeros((0, 2)),
+        np.array(["a", "bc"]),
+        np.array([1 + 2j]),
+        np.array([("a", 1)], dtype=[("n", "U1"), ("x", "i4")]),
+    ],
+    ids=range(8),
+)
 def test_arrays_come_back_exactly_and_writable(array: np.ndarray[Any, Any]) -> None:
     back = load(bytearray(pickled(array)))
 
@@ -142,7 +154,7 @@ def test_the_member_at_fault_is_named(value: object, member: str) -> None:
 
 def test_what_the_writer_raises_comes_through() -> None:
     class Full:
-        def write(self, part: Any) -> None:
+        def write(self, _part: Any) -> None:
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
