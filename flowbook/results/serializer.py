@@ -42,6 +42,8 @@ _PLAIN_INT_BITS = 256
 _SEARCH_BUDGET = 2000
 _PLAIN_SCALARS = frozenset({float, bool, type(None)})
 _PLAIN_KINDS = frozenset({str, list, dict})
+#: Made once: `json.dumps` with options makes an encoder a call.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _by_value_lock = threading.Lock()
 
 
@@ -59,7 +61,7 @@ def dump_plain(value: object) -> bytes | None:
     if isinstance(value, int) and kind is int:
         return _JSON_HEADER + b"%d" % value if value.bit_length() <= _PLAIN_INT_BITS else None
     if kind in _PLAIN_SCALARS or (kind in _PLAIN_KINDS and _is_plain(value)):
-        return _JSON_HEADER + json.dumps(value, separators=(",", ":")).encode()
+        return _JSON_HEADER + _encode(value).encode()
     return None
 
 

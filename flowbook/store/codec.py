@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 from flowbook.engine import state as states
 from flowbook.engine.state import (
     Cached,
+    Failed,
     Looped,
     Mapped,
-    Paused,
+    Pending,
     RemoteError,
-    Resume,
     Retrying,
+    Running,
     Scheduled,
     State,
     Submitted,
+    Success,
 )
 from flowbook.results.reference import ResultRef
 from flowbook.store.values import Gone
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
     from flowbook.store.values import Values
 
 __all__ = ["Kept", "decode", "encode", "state_name"]
+
+#: Made once: `json.dumps` with options makes an encoder a call.
+_to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
+#: The common kinds that have no fields of their own.
+_BARE = frozenset({Pending, Running, Success, Failed})
 
 _KINDS: dict[str, type[State]] = {
     name: kind for name in states.__all__ if isinstance(kind := getattr(states, name), type) and issubclass(kind, State)
@@ -67,7 +74,7 @@ def state_name(state: State) -> str:
 def encode(state: State, kept: Kept | None) -> str | None:
     """Return all of `state` but its class, time and result as JSON; None where there is nothing more."""
     body = _body(state, kept)
-    return json.dumps(body, separators=(",", ":"), default=str) if body else None
+    return _to_json(body) if body else None
 
 
 def decode(name: str, at: float, body: str | None, result: ResultRef | None, values: Values) -> State:
@@ -81,7 +88,8 @@ def _body(state: State, kept: Kept | None) -> dict[str, Any]:
         body["message"] = state.message
     if state.context:
         body["context"] = dict(state.context)
-    body.update(_fields(state))
+    if type(state) not in _BARE:
+        body.update(_fields(state))
     if kept is not None:
         if kept.unkept is not None:
             body["unkept"] = kept.unkept
@@ -170,7 +178,3 @@ def _stamp(moment: dt.datetime | None) -> float | None:
 
 def _moment(stamp: float | None) -> dt.datetime | None:
     return None if stamp is None else dt.datetime.fromtimestamp(stamp, dt.UTC)
-
-
-#: Kinds whose cached inputs are needed in another process.
-WAITING = (Paused, Retrying, Resume)

@@ -21,7 +21,7 @@ from flowbook.store.locks import ProcessLock, open_lock
 from flowbook.store.queries import migrations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = ["Database"]
@@ -34,12 +34,19 @@ _WAIT_S = 30
 class Database:
     """SQLite in `folder`, or in memory where that is None.
 
+    Args:
+        folder: prepared, see `folder.prepare`.
+        scripts: from one schema version to the next, by the version they lead to; flowbook's own by default.
+
     Raises:
         StoreError: if it can't be opened, or was made by a newer flowbook.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, scripts: Mapping[int, str] | None = None) -> None:
         self._folder = folder
+        self._scripts = scripts if scripts is not None else migrations()
+        #: Grows with each fork: what was waiting before belongs to the parent.
+        self.generation = 0
         self.path = folder / _FILE if folder is not None else None
         self.is_closed = False
         self._abandoned: list[object] = []
@@ -131,6 +138,7 @@ class Database:
 
     def begin_in_child(self) -> None:
         """In the child of a fork: leave what was inherited as it is (SQLite forbids even closing it) and begin anew."""
+        self.generation += 1
         if self.path is None:
             self._lock = threading.Lock()
         if self.is_closed or self.path is None:
@@ -145,7 +153,7 @@ class Database:
             version = self._writer().execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as exc:
             raise self._trouble(exc, "opened") from exc
-        newest = max(migrations())
+        newest = max(self._scripts)
         if version > newest:
             msg = (
                 f"The store {self.path} was made by a newer flowbook (schema {version}, this one knows {newest}). "
@@ -160,7 +168,7 @@ class Database:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version and self.path is not None:
             self._back_up(version)
-        for target, script in migrations().items():
+        for target, script in self._scripts.items():
             if target > version:
                 for statement in _statements(script):
                     connection.execute(statement)

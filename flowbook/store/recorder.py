@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import json
 import logging
-import os
 import threading
 import traceback
 import weakref
@@ -102,7 +101,7 @@ class Recorder:
         atexit.register(self.close)
 
     def _begin_process(self) -> None:
-        self._process = os.getpid()
+        self._generation = self._database.generation
         self._commit_lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -118,7 +117,7 @@ class Recorder:
         """Record events that happened together in one commit: cheaper than one by one, e.g. for a batch of children."""
         if self._is_superseded:
             return
-        if self._process != os.getpid():
+        if self._generation != self._database.generation:
             #: A fork of the process that records: what waits is the parent's to write.
             self._rows.clear()
             self._begin_process()
@@ -139,13 +138,13 @@ class Recorder:
 
     def flush(self) -> None:
         """Write all that waits."""
-        if self._process == os.getpid():
+        if self._generation == self._database.generation:
             self._commit()
 
     def close(self) -> None:
         """Write all that waits, make it outlast a loss of power, and end the thread. May be called again."""
         atexit.unregister(self.close)
-        if self._process != os.getpid():
+        if self._generation != self._database.generation:
             return
         self._closing.set()
         self._wake.set()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import time
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -201,3 +202,17 @@ def test_a_frames_preview_says_kind_type_shape_and_size() -> None:
 )
 def test_sizes_are_written_for_people(size: int, text: str) -> None:
     assert format_size(size) == text
+
+
+@pytest.mark.parametrize(
+    "value", [np.zeros(5_000_000), np.zeros((1_000_000, 5)), pd.DataFrame({"a": np.zeros(5_000_000)})]
+)
+def test_a_preview_of_a_large_value_takes_little_memory(value: Any) -> None:
+    describe(value[:10])
+    tracemalloc.start()
+
+    describe(value)
+
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8_000_000
