@@ -23,7 +23,7 @@ from flowbook.exceptions import FlowbookError
 from flowbook.results.blobs import TooLargeError
 from flowbook.results.preview import format_size
 from flowbook.results.reference import ResultRef
-from flowbook.store.codec import Kept, encode, state_name
+from flowbook.store.codec import Kept, encode, is_finished_name, state_name
 from flowbook.store.queries import queries
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class Recorder:
     def _keep_result(self, key: str, state: State, value: object, kept: Kept, keeping: _Keeping) -> None:
         if isinstance(value, BaseException) and not state.is_successful():
             kept.error = keeping.error(value)
-        elif state.is_successful() or isinstance(state, _WAITING):
+        elif state.is_finished() or isinstance(state, _WAITING):
             if _parent(key) in self._never_keep:
                 kept.unkept = f"task {_parent(key)!r} is marked keep=False"
                 return
@@ -286,25 +286,16 @@ class Recorder:
 
     def _tell_flow(self, connection: sqlite3.Connection, row: _Row) -> None:
         body = json.loads(row.body) if row.body else {}
-        is_over = row.name not in {
-            "Pending",
-            "Scheduled",
-            "Queued",
-            "Running",
-            "Resume",
-            "Retrying",
-            "Cancelling",
-            "Submitted",
-        }
+        is_finished = is_finished_name(row.name)
         told = {
             "run": self._run,
             "state": row.name,
             "message": body.get("message"),
             "started": row.at if row.name == "Running" else None,
-            "ended": row.at if is_over else None,
+            "ended": row.at if is_finished else None,
         }
         connection.execute(self._sql["flow_changed"], told)
-        if is_over:
+        if is_finished or row.name == Paused.__name__:
             counts = dict(connection.execute(self._sql["count_states"], (self._run,)).fetchall())
             connection.execute(self._sql["keep_counts"], (json.dumps(counts), self._run))
 

@@ -13,7 +13,7 @@ from flowbook.engine.events import Decided, Event, Logged, StateChanged
 from flowbook.engine.state import Mapped, State
 from flowbook.exceptions import FlowbookError, RunClaimedError, StoreError, UnknownRunError
 from flowbook.results.reference import ResultRef
-from flowbook.store.codec import decode
+from flowbook.store.codec import decode, is_finished_name, state_name
 from flowbook.store.queries import queries
 from flowbook.store.recorder import DECISION, LOG, STATE, Recorder
 from flowbook.store.records import RunRecord, RunSummary, from_stamp
@@ -94,9 +94,10 @@ class Runs:
         self._compare_and_set("release_run", {"run_id": run_id, "epoch": epoch, "now": time.time()})
 
     def finish(self, run_id: str, epoch: int, state: str | State) -> None:
-        """Note the final state of a run and let go of it. Raises as `claim`."""
-        name = state if isinstance(state, str) else type(state).__name__
-        self._compare_and_set("finish_run", {"run_id": run_id, "epoch": epoch, "now": time.time(), "state": name})
+        """Note the state in which a run comes to rest (finished, or Paused) and let go of it. Raises as `claim`."""
+        name = state if isinstance(state, str) else state_name(state)
+        given = {"run_id": run_id, "epoch": epoch, "now": time.time(), "state": name}
+        self._compare_and_set("finish_run", {**given, "is_finished": is_finished_name(name)})
 
     def recorder(self, run_id: str, epoch: int, never_keep: frozenset[str] | None = None) -> Recorder:
         """Return the sink that records the run for whoever claimed it at `epoch`.
@@ -108,10 +109,12 @@ class Runs:
 
         Raises:
             UnknownRunError: if there is no such run.
+            RunClaimedError: if somebody else took it up since.
         """
-        row = self._row(run_id)[0]
-        graph = self.get(run_id).graph
-        return Recorder(self._database, self._values, row, epoch, graph, never_keep)
+        row = self._row(run_id)
+        if row[1] != epoch:
+            raise _claimed(run_id, row)
+        return Recorder(self._database, self._values, row[0], epoch, self.get(run_id).graph, never_keep)
 
     def get(self, run_id: str) -> RunRecord:
         """Return what was known when the run began. Raises UnknownRunError."""
@@ -147,10 +150,10 @@ class Runs:
         return found[0]
 
     def list(
-        self, flow: str | None = None, project: str | None = None, state: str | None = None
+        self, flow: str | None = None, project: str | None = None, state: str | None = None, limit: int | None = None
     ) -> builtins.list[RunSummary]:
-        """Return the runs, oldest first, of one flow, project or state if asked for."""
-        return self._summaries(flow=flow, project=project, state=state)
+        """Return the runs, oldest first, of one flow, project or state if asked for; at most the `limit` newest."""
+        return self._summaries(flow=flow, project=project, state=state, limit=-1 if limit is None else limit)
 
     def states(self, run_id: str, at: dt.datetime | None = None) -> dict[str, State]:
         """Return the last state of each task, by key; the flow's own under `events.FLOW`.
@@ -210,9 +213,10 @@ class Runs:
         decided = json.loads(body or "{}")
         return Decided(seq, key, at, name, decided["by"], decided["note"])
 
-    def _summaries(self, **given: str | None) -> builtins.list[RunSummary]:
-        asked = {"run_id": None, "flow": None, "project": None, "state": None, **given}
-        return [self._summary(row) for row in self._database.read(self._sql["run_summaries"], asked)]
+    def _summaries(self, **given: str | int | None) -> builtins.list[RunSummary]:
+        asked = {"run_id": None, "flow": None, "project": None, "state": None, "limit": -1, **given}
+        rows = self._database.read(self._sql["run_summaries"], asked)
+        return [self._summary(row) for row in reversed(rows)]
 
     def _summary(self, row: tuple[Any, ...]) -> RunSummary:
         (row_id, run_id, flow, number, project, created, parameters, executor, origin, epoch, owner, *rest) = row

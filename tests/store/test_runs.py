@@ -129,6 +129,7 @@ def test_runs_are_listed_oldest_first_by_flow_project_and_state(store: Store) ->
     assert [run.run_id for run in runs.list()] == ["r1", "r2", "r3"]
     assert [run.run_id for run in runs.list(flow="a")] == ["r1", "r3"]
     assert [run.run_id for run in runs.list(state="Paused", project="p")] == ["r2", "r3"]
+    assert [run.run_id for run in runs.list(limit=2)] == ["r2", "r3"]
     assert runs.list(project="'; DROP TABLE run; --") == []
 
 
