@@ -34,6 +34,8 @@ _BUCKETS = 12
 #: Rows looked at for a spark, and for the number of different values.
 _SPARK_ROWS = 50_000
 _DISTINCT_ROWS = 100_000
+#: Rows of a column that are summarised at a time, so that a summary takes little memory beside the frame.
+_CHUNK_ROWS = 1_000_000
 _SORTS_KEPT = 4
 _MINUS, _TIMES = "\u2212", "\u00d7"
 _HUGE, _TINY = 1e15, 1e-6
@@ -260,7 +262,7 @@ def _as_frame(value: object) -> pd.DataFrame:
         if array.dtype.names:
             return pd.DataFrame({name: array[name].ravel() for name in array.dtype.names})
         if array.ndim == 1:
-            return pd.DataFrame({"value": array})
+            return pd.DataFrame(array.reshape(-1, 1), columns=["value"], copy=False)
         return pd.DataFrame(array.reshape(array.shape[0], math.prod(array.shape[1:])), copy=False)
     msg = f"A {type(value).__name__} has no rows to show. Give a DataFrame, a Series or an array."
     raise DefinitionError(msg)
@@ -285,17 +287,20 @@ def _head(name: str, column: pd.Series[Any]) -> dict[str, Any]:
 
 
 def _summary(column: pd.Series[Any], *, numeric: bool) -> str:
-    if missing := int(column.isna().sum()):
-        return f"{missing:,} missing"
     if not len(column):
         return "empty"
+    parts = [column.iloc[start : start + _CHUNK_ROWS] for start in range(0, len(column), _CHUNK_ROWS)]
+    if missing := sum(int(part.isna().sum()) for part in parts):
+        return f"{missing:,} missing"
     if (numeric and column.dtype.kind != "c") or column.dtype.kind in "mM":
-        low, high = _cells_of([_python(column.min()), _python(column.max())])
+        lowest = min(_python(part.min()) for part in parts)
+        highest = max(_python(part.max()) for part in parts)
+        low, high = _cells_of([lowest, highest])
         return low or "" if low == high else f"{low} … {high}"
     return _distinct(column)
 
 
-def _python(scalar: object) -> object:
+def _python(scalar: Any) -> Any:  # noqa: ANN401  # what compares with its like
     """Return Python's own kind of a number that came out of a column."""
     return scalar.item() if hasattr(scalar, "dtype") and hasattr(scalar, "item") else scalar
 

@@ -35,11 +35,15 @@ _JSON_HEADER = (_MAGIC + _VERSION + b"J").ljust(_HEADER_BYTES, b"\0")
 _PICKLE_HEADER = (_MAGIC + _VERSION + b"P").ljust(_HEADER_BYTES, b"\0")
 #: The most items of a plain value that is kept as JSON; larger ones pickle faster.
 _PLAIN_ITEMS = 1000
+_PLAIN_CHARACTERS = 50_000
 #: JSON keeps every int, but Python refuses to print very long ones.
 _PLAIN_INT_BITS = 256
 #: How many members are tried when looking for the one that can't be pickled.
 _SEARCH_BUDGET = 2000
-_PLAIN_SCALARS = frozenset({str, float, bool, type(None)})
+_PLAIN_SCALARS = frozenset({float, bool, type(None)})
+_PLAIN_KINDS = frozenset({str, list, dict})
+#: Made once: `json.dumps` with options makes an encoder a call.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _by_value_lock = threading.Lock()
 
 
@@ -54,12 +58,10 @@ class Writer(Protocol):
 def dump_plain(value: object) -> bytes | None:
     """Return `value` as stored JSON where that gives the same value back; None where it must be pickled."""
     kind = type(value)
-    if kind is str or kind is float or kind is bool or value is None:
-        return _JSON_HEADER + json.dumps(value).encode()
     if isinstance(value, int) and kind is int:
         return _JSON_HEADER + b"%d" % value if value.bit_length() <= _PLAIN_INT_BITS else None
-    if (kind is list or kind is dict) and _is_plain(value):
-        return _JSON_HEADER + json.dumps(value, separators=(",", ":")).encode()
+    if kind in _PLAIN_SCALARS or (kind in _PLAIN_KINDS and _is_plain(value)):
+        return _JSON_HEADER + _encode(value).encode()
     return None
 
 
@@ -191,11 +193,14 @@ def _versions() -> dict[str, str]:
 
 def _is_plain(value: object) -> bool:
     """Return whether JSON gives `value` back equal in type and value; False early for what is large or holds itself."""
-    stack = [value]
+    stack, characters = [value], 0
     for count, item in enumerate(stack):
-        if count > _PLAIN_ITEMS:
+        if count > _PLAIN_ITEMS or characters > _PLAIN_CHARACTERS:
             return False
         if type(item) in _PLAIN_SCALARS:
+            continue
+        if isinstance(item, str) and type(item) is str:
+            characters += len(item)
             continue
         if isinstance(item, int) and type(item) is int:
             if item.bit_length() > _PLAIN_INT_BITS:
@@ -205,10 +210,11 @@ def _is_plain(value: object) -> bool:
         elif isinstance(item, dict) and type(item) is dict and len(item) <= _PLAIN_ITEMS:
             if not all(type(key) is str for key in item):
                 return False
+            characters += sum(map(len, item))
             stack.extend(item.values())
         else:
             return False
-    return True
+    return characters <= _PLAIN_CHARACTERS
 
 
 def _unpicklable(value: object, error: BaseException) -> UnpicklableError:

@@ -21,7 +21,7 @@ from flowbook.store.locks import ProcessLock, open_lock
 from flowbook.store.queries import migrations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 __all__ = ["Database"]
@@ -34,12 +34,19 @@ _WAIT_S = 30
 class Database:
     """SQLite in `folder`, or in memory where that is None.
 
+    Args:
+        folder: prepared, see `folder.prepare`.
+        scripts: from one schema version to the next, by the version they lead to; flowbook's own by default.
+
     Raises:
         StoreError: if it can't be opened, or was made by a newer flowbook.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, scripts: Mapping[int, str] | None = None) -> None:
         self._folder = folder
+        self._scripts = scripts if scripts is not None else migrations()
+        #: Grows with each fork: what was waiting before belongs to the parent.
+        self.generation = 0
         self.path = folder / _FILE if folder is not None else None
         self.is_closed = False
         self._abandoned: list[object] = []
@@ -77,6 +84,7 @@ class Database:
 
         Raises:
             StoreError: if it can't be kept (disk full, read-only).
+            sqlite3.IntegrityError: if `work` breaks a rule of the schema.
         """
         with self._lock:
             if self.is_closed:
@@ -94,6 +102,8 @@ class Database:
                     raise
                 else:
                     return result
+            except sqlite3.IntegrityError:
+                raise
             except sqlite3.Error as exc:
                 raise self._trouble(exc, "written to") from exc
             finally:
@@ -128,6 +138,9 @@ class Database:
 
     def begin_in_child(self) -> None:
         """In the child of a fork: leave what was inherited as it is (SQLite forbids even closing it) and begin anew."""
+        self.generation += 1
+        if self.path is None:
+            self._lock = threading.Lock()
         if self.is_closed or self.path is None:
             return
         self._abandoned += [*self._handles, self._local, self._write_handle]
@@ -140,7 +153,7 @@ class Database:
             version = self._writer().execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as exc:
             raise self._trouble(exc, "opened") from exc
-        newest = max(migrations())
+        newest = max(self._scripts)
         if version > newest:
             msg = (
                 f"The store {self.path} was made by a newer flowbook (schema {version}, this one knows {newest}). "
@@ -155,7 +168,7 @@ class Database:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version and self.path is not None:
             self._back_up(version)
-        for target, script in migrations().items():
+        for target, script in self._scripts.items():
             if target > version:
                 for statement in _statements(script):
                     connection.execute(statement)
@@ -215,7 +228,7 @@ class Database:
     def _trouble(self, error: sqlite3.Error, what: str) -> StoreError:
         msg = (
             f"The store {self.path or 'in memory'} can't be {what}: {error}. "
-            "Check that its disk has room and that its folder can be written to, or set FLOWBOOK_HOME to another folder."
+            "Check that its disk has room and its folder can be written to, or set FLOWBOOK_HOME to another folder."
         )
         return StoreError(msg, path=str(self.path))
 

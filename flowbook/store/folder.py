@@ -83,7 +83,7 @@ def _check_owner(path: Path, status: os.stat_result) -> None:
         raise StoreError(msg, path=str(path), owner=status.st_uid)
     if status.st_mode & _WRITABLE_BY_OTHERS:
         msg = (
-            f"{path} can be written to by others (mode {stat.S_IMODE(status.st_mode):04o}), so the store is not opened: "
+            f"{path} can be written to by others (mode {stat.S_IMODE(status.st_mode):04o}), so it is not opened: "
             f"what it loads could run their code. Make it yours alone (chmod go-w {path})."
         )
         raise StoreError(msg, path=str(path), mode=stat.S_IMODE(status.st_mode))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import json
 import logging
-import os
 import threading
 import traceback
 import weakref
@@ -24,7 +23,7 @@ from flowbook.exceptions import FlowbookError
 from flowbook.results.blobs import TooLargeError
 from flowbook.results.preview import format_size
 from flowbook.results.reference import ResultRef
-from flowbook.store.codec import Kept, encode, state_name
+from flowbook.store.codec import Kept, encode, is_finished_name, state_name
 from flowbook.store.queries import queries
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ class Recorder:
         atexit.register(self.close)
 
     def _begin_process(self) -> None:
-        self._process = os.getpid()
+        self._generation = self._database.generation
         self._commit_lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -118,7 +117,7 @@ class Recorder:
         """Record events that happened together in one commit: cheaper than one by one, e.g. for a batch of children."""
         if self._is_superseded:
             return
-        if self._process != os.getpid():
+        if self._generation != self._database.generation:
             #: A fork of the process that records: what waits is the parent's to write.
             self._rows.clear()
             self._begin_process()
@@ -132,20 +131,20 @@ class Recorder:
             if row is not None:
                 self._rows.append(row)
                 is_urgent = is_urgent or must_commit
-        if is_urgent:
+        if is_urgent or self._closing.is_set():
             self._commit()
         elif not self._wake.is_set():
             self._wake_flusher()
 
     def flush(self) -> None:
         """Write all that waits."""
-        if self._process == os.getpid():
+        if self._generation == self._database.generation:
             self._commit()
 
     def close(self) -> None:
         """Write all that waits, make it outlast a loss of power, and end the thread. May be called again."""
         atexit.unregister(self.close)
-        if self._process != os.getpid():
+        if self._generation != self._database.generation:
             return
         self._closing.set()
         self._wake.set()
@@ -182,7 +181,8 @@ class Recorder:
         self._log_lines[event.key] = lines
         if lines > _LOG_LINES:
             return None if lines > _LOG_LINES + 1 else f"More than {_LOG_LINES:,} lines: the rest is not kept."
-        text = event.text
+        #: SQLite takes no lone surrogates, which come with undecodable file names.
+        text = event.text.encode("utf-8", "backslashreplace").decode()
         return text if len(text) <= _LOG_CHARACTERS else f"{text[:_LOG_CHARACTERS]}… ({len(text):,} characters)"
 
     def _state_row(self, event: StateChanged) -> tuple[_Row, bool]:
@@ -215,7 +215,7 @@ class Recorder:
     def _keep_result(self, key: str, state: State, value: object, kept: Kept, keeping: _Keeping) -> None:
         if isinstance(value, BaseException) and not state.is_successful():
             kept.error = keeping.error(value)
-        elif state.is_successful() or isinstance(state, _WAITING):
+        elif state.is_finished() or isinstance(state, _WAITING):
             if _parent(key) in self._never_keep:
                 kept.unkept = f"task {_parent(key)!r} is marked keep=False"
                 return
@@ -236,21 +236,30 @@ class Recorder:
     # Writing --------------------------------------------------------------------------------------------------------
 
     def _commit(self) -> None:
-        """Write all rows that wait. A thread that finds none had its own taken along by another, which is done by now."""
+        """Write all rows that wait. A thread that finds none had its own taken along by another, which is done."""
         with self._commit_lock:
             rows: list[_Row] = []
             while self._rows:
                 rows.append(self._rows.popleft())
             if not rows:
                 return
-            try:
-                self._database.write(lambda connection: self._insert(connection, rows))
-            except FlowbookError as exc:
-                self._put_back(rows, str(exc))
-            else:
-                self.trouble = None
+            self._write(rows)
             if self._wants_sync:
                 self._wake_flusher()
+
+    def _write(self, rows: list[_Row]) -> None:
+        try:
+            self._database.write(lambda connection: self._insert(connection, rows))
+        except FlowbookError as exc:
+            self._put_back(rows, str(exc))
+        except Exception:  # noqa: BLE001  # one row that SQLite can't take must not hold up the others
+            if len(rows) == 1:
+                _log.warning("An event can't be recorded: %s of %r.", rows[0].name, rows[0].key, exc_info=True)
+                return
+            for row in rows:
+                self._write([row])
+        else:
+            self.trouble = None
 
     def _put_back(self, rows: list[_Row], why: str) -> None:
         self._rows.extendleft(reversed(rows))
@@ -277,25 +286,16 @@ class Recorder:
 
     def _tell_flow(self, connection: sqlite3.Connection, row: _Row) -> None:
         body = json.loads(row.body) if row.body else {}
-        is_over = row.name not in {
-            "Pending",
-            "Scheduled",
-            "Queued",
-            "Running",
-            "Resume",
-            "Retrying",
-            "Cancelling",
-            "Submitted",
-        }
+        is_finished = is_finished_name(row.name)
         told = {
             "run": self._run,
             "state": row.name,
             "message": body.get("message"),
             "started": row.at if row.name == "Running" else None,
-            "ended": row.at if is_over else None,
+            "ended": row.at if is_finished else None,
         }
         connection.execute(self._sql["flow_changed"], told)
-        if is_over:
+        if is_finished or row.name == Paused.__name__:
             counts = dict(connection.execute(self._sql["count_states"], (self._run,)).fetchall())
             connection.execute(self._sql["keep_counts"], (json.dumps(counts), self._run))
 
@@ -310,11 +310,10 @@ class Recorder:
     # The thread that writes what nobody waits for ---------------------------------------------------------------------
 
     def _wake_flusher(self) -> None:
-        if self._thread is None:
-            with self._thread_lock:
-                if self._thread is None and not self._closing.is_set():
-                    self._thread = threading.Thread(target=self._flush_on, name="flowbook-recorder", daemon=True)
-                    self._thread.start()
+        with self._thread_lock:
+            if self._thread is None and not self._closing.is_set():
+                self._thread = threading.Thread(target=self._flush_on, name="flowbook-recorder", daemon=True)
+                self._thread.start()
         self._wake.set()
 
     def _flush_on(self) -> None:

@@ -87,7 +87,7 @@ _opened = _Opened()
 
 
 def open_store(path: str | Path | None = None) -> Store:
-    """Return the store in folder `path`, by default in `FLOWBOOK_HOME` or the user's data folder; made if there is none.
+    """Return the store in folder `path`, by default `FLOWBOOK_HOME` or the user's data folder; made if there is none.
 
     The same object for the same folder in this process, until it is closed.
 

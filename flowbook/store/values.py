@@ -131,8 +131,8 @@ class Values:
             stored = memoryview(bytearray(content))
         if serializer.is_pickle(stored) and not self._signer.is_signed(digest, signature):
             msg = (
-                f"The stored value {ref.digest[:12]} does not carry your signature, so it is not loaded: it could run code. "
-                "Run its task again; if the store came from elsewhere, import it as one that you trust."
+                f"The stored value {ref.digest[:12]} does not carry your signature, so it is not loaded: "
+                "it could run code. Run its task again; if the store came from elsewhere, import it as trusted."
             )
             raise DamagedValueError(msg, digest=ref.digest)
         return serializer.load(stored)

@@ -24,6 +24,16 @@ class Colour(enum.Enum):
 #: Hashes are written into stores: a change here makes every cache entry of every user miss.
 PINNED = [
     (None, "1b16b1df538ba12dc3f97edbb85caa7050d46c148134290feba80f8236c83db9"),
+    (True, "7dc96f776c8423e57a2785489a3f9c43fb6e756876d6ad9a9cac4aa4e72ec193"),
+    (1, "cc7130013527ac2a34de7f05846a80a6abc29cbd03fad13003867866f8c066d4"),
+    (-1.5, "c4c3d385ca0333c208cf0ab42cd9c3cb50450d796c0b12f57da6e84c53d981c0"),
+    ("é", "0566c2f70ee0c7b722fdbd0dae5e0e79e0e84ab169d7956b688da7823e471650"),
+    (b"x", "b7d8c46bacad6e9e982027a9439ca41df62138304667bc96198c395c56c438b4"),
+    ((1, "a"), "cf866d88c6e7a6e608d2f46b30235bd854ac9e8a43e0df5dfd38582cbdc39817"),
+    ([1, [2]], "142fdc3393eb7511b0e931c069aff5c541e003fdcff4e2c6a55df2570892e445"),
+    ({"b": 1, "a": None}, "010429c502c634c2aef0adea7660b46cb2cd4bb57e649e4c6a8c0db8b9307848"),
+    ({1, 2, 3}, "3bfff8952c4456f70e8cc74ebfabcb39eb34585e45ed49fc2194f0fc66a00af2"),
+    (frozenset({"a", "b"}), "4016434affd10c016c7d2f49473fd0ea053dd0b0e324c931a51d1341267b6fa6"),
 ]
 
 
@@ -34,10 +44,46 @@ def test_hashes_stay_what_they_were(value: object, expected: str) -> None:
 
 def test_values_of_other_types_or_content_differ() -> None:
     values: list[Any] = [
-        None, ..., True, False, 1, 0, 1.0, 0.0, -0.0, 1 + 0j, "1", b"1", bytearray(b"1"), "", (), [], {}, set(), frozenset(),
-        (1,), [1], [[1]], ["1"], {1}, {1: 2}, {"1": 2}, {2: 1}, [1, 2], [12], ["a", "b"], ["ab"], {"a": 1, "b": 2}, {"b": 2, "a": 1},
-        Colour.RED, PurePosixPath("1"), dt.date(2026, 1, 1), dt.datetime(2026, 1, 1), dt.timedelta(1), 1 << 70,  # noqa: DTZ001
-    ]  # fmt: skip
+        None,
+        ...,
+        True,
+        False,
+        1,
+        0,
+        1.0,
+        0.0,
+        -0.0,
+        1 + 0j,
+        "1",
+        b"1",
+        bytearray(b"1"),
+        "",
+        (),
+        [],
+        {},
+        set(),
+        frozenset(),
+        (1,),
+        [1],
+        [[1]],
+        ["1"],
+        {1},
+        {1: 2},
+        {"1": 2},
+        {2: 1},
+        [1, 2],
+        [12],
+        ["a", "b"],
+        ["ab"],
+        {"a": 1, "b": 2},
+        {"b": 2, "a": 1},
+        Colour.RED,
+        PurePosixPath("1"),
+        dt.date(2026, 1, 1),
+        dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        dt.timedelta(1),
+        1 << 70,
+    ]
 
     assert len({content_hash(value) for value in values}) == len(values)
 
@@ -96,7 +142,10 @@ SCRIPT = textwrap.dedent("""
 def test_hashes_agree_between_processes() -> None:
     printed = [
         subprocess.run(
-            [sys.executable, "-c", SCRIPT], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)}, check=True, capture_output=True
+            [sys.executable, "-c", SCRIPT],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            check=True,
+            capture_output=True,
         ).stdout
         for seed in ("1", "2")
     ]
@@ -124,7 +173,7 @@ def task(x, y=1):
 
 def hash_of(source: str) -> str:
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile(source, "<cell>", "exec"), namespace)  # noqa: S102
+    exec(compile(source, "<cell>", "exec"), namespace)
     return code_hash(namespace["task"])
 
 

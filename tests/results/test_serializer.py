@@ -35,7 +35,9 @@ def test_plain_values_come_back_equal_in_type_and_value(value: Any) -> None:
     assert repr(back) == repr(value)
 
 
-@pytest.mark.parametrize("value", [(1,), {1: 2}, [(1,)], {"a": {1}}, b"x", 10**400, [0] * 5000, np.float64(1)], ids=repr)
+@pytest.mark.parametrize(
+    "value", [(1,), {1: 2}, [(1,)], {"a": {1}}, b"x", 10**400, [0] * 5000, np.float64(1)], ids=repr
+)
 def test_what_json_would_change_is_not_kept_as_json(value: object) -> None:
     assert dump_plain(value) is None
 
@@ -69,8 +71,20 @@ def test_frames_come_back_exactly(frame: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(back, frame, check_exact=True, check_freq=True, check_flags=True)
 
 
-@pytest.mark.parametrize("array", [np.arange(6).reshape(2, 3), np.asfortranarray(np.ones((3, 2))), np.arange(10)[::3], np.array(5),
-    np.zeros((0, 2)), np.array(["a", "bc"]), np.array([1 + 2j]), np.array([("a", 1)], dtype=[("n", "U1"), ("x", "i4")])], ids=range(8))  # fmt: skip
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6).reshape(2, 3),
+        np.asfortranarray(np.ones((3, 2))),
+        np.arange(10)[::3],
+        np.array(5),
+        np.zeros((0, 2)),
+        np.array(["a", "bc"]),
+        np.array([1 + 2j]),
+        np.array([("a", 1)], dtype=[("n", "U1"), ("x", "i4")]),
+    ],
+    ids=range(8),
+)
 def test_arrays_come_back_exactly_and_writable(array: np.ndarray[Any, Any]) -> None:
     back = load(bytearray(pickled(array)))
 
@@ -86,7 +100,9 @@ class _Count:
         self.total += memoryview(part).nbytes
 
 
-@pytest.mark.parametrize("value", [np.zeros(4_000_000), ["some text " * 10] * 10 + list(range(2_000_000))], ids=["array", "list"])
+@pytest.mark.parametrize(
+    "value", [np.zeros(4_000_000), ["some text " * 10] * 10 + list(range(2_000_000))], ids=["array", "list"]
+)
 def test_a_large_value_is_streamed(value: object) -> None:
     count = _Count()
     dump([1], count)
@@ -138,7 +154,7 @@ def test_the_member_at_fault_is_named(value: object, member: str) -> None:
 
 def test_what_the_writer_raises_comes_through() -> None:
     class Full:
-        def write(self, part: Any) -> None:
+        def write(self, _part: Any) -> None:
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):

@@ -25,7 +25,7 @@ from flowbook.engine.state import (
     Submitted,
     Success,
 )
-from flowbook.exceptions import ResultGoneError
+from flowbook.exceptions import ResultGoneError, RunClaimedError
 from flowbook.store import RunRecord, Store, graph_record
 from tests.store.run_helpers import begin, tell
 
@@ -351,8 +351,7 @@ def test_the_flow_s_states_show_in_the_list_of_runs(store: Store) -> None:
         {"Mapped": 1, "Success": 1},
     )
     assert summary.started is not None
-    assert summary.ended is not None
-    assert (summary.started.timestamp(), summary.ended.timestamp()) == (1000.0, 1060.0)
+    assert (summary.started.timestamp(), summary.ended) == (1000.0, None)
 
 
 def test_a_strange_state_never_makes_emit_raise(store: Store) -> None:
@@ -368,10 +367,62 @@ def test_a_strange_state_never_makes_emit_raise(store: Store) -> None:
 
     recorder = begin(store)
 
-    tell(recorder, ("a", Odd(result=1)), ("b", Success(result=Rude(), context={"x": object()})))
+    tell(
+        recorder,
+        ("a", Odd(result=1)),
+        ("b", Success(result=Rude(), context={"x": object()})),
+        ("c", Success("Done.", context={"x": {(1, 2): 3}})),
+        ("d", Failed("Told to.", result=[1, 2])),
+    )
 
     states = store.runs.states("r1")
     assert (type(states["a"]), states["a"].result) == (Success, 1)
+    assert (states["c"].message, states["c"].context) == ("Done.", {"text": "{'x': {(1, 2): 3}}"})
+    assert states["d"].result == [1, 2]
     with pytest.raises(ResultGoneError):
         _ = states["b"].result
     recorder.close()
+
+
+def test_an_event_that_cannot_be_written_holds_up_no_other(store: Store) -> None:
+    recorder = begin(store)
+
+    recorder.emit_all(
+        [StateChanged(1, "a", Success(result=1)), StateChanged(1, "again", Running()), StateChanged(2, "b", Success())]
+    )
+    recorder.emit(StateChanged(3, "odd \ud800", Success("odd \ud800")))
+    recorder.emit(Logged(4, "a", 1.0, logging.INFO, "odd \ud800"))
+    recorder.close()
+
+    assert (list(store.runs.states("r1")), recorder.trouble) == (["a", "b"], None)
+    assert [log.text for log in store.runs.logs("r1")] == ["odd \\ud800"]
+
+
+def test_what_comes_after_the_end_is_recorded_still(store: Store) -> None:
+    recorder = begin(store)
+    recorder.close()
+
+    recorder.emit(StateChanged(1, "a", Running()))
+
+    assert list(store.runs.states("r1")) == ["a"]
+
+
+def test_a_finished_flow_shows_when_it_ended(store: Store) -> None:
+    recorder = begin(store)
+    done = Success()
+    done.at = 1060.0
+
+    tell(recorder, (FLOW, Running()), (FLOW, done))
+
+    ended = store.runs.summary("r1").ended
+    assert ended is not None
+    assert ended.timestamp() == 1060.0
+    recorder.close()
+
+
+def test_who_lost_the_run_gets_no_recorder(store: Store) -> None:
+    begin(store).close()
+    store.runs.claim("r1", 1, "there:2")
+
+    with pytest.raises(RunClaimedError, match="there:2 goes on with run r1 since"):
+        store.runs.recorder("r1", 1)

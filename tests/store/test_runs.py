@@ -129,6 +129,7 @@ def test_runs_are_listed_oldest_first_by_flow_project_and_state(store: Store) ->
     assert [run.run_id for run in runs.list()] == ["r1", "r2", "r3"]
     assert [run.run_id for run in runs.list(flow="a")] == ["r1", "r3"]
     assert [run.run_id for run in runs.list(state="Paused", project="p")] == ["r2", "r3"]
+    assert [run.run_id for run in runs.list(limit=2)] == ["r2", "r3"]
     assert runs.list(project="'; DROP TABLE run; --") == []
 
 
@@ -167,7 +168,8 @@ def test_a_run_that_paused_in_one_process_is_read_in_another(disk_store: Store) 
         store = open_store()
         frame = pd.DataFrame({"dep": [1.5, None], "to": ["JFK", "EWR"]})
         flow_ref, why = store.runs.keep_flow(lambda x: Own(x).n + 1)
-        store.runs.create(RunRecord("r1", "delays", "p", {"name": "delays", "tasks": []}, flow_ref=flow_ref, flow_unkept=why))
+        graph = {"name": "delays", "tasks": []}
+        store.runs.create(RunRecord("r1", "delays", "p", graph, flow_ref=flow_ref, flow_unkept=why))
         recorder = store.runs.recorder("r1", 1)
         recorder.emit(StateChanged(1, FLOW, Running()))
         recorder.emit(StateChanged(2, "clean", Success(result=frame)))

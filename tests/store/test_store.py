@@ -13,6 +13,8 @@ from flowbook.engine.events import StateChanged
 from flowbook.engine.state import Success
 from flowbook.exceptions import StoreError
 from flowbook.store import Store, open_store
+from flowbook.store.database import Database
+from flowbook.store.queries import migrations
 from tests.store.run_helpers import begin, tell
 
 if TYPE_CHECKING:
@@ -172,3 +174,33 @@ def test_a_folder_that_vanishes_is_said_and_does_not_end_the_run(tmp_path: Path)
 
 def _changed(seq: int, key: str, state: Success) -> object:
     return StateChanged(seq, key, state)
+
+
+OLD = {1: migrations()[1]}
+NEW = {**OLD, 2: "CREATE TABLE more (x);\nINSERT INTO more\nVALUES (1);\n"}
+
+
+def test_an_older_store_is_brought_up_to_date_after_a_backup(tmp_path: Path) -> None:
+    Database(tmp_path, OLD).close()
+
+    database = Database(tmp_path, NEW)
+
+    assert database.read("SELECT x FROM more") == [(1,)]
+    assert database.read("PRAGMA user_version") == [(2,)]
+    database.close()
+    backup = tmp_path / "store.sqlite.schema-1"
+    assert mode(backup) == 0o600
+    connection = sqlite3.connect(backup)
+    assert connection.execute("SELECT version FROM migration").fetchall() == [(1,)]
+    connection.close()
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:
+    Database(tmp_path, OLD).close()
+
+    with pytest.raises(StoreError, match="no such table: nowhere"):
+        Database(tmp_path, {**OLD, 2: "CREATE TABLE more (x);\nINSERT INTO nowhere VALUES (1);\n"})
+
+    database = Database(tmp_path, NEW)
+    assert database.read("SELECT x FROM more") == [(1,)]
+    database.close()

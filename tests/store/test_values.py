@@ -70,7 +70,7 @@ def test_a_preview_is_there_without_unpickling(store: Store) -> None:
 
     previews = [store.values.preview(store.values.put(value)) for value in (5, pd.DataFrame({"a": [1.5]}), (1, 2))]
 
-    assert [preview and preview["text"] for preview in previews] == ["5", "DataFrame, 1 × 1", "(1, 2)"]
+    assert [preview and preview["text"] for preview in previews] == ["5", "DataFrame, 1 \u00d7 1", "(1, 2)"]
     assert store.values.preview(ResultRef("0" * 64, 1)) is None
 
 
