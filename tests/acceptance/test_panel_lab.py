@@ -132,7 +132,7 @@ def test_the_panel_is_to_be_seen_in_both_themes(
     notebook.wait_idle()
 
     assert notebook.panel().get_attribute("data-flow") == "weather"
-    assert all("Success" in notebook.node(key).inner_text() for key in ("extract", "clean", "count"))
+    assert all("Success" in notebook.node(key).text_content() for key in ("extract", "clean", "count"))
     assert picture.stat().st_size > 5_000
 
 
