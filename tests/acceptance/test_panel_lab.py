@@ -199,5 +199,5 @@ def test_the_saved_notebook_is_small_and_shows_the_graph_without_a_kernel(
     assert "flowbook: weather" in str(nbformat.read(saved, as_version=4).cells[2].outputs)
     picture = reopened.output("flow").locator('[alt^="flowbook: weather"], [aria-label^="flowbook: weather"]').first
     picture.wait_for()
-    reopened.screenshot("panel-five-without-a-kernel")
+    reopened.screenshot("panel-five-without-a-kernel", of=reopened.output("flow"))
     assert picture.bounding_box()["width"] > 200
