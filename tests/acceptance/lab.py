@@ -30,6 +30,7 @@ SCREENSHOTS = REPOSITORY / "artifacts" / "screenshots"
 WIDGETS = Path(__file__).with_name("lab.js")
 STARTED = "is running at:"
 PATIENCE_S = 30
+VIEWPORT = {"width": 1280, "height": 1000}
 #: The inspector and the rows of the table name a task's state as well, each in its own time.
 NODE = "[data-task][data-state]:not([data-flowbook], tr)"
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
@@ -104,7 +105,7 @@ class Notebook:
 
     def __init__(self, browser: Browser, server: JupyterServer) -> None:
         self._server = server
-        self._context = browser.new_context(viewport={"width": 1280, "height": 1000})
+        self._context = browser.new_context(viewport=VIEWPORT)
         self._context.set_default_timeout(PATIENCE_S * 1000)
         self._context.add_init_script(path=WIDGETS)
         self.page: Page = self._context.new_page()
@@ -171,7 +172,14 @@ class Notebook:
         """Keep a picture of the page, or of a part of it, as artifacts/screenshots/NAME.png."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         path = SCREENSHOTS / f"{name}.png"
-        (of or self.page).screenshot(path=path)
+        if of is None:
+            self.page.screenshot(path=path)
+            return path
+        # JupyterLab scrolls its notebook itself, so what is taller than the window would be cut.
+        height = int(of.bounding_box()["height"]) + VIEWPORT["height"]
+        self.page.set_viewport_size({**VIEWPORT, "height": height})
+        of.screenshot(path=path)
+        self.page.set_viewport_size(VIEWPORT)
         return path
 
     def panel(self, cell: int | str | None = None) -> Locator:

@@ -132,7 +132,7 @@ def test_the_panel_is_to_be_seen_in_both_themes(
     notebook.wait_idle()
 
     assert notebook.panel().get_attribute("data-flow") == "weather"
-    assert all("Success" in (notebook.node(key).text_content() or "") for key in ("extract", "clean", "count"))
+    assert all("Success" in notebook.node(key).text_content() for key in ("extract", "clean", "count"))
     assert picture.stat().st_size > 5_000
 
 
@@ -199,5 +199,5 @@ def test_the_saved_notebook_is_small_and_shows_the_graph_without_a_kernel(
     assert "flowbook: weather" in str(nbformat.read(saved, as_version=4).cells[2].outputs)
     picture = reopened.output("flow").locator('[alt^="flowbook: weather"], [aria-label^="flowbook: weather"]').first
     picture.wait_for()
-    reopened.screenshot("panel-five-without-a-kernel")
+    reopened.screenshot("panel-five-without-a-kernel", of=reopened.output("flow"))
     assert picture.bounding_box()["width"] > 200

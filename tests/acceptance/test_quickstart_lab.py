@@ -179,7 +179,7 @@ def test_the_saved_notebook_is_small_and_shows_the_final_graph_everywhere(
     reopened = open_notebook(copy.relative_to(jupyter_server.folder).as_posix(), kernel=False)
     picture = reopened.output("flow").locator('[alt^="flowbook: delays"], [aria-label^="flowbook: delays"]').first
     picture.wait_for()
-    reopened.screenshot("quickstart-without-a-kernel")
+    reopened.screenshot("quickstart-without-a-kernel", of=reopened.output("flow"))
     html = _converted(saved)
 
     assert saved.stat().st_size < SAVED_AT_MOST
