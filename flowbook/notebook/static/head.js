@@ -4,7 +4,7 @@
 /** @typedef {import("./wire.js").Status} Status */
 /** @typedef {import("./needs.js").Need} Need */
 /** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js")}} Tools */
-/** @typedef {{flow: string, run: Run | null, status: Status, hasGivenUp: boolean, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
+/** @typedef {{flow: string, run: Run | null, status: Status, isConnected: boolean, hasGivenUp: boolean, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
 
 /** What the view is, in words. @type {Record<Status, [string, string]>} */
 export const STATUS = {
@@ -104,14 +104,20 @@ function render({ el, tools }) {
   };
 
   /** @param {View} view */
-  const tellLink = ({ status, hasGivenUp }) => {
+  const tellLink = ({ status, hasGivenUp, isConnected }) => {
     const [text, title] = STATUS[status];
     if (link.getAttribute("data-live") !== status) link.replaceChildren(status === "live" ? "" : dom.icon(states.SIGNS.warn ?? []), text);
     dom.set(link, {
       "data-live": status,
       "data-state": status === "live" ? null : "Paused",
-      title: status === "waiting" && hasGivenUp ? "No answer for 20 s; a cell may be keeping the kernel busy" : title,
+      title: titleOf(status, hasGivenUp, isConnected) ?? title,
     });
+  };
+
+  /** @param {Status} status @param {boolean} hasGivenUp @param {boolean} isConnected */
+  const titleOf = (status, hasGivenUp, isConnected) => {
+    if (status === "waiting" && hasGivenUp) return "No answer for 20 s; a cell may be keeping the kernel busy";
+    return status === "saved" && isConnected ? "Read from the record of runs; the buttons go on with it" : null;
   };
 
   /** @param {Run | null} run */
