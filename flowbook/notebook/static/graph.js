@@ -70,12 +70,12 @@ export function step(nodes, key, arrow) {
 /**
  * Draw the graph into `el`.
  *
- * @param {{el: HTMLElement, graph: Graph, tools: Tools, signal: AbortSignal, now: () => number, onSelect: (key: string) => void, onLens: () => void}} given
+ * @param {{el: HTMLElement, graph: Graph, view: string, tools: Tools, signal: AbortSignal, now: () => number, onSelect: (key: string) => void, onLens: () => void}} given
  */
-function render({ el, graph, tools, signal, now, onSelect, onLens }) {
+function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
   const { dom, states, format } = tools;
   const nodes = new Map(graph.nodes.map((node) => [node.key, node]));
-  const svg = dom.parseSvg(graph.svg);
+  const svg = dom.parseSvg(graph.svg, view);
   if (!svg) {
     el.replaceChildren(dom.h("p", { class: "pad" }, "The picture of this graph can't be read; “As a table” shows the same tasks."));
     return { update() {}, tick() {}, look() {}, focus() {}, zoom() {}, canZoom: () => false, close() {} };

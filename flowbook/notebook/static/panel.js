@@ -133,7 +133,7 @@ function mount({ model, el, root, tools, signal }) {
     const until = AbortSignal.any([signal, drawn.signal]);
     parts.canvas.replaceChildren();
     table = null;
-    drawing = tools.graph.default.render({ el: parts.canvas, graph, tools, signal: until, now, onSelect: select, onLens: dress });
+    drawing = tools.graph.default.render({ el: parts.canvas, graph, view, tools, signal: until, now, onSelect: select, onLens: dress });
     parts.form.replaceChildren();
     form = graph.parameters?.length
       ? tools.form.default.render({
@@ -257,7 +257,7 @@ function mount({ model, el, root, tools, signal }) {
   /** @param {string | null} key */
   const inspect = (key) => {
     const before = own.inspected;
-    if (key === before && key !== null) return;
+    if (key === before && key !== null && (details || link.commands.isWaiting(`inspect:${key}`))) return;
     own.inspected = key;
     details = null;
     link.commands.forget((slot) => slot.startsWith("to-variable:"));
