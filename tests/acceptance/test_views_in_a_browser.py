@@ -223,7 +223,7 @@ def test_a_dead_kernel_is_told_and_no_button_pretends(show: Callable[..., Page])
     page.evaluate("harness.model.comm_live = false; harness.model.trigger('comm_live_update')")
 
     page.wait_for_selector('[data-flowbook="panel"][data-live="unavailable"]')
-    assert page.locator(".head .link").inner_text() == "Unavailable"
+    assert page.locator(".legend .link").inner_text() == "Unavailable"
     assert page.locator('.head [data-action="cancel"]').get_attribute("aria-disabled") == "true"
 
 
@@ -232,7 +232,7 @@ def test_without_an_answer_the_panel_says_that_it_waits(show: Callable[..., Page
 
     page.wait_for_selector('[data-live="waiting"]')
 
-    assert page.locator(".head .link").inner_text() == "Waiting for the kernel"
+    assert page.locator(".legend .link").inner_text() == "Waiting for the kernel"
     assert page.locator(node("load_flights")).get_attribute("data-state") == "Success"
 
 

@@ -71,20 +71,11 @@ function render({ el, tools }) {
   const link = dom.h("span", { class: "link" });
   const done = dom.h("span", { class: "nowrap" });
   const row = dom.h("span", { class: "row tight" });
-  const head = dom.h(
-    "div",
-    { class: "head" },
-    tile,
-    name,
-    number,
-    word,
-    said,
-    dom.h("span", { class: "side" }, dom.h("span", { class: "row about" }, link, done), row),
-  );
+  const head = dom.h("div", { class: "head" }, tile, name, number, word, said, dom.h("span", { class: "side" }, done, row));
   const notice = dom.h("div", { class: "notice", "data-state": "Paused" });
   const bar = dom.h("div", { class: "bar", role: "img" });
   const counts = dom.h("div", { class: "counts" });
-  el.append(head, notice, dom.h("div", { class: "progress" }, bar, counts));
+  el.append(head, notice, dom.h("div", { class: "progress" }, bar, dom.h("div", { class: "legend" }, counts, link)));
 
   /** @param {View} view */
   const update = (view) => {
