@@ -223,7 +223,7 @@ def test_a_dead_kernel_is_told_and_no_button_pretends(show: Callable[..., Page])
     page.evaluate("harness.model.comm_live = false; harness.model.trigger('comm_live_update')")
 
     page.wait_for_selector('[data-flowbook="panel"][data-live="unavailable"]')
-    assert page.locator(".head .link").inner_text() == "Unavailable"
+    assert page.locator(".legend .link").inner_text() == "Unavailable"
     assert page.locator('.head [data-action="cancel"]').get_attribute("aria-disabled") == "true"
 
 
@@ -232,7 +232,7 @@ def test_without_an_answer_the_panel_says_that_it_waits(show: Callable[..., Page
 
     page.wait_for_selector('[data-live="waiting"]')
 
-    assert page.locator(".head .link").inner_text() == "Waiting for the kernel"
+    assert page.locator(".legend .link").inner_text() == "Waiting for the kernel"
     assert page.locator(node("load_flights")).get_attribute("data-state") == "Success"
 
 
@@ -302,3 +302,49 @@ def test_a_row_of_the_cache_selects_its_entry(show: Callable[..., Page]) -> None
     page.locator('tr[data-entry="77aa"] td').nth(1).click()
 
     assert [m["entry"] for m in sent(page, "select")] == ["77aa"]
+
+
+def test_a_picture_that_would_act_is_disarmed(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+
+    page.evaluate(
+        "harness.model.set('graph', {...harness.model.get('graph'), svg: '<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 9 9\" "
+        "onload=\"window.bad=1\"><script>window.bad=2</script><foreignObject><b>x</b></foreignObject>"
+        "<rect id=\"r\" onclick=\"window.bad=3\" style=\"fill:url(http://127.0.0.1/x)\" mask=\"url(#r)\"/></svg>'})"
+    )
+
+    page.wait_for_selector(".canvas rect", state="attached")
+    left = page.eval_on_selector(".canvas svg", "svg => svg.innerHTML")
+    assert page.evaluate("window.bad") is None
+    assert "script" not in left
+    assert "foreignObject" not in left
+    assert "onclick" not in left
+    assert "http" not in left.replace("http://www.w3.org/2000/svg", "")
+    rect = page.locator(".canvas rect")
+    assert rect.get_attribute("mask") == f"url(#{rect.get_attribute('id')})"
+
+
+def test_a_picture_that_cannot_be_read_leaves_the_table(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+
+    page.evaluate("harness.model.set('graph', {...harness.model.get('graph'), svg: '<svg><g>'})")
+
+    page.wait_for_selector(".canvas p")
+    page.locator('[data-action="as-table"]').click()
+    assert page.locator(".listing tbody tr").count() == 11
+
+
+def test_two_views_of_one_panel_do_not_fight(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+    page.evaluate("harness.again()")
+    first, second = page.locator('[data-flowbook="panel"]').all()
+    page.wait_for_function("document.querySelectorAll('[data-live=\"live\"][data-flowbook]').length === 2")
+
+    first.locator(node("load_flights")).click()
+    second.locator('.rail [data-action="inspect"][data-task="approve"]').click()
+    page.wait_for_selector('[data-flowbook="inspector"][data-task="approve"] table')
+
+    assert first.locator('[data-flowbook="inspector"]').get_attribute("data-task") == "load_flights"
+    assert second.locator('[data-flowbook="inspector"]').get_attribute("data-task") == "approve"
+    assert len({m["view"] for m in sent(page, "inspect")}) == 2
+    assert len({m["id"] for m in sent(page, "inspect")}) == 2

@@ -58,4 +58,10 @@ if (open) {
     new MouseEvent("click", { bubbles: true }),
   );
 }
-Object.assign(window, { harness });
+/** A second view of the same model, as "Create New View for Output" makes. */
+const again = async () => {
+  const other = document.createElement("div");
+  el.after(other);
+  await widget.render({ model, el: other, signal: end.signal });
+};
+Object.assign(window, { harness: Object.assign(harness, { again }) });

@@ -225,6 +225,21 @@ test("when the kernel goes, whoever waits is told and nothing more is sent", () 
   );
 });
 
+test("a comm that throws means that the kernel is gone", () => {
+  const { link, ack } = linked();
+  link.hello();
+  ack();
+  link.given.send = () => {
+    throw new Error("Cannot send");
+  };
+
+  const id = link.command("resume", { key: "a" }, "resume:a");
+
+  assert.equal(id, null);
+  assert.equal(link.status, "unavailable");
+  assert.deepEqual(link.commands.said("resume:a"), { ok: false, text: "The kernel is gone, so this was not sent." });
+});
+
 test("a kernel that comes back is said hello to again", () => {
   const { link, ack } = linked();
   link.hello();

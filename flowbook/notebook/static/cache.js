@@ -139,8 +139,8 @@ function mount({ model, el, root, tools, signal }) {
   };
 
   const onComm = () => {
-    if (isConnected(model, el)) link.hello();
-    else link.lost(GONE);
+    // The host marks the element in the same turn, but maybe after us.
+    link.given.clock.later(0, () => (isConnected(model, el) ? link.hello() : link.lost(GONE)));
   };
 
   // What a person does.

@@ -102,28 +102,32 @@ export function keyed(parent, items, keyOf, create, update) {
  * Parse an SVG string and take out all that could act: scripts, foreign content, handlers, links that leave the page.
  *
  * @param {string} text
+ * @param {string} suffix put after every id: pictures share one page, and a reference finds the first of its name, even a hidden one
  * @returns {SVGSVGElement | null} null if it did not parse
  */
-export function parseSvg(text) {
+export function parseSvg(text, suffix) {
   const parsed = new DOMParser().parseFromString(text, "image/svg+xml");
   const svg = parsed.documentElement;
   if (svg.localName !== "svg" || svg.namespaceURI !== SVG || parsed.querySelector("parsererror")) return null;
-  for (const element of [svg, ...svg.querySelectorAll("*")]) clean(element);
+  for (const element of [svg, ...svg.querySelectorAll("*")]) clean(element, suffix);
   return /** @type {SVGSVGElement} */ (document.importNode(/** @type {Element} */ (svg), true));
 }
 
 const BANNED = new Set(["script", "foreignobject", "iframe", "object", "embed", "image", "a", "animate", "set", "style"]);
 
-/** @param {Element} element */
-function clean(element) {
-  if (BANNED.has(element.localName.toLowerCase()) || (element.namespaceURI !== SVG && element.localName !== "svg")) {
+/** @param {Element} element @param {string} suffix */
+function clean(element, suffix) {
+  if (BANNED.has(element.localName.toLowerCase()) || element.namespaceURI !== SVG) {
     element.remove();
     return;
   }
   for (const { name, value } of [...element.attributes]) {
     const local = name.toLowerCase();
-    const leaves = local.endsWith("href") && !value.trim().startsWith("#");
+    const leaves = (local.endsWith("href") && !value.trim().startsWith("#")) || /url\(\s*["']?(?!#)/i.test(value);
     if (local.startsWith("on") || leaves) element.removeAttribute(name);
+    else if (local === "id") element.setAttribute(name, `${value}-${suffix}`);
+    else if (local.endsWith("href")) element.setAttribute(name, `${value.trim()}-${suffix}`);
+    else if (value.includes("url(")) element.setAttribute(name, value.replace(/url\(\s*["']?#([^)"']+)["']?\s*\)/g, `url(#$1-${suffix})`));
   }
 }
 

@@ -70,12 +70,12 @@ export function step(nodes, key, arrow) {
 /**
  * Draw the graph into `el`.
  *
- * @param {{el: HTMLElement, graph: Graph, tools: Tools, signal: AbortSignal, now: () => number, onSelect: (key: string) => void, onLens: () => void}} given
+ * @param {{el: HTMLElement, graph: Graph, view: string, tools: Tools, signal: AbortSignal, now: () => number, onSelect: (key: string) => void, onLens: () => void}} given
  */
-function render({ el, graph, tools, signal, now, onSelect, onLens }) {
+function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
   const { dom, states, format } = tools;
   const nodes = new Map(graph.nodes.map((node) => [node.key, node]));
-  const svg = dom.parseSvg(graph.svg);
+  const svg = dom.parseSvg(graph.svg, view);
   if (!svg) {
     el.replaceChildren(dom.h("p", { class: "pad" }, "The picture of this graph can't be read; “As a table” shows the same tasks."));
     return { update() {}, tick() {}, look() {}, focus() {}, zoom() {}, canZoom: () => false, close() {} };
@@ -201,6 +201,18 @@ function render({ el, graph, tools, signal, now, onSelect, onLens }) {
       dom.s("text", { x: width / 2, y: 16 }, text),
     );
 
+  /** @type {CanvasRenderingContext2D | null} */
+  let ruler = null;
+  /** Measured beside the page: asking the page itself would lay out the whole graph for each name. @param {string} text @param {Element} like */
+  const widthOf = (text, like) => {
+    if (!ruler) {
+      const { fontWeight, fontSize, fontFamily } = getComputedStyle(like);
+      ruler = document.createElement("canvas").getContext("2d");
+      if (ruler) ruler.font = `${fontWeight} ${fontSize} ${fontFamily}`;
+    }
+    return ruler?.measureText(text).width ?? 0;
+  };
+
   /** A name that is too wide in this font loses its middle, never its end. @param {string} key @param {GraphNode} node @param {Task} task */
   const fitName = (key, node, task) => {
     const name = /** @type {SVGTextElement | null} */ (groups.get(key)?.querySelector("text.name"));
@@ -210,12 +222,11 @@ function render({ el, graph, tools, signal, now, onSelect, onLens }) {
     fitted.set(key, room);
     const full = names.get(key) ?? name.textContent ?? key;
     names.set(key, full);
-    name.textContent = full;
-    let kept = full.length;
-    while (kept > 6 && name.getComputedTextLength() > room) {
-      kept -= 1;
-      name.textContent = middleCut(full, kept);
-    }
+    let text = full;
+    const width = widthOf(full, name);
+    let kept = width > room ? Math.ceil((full.length * room) / width) : full.length;
+    for (; kept > 6 && widthOf(text, name) > room; kept -= 1) text = middleCut(full, kept);
+    dom.say(name, text);
   };
 
   /** @param {Lens} lens */

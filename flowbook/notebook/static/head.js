@@ -4,7 +4,7 @@
 /** @typedef {import("./wire.js").Status} Status */
 /** @typedef {import("./needs.js").Need} Need */
 /** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js")}} Tools */
-/** @typedef {{flow: string, run: Run | null, status: Status, hasGivenUp: boolean, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
+/** @typedef {{flow: string, run: Run | null, status: Status, isConnected: boolean, hasGivenUp: boolean, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
 
 /** What the view is, in words. @type {Record<Status, [string, string]>} */
 export const STATUS = {
@@ -71,20 +71,11 @@ function render({ el, tools }) {
   const link = dom.h("span", { class: "link" });
   const done = dom.h("span", { class: "nowrap" });
   const row = dom.h("span", { class: "row tight" });
-  const head = dom.h(
-    "div",
-    { class: "head" },
-    tile,
-    name,
-    number,
-    word,
-    said,
-    dom.h("span", { class: "side" }, dom.h("span", { class: "row about" }, link, done), row),
-  );
+  const head = dom.h("div", { class: "head" }, tile, name, number, word, said, dom.h("span", { class: "side" }, done, row));
   const notice = dom.h("div", { class: "notice", "data-state": "Paused" });
   const bar = dom.h("div", { class: "bar", role: "img" });
   const counts = dom.h("div", { class: "counts" });
-  el.append(head, notice, dom.h("div", { class: "progress" }, bar, counts));
+  el.append(head, notice, dom.h("div", { class: "progress" }, bar, dom.h("div", { class: "legend" }, counts, link)));
 
   /** @param {View} view */
   const update = (view) => {
@@ -104,14 +95,20 @@ function render({ el, tools }) {
   };
 
   /** @param {View} view */
-  const tellLink = ({ status, hasGivenUp }) => {
+  const tellLink = ({ status, hasGivenUp, isConnected }) => {
     const [text, title] = STATUS[status];
     if (link.getAttribute("data-live") !== status) link.replaceChildren(status === "live" ? "" : dom.icon(states.SIGNS.warn ?? []), text);
     dom.set(link, {
       "data-live": status,
       "data-state": status === "live" ? null : "Paused",
-      title: status === "waiting" && hasGivenUp ? "No answer for 20 s; a cell may be keeping the kernel busy" : title,
+      title: titleOf(status, hasGivenUp, isConnected) ?? title,
     });
+  };
+
+  /** @param {Status} status @param {boolean} hasGivenUp @param {boolean} isConnected */
+  const titleOf = (status, hasGivenUp, isConnected) => {
+    if (status === "waiting" && hasGivenUp) return "No answer for 20 s; a cell may be keeping the kernel busy";
+    return status === "saved" && isConnected ? "Read from the record of runs; the buttons go on with it" : null;
   };
 
   /** @param {Run | null} run */

@@ -288,7 +288,7 @@ function render({ el, tools, signal, now, ask }) {
         "div",
         { class: level === "ERROR" || level === "CRITICAL" ? "at" : null },
         dom.h("span", { class: "ln when" }, timeOfDay(at)),
-        dom.h("span", { class: "ln" }, level),
+        dom.h("span", { class: "ln level" }, level),
         dom.h("span", {}, text),
       ),
     );

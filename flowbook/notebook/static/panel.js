@@ -14,6 +14,9 @@
 const PARTS = ["dom", "states", "format", "wire", "head", "graph", "frame", "form", "needs", "table", "inspector", "picture", "host"];
 const TICK_MS = 1000;
 const HIDDEN_MS = 250;
+/** Browsers lay out the whole picture when a text in it changes: above so many nodes they are given time between two changes. */
+const MANY = 300;
+const MANY_MS = 100;
 const GONE = "The kernel went away before it answered.";
 
 /** What a node is that the kernel has not spoken of. @type {Task} */
@@ -130,7 +133,7 @@ function mount({ model, el, root, tools, signal }) {
     const until = AbortSignal.any([signal, drawn.signal]);
     parts.canvas.replaceChildren();
     table = null;
-    drawing = tools.graph.default.render({ el: parts.canvas, graph, tools, signal: until, now, onSelect: select, onLens: dress });
+    drawing = tools.graph.default.render({ el: parts.canvas, graph, view, tools, signal: until, now, onSelect: select, onLens: dress });
     parts.form.replaceChildren();
     form = graph.parameters?.length
       ? tools.form.default.render({
@@ -205,8 +208,8 @@ function mount({ model, el, root, tools, signal }) {
 
   /** The comm came, went or closed. */
   const onComm = () => {
-    if (isConnected(model, el)) link.hello();
-    else link.lost(GONE);
+    // The host marks the element in the same turn, but maybe after us.
+    link.given.clock.later(0, () => (isConnected(model, el) ? link.hello() : link.lost(GONE)));
   };
 
   // What a person does.
@@ -254,7 +257,7 @@ function mount({ model, el, root, tools, signal }) {
   /** @param {string | null} key */
   const inspect = (key) => {
     const before = own.inspected;
-    if (key === before && key !== null) return;
+    if (key === before && key !== null && (details || link.commands.isWaiting(`inspect:${key}`))) return;
     own.inspected = key;
     details = null;
     link.commands.forget((slot) => slot.startsWith("to-variable:"));
@@ -299,6 +302,7 @@ function mount({ model, el, root, tools, signal }) {
     if (isScheduled || signal.aborted) return;
     isScheduled = true;
     if (document.hidden) clock.later(HIDDEN_MS, flush);
+    else if (keys.size > MANY) clock.later(MANY_MS, () => requestAnimationFrame(flush));
     else requestAnimationFrame(flush);
   }
 
@@ -332,6 +336,7 @@ function mount({ model, el, root, tools, signal }) {
       flow: graph.flow,
       run: fold.run,
       status,
+      isConnected: link.status === "live",
       hasGivenUp: link.hasGivenUp,
       counts,
       needs: found,
@@ -364,7 +369,9 @@ function mount({ model, el, root, tools, signal }) {
       );
     }
     parts.run.hidden = !canEdit && !rows.length;
-    parts.body.hidden = status === "unavailable" && hasPicture();
+    const isShownAbove = status === "unavailable" && hasPicture();
+    parts.body.hidden = isShownAbove;
+    parts.tabs.hidden = isShownAbove;
   };
 
   /** Whether the picture is back in place, so that the graph need not be shown twice. */
@@ -585,7 +592,7 @@ function build({ root, dom, states }) {
   const inspector = dom.h("aside", { "data-flowbook": "inspector" });
   const status = dom.h("p", { class: "sr", role: "status", "aria-live": "polite" });
   root.replaceChildren(head, tabs, body, inspector, status);
-  return { head, asTable, canvas, table, needs, runTitle, form, facts, run, rail, body, inspector, status };
+  return { head, tabs, asTable, canvas, table, needs, runTitle, form, facts, run, rail, body, inspector, status };
 }
 
 /** The name under which a control may wait only once. @param {Element | null} control @param {string} action @param {string | null} key */

@@ -4,7 +4,7 @@
 /** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js")}} Tools */
 /** @typedef {{key: string, task: Task, up: string[]}} Row */
 
-const HEADS = ["Task", "State", "Time", "Attempt", "Of", "Note", "After"];
+const HEADS = ["Task", "State", "Time", "Note", "After"];
 
 /**
  * Make the table in `el`.
@@ -14,7 +14,7 @@ const HEADS = ["Task", "State", "Time", "Attempt", "Of", "Note", "After"];
 function render({ el, flow, tools, now }) {
   const { dom, states, format } = tools;
   const body = dom.h("tbody");
-  const heads = HEADS.map((name, i) => dom.h("th", { scope: "col", class: i === 2 || i === 3 ? "num" : null }, name));
+  const heads = HEADS.map((name, i) => dom.h("th", { scope: "col", class: i === 2 ? "num" : null }, name));
   const table = dom.h("table", { "aria-label": `Tasks of ${flow}` }, dom.h("thead", {}, dom.h("tr", {}, ...heads)), body);
   el.replaceChildren(table);
 
@@ -26,16 +26,14 @@ function render({ el, flow, tools, now }) {
       dom.h("th", { scope: "row" }, dom.button("inspect", key, { "data-task": key, class: "plain" })),
       dom.h("td", {}),
       dom.h("td", { class: "num" }),
-      dom.h("td", { class: "num" }),
-      dom.h("td", {}),
       dom.h("td", {}),
       dom.h("td", { class: "dim" }, up.join(", ")),
     );
 
   /** @param {Element} tr @param {Row} row */
   const update = (tr, { key, task }) => {
-    const [, state, time, attempt, of, note] = [...tr.children];
-    if (!state || !time || !attempt || !of || !note) return;
+    const [, state, time, note] = [...tr.children];
+    if (!state || !time || !note) return;
     if (tr.getAttribute("data-state") !== task.state) {
       const resume = task.state === "Paused" ? dom.button("resume", "Resume", { "data-task": key, class: "primary", "aria-label": `Resume ${key}` }) : null;
       state.replaceChildren(
@@ -44,17 +42,16 @@ function render({ el, flow, tools, now }) {
     }
     dom.set(tr, { "data-state": task.state });
     dom.say(time, format.timeOf(task, now()));
-    dom.say(attempt, task.max_attempts && task.max_attempts > 1 ? `${task.attempt ?? 1} of ${task.max_attempts}` : "");
-    dom.say(
-      of,
-      task.counts
-        ? states
-            .inOrder(states.spread(task))
-            .map(([name, n]) => `${format.thousands(n)} ${name}`)
-            .join(", ")
-        : "",
-    );
-    dom.say(note, [format.noteOf(task), task.message].filter(Boolean).join("; "));
+    const text = notes(task).join("; ");
+    dom.say(note, text);
+    dom.set(note, { title: text });
+  };
+
+  /** @param {Task} task */
+  const notes = (task) => {
+    const counts = task.counts ? states.inOrder(states.spread(task)).map(([name, n]) => `${format.thousands(n)} ${name}`) : [];
+    const isTried = task.max_attempts && task.max_attempts > 1 && (task.attempt ?? 1) > 1;
+    return [counts.join(", "), format.noteOf(task), task.message, isTried ? `attempt ${task.attempt} of ${task.max_attempts}` : ""].filter(Boolean);
   };
 
   return {

@@ -185,7 +185,7 @@ export class Link {
     if (this.status === "unavailable" || this.#isClosed) return null;
     const id = this.commands.open(slot);
     if (id === null) return null;
-    this.given.send({ type, id, view: this.given.view, ...fields });
+    if (!this.#send({ type, id, view: this.given.view, ...fields })) return null;
     this.#watch();
     return id;
   }
@@ -234,15 +234,26 @@ export class Link {
     this.#stopWatch?.();
   }
 
+  /** A comm that was closed throws: then nobody listens. @param {object} message */
+  #send(message) {
+    try {
+      this.given.send(message);
+      return true;
+    } catch {
+      this.lost("The kernel is gone, so this was not sent.");
+      return false;
+    }
+  }
+
   #sayHello() {
-    const { clock, send, seq, view } = this.given;
+    const { clock, seq, view } = this.given;
     const waited = clock.now() - this.#helloSince;
     if (waited >= GIVE_UP_MS && !this.hasGivenUp) {
       this.hasGivenUp = true;
       this.status = "waiting";
       this.given.onStatus();
     }
-    send({ type: "hello", id: this.#hello, view, seq: seq() });
+    if (!this.#send({ type: "hello", id: this.#hello, view, seq: seq() })) return;
     this.#stopHello = clock.later(this.hasGivenUp ? HELLO_SLOWLY_MS : HELLO_EVERY_MS, () => this.#sayHello());
   }
 
