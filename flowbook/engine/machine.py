@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowbook.engine.graph import child_key
-from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Scheduled, Success
+from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Resume, Scheduled, Success
 from flowbook.exceptions import TransitionError
 
 if TYPE_CHECKING:
@@ -117,12 +117,18 @@ Instruction = Submit | WakeAt | Tell | Finish
 class _Group:
     """The children of one mapped task. `linked` are mapped tasks whose child i is fed by child i of this one."""
 
-    __slots__ = ("left", "linked", "width")
+    __slots__ = ("left", "linked", "settled", "width")
 
-    def __init__(self, width: int, left: int) -> None:
+    def __init__(self, width: int) -> None:
         self.width = width
-        self.left = left
+        self.left = width
         self.linked: list[str] = []
+        #: 1 for each child that has settled. Its state may say so earlier: the runner marks it before it says Settled.
+        self.settled = bytearray(width)
+
+    def settle(self, index: int) -> None:
+        self.left -= 1
+        self.settled[index] = 1
 
 
 class Machine:
@@ -147,6 +153,9 @@ class Machine:
         self._running = 0
         self._asleep: set[str] = set()
         self._cancelled = False
+        for key in self.start:
+            for each in self._waiting(key):
+                self._let_go(each)
 
     @property
     def has_work(self) -> bool:
@@ -224,21 +233,28 @@ class Machine:
         return out
 
     def _wake(self, keys: Iterable[str]) -> list[Instruction]:
-        ready = []
-        for key in keys:
+        ready: list[str] = []
+        for key in () if self._cancelled else keys:
             for each in self._waiting(key):
                 self._asleep.discard(each)
+                self._let_go(each)
                 ready.append(each)
         return self._go_on(ready) if ready else []
 
     def _waiting(self, key: str) -> list[str]:
-        if key in self._asleep or _waits(self.states.get(key)):
+        state = self.states.get(key)
+        if key in self._asleep or _waits(state):
             return [key]
-        group = self._groups.get(key)
-        if group is None:
+        if not isinstance(state, Mapped):
             return []
-        children = (child_key(key, index) for index in range(group.width))
+        children = (child_key(key, index) for index in range(state.n_map_states))
         return [child for child in children if _waits(self.states.get(child))]
+
+    def _let_go(self, key: str) -> None:
+        """Note that a paused task is to go on, so that asking twice before it runs does not run it twice."""
+        state = self.states[key]
+        if _waits(state):
+            self.states[key] = Resume("Goes on.", None, None, state.context, state.cached_inputs)
 
     def _cancel(self, queued: tuple[str, ...]) -> list[Instruction]:
         self._cancelled = True
@@ -250,7 +266,7 @@ class Machine:
 
     def _expanded(self, key: str, width: int) -> list[Instruction]:
         self._running -= 1
-        group = self._groups[key] = _Group(width, width)
+        group = self._groups[key] = _Group(width)
         state = self.states[key] = Mapped(f"Mapped over {width}.", n_map_states=width)
         out: list[Instruction] = [Tell(key, state)]
         for index in range(width):
@@ -265,22 +281,22 @@ class Machine:
 
     def _children_ready(self, key: str, indices: Iterable[int]) -> list[str]:
         """Return those children of `key` that nothing holds back, and note for the others what does."""
-        feeders = [up for up, group in self._feeders(key) if group.left]
+        feeders = [group for group in self._feeders(key) if group.left]
         if not feeders:
             return [child_key(key, index) for index in indices]
         ready = []
         for index in indices:
             child = child_key(key, index)
-            count = sum(not self.states[child_key(up, index)].is_finished() for up in feeders)
+            count = sum(not group.settled[index] for group in feeders)
             if count:
                 self._left[child] = count
             else:
                 ready.append(child)
         return ready
 
-    def _feeders(self, key: str) -> list[tuple[str, _Group]]:
+    def _feeders(self, key: str) -> list[_Group]:
         ups = dict.fromkeys(b.upstream for b in self.graph.specs[key].bindings if b.mapped)
-        return [(up, self._groups[up]) for up in ups if up in self._groups]
+        return [self._groups[up] for up in ups if up in self._groups]
 
     def _link_below(self, key: str, group: _Group) -> list[str]:
         """Let mapped tasks below know that the width is there, though the children still run."""
@@ -301,7 +317,7 @@ class Machine:
 
     def _child_finished(self, key: str, index: int, out: list[Instruction]) -> list[str]:
         group = self._groups[key]
-        group.left -= 1
+        group.settle(index)
         ready = []
         for below in group.linked:
             child = child_key(below, index)
@@ -340,9 +356,16 @@ class Machine:
             ups = self.graph.specs[key].upstream
             self._left[key] = sum(up in scope or not self.states[up].is_finished() for up in ups)
         ready = [key for key in self.graph.specs if key in start]
+        again: dict[str, set[int]] = {}
         for key in self.graph.specs:
-            if key in opened:
-                ready += self._reopen(key, opened[key])
+            if key not in scope or key in start:
+                continue
+            roots, fed = opened.get(key, set()), self._fed_again(key, scope, again)
+            if roots or fed:
+                again[key] = roots | set(fed)
+                ready += self._reopen(key, roots, fed)
+            else:
+                ready += self._link_to_reopened(key, again)
         return ready
 
     def _split_start(self) -> tuple[set[str], dict[str, set[int]]]:
@@ -365,44 +388,52 @@ class Machine:
                 start.add(key)
         return start, opened
 
-    def _reopen(self, key: str, indices: set[int]) -> list[str]:
+    def _fed_again(self, key: str, scope: set[str], again: Mapping[str, set[int]]) -> dict[int, int]:
+        """Return which children of a task that was split before wait for children above that run again, and for how many.
+
+        Only what has not succeeded goes along. A task that also waits for anything else is visited as a whole, later.
+        """
         state = self.states[key]
-        width = state.n_map_states if isinstance(state, Mapped) else max(indices) + 1
-        unfinished = 0
+        above = [up for up in self.graph.specs[key].upstream if up in scope]
+        if not isinstance(state, Mapped) or not all(up in again and self._is_fed_only(key, up) for up in above):
+            return {}
+        counts: dict[int, int] = {}
+        for up in above:
+            for index in again[up]:
+                if index < state.n_map_states and not self.states.get(child_key(key, index), _PENDING).is_successful():
+                    counts[index] = counts.get(index, 0) + 1
+        for up in above if counts else ():
+            self._groups[up].linked.append(key)
+        return counts
+
+    def _reopen(self, key: str, roots: set[int], fed: Mapping[int, int]) -> list[str]:
+        """Take up a task that was split before; return its children that nothing holds back."""
+        state = self.states[key]
+        width = state.n_map_states if isinstance(state, Mapped) else max(roots) + 1
+        group = self._groups[key] = _Group(width)
+        self._left.pop(key, None)
         for index in range(width):
             child = child_key(key, index)
             self.children[child] = (key, index)
             known = self.states.setdefault(child, _PENDING)
-            unfinished += index in indices or not known.is_finished()
-        group = self._groups[key] = _Group(width, unfinished)
-        self._left.pop(key, None)
-        ready = [child_key(key, index) for index in sorted(indices)]
-        return ready + self._reopen_linked(key, group, indices)
-
-    def _reopen_linked(self, key: str, group: _Group, indices: set[int]) -> list[str]:
-        """Children below that wait for, or failed because of, a child that runs again go with it."""
-        ready: list[str] = []
-        for below in self.graph.children[key]:
-            if below not in self._left or not self._is_fed_only(below, key):
+            if index in roots:
                 continue
-            state = self.states[below]
-            if not (isinstance(state, Mapped) and state.n_map_states):
-                ready += self._link_one(below, group)
-                continue
-            again = {i for i in indices if not self.states.get(child_key(below, i), _PENDING).is_successful()}
-            ready += [child for child in self._reopen(below, again) if child not in ready]
-            group.linked.append(below)
-            for index in again:
-                child = child_key(below, index)
+            if index in fed:
                 self.states[child] = _PENDING
-                self._left[child] = 1
-                ready.remove(child)
-        return ready
+                self._left[child] = fed[index]
+            elif known.is_finished():
+                group.settle(index)
+        return [child_key(key, index) for index in sorted(roots)]
 
-    def _link_one(self, below: str, group: _Group) -> list[str]:
-        group.linked.append(below)
-        self._left[below] -= 1
-        return [] if self._left[below] else [below]
+    def _link_to_reopened(self, key: str, again: Mapping[str, set[int]]) -> list[str]:
+        """Let a mapped task that was not split yet know that widths above are there."""
+        for up in self.graph.specs[key].upstream:
+            if up in again and self._is_fed_only(key, up):
+                self._groups[up].linked.append(key)
+                self._left[key] -= 1
+                if not self._left[key]:
+                    return [key]
+        return []
 
     # The end
 
