@@ -7,7 +7,6 @@ import itertools
 import os
 import threading
 import time
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +69,7 @@ class FlowRun:
         self.graph = asked.graph
         self.parameters = asked.parameters
         self.executor = asked.executor
-        self.run_id = uuid.uuid4().hex
+        self.run_id = os.urandom(16).hex()
         #: The how-manieth run it is: of this flow in the store where it is recorded, else of this session.
         self.number = next(_NUMBERS)
         self.started: float | None = None
