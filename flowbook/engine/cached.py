@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.graph import CachePolicy, TaskSpec
     from flowbook.engine.ports import CachedOutput, OutputCache
-    from flowbook.engine.task_runner import RunFacts
+    from flowbook.engine.job import RunFacts
 
 __all__ = ["cached_state", "keep_output"]
 

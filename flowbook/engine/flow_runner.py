@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.engine import steps
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.graph import child_key
+from flowbook.engine.job import Job
 from flowbook.engine.machine import (
     CancelAsked,
     Due,
@@ -33,7 +34,7 @@ from flowbook.engine.machine import (
     WakeAt,
 )
 from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Skipped, State
-from flowbook.engine.task_runner import Job, call_handlers, is_in_user_code, run_task
+from flowbook.engine.task_runner import call_handlers, is_in_user_code, run_task
 from flowbook.exceptions import ExecutorError, RunError
 from flowbook.executors.base import RunsLoops
 from flowbook.results.reference import ResultRef

@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from flowbook._context import MISSING, Frame
+from flowbook._context import MISSING, Frame, current_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from logging import Logger
 
-    from flowbook.engine.task_runner import Job, RunFacts
+    from flowbook.engine.job import Job, RunFacts
 
 __all__ = ["TaskFrame", "run_frame"]
 
@@ -71,7 +71,14 @@ def _index(frame: TaskFrame) -> object:
 def _logger(frame: TaskFrame) -> Logger:
     from flowbook.engine.logs import task_logger  # noqa: PLC0415  # loads logging, for tasks that ask for it
 
-    return task_logger(frame.job.spec.name)
+    return task_logger(frame.job.spec.name, _current_task)
+
+
+def _current_task() -> tuple[RunFacts, str] | None:
+    frame = current_frame()
+    while frame is not None and not isinstance(frame, TaskFrame):
+        frame = frame.parent
+    return None if frame is None else (frame.run, frame.job.key)
 
 
 _NAMES: dict[str, Callable[[TaskFrame], Any]] = {

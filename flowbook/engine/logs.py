@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
-from flowbook._context import current_frame
-from flowbook.engine.frames import TaskFrame
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowbook.engine.job import RunFacts
+
+    Finder = Callable[[], tuple[RunFacts, str] | None]
 
 __all__ = ["task_logger"]
 
@@ -13,11 +18,16 @@ __all__ = ["task_logger"]
 _LOGGER = "flowbook.task"
 
 
-def task_logger(name: str) -> logging.Logger:
-    """Return the logger of the task of that name; INFO and above is shown unless somebody set another level."""
+def task_logger(name: str, current_task: Finder) -> logging.Logger:
+    """Return the logger of the task of that name; INFO and above is shown unless somebody set another level.
+
+    Args:
+        name: of the task.
+        current_task: says which run and key a record belongs to, from the context it is logged in.
+    """
     root = logging.getLogger(_LOGGER)
     if not any(isinstance(handler, _ToRun) for handler in root.handlers):
-        root.addHandler(_ToRun())
+        root.addHandler(_ToRun(current_task))
         if root.level == logging.NOTSET:
             root.setLevel(logging.INFO)
     return root.getChild(name)
@@ -26,9 +36,12 @@ def task_logger(name: str) -> logging.Logger:
 class _ToRun(logging.Handler):
     """Hands records to the run whose task logs them."""
 
+    def __init__(self, current_task: Finder) -> None:
+        super().__init__()
+        self._current_task = current_task
+
     def emit(self, record: logging.LogRecord) -> None:
-        frame = current_frame()
-        while frame is not None and not isinstance(frame, TaskFrame):
-            frame = frame.parent
-        if frame is not None:
-            frame.run.logged(frame.job.key, record.levelno, self.format(record))
+        found = self._current_task()
+        if found is not None:
+            run, key = found
+            run.logged(key, record.levelno, self.format(record))

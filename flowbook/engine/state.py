@@ -233,7 +233,7 @@ class Scheduled(Pending):
     """Is to run at `start_time` (aware UTC; a naive one means local time; default now)."""
 
     __slots__ = ("start_time",)
-    fields = ("start_time",)
+    fields: ClassVar[tuple[str, ...]] = ("start_time",)
 
     def __init__(
         self,

@@ -17,6 +17,7 @@ from flowbook._context import current_frame, enter_frame, leave_frame
 from flowbook.engine import steps
 from flowbook.engine.cached import cached_state, keep_output
 from flowbook.engine.frames import TaskFrame
+from flowbook.engine.job import Job, RunFacts
 from flowbook.engine.prints import capture_prints
 from flowbook.engine.signals import Signal
 from flowbook.engine.state import (
@@ -43,59 +44,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.ports import OutputCache
 
-__all__ = ["Job", "RunFacts", "TaskRunner", "call_handlers", "is_in_user_code", "run_task"]
-
-class RunFacts(Protocol):
-    """What a task run needs to know of the run it is part of."""
-
-    run_id: str
-    flow_name: str
-    parameters: Mapping[str, object]
-    handlers: tuple[Callable[..., object], ...]
-    frame: Frame | None
-    cache: OutputCache | None
-    interrupted: bool
-
-    def told(self, key: str, state: State) -> None:
-        """Take note of a state on the way."""
-        ...
-
-    def logged(self, key: str, level: int, text: str) -> None:
-        """Take note of a log line or a print."""
-        ...
-
-
-class Job:
-    """One task to run. Slots by hand: one is made for every task.
-
-    Attributes:
-        upstream: states aligned with `spec.bindings`.
-        inputs: values by argument from upstream and constants, or None: take them from `upstream`.
-        index: which child of a mapped task this is.
-        is_start: whether a person asked for it, so that no check holds it back.
-    """
-
-    __slots__ = ("index", "inputs", "is_start", "key", "spec", "state", "upstream")
-
-    def __init__(  # noqa: PLR0913
-        self,
-        spec: TaskSpec,
-        key: str,
-        state: State,
-        upstream: Sequence[State],
-        inputs: dict[str, object] | None = None,
-        index: int | None = None,
-        *,
-        is_start: bool = False,
-    ) -> None:
-        self.spec = spec
-        self.key = key
-        self.state = state
-        self.upstream = upstream
-        self.inputs = inputs
-        self.index = index
-        self.is_start = is_start
-
+__all__ = ["TaskRunner", "call_handlers", "is_in_user_code", "run_task"]
 
 def run_task(job: Job, run: RunFacts) -> State:
     """Run `job`, tell `run` the states on the way, return the one it comes to rest in (told as well)."""
@@ -174,7 +123,6 @@ def _before_running(job: Job, run: RunFacts, inputs: dict[str, object], *, usual
 
 def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
     """Steps 10 to 14."""
-    spec = job.spec
     before = job.state
     attempt = steps.attempt_number(before)
     running = _change(job, run, before, Running())

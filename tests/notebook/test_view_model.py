@@ -1,6 +1,5 @@
 import datetime as dt
 import json
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,7 +41,7 @@ def test_the_graph_is_sent_with_its_places_kinds_and_neighbours() -> None:
 
 def test_the_form_is_typed_by_the_defaults() -> None:
     specs = [
-        replace(task(name, is_parameter=True), task=SimpleNamespace(name=name, default=default, required=required))
+        task(name, is_parameter=True)._replace(task=SimpleNamespace(name=name, default=default, required=required))
         for name, default, required in [
             ("origin", "EWR", False),
             ("limit", 3, False),
@@ -126,7 +125,7 @@ def _joined():
         Binding("load", "frame", mapped=False, flattened=False, edge=None),
         Binding("gate", None, mapped=False, flattened=False, edge=None),
     )
-    join = replace(task("join", "load", "gate"), bindings=bindings, constants={"threshold": 15})
+    join = task("join", "load", "gate")._replace(bindings=bindings, constants={"threshold": 15})
     return build(task("load"), task("gate"), join, task("publish", "join"))
 
 
