@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import secrets
+import os
 import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -88,7 +88,7 @@ class Cache:
 
     def add(self, entry: CacheEntry) -> CacheEntry:
         """Keep `entry`; returned with its id. Its value must be in this store. Raises StoreError."""
-        kept = replace(entry, id=entry.id or secrets.token_hex(8))
+        kept = replace(entry, id=entry.id or os.urandom(8).hex())
         self._database.write(lambda connection: connection.execute(self._sql["add_entry"], _row(kept)))
         return kept
 
