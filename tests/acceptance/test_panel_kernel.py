@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipykernel
 import pytest
-from jupyter_client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jupyter_client import BlockingKernelClient
 
 pytestmark = pytest.mark.acceptance
 ROOT = Path(__file__).parents[2]
