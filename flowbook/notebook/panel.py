@@ -324,7 +324,7 @@ class Panel(anywidget.AnyWidget):
     def _attach(self, run: RunLike) -> Callable[[], None]:
         """Listen first, then take what was before: nothing is lost between, and what comes twice is passed over."""
         unsubscribe = run.subscribe(self._feed)
-        events, states = run.events(), run.states
+        events, states = run.events(), dict(run.states)
         with self._feed.locked:
             self._feed.board.load(events, states)
         return unsubscribe
