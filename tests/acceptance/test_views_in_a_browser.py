@@ -348,3 +348,44 @@ def test_two_views_of_one_panel_do_not_fight(show: Callable[..., Page]) -> None:
     assert second.locator('[data-flowbook="inspector"]').get_attribute("data-task") == "approve"
     assert len({m["view"] for m in sent(page, "inspect")}) == 2
     assert len({m["id"] for m in sent(page, "inspect")}) == 2
+
+
+def test_the_graph_grows_but_never_gets_smaller_than_its_text_can_be_read(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+    out = page.locator('[data-action="zoom-out"]')
+    width = page.locator(".canvas svg").get_attribute("width")
+    assert out.get_attribute("aria-disabled") == "true"
+
+    page.locator('[data-action="zoom-in"]').click()
+
+    assert int(page.locator(".canvas svg").get_attribute("width") or 0) > int(width or 0)
+    assert out.get_attribute("aria-disabled") is None
+    out.click()
+    assert page.locator(".canvas svg").get_attribute("width") == width
+
+
+def test_a_count_shows_only_its_state_until_it_is_clicked_again(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+    retrying = page.locator('.count[data-state="Retrying"]')
+
+    retrying.click()
+
+    page.wait_for_selector(".node.far")
+    bright = page.eval_on_selector_all("g.node:not(.far)", "all => all.map(n => n.dataset.task)")
+    assert bright == ["fetch_rates"]
+    retrying.click()
+    page.wait_for_function("document.querySelectorAll('.node.far').length === 0")
+
+
+def test_rejecting_needs_a_note_and_sends_it(show: Callable[..., Page]) -> None:
+    page = show("show=paused&inspect=approve")
+    page.wait_for_selector('[data-flowbook="inspector"] textarea')
+    reject = page.locator('[data-action="reject"]')
+    assert reject.get_attribute("title") == "Write a note first: it becomes the message of the failure"
+
+    reject.click(force=True)
+    page.locator("textarea").fill("August is missing")
+    page.keyboard.press("Escape")
+    reject.click()
+
+    assert [(m["key"], m["note"]) for m in sent(page, "reject")] == [("approve", "August is missing")]
