@@ -186,7 +186,7 @@ class Flow:
 
     def _refuse_foreign(self, task: Task) -> None:
         other = current_flow()
-        if other is not None and other is not self and task in other._tasks:
+        if other is not None and other is not self and task in other:
             msg = (
                 f"Task {task.name!r} belongs to flow {other.name!r}, not to {self.name!r}. "
                 "Call the task anew inside this flow."

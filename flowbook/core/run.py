@@ -93,12 +93,12 @@ class FlowRun:
         flow = flow if flow is not None else recording.flow()
         asked = _Asked(flow.compile(), recording.parameters(), executor or flow.executor or LocalExecutor())
         run = cls(flow, asked)
-        run._recording = recording  # noqa: SLF001  # its own
+        run._recording = recording  # its own
         run.run_id, run.number = recording.run_id, recording.number
-        run._states.update(recording.states())  # noqa: SLF001
-        run._state = run._states.pop(FLOW, Pending())  # noqa: SLF001
-        run._log = recording.events()  # noqa: SLF001
-        run._next_seq = run._log[-1].seq + 1 if run._log else 1  # noqa: SLF001
+        run._states.update(recording.states())
+        run._state = run._states.pop(FLOW, Pending())
+        run._log = recording.events()
+        run._next_seq = run._log[-1].seq + 1 if run._log else 1
         run.started, run.ended = recording.span()
         flow.last_run = run
         return run
@@ -203,7 +203,7 @@ class FlowRun:
             if runner is not None:
                 self._over.wait()
                 waiting = self._waiting(keys)
-            start = waiting if waiting else ()
+            start = waiting or ()
             self._go_on(dict(self._states) if waiting else _unfinished(self._states), start, "resume", by, note)
             self._note(waiting, by)
         return self

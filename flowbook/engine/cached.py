@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flowbook.engine.graph import CachePolicy, TaskSpec
-    from flowbook.engine.ports import CachedOutput, OutputCache
     from flowbook.engine.job import RunFacts
+    from flowbook.engine.ports import CachedOutput, OutputCache
 
 __all__ = ["cached_state", "keep_output"]
 

@@ -326,8 +326,8 @@ class FlowRunner:
         }
         widths: dict[str, int] = {}
         plan.fixed.update(spec.constants or {})
-        for name, sequence in (spec.mapped_constants or {}).items():
-            self._add_source(plan, widths, name, steps.elements(kept.get(name, sequence), name))
+        for argument, sequence in (spec.mapped_constants or {}).items():
+            self._add_source(plan, widths, argument, steps.elements(kept.get(argument, sequence), argument))
         for binding in spec.bindings:
             up, name = states[binding.upstream], binding.argument
             plan.fixed_states.append(None if binding.mapped and type(up) is Mapped else up)
@@ -339,7 +339,7 @@ class FlowRunner:
                 widths[name] = up.n_map_states
                 plan.sources.append((name, None, binding.upstream))
             else:
-                value = kept[name] if name in kept else self._sequence(binding.upstream, name)
+                value = steps.elements(kept[name], name) if name in kept else self._sequence(binding.upstream, name)
                 if binding.flattened:
                     value = [item for part in value for item in steps.elements(part, name)]
                 self._add_source(plan, widths, name, value)
@@ -347,10 +347,13 @@ class FlowRunner:
 
     def _sequence(self, key: str, argument: str) -> Sequence[Any]:
         """Return a result as a sequence; an iterator is consumed once, also when several tasks map over it."""
-        value = self._value(key)
-        if not isinstance(value, list) and key not in self._lists:
-            self._lists[key] = list(steps.elements(value, argument))
-        return self._lists.get(key, value)
+        if key in self._lists:
+            return self._lists[key]
+        value: object = self._value(key)
+        if isinstance(value, list):
+            return value
+        found = self._lists[key] = list(steps.elements(value, argument))
+        return found
 
     @staticmethod
     def _add_source(plan: _MapPlan, widths: dict[str, int], name: str, sequence: Sequence[Any]) -> None:

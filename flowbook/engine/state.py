@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-import pickle
 import time
-import traceback
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flowbook.results.reference import ResultRef
@@ -64,6 +62,8 @@ class RemoteError(Exception):
         """Return the stand-in for `error`, or `error` itself where it already is one."""
         if isinstance(error, cls):
             return error
+        import traceback  # noqa: PLC0415  # only where an exception travels
+
         return cls(type(error).__name__, _safe_str(error), "".join(traceback.format_exception(error)))
 
 
@@ -489,6 +489,8 @@ def _same(a: object, b: object) -> bool:
 
 
 def _travelling(error: BaseException) -> BaseException:
+    import pickle  # noqa: PLC0415  # only where an exception travels
+
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301  # its own bytes, to see whether they survive the way
     except Exception:  # noqa: BLE001  # whatever a user's exception raises here, the stand-in travels

@@ -18,11 +18,11 @@ from flowbook.engine.state import (
     Pending,
     Retrying,
     Scheduled,
-    Skipped,
     State,
     Submitted,
     TriggerFailed,
 )
+from flowbook.engine.triggers import all_successful
 from flowbook.exceptions import HandlerError, RunError
 
 if TYPE_CHECKING:
@@ -87,9 +87,7 @@ def trigger_state(spec: TaskSpec, upstream: Sequence[State]) -> State | None:
     The trigger is user code: whatever it raises becomes TriggerFailed.
     """
     edges = {binding.edge: state for binding, state in zip(spec.bindings, upstream, strict=True)}
-    trigger = spec.trigger
-    if trigger is None:
-        from flowbook.engine.triggers import all_successful as trigger  # noqa: PLC0415  # the common case needs no call
+    trigger = spec.trigger or all_successful
     name = getattr(trigger, "__name__", repr(trigger))
     try:
         if trigger(edges):

@@ -11,7 +11,7 @@ import itertools
 import threading
 import time
 from types import CoroutineType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from flowbook._context import current_frame, enter_frame, leave_frame
 from flowbook.engine import steps
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from flowbook._context import Frame
-    from flowbook.engine.graph import TaskSpec
     from flowbook.engine.ports import OutputCache
 
 __all__ = ["TaskRunner", "call_handlers", "is_in_user_code", "run_task"]

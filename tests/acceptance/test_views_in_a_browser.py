@@ -309,7 +309,7 @@ def test_a_picture_that_would_act_is_disarmed(show: Callable[..., Page]) -> None
 
     page.evaluate(
         "harness.model.set('graph', {...harness.model.get('graph'), svg: '<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 9 9\" "
-        "onload=\"window.bad=1\"><script>window.bad=2</script><foreignObject><b>x</b></foreignObject>"
+        'onload="window.bad=1"><script>window.bad=2</script><foreignObject><b>x</b></foreignObject>'
         "<rect id=\"r\" onclick=\"window.bad=3\" style=\"fill:url(http://127.0.0.1/x)\" mask=\"url(#r)\"/></svg>'})"
     )
 
