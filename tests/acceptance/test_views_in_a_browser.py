@@ -30,6 +30,14 @@ FLAGS = [
 ]
 
 
+HOSTILE = """
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" onload="window.bad=1">
+<script>window.bad=2</script><foreignObject><b>x</b></foreignObject>
+<rect id="r" onclick="window.bad=3" style="fill:url(http://127.0.0.1/x)" mask="url(#r)"/>
+</svg>
+""".strip()
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -129,7 +137,7 @@ def test_a_patch_changes_the_node_and_the_counts(show: Callable[..., Page]) -> N
     )
 
     page.wait_for_selector(f'{node("publish")}[data-state="Running"]')
-    assert page.locator(f'{node("publish")} text.word').inner_html() == "Running"
+    assert page.locator(f"{node('publish')} text.word").inner_html() == "Running"
     assert page.locator('.count[data-state="Running"] b').inner_text() == "3"
 
 
@@ -244,7 +252,7 @@ def test_the_picture_hides_while_the_panel_lives_even_when_it_is_replaced(show: 
 
     page.evaluate(
         "document.querySelector('.jp-OutputArea-child').outerHTML = "
-        "'<div class=\"jp-OutputArea-child\"><img alt=\"flowbook: delays, run 14, Success\" width=8 height=8></div>'"
+        '\'<div class="jp-OutputArea-child"><img alt="flowbook: delays, run 14, Success" width=8 height=8></div>\''
     )
     page.wait_for_selector(picture, state="hidden")
     page.evaluate("harness.close()")
@@ -307,11 +315,7 @@ def test_a_row_of_the_cache_selects_its_entry(show: Callable[..., Page]) -> None
 def test_a_picture_that_would_act_is_disarmed(show: Callable[..., Page]) -> None:
     page = show("show=running")
 
-    page.evaluate(
-        "harness.model.set('graph', {...harness.model.get('graph'), svg: '<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 9 9\" "
-        'onload="window.bad=1"><script>window.bad=2</script><foreignObject><b>x</b></foreignObject>'
-        "<rect id=\"r\" onclick=\"window.bad=3\" style=\"fill:url(http://127.0.0.1/x)\" mask=\"url(#r)\"/></svg>'})"
-    )
+    page.evaluate("svg => harness.model.set('graph', {...harness.model.get('graph'), svg})", HOSTILE)
 
     page.wait_for_selector(".canvas rect", state="attached")
     left = page.eval_on_selector(".canvas svg", "svg => svg.innerHTML")

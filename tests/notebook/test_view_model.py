@@ -1,4 +1,5 @@
 import datetime as dt
+from dataclasses import replace
 import json
 from types import SimpleNamespace
 from typing import Any
