@@ -236,14 +236,15 @@ def _distinct(names: Iterable[str]) -> list[str]:
 
 def _parameters(parameters: Mapping[str, object] | None) -> str:
     """Return the parameters as one line: "origin JFK, month 7"."""
-    parts = (f"{name} {_parameter(value)}" for name, value in (parameters or {}).items())
-    return words.shorten(", ".join(parts), 200)
+    given = dict(parameters or {})
+    plain = [f"{name} {words.parameter_text(value)}" for name, value in given.items() if not _is_hash(value)]
+    hashed = [f"{name} #{value['$hash'][:8]}" for name, value in given.items() if _is_hash(value)]
+    return words.shorten(", ".join(plain + hashed), 200)
 
 
-def _parameter(value: object) -> str:
-    """Return a parameter as text; of what is no plain JSON the index keeps a hash only."""
-    kept = value.get("$hash") if isinstance(value, dict) else None
-    return f"#{str(kept)[:8]}" if kept is not None else words.parameter_text(value)
+def _is_hash(value: Any) -> bool:  # noqa: ANN401  # JSON
+    """Return whether `value` stands for a parameter that is no plain scalar: of those the index keeps the hash only."""
+    return isinstance(value, dict) and isinstance(value.get("$hash"), str)
 
 
 def _size(size_bytes: int) -> str:

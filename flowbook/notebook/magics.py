@@ -83,7 +83,7 @@ class FlowMagics(Magics):
     @line_magic("flow")
     @no_var_expand
     def flow_line(self, line: str) -> Any:  # noqa: ANN401  # a DataFrame, or nothing
-        """List flows and runs, or act on one: `%flow list|run|show|resume|retry|cancel [FLOW or RUN] [TASK] [--param NAME=VALUE]`.
+        """List flows and runs, or act on one: `%flow list|run|show|resume|retry|cancel [FLOW or RUN] [TASK] [--param N=V]`.
 
         `%flow resume` without a name lists what waits for a person, with the graph and its buttons.
         """

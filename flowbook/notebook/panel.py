@@ -403,7 +403,7 @@ class Panel(anywidget.AnyWidget):
             message=words.shorten(state.message or "", 500),
             live="live" if run.is_live else "ended" if is_ended else "saved",
             started=run.started,
-            ended=run.ended,
+            ended=None if isinstance(state, Paused) else run.ended,
             parameters={name: words.parameter_text(value) for name, value in run.parameters.items()},
             executor=run.executor_text,
             notice=self._notice,

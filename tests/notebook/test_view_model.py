@@ -1,6 +1,6 @@
 import datetime as dt
-from dataclasses import replace
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
