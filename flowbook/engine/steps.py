@@ -22,6 +22,7 @@ from flowbook.engine.state import (
     State,
     Submitted,
     TriggerFailed,
+    safe_str,
 )
 from flowbook.exceptions import HandlerError, RunError
 
@@ -98,7 +99,7 @@ def trigger_state(spec: TaskSpec, upstream: Sequence[State]) -> State | None:
         state = signal.state
         return state if not isinstance(state, Failed) else TriggerFailed(state.message, state.result)
     except BaseException as error:  # noqa: BLE001  # user code: it becomes a state, with its traceback
-        return TriggerFailed(f"Trigger {name} raised {type(error).__name__}: {error}", error)
+        return TriggerFailed(f"Trigger {name} raised {type(error).__name__}: {safe_str(error)}", error)
     return TriggerFailed(f"Trigger {name} did not pass.")
 
 
@@ -116,7 +117,7 @@ def signal_state(signal: Signal, attempt: int, now: float) -> State:
 
 def state_of_error(error: BaseException) -> State:
     """Return Failed for what task code raised."""
-    text = str(error)
+    text = safe_str(error)
     return Failed(f"{type(error).__name__}: {text}" if text else type(error).__name__, error)
 
 
