@@ -60,6 +60,7 @@ class RunOptions:
     Attributes:
         states: given states by key, children included.
         start: keys to treat as roots; empty: the whole graph runs.
+        resumed: keys that need not wait for a person any more, in their turn.
         handlers: called for the flow and for every task, after their own.
         first_seq: number of the first event, so that a later epoch goes on counting.
     """
@@ -69,6 +70,7 @@ class RunOptions:
     parameters: Mapping[str, object] = field(default_factory=dict)
     states: Mapping[str, State] = field(default_factory=dict)
     start: tuple[str, ...] = ()
+    resumed: tuple[str, ...] = ()
     handlers: tuple[Callable[..., object], ...] = ()
     flow_handlers: tuple[Callable[..., object], ...] = ()
     terminal_handler: Callable[..., object] | None = None
@@ -109,7 +111,7 @@ class FlowRunner:
         self._sinks: tuple[EventSink, ...] = options.sinks
         self._seq = itertools.count(options.first_seq)
         self._machine = Machine(graph, options.states, options.start)
-        self._start = frozenset(options.start)
+        self._start = frozenset((*options.start, *options.resumed))
         self._plans: dict[str, _MapPlan] = {}
         self._lists: dict[str, list[object]] = {}
         self._changed = threading.Condition(threading.Lock())
