@@ -1,4 +1,7 @@
-"""Settings from the environment. Read when asked for, never at import; touches no disk but to look for a project's root."""
+"""Settings from the environment, read when asked for, never at import.
+
+Touches no disk but to look for a project's root.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Content-addressed files: each is named by the SHA-256 of its bytes and never changes.
 
-A blob is written to a temporary name, synced, renamed, and its folder synced; so a name is either absent or whole. Knows
-nothing of what the bytes mean.
+A blob is written to a temporary name, synced, renamed, and its folder synced; so a name is either absent or whole.
+Knows nothing of what the bytes mean.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import hashlib
 import mmap
 import os
 import re
-import secrets
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 __all__ = ["BlobWriter", "Blobs", "FolderBlobs", "MemoryBlobs", "TooLargeError"]
@@ -99,7 +98,9 @@ class BlobWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._place.abandon()
 
 
@@ -193,13 +194,13 @@ class _TemporaryFile:
 
     def begin(self) -> None:
         _make_folder(self._folder)
-        path = self._folder / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
+        path = self._folder / f"{_TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}"
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
         self._path = path
 
     def append(self, part: bytes | memoryview) -> None:
         view = memoryview(part)
-        while len(view):
+        while view:
             view = view[os.write(self._descriptor, view[:_CHUNK_BYTES]) :]
 
     def settle(self, digest: str) -> None:

@@ -1,2 +1,317 @@
-def content_hash(x): return repr(x)
-def code_hash(x): return ""
+"""Names for values and for code: equal things have equal hashes, in every process.
+
+A value is written down with a tag of its type before each part, so that `1`, `1.0`, `True` and `"1"` differ, and hashed
+with SHA-256. Frames and arrays go through dask's `tokenize`; what nobody knows is pickled. Code is followed from a
+function through everything it reaches in the user's own modules.
+Source: type tags as in redun's value hashing; canonical length-prefixed encoding as in bencode.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import functools
+import hashlib
+import inspect
+import io
+import struct
+import types
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from flowbook.exceptions import UnpicklableError
+from flowbook.results import serializer
+from flowbook.results.user_code import is_user_module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["code_hash", "content_hash"]
+
+_TOKENIZED = frozenset({"numpy", "pandas", "scipy", "pyarrow", "polars", "dask", "xarray"})
+#: The deepest nesting that is written down; deeper (or circular) values are pickled instead.
+_DEPTH = 50
+
+
+def content_hash(value: object) -> str:
+    """Return the SHA-256 of `value`'s type and content, hex; the same in every process.
+
+    Sets and frozensets hash alike in any order, dicts by their items in order of insertion, as tasks may depend on it.
+
+    Raises:
+        UnpicklableError: if it is of a kind that nobody knows and can't be pickled.
+    """
+    try:
+        written = _written(value, _DEPTH)
+    except (_TooDeepError, UnpicklableError):
+        #: Pickling all of it names the whole path to a member at fault.
+        written = _pickled(value)
+    return hashlib.sha256(written).hexdigest()
+
+
+class _TooDeepError(Exception):
+    """The value is nested too deeply, or holds itself."""
+
+
+def _written(value: object, depth: int) -> bytes:  # noqa: PLR0911  # a table of kinds
+    """Write `value` down: a tag, a length, the content."""
+    write = _WRITERS.get(type(value))
+    if write is not None:
+        return write(value)
+    if depth == 0:
+        raise _TooDeepError
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return _sequence(b"t" if kind is tuple else b"l", [_written(part, depth - 1) for part in value])  # type: ignore[attr-defined]  # a sequence
+    if kind is dict:
+        return _sequence(b"d", [_written(part, depth - 1) for item in value.items() for part in item])  # type: ignore[attr-defined]  # a dict
+    if kind is set or kind is frozenset:
+        return _sequence(b"S" if kind is set else b"Z", sorted(_written(part, depth - 1) for part in value))  # type: ignore[attr-defined]  # a set
+    if isinstance(value, enum.Enum):
+        return _tagged(b"e", f"{_qualified(kind)}.{value.name}".encode())
+    if isinstance(value, PurePath):
+        return _tagged(b"p", f"{kind.__name__}:{value}".encode(errors="surrogatepass"))
+    if isinstance(value, dt.date | dt.time | dt.timedelta) and kind.__module__ == "datetime":
+        return _tagged(b"D", repr(value).encode())
+    if any(base.__module__.partition(".")[0] in _TOKENIZED for base in kind.__mro__) and (token := _token(value)):
+        return _tagged(b"k", f"{_qualified(kind)}:{token}".encode())
+    return _pickled(value)
+
+
+def _tagged(tag: bytes, content: bytes) -> bytes:
+    return b"%b%d:%b" % (tag, len(content), content)
+
+
+def _sequence(tag: bytes, parts: list[bytes]) -> bytes:
+    return b"%b%d[%b]" % (tag, len(parts), b"".join(parts))
+
+
+_WRITERS: dict[type, Callable[..., bytes]] = {
+    type(None): lambda _: b"n",
+    type(...): lambda _: b".",
+    bool: lambda value: b"b1" if value else b"b0",
+    int: lambda value: b"i%d;" % value if -(1 << 62) < value < 1 << 62 else _tagged(b"i", hex(value).encode()),
+    float: lambda value: b"f" + struct.pack(">d", value),
+    complex: lambda value: b"c" + struct.pack(">dd", value.real, value.imag),
+    str: lambda value: _tagged(b"s", value.encode("utf-8", "surrogatepass")),
+    bytes: lambda value: _tagged(b"y", value),
+    bytearray: lambda value: _tagged(b"Y", bytes(value)),
+}
+
+
+def _token(value: object) -> str | None:
+    """Return dask's token where that is the same in every process, otherwise None."""
+    from dask.base import tokenize  # noqa: PLC0415  # heavy
+    from dask.tokenize import TokenizationError  # noqa: PLC0415  # heavy
+
+    try:
+        return str(tokenize(value, ensure_deterministic=True))
+    except (TokenizationError, TypeError, ValueError):
+        return None
+
+
+def _pickled(value: object) -> bytes:
+    out = _Hashing()
+    serializer.dump(value, out)
+    return _tagged(b"o", out.hash.digest())
+
+
+class _Hashing:
+    def __init__(self) -> None:
+        self.hash = hashlib.sha256()
+
+    def write(self, part: bytes | memoryview) -> None:
+        self.hash.update(part)
+
+
+# Code ---------------------------------------------------------------------------------------------------------------
+
+
+def code_hash(function: Callable[..., object]) -> str:
+    """Return a hash of what `function` does: its code and that of all it reaches in the user's modules.
+
+    Covered: functions and classes reached by name or through a closure, default arguments, values it closes over, and
+    immutable constants of their modules. Not covered: installed modules and the standard library (only their names),
+    globals that can change, comments, docstrings and where the code stands. Differs between versions of Python.
+    """
+    return _CodeHash().of(function)
+
+
+class _CodeHash:
+    """One walk from one function; everything is looked at once, in the order in which it is reached."""
+
+    def __init__(self) -> None:
+        self._out = io.BytesIO()
+        self._seen: dict[int, int] = {}
+        #: What was seen stays alive, so that no two objects share an id.
+        self._alive: list[object] = []
+
+    def of(self, function: object) -> str:
+        self._visit(function)
+        return hashlib.sha256(self._out.getvalue()).hexdigest()
+
+    def _note(self, tag: str, content: object = "") -> None:
+        self._out.write(_sequence(b"x", [_tagged(b"s", tag.encode()), _written(content, _DEPTH)]))
+
+    def _visit(self, thing: object) -> None:  # noqa: C901, PLR0912  # a table of kinds
+        if self._is_known(thing):
+            return
+        if isinstance(thing, types.FunctionType):
+            self._function(thing)
+        elif isinstance(thing, types.MethodType):
+            self._visit(thing.__func__)
+            self._visit(type(thing.__self__) if not isinstance(thing.__self__, type) else thing.__self__)
+        elif isinstance(thing, functools.partial):
+            self._note("partial")
+            for part in (thing.func, thing.args, thing.keywords):
+                self._visit(part)
+        elif isinstance(thing, staticmethod | classmethod):
+            self._visit(thing.__func__)
+        elif isinstance(thing, property | functools.cached_property):
+            for accessor in (getattr(thing, name, None) for name in ("fget", "fset", "fdel", "func")):
+                if accessor is not None:
+                    self._visit(accessor)
+        elif isinstance(thing, type):
+            self._class(thing)
+        elif isinstance(thing, types.ModuleType | types.BuiltinFunctionType):
+            self._note("name", f"{getattr(thing, '__module__', '')}.{thing.__name__}")
+        elif isinstance(wrapped := inspect.getattr_static(thing, "__wrapped__", None), types.FunctionType):
+            self._note("wrapper", _qualified(type(thing)))
+            self._visit(wrapped)
+        else:
+            self._constant(thing)
+
+    def _is_known(self, thing: object) -> bool:
+        """Say which of the earlier things this is, so that circles end and sharing counts."""
+        if not isinstance(thing, types.FunctionType | type):
+            return False
+        index = self._seen.setdefault(id(thing), len(self._seen))
+        if index < len(self._alive):
+            self._note("seen", index)
+            return True
+        self._alive.append(thing)
+        return False
+
+    def _function(self, function: types.FunctionType) -> None:
+        if not is_user_module(function.__module__):
+            self._note("library", f"{function.__module__}.{function.__qualname__}")
+            return
+        self._note("function")
+        self._code(function.__code__, function.__doc__)
+        for default in (function.__defaults__, function.__kwdefaults__):
+            self._visit(default)
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            self._note("closure", name)
+            try:
+                held = cell.cell_contents
+            except ValueError:
+                continue
+            self._visit(held)
+        if isinstance(wrapped := function.__dict__.get("__wrapped__"), types.FunctionType):
+            self._visit(wrapped)
+        for name in _names(function.__code__):
+            if name in function.__globals__:
+                self._global(name, function.__globals__[name], _names(function.__code__))
+
+    def _global(self, name: str, held: object, names: list[str]) -> None:
+        self._note("global", name)
+        if isinstance(held, types.ModuleType) and is_user_module(held.__name__):
+            for attribute in names:
+                if attribute in held.__dict__ and not isinstance(held.__dict__[attribute], types.ModuleType):
+                    self._note("attribute", attribute)
+                    self._reached(held.__dict__[attribute])
+            return
+        self._reached(held)
+
+    def _reached(self, held: object) -> None:
+        """Globals that can change are left out but for their type: their content is not code."""
+        if _is_code(held) or _is_immutable(held):
+            self._visit(held)
+        else:
+            self._note("variable", _qualified(type(held)))
+            wrapped = inspect.getattr_static(held, "run", None)
+            if isinstance(wrapped, types.FunctionType):
+                self._visit(wrapped)
+
+    def _class(self, kind: type) -> None:
+        if not is_user_module(kind.__module__):
+            self._note("library", _qualified(kind))
+            return
+        self._note("class", kind.__qualname__)
+        for base in kind.__bases__:
+            self._visit(base)
+        for name, held in kind.__dict__.items():
+            if name not in _CLASS_NOISE:
+                self._note("member", name)
+                self._reached(held)
+
+    def _code(self, code: types.CodeType, doc: str | None) -> None:
+        self._note("code", code.co_code)
+        self._note("names", (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars))
+        self._note("signature", (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags))
+        for position, constant in enumerate(code.co_consts):
+            if isinstance(constant, types.CodeType):
+                self._code(constant, _docstring(constant))
+            elif not (position == 0 and constant == doc and doc is not None):
+                self._note("constant", constant)
+
+    def _constant(self, value: object) -> None:
+        try:
+            self._note("value", value)
+        except (UnpicklableError, _TooDeepError):
+            self._note("opaque", _qualified(type(value)))
+
+
+_CLASS_NOISE = frozenset(
+    {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__static_attributes__", "__annotations__"}
+)
+_IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, enum.Enum, dt.date, dt.time, dt.timedelta, PurePath)
+_CODE = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.ModuleType,
+    type,
+    functools.partial,
+    staticmethod,
+    classmethod,
+    property,
+    functools.cached_property,
+)
+
+
+def _is_code(held: object) -> bool:
+    return isinstance(held, _CODE) or isinstance(inspect.getattr_static(held, "__wrapped__", None), types.FunctionType)
+
+
+def _is_immutable(held: object) -> bool:
+    if type(held) in {tuple, frozenset}:
+        return all(map(_is_immutable, held))  # type: ignore[call-overload]  # a tuple or frozenset
+    return isinstance(held, _IMMUTABLE)
+
+
+def _names(code: types.CodeType) -> list[str]:
+    """Return the names that `code` and the functions in it look up, each once, in order."""
+    return list(dict.fromkeys(_all_names(code)))
+
+
+def _all_names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _all_names(constant)
+
+
+def _docstring(code: types.CodeType) -> str | None:
+    """Return the docstring of a nested function: its first constant, if it has one."""
+    first = code.co_consts[0] if code.co_consts else None
+    return first if isinstance(first, str) and code.co_name != "<lambda>" and _has_docstring(code) else None
+
+
+def _has_docstring(code: types.CodeType) -> bool:
+    flag = getattr(inspect, "CO_HAS_DOCSTRING", 0)
+    return bool(code.co_flags & flag) if flag else bool(code.co_flags & inspect.CO_OPTIMIZED)
+
+
+def _qualified(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,7 +1,7 @@
 """What is noted of a value beside it: plain JSON data (docs/wire.md's PREVIEW and PAGE), made in the kernel.
 
-Never raises for a strange object: what its own code raises is shown as text. Cells are strings made here, so that a view
-needs no rules of its own. Changes nothing of the value.
+Never raises for a strange object: what its own code raises is shown as text. Cells are strings made here, so that a
+view needs no rules of its own. Changes nothing of the value.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ _BUCKETS = 12
 #: Rows looked at for a spark, and for the number of different values.
 _SPARK_ROWS = 50_000
 _DISTINCT_ROWS = 100_000
+#: Rows of a column that are summarised at a time, so that a summary takes little memory beside the frame.
+_CHUNK_ROWS = 1_000_000
 _SORTS_KEPT = 4
-_MINUS = "\u2212"
+_MINUS, _TIMES = "\u2212", "\u00d7"
 _HUGE, _TINY = 1e15, 1e-6
 _MOST_DECIMALS = 4
 
@@ -48,7 +50,9 @@ def describe(value: object) -> Preview:
         return _preview(value, "text", f"{_class(value)} (can't be shown: {type(exc).__name__})", text_repr="")
 
 
-def page(frame: object, offset: int = 0, limit: int = _ROWS, sort: str | None = None, *, descending: bool = False) -> dict[str, Any]:
+def page(
+    frame: object, offset: int = 0, limit: int = _ROWS, sort: str | None = None, *, descending: bool = False
+) -> dict[str, Any]:
     """Return one PAGE of a frame, series or array; to turn many pages, keep a `FramePager`."""
     return FramePager(frame).page(offset, limit, sort, descending=descending)
 
@@ -83,8 +87,10 @@ class FramePager:
         #: The newest last; each a permutation of the rows.
         self._orders: OrderedDict[tuple[str, bool], np.ndarray[Any, Any]] = OrderedDict()
 
-    def page(self, offset: int = 0, limit: int = _ROWS, sort: str | None = None, *, descending: bool = False) -> dict[str, Any]:
-        """Return rows `offset` to `offset + limit` (at most 100) as docs/wire.md's PAGE, sorted by the column named `sort`.
+    def page(
+        self, offset: int = 0, limit: int = _ROWS, sort: str | None = None, *, descending: bool = False
+    ) -> dict[str, Any]:
+        """Return rows `offset` to `offset + limit` (at most 100) as a PAGE, sorted by the column named `sort`.
 
         Missing values come last either way; rows that are equal keep their order.
 
@@ -95,7 +101,11 @@ class FramePager:
         total = len(self._frame)
         first = min(max(offset, 0), total)
         last = min(first + min(max(limit, 0), _ROWS), total)
-        rows = self._shown.iloc[first:last] if sort is None else self._shown.iloc[self._order(sort, descending)[first:last]]
+        rows = (
+            self._shown.iloc[first:last]
+            if sort is None
+            else self._shown.iloc[self._order(sort, descending)[first:last]]
+        )
         columns = [_cells(rows.iloc[:, position]) for position in range(len(self._names))]
         return {
             "columns": self._head(),
@@ -157,7 +167,13 @@ def _table(value: object, kind: str, text: str, shape: list[int], size_bytes: in
 
 
 def _preview(  # noqa: PLR0913
-    value: object, kind: str, text: str, *, text_repr: str, shape: list[int] | None = None, size_bytes: int | None = None
+    value: object,
+    kind: str,
+    text: str,
+    *,
+    text_repr: str,
+    shape: list[int] | None = None,
+    size_bytes: int | None = None,
 ) -> Preview:
     return {
         "kind": kind,
@@ -173,7 +189,9 @@ def _preview(  # noqa: PLR0913
 def _type(value: object) -> str:
     kind = type(value)
     module = str(kind.__module__)
-    return kind.__qualname__ if module in {"builtins", "__main__"} else f"{module.partition('.')[0]}.{kind.__qualname__}"
+    return (
+        kind.__qualname__ if module in {"builtins", "__main__"} else f"{module.partition('.')[0]}.{kind.__qualname__}"
+    )
 
 
 def _class(value: object) -> str:
@@ -181,11 +199,14 @@ def _class(value: object) -> str:
 
 
 def _is_figure(value: object) -> bool:
-    return any(base.__module__.startswith(("matplotlib.", "plotly.")) and "Figure" in base.__name__ for base in type(value).__mro__)
+    return any(
+        base.__module__.startswith(("matplotlib.", "plotly.")) and "Figure" in base.__name__
+        for base in type(value).__mro__
+    )
 
 
 def _shape_text(shape: Sequence[int]) -> str:
-    return " × ".join(f"{length:,}" for length in shape)
+    return f" {_TIMES} ".join(f"{length:,}" for length in shape)
 
 
 def _short_text(value: object, text: str) -> str:
@@ -226,7 +247,7 @@ _brief = _Brief()
 _CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 
 
-# A frame's columns -----------------------------------------------------------------------------------------------------
+# A frame's columns --------------------------------------------------------------------------------------------------
 
 
 def _as_frame(value: object) -> pd.DataFrame:
@@ -236,12 +257,12 @@ def _as_frame(value: object) -> pd.DataFrame:
         return value
     if isinstance(value, pd.Series):
         return value.to_frame("value" if value.name is None else value.name)
-    if type(value).__module__.partition(".")[0] == "numpy" and getattr(value, "ndim", 0):
+    if type(value).__module__.partition(".")[0] == "numpy" and getattr(value, "ndim", False):
         array: Any = value
         if array.dtype.names:
             return pd.DataFrame({name: array[name].ravel() for name in array.dtype.names})
         if array.ndim == 1:
-            return pd.DataFrame({"value": array})
+            return pd.DataFrame(array.reshape(-1, 1), columns=["value"], copy=False)
         return pd.DataFrame(array.reshape(array.shape[0], math.prod(array.shape[1:])), copy=False)
     msg = f"A {type(value).__name__} has no rows to show. Give a DataFrame, a Series or an array."
     raise DefinitionError(msg)
@@ -266,14 +287,22 @@ def _head(name: str, column: pd.Series[Any]) -> dict[str, Any]:
 
 
 def _summary(column: pd.Series[Any], *, numeric: bool) -> str:
-    if missing := int(column.isna().sum()):
-        return f"{missing:,} missing"
     if not len(column):
         return "empty"
+    parts = [column.iloc[start : start + _CHUNK_ROWS] for start in range(0, len(column), _CHUNK_ROWS)]
+    if missing := sum(int(part.isna().sum()) for part in parts):
+        return f"{missing:,} missing"
     if (numeric and column.dtype.kind != "c") or column.dtype.kind in "mM":
-        low, high = _cells_of([column.min(), column.max()])
+        lowest = min(_python(part.min()) for part in parts)
+        highest = max(_python(part.max()) for part in parts)
+        low, high = _cells_of([lowest, highest])
         return low or "" if low == high else f"{low} … {high}"
     return _distinct(column)
+
+
+def _python(scalar: Any) -> Any:  # noqa: ANN401  # what compares with its like
+    """Return Python's own kind of a number that came out of a column."""
+    return scalar.item() if hasattr(scalar, "dtype") and hasattr(scalar, "item") else scalar
 
 
 def _distinct(column: pd.Series[Any]) -> str:
@@ -318,7 +347,7 @@ def _sorted_positions(column: pd.Series[Any], *, descending: bool) -> np.ndarray
     return positions
 
 
-# Cells ------------------------------------------------------------------------------------------------------------------
+# Cells --------------------------------------------------------------------------------------------------------------
 
 
 def _cells(column: pd.Series[Any]) -> list[str | None]:
@@ -329,7 +358,7 @@ def _cells_of(values: Sequence[object]) -> list[str | None]:
     """Return the cells of one column, each float with as many decimals as the others."""
     floats = [value for value in values if isinstance(value, float) and math.isfinite(value)]
     show_float = _float_format(floats) if floats else str
-    is_dated = all(_is_midnight(value) for value in values if hasattr(value, "isoformat"))
+    is_dated = all(_is_midnight(value) for value in values if hasattr(value, "isoformat") and not _is_missing(value))
     return [_cell(value, show_float, is_dated=is_dated) for value in values]
 
 
@@ -370,14 +399,20 @@ def _without_negative_zero(text: str) -> str:
 
 
 def _is_missing(value: object) -> bool:
-    if value != value:  # noqa: PLR0124  # nan and NaT differ from themselves
-        return True
+    if isinstance(value, float):
+        return math.isnan(value)
     pandas = sys.modules.get("pandas")
     return pandas is not None and (value is pandas.NA or value is pandas.NaT)
 
 
 def _is_midnight(value: object) -> bool:
-    return getattr(value, "hour", 0) == getattr(value, "minute", 0) == getattr(value, "second", 0) == getattr(value, "microsecond", 0) == 0
+    return (
+        getattr(value, "hour", 0)
+        == getattr(value, "minute", 0)
+        == getattr(value, "second", 0)
+        == getattr(value, "microsecond", 0)
+        == 0
+    )
 
 
 def _safe(value: object) -> str:

@@ -1,9 +1,10 @@
 """Values to bytes and back: JSON for small plain values, otherwise pickle protocol 5 with buffers out of band.
 
-Layout: a header of 16 bytes (magic, version, format); then for `J` the JSON text, for `P` the pickle stream, the buffers
-(each aligned to 64 bytes), a JSON trailer with versions and lengths, and its length in 8 bytes. Lengths stand at the end so
-that everything is streamed: a large array is written from where it lies. Buffers are read back as views, so a
-memory-mapped file is an array without a copy. Reading `P` runs code: only the store, after a check of the signature, may.
+Layout: a header of 16 bytes (magic, version, format); then for `J` the JSON text, for `P` the pickle stream, the
+buffers (each aligned to 64 bytes), a JSON trailer with versions and lengths, and its length in 8 bytes. Lengths stand
+at the end so that everything is streamed: a large array is written from where it lies. Buffers are read back as views,
+so a memory-mapped file is an array without a copy. Reading `P` runs code: only the store may, after a check of the
+signature.
 Source: PEP 574 for out-of-band buffers.
 """
 
@@ -27,16 +28,22 @@ __all__ = ["Writer", "dump", "dump_plain", "is_pickle", "load"]
 
 _ALIGNMENT = 64
 _HEADER_BYTES = 16
+_LENGTH_BYTES = 8
 _MAGIC = b"FLOWBOOK"
 _VERSION = b"\x01"
 _JSON_HEADER = (_MAGIC + _VERSION + b"J").ljust(_HEADER_BYTES, b"\0")
 _PICKLE_HEADER = (_MAGIC + _VERSION + b"P").ljust(_HEADER_BYTES, b"\0")
 #: The most items of a plain value that is kept as JSON; larger ones pickle faster.
 _PLAIN_ITEMS = 1000
+_PLAIN_CHARACTERS = 50_000
 #: JSON keeps every int, but Python refuses to print very long ones.
 _PLAIN_INT_BITS = 256
 #: How many members are tried when looking for the one that can't be pickled.
 _SEARCH_BUDGET = 2000
+_PLAIN_SCALARS = frozenset({float, bool, type(None)})
+_PLAIN_KINDS = frozenset({str, list, dict})
+#: Made once: `json.dumps` with options makes an encoder a call.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _by_value_lock = threading.Lock()
 
 
@@ -51,12 +58,10 @@ class Writer(Protocol):
 def dump_plain(value: object) -> bytes | None:
     """Return `value` as stored JSON where that gives the same value back; None where it must be pickled."""
     kind = type(value)
-    if kind is str or kind is float or kind is bool or value is None:
-        return _JSON_HEADER + json.dumps(value).encode()
-    if kind is int:
-        return _JSON_HEADER + b"%d" % value if value.bit_length() <= _PLAIN_INT_BITS else None  # type: ignore[attr-defined, operator]  # an int
-    if (kind is list or kind is dict) and _is_plain(value):
-        return _JSON_HEADER + json.dumps(value, separators=(",", ":")).encode()
+    if isinstance(value, int) and kind is int:
+        return _JSON_HEADER + b"%d" % value if value.bit_length() <= _PLAIN_INT_BITS else None
+    if kind in _PLAIN_SCALARS or (kind in _PLAIN_KINDS and _is_plain(value)):
+        return _JSON_HEADER + _encode(value).encode()
     return None
 
 
@@ -72,22 +77,21 @@ def dump(value: object, out: Writer, *, by_value: bool = False) -> None:
         UnpicklableError: naming the type and the member at fault.
     """
     counted = _Counted(out)
-    counted.write(_PICKLE_HEADER)
     buffers: list[pickle.PickleBuffer] = []
     try:
-        _pickle(value, counted, buffers, by_value=by_value)
+        counted.write(_PICKLE_HEADER)
+        try:
+            _pickle(value, counted, buffers, by_value=by_value)
+        except _OutError:
+            raise
+        except Exception as exc:
+            raise _unpicklable(value, exc) from exc
+        trailer: dict[str, object] = {"versions": _versions(), "stream": [_HEADER_BYTES, counted.total]}
+        trailer["buffers"] = [counted.write_aligned(buffer.raw()) for buffer in buffers]
+        text = json.dumps(trailer, separators=(",", ":")).encode()
+        counted.write(text + len(text).to_bytes(_LENGTH_BYTES, "little"))
     except _OutError as exc:
-        raise exc.reason from None
-    except (Exception, RecursionError) as exc:
-        raise _unpicklable(value, exc) from exc
-    stream_end = counted.total
-    try:
-        spans = [counted.write_aligned(buffer.raw()) for buffer in buffers]
-        trailer = json.dumps({"versions": _versions(), "stream": [_HEADER_BYTES, stream_end], "buffers": spans}).encode()
-        counted.write(trailer)
-        counted.write(len(trailer).to_bytes(8, "little"))
-    except _OutError as exc:
-        raise exc.reason from None
+        raise exc.reason from exc
 
 
 def is_pickle(stored: bytes | memoryview) -> bool:
@@ -116,8 +120,8 @@ def load(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what
     view = memoryview(stored)
     if not is_pickle(view):
         return json.loads(bytes(view[_HEADER_BYTES:]))
-    trailer_bytes = int.from_bytes(view[-8:], "little")
-    trailer = json.loads(bytes(view[-8 - trailer_bytes : -8]))
+    trailer_bytes = int.from_bytes(view[-_LENGTH_BYTES:], "little")
+    trailer = json.loads(bytes(view[-_LENGTH_BYTES - trailer_bytes : -_LENGTH_BYTES]))
     start, end = trailer["stream"]
     buffers = [view[first:last] for first, last in trailer["buffers"]]
     return pickle.loads(view[start:end], buffers=buffers)  # noqa: S301  # signed, see the store's values
@@ -188,30 +192,39 @@ def _versions() -> dict[str, str]:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether JSON gives `value` back equal in type and value; False early for what is large or holds itself."""
-    stack = [value]
+    """Return whether JSON gives `value` back equal in type and value; False early for what is large or holds itself."""
+    stack, characters = [value], 0
     for count, item in enumerate(stack):
-        kind = type(item)
-        if count > _PLAIN_ITEMS:
+        if count > _PLAIN_ITEMS or characters > _PLAIN_CHARACTERS:
             return False
-        if kind is list:
-            stack.extend(item)  # type: ignore[call-overload]  # a list
-        elif kind is dict:
-            if not all(type(key) is str for key in item):  # type: ignore[attr-defined]  # a dict
+        if type(item) in _PLAIN_SCALARS:
+            continue
+        if isinstance(item, str) and type(item) is str:
+            characters += len(item)
+            continue
+        if isinstance(item, int) and type(item) is int:
+            if item.bit_length() > _PLAIN_INT_BITS:
                 return False
-            stack.extend(item.values())  # type: ignore[attr-defined]  # a dict
-        elif kind is int:
-            if item.bit_length() > _PLAIN_INT_BITS:  # type: ignore[attr-defined]  # an int
+        elif isinstance(item, list) and type(item) is list and len(item) <= _PLAIN_ITEMS:
+            stack.extend(item)
+        elif isinstance(item, dict) and type(item) is dict and len(item) <= _PLAIN_ITEMS:
+            if not all(type(key) is str for key in item):
                 return False
-        elif not (kind is str or kind is float or kind is bool or item is None):
+            characters += sum(map(len, item))
+            stack.extend(item.values())
+        else:
             return False
-    return True
+    return characters <= _PLAIN_CHARACTERS
 
 
 def _unpicklable(value: object, error: BaseException) -> UnpicklableError:
     member, culprit, reason = _find_culprit(value, error)
     kind = _type_name(value)
-    what = f"{kind} can't be pickled" if not member else f"{kind} can't be pickled: its {member} is a {_type_name(culprit)}"
+    what = (
+        f"{kind} can't be pickled"
+        if not member
+        else f"{kind} can't be pickled: its {member} is a {_type_name(culprit)}"
+    )
     try:
         why = str(reason)
     except Exception:  # noqa: BLE001  # a user's __str__ may raise
@@ -261,7 +274,9 @@ def _members(value: object) -> Iterator[tuple[str, object]]:
     elif (columns := _object_columns(value)) is not None:
         yield from columns
     for cell_name, cell in zip(
-        getattr(getattr(value, "__code__", None), "co_freevars", ()), getattr(value, "__closure__", None) or (), strict=False
+        getattr(getattr(value, "__code__", None), "co_freevars", ()),
+        getattr(value, "__closure__", None) or (),
+        strict=False,
     ):
         yield f" variable {cell_name}", cell.cell_contents
     yield from _attributes(value)

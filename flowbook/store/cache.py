@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import secrets
+import os
 import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -88,7 +88,7 @@ class Cache:
 
     def add(self, entry: CacheEntry) -> CacheEntry:
         """Keep `entry`; returned with its id. Its value must be in this store. Raises StoreError."""
-        kept = replace(entry, id=entry.id or secrets.token_hex(8))
+        kept = replace(entry, id=entry.id or os.urandom(8).hex())
         self._database.write(lambda connection: connection.execute(self._sql["add_entry"], _row(kept)))
         return kept
 
@@ -97,10 +97,16 @@ class Cache:
         given = {"now": (at or now()).timestamp()}
         if scope.cache_key is not None:
             return self._entries("find_by_key", {**given, "cache_key": scope.cache_key})
-        return self._entries("find_by_task", {**given, "project": scope.project, "flow": scope.flow, "task": scope.task})
+        return self._entries(
+            "find_by_task", {**given, "project": scope.project, "flow": scope.flow, "task": scope.task}
+        )
 
     def entries(
-        self, at: dt.datetime | None = None, flow: str | None = None, task: str | None = None, project: str | None = None
+        self,
+        at: dt.datetime | None = None,
+        flow: str | None = None,
+        task: str | None = None,
+        project: str | None = None,
     ) -> list[CacheEntry]:
         """Return all entries, expired ones too, or those that served at a moment; the oldest first."""
         self.flush()

@@ -1,4 +1,7 @@
-"""A state as plain JSON and back. Values stay outside: what is kept of them is given and comes back as references. Pure."""
+"""A state as plain JSON and back.
+
+Values stay outside: what is kept of them is given, and comes back as references. Pure: no I/O.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 from flowbook.engine import state as states
 from flowbook.engine.state import (
     Cached,
+    Failed,
+    Finished,
     Looped,
     Mapped,
-    Paused,
+    Pending,
     RemoteError,
-    Resume,
     Retrying,
+    Running,
     Scheduled,
     State,
     Submitted,
+    Success,
 )
 from flowbook.results.reference import ResultRef
 from flowbook.store.values import Gone
@@ -28,7 +34,12 @@ if TYPE_CHECKING:
 
     from flowbook.store.values import Values
 
-__all__ = ["Kept", "decode", "encode", "state_name"]
+__all__ = ["Kept", "decode", "encode", "is_finished_name", "state_name"]
+
+#: Made once: `json.dumps` with options makes an encoder a call.
+_to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
+#: The common kinds that have no fields of their own.
+_BARE = frozenset({Pending, Running, Success, Failed})
 
 _KINDS: dict[str, type[State]] = {
     name: kind for name in states.__all__ if isinstance(kind := getattr(states, name), type) and issubclass(kind, State)
@@ -61,15 +72,36 @@ def state_name(state: State) -> str:
     return next(base.__name__ for base in kind.__mro__ if _KINDS.get(base.__name__) is base)
 
 
+def is_finished_name(name: str) -> bool:
+    """Return whether states of that name are finished."""
+    return issubclass(_KINDS.get(name, State), Finished)
+
+
 def encode(state: State, kept: Kept | None) -> str | None:
     """Return all of `state` but its class, time and result as JSON; None where there is nothing more."""
     body = _body(state, kept)
-    return json.dumps(body, separators=(",", ":"), default=str) if body else None
+    return _written(body) if body else None
 
 
 def decode(name: str, at: float, body: str | None, result: ResultRef | None, values: Values) -> State:
     """Return the state; its result and inputs are references that load when asked for."""
     return _decode(name, at, json.loads(body) if body else {}, result, values)
+
+
+def _written(body: dict[str, Any]) -> str:
+    """Return `body` as JSON; a part of it that JSON can't say, as text."""
+    try:
+        return _to_json(body)
+    except (TypeError, ValueError, RecursionError):
+        return _to_json({name: part if _is_sayable(part) else str(part) for name, part in body.items()})
+
+
+def _is_sayable(part: object) -> bool:
+    try:
+        _to_json(part)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _body(state: State, kept: Kept | None) -> dict[str, Any]:
@@ -78,7 +110,8 @@ def _body(state: State, kept: Kept | None) -> dict[str, Any]:
         body["message"] = state.message
     if state.context:
         body["context"] = dict(state.context)
-    body.update(_fields(state))
+    if type(state) not in _BARE:
+        body.update(_fields(state))
     if kept is not None:
         if kept.unkept is not None:
             body["unkept"] = kept.unkept
@@ -113,7 +146,8 @@ def _fields(state: State) -> dict[str, Any]:
 
 def _decode(name: str, at: float, body: Mapping[str, Any], result: ResultRef | None, values: Values) -> State:
     kind = _KINDS[name]
-    state = kind(body.get("message"), context=body.get("context"))
+    context = body.get("context")
+    state = kind(body.get("message"), context={"text": context} if isinstance(context, str) else context)
     state.at = at
     state.result = _result(body, result, values)
     if inputs := body.get("inputs"):
@@ -167,7 +201,3 @@ def _stamp(moment: dt.datetime | None) -> float | None:
 
 def _moment(stamp: float | None) -> dt.datetime | None:
     return None if stamp is None else dt.datetime.fromtimestamp(stamp, dt.UTC)
-
-
-#: Kinds whose cached inputs are needed in another process.
-WAITING = (Paused, Retrying, Resume)

@@ -1,8 +1,8 @@
 """A SQLite database that many threads and processes write to at once.
 
-Each thread reads through a connection of its own; writers take turns on one, under a lock in the process and one between
-processes, since SQLite's own waiting starves writers. After a fork the child opens everything anew and never touches what
-it inherited. Knows no tables but the list of migrations.
+Each thread reads through a connection of its own; writers take turns on one, under a lock in the process and one
+between processes, since SQLite's own waiting starves writers. After a fork the child opens everything anew and never
+touches what it inherited. Knows no tables but the list of migrations.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from flowbook.store.locks import ProcessLock, open_lock
 from flowbook.store.queries import migrations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["Database", "Parameters"]
+__all__ = ["Database"]
 
 T = TypeVar("T")
-Parameters = "Sequence[object] | dict[str, object]"
 _FILE = "store.sqlite"
 _WAIT_S = 30
 
@@ -35,12 +34,19 @@ _WAIT_S = 30
 class Database:
     """SQLite in `folder`, or in memory where that is None.
 
+    Args:
+        folder: prepared, see `folder.prepare`.
+        scripts: from one schema version to the next, by the version they lead to; flowbook's own by default.
+
     Raises:
         StoreError: if it can't be opened, or was made by a newer flowbook.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, scripts: Mapping[int, str] | None = None) -> None:
         self._folder = folder
+        self._scripts = scripts if scripts is not None else migrations()
+        #: Grows with each fork: what was waiting before belongs to the parent.
+        self.generation = 0
         self.path = folder / _FILE if folder is not None else None
         self.is_closed = False
         self._abandoned: list[object] = []
@@ -57,7 +63,7 @@ class Database:
             raise
         if hasattr(os, "register_at_fork"):
             self_reference = weakref.ref(self)
-            os.register_at_fork(after_in_child=lambda: (found := self_reference()) and found._forked())
+            os.register_at_fork(after_in_child=lambda: _forked(self_reference()))
 
     def read(self, query: str, parameters: Any = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401  # what sqlite3 takes
         """Return all rows of `query`, as they are at this moment. From any thread.
@@ -71,15 +77,18 @@ class Database:
                     return self._writer().execute(query, parameters).fetchall()
             return self._reader().execute(query, parameters).fetchall()
         except sqlite3.Error as exc:
-            raise self._trouble("read", exc) from exc
+            raise self._trouble(exc, "read") from exc
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `work(connection)` does within one transaction: all of it is kept, or nothing. From any thread.
 
         Raises:
             StoreError: if it can't be kept (disk full, read-only).
+            sqlite3.IntegrityError: if `work` breaks a rule of the schema.
         """
         with self._lock:
+            if self.is_closed:
+                raise self._closed()
             self._process_lock.acquire()
             try:
                 connection = self._writer()
@@ -91,9 +100,12 @@ class Database:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
                     raise
-                return result
+                else:
+                    return result
+            except sqlite3.IntegrityError:
+                raise
             except sqlite3.Error as exc:
-                raise self._trouble("written to", exc) from exc
+                raise self._trouble(exc, "written to") from exc
             finally:
                 self._process_lock.release()
 
@@ -115,7 +127,6 @@ class Database:
             self.is_closed = True
             for handle in list(self._handles):
                 handle.close()
-            self._write_handle = None
             self._process_lock.close()
 
     def _begin(self) -> None:
@@ -123,10 +134,13 @@ class Database:
         self._local = threading.local()
         self._handles: weakref.WeakSet[_Handle] = weakref.WeakSet()
         self._write_handle: _Handle | None = None
-        self._process_lock: ProcessLock = open_lock(self._folder / "lock") if self._folder is not None else _NoLock()
+        self._process_lock: ProcessLock = _NoLock() if self._folder is None else open_lock(self._folder / "lock")
 
-    def _forked(self) -> None:
-        """In the child: leave what was inherited as it is (SQLite forbids even closing it) and begin anew."""
+    def begin_in_child(self) -> None:
+        """In the child of a fork: leave what was inherited as it is (SQLite forbids even closing it) and begin anew."""
+        self.generation += 1
+        if self.path is None:
+            self._lock = threading.Lock()
         if self.is_closed or self.path is None:
             return
         self._abandoned += [*self._handles, self._local, self._write_handle]
@@ -138,8 +152,8 @@ class Database:
         try:
             version = self._writer().execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as exc:
-            raise self._trouble("opened", exc) from exc
-        newest = max(migrations())
+            raise self._trouble(exc, "opened") from exc
+        newest = max(self._scripts)
         if version > newest:
             msg = (
                 f"The store {self.path} was made by a newer flowbook (schema {version}, this one knows {newest}). "
@@ -154,7 +168,7 @@ class Database:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version and self.path is not None:
             self._back_up(version)
-        for target, script in migrations().items():
+        for target, script in self._scripts.items():
             if target > version:
                 for statement in _statements(script):
                     connection.execute(statement)
@@ -169,10 +183,11 @@ class Database:
             self._reader().backup(copy)
 
     def _writer(self) -> sqlite3.Connection:
-        """The connection of whoever holds the lock."""
-        if self._write_handle is None:
-            self._write_handle = self._connect()
-        return self._write_handle.connection
+        """Return the connection of whoever holds the lock."""
+        handle = self._write_handle
+        if handle is None or handle.is_closed:
+            handle = self._write_handle = self._connect()
+        return handle.connection
 
     def _reader(self) -> sqlite3.Connection:
         handle: _Handle | None = getattr(self._local, "handle", None)
@@ -182,10 +197,13 @@ class Database:
 
     def _connect(self) -> _Handle:
         if self.is_closed:
-            msg = f"The store {self.path or 'in memory'} is closed. Open it again with open_store()."
-            raise StoreError(msg, path=str(self.path))
+            raise self._closed()
         connection = sqlite3.connect(
-            self.path or ":memory:", timeout=_WAIT_S, isolation_level=None, check_same_thread=False, cached_statements=64
+            self.path or ":memory:",
+            timeout=_WAIT_S,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=64,
         )
         handle = _Handle(connection)
         if self.path is not None and connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
@@ -203,10 +221,14 @@ class Database:
             msg = f"SQLite can't keep a write-ahead log at {self.path}. Set FLOWBOOK_HOME to a folder on a local disk."
             raise StoreError(msg, path=str(self.path), mode=mode)
 
-    def _trouble(self, what: str, error: sqlite3.Error) -> StoreError:
+    def _closed(self) -> StoreError:
+        msg = f"The store {self.path or 'in memory'} is closed. Open it again with open_store()."
+        return StoreError(msg, path=str(self.path))
+
+    def _trouble(self, error: sqlite3.Error, what: str) -> StoreError:
         msg = (
             f"The store {self.path or 'in memory'} can't be {what}: {error}. "
-            "Check that its disk has room and that its folder can be written to, or set FLOWBOOK_HOME to another folder."
+            "Check that its disk has room and its folder can be written to, or set FLOWBOOK_HOME to another folder."
         )
         return StoreError(msg, path=str(self.path))
 
@@ -226,6 +248,11 @@ class _Handle:
     def __del__(self) -> None:
         if not self.is_closed and self._process == os.getpid():
             self.close()
+
+
+def _forked(database: Database | None) -> None:
+    if database is not None:
+        database.begin_in_child()
 
 
 class _NoLock:

@@ -26,10 +26,12 @@ def prepare(path: Path) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
     except (FileExistsError, NotADirectoryError) as exc:
-        msg = f"The store can't be at {path}: there is a file in its place. Move it away, or set FLOWBOOK_HOME to a folder."
+        msg = f"The store can't be at {path}: there is a file in its place. Move it, or set FLOWBOOK_HOME to a folder."
         raise StoreError(msg, path=str(path)) from exc
     except OSError as exc:
-        msg = f"The store's folder {path} can't be made: {exc.strerror}. Set FLOWBOOK_HOME to a folder that you can write to."
+        msg = (
+            f"The store's folder {path} can't be made: {exc.strerror}. Set FLOWBOOK_HOME to one that you can write to."
+        )
         raise StoreError(msg, path=str(path)) from exc
     _check_owner(path, status)
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
@@ -55,7 +57,7 @@ def check_file(path: Path) -> None:
         raise StoreError(msg, path=str(path))
     _check_owner(path, status)
     if not os.access(path, os.R_OK | os.W_OK):
-        msg = f"{path} can't be written to. Make it writable (chmod u+rw {path}), or set FLOWBOOK_HOME to another folder."
+        msg = f"{path} can't be written to. Make it writable (chmod u+rw), or set FLOWBOOK_HOME to another folder."
         raise StoreError(msg, path=str(path))
 
 
@@ -66,7 +68,7 @@ def make_private(path: Path) -> None:
     except FileExistsError:
         check_file(path)
     except OSError as exc:
-        msg = f"The store's file {path} can't be made: {exc.strerror}. Free some room, or set FLOWBOOK_HOME to another folder."
+        msg = f"The file {path} can't be made: {exc.strerror}. Free some room, or set FLOWBOOK_HOME to another folder."
         raise StoreError(msg, path=str(path)) from exc
 
 
@@ -81,7 +83,7 @@ def _check_owner(path: Path, status: os.stat_result) -> None:
         raise StoreError(msg, path=str(path), owner=status.st_uid)
     if status.st_mode & _WRITABLE_BY_OTHERS:
         msg = (
-            f"{path} can be written to by others (mode {stat.S_IMODE(status.st_mode):04o}), so the store is not opened: "
+            f"{path} can be written to by others (mode {stat.S_IMODE(status.st_mode):04o}), so it is not opened: "
             f"what it loads could run their code. Make it yours alone (chmod go-w {path})."
         )
         raise StoreError(msg, path=str(path), mode=stat.S_IMODE(status.st_mode))

@@ -1,10 +1,12 @@
-"""The key that signs pickles: made once a user (0600), kept outside the store, so that nobody else can plant code in it."""
+"""The key that signs pickles, so that nobody else can plant code in the store.
+
+Made once a user (0600), and kept outside the store.
+"""
 
 from __future__ import annotations
 
 import hmac
 import os
-import secrets
 import stat
 from typing import TYPE_CHECKING
 
@@ -52,7 +54,7 @@ def read_key(path: Path) -> bytes:
             _make(path)
             return _checked(path)
     except OSError as exc:
-        msg = f"The signing key {path} can't be used: {exc.strerror}. Set FLOWBOOK_KEY_FILE to a place that you can write to."
+        msg = f"The signing key {path} can't be used: {exc.strerror}. Set FLOWBOOK_KEY_FILE to one that you can."
         raise StoreError(msg, path=str(path)) from exc
 
 
@@ -61,10 +63,14 @@ def _checked(path: Path) -> bytes:
         status = os.fstat(file.fileno())
         key = file.read(_KEY_BYTES + 1)
     if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & _OPEN_TO_OTHERS):
-        msg = f"The signing key {path} is open to others. Make it yours alone (chmod 600), or delete it: then a new one is made."
+        msg = (
+            f"The signing key {path} is open to others. Make it yours alone (chmod 600), or delete it to get a new one."
+        )
         raise StoreError(msg, path=str(path))
     if len(key) != _KEY_BYTES:
-        msg = f"The signing key {path} has {len(key)} bytes instead of {_KEY_BYTES}. Restore it, or delete it and run again."
+        msg = (
+            f"The signing key {path} has {len(key)} bytes, not {_KEY_BYTES}. Restore it, or delete it to get a new one."
+        )
         raise StoreError(msg, path=str(path))
     return key
 
@@ -72,10 +78,10 @@ def _checked(path: Path) -> bytes:
 def _make(path: Path) -> None:
     """Two processes may do this at once: the first link wins, both read that one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    temporary = path.with_name(f".{path.name}-{os.urandom(8).hex()}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
-        os.write(descriptor, secrets.token_bytes(_KEY_BYTES))
+        os.write(descriptor, os.urandom(_KEY_BYTES))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

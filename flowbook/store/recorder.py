@@ -10,22 +10,20 @@ from __future__ import annotations
 import atexit
 import json
 import logging
-import os
 import threading
-import time
 import traceback
 import weakref
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook import config
-from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
-from flowbook.engine.state import Cached, Looped, Mapped, Paused, Resume, Retrying, State
+from flowbook.engine.events import FLOW, Event, Logged, StateChanged
+from flowbook.engine.state import Looped, Mapped, Paused, Resume, Retrying, State
 from flowbook.exceptions import FlowbookError
 from flowbook.results.blobs import TooLargeError
 from flowbook.results.preview import format_size
 from flowbook.results.reference import ResultRef
-from flowbook.store.codec import Kept, encode, state_name
+from flowbook.store.codec import Kept, encode, is_finished_name, state_name
 from flowbook.store.queries import queries
 
 if TYPE_CHECKING:
@@ -103,7 +101,7 @@ class Recorder:
         atexit.register(self.close)
 
     def _begin_process(self) -> None:
-        self._process = os.getpid()
+        self._generation = self._database.generation
         self._commit_lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -119,7 +117,7 @@ class Recorder:
         """Record events that happened together in one commit: cheaper than one by one, e.g. for a batch of children."""
         if self._is_superseded:
             return
-        if self._process != os.getpid():
+        if self._generation != self._database.generation:
             #: A fork of the process that records: what waits is the parent's to write.
             self._rows.clear()
             self._begin_process()
@@ -127,26 +125,26 @@ class Recorder:
         for event in events:
             try:
                 row, must_commit = self._row(event)
-            except Exception:
+            except Exception:  # noqa: BLE001  # the run must go on, whatever a user's object does here
                 _log.exception("Event %r can't be recorded; the run goes on without it.", event)
                 continue
             if row is not None:
                 self._rows.append(row)
                 is_urgent = is_urgent or must_commit
-        if is_urgent:
+        if is_urgent or self._closing.is_set():
             self._commit()
         elif not self._wake.is_set():
             self._wake_flusher()
 
     def flush(self) -> None:
         """Write all that waits."""
-        if self._process == os.getpid():
+        if self._generation == self._database.generation:
             self._commit()
 
     def close(self) -> None:
         """Write all that waits, make it outlast a loss of power, and end the thread. May be called again."""
         atexit.unregister(self.close)
-        if self._process != os.getpid():
+        if self._generation != self._database.generation:
             return
         self._closing.set()
         self._wake.set()
@@ -166,7 +164,9 @@ class Recorder:
         seq = self._number(event.seq)
         if isinstance(event, Logged):
             text = self._log_text(event)
-            return None if text is None else _Row(seq, LOG, event.key, event.at, str(event.level), text, None, (), ()), False
+            return None if text is None else _Row(
+                seq, LOG, event.key, event.at, str(event.level), text, None, (), ()
+            ), False
         body = json.dumps({"by": event.by, "note": event.note})
         self._wants_sync = True
         return _Row(seq, DECISION, event.key, event.at, event.action, body, None, (), ()), True
@@ -181,7 +181,8 @@ class Recorder:
         self._log_lines[event.key] = lines
         if lines > _LOG_LINES:
             return None if lines > _LOG_LINES + 1 else f"More than {_LOG_LINES:,} lines: the rest is not kept."
-        text = event.text
+        #: SQLite takes no lone surrogates, which come with undecodable file names.
+        text = event.text.encode("utf-8", "backslashreplace").decode()
         return text if len(text) <= _LOG_CHARACTERS else f"{text[:_LOG_CHARACTERS]}… ({len(text):,} characters)"
 
     def _state_row(self, event: StateChanged) -> tuple[_Row, bool]:
@@ -190,7 +191,9 @@ class Recorder:
         if key == FLOW:
             self._wants_sync = self._wants_sync or state.is_finished() or state.is_paused()
             body = encode(state, _error_only(state))
-            return _Row(seq, STATE, key, state.at, state_name(state), body, None, (), ()), state.is_finished() or state.is_paused()
+            return _Row(
+                seq, STATE, key, state.at, state_name(state), body, None, (), ()
+            ), state.is_finished() or state.is_paused()
         value = None if isinstance(state, Mapped | Looped) else state._result  # noqa: SLF001  # reading it would load it
         inputs = state.cached_inputs if isinstance(state, _WAITING) else None
         if value is None and not inputs:
@@ -212,7 +215,7 @@ class Recorder:
     def _keep_result(self, key: str, state: State, value: object, kept: Kept, keeping: _Keeping) -> None:
         if isinstance(value, BaseException) and not state.is_successful():
             kept.error = keeping.error(value)
-        elif state.is_successful() or isinstance(state, _WAITING):
+        elif state.is_finished() or isinstance(state, _WAITING):
             if _parent(key) in self._never_keep:
                 kept.unkept = f"task {_parent(key)!r} is marked keep=False"
                 return
@@ -233,21 +236,34 @@ class Recorder:
     # Writing --------------------------------------------------------------------------------------------------------
 
     def _commit(self) -> None:
-        """Write all rows that wait. A thread that finds none had its own taken along by another, which is done by now."""
+        """Write all rows that wait. A thread that finds none had its own taken along by another, which is done."""
         with self._commit_lock:
             rows: list[_Row] = []
             while self._rows:
                 rows.append(self._rows.popleft())
             if not rows:
                 return
-            try:
-                self._database.write(lambda connection: self._insert(connection, rows))
-            except FlowbookError as exc:
-                self._put_back(rows, str(exc))
-            else:
-                self.trouble = None
+            self._write(rows)
             if self._wants_sync:
                 self._wake_flusher()
+
+    def _write(self, rows: list[_Row]) -> None:
+        try:
+            self._database.write(lambda connection: self._insert(connection, rows))
+        except FlowbookError as exc:
+            self._put_back(rows, str(exc))
+        except Exception:  # noqa: BLE001  # one row that SQLite can't take must not hold up the others
+            if len(rows) == 1:
+                _log.warning("An event can't be recorded: %s of %r.", rows[0].name, rows[0].key, exc_info=True)
+                return
+            for row in rows:
+                self._write([row])
+        except BaseException:
+            #: Ctrl-C in the middle: nothing of the transaction was kept.
+            self._rows.extendleft(reversed(rows))
+            raise
+        else:
+            self.trouble = None
 
     def _put_back(self, rows: list[_Row], why: str) -> None:
         self._rows.extendleft(reversed(rows))
@@ -274,16 +290,16 @@ class Recorder:
 
     def _tell_flow(self, connection: sqlite3.Connection, row: _Row) -> None:
         body = json.loads(row.body) if row.body else {}
-        is_over = row.name not in {"Pending", "Scheduled", "Queued", "Running", "Resume", "Retrying", "Cancelling", "Submitted"}
+        is_finished = is_finished_name(row.name)
         told = {
             "run": self._run,
             "state": row.name,
             "message": body.get("message"),
             "started": row.at if row.name == "Running" else None,
-            "ended": row.at if is_over else None,
+            "ended": row.at if is_finished else None,
         }
         connection.execute(self._sql["flow_changed"], told)
-        if is_over:
+        if is_finished or row.name == Paused.__name__:
             counts = dict(connection.execute(self._sql["count_states"], (self._run,)).fetchall())
             connection.execute(self._sql["keep_counts"], (json.dumps(counts), self._run))
 
@@ -298,11 +314,10 @@ class Recorder:
     # The thread that writes what nobody waits for ---------------------------------------------------------------------
 
     def _wake_flusher(self) -> None:
-        if self._thread is None:
-            with self._thread_lock:
-                if self._thread is None and not self._closing.is_set():
-                    self._thread = threading.Thread(target=self._flush_on, name="flowbook-recorder", daemon=True)
-                    self._thread.start()
+        with self._thread_lock:
+            if self._thread is None and not self._closing.is_set():
+                self._thread = threading.Thread(target=self._flush_on, name="flowbook-recorder", daemon=True)
+                self._thread.start()
         self._wake.set()
 
     def _flush_on(self) -> None:
@@ -337,7 +352,7 @@ class _Keeping:
 
     def error(self, error: BaseException) -> dict[str, Any]:
         """Keep an exception: in words, and itself where it pickles."""
-        described = {
+        described: dict[str, Any] = {
             "type": type(error).__name__,
             "message": _text(error),
             "traceback": "".join(traceback.format_exception(error)),

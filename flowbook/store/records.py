@@ -39,7 +39,7 @@ class RunRecord:
     flow: str
     project: str
     graph: Mapping[str, Any]
-    created: dt.datetime = field(default_factory=lambda: now())
+    created: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     number: int = 0
     parameters: Mapping[str, Any] = field(default_factory=dict)
     parameters_ref: ResultRef | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import time
 from dataclasses import replace
@@ -12,12 +13,13 @@ from flowbook.engine.events import Decided, Event, Logged, StateChanged
 from flowbook.engine.state import Mapped, State
 from flowbook.exceptions import FlowbookError, RunClaimedError, StoreError, UnknownRunError
 from flowbook.results.reference import ResultRef
-from flowbook.store.codec import decode
+from flowbook.store.codec import decode, is_finished_name, state_name
 from flowbook.store.queries import queries
 from flowbook.store.recorder import DECISION, LOG, STATE, Recorder
 from flowbook.store.records import RunRecord, RunSummary, from_stamp
 
 if TYPE_CHECKING:
+    import builtins
     import datetime as dt
     import sqlite3
 
@@ -29,6 +31,7 @@ __all__ = ["Runs"]
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _CHILD = re.compile(r"(.*)\[(\d+)\]", re.DOTALL)
 _FOREVER = float("inf")
+_log = logging.getLogger("flowbook.store")
 
 
 class Runs:
@@ -62,9 +65,16 @@ class Runs:
         return replace(record, number=number)
 
     def keep_flow(self, flow: object) -> tuple[ResultRef | None, str | None]:
-        """Keep a flow by value, so that it runs where its code isn't at hand; the reference, or None and why not."""
+        """Keep a flow, so that it runs where its code isn't at hand; the reference, or None and why not.
+
+        The user's modules go with it by value, or by name where one of them can't be pickled.
+        """
         try:
             return self._values.put(flow, by_value=True), None
+        except FlowbookError:
+            _log.debug("A flow is kept without the modules that it uses.", exc_info=True)
+        try:
+            return self._values.put(flow), None
         except FlowbookError as exc:
             return None, str(exc)
 
@@ -84,9 +94,10 @@ class Runs:
         self._compare_and_set("release_run", {"run_id": run_id, "epoch": epoch, "now": time.time()})
 
     def finish(self, run_id: str, epoch: int, state: str | State) -> None:
-        """Note the final state of a run and let go of it. Raises as `claim`."""
-        name = state if isinstance(state, str) else type(state).__name__
-        self._compare_and_set("finish_run", {"run_id": run_id, "epoch": epoch, "now": time.time(), "state": name})
+        """Note the state in which a run comes to rest (finished, or Paused) and let go of it. Raises as `claim`."""
+        name = state if isinstance(state, str) else state_name(state)
+        given = {"run_id": run_id, "epoch": epoch, "now": time.time(), "state": name}
+        self._compare_and_set("finish_run", {**given, "is_finished": is_finished_name(name)})
 
     def recorder(self, run_id: str, epoch: int, never_keep: frozenset[str] | None = None) -> Recorder:
         """Return the sink that records the run for whoever claimed it at `epoch`.
@@ -98,17 +109,21 @@ class Runs:
 
         Raises:
             UnknownRunError: if there is no such run.
+            RunClaimedError: if somebody else took it up since.
         """
-        row = self._row(run_id)[0]
-        graph = self.get(run_id).graph
-        return Recorder(self._database, self._values, row, epoch, graph, never_keep)
+        row = self._row(run_id)
+        if row[1] != epoch:
+            raise _claimed(run_id, row)
+        return Recorder(self._database, self._values, row[0], epoch, self.get(run_id).graph, never_keep)
 
     def get(self, run_id: str) -> RunRecord:
         """Return what was known when the run began. Raises UnknownRunError."""
         found = self._database.read(self._sql["run_record"], (run_id,))
         if not found:
             raise _unknown(run_id)
-        (run_id, flow, number, project, created, graph, parameters, *refs, flow_unkept, executor, origin, owner) = found[0]
+        (run_id, flow, number, project, created, graph, parameters, *refs, flow_unkept, executor, origin, owner) = (
+            found[0]
+        )
         moment = from_stamp(created)
         assert moment is not None  # noqa: S101  # the column is NOT NULL
         return RunRecord(
@@ -134,9 +149,11 @@ class Runs:
             raise _unknown(run_id)
         return found[0]
 
-    def list(self, flow: str | None = None, project: str | None = None, state: str | None = None) -> list[RunSummary]:
-        """Return the runs, oldest first, of one flow, project or state if asked for."""
-        return self._summaries(flow=flow, project=project, state=state)
+    def list(
+        self, flow: str | None = None, project: str | None = None, state: str | None = None, limit: int | None = None
+    ) -> builtins.list[RunSummary]:
+        """Return the runs, oldest first, of one flow, project or state if asked for; at most the `limit` newest."""
+        return self._summaries(flow=flow, project=project, state=state, limit=-1 if limit is None else limit)
 
     def states(self, run_id: str, at: dt.datetime | None = None) -> dict[str, State]:
         """Return the last state of each task, by key; the flow's own under `events.FLOW`.
@@ -146,8 +163,8 @@ class Runs:
             at: only what had happened by then; default now.
 
         Returns:
-            Mapped children stand under their keys (`clean[3]`) and in their parent's `map_states`; results and cached inputs
-            are references.
+            Mapped children stand under their keys (`clean[3]`) and in their parent's `map_states`; results and cached
+            inputs are references.
 
         Raises:
             UnknownRunError: if there is no such run.
@@ -161,25 +178,33 @@ class Runs:
         _gather_children(states)
         return states
 
-    def events(self, run_id: str, since: int = 0) -> list[Event]:
+    def events(self, run_id: str, since: int = 0) -> builtins.list[Event]:
         """Return the run's events after number `since`, in order. Raises UnknownRunError."""
         row = self._row(run_id)[0]
         return [self._event(*found) for found in self._database.read(self._sql["events"], (row, since))]
 
-    def logs(self, run_id: str, key: str | None = None) -> list[Logged]:
+    def logs(self, run_id: str, key: str | None = None) -> builtins.list[Logged]:
         """Return what was logged and printed, in order; of one task if asked for. Raises UnknownRunError."""
         return [event for event in self._of_kind(run_id, LOG, key) if isinstance(event, Logged)]
 
-    def decisions(self, run_id: str) -> list[Decided]:
+    def decisions(self, run_id: str) -> builtins.list[Decided]:
         """Return what people decided, in order. Raises UnknownRunError."""
         return [event for event in self._of_kind(run_id, DECISION, None) if isinstance(event, Decided)]
 
-    def _of_kind(self, run_id: str, kind: int, key: str | None) -> list[Event]:
+    def _of_kind(self, run_id: str, kind: int, key: str | None) -> builtins.list[Event]:
         given = {"run": self._row(run_id)[0], "kind": kind, "key": key}
         return [self._event(*found) for found in self._database.read(self._sql["events_of_kind"], given)]
 
     def _event(  # noqa: PLR0913  # a row
-        self, seq: int, kind: int, key: str, at: float, name: str, body: str | None, digest: bytes | None, size: int | None
+        self,
+        seq: int,
+        kind: int,
+        key: str,
+        at: float,
+        name: str,
+        body: str | None,
+        digest: bytes | None,
+        size: int | None,
     ) -> Event:
         if kind == STATE:
             return StateChanged(seq, key, decode(name, at, body, self._reference(digest, size), self._values))
@@ -188,9 +213,10 @@ class Runs:
         decided = json.loads(body or "{}")
         return Decided(seq, key, at, name, decided["by"], decided["note"])
 
-    def _summaries(self, **given: str | None) -> list[RunSummary]:
-        asked = {"run_id": None, "flow": None, "project": None, "state": None, **given}
-        return [self._summary(row) for row in self._database.read(self._sql["run_summaries"], asked)]
+    def _summaries(self, **given: str | int | None) -> builtins.list[RunSummary]:
+        asked = {"run_id": None, "flow": None, "project": None, "state": None, "limit": -1, **given}
+        rows = self._database.read(self._sql["run_summaries"], asked)
+        return [self._summary(row) for row in reversed(rows)]
 
     def _summary(self, row: tuple[Any, ...]) -> RunSummary:
         (row_id, run_id, flow, number, project, created, parameters, executor, origin, epoch, owner, *rest) = row
@@ -262,9 +288,6 @@ def _run_row(record: RunRecord) -> dict[str, object]:
     }
 
 
-
-
-
 def _gather_children(states: dict[str, State]) -> None:
     """Give each Mapped state its children's, in order; up to the first that has none yet."""
     by_parent: dict[str, dict[int, State]] = {}
@@ -286,5 +309,8 @@ def _claimed(run_id: str, row: tuple[Any, ...]) -> RunClaimedError:
     _, epoch, owner, claimed = row
     since = from_stamp(claimed)
     who = f"{owner} goes on with run {run_id}" if owner else f"Somebody went on with run {run_id}"
-    msg = f"{who} since {since:%Y-%m-%d %H:%M:%S} UTC (epoch {epoch}). Wait for it, or look at it with flowbook.run({run_id!r})."
+    msg = (
+        f"{who} since {since:%Y-%m-%d %H:%M:%S} UTC (epoch {epoch}). "
+        f"Wait for it, or look at it with flowbook.run({run_id!r})."
+    )
     return RunClaimedError(msg, run_id=run_id, owner=owner, since=since, epoch=epoch)

@@ -35,7 +35,7 @@ class Store:
     def __init__(self, path: Path | None, database: Database, blobs: Blobs, signer: Signer) -> None:
         self.path = path
         self._database = database
-        self.values = Values(database, blobs, signer)
+        self.values = Values(database, blobs, signer, reopen_values)
         self.runs = Runs(database, self.values)
         self.cache = Cache(database, self.values)
 
@@ -55,7 +55,9 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -85,7 +87,7 @@ _opened = _Opened()
 
 
 def open_store(path: str | Path | None = None) -> Store:
-    """Return the store in folder `path`, by default in `FLOWBOOK_HOME` or the user's data folder; made if there is none.
+    """Return the store in folder `path`, by default `FLOWBOOK_HOME` or the user's data folder; made if there is none.
 
     The same object for the same folder in this process, until it is closed.
 

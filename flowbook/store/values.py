@@ -18,7 +18,7 @@ from flowbook.results.reference import Preview, ResultRef
 from flowbook.store.queries import queries
 
 if TYPE_CHECKING:
-    import sqlite3
+    from collections.abc import Callable
 
     from flowbook.results.blobs import Blobs
     from flowbook.store.database import Database
@@ -59,9 +59,19 @@ class Gone:
 
 
 class Values:
-    """Implements `ResultStore`."""
+    """Implements `ResultStore`.
 
-    def __init__(self, database: Database, blobs: Blobs, signer: Signer) -> None:
+    Args:
+        database: for rows and small values.
+        blobs: for large values.
+        signer: holds the key that pickles are signed with.
+        reopen: finds the values of the store at a path, in the process where a reference to one of them arrived.
+    """
+
+    def __init__(
+        self, database: Database, blobs: Blobs, signer: Signer, reopen: Callable[[str | None], Values]
+    ) -> None:
+        self._reopen = reopen
         self._database = database
         self._blobs = blobs
         self._signer = signer
@@ -97,15 +107,16 @@ class Values:
         return self._prepare_pickle(value, limit_bytes, by_value=by_value)
 
     def _prepare_pickle(self, value: object, limit_bytes: int | None, *, by_value: bool) -> PreparedValue:
+        writer = self._blobs.writer(inline_bytes=_INLINE_BYTES, limit_bytes=limit_bytes)
         try:
-            with self._blobs.writer(inline_bytes=_INLINE_BYTES, limit_bytes=limit_bytes) as writer:
+            with writer:
                 serializer.dump(value, writer, by_value=by_value)
                 preview = json.dumps(describe(value), separators=(",", ":"))
                 writer.keep()
         except OSError as exc:
             msg = (
-                f"A {type(value).__name__} of at least {writer.size_bytes:,} bytes can't be written to the store: {exc.strerror}. "
-                "Free some room, or set FLOWBOOK_HOME to another folder."
+                f"A {type(value).__name__} of {writer.size_bytes:,} bytes or more can't be written to the store: "
+                f"{exc.strerror}. Free some room, or set FLOWBOOK_HOME to another folder."
             )
             raise StoreError(msg) from exc
         ref = ResultRef(writer.digest, writer.size_bytes, self)
@@ -130,8 +141,8 @@ class Values:
             stored = memoryview(bytearray(content))
         if serializer.is_pickle(stored) and not self._signer.is_signed(digest, signature):
             msg = (
-                f"The stored value {ref.digest[:12]} does not carry your signature, so it is not loaded: it could run code. "
-                "Run its task again; if the store came from elsewhere, import it as one that you trust."
+                f"The stored value {ref.digest[:12]} does not carry your signature, so it is not loaded: "
+                "it could run code. Run its task again; if the store came from elsewhere, import it as trusted."
             )
             raise DamagedValueError(msg, digest=ref.digest)
         return serializer.load(stored)
@@ -159,11 +170,5 @@ class Values:
             raise ResultGoneError(msg, digest=ref.digest)
         return digest, rows[0][1], rows[0][2]
 
-    def insert(self, connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
-        """Insert the rows of prepared values within the caller's transaction."""
-        connection.executemany(self.keep_statement, rows)
-
     def __reduce__(self) -> tuple[object, ...]:
-        from flowbook.store.store import reopen_values  # noqa: PLC0415  # the store is made of this
-
-        return reopen_values, (str(self._database.path.parent) if self._database.path else None,)
+        return self._reopen, (str(self._database.path.parent) if self._database.path else None,)

@@ -30,7 +30,8 @@ WHERE
     AND (:flow IS NULL OR flow = :flow)
     AND (:project IS NULL OR project = :project)
     AND (:state IS NULL OR state = :state)
-ORDER BY created, id
+ORDER BY created DESC, id DESC
+LIMIT :limit
 
 -- count_states --
 SELECT name, count(*) FROM (
@@ -48,7 +49,7 @@ WHERE run_id = :run_id AND epoch = :epoch
 UPDATE run SET owner = NULL, claimed = :now WHERE run_id = :run_id AND epoch = :epoch
 
 -- finish_run --
-UPDATE run SET owner = NULL, claimed = :now, state = :state, ended = coalesce(ended, :now)
+UPDATE run SET owner = NULL, claimed = :now, state = :state, ended = CASE WHEN :is_finished THEN coalesce(ended, :now) END
 WHERE run_id = :run_id AND epoch = :epoch
 
 -- run_epoch --

@@ -1,0 +1,25 @@
+"""Shorthand for tests of recorded runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowbook.engine.events import StateChanged
+from flowbook.store import RunRecord
+
+if TYPE_CHECKING:
+    from flowbook.engine.state import State
+    from flowbook.store import Recorder, Store
+
+
+def begin(store: Store, run_id: str = "r1", flow: str = "delays", **given: Any) -> Recorder:
+    """Create a run and return its recorder."""
+    graph = given.pop("graph", {"name": flow, "tasks": []})
+    store.runs.create(RunRecord(run_id=run_id, flow=flow, project="p", graph=graph, owner="here:1", **given))
+    return store.runs.recorder(run_id, 1)
+
+
+def tell(recorder: Recorder, *changes: tuple[str, State]) -> None:
+    """Emit these changes of state, numbered on from what was recorded."""
+    for seq, (key, state) in enumerate(changes, recorder.last_seq + 1):
+        recorder.emit(StateChanged(seq, key, state))

@@ -1,0 +1,428 @@
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import weakref
+
+import pytest
+
+from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
+from flowbook.engine.graph import Binding, Graph, TaskSpec
+from flowbook.engine.state import (
+    Cached,
+    Crashed,
+    Failed,
+    Looped,
+    Mapped,
+    Paused,
+    Pending,
+    RemoteError,
+    Retrying,
+    Running,
+    Scheduled,
+    Skipped,
+    Submitted,
+    Success,
+)
+from flowbook.exceptions import ResultGoneError, RunClaimedError
+from flowbook.store import RunRecord, Store, graph_record
+from tests.store.run_helpers import begin, tell
+
+NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+
+
+def test_a_result_is_there_for_others_as_soon_as_emit_returns(store: Store) -> None:
+    recorder = begin(store)
+
+    recorder.emit(StateChanged(1, "clean", Running()))
+    recorder.emit(StateChanged(2, "clean", Success("Done.", result={"rows": 7})))
+
+    state = store.runs.states("r1")["clean"]
+    assert (type(state), state.message, state.reference is not None, state.result) == (
+        Success,
+        "Done.",
+        True,
+        {"rows": 7},
+    )
+    recorder.close()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        Pending("Waits."),
+        Scheduled("Later.", start_time=NOON),
+        Paused("Waits for a person."),
+        Paused("Until noon.", start_time=NOON, context={"by": "me"}),
+        Retrying("Again.", start_time=NOON, run_count=2),
+        Submitted(state=Scheduled(start_time=NOON)),
+        Running(),
+        Looped(loop_count=3),
+        Success(result=[1, "a", None]),
+        Cached(
+            result=3,
+            input_hashes={"x": "ab"},
+            parameters={"o": "JFK"},
+            expiry=NOON,
+            entry="e1",
+            created=NOON,
+            stale_code=True,
+        ),
+        Mapped(n_map_states=0),
+        Skipped("Nothing to do."),
+        Crashed("Its process ended."),
+    ],
+    ids=lambda state: type(state).__name__,
+)
+def test_a_state_comes_back_as_it_was(store: Store, state: Success) -> None:
+    recorder = begin(store)
+
+    tell(recorder, ("a", state))
+    recorder.close()
+
+    back = store.runs.states("r1")["a"]
+    _ = back.result
+    assert back == state
+    assert (back.message, back.at) == (state.message, state.at)
+    if isinstance(state, Cached):
+        assert (back.entry, back.created, back.stale_code) == ("e1", NOON, True)
+
+
+def test_an_exception_comes_back_with_its_traceback_in_words(store: Store) -> None:
+    recorder = begin(store)
+    try:
+        raise ValueError("no rows")  # noqa: TRY301
+    except ValueError as exc:
+        error = exc
+
+    tell(recorder, ("a", Failed("It failed.", result=error)))
+
+    back = store.runs.states("r1")["a"].result
+    assert (type(back), back.args) == (ValueError, ("no rows",))
+    assert 'raise ValueError("no rows")' in str(back.__cause__)
+    recorder.close()
+
+
+def test_an_exception_that_cannot_be_pickled_comes_back_as_a_stand_in(store: Store) -> None:
+    class Odd(Exception):  # noqa: N818
+        def __init__(self) -> None:
+            super().__init__("odd")
+            self.lock = threading.Lock()
+
+    recorder = begin(store)
+
+    tell(recorder, ("a", Failed("It failed.", result=Odd())))
+
+    back = store.runs.states("r1")["a"].result
+    assert (type(back), str(back)) == (RemoteError, "Odd: odd")
+    recorder.close()
+
+
+def test_inputs_of_a_waiting_task_are_kept_as_references(store: Store) -> None:
+    recorder = begin(store)
+
+    tell(recorder, ("approve", Paused("Waits.", cached_inputs={"report": [1, 2], "name": "EWR"})))
+
+    inputs = store.runs.states("r1")["approve"].cached_inputs
+    assert inputs is not None
+    assert {name: ref.load() for name, ref in inputs.items()} == {"report": [1, 2], "name": "EWR"}
+    recorder.close()
+
+
+def test_an_input_that_was_recorded_as_an_output_is_not_written_again(store: Store) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": range(1000)})
+    recorder = begin(store)
+
+    tell(recorder, ("a", Success(result=frame)), ("b", Paused(cached_inputs={"x": frame})))
+
+    states = store.runs.states("r1")
+    assert states["b"].cached_inputs == {"x": states["a"].reference}
+    recorder.close()
+
+
+def test_an_output_that_is_its_changed_input_is_written_as_it_is_now(store: Store) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1]})
+    recorder = begin(store)
+
+    recorder.emit(StateChanged(1, "a", Success(result=frame)))
+    frame["b"] = 2
+    recorder.emit(StateChanged(2, "b", Success(result=frame)))
+
+    states = store.runs.states("r1")
+    assert [list(states[key].result.columns) for key in "ab"] == [["a"], ["a", "b"]]
+    recorder.close()
+
+
+def test_a_recorder_keeps_no_value_alive(store: Store) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": range(10)})
+    watched = weakref.ref(frame)
+    recorder = begin(store)
+
+    recorder.emit(StateChanged(1, "a", Success(result=frame)))
+    del frame
+
+    assert watched() is None
+    recorder.close()
+
+
+def test_what_cannot_be_pickled_is_said_where_it_is_missed(store: Store) -> None:
+    recorder = begin(store)
+
+    tell(recorder, ("a", Success(result={"lock": threading.Lock()})), ("b", Success(result=1)))
+
+    states = store.runs.states("r1")
+    with pytest.raises(ResultGoneError, match=r"its \['lock'\] is a _thread.lock"):
+        _ = states["a"].result
+    assert states["b"].result == 1
+    recorder.close()
+
+
+def test_a_value_over_the_limit_is_not_kept_but_an_input_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWBOOK_MAX_VALUE_BYTES", "100000")
+    recorder = begin(store)
+    large = b"x" * 200_000
+
+    tell(recorder, ("a", Success(result=large)), ("b", Paused(cached_inputs={"x": large})))
+
+    states = store.runs.states("r1")
+    with pytest.raises(ResultGoneError, match=r"bytes is larger than the limit of 100\.0 kB"):
+        _ = states["a"].result
+    assert states["b"].cached_inputs is not None
+    assert states["b"].cached_inputs["x"].load() == large
+    recorder.close()
+
+
+def test_a_value_that_must_not_be_kept_is_not_kept_as_an_input_either(store: Store) -> None:
+    specs = [
+        TaskSpec(key="secret", name="secret", task=None, run=print, keep=False),
+        TaskSpec(
+            key="ask",
+            name="ask",
+            task=None,
+            run=print,
+            upstream=("secret",),
+            bindings=(Binding("secret", "word", mapped=False, flattened=False, edge=None),),
+        ),
+    ]
+    graph = Graph("f", {spec.key: spec for spec in specs}, {"secret": ("ask",), "ask": ()}, ("ask",), ("ask",))
+    store.runs.create(RunRecord(run_id="r1", flow="f", project="p", graph=graph_record(graph)))
+    recorder = store.runs.recorder("r1", 1)
+
+    tell(recorder, ("secret", Success(result="hunter2")), ("ask", Paused(cached_inputs={"word": "hunter2", "n": 1})))
+
+    states = store.runs.states("r1")
+    inputs = states["ask"].cached_inputs
+    assert inputs is not None
+    assert inputs["n"].load() == 1
+    with pytest.raises(ResultGoneError, match="input 'word' comes from task 'secret', which is marked keep=False"):
+        inputs["word"].load()
+    with pytest.raises(ResultGoneError, match="task 'secret' is marked keep=False"):
+        _ = states["secret"].result
+    recorder.close()
+
+
+def test_children_stand_in_their_parents_state(store: Store) -> None:
+    recorder = begin(store)
+
+    tell(
+        recorder,
+        ("clean", Mapped(n_map_states=2)),
+        ("clean[1]", Failed("No.", result=ValueError("b"))),
+        ("clean[0]", Success(result="a")),
+    )
+
+    states = store.runs.states("r1")
+    parent = states["clean"]
+    assert isinstance(parent, Mapped)
+    assert parent.map_states == [states["clean[0]"], states["clean[1]"]]
+    assert parent.map_states[0].result == "a"
+    recorder.close()
+
+
+def test_states_can_be_read_as_they_were_at_a_moment(store: Store) -> None:
+    recorder = begin(store)
+    early, late = Running(), Success(result=1)
+    early.at, late.at = 1000.0, 2000.0
+
+    tell(recorder, ("a", early), ("a", late))
+
+    moment = dt.datetime.fromtimestamp(1500, dt.UTC)
+    assert [type(store.runs.states("r1", at=at)["a"]) for at in (moment, None)] == [Running, Success]
+    assert store.runs.states("r1", at=dt.datetime.fromtimestamp(500, dt.UTC)) == {}
+    recorder.close()
+
+
+def test_events_logs_and_decisions_come_back_in_order(store: Store) -> None:
+    recorder = begin(store)
+
+    recorder.emit(StateChanged(1, FLOW, Running()))
+    recorder.emit(Logged(2, "a", 10.5, logging.INFO, "hello"))
+    recorder.emit(Logged(3, "b", 10.6, logging.ERROR, "oh"))
+    recorder.emit(Decided(4, "a", 11.0, "resume", "me", "looks good"))
+    recorder.close()
+
+    assert [event.seq for event in store.runs.events("r1")] == [1, 2, 3, 4]
+    assert [event.seq for event in store.runs.events("r1", since=2)] == [3, 4]
+    assert [(log.at, log.level, log.text) for log in store.runs.logs("r1", "a")] == [(10.5, logging.INFO, "hello")]
+    decided = store.runs.decisions("r1")[0]
+    assert (decided.key, decided.at, decided.action, decided.by, decided.note) == (
+        "a",
+        11.0,
+        "resume",
+        "me",
+        "looks good",
+    )
+
+
+def test_a_flood_of_lines_is_cut_with_a_notice(store: Store) -> None:
+    recorder = begin(store)
+
+    recorder.emit_all([Logged(seq, "a", 1.0, logging.INFO, f"line {seq}") for seq in range(1, 10_101)])
+    recorder.close()
+
+    logs = store.runs.logs("r1")
+    assert (len(logs), logs[-1].text) == (10_001, "More than 10,000 lines: the rest is not kept.")
+
+
+def test_numbers_go_on_after_somebody_took_the_run_up(store: Store) -> None:
+    first = begin(store)
+    tell(first, ("a", Success(result=1)))
+    first.close()
+
+    epoch = store.runs.claim("r1", 1, "there:2")
+    second = store.runs.recorder("r1", epoch)
+    second.emit(StateChanged(1, "b", Success(result=2)))
+    second.close()
+
+    assert (second.last_seq, [(event.seq, event.key) for event in store.runs.events("r1")]) == (1, [(1, "a"), (2, "b")])
+
+
+def test_who_lost_the_run_writes_nothing_more(store: Store) -> None:
+    first = begin(store)
+    tell(first, ("a", Success(result=1)))
+
+    store.runs.claim("r1", 1, "there:2")
+    first.emit(StateChanged(2, "b", Success(result=2)))
+    first.close()
+
+    assert list(store.runs.states("r1")) == ["a"]
+
+
+def test_many_threads_lose_no_event(store: Store) -> None:
+    recorder = begin(store)
+
+    def emit(first: int) -> None:
+        for seq in range(first, first + 50):
+            recorder.emit(StateChanged(seq, f"m[{seq}]", Success(result=seq) if seq % 2 else Running()))
+
+    threads = [threading.Thread(target=emit, args=(1 + 50 * index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    recorder.close()
+
+    assert [event.seq for event in store.runs.events("r1")] == list(range(1, 201))
+
+
+def test_the_flow_s_states_show_in_the_list_of_runs(store: Store) -> None:
+    recorder = begin(store)
+    running, paused = Running(), Paused("Waits for approve.")
+    running.at, paused.at = 1000.0, 1060.0
+
+    tell(
+        recorder,
+        (FLOW, running),
+        ("a", Success(result=1)),
+        ("m", Mapped(n_map_states=1)),
+        ("m[0]", Success()),
+        (FLOW, paused),
+    )
+    recorder.close()
+
+    summary = store.runs.summary("r1")
+    assert (summary.state, summary.message, dict(summary.counts)) == (
+        "Paused",
+        "Waits for approve.",
+        {"Mapped": 1, "Success": 1},
+    )
+    assert summary.started is not None
+    assert (summary.started.timestamp(), summary.ended) == (1000.0, None)
+
+
+def test_a_strange_state_never_makes_emit_raise(store: Store) -> None:
+    class Odd(Success):
+        __slots__ = ()
+
+    class Rude:
+        def __reduce__(self) -> str:
+            raise RuntimeError
+
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    recorder = begin(store)
+
+    tell(
+        recorder,
+        ("a", Odd(result=1)),
+        ("b", Success(result=Rude(), context={"x": object()})),
+        ("c", Success("Done.", context={"x": {(1, 2): 3}})),
+        ("d", Failed("Told to.", result=[1, 2])),
+    )
+
+    states = store.runs.states("r1")
+    assert (type(states["a"]), states["a"].result) == (Success, 1)
+    assert (states["c"].message, states["c"].context) == ("Done.", {"text": "{'x': {(1, 2): 3}}"})
+    assert states["d"].result == [1, 2]
+    with pytest.raises(ResultGoneError):
+        _ = states["b"].result
+    recorder.close()
+
+
+def test_an_event_that_cannot_be_written_holds_up_no_other(store: Store) -> None:
+    recorder = begin(store)
+
+    recorder.emit_all(
+        [StateChanged(1, "a", Success(result=1)), StateChanged(1, "again", Running()), StateChanged(2, "b", Success())]
+    )
+    recorder.emit(StateChanged(3, "odd \ud800", Success("odd \ud800")))
+    recorder.emit(Logged(4, "a", 1.0, logging.INFO, "odd \ud800"))
+    recorder.close()
+
+    assert (list(store.runs.states("r1")), recorder.trouble) == (["a", "b"], None)
+    assert [log.text for log in store.runs.logs("r1")] == ["odd \\ud800"]
+
+
+def test_what_comes_after_the_end_is_recorded_still(store: Store) -> None:
+    recorder = begin(store)
+    recorder.close()
+
+    recorder.emit(StateChanged(1, "a", Running()))
+
+    assert list(store.runs.states("r1")) == ["a"]
+
+
+def test_a_finished_flow_shows_when_it_ended(store: Store) -> None:
+    recorder = begin(store)
+    done = Success()
+    done.at = 1060.0
+
+    tell(recorder, (FLOW, Running()), (FLOW, done))
+
+    ended = store.runs.summary("r1").ended
+    assert ended is not None
+    assert ended.timestamp() == 1060.0
+    recorder.close()
+
+
+def test_who_lost_the_run_gets_no_recorder(store: Store) -> None:
+    begin(store).close()
+    store.runs.claim("r1", 1, "there:2")
+
+    with pytest.raises(RunClaimedError, match="there:2 goes on with run r1 since"):
+        store.runs.recorder("r1", 1)
