@@ -203,8 +203,10 @@ class FlowRun:
             if runner is not None:
                 self._over.wait()
                 waiting = self._waiting(keys)
-            start = waiting or ()
-            self._go_on(dict(self._states) if waiting else _unfinished(self._states), start, "resume", by, note)
+            if waiting and not self._state.is_cancelled():
+                self._go_on(dict(self._states), waiting, "resume", by, note)
+            else:
+                self._go_on(_unfinished(self._states), (), "resume", by, note, resumed=waiting)
             self._note(waiting, by)
         return self
 
@@ -274,21 +276,32 @@ class FlowRun:
         self._spawn()
         return self
 
-    def _go_on(self, states: dict[str, State], start: tuple[str, ...], action: str, by: str, note: str) -> None:
-        """Begin another epoch in the background."""
+    def _go_on(  # noqa: PLR0913
+        self,
+        states: dict[str, State],
+        start: tuple[str, ...],
+        action: str,
+        by: str,
+        note: str,
+        *,
+        resumed: tuple[str, ...] = (),
+    ) -> None:
+        """Begin another epoch in the background: at `start`, or anew where `resumed` need wait for nobody."""
         sinks: list[EventSink] = [self]
         if self._recording is not None:
             self._recording.claim(by)
             sinks.insert(0, self._recording)
-        for key in start or (FLOW,):
+        for key in start or resumed or (FLOW,):
             decided = Decided(self._next_seq, key, time.time(), action, by, note)
             self._next_seq += 1
             for sink in sinks:
                 sink.emit(decided)
-        self._prepare(states, start)
+        self._prepare(states, start, resumed)
         self._spawn()
 
-    def _prepare(self, states: Mapping[str, State], start: tuple[str, ...]) -> None:
+    def _prepare(
+        self, states: Mapping[str, State], start: tuple[str, ...], resumed: tuple[str, ...] = ()
+    ) -> None:
         asked = self._asked
         if self._recording is None and not self._log and is_recorded(asked.record):
             self._record()
@@ -299,6 +312,7 @@ class FlowRun:
             parameters=self.parameters,
             states=states,
             start=start,
+            resumed=resumed,
             handlers=asked.handlers,
             flow_handlers=self.flow.handlers(),
             terminal_handler=self.flow.terminal_state_handler,

@@ -21,6 +21,7 @@ from flowbook.engine.state import (
     State,
     Submitted,
     TriggerFailed,
+    safe_str,
 )
 from flowbook.engine.triggers import all_successful
 from flowbook.exceptions import HandlerError, RunError
@@ -96,7 +97,7 @@ def trigger_state(spec: TaskSpec, upstream: Sequence[State]) -> State | None:
         state = signal.state
         return state if not isinstance(state, Failed) else TriggerFailed(state.message, state.result)
     except BaseException as error:  # noqa: BLE001  # user code: it becomes a state, with its traceback
-        return TriggerFailed(f"Trigger {name} raised {type(error).__name__}: {error}", error)
+        return TriggerFailed(f"Trigger {name} raised {type(error).__name__}: {safe_str(error)}", error)
     return TriggerFailed(f"Trigger {name} did not pass.")
 
 
@@ -114,7 +115,7 @@ def signal_state(signal: Signal, attempt: int, now: float) -> State:
 
 def state_of_error(error: BaseException) -> State:
     """Return Failed for what task code raised."""
-    text = str(error)
+    text = safe_str(error)
     return Failed(f"{type(error).__name__}: {text}" if text else type(error).__name__, error)
 
 
