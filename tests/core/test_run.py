@@ -620,7 +620,7 @@ def test_a_task_whose_cached_output_is_damaged_runs_again(home):
     @task(cache_for=dt.timedelta(hours=1))
     def load():
         ran.append(1)
-        return list(range(20_000))
+        return list(range(200_000))
 
     with Flow("f") as flow:
         x = load()
@@ -636,8 +636,8 @@ def test_a_task_whose_cached_output_is_damaged_runs_again(home):
     state = flow.run()
 
     assert len(blobs) >= 1
-    assert (len(ran), len(state.result[x].result)) == (2, 20_000)
-    assert [line.text[:34] for line in flow.last_run.logs()] == ["A stored output was passed over: V"[:34]] or ran
+    assert (len(ran), len(state.result[x].result)) == (2, 200_000)
+    assert [line.text.partition(":")[0] for line in flow.last_run.logs()] == ["A stored output was passed over"]
 
 
 def test_a_cached_output_is_not_used_where_the_trigger_fails():
