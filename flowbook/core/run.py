@@ -17,6 +17,7 @@ from flowbook.engine.events import FLOW, Decided, Event, Logged
 from flowbook.engine.flow_runner import FlowRunner, RunOptions
 from flowbook.engine.frames import run_frame
 from flowbook.engine.graph import child_key
+from flowbook.engine.machine import parse_child
 from flowbook.engine.state import (
     Cached,
     Failed,
@@ -229,8 +230,23 @@ class FlowRun:
             for key, state in states.items():
                 if isinstance(state, TriggerFailed):
                     states[key] = Pending()
-            self._go_on(states, tuple(failed), "retry", by, note)
+            self._go_on(states, self._first_of(failed), "retry", by, note)
         return self
+
+    def _first_of(self, failed: list[str]) -> tuple[str, ...]:
+        """Return those that failed by themselves; one below another of them runs in its turn, after that one."""
+        among = set(failed)
+        specs = self.graph.specs
+        below = self.graph.downstream(each for key in failed if key in specs for each in self.graph.children[key])
+
+        def is_first(key: str) -> bool:
+            if key in specs:
+                return key not in below
+            parent, index = parse_child(key)
+            above = (b.upstream for b in specs[parent].bindings if b.mapped)
+            return parent not in below and not any(child_key(up, index) in among for up in above)
+
+        return tuple(key for key in failed if is_first(key))
 
     def _failed(self) -> list[str]:
         failed = []
