@@ -185,10 +185,9 @@ class Flow:
         return found
 
     def _refuse_foreign(self, task: Task) -> None:
-        other = current_flow()
-        if other is not None and other is not self and task in other._tasks:
+        if task.written_in is not None:
             msg = (
-                f"Task {task.name!r} belongs to flow {other.name!r}, not to {self.name!r}. "
+                f"Task {task.name!r} belongs to flow {task.written_in!r}, not to {self.name!r}. "
                 "Call the task anew inside this flow."
             )
             raise DefinitionError(msg, task=task.name)

@@ -396,6 +396,9 @@ def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict
     if not callable(getattr(executor, "submit", None)):
         msg = f"{executor!r} is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."
         raise ExecutorError(msg, executor=repr(executor))
+    if isinstance(executor, type):
+        msg = f"{executor!r} is a class. Make an executor of it: {executor.__name__}()."
+        raise ExecutorError(msg, executor=repr(executor))
     task_states = _by_key(graph, options.pop("task_states", None) or {})
     start = tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None)))
     context = options.pop("context", None) or {}

@@ -81,7 +81,12 @@ class Task:
         self.log_stdout = log_stdout
         self.keep = keep
         _callable_or_refuse(self.name, "trigger", self.trigger)
+        if on_failure is not None:
+            _callable_or_refuse(self.name, "on_failure", on_failure)
         self._signature = RunSignature.of(self.run, self.name)
+
+    #: Name of the flow whose block made this copy; None for a task that may go into any flow.
+    written_in: str | None = None
 
     def run(self) -> Any:  # noqa: ANN401  # what the user returns
         """Do the work; inputs are arguments, the value returned is the task's result. May be `async def`."""
@@ -121,6 +126,7 @@ class Task:
             flow: which flow; default: the one whose block this is.
         """
         twin = self.copy(**(task_args or {}))
+        twin.written_in = flow_or_refuse(flow, self.name).name
         return twin.bind(*args, mapped=mapped, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
 
     def bind(
@@ -320,6 +326,9 @@ def _retries(
         msg = f"Task {name!r}: max_retries={max_retries!r} is not a number of attempts. Give 0, 1, 2, ..."
         raise DefinitionError(msg, task=name, max_retries=max_retries)
     if delay is not None and not isinstance(delay, dt.timedelta):
+        if not isinstance(delay, (int, float)) or isinstance(delay, bool):
+            msg = f"Task {name!r}: retry_delay={delay!r} is not a time. Write timedelta(seconds=10), or a number of seconds."
+            raise DefinitionError(msg, task=name, retry_delay=delay)
         delay = dt.timedelta(seconds=delay)
     if max_retries and delay is None:
         msg = f"Task {name!r} has max_retries={max_retries} and no retry_delay. Add retry_delay=timedelta(seconds=10)."
