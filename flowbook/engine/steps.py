@@ -132,7 +132,8 @@ def retry_state(
     if retry.on is not None and not isinstance(state._result, retry.on):  # noqa: SLF001  # never loads a value
         return None
     start = dt.datetime.fromtimestamp(now + retry.delay_s, dt.UTC)
-    message = f"{state.message} Attempt {attempt + 1} of {retry.max_retries + 1} follows."
+    said = (state.message or "It failed").rstrip(".")
+    message = f"{said}. Attempt {attempt + 1} of {retry.max_retries + 1} follows."
     return Retrying(message, state._result, start, None, dict(inputs), attempt)  # noqa: SLF001
 
 

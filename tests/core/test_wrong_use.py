@@ -75,6 +75,12 @@ def run_takes_by_position_only():
         return x / 2
 
 
+@refused(DefinitionError)
+def run_whose_arguments_cannot_be_read():
+    """Task 'max': the arguments of <built-in function max> can't be read. Wrap it in a function of your own."""
+    task(max)
+
+
 for _name in ("upstream_tasks", "mapped", "task_args", "flow"):
 
     def _reserved(name=_name):
