@@ -66,7 +66,7 @@ def test_async_tasks_each_see_their_own():
 
 def test_a_key_that_is_not_set_is_an_attribute_and_a_key_that_is_missing():
     with pytest.raises(ContextKeyError) as caught:
-        flowbook.context["key"]  # noqa: B018
+        flowbook.context["key"]
 
     assert isinstance(caught.value, KeyError)
     assert not hasattr(flowbook.context, "key")

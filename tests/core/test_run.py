@@ -120,7 +120,7 @@ def test_a_sink_that_subscribed_gets_what_follows_until_it_stops():
     run.resume(a).wait(LONG_S)
     stop()
 
-    assert [type(event).__name__ for event in seen][0] == "Decided"
+    assert isinstance(seen[0], Decided)
     assert seen == run.events()[-len(seen) :]
 
 
@@ -577,7 +577,10 @@ def test_a_store_folder_that_cannot_be_written_is_a_warning_and_the_run_goes_on(
 
     texts = [str(each.message) for each in caught]
     assert state.result[c].result == 1
-    assert [text.split(":")[0] for text in texts] == [f"Run {flow.last_run.number} of 'f' is not recorded", "Nothing is cached"]
+    assert [text.split(":")[0] for text in texts] == [
+        f"Run {flow.last_run.number} of 'f' is not recorded",
+        "Nothing is cached",
+    ]
     assert all(str(in_the_way) in text for text in texts)
 
 

@@ -1,4 +1,4 @@
-"""Mapped tasks in a chain, with failures, pauses, cancelling, resuming and retrying at random: nothing runs too often."""
+"""Chains of mapped tasks that fail, pause and are cancelled at random, resumed and retried: no work is done twice."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ EXECUTORS = {"local": LocalExecutor, "threads": lambda: LocalDaskExecutor(num_wo
 class _Step(Task):
     """One link of the chain: what it does for each element is written in a table, once; afterwards it succeeds."""
 
-    def __init__(self, table, tries, done, cancel, **options):
+    def __init__(self, table, tries, done, flow, **options):
         super().__init__(**options)
         self.table = table
         self.tries = tries
         self.done = done
-        self.cancel = cancel
+        self.flow = flow
 
     def run(self, x):
         place = self.name, x
         self.tries[place] += 1
         doing = self.table.get(place) if self.tries[place] == 1 else None
         if doing == "cancel":
-            self.cancel()
+            self.flow.last_run.cancel()
         if doing == "fail":
             raise ValueError(place)
         if doing == "pause":
@@ -58,7 +58,7 @@ def test_a_chain_of_maps_comes_to_its_end_and_each_piece_of_work_is_done_once(ex
         items: object = list(range(WIDTH))
         for n in range(STEPS):
             trigger = triggers.manual_only if gate and n == 0 else None
-            step = _Step(table, tries, done, lambda: flow.last_run.cancel(), name=f"s{n}", trigger=trigger)
+            step = _Step(table, tries, done, flow, name=f"s{n}", trigger=trigger)
             items = step.map(items)
 
     run = flow.start(executor=EXECUTORS[executor](), record=False)

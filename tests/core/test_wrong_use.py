@@ -499,7 +499,8 @@ def an_executor_that_is_none():
 
 @refused(ExecutorError)
 def a_class_where_an_executor_belongs():
-    """<class 'flowbook.executors.local_dask.LocalDaskExecutor'> is a class. Make an executor of it: LocalDaskExecutor()."""
+    """<class 'flowbook.executors.local_dask.LocalDaskExecutor'> is a class.
+    Make an executor of it: LocalDaskExecutor()."""
     small().run(executor=LocalDaskExecutor)
 
 
@@ -563,7 +564,8 @@ def the_state_of_a_child_that_is_not_there():
 
 @refused(ContextKeyError)
 def a_context_key_that_is_not_set():
-    """The context has no 'key'. Run inside `with flowbook.context(key=...)`, or read it with context.get('key', default)."""
+    """The context has no 'key'. Run inside `with flowbook.context(key=...)`,
+    or read it with context.get('key', default)."""
     flowbook.context.key  # noqa: B018
 
 
@@ -617,7 +619,7 @@ def test_a_flow_without_a_name_that_caches_warns():
     with Flow() as flow:
         task(lambda: 1, name="load", cache_for=HOUR)()
 
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="has no name") as caught:
         flow.run()
 
     assert str(caught[0].message) == (
@@ -647,6 +649,15 @@ def test_errors_come_home_from_elsewhere_with_their_data(error):
 
 
 def test_marks_and_edges_show_what_they_are():
-    shown = [repr(each) for each in (unmapped(1), flatten([2]), Edge(one, add, "x"), Edge(one, add), Failed("x"), Task())]
+    shown = [
+        repr(each) for each in (unmapped(1), flatten([2]), Edge(one, add, "x"), Edge(one, add), Failed("x"), Task())
+    ]
 
-    assert shown == ["unmapped(1)", "flatten([2])", "<Edge x: one to add>", "<Edge: one to add>", "<Failed: 'x'>", "<Task: Task>"]
+    assert shown == [
+        "unmapped(1)",
+        "flatten([2])",
+        "<Edge x: one to add>",
+        "<Edge: one to add>",
+        "<Failed: 'x'>",
+        "<Task: Task>",
+    ]

@@ -48,7 +48,10 @@ def test_never_use_never_does():
     assert validators.never_use(entry(), {}, {}) is False
 
 
-@given(then=st.dictionaries(st.sampled_from("xyz"), st.integers(0, 2)), now=st.dictionaries(st.sampled_from("xyz"), st.integers(0, 2)))
+@given(
+    then=st.dictionaries(st.sampled_from("xyz"), st.integers(0, 2)),
+    now=st.dictionaries(st.sampled_from("xyz"), st.integers(0, 2)),
+)
 def test_inputs_and_parameters_are_compared_by_their_content(then, now):
     of_inputs, of_parameters = entry(then), entry({}, then)
     part = {name: value for name, value in then.items() if name == "x"} == {
@@ -65,7 +68,10 @@ def test_frames_are_compared_by_content():
     frame = pd.DataFrame({"a": [1, 2]})
     made = entry({"x": frame}, {"p": frame})
 
-    same = validators.all_inputs(made, {"x": frame.copy()}, {}), validators.all_parameters(made, {}, {"p": frame.copy()})
+    same = (
+        validators.all_inputs(made, {"x": frame.copy()}, {}),
+        validators.all_parameters(made, {}, {"p": frame.copy()}),
+    )
     other = validators.all_inputs(made, {"x": frame + 1}, {}), validators.all_parameters(made, {}, {"p": frame + 1})
 
     assert (same, other) == ((True, True), (False, False))

@@ -111,7 +111,10 @@ def test_equality_looks_at_type_fields_and_result_but_not_at_the_message():
 def test_frames_are_compared_by_content_and_never_by_their_own_equality():
     frame = pd.DataFrame({"a": [1, 2]})
 
-    same, other = Success(result=frame) == Success(result=frame.copy()), Success(result=frame) == Success(result=frame + 1)
+    same, other = (
+        Success(result=frame) == Success(result=frame.copy()),
+        Success(result=frame) == Success(result=frame + 1),
+    )
 
     assert (same, other) == (True, False)
 

@@ -72,7 +72,7 @@ def test_the_attempt_follows_the_run_count(state, attempt):
         (Skipped(), True),
         (Submitted(), True),
     ],
-    ids=lambda value: repr(value),
+    ids=repr,
 )
 def test_a_run_goes_on_only_from_what_may_go_on_and_when_its_time_has_come(state, rests):
     assert steps.rests(state, NOW_S) is rests

@@ -55,7 +55,11 @@ def test_synchronous_runs_one_loop_in_this_thread():
 def test_executors_say_what_they_are():
     made = [LocalExecutor(), LocalDaskExecutor(num_workers=2), LocalDaskExecutor(num_workers=1)]
 
-    assert [each.describe() for each in made] == ["local, one task at a time", "threads, 2 workers", "threads, 1 worker"]
+    assert [each.describe() for each in made] == [
+        "local, one task at a time",
+        "threads, 2 workers",
+        "threads, 1 worker",
+    ]
     assert [repr(each) for each in made[:2]] == [
         "LocalExecutor()",
         "LocalDaskExecutor(scheduler='threads', num_workers=2)",

@@ -5,7 +5,7 @@ What an example takes for granted (imports, a function it calls) is supplied by 
 
 from __future__ import annotations
 
-import datetime
+import datetime  # noqa: ICN001  # the name that an example uses
 import re
 from pathlib import Path
 
