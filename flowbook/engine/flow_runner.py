@@ -333,7 +333,7 @@ class FlowRunner:
         ]
         if not lost:
             return None
-        refused = steps.trigger_state(job.spec, job.upstream)
+        refused = steps.trigger_state(job.spec, job.upstream, steps.attempt_number(job.state), time.time())
         if refused is not None and not isinstance(refused, Paused):
             return refused
         names = ", ".join(f"{b.argument} (from {b.upstream})" for b in lost)

@@ -18,7 +18,6 @@ from flowbook.engine.state import (
     Pending,
     Retrying,
     Scheduled,
-    Skipped,
     State,
     Submitted,
     TriggerFailed,
@@ -82,7 +81,7 @@ def skipped_by(spec: TaskSpec, upstream: Sequence[State]) -> str | None:
     return None
 
 
-def trigger_state(spec: TaskSpec, upstream: Sequence[State]) -> State | None:
+def trigger_state(spec: TaskSpec, upstream: Sequence[State], attempt: int, now: float) -> State | None:
     """Return the state if the trigger does not let the task run, None if it does.
 
     The trigger is user code: whatever it raises becomes TriggerFailed.
@@ -96,7 +95,7 @@ def trigger_state(spec: TaskSpec, upstream: Sequence[State]) -> State | None:
         if trigger(edges):
             return None
     except Signal as signal:
-        state = signal.state
+        state = signal_state(signal, attempt, now)
         return state if not isinstance(state, Failed) else TriggerFailed(state.message, state.result)
     except BaseException as error:  # noqa: BLE001  # user code: it becomes a state, with its traceback
         return TriggerFailed(f"Trigger {name} raised {type(error).__name__}: {safe_str(error)}", error)

@@ -104,9 +104,18 @@ def test_what_a_trigger_raises_becomes_a_state(raised, expected):
     def asks(_):
         raise raised
 
-    state = steps.trigger_state(spec(trigger=asks), [])
+    state = steps.trigger_state(spec(trigger=asks), [], 1, NOW_S)
 
     assert repr(state) == expected
+
+
+def test_a_trigger_that_asks_to_be_asked_again_does_not_spin_either():
+    def asks(_):
+        raise signals.RETRY
+
+    third = steps.trigger_state(spec(trigger=asks), [], 3, NOW_S)
+
+    assert (third.run_count, third.start_time) == (3, LATER)
 
 
 def test_the_third_retry_in_a_row_waits_a_second_unless_a_time_is_given():

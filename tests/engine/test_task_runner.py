@@ -200,6 +200,19 @@ def test_a_subclass_with_a_run_is_a_task():
     assert (found.result, add.name, add.inputs) == (6, "Add", ("x",))
 
 
+def test_a_trigger_that_asks_to_be_asked_again_counts_how_often():
+    def later(_):
+        raise signals.RETRY
+
+    work = task(lambda: 1, name="work", trigger=later)
+    first = TaskRunner(work).run()
+    second = TaskRunner(work).run(first)
+    third = TaskRunner(work).run(second)
+
+    assert [state.run_count for state in (first, second, third)] == [1, 2, 3]
+    assert (third.start_time - third.timestamp).total_seconds() == pytest.approx(1, abs=0.5)
+
+
 def test_a_failed_trigger_is_told_once():
     runner = TaskRunner(double)
 
