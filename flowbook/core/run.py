@@ -314,9 +314,7 @@ class FlowRun:
         self._prepare(states, start, resumed)
         self._spawn()
 
-    def _prepare(
-        self, states: Mapping[str, State], start: tuple[str, ...], resumed: tuple[str, ...] = ()
-    ) -> None:
+    def _prepare(self, states: Mapping[str, State], start: tuple[str, ...], resumed: tuple[str, ...] = ()) -> None:
         asked = self._asked
         if self._recording is None and not self._log:
             self._recording = open_recording(self, record=asked.record, origin=asked.origin)
@@ -423,7 +421,9 @@ def _parameters(flow: Flow, given: Mapping[str, object]) -> dict[str, object]:
     if missing:
         first = missing[0]
         names = ", ".join(map(repr, missing))
-        msg = f"Flow {flow.name!r} needs a value for {names}. Give it: flow.run({first}=...), or a default in Parameter."
+        msg = (
+            f"Flow {flow.name!r} needs a value for {names}. Give it: flow.run({first}=...), or a default in Parameter."
+        )
         raise ParameterError(msg, names=missing)
     return {name: given.get(name, p.default) for name, p in known.items()}
 
@@ -501,5 +501,3 @@ def _waits(state: State | None) -> bool:
 
 def _seq(event: Event) -> int:
     return event.seq
-
-

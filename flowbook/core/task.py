@@ -322,7 +322,9 @@ def _tags(name: str, tags: Iterable[str] | None) -> frozenset[str]:
 def _retries(
     name: str, max_retries: int | None, delay: dt.timedelta | float | None, retry_on: object
 ) -> tuple[int, dt.timedelta]:
-    if max_retries is not None and (not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0):
+    if max_retries is not None and (
+        not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0
+    ):
         msg = f"Task {name!r}: max_retries={max_retries!r} is not a number of attempts. Give 0, 1, 2, ..."
         raise DefinitionError(msg, task=name, max_retries=max_retries)
     if delay is not None and not isinstance(delay, dt.timedelta):
@@ -354,14 +356,14 @@ def _exceptions(
     kinds: Sequence[object] = (retry_on,) if isinstance(retry_on, type) else tuple(retry_on)
     for kind in kinds:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-            msg = f"Task {name!r}: retry_on has {kind!r}, which is not an exception type. Give types, e.g. TimeoutError."
+            msg = (
+                f"Task {name!r}: retry_on has {kind!r}, which is not an exception type. Give types, e.g. TimeoutError."
+            )
             raise DefinitionError(msg, task=name, retry_on=repr(kind))
     return cast("tuple[type[BaseException], ...]", tuple(kinds))
 
 
-def _validator(
-    name: str, cache_for: dt.timedelta | None, validator: Callable[..., bool] | None
-) -> Callable[..., bool]:
+def _validator(name: str, cache_for: dt.timedelta | None, validator: Callable[..., bool] | None) -> Callable[..., bool]:
     if cache_for is None:
         if validator is not None and validator is not cache_validators.never_use:
             msg = f"Task {name!r} has a cache_validator and no cache_for. Add cache_for=timedelta(hours=1)."

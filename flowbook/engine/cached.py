@@ -51,9 +51,7 @@ def _accepted(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping
     return None
 
 
-def keep_output(
-    spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object], state: State
-) -> State:
+def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object], state: State) -> State:
     """Store a successful output, return Cached; if it can't be stored, the state as it is with the reason as message."""
     policy = _policy(spec)
     created = dt.datetime.now(dt.UTC)
@@ -114,5 +112,3 @@ def _is_readable(state: Cached, spec: TaskSpec, run: RunFacts) -> bool:
         run.logged(spec.key, logging.WARNING, f"A stored output was passed over: {error}")
         return False
     return True
-
-

@@ -144,7 +144,11 @@ def _unknown(graph: Graph, task: object) -> UnknownTaskError:
     name = task if isinstance(task, str) else getattr(task, "name", repr(task))
     close = difflib.get_close_matches(str(name), list(graph.specs), n=1)
     known = ", ".join(islice(graph.specs, _NAMED_AT_MOST)) or "none"
-    hint = f"Did you mean {close[0]!r}?" if close else f"Its tasks: {known}{', ...' if len(graph.specs) > _NAMED_AT_MOST else ''}."
+    hint = (
+        f"Did you mean {close[0]!r}?"
+        if close
+        else f"Its tasks: {known}{', ...' if len(graph.specs) > _NAMED_AT_MOST else ''}."
+    )
     msg = f"Flow {graph.name!r} has no task {name!r}. {hint}"
     return UnknownTaskError(msg, key=str(name))
 
@@ -181,8 +185,5 @@ def _cycle(children: Mapping[str, Sequence[str]], stuck: set[str]) -> CycleError
         path.append(key)
         key = parents[key]
     ring = [*path[path.index(key) :], key][::-1]
-    msg = (
-        f"Tasks wait on each other: {' -> '.join(ring)}. "
-        f"Remove one of these edges, or split {ring[0]!r} in two."
-    )
+    msg = f"Tasks wait on each other: {' -> '.join(ring)}. Remove one of these edges, or split {ring[0]!r} in two."
     return CycleError(msg, ring=ring[:-1])

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "RunFacts", "TaskRunner", "call_handlers", "change_state", "is_in_user_code", "run_task"]
 
+
 class RunFacts(Protocol):
     """What a task run needs to know of the run it is part of."""
 
@@ -270,7 +271,9 @@ def call_handlers(handlers: tuple[Callable[..., object], ...], subject: object, 
         if answer is None:
             continue
         if not isinstance(answer, State):
-            return _handler_failed(f"State handler {name} returned {answer!r}. Return a State, or None to keep the one given.")
+            return _handler_failed(
+                f"State handler {name} returned {answer!r}. Return a State, or None to keep the one given."
+            )
         new = answer
     return new
 
