@@ -120,7 +120,7 @@ def test_a_sink_that_subscribed_gets_what_follows_until_it_stops():
     run.resume(a).wait(LONG_S)
     stop()
 
-    assert type(seen[0]).__name__ == "Decided"
+    assert isinstance(seen[0], Decided)
     assert seen == run.events()[-len(seen) :]
 
 
