@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.cache_validators import comparable, needs_inputs
 from flowbook.engine.state import Cached, Failed, State, safe_str
+from flowbook.exceptions import FlowbookError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,9 @@ def _accepted(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping
         state = _as_state(entry, stale=entry.code_hash is not None and entry.code_hash != code)
         try:
             accepted = policy.validator(state, inputs, run.parameters)
+        except FlowbookError as error:
+            run.logged(spec.key, _WARNING, f"A stored output was passed over: {error}")
+            continue
         except BaseException as error:  # noqa: BLE001  # user code
             name = getattr(policy.validator, "__name__", repr(policy.validator))
             return Failed(f"Cache validator {name} raised {type(error).__name__}: {safe_str(error)}", error)

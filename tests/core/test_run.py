@@ -19,6 +19,7 @@ import flowbook
 import flowbook.exceptions
 from flowbook import Flow, Parameter, task, triggers
 from flowbook.engine import signals
+from flowbook.engine.cache_validators import all_inputs
 from flowbook.engine.events import Decided, StateChanged
 from flowbook.engine.state import Mapped, Paused, Success
 from flowbook.exceptions import RunClaimedError, StartTaskError
@@ -725,3 +726,21 @@ def test_states_of_a_run_pickle():
 
     assert (type(twin), twin.result) == (Mapped, [2, 4])
     assert [type(e) for e in flow.last_run.events()].count(StateChanged) == len(flow.last_run.events())
+
+
+def test_an_input_that_cannot_be_hashed_costs_the_cache_not_the_task(home):
+    ran = []
+
+    @task(cache_for=dt.timedelta(hours=1), cache_validator=all_inputs)
+    def count(source):
+        ran.append(1)
+        return 3
+
+    with Flow("f") as flow:
+        counted = count(task(lambda: threading.Lock(), name="lock")())
+
+    states = [flow.run().result[counted] for _ in range(2)]
+
+    assert [state.result for state in states] == [3, 3]
+    assert len(ran) == 2
+    assert home.exists()
