@@ -731,13 +731,17 @@ def test_states_of_a_run_pickle():
 def test_an_input_that_cannot_be_hashed_costs_the_cache_not_the_task(home):
     ran = []
 
+    @task
+    def lock():
+        return threading.Lock()
+
     @task(cache_for=dt.timedelta(hours=1), cache_validator=all_inputs)
     def count(source):
         ran.append(1)
         return 3
 
     with Flow("f") as flow:
-        counted = count(task(lambda: threading.Lock(), name="lock")())
+        counted = count(lock())
 
     states = [flow.run().result[counted] for _ in range(2)]
 
