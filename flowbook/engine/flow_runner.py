@@ -34,7 +34,7 @@ from flowbook.engine.machine import (
     WakeAt,
 )
 from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Skipped, State
-from flowbook.engine.task_runner import call_handlers, is_in_user_code, run_task
+from flowbook.engine.task_runner import call_handlers, change_state, is_in_user_code, run_task
 from flowbook.exceptions import ExecutorError, RunError
 from flowbook.executors.base import RunsLoops
 from flowbook.results.reference import ResultRef
@@ -61,6 +61,7 @@ class RunOptions:
     Attributes:
         states: given states by key, children included.
         start: keys to treat as roots; empty: the whole graph runs.
+        resumed: keys that need not wait for a person any more, in their turn.
         handlers: called for the flow and for every task, after their own.
         first_seq: number of the first event, so that a later epoch goes on counting.
     """
@@ -70,6 +71,7 @@ class RunOptions:
     parameters: Mapping[str, object] = field(default_factory=dict)
     states: Mapping[str, State] = field(default_factory=dict)
     start: tuple[str, ...] = ()
+    resumed: tuple[str, ...] = ()
     handlers: tuple[Callable[..., object], ...] = ()
     flow_handlers: tuple[Callable[..., object], ...] = ()
     terminal_handler: Callable[..., object] | None = None
@@ -110,7 +112,7 @@ class FlowRunner:
         self._sinks: tuple[EventSink, ...] = options.sinks
         self._seq = itertools.count(options.first_seq)
         self._machine = Machine(graph, options.states, options.start)
-        self._start = frozenset(options.start)
+        self._start = frozenset((*options.start, *options.resumed))
         self._plans: dict[str, _MapPlan] = {}
         self._lists: dict[str, list[object]] = {}
         self._changed = threading.Condition(threading.Lock())
@@ -175,9 +177,16 @@ class FlowRunner:
             self._loop_in_waves(executor)
 
     def _loop(self) -> None:
-        key = self._take()
-        while key is not None:
-            key = self._next(self._run(key))
+        try:
+            key = self._take()
+            while key is not None:
+                key = self._next(self._run(key))
+        except BaseException:
+            # Flowbook's own mistake, or a sink's: the other workers must not wait for this one for ever.
+            with self._changed:
+                self._final = self._final or Cancelled("Stopped by an error outside the tasks.")
+                self._changed.notify_all()
+            raise
 
     def _loop_in_waves(self, executor: Executor) -> None:
         while (key := self._take()) is not None:
@@ -248,7 +257,7 @@ class FlowRunner:
     def _run(self, key: str) -> Settled | Expanded:
         child = self._machine.children.get(key)
         if child is not None:
-            return Settled(key, run_task(self._child_job(key, *child), self))
+            return Settled(key, self._run_child(key, *child))
         spec = self.graph.specs[key]
         states = self._machine.states
         upstream = [states[binding.upstream] for binding in spec.bindings]
@@ -256,8 +265,20 @@ class FlowRunner:
             return self._expand(key, spec, upstream)
         job = Job(spec, key, states[key], upstream, is_start=key in self._start)
         if spec.reads_mapped:
-            job.inputs = self._reduced(spec, job.state)
+            try:
+                job.inputs = self._reduced(spec, job.state)
+            except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
+                return Settled(key, change_state(job, self, job.state, steps.state_of_error(error)))
         return Settled(key, run_task(job, self))
+
+    def _run_child(self, key: str, parent: str, index: int) -> State:
+        try:
+            job = self._child_job(key, parent, index)
+        except BaseException as error:  # noqa: BLE001  # so does taking an element of a user's sequence
+            state = self._machine.states[key]
+            job = Job(self.graph.specs[parent], key, state, (), {}, index)
+            return change_state(job, self, state, steps.state_of_error(error))
+        return run_task(job, self)
 
     def _reduced(self, spec: TaskSpec, state: State) -> dict[str, object]:
         kept = state.cached_inputs or ()
@@ -294,7 +315,7 @@ class FlowRunner:
                     self._start |= {child_key(key, index) for index in range(width)}
                 return Expanded(key, width)
         if state is not job.state:
-            self.told(key, state)
+            state = change_state(job, self, job.state, state)
         return Settled(key, state)
 
     def _unmappable(self, job: Job) -> State | None:
@@ -307,7 +328,9 @@ class FlowRunner:
         if culprit is not None:
             return Skipped(f"{culprit} was skipped.")
         lost = [
-            b for b, s in zip(job.spec.bindings, job.upstream, strict=True) if b.mapped and not s.is_successful()
+            b
+            for b, s in zip(job.spec.bindings, job.upstream, strict=True)
+            if b.mapped and b.argument is not None and not s.is_successful()
         ]
         if not lost:
             return None
@@ -332,6 +355,8 @@ class FlowRunner:
             up, name = states[binding.upstream], binding.argument
             plan.fixed_states.append(None if binding.mapped and type(up) is Mapped else up)
             if name is None:
+                if binding.mapped and type(up) is Mapped:
+                    widths[f"task {binding.upstream}"] = up.n_map_states
                 continue
             if not binding.mapped:
                 plan.fixed[name] = kept[name] if name in kept else self._value(binding.upstream)
@@ -370,9 +395,7 @@ class FlowRunner:
             plan = self._replan(parent, spec, state)
         inputs = dict(plan.fixed)
         for name, sequence, upstream in plan.sources:
-            inputs[name] = (
-                sequence[index] if sequence is not None else states[child_key(upstream or "", index)].result
-            )
+            inputs[name] = sequence[index] if sequence is not None else states[child_key(upstream or "", index)].result
         ups = [
             fixed if fixed is not None else states[child_key(binding.upstream, index)]
             for fixed, binding in zip(plan.fixed_states, spec.bindings, strict=True)

@@ -64,7 +64,7 @@ class RemoteError(Exception):
             return error
         import traceback  # noqa: PLC0415  # only where an exception travels
 
-        return cls(type(error).__name__, _safe_str(error), "".join(traceback.format_exception(error)))
+        return cls(type(error).__name__, safe_str(error), "".join(traceback.format_exception(error)))
 
 
 class State:
@@ -498,7 +498,8 @@ def _travelling(error: BaseException) -> BaseException:
     return error
 
 
-def _safe_str(error: BaseException) -> str:
+def safe_str(error: BaseException) -> str:
+    """Return the exception's text, or why it has none."""
     try:
         return str(error)
     except Exception as exc:  # noqa: BLE001  # a user's __str__ may raise

@@ -23,6 +23,7 @@ from flowbook.engine.signals import Signal
 from flowbook.engine.state import (
     Cancelled,
     Failed,
+    Looped,
     Mapped,
     Paused,
     Pending,
@@ -32,6 +33,7 @@ from flowbook.engine.state import (
     Skipped,
     State,
     Success,
+    safe_str,
 )
 from flowbook.exceptions import HandlerError
 from flowbook.results.reference import ResultRef
@@ -43,22 +45,23 @@ if TYPE_CHECKING:
     from flowbook._context import Frame
     from flowbook.engine.ports import OutputCache
 
-__all__ = ["TaskRunner", "call_handlers", "is_in_user_code", "run_task"]
+__all__ = ["TaskRunner", "call_handlers", "change_state", "is_in_user_code", "run_task"]
+
 
 def run_task(job: Job, run: RunFacts) -> State:
     """Run `job`, tell `run` the states on the way, return the one it comes to rest in (told as well)."""
     usual = _is_usual(job.upstream)
     held = _held_back(job, usual=usual)
     if held is not None:
-        return held if held is job.state else _change(job, run, job.state, held)
+        return held if held is job.state else change_state(job, run, job.state, held)
     try:
         inputs = _inputs(job)
     except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
-        return _change(job, run, job.state, steps.state_of_error(error))
+        return change_state(job, run, job.state, steps.state_of_error(error))
     if not job.is_start:
         early = _before_running(job, run, inputs, usual=usual)
         if early is not None:
-            return _change(job, run, job.state, early)
+            return change_state(job, run, job.state, early)
     return _attempt(job, run, inputs)
 
 
@@ -124,7 +127,7 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
     """Steps 10 to 14."""
     before = job.state
     attempt = steps.attempt_number(before)
-    running = _change(job, run, before, Running())
+    running = change_state(job, run, before, Running())
     if type(running) is not Running:
         return running
     frame = TaskFrame(run, job, attempt)
@@ -134,8 +137,10 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
         if not state.is_looped():
             break
         frame.loop_count = next(loops) + 1
+        if isinstance(state, Looped):
+            state.loop_count = frame.loop_count - 1
         frame.loop_result = state.result
-        told = _change(job, run, running, state)
+        told = change_state(job, run, running, state)
         if not told.is_looped():
             state = told
             break
@@ -201,22 +206,19 @@ def _settle(  # noqa: PLR0913  # the steps share all of these
     job: Job, run: RunFacts, running: State, state: State, inputs: dict[str, object], attempt: int
 ) -> State:
     spec = job.spec
-    if type(state) is Success and spec.cache is None:
-        return _change(job, run, running, state)
     if isinstance(state, Scheduled):
         state.cached_inputs = inputs
-        return _change(job, run, running, state)
-    told = _change(job, run, running, state)
+        return change_state(job, run, running, state)
+    told = change_state(job, run, running, state)
+    if type(told) is Success and spec.cache is None:
+        return told
     if type(told) is Success and run.cache is not None and spec.cache is not None:
-        return _change(job, run, told, keep_output(spec, run.cache, run, inputs, told))
-    if told is state or type(told) is type(state):
-        again = steps.retry_state(told, spec.retry, attempt, time.time(), inputs)
-        if again is not None:
-            return _change(job, run, told, again)
-    return told
+        return change_state(job, run, told, keep_output(spec, run.cache, run, inputs, told))
+    again = steps.retry_state(told, spec.retry, attempt, time.time(), inputs)
+    return told if again is None else change_state(job, run, told, again)
 
 
-def _change(job: Job, run: RunFacts, old: State, new: State) -> State:
+def change_state(job: Job, run: RunFacts, old: State, new: State) -> State:
     """Move on to `new`, after the handlers had their say."""
     if job.spec.handlers or run.handlers:
         new = call_handlers((*job.spec.handlers, *run.handlers), job.spec.task, old, new)
@@ -236,11 +238,13 @@ def call_handlers(handlers: tuple[Callable[..., object], ...], subject: object, 
         except Signal as signal:
             answer = signal.state
         except BaseException as error:  # noqa: BLE001  # user code
-            return _handler_failed(f"State handler {name} raised {type(error).__name__}: {error}", error)
+            return _handler_failed(f"State handler {name} raised {type(error).__name__}: {safe_str(error)}", error)
         if answer is None:
             continue
         if not isinstance(answer, State):
-            return _handler_failed(f"State handler {name} returned {answer!r}. Return a State, or None to keep the one given.")
+            return _handler_failed(
+                f"State handler {name} returned {answer!r}. Return a State, or None to keep the one given."
+            )
         new = answer
     return new
 
