@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
+    from flowbook.core.building import Block
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.state import State
     from flowbook.executors.base import Executor
@@ -68,6 +69,8 @@ class Flow:
         self._mapped_constants: dict[Task, dict[str, object]] = {}
         self._reference: tuple[Task, ...] | None = None
         self._tokens: list[Token[tuple[Flow, ...]]] = []
+        #: The `case` and resource blocks that are open, innermost last.
+        self._blocks: list[Block] = []
         for task in tasks or ():
             self.add_task(task)
         for edge in edges or ():
@@ -105,7 +108,17 @@ class Flow:
         self._tasks[task] = None
         self._in[task] = []
         self._out[task] = []
+        if self._blocks:
+            self._blocks[-1].add(task)
         return task
+
+    def open_block(self, block: Block) -> None:
+        """Let `block` know of tasks that are added, until it is closed."""
+        self._blocks.append(block)
+
+    def close_block(self, block: Block) -> None:
+        """Go back to the block around it."""
+        self._blocks.remove(block)
 
     def add_edge(
         self,
@@ -160,9 +173,11 @@ class Flow:
             is_mapped = mapped or isinstance(written, Annotation)
             if is_mapped:
                 is_mapped = is_mapped_argument(written, by_default=mapped)
+                if isinstance(written, flatten) and not holds_tasks(value):
+                    value = _flat(value, name, task.name)
             if holds_tasks(value):
                 self.add_edge(
-                    self._task_for(value), task, name, mapped=is_mapped, flattened=isinstance(written, flatten)
+                    self.task_for(value), task, name, mapped=is_mapped, flattened=isinstance(written, flatten)
                 )
             else:
                 self._check_argument(task, name)
@@ -170,9 +185,14 @@ class Flow:
                 store.setdefault(task, {})[name] = value
         for written in upstream:
             value = written.value if isinstance(written, Annotation) else written
-            self.add_edge(self._task_for(value), task, mapped=is_mapped_argument(written, by_default=mapped))
+            self.add_edge(self.task_for(value), task, mapped=is_mapped_argument(written, by_default=mapped))
 
-    def _task_for(self, value: object) -> Task:
+    def task_for(self, value: object) -> Task:
+        """Return the task that stands for `value`, a task or a collection with one inside; it is in the flow from now on.
+
+        Raises:
+            DefinitionError: if it holds no task, or one of another flow.
+        """
         if not holds_tasks(value):
             msg = f"{value!r} is not a task, so nothing can wait for it. Give a task, or a value for one of the inputs."
             raise DefinitionError(msg, given=repr(value))
@@ -220,6 +240,10 @@ class Flow:
         """Return the edges into `task`."""
         return tuple(self._in[self._known(task)])
 
+    def mapped_constants(self, task: Task) -> Mapping[str, object]:
+        """Return the sequences written in the flow itself that `task` is mapped over, by input."""
+        return self._mapped_constants.get(task, {})
+
     def edges_from(self, task: Task) -> tuple[Edge, ...]:
         """Return the edges out of `task`."""
         return tuple(self._out[self._known(task)])
@@ -246,7 +270,16 @@ class Flow:
 
     def reference_tasks(self) -> tuple[Task, ...]:
         """Return the tasks whose states decide the flow's."""
-        return self._reference if self._reference is not None else self.terminal_tasks()
+        return self._reference if self._reference is not None else self._default_reference()
+
+    def _default_reference(self) -> tuple[Task, ...]:
+        """The terminal tasks, as if tasks that only clean up were not there."""
+        judged = [task for task in self._tasks if task.is_reference_by_default]
+        if len(judged) == len(self._tasks):
+            return self.terminal_tasks()
+        return tuple(
+            task for task in judged if not any(e.downstream_task.is_reference_by_default for e in self._out[task])
+        )
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
         """Let these tasks decide the flow's state.
@@ -325,7 +358,7 @@ class Flow:
         return f"<Flow: {self.name!r}, {len(self._tasks)} tasks>"
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "last_run": None, "_tokens": []}
+        return {**self.__dict__, "last_run": None, "_tokens": [], "_blocks": []}
 
     def _known(self, task: Task) -> Task:
         if task not in self._tasks:
@@ -349,7 +382,7 @@ class Flow:
             key: self._spec(by_key[key], key, keys, mapped) for key in sort_keys(children, self._indegree(children))
         }
         terminal = tuple(key for key, below in children.items() if not below)
-        reference = terminal if self._reference is None else tuple(keys[task] for task in self._reference)
+        reference = tuple(keys[task] for task in self.reference_tasks())
         return Graph(self.name, specs, children, terminal, reference, self)
 
     def _children(self, keys: Mapping[Task, str]) -> dict[str, tuple[str, ...]]:
@@ -415,6 +448,14 @@ class Flow:
             return new
 
         return (*self.state_handlers, on_failure_handler)
+
+
+def _flat(value: object, argument: str, task: str) -> list[object]:
+    try:
+        return [item for part in value for item in part]  # type: ignore[attr-defined]  # refused below if it can't
+    except TypeError as error:
+        msg = f"Input {argument!r} of task {task!r}: flatten needs a list of lists, got {value!r}."
+        raise DefinitionError(msg, task=task, argument=argument) from error
 
 
 def _flow_name(name: str | None) -> str:

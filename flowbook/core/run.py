@@ -41,8 +41,12 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.ports import OutputCache
 
-__all__ = ["FlowRun", "new_run", "start_run"]
+__all__ = ["RUN_OPTIONS", "FlowRun", "new_run", "start_run"]
 
+#: What `flow.run` takes beside values of parameters.
+RUN_OPTIONS = frozenset(
+    {"parameters", "executor", "task_states", "start_tasks", "context", "state_handlers", "record", "origin"}
+)
 _NUMBERS = itertools.count(1)
 
 
@@ -410,6 +414,8 @@ def _parameters(flow: Flow, given: Mapping[str, object]) -> dict[str, object]:
         names = ", ".join(map(repr, missing))
         msg = f"Flow {flow.name!r} needs a value for {names}. Give it: flow.run({first}=...), or a default in Parameter."
         raise ParameterError(msg, names=missing)
+    for name, value in given.items():
+        known[name].accept(value)
     return {name: given.get(name, p.default) for name, p in known.items()}
 
 
