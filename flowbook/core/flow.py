@@ -74,7 +74,7 @@ class Flow:
         for task in tasks or ():
             self.add_task(task)
         for edge in edges or ():
-            self.add_edge(edge.upstream_task, edge.downstream_task, edge.key, mapped=edge.mapped)
+            self.add_edge(edge.upstream_task, edge.downstream_task, edge.key, mapped=edge.mapped, flattened=edge.flattened)
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
 
@@ -206,7 +206,7 @@ class Flow:
 
     def _refuse_foreign(self, task: Task) -> None:
         other = current_flow()
-        if other is not None and other is not self and task in other._tasks:
+        if other is not None and other is not self and task in other:
             msg = (
                 f"Task {task.name!r} belongs to flow {other.name!r}, not to {self.name!r}. "
                 "Call the task anew inside this flow."

@@ -64,7 +64,7 @@ class Parameter(Task):
         """
         return value
 
-    def __call__(self, *args: object, **options: Any) -> Parameter:  # type: ignore[override]  # noqa: ANN401
+    def __call__(self, *args: object, **options: Any) -> Parameter:  # noqa: ANN401
         """Add this very parameter to the flow that is being written."""
         return self.bind(*args, **options)
 

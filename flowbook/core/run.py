@@ -7,7 +7,6 @@ import itertools
 import os
 import threading
 import time
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +73,7 @@ class FlowRun:
         self.graph = asked.graph
         self.parameters = asked.parameters
         self.executor = asked.executor
-        self.run_id = uuid.uuid4().hex
+        self.run_id = os.urandom(16).hex()
         #: The how-manieth run it is: of this flow in the store where it is recorded, else of this session.
         self.number = next(_NUMBERS)
         self.started: float | None = None
@@ -98,12 +97,12 @@ class FlowRun:
         flow = flow if flow is not None else recording.flow()
         asked = _Asked(flow.compile(), recording.parameters(), executor or flow.executor or LocalExecutor())
         run = cls(flow, asked)
-        run._recording = recording  # noqa: SLF001  # its own
+        run._recording = recording  # its own
         run.run_id, run.number = recording.run_id, recording.number
-        run._states.update(recording.states())  # noqa: SLF001
-        run._state = run._states.pop(FLOW, Pending())  # noqa: SLF001
-        run._log = recording.events()  # noqa: SLF001
-        run._next_seq = run._log[-1].seq + 1 if run._log else 1  # noqa: SLF001
+        run._states.update(recording.states())
+        run._state = run._states.pop(FLOW, Pending())
+        run._log = recording.events()
+        run._next_seq = run._log[-1].seq + 1 if run._log else 1
         run.started, run.ended = recording.span()
         flow.last_run = run
         return run
@@ -208,8 +207,10 @@ class FlowRun:
             if runner is not None:
                 self._over.wait()
                 waiting = self._waiting(keys)
-            start = waiting if waiting else ()
-            self._go_on(dict(self._states) if waiting else _unfinished(self._states), start, "resume", by, note)
+            if waiting and not self._state.is_cancelled():
+                self._go_on(dict(self._states), waiting, "resume", by, note)
+            else:
+                self._go_on(_unfinished(self._states), (), "resume", by, note, resumed=waiting)
             self._note(waiting, by)
         return self
 
@@ -279,21 +280,32 @@ class FlowRun:
         self._spawn()
         return self
 
-    def _go_on(self, states: dict[str, State], start: tuple[str, ...], action: str, by: str, note: str) -> None:
-        """Begin another epoch in the background."""
+    def _go_on(  # noqa: PLR0913
+        self,
+        states: dict[str, State],
+        start: tuple[str, ...],
+        action: str,
+        by: str,
+        note: str,
+        *,
+        resumed: tuple[str, ...] = (),
+    ) -> None:
+        """Begin another epoch in the background: at `start`, or anew where `resumed` need wait for nobody."""
         sinks: list[EventSink] = [self]
         if self._recording is not None:
             self._recording.claim(by)
             sinks.insert(0, self._recording)
-        for key in start or (FLOW,):
+        for key in start or resumed or (FLOW,):
             decided = Decided(self._next_seq, key, time.time(), action, by, note)
             self._next_seq += 1
             for sink in sinks:
                 sink.emit(decided)
-        self._prepare(states, start)
+        self._prepare(states, start, resumed)
         self._spawn()
 
-    def _prepare(self, states: Mapping[str, State], start: tuple[str, ...]) -> None:
+    def _prepare(
+        self, states: Mapping[str, State], start: tuple[str, ...], resumed: tuple[str, ...] = ()
+    ) -> None:
         asked = self._asked
         if self._recording is None and not self._log and is_recorded(asked.record):
             self._record()
@@ -304,6 +316,7 @@ class FlowRun:
             parameters=self.parameters,
             states=states,
             start=start,
+            resumed=resumed,
             handlers=asked.handlers,
             flow_handlers=self.flow.handlers(),
             terminal_handler=self.flow.terminal_state_handler,

@@ -135,7 +135,7 @@ class Task:
             twin.tags |= added
         return twin
 
-    def __call__(  # noqa: PLR0913
+    def __call__(
         self,
         *args: object,
         mapped: bool = False,
@@ -147,6 +147,8 @@ class Task:
         """Copy this task into the flow that is being written and bind the copy's inputs; return the copy.
 
         Args:
+            args: inputs by position: values, tasks, or lists, tuples, sets and dicts that hold tasks.
+            kwargs: inputs by name.
             mapped: whether each child gets one element of every input that isn't `unmapped`.
             task_args: attributes to change in the copy, e.g. `{"name": "other"}`.
             upstream_tasks: tasks that come before, without giving a value.
@@ -178,7 +180,8 @@ class Task:
         **kwargs: object,
     ) -> Self:
         """Run once for each element of the inputs, which have the same length; `unmapped(x)` goes whole to every child."""
-        return self(*args, mapped=True, task_args=task_args, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
+        twin = self.copy(**(task_args or {}))
+        return twin.bind(*args, mapped=True, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
 
     def set_upstream(
         self, task: object, flow: Flow | None = None, key: str | None = None, *, mapped: bool = False
@@ -420,7 +423,7 @@ def task(fn: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], F
 def task(
     fn: Callable[..., Any] | None = None,
     /,
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> FunctionTask | Callable[[Callable[..., Any]], FunctionTask]:
     """Make a task of a function: `@task`, or `@task(max_retries=3, retry_delay=timedelta(seconds=10))`.
 

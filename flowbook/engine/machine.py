@@ -273,8 +273,9 @@ class Machine:
             child = child_key(key, index)
             self.children[child] = (key, index)
             self.states.setdefault(child, _PENDING)
-        ready = self._children_ready(key, range(width))
-        ready += self._link_below(key, group)
+        # Maps below are split before the first child runs: or its branch would wait for all its neighbours.
+        ready = self._link_below(key, group)
+        ready += self._children_ready(key, range(width))
         if not width:
             ready += self._group_finished(key, out)
         return self._go_on(ready, out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, needs_local_scope, no_var_expand
@@ -80,10 +80,10 @@ class FlowMagics(Magics):
         notice = self._replace(name, flow)
         self._open(flow, args, notice, executor, parameters)
 
-    @no_var_expand
     @line_magic("flow")
+    @no_var_expand
     def flow_line(self, line: str) -> Any:  # noqa: ANN401  # a DataFrame, or nothing
-        """List flows and runs, or act on one: `%flow [list|run|show|resume|retry|cancel] [FLOW or RUN] [TASK] [--param NAME=VALUE]`.
+        """List flows and runs, or act on one: `%flow list|run|show|resume|retry|cancel [FLOW or RUN] [TASK] [--param N=V]`.
 
         `%flow resume` without a name lists what waits for a person, with the graph and its buttons.
         """
@@ -144,7 +144,7 @@ class FlowMagics(Magics):
             return f"Run {run.number} still waits: %flow resume lists it."
         return ""
 
-    def _open(  # noqa: PLR0913
+    def _open(
         self, flow: Flow, args: Namespace, notice: str, executor: Executor | None, parameters: dict[str, object]
     ) -> None:
         name = flow.name
@@ -266,7 +266,7 @@ def _line_arguments() -> None:
 
 
 def _parse(magic: Callable[..., object], line: str) -> Namespace:
-    return parse_argstring(magic, line)
+    return cast("Namespace", parse_argstring(magic, line))
 
 
 def _refuse_await(cell: str) -> None:
