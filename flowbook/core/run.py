@@ -16,6 +16,7 @@ from flowbook.engine.events import FLOW, Decided, Event, Logged
 from flowbook.engine.flow_runner import FlowRunner, RunOptions
 from flowbook.engine.frames import run_frame
 from flowbook.engine.graph import child_key
+from flowbook.engine.machine import parse_child
 from flowbook.engine.state import (
     Cached,
     Failed,
@@ -234,8 +235,23 @@ class FlowRun:
             for key, state in states.items():
                 if isinstance(state, TriggerFailed):
                     states[key] = Pending()
-            self._go_on(states, tuple(failed), "retry", by, note)
+            self._go_on(states, self._first_of(failed), "retry", by, note)
         return self
+
+    def _first_of(self, failed: list[str]) -> tuple[str, ...]:
+        """Return those that failed by themselves; one below another of them runs in its turn, after that one."""
+        among = set(failed)
+        specs = self.graph.specs
+        below = self.graph.downstream(each for key in failed if key in specs for each in self.graph.children[key])
+
+        def is_first(key: str) -> bool:
+            if key in specs:
+                return key not in below
+            parent, index = parse_child(key)
+            above = (b.upstream for b in specs[parent].bindings if b.mapped)
+            return parent not in below and not any(child_key(up, index) in among for up in above)
+
+        return tuple(key for key in failed if is_first(key))
 
     def _failed(self) -> list[str]:
         failed = []
@@ -303,9 +319,7 @@ class FlowRun:
         self._prepare(states, start, resumed)
         self._spawn()
 
-    def _prepare(
-        self, states: Mapping[str, State], start: tuple[str, ...], resumed: tuple[str, ...] = ()
-    ) -> None:
+    def _prepare(self, states: Mapping[str, State], start: tuple[str, ...], resumed: tuple[str, ...] = ()) -> None:
         asked = self._asked
         if self._recording is None and not self._log and is_recorded(asked.record):
             self._record()
@@ -401,6 +415,9 @@ def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict
     if not callable(getattr(executor, "submit", None)):
         msg = f"{executor!r} is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."
         raise ExecutorError(msg, executor=repr(executor))
+    if isinstance(executor, type):
+        msg = f"{executor!r} is a class. Make an executor of it: {executor.__name__}()."
+        raise ExecutorError(msg, executor=repr(executor))
     task_states = _by_key(graph, options.pop("task_states", None) or {})
     start = tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None)))
     context = options.pop("context", None) or {}
@@ -425,7 +442,9 @@ def _parameters(flow: Flow, given: Mapping[str, object]) -> dict[str, object]:
     if missing:
         first = missing[0]
         names = ", ".join(map(repr, missing))
-        msg = f"Flow {flow.name!r} needs a value for {names}. Give it: flow.run({first}=...), or a default in Parameter."
+        msg = (
+            f"Flow {flow.name!r} needs a value for {names}. Give it: flow.run({first}=...), or a default in Parameter."
+        )
         raise ParameterError(msg, names=missing)
     for name, value in given.items():
         known[name].accept(value)
@@ -513,5 +532,3 @@ def _waits(state: State | None) -> bool:
 
 def _seq(event: Event) -> int:
     return event.seq
-
-

@@ -43,9 +43,7 @@ def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapp
     return None
 
 
-def keep_output(
-    spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object], state: State
-) -> State:
+def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object], state: State) -> State:
     """Store a successful output, return Cached; if it can't be stored, the state as it is with the reason as message."""
     from flowbook.results.hashing import code_hash, content_hash  # noqa: PLC0415  # as above
 
@@ -108,5 +106,3 @@ def _is_readable(state: Cached, spec: TaskSpec, run: RunFacts) -> bool:
         run.logged(spec.key, 30, f"A stored output was passed over: {error}")
         return False
     return True
-
-

@@ -396,9 +396,7 @@ class FlowRunner:
             plan = self._replan(parent, spec, state)
         inputs = dict(plan.fixed)
         for name, sequence, upstream in plan.sources:
-            inputs[name] = (
-                sequence[index] if sequence is not None else states[child_key(upstream or "", index)].result
-            )
+            inputs[name] = sequence[index] if sequence is not None else states[child_key(upstream or "", index)].result
         ups = [
             fixed if fixed is not None else states[child_key(binding.upstream, index)]
             for fixed, binding in zip(plan.fixed_states, spec.bindings, strict=True)

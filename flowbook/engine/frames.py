@@ -47,7 +47,9 @@ class TaskFrame(Frame):
 
     __slots__ = ("attempt", "job", "loop_count", "loop_result", "run")
 
-    def __init__(self, run: RunFacts, job: Job, attempt: int) -> None:  # the parent and values are set when it is entered
+    def __init__(
+        self, run: RunFacts, job: Job, attempt: int
+    ) -> None:  # the parent and values are set when it is entered
         self.run = run
         self.job = job
         self.attempt = attempt

@@ -205,8 +205,5 @@ def _cycle(children: Mapping[str, Sequence[str]], stuck: set[str]) -> CycleError
         path.append(key)
         key = parents[key]
     ring = [*path[path.index(key) :], key][::-1]
-    msg = (
-        f"Tasks wait on each other: {' -> '.join(ring)}. "
-        f"Remove one of these edges, or split {ring[0]!r} in two."
-    )
+    msg = f"Tasks wait on each other: {' -> '.join(ring)}. Remove one of these edges, or split {ring[0]!r} in two."
     return CycleError(msg, ring=ring[:-1])

@@ -379,7 +379,9 @@ class Machine:
                 opened.setdefault(parent, set()).add(index)
             elif isinstance(state := self.states[key], Mapped) and state.n_map_states:
                 open_ones = {
-                    i for i in range(state.n_map_states) if not self.states.get(child_key(key, i), _PENDING).is_successful()
+                    i
+                    for i in range(state.n_map_states)
+                    if not self.states.get(child_key(key, i), _PENDING).is_successful()
                 }
                 if open_ones:
                     opened.setdefault(key, set()).update(open_ones)

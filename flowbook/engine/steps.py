@@ -123,7 +123,12 @@ def retry_state(
     state: State, retry: RetryPolicy | None, attempt: int, now: float, inputs: Mapping[str, object]
 ) -> Retrying | None:
     """Return Retrying if a failed attempt is to be made again, None if it is not."""
-    if retry is None or not isinstance(state, Failed) or isinstance(state, TriggerFailed) or attempt > retry.max_retries:
+    if (
+        retry is None
+        or not isinstance(state, Failed)
+        or isinstance(state, TriggerFailed)
+        or attempt > retry.max_retries
+    ):
         return None
     if isinstance(state._result, HandlerError):  # noqa: SLF001
         return None
@@ -165,7 +170,9 @@ def width_of(spec: TaskSpec, mapped: Mapping[str, int]) -> int:
     widths = set(mapped.values())
     if len(widths) != 1:
         lengths = ", ".join(f"{name} has {length}" for name, length in mapped.items())
-        msg = f"{spec.name} is mapped over inputs of different lengths: {lengths}. Make them equal, or use unmapped(...)."
+        msg = (
+            f"{spec.name} is mapped over inputs of different lengths: {lengths}. Make them equal, or use unmapped(...)."
+        )
         raise RunError(msg, lengths=dict(mapped))
     return widths.pop()
 

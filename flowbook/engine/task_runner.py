@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TaskRunner", "call_handlers", "change_state", "is_in_user_code", "run_task"]
 
+
 def run_task(job: Job, run: RunFacts) -> State:
     """Run `job`, tell `run` the states on the way, return the one it comes to rest in (told as well)."""
     usual = _is_usual(job.upstream)
@@ -241,7 +242,9 @@ def call_handlers(handlers: tuple[Callable[..., object], ...], subject: object, 
         if answer is None:
             continue
         if not isinstance(answer, State):
-            return _handler_failed(f"State handler {name} returned {answer!r}. Return a State, or None to keep the one given.")
+            return _handler_failed(
+                f"State handler {name} returned {answer!r}. Return a State, or None to keep the one given."
+            )
         new = answer
     return new
 

@@ -54,4 +54,3 @@ class Executor:
     def describe(self) -> str:
         """Return what people call it, e.g. `threads, 4 workers`."""
         return type(self).__name__
-

@@ -236,15 +236,15 @@ def _distinct(names: Iterable[str]) -> list[str]:
 
 def _parameters(parameters: Mapping[str, object] | None) -> str:
     """Return the parameters as one line: "origin JFK, month 7"."""
-    given = dict(parameters or {})
-    plain = [f"{name} {words.parameter_text(value)}" for name, value in given.items() if not _is_hash(value)]
-    hashed = [f"{name} #{value['$hash'][:8]}" for name, value in given.items() if _is_hash(value)]
+    plain: list[str] = []
+    hashed: list[str] = []
+    for name, value in (parameters or {}).items():
+        # Of a parameter that is no plain scalar the index keeps the hash only.
+        if isinstance(value, dict) and isinstance(value.get("$hash"), str):
+            hashed.append(f"{name} #{value['$hash'][:8]}")
+        else:
+            plain.append(f"{name} {words.parameter_text(value)}")
     return words.shorten(", ".join(plain + hashed), 200)
-
-
-def _is_hash(value: Any) -> bool:  # noqa: ANN401  # JSON
-    """Return whether `value` stands for a parameter that is no plain scalar: of those the index keeps the hash only."""
-    return isinstance(value, dict) and isinstance(value.get("$hash"), str)
 
 
 def _size(size_bytes: int) -> str:

@@ -59,7 +59,9 @@ class FlowMagics(Magics):
     @argument("name", help="name of the flow, and of the variable that holds it")
     @argument("--no-run", action="store_true", help="define it and show its graph, but don't run it")
     @argument("--wait", action="store_true", help="keep the cell busy until the run ends or waits for a person")
-    @argument("--executor", metavar="WHERE", help="local, threads, synchronous, or an expression that gives an executor")
+    @argument(
+        "--executor", metavar="WHERE", help="local, threads, synchronous, or an expression that gives an executor"
+    )
     @argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter; $name takes a variable")
     @argument("--no-record", action="store_true", help="don't keep the run in the store")
     @argument("--quiet", action="store_true", help="show nothing but errors")
@@ -80,8 +82,8 @@ class FlowMagics(Magics):
         notice = self._replace(name, flow)
         self._open(flow, args, notice, executor, parameters)
 
-    @line_magic("flow")
     @no_var_expand
+    @line_magic("flow")  # type: ignore[arg-type]  # IPython types it for functions without an owner
     def flow_line(self, line: str) -> Any:  # noqa: ANN401  # a DataFrame, or nothing
         """List flows and runs, or act on one: `%flow list|run|show|resume|retry|cancel [FLOW or RUN] [TASK] [--param N=V]`.
 

@@ -169,9 +169,7 @@ def summary(run: FlowRun) -> str:
     return "\n".join(lines)
 
 
-def show_cache(
-    shell: InteractiveShell, store: Store, *, task: str | None, at: str | None, with_widget: bool
-) -> object:
+def show_cache(shell: InteractiveShell, store: Store, *, task: str | None, at: str | None, with_widget: bool) -> object:
     """Open the cache browser; without a front end return the entries as a DataFrame.
 
     Raises:

@@ -120,7 +120,7 @@ def test_a_sink_that_subscribed_gets_what_follows_until_it_stops():
     run.resume(a).wait(LONG_S)
     stop()
 
-    assert [type(event).__name__ for event in seen][0] == "Decided"
+    assert type(seen[0]).__name__ == "Decided"
     assert seen == run.events()[-len(seen) :]
 
 
@@ -367,12 +367,13 @@ def test_retry_runs_what_failed_and_what_could_not_run_because_of_it(executor):
 
 @everywhere
 def test_retry_takes_a_task_that_failed_because_of_another_after_it(executor):
-    broken = [True]
+    broken, too_early = [True], threading.Event()
 
     @task
     def source():
         if broken[0]:
             raise OSError("down")
+        too_early.wait(0.05)
         return [1, 2]
 
     @task(trigger=triggers.always_run)
@@ -381,6 +382,8 @@ def test_retry_takes_a_task_that_failed_because_of_another_after_it(executor):
 
     @task(trigger=triggers.always_run)
     def needs(x):
+        if not broken[0]:
+            too_early.set()
         return x[0]
 
     with Flow("f") as flow:
@@ -392,7 +395,7 @@ def test_retry_takes_a_task_that_failed_because_of_another_after_it(executor):
     state = flow.last_run.retry().wait(LONG_S)
 
     assert state.is_successful()
-    assert (flow.last_run[m].result, flow.last_run[n].result) == ([1, 2], 1) or flow.last_run[n].is_failed()
+    assert (flow.last_run[m].result, flow.last_run[n].result) == ([1, 2], 1)
 
 
 @everywhere
@@ -574,7 +577,10 @@ def test_a_store_folder_that_cannot_be_written_is_a_warning_and_the_run_goes_on(
 
     texts = [str(each.message) for each in caught]
     assert state.result[c].result == 1
-    assert [text.split(":")[0] for text in texts] == [f"Run {flow.last_run.number} of 'f' is not recorded", "Nothing is cached"]
+    assert [text.split(":")[0] for text in texts] == [
+        f"Run {flow.last_run.number} of 'f' is not recorded",
+        "Nothing is cached",
+    ]
     assert all(str(in_the_way) in text for text in texts)
 
 
@@ -620,7 +626,7 @@ def test_a_task_whose_cached_output_is_damaged_runs_again(home):
     @task(cache_for=dt.timedelta(hours=1))
     def load():
         ran.append(1)
-        return list(range(20_000))
+        return list(range(40_000))
 
     with Flow("f") as flow:
         x = load()
@@ -636,8 +642,8 @@ def test_a_task_whose_cached_output_is_damaged_runs_again(home):
     state = flow.run()
 
     assert len(blobs) >= 1
-    assert (len(ran), len(state.result[x].result)) == (2, 20_000)
-    assert [line.text[:34] for line in flow.last_run.logs()] == ["A stored output was passed over: V"[:34]] or ran
+    assert (len(ran), len(state.result[x].result)) == (2, 40_000)
+    assert [line.text.split(":")[0] for line in flow.last_run.logs()] == ["A stored output was passed over"]
 
 
 def test_a_cached_output_is_not_used_where_the_trigger_fails():

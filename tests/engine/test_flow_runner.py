@@ -659,7 +659,7 @@ def test_a_signal_becomes_its_state_though_the_code_catches_exceptions(executor,
     @task
     def signals_it():
         try:
-            raise signal
+            raise signal  # noqa: TRY301  # what the test is about
         except Exception:  # noqa: BLE001
             return "caught"
 
@@ -811,13 +811,17 @@ def test_a_generator_is_consumed_once_though_two_tasks_map_over_it(executor):
         ),
         (
             7,
-            "RunError: Can't map over 'x': a int is not a sequence. "
-            "Return a list from the task above, or wrap it in unmapped(...).",
+            (
+                "RunError: Can't map over 'x': a int is not a sequence. "
+                "Return a list from the task above, or wrap it in unmapped(...)."
+            ),
         ),
         (
             None,
-            "RunError: Can't map over 'x': a NoneType is not a sequence. "
-            "Return a list from the task above, or wrap it in unmapped(...).",
+            (
+                "RunError: Can't map over 'x': a NoneType is not a sequence. "
+                "Return a list from the task above, or wrap it in unmapped(...)."
+            ),
         ),
     ],
     ids=["dict", "set", "int", "None"],
@@ -1018,16 +1022,16 @@ def test_a_task_whose_state_is_given_as_finished_does_not_run(executor):
 
 
 @everywhere
-@pytest.mark.parametrize("given_state", [Paused(), Pending(), Failed(), TriggerFailed(), Success(result=1), Scheduled()])
+@pytest.mark.parametrize(
+    "given_state", [Paused(), Pending(), Failed(), TriggerFailed(), Success(result=1), Scheduled()]
+)
 def test_any_of_these_states_is_accepted_of_a_start_task(executor, given_state):
     with Flow("f") as flow:
         a = one()
         d = double(a)
         e = double(d)
 
-    state = flow.run(
-        executor=executor, start_tasks=[d], task_states={a: Success(result=5), d: given_state}
-    )
+    state = flow.run(executor=executor, start_tasks=[d], task_states={a: Success(result=5), d: given_state})
 
     assert (state.result[d].result, state.result[e].result) == (10, 20)
 
@@ -1120,7 +1124,10 @@ def test_prints_and_log_lines_come_to_the_run(executor, capsys):
 
     flow.run(executor=executor)
 
-    assert [(e.key, e.level, e.text) for e in flow.last_run.logs()] == [("talks", 20, "hello"), ("talks", 30, "careful")]
+    assert [(e.key, e.level, e.text) for e in flow.last_run.logs()] == [
+        ("talks", 20, "hello"),
+        ("talks", 30, "careful"),
+    ]
     assert all(isinstance(e, Logged) for e in flow.last_run.logs("talks"))
     capsys.readouterr()
 
@@ -1168,7 +1175,9 @@ PLAN = st.lists(
     st.tuples(
         st.lists(st.integers(0, 20), max_size=3, unique=True),
         st.sampled_from(["ok", "ok", "ok", "fail", "skip", "pause", "flaky"]),
-        st.sampled_from(["all_successful", "all_finished", "any_failed", "all_failed", "any_successful", "manual_only"]),
+        st.sampled_from(
+            ["all_successful", "all_finished", "any_failed", "all_failed", "any_successful", "manual_only"]
+        ),
         st.booleans(),
     ),
     min_size=1,
@@ -1255,7 +1264,9 @@ def test_a_random_flow_comes_to_what_the_model_says_and_nothing_runs_too_often(e
     assert found == expected
     own = [name == KINDS[outcome] for name, (_, outcome, trigger, _) in zip(expected, plan, strict=True) if trigger]
     times = [
-        (2 if outcome == "flaky" else 1) if mine and trigger != "manual_only" and not _taken_along(edges[i], expected, skips) else 0
+        (2 if outcome == "flaky" else 1)
+        if mine and trigger != "manual_only" and not _taken_along(edges[i], expected, skips)
+        else 0
         for i, (mine, (_, outcome, trigger, skips)) in enumerate(zip(own, plan, strict=True))
     ]
     assert ran == times
