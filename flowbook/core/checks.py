@@ -81,9 +81,9 @@ def has_fields(given: object) -> bool:
 
 
 def result(task: str, given: Result | None) -> Result | None:
-    """Return where results go: something that writes, reads and knows what is there."""
+    """Return where the results of a task or flow go: something that writes, reads and knows what is there."""
     if given is not None and not all(callable(getattr(given, name, None)) for name in ("exists", "read", "write")):
-        msg = f"Task {task!r}: result={given!r} can't keep values. Give flowbook.results.Result('folder')."
+        msg = f"{task!r}: result={given!r} can't keep values. Give flowbook.results.Result('folder')."
         raise DefinitionError(msg, task=task)
     return given
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, Self
 
+from flowbook.core import checks
 from flowbook.core.annotations import Annotation, flatten
 from flowbook.core.building import current_flow, enter_flow, leave_flow
 from flowbook.core.collections import as_task, holds_tasks
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.state import State
     from flowbook.executors.base import Executor
+    from flowbook.results.files import Result
 
 __all__ = ["Flow"]
 
@@ -36,6 +38,7 @@ class Flow:
         tasks: to begin with.
         edges: to begin with.
         executor: where tasks run unless a run says otherwise; default: `LocalExecutor`.
+        result: where outputs are written as files, a `flowbook.results.Result`; default: nowhere.
         state_handlers: called when the flow's state changes, `handler(flow, old, new) -> State`.
         on_failure: called when the flow failed, `on_failure(flow, state)`.
         terminal_state_handler: may replace the final state, `handler(flow, state, reference_states) -> State`.
@@ -49,6 +52,7 @@ class Flow:
         edges: Iterable[Edge] | None = None,
         *,
         executor: Executor | None = None,
+        result: Result | None = None,
         state_handlers: Iterable[Callable[..., object]] | None = None,
         on_failure: Callable[[Flow, State], object] | None = None,
         terminal_state_handler: Callable[..., object] | None = None,
@@ -57,6 +61,7 @@ class Flow:
         self.is_named = name is not None
         self.name = _flow_name(name)
         self.executor = executor
+        self.result = checks.result(self.name, result)
         self.state_handlers = list(state_handlers or ())
         self.on_failure = on_failure
         self.terminal_state_handler = terminal_state_handler
@@ -416,6 +421,7 @@ class Flow:
             self._mapped_constants.get(task),
             is_mapped=task in mapped,
             reads_mapped=bool(mapped) and any(e.upstream_task in mapped and not e.mapped for e in edges),
+            flow_result=self.result,
         )
 
     def run(self, parameters: Mapping[str, object] | None = None, **options: Any) -> State:  # noqa: ANN401
@@ -424,7 +430,9 @@ class Flow:
         Args:
             parameters: values by name; they may also be given as keywords, `flow.run(origin="JFK")`.
             options: `executor`, `task_states` (task to state), `start_tasks`, `context`, `state_handlers`, `record`
-                (whether the whole run is kept in the store), and further parameters.
+                (whether the whole run is kept in the store), `max_concurrency` (how many tasks run at once), `limits`
+                (the same by tag, e.g. `{"db": 2}`), `raise_on_exception` (for debugging: the first exception of a task
+                stops the run and is raised here, traceback and all), and further parameters.
 
         Raises:
             ParameterError: if a parameter is missing or unknown; nothing has run then.

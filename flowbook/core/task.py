@@ -12,7 +12,7 @@ from flowbook.core.building import current_tags, flow_or_refuse
 from flowbook.core.signature import RunSignature
 from flowbook.engine import cache_validators
 from flowbook.engine import triggers as engine_triggers
-from flowbook.engine.graph import Binding, CachePolicy, RetryPolicy, TaskSpec
+from flowbook.engine.graph import Binding, CachePolicy, FilePolicy, RetryPolicy, TaskSpec
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
@@ -237,8 +237,13 @@ class Task:
         *,
         is_mapped: bool = False,
         reads_mapped: bool = False,
+        flow_result: Result | None = None,
     ) -> TaskSpec:
-        """Return the spec with these bindings; what can be known before a run is worked out here."""
+        """Return the spec with these bindings; what can be known before a run is worked out here.
+
+        Raises:
+            DefinitionError: if the children of a mapped task would share one target.
+        """
         trigger: Callable[..., bool] | None = self.trigger
         if trigger is engine_triggers.all_successful:
             trigger = None
@@ -265,6 +270,9 @@ class Task:
             else None,
             timeout_s=self.timeout.total_seconds() if self.timeout is not None else None,
             run_name=self.task_run_name,
+            files=self._files(flow_result, is_mapped=is_mapped)
+            if self.target is not None or self.result is not None or flow_result is not None
+            else None,
             tags=self.tags,
             handlers=self._all_handlers(),
             log_stdout=self.log_stdout,
@@ -274,6 +282,22 @@ class Task:
     _is_parameter = False
     #: Whether a flow is judged by it where its author did not say by which tasks.
     is_reference_by_default = True
+
+    def _files(self, flow_result: Result | None, *, is_mapped: bool) -> FilePolicy | None:
+        if self._is_parameter or not self.keep:
+            return None
+        result = self.result if self.result is not None else flow_result
+        if result is None:
+            from flowbook.results.files import Result  # noqa: PLC0415  # only where files are written
+
+            result = Result()
+        if is_mapped and not checks.has_fields(self.target if self.target is not None else result.location):
+            msg = (
+                f"Task {self.name!r} is mapped, and its children would all write {self.target or result.location!r}. "
+                "Put {map_index} or an input into the name."
+            )
+            raise DefinitionError(msg, task=self.name)
+        return FilePolicy(result, self.target, self.checkpoint)
 
     def _all_handlers(self) -> tuple[Callable[..., object], ...]:
         if self.on_failure is None:
