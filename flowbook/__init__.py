@@ -16,12 +16,13 @@ from flowbook.core.run import FlowRun
 from flowbook.core.task import Task, task
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from flowbook.core.apply_map import apply_map
     from flowbook.core.branches import case, ifelse, merge, switch
     from flowbook.core.function_flow import flow
     from flowbook.core.resource import resource_manager
     from flowbook.core.secret import Secret
-    from IPython.core.interactiveshell import InteractiveShell
 
 __all__ = [
     "DateTimeParameter",

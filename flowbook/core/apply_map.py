@@ -92,7 +92,10 @@ class _Move:
                 continue
             edges = self.inner.edges_to(task)
             if any(edge.mapped for edge in edges) or self.inner.mapped_constants(task):
-                msg = f"Task {task.name!r} is mapped inside apply_map, which maps it already. Call it plainly there, or map it outside."
+                msg = (
+                    f"Task {task.name!r} is mapped inside apply_map, which maps it already. "
+                    "Call it plainly there, or map it outside."
+                )
                 raise DefinitionError(msg, task=task.name)
             if any(edge.upstream_task in self.mapped for edge in edges):
                 self.mapped.add(task)

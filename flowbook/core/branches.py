@@ -30,13 +30,16 @@ class CompareValue(Task):
 
     def __init__(self, value: object) -> None:
         if isinstance(value, Task):
-            msg = f"A case compares with a plain value, not with task {value.name!r}. Compare inside a task, and use case(that_task, True)."
+            msg = (
+                f"A case compares with a plain value, not with task {value.name!r}. "
+                f"Compare the two with is_equal: case(x.is_equal({value.name}), True)."
+            )
             raise DefinitionError(msg, task=value.name)
         text = repr(value)
         super().__init__(name=f"case({text if len(text) <= _NAME_CHARS else text[:_NAME_CHARS] + '…'})")
         self.value = value
 
-    def run(self, value: Any) -> None:  # noqa: ANN401
+    def run(self, value: Any) -> None:  # type: ignore[override]  # noqa: ANN401  # its own inputs
         """Compare."""
         if value is not self.value and not bool(value == self.value):
             text = repr(value)
@@ -47,7 +50,7 @@ class CompareValue(Task):
 class AsBool(Task):
     """Whether its input counts as true."""
 
-    def run(self, value: Any) -> bool:  # noqa: ANN401
+    def run(self, value: Any) -> bool:  # type: ignore[override]  # noqa: ANN401  # its own inputs
         """Return the input's truth."""
         return bool(value)
 
@@ -149,4 +152,5 @@ def merge(*tasks: object, flow: Flow | None = None, mapped: bool = False) -> Tas
     if not tasks:
         msg = "merge() has nothing to bring together. Give the last task of each branch: merge(a, b)."
         raise DefinitionError(msg)
-    return Merge().bind(flow=flow, mapped=mapped, **{f"task_{i}": task for i, task in enumerate(tasks, 1)})
+    branches: dict[str, Any] = {f"task_{i}": task for i, task in enumerate(tasks, 1)}
+    return Merge().bind(flow=flow, mapped=mapped, **branches)

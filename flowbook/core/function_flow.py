@@ -59,7 +59,7 @@ def flow(fn: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], F
 def flow(
     fn: Callable[..., Any] | None = None,
     /,
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> FunctionFlow | Callable[[Callable[..., Any]], FunctionFlow]:
     """Make a flow of a function: `@flow`, or `@flow(name="delays", executor=...)`; options are those of `Flow`.
 

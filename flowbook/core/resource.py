@@ -23,7 +23,7 @@ __all__ = ["ResourceBlock", "ResourceManager", "resource_cleanup_trigger", "reso
 class _Setup(Task):
     """Sets a resource up."""
 
-    def run(self, manager: Any) -> Any:  # noqa: ANN401
+    def run(self, manager: Any) -> Any:  # type: ignore[override]  # noqa: ANN401  # its own inputs
         """Return what `manager.setup()` does."""
         return manager.setup()
 
@@ -33,7 +33,7 @@ class _Cleanup(Task):
 
     is_reference_by_default = False
 
-    def run(self, manager: Any, resource: Any) -> None:  # noqa: ANN401
+    def run(self, manager: Any, resource: Any) -> None:  # type: ignore[override]  # noqa: ANN401  # its own inputs
         """Call `manager.cleanup(resource)`."""
         manager.cleanup(resource)
 
@@ -66,7 +66,7 @@ class ResourceManager:
         cleanup_task_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
         self.resource_class = resource_class
-        self.name = name or getattr(resource_class, "__name__", "resource")
+        self.name = name or str(getattr(resource_class, "__name__", "resource"))
         self.__doc__ = resource_class.__doc__
         missing = [each for each in ("setup", "cleanup") if not callable(getattr(resource_class, each, None))]
         if isinstance(resource_class, type) and missing:
@@ -132,14 +132,16 @@ class ResourceBlock:
 def resource_manager(resource_class: Callable[..., Any], /) -> ResourceManager: ...
 @overload
 def resource_manager(
-    resource_class: None = None, /, **options: Any  # noqa: ANN401
+    resource_class: None = None,
+    /,
+    **options: Any,  # noqa: ANN401
 ) -> Callable[[Callable[..., Any]], ResourceManager]: ...
 
 
 def resource_manager(
     resource_class: Callable[..., Any] | None = None,
     /,
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> ResourceManager | Callable[[Callable[..., Any]], ResourceManager]:
     """Make a resource of a class with `setup(self)` and `cleanup(self, resource)`; options are those of `ResourceManager`.
 

@@ -7,8 +7,8 @@ import itertools
 import os
 import threading
 import time
-from dataclasses import dataclass, field
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from flowbook._context import current_frame
@@ -204,6 +204,15 @@ class FlowRun:
         """
         self._over.wait(timeout)
         return self.state
+
+    def _repr_mimebundle_(self, **options: object) -> dict[str, str]:
+        from flowbook.core.pictures import LARGEST_SHOWN, picture_of  # noqa: PLC0415  # drawing: only where it is shown
+
+        if len(self.graph.specs) > LARGEST_SHOWN:
+            return {**self.state._repr_mimebundle_(), "text/plain": repr(self)}  # what notebooks call
+        state = type(self.state).__name__
+        shown = picture_of(self.graph, self.states, state=state, caption=f"run {self.number}")
+        return {**shown._repr_mimebundle_(**options), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return f"<FlowRun {self.number} of {self.flow_name!r}: {type(self.state).__name__}>"
@@ -470,7 +479,9 @@ def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict
     values = _parameters(flow, {**(parameters or {}), **options})
     for key in start:
         _check_start(graph, key, task_states)
-    run = FlowRun(flow, _Asked(graph, values, executor, task_states, start, context, handlers, record, origin, limits, raises))
+    run = FlowRun(
+        flow, _Asked(graph, values, executor, task_states, start, context, handlers, record, origin, limits, raises)
+    )
     flow.last_run = run
     return run
 
@@ -486,7 +497,9 @@ def _limits(total: object, by_tag: object) -> Limits | None:
         raise DefinitionError(msg, limits=repr(by_tag))
     for tag, count in (by_tag or {}).items():
         if not isinstance(tag, str) or not tag or not _is_count(count):
-            msg = f"limits has {tag!r}: {count!r}. Give a tag and a number of tasks, 1 or more, e.g. limits={{'db': 2}}."
+            msg = (
+                f"limits has {tag!r}: {count!r}. Give a tag and a number of tasks, 1 or more, e.g. limits={{'db': 2}}."
+            )
             raise DefinitionError(msg, tag=repr(tag))
     return Limits(cast("int | None", total), dict(by_tag or {}))
 

@@ -106,7 +106,8 @@ class Task:
         self.checkpoint = checkpoint
         self.keep = keep
         if not keep and (target is not None or result is not None):
-            msg = f"Task {self.name!r} has keep=False and a {'target' if target else 'result'}, which would keep its value. Remove one."
+            which = "target" if target is not None else "result"
+            msg = f"Task {self.name!r} has keep=False and a {which}, which would keep its value. Remove one."
             raise DefinitionError(msg, task=self.name)
         _callable_or_refuse(self.name, "trigger", self.trigger)
         if on_failure is not None:

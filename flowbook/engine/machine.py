@@ -248,7 +248,7 @@ class Machine:
         return out
 
     def _admitted(self, places: Places, ready: list[str], out: list[Instruction]) -> list[str]:
-        """Return which tasks may run: of `ready`, then of those that wait. Splitting a mapped task is no work, its children are."""
+        """Return which tasks may run: of `ready`, then of those that wait. Splitting a mapped task is no work."""
         admitted = []
         for key in ready:
             child = self.children.get(key)

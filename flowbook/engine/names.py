@@ -32,7 +32,8 @@ def fill(template: str | Callable[..., str], inputs: Mapping[str, object], frame
     try:
         return template.format_map(_Values(inputs, frame))
     except _UnknownError as error:
-        msg = f"{template!r} asks for {error.name!r}, which is neither an input nor in the context. Inputs: {', '.join(inputs) or 'none'}."
+        known = ", ".join(inputs) or "none"
+        msg = f"{template!r} asks for {error.name!r}, which is neither an input nor in the context. Inputs: {known}."
         raise RunError(msg, name=error.name) from error
     except (ValueError, LookupError, AttributeError, TypeError) as error:
         msg = f"{template!r} can't be filled in: {error}. Correct the placeholder."

@@ -32,7 +32,9 @@ class Result:
             msg = f"Result(dir={dir!r}) is no folder. Give its path."
             raise DefinitionError(msg, dir=repr(dir))
         if not isinstance(location, str) or not location:
-            msg = f"Result(location={location!r}) is no name for a file. Give a text, e.g. '{{today}}/{{task_name}}.bin'."
+            msg = (
+                f"Result(location={location!r}) is no name for a file. Give a text, e.g. '{{today}}/{{task_name}}.bin'."
+            )
             raise DefinitionError(msg, location=repr(location))
         self.dir = os.fspath(dir)
         self.location = location

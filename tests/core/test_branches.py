@@ -60,9 +60,7 @@ def test_a_case_within_a_case_runs_only_where_both_fit():
         with case(a, True), case(b, True):
             inner = load()
 
-    ran = [
-        (x, y) for x in (True, False) for y in (True, False) if not flow.run(a=x, b=y).result[inner].is_skipped()
-    ]
+    ran = [(x, y) for x in (True, False) for y in (True, False) if not flow.run(a=x, b=y).result[inner].is_skipped()]
 
     assert ran == [(True, True)]
 

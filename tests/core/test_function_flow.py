@@ -42,7 +42,7 @@ def test_a_flow_that_calls_no_task_runs():
 def test_options_are_those_of_flow():
     seen = []
 
-    @flow(name="named", state_handlers=[lambda f, old, new: seen.append((f.name, type(new).__name__))])
+    @flow(name="named", state_handlers=[lambda f, _, new: seen.append((f.name, type(new).__name__))])
     def my_flow():
         add(1, 2)
 

@@ -81,7 +81,10 @@ def test_nothing_is_cleaned_up_where_the_setup_failed():
 
     assert log == ["setup"]
     assert state.is_failed()
-    assert state.result[flow.get_tasks("cluster.cleanup")[0]].message == "Nothing to clean up: the resource was not set up."
+    assert (
+        state.result[flow.get_tasks("cluster.cleanup")[0]].message
+        == "Nothing to clean up: the resource was not set up."
+    )
 
 
 def test_the_flow_is_not_judged_by_the_cleanup():
@@ -98,20 +101,21 @@ def test_the_flow_is_not_judged_by_the_cleanup():
 
 def test_a_resource_within_another_is_cleaned_up_first():
     log = []
-    with Flow("two") as flow:
-        with cluster(log)("outer"):
-            aside(log)
-            with cluster(log)("inner") as client:
-                work(client, log)
+    with Flow("two") as flow, cluster(log)("outer"):
+        aside(log)
+        with cluster(log)("inner") as client:
+            work(client, log)
 
     state = flow.run()
 
     assert state.is_successful()
-    assert [each for each in log if each.startswith("cleanup")][0] == "cleanup client of inner"
+    assert next(each for each in log if each.startswith("cleanup")) == "cleanup client of inner"
 
 
 def test_options_of_the_three_tasks_are_passed_on():
-    @resource_manager(init_task_kwargs={"tags": ["a"]}, setup_task_kwargs={"name": "up"}, cleanup_task_kwargs={"name": "down"})
+    @resource_manager(
+        init_task_kwargs={"tags": ["a"]}, setup_task_kwargs={"name": "up"}, cleanup_task_kwargs={"name": "down"}
+    )
     class Thing:
         def setup(self):
             return 1

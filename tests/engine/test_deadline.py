@@ -13,7 +13,9 @@ from tests.executors_of import everywhere
 
 
 def kinds(flow, key):
-    return [type(event.state).__name__ for event in flow.last_run.events() if event.key == key and hasattr(event, "state")]
+    return [
+        type(event.state).__name__ for event in flow.last_run.events() if event.key == key and hasattr(event, "state")
+    ]
 
 
 @everywhere

@@ -81,7 +81,7 @@ def test_a_flows_result_keeps_every_output_but_those_that_must_not_be_kept(folde
     assert Result("kept").read("keep") == 1
 
 
-def test_a_target_is_only_used_where_the_trigger_passes(folder):
+def test_a_target_is_only_used_where_the_trigger_passes():
     Result().write("out.bin", 1)
 
     @task
@@ -187,10 +187,11 @@ def test_a_task_run_name_that_can_not_be_made_is_logged_and_the_task_runs():
     state = flow.run()
 
     assert state.result[end].result == "load"
-    assert [line.text for line in flow.last_run.logs()] == [
+    (line,) = flow.last_run.logs()
+    assert line.text == (
         "task_run_name: RunError: '{nothing}' asks for 'nothing', which is neither an input nor in the context. "
         "Inputs: none."
-    ]
+    )
 
 
 @everywhere

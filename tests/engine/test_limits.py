@@ -103,7 +103,10 @@ def test_cancelling_forgets_who_waits():
 @given(st.data())
 def test_no_limit_is_ever_passed_and_everybody_runs_once(data):
     tags = data.draw(st.lists(st.frozensets(st.sampled_from(["x", "y"])), min_size=1, max_size=12))
-    limits = Limits(data.draw(st.none() | st.integers(1, 3)), data.draw(st.dictionaries(st.sampled_from(["x", "y", "z"]), st.integers(1, 2))))
+    limits = Limits(
+        data.draw(st.none() | st.integers(1, 3)),
+        data.draw(st.dictionaries(st.sampled_from(["x", "y", "z"]), st.integers(1, 2))),
+    )
     graph = graphs.build(*(graphs.task(f"t{i}", tags=each) for i, each in enumerate(tags)))
     machine = Machine(graph, limits=limits)
     ran: Counter[str] = Counter()
