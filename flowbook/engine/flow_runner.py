@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from flowbook._context import Frame
     from flowbook.engine.events import Event, EventSink
     from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.limits import Limits
     from flowbook.engine.ports import OutputCache
     from flowbook.executors.base import Executor
 
@@ -64,6 +65,7 @@ class RunOptions:
         resumed: keys that need not wait for a person any more, in their turn.
         handlers: called for the flow and for every task, after their own.
         first_seq: number of the first event, so that a later epoch goes on counting.
+        limits: how many tasks run at once; None: as many as the executor runs.
     """
 
     run_id: str
@@ -79,6 +81,7 @@ class RunOptions:
     cache: OutputCache | None = None
     frame: Frame | None = None
     first_seq: int = 1
+    limits: Limits | None = None
 
 
 class _MapPlan:
@@ -111,7 +114,7 @@ class FlowRunner:
         self._options = options
         self._sinks: tuple[EventSink, ...] = options.sinks
         self._seq = itertools.count(options.first_seq)
-        self._machine = Machine(graph, options.states, options.start)
+        self._machine = Machine(graph, options.states, options.start, options.limits)
         self._start = frozenset((*options.start, *options.resumed))
         self._plans: dict[str, _MapPlan] = {}
         self._lists: dict[str, list[object]] = {}
@@ -353,7 +356,8 @@ class FlowRunner:
             self._add_source(plan, widths, argument, steps.elements(kept.get(argument, sequence), argument))
         for binding in spec.bindings:
             up, name = states[binding.upstream], binding.argument
-            plan.fixed_states.append(None if binding.mapped and type(up) is Mapped else up)
+            is_fed = binding.mapped and not binding.flattened and type(up) is Mapped
+            plan.fixed_states.append(None if is_fed else up)
             if name is None:
                 if binding.mapped and type(up) is Mapped:
                     widths[f"task {binding.upstream}"] = up.n_map_states

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowbook.engine.graph import child_key
-from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Resume, Scheduled, Success
+from flowbook.engine.limits import Limits, Places
+from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Queued, Resume, Scheduled, Success
 from flowbook.exceptions import TransitionError
 
 if TYPE_CHECKING:
@@ -138,10 +139,20 @@ class Machine:
         graph: what to run.
         states: states given from before, by key; children included.
         start: keys to treat as roots; only they and what lies below is visited. Empty: everything is.
+        limits: how many tasks run at once; None: any number.
     """
 
-    def __init__(self, graph: Graph, states: Mapping[str, State] | None = None, start: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        states: Mapping[str, State] | None = None,
+        start: Iterable[str] = (),
+        limits: Limits | None = None,
+    ) -> None:
         self.graph = graph
+        self._places = None if limits is None else Places(limits)
+        #: What the states of queued tasks were before.
+        self._before_queue: dict[str, State] = {}
         #: The state of every task and child, by key. Written here alone, but for `mark`.
         self.states: dict[str, State] = dict.fromkeys(graph.specs, _PENDING)
         self.states.update(states or {})
@@ -201,6 +212,8 @@ class Machine:
 
     def _settled(self, key: str, state: State) -> list[Instruction]:
         self._running -= 1
+        if self._places is not None:
+            self._places.give_back(key)
         self.states[key] = state
         if state._finished:  # noqa: SLF001  # the machine's inner loop: a call costs as much as the rest of the line
             out: list[Instruction] = []
@@ -225,12 +238,37 @@ class Machine:
 
     def _go_on(self, ready: list[str], out: list[Instruction] | None = None) -> list[Instruction]:
         out = [] if out is None else out
+        if self._places is not None and not self._cancelled:
+            ready = self._admitted(self._places, ready, out)
         if ready and not self._cancelled:
             self._running += len(ready)
             out.append(Submit(tuple(ready)))
         elif not self._running and not self._asleep:
             out.append(Finish(self._final()))
         return out
+
+    def _admitted(self, places: Places, ready: list[str], out: list[Instruction]) -> list[str]:
+        """Return which tasks may run: of `ready`, then of those that wait. Splitting a mapped task is no work."""
+        admitted = []
+        for key in ready:
+            child = self.children.get(key)
+            spec = self.graph.specs[key if child is None else child[0]]
+            if child is None and spec.is_mapped:
+                admitted.append(key)
+                continue
+            under = places.limits_of(spec)
+            if places.take(key, under):
+                admitted.append(key)
+            else:
+                before = self._before_queue[key] = self.states[key]
+                state = self.states[key] = Queued(
+                    f"Waits for a place: {places.reason(under)} is reached.", cached_inputs=before.cached_inputs
+                )
+                out.append(Tell(key, state))
+        for key in places.admit():
+            self.states[key] = self._before_queue.pop(key)
+            admitted.append(key)
+        return admitted
 
     def _wake(self, keys: Iterable[str]) -> list[Instruction]:
         ready: list[str] = []
@@ -260,6 +298,10 @@ class Machine:
         self._cancelled = True
         self._running -= len(queued)
         self._asleep.clear()
+        if self._places is not None:
+            self._places.forget()
+            self.states.update(self._before_queue)
+            self._before_queue.clear()
         return self._go_on([])
 
     # Mapped tasks

@@ -286,7 +286,8 @@ def the_length_of_a_task():
 @refused(DefinitionError)
 def iterating_a_task():
     """Task 'one' can't be iterated while the flow is written: its result is not there yet.
-    Use one.map(...) downstream, or iterate inside a task."""
+    To unpack it, say how many results it has: @task(nout=2).
+    Else use one.map(...) downstream, or iterate inside a task."""
     with Flow("f"):
         list(one())
 
