@@ -83,9 +83,8 @@ class Flow:
         for task in tasks or ():
             self.add_task(task)
         for edge in edges or ():
-            self.add_edge(
-                edge.upstream_task, edge.downstream_task, edge.key, mapped=edge.mapped, flattened=edge.flattened
-            )
+            up, down = edge.upstream_task, edge.downstream_task
+            self.add_edge(up, down, edge.key, mapped=edge.mapped, flattened=edge.flattened)
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
 

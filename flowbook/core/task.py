@@ -495,7 +495,8 @@ def _retries(
         raise DefinitionError(msg, task=name, max_retries=max_retries)
     if delay is not None and not isinstance(delay, dt.timedelta):
         if not isinstance(delay, (int, float)) or isinstance(delay, bool):
-            msg = f"Task {name!r}: retry_delay={delay!r} is not a time. Write timedelta(seconds=10), or a number of seconds."
+            advice = "Write timedelta(seconds=10), or a number of seconds."
+            msg = f"Task {name!r}: retry_delay={delay!r} is not a time. {advice}"
             raise DefinitionError(msg, task=name, retry_delay=delay)
         delay = dt.timedelta(seconds=delay)
     if max_retries and delay is None:

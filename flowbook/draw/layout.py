@@ -20,14 +20,28 @@ if TYPE_CHECKING:
 
     from flowbook.engine.graph import Graph, TaskSpec
 
-__all__ = ["GAP_X", "GAP_Y", "MARGIN", "NODE_WIDTH", "Box", "EdgePath", "Layout", "layout", "node_height"]
+__all__ = [
+    "GAP_X",
+    "GAP_Y",
+    "MARGIN",
+    "NODE_WIDTH",
+    "NOTE_HEIGHT",
+    "PLAIN_HEIGHT",
+    "TALL_HEIGHT",
+    "Box",
+    "EdgePath",
+    "Layout",
+    "layout",
+    "node_height",
+]
 
 NODE_WIDTH = 192
 GAP_X = 16
 GAP_Y = 28
 #: Around the whole, for focus rings and the second edge of mapped tasks.
 MARGIN = 4
-_PLAIN, _NOTE, _TALL = 44, 64, 80
+#: Two lines; a third one; buttons, or a bar with its counts.
+PLAIN_HEIGHT, NOTE_HEIGHT, TALL_HEIGHT = 44, 64, 80
 #: How near an edge may pass a node, and another edge that it has nothing to do with.
 _CLEAR = 7
 _APART = 6
@@ -107,10 +121,10 @@ def layout(graph: Graph, *, programs: Sequence[str] | None = None) -> Layout:
 def node_height(spec: TaskSpec) -> int:
     """Return the height that a task needs for all it may come to show, px."""
     if spec.is_manual or spec.is_mapped:
-        return _TALL
+        return TALL_HEIGHT
     if spec.retry is not None or spec.cache is not None or spec.trigger is not None:
-        return _NOTE
-    return _PLAIN
+        return NOTE_HEIGHT
+    return PLAIN_HEIGHT
 
 
 def _edges(graph: Graph) -> tuple[tuple[str, str], ...]:
@@ -219,7 +233,8 @@ class _Router:
         start, end = self._boxes[source], self._boxes[target]
         x, goal = start.x + NODE_WIDTH / 2, end.x + NODE_WIDTH / 2
         hinted = {row: hint - self._left for hint, row in hints}
-        points: list[tuple[float, float]] = [(x, start.y + start.h)]
+        # Nodes are drawn over edges, and as high as what they show: so an edge begins behind the least that they do.
+        points: list[tuple[float, float]] = [(x, start.y + PLAIN_HEIGHT)]
         bottom = self._bottom(start.row)
         if bottom > points[-1][1]:
             points.append((x, bottom))

@@ -337,7 +337,7 @@ class FlowRunner:
         ]
         if not lost:
             return None
-        refused = steps.trigger_state(job.spec, job.upstream)
+        refused = steps.trigger_state(job.spec, job.upstream, steps.attempt_number(job.state), time.time())
         if refused is not None and not isinstance(refused, Paused):
             return refused
         names = ", ".join(f"{b.argument} (from {b.upstream})" for b in lost)
@@ -456,11 +456,19 @@ class FlowRunner:
         return new
 
     def _finish(self, final: State) -> State:
-        results = {spec.task: self._machine.states[key] for key, spec in self.graph.specs.items()}
+        results = {spec.task: self._whole(key) for key, spec in self.graph.specs.items()}
         final.result = results
         if self._options.terminal_handler is not None and final.is_finished():
             final = self._terminal(final, results)
         return self._change(final)
+
+    def _whole(self, key: str) -> State:
+        """Return a task's state; one of a mapped task with unfinished children lists them too."""
+        state = self._machine.states[key]
+        if type(state) is Mapped and len(state.map_states) != state.n_map_states:
+            children = [self._machine.states[child] for child in self._children_of(key)]
+            return Mapped(state.message, map_states=children)
+        return state
 
     def _terminal(self, final: State, results: dict[object, State]) -> State:
         handler = self._options.terminal_handler

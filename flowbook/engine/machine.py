@@ -456,6 +456,8 @@ class Machine:
         state = self.states[key]
         width = state.n_map_states if isinstance(state, Mapped) else max(roots) + 1
         group = self._groups[key] = _Group(width)
+        # The states its children had are not repeated here: they are about to change.
+        self.states[key] = Mapped(f"Mapped over {width}.", n_map_states=width)
         self._left.pop(key, None)
         for index in range(width):
             child = child_key(key, index)

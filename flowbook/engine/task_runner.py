@@ -118,7 +118,7 @@ def _before_running(job: Job, run: RunFacts, inputs: dict[str, object], *, usual
     """Steps 8 and 9: the trigger, then target and cache: an output is not used when the trigger fails."""
     spec = job.spec
     if spec.trigger is not None or not usual:
-        state = steps.trigger_state(spec, job.upstream)
+        state = steps.trigger_state(spec, job.upstream, steps.attempt_number(job.state), time.time())
         if state is not None:
             if isinstance(state, (Paused, Retrying)):
                 state.cached_inputs = inputs

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from flowbook.core.run import FlowRun
     from flowbook.executors import Executor
 
-__all__ = ["FlowMagics"]
+__all__ = ["AlreadyShownError", "FlowMagics"]
 
 _ACTIONS = ("cancel", "list", "resume", "retry", "run", "show")
 _PANELS_AT_MOST = 5
 
 
-class _AlreadyShown(Exception):  # noqa: N818  # not an error of its own: it stands for one
+class AlreadyShownError(Exception):
     """Ends a cell whose traceback has been shown."""
 
     def _render_traceback_(self) -> list[str]:
@@ -62,7 +62,13 @@ class FlowMagics(Magics):
     @argument(
         "--executor", metavar="WHERE", help="local, threads, synchronous, or an expression that gives an executor"
     )
-    @argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter; $name takes a variable")
+    @argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter; $name takes a variable; with spaces: 'NAME=New York'",
+    )
     @argument("--no-record", action="store_true", help="don't keep the run in the store")
     @argument("--quiet", action="store_true", help="show nothing but errors")
     @cell_magic
@@ -120,12 +126,12 @@ class FlowMagics(Magics):
         flow = Flow(name)
         before = {key: value for key, value in self.shell.user_ns.items() if isinstance(value, Task)}
         with flow:
-            # One line down, so that a traceback counts the lines as the person sees them.
-            result = self.shell.run_cell("\n" + cell, store_history=False, silent=True)
+            # The magic's own line goes first, so that a traceback counts the lines as the person sees them.
+            result = self.shell.run_cell(f"# %%flow {name}\n{cell}", store_history=False, silent=True)
             failed = result.error_before_exec or result.error_in_exec
             if failed is not None:
                 self.shell.user_ns.update(before)
-                raise _AlreadyShown from failed
+                raise AlreadyShownError from failed
         if not len(flow):
             msg = f"Flow {name!r} has no tasks. Call at least one @task in the cell's body."
             raise UsageError(msg)

@@ -19,6 +19,7 @@ from flowbook.core.run import FlowRun, new_run
 from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.state import Mapped
+from flowbook.exceptions import UnknownRunError
 from flowbook.notebook import view_model
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.board import Board
@@ -180,9 +181,24 @@ def show_cache(shell: InteractiveShell, store: Store, *, task: str | None, at: s
         return _entries_frame(store, task, moment)
     view = FlowView.__new__(FlowView)
     view._shell = shell  # noqa: SLF001
-    browser = CacheBrowser(store.cache, store.values, assign=view._assign, task=task, at=moment)  # noqa: SLF001
+    browser = CacheBrowser(
+        store.cache,
+        store.values,
+        assign=view._assign,  # noqa: SLF001
+        task=task,
+        at=moment,
+        number=lambda run_id: _run_number(store, run_id),
+    )
     display(browser)
     return None
+
+
+def _run_number(store: Store, run_id: str) -> str:
+    """Return the number by which people know a run; empty where only its output was kept."""
+    try:
+        return str(store.runs.get(run_id).number)
+    except UnknownRunError:
+        return ""
 
 
 def _entries_frame(store: Store, task: str | None, at: dt.datetime | None) -> object:
