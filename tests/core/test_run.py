@@ -200,9 +200,10 @@ def test_ctrl_c_cancels_the_run_and_what_runs_and_it_can_be_resumed(tmp_path):
     path = script(
         tmp_path,
         """
-        import sys, time
+        import signal, sys, time
         from flowbook import Flow, task
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
         ran = []
 
         @task

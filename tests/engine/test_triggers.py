@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import flowbook.triggers
 from flowbook.engine import triggers
-from flowbook.engine.signals import PAUSE, TRIGGERFAIL
+from flowbook.engine.signals import PAUSE, SKIP, TRIGGERFAIL
 from flowbook.engine.state import Cancelled, Failed, Mapped, Skipped, Success, TriggerFailed
 
 FINISHED = st.sampled_from([Success, Failed, Skipped, TriggerFailed, Cancelled])
@@ -16,7 +16,7 @@ UPSTREAM = st.lists(FINISHED, max_size=6).map(lambda kinds: [kind() for kind in 
 def passes(trigger, states):
     try:
         return trigger({f"t{i}": state for i, state in enumerate(states)})
-    except TRIGGERFAIL:
+    except (SKIP, TRIGGERFAIL):
         return False
 
 
