@@ -54,6 +54,9 @@ def apply_map(function: Callable[..., Any], *args: Any, flow: Flow | None = None
     target = flow_or_refuse(flow, getattr(function, "__name__", "apply_map"))
     elements = [_Element(value) if _is_to_map(value) else value for value in args]
     named = {name: _Element(value) if _is_to_map(value) else value for name, value in kwargs.items()}
+    if not any(isinstance(each, _Element) and each.is_mapped for each in (*elements, *named.values())):
+        msg = "apply_map has nothing to map over. Give it a task or a sequence that is not unmapped(...)."
+        raise DefinitionError(msg)
     inner = Flow(target.name)
     with inner:
         answer = function(*elements, **named)

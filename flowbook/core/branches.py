@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowbook.core.building import flow_or_refuse
+from flowbook.core.collections import holds_tasks
 from flowbook.core.parameter import Parameter
 from flowbook.core.task import Task
 from flowbook.engine.signals import SKIP
@@ -79,6 +80,9 @@ class case:  # noqa: N801  # used as `with case(...):`
 
     def __init__(self, task: object, value: object) -> None:
         self._condition = CompareValue(value)
+        if not holds_tasks(task):
+            msg = f"A case decides by a task's result, and {task!r} is there now. Give a task, or use a plain if."
+            raise DefinitionError(msg, given=repr(task))
         self._task = task
         self._tasks: dict[Task, None] = {}
         self._flow: Flow | None = None

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from flowbook.results.files import Result
 
-__all__ = ["has_fields", "nout", "nout_of", "result", "slug", "template", "timeout"]
+__all__ = ["OPTIONS", "has_fields", "nout", "nout_of", "result", "run_name", "slug", "target", "timeout"]
 
 
 def slug(task: str, given: str | None) -> str | None:
@@ -29,8 +29,10 @@ def slug(task: str, given: str | None) -> str | None:
     return given
 
 
-def timeout(task: str, given: object) -> dt.timedelta:
+def timeout(task: str, given: object) -> dt.timedelta | None:
     """Return a timeout: more than no time."""
+    if given is None:
+        return None
     if isinstance(given, (int, float)) and not isinstance(given, bool):
         given = dt.timedelta(seconds=given) if given == given and abs(given) < 1e9 else None  # noqa: PLR0124, PLR2004  # NaN
     if not isinstance(given, dt.timedelta):
@@ -42,8 +44,10 @@ def timeout(task: str, given: object) -> dt.timedelta:
     return given
 
 
-def nout(task: str, given: object) -> int:
+def nout(task: str, given: object) -> int | None:
     """Return into how many results a task may be unpacked."""
+    if given is None:
+        return None
     if not isinstance(given, int) or isinstance(given, bool) or given < 0:
         msg = f"Task {task!r}: nout={given!r} is not a number of results. Give 1, 2, 3, ..."
         raise DefinitionError(msg, task=task, nout=given)
@@ -60,8 +64,17 @@ def nout_of(run: Callable[..., object]) -> int | None:
     return len(parts) if typing.get_origin(returned) is tuple and ... not in parts else None
 
 
-def template(task: str, option: str, given: Any) -> Any:  # noqa: ANN401  # text or callable, as it came
-    """Return a text with placeholders, or a function that makes the text."""
+def run_name(task: str, given: Any) -> Any:  # noqa: ANN401  # text or callable, as it came
+    """Return what runs are called: a text with placeholders, or a function that makes the text."""
+    return _template(task, "task_run_name", given)
+
+
+def target(task: str, given: Any) -> Any:  # noqa: ANN401  # text or callable, as it came
+    """Return the name of a file: a text with placeholders, or a function that makes the text."""
+    return _template(task, "target", given)
+
+
+def _template(task: str, option: str, given: Any) -> Any:  # noqa: ANN401
     if given is None or callable(given):
         return given
     if not isinstance(given, str) or not given:
@@ -92,3 +105,14 @@ def _fields(text: str) -> list[str]:
     import string  # noqa: PLC0415  # only where a template is given
 
     return [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+
+
+#: The options that a copy of a task may change too, with their checks.
+OPTIONS: Mapping[str, Callable[[str, Any], object]] = {
+    "nout": nout,
+    "result": result,
+    "slug": slug,
+    "target": target,
+    "task_run_name": run_name,
+    "timeout": timeout,
+}

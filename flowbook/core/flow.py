@@ -76,6 +76,8 @@ class Flow:
         self._in: dict[Task, list[Edge]] = {}
         self._out: dict[Task, list[Edge]] = {}
         self._mapped_constants: dict[Task, dict[str, object]] = {}
+        #: Inputs that an edge gives: a look-up, as a task may gather thousands.
+        self._fed: set[tuple[Task, str]] = set()
         self._reference: tuple[Task, ...] | None = None
         self._tokens: list[Token[tuple[Flow, ...]]] = []
         #: The `case` and resource blocks that are open, innermost last.
@@ -155,6 +157,8 @@ class Flow:
         edge = Edge(upstream_task, downstream_task, key, mapped=mapped, flattened=flattened)
         self._in[downstream_task].append(edge)
         self._out[upstream_task].append(edge)
+        if key is not None:
+            self._fed.add((downstream_task, key))
         if current_flow() is not self and self._out[downstream_task]:
             self.validate()
         return edge
@@ -227,7 +231,7 @@ class Flow:
         taken = (
             name in self.constants.get(task, ())
             or name in self._mapped_constants.get(task, ())
-            or any(edge.key == name for edge in self._in.get(task, ()))
+            or (task, name) in self._fed
         )
         if taken:
             msg = f"Input {name!r} of task {task.name!r} is given twice. Remove one of the two."
@@ -343,8 +347,10 @@ class Flow:
     def _forget(self, task: Task) -> None:
         for edge in self._in.pop(task):
             self._out[edge.upstream_task].remove(edge)
+            self._fed.discard((task, edge.key or ""))
         for edge in self._out.pop(task):
             self._in[edge.downstream_task].remove(edge)
+            self._fed.discard((edge.downstream_task, edge.key or ""))
         del self._tasks[task]
 
     def copy(self) -> Self:
@@ -358,6 +364,7 @@ class Flow:
             _in={task: list(edges) for task, edges in self._in.items()},
             _out={task: list(edges) for task, edges in self._out.items()},
             _mapped_constants={task: dict(values) for task, values in self._mapped_constants.items()},
+            _fed=set(self._fed),
             _tokens=[],
             _blocks=[],
         )

@@ -254,13 +254,21 @@ class FlowRun:
     def retry(self, by: str = "", note: str = "") -> FlowRun:
         """Run the failed tasks again with a fresh count of attempts, and what could not run because of them.
 
+        A live run takes it as an event, while its other tasks go on; otherwise a new epoch of this run begins.
+
         Raises:
-            StartTaskError: if nothing failed, or the run still goes on.
+            StartTaskError: if nothing failed.
         """
         with self._lock:
-            if self._runner is not None:
-                msg = f"Run {self.number} still goes on. Wait for it with run.wait(), or cancel it first."
+            runner = self._runner
+            taken = runner.retry(by, note) if runner is not None else False
+            if taken:
+                return self
+            if taken is None:
+                msg = f"Nothing has failed so far in run {self.number} of {self.flow_name!r}; it goes on."
                 raise StartTaskError(msg, run=self.run_id)
+            if runner is not None:
+                self._over.wait()
             failed = self._failed()
             if not failed:
                 msg = f"Nothing failed in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."

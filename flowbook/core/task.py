@@ -98,10 +98,10 @@ class Task:
         self.state_handlers = _handlers(self.name, state_handlers)
         self.on_failure = on_failure
         self.log_stdout = log_stdout
-        self.timeout = checks.timeout(self.name, timeout) if timeout is not None else None
-        self.nout = checks.nout(self.name, nout) if nout is not None else None
-        self.task_run_name = checks.template(self.name, "task_run_name", task_run_name)
-        self.target = checks.template(self.name, "target", target)
+        self.timeout = checks.timeout(self.name, timeout)
+        self.nout = checks.nout(self.name, nout)
+        self.task_run_name = checks.run_name(self.name, task_run_name)
+        self.target = checks.target(self.name, target)
         self.result = checks.result(self.name, result)
         self.checkpoint = checkpoint
         self.keep = keep
@@ -135,8 +135,8 @@ class Task:
             setattr(twin, name, value)
         if "tags" in changes:
             twin.tags = _tags(twin.name, cast("Iterable[str] | None", changes["tags"]))
-        if "slug" in changes:
-            twin.slug = checks.slug(twin.name, cast("str | None", changes["slug"]))
+        for name in changes.keys() & checks.OPTIONS.keys():
+            setattr(twin, name, checks.OPTIONS[name](twin.name, changes[name]))
         if added := current_tags():
             twin.tags |= added
         return twin

@@ -28,6 +28,7 @@ from flowbook.engine.machine import (
     Instruction,
     Machine,
     ResumeAsked,
+    RetryAsked,
     Settled,
     Submit,
     Tell,
@@ -153,6 +154,20 @@ class FlowRunner:
             self._start |= {each for key in keys for each in (key, *self._children_of(key))}
             self._obey(self._machine.handle(ResumeAsked(keys)))
             return True
+
+    def retry(self, by: str = "", note: str = "") -> bool | None:
+        """Try what failed again, with a fresh count of attempts; return None if nothing did, False if the run is over."""
+        with self._changed:
+            if self._final is not None:
+                return False
+            keys = tuple(self._machine.failed())
+            for key in keys:
+                self._emit(Decided(next(self._seq), key, time.time(), "retry", by, note))
+                if key in self._machine.children:
+                    self._lists.pop(self._machine.children[key][0], None)
+            self._start |= frozenset(keys)
+            self._obey(self._machine.handle(RetryAsked(keys)))
+            return True if keys else None
 
     def cancel(self, by: str = "", note: str = "") -> bool:
         """Start nothing more; what runs goes on to its end. Return False if the run is over."""

@@ -22,6 +22,11 @@ def add(x, y):
 
 
 @task
+def same(x):
+    return x
+
+
+@task
 def say():
     return "said"
 
@@ -116,7 +121,7 @@ def test_replace_keeps_a_map_a_map():
 def test_a_collection_may_take_a_tasks_place():
     with Flow("flow") as flow:
         old = say()
-        end = task(lambda xs: xs, name="same")(old)
+        end = same(old)
         one, two = inc(1), inc(2)
 
     flow.replace(old, [one, two])
@@ -156,3 +161,22 @@ def test_updating_by_a_wide_flow_grows_linearly():
     flow.update(wide)
 
     assert (len(flow), len(flow.edges)) == (4000, 2000)
+
+
+def test_gathering_many_tasks_looks_at_each_once():
+    with Flow("wide") as flow:
+        found = same([say() for _ in range(3000)])
+
+    class Counted(list):
+        looks = 0
+
+        def __iter__(self):
+            Counted.looks += 1
+            return super().__iter__()
+
+    gathered = flow.upstream_tasks(found)[0]
+    flow._in[gathered] = Counted(flow._in[gathered])
+    flow.add_edge(say, gathered, "item_3000")
+
+    assert Counted.looks == 0
+    assert len(flow.edges_to(gathered)) == 3001

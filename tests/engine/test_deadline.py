@@ -2,6 +2,9 @@
 
 import asyncio
 import datetime as dt
+import os
+import signal
+import sys
 import threading
 import time
 
@@ -176,3 +179,47 @@ def test_retrying_after_a_timeout_keeps_the_inputs():
     (retrying,) = [e.state for e in flow.last_run.events() if hasattr(e, "state") and isinstance(e.state, Retrying)]
 
     assert retrying.cached_inputs == {"x": 7}
+
+
+def test_a_copy_may_have_a_timeout_of_its_own():
+    never = threading.Event()
+    wait = task(never.wait, name="wait")
+    with Flow("slow") as flow:
+        end = wait(30, task_args={"timeout": 0.05})
+
+    state = flow.run()
+    never.set()
+
+    assert isinstance(state.result[end], TimedOut)
+
+
+def test_sys_exit_in_a_timed_task_fails_that_task_only():
+    leave = task(lambda: sys.exit(3), name="leave", timeout=30)
+    with Flow("exit") as flow:
+        end = leave()
+
+    state = flow.run()
+
+    assert state.result[end].message == "SystemExit: 3"
+
+
+def test_ctrl_c_stops_a_timed_task_and_cancels_the_run():
+    stopped = threading.Event()
+
+    @task(timeout=30)
+    def spins():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            while True:
+                time.sleep(0.001)
+        finally:
+            stopped.set()
+
+    with Flow("slow") as flow:
+        end = spins()
+
+    state = flow.run()
+
+    assert state.is_cancelled()
+    assert state.result[end].is_cancelled()
+    assert stopped.wait(10)
