@@ -194,6 +194,7 @@ class CacheBrowser(anywidget.AnyWidget):
                 "tasks": _distinct(entry.task for entry in everything),
                 "types": _distinct(self._type(entry) for entry in everything[-MOST_ENTRIES:]),
             },
+            "filter": dict(self._filter),
             "selected": selected.id if selected is not None else None,
             "page": (noted or {}).get("page"),
             "preview": noted,
