@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine import steps
+from flowbook.engine.dispatch import Dispatch
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.graph import child_key
 from flowbook.engine.machine import (
@@ -26,6 +27,7 @@ from flowbook.engine.machine import (
     Finish,
     Instruction,
     Machine,
+    MachineEvent,
     ResumeAsked,
     Settled,
     Submit,
@@ -35,7 +37,7 @@ from flowbook.engine.machine import (
 from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Skipped, State
 from flowbook.engine.task_runner import Job, call_handlers, is_in_user_code, run_task
 from flowbook.exceptions import ExecutorError, RunError
-from flowbook.executors.base import RunsLoops
+from flowbook.executors.base import RunsCalls, RunsLoops
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
@@ -117,6 +119,10 @@ class FlowRunner:
         self._timers: list[tuple[float, str]] = []
         self._idle = 0
         self._final: State | None = None
+        #: Whether a person asked for the run to stop.
+        self.is_cancelled = False
+        #: How a task gets what is upstream of it: by its value, unless workers hold it.
+        self.read: Callable[[str], Any] = self._value
 
     @property
     def states(self) -> dict[str, State]:
@@ -154,6 +160,8 @@ class FlowRunner:
             if self._final is not None:
                 return False
             self._emit(Decided(next(self._seq), FLOW, time.time(), "cancel", by, note))
+            self.is_cancelled = True
+            self._changed.notify_all()
             queued = tuple(self._ready)
             self._ready.clear()
             self._timers.clear()
@@ -170,6 +178,8 @@ class FlowRunner:
     def _work(self, executor: Executor) -> None:
         if isinstance(executor, RunsLoops):
             executor.run_loops(self._loop)
+        elif isinstance(executor, RunsCalls):
+            Dispatch(self, executor).run()
         else:
             self._loop_in_waves(executor)
 
@@ -187,6 +197,27 @@ class FlowRunner:
             with self._changed:
                 for event in events:
                     self._obey(self._machine.handle(event))
+
+    def take(self, count: int, has_news: Callable[[], bool]) -> list[str] | None:
+        """Return at most `count` keys to run, waiting for some, or none when there is other news; None at the end."""
+        with self._changed:
+            while True:
+                self._ring()
+                if has_news() or self._ready:
+                    return [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
+                if self._final is not None:
+                    return None
+                self._wait()
+
+    def wake(self) -> None:
+        """Let `take` look again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def handle(self, event: MachineEvent) -> None:
+        """Tell the machine what happened, and do what it says."""
+        with self._changed:
+            self._obey(self._machine.handle(event))
 
     def _next(self, event: Settled | Expanded) -> str | None:
         with self._changed:
@@ -206,12 +237,15 @@ class FlowRunner:
                     return self._ready.popleft()
                 if self._final is not None:
                     return None
-                wait_s = max(0.0, self._timers[0][0] - time.time()) if self._timers else None
-                self._idle += 1
-                try:
-                    self._changed.wait(wait_s)
-                finally:
-                    self._idle -= 1
+                self._wait()
+
+    def _wait(self) -> None:
+        wait_s = max(0.0, self._timers[0][0] - time.time()) if self._timers else None
+        self._idle += 1
+        try:
+            self._changed.wait(wait_s)
+        finally:
+            self._idle -= 1
 
     def _ring(self) -> None:
         while self._timers and self._timers[0][0] <= time.time():
@@ -245,9 +279,14 @@ class FlowRunner:
     # One task
 
     def _run(self, key: str) -> Settled | Expanded:
+        job = self.job(key)
+        return Settled(key, run_task(job, self)) if type(job) is Job else job  # type: ignore[return-value]  # it is no Job
+
+    def job(self, key: str) -> Job | Settled | Expanded:
+        """Return what is to be run for `key`, or what has come of it where it is split into children."""
         child = self._machine.children.get(key)
         if child is not None:
-            return Settled(key, run_task(self._child_job(key, *child), self))
+            return self._child_job(key, *child)
         spec = self.graph.specs[key]
         states = self._machine.states
         upstream = [states[binding.upstream] for binding in spec.bindings]
@@ -256,14 +295,14 @@ class FlowRunner:
         job = Job(spec, key, states[key], upstream, is_start=key in self._start)
         if spec.reads_mapped:
             job.inputs = self._reduced(spec, job.state)
-        return Settled(key, run_task(job, self))
+        return job
 
     def _reduced(self, spec: TaskSpec, state: State) -> dict[str, object]:
         kept = state.cached_inputs or ()
         inputs = dict(spec.constants) if spec.constants else {}
         for binding in spec.bindings:
             if binding.argument is not None and binding.argument not in kept:
-                inputs[binding.argument] = self._value(binding.upstream)
+                inputs[binding.argument] = self.read(binding.upstream)
         return inputs
 
     def _value(self, key: str) -> Any:  # noqa: ANN401
@@ -333,7 +372,7 @@ class FlowRunner:
             if name is None:
                 continue
             if not binding.mapped:
-                plan.fixed[name] = kept[name] if name in kept else self._value(binding.upstream)
+                plan.fixed[name] = kept[name] if name in kept else self.read(binding.upstream)
             elif type(up) is Mapped and name not in kept and not binding.flattened:
                 widths[name] = up.n_map_states
                 plan.sources.append((name, None, binding.upstream))
@@ -367,7 +406,7 @@ class FlowRunner:
         inputs = dict(plan.fixed)
         for name, sequence, upstream in plan.sources:
             inputs[name] = (
-                sequence[index] if sequence is not None else states[child_key(upstream or "", index)].result
+                sequence[index] if sequence is not None else self.read(child_key(upstream or "", index))
             )
         ups = [
             fixed if fixed is not None else states[child_key(binding.upstream, index)]
@@ -398,10 +437,11 @@ class FlowRunner:
         self._machine.mark(key, state)
         self._tell(key, state)
 
-    def logged(self, key: str, level: int, text: str) -> None:
-        """Take note of what a task logged or printed; one line is cut at 10,000 characters."""
-        if len(text) > _LOG_CAP_CHARS:
-            text = f"{text[:_LOG_CAP_CHARS]}… ({len(text) - _LOG_CAP_CHARS:,} more characters were cut)"
+    def logged(self, key: str, level: int, text: str, length: int = 0) -> None:
+        """Take note of what a task logged or printed; one line is cut at 10,000 characters, `length` if it was before."""
+        length = max(length, len(text))
+        if length > _LOG_CAP_CHARS:
+            text = f"{text[:_LOG_CAP_CHARS]}… ({length - _LOG_CAP_CHARS:,} more characters were cut)"
         self._emit(Logged(next(self._seq), key, time.time(), level, text))
 
     def _tell(self, key: str, state: State) -> None:

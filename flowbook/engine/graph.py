@@ -84,6 +84,8 @@ class TaskSpec(NamedTuple):
     log_stdout: bool = False
     #: Whether the value may be stored, as an output or as another task's input.
     keep: bool = True
+    #: What a worker of a cluster must have, by name.
+    resources: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

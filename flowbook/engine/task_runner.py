@@ -43,7 +43,19 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.ports import OutputCache
 
-__all__ = ["Job", "RunFacts", "TaskRunner", "call_handlers", "is_in_user_code", "run_task"]
+__all__ = [
+    "Job",
+    "RunFacts",
+    "TaskRunner",
+    "begin_task",
+    "call_handlers",
+    "call_task",
+    "change_state",
+    "is_in_user_code",
+    "run_task",
+    "settle_task",
+]
+
 
 class RunFacts(Protocol):
     """What a task run needs to know of the run it is part of."""
@@ -99,19 +111,27 @@ class Job:
 
 def run_task(job: Job, run: RunFacts) -> State:
     """Run `job`, tell `run` the states on the way, return the one it comes to rest in (told as well)."""
+    ended = begin_task(job, run)
+    return ended if ended is not None else _attempt(job, run, job.inputs or {})
+
+
+def begin_task(
+    job: Job, run: RunFacts, inputs_of: Callable[[Job], dict[str, object]] | None = None
+) -> State | None:
+    """Steps 1 to 9: return the state in which the run ends there, or None with `job.inputs` set: it is to be called."""
     usual = _is_usual(job.upstream)
     held = _held_back(job, usual=usual)
     if held is not None:
-        return held if held is job.state else _change(job, run, job.state, held)
+        return held if held is job.state else change_state(job, run, job.state, held)
     try:
-        inputs = _inputs(job)
+        inputs = job.inputs = (inputs_of or _inputs)(job)
     except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
-        return _change(job, run, job.state, steps.state_of_error(error))
+        return change_state(job, run, job.state, steps.state_of_error(error))
     if not job.is_start:
         early = _before_running(job, run, inputs, usual=usual)
         if early is not None:
-            return _change(job, run, job.state, early)
-    return _attempt(job, run, inputs)
+            return change_state(job, run, job.state, early)
+    return None
 
 
 def _is_usual(upstream: Sequence[State]) -> bool:
@@ -177,25 +197,25 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
     spec = job.spec
     before = job.state
     attempt = steps.attempt_number(before)
-    running = _change(job, run, before, Running())
+    running = change_state(job, run, before, Running())
     if type(running) is not Running:
         return running
     frame = TaskFrame(run, job, attempt)
     loops = itertools.count(1)
     while True:
-        state = _call(job, run, inputs, frame, attempt)
+        state = call_task(job, run, inputs, frame, attempt)
         if not state.is_looped():
             break
         frame.loop_count = next(loops) + 1
         frame.loop_result = state.result
-        told = _change(job, run, running, state)
+        told = change_state(job, run, running, state)
         if not told.is_looped():
             state = told
             break
-    return _settle(job, run, running, state, inputs, attempt)
+    return settle_task(job, run, running, state, inputs, attempt)
 
 
-def _call(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame, attempt: int) -> State:
+def call_task(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame, attempt: int) -> State:
     """The border: user code runs in here, and nothing it raises gets out."""
     frame.parent = run.frame if run.frame is not None else current_frame()
     token = enter_frame(frame)
@@ -244,32 +264,33 @@ def _finish(coroutine: CoroutineType[object, object, object]) -> object:
 def is_in_user_code(frame: FrameType | None) -> bool:
     """Return whether `frame` was called from inside the border, so that an exception raised there becomes a state."""
     while frame is not None:
-        if frame.f_code is _call.__code__:
+        if frame.f_code is call_task.__code__:
             return True
         frame = frame.f_back
     return False
 
 
-def _settle(  # noqa: PLR0913  # the steps share all of these
+def settle_task(  # noqa: PLR0913  # the steps share all of these
     job: Job, run: RunFacts, running: State, state: State, inputs: dict[str, object], attempt: int
 ) -> State:
+    """Steps 11 to 13: from what came of the call to the state in which the task rests."""
     spec = job.spec
     if type(state) is Success and spec.cache is None:
-        return _change(job, run, running, state)
+        return change_state(job, run, running, state)
     if isinstance(state, Scheduled):
         state.cached_inputs = inputs
-        return _change(job, run, running, state)
-    told = _change(job, run, running, state)
+        return change_state(job, run, running, state)
+    told = change_state(job, run, running, state)
     if type(told) is Success and run.cache is not None and spec.cache is not None:
-        return _change(job, run, told, keep_output(spec, run.cache, run, inputs, told))
+        return change_state(job, run, told, keep_output(spec, run.cache, run, inputs, told))
     if told is state or type(told) is type(state):
         again = steps.retry_state(told, spec.retry, attempt, time.time(), inputs)
         if again is not None:
-            return _change(job, run, told, again)
+            return change_state(job, run, told, again)
     return told
 
 
-def _change(job: Job, run: RunFacts, old: State, new: State) -> State:
+def change_state(job: Job, run: RunFacts, old: State, new: State) -> State:
     """Move on to `new`, after the handlers had their say."""
     if job.spec.handlers or run.handlers:
         new = call_handlers((*job.spec.handlers, *run.handlers), job.spec.task, old, new)
