@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import pickle
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from flowbook import config
 from flowbook._context import current_frame
@@ -17,7 +17,18 @@ from flowbook.engine import steps
 from flowbook.engine.cache_validators import needs_inputs
 from flowbook.engine.held import HeldRef, HeldValues, ManyRef, held
 from flowbook.engine.machine import CancelAsked, Settled
-from flowbook.engine.remote import Code, FromBlob, FromWorker, Many, Outcome, Surroundings, Work, pack, read, run_remotely
+from flowbook.engine.remote import (
+    Code,
+    FromBlob,
+    FromWorker,
+    Many,
+    Outcome,
+    Surroundings,
+    Work,
+    pack,
+    read,
+    run_remotely,
+)
 from flowbook.engine.state import Crashed, Running, State
 from flowbook.engine.task_runner import Job, begin_task, call_handlers, change_state, run_task, settle_task
 from flowbook.exceptions import ExecutorError, FlowbookError
@@ -26,14 +37,15 @@ from flowbook.results.parcel import Parcel
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from flowbook._context import Frame
-    from flowbook.engine.flow_runner import FlowRunner
-    from flowbook.engine.graph import TaskSpec
+    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.machine import Expanded, MachineEvent
+    from flowbook.engine.ports import OutputCache
     from flowbook.executors.base import RunsCalls
 
-__all__ = ["Dispatch"]
+__all__ = ["Dispatch", "DispatchedRun"]
 
 #: How many tasks are handed over before what came back is looked at.
 _AT_ONCE = 500
@@ -41,6 +53,51 @@ _AT_ONCE = 500
 _BLOB_BYTES = 10_000
 #: So many large values of the driver are remembered in their parcels.
 _MEMO_LENGTH = 32
+
+
+class DispatchedRun(Protocol):
+    """What `Dispatch` needs of a flow runner. A `RunFacts` as well."""
+
+    graph: Graph
+    run_id: str
+    flow_name: str
+    parameters: Mapping[str, object]
+    handlers: tuple[Callable[..., object], ...]
+    frame: Frame | None
+    cache: OutputCache | None
+    interrupted: bool
+    is_cancelled: bool
+    #: How a task gets what is upstream of it, by key; set by `Dispatch`.
+    read: Callable[[str], object]
+
+    @property
+    def states(self) -> dict[str, State]:
+        """The state of every task and child now."""
+        ...
+
+    def take(self, count: int, has_news: Callable[[], bool]) -> list[str] | None:
+        """Return at most `count` keys to run, waiting for some, or none when there is other news; None at the end."""
+        ...
+
+    def wake(self) -> None:
+        """Let `take` look again."""
+        ...
+
+    def job(self, key: str) -> Job | Settled | Expanded:
+        """Return what is to be run for `key`, or what has come of it where it is split into children."""
+        ...
+
+    def handle(self, event: MachineEvent) -> None:
+        """Tell the machine what happened, and do what it says."""
+        ...
+
+    def told(self, key: str, state: State) -> None:
+        """Take note of a state on the way."""
+        ...
+
+    def logged(self, key: str, level: int, text: str, length: int = 0) -> None:
+        """Take note of a log line or a print; `length` if it was longer before."""
+        ...
 
 
 class _Sent:
@@ -61,7 +118,7 @@ class _Sent:
 class Dispatch:
     """One epoch of a run whose workers are other processes."""
 
-    def __init__(self, runner: FlowRunner, executor: RunsCalls) -> None:
+    def __init__(self, runner: DispatchedRun, executor: RunsCalls) -> None:
         self._runner = runner
         self._executor = executor
         self._values = HeldValues(executor)

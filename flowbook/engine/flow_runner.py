@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine import steps
-from flowbook.engine.dispatch import Dispatch
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.graph import child_key
 from flowbook.engine.machine import (
@@ -179,6 +178,8 @@ class FlowRunner:
         if isinstance(executor, RunsLoops):
             executor.run_loops(self._loop)
         elif isinstance(executor, RunsCalls):
+            from flowbook.engine.dispatch import Dispatch  # noqa: PLC0415  # pickling: only where tasks leave the process
+
             Dispatch(self, executor).run()
         else:
             self._loop_in_waves(executor)
@@ -377,7 +378,7 @@ class FlowRunner:
                 widths[name] = up.n_map_states
                 plan.sources.append((name, None, binding.upstream))
             else:
-                value = kept[name] if name in kept else self._sequence(binding.upstream, name)
+                value: Any = kept[name] if name in kept else self._sequence(binding.upstream, name)
                 if binding.flattened:
                     value = [item for part in value for item in steps.elements(part, name)]
                 self._add_source(plan, widths, name, value)

@@ -92,7 +92,9 @@ class HeldValues:
         """Move values here before the workers go, the small ones first, up to `limit_bytes` in all; the rest is lost."""
         if self._executor is None or self._executor.outlives:
             return
-        left, wanted, lost = limit_bytes, [], []
+        left = limit_bytes
+        wanted: list[HeldRef] = []
+        lost: list[HeldRef] = []
         for ref in sorted(self._refs, key=_size):
             left -= ref.size_bytes
             (wanted if left >= 0 else lost).append(ref)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.engine.graph import TaskSpec
+    from flowbook.engine.ports import OutputCache
 
 __all__ = ["Code", "FromBlob", "FromWorker", "Many", "Outcome", "Surroundings", "Work", "pack", "read", "run_remotely"]
 
@@ -89,7 +90,7 @@ class Work(NamedTuple):
     code: str
     surroundings: str
     key: str
-    index: int | None
+    map_index: int | None
     attempt: int
     is_start: bool
     loop_count: int
@@ -145,7 +146,7 @@ def _attempt(
     surroundings: Surroundings = blobs[work.surroundings].value
     inputs = {name: _open(item, blobs, held) for name, item in work.inputs.items()}
     facts = _Facts(surroundings, report)
-    job = Job(spec, work.key, Pending(), (), inputs, work.index, is_start=work.is_start)
+    job = Job(spec, work.key, Pending(), (), inputs, work.map_index, is_start=work.is_start)
     frame = TaskFrame(facts, job, work.attempt)
     frame.loop_count = work.loop_count
     frame.loop_result = _open(work.loop_result, blobs, held)
@@ -169,7 +170,7 @@ class _Facts:
     """What a task run needs to know of its run, on a worker."""
 
     handlers: tuple[Callable[..., object], ...] = ()
-    cache = None
+    cache: OutputCache | None = None
     interrupted = False
 
     def __init__(self, surroundings: Surroundings, report: Callable[[str, object], None]) -> None:

@@ -67,13 +67,14 @@ class Answer(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What became of a call. Its kind, and what `body` holds then:
+    """What became of a call.
 
-    - running: it has begun; the moment, seconds since the epoch.
-    - log: bytes of the body's own.
-    - done: the bytes of its Answer; `handle` stands for the value, where there is one.
-    - unstarted: it has not begun and won't, since the run was cancelled.
-    - lost: its worker went away while it ran; a sentence.
+    Attributes:
+        kind: running: it has begun; log; done; unstarted: it has not begun and won't, since the run was cancelled; lost:
+            its worker went away while it ran.
+        id: of the call.
+        body: what the call's body said, for running and log; the bytes of its Answer, for done; a sentence, for lost.
+        handle: stands for the value of a call that is done, where there is one.
     """
 
     kind: Literal["running", "log", "done", "unstarted", "lost"]

@@ -25,6 +25,8 @@ BATCH_S = 0.1
 _FIRST = 4
 _LARGEST = 1000
 _SHARES = 4
+#: So little work is not worth sharing.
+_CRUMB_S = 0.002
 
 
 class News(NamedTuple):
@@ -104,9 +106,9 @@ class CallQueue:
         count, total = self._done.get(group, (0, 0.0)) if group else (0, 0.0)
         if count < _FIRST:
             return 1
-        by_time = int(BATCH_S * count / max(total, 1e-9))
-        by_share = -(-self._waiting[group] // (_SHARES * max(slots, 1)))
-        return max(1, min(by_time, by_share, _LARGEST))
+        each = max(total, 1e-6) / count
+        by_share = max(self._waiting[group] // (_SHARES * max(slots, 1)), int(_CRUMB_S / each))
+        return max(1, min(int(BATCH_S / each), by_share, _LARGEST))
 
 
 class Batch:

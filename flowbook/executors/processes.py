@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from multiprocessing import connection, util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from flowbook.exceptions import ExecutorError
 from flowbook.executors.base import Report
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
-    from flowbook.executors.base import Answer, Blob, Call
+    from flowbook.executors.base import Answer, Call
 
 __all__ = ["Processes", "work"]
 
@@ -96,7 +96,7 @@ class Processes:
         self._wake_here, self._wake_there = os.pipe()
         self._thread = threading.Thread(target=self._pump, name="flowbook-processes", daemon=True)
 
-    def __enter__(self) -> Processes:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from flowbook.executors.base import Report
 from flowbook.executors.batches import Batch, Item, News
@@ -29,7 +29,7 @@ class Waves:
         self._is_cancelled = False
         self._thread = threading.Thread(target=self._work, name="flowbook-waves", daemon=True)
 
-    def __enter__(self) -> Waves:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
