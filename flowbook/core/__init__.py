@@ -1,0 +1,1 @@
+"""What a user writes: tasks, flows, parameters; and the runs they start."""

@@ -71,7 +71,9 @@ class Flow:
         for task in tasks or ():
             self.add_task(task)
         for edge in edges or ():
-            self.add_edge(edge.upstream_task, edge.downstream_task, edge.key, mapped=edge.mapped)
+            self.add_edge(
+                edge.upstream_task, edge.downstream_task, edge.key, mapped=edge.mapped, flattened=edge.flattened
+            )
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
 
@@ -185,10 +187,9 @@ class Flow:
         return found
 
     def _refuse_foreign(self, task: Task) -> None:
-        other = current_flow()
-        if other is not None and other is not self and task in other._tasks:
+        if task.written_in is not None:
             msg = (
-                f"Task {task.name!r} belongs to flow {other.name!r}, not to {self.name!r}. "
+                f"Task {task.name!r} belongs to flow {task.written_in!r}, not to {self.name!r}. "
                 "Call the task anew inside this flow."
             )
             raise DefinitionError(msg, task=task.name)
@@ -371,7 +372,9 @@ class Flow:
     def _spec(self, task: Task, key: str, keys: Mapping[Task, str], mapped: set[Task]) -> TaskSpec:
         edges = self._in[task]
         bindings = tuple([Binding(keys[e.upstream_task], e.key, e.mapped, e.flattened, e) for e in edges])
-        upstream = tuple(dict.fromkeys([b.upstream for b in bindings])) if len(bindings) != 1 else (bindings[0].upstream,)
+        upstream = (
+            tuple(dict.fromkeys([b.upstream for b in bindings])) if len(bindings) != 1 else (bindings[0].upstream,)
+        )
         return task.compile_spec(
             key,
             bindings,

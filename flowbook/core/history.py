@@ -14,7 +14,19 @@ if TYPE_CHECKING:
 
 __all__ = ["run", "runs"]
 
-_COLUMNS = ("run_id", "flow", "number", "state", "message", "started", "ended", "tasks", "parameters", "executor", "origin")
+_COLUMNS = (
+    "run_id",
+    "flow",
+    "number",
+    "state",
+    "message",
+    "started",
+    "ended",
+    "tasks",
+    "parameters",
+    "executor",
+    "origin",
+)
 
 
 def runs(flow: str | None = None, state: str | None = None) -> pd.DataFrame:

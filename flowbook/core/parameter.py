@@ -55,7 +55,7 @@ class Parameter(Task):
         """Return the value given for this run, else the default."""
         return context.get("parameters", {}).get(self.name, self.default)
 
-    def __call__(self, *args: object, **options: Any) -> Parameter:  # type: ignore[override]  # noqa: ANN401
+    def __call__(self, *args: object, **options: Any) -> Parameter:  # noqa: ANN401
         """Add this very parameter to the flow that is being written."""
         return self.bind(*args, **options)
 

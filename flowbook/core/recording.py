@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import getpass
 import os
 import platform
@@ -15,9 +14,10 @@ from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.ports import OutputCache
 from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError
 from flowbook.results.hashing import code_hash
-from flowbook.store import CacheEntry, CacheScope, RunRecord, graph_record, open_store
+from flowbook.store import NEVER, CacheEntry, CacheScope, RunRecord, graph_record, open_store
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping, Sequence
 
     from flowbook.core.flow import Flow
@@ -192,6 +192,7 @@ class _StoreIndex:
         run_id: str,
     ) -> str:
         entry = CacheEntry(
+            expires=expires or NEVER,
             project=project,
             flow=flow,
             task=task,
@@ -202,7 +203,6 @@ class _StoreIndex:
             parameters=parameters,
             code_hash=code_hash,
             run_id=run_id,
-            **({} if expires is None else {"expires": expires}),
         )
         return self._store.cache.add(entry).id
 

@@ -7,7 +7,6 @@ import itertools
 import os
 import threading
 import time
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from flowbook.engine.events import FLOW, Decided, Event, Logged
 from flowbook.engine.flow_runner import FlowRunner, RunOptions
 from flowbook.engine.frames import run_frame
 from flowbook.engine.graph import child_key
+from flowbook.engine.machine import parse_child
 from flowbook.engine.state import (
     Cached,
     Failed,
@@ -70,7 +70,7 @@ class FlowRun:
         self.graph = asked.graph
         self.parameters = asked.parameters
         self.executor = asked.executor
-        self.run_id = uuid.uuid4().hex
+        self.run_id = os.urandom(16).hex()
         #: The how-manieth run it is: of this flow in the store where it is recorded, else of this session.
         self.number = next(_NUMBERS)
         self.started: float | None = None
@@ -94,12 +94,12 @@ class FlowRun:
         flow = flow if flow is not None else recording.flow()
         asked = _Asked(flow.compile(), recording.parameters(), executor or flow.executor or LocalExecutor())
         run = cls(flow, asked)
-        run._recording = recording  # noqa: SLF001  # its own
+        run._recording = recording  # its own
         run.run_id, run.number = recording.run_id, recording.number
-        run._states.update(recording.states())  # noqa: SLF001
-        run._state = run._states.pop(FLOW, Pending())  # noqa: SLF001
-        run._log = recording.events()  # noqa: SLF001
-        run._next_seq = run._log[-1].seq + 1 if run._log else 1  # noqa: SLF001
+        run._states.update(recording.states())
+        run._state = run._states.pop(FLOW, Pending())
+        run._log = recording.events()
+        run._next_seq = run._log[-1].seq + 1 if run._log else 1
         run.started, run.ended = recording.span()
         flow.last_run = run
         return run
@@ -204,8 +204,10 @@ class FlowRun:
             if runner is not None:
                 self._over.wait()
                 waiting = self._waiting(keys)
-            start = waiting if waiting else ()
-            self._go_on(dict(self._states) if waiting else _unfinished(self._states), start, "resume", by, note)
+            if waiting and not self._state.is_cancelled():
+                self._go_on(dict(self._states), waiting, "resume", by, note)
+            else:
+                self._go_on(_unfinished(self._states), (), "resume", by, note, resumed=waiting)
             self._note(waiting, by)
         return self
 
@@ -229,8 +231,23 @@ class FlowRun:
             for key, state in states.items():
                 if isinstance(state, TriggerFailed):
                     states[key] = Pending()
-            self._go_on(states, tuple(failed), "retry", by, note)
+            self._go_on(states, self._first_of(failed), "retry", by, note)
         return self
+
+    def _first_of(self, failed: list[str]) -> tuple[str, ...]:
+        """Return those that failed by themselves; one below another of them runs in its turn, after that one."""
+        among = set(failed)
+        specs = self.graph.specs
+        below = self.graph.downstream(each for key in failed if key in specs for each in self.graph.children[key])
+
+        def is_first(key: str) -> bool:
+            if key in specs:
+                return key not in below
+            parent, index = parse_child(key)
+            above = (b.upstream for b in specs[parent].bindings if b.mapped)
+            return parent not in below and not any(child_key(up, index) in among for up in above)
+
+        return tuple(key for key in failed if is_first(key))
 
     def _failed(self) -> list[str]:
         failed = []
@@ -275,21 +292,30 @@ class FlowRun:
         self._spawn()
         return self
 
-    def _go_on(self, states: dict[str, State], start: tuple[str, ...], action: str, by: str, note: str) -> None:
-        """Begin another epoch in the background."""
+    def _go_on(  # noqa: PLR0913
+        self,
+        states: dict[str, State],
+        start: tuple[str, ...],
+        action: str,
+        by: str,
+        note: str,
+        *,
+        resumed: tuple[str, ...] = (),
+    ) -> None:
+        """Begin another epoch in the background: at `start`, or anew where `resumed` need wait for nobody."""
         sinks: list[EventSink] = [self]
         if self._recording is not None:
             self._recording.claim(by)
             sinks.insert(0, self._recording)
-        for key in start or (FLOW,):
+        for key in start or resumed or (FLOW,):
             decided = Decided(self._next_seq, key, time.time(), action, by, note)
             self._next_seq += 1
             for sink in sinks:
                 sink.emit(decided)
-        self._prepare(states, start)
+        self._prepare(states, start, resumed)
         self._spawn()
 
-    def _prepare(self, states: Mapping[str, State], start: tuple[str, ...]) -> None:
+    def _prepare(self, states: Mapping[str, State], start: tuple[str, ...], resumed: tuple[str, ...] = ()) -> None:
         asked = self._asked
         if self._recording is None and not self._log and is_recorded(asked.record):
             self._record()
@@ -300,6 +326,7 @@ class FlowRun:
             parameters=self.parameters,
             states=states,
             start=start,
+            resumed=resumed,
             handlers=asked.handlers,
             flow_handlers=self.flow.handlers(),
             terminal_handler=self.flow.terminal_state_handler,
@@ -384,6 +411,9 @@ def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict
     if not callable(getattr(executor, "submit", None)):
         msg = f"{executor!r} is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."
         raise ExecutorError(msg, executor=repr(executor))
+    if isinstance(executor, type):
+        msg = f"{executor!r} is a class. Make an executor of it: {executor.__name__}()."
+        raise ExecutorError(msg, executor=repr(executor))
     task_states = _by_key(graph, options.pop("task_states", None) or {})
     start = tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None)))
     context = options.pop("context", None) or {}
@@ -408,7 +438,9 @@ def _parameters(flow: Flow, given: Mapping[str, object]) -> dict[str, object]:
     if missing:
         first = missing[0]
         names = ", ".join(map(repr, missing))
-        msg = f"Flow {flow.name!r} needs a value for {names}. Give it: flow.run({first}=...), or a default in Parameter."
+        msg = (
+            f"Flow {flow.name!r} needs a value for {names}. Give it: flow.run({first}=...), or a default in Parameter."
+        )
         raise ParameterError(msg, names=missing)
     return {name: given.get(name, p.default) for name, p in known.items()}
 
@@ -494,5 +526,3 @@ def _waits(state: State | None) -> bool:
 
 def _seq(event: Event) -> int:
     return event.seq
-
-

@@ -39,7 +39,9 @@ class RunSignature:
         named = [p for p in found if p.kind is not p.VAR_KEYWORD]
         reserved = [p.name for p in named if p.name in _RESERVED]
         if reserved:
-            msg = f"Task {task!r} has an argument {reserved[0]!r}, which flowbook uses when a task is called. Rename it."
+            msg = (
+                f"Task {task!r} has an argument {reserved[0]!r}, which flowbook uses when a task is called. Rename it."
+            )
             raise DefinitionError(msg, task=task, argument=reserved[0])
         if only := [p.name for p in named if p.kind is p.POSITIONAL_ONLY]:
             msg = f"Task {task!r} takes {only[0]!r} by position only; tasks get their inputs by name. Remove the '/'."

@@ -84,7 +84,12 @@ class Task:
         self.log_stdout = log_stdout
         self.keep = keep
         _callable_or_refuse(self.name, "trigger", self.trigger)
+        if on_failure is not None:
+            _callable_or_refuse(self.name, "on_failure", on_failure)
         self._signature = RunSignature.of(self.run, self.name)
+
+    #: Name of the flow whose block made this copy; None for a task that may go into any flow.
+    written_in: str | None = None
 
     def run(self) -> Any:  # noqa: ANN401  # what the user returns
         """Do the work; inputs are arguments, the value returned is the task's result. May be `async def`."""
@@ -106,7 +111,7 @@ class Task:
             twin.tags = _tags(twin.name, cast("Iterable[str] | None", changes["tags"]))
         return twin
 
-    def __call__(  # noqa: PLR0913
+    def __call__(
         self,
         *args: object,
         mapped: bool = False,
@@ -118,12 +123,15 @@ class Task:
         """Copy this task into the flow that is being written and bind the copy's inputs; return the copy.
 
         Args:
+            args: inputs by position: values, tasks, or lists, tuples, sets and dicts that hold tasks.
+            kwargs: inputs by name.
             mapped: whether each child gets one element of every input that isn't `unmapped`.
             task_args: attributes to change in the copy, e.g. `{"name": "other"}`.
             upstream_tasks: tasks that come before, without giving a value.
             flow: which flow; default: the one whose block this is.
         """
         twin = self.copy(**(task_args or {}))
+        twin.written_in = flow_or_refuse(flow, self.name).name
         return twin.bind(*args, mapped=mapped, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
 
     def bind(
@@ -149,7 +157,8 @@ class Task:
         **kwargs: object,
     ) -> Self:
         """Run once for each element of the inputs, which have the same length; `unmapped(x)` goes whole to every child."""
-        return self(*args, mapped=True, task_args=task_args, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
+        twin = self.copy(**(task_args or {}))
+        return twin.bind(*args, mapped=True, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
 
     def set_upstream(
         self, task: object, flow: Flow | None = None, key: str | None = None, *, mapped: bool = False
@@ -292,7 +301,7 @@ def task(fn: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], F
 def task(
     fn: Callable[..., Any] | None = None,
     /,
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> FunctionTask | Callable[[Callable[..., Any]], FunctionTask]:
     """Make a task of a function: `@task`, or `@task(max_retries=3, retry_delay=timedelta(seconds=10))`.
 
@@ -339,10 +348,15 @@ def _resources(name: str, tags: frozenset[str]) -> tuple[tuple[str, float], ...]
 def _retries(
     name: str, max_retries: int | None, delay: dt.timedelta | float | None, retry_on: object
 ) -> tuple[int, dt.timedelta]:
-    if max_retries is not None and (not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0):
+    if max_retries is not None and (
+        not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0
+    ):
         msg = f"Task {name!r}: max_retries={max_retries!r} is not a number of attempts. Give 0, 1, 2, ..."
         raise DefinitionError(msg, task=name, max_retries=max_retries)
     if delay is not None and not isinstance(delay, dt.timedelta):
+        if not isinstance(delay, (int, float)) or isinstance(delay, bool):
+            msg = f"Task {name!r}: retry_delay={delay!r} is not a time. Write timedelta(seconds=10), or a number of seconds."
+            raise DefinitionError(msg, task=name, retry_delay=delay)
         delay = dt.timedelta(seconds=delay)
     if max_retries and delay is None:
         msg = f"Task {name!r} has max_retries={max_retries} and no retry_delay. Add retry_delay=timedelta(seconds=10)."
@@ -367,14 +381,14 @@ def _exceptions(
     kinds: Sequence[object] = (retry_on,) if isinstance(retry_on, type) else tuple(retry_on)
     for kind in kinds:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-            msg = f"Task {name!r}: retry_on has {kind!r}, which is not an exception type. Give types, e.g. TimeoutError."
+            msg = (
+                f"Task {name!r}: retry_on has {kind!r}, which is not an exception type. Give types, e.g. TimeoutError."
+            )
             raise DefinitionError(msg, task=name, retry_on=repr(kind))
     return cast("tuple[type[BaseException], ...]", tuple(kinds))
 
 
-def _validator(
-    name: str, cache_for: dt.timedelta | None, validator: Callable[..., bool] | None
-) -> Callable[..., bool]:
+def _validator(name: str, cache_for: dt.timedelta | None, validator: Callable[..., bool] | None) -> Callable[..., bool]:
     if cache_for is None:
         if validator is not None and validator is not cache_validators.never_use:
             msg = f"Task {name!r} has a cache_validator and no cache_for. Add cache_for=timedelta(hours=1)."

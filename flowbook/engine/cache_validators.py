@@ -9,8 +9,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from flowbook.results.hashing import content_hash
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -102,13 +100,18 @@ def needs_inputs(validator: Validator) -> bool:
 def comparable(parameters: Mapping[str, object]) -> dict[str, object]:
     """Return the parameters as plain data that can be kept and compared: plain scalars as they are, others by their hash."""
     return {
-        name: value if type(value) in _PLAIN else {"$hash": content_hash(value)}
-        for name, value in sorted(parameters.items())
+        name: value if type(value) in _PLAIN else {"$hash": _hash(value)} for name, value in sorted(parameters.items())
     }
 
 
 def _hashes(inputs: Mapping[str, object]) -> dict[str, str]:
-    return {name: content_hash(value) for name, value in inputs.items()}
+    return {name: _hash(value) for name, value in inputs.items()}
+
+
+def _hash(value: object) -> str:
+    from flowbook.results.hashing import content_hash  # noqa: PLC0415  # with it `import flowbook` takes a third longer
+
+    return content_hash(value)
 
 
 def _is_current(entry: Cached) -> bool:

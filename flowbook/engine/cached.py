@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from flowbook.engine.cache_validators import comparable, needs_inputs
 from flowbook.engine.state import Cached, Failed, State
 from flowbook.exceptions import FlowbookError
-from flowbook.results.hashing import code_hash, content_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flowbook.engine.graph import CachePolicy, TaskSpec
+    from flowbook.engine.job import RunFacts
     from flowbook.engine.ports import CachedOutput, OutputCache
-    from flowbook.engine.task_runner import RunFacts
 
 __all__ = ["cached_state", "keep_output"]
 
@@ -25,6 +24,8 @@ def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapp
 
     A validator that raises makes the task Failed. An entry whose value is damaged is passed over.
     """
+    from flowbook.results.hashing import code_hash  # noqa: PLC0415  # with it `import flowbook` takes a third longer
+
     policy = _policy(spec)
     found = cache.index.find(cache_key=policy.key, project=cache.project, flow=run.flow_name, task=spec.key)
     code: str | None = None
@@ -42,10 +43,10 @@ def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapp
     return None
 
 
-def keep_output(
-    spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object], state: State
-) -> State:
+def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object], state: State) -> State:
     """Store a successful output, return Cached; if it can't be stored, the state as it is with the reason as message."""
+    from flowbook.results.hashing import code_hash, content_hash  # noqa: PLC0415  # as above
+
     policy = _policy(spec)
     created = dt.datetime.now(dt.UTC)
     parameters = comparable(run.parameters)
@@ -105,5 +106,3 @@ def _is_readable(state: Cached, spec: TaskSpec, run: RunFacts) -> bool:
         run.logged(spec.key, 30, f"A stored output was passed over: {error}")
         return False
     return True
-
-

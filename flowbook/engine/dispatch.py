@@ -16,6 +16,7 @@ from flowbook._context import current_frame
 from flowbook.engine import steps
 from flowbook.engine.cache_validators import needs_inputs
 from flowbook.engine.held import HeldRef, HeldValues, ManyRef, held
+from flowbook.engine.job import Job
 from flowbook.engine.machine import CancelAsked, Settled
 from flowbook.engine.remote import (
     Code,
@@ -30,7 +31,7 @@ from flowbook.engine.remote import (
     run_remotely,
 )
 from flowbook.engine.state import Crashed, Running, State
-from flowbook.engine.task_runner import Job, begin_task, call_handlers, change_state, run_task, settle_task
+from flowbook.engine.task_runner import begin_task, call_handlers, change_state, run_task, settle_task
 from flowbook.exceptions import ExecutorError, FlowbookError
 from flowbook.executors.base import Blob, Call, Report
 from flowbook.results.parcel import Parcel

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.engine import steps
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.graph import child_key
+from flowbook.engine.job import Job
 from flowbook.engine.machine import (
     CancelAsked,
     Due,
@@ -34,7 +35,7 @@ from flowbook.engine.machine import (
     WakeAt,
 )
 from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Skipped, State
-from flowbook.engine.task_runner import Job, call_handlers, is_in_user_code, run_task
+from flowbook.engine.task_runner import call_handlers, change_state, is_in_user_code, run_task
 from flowbook.exceptions import ExecutorError, RunError
 from flowbook.executors.base import RunsCalls, RunsLoops
 from flowbook.results.reference import ResultRef
@@ -61,6 +62,7 @@ class RunOptions:
     Attributes:
         states: given states by key, children included.
         start: keys to treat as roots; empty: the whole graph runs.
+        resumed: keys that need not wait for a person any more, in their turn.
         handlers: called for the flow and for every task, after their own.
         first_seq: number of the first event, so that a later epoch goes on counting.
     """
@@ -70,6 +72,7 @@ class RunOptions:
     parameters: Mapping[str, object] = field(default_factory=dict)
     states: Mapping[str, State] = field(default_factory=dict)
     start: tuple[str, ...] = ()
+    resumed: tuple[str, ...] = ()
     handlers: tuple[Callable[..., object], ...] = ()
     flow_handlers: tuple[Callable[..., object], ...] = ()
     terminal_handler: Callable[..., object] | None = None
@@ -110,7 +113,7 @@ class FlowRunner:
         self._sinks: tuple[EventSink, ...] = options.sinks
         self._seq = itertools.count(options.first_seq)
         self._machine = Machine(graph, options.states, options.start)
-        self._start = frozenset(options.start)
+        self._start = frozenset((*options.start, *options.resumed))
         self._plans: dict[str, _MapPlan] = {}
         self._lists: dict[str, list[object]] = {}
         self._changed = threading.Condition(threading.Lock())
@@ -185,9 +188,16 @@ class FlowRunner:
             self._loop_in_waves(executor)
 
     def _loop(self) -> None:
-        key = self._take()
-        while key is not None:
-            key = self._next(self._run(key))
+        try:
+            key = self._take()
+            while key is not None:
+                key = self._next(self._run(key))
+        except BaseException:
+            # Flowbook's own mistake, or a sink's: the other workers must not wait for this one for ever.
+            with self._changed:
+                self._final = self._final or Cancelled("Stopped by an error outside the tasks.")
+                self._changed.notify_all()
+            raise
 
     def _loop_in_waves(self, executor: Executor) -> None:
         while (key := self._take()) is not None:
@@ -281,13 +291,16 @@ class FlowRunner:
 
     def _run(self, key: str) -> Settled | Expanded:
         job = self.job(key)
-        return Settled(key, run_task(job, self)) if type(job) is Job else job  # type: ignore[return-value]  # it is no Job
+        return Settled(key, run_task(job, self)) if isinstance(job, Job) else job
 
     def job(self, key: str) -> Job | Settled | Expanded:
-        """Return what is to be run for `key`, or what has come of it where it is split into children."""
+        """Return what is to be run for `key`, or what has come of it where nothing is."""
         child = self._machine.children.get(key)
         if child is not None:
-            return self._child_job(key, *child)
+            try:
+                return self._child_job(key, *child)
+            except BaseException as error:  # noqa: BLE001  # taking an element of a user's sequence may raise anything
+                return self._broken_child(key, *child, error)
         spec = self.graph.specs[key]
         states = self._machine.states
         upstream = [states[binding.upstream] for binding in spec.bindings]
@@ -295,8 +308,16 @@ class FlowRunner:
             return self._expand(key, spec, upstream)
         job = Job(spec, key, states[key], upstream, is_start=key in self._start)
         if spec.reads_mapped:
-            job.inputs = self._reduced(spec, job.state)
+            try:
+                job.inputs = self._reduced(spec, job.state)
+            except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
+                return Settled(key, change_state(job, self, job.state, steps.state_of_error(error)))
         return job
+
+    def _broken_child(self, key: str, parent: str, index: int, error: BaseException) -> Settled:
+        state = self._machine.states[key]
+        job = Job(self.graph.specs[parent], key, state, (), {}, index)
+        return Settled(key, change_state(job, self, state, steps.state_of_error(error)))
 
     def _reduced(self, spec: TaskSpec, state: State) -> dict[str, object]:
         kept = state.cached_inputs or ()
@@ -333,7 +354,7 @@ class FlowRunner:
                     self._start |= {child_key(key, index) for index in range(width)}
                 return Expanded(key, width)
         if state is not job.state:
-            self.told(key, state)
+            state = change_state(job, self, job.state, state)
         return Settled(key, state)
 
     def _unmappable(self, job: Job) -> State | None:
@@ -346,7 +367,9 @@ class FlowRunner:
         if culprit is not None:
             return Skipped(f"{culprit} was skipped.")
         lost = [
-            b for b, s in zip(job.spec.bindings, job.upstream, strict=True) if b.mapped and not s.is_successful()
+            b
+            for b, s in zip(job.spec.bindings, job.upstream, strict=True)
+            if b.mapped and b.argument is not None and not s.is_successful()
         ]
         if not lost:
             return None
@@ -365,12 +388,14 @@ class FlowRunner:
         }
         widths: dict[str, int] = {}
         plan.fixed.update(spec.constants or {})
-        for name, sequence in (spec.mapped_constants or {}).items():
-            self._add_source(plan, widths, name, steps.elements(kept.get(name, sequence), name))
+        for argument, sequence in (spec.mapped_constants or {}).items():
+            self._add_source(plan, widths, argument, steps.elements(kept.get(argument, sequence), argument))
         for binding in spec.bindings:
             up, name = states[binding.upstream], binding.argument
             plan.fixed_states.append(None if binding.mapped and type(up) is Mapped else up)
             if name is None:
+                if binding.mapped and type(up) is Mapped:
+                    widths[f"task {binding.upstream}"] = up.n_map_states
                 continue
             if not binding.mapped:
                 plan.fixed[name] = kept[name] if name in kept else self.read(binding.upstream)
@@ -378,7 +403,7 @@ class FlowRunner:
                 widths[name] = up.n_map_states
                 plan.sources.append((name, None, binding.upstream))
             else:
-                value: Any = kept[name] if name in kept else self._sequence(binding.upstream, name)
+                value = steps.elements(kept[name], name) if name in kept else self._sequence(binding.upstream, name)
                 if binding.flattened:
                     value = [item for part in value for item in steps.elements(part, name)]
                 self._add_source(plan, widths, name, value)
@@ -386,10 +411,13 @@ class FlowRunner:
 
     def _sequence(self, key: str, argument: str) -> Sequence[Any]:
         """Return a result as a sequence; an iterator is consumed once, also when several tasks map over it."""
-        value = self._value(key)
-        if not isinstance(value, list) and key not in self._lists:
-            self._lists[key] = list(steps.elements(value, argument))
-        return self._lists.get(key, value)
+        if key in self._lists:
+            return self._lists[key]
+        value: object = self._value(key)
+        if isinstance(value, list):
+            return value
+        found = self._lists[key] = list(steps.elements(value, argument))
+        return found
 
     @staticmethod
     def _add_source(plan: _MapPlan, widths: dict[str, int], name: str, sequence: Sequence[Any]) -> None:
@@ -406,9 +434,7 @@ class FlowRunner:
             plan = self._replan(parent, spec, state)
         inputs = dict(plan.fixed)
         for name, sequence, upstream in plan.sources:
-            inputs[name] = (
-                sequence[index] if sequence is not None else self.read(child_key(upstream or "", index))
-            )
+            inputs[name] = sequence[index] if sequence is not None else self.read(child_key(upstream or "", index))
         ups = [
             fixed if fixed is not None else states[child_key(binding.upstream, index)]
             for fixed, binding in zip(plan.fixed_states, spec.bindings, strict=True)

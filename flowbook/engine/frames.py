@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from typing import TYPE_CHECKING, Any
 
 from flowbook._context import MISSING, Frame, current_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from logging import Logger
 
-    from flowbook.engine.task_runner import Job, RunFacts
+    from flowbook.engine.job import Job, RunFacts
 
 __all__ = ["TaskFrame", "run_frame"]
-
-#: Parent of the loggers that tasks get; `_ToRun` hangs on it.
-_LOGGER = "flowbook.task"
 
 
 def run_frame(  # noqa: PLR0913
@@ -50,7 +47,9 @@ class TaskFrame(Frame):
 
     __slots__ = ("attempt", "job", "loop_count", "loop_result", "run")
 
-    def __init__(self, run: RunFacts, job: Job, attempt: int) -> None:  # the parent and values are set when it is entered
+    def __init__(
+        self, run: RunFacts, job: Job, attempt: int
+    ) -> None:  # the parent and values are set when it is entered
         self.run = run
         self.job = job
         self.attempt = attempt
@@ -71,13 +70,17 @@ def _index(frame: TaskFrame) -> object:
     return MISSING if frame.job.index is None else frame.job.index
 
 
-def _logger(frame: TaskFrame) -> logging.Logger:
-    root = logging.getLogger(_LOGGER)
-    if not any(isinstance(handler, _ToRun) for handler in root.handlers):
-        root.addHandler(_ToRun())
-        if root.level == logging.NOTSET:
-            root.setLevel(logging.INFO)
-    return root.getChild(frame.job.spec.name)
+def _logger(frame: TaskFrame) -> Logger:
+    from flowbook.engine.logs import task_logger  # noqa: PLC0415  # loads logging, for tasks that ask for it
+
+    return task_logger(frame.job.spec.name, _current_task)
+
+
+def _current_task() -> tuple[RunFacts, str] | None:
+    frame = current_frame()
+    while frame is not None and not isinstance(frame, TaskFrame):
+        frame = frame.parent
+    return None if frame is None else (frame.run, frame.job.key)
 
 
 _NAMES: dict[str, Callable[[TaskFrame], Any]] = {
@@ -91,14 +94,3 @@ _NAMES: dict[str, Callable[[TaskFrame], Any]] = {
     "task_loop_result": lambda f: f.loop_result,
     "logger": _logger,
 }
-
-
-class _ToRun(logging.Handler):
-    """Hands records to the run whose task logs them."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        frame = current_frame()
-        while frame is not None and not isinstance(frame, TaskFrame):
-            frame = frame.parent
-        if frame is not None:
-            frame.run.logged(frame.job.key, record.levelno, self.format(record))

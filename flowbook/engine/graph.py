@@ -5,7 +5,6 @@ Frozen, keys only: a spec carries its Task opaquely, to run it and to hand it to
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -141,6 +140,8 @@ class Graph:
 
 
 def _unknown(graph: Graph, task: object) -> UnknownTaskError:
+    import difflib  # noqa: PLC0415  # only where something is wrong
+
     name = task if isinstance(task, str) else getattr(task, "name", repr(task))
     close = difflib.get_close_matches(str(name), list(graph.specs), n=1)
     known = ", ".join(islice(graph.specs, _NAMED_AT_MOST)) or "none"
@@ -182,8 +183,5 @@ def _cycle(children: Mapping[str, Sequence[str]], stuck: set[str]) -> CycleError
         path.append(key)
         key = parents[key]
     ring = [*path[path.index(key) :], key][::-1]
-    msg = (
-        f"Tasks wait on each other: {' -> '.join(ring)}. "
-        f"Remove one of these edges, or split {ring[0]!r} in two."
-    )
+    msg = f"Tasks wait on each other: {' -> '.join(ring)}. Remove one of these edges, or split {ring[0]!r} in two."
     return CycleError(msg, ring=ring[:-1])

@@ -273,8 +273,9 @@ class Machine:
             child = child_key(key, index)
             self.children[child] = (key, index)
             self.states.setdefault(child, _PENDING)
-        ready = self._children_ready(key, range(width))
-        ready += self._link_below(key, group)
+        # Maps below are split before the first child runs: or its branch would wait for all its neighbours.
+        ready = self._link_below(key, group)
+        ready += self._children_ready(key, range(width))
         if not width:
             ready += self._group_finished(key, out)
         return self._go_on(ready, out)
@@ -378,7 +379,9 @@ class Machine:
                 opened.setdefault(parent, set()).add(index)
             elif isinstance(state := self.states[key], Mapped) and state.n_map_states:
                 open_ones = {
-                    i for i in range(state.n_map_states) if not self.states.get(child_key(key, i), _PENDING).is_successful()
+                    i
+                    for i in range(state.n_map_states)
+                    if not self.states.get(child_key(key, i), _PENDING).is_successful()
                 }
                 if open_ones:
                     opened.setdefault(key, set()).update(open_ones)

@@ -7,7 +7,6 @@ stream that looks at a ContextVar to see whose print it is. Others print as befo
 from __future__ import annotations
 
 import io
-import logging
 import sys
 import threading
 from contextvars import ContextVar, Token
@@ -19,11 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["capture_prints"]
 
+#: As in `logging`, which is not loaded for this.
+_INFO = 20
+
 _LINES: ContextVar[_Lines | None] = ContextVar("flowbook_prints", default=None)
 
 
 class capture_prints:  # noqa: N801  # used as `with capture_prints(...):`
-    """Context manager: what this context prints goes line by line to `logged(key, logging.INFO, text)`."""
+    """Context manager: what this context prints goes line by line to `logged(key, _INFO, text)`."""
 
     def __init__(self, key: str, logged: Callable[[str, int, str], None]) -> None:
         self._lines = _Lines(key, logged)
@@ -53,11 +55,11 @@ class _Lines:
     def write(self, text: str) -> None:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            self._logged(self._key, logging.INFO, line)
+            self._logged(self._key, _INFO, line)
 
     def finish(self) -> None:
         if self._rest:
-            self._logged(self._key, logging.INFO, self._rest)
+            self._logged(self._key, _INFO, self._rest)
             self._rest = ""
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flowbook._context import Frame
 from flowbook.engine import steps
 from flowbook.engine.frames import TaskFrame
+from flowbook.engine.job import Job
 from flowbook.engine.state import Pending, RemoteError, State
-from flowbook.engine.task_runner import Job, call_task
+from flowbook.engine.task_runner import call_task
 from flowbook.executors.base import Answer
 from flowbook.results.parcel import Parcel
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-import pickle
 import time
-import traceback
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flowbook.results.reference import ResultRef
@@ -64,7 +62,9 @@ class RemoteError(Exception):
         """Return the stand-in for `error`, or `error` itself where it already is one."""
         if isinstance(error, cls):
             return error
-        return cls(type(error).__name__, _safe_str(error), "".join(traceback.format_exception(error)))
+        import traceback  # noqa: PLC0415  # only where an exception travels
+
+        return cls(type(error).__name__, safe_str(error), "".join(traceback.format_exception(error)))
 
 
 class State:
@@ -233,7 +233,7 @@ class Scheduled(Pending):
     """Is to run at `start_time` (aware UTC; a naive one means local time; default now)."""
 
     __slots__ = ("start_time",)
-    fields = ("start_time",)
+    fields: ClassVar[tuple[str, ...]] = ("start_time",)
 
     def __init__(
         self,
@@ -489,6 +489,8 @@ def _same(a: object, b: object) -> bool:
 
 
 def _travelling(error: BaseException) -> BaseException:
+    import pickle  # noqa: PLC0415  # only where an exception travels
+
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301  # its own bytes, to see whether they survive the way
     except Exception:  # noqa: BLE001  # whatever a user's exception raises here, the stand-in travels
@@ -496,7 +498,8 @@ def _travelling(error: BaseException) -> BaseException:
     return error
 
 
-def _safe_str(error: BaseException) -> str:
+def safe_str(error: BaseException) -> str:
+    """Return the exception's text, or why it has none."""
     try:
         return str(error)
     except Exception as exc:  # noqa: BLE001  # a user's __str__ may raise

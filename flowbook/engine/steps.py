@@ -18,11 +18,12 @@ from flowbook.engine.state import (
     Pending,
     Retrying,
     Scheduled,
-    Skipped,
     State,
     Submitted,
     TriggerFailed,
+    safe_str,
 )
+from flowbook.engine.triggers import all_successful
 from flowbook.exceptions import HandlerError, RunError
 
 if TYPE_CHECKING:
@@ -87,9 +88,7 @@ def trigger_state(spec: TaskSpec, upstream: Sequence[State]) -> State | None:
     The trigger is user code: whatever it raises becomes TriggerFailed.
     """
     edges = {binding.edge: state for binding, state in zip(spec.bindings, upstream, strict=True)}
-    trigger = spec.trigger
-    if trigger is None:
-        from flowbook.engine.triggers import all_successful as trigger  # noqa: PLC0415  # the common case needs no call
+    trigger = spec.trigger or all_successful
     name = getattr(trigger, "__name__", repr(trigger))
     try:
         if trigger(edges):
@@ -98,7 +97,7 @@ def trigger_state(spec: TaskSpec, upstream: Sequence[State]) -> State | None:
         state = signal.state
         return state if not isinstance(state, Failed) else TriggerFailed(state.message, state.result)
     except BaseException as error:  # noqa: BLE001  # user code: it becomes a state, with its traceback
-        return TriggerFailed(f"Trigger {name} raised {type(error).__name__}: {error}", error)
+        return TriggerFailed(f"Trigger {name} raised {type(error).__name__}: {safe_str(error)}", error)
     return TriggerFailed(f"Trigger {name} did not pass.")
 
 
@@ -116,7 +115,7 @@ def signal_state(signal: Signal, attempt: int, now: float) -> State:
 
 def state_of_error(error: BaseException) -> State:
     """Return Failed for what task code raised."""
-    text = str(error)
+    text = safe_str(error)
     return Failed(f"{type(error).__name__}: {text}" if text else type(error).__name__, error)
 
 
@@ -124,7 +123,12 @@ def retry_state(
     state: State, retry: RetryPolicy | None, attempt: int, now: float, inputs: Mapping[str, object]
 ) -> Retrying | None:
     """Return Retrying if a failed attempt is to be made again, None if it is not."""
-    if retry is None or not isinstance(state, Failed) or isinstance(state, TriggerFailed) or attempt > retry.max_retries:
+    if (
+        retry is None
+        or not isinstance(state, Failed)
+        or isinstance(state, TriggerFailed)
+        or attempt > retry.max_retries
+    ):
         return None
     if isinstance(state._result, HandlerError):  # noqa: SLF001
         return None
@@ -166,7 +170,9 @@ def width_of(spec: TaskSpec, mapped: Mapping[str, int]) -> int:
     widths = set(mapped.values())
     if len(widths) != 1:
         lengths = ", ".join(f"{name} has {length}" for name, length in mapped.items())
-        msg = f"{spec.name} is mapped over inputs of different lengths: {lengths}. Make them equal, or use unmapped(...)."
+        msg = (
+            f"{spec.name} is mapped over inputs of different lengths: {lengths}. Make them equal, or use unmapped(...)."
+        )
         raise RunError(msg, lengths=dict(mapped))
     return widths.pop()
 

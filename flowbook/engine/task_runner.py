@@ -11,17 +11,19 @@ import itertools
 import threading
 import time
 from types import CoroutineType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from flowbook._context import current_frame, enter_frame, leave_frame
 from flowbook.engine import steps
 from flowbook.engine.cached import cached_state, keep_output
 from flowbook.engine.frames import TaskFrame
+from flowbook.engine.job import Job, RunFacts
 from flowbook.engine.prints import capture_prints
 from flowbook.engine.signals import Signal
 from flowbook.engine.state import (
     Cancelled,
     Failed,
+    Looped,
     Mapped,
     Paused,
     Pending,
@@ -31,6 +33,7 @@ from flowbook.engine.state import (
     Skipped,
     State,
     Success,
+    safe_str,
 )
 from flowbook.exceptions import HandlerError
 from flowbook.results.reference import ResultRef
@@ -40,12 +43,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from flowbook._context import Frame
-    from flowbook.engine.graph import TaskSpec
     from flowbook.engine.ports import OutputCache
 
 __all__ = [
-    "Job",
-    "RunFacts",
     "TaskRunner",
     "begin_task",
     "call_handlers",
@@ -57,67 +57,13 @@ __all__ = [
 ]
 
 
-class RunFacts(Protocol):
-    """What a task run needs to know of the run it is part of."""
-
-    run_id: str
-    flow_name: str
-    parameters: Mapping[str, object]
-    handlers: tuple[Callable[..., object], ...]
-    frame: Frame | None
-    cache: OutputCache | None
-    interrupted: bool
-
-    def told(self, key: str, state: State) -> None:
-        """Take note of a state on the way."""
-        ...
-
-    def logged(self, key: str, level: int, text: str) -> None:
-        """Take note of a log line or a print."""
-        ...
-
-
-class Job:
-    """One task to run. Slots by hand: one is made for every task.
-
-    Attributes:
-        upstream: states aligned with `spec.bindings`.
-        inputs: values by argument from upstream and constants, or None: take them from `upstream`.
-        index: which child of a mapped task this is.
-        is_start: whether a person asked for it, so that no check holds it back.
-    """
-
-    __slots__ = ("index", "inputs", "is_start", "key", "spec", "state", "upstream")
-
-    def __init__(  # noqa: PLR0913
-        self,
-        spec: TaskSpec,
-        key: str,
-        state: State,
-        upstream: Sequence[State],
-        inputs: dict[str, object] | None = None,
-        index: int | None = None,
-        *,
-        is_start: bool = False,
-    ) -> None:
-        self.spec = spec
-        self.key = key
-        self.state = state
-        self.upstream = upstream
-        self.inputs = inputs
-        self.index = index
-        self.is_start = is_start
-
-
 def run_task(job: Job, run: RunFacts) -> State:
     """Run `job`, tell `run` the states on the way, return the one it comes to rest in (told as well)."""
     ended = begin_task(job, run)
     return ended if ended is not None else _attempt(job, run, job.inputs or {})
 
 
-def begin_task(
-    job: Job, run: RunFacts, inputs_of: Callable[[Job], dict[str, object]] | None = None
-) -> State | None:
+def begin_task(job: Job, run: RunFacts, inputs_of: Callable[[Job], dict[str, object]] | None = None) -> State | None:
     """Steps 1 to 9: return the state in which the run ends there, or None with `job.inputs` set: it is to be called."""
     usual = _is_usual(job.upstream)
     held = _held_back(job, usual=usual)
@@ -194,7 +140,6 @@ def _before_running(job: Job, run: RunFacts, inputs: dict[str, object], *, usual
 
 def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
     """Steps 10 to 14."""
-    spec = job.spec
     before = job.state
     attempt = steps.attempt_number(before)
     running = change_state(job, run, before, Running())
@@ -207,6 +152,8 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
         if not state.is_looped():
             break
         frame.loop_count = next(loops) + 1
+        if isinstance(state, Looped):
+            state.loop_count = frame.loop_count - 1
         frame.loop_result = state.result
         told = change_state(job, run, running, state)
         if not told.is_looped():
@@ -275,19 +222,16 @@ def settle_task(  # noqa: PLR0913  # the steps share all of these
 ) -> State:
     """Steps 11 to 13: from what came of the call to the state in which the task rests."""
     spec = job.spec
-    if type(state) is Success and spec.cache is None:
-        return change_state(job, run, running, state)
     if isinstance(state, Scheduled):
         state.cached_inputs = inputs
         return change_state(job, run, running, state)
     told = change_state(job, run, running, state)
+    if type(told) is Success and spec.cache is None:
+        return told
     if type(told) is Success and run.cache is not None and spec.cache is not None:
         return change_state(job, run, told, keep_output(spec, run.cache, run, inputs, told))
-    if told is state or type(told) is type(state):
-        again = steps.retry_state(told, spec.retry, attempt, time.time(), inputs)
-        if again is not None:
-            return change_state(job, run, told, again)
-    return told
+    again = steps.retry_state(told, spec.retry, attempt, time.time(), inputs)
+    return told if again is None else change_state(job, run, told, again)
 
 
 def change_state(job: Job, run: RunFacts, old: State, new: State) -> State:
@@ -310,11 +254,13 @@ def call_handlers(handlers: tuple[Callable[..., object], ...], subject: object, 
         except Signal as signal:
             answer = signal.state
         except BaseException as error:  # noqa: BLE001  # user code
-            return _handler_failed(f"State handler {name} raised {type(error).__name__}: {error}", error)
+            return _handler_failed(f"State handler {name} raised {type(error).__name__}: {safe_str(error)}", error)
         if answer is None:
             continue
         if not isinstance(answer, State):
-            return _handler_failed(f"State handler {name} returned {answer!r}. Return a State, or None to keep the one given.")
+            return _handler_failed(
+                f"State handler {name} returned {answer!r}. Return a State, or None to keep the one given."
+            )
         new = answer
     return new
 

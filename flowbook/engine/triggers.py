@@ -146,7 +146,8 @@ def _check_bounds(name: str, at_least: float | None, at_most: float | None) -> N
     for label, bound in (("at_least", at_least), ("at_most", at_most)):
         if bound is None:
             continue
-        if isinstance(bound, bool) or bound < 0 or (isinstance(bound, float) and bound > 1):
+        is_number = isinstance(bound, (int, float)) and not isinstance(bound, bool)
+        if not is_number or bound < 0 or (isinstance(bound, float) and bound > 1):
             msg = f"{name}({label}={bound!r}): give a count (0, 1, 2, ...) or a fraction from 0.0 to 1.0."
             raise DefinitionError(msg, **{label: bound})
     if at_least is None and at_most is None:

@@ -65,9 +65,7 @@ class LocalDaskExecutor(Executor):
 
     def run_loops(self, loop: Callable[[], None]) -> None:
         """Call `loop` in every worker, each in a copy of this context (or its prints would be lost in a notebook)."""
-        graph = {
-            f"flowbook-loop-{i}": (contextvars.copy_context().run, loop) for i in range(self.num_workers)
-        }
+        graph = {f"flowbook-loop-{i}": (contextvars.copy_context().run, loop) for i in range(self.num_workers)}
         self._get(graph, list(graph))
 
     def submit(

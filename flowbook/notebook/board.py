@@ -298,7 +298,7 @@ def _view(spec: TaskSpec, facts: _Facts, states: Callable[[str], State | None], 
     created = state.created if isinstance(state, Cached) else None
     return TaskView(
         state=type(state).__name__,
-        message=words.shorten(state.message or "", 500),
+        message=words.message(state),
         since=facts.running_at if isinstance(state, Running) and facts.running_at is not None else state.at,
         duration_s=facts.duration_s,
         attempt=min(attempt, most),

@@ -74,6 +74,8 @@ class CacheBrowser(anywidget.AnyWidget):
         self._at = at.timestamp() if at is not None else None
         self._filter: dict[str, str] = {"task": task} if task else {}
         self._selected: str | None = None
+        #: All entries as of the last look; a row that is clicked is one of these.
+        self._known: dict[str, EntryLike] = {}
         self._open: tuple[str, Turns] | None = None
         #: Types are noted beside the values; an entry never changes its own.
         self._types: dict[str, str] = {}
@@ -148,7 +150,7 @@ class CacheBrowser(anywidget.AnyWidget):
         return f"Now in the variable {self._assign(identifier(entry.task), self._values.load(entry.ref))}."
 
     def _entry(self, entry_id: object) -> EntryLike:
-        found = next((entry for entry in self._cache.entries() if entry.id == entry_id), None)
+        found = self._known.get(str(entry_id))
         if found is None:
             msg = f"The cache has no entry {words.shorten(str(entry_id), 80)!r} any more."
             raise RefusedError(msg)
@@ -169,6 +171,7 @@ class CacheBrowser(anywidget.AnyWidget):
         now = self._now()
         at = self._at if self._at is not None else now
         everything = sorted(self._cache.entries(), key=lambda entry: entry.created)
+        self._known = {entry.id: entry for entry in everything}
         chosen = [entry for entry in everything if self._fits(entry)]
         shown = [self._shown(entry, at) for entry in chosen[-MOST_ENTRIES:]]
         selected = self._selected if any(entry["id"] == self._selected for entry in shown) else None
@@ -233,8 +236,15 @@ def _distinct(names: Iterable[str]) -> list[str]:
 
 def _parameters(parameters: Mapping[str, object] | None) -> str:
     """Return the parameters as one line: "origin JFK, month 7"."""
-    parts = (f"{name} {words.parameter_text(value)}" for name, value in (parameters or {}).items())
-    return words.shorten(", ".join(parts), 200)
+    plain: list[str] = []
+    hashed: list[str] = []
+    for name, value in (parameters or {}).items():
+        # Of a parameter that is no plain scalar the index keeps the hash only.
+        if isinstance(value, dict) and isinstance(value.get("$hash"), str):
+            hashed.append(f"{name} #{value['$hash'][:8]}")
+        else:
+            plain.append(f"{name} {words.parameter_text(value)}")
+    return words.shorten(", ".join(plain + hashed), 200)
 
 
 def _size(size_bytes: int) -> str:

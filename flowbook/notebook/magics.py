@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, needs_local_scope, no_var_expand
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from flowbook.core.run import FlowRun
     from flowbook.executors import Executor
 
-__all__ = ["FlowMagics"]
+__all__ = ["AlreadyShownError", "FlowMagics"]
 
 _ACTIONS = ("cancel", "list", "resume", "retry", "run", "show")
 _PANELS_AT_MOST = 5
 
 
-class _AlreadyShown(Exception):  # noqa: N818  # not an error of its own: it stands for one
+class AlreadyShownError(Exception):
     """Ends a cell whose traceback has been shown."""
 
     def _render_traceback_(self) -> list[str]:
@@ -59,8 +59,16 @@ class FlowMagics(Magics):
     @argument("name", help="name of the flow, and of the variable that holds it")
     @argument("--no-run", action="store_true", help="define it and show its graph, but don't run it")
     @argument("--wait", action="store_true", help="keep the cell busy until the run ends or waits for a person")
-    @argument("--executor", metavar="WHERE", help="local, threads, synchronous, or an expression that gives an executor")
-    @argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter; $name takes a variable")
+    @argument(
+        "--executor", metavar="WHERE", help="local, threads, synchronous, or an expression that gives an executor"
+    )
+    @argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter; $name takes a variable; with spaces: 'NAME=New York'",
+    )
     @argument("--no-record", action="store_true", help="don't keep the run in the store")
     @argument("--quiet", action="store_true", help="show nothing but errors")
     @cell_magic
@@ -81,9 +89,9 @@ class FlowMagics(Magics):
         self._open(flow, args, notice, executor, parameters)
 
     @no_var_expand
-    @line_magic("flow")
+    @line_magic("flow")  # type: ignore[arg-type]  # IPython types it for functions without an owner
     def flow_line(self, line: str) -> Any:  # noqa: ANN401  # a DataFrame, or nothing
-        """List flows and runs, or act on one: `%flow [list|run|show|resume|retry|cancel] [FLOW or RUN] [TASK] [--param NAME=VALUE]`.
+        """List flows and runs, or act on one: `%flow list|run|show|resume|retry|cancel [FLOW or RUN] [TASK] [--param N=V]`.
 
         `%flow resume` without a name lists what waits for a person, with the graph and its buttons.
         """
@@ -118,12 +126,12 @@ class FlowMagics(Magics):
         flow = Flow(name)
         before = {key: value for key, value in self.shell.user_ns.items() if isinstance(value, Task)}
         with flow:
-            # One line down, so that a traceback counts the lines as the person sees them.
-            result = self.shell.run_cell("\n" + cell, store_history=False, silent=True)
+            # The magic's own line goes first, so that a traceback counts the lines as the person sees them.
+            result = self.shell.run_cell(f"# %%flow {name}\n{cell}", store_history=False, silent=True)
             failed = result.error_before_exec or result.error_in_exec
             if failed is not None:
                 self.shell.user_ns.update(before)
-                raise _AlreadyShown from failed
+                raise AlreadyShownError from failed
         if not len(flow):
             msg = f"Flow {name!r} has no tasks. Call at least one @task in the cell's body."
             raise UsageError(msg)
@@ -144,7 +152,7 @@ class FlowMagics(Magics):
             return f"Run {run.number} still waits: %flow resume lists it."
         return ""
 
-    def _open(  # noqa: PLR0913
+    def _open(
         self, flow: Flow, args: Namespace, notice: str, executor: Executor | None, parameters: dict[str, object]
     ) -> None:
         name = flow.name
@@ -266,7 +274,7 @@ def _line_arguments() -> None:
 
 
 def _parse(magic: Callable[..., object], line: str) -> Namespace:
-    return parse_argstring(magic, line)
+    return cast("Namespace", parse_argstring(magic, line))
 
 
 def _refuse_await(cell: str) -> None:

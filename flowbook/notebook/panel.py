@@ -324,7 +324,7 @@ class Panel(anywidget.AnyWidget):
     def _attach(self, run: RunLike) -> Callable[[], None]:
         """Listen first, then take what was before: nothing is lost between, and what comes twice is passed over."""
         unsubscribe = run.subscribe(self._feed)
-        events, states = run.events(), run.states
+        events, states = run.events(), dict(run.states)
         with self._feed.locked:
             self._feed.board.load(events, states)
         return unsubscribe
@@ -403,7 +403,7 @@ class Panel(anywidget.AnyWidget):
             message=words.shorten(state.message or "", 500),
             live="live" if run.is_live else "ended" if is_ended else "saved",
             started=run.started,
-            ended=run.ended,
+            ended=None if isinstance(state, Paused) else run.ended,
             parameters={name: words.parameter_text(value) for name, value in run.parameters.items()},
             executor=run.executor_text,
             notice=self._notice,

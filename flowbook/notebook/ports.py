@@ -20,11 +20,31 @@ class RunLike(Protocol):
     """A run of a flow, live or ended. All of it may be called from any thread."""
 
     run_id: str
-    number: int | None
-    flow_name: str
-    graph: Graph
-    parameters: Mapping[str, object]
-    executor_text: str
+
+    @property
+    def number(self) -> int | None:
+        """The how-manieth run it is."""
+        ...
+
+    @property
+    def flow_name(self) -> str:
+        """The flow's name."""
+        ...
+
+    @property
+    def graph(self) -> Graph:
+        """The compiled flow."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """Values by name."""
+        ...
+
+    @property
+    def executor_text(self) -> str:
+        """What people call its executor."""
+        ...
 
     @property
     def state(self) -> State:
@@ -79,18 +99,30 @@ class RunLike(Protocol):
 class EntryLike(Protocol):
     """One entry of the cache index."""
 
-    id: str
-    project: str
-    flow: str
-    task: str
-    cache_key: str | None
-    created: datetime
-    expires: datetime | None
-    parameters: Mapping[str, object] | None
-    ref: ResultRef
-    run_id: str
-    uses: int
-    pinned: bool
+    @property
+    def id(self) -> str: ...  # noqa: D102  # as in store.CacheEntry
+    @property
+    def project(self) -> str: ...  # noqa: D102  # as in store.CacheEntry
+    @property
+    def flow(self) -> str: ...  # noqa: D102  # as in store.CacheEntry
+    @property
+    def task(self) -> str: ...  # noqa: D102  # as in store.CacheEntry
+    @property
+    def cache_key(self) -> str | None: ...  # noqa: D102  # as in store.CacheEntry
+    @property
+    def created(self) -> datetime: ...  # noqa: D102  # as in store.CacheEntry
+    @property
+    def expires(self) -> datetime | None: ...  # noqa: D102  # as in store.CacheEntry
+    @property
+    def parameters(self) -> Mapping[str, object] | None: ...  # noqa: D102  # as in store.CacheEntry
+    @property
+    def ref(self) -> ResultRef: ...  # noqa: D102  # as in store.CacheEntry
+    @property
+    def run_id(self) -> str | None: ...  # noqa: D102  # as in store.CacheEntry
+    @property
+    def uses(self) -> int: ...  # noqa: D102  # as in store.CacheEntry
+    @property
+    def pinned(self) -> bool: ...  # noqa: D102  # as in store.CacheEntry
 
 
 class CacheLike(Protocol):

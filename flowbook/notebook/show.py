@@ -135,10 +135,11 @@ class _Picture:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         source = base64.b64encode(self._svg.encode()).decode()
-        words, flow = html.escape(f"flowbook: {self._words}"), html.escape(self._flow)
+        words, flow = html.escape(self._words), html.escape(self._flow)
         return {
-            "text/html": f'<img data-flowbook="picture" data-flow="{flow}" alt="{words}" src="data:image/svg+xml;base64,{source}">',
-            "text/plain": f"flowbook: {self._words}",
+            "text/html": f'<img data-flowbook="picture" data-flow="{flow}" alt="{words}" '
+            f'src="data:image/svg+xml;base64,{source}">',
+            "text/plain": self._words,
         }
 
 
@@ -162,15 +163,13 @@ def summary(run: FlowRun) -> str:
     width = max((len(key) for key in run.graph.specs), default=0)
     for key in run.graph.specs:
         found = run.states[key]
-        count = f" ×{found.n_map_states}" if isinstance(found, Mapped) else ""  # noqa: RUF001  # times
-        said = f"  {found.message}" if found.message and not found.is_pending() or found.is_paused() else ""
+        count = f" ×{found.n_map_states}" if isinstance(found, Mapped) else ""  # times
+        said = f"  {found.message}" if (found.message and not found.is_pending()) or found.is_paused() else ""
         lines.append(f"  {key:<{width}}  {type(found).__name__}{count}{said}")
     return "\n".join(lines)
 
 
-def show_cache(
-    shell: InteractiveShell, store: Store, *, task: str | None, at: str | None, with_widget: bool
-) -> object:
+def show_cache(shell: InteractiveShell, store: Store, *, task: str | None, at: str | None, with_widget: bool) -> object:
     """Open the cache browser; without a front end return the entries as a DataFrame.
 
     Raises:

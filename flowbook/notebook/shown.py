@@ -123,6 +123,9 @@ class Shown:
         if state is None or not state.is_finished():
             msg = f"{source} has no output yet: it is {type(state).__name__ if state is not None else 'Pending'}."
             raise RefusedError(msg)
+        if isinstance(state, Mapped) and not _is_whole(state):
+            msg = f"{source} has no output yet: its children still run."
+            raise RefusedError(msg)
         if isinstance(state, Failed) and what == "output":
             msg = f"{source} has no output: it is {type(state).__name__}. Take an input instead."
             raise RefusedError(msg)
@@ -154,6 +157,10 @@ class Shown:
             return None, (spec.constants or {})[name]
         msg = f"{spec.key} has no input {shorten(name, 80)!r}."
         raise RefusedError(msg)
+
+
+def _is_whole(state: Mapped) -> bool:
+    return len(state.map_states) == state.n_map_states and all(child.is_finished() for child in state.map_states)
 
 
 def _plainly(kind: str, text: str) -> dict[str, Any]:

@@ -239,7 +239,7 @@ def details(of: Inspected) -> Details:
     spec, state = of.graph.specs[_parent(of.graph, of.key)], of.state_of(of.key)
     held = state._result if state is not None else None  # noqa: SLF001  # as it is: `result` would load it
     failure = held if isinstance(state, (Failed, Retrying)) and isinstance(held, BaseException) else None
-    is_done = state is not None and state.is_successful() and not state.is_skipped()
+    is_done = state is not None and state.is_successful() and not state.is_skipped() and _is_over(of.view)
     output = of.preview(state, of.key) if is_done and state is not None else None
     inputs = tuple(_input(binding, of) for binding in spec.bindings if binding.argument is not None)
     return Details(
@@ -265,6 +265,11 @@ def log_views(logs: Sequence[Logged]) -> tuple[LogView, ...]:
     if not left_out:
         return shown
     return (LogView(shown[0].at, "INFO", f"{left_out:,} earlier lines are not shown."), *shown)
+
+
+def _is_over(view: TaskView) -> bool:
+    """Return whether all children, if there are any, came to a good end: their parent is Mapped from the start."""
+    return view.counts is None or view.state in {"Success", "Mapped", "Cached", "Skipped"}
 
 
 def _kind(spec: TaskSpec) -> str:

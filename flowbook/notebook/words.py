@@ -26,11 +26,23 @@ if TYPE_CHECKING:
 
     from flowbook.engine.graph import TaskSpec
 
-__all__ = ["clock", "duration", "error_text", "listed", "note", "parameter_text", "shorten", "trigger_name", "why"]
+__all__ = [
+    "clock",
+    "duration",
+    "error_text",
+    "listed",
+    "message",
+    "note",
+    "parameter_text",
+    "shorten",
+    "trigger_name",
+    "why",
+]
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _NOTE_LENGTH = 200
 _VALUE_LENGTH = 200
+_MESSAGE_LENGTH = 500
 
 
 def duration(seconds: float) -> str:
@@ -97,6 +109,14 @@ def trigger_name(spec: TaskSpec) -> str:
     return getattr(spec.trigger, "__name__", None) or type(spec.trigger).__name__
 
 
+def message(state: State) -> str:
+    """Return the one sentence about a state: its exception for failures that have one, else its own message."""
+    if not isinstance(state, (Failed, Retrying)):
+        return shorten(state.message or "", _MESSAGE_LENGTH)
+    error = state._result  # noqa: SLF001  # as it is: `result` would load what is held elsewhere
+    return error_text(error) if isinstance(error, BaseException) else shorten(state.message or "", _MESSAGE_LENGTH)
+
+
 def note(  # noqa: C901, PLR0911  # a table of states
     spec: TaskSpec, state: State, attempt: int, states: Callable[[str], State | None], now: float
 ) -> str:
@@ -116,7 +136,7 @@ def note(  # noqa: C901, PLR0911  # a table of states
         case TimedOut() if spec.timeout_s is not None:
             return f"took longer than {duration(spec.timeout_s)}"
         case Failed():
-            return _failure(state)
+            return message(state)
         case Cached() if state.stale_code:
             return "code changed since"
         case Skipped():
@@ -185,7 +205,7 @@ def _why_no_retry(spec: TaskSpec, state: Failed, attempt: int) -> list[list[str]
 def _why_retrying(spec: TaskSpec, state: Retrying, attempt: int, now: float) -> list[list[str]]:
     most = spec.retry.max_retries + 1 if spec.retry is not None else attempt
     due = f" It comes at {clock(state.start_time.timestamp(), now)}." if state.start_time is not None else ""
-    failure = _failure(state) or "it failed"
+    failure = message(state) or "it failed"
     return [["Why it retries", f"Attempt {attempt - 1} of {most}: {_sentence(failure)}{due}"]]
 
 
@@ -243,11 +263,6 @@ def _skip_note(spec: TaskSpec, state: Skipped, states: Callable[[str], State | N
     if skipped and spec.skip_on_upstream_skip:
         return f"{listed(skipped)} {'was' if len(skipped) == 1 else 'were'} skipped"
     return state.message or ""
-
-
-def _failure(state: State) -> str:
-    error = state._result  # noqa: SLF001  # as it is: `result` would load what is held elsewhere
-    return error_text(error) if isinstance(error, BaseException) else shorten(state.message or "", _NOTE_LENGTH)
 
 
 def _sentence(text: str) -> str:

@@ -10,7 +10,6 @@ import hashlib
 import mmap
 import os
 import re
-import secrets
 import threading
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -195,7 +194,7 @@ class _TemporaryFile:
 
     def begin(self) -> None:
         _make_folder(self._folder)
-        path = self._folder / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
+        path = self._folder / f"{_TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}"
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
         self._path = path
 

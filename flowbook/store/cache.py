@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import secrets
+import os
 import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from flowbook.store.database import Database
     from flowbook.store.values import Values
 
-__all__ = ["Cache", "CacheEntry", "CacheScope"]
+__all__ = ["NEVER", "Cache", "CacheEntry", "CacheScope"]
 
 _USES_AT_ONCE = 256
 #: Ends no sooner than any moment SQLite's REAL and `datetime` can both hold.
-_NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class CacheEntry:
     flow: str
     task: str
     ref: ResultRef
-    expires: dt.datetime = _NEVER
+    expires: dt.datetime = NEVER
     created: dt.datetime = field(default_factory=now)
     cache_key: str | None = None
     input_hashes: Mapping[str, str] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Cache:
 
     def add(self, entry: CacheEntry) -> CacheEntry:
         """Keep `entry`; returned with its id. Its value must be in this store. Raises StoreError."""
-        kept = replace(entry, id=entry.id or secrets.token_hex(8))
+        kept = replace(entry, id=entry.id or os.urandom(8).hex())
         self._database.write(lambda connection: connection.execute(self._sql["add_entry"], _row(kept)))
         return kept
 
@@ -163,8 +163,8 @@ class Cache:
             flow=flow,
             task=task,
             ref=ResultRef(digest.hex(), size_bytes, self._values),
-            expires=from_stamp(expires) or _NEVER,
-            created=from_stamp(created) or _NEVER,
+            expires=from_stamp(expires) or NEVER,
+            created=from_stamp(created) or NEVER,
             cache_key=cache_key,
             input_hashes=json.loads(input_hashes),
             parameters=json.loads(parameters),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hmac
 import os
-import secrets
 import stat
 from typing import TYPE_CHECKING
 
@@ -79,10 +78,10 @@ def _checked(path: Path) -> bytes:
 def _make(path: Path) -> None:
     """Two processes may do this at once: the first link wins, both read that one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    temporary = path.with_name(f".{path.name}-{os.urandom(8).hex()}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
-        os.write(descriptor, secrets.token_bytes(_KEY_BYTES))
+        os.write(descriptor, os.urandom(_KEY_BYTES))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -5,7 +5,7 @@ For tests, and for runs that leave no trace.
 
 from __future__ import annotations
 
-import secrets
+import os
 
 from flowbook.results.blobs import MemoryBlobs
 from flowbook.store.database import Database
@@ -21,5 +21,5 @@ class MemoryStore(Store):
     """A store of its own that is gone with the process; its `path` is None."""
 
     def __init__(self) -> None:
-        key = secrets.token_bytes(_KEY_BYTES)
+        key = os.urandom(_KEY_BYTES)
         super().__init__(None, Database(None), MemoryBlobs(), Signer(lambda: key))

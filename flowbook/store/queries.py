@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from importlib.resources.abc import Traversable
 
 __all__ = ["migrations", "queries"]
 
@@ -35,5 +35,7 @@ def migrations() -> Mapping[int, str]:
     return MappingProxyType({version: files[version].read_text(encoding="utf-8") for version in sorted(files)})
 
 
-def _folder() -> resources.abc.Traversable:
+def _folder() -> Traversable:
+    from importlib import resources  # noqa: PLC0415  # brings tempfile, random and urllib along
+
     return resources.files("flowbook.store") / "sql"

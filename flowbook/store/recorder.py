@@ -258,6 +258,10 @@ class Recorder:
                 return
             for row in rows:
                 self._write([row])
+        except BaseException:
+            #: Ctrl-C in the middle: nothing of the transaction was kept.
+            self._rows.extendleft(reversed(rows))
+            raise
         else:
             self.trouble = None
 

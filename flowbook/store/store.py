@@ -35,7 +35,7 @@ class Store:
     def __init__(self, path: Path | None, database: Database, blobs: Blobs, signer: Signer) -> None:
         self.path = path
         self._database = database
-        self.values = Values(database, blobs, signer)
+        self.values = Values(database, blobs, signer, reopen_values)
         self.runs = Runs(database, self.values)
         self.cache = Cache(database, self.values)
 

@@ -18,7 +18,7 @@ from flowbook.results.reference import Preview, ResultRef
 from flowbook.store.queries import queries
 
 if TYPE_CHECKING:
-    import sqlite3
+    from collections.abc import Callable
 
     from flowbook.results.blobs import Blobs
     from flowbook.store.database import Database
@@ -59,9 +59,19 @@ class Gone:
 
 
 class Values:
-    """Implements `ResultStore`."""
+    """Implements `ResultStore`.
 
-    def __init__(self, database: Database, blobs: Blobs, signer: Signer) -> None:
+    Args:
+        database: for rows and small values.
+        blobs: for large values.
+        signer: holds the key that pickles are signed with.
+        reopen: finds the values of the store at a path, in the process where a reference to one of them arrived.
+    """
+
+    def __init__(
+        self, database: Database, blobs: Blobs, signer: Signer, reopen: Callable[[str | None], Values]
+    ) -> None:
+        self._reopen = reopen
         self._database = database
         self._blobs = blobs
         self._signer = signer
@@ -160,11 +170,5 @@ class Values:
             raise ResultGoneError(msg, digest=ref.digest)
         return digest, rows[0][1], rows[0][2]
 
-    def insert(self, connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
-        """Insert the rows of prepared values within the caller's transaction."""
-        connection.executemany(self.keep_statement, rows)
-
     def __reduce__(self) -> tuple[object, ...]:
-        from flowbook.store.store import reopen_values  # noqa: PLC0415  # the store is made of this
-
-        return reopen_values, (str(self._database.path.parent) if self._database.path else None,)
+        return self._reopen, (str(self._database.path.parent) if self._database.path else None,)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import functools
 import http.server
-import shutil
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-sync_api = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,13 +18,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 ROOT = Path(__file__).parents[2]
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--no-first-run",
-]
+
+HOSTILE = """
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" onload="window.bad=1">
+<script>window.bad=2</script><foreignObject><b>x</b></foreignObject>
+<rect id="r" onclick="window.bad=3" style="fill:url(http://127.0.0.1/x)" mask="url(#r)"/>
+</svg>
+""".strip()
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -42,14 +39,6 @@ def address() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}/tests/js/harness.html"
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture
@@ -129,7 +118,7 @@ def test_a_patch_changes_the_node_and_the_counts(show: Callable[..., Page]) -> N
     )
 
     page.wait_for_selector(f'{node("publish")}[data-state="Running"]')
-    assert page.locator(f'{node("publish")} text.word').inner_html() == "Running"
+    assert page.locator(f"{node('publish')} text.word").inner_html() == "Running"
     assert page.locator('.count[data-state="Running"] b').inner_text() == "3"
 
 
@@ -244,7 +233,7 @@ def test_the_picture_hides_while_the_panel_lives_even_when_it_is_replaced(show: 
 
     page.evaluate(
         "document.querySelector('.jp-OutputArea-child').outerHTML = "
-        "'<div class=\"jp-OutputArea-child\"><img alt=\"flowbook: delays, run 14, Success\" width=8 height=8></div>'"
+        '\'<div class="jp-OutputArea-child"><img alt="flowbook: delays, run 14, Success" width=8 height=8></div>\''
     )
     page.wait_for_selector(picture, state="hidden")
     page.evaluate("harness.close()")
@@ -307,11 +296,7 @@ def test_a_row_of_the_cache_selects_its_entry(show: Callable[..., Page]) -> None
 def test_a_picture_that_would_act_is_disarmed(show: Callable[..., Page]) -> None:
     page = show("show=running")
 
-    page.evaluate(
-        "harness.model.set('graph', {...harness.model.get('graph'), svg: '<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 9 9\" "
-        "onload=\"window.bad=1\"><script>window.bad=2</script><foreignObject><b>x</b></foreignObject>"
-        "<rect id=\"r\" onclick=\"window.bad=3\" style=\"fill:url(http://127.0.0.1/x)\" mask=\"url(#r)\"/></svg>'})"
-    )
+    page.evaluate("svg => harness.model.set('graph', {...harness.model.get('graph'), svg})", HOSTILE)
 
     page.wait_for_selector(".canvas rect", state="attached")
     left = page.eval_on_selector(".canvas svg", "svg => svg.innerHTML")
@@ -348,3 +333,44 @@ def test_two_views_of_one_panel_do_not_fight(show: Callable[..., Page]) -> None:
     assert second.locator('[data-flowbook="inspector"]').get_attribute("data-task") == "approve"
     assert len({m["view"] for m in sent(page, "inspect")}) == 2
     assert len({m["id"] for m in sent(page, "inspect")}) == 2
+
+
+def test_the_graph_grows_but_never_gets_smaller_than_its_text_can_be_read(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+    out = page.locator('[data-action="zoom-out"]')
+    width = page.locator(".canvas svg").get_attribute("width")
+    assert out.get_attribute("aria-disabled") == "true"
+
+    page.locator('[data-action="zoom-in"]').click()
+
+    assert int(page.locator(".canvas svg").get_attribute("width") or 0) > int(width or 0)
+    assert out.get_attribute("aria-disabled") is None
+    out.click()
+    assert page.locator(".canvas svg").get_attribute("width") == width
+
+
+def test_a_count_shows_only_its_state_until_it_is_clicked_again(show: Callable[..., Page]) -> None:
+    page = show("show=running")
+    retrying = page.locator('.count[data-state="Retrying"]')
+
+    retrying.click()
+
+    page.wait_for_selector(".node.far")
+    bright = page.eval_on_selector_all("g.node:not(.far)", "all => all.map(n => n.dataset.task)")
+    assert bright == ["fetch_rates"]
+    retrying.click()
+    page.wait_for_function("document.querySelectorAll('.node.far').length === 0")
+
+
+def test_rejecting_needs_a_note_and_sends_it(show: Callable[..., Page]) -> None:
+    page = show("show=paused&inspect=approve")
+    page.wait_for_selector('[data-flowbook="inspector"] textarea')
+    reject = page.locator('[data-action="reject"]')
+    assert reject.get_attribute("title") == "Write a note first: it becomes the message of the failure"
+
+    reject.click(force=True)
+    page.locator("textarea").fill("August is missing")
+    page.keyboard.press("Escape")
+    reject.click()
+
+    assert [(m["key"], m["note"]) for m in sent(page, "reject")] == [("approve", "August is missing")]

@@ -430,7 +430,9 @@ class _Drive:
                 return
 
     def step(self):
-        doings = [self.settle] * 3 * bool(self.out) + [self.wake] * bool(self.asleep) + [self.resume] * bool(self.paused)
+        doings = (
+            [self.settle] * 3 * bool(self.out) + [self.wake] * bool(self.asleep) + [self.resume] * bool(self.paused)
+        )
         doings += [self.cancel] if not self.cancelled and (self.out or self.asleep) else []
         if self.end is not None:
             doings = [self.resume]

@@ -105,7 +105,7 @@ export const details = (now, frames) => ({
     ],
     up: ["summarise"],
     down: ["publish"],
-    actions: ["resume", "to-variable"],
+    actions: ["resume", "skip", "reject", "to-variable"],
   },
   "delays_by_carrier[7]": {
     key: "delays_by_carrier[7]",

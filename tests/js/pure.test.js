@@ -16,9 +16,9 @@ import * as states from "../../flowbook/notebook/static/states.js";
 const STATIC = new URL("../../flowbook/notebook/static/", import.meta.url);
 
 test("durations have a unit and few digits", () => {
-  const texts = [0.0031, 0.4, 34.84, 59.96, 171, 3723, 100_000].map(format.duration);
+  const texts = [0.00002, 0.0031, 0.4, 34.84, 59.96, 171, 3723, 100_000].map(format.duration);
 
-  assert.deepEqual(texts, ["3 ms", "0.4 s", "34.8 s", "1:00", "2:51", "1:02:03", "1 d 3 h"]);
+  assert.deepEqual(texts, ["< 1 ms", "3 ms", "0.4 s", "34.8 s", "1:00", "2:51", "1:02:03", "1 d 3 h"]);
 });
 
 test("spans in sentences have one unit", () => {
@@ -129,6 +129,7 @@ test("the head offers what can be done, and says why not", () => {
   assert.deepEqual(offered({ run: null, failed: 0, paused: 0 }), ["run"]);
   assert.deepEqual(offered({ run, failed: 1, paused: 1 }), ["run: Already running; Cancel first", "cancel", "retry", "resume"]);
   assert.deepEqual(offered({ run: { ...run, state: "Paused" }, failed: 0, paused: 1 }), ["cancel", "resume"]);
+  assert.deepEqual(offered({ run: { ...run, state: "Paused", live: "ended", ended: 5 }, failed: 0, paused: 1 }), ["cancel", "resume"]);
   assert.deepEqual(offered({ run: { ...run, state: "Failed", live: "ended", ended: 5 }, failed: 2, paused: 0 }), ["run", "retry"]);
 });
 

@@ -187,3 +187,10 @@ def test_a_hundred_thousand_children_cost_the_same_each() -> None:
 
     assert view.counts == {"Success": 100_000}
     assert took_s < 2.0
+
+
+def test_a_failed_task_tells_its_error_as_its_message() -> None:
+    board = Board(build(task("clean")))
+    board.apply(StateChanged(1, "clean", Failed("Unexpected error", result=ValueError("80 flights have no weather"))))
+
+    assert board.task("clean", 0.0).message == "ValueError: 80 flights have no weather"

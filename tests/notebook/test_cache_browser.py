@@ -205,3 +205,11 @@ def test_it_can_be_closed_twice(values: Values) -> None:
 
     assert isinstance(browser, CacheBrowser)
     assert browser.comm is None
+
+
+def test_a_parameter_of_which_only_a_hash_is_kept_is_told_by_its_beginning(values: Values) -> None:
+    entry = Entry("e1", "clean", NOW, parameters={"origin": "JFK", "frame": {"$hash": "0123456789abcdef"}})
+
+    browser = RecordedBrowser(Cache(entry), values, now=NOW.timestamp)
+
+    assert browser.snapshot["entries"][0]["parameters"] == "origin JFK, frame #01234567"

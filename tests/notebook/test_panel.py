@@ -1,7 +1,6 @@
 import json
 import threading
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from tests.notebook.fakes import ASSETS, FakeRun, RecordedPanel
 @pytest.fixture
 def graph() -> Graph:
     binding = Binding("clean", "report", mapped=False, flattened=False, edge=None)
-    approve = replace(task("approve", "clean", is_manual=True), bindings=(binding,))
+    approve = task("approve", "clean", is_manual=True)._replace(bindings=(binding,))
     return build(task("clean"), approve, task("publish", "approve"), task("each", is_mapped=True))
 
 

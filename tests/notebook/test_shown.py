@@ -117,3 +117,16 @@ def test_a_failed_task_has_no_output_to_take() -> None:
 @pytest.mark.parametrize(("key", "name"), [("clean[3]", "clean_3"), ("2024 sales", "_2024_sales"), ("<>", "value")])
 def test_variables_get_names_that_python_takes(key: str, name: str) -> None:
     assert identifier(key) == name
+
+
+def test_the_output_of_a_mapped_task_is_taken_only_when_all_its_children_are_done() -> None:
+    run = FakeRun(build(task("each", is_mapped=True)))
+    shown = Shown(run)
+    run.go("each", Mapped(n_map_states=2))
+
+    with pytest.raises(RefusedError) as caught:
+        shown.value("each", "output")
+    run.go("each", Mapped(map_states=[Success(result=1), Success(result=2)]))
+
+    assert str(caught.value) == "each has no output yet: its children still run."
+    assert shown.value("each", "output") == [1, 2]

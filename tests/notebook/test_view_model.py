@@ -8,7 +8,7 @@ from flowbook.draw.layout import layout
 from flowbook.draw.svg import NodeView
 from flowbook.engine.events import Logged
 from flowbook.engine.graph import Binding
-from flowbook.engine.state import Failed, Paused, State, Success
+from flowbook.engine.state import Failed, Mapped, Paused, State, Success
 from flowbook.notebook.failure import ErrorView
 from flowbook.notebook.view_model import (
     Inspected,
@@ -42,7 +42,7 @@ def test_the_graph_is_sent_with_its_places_kinds_and_neighbours() -> None:
 
 def test_the_form_is_typed_by_the_defaults() -> None:
     specs = [
-        replace(task(name, is_parameter=True), task=SimpleNamespace(name=name, default=default, required=required))
+        task(name, is_parameter=True)._replace(task=SimpleNamespace(name=name, default=default, required=required))
         for name, default, required in [
             ("origin", "EWR", False),
             ("limit", 3, False),
@@ -126,7 +126,7 @@ def _joined():
         Binding("load", "frame", mapped=False, flattened=False, edge=None),
         Binding("gate", None, mapped=False, flattened=False, edge=None),
     )
-    join = replace(task("join", "load", "gate"), bindings=bindings, constants={"threshold": 15})
+    join = task("join", "load", "gate")._replace(bindings=bindings, constants={"threshold": 15})
     return build(task("load"), task("gate"), join, task("publish", "join"))
 
 
@@ -173,3 +173,14 @@ def test_a_long_log_is_capped_and_says_so() -> None:
     assert len(shown) == 501
     assert shown[0].text == "200 earlier lines are not shown."
     assert (shown[-1].level, shown[-1].text) == ("WARNING", "line 699")
+
+
+def test_a_mapped_task_has_no_output_while_its_children_run() -> None:
+    graph = build(task("each", is_mapped=True))
+    inspected = _inspected("each", graph, {"each": Mapped(n_map_states=2)})
+    going = replace(inspected, view=TaskView("Running", counts={"Running": 1, "Success": 1}, width=2))
+    done = replace(inspected, view=TaskView("Success", counts={"Success": 2}, width=2))
+
+    assert details(going).output is None
+    assert details(done).output is not None
+    assert details(going).why == [["Its children", "1 Running, 1 Success."]]

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import pickle
+import re
+import subprocess
+import sys
+import textwrap
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -176,3 +180,27 @@ def test_no_temporary_file_stays_behind(disk_store: Store) -> None:
 
     assert disk_store.path is not None
     assert list((disk_store.path / "blobs").glob(".tmp*")) == []
+
+
+def test_a_blob_that_cannot_be_written_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("resource")
+    script = textwrap.dedent("""
+        import resource
+        from flowbook.exceptions import StoreError
+        from flowbook.store import open_store
+
+        store = open_store()
+        store.values.put((b"x" * 70_000, "small enough"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+        try:
+            store.values.put((b"x" * 1_000_000,))
+        except StoreError as exc:
+            print(exc)
+    """)
+
+    said = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+
+    assert re.match(
+        r"A tuple of [\d,]+ bytes or more can't be written to the store: File too large\. Free some room", said
+    )
+    assert len([path for path in (tmp_path / "home" / "blobs").rglob("*") if path.is_file()]) == 1

@@ -5,9 +5,10 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** A finished duration: `0.4 s`, `34.8 s`, `2:51`, `1:02:03`, `3 d 4 h`. @param {number} seconds */
+/** A finished duration: `< 1 ms`, `12 ms`, `0.4 s`, `34.8 s`, `2:51`, `1:02:03`, `3 d 4 h`. @param {number} seconds */
 export function duration(seconds) {
   const s = Math.max(0, seconds);
+  if (s < 0.0005) return "< 1 ms";
   if (s < 0.095) return `${Math.round(s * 1000)} ms`;
   if (s < 59.95) return `${s.toFixed(1)} s`;
   return clock(Math.round(s));

@@ -75,7 +75,7 @@ function render({ el, preview, source, tools, ask, signal, rows, isBare = false 
 
   const draw = () => {
     if (!page) {
-      el.replaceChildren(dom.h("pre", { class: "code text", tabindex: 0 }, preview.repr ?? preview.text));
+      el.replaceChildren(dom.h("pre", { class: "code text", tabindex: 0 }, preview.repr || preview.text));
       return;
     }
     // Mere row numbers of a frame that is shown whole say nothing.

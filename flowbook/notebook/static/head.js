@@ -45,8 +45,7 @@ export function progress(counts, isFinished) {
  */
 export function buttons({ run, failed, paused }) {
   const going = isUnderWay(run);
-  const isOpen = run !== null && !run.ended;
-  const isPaused = run?.state === "Paused" && isOpen;
+  const isPaused = run?.state === "Paused";
   const all = [
     { action: "run", label: "Run", why: going ? "Already running; Cancel first" : null, isPrimary: !going && !isPaused, isThere: !isPaused },
     { action: "cancel", label: "Cancel", why: run?.state === "Cancelling" ? "Already being cancelled" : null, isPrimary: false, isThere: going || isPaused },

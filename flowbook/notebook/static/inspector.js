@@ -264,10 +264,8 @@ function render({ el, tools, signal, now, ask }) {
     if (!value) return [dom.h("div", { class: "pad" }, empty(noOutput(details.state)))];
     const [type = "", ...rest] = value.text.split(", ");
     const size = value.size_bytes ? `, ${format.size(value.size_bytes)}` : "";
-    return [
-      dom.h("div", { class: "head" }, dom.h("span", { class: "grow" }, dom.h("b", {}, type), rest.length ? `, ${rest.join(", ")}` : "", size)),
-      frameOf(details, "output", value),
-    ];
+    const head = dom.h("div", { class: "head" }, dom.h("span", { class: "grow" }, dom.h("b", {}, type), rest.length ? `, ${rest.join(", ")}` : "", size));
+    return value.page || value.repr ? [head, frameOf(details, "output", value)] : [head];
   };
 
   /** @param {string} text */

@@ -498,7 +498,8 @@ function mount({ model, el, root, tools, signal }) {
     const field = event.target instanceof HTMLInputElement && event.target.dataset.action === "search" ? event.target : null;
     const control = event.target.closest('g.node, g[role="button"]');
     const key = control?.getAttribute("data-task") ?? null;
-    if (event.key === "Escape") leave(field);
+    if (event.key === "Escape" && !field && event.target.matches("textarea, input")) /** @type {HTMLElement} */ (event.target).blur();
+    else if (event.key === "Escape") leave(field);
     else if (field && event.key === "Enter") find(field.value);
     else if (control && (event.key === "Enter" || event.key === " ")) act(control.getAttribute("data-action") ?? "", key, control);
     else if (control && key && event.key.toLowerCase() === "r") act("resume", key);

@@ -1,1 +1,0 @@
-"""Small things that any layer may use; they know nothing of flows."""

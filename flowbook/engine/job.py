@@ -1,0 +1,67 @@
+"""One task to run, and what it needs to know of the run it is part of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from flowbook._context import Frame
+    from flowbook.engine.graph import TaskSpec
+    from flowbook.engine.ports import OutputCache
+    from flowbook.engine.state import State
+
+__all__ = ["Job", "RunFacts"]
+
+
+class RunFacts(Protocol):
+    """What a task run needs to know of the run it is part of."""
+
+    run_id: str
+    flow_name: str
+    parameters: Mapping[str, object]
+    handlers: tuple[Callable[..., object], ...]
+    frame: Frame | None
+    cache: OutputCache | None
+    interrupted: bool
+
+    def told(self, key: str, state: State) -> None:
+        """Take note of a state on the way."""
+        ...
+
+    def logged(self, key: str, level: int, text: str) -> None:
+        """Take note of a log line or a print."""
+        ...
+
+
+class Job:
+    """One task to run. Slots by hand: one is made for every task.
+
+    Attributes:
+        upstream: states aligned with `spec.bindings`.
+        inputs: values by argument from upstream and constants, or None: take them from `upstream`.
+        index: which child of a mapped task this is.
+        is_start: whether a person asked for it, so that no check holds it back.
+    """
+
+    __slots__ = ("index", "inputs", "is_start", "key", "spec", "state", "upstream")
+
+    def __init__(  # noqa: PLR0913
+        self,
+        spec: TaskSpec,
+        key: str,
+        state: State,
+        upstream: Sequence[State],
+        inputs: dict[str, object] | None = None,
+        index: int | None = None,
+        *,
+        is_start: bool = False,
+    ) -> None:
+        self.spec = spec
+        self.key = key
+        self.state = state
+        self.upstream = upstream
+        self.inputs = inputs
+        self.index = index
+        self.is_start = is_start

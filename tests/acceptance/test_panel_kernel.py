@@ -1,0 +1,111 @@
+"""The panel in a real kernel: what a view says is answered, while a cell runs too."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipykernel
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jupyter_client import BlockingKernelClient
+
+pytestmark = pytest.mark.acceptance
+ROOT = Path(__file__).parents[2]
+SETUP = """
+import threading, time
+from flowbook.engine.state import Paused, Running, Success
+from flowbook.notebook.panel import Panel
+from tests.graphs import build, task
+from tests.notebook.fakes import ASSETS, FakeRun
+run = FakeRun(build(task("approve", is_manual=True)))
+panel = Panel(run, assets=ASSETS)
+print(panel.model_id)
+"""
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[BlockingKernelClient]:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path))
+    manager, client = start_new_kernel(kernel_name="python3", env={**os.environ})
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def _until(
+    client: BlockingKernelClient, is_it: Callable[[dict[str, Any]], bool], timeout_s: float = 20
+) -> dict[str, Any]:
+    end = time.monotonic() + timeout_s
+    while (left := end - time.monotonic()) > 0:
+        message = client.get_iopub_msg(timeout=left)
+        if is_it(message):
+            return message
+    raise TimeoutError
+
+
+def _is_custom(kind: str) -> Callable[[dict[str, Any]], bool]:
+    def is_it(message: dict[str, Any]) -> bool:
+        told = message["content"].get("data") or {}
+        return message["msg_type"] == "comm_msg" and (told.get("content") or {}).get("type") == kind
+
+    return is_it
+
+
+def _say(client: BlockingKernelClient, comm: str, subshell: str | None = None, **content: Any) -> None:
+    data = {"method": "custom", "content": content}
+    message = client.session.msg("comm_msg", {"comm_id": comm, "data": data})
+    if subshell is not None:
+        message["header"]["subshell_id"] = subshell
+    client.shell_channel.send(message)
+
+
+def _open(client: BlockingKernelClient) -> str:
+    client.execute(SETUP)
+    told = _until(client, lambda message: message["msg_type"] in {"stream", "error"})
+    assert told["msg_type"] == "stream", told["content"]
+    _until(client, lambda message: message["content"].get("execution_state") == "idle")
+    return str(told["content"]["text"].strip())
+
+
+def test_a_view_is_answered_and_told_what_changes(client: BlockingKernelClient) -> None:
+    comm = _open(client)
+
+    _say(client, comm, type="hello", id="h1", view="v")
+    ack = _until(client, _is_custom("ack"))
+    snapshot = _until(client, _is_custom("snapshot"))
+    client.execute("run.go('approve', Paused())")
+    patch = _until(client, _is_custom("patch"))
+    _say(client, comm, type="resume", id="c1", view="v", key="approve")
+    resumed = _until(client, _is_custom("ack"))
+
+    assert ack["content"]["data"]["content"]["ok"]
+    assert snapshot["content"]["data"]["content"]["tasks"]["approve"]["state"] == "Pending"
+    assert patch["content"]["data"]["content"]["tasks"]["approve"]["state"] == "Paused"
+    assert resumed["content"]["data"]["content"]["text"] == "approve goes on."
+
+
+@pytest.mark.skipif(int(ipykernel.__version__.split(".")[0]) < 7, reason="ipykernel 6 has no subshells: clicks wait")
+def test_a_click_is_answered_while_a_cell_runs(client: BlockingKernelClient) -> None:
+    comm = _open(client)
+    client.control_channel.send(client.session.msg("create_subshell_request", {}))
+    subshell = client.get_control_msg(timeout=10)["content"]["subshell_id"]
+    _say(client, comm, subshell, type="hello", id="h1", view="v")
+    _until(client, _is_custom("snapshot"))
+    client.execute("run.go('approve', Paused()); gate = threading.Event(); print('runs'); gate.wait(8)")
+    _until(client, lambda message: message["msg_type"] == "stream")
+
+    began = time.monotonic()
+    _say(client, comm, subshell, type="resume", id="c1", view="v", key="approve")
+    ack = _until(client, _is_custom("ack"))
+    took_s = time.monotonic() - began
+
+    assert ack["content"]["data"]["content"]["text"] == "approve goes on."
+    assert took_s < 2.0

@@ -1,0 +1,655 @@
+"""What is done wrong, one row a case, with the whole message: what happened, with the value, and what to do."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+import flowbook
+from flowbook import Edge, Flow, Parameter, Task, flatten, task, triggers, unmapped
+from flowbook.engine.machine import Machine
+from flowbook.engine.state import Failed, Paused, Success
+from flowbook.exceptions import (
+    ContextKeyError,
+    CycleError,
+    DefinitionError,
+    ExecutorError,
+    FlowbookError,
+    ParameterError,
+    RunClaimedError,
+    StartTaskError,
+    TransitionError,
+    UnknownRunError,
+    UnknownTaskError,
+)
+from flowbook.executors import LocalDaskExecutor
+
+HOUR = dt.timedelta(hours=1)
+#: Each function does one thing wrong; its name is the case's. The message is its docstring, its lines joined.
+CASES = []
+
+
+def refused(kind):
+    def keep(function):
+        CASES.append(pytest.param(function, kind, id=function.__name__))
+        return function
+
+    return keep
+
+
+@task
+def add(x, y=1):
+    return x + y
+
+
+@task
+def one():
+    return 1
+
+
+def small():
+    with Flow("small") as flow:
+        one()
+    return flow
+
+
+# Tasks
+
+
+@refused(DefinitionError)
+def run_takes_star_args():
+    """Task 'gather' takes *args, so its inputs have no names. Give it named arguments or **kwargs."""
+
+    @task
+    def gather(*parts):
+        return parts
+
+
+@refused(DefinitionError)
+def run_takes_by_position_only():
+    """Task 'half' takes 'x' by position only; tasks get their inputs by name. Remove the '/'."""
+
+    @task
+    def half(x, /):
+        return x / 2
+
+
+for _name in ("upstream_tasks", "mapped", "task_args", "flow"):
+
+    def _reserved(name=_name):
+        task(eval(f"lambda {name}: 1"), name="odd")
+
+    _reserved.__name__ = f"run_has_an_argument_named_{_name}"
+    _reserved.__doc__ = f"Task 'odd' has an argument {_name!r}, which flowbook uses when a task is called. Rename it."
+    refused(DefinitionError)(_reserved)
+
+
+@refused(DefinitionError)
+def retries_without_a_delay():
+    """Task 'one' has max_retries=3 and no retry_delay. Add retry_delay=timedelta(seconds=10)."""
+    task(one.run, max_retries=3)
+
+
+@refused(DefinitionError)
+def a_delay_without_retries():
+    """Task 'one' has a retry_delay and no max_retries. Add max_retries=3, or remove the delay."""
+    task(one.run, retry_delay=HOUR)
+
+
+@refused(DefinitionError)
+def a_delay_in_the_past():
+    """Task 'one': retry_delay=-1 day, 23:00:00 lies in the past. Give zero or more."""
+    task(one.run, max_retries=1, retry_delay=-HOUR)
+
+
+@refused(DefinitionError)
+def a_delay_that_is_no_time():
+    """Task 'one': retry_delay='10s' is not a time. Write timedelta(seconds=10), or a number of seconds."""
+    task(one.run, max_retries=1, retry_delay="10s")
+
+
+@refused(DefinitionError)
+def retries_that_are_no_number():
+    """Task 'one': max_retries='many' is not a number of attempts. Give 0, 1, 2, ..."""
+    task(one.run, max_retries="many", retry_delay=1)
+
+
+@refused(DefinitionError)
+def fewer_than_no_retries():
+    """Task 'one': max_retries=-1 is not a number of attempts. Give 0, 1, 2, ..."""
+    task(one.run, max_retries=-1, retry_delay=1)
+
+
+@refused(DefinitionError)
+def retry_on_without_retries():
+    """Task 'one' has retry_on and no max_retries. Add max_retries=3 and a retry_delay."""
+    task(one.run, retry_on=OSError)
+
+
+@refused(DefinitionError)
+def retry_on_what_is_no_exception():
+    """Task 'one': retry_on has 'OSError', which is not an exception type. Give types, e.g. TimeoutError."""
+    task(one.run, max_retries=1, retry_delay=1, retry_on=["OSError"])
+
+
+@refused(DefinitionError)
+def a_string_as_tags():
+    """Task 'one': tags='db' is one string. Give a list: tags=['db']."""
+    task(one.run, tags="db")
+
+
+@refused(DefinitionError)
+def a_trigger_that_cannot_be_called():
+    """Task 'one': trigger 'all_failed' can't be called. Give a function."""
+    task(one.run, trigger="all_failed")
+
+
+@refused(DefinitionError)
+def a_handler_that_cannot_be_called():
+    """Task 'one': state handler 'notify' can't be called. Give a function."""
+    task(one.run, state_handlers=["notify"])
+
+
+@refused(DefinitionError)
+def on_failure_that_cannot_be_called():
+    """Task 'one': on_failure 'notify' can't be called. Give a function."""
+    task(one.run, on_failure="notify")
+
+
+@refused(DefinitionError)
+def a_cache_validator_without_a_duration():
+    """Task 'one' has a cache_validator and no cache_for. Add cache_for=timedelta(hours=1)."""
+    task(one.run, cache_validator=flowbook.engine.cache_validators.all_inputs)
+
+
+@refused(DefinitionError)
+def a_cache_duration_that_is_a_number():
+    """Task 'one': cache_for=3600 is not a timedelta. Write timedelta(hours=1)."""
+    task(one.run, cache_for=3600)
+
+
+@refused(DefinitionError)
+def a_cache_validator_that_cannot_be_called():
+    """Task 'one': cache_validator 'all_inputs' can't be called. Give a function."""
+    task(one.run, cache_for=HOUR, cache_validator="all_inputs")
+
+
+@refused(DefinitionError)
+def a_task_made_of_what_is_no_function():
+    """@task needs a function, got 3."""
+    task(3)
+
+
+@refused(DefinitionError)
+def a_copy_with_an_unknown_attribute():
+    """Task 'one' has no attribute 'colour' to change in a copy."""
+    one.copy(colour="red")
+
+
+@refused(DefinitionError)
+def a_copy_with_a_string_as_tags():
+    """Task 'one': tags='db' is one string. Give a list: tags=['db']."""
+    one.copy(tags="db")
+
+
+# Calls
+
+
+@refused(DefinitionError)
+def a_task_called_outside_a_flow():
+    """Task 'one' was called outside a flow. Call it inside `with Flow(...):` or a %%flow cell,
+    or run its function alone with one.run(...)."""
+    one()
+
+
+@refused(DefinitionError)
+def too_many_inputs():
+    """Task 'add' takes 2 inputs by position, got 3. Remove some."""
+    with Flow("f"):
+        add(1, 2, 3)
+
+
+@refused(DefinitionError)
+def an_input_given_twice():
+    """Task 'add' got 'x' twice, by position and by name. Give it once."""
+    with Flow("f"):
+        add(1, x=2)
+
+
+@refused(DefinitionError)
+def an_unknown_input():
+    """Task 'add' has no input 'z'. Its inputs: x, y."""
+    with Flow("f"):
+        add(1, z=2)
+
+
+@refused(DefinitionError)
+def a_missing_input():
+    """Task 'add' needs 'x'. Give a value or a task for it."""
+    with Flow("f"):
+        add()
+
+
+@refused(DefinitionError)
+def an_edge_to_an_argument_that_run_lacks():
+    """Task 'add' has no input 'z'. Its inputs: x, y."""
+    Flow("f").add_edge(one, add, "z")
+
+
+@refused(DefinitionError)
+def two_edges_to_one_argument():
+    """Input 'x' of task 'add' is given twice. Remove one of the two."""
+    flow = Flow("f")
+    flow.add_edge(one, add, "x")
+    flow.add_edge(one.copy(), add, "x")
+
+
+@refused(DefinitionError)
+def an_edge_to_an_argument_that_has_a_value():
+    """Input 'x' of task 'add' is given twice. Remove one of the two."""
+    with Flow("f") as flow:
+        bound = add(1)
+    flow.add_edge(one, bound, "x")
+
+
+@refused(DefinitionError)
+def a_constant_as_upstream():
+    """3 is not a task, so nothing can wait for it. Give a task, or a value for one of the inputs."""
+    with Flow("f"):
+        one(upstream_tasks=[3])
+
+
+@refused(DefinitionError)
+def the_truth_of_a_task():
+    """Task 'one' has no truth value while the flow is written: its result is not there yet.
+    Decide inside a task, or use flowbook.case(...)."""
+    with Flow("f"):
+        if one():
+            pass
+
+
+@refused(DefinitionError)
+def the_length_of_a_task():
+    """Task 'one' has no length while the flow is written: its result is not there yet.
+    Take len() inside a task, or use flowbook.case(...)."""
+    with Flow("f"):
+        len(one())
+
+
+@refused(DefinitionError)
+def iterating_a_task():
+    """Task 'one' can't be iterated while the flow is written: its result is not there yet.
+    Use one.map(...) downstream, or iterate inside a task."""
+    with Flow("f"):
+        list(one())
+
+
+# Flows
+
+
+@refused(CycleError)
+def a_ring_of_tasks():
+    """Tasks wait on each other: one -> add -> one. Remove one of these edges, or split 'one' in two."""
+    with Flow("f") as flow:
+        flow.add_edge(one, add, "x")
+        flow.add_edge(add, one)
+
+
+@refused(CycleError)
+def a_ring_made_outside_the_block():
+    """Tasks wait on each other: one -> add -> one. Remove one of these edges, or split 'one' in two."""
+    flow = Flow("f")
+    flow.add_edge(one, add, "x")
+    flow.add_edge(add, one)
+
+
+@refused(CycleError)
+def a_task_that_waits_for_itself():
+    """Tasks wait on each other: one -> one. Remove one of these edges, or split 'one' in two."""
+    Flow("f").add_edge(one, one)
+
+
+@refused(DefinitionError)
+def a_flow_with_an_empty_name():
+    """Flow name '' is no name. Give a text, e.g. Flow('delays')."""
+    Flow("")
+
+
+@refused(DefinitionError)
+def a_flow_whose_name_is_no_text():
+    """Flow name 3 is no name. Give a text, e.g. Flow('delays')."""
+    Flow(3)
+
+
+@refused(DefinitionError)
+def what_is_no_task_in_a_flow():
+    """3 is not a task. Make one with @task, or by a subclass of Task."""
+    Flow("f").add_task(3)
+
+
+@refused(DefinitionError)
+def a_parameter_with_a_task_upstream():
+    """Parameter 'n' can't have tasks upstream: it is given when the flow is run."""
+    Flow("f").add_edge(one, Parameter("n"))
+
+
+@refused(DefinitionError)
+def two_parameters_of_one_name():
+    """Flow 'f' has a parameter 'n' already. Use that one, or give another name."""
+    Flow("f", tasks=[Parameter("n"), Parameter("n")])
+
+
+@refused(DefinitionError)
+def a_parameter_whose_name_is_no_identifier():
+    """Parameter name 'my key' is not an identifier, so flow.run(my key=...) could not give it. Rename it."""
+    Parameter("my key")
+
+
+@refused(DefinitionError)
+def a_parameter_renamed_in_a_copy():
+    """Parameter 'n' can't be renamed in a copy. Make a new Parameter."""
+    Parameter("n").copy(name="m")
+
+
+@refused(UnknownTaskError)
+def a_reference_task_outside_the_flow():
+    """<Task: add> is not in flow 'small'. Its tasks: one."""
+    small().set_reference_tasks([add])
+
+
+@refused(UnknownTaskError)
+def edges_of_a_task_outside_the_flow():
+    """<Task: add> is not in flow 'small'. Its tasks: one."""
+    small().edges_to(add)
+
+
+@refused(UnknownTaskError)
+def a_key_with_a_slip():
+    """Flow 'small' has no task 'onne'. Did you mean 'one'?"""
+    small().key_of("onne")
+
+
+@refused(UnknownTaskError)
+def a_key_that_is_like_no_other():
+    """Flow 'small' has no task 'xyz'. Its tasks: one."""
+    small().key_of("xyz")
+
+
+@refused(DefinitionError)
+def the_tasks_of_two_flows_mixed():
+    """Task 'one' belongs to flow 'outer', not to 'inner'. Call the task anew inside this flow."""
+    with Flow("outer"):
+        mine = one()
+        add(mine, flow=Flow("inner"))
+
+
+@refused(DefinitionError)
+def a_task_of_a_flow_used_in_another():
+    """Task 'one' belongs to flow 'first', not to 'second'. Call the task anew inside this flow."""
+    with Flow("first"):
+        mine = one()
+    with Flow("second"):
+        add(mine)
+
+
+@refused(DefinitionError)
+def a_flow_run_inside_anothers_block():
+    """Flow 'small' was run inside the block of flow 'outer'. Run it after the block, or call it from inside a task."""
+    inner = small()
+    with Flow("outer"):
+        inner()
+
+
+# Triggers
+
+
+@refused(DefinitionError)
+def a_trigger_without_bounds():
+    """some_failed() has no bound. Give at_least, at_most or both."""
+    triggers.some_failed()
+
+
+@refused(DefinitionError)
+def a_bound_below_zero():
+    """some_successful(at_least=-1): give a count (0, 1, 2, ...) or a fraction from 0.0 to 1.0."""
+    triggers.some_successful(at_least=-1)
+
+
+@refused(DefinitionError)
+def a_fraction_above_one():
+    """some_failed(at_most=1.5): give a count (0, 1, 2, ...) or a fraction from 0.0 to 1.0."""
+    triggers.some_failed(at_most=1.5)
+
+
+@refused(DefinitionError)
+def a_bound_that_is_no_number():
+    """some_failed(at_most='half'): give a count (0, 1, 2, ...) or a fraction from 0.0 to 1.0."""
+    triggers.some_failed(at_most="half")
+
+
+# Runs
+
+
+@refused(ParameterError)
+def a_missing_parameter():
+    """Flow 'f' needs a value for 'n'. Give it: flow.run(n=...), or a default in Parameter."""
+    Flow("f", tasks=[Parameter("n"), Parameter("m", 1)]).run()
+
+
+@refused(ParameterError)
+def an_unknown_parameter():
+    """Flow 'f' has no parameter 'm'. Its parameters: n."""
+    Flow("f", tasks=[Parameter("n", 1)]).run(m=1)
+
+
+@refused(ParameterError)
+def a_parameter_of_a_flow_that_has_none():
+    """Flow 'small' has no parameter 'm'. Its parameters: none."""
+    small().run({"m": 1})
+
+
+@refused(StartTaskError)
+def a_start_task_outside_the_flow():
+    """Can't start at 'add'. Flow 'small' has no task 'add'. Its tasks: one."""
+    small().run(start_tasks=[add])
+
+
+@refused(StartTaskError)
+def a_start_task_whose_input_is_nowhere():
+    """Can't start at 'add': its input 'x' is nowhere. Give the state of 'one' in task_states,
+    or one of 'add' with cached_inputs."""
+    with Flow("f") as flow:
+        bound = add(one())
+    flow.run(start_tasks=[bound])
+
+
+@refused(StartTaskError)
+def a_start_task_that_kept_only_some_of_its_inputs():
+    """Can't start at 'add': its input 'y' is nowhere. Give the state of 'one-2' in task_states,
+    or one of 'add' with cached_inputs."""
+    with Flow("f") as flow:
+        bound = add(one(), one())
+    flow.run(start_tasks=[bound], task_states={bound: Paused(cached_inputs={"x": 1})})
+
+
+@refused(DefinitionError)
+def a_task_state_that_is_none():
+    """task_states holds 3 for 'one', which is not a state. Give e.g. Success(result=...)."""
+    small().run(task_states={"one": 3})
+
+
+@refused(UnknownTaskError)
+def the_state_of_a_task_outside_the_flow():
+    """Flow 'small' has no task 'add'. Its tasks: one."""
+    small().run(task_states={add: Success()})
+
+
+@refused(ExecutorError)
+def an_executor_that_is_none():
+    """'threads' is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."""
+    small().run(executor="threads")
+
+
+@refused(ExecutorError)
+def a_class_where_an_executor_belongs():
+    """<class 'flowbook.executors.local_dask.LocalDaskExecutor'> is a class. Make an executor of it: LocalDaskExecutor()."""
+    small().run(executor=LocalDaskExecutor)
+
+
+@refused(ExecutorError)
+def a_scheduler_that_does_not_exist():
+    """There is no scheduler 'cluster'. Use one of 'threads', 'synchronous'."""
+    LocalDaskExecutor("cluster")
+
+
+@refused(ExecutorError)
+def no_workers():
+    """num_workers=0 is not a number of workers. Give 1 or more, or leave it out."""
+    LocalDaskExecutor(num_workers=0)
+
+
+@refused(ExecutorError)
+def workers_that_are_no_number():
+    """num_workers='two' is not a number of workers. Give 1 or more, or leave it out."""
+    LocalDaskExecutor(num_workers="two")
+
+
+@refused(StartTaskError)
+def resuming_what_is_over():
+    """Nothing waits in run 1 of 'small': it is Success."""
+    flow = small()
+    flow.run(record=True)
+    flow.last_run.resume()
+
+
+@refused(RunClaimedError)
+def resuming_a_task_that_does_not_wait():
+    """one does not wait any more: it is Success."""
+    flow = small()
+    flow.run()
+    flow.last_run.resume("one")
+
+
+@refused(StartTaskError)
+def retrying_what_did_not_fail():
+    """Nothing failed in run 1 of 'small': it is Success."""
+    flow = small()
+    flow.run(record=True)
+    flow.last_run.retry()
+
+
+@refused(UnknownTaskError)
+def the_state_of_a_task_that_a_run_lacks():
+    """Flow 'small' has no task 'twoo'. Its tasks: one."""
+    flow = small()
+    flow.run()
+    flow.last_run["twoo"]
+
+
+@refused(StartTaskError)
+def the_state_of_a_child_that_is_not_there():
+    """'one[3]' has not been split off yet."""
+    flow = small()
+    flow.run()
+    flow.last_run["one[3]"]
+
+
+@refused(ContextKeyError)
+def a_context_key_that_is_not_set():
+    """The context has no 'key'. Run inside `with flowbook.context(key=...)`, or read it with context.get('key', default)."""
+    flowbook.context.key  # noqa: B018
+
+
+@refused(AttributeError)
+def writing_to_the_context():
+    """The context is read-only, 'key' was not set. Use `with flowbook.context(key=...)`."""
+    flowbook.context.key = "abc"
+
+
+@refused(TransitionError)
+def an_event_that_does_not_exist():
+    """No such event: 'go'. Please report this."""
+    Machine(small().compile()).handle("go")
+
+
+@pytest.mark.parametrize(("wrong", "kind"), CASES)
+def test_wrong_use_is_refused_with_what_happened_and_what_to_do(wrong, kind):
+    expected = " ".join(wrong.__doc__.split())
+
+    with pytest.raises(kind) as caught:
+        wrong()
+
+    assert str(caught.value) == expected
+    assert type(caught.value) is kind or not issubclass(kind, FlowbookError)
+
+
+def test_a_run_that_is_not_recorded_is_unknown():
+    with pytest.raises(UnknownRunError) as caught:
+        flowbook.run("nonsense")
+
+    assert "'nonsense'" in str(caught.value)
+
+
+def test_nothing_has_run_when_a_run_is_refused():
+    ran = []
+
+    @task
+    def work(n):
+        ran.append(n)
+
+    with Flow("f") as flow:
+        work(Parameter("n"))
+
+    with pytest.raises(ParameterError):
+        flow.run()
+
+    assert (ran, flow.last_run) == ([], None)
+
+
+def test_a_flow_without_a_name_that_caches_warns():
+    with Flow() as flow:
+        task(lambda: 1, name="load", cache_for=HOUR)()
+
+    with pytest.warns(UserWarning, match="no name") as caught:
+        flow.run()
+
+    assert str(caught[0].message) == (
+        "This flow caches outputs and has no name, so it shares them with other flows without one. "
+        "Give it a name: Flow('...')."
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CycleError("ring", ring=["a", "b"]),
+        UnknownTaskError("no task", key="x"),
+        ContextKeyError("no key", name="x"),
+        ParameterError("missing", names=["x"]),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_come_home_from_elsewhere_with_their_data(error):
+    import pickle  # noqa: PLC0415
+
+    twin = pickle.loads(pickle.dumps(error))
+
+    assert (type(twin), str(twin), twin.details) == (type(error), str(error), error.details)
+    with pytest.raises(AttributeError):
+        twin.nothing  # noqa: B018
+
+
+def test_marks_and_edges_show_what_they_are():
+    shown = [
+        repr(each) for each in (unmapped(1), flatten([2]), Edge(one, add, "x"), Edge(one, add), Failed("x"), Task())
+    ]
+
+    assert shown == [
+        "unmapped(1)",
+        "flatten([2])",
+        "<Edge x: one to add>",
+        "<Edge: one to add>",
+        "<Failed: 'x'>",
+        "<Task: Task>",
+    ]
