@@ -78,6 +78,9 @@ class Parcel:
             stream = out.getvalue()
         return Parcel, (stream, buffers, self.size_bytes, self._label)
 
+    def __sizeof__(self) -> int:
+        return self.size_bytes
+
     def __repr__(self) -> str:
         return f"<Parcel of {self.size_bytes:,} bytes>"
 
