@@ -41,6 +41,8 @@ _COUNT_AGAIN_S = 1.0
 #: How long news may come later than the result.
 _GRACE_S = 2.0
 _CONNECT_S = 10
+#: How long news may be on the way.
+_NEWS_S = 0.1
 
 
 class DaskExecutor(Executor):
@@ -136,9 +138,9 @@ class DaskExecutor(Executor):
             module, _, name = make.rpartition(".")
             make = getattr(importlib.import_module(module), name)
         if make is None:
-            from distributed import LocalCluster as make  # noqa: N813, PLC0415  # heavy
+            from distributed import LocalCluster  # noqa: PLC0415  # heavy
 
-            return make(**{"processes": False, "dashboard_address": None, **self.cluster_kwargs})
+            return LocalCluster(**{"processes": False, "dashboard_address": "127.0.0.1:0", **self.cluster_kwargs})
         return make(**self.cluster_kwargs)
 
     def _report(self, client: Any) -> Any:  # noqa: ANN401
@@ -264,13 +266,18 @@ class DaskSession:
         held: list[_Held] = list(handles)  # type: ignore[arg-type]  # they are ours
         futures = {each.future.key: each.future for each in held}
         try:
-            lists = dict(zip(futures, self._client.gather(list(futures.values())), strict=True))
-        except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                raise
+            lists = dict(zip(futures, self._gather(list(futures.values())), strict=True))
+        except Exception as error:
             msg = f"the cluster no longer gives it ({type(error).__name__}: {error})"
             raise ExecutorError(msg) from error
         return [lists[each.future.key][each.position] for each in held]
+
+    def _gather(self, futures: list[Any]) -> list[Any]:
+        """Return results, straight from the workers where they can be reached: by the scheduler they are copied."""
+        try:
+            return list(self._client.gather(futures, direct=True))
+        except Exception:  # noqa: BLE001  # behind a firewall, or lost: the scheduler knows
+            return list(self._client.gather(futures, direct=False))
 
     def close(self) -> None:
         """End the run's part; values stay where the cluster stays, as long as somebody may ask for them."""
@@ -278,7 +285,6 @@ class DaskSession:
             self._inbox.put(("end", None))
             self._thread.join()
         with contextlib.suppress(Exception):  # a cluster that is gone need not be told
-            self._client.unsubscribe_topic(self._topic)
             self._client.run_on_scheduler(_forget, topic=self._topic)
         self._blobs.clear()
         self._tasks.clear()
@@ -305,6 +311,8 @@ class DaskSession:
                 self._tell(each)
         elif kind == "cancel":
             self._cancel()
+        elif kind == "withdraw":
+            self._withdraw()
         elif kind == "settled":
             self._settled(what)
         elif kind == "late":
@@ -468,6 +476,13 @@ class DaskSession:
         self._is_cancelled = True
         with contextlib.suppress(Exception):  # a worker that does not answer has nothing to stop
             self._client.run(dask_worker.stop, self._topic, on_error="ignore")
+        #: News of what began before may still be on the way.
+        timer = threading.Timer(_NEWS_S, self._inbox.put, [("withdraw", None)])
+        timer.daemon = True
+        timer.start()
+
+    def _withdraw(self) -> None:
+        """Take back what has not begun and won't: it may wait for a resource or a worker for ever."""
         idle = {id(task): task for task in self._tasks.values() if not task.begun}
         self._client.cancel([task.future for task in idle.values()], force=True)
 
@@ -485,11 +500,9 @@ class _Do:
 
 
 def _forget(dask_scheduler: Any, topic: str) -> None:  # noqa: ANN401
-    """Drop what the scheduler keeps of the run's events."""
-    broker = getattr(dask_scheduler, "_broker", None)
-    topics = getattr(broker, "_topics", None)
-    if topics is not None:
-        topics.pop(topic, None)
+    """Drop what the scheduler keeps of the run's events, the subscription included: to end that from afar keeps a rest."""
+    topics = getattr(getattr(dask_scheduler, "_broker", None), "_topics", {})
+    topics.pop(topic, None)
 
 
 def _close(client: Any) -> None:  # noqa: ANN401

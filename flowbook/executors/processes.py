@@ -85,7 +85,8 @@ class Processes:
 
     def __init__(self, count: int) -> None:
         if getattr(multiprocessing.process.current_process(), "_inheriting", False):
-            raise ExecutorError(_GUARD)
+            #: This process is a worker to be, which runs the script again: it must end here, whoever catches errors.
+            raise SystemExit(_GUARD)
         self._count = count
         self._queue = CallQueue()
         self._workers: list[_Worker] = []

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import io
 import itertools
+import operator
 import os
 import pickle
 from types import FunctionType
-from typing import Any
+from typing import Any, SupportsIndex
 
 from flowbook.results.serializer import pickle_to, unpicklable
 from flowbook.results.user_code import is_user_module
@@ -70,12 +71,15 @@ class Parcel:
             self._value = pickle.loads(self._stream, buffers=self._buffers)  # noqa: S301  # the run's own workers sent it
         return self._value
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[object, ...]:
         stream, buffers = self._stream, self._buffers
         if stream is None:
             out = io.BytesIO()
             buffers = _pickle(self._value, out)
             stream = out.getvalue()
+        if operator.index(protocol) < pickle.HIGHEST_PROTOCOL:
+            #: Dask's scheduler speaks an older one, which has no buffers.
+            buffers = [bytearray(buffer) for buffer in buffers]
         return Parcel, (stream, buffers, self.size_bytes, self._label)
 
     def __sizeof__(self) -> int:
