@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["HeldRef", "HeldValues", "ManyRef", "held"]
 
+#: A value up to here stays here once it was fetched (a recorded run fetches each): its task is not run again when the
+#: worker that held it goes away.
+_HERE_BYTES = 4_000_000
+
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class HeldRef(ResultRef):
@@ -77,6 +81,9 @@ class HeldValues:
         except ExecutorError as error:
             raise _gone(ref, str(error)) from error
         assert isinstance(parcel, Parcel)  # noqa: S101  # as the engine's own body gave it
+        if ref.size_bytes <= _HERE_BYTES:
+            object.__setattr__(ref, "handle", parcel)
+            self._refs.discard(ref)
         return parcel
 
     def load(self, ref: ResultRef) -> Any:  # noqa: ANN401  # what a user's task returned

@@ -108,7 +108,7 @@ class CallQueue:
             return 1
         each = max(total, 1e-6) / count
         by_share = max(self._waiting[group] // (_SHARES * max(slots, 1)), int(_CRUMB_S / each))
-        return max(1, min(int(BATCH_S / each), by_share, _LARGEST))
+        return max(1, min(round(BATCH_S / each), by_share, _LARGEST))
 
 
 class Batch:
