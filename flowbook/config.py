@@ -19,10 +19,14 @@ _GB = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is kept: `value_bytes` of one output, `total_bytes` of the store's folder."""
+    """How much is kept: `value_bytes` of one output, `total_bytes` of the store's folder.
+
+    `gathered_bytes` of a run's values move to the driver before a temporary cluster closes.
+    """
 
     value_bytes: int = _GB
     total_bytes: int = 20 * _GB
+    gathered_bytes: int = _GB
 
 
 def home() -> Path:
@@ -58,7 +62,9 @@ def project(folder: Path | None = None) -> str:
 
 
 def limits() -> Limits:
-    """Return the limits of what is kept: `FLOWBOOK_MAX_VALUE_BYTES` and `FLOWBOOK_MAX_TOTAL_BYTES`, else 1 and 20 GB.
+    """Return the limits of what is kept, by `FLOWBOOK_MAX_VALUE_BYTES` (else 1 GB), `FLOWBOOK_MAX_TOTAL_BYTES` (20 GB).
+
+    `FLOWBOOK_MAX_GATHER_BYTES` (else 1 GB) limits what comes home from a temporary cluster.
 
     Raises:
         InfrastructureError: if one of them is not a positive whole number.
@@ -67,6 +73,7 @@ def limits() -> Limits:
     return Limits(
         value_bytes=_positive("FLOWBOOK_MAX_VALUE_BYTES", usual.value_bytes),
         total_bytes=_positive("FLOWBOOK_MAX_TOTAL_BYTES", usual.total_bytes),
+        gathered_bytes=_positive("FLOWBOOK_MAX_GATHER_BYTES", usual.gathered_bytes),
     )
 
 

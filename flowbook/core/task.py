@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import math
 from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 from flowbook.core import checks
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FunctionTask", "Task", "task"]
 
+#: Begins a tag that says what a worker of a Dask cluster must have.
+_RESOURCE = "dask-resource:"
 _MANY_SECONDS = dt.timedelta(0)
 
 
@@ -278,6 +281,7 @@ class Task:
             handlers=self._all_handlers(),
             log_stdout=self.log_stdout,
             keep=self.keep,
+            resources=_resources(self.name, self.tags) if self.tags else (),
         )
 
     _is_parameter = False
@@ -482,7 +486,26 @@ def _tags(name: str, tags: Iterable[str] | None) -> frozenset[str]:
     if isinstance(tags, str):
         msg = f"Task {name!r}: tags={tags!r} is one string. Give a list: tags=[{tags!r}]."
         raise DefinitionError(msg, task=name, tags=tags)
-    return frozenset(tags or ())
+    found = frozenset(tags or ())
+    if found:
+        _resources(name, found)  # says at once what is wrong with them
+    return found
+
+
+def _resources(name: str, tags: frozenset[str]) -> tuple[tuple[str, float], ...]:
+    """Return what the tags `dask-resource:NAME=N` ask for."""
+    found = []
+    for tag in sorted(tags):
+        if tag.startswith(_RESOURCE):
+            resource, _, count = tag.removeprefix(_RESOURCE).partition("=")
+            try:
+                found.append((resource.strip(), float(count)))
+            except ValueError:
+                found.append(("", 0.0))
+            if not found[-1][0] or not 0 < found[-1][1] < math.inf:
+                msg = f"Task {name!r}: tag {tag!r} names no resource. Write e.g. {_RESOURCE}GPU=1."
+                raise DefinitionError(msg, task=name, tag=tag)
+    return tuple(found)
 
 
 def _retries(

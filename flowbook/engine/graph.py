@@ -107,6 +107,8 @@ class TaskSpec(NamedTuple):
     files: FilePolicy | None = None
     #: Labels; limits on how many run at once go by them.
     tags: frozenset[str] = frozenset()
+    #: What a worker of a cluster must have, by name.
+    resources: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

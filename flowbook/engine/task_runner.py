@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextvars
 import itertools
-import logging
 import threading
 import time
 from types import CoroutineType
@@ -50,24 +49,42 @@ if TYPE_CHECKING:
     from flowbook._context import Frame
     from flowbook.engine.ports import OutputCache
 
-__all__ = ["TaskRunner", "call_handlers", "change_state", "is_in_user_code", "run_task"]
+__all__ = [
+    "TaskRunner",
+    "begin_task",
+    "call_handlers",
+    "call_task",
+    "change_state",
+    "is_in_user_code",
+    "run_task",
+    "settle_task",
+]
+
+#: As in `logging`, which is not loaded for this.
+_WARNING = 30
 
 
 def run_task(job: Job, run: RunFacts) -> State:
     """Run `job`, tell `run` the states on the way, return the one it comes to rest in (told as well)."""
+    ended = begin_task(job, run)
+    return ended if ended is not None else _attempt(job, run, job.inputs or {})
+
+
+def begin_task(job: Job, run: RunFacts, inputs_of: Callable[[Job], dict[str, object]] | None = None) -> State | None:
+    """Steps 1 to 9: return the state in which the run ends there, or None with `job.inputs` set: it is to be called."""
     usual = _is_usual(job.upstream)
     held = _held_back(job, usual=usual)
     if held is not None:
         return held if held is job.state else change_state(job, run, job.state, held)
     try:
-        inputs = _inputs(job)
+        inputs = job.inputs = (inputs_of or _inputs)(job)
     except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
         return change_state(job, run, job.state, steps.state_of_error(error))
     if not job.is_start:
         early = _before_running(job, run, inputs, usual=usual)
         if early is not None:
             return change_state(job, run, job.state, early)
-    return _attempt(job, run, inputs)
+    return None
 
 
 def _is_usual(upstream: Sequence[State]) -> bool:
@@ -148,7 +165,7 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
         return running
     loops = itertools.count(1)
     while True:
-        state = _call(job, run, inputs, frame, attempt)
+        state = call_task(job, run, inputs, frame, attempt)
         if not state.is_looped():
             break
         frame.loop_count = next(loops) + 1
@@ -161,7 +178,7 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
             break
     if job.spec.files is not None and type(state) is Success:
         state = written_state(job.spec.files, inputs, frame, state)
-    return _settle(job, run, running, state, inputs, attempt)
+    return settle_task(job, run, running, state, inputs, attempt)
 
 
 def _run_name(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame) -> str:
@@ -170,11 +187,11 @@ def _run_name(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFra
     try:
         return fill(job.spec.run_name or job.key, inputs, frame)
     except BaseException as error:  # noqa: BLE001  # a function of the user's
-        run.logged(job.key, logging.WARNING, f"task_run_name: {type(error).__name__}: {safe_str(error)}")
+        run.logged(job.key, _WARNING, f"task_run_name: {type(error).__name__}: {safe_str(error)}")
         return job.key
 
 
-def _call(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame, attempt: int) -> State:
+def call_task(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame, attempt: int) -> State:
     """The border: user code runs in here, and nothing it raises gets out."""
     frame.parent = run.frame if run.frame is not None else current_frame()
     token = enter_frame(frame)
@@ -243,15 +260,16 @@ def _finish(coroutine: CoroutineType[object, object, object]) -> object:
 def is_in_user_code(frame: FrameType | None) -> bool:
     """Return whether `frame` was called from inside the border, so that an exception raised there becomes a state."""
     while frame is not None:
-        if frame.f_code is _call.__code__:
+        if frame.f_code is call_task.__code__:
             return True
         frame = frame.f_back
     return False
 
 
-def _settle(  # noqa: PLR0913  # the steps share all of these
+def settle_task(  # noqa: PLR0913  # the steps share all of these
     job: Job, run: RunFacts, running: State, state: State, inputs: dict[str, object], attempt: int
 ) -> State:
+    """Steps 11 to 13: from what came of the call to the state in which the task rests."""
     spec = job.spec
     if isinstance(state, Scheduled):
         state.cached_inputs = inputs
