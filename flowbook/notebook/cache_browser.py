@@ -109,8 +109,8 @@ class CacheBrowser(anywidget.AnyWidget):
         super().close()
 
     def _heard(self, _widget: object, content: object, _buffers: object) -> None:
+        self._outbox.hello()  # as in the panel: the newest message says where answers get through
         if isinstance(content, dict) and content.get("type") == "hello":
-            self._outbox.hello()
             self._outbox.post({"type": "ack", "id": content.get("id"), "ok": True, "text": ""})
             self._worker.call(self._refresh)
             return
@@ -194,6 +194,7 @@ class CacheBrowser(anywidget.AnyWidget):
                 "tasks": _distinct(entry.task for entry in everything),
                 "types": _distinct(self._type(entry) for entry in everything[-MOST_ENTRIES:]),
             },
+            "filter": dict(self._filter),
             "selected": selected.id if selected is not None else None,
             "page": (noted or {}).get("page"),
             "preview": noted,

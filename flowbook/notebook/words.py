@@ -129,8 +129,7 @@ def note(  # noqa: C901, PLR0911, PLR0913  # a table of states
 ) -> str:
     """Return the third line of a node; empty where there is nothing to say.
 
-    Args:
-        has_run: whether the function ran in this run, for a Cached output that may as well come from an earlier one.
+    `has_run` tells a Cached output that this run made, and kept, from one of an earlier run that served.
     """
     most = spec.retry.max_retries + 1 if spec.retry is not None else 1
     match state:
@@ -148,12 +147,8 @@ def note(  # noqa: C901, PLR0911, PLR0913  # a table of states
             return f"took longer than {duration(spec.timeout_s)}"
         case Failed():
             return message(state)
-        case Cached() if state.stale_code:
-            return "code changed since"
-        case Cached() if has_run:
-            return f"kept {_until(state, now)}"
-        case Cached() if state.created is not None or state.entry is not None:
-            return "served from the cache"
+        case Cached():
+            return _cached_note(state, now, has_run=has_run)
         case Skipped():
             return _skip_note(spec, state, states)
         case Running() if attempt > 1:
@@ -238,6 +233,14 @@ def _why_cached(state: Cached, now: float) -> list[list[str]]:
     if state.stale_code:
         lines.append(["Mind", "Its code has changed since that output was made."])
     return lines
+
+
+def _cached_note(state: Cached, now: float, *, has_run: bool) -> str:
+    if state.stale_code:
+        return "code changed since"
+    if has_run:
+        return f"kept {_until(state, now)}"
+    return "served from the cache" if state.created is not None or state.entry is not None else ""
 
 
 def _until(state: Cached, now: float) -> str:

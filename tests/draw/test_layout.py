@@ -158,6 +158,39 @@ def test_a_flow_without_tasks_has_an_empty_layout(make_graph: MakeGraph) -> None
     assert layout(make_graph()).boxes == {}
 
 
+@pytest.mark.parametrize("count", [30, 300, 1000])
+def test_many_siblings_are_wrapped_into_lines_of_a_sensible_shape(
+    make_graph: MakeGraph, make_task: MakeTask, count: int
+) -> None:
+    names = [f"t{i}" for i in range(count)]
+    graph = make_graph(make_task("first"), *(make_task(name, "first") for name in names), make_task("last", *names))
+
+    began = os.times()
+    drawn = layout(graph)
+    ended = os.times()
+
+    assert sum(ended[:4]) - sum(began[:4]) < 0.5
+    assert 0.5 < drawn.width / drawn.height < 8
+    assert drawn.width < 6000
+    assert drawn.boxes["first"].row == 0
+    assert drawn.boxes["last"].y > max(drawn.boxes[name].y for name in names)
+    places = {(box.x, box.y) for box in drawn.boxes.values()}
+    assert len(places) == count + 2
+
+
+@pytest.mark.parametrize("programs", [None, ()], ids=["graphviz", "own"])
+def test_no_edge_runs_through_a_node_of_a_wrapped_row(
+    make_graph: MakeGraph, make_task: MakeTask, programs: tuple[str, ...] | None
+) -> None:
+    names = [f"t{i}" for i in range(30)]
+    below = [make_task(f"u{i}", f"t{3 * i}", "first") for i in range(10)]
+    graph = make_graph(make_task("first"), *(make_task(name, "first") for name in names), *below)
+
+    drawn = layout(graph, programs=programs)
+
+    assert _hits(drawn) == []
+
+
 def test_a_thousand_tasks_are_laid_out_in_half_a_second(make_graph: MakeGraph, make_task: MakeTask) -> None:
     wide = 20
     specs = [make_task(f"t{i}", *(f"t{i - back}" for back in (wide, wide + 1) if i > wide)) for i in range(1000)]

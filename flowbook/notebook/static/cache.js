@@ -8,7 +8,7 @@
 /** @typedef {import("./frame.js").Page} Page */
 /** @typedef {import("./frame.js").Preview} Preview */
 /** @typedef {{id: string, flow: string, task: string, parameters: string, size_bytes: number, size: string, uses: number, created: number, expires: number | null, valid: boolean, type: string, run: string}} Entry */
-/** @typedef {{version: number, at: number, now: number, first: number, entries: Entry[], filters: {flows: string[], tasks: string[], types: string[]}, selected: string | null, page: Page | null, preview?: Preview | null}} Snapshot */
+/** @typedef {{version: number, at: number, now: number, first: number, entries: Entry[], filters: {flows: string[], tasks: string[], types: string[]}, selected: string | null, filter?: Record<string, string>, page: Page | null, preview?: Preview | null}} Snapshot */
 /** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js"), wire: typeof import("./wire.js"), frame: typeof import("./frame.js"), axis: typeof import("./axis.js"), host: typeof import("./host.js")}} Tools */
 /** @typedef {"task" | "parameters" | "size" | "uses"} Order */
 
@@ -167,6 +167,12 @@ function render({ model, el, root, tools, signal }) {
     drawRows();
     drawTimes();
     drawEntry();
+  };
+
+  /** What the kernel began with; afterwards the fields are the person's. */
+  const beginFilters = () => {
+    Object.assign(filter, snapshot.filter);
+    for (const field of [parts.flow, parts.task, parts.kind, parts.parameters]) field.value = filter[/** @type {keyof typeof filter} */ (field.name)];
   };
 
   const drawFilters = () => {
@@ -441,6 +447,7 @@ function render({ model, el, root, tools, signal }) {
   if (isConnected(model, el)) link.hello();
   else link.setStatus("saved");
   draw();
+  beginFilters();
 }
 
 export default { render };
@@ -451,6 +458,7 @@ function build(root, { dom }) {
   const task = dom.h("select", { name: "task", "data-action": "filter-task", "aria-label": "Task" });
   const kind = dom.h("select", { name: "kind", "data-action": "filter-type", "aria-label": "Type" });
   const parameters = dom.h("input", {
+    name: "parameters",
     "data-action": "filter-parameters",
     class: "filter",
     placeholder: "parameters, e.g. origin=JFK",

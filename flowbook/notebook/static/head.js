@@ -14,6 +14,9 @@ export const STATUS = {
   unavailable: ["Unavailable", "The kernel is gone; what is shown is the last that it told"],
 };
 
+/** Waiting is told once it is more than a glance. */
+const WAITING_LEAST_S = 10;
+
 /** Whether the run has work of its own to do. @param {Run | null} run */
 export const isUnderWay = (run) => run !== null && run.live === "live" && !run.ended && run.state !== "Paused";
 
@@ -135,7 +138,11 @@ function render({ el, tools }) {
     const waits = waitsSince(run, needs);
     const elapsed = run?.started ? format.clock((waits ?? run.ended ?? now) - run.started) : null;
     const expected =
-      waits !== null ? ` and ${format.span(now - waits)} of waiting` : run?.expected_s && !run.ended ? ` of about ${format.clock(run.expected_s)}` : "";
+      waits !== null && now - waits >= WAITING_LEAST_S
+        ? ` and ${format.span(now - waits)} of waiting`
+        : run?.expected_s && !run.ended
+          ? ` of about ${format.clock(run.expected_s)}`
+          : "";
     const text = elapsed ? [`${format.thousands(n)}`, ` of ${format.plural(total, "task")}, `, elapsed, expected] : ["", format.plural(total, "task"), "", ""];
     if (done.textContent !== text.join("")) done.replaceChildren(dom.h("b", {}, text[0]), text[1] ?? "", dom.h("b", {}, text[2]), text[3] ?? "");
     dom.set(bar, { "aria-label": found.map(([state, k]) => `${k} ${state}`).join(", ") });
