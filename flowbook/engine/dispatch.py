@@ -15,6 +15,7 @@ from flowbook import config
 from flowbook._context import current_frame
 from flowbook.engine import steps
 from flowbook.engine.cache_validators import needs_inputs
+from flowbook.engine.frames import TaskFrame
 from flowbook.engine.held import HeldRef, HeldValues, ManyRef, held
 from flowbook.engine.job import Job
 from flowbook.engine.machine import CancelAsked, Settled
@@ -30,8 +31,8 @@ from flowbook.engine.remote import (
     read,
     run_remotely,
 )
-from flowbook.engine.state import Crashed, Running, State
-from flowbook.engine.task_runner import begin_task, call_handlers, change_state, run_task, settle_task
+from flowbook.engine.state import Crashed, Looped, Running, State
+from flowbook.engine.task_runner import begin_task, begun_state, call_handlers, change_state, run_task, settle_task
 from flowbook.exceptions import ExecutorError, FlowbookError
 from flowbook.executors.base import Blob, Call, Report
 from flowbook.results.parcel import Parcel
@@ -104,9 +105,9 @@ class DispatchedRun(Protocol):
 class _Sent:
     """A call that was handed over."""
 
-    __slots__ = ("attempt", "has_begun", "inputs", "job", "loop_count", "loop_result", "running")
+    __slots__ = ("attempt", "has_begun", "inputs", "job", "loop_count", "loop_result", "run_name", "running")
 
-    def __init__(self, job: Job, running: State, attempt: int) -> None:
+    def __init__(self, job: Job, running: State, attempt: int, run_name: str | None = None) -> None:
         self.job = job
         self.inputs = job.inputs or {}
         self.running = running
@@ -114,6 +115,7 @@ class _Sent:
         self.has_begun = False
         self.loop_count = 1
         self.loop_result: object = None
+        self.run_name = run_name
 
 
 class Dispatch:
@@ -203,6 +205,8 @@ class Dispatch:
         state = self._state(report)
         if state.is_looped():
             result = state._result  # noqa: SLF001  # reading `result` would load it
+            if isinstance(state, Looped):
+                state.loop_count = sent.loop_count
             state = change_state(job, runner, sent.running, state)
             if state.is_looped():
                 sent.loop_count += 1
@@ -246,8 +250,10 @@ class Dispatch:
         runner = self._runner
         rested = begin_task(job, runner, _inputs)
         if rested is None:
-            running = self._running(job)
-            sent = _Sent(job, running, steps.attempt_number(job.state))
+            attempt = steps.attempt_number(job.state)
+            frame = TaskFrame(runner, job, attempt)
+            running = self._running(job, frame)
+            sent = _Sent(job, running, attempt, frame.run_name)
             call = self._call(sent) if type(running) is Running else None
             if call is not None:
                 calls.append(call)
@@ -256,9 +262,10 @@ class Dispatch:
             rested = running
         runner.handle(Settled(job.key, rested))
 
-    def _running(self, job: Job) -> State:
+    def _running(self, job: Job, frame: TaskFrame) -> State:
+        begun = begun_state(job, self._runner, job.inputs or {}, frame)
         handlers = (*job.spec.handlers, *self._runner.handlers)
-        return call_handlers(handlers, job.spec.task, job.state, Running()) if handlers else Running()
+        return call_handlers(handlers, job.spec.task, job.state, begun) if handlers else begun
 
     def _send(self, sent: _Sent) -> None:
         call = self._call(sent)
@@ -291,6 +298,7 @@ class Dispatch:
             job.is_start,
             sent.loop_count,
             packing.item(sent.loop_result),
+            sent.run_name,
             {name: packing.item(value) for name, value in sent.inputs.items()},
         )
         return Call(
@@ -362,7 +370,7 @@ class _Packing:
 
 
 def _inputs(job: Job) -> dict[str, object]:
-    """Step 6, as `task_runner` does it, but values that workers hold are not loaded, unless the cache must see them."""
+    """Step 6, as `task_runner` does it, but values that workers hold are not loaded, unless the driver must see them."""
     spec, kept = job.spec, job.state.cached_inputs or {}
     inputs = job.inputs
     if inputs is None:
@@ -371,7 +379,11 @@ def _inputs(job: Job) -> dict[str, object]:
             if binding.argument is not None and binding.argument not in kept:
                 inputs[binding.argument] = held(up)
     inputs.update(kept)
-    must_load = spec.cache is not None and needs_inputs(spec.cache.validator)
+    must_load = (
+        spec.files is not None
+        or spec.run_name is not None
+        or (spec.cache is not None and needs_inputs(spec.cache.validator))
+    )
     for name, value in inputs.items():
         if isinstance(value, ResultRef) and (must_load or not isinstance(value, HeldRef)):
             inputs[name] = value.load()

@@ -101,14 +101,14 @@ class TaskSpec(NamedTuple):
     log_stdout: bool = False
     #: Whether the value may be stored, as an output or as another task's input.
     keep: bool = True
+    #: What a worker of a cluster must have, by name.
+    resources: tuple[tuple[str, float], ...] = ()
     #: What a run of it is called: text with placeholders, or a function.
     run_name: str | Callable[..., str] | None = None
     #: Where its output is written as a file, if anywhere.
     files: FilePolicy | None = None
     #: Labels; limits on how many run at once go by them.
     tags: frozenset[str] = frozenset()
-    #: What a worker of a cluster must have, by name.
-    resources: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook._context import Frame
 from flowbook.engine import steps
+from flowbook.engine.files import written_state
 from flowbook.engine.frames import TaskFrame
 from flowbook.engine.job import Job
-from flowbook.engine.state import Pending, RemoteError, State
+from flowbook.engine.state import Pending, RemoteError, State, Success
 from flowbook.engine.task_runner import call_task
 from flowbook.executors.base import Answer
 from flowbook.results.parcel import Parcel
@@ -72,6 +73,7 @@ class Code(NamedTuple):
                 retry=None,
                 cache=None,
                 handlers=(),
+                run_name=None,
             )
         )
 
@@ -96,6 +98,7 @@ class Work(NamedTuple):
     is_start: bool
     loop_count: int
     loop_result: object
+    run_name: str | None
     inputs: dict[str, object]
 
 
@@ -149,8 +152,12 @@ def _attempt(work: Work, blobs: Mapping[str, Any], held: Sequence[Any], report: 
     frame = TaskFrame(facts, job, work.attempt)
     frame.loop_count = work.loop_count
     frame.loop_result = _open(work.loop_result, blobs, held)
+    frame.run_name = work.run_name
     report("running", time.time())
-    return call_task(job, facts, inputs, frame, work.attempt)
+    state = call_task(job, facts, inputs, frame, work.attempt)
+    if spec.files is not None and type(state) is Success:
+        state = written_state(spec.files, inputs, frame, state)
+    return state
 
 
 def _open(item: object, blobs: Mapping[str, Any], held: Sequence[Any]) -> object:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TaskRunner",
     "begin_task",
+    "begun_state",
     "call_handlers",
     "call_task",
     "change_state",
@@ -156,11 +157,7 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
     before = job.state
     attempt = steps.attempt_number(before)
     frame = TaskFrame(run, job, attempt)
-    begun = Running()
-    if job.spec.run_name is not None:
-        frame.run_name = _run_name(job, run, inputs, frame)
-        begun.context = {"task_run_name": frame.run_name}
-    running = change_state(job, run, before, begun)
+    running = change_state(job, run, before, begun_state(job, run, inputs, frame))
     if type(running) is not Running:
         return running
     loops = itertools.count(1)
@@ -179,6 +176,15 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
     if job.spec.files is not None and type(state) is Success:
         state = written_state(job.spec.files, inputs, frame, state)
     return settle_task(job, run, running, state, inputs, attempt)
+
+
+def begun_state(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame) -> State:
+    """Return Running, with the run's own name where it has one."""
+    begun = Running()
+    if job.spec.run_name is not None:
+        frame.run_name = _run_name(job, run, inputs, frame)
+        begun.context = {"task_run_name": frame.run_name}
+    return begun
 
 
 def _run_name(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame) -> str:

@@ -507,7 +507,7 @@ def a_class_where_an_executor_belongs():
 
 @refused(ExecutorError)
 def a_scheduler_that_does_not_exist():
-    """There is no scheduler 'cluster'. Use one of 'threads', 'synchronous'."""
+    """There is no scheduler 'cluster'. Use one of 'threads', 'processes', 'synchronous', or a Dask get."""
     LocalDaskExecutor("cluster")
 
 
