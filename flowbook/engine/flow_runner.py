@@ -28,6 +28,7 @@ from flowbook.engine.machine import (
     Instruction,
     Machine,
     ResumeAsked,
+    RetryAsked,
     Settled,
     Submit,
     Tell,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from flowbook._context import Frame
     from flowbook.engine.events import Event, EventSink
     from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.limits import Limits
     from flowbook.engine.ports import OutputCache
     from flowbook.executors.base import Executor
 
@@ -64,6 +66,7 @@ class RunOptions:
         resumed: keys that need not wait for a person any more, in their turn.
         handlers: called for the flow and for every task, after their own.
         first_seq: number of the first event, so that a later epoch goes on counting.
+        limits: how many tasks run at once; None: as many as the executor runs.
     """
 
     run_id: str
@@ -79,6 +82,7 @@ class RunOptions:
     cache: OutputCache | None = None
     frame: Frame | None = None
     first_seq: int = 1
+    limits: Limits | None = None
 
 
 class _MapPlan:
@@ -111,7 +115,7 @@ class FlowRunner:
         self._options = options
         self._sinks: tuple[EventSink, ...] = options.sinks
         self._seq = itertools.count(options.first_seq)
-        self._machine = Machine(graph, options.states, options.start)
+        self._machine = Machine(graph, options.states, options.start, options.limits)
         self._start = frozenset((*options.start, *options.resumed))
         self._plans: dict[str, _MapPlan] = {}
         self._lists: dict[str, list[object]] = {}
@@ -150,6 +154,20 @@ class FlowRunner:
             self._start |= {each for key in keys for each in (key, *self._children_of(key))}
             self._obey(self._machine.handle(ResumeAsked(keys)))
             return True
+
+    def retry(self, by: str = "", note: str = "") -> bool | None:
+        """Try what failed again, with a fresh count of attempts; return None if nothing did, False if the run is over."""
+        with self._changed:
+            if self._final is not None:
+                return False
+            keys = tuple(self._machine.failed())
+            for key in keys:
+                self._emit(Decided(next(self._seq), key, time.time(), "retry", by, note))
+                if key in self._machine.children:
+                    self._lists.pop(self._machine.children[key][0], None)
+            self._start |= frozenset(keys)
+            self._obey(self._machine.handle(RetryAsked(keys)))
+            return True if keys else None
 
     def cancel(self, by: str = "", note: str = "") -> bool:
         """Start nothing more; what runs goes on to its end. Return False if the run is over."""
@@ -334,7 +352,7 @@ class FlowRunner:
         ]
         if not lost:
             return None
-        refused = steps.trigger_state(job.spec, job.upstream)
+        refused = steps.trigger_state(job.spec, job.upstream, steps.attempt_number(job.state), time.time())
         if refused is not None and not isinstance(refused, Paused):
             return refused
         names = ", ".join(f"{b.argument} (from {b.upstream})" for b in lost)
@@ -353,7 +371,8 @@ class FlowRunner:
             self._add_source(plan, widths, argument, steps.elements(kept.get(argument, sequence), argument))
         for binding in spec.bindings:
             up, name = states[binding.upstream], binding.argument
-            plan.fixed_states.append(None if binding.mapped and type(up) is Mapped else up)
+            is_fed = binding.mapped and not binding.flattened and type(up) is Mapped
+            plan.fixed_states.append(None if is_fed else up)
             if name is None:
                 if binding.mapped and type(up) is Mapped:
                     widths[f"task {binding.upstream}"] = up.n_map_states
@@ -452,11 +471,19 @@ class FlowRunner:
         return new
 
     def _finish(self, final: State) -> State:
-        results = {spec.task: self._machine.states[key] for key, spec in self.graph.specs.items()}
+        results = {spec.task: self._whole(key) for key, spec in self.graph.specs.items()}
         final.result = results
         if self._options.terminal_handler is not None and final.is_finished():
             final = self._terminal(final, results)
         return self._change(final)
+
+    def _whole(self, key: str) -> State:
+        """Return a task's state; one of a mapped task with unfinished children lists them too."""
+        state = self._machine.states[key]
+        if type(state) is Mapped and len(state.map_states) != state.n_map_states:
+            children = [self._machine.states[child] for child in self._children_of(key)]
+            return Mapped(state.message, map_states=children)
+        return state
 
     def _terminal(self, final: State, results: dict[object, State]) -> State:
         handler = self._options.terminal_handler

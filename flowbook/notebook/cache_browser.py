@@ -109,8 +109,8 @@ class CacheBrowser(anywidget.AnyWidget):
         super().close()
 
     def _heard(self, _widget: object, content: object, _buffers: object) -> None:
+        self._outbox.hello()  # as in the panel: the newest message says where answers get through
         if isinstance(content, dict) and content.get("type") == "hello":
-            self._outbox.hello()
             self._outbox.post({"type": "ack", "id": content.get("id"), "ok": True, "text": ""})
             self._worker.call(self._refresh)
             return

@@ -196,8 +196,10 @@ class Panel(anywidget.AnyWidget):
     # What views say. Handlers hand over and return.
 
     def _heard(self, _widget: object, content: object, _buffers: object) -> None:
+        # JupyterLab makes a comm's subshell late: what came before it, hello included, came by the main one. So the newest
+        # message says where answers get through while a cell runs.
+        self._feed.hello()
         if isinstance(content, dict) and content.get("type") == "hello":
-            self._feed.hello()
             self._feed.post({"type": "ack", "id": content.get("id"), "ok": True, "text": ""})
             self._feed.call(lambda: self._say({"type": "snapshot", **self._snapshot()}))
             return
