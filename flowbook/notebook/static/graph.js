@@ -292,8 +292,11 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
       const to = edge.getAttribute("data-to") ?? "";
       const isUp = known !== null && up?.has(from) === true && (to === known || up.has(to));
       const isDown = known !== null && down?.has(to) === true && (from === known || down.has(from));
-      edge.classList.toggle("lit", isUp || isDown);
-      edge.classList.toggle("far", known !== null && !isUp && !isDown);
+      const tip = edge.nextElementSibling;
+      for (const part of tip?.matches("path.tip") ? [edge, tip] : [edge]) {
+        part.classList.toggle("lit", isUp || isDown);
+        part.classList.toggle("far", known !== null && !isUp && !isDown);
+      }
     }
   };
 
