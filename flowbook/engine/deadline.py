@@ -28,8 +28,8 @@ def call_within(seconds: float, call: Callable[[], Any], name: str) -> Any:  # n
     """
     made = _Call(call)
     thread = threading.Thread(target=contextvars.copy_context().run, args=(made.work,), name=name, daemon=True)
-    thread.start()
     try:
+        thread.start()  # here already, Ctrl-C may come
         made.over.wait(seconds)
     except BaseException:
         made.leave(thread)  # Ctrl-C in the thread that waits
