@@ -518,6 +518,8 @@ class Flow:
         self,
         flow_state: State | FlowRun | None = None,
         filename: str | os.PathLike[str] | None = None,
+        format: str | None = None,  # noqa: A002  # the name promised to users
+        *,
         theme: Literal["auto", "light", "dark"] = "auto",
     ) -> Picture:
         """Return a picture of the flow, which notebooks show; its tasks have the colours of their states.
@@ -525,14 +527,18 @@ class Flow:
         Args:
             flow_state: a FlowRun, or the state that `run` returned; default: the flow's last run, if there is one.
             filename: where it is written as well, an SVG file.
+            format: of the file; "svg" is the only one.
             theme: colours for a light or a dark page; "auto" is light, on a background of its own.
 
         Raises:
-            DefinitionError: if `filename` asks for another format, or `flow_state` has no states of tasks.
+            DefinitionError: if another format is asked for, or `flow_state` has no states of tasks.
             CycleError: if tasks wait on each other.
         """
         from flowbook.core.pictures import visualize  # noqa: PLC0415
 
+        if format not in {None, "svg"}:
+            msg = f"Pictures are written as SVG, not as {format!r}. Leave the format out."
+            raise DefinitionError(msg, format=format)
         return visualize(self, flow_state, filename, theme)
 
     def __getstate__(self) -> dict[str, object]:

@@ -29,10 +29,10 @@ def call_within(seconds: float, call: Callable[[], Any], name: str) -> Any:  # n
     made = _Call(call)
     thread = threading.Thread(target=contextvars.copy_context().run, args=(made.work,), name=name, daemon=True)
     try:
-        thread.start()  # here already, Ctrl-C may come
+        thread.start()
         made.over.wait(seconds)
     except BaseException:
-        made.leave(thread)  # Ctrl-C in the thread that waits
+        made.leave(thread)  # Ctrl-C in the thread that waits, or no more threads
         raise
     if made.leave(thread):
         raise DeadlinePassed

@@ -144,5 +144,3 @@ def _arrived(parcel: Parcel) -> HeldRef:
 
 def _size(ref: HeldRef) -> int:
     return ref.size_bytes
-
-

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,12 +17,11 @@ __all__ = ["Limits", "Places"]
 _ALL = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """At most `total` tasks run at once (None: any number), and of those with a tag at most `by_tag[tag]`."""
 
     total: int | None = None
-    by_tag: Mapping[str, int] = field(default_factory=dict)
+    by_tag: Mapping[str, int] = MappingProxyType({})
 
 
 class Places:

@@ -7,9 +7,8 @@ never waits for its neighbours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.graph import child_key
 from flowbook.engine.limits import Limits, Places
@@ -62,37 +61,32 @@ class Settled:
         self.state = state
 
 
-@dataclass(frozen=True, slots=True)
-class Expanded:
+class Expanded(NamedTuple):
     """A submitted mapped task has `width` children to run."""
 
     key: str
     width: int
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """The time has come for a task that was to run again."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResumeAsked:
+class ResumeAsked(NamedTuple):
     """A person asked for these paused tasks to go on."""
 
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CancelAsked:
+class CancelAsked(NamedTuple):
     """A person asked for the run to stop; `queued` were submitted and never started."""
 
     queued: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RetryAsked:
+class RetryAsked(NamedTuple):
     """A person asked for these failed tasks to be tried again, and what could not run because of them."""
 
     keys: tuple[str, ...]
@@ -101,31 +95,27 @@ class RetryAsked:
 MachineEvent = Settled | Expanded | Due | ResumeAsked | CancelAsked | RetryAsked
 
 
-@dataclass(frozen=True, slots=True)
-class Submit:
+class Submit(NamedTuple):
     """Run these tasks, in this order where order is to be had."""
 
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WakeAt:
+class WakeAt(NamedTuple):
     """Say Due for this task at `at` (seconds since the epoch)."""
 
     key: str
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(NamedTuple):
     """This task's state changed by itself; tell the world."""
 
     key: str
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(NamedTuple):
     """Nothing is left to do now; the flow's state is `state`."""
 
     state: State

@@ -143,9 +143,7 @@ def read(body: bytes) -> Outcome:
     return outcome
 
 
-def _attempt(
-    work: Work, blobs: Mapping[str, Any], held: Sequence[Any], report: Callable[[str, object], None]
-) -> State:
+def _attempt(work: Work, blobs: Mapping[str, Any], held: Sequence[Any], report: Callable[[str, object], None]) -> State:
     spec = blobs[work.code].value.spec
     surroundings: Surroundings = blobs[work.surroundings].value
     inputs = {name: _open(item, blobs, held) for name, item in work.inputs.items()}
@@ -246,4 +244,3 @@ def _refused(error: BaseException, start: float) -> Answer:
     state = steps.state_of_error(error)
     state.result = _Raised(error)
     return Answer(pickle.dumps(Outcome(state, None, 0, time.perf_counter() - start), protocol=5))
-

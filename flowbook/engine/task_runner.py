@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextvars
 import itertools
-import logging
 import threading
 import time
 from types import CoroutineType
@@ -61,6 +60,9 @@ __all__ = [
     "run_task",
     "settle_task",
 ]
+
+#: As in `logging`, which is not loaded for this.
+_WARNING = 30
 
 
 def run_task(job: Job, run: RunFacts) -> State:
@@ -191,7 +193,7 @@ def _run_name(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFra
     try:
         return fill(job.spec.run_name or job.key, inputs, frame)
     except BaseException as error:  # noqa: BLE001  # a function of the user's
-        run.logged(job.key, logging.WARNING, f"task_run_name: {type(error).__name__}: {safe_str(error)}")
+        run.logged(job.key, _WARNING, f"task_run_name: {type(error).__name__}: {safe_str(error)}")
         return job.key
 
 

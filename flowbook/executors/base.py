@@ -83,8 +83,6 @@ class Report(NamedTuple):
     handle: object | None = None
 
 
-
-
 @runtime_checkable
 class RunsCalls(Protocol):
     """An executor whose workers are other processes; `start()` gives one of these for each run."""

@@ -426,7 +426,9 @@ class DaskSession:
         found = self._blobs.get(blob.label)
         if found is None:
             if blob.size_bytes <= _SCHEDULER_BYTES or not self._threads:
-                found = self._client.submit(dask_worker.same, blob.parcel, key=f"flowbook-blob-{blob.label}", pure=False)
+                found = self._client.submit(
+                    dask_worker.same, blob.parcel, key=f"flowbook-blob-{blob.label}", pure=False
+                )
             else:
                 found = self._client.scatter(blob.parcel, hash=False, broadcast=True)
             self._blobs[blob.label] = found

@@ -93,7 +93,11 @@ class LocalDaskExecutor(Executor):
         return f"{self._name()}, {self.num_workers} worker{'s' if self.num_workers != 1 else ''}"
 
     def _name(self) -> str:
-        return self.scheduler if isinstance(self.scheduler, str) else getattr(self.scheduler, "__name__", repr(self.scheduler))
+        return (
+            self.scheduler
+            if isinstance(self.scheduler, str)
+            else getattr(self.scheduler, "__name__", repr(self.scheduler))
+        )
 
     def _get(self, graph: dict[str, Any], keys: list[str]) -> None:
         if self.scheduler == "synchronous":

@@ -63,7 +63,9 @@ class FlowMagics(Magics):
     @argument("--no-run", action="store_true", help="define it and show its graph, but don't run it")
     @argument("--wait", action="store_true", help="keep the cell busy until the run ends or waits for a person")
     @argument(
-        "--executor", metavar="WHERE", help="local, threads, processes, dask, dask:ADDRESS, synchronous, or an expression"
+        "--executor",
+        metavar="WHERE",
+        help="local, threads, processes, dask, dask:ADDRESS, synchronous, or an expression",
     )
     @argument(
         "--param",

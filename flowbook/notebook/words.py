@@ -49,6 +49,8 @@ _FOR_GOOD = 9000
 def duration(seconds: float) -> str:
     """Return a length of time with its unit: "40 ms", "3.8 s", "4 min", "2 h", "3 d"."""
     seconds = max(0.0, seconds)
+    if seconds < 0.0005:  # noqa: PLR2004  # would round to 0 ms
+        return "< 1 ms"
     if seconds < 0.0995:  # noqa: PLR2004  # would round to 0.1 s
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:  # noqa: PLR2004  # would round to 60.0 s
@@ -211,7 +213,8 @@ def _why_no_retry(spec: TaskSpec, state: Failed, attempt: int) -> list[list[str]
     if retry is None:
         return []
     if attempt > retry.max_retries:
-        return [["Why no retry", f"All {retry.max_retries + 1} attempts were made."]]
+        made = retry.max_retries + 1
+        return [["Why no retry", f"{'Both' if made == 2 else f'All {made}'} attempts were made."]]  # noqa: PLR2004
     error = state._result  # noqa: SLF001  # as it is: `result` would load what is held elsewhere
     if retry.on is not None and not isinstance(error, retry.on):
         return [["Why no retry", f"It is retried on {listed([kind.__name__ for kind in retry.on])} only."]]

@@ -162,6 +162,7 @@ def test_a_long_message_is_cut_and_a_value_is_not_loaded():
             {"flow_state": Success("done")},
             "visualize can't take states from <Success: 'done'>. Give a FlowRun, or the state that flow.run() returned.",
         ),
+        ({"format": "png"}, "Pictures are written as SVG, not as 'png'. Leave the format out."),
         ({"theme": "blue"}, "There is no theme 'blue'. Use 'light', 'dark' or 'auto'."),
     ],
 )

@@ -235,7 +235,9 @@ def test_a_tag_that_names_no_resource_is_refused():
     with pytest.raises(DefinitionError) as refused:
         task(tags=["dask-resource:GPU"])(print)
 
-    assert str(refused.value) == "Task 'print': tag 'dask-resource:GPU' names no resource. Write e.g. dask-resource:GPU=1."
+    assert (
+        str(refused.value) == "Task 'print': tag 'dask-resource:GPU' names no resource. Write e.g. dask-resource:GPU=1."
+    )
 
 
 def test_an_address_where_nobody_is_fails_the_run_within_the_timeout():

@@ -161,7 +161,11 @@ def test_a_traceback_counts_the_lines_of_the_cell(shell, capsys):
             "'my-flow' can't name a flow here, since a variable of that name will hold it. Use letters, digits and _.",
         ),
         ("delays", "x = 1", "Flow 'delays' has no tasks. Call at least one @task in the cell's body."),
-        ("delays --executor cloud", BODY, "--executor 'cloud' is not one of local, processes, synchronous, threads, dask"),
+        (
+            "delays --executor cloud",
+            BODY,
+            "--executor 'cloud' is not one of local, processes, synchronous, threads, dask",
+        ),
         ("delays --executor 1+1", BODY, "--executor '1+1' is 2, not an executor. Use one of"),
         ("delays --param origin", BODY, "--param 'origin' is not NAME=VALUE. Write e.g. --param origin=JFK."),
         ("delays --param origin=$nowhere", BODY, "$nowhere names no variable of this notebook. Define nowhere first"),

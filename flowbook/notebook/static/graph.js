@@ -13,6 +13,8 @@
 
 const TEXT_X = 32;
 const [TWO_LINES, THREE_LINES, TALL] = [44, 64, 80];
+/** From the beginning of a node's third line to its right edge, less some air. */
+const NOTE_ROOM = 152;
 /** What is left free around a node that is brought into view. */
 const AIR = 12;
 const ZOOM_STEP = 1.25;
@@ -187,7 +189,7 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
   const note = (task) => {
     const text = format.noteOf(task);
     if (!text) return [];
-    const short = text.length > 26 ? `${text.slice(0, 25)}…` : text;
+    const short = endCut(text, NOTE_ROOM - (task.stale ? 16 : 0));
     if (!task.stale) return [dom.s("text", { class: "note", x: TEXT_X, y: 53 }, short, dom.s("title", {}, text))];
     const sign = dom.s("g", { class: "glyph-ink", transform: `translate(${TEXT_X} 43)` }, ...dom.drawn(states.SIGNS.warn ?? []));
     return [dom.s("g", { "data-state": "Paused" }, sign), dom.s("text", { class: "note warn", x: TEXT_X + 16, y: 53 }, short, dom.s("title", {}, text))];
@@ -235,14 +237,23 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
 
   /** @type {CanvasRenderingContext2D | null} */
   let ruler = null;
+  /** @type {CanvasRenderingContext2D | null} */
+  let noteRuler = null;
   /** Measured beside the page: asking the page itself would lay out the whole graph for each name. @param {string} text @param {Element} like */
   const widthOf = (text, like) => {
-    if (!ruler) {
-      const { fontWeight, fontSize, fontFamily } = getComputedStyle(like);
-      ruler = document.createElement("canvas").getContext("2d");
-      if (ruler) ruler.font = `${fontWeight} ${fontSize} ${fontFamily}`;
-    }
+    ruler ??= rulerFor(like);
     return ruler?.measureText(text).width ?? 0;
+  };
+
+  /** A note that is too wide loses its end. @param {string} text @param {number} room */
+  const endCut = (text, room) => {
+    const like = svg.querySelector("text.time, text.word") ?? svg;
+    noteRuler ??= rulerFor(like, "400");
+    const width = (/** @type {string} */ words) => noteRuler?.measureText(words).width ?? 0;
+    if (width(text) <= room) return text;
+    let kept = Math.floor((text.length * room) / width(text));
+    while (kept > 6 && width(`${text.slice(0, kept)}…`) > room) kept -= 1;
+    return `${text.slice(0, kept).trimEnd()}…`;
   };
 
   /** A name that is too wide in this font loses its middle, never its end. @param {string} key @param {GraphNode} node @param {Task} task */
@@ -281,8 +292,11 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
       const to = edge.getAttribute("data-to") ?? "";
       const isUp = known !== null && up?.has(from) === true && (to === known || up.has(to));
       const isDown = known !== null && down?.has(to) === true && (from === known || down.has(from));
-      edge.classList.toggle("lit", isUp || isDown);
-      edge.classList.toggle("far", known !== null && !isUp && !isDown);
+      const tip = edge.nextElementSibling;
+      for (const part of tip?.matches("path.tip") ? [edge, tip] : [edge]) {
+        part.classList.toggle("lit", isUp || isDown);
+        part.classList.toggle("far", known !== null && !isUp && !isDown);
+      }
     }
   };
 
@@ -345,6 +359,14 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
 }
 
 export default { render };
+
+/** What measures text in the font of an element. @param {Element} like @param {string} [weight] */
+function rulerFor(like, weight) {
+  const { fontWeight, fontSize, fontFamily } = getComputedStyle(like);
+  const ruler = document.createElement("canvas").getContext("2d");
+  if (ruler) ruler.font = `${weight ?? fontWeight} ${fontSize} ${fontFamily}`;
+  return ruler;
+}
 
 /** How far what reaches from `a` to `b` is out of `from` to `to`, with some air. @param {number} a @param {number} b @param {number} from @param {number} to */
 function past(a, b, from, to) {

@@ -92,6 +92,16 @@ function facade(model) {
 /** @param {{model: Model, signal?: AbortSignal}} props */
 function initialize({ model, signal }) {
   watch(model, signal);
+  begin();
+}
+
+/** Begin to import the parts; the host makes a place for the view in the meantime. */
+function begin() {
+  const parts = kept.get("parts");
+  if (parts) loaded ??= load(parts);
+  // Whoever renders is told of what went wrong.
+  loaded?.catch(() => {});
+  return loaded;
 }
 
 /** @param {import("@anywidget/types").RenderProps} props */
@@ -112,9 +122,8 @@ async function render({ model, el, signal }) {
     .join("\n");
   el.append(sheet, root);
   try {
-    if (!parts) throw new Error("It was not saved with the notebook: run its cell again.");
-    loaded ??= load(parts);
-    const tools = await loaded;
+    const tools = await begin();
+    if (!tools) throw new Error("It was not saved with the notebook: run its cell again.");
     if (!ended.aborted) /** @type {Main} */ (tools[MAIN]).default.render({ model: facade(model), el, root, tools, signal: ended });
   } catch (error) {
     root.textContent = `There is no live view. ${error instanceof Error ? error.message : String(error)}`;
