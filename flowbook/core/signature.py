@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.exceptions import DefinitionError
 
@@ -16,8 +15,7 @@ __all__ = ["RunSignature"]
 _RESERVED = frozenset({"upstream_tasks", "mapped", "task_args", "flow"})
 
 
-@dataclass(frozen=True, slots=True)
-class RunSignature:
+class RunSignature(NamedTuple):
     """Names of the arguments in order, those that must be given, and whether any others are taken (`**kwargs`)."""
 
     names: tuple[str, ...]

@@ -40,8 +40,7 @@ class Binding(NamedTuple):
     edge: object
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """How often and when a failed attempt is made again; `on` limits it to these exceptions."""
 
     max_retries: int
@@ -49,8 +48,7 @@ class RetryPolicy:
     on: tuple[type[BaseException], ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CachePolicy:
+class CachePolicy(NamedTuple):
     """How long an output serves other runs, who says whether it fits, and a key shared between flows."""
 
     duration: timedelta
@@ -58,8 +56,7 @@ class CachePolicy:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FilePolicy:
+class FilePolicy(NamedTuple):
     """Into which file an output is written.
 
     Attributes:
