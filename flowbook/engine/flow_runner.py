@@ -367,13 +367,23 @@ class FlowRunner:
             except BaseException as error:  # noqa: BLE001  # a user's sequence may raise anything
                 state = steps.state_of_error(error)
             else:
-                self._plans[key] = plan
-                if job.is_start:
-                    self._start |= {child_key(key, index) for index in range(width)}
-                return Expanded(key, width)
+                split = self._asked_about_split(job, width)
+                if isinstance(split, Mapped):
+                    self._plans[key] = plan
+                    if job.is_start:
+                        self._start |= {child_key(key, index) for index in range(width)}
+                    return Expanded(key, width)
+                self.told(key, split)
+                return Settled(key, split)
         if state is not job.state:
             state = change_state(job, self, job.state, state)
         return Settled(key, state)
+
+    def _asked_about_split(self, job: Job, width: int) -> State:
+        """Return Mapped, or what a handler wants instead of it."""
+        state: State = Mapped(f"Mapped over {width}.", n_map_states=width)
+        handlers = (*job.spec.handlers, *self.handlers)
+        return call_handlers(handlers, job.spec.task, job.state, state) if handlers else state
 
     def _unmappable(self, job: Job) -> State | None:
         """Return the state in which a mapped task ends without having been split, or None."""

@@ -1290,3 +1290,23 @@ def test_types_of_states_used_here_are_told_apart():
     assert not isinstance(Running(), Pending)
     assert isinstance(Retrying(), Pending)
     assert isinstance(Cached(), Success)
+
+
+@everywhere
+def test_a_handler_sees_a_task_being_mapped_and_may_refuse_it(executor):
+    seen = []
+
+    def handler(_task, old, new):
+        seen.append((type(old).__name__, type(new).__name__))
+        return Failed("Too many.") if new.is_mapped() and new.n_map_states > 2 else new
+
+    each = task(lambda x: x, name="each", state_handlers=[handler])
+    with Flow("f") as flow:
+        few = each.map([1, 2])
+        many = each.map([1, 2, 3])
+
+    state = flow.run(executor=executor)
+
+    assert state.result[few].result == [1, 2]
+    assert (type(state.result[many]), state.result[many].message) == (Failed, "Too many.")
+    assert seen.count(("Pending", "Mapped")) == 2
