@@ -15,14 +15,16 @@ __all__ = ["Limits", "home", "key_file", "limits", "project"]
 
 _PROJECT_MARKS = (".git", "pyproject.toml")
 _GB = 1_000_000_000
+_DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is kept: `value_bytes` of one output, `total_bytes` of the store's folder."""
+    """How much is kept: `value_bytes` of one output, `total_bytes` of all; what is younger than `keep_s` stays if there is room."""
 
     value_bytes: int = _GB
     total_bytes: int = 20 * _GB
+    keep_s: int = 30 * _DAY_S
 
 
 def home() -> Path:
@@ -58,7 +60,9 @@ def project(folder: Path | None = None) -> str:
 
 
 def limits() -> Limits:
-    """Return the limits of what is kept: `FLOWBOOK_MAX_VALUE_BYTES` and `FLOWBOOK_MAX_TOTAL_BYTES`, else 1 and 20 GB.
+    """Return the limits of what is kept.
+
+    `FLOWBOOK_MAX_VALUE_BYTES` and `FLOWBOOK_MAX_TOTAL_BYTES`, else 1 and 20 GB; `FLOWBOOK_KEEP_DAYS`, else 30.
 
     Raises:
         InfrastructureError: if one of them is not a positive whole number.
@@ -67,14 +71,15 @@ def limits() -> Limits:
     return Limits(
         value_bytes=_positive("FLOWBOOK_MAX_VALUE_BYTES", usual.value_bytes),
         total_bytes=_positive("FLOWBOOK_MAX_TOTAL_BYTES", usual.total_bytes),
+        keep_s=_positive("FLOWBOOK_KEEP_DAYS", usual.keep_s // _DAY_S, "days") * _DAY_S,
     )
 
 
-def _positive(name: str, usual: int) -> int:
+def _positive(name: str, usual: int, unit: str = "bytes") -> int:
     text = os.environ.get(name)
     if not text:
         return usual
     if not (text.isascii() and text.replace("_", "").isdigit() and int(text) > 0):
-        msg = f"{name} is {text!r}. Give a positive whole number of bytes, or unset it."
+        msg = f"{name} is {text!r}. Give a positive whole number of {unit}, or unset it."
         raise InfrastructureError(msg, name=name, value=text)
     return int(text)
