@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["BEAT_S", "is_alive", "this_process"]
+if TYPE_CHECKING:
+    from flowbook.store.records import RunSummary
+
+__all__ = ["BEAT_S", "is_alive", "shown_state", "this_process"]
 
 #: How often an owner says that it lives.
 BEAT_S = 5.0
@@ -34,6 +39,15 @@ def is_alive(process: str | None, beat: float | None, now: float) -> bool:
     if place == _place() and started and number.isdigit():
         return _started(int(number)) == started
     return beat is not None and now - beat < _SILENCE_S
+
+
+def shown_state(summary: RunSummary) -> str | None:
+    """Return the name of the run's state; Crashed where it did not come to rest and its process is gone."""
+    state = summary.state
+    if state not in {None, "Running", "Pending", "Cancelling"}:
+        return state
+    beat = None if summary.beat is None else summary.beat.timestamp()
+    return state if is_alive(summary.process, beat, time.time()) else "Crashed"
 
 
 def _place() -> str:
