@@ -10,6 +10,7 @@ from flowbook.core.annotations import flatten, mapped, unmapped
 from flowbook.core.edge import Edge
 from flowbook.core.flow import Flow
 from flowbook.core.history import run, runs
+from flowbook.core.outputs import cache
 from flowbook.core.parameter import Parameter
 from flowbook.core.run import FlowRun
 from flowbook.core.task import Task, task
@@ -23,6 +24,7 @@ __all__ = [
     "FlowRun",
     "Parameter",
     "Task",
+    "cache",
     "context",
     "flatten",
     "mapped",

@@ -20,7 +20,7 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is kept: `value_bytes` of one output, `total_bytes` of all; what is younger than `keep_s` stays if there is room."""
+    """How much is kept: `value_bytes` of one output, `total_bytes` of all, and for `keep_s` if there is room."""
 
     value_bytes: int = _GB
     total_bytes: int = 20 * _GB

@@ -108,8 +108,7 @@ def timeline(events: Sequence[Event]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  # heavy
 
     found = stretches(events)
-    start = pd.to_datetime([each.start for each in found], unit="s", utc=True)
-    end = pd.to_datetime([each.end for each in found], unit="s", utc=True)
+    start, end = (_moments([getattr(each, name) for each in found]) for name in ("start", "end"))
     return pd.DataFrame(
         {
             "task": pd.Series([each.key for each in found], dtype=object),
@@ -120,3 +119,10 @@ def timeline(events: Sequence[Event]) -> pd.DataFrame:
             "attempt": pd.Series([each.attempt for each in found], dtype=int),
         }
     )
+
+
+def _moments(stamps: Sequence[float | None]) -> pd.DatetimeIndex:
+    import pandas as pd  # noqa: PLC0415  # heavy
+
+    microseconds = [None if stamp is None else round(stamp * 1e6) for stamp in stamps]
+    return pd.DatetimeIndex(pd.array(microseconds, dtype="Int64").astype("datetime64[us]")).tz_localize("UTC")

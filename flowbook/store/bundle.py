@@ -11,12 +11,15 @@ import hashlib
 import json
 import os
 import re
+import time
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import StoreError
+from flowbook.store.codec import is_state_name
 from flowbook.store.queries import queries
+from flowbook.store.recorder import DECISION, LOG, STATE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bundles"]
 
+_KINDS = (STATE, LOG, DECISION)
 _FORMAT = "flowbook run 1"
 _CHUNK_BYTES = 1 << 20
 _INLINE_BYTES = 64_000
@@ -60,7 +64,7 @@ class Bundles:
         temporary = path.with_name(f".{path.name}-{os.urandom(4).hex()}")
         try:
             if path.exists():
-                raise FileExistsError(17, "it exists already")  # noqa: TRY301  # one message for all of them
+                raise FileExistsError(17, "it exists already")  # one message for all of them
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 with os.fdopen(descriptor, "wb") as file:
@@ -103,7 +107,15 @@ class Bundles:
         except OSError as exc:
             msg = f"{path} can't be read: {exc.strerror or exc}. Give a file that `flowbook run export` made."
             raise StoreError(msg, path=str(path)) from exc
-        except (zipfile.BadZipFile, ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError) as exc:
+        except (
+            zipfile.BadZipFile,
+            ValueError,
+            KeyError,
+            TypeError,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+        ) as exc:
             msg = f"{path} is damaged, or no exported run: {exc}. Export the run again."
             raise StoreError(msg, path=str(path)) from exc
         run_id: str = manifest["run"]["run_id"]
@@ -145,7 +157,9 @@ class Bundles:
                     self._copy_out(value, member)
 
     def _copy_out(self, value: dict[str, Any], member: Any) -> None:  # noqa: ANN401  # an open binary file
-        ((content,),) = self.database.read("SELECT content FROM value WHERE digest = ?", (bytes.fromhex(value["digest"]),))
+        ((content,),) = self.database.read(
+            "SELECT content FROM value WHERE digest = ?", (bytes.fromhex(value["digest"]),)
+        )
         if content is not None:
             if hashlib.sha256(content).hexdigest() != value["digest"]:
                 msg = f"The stored value {value['digest'][:12]} is damaged, so the run is not exported. Run its task again."
@@ -177,7 +191,7 @@ class Bundles:
                 raise ValueError(msg)
             writer.keep()
         raw = bytes.fromhex(digest)
-        return raw, size_bytes, writer.inline, self.signer.sign(raw), value["preview"]
+        return raw, size_bytes, writer.inline, self.signer.sign(raw), value["preview"], time.time()
 
 
 def _insert(connection: sqlite3.Connection, manifest: dict[str, Any], values: list[tuple[object, ...]]) -> None:
@@ -196,7 +210,7 @@ def _insert(connection: sqlite3.Connection, manifest: dict[str, Any], values: li
     statements = queries()
     connection.executemany(
         "INSERT INTO value (digest, size_bytes, content, signature, preview, created) "
-        "VALUES (?, ?, ?, ?, ?, unixepoch('subsec')) "
+        "VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (digest) DO UPDATE SET content = excluded.content, signature = excluded.signature",
         values,
     )
@@ -235,10 +249,19 @@ def _checked(manifest: Any) -> dict[str, Any]:  # noqa: ANN401  # what was in th
         raise ValueError(msg)
     if not isinstance(json.loads(run["graph"]), dict) or not isinstance(json.loads(run["parameters"]), dict):
         msg = "its graph or its parameters are not what they should be"
-        raise ValueError(msg)
+        raise ValueError(msg)  # noqa: TRY004  # damaged, not misused
     for seq, kind, key, at, name, body, _, size in manifest["events"]:
-        types = ((seq, int), (kind, int), (key, str), (at, int | float), (name, str), (body, str | None), (size, int | None))
-        if not all(isinstance(part, kind_of) for part, kind_of in types):
+        types = (
+            (seq, int),
+            (kind, int),
+            (key, str),
+            (at, int | float),
+            (name, str),
+            (body, str | None),
+            (size, int | None),
+        )
+        is_known = kind in _KINDS and (kind != STATE or is_state_name(name))
+        if not is_known or not all(isinstance(part, kind_of) for part, kind_of in types):
             msg = f"event {seq!r} is not what it should be"
             raise ValueError(msg)
     return manifest

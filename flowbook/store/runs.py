@@ -311,6 +311,10 @@ class Runs:
     def _reference(self, digest: bytes | None, size_bytes: int | None) -> ResultRef | None:
         return None if digest is None else ResultRef(digest.hex(), size_bytes or 0, self._values)
 
+    def row_of(self, run_id: str) -> int:
+        """Return the run's number in the database. Raises UnknownRunError."""
+        return int(self._row(run_id)[0])
+
     def _row(self, run_id: str) -> tuple[Any, ...]:
         found = self._database.read(self._sql["run_row"], (run_id,))
         if not found:

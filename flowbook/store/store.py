@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from types import TracebackType
 
+    from flowbook.store.bundle import Bundles
+
 __all__ = ["Store", "open_store", "reopen_values"]
 
 _LOOK_S = 600.0
@@ -41,6 +43,7 @@ class Store:
         self.path = path
         self._database = database
         self._blobs = blobs
+        self._signer = signer
         self._next_look = 0.0
         self.values = Values(database, blobs, signer, reopen_values)
         self.runs = Runs(database, self.values)
@@ -77,6 +80,32 @@ class Store:
         total = limits.total_bytes if limit_bytes is None else limit_bytes
         plan = Sweep(self._database, self._blobs, now=time.time(), older_than_s=age_s, total_bytes=total)
         return plan.preview() if dry_run else plan.run()
+
+    def export_run(self, run_id: str, path: Path) -> int:
+        """Write a run with its values into a new file, signed; return how many values went along.
+
+        Raises:
+            UnknownRunError: if there is no such run.
+            StoreError: if the file is there already or can't be written, or a value is damaged.
+        """
+        return self._bundles().write(self.runs.row_of(run_id), run_id, path)
+
+    def import_run(self, path: Path, *, trust: bool = False) -> str:
+        """Take a run from a file that `export_run` wrote into this store; return its id. Nothing is unpickled.
+
+        Args:
+            path: of the file.
+            trust: take it although it was signed with another key. Its flow and values then run as your own code does.
+
+        Raises:
+            StoreError: if it is no such file, is damaged, is foreign and not trusted, or holds a run that is here already.
+        """
+        return self._bundles().read(path, trust=trust)
+
+    def _bundles(self) -> Bundles:
+        from flowbook.store.bundle import Bundles  # noqa: PLC0415  # brings zipfile along
+
+        return Bundles(self._database, self._blobs, self._signer)
 
     def make_room(self) -> Swept | None:
         """Sweep if more is kept than may be; looked at every ten minutes at most. None if nothing was to be done."""
