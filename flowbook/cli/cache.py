@@ -101,7 +101,8 @@ def _row(entry: CacheEntry) -> dict[str, object]:
 
 def _preview_lines(preview: dict[str, object]) -> list[str]:
     """Return a frame's first rows as lines; nothing for what is no table."""
-    columns, rows = preview.get("columns"), preview.get("rows")
+    page = preview.get("page")
+    columns, rows = (page.get("columns"), page.get("rows")) if isinstance(page, dict) else (None, None)
     if not isinstance(columns, list) or not isinstance(rows, list):
         return []
     names = [plain(str(column.get("name", "") if isinstance(column, dict) else column)) for column in columns]

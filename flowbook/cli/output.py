@@ -96,7 +96,7 @@ def _text_table(to: TextIO, columns: Sequence[str], cells: list[list[str]]) -> N
     widths = [max(len(column), *(len(row[i]) for row in cells)) for i, column in enumerate(columns)]
     for row in [list(columns), *cells]:
         line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        print(line.rstrip(), file=to)  # noqa: T201  # the command's own output
+        print(line.rstrip(), file=to)
 
 
 def _rich_table(to: TextIO, columns: Sequence[str], cells: list[list[str]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 import platform
 import threading
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Recording", "open_recording", "output_cache", "owner_text"]
 
 _SHOWN_CHARS = 200
+_log = logging.getLogger("flowbook.store")
 
 
 class Recording:
@@ -223,7 +225,11 @@ class _StoreIndex:
         self._store = store
 
     def find(self, *, cache_key: str | None, project: str, flow: str, task: str) -> Sequence[CachedOutput]:
-        return self._store.cache.find(CacheScope(project, flow, task, cache_key))
+        try:
+            return self._store.cache.find(CacheScope(project, flow, task, cache_key))
+        except StoreError as error:
+            _log.warning("Nothing cached was found for task %r, so it runs: %s", task, error)
+            return ()
 
     def record(  # noqa: PLR0913  # one row
         self,

@@ -11,8 +11,10 @@ import hashlib
 import json
 import os
 import re
+import sqlite3
 import time
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,6 @@ from flowbook.store.queries import queries
 from flowbook.store.recorder import DECISION, LOG, STATE
 
 if TYPE_CHECKING:
-    import sqlite3
     from pathlib import Path
 
     from flowbook.results.blobs import Blobs
@@ -41,6 +42,11 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _RUN_COLUMNS = (
     "run_id", "project", "flow", "created", "graph", "parameters", "parameters_digest", "parameters_bytes", "flow_digest",
     "flow_bytes", "flow_unkept", "executor", "origin", "state", "message", "started", "ended", "counts",
+)  # fmt: skip
+#: What reading a file may raise that is not what it should be; the last where it breaks a rule of the schema.
+_UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError,
+    OverflowError, sqlite3.IntegrityError,
 )  # fmt: skip
 _DIGESTS = ("parameters_digest", "flow_digest")
 _TEXTS = ("run_id", "project", "flow", "graph", "parameters", "executor", "origin")
@@ -107,15 +113,7 @@ class Bundles:
         except OSError as exc:
             msg = f"{path} can't be read: {exc.strerror or exc}. Give a file that `flowbook run export` made."
             raise StoreError(msg, path=str(path)) from exc
-        except (
-            zipfile.BadZipFile,
-            ValueError,
-            KeyError,
-            TypeError,
-            EOFError,
-            NotImplementedError,
-            RuntimeError,
-        ) as exc:
+        except _UNREADABLE as exc:
             msg = f"{path} is damaged, or no exported run: {exc}. Export the run again."
             raise StoreError(msg, path=str(path)) from exc
         run_id: str = manifest["run"]["run_id"]
