@@ -7,35 +7,78 @@ from typing import TYPE_CHECKING
 from flowbook import triggers
 from flowbook._context import context
 from flowbook.core.annotations import flatten, mapped, unmapped
+from flowbook.core.building import tags
 from flowbook.core.edge import Edge
 from flowbook.core.flow import Flow
 from flowbook.core.history import run, runs
 from flowbook.core.outputs import cache
-from flowbook.core.parameter import Parameter
+from flowbook.core.parameter import DateTimeParameter, Parameter
 from flowbook.core.run import FlowRun
 from flowbook.core.task import Task, task
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from flowbook.core.apply_map import apply_map
+    from flowbook.core.branches import case, ifelse, merge, switch
+    from flowbook.core.function_flow import flow
+    from flowbook.core.resource import resource_manager
+    from flowbook.core.secret import Secret
+
 __all__ = [
+    "DateTimeParameter",
     "Edge",
     "Flow",
     "FlowRun",
     "Parameter",
+    "Secret",
     "Task",
+    "apply_map",
     "cache",
+    "case",
     "context",
     "flatten",
+    "flow",
+    "ifelse",
     "mapped",
+    "merge",
+    "resource_manager",
     "run",
     "runs",
+    "switch",
+    "tags",
     "task",
     "triggers",
     "unmapped",
 ]
 
 __version__ = "0.1.0"
+
+#: Names that few flows use, and where they are: loaded when they are first asked for.
+_LATER = {
+    "Secret": "secret",
+    "apply_map": "apply_map",
+    "case": "branches",
+    "flow": "function_flow",
+    "ifelse": "branches",
+    "merge": "branches",
+    "resource_manager": "resource",
+    "switch": "branches",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        msg = f"module 'flowbook' has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module  # noqa: PLC0415  # at hand, but only here
+
+    found = globals()[name] = getattr(import_module(f"flowbook.core.{_LATER[name]}"), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -20,11 +20,15 @@ _DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is kept: `value_bytes` of one output, `total_bytes` of all, and for `keep_s` if there is room."""
+    """How much is kept: `value_bytes` of one output, `total_bytes` of all, and for `keep_s` if there is room.
+
+    `gathered_bytes` of a run's values move to the driver before a temporary cluster closes.
+    """
 
     value_bytes: int = _GB
     total_bytes: int = 20 * _GB
     keep_s: int = 30 * _DAY_S
+    gathered_bytes: int = _GB
 
 
 def home() -> Path:
@@ -60,9 +64,10 @@ def project(folder: Path | None = None) -> str:
 
 
 def limits() -> Limits:
-    """Return the limits of what is kept.
+    """Return the limits of what is kept, by `FLOWBOOK_MAX_VALUE_BYTES` (else 1 GB), `FLOWBOOK_MAX_TOTAL_BYTES` (20 GB).
 
-    `FLOWBOOK_MAX_VALUE_BYTES` and `FLOWBOOK_MAX_TOTAL_BYTES`, else 1 and 20 GB; `FLOWBOOK_KEEP_DAYS`, else 30.
+    `FLOWBOOK_KEEP_DAYS` (else 30) says how long what may be swept stays if there is room, `FLOWBOOK_MAX_GATHER_BYTES`
+    (else 1 GB) limits what comes home from a temporary cluster.
 
     Raises:
         InfrastructureError: if one of them is not a positive whole number.
@@ -72,6 +77,7 @@ def limits() -> Limits:
         value_bytes=_positive("FLOWBOOK_MAX_VALUE_BYTES", usual.value_bytes),
         total_bytes=_positive("FLOWBOOK_MAX_TOTAL_BYTES", usual.total_bytes),
         keep_s=_positive("FLOWBOOK_KEEP_DAYS", usual.keep_s // _DAY_S, "days") * _DAY_S,
+        gathered_bytes=_positive("FLOWBOOK_MAX_GATHER_BYTES", usual.gathered_bytes),
     )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "FlowbookError",
     "HandlerError",
     "InfrastructureError",
+    "MissingSecretError",
     "ParameterError",
     "ResultGoneError",
     "RunChangedError",
@@ -91,6 +92,12 @@ class UnpicklableError(RunError):
 
 class HandlerError(RunError):
     """A state handler raised, or returned something that is not a state; never retried."""
+
+
+class MissingSecretError(RunError, KeyError):
+    """No secret of that name where it was asked for; `name` and `variable` say which."""
+
+    __str__ = Exception.__str__
 
 
 class ResultGoneError(RunError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flowbook.engine.graph import CachePolicy, Graph, RetryPolicy, TaskSpec, sort_keys
+from flowbook.engine.graph import Binding, CachePolicy, Graph, RetryPolicy, TaskSpec, sort_keys
 
 
 def _never(*_: object) -> bool:
@@ -13,6 +13,13 @@ def _never(*_: object) -> bool:
 
 def task(key: str, *upstream: str, **options: object) -> TaskSpec:
     return TaskSpec(key=key, name=key, task=None, run=_never, upstream=upstream, **options)  # type: ignore[arg-type]  # a test's shorthand
+
+
+def mapped_below(key: str, upstream: str) -> TaskSpec:
+    """Return a task mapped over the children of another, child by child."""
+    return task(
+        key, upstream, is_mapped=True, bindings=(Binding(upstream, "x", mapped=True, flattened=False, edge=None),)
+    )
 
 
 def build(*specs: TaskSpec, name: str = "delays") -> Graph:

@@ -1,18 +1,58 @@
-"""Which flow is being written at the moment, for tasks that are called in its block."""
+"""Which flow is being written at the moment, and under which tags, for tasks that are called in its block."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
-    from flowbook.core.flow import Flow
+    from types import TracebackType
 
-__all__ = ["current_flow", "enter_flow", "flow_or_refuse", "leave_flow"]
+    from flowbook.core.flow import Flow
+    from flowbook.core.task import Task
+
+__all__ = ["Block", "current_flow", "current_tags", "enter_flow", "flow_or_refuse", "leave_flow", "tags"]
 
 _FLOWS: ContextVar[tuple[Flow, ...]] = ContextVar("flowbook_flows", default=())
+_TAGS: ContextVar[frozenset[str]] = ContextVar("flowbook_tags", default=frozenset())
+
+#: The tags of the `with tags(...)` blocks around here.
+current_tags = _TAGS.get
+
+
+class Block(Protocol):
+    """A part of a flow's block that wants to know which tasks are written in it: `case`, a resource."""
+
+    def add(self, task: Task) -> None:
+        """Take note of a task that was added to the flow."""
+        ...
+
+
+class tags:  # noqa: N801  # used as `with tags(...):`
+    """Context manager: tasks that are made or called in here carry these tags besides their own.
+
+    Raises:
+        DefinitionError: if a tag is not a text.
+    """
+
+    def __init__(self, *names: str) -> None:
+        for name in names:
+            if not isinstance(name, str):
+                msg = f"tags({name!r}): a tag is a text. Write tags('db', 'slow')."
+                raise DefinitionError(msg, tag=repr(name))
+        self._names = frozenset(names)
+        self._tokens: list[Token[frozenset[str]]] = []
+
+    def __enter__(self) -> frozenset[str]:
+        self._tokens.append(_TAGS.set(_TAGS.get() | self._names))
+        return _TAGS.get()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _TAGS.reset(self._tokens.pop())
 
 
 def current_flow() -> Flow | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import warnings
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from flowbook.core import checks
 from flowbook.core.annotations import Annotation, flatten
 from flowbook.core.building import current_flow, enter_flow, leave_flow
 from flowbook.core.collections import as_task, holds_tasks
@@ -17,16 +20,20 @@ from flowbook.exceptions import DefinitionError, UnknownTaskError
 
 if TYPE_CHECKING:
     import datetime as dt
+    import os
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextvars import Token
     from types import TracebackType
 
     import pandas as pd
 
+    from flowbook.core.building import Block
     from flowbook.core.past import AsOf
+    from flowbook.core.pictures import Picture
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.state import State
     from flowbook.executors.base import Executor
+    from flowbook.results.files import Result
 
 __all__ = ["Flow"]
 
@@ -39,6 +46,7 @@ class Flow:
         tasks: to begin with.
         edges: to begin with.
         executor: where tasks run unless a run says otherwise; default: `LocalExecutor`.
+        result: where outputs are written as files, a `flowbook.results.Result`; default: nowhere.
         state_handlers: called when the flow's state changes, `handler(flow, old, new) -> State`.
         on_failure: called when the flow failed, `on_failure(flow, state)`.
         terminal_state_handler: may replace the final state, `handler(flow, state, reference_states) -> State`.
@@ -52,6 +60,7 @@ class Flow:
         edges: Iterable[Edge] | None = None,
         *,
         executor: Executor | None = None,
+        result: Result | None = None,
         state_handlers: Iterable[Callable[..., object]] | None = None,
         on_failure: Callable[[Flow, State], object] | None = None,
         terminal_state_handler: Callable[..., object] | None = None,
@@ -60,6 +69,7 @@ class Flow:
         self.is_named = name is not None
         self.name = _flow_name(name)
         self.executor = executor
+        self.result = checks.result(self.name, result)
         self.state_handlers = list(state_handlers or ())
         self.on_failure = on_failure
         self.terminal_state_handler = terminal_state_handler
@@ -70,14 +80,17 @@ class Flow:
         self._in: dict[Task, list[Edge]] = {}
         self._out: dict[Task, list[Edge]] = {}
         self._mapped_constants: dict[Task, dict[str, object]] = {}
+        #: Inputs that an edge gives: a look-up, as a task may gather thousands.
+        self._fed: set[tuple[Task, str]] = set()
         self._reference: tuple[Task, ...] | None = None
         self._tokens: list[Token[tuple[Flow, ...]]] = []
+        #: The `case` and resource blocks that are open, innermost last.
+        self._blocks: list[Block] = []
         for task in tasks or ():
             self.add_task(task)
         for edge in edges or ():
-            self.add_edge(
-                edge.upstream_task, edge.downstream_task, edge.key, mapped=edge.mapped, flattened=edge.flattened
-            )
+            up, down = edge.upstream_task, edge.downstream_task
+            self.add_edge(up, down, edge.key, mapped=edge.mapped, flattened=edge.flattened)
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
 
@@ -111,7 +124,17 @@ class Flow:
         self._tasks[task] = None
         self._in[task] = []
         self._out[task] = []
+        if self._blocks:
+            self._blocks[-1].add(task)
         return task
+
+    def open_block(self, block: Block) -> None:
+        """Let `block` know of tasks that are added, until it is closed."""
+        self._blocks.append(block)
+
+    def close_block(self, block: Block) -> None:
+        """Go back to the block around it."""
+        self._blocks.remove(block)
 
     def add_edge(
         self,
@@ -138,6 +161,8 @@ class Flow:
         edge = Edge(upstream_task, downstream_task, key, mapped=mapped, flattened=flattened)
         self._in[downstream_task].append(edge)
         self._out[upstream_task].append(edge)
+        if key is not None:
+            self._fed.add((downstream_task, key))
         if current_flow() is not self and self._out[downstream_task]:
             self.validate()
         return edge
@@ -166,9 +191,11 @@ class Flow:
             is_mapped = mapped or isinstance(written, Annotation)
             if is_mapped:
                 is_mapped = is_mapped_argument(written, by_default=mapped)
+                if isinstance(written, flatten) and not holds_tasks(value):
+                    value = _flat(value, name, task.name)
             if holds_tasks(value):
                 self.add_edge(
-                    self._task_for(value), task, name, mapped=is_mapped, flattened=isinstance(written, flatten)
+                    self.task_for(value), task, name, mapped=is_mapped, flattened=isinstance(written, flatten)
                 )
             else:
                 self._check_argument(task, name)
@@ -176,9 +203,14 @@ class Flow:
                 store.setdefault(task, {})[name] = value
         for written in upstream:
             value = written.value if isinstance(written, Annotation) else written
-            self.add_edge(self._task_for(value), task, mapped=is_mapped_argument(written, by_default=mapped))
+            self.add_edge(self.task_for(value), task, mapped=is_mapped_argument(written, by_default=mapped))
 
-    def _task_for(self, value: object) -> Task:
+    def task_for(self, value: object) -> Task:
+        """Return the task that stands for `value`, a task or a collection with one inside; it is in the flow from now on.
+
+        Raises:
+            DefinitionError: if it holds no task, or one of another flow.
+        """
         if not holds_tasks(value):
             msg = f"{value!r} is not a task, so nothing can wait for it. Give a task, or a value for one of the inputs."
             raise DefinitionError(msg, given=repr(value))
@@ -203,11 +235,144 @@ class Flow:
         taken = (
             name in self.constants.get(task, ())
             or name in self._mapped_constants.get(task, ())
-            or any(edge.key == name for edge in self._in.get(task, ()))
+            or (task, name) in self._fed
         )
         if taken:
             msg = f"Input {name!r} of task {task.name!r} is given twice. Remove one of the two."
             raise DefinitionError(msg, task=task.name, argument=name)
+
+    def chain(self, *tasks: object) -> list[Edge]:
+        """Let each of these tasks come after the one before it, without passing values; return the edges.
+
+        Raises:
+            DefinitionError: if there are fewer than two.
+        """
+        found = [self.task_for(each) for each in tasks]
+        if len(found) < 2:  # noqa: PLR2004
+            msg = f"chain needs two tasks or more, got {len(found)}. Write flow.chain(a, b, c)."
+            raise DefinitionError(msg, count=len(found))
+        return [self.add_edge(before, after) for before, after in itertools.pairwise(found)]
+
+    def update(self, flow: Flow, *, merge_parameters: bool = False) -> None:
+        """Take over all tasks, edges and constants of another flow, which stays as it is.
+
+        Args:
+            flow: to take from; the tasks are then in both.
+            merge_parameters: whether its parameters give way to those of the same name here.
+
+        Raises:
+            DefinitionError: if both have a parameter of one name and they are not to be merged.
+        """
+        mine = {p.name: p for p in self.parameters()}
+        same: dict[Task, Task] = {
+            p: mine[p.name] for p in flow.parameters() if p.name in mine and mine[p.name] is not p
+        }
+        if same and not merge_parameters:
+            name = next(iter(same)).name
+            msg = (
+                f"Flows {self.name!r} and {flow.name!r} both have a parameter {name!r}. "
+                f"If they are one, write flow.update(..., merge_parameters=True)."
+            )
+            raise DefinitionError(msg, parameter=name)
+        new = dict.fromkeys(task for task in flow._tasks if task not in self._tasks and task not in same)
+        for task in new:
+            self.add_task(task)
+            if task in flow.constants:
+                self.constants[task] = dict(flow.constants[task])
+            if task in flow._mapped_constants:
+                self._mapped_constants[task] = dict(flow._mapped_constants[task])
+        edges = [edge for edge in flow.edges if edge.downstream_task in new or not self._has(edge)]
+        self._take_edges(
+            (each, same.get(each.upstream_task, each.upstream_task), each.downstream_task) for each in edges
+        )
+
+    def _has(self, edge: Edge) -> bool:
+        known = self._in.get(edge.downstream_task, ())
+        return any(each.upstream_task is edge.upstream_task and each.key == edge.key for each in known)
+
+    def _take_edges(self, edges: Iterable[tuple[Edge, Task, Task]], *, keyed: bool = True) -> None:
+        """Add edges like those given, between other tasks; the flow is checked once, at the end."""
+        token = enter_flow(self)
+        try:
+            for edge, before, after in edges:
+                key = edge.key if keyed else None
+                self.add_edge(before, after, key, mapped=edge.mapped, flattened=edge.flattened)
+        finally:
+            leave_flow(token)
+        self.validate()
+
+    def replace(self, old: Task, new: object) -> Task:
+        """Put `new` in the place of `old`: its edges, its inputs, its place among the reference tasks; return it.
+
+        Args:
+            old: a task of this flow; it leaves the flow.
+            new: a task that is not in the flow, or a collection of tasks: that comes after what `old` did, and takes no
+                inputs.
+
+        Raises:
+            DefinitionError: if the inputs of `new` are others than those `old` was given, or it is in the flow already.
+            UnknownTaskError: if `old` is not in the flow.
+        """
+        self._known(old)
+        is_task = False
+        if isinstance(new, Task):
+            is_task = True
+            self._check_replacement(old, new)
+        into, out = self._in[old], self._out[old]
+        constants, mapped_constants = self.constants.pop(old, None), self._mapped_constants.pop(old, None)
+        self._forget(old)
+        found = self.task_for(new)
+        if is_task and constants:
+            self.constants[found] = constants
+        if is_task and mapped_constants:
+            self._mapped_constants[found] = mapped_constants
+        if self._reference is not None:
+            self._reference = tuple(found if task is old else task for task in self._reference)
+        self._take_edges([(edge, edge.upstream_task, found) for edge in into], keyed=is_task)
+        self._take_edges([(edge, found, edge.downstream_task) for edge in out])
+        return found
+
+    def _check_replacement(self, old: Task, new: Task) -> None:
+        if new in self._tasks:
+            msg = f"Task {new.name!r} is in flow {self.name!r} already. Replace {old.name!r} by a task that is not."
+            raise DefinitionError(msg, task=new.name)
+        given = {edge.key: None for edge in self._in[old] if edge.key is not None}
+        given |= dict.fromkeys((*self.constants.get(old, ()), *self._mapped_constants.get(old, ())))
+        signature = new._signature  # noqa: SLF001
+        signature.check(new.name, given)
+        if missing := [name for name in new.inputs if name in signature.required and name not in given]:
+            names = ", ".join(map(repr, missing))
+            msg = f"Task {new.name!r} needs {names}, which {old.name!r} was not given. Replace it by a task with the same inputs."
+            raise DefinitionError(msg, task=new.name, missing=missing)
+        if isinstance(new, Parameter) and self._in[old]:
+            msg = f"Parameter {new.name!r} can't have tasks upstream, and {old.name!r} has. Use another task."
+            raise DefinitionError(msg, parameter=new.name)
+
+    def _forget(self, task: Task) -> None:
+        for edge in self._in.pop(task):
+            self._out[edge.upstream_task].remove(edge)
+            self._fed.discard((task, edge.key or ""))
+        for edge in self._out.pop(task):
+            self._in[edge.downstream_task].remove(edge)
+            self._fed.discard((edge.downstream_task, edge.key or ""))
+        del self._tasks[task]
+
+    def copy(self) -> Self:
+        """Return a flow of its own with the same tasks: what is added to one is not in the other."""
+        twin = copy.copy(self)
+        twin.__dict__.update(
+            state_handlers=list(self.state_handlers),
+            constants={task: dict(values) for task, values in self.constants.items()},
+            last_run=None,
+            _tasks=dict(self._tasks),
+            _in={task: list(edges) for task, edges in self._in.items()},
+            _out={task: list(edges) for task, edges in self._out.items()},
+            _mapped_constants={task: dict(values) for task, values in self._mapped_constants.items()},
+            _fed=set(self._fed),
+            _tokens=[],
+            _blocks=[],
+        )
+        return twin
 
     # Looking
 
@@ -224,6 +389,10 @@ class Flow:
     def edges_to(self, task: Task) -> tuple[Edge, ...]:
         """Return the edges into `task`."""
         return tuple(self._in[self._known(task)])
+
+    def mapped_constants(self, task: Task) -> Mapping[str, object]:
+        """Return the sequences written in the flow itself that `task` is mapped over, by input."""
+        return self._mapped_constants.get(task, {})
 
     def edges_from(self, task: Task) -> tuple[Edge, ...]:
         """Return the edges out of `task`."""
@@ -251,7 +420,16 @@ class Flow:
 
     def reference_tasks(self) -> tuple[Task, ...]:
         """Return the tasks whose states decide the flow's."""
-        return self._reference if self._reference is not None else self.terminal_tasks()
+        return self._reference if self._reference is not None else self._default_reference()
+
+    def _default_reference(self) -> tuple[Task, ...]:
+        """The terminal tasks, as if tasks that only clean up were not there."""
+        judged = [task for task in self._tasks if task.is_reference_by_default]
+        if len(judged) == len(self._tasks):
+            return self.terminal_tasks()
+        return tuple(
+            task for task in judged if not any(e.downstream_task.is_reference_by_default for e in self._out[task])
+        )
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
         """Let these tasks decide the flow's state.
@@ -329,8 +507,46 @@ class Flow:
     def __repr__(self) -> str:
         return f"<Flow: {self.name!r}, {len(self._tasks)} tasks>"
 
+    def _repr_mimebundle_(self, **options: object) -> dict[str, str]:
+        from flowbook.core.pictures import LARGEST_SHOWN, picture_of  # noqa: PLC0415  # drawing: only where it is shown
+
+        if len(self._tasks) > LARGEST_SHOWN:
+            return {"text/plain": repr(self)}
+        try:
+            graph = self.compile()
+        except DefinitionError:
+            return {"text/plain": repr(self)}  # it is still being written
+        return {**picture_of(graph, {})._repr_mimebundle_(**options), "text/plain": repr(self)}
+
+    def visualize(
+        self,
+        flow_state: State | FlowRun | None = None,
+        filename: str | os.PathLike[str] | None = None,
+        format: str | None = None,  # noqa: A002  # the name promised to users
+        *,
+        theme: Literal["auto", "light", "dark"] = "auto",
+    ) -> Picture:
+        """Return a picture of the flow, which notebooks show; its tasks have the colours of their states.
+
+        Args:
+            flow_state: a FlowRun, or the state that `run` returned; default: the flow's last run, if there is one.
+            filename: where it is written as well, an SVG file.
+            format: of the file; "svg" is the only one.
+            theme: colours for a light or a dark page; "auto" is light, on a background of its own.
+
+        Raises:
+            DefinitionError: if another format is asked for, or `flow_state` has no states of tasks.
+            CycleError: if tasks wait on each other.
+        """
+        from flowbook.core.pictures import visualize  # noqa: PLC0415
+
+        if format not in {None, "svg"}:
+            msg = f"Pictures are written as SVG, not as {format!r}. Leave the format out."
+            raise DefinitionError(msg, format=format)
+        return visualize(self, flow_state, filename, theme)
+
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "last_run": None, "_tokens": []}
+        return {**self.__dict__, "last_run": None, "_tokens": [], "_blocks": []}
 
     def _known(self, task: Task) -> Task:
         if task not in self._tasks:
@@ -386,7 +602,7 @@ class Flow:
             key: self._spec(by_key[key], key, keys, mapped) for key in sort_keys(children, self._indegree(children))
         }
         terminal = tuple(key for key, below in children.items() if not below)
-        reference = terminal if self._reference is None else tuple(keys[task] for task in self._reference)
+        reference = tuple(keys[task] for task in self.reference_tasks())
         return Graph(self.name, specs, children, terminal, reference, self)
 
     def _children(self, keys: Mapping[Task, str]) -> dict[str, tuple[str, ...]]:
@@ -419,6 +635,7 @@ class Flow:
             self._mapped_constants.get(task),
             is_mapped=task in mapped,
             reads_mapped=bool(mapped) and any(e.upstream_task in mapped and not e.mapped for e in edges),
+            flow_result=self.result,
         )
 
     def run(self, parameters: Mapping[str, object] | None = None, **options: Any) -> State:  # noqa: ANN401
@@ -427,7 +644,9 @@ class Flow:
         Args:
             parameters: values by name; they may also be given as keywords, `flow.run(origin="JFK")`.
             options: `executor`, `task_states` (task to state), `start_tasks`, `context`, `state_handlers`, `record`
-                (whether the whole run is kept in the store), and further parameters.
+                (whether the whole run is kept in the store), `max_concurrency` (how many tasks run at once), `limits`
+                (the same by tag, e.g. `{"db": 2}`), `raise_on_exception` (for debugging: the first exception of a task
+                stops the run and is raised here, traceback and all), and further parameters.
 
         Raises:
             ParameterError: if a parameter is missing or unknown; nothing has run then.
@@ -454,6 +673,14 @@ class Flow:
             return new
 
         return (*self.state_handlers, on_failure_handler)
+
+
+def _flat(value: object, argument: str, task: str) -> list[object]:
+    try:
+        return [item for part in value for item in part]  # type: ignore[attr-defined]  # refused below if it can't
+    except TypeError as error:
+        msg = f"Input {argument!r} of task {task!r}: flatten needs a list of lists, got {value!r}."
+        raise DefinitionError(msg, task=task, argument=argument) from error
 
 
 def _flow_name(name: str | None) -> str:

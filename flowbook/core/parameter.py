@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from flowbook._context import context
 from flowbook.core.task import Task
-from flowbook.exceptions import DefinitionError
+from flowbook.exceptions import DefinitionError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Parameter"]
+__all__ = ["DateTimeParameter", "Parameter"]
 
 
 class _NoDefault:
@@ -55,6 +56,14 @@ class Parameter(Task):
         """Return the value given for this run, else the default."""
         return context.get("parameters", {}).get(self.name, self.default)
 
+    def accept(self, value: object) -> object:
+        """Return `value` as the tasks are to get it.
+
+        Raises:
+            ParameterError: if it can't be taken; nothing has run then.
+        """
+        return value
+
     def __call__(self, *args: object, **options: Any) -> Parameter:  # noqa: ANN401
         """Add this very parameter to the flow that is being written."""
         return self.bind(*args, **options)
@@ -67,4 +76,46 @@ class Parameter(Task):
         return super().copy(**changes)
 
     def __repr__(self) -> str:
-        return f"<Parameter: {self.name}>"
+        return f"<{type(self).__name__}: {self.name}>"
+
+
+class DateTimeParameter(Parameter):
+    """A parameter that is a moment: ISO text (`"2024-02-29T12:00+01:00"`, `"2024-02-29"`), a date or a datetime.
+
+    Tasks get an aware datetime in UTC; one without a zone means local time. None stays None.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        default: object = NO_DEFAULT,
+        required: bool | None = None,  # noqa: FBT001
+        tags: Iterable[str] | None = None,
+    ) -> None:
+        super().__init__(name, default, required, tags)
+        self.accept(self.default)
+
+    def accept(self, value: object) -> object:
+        """Return the moment that `value` says."""
+        if value is None:
+            return None
+        moment = _moment(value)
+        if moment is None:
+            msg = f"Parameter {self.name!r}: {value!r} is no moment. Give a datetime, or ISO text such as '2024-02-29T12:00'."
+            raise ParameterError(msg, names=[self.name], value=repr(value))
+        return moment.astimezone(dt.UTC)
+
+    def run(self) -> Any:  # noqa: ANN401
+        """Return the moment given for this run, else the default."""
+        return self.accept(super().run())
+
+
+def _moment(value: object) -> dt.datetime | None:
+    if isinstance(value, dt.datetime):
+        return value
+    if isinstance(value, dt.date):
+        return dt.datetime.combine(value, dt.time()).astimezone()
+    try:
+        return dt.datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -21,7 +21,7 @@ from flowbook.store import NEVER, CacheEntry, CacheScope, RunRecord, graph_recor
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.core.changes import Changes
     from flowbook.core.flow import Flow
@@ -266,7 +266,12 @@ class _StoreIndex:
 
 
 def _graph_record(graph: Graph) -> dict[str, object]:
-    return graph_record(graph, {key: code_hash(spec.run) for key, spec in graph.specs.items()})
+    #: Thousands of copies of a task share one function.
+    hashes: dict[Callable[..., object], str] = {}
+    for spec in graph.specs.values():
+        if spec.run not in hashes:
+            hashes[spec.run] = code_hash(spec.run)
+    return graph_record(graph, {key: hashes[spec.run] for key, spec in graph.specs.items()})
 
 
 def _record_past(recording: Recording, run: FlowRun) -> None:

@@ -7,8 +7,9 @@ import itertools
 import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from flowbook._context import current_frame
 from flowbook.core.building import current_flow
@@ -16,6 +17,7 @@ from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
 from flowbook.engine.flow_runner import FlowRunner, RunOptions
 from flowbook.engine.frames import run_frame
 from flowbook.engine.graph import child_key
+from flowbook.engine.limits import Limits
 from flowbook.engine.machine import parse_child
 from flowbook.engine.state import (
     Cached,
@@ -31,11 +33,18 @@ from flowbook.engine.state import (
     Success,
     TriggerFailed,
 )
-from flowbook.exceptions import DefinitionError, ExecutorError, ParameterError, RunClaimedError, StartTaskError
+from flowbook.exceptions import (
+    DefinitionError,
+    ExecutorError,
+    ParameterError,
+    RunClaimedError,
+    RunError,
+    StartTaskError,
+)
 from flowbook.executors import Executor, LocalExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     import pandas as pd
 
@@ -49,8 +58,24 @@ if TYPE_CHECKING:
     from flowbook.engine.ports import OutputCache
     from flowbook.store.records import Request
 
-__all__ = ["FlowRun", "new_run", "start_run"]
+__all__ = ["RUN_OPTIONS", "FlowRun", "new_run", "start_run"]
 
+#: What `flow.run` takes beside values of parameters.
+RUN_OPTIONS = frozenset(
+    {
+        "context",
+        "executor",
+        "limits",
+        "max_concurrency",
+        "origin",
+        "parameters",
+        "raise_on_exception",
+        "record",
+        "start_tasks",
+        "state_handlers",
+        "task_states",
+    }
+)
 _NUMBERS = itertools.count(1)
 
 
@@ -67,6 +92,8 @@ class _Asked:
     handlers: tuple[Callable[..., object], ...] = ()
     record: bool | None = None
     origin: str = ""
+    limits: Limits | None = None
+    raises: bool = False
 
 
 class FlowRun:
@@ -99,6 +126,8 @@ class FlowRun:
         self._away: Away | None = None
         #: How the flow given differs from the one that was recorded.
         self._changes: Changes | None = None
+        #: What the first failing task raised, where the caller wants it raised.
+        self._raised: BaseException | None = None
 
     @classmethod
     def recorded(cls, recording: Recording, flow: Flow | None = None, executor: Executor | None = None) -> FlowRun:
@@ -213,6 +242,8 @@ class FlowRun:
     def emit(self, event: Event) -> None:
         """Take an event of the runner; part of EventSink."""
         self._log.append(event)
+        if self._asked.raises and self._raised is None:
+            self._note_raised(event)
         for sink in self._subscribers:
             sink.emit(event)
 
@@ -225,6 +256,15 @@ class FlowRun:
             away.follow()
         self._over.wait(timeout)
         return self.state
+
+    def _repr_mimebundle_(self, **options: object) -> dict[str, str]:
+        from flowbook.core.pictures import LARGEST_SHOWN, picture_of  # noqa: PLC0415  # drawing: only where it is shown
+
+        if len(self.graph.specs) > LARGEST_SHOWN:
+            return {**self.state._repr_mimebundle_(), "text/plain": repr(self)}  # what notebooks call
+        state = type(self.state).__name__
+        shown = picture_of(self.graph, self.states, state=state, caption=f"run {self.number}")
+        return {**shown._repr_mimebundle_(**options), "text/plain": repr(self)}
 
     def __repr__(self) -> str:
         return f"<FlowRun {self.number} of {self.flow_name!r}: {type(self.state).__name__}>"
@@ -295,17 +335,25 @@ class FlowRun:
     def retry(self, by: str = "", note: str = "", *, force: bool = False) -> FlowRun:
         """Run the failed tasks again with a fresh count of attempts, and what could not run because of them.
 
-        Args and errors as for `resume`; besides,
+        A live run takes it as an event, also one in another process, while its other tasks go on; otherwise a new epoch
+        of this run begins. Args and errors as for `resume`; besides,
 
         Raises:
-            StartTaskError: if nothing failed, or the run still goes on.
+            StartTaskError: if nothing failed.
         """
         self._refuse_changed(force=force)
-        self._look(now=True)
+        if self._away is not None and self._ask("retry", (), by, note):
+            return self
         with self._lock:
-            if self._runner is not None or self._away is not None:
-                msg = f"Run {self.number} still goes on. Wait for it with run.wait(), or cancel it first."
+            runner = self._runner
+            taken = runner.retry(by, note) if runner is not None else False
+            if taken:
+                return self
+            if taken is None:
+                msg = f"Nothing has failed so far in run {self.number} of {self.flow_name!r}; it goes on."
                 raise StartTaskError(msg, run=self.run_id)
+            if runner is not None:
+                self._over.wait()
             failed = self._failed()
             if not failed:
                 msg = f"Nothing failed in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."
@@ -376,12 +424,22 @@ class FlowRun:
             return False
         if request.action == "cancel":
             return runner.cancel(request.by, request.note)
+        if request.action == "retry":
+            taken = runner.retry(request.by, request.note)
+            if taken is None:
+                msg = f"Nothing has failed so far in run {self.number} of {self.flow_name!r}; it goes on."
+                raise StartTaskError(msg, run=self.run_id)
+            return taken or self._has_ended()
         waiting = self._waiting(tuple(self.graph.key_of(key) for key in request.keys))
         if not runner.resume(waiting, request.by, request.note):
-            self._over.wait()
-            return False
+            return self._has_ended()
         self._note(waiting, request.by)
         return True
+
+    def _has_ended(self) -> Literal[False]:
+        """Wait until the run that is ending has let go of the store; return what `obey` says then."""
+        self._over.wait()
+        return False
 
     def note_states(self, changed: Mapping[str, State], flow: State | None) -> None:
         """Take note of what happened in the process that has the run."""
@@ -450,10 +508,24 @@ class FlowRun:
         """Run in this thread; return the flow's final state."""
         self._prepare(self._asked.states, self._asked.start)
         self._work()
+        raised, self._raised = self._raised, None
+        if raised is not None:
+            raise raised
         return self._state
+
+    def _note_raised(self, event: Event) -> None:
+        state = event.state if isinstance(event, StateChanged) and event.key != FLOW else None
+        if state is None or not state.is_failed() or isinstance(state, TriggerFailed):
+            return
+        error = state.result
+        self._raised = error if isinstance(error, BaseException) else RunError(f"{event.key} failed: {state.message}")
+        self.cancel(note=f"{event.key} failed, and the caller asked for its exception.")
 
     def run_behind(self) -> FlowRun:
         """Run in a thread of its own; return at once."""
+        if self._asked.raises:
+            msg = "raise_on_exception has nobody to raise to in the background. Use flow.run(raise_on_exception=True)."
+            raise DefinitionError(msg, flow=self.flow_name)
         self._prepare(self._asked.states, self._asked.start)
         self._spawn()
         return self
@@ -506,6 +578,7 @@ class FlowRun:
                 parent=current_frame(),
             ),
             first_seq=self._next_seq,
+            limits=asked.limits,
         )
         self._runner = FlowRunner(self.graph, options)
         self._over.clear()
@@ -587,12 +660,38 @@ def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict
     context = options.pop("context", None) or {}
     handlers = tuple(options.pop("state_handlers", None) or ())
     record, origin = options.pop("record", None), options.pop("origin", "")
+    limits = _limits(options.pop("max_concurrency", None), options.pop("limits", None))
+    raises = bool(options.pop("raise_on_exception", False))
     values = _parameters(flow, {**(parameters or {}), **options})
     for key in start:
         _check_start(graph, key, task_states)
-    run = FlowRun(flow, _Asked(graph, values, executor, task_states, start, context, handlers, record, origin))
+    run = FlowRun(
+        flow, _Asked(graph, values, executor, task_states, start, context, handlers, record, origin, limits, raises)
+    )
     flow.last_run = run
     return run
+
+
+def _limits(total: object, by_tag: object) -> Limits | None:
+    if total is None and not by_tag:
+        return None
+    if total is not None and not _is_count(total):
+        msg = f"max_concurrency={total!r} is not a number of tasks. Give 1 or more, or leave it out."
+        raise DefinitionError(msg, max_concurrency=repr(total))
+    if by_tag is not None and not isinstance(by_tag, Mapping):
+        msg = f"limits={by_tag!r} is no dict. Give the number of tasks by tag, e.g. limits={{'db': 2}}."
+        raise DefinitionError(msg, limits=repr(by_tag))
+    for tag, count in (by_tag or {}).items():
+        if not isinstance(tag, str) or not tag or not _is_count(count):
+            msg = (
+                f"limits has {tag!r}: {count!r}. Give a tag and a number of tasks, 1 or more, e.g. limits={{'db': 2}}."
+            )
+            raise DefinitionError(msg, tag=repr(tag))
+    return Limits(cast("int | None", total), dict(by_tag or {}))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _parameters(flow: Flow, given: Mapping[str, object]) -> dict[str, object]:
@@ -610,6 +709,8 @@ def _parameters(flow: Flow, given: Mapping[str, object]) -> dict[str, object]:
             f"Flow {flow.name!r} needs a value for {names}. Give it: flow.run({first}=...), or a default in Parameter."
         )
         raise ParameterError(msg, names=missing)
+    for name, value in given.items():
+        known[name].accept(value)
     return {name: given.get(name, p.default) for name, p in known.items()}
 
 

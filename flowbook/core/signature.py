@@ -30,9 +30,13 @@ class RunSignature:
         """Return the signature of `run` of the task named `task`.
 
         Raises:
-            DefinitionError: if it has `*args`, or an argument of a reserved name.
+            DefinitionError: if it has `*args`, an argument of a reserved name, or arguments that can't be read.
         """
-        found = inspect.signature(run).parameters.values()
+        try:
+            found = inspect.signature(run).parameters.values()
+        except (TypeError, ValueError) as error:
+            msg = f"Task {task!r}: the arguments of {run!r} can't be read. Wrap it in a function of your own."
+            raise DefinitionError(msg, task=task) from error
         if any(p.kind is p.VAR_POSITIONAL for p in found):
             msg = f"Task {task!r} takes *args, so its inputs have no names. Give it named arguments or **kwargs."
             raise DefinitionError(msg, task=task)

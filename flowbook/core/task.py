@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import math
 from typing import TYPE_CHECKING, Any, Self, cast, overload
 
+from flowbook.core import checks
 from flowbook.core.annotations import Annotation, mapped, unmapped
-from flowbook.core.building import flow_or_refuse
+from flowbook.core.building import current_tags, flow_or_refuse
 from flowbook.core.signature import RunSignature
 from flowbook.engine import cache_validators
 from flowbook.engine import triggers as engine_triggers
-from flowbook.engine.graph import Binding, CachePolicy, RetryPolicy, TaskSpec
+from flowbook.engine.graph import Binding, CachePolicy, FilePolicy, RetryPolicy, TaskSpec
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
     from flowbook.core.edge import Edge
     from flowbook.core.flow import Flow
     from flowbook.engine.state import State
+    from flowbook.results.files import Result
 
 __all__ = ["FunctionTask", "Task", "task"]
 
+#: Begins a tag that says what a worker of a Dask cluster must have.
+_RESOURCE = "dask-resource:"
 _MANY_SECONDS = dt.timedelta(0)
 
 
@@ -46,6 +51,17 @@ class Task:
         state_handlers: called at every change of state, `handler(task, old, new) -> State`.
         on_failure: called on every failed attempt, `on_failure(task, state)`.
         log_stdout: whether prints become log lines of the run.
+        timeout: seconds (fractions count) or a timedelta that one attempt may take. At the deadline an exception is raised
+            in the task's thread, then that thread is left alone: what it does in a sleep or in C code may still go on,
+            and its result is dropped. The state is TimedOut, retried like any failure.
+        nout: into how many results it may be unpacked, `a, b = task(...)`; default: as a return annotation
+            `tuple[int, str]` says.
+        task_run_name: what one run of it is called: a text with {placeholders} for inputs and context, e.g.
+            `"load {year}"`, or a function that takes them as keywords. Seen as `context.task_run_name`.
+        target: file that holds its output, with placeholders as for `task_run_name`, e.g. `"{today}/{task_name}.bin"`; where
+            it exists the task is Cached and does not run. A task that is mapped needs one file for each child.
+        result: where outputs are written, a `flowbook.results.Result`; default: the flow's.
+        checkpoint: False: nothing is written by `result` or `target`.
         keep: False: its value is never stored, not even as another task's input.
     """
 
@@ -66,11 +82,17 @@ class Task:
         on_failure: Callable[[Task, State], object] | None = None,
         log_stdout: bool = False,  # noqa: FBT001, FBT002
         *,
+        timeout: dt.timedelta | float | None = None,
+        nout: int | None = None,
+        task_run_name: str | Callable[..., str] | None = None,
+        target: str | Callable[..., str] | None = None,
+        result: Result | None = None,
+        checkpoint: bool = True,
         keep: bool = True,
     ) -> None:
         self.name = name or type(self).__name__
-        self.slug = slug
-        self.tags = _tags(self.name, tags)
+        self.slug = checks.slug(self.name, slug)
+        self.tags = _tags(self.name, tags) | current_tags()
         self.max_retries, self.retry_delay = _retries(self.name, max_retries, retry_delay, retry_on)
         self.retry_on = _exceptions(self.name, retry_on)
         self.trigger = trigger or engine_triggers.all_successful
@@ -81,7 +103,17 @@ class Task:
         self.state_handlers = _handlers(self.name, state_handlers)
         self.on_failure = on_failure
         self.log_stdout = log_stdout
+        self.timeout = checks.timeout(self.name, timeout)
+        self.nout = checks.nout(self.name, nout)
+        self.task_run_name = checks.run_name(self.name, task_run_name)
+        self.target = checks.target(self.name, target)
+        self.result = checks.result(self.name, result)
+        self.checkpoint = checkpoint
         self.keep = keep
+        if not keep and (target is not None or result is not None):
+            which = "target" if target is not None else "result"
+            msg = f"Task {self.name!r} has keep=False and a {which}, which would keep its value. Remove one."
+            raise DefinitionError(msg, task=self.name)
         _callable_or_refuse(self.name, "trigger", self.trigger)
         if on_failure is not None:
             _callable_or_refuse(self.name, "on_failure", on_failure)
@@ -108,6 +140,10 @@ class Task:
             setattr(twin, name, value)
         if "tags" in changes:
             twin.tags = _tags(twin.name, cast("Iterable[str] | None", changes["tags"]))
+        for name in changes.keys() & checks.OPTIONS.keys():
+            setattr(twin, name, checks.OPTIONS[name](twin.name, changes[name]))
+        if added := current_tags():
+            twin.tags |= added
         return twin
 
     def __call__(
@@ -207,8 +243,13 @@ class Task:
         *,
         is_mapped: bool = False,
         reads_mapped: bool = False,
+        flow_result: Result | None = None,
     ) -> TaskSpec:
-        """Return the spec with these bindings; what can be known before a run is worked out here."""
+        """Return the spec with these bindings; what can be known before a run is worked out here.
+
+        Raises:
+            DefinitionError: if the children of a mapped task would share one target.
+        """
         trigger: Callable[..., bool] | None = self.trigger
         if trigger is engine_triggers.all_successful:
             trigger = None
@@ -233,9 +274,16 @@ class Task:
             cache=CachePolicy(self.cache_for, self.cache_validator, self.cache_key)
             if self.cache_for is not None
             else None,
+            timeout_s=self.timeout.total_seconds() if self.timeout is not None else None,
+            run_name=self.task_run_name,
+            files=self._files(flow_result, is_mapped=is_mapped)
+            if self.target is not None or self.result is not None or flow_result is not None
+            else None,
+            tags=self.tags,
             handlers=self._all_handlers(),
             log_stdout=self.log_stdout,
             keep=self.keep,
+            resources=_resources(self.name, self.tags) if self.tags else (),
         )
 
     def history(self, flow: Flow | str | None = None) -> pd.DataFrame:
@@ -252,6 +300,24 @@ class Task:
         return history(flow or self.written_in, self.slug or self.name)
 
     _is_parameter = False
+    #: Whether a flow is judged by it where its author did not say by which tasks.
+    is_reference_by_default = True
+
+    def _files(self, flow_result: Result | None, *, is_mapped: bool) -> FilePolicy | None:
+        if self._is_parameter or not self.keep:
+            return None
+        result = self.result if self.result is not None else flow_result
+        if result is None:
+            from flowbook.results.files import Result  # noqa: PLC0415  # only where files are written
+
+            result = Result()
+        if is_mapped and not checks.has_fields(self.target if self.target is not None else result.location):
+            msg = (
+                f"Task {self.name!r} is mapped, and its children would all write {self.target or result.location!r}. "
+                "Put {map_index} or an input into the name."
+            )
+            raise DefinitionError(msg, task=self.name)
+        return FilePolicy(result, self.target, self.checkpoint)
 
     def _all_handlers(self) -> tuple[Callable[..., object], ...]:
         if self.on_failure is None:
@@ -279,12 +345,107 @@ class Task:
         )
         raise DefinitionError(msg, task=self.name)
 
-    def __iter__(self) -> Any:  # noqa: ANN401
-        msg = (
-            f"Task {self.name!r} can't be iterated while the flow is written: its result is not there yet. "
-            f"Use {self.name}.map(...) downstream, or iterate inside a task."
-        )
-        raise DefinitionError(msg, task=self.name)
+    def __iter__(self) -> Iterator[Task]:
+        nout = self.nout if self.nout is not None else checks.nout_of(self.run)
+        if nout is None:
+            msg = (
+                f"Task {self.name!r} can't be iterated while the flow is written: its result is not there yet. "
+                f"To unpack it, say how many results it has: @task(nout=2). "
+                f"Else use {self.name}.map(...) downstream, or iterate inside a task."
+            )
+            raise DefinitionError(msg, task=self.name)
+        return iter([self[index] for index in range(nout)])
+
+    def is_equal(self, other: object) -> Task:
+        """Return a task that says whether the two results are equal; `==` compares the tasks themselves."""
+        return _operation("Equal", self, other)
+
+    def not_equal(self, other: object) -> Task:
+        """Return a task that says whether the two results differ."""
+        return _operation("NotEqual", self, other)
+
+    # Operators: each builds a task. `==` does not: it is used to find tasks in lists.
+
+    def __add__(self, other: object) -> Task:
+        return _operation("Add", self, other)
+
+    def __radd__(self, other: object) -> Task:
+        return _operation("Add", other, self)
+
+    def __sub__(self, other: object) -> Task:
+        return _operation("Sub", self, other)
+
+    def __rsub__(self, other: object) -> Task:
+        return _operation("Sub", other, self)
+
+    def __mul__(self, other: object) -> Task:
+        return _operation("Mul", self, other)
+
+    def __rmul__(self, other: object) -> Task:
+        return _operation("Mul", other, self)
+
+    def __truediv__(self, other: object) -> Task:
+        return _operation("Div", self, other)
+
+    def __rtruediv__(self, other: object) -> Task:
+        return _operation("Div", other, self)
+
+    def __floordiv__(self, other: object) -> Task:
+        return _operation("FloorDiv", self, other)
+
+    def __rfloordiv__(self, other: object) -> Task:
+        return _operation("FloorDiv", other, self)
+
+    def __mod__(self, other: object) -> Task:
+        return _operation("Mod", self, other)
+
+    def __rmod__(self, other: object) -> Task:
+        return _operation("Mod", other, self)
+
+    def __pow__(self, other: object) -> Task:
+        return _operation("Pow", self, other)
+
+    def __rpow__(self, other: object) -> Task:
+        return _operation("Pow", other, self)
+
+    def __and__(self, other: object) -> Task:
+        return _operation("And", self, other)
+
+    def __rand__(self, other: object) -> Task:
+        return _operation("And", other, self)
+
+    def __or__(self, other: object) -> Task:
+        return _operation("Or", self, other)
+
+    def __ror__(self, other: object) -> Task:
+        return _operation("Or", other, self)
+
+    def __lt__(self, other: object) -> Task:
+        return _operation("LessThan", self, other)
+
+    def __le__(self, other: object) -> Task:
+        return _operation("LessThanOrEqual", self, other)
+
+    def __gt__(self, other: object) -> Task:
+        return _operation("GreaterThan", self, other)
+
+    def __ge__(self, other: object) -> Task:
+        return _operation("GreaterThanOrEqual", self, other)
+
+    def __getitem__(self, key: object) -> Task:
+        return _operation("GetItem", self, key)
+
+    def __invert__(self) -> Task:
+        return _operation("Not", self)
+
+    def __neg__(self) -> Task:
+        return _operation("Neg", self)
+
+    def __pos__(self) -> Task:
+        return _operation("Pos", self)
+
+    def __abs__(self) -> Task:
+        return _operation("Abs", self)
 
     def __repr__(self) -> str:
         return f"<Task: {self.name}>"
@@ -323,6 +484,12 @@ def task(
     return FunctionTask(fn, **options)
 
 
+def _operation(name: str, *operands: object) -> Task:
+    from flowbook.core.operators import operation  # noqa: PLC0415  # few flows use operators; it is made after Task
+
+    return operation(name, operands)
+
+
 def is_mapped_argument(value: object, *, by_default: bool) -> bool:
     """Return whether an argument written as `value` gives each child one element."""
     if isinstance(value, Annotation):
@@ -334,7 +501,26 @@ def _tags(name: str, tags: Iterable[str] | None) -> frozenset[str]:
     if isinstance(tags, str):
         msg = f"Task {name!r}: tags={tags!r} is one string. Give a list: tags=[{tags!r}]."
         raise DefinitionError(msg, task=name, tags=tags)
-    return frozenset(tags or ())
+    found = frozenset(tags or ())
+    if found:
+        _resources(name, found)  # says at once what is wrong with them
+    return found
+
+
+def _resources(name: str, tags: frozenset[str]) -> tuple[tuple[str, float], ...]:
+    """Return what the tags `dask-resource:NAME=N` ask for."""
+    found = []
+    for tag in sorted(tags):
+        if tag.startswith(_RESOURCE):
+            resource, _, count = tag.removeprefix(_RESOURCE).partition("=")
+            try:
+                found.append((resource.strip(), float(count)))
+            except ValueError:
+                found.append(("", 0.0))
+            if not found[-1][0] or not 0 < found[-1][1] < math.inf:
+                msg = f"Task {name!r}: tag {tag!r} names no resource. Write e.g. {_RESOURCE}GPU=1."
+                raise DefinitionError(msg, task=name, tag=tag)
+    return tuple(found)
 
 
 def _retries(
@@ -347,7 +533,8 @@ def _retries(
         raise DefinitionError(msg, task=name, max_retries=max_retries)
     if delay is not None and not isinstance(delay, dt.timedelta):
         if not isinstance(delay, (int, float)) or isinstance(delay, bool):
-            msg = f"Task {name!r}: retry_delay={delay!r} is not a time. Write timedelta(seconds=10), or a number of seconds."
+            advice = "Write timedelta(seconds=10), or a number of seconds."
+            msg = f"Task {name!r}: retry_delay={delay!r} is not a time. {advice}"
             raise DefinitionError(msg, task=name, retry_delay=delay)
         delay = dt.timedelta(seconds=delay)
     if max_retries and delay is None:

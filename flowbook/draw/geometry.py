@@ -14,10 +14,11 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["GeometryError", "Placement", "Structure", "find_programs", "layered", "place"]
+__all__ = ["GeometryError", "Placement", "Structure", "find_programs", "layered", "place", "widest"]
 
 _TIMEOUT_S = 10.0
 #: Above this many nodes graphviz gets less time for beauty, and its curves are not asked for.
@@ -98,6 +99,12 @@ def layered(structure: Structure) -> Placement:
             columns[node] = start + step * place_in_row
     left = min(columns, default=0.0) - structure.width / 2
     return Placement(tuple(x - left for x in columns), tuple(rows), ((),) * len(structure.edges))
+
+
+def widest(structure: Structure) -> int:
+    """Return how many nodes the fullest row of a plain layering has."""
+    rows = layered(structure).rows
+    return max(Counter(rows).values(), default=0)
 
 
 def _depths(above: list[list[int]], edges: tuple[tuple[int, int], ...]) -> list[int]:

@@ -14,25 +14,42 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from flowbook.draw import geometry
+from flowbook.draw.wrapping import Wrapped, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flowbook.engine.graph import Graph, TaskSpec
 
-__all__ = ["GAP_X", "GAP_Y", "MARGIN", "NODE_WIDTH", "Box", "EdgePath", "Layout", "layout", "node_height"]
+__all__ = [
+    "GAP_X",
+    "GAP_Y",
+    "MARGIN",
+    "NODE_WIDTH",
+    "NOTE_HEIGHT",
+    "PLAIN_HEIGHT",
+    "TALL_HEIGHT",
+    "Box",
+    "EdgePath",
+    "Layout",
+    "layout",
+    "node_height",
+]
 
 NODE_WIDTH = 192
 GAP_X = 16
 GAP_Y = 28
 #: Around the whole, for focus rings and the second edge of mapped tasks.
 MARGIN = 4
-_PLAIN, _NOTE, _TALL = 44, 64, 80
+#: Two lines; a third one; buttons, or a bar with its counts.
+PLAIN_HEIGHT, NOTE_HEIGHT, TALL_HEIGHT = 44, 64, 80
 #: How near an edge may pass a node, and another edge that it has nothing to do with.
 _CLEAR = 7
 _APART = 6
 #: Nodes without any edge are laid in rows of at most this many, below the rest.
 _GRID = 6
+#: Of a row of so many, which is wrapped in any case, graphviz would take long to find an order that nobody sees.
+_STRIP = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +114,10 @@ def layout(graph: Graph, *, programs: Sequence[str] | None = None) -> Layout:
         heights=tuple(node_height(graph.specs[key]) for key in joined),
         edges=tuple((index[source], index[target]) for source, target in edges),
     )
-    placement, note = _placement(structure, tuple(programs) if programs is not None else geometry.find_programs())
-    boxes, tops = _stack(graph, joined, placement)
-    paths = _Router(boxes, joined, placement, tops).paths(edges)
+    found, note = _placement(structure, tuple(programs) if programs is not None else geometry.find_programs())
+    lines = wrapped(found, step_px=NODE_WIDTH + GAP_X, line_px=PLAIN_HEIGHT + GAP_Y)
+    boxes, tops = _stack(graph, joined, lines.placement)
+    paths = _Router(boxes, joined, lines, tops).paths(edges)
     boxes.update(_grid(graph, single, boxes))
     return _framed(MappingProxyType({key: boxes[key] for key in keys}), paths, note)
 
@@ -107,10 +125,10 @@ def layout(graph: Graph, *, programs: Sequence[str] | None = None) -> Layout:
 def node_height(spec: TaskSpec) -> int:
     """Return the height that a task needs for all it may come to show, px."""
     if spec.is_manual or spec.is_mapped:
-        return _TALL
+        return TALL_HEIGHT
     if spec.retry is not None or spec.cache is not None or spec.trigger is not None:
-        return _NOTE
-    return _PLAIN
+        return NOTE_HEIGHT
+    return PLAIN_HEIGHT
 
 
 def _edges(graph: Graph) -> tuple[tuple[str, str], ...]:
@@ -120,6 +138,8 @@ def _edges(graph: Graph) -> tuple[tuple[str, str], ...]:
 def _placement(structure: geometry.Structure, programs: tuple[str, ...]) -> tuple[geometry.Placement, str]:
     if not structure.heights:
         return geometry.Placement((), (), ()), ""
+    if geometry.widest(structure) > _STRIP:
+        return geometry.layered(structure), ""
     try:
         return geometry.place(structure, programs), ""
     except geometry.GeometryError as error:
@@ -189,11 +209,11 @@ def _number(value: float) -> str:
 class _Router:
     """Finds each edge a column through every row that it passes."""
 
-    def __init__(
-        self, boxes: Mapping[str, Box], keys: list[str], placement: geometry.Placement, tops: list[int]
-    ) -> None:
+    def __init__(self, boxes: Mapping[str, Box], keys: list[str], lines: Wrapped, tops: list[int]) -> None:
+        placement = lines.placement
         self._boxes = boxes
         self._tops = tops
+        self._groups = lines.groups
         self._hints = placement.hints
         self._index = {key: at for at, key in enumerate(keys)}
         self._left = min(placement.columns, default=0.0) - NODE_WIDTH / 2
@@ -219,16 +239,27 @@ class _Router:
         start, end = self._boxes[source], self._boxes[target]
         x, goal = start.x + NODE_WIDTH / 2, end.x + NODE_WIDTH / 2
         hinted = {row: hint - self._left for hint, row in hints}
-        points: list[tuple[float, float]] = [(x, start.y + start.h)]
+        # Nodes are drawn over edges, and as high as what they show: so an edge begins behind the least that they do.
+        points: list[tuple[float, float]] = [(x, start.y + PLAIN_HEIGHT)]
         bottom = self._bottom(start.row)
         if bottom > points[-1][1]:
             points.append((x, bottom))
         for row in range(start.row + 1, end.row):
+            beside = self._beside(row, start, end)
+            if beside is not None:
+                x = beside
+                points += [(x, self._tops[row]), (x, self._bottom(row))]
+                continue
             share = (row - start.row) / (end.row - start.row)
             x = self._column(row, (x, hinted.get(row, x + share * (goal - x)), goal), (source, target))
             points += [(x, self._tops[row]), (x, self._bottom(row))]
         points.append((goal, end.y))
         return points
+
+    def _beside(self, row: int, start: Box, end: Box) -> float | None:
+        """Return where to pass another line of the row that one of the ends is in: its columns are theirs."""
+        near = next((box for box in (end, start) if self._groups[box.row] == self._groups[row]), None)
+        return near.x - GAP_X / 2 if near is not None else None
 
     def _bottom(self, row: int) -> float:
         return self._tops[row + 1] - GAP_Y

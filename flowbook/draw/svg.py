@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from flowbook.draw import palette
 from flowbook.draw.glyphs import WARNING, glyph
-from flowbook.draw.layout import MARGIN
+from flowbook.draw.layout import MARGIN, NOTE_HEIGHT, PLAIN_HEIGHT
 from flowbook.draw.lettering import NAME_PX, TEXT_PX, fit_end, fit_middle, width_px
 
 if TYPE_CHECKING:
@@ -315,6 +315,7 @@ class _Picture:
 
     def _node(self, spec: TaskSpec, box: Box, view: NodeView) -> Iterable[str]:
         paint, state = self._paint, view.state
+        box = replace(box, h=drawn_height(box, view))
         yield f"{self._opening(spec, box, view)}<title>{_text(spec.key)}</title>"
         if spec.is_mapped:
             yield f'<path {paint("under")} d="M4 {box.h}v4h{box.w}v-{box.h}h-4"/>'
@@ -415,6 +416,13 @@ class _Picture:
             f'aria-label="Inputs of {key}" transform="translate(112 46)"><rect width="64" height="24" rx="2"/>'
             '<text x="32" y="16">Inputs</text></g></g>'
         )
+
+
+def drawn_height(box: Box, view: NodeView) -> int:
+    """Return how high a node is drawn, px: its place was kept for all that it may come to show."""
+    if view.controls or view.counts:
+        return box.h
+    return min(box.h, NOTE_HEIGHT if view.note else PLAIN_HEIGHT)
 
 
 def _line(text: str) -> str:

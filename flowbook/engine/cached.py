@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from flowbook.engine.cache_validators import comparable, needs_inputs
-from flowbook.engine.state import Cached, Failed, State
+from flowbook.engine.state import Cached, Failed, State, safe_str
 from flowbook.exceptions import FlowbookError
 
 if TYPE_CHECKING:
@@ -18,12 +18,24 @@ if TYPE_CHECKING:
 
 __all__ = ["cached_state", "keep_output"]
 
+#: As in `logging`, which is not loaded for this.
+_WARNING = 30
+
 
 def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object]) -> State | None:
     """Return Cached with the newest stored output that the task's validator accepts, or None.
 
-    A validator that raises makes the task Failed. An entry whose value is damaged is passed over.
+    A validator that raises makes the task Failed. An entry whose value is damaged is passed over, and a cache that does
+    not work costs its outputs, never the task.
     """
+    try:
+        return _accepted(spec, cache, run, inputs)
+    except Exception as error:  # noqa: BLE001  # whatever keeps the index from answering, the task can run
+        run.logged(spec.key, _WARNING, f"The cache was passed over: {error}")
+        return None
+
+
+def _accepted(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object]) -> State | None:
     from flowbook.results.hashing import code_hash  # noqa: PLC0415  # with it `import flowbook` takes a third longer
 
     policy = _policy(spec)
@@ -34,9 +46,12 @@ def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapp
         state = _as_state(entry, stale=entry.code_hash is not None and entry.code_hash != code)
         try:
             accepted = policy.validator(state, inputs, run.parameters)
+        except FlowbookError as error:
+            run.logged(spec.key, _WARNING, f"A stored output was passed over: {error}")
+            continue
         except BaseException as error:  # noqa: BLE001  # user code
             name = getattr(policy.validator, "__name__", repr(policy.validator))
-            return Failed(f"Cache validator {name} raised {type(error).__name__}: {error}", error)
+            return Failed(f"Cache validator {name} raised {type(error).__name__}: {safe_str(error)}", error)
         if accepted and _is_readable(state, spec, run):
             cache.index.used(entry.id)
             return state
@@ -66,7 +81,7 @@ def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mappi
             ref=ref,
             run_id=run.run_id,
         )
-    except FlowbookError as error:
+    except Exception as error:  # noqa: BLE001  # a full disk, a value that can't be pickled: the task has succeeded
         kept = state.copy()
         kept.message = f"Not cached: {error}"
         return kept
@@ -103,6 +118,6 @@ def _is_readable(state: Cached, spec: TaskSpec, run: RunFacts) -> bool:
     try:
         state.result  # noqa: B018  # loads it
     except BaseException as error:  # noqa: BLE001  # unpickling runs user code; the task simply runs again
-        run.logged(spec.key, 30, f"A stored output was passed over: {error}")
+        run.logged(spec.key, _WARNING, f"A stored output was passed over: {error}")
         return False
     return True

@@ -27,7 +27,9 @@ from flowbook.engine.machine import (
     Finish,
     Instruction,
     Machine,
+    MachineEvent,
     ResumeAsked,
+    RetryAsked,
     Settled,
     Submit,
     Tell,
@@ -36,7 +38,7 @@ from flowbook.engine.machine import (
 from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Skipped, State
 from flowbook.engine.task_runner import call_handlers, change_state, is_in_user_code, run_task
 from flowbook.exceptions import ExecutorError, RunError
-from flowbook.executors.base import RunsLoops
+from flowbook.executors.base import RunsCalls, RunsLoops
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from flowbook._context import Frame
     from flowbook.engine.events import Event, EventSink
     from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.limits import Limits
     from flowbook.engine.ports import OutputCache
     from flowbook.executors.base import Executor
 
@@ -64,6 +67,7 @@ class RunOptions:
         resumed: keys that need not wait for a person any more, in their turn.
         handlers: called for the flow and for every task, after their own.
         first_seq: number of the first event, so that a later epoch goes on counting.
+        limits: how many tasks run at once; None: as many as the executor runs.
     """
 
     run_id: str
@@ -79,6 +83,7 @@ class RunOptions:
     cache: OutputCache | None = None
     frame: Frame | None = None
     first_seq: int = 1
+    limits: Limits | None = None
 
 
 class _MapPlan:
@@ -111,7 +116,7 @@ class FlowRunner:
         self._options = options
         self._sinks: tuple[EventSink, ...] = options.sinks
         self._seq = itertools.count(options.first_seq)
-        self._machine = Machine(graph, options.states, options.start)
+        self._machine = Machine(graph, options.states, options.start, options.limits)
         self._start = frozenset((*options.start, *options.resumed))
         self._plans: dict[str, _MapPlan] = {}
         self._lists: dict[str, list[object]] = {}
@@ -120,6 +125,10 @@ class FlowRunner:
         self._timers: list[tuple[float, str]] = []
         self._idle = 0
         self._final: State | None = None
+        #: Whether a person asked for the run to stop.
+        self.is_cancelled = False
+        #: How a task gets what is upstream of it: by its value, unless workers hold it.
+        self.read: Callable[[str], Any] = self._value
 
     @property
     def states(self) -> dict[str, State]:
@@ -151,12 +160,28 @@ class FlowRunner:
             self._obey(self._machine.handle(ResumeAsked(keys)))
             return True
 
+    def retry(self, by: str = "", note: str = "") -> bool | None:
+        """Try what failed again, with a fresh count of attempts; return None if nothing did, False if the run is over."""
+        with self._changed:
+            if self._final is not None:
+                return False
+            keys = tuple(self._machine.failed())
+            for key in keys:
+                self._emit(Decided(next(self._seq), key, time.time(), "retry", by, note))
+                if key in self._machine.children:
+                    self._lists.pop(self._machine.children[key][0], None)
+            self._start |= frozenset(keys)
+            self._obey(self._machine.handle(RetryAsked(keys)))
+            return True if keys else None
+
     def cancel(self, by: str = "", note: str = "") -> bool:
         """Start nothing more; what runs goes on to its end. Return False if the run is over."""
         with self._changed:
             if self._final is not None:
                 return False
             self._emit(Decided(next(self._seq), FLOW, time.time(), "cancel", by, note))
+            self.is_cancelled = True
+            self._changed.notify_all()
             queued = tuple(self._ready)
             self._ready.clear()
             self._timers.clear()
@@ -173,6 +198,10 @@ class FlowRunner:
     def _work(self, executor: Executor) -> None:
         if isinstance(executor, RunsLoops):
             executor.run_loops(self._loop)
+        elif isinstance(executor, RunsCalls):
+            from flowbook.engine.dispatch import Dispatch  # noqa: PLC0415  # pickling: only where tasks leave the process
+
+            Dispatch(self, executor).run()
         else:
             self._loop_in_waves(executor)
 
@@ -198,6 +227,27 @@ class FlowRunner:
                 for event in events:
                     self._obey(self._machine.handle(event))
 
+    def take(self, count: int, has_news: Callable[[], bool]) -> list[str] | None:
+        """Return at most `count` keys to run, waiting for some, or none when there is other news; None at the end."""
+        with self._changed:
+            while True:
+                self._ring()
+                if has_news() or self._ready:
+                    return [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
+                if self._final is not None:
+                    return None
+                self._wait()
+
+    def wake(self) -> None:
+        """Let `take` look again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def handle(self, event: MachineEvent) -> None:
+        """Tell the machine what happened, and do what it says."""
+        with self._changed:
+            self._obey(self._machine.handle(event))
+
     def _next(self, event: Settled | Expanded) -> str | None:
         with self._changed:
             instructions = self._machine.handle(event)
@@ -216,12 +266,15 @@ class FlowRunner:
                     return self._ready.popleft()
                 if self._final is not None:
                     return None
-                wait_s = max(0.0, self._timers[0][0] - time.time()) if self._timers else None
-                self._idle += 1
-                try:
-                    self._changed.wait(wait_s)
-                finally:
-                    self._idle -= 1
+                self._wait()
+
+    def _wait(self) -> None:
+        wait_s = max(0.0, self._timers[0][0] - time.time()) if self._timers else None
+        self._idle += 1
+        try:
+            self._changed.wait(wait_s)
+        finally:
+            self._idle -= 1
 
     def _ring(self) -> None:
         while self._timers and self._timers[0][0] <= time.time():
@@ -255,9 +308,17 @@ class FlowRunner:
     # One task
 
     def _run(self, key: str) -> Settled | Expanded:
+        job = self.job(key)
+        return Settled(key, run_task(job, self)) if isinstance(job, Job) else job
+
+    def job(self, key: str) -> Job | Settled | Expanded:
+        """Return what is to be run for `key`, or what has come of it where nothing is."""
         child = self._machine.children.get(key)
         if child is not None:
-            return Settled(key, self._run_child(key, *child))
+            try:
+                return self._child_job(key, *child)
+            except BaseException as error:  # noqa: BLE001  # taking an element of a user's sequence may raise anything
+                return self._broken_child(key, *child, error)
         spec = self.graph.specs[key]
         states = self._machine.states
         upstream = [states[binding.upstream] for binding in spec.bindings]
@@ -269,23 +330,19 @@ class FlowRunner:
                 job.inputs = self._reduced(spec, job.state)
             except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
                 return Settled(key, change_state(job, self, job.state, steps.state_of_error(error)))
-        return Settled(key, run_task(job, self))
+        return job
 
-    def _run_child(self, key: str, parent: str, index: int) -> State:
-        try:
-            job = self._child_job(key, parent, index)
-        except BaseException as error:  # noqa: BLE001  # so does taking an element of a user's sequence
-            state = self._machine.states[key]
-            job = Job(self.graph.specs[parent], key, state, (), {}, index)
-            return change_state(job, self, state, steps.state_of_error(error))
-        return run_task(job, self)
+    def _broken_child(self, key: str, parent: str, index: int, error: BaseException) -> Settled:
+        state = self._machine.states[key]
+        job = Job(self.graph.specs[parent], key, state, (), {}, index)
+        return Settled(key, change_state(job, self, state, steps.state_of_error(error)))
 
     def _reduced(self, spec: TaskSpec, state: State) -> dict[str, object]:
         kept = state.cached_inputs or ()
         inputs = dict(spec.constants) if spec.constants else {}
         for binding in spec.bindings:
             if binding.argument is not None and binding.argument not in kept:
-                inputs[binding.argument] = self._value(binding.upstream)
+                inputs[binding.argument] = self.read(binding.upstream)
         return inputs
 
     def _value(self, key: str) -> Any:  # noqa: ANN401
@@ -334,7 +391,7 @@ class FlowRunner:
         ]
         if not lost:
             return None
-        refused = steps.trigger_state(job.spec, job.upstream)
+        refused = steps.trigger_state(job.spec, job.upstream, steps.attempt_number(job.state), time.time())
         if refused is not None and not isinstance(refused, Paused):
             return refused
         names = ", ".join(f"{b.argument} (from {b.upstream})" for b in lost)
@@ -353,13 +410,14 @@ class FlowRunner:
             self._add_source(plan, widths, argument, steps.elements(kept.get(argument, sequence), argument))
         for binding in spec.bindings:
             up, name = states[binding.upstream], binding.argument
-            plan.fixed_states.append(None if binding.mapped and type(up) is Mapped else up)
+            is_fed = binding.mapped and not binding.flattened and type(up) is Mapped
+            plan.fixed_states.append(None if is_fed else up)
             if name is None:
                 if binding.mapped and type(up) is Mapped:
                     widths[f"task {binding.upstream}"] = up.n_map_states
                 continue
             if not binding.mapped:
-                plan.fixed[name] = kept[name] if name in kept else self._value(binding.upstream)
+                plan.fixed[name] = kept[name] if name in kept else self.read(binding.upstream)
             elif type(up) is Mapped and name not in kept and not binding.flattened:
                 widths[name] = up.n_map_states
                 plan.sources.append((name, None, binding.upstream))
@@ -395,7 +453,7 @@ class FlowRunner:
             plan = self._replan(parent, spec, state)
         inputs = dict(plan.fixed)
         for name, sequence, upstream in plan.sources:
-            inputs[name] = sequence[index] if sequence is not None else states[child_key(upstream or "", index)].result
+            inputs[name] = sequence[index] if sequence is not None else self.read(child_key(upstream or "", index))
         ups = [
             fixed if fixed is not None else states[child_key(binding.upstream, index)]
             for fixed, binding in zip(plan.fixed_states, spec.bindings, strict=True)
@@ -425,10 +483,11 @@ class FlowRunner:
         self._machine.mark(key, state)
         self._tell(key, state)
 
-    def logged(self, key: str, level: int, text: str) -> None:
-        """Take note of what a task logged or printed; one line is cut at 10,000 characters."""
-        if len(text) > _LOG_CAP_CHARS:
-            text = f"{text[:_LOG_CAP_CHARS]}… ({len(text) - _LOG_CAP_CHARS:,} more characters were cut)"
+    def logged(self, key: str, level: int, text: str, length: int = 0) -> None:
+        """Take note of what a task logged or printed; one line is cut at 10,000 characters, `length` if it was before."""
+        length = max(length, len(text))
+        if length > _LOG_CAP_CHARS:
+            text = f"{text[:_LOG_CAP_CHARS]}… ({length - _LOG_CAP_CHARS:,} more characters were cut)"
         self._emit(Logged(next(self._seq), key, time.time(), level, text))
 
     def _tell(self, key: str, state: State) -> None:
@@ -452,11 +511,19 @@ class FlowRunner:
         return new
 
     def _finish(self, final: State) -> State:
-        results = {spec.task: self._machine.states[key] for key, spec in self.graph.specs.items()}
+        results = {spec.task: self._whole(key) for key, spec in self.graph.specs.items()}
         final.result = results
         if self._options.terminal_handler is not None and final.is_finished():
             final = self._terminal(final, results)
         return self._change(final)
+
+    def _whole(self, key: str) -> State:
+        """Return a task's state; one of a mapped task with unfinished children lists them too."""
+        state = self._machine.states[key]
+        if type(state) is Mapped and len(state.map_states) != state.n_map_states:
+            children = [self._machine.states[child] for child in self._children_of(key)]
+            return Mapped(state.message, map_states=children)
+        return state
 
     def _terminal(self, final: State, results: dict[object, State]) -> State:
         handler = self._options.terminal_handler

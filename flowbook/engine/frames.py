@@ -45,7 +45,7 @@ def run_frame(  # noqa: PLR0913
 class TaskFrame(Frame):
     """The frame of one task run."""
 
-    __slots__ = ("attempt", "job", "loop_count", "loop_result", "run")
+    __slots__ = ("attempt", "job", "loop_count", "loop_result", "run", "run_name")
 
     def __init__(
         self, run: RunFacts, job: Job, attempt: int
@@ -55,6 +55,7 @@ class TaskFrame(Frame):
         self.attempt = attempt
         self.loop_count = 1
         self.loop_result: object = None
+        self.run_name: str | None = None
 
     def find(self, name: str) -> object:
         """Return the value of `name`, or MISSING."""
@@ -87,6 +88,7 @@ _NAMES: dict[str, Callable[[TaskFrame], Any]] = {
     "task_name": lambda f: f.job.spec.name,
     "task_slug": lambda f: f.job.spec.key,
     "task_run_key": lambda f: f.job.key,
+    "task_run_name": lambda f: f.run_name or f.job.key,
     "task_run_count": lambda f: f.attempt,
     "map_index": _index,
     "resume": lambda f: f.job.is_start,

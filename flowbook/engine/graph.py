@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
 
-__all__ = ["Binding", "CachePolicy", "Graph", "RetryPolicy", "TaskSpec", "child_key", "sort_keys"]
+    from flowbook.results.files import Result
+
+__all__ = ["Binding", "CachePolicy", "FilePolicy", "Graph", "RetryPolicy", "TaskSpec", "child_key", "sort_keys"]
 
 _NAMED_AT_MOST = 12
 
@@ -56,6 +58,22 @@ class CachePolicy:
     key: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FilePolicy:
+    """Into which file an output is written.
+
+    Attributes:
+        result: does it.
+        target: text with placeholders, or a function that makes the text; a file that is there serves as the output. None:
+            the result names the file, and nothing is looked up.
+        is_written: False: files are only looked up.
+    """
+
+    result: Result
+    target: str | Callable[..., str] | None = None
+    is_written: bool = True
+
+
 class TaskSpec(NamedTuple):
     """What is known of a task before it runs. `trigger` None is all_successful, the common case made cheap."""
 
@@ -83,6 +101,14 @@ class TaskSpec(NamedTuple):
     log_stdout: bool = False
     #: Whether the value may be stored, as an output or as another task's input.
     keep: bool = True
+    #: What a worker of a cluster must have, by name.
+    resources: tuple[tuple[str, float], ...] = ()
+    #: What a run of it is called: text with placeholders, or a function.
+    run_name: str | Callable[..., str] | None = None
+    #: Where its output is written as a file, if anywhere.
+    files: FilePolicy | None = None
+    #: Labels; limits on how many run at once go by them.
+    tags: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,16 +7,27 @@ never waits for its neighbours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.graph import child_key
-from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Resume, Scheduled, Success
+from flowbook.engine.limits import Limits, Places
+from flowbook.engine.state import (
+    Cancelled,
+    Failed,
+    Mapped,
+    Paused,
+    Pending,
+    Queued,
+    Resume,
+    Scheduled,
+    Success,
+    TriggerFailed,
+)
 from flowbook.exceptions import TransitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
@@ -30,6 +41,7 @@ __all__ = [
     "Machine",
     "MachineEvent",
     "ResumeAsked",
+    "RetryAsked",
     "Settled",
     "Submit",
     "Tell",
@@ -49,63 +61,61 @@ class Settled:
         self.state = state
 
 
-@dataclass(frozen=True, slots=True)
-class Expanded:
+class Expanded(NamedTuple):
     """A submitted mapped task has `width` children to run."""
 
     key: str
     width: int
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """The time has come for a task that was to run again."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResumeAsked:
+class ResumeAsked(NamedTuple):
     """A person asked for these paused tasks to go on."""
 
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CancelAsked:
+class CancelAsked(NamedTuple):
     """A person asked for the run to stop; `queued` were submitted and never started."""
 
     queued: tuple[str, ...] = ()
 
 
-MachineEvent = Settled | Expanded | Due | ResumeAsked | CancelAsked
+class RetryAsked(NamedTuple):
+    """A person asked for these failed tasks to be tried again, and what could not run because of them."""
+
+    keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Submit:
+MachineEvent = Settled | Expanded | Due | ResumeAsked | CancelAsked | RetryAsked
+
+
+class Submit(NamedTuple):
     """Run these tasks, in this order where order is to be had."""
 
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WakeAt:
+class WakeAt(NamedTuple):
     """Say Due for this task at `at` (seconds since the epoch)."""
 
     key: str
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(NamedTuple):
     """This task's state changed by itself; tell the world."""
 
     key: str
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(NamedTuple):
     """Nothing is left to do now; the flow's state is `state`."""
 
     state: State
@@ -138,10 +148,20 @@ class Machine:
         graph: what to run.
         states: states given from before, by key; children included.
         start: keys to treat as roots; only they and what lies below is visited. Empty: everything is.
+        limits: how many tasks run at once; None: any number.
     """
 
-    def __init__(self, graph: Graph, states: Mapping[str, State] | None = None, start: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        states: Mapping[str, State] | None = None,
+        start: Iterable[str] = (),
+        limits: Limits | None = None,
+    ) -> None:
         self.graph = graph
+        self._places = None if limits is None else Places(limits)
+        #: What the states of queued tasks were before.
+        self._before_queue: dict[str, State] = {}
         #: The state of every task and child, by key. Written here alone, but for `mark`.
         self.states: dict[str, State] = dict.fromkeys(graph.specs, _PENDING)
         self.states.update(states or {})
@@ -153,6 +173,10 @@ class Machine:
         self._running = 0
         self._asleep: set[str] = set()
         self._cancelled = False
+        #: What failed and has settled: its state may say so earlier, and then be Retrying.
+        self._failed: set[str] = set()
+        #: Whether anything was tried again on request, so that a task may settle that looked up too early.
+        self._has_reopened = False
         for key in self.start:
             for each in self._waiting(key):
                 self._let_go(each)
@@ -190,6 +214,8 @@ class Machine:
                 return self._wake(keys)
             case CancelAsked(queued):
                 return self._cancel(queued)
+            case RetryAsked(keys):
+                return self._retry(keys)
         msg = f"No such event: {event!r}. Please report this."
         raise TransitionError(msg, event=repr(event))
 
@@ -197,12 +223,24 @@ class Machine:
         """Return the keys that wait for a person."""
         return [key for key, state in self.states.items() if _waits(state)]
 
+    def failed(self) -> list[str]:
+        """Return the keys that failed by themselves and have settled, in the order of the graph."""
+        return [key for key, state in self.states.items() if key in self._failed and type(state) is not TriggerFailed]
+
     # One task
 
     def _settled(self, key: str, state: State) -> list[Instruction]:
         self._running -= 1
+        if self._places is not None:
+            self._places.give_back(key)
         self.states[key] = state
+        if self._has_reopened and (type(state) is Pending or type(state) is TriggerFailed):
+            again = self._looked_too_early(key)
+            if again is not None:
+                return self._go_on(again)
         if state._finished:  # noqa: SLF001  # the machine's inner loop: a call costs as much as the rest of the line
+            if state._failed:  # noqa: SLF001
+                self._failed.add(key)
             out: list[Instruction] = []
             return self._go_on(self._finished(key, out), out)
         if isinstance(state, Scheduled) and state.start_time is not None and not self._cancelled:
@@ -225,12 +263,37 @@ class Machine:
 
     def _go_on(self, ready: list[str], out: list[Instruction] | None = None) -> list[Instruction]:
         out = [] if out is None else out
+        if self._places is not None and not self._cancelled:
+            ready = self._admitted(self._places, ready, out)
         if ready and not self._cancelled:
             self._running += len(ready)
             out.append(Submit(tuple(ready)))
         elif not self._running and not self._asleep:
             out.append(Finish(self._final()))
         return out
+
+    def _admitted(self, places: Places, ready: list[str], out: list[Instruction]) -> list[str]:
+        """Return which tasks may run: of `ready`, then of those that wait. Splitting a mapped task is no work."""
+        admitted = []
+        for key in ready:
+            child = self.children.get(key)
+            spec = self.graph.specs[key if child is None else child[0]]
+            if child is None and spec.is_mapped:
+                admitted.append(key)
+                continue
+            under = places.limits_of(spec)
+            if places.take(key, under):
+                admitted.append(key)
+            else:
+                before = self._before_queue[key] = self.states[key]
+                state = self.states[key] = Queued(
+                    f"Waits for a place: {places.reason(under)} is reached.", cached_inputs=before.cached_inputs
+                )
+                out.append(Tell(key, state))
+        for key in places.admit():
+            self.states[key] = self._before_queue.pop(key)
+            admitted.append(key)
+        return admitted
 
     def _wake(self, keys: Iterable[str]) -> list[Instruction]:
         ready: list[str] = []
@@ -260,7 +323,92 @@ class Machine:
         self._cancelled = True
         self._running -= len(queued)
         self._asleep.clear()
+        if self._places is not None:
+            self._places.forget()
+            self.states.update(self._before_queue)
+            self._before_queue.clear()
         return self._go_on([])
+
+    # Trying again
+
+    def _retry(self, keys: tuple[str, ...]) -> list[Instruction]:
+        """Open failed tasks again, and below them what failed by its trigger; what waits there waits for them once more."""
+        roots = dict.fromkeys(key for key in keys if key in self._failed)
+        if self._cancelled or not roots:
+            return []
+        self._has_reopened = True
+        out: list[Instruction] = []
+        for key in roots:
+            kept = self.states[key].cached_inputs
+            self._open(key, Pending("To be tried again.", cached_inputs=kept), roots, out)
+        ready = [key for key in roots if not self._left.get(key)]
+        return self._go_on(ready, out)
+
+    def _open(self, key: str, state: State, roots: Container[str], out: list[Instruction]) -> None:
+        """Undo that `key` has settled, for itself and for what was let go by it; without recursion, as chains are long.
+
+        Others of `roots` wait for it as well where they are below, and are opened in their own turn.
+        """
+        opened = [(key, state)]
+        while opened:
+            each, now = opened.pop()
+            if each not in self._failed:
+                continue
+            self._failed.discard(each)
+            self.states[each] = now
+            out.append(Tell(each, now))
+            child = self.children.get(each)
+            waits = self._undone(each) if child is None else self._undone_child(*child, out)
+            below = [one for one in waits if self._wait_again(one, roots)]
+            opened += [(one, Pending("Waits for what is tried again.")) for one in below]
+
+    def _undone(self, key: str) -> list[str]:
+        """Return what is below and was let go when `key` had settled."""
+        group = self._groups.get(key)
+        linked = () if group is None else group.linked
+        return [below for below in self.graph.children[key] if below not in linked]
+
+    def _undone_child(self, key: str, index: int, out: list[Instruction]) -> list[str]:
+        group = self._groups[key]
+        was_done = not group.left
+        group.left += 1
+        group.settled[index] = 0
+        undone = [child_key(below, index) for below in group.linked]
+        if was_done:
+            state = self.states[key] = Mapped(f"Mapped over {group.width}.", n_map_states=group.width)
+            out.append(Tell(key, state))
+            undone += self._undone(key)
+        return undone
+
+    def _wait_again(self, key: str, roots: Container[str]) -> bool:
+        """Let `key` wait for one more, unless it is done or under way; return whether it failed by its trigger: open it too."""
+        failed_by_trigger = key in self._failed and type(self.states[key]) is TriggerFailed
+        left = max(self._left.get(key, 0), 0)
+        if left or failed_by_trigger or key in roots:
+            self._left[key] = left + 1
+        return failed_by_trigger
+
+    def _looked_too_early(self, key: str) -> list[str] | None:
+        """Return None if what `key` came to holds: nothing above it was opened again while it was under way.
+
+        Otherwise it waits for that, or is to run once more at once (it is then in the list), as that has settled already.
+        """
+        count = self._count_above(key)
+        if not count and self._left.get(key, 0) >= 0:
+            return None
+        self.states[key] = _PENDING
+        self._left[key] = count
+        return [] if count else [key]
+
+    def _count_above(self, key: str) -> int:
+        """Return how many of those right above `key` have not settled."""
+        child = self.children.get(key)
+        if child is not None:
+            return sum(not group.settled[child[1]] for group in self._feeders(child[0]))
+        return sum(
+            self._groups[up].left > 0 if up in self._groups else not self.states[up].is_finished()
+            for up in self.graph.specs[key].upstream
+        )
 
     # Mapped tasks
 
@@ -414,6 +562,8 @@ class Machine:
         state = self.states[key]
         width = state.n_map_states if isinstance(state, Mapped) else max(roots) + 1
         group = self._groups[key] = _Group(width)
+        # The states its children had are not repeated here: they are about to change.
+        self.states[key] = Mapped(f"Mapped over {width}.", n_map_states=width)
         self._left.pop(key, None)
         for index in range(width):
             child = child_key(key, index)

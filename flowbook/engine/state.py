@@ -43,6 +43,8 @@ __all__ = [
 ]
 
 _now = time.time
+#: The most of a message that a notebook shows.
+_SHOWN_CHARS = 500
 
 
 class RemoteError(Exception):
@@ -205,6 +207,29 @@ class State:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.message!r}>" if self.message else f"<{type(self).__name__}>"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """What a notebook shows: the state's word beside its colour, the message, and for a flow how many tasks are how."""
+        from html import escape  # noqa: PLC0415  # where states are looked at only
+
+        said = (self.message or "")[:_SHOWN_CHARS]
+        parts = [f"<b>{escape(type(self).__name__)}</b>", escape(said), escape(self._counted())]
+        # No colour of its own for the text: it stands on light and on dark pages.
+        style = f"border-left:4px solid {self.color};padding-left:8px"
+        return {
+            "text/html": f'<div style="{style}">{" ".join(part for part in parts if part)}</div>',
+            "text/plain": repr(self),
+        }
+
+    def _counted(self) -> str:
+        """Return how many tasks are in which state, where the result says so; a value is never loaded for it."""
+        held = self._result
+        if type(held) is not dict or not held or not all(isinstance(state, State) for state in held.values()):
+            return ""
+        counts: dict[str, int] = {}
+        for state in held.values():
+            counts[type(state).__name__] = counts.get(type(state).__name__, 0) + 1
+        return f"({', '.join(f'{count} {name}' for name, count in counts.items())})"
 
     def __getstate__(self) -> dict[str, object]:
         values = {name: getattr(self, name) for name in _slots(type(self))}

@@ -82,7 +82,7 @@ def skipped_by(spec: TaskSpec, upstream: Sequence[State]) -> str | None:
     return None
 
 
-def trigger_state(spec: TaskSpec, upstream: Sequence[State]) -> State | None:
+def trigger_state(spec: TaskSpec, upstream: Sequence[State], attempt: int, now: float) -> State | None:
     """Return the state if the trigger does not let the task run, None if it does.
 
     The trigger is user code: whatever it raises becomes TriggerFailed.
@@ -94,7 +94,7 @@ def trigger_state(spec: TaskSpec, upstream: Sequence[State]) -> State | None:
         if trigger(edges):
             return None
     except Signal as signal:
-        state = signal.state
+        state = signal_state(signal, attempt, now)
         return state if not isinstance(state, Failed) else TriggerFailed(state.message, state.result)
     except BaseException as error:  # noqa: BLE001  # user code: it becomes a state, with its traceback
         return TriggerFailed(f"Trigger {name} raised {type(error).__name__}: {safe_str(error)}", error)
@@ -135,7 +135,8 @@ def retry_state(
     if retry.on is not None and not isinstance(state._result, retry.on):  # noqa: SLF001  # never loads a value
         return None
     start = dt.datetime.fromtimestamp(now + retry.delay_s, dt.UTC)
-    message = f"{state.message} Attempt {attempt + 1} of {retry.max_retries + 1} follows."
+    said = (state.message or "It failed").rstrip(".")
+    message = f"{said}. Attempt {attempt + 1} of {retry.max_retries + 1} follows."
     return Retrying(message, state._result, start, None, dict(inputs), attempt)  # noqa: SLF001
 
 

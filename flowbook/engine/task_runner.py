@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING
 from flowbook._context import current_frame, enter_frame, leave_frame
 from flowbook.engine import steps
 from flowbook.engine.cached import cached_state, keep_output
+from flowbook.engine.deadline import DeadlinePassed, call_within
+from flowbook.engine.files import found_state, written_state
 from flowbook.engine.frames import TaskFrame
 from flowbook.engine.job import Job, RunFacts
+from flowbook.engine.names import fill
 from flowbook.engine.prints import capture_prints
 from flowbook.engine.signals import Signal
 from flowbook.engine.state import (
@@ -33,6 +36,7 @@ from flowbook.engine.state import (
     Skipped,
     State,
     Success,
+    TimedOut,
     safe_str,
 )
 from flowbook.exceptions import HandlerError
@@ -45,24 +49,43 @@ if TYPE_CHECKING:
     from flowbook._context import Frame
     from flowbook.engine.ports import OutputCache
 
-__all__ = ["TaskRunner", "call_handlers", "change_state", "is_in_user_code", "run_task"]
+__all__ = [
+    "TaskRunner",
+    "begin_task",
+    "begun_state",
+    "call_handlers",
+    "call_task",
+    "change_state",
+    "is_in_user_code",
+    "run_task",
+    "settle_task",
+]
+
+#: As in `logging`, which is not loaded for this.
+_WARNING = 30
 
 
 def run_task(job: Job, run: RunFacts) -> State:
     """Run `job`, tell `run` the states on the way, return the one it comes to rest in (told as well)."""
+    ended = begin_task(job, run)
+    return ended if ended is not None else _attempt(job, run, job.inputs or {})
+
+
+def begin_task(job: Job, run: RunFacts, inputs_of: Callable[[Job], dict[str, object]] | None = None) -> State | None:
+    """Steps 1 to 9: return the state in which the run ends there, or None with `job.inputs` set: it is to be called."""
     usual = _is_usual(job.upstream)
     held = _held_back(job, usual=usual)
     if held is not None:
         return held if held is job.state else change_state(job, run, job.state, held)
     try:
-        inputs = _inputs(job)
+        inputs = job.inputs = (inputs_of or _inputs)(job)
     except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
         return change_state(job, run, job.state, steps.state_of_error(error))
     if not job.is_start:
         early = _before_running(job, run, inputs, usual=usual)
         if early is not None:
             return change_state(job, run, job.state, early)
-    return _attempt(job, run, inputs)
+    return None
 
 
 def _is_usual(upstream: Sequence[State]) -> bool:
@@ -110,14 +133,20 @@ def _inputs(job: Job) -> dict[str, object]:
 
 
 def _before_running(job: Job, run: RunFacts, inputs: dict[str, object], *, usual: bool) -> State | None:
-    """Steps 8 and 9: the trigger, then the cache: an output is not used when the trigger fails."""
+    """Steps 8 and 9: the trigger, then target and cache: an output is not used when the trigger fails."""
     spec = job.spec
     if spec.trigger is not None or not usual:
-        state = steps.trigger_state(spec, job.upstream)
+        state = steps.trigger_state(spec, job.upstream, steps.attempt_number(job.state), time.time())
         if state is not None:
             if isinstance(state, (Paused, Retrying)):
                 state.cached_inputs = inputs
             return state
+    if spec.files is not None:
+        frame = TaskFrame(run, job, steps.attempt_number(job.state))
+        frame.parent = run.frame if run.frame is not None else current_frame()
+        found = found_state(spec.files, inputs, frame)
+        if found is not None:
+            return found
     if spec.cache is not None and run.cache is not None:
         return cached_state(spec, run.cache, run, inputs)
     return None
@@ -127,13 +156,13 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
     """Steps 10 to 14."""
     before = job.state
     attempt = steps.attempt_number(before)
-    running = change_state(job, run, before, Running())
+    frame = TaskFrame(run, job, attempt)
+    running = change_state(job, run, before, begun_state(job, run, inputs, frame))
     if type(running) is not Running:
         return running
-    frame = TaskFrame(run, job, attempt)
     loops = itertools.count(1)
     while True:
-        state = _call(job, run, inputs, frame, attempt)
+        state = call_task(job, run, inputs, frame, attempt)
         if not state.is_looped():
             break
         frame.loop_count = next(loops) + 1
@@ -144,17 +173,40 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
         if not told.is_looped():
             state = told
             break
-    return _settle(job, run, running, state, inputs, attempt)
+    if job.spec.files is not None and type(state) is Success:
+        state = written_state(job.spec.files, inputs, frame, state)
+    return settle_task(job, run, running, state, inputs, attempt)
 
 
-def _call(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame, attempt: int) -> State:
+def begun_state(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame) -> State:
+    """Return Running, with the run's own name where it has one."""
+    begun = Running()
+    if job.spec.run_name is not None:
+        frame.run_name = _run_name(job, run, inputs, frame)
+        begun.context = {"task_run_name": frame.run_name}
+    return begun
+
+
+def _run_name(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame) -> str:
+    """Return what this run is called; a name that can't be made is a log line, not a failure: the work goes on."""
+    frame.parent = run.frame if run.frame is not None else current_frame()
+    try:
+        return fill(job.spec.run_name or job.key, inputs, frame)
+    except BaseException as error:  # noqa: BLE001  # a function of the user's
+        run.logged(job.key, _WARNING, f"task_run_name: {type(error).__name__}: {safe_str(error)}")
+        return job.key
+
+
+def call_task(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame, attempt: int) -> State:
     """The border: user code runs in here, and nothing it raises gets out."""
     frame.parent = run.frame if run.frame is not None else current_frame()
     token = enter_frame(frame)
     try:
         if job.spec.log_stdout:
             with capture_prints(job.key, run.logged):
-                value = job.spec.run(**inputs)
+                value = _timed(job, inputs) if job.spec.timeout_s is not None else job.spec.run(**inputs)
+        elif job.spec.timeout_s is not None:
+            value = _timed(job, inputs)
         else:
             value = job.spec.run(**inputs)
         if type(value) is CoroutineType:
@@ -162,12 +214,30 @@ def _call(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame, 
         return Success(None, value)
     except Signal as signal:
         return steps.signal_state(signal, attempt, time.time())
+    except DeadlinePassed:
+        return _timed_out(job)
     except BaseException as error:  # noqa: BLE001
         if run.interrupted and isinstance(error, KeyboardInterrupt):
             return Cancelled("Cancelled by a person while it ran.")
         return steps.state_of_error(error)
     finally:
         leave_frame(token)
+
+
+def _timed(job: Job, inputs: dict[str, object]) -> object:
+    def call() -> object:
+        value = job.spec.run(**inputs)
+        return _finish(value) if type(value) is CoroutineType else value
+
+    return call_within(job.spec.timeout_s or 0.0, call, f"flowbook-timed-{job.key}")
+
+
+def _timed_out(job: Job) -> State:
+    message = (
+        f"Took longer than {job.spec.timeout_s:g} s. Its thread was told to stop; a sleep or C code in it may still go on, "
+        "and what it returns is dropped."
+    )
+    return TimedOut(message, TimeoutError(message))
 
 
 def _finish(coroutine: CoroutineType[object, object, object]) -> object:
@@ -196,15 +266,16 @@ def _finish(coroutine: CoroutineType[object, object, object]) -> object:
 def is_in_user_code(frame: FrameType | None) -> bool:
     """Return whether `frame` was called from inside the border, so that an exception raised there becomes a state."""
     while frame is not None:
-        if frame.f_code is _call.__code__:
+        if frame.f_code is call_task.__code__:
             return True
         frame = frame.f_back
     return False
 
 
-def _settle(  # noqa: PLR0913  # the steps share all of these
+def settle_task(  # noqa: PLR0913  # the steps share all of these
     job: Job, run: RunFacts, running: State, state: State, inputs: dict[str, object], attempt: int
 ) -> State:
+    """Steps 11 to 13: from what came of the call to the state in which the task rests."""
     spec = job.spec
     if isinstance(state, Scheduled):
         state.cached_inputs = inputs

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.engine.signals import PAUSE, TRIGGERFAIL
+from flowbook.engine.signals import PAUSE, SKIP, TRIGGERFAIL
 from flowbook.engine.state import Mapped
 from flowbook.exceptions import DefinitionError
 
@@ -79,11 +79,11 @@ def any_failed(upstream_states: Mapping[object, State]) -> bool:
 
 
 def not_all_skipped(upstream_states: Mapping[object, State]) -> bool:
-    """Pass if nothing upstream failed and not everything was skipped."""
+    """Pass if nothing upstream failed and not everything was skipped; if everything was, the task is skipped as well."""
     each = list(_each(upstream_states))
     if each and all(state.is_skipped() for _, state in each):
-        msg = "not_all_skipped: everything above it was skipped."
-        raise TRIGGERFAIL(msg)
+        msg = "Everything above it was skipped."
+        raise SKIP(msg)
     return all_successful(upstream_states)
 
 

@@ -1,14 +1,18 @@
-"""What the engine needs of an executor: somewhere to run callables. Executors know no tasks."""
+"""What the engine needs of an executor: somewhere to run callables. Executors know no tasks.
+
+Two kinds. One runs the engine's loops in its own threads (`RunsLoops`). The other has workers in other processes: the
+engine stays where it is and hands over calls (`RunsCalls`).
+"""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["Executor", "RunsLoops"]
+__all__ = ["Answer", "Blob", "Call", "Executor", "Report", "RunsCalls", "RunsLoops"]
 
 
 @runtime_checkable
@@ -23,14 +27,106 @@ class RunsLoops(Protocol):
         ...
 
 
+class Blob(NamedTuple):
+    """What many calls share: sent to a worker once. `parcel` pickles without running user code."""
+
+    label: str
+    parcel: object
+    size_bytes: int
+
+
+class Call(NamedTuple):
+    """One piece of work for a worker in another process.
+
+    Attributes:
+        id: of this call within the run.
+        label: what people see of it, e.g. the task's name.
+        payload: bytes for the body.
+        blobs: what it shares with others.
+        held: handles of values that workers hold, in the order in which the body gets them.
+        resources: what a worker must have, by name.
+        priority: the higher, the sooner.
+        group: calls of one group are alike, and may go together where they are short.
+    """
+
+    id: int
+    label: str
+    payload: bytes
+    blobs: tuple[Blob, ...] = ()
+    held: tuple[object, ...] = ()
+    resources: tuple[tuple[str, float], ...] = ()
+    priority: int = 0
+    group: str = ""
+
+
+class Answer(NamedTuple):
+    """What a body gives back: bytes for the engine, and a value too large for them, to be held (or None)."""
+
+    body: bytes
+    value: object | None = None
+
+
+class Report(NamedTuple):
+    """What became of a call.
+
+    Attributes:
+        kind: running: it has begun; log; done; unstarted: it has not begun and won't, since the run was cancelled; lost:
+            its worker went away while it ran.
+        id: of the call.
+        body: what the call's body said, for running and log; the bytes of its Answer, for done; a sentence, for lost.
+        handle: stands for the value of a call that is done, where there is one.
+    """
+
+    kind: Literal["running", "log", "done", "unstarted", "lost"]
+    id: int
+    body: Any = None
+    handle: object | None = None
+
+
+@runtime_checkable
+class RunsCalls(Protocol):
+    """An executor whose workers are other processes; `start()` gives one of these for each run."""
+
+    def listen(self, body: Callable[..., Answer], on_report: Callable[[Report], None]) -> None:
+        """Begin: calls are done by `body`, reports go to `on_report`, from any thread, each call's in order.
+
+        Args:
+            body: does the work, `body(payload, blobs by label, held values, report(kind, body)) -> Answer`. Module-level,
+                and it never raises.
+            on_report: must be quick.
+        """
+        ...
+
+    def submit_batch(self, calls: Sequence[Call]) -> None:
+        """Take calls; returns at once."""
+        ...
+
+    def cancel(self) -> None:
+        """Start nothing more: each call that has not begun is reported as unstarted. What runs goes on."""
+        ...
+
+    def fetch(self, handles: Sequence[object]) -> list[Any]:
+        """Return the held values, as the body gave them.
+
+        Raises:
+            ExecutorError: if they are gone.
+        """
+        ...
+
+    @property
+    def outlives(self) -> bool:
+        """Whether held values can still be fetched after the run."""
+        ...
+
+
 class Executor:
     """Base of executors: `start()`, `submit(fn, *args, extra_context=None, **kwargs)`, `wait(futures)`."""
 
     #: Whether the loops run in the thread that called `run_loops`.
     is_inline: bool = False
 
-    def start(self) -> AbstractContextManager[Executor]:
-        """Return a context manager in which the executor takes work."""
+    def start(self) -> AbstractContextManager[Any]:
+        """Return a context manager in which the executor takes work; it gives what takes it."""
         return self._started()
 
     @contextmanager

@@ -15,17 +15,21 @@ from flowbook.executors.base import Executor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
 __all__ = ["LocalDaskExecutor"]
 
-_SCHEDULERS = ("threads", "synchronous")
+_SCHEDULERS = ("threads", "processes", "synchronous")
 
 
 class LocalDaskExecutor(Executor):
     """Runs tasks in parallel on this machine.
 
     Args:
-        scheduler: "threads" or "synchronous" (one after another, through Dask all the same).
+        scheduler: "threads"; "processes", each with an interpreter of its own: for Python code that computes; "synchronous"
+            (one after another, through Dask all the same); or a Dask `get` of your own. That one is given the calls that
+            are ready in one go, a wave, and only when all of it is done the next: there, branches wait for each other,
+            and Running is only seen at the end.
         num_workers: how many run at once; default: one a core.
 
     Raises:
@@ -33,10 +37,12 @@ class LocalDaskExecutor(Executor):
     """
 
     def __init__(
-        self, scheduler: Literal["threads", "synchronous"] = "threads", num_workers: int | None = None
+        self,
+        scheduler: Literal["threads", "processes", "synchronous"] | Callable[..., Any] = "threads",
+        num_workers: int | None = None,
     ) -> None:
-        if scheduler not in _SCHEDULERS:
-            msg = f"There is no scheduler {scheduler!r}. Use one of {', '.join(map(repr, _SCHEDULERS))}."
+        if scheduler not in _SCHEDULERS and not callable(scheduler):
+            msg = f"There is no scheduler {scheduler!r}. Use one of {', '.join(map(repr, _SCHEDULERS))}, or a Dask get."
             raise ExecutorError(msg, scheduler=scheduler)
         if num_workers is not None and (not isinstance(num_workers, int) or num_workers < 1):
             msg = f"num_workers={num_workers!r} is not a number of workers. Give 1 or more, or leave it out."
@@ -44,6 +50,18 @@ class LocalDaskExecutor(Executor):
         self.scheduler = scheduler
         self.num_workers = 1 if scheduler == "synchronous" else num_workers or os.cpu_count() or 1
         self.is_inline = scheduler == "synchronous"
+
+    def start(self) -> AbstractContextManager[Any]:
+        """Return a context manager in which the executor takes work."""
+        if self.scheduler == "processes":
+            from flowbook.executors.processes import Processes  # noqa: PLC0415  # multiprocessing: only where it is used
+
+            return Processes(self.num_workers)
+        if callable(self.scheduler):
+            from flowbook.executors.waves import Waves  # noqa: PLC0415  # only where it is used
+
+            return Waves(self.scheduler, self.num_workers)
+        return super().start()
 
     def run_loops(self, loop: Callable[[], None]) -> None:
         """Call `loop` in every worker, each in a copy of this context (or its prints would be lost in a notebook)."""
@@ -72,7 +90,14 @@ class LocalDaskExecutor(Executor):
 
     def describe(self) -> str:
         """Return what people call it."""
-        return f"{self.scheduler}, {self.num_workers} worker{'s' if self.num_workers != 1 else ''}"
+        return f"{self._name()}, {self.num_workers} worker{'s' if self.num_workers != 1 else ''}"
+
+    def _name(self) -> str:
+        return (
+            self.scheduler
+            if isinstance(self.scheduler, str)
+            else getattr(self.scheduler, "__name__", repr(self.scheduler))
+        )
 
     def _get(self, graph: dict[str, Any], keys: list[str]) -> None:
         if self.scheduler == "synchronous":
@@ -85,4 +110,4 @@ class LocalDaskExecutor(Executor):
         get(graph, keys, num_workers=self.num_workers)
 
     def __repr__(self) -> str:
-        return f"LocalDaskExecutor(scheduler={self.scheduler!r}, num_workers={self.num_workers})"
+        return f"LocalDaskExecutor(scheduler={self._name()!r}, num_workers={self.num_workers})"

@@ -16,9 +16,11 @@ __all__ = ["parse_executor", "parse_parameters", "parse_value"]
 
 _NAMED: dict[str, Callable[[], Executor]] = {
     "local": LocalExecutor,
+    "processes": lambda: LocalDaskExecutor("processes"),
     "synchronous": lambda: LocalDaskExecutor("synchronous"),
     "threads": LocalDaskExecutor,
 }
+_WORDS = f"{', '.join(_NAMED)}, dask, dask:ADDRESS"
 
 
 def parse_parameters(pairs: Iterable[str], namespace: Mapping[str, object]) -> dict[str, object]:
@@ -29,12 +31,18 @@ def parse_parameters(pairs: Iterable[str], namespace: Mapping[str, object]) -> d
     """
     found: dict[str, object] = {}
     for pair in pairs:
-        name, equals, text = pair.partition("=")
+        name, equals, text = _unquoted(pair).partition("=")
         if not equals or not name.strip().isidentifier():
             msg = f"--param {pair!r} is not NAME=VALUE. Write e.g. --param origin=JFK."
             raise UsageError(msg)
         found[name.strip()] = parse_value(text, namespace)
     return found
+
+
+def _unquoted(text: str) -> str:
+    """Return `text` without quotes around all of it: IPython hands them on as they were written."""
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if is_quoted else text
 
 
 def parse_value(text: str, namespace: Mapping[str, object]) -> object:
@@ -56,7 +64,7 @@ def parse_value(text: str, namespace: Mapping[str, object]) -> object:
 
 
 def parse_executor(text: str | None, namespace: Mapping[str, object]) -> Executor | None:
-    """Return the executor that `text` names: local, threads, synchronous, or an expression that gives one.
+    """Return the executor that `text` names: local, threads, processes, dask, dask:tcp://host:8786, or an expression.
 
     Raises:
         UsageError: if it is none of these.
@@ -65,13 +73,21 @@ def parse_executor(text: str | None, namespace: Mapping[str, object]) -> Executo
         return None
     if text in _NAMED:
         return _NAMED[text]()
+    if text.partition(":")[0] == "dask":
+        return _dask(text.partition(":")[2])
     try:
         # The person's own cell, evaluated in their own namespace as any other line of it.
         value = eval(text, dict(namespace))  # noqa: S307
     except Exception as error:
-        msg = f"--executor {text!r} is not one of {', '.join(_NAMED)}, nor an expression that works: {error}."
+        msg = f"--executor {text!r} is not one of {_WORDS}, nor an expression that works: {error}."
         raise UsageError(msg) from error
     if not callable(getattr(value, "submit", None)):
-        msg = f"--executor {text!r} is {value!r}, not an executor. Use one of {', '.join(_NAMED)}."
+        msg = f"--executor {text!r} is {value!r}, not an executor. Use one of {_WORDS}."
         raise UsageError(msg)
     return value  # type: ignore[no-any-return]  # checked above
+
+
+def _dask(address: str) -> Executor:
+    from flowbook.executors import DaskExecutor  # noqa: PLC0415  # only where it is used
+
+    return DaskExecutor(address.strip() or None)

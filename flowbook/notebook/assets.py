@@ -12,16 +12,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Assets", "read_assets"]
 
+_LOADER = "loader"
 _ROOTS = ("panel", "cache")
 _SHEETS = ("tokens.css", "flowbook.css")
 
 
 @dataclass(frozen=True, slots=True)
 class Assets:
-    """A widget's code: `esm` is its root module, `parts` the others by name, handed over as text."""
+    """A widget's code: `esm` is the small loader that the host imports, `parts` all the rest by name, as text.
+
+    Among the parts are the view itself, as "main", and the style sheets, whose names end in ".css".
+    """
 
     esm: str
-    css: str
     parts: Mapping[str, str]
 
 
@@ -34,6 +37,7 @@ def read_assets(root: str, folder: Traversable | None = None) -> Assets:
     """
     static = folder if folder is not None else importlib.resources.files("flowbook.notebook").joinpath("static")
     modules = {item.name.removesuffix(".js"): item for item in static.iterdir() if item.name.endswith(".js")}
-    parts = {name: modules[name].read_text("utf-8") for name in sorted(modules) if name not in _ROOTS}
-    css = "\n".join(static.joinpath(name).read_text("utf-8") for name in _SHEETS)
-    return Assets(modules[root].read_text("utf-8"), css, parts)
+    names = [name for name in sorted(modules) if name not in (*_ROOTS, _LOADER)]
+    parts = {"main": modules[root], **{name: modules[name] for name in names}}
+    parts |= {name: static.joinpath(name) for name in _SHEETS}
+    return Assets(modules[_LOADER].read_text("utf-8"), {name: part.read_text("utf-8") for name, part in parts.items()})

@@ -26,6 +26,7 @@ MOST_CHILDREN = 50
 
 #: Numbers below every event's: nothing was told; it was so when we came.
 _NEVER, _BEFORE = -2, -1
+_JUST_S = 1.0
 _NOTABLE = frozenset({"Failed", "TimedOut", "ValidationFailed", "Crashed", "Retrying", "Paused"})
 _GOING = ("Running", "Cancelling", "Looped")
 _COMING = ("Submitted", "Resume", "Queued", "Scheduled", "Pending")
@@ -83,6 +84,15 @@ class _Facts:
             self.running_at = state.at
         elif state.is_pending():
             self.running_at = None
+
+    @property
+    def has_run(self) -> bool:
+        """Whether the function ran in this run: a Cached output may as well come from an earlier one."""
+        if self.running_at is not None:
+            return True
+        created = self.state.created if isinstance(self.state, Cached) else None
+        # Where only the last state is known: what is kept was made just before.
+        return created is not None and self.state is not None and self.state.at - created.timestamp() < _JUST_S
 
     @property
     def duration_s(self) -> float | None:
@@ -295,7 +305,8 @@ def _view(spec: TaskSpec, facts: _Facts, states: Callable[[str], State | None], 
         return TaskView(state="Pending", max_attempts=most)
     attempt = facts.made + 1
     start = state.start_time if isinstance(state, Scheduled) and not state.is_queued() else None
-    created = state.created if isinstance(state, Cached) else None
+    has_run = facts.has_run
+    created = state.created if isinstance(state, Cached) and not has_run else None
     return TaskView(
         state=type(state).__name__,
         message=words.message(state),
@@ -304,7 +315,7 @@ def _view(spec: TaskSpec, facts: _Facts, states: Callable[[str], State | None], 
         attempt=min(attempt, most),
         max_attempts=most,
         due=start.timestamp() if start is not None else None,
-        note=words.note(spec, state, attempt, states, now),
+        note=words.note(spec, state, attempt, states, now, has_run=has_run),
         stale=isinstance(state, Cached) and state.stale_code,
         created=created.timestamp() if created is not None else None,
     )

@@ -18,7 +18,7 @@ from flowbook.notebook.shown import identifier, page_request
 from flowbook.notebook.worker import Command, RefusedError, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from flowbook.notebook.ports import CacheLike, EntryLike, ValuesLike
     from flowbook.notebook.shown import Turns
@@ -41,12 +41,12 @@ class CacheBrowser(anywidget.AnyWidget):
         at: begin at this moment (aware); now by default.
         assets: the views' code.
         pager: makes something that turns the pages of a value.
+        number: gives the number of the run of that id, or an empty text where none was recorded.
         now: seconds since the epoch.
         is_started: whether to begin at once; a test may do the threads' work by itself.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
-    _css = traitlets.Unicode().tag(sync=True)
     parts = traitlets.Dict().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
 
@@ -62,6 +62,7 @@ class CacheBrowser(anywidget.AnyWidget):
         at: dt.datetime | None = None,
         assets: Assets | None = None,
         pager: Callable[[object], Turns] | None = None,
+        number: Callable[[str], str] = lambda _: "",
         now: Callable[[], float] = time.time,
         is_started: bool = True,
     ) -> None:
@@ -70,15 +71,21 @@ class CacheBrowser(anywidget.AnyWidget):
         self._values = values
         self._assign = assign
         self._pager = pager or _turns
+        self._number = number
         self._now = now
         self._at = at.timestamp() if at is not None else None
         self._filter: dict[str, str] = {"task": task} if task else {}
-        self._selected: str | None = None
+        #: Whether the shown entry goes with the slider: until somebody clicks another.
+        self._is_following = True
+        #: What the person chose, and what is shown: the version of it that was valid at the moment.
+        self._chosen: str | None = None
+        self._selected: EntryLike | None = None
         #: All entries as of the last look; a row that is clicked is one of these.
         self._known: dict[str, EntryLike] = {}
         self._open: tuple[str, Turns] | None = None
-        #: Types are noted beside the values; an entry never changes its own.
+        #: What is noted beside the values, and never changes: types by entry, numbers by run.
         self._types: dict[str, str] = {}
+        self._numbers: dict[str, str] = {}
         handlers = {
             "as-of": self._on_as_of,
             "filter": self._on_filter,
@@ -89,7 +96,7 @@ class CacheBrowser(anywidget.AnyWidget):
         #: A feed without a run: it sends in order, in the context of the newest `hello`.
         self._outbox = Feed(self._say, Board(Graph("", {}, {}, (), ())))
         self._worker = Worker(self._outbox.post, handlers, self._reads)
-        super().__init__(_esm=code.esm, _css=code.css, parts=dict(code.parts), snapshot=self._look())
+        super().__init__(_esm=code.esm, parts=dict(code.parts), snapshot=self._look() | {"page": None, "preview": None})
         self.on_msg(self._heard)
         if is_started:
             self._outbox.start()
@@ -102,8 +109,8 @@ class CacheBrowser(anywidget.AnyWidget):
         super().close()
 
     def _heard(self, _widget: object, content: object, _buffers: object) -> None:
+        self._outbox.hello()  # as in the panel: the newest message says where answers get through
         if isinstance(content, dict) and content.get("type") == "hello":
-            self._outbox.hello()
             self._outbox.post({"type": "ack", "id": content.get("id"), "ok": True, "text": ""})
             self._worker.call(self._refresh)
             return
@@ -118,6 +125,7 @@ class CacheBrowser(anywidget.AnyWidget):
             msg = f"A moment is a number of seconds since 1970, or null for now, not {at!r}."
             raise RefusedError(msg)
         self._at = float(at) if at is not None else None
+        self._is_following = True
         self._refresh()
         return ""
 
@@ -131,7 +139,8 @@ class CacheBrowser(anywidget.AnyWidget):
         entry = command.get("entry")
         if entry is not None:
             self._entry(entry)
-        self._selected = entry
+        self._chosen = entry
+        self._is_following = False
         self._refresh()
         return ""
 
@@ -162,10 +171,8 @@ class CacheBrowser(anywidget.AnyWidget):
         return self._open[1]
 
     def _refresh(self) -> None:
-        """Send what is to be seen now, and keep it for views that open later."""
-        snapshot = self._look()
-        self._outbox.post({"type": "snapshot", **snapshot})
-        self._outbox.call(lambda: self.set_trait("snapshot", {**snapshot, "page": None}))
+        """Send what is to be seen now. Not by the trait: a saved notebook may hold that, and rows are the user's."""
+        self._outbox.post({"type": "snapshot", **self._look()})
 
     def _look(self) -> dict[str, Any]:
         now = self._now()
@@ -174,7 +181,8 @@ class CacheBrowser(anywidget.AnyWidget):
         self._known = {entry.id: entry for entry in everything}
         chosen = [entry for entry in everything if self._fits(entry)]
         shown = [self._shown(entry, at) for entry in chosen[-MOST_ENTRIES:]]
-        selected = self._selected if any(entry["id"] == self._selected for entry in shown) else None
+        selected = self._selected = self._version(chosen[-MOST_ENTRIES:], at)
+        noted = self._noted(selected) if selected is not None else None
         return {
             "version": 1,
             "at": at,
@@ -186,9 +194,23 @@ class CacheBrowser(anywidget.AnyWidget):
                 "tasks": _distinct(entry.task for entry in everything),
                 "types": _distinct(self._type(entry) for entry in everything[-MOST_ENTRIES:]),
             },
-            "selected": selected,
-            "page": self._page_of(selected) if selected is not None else None,
+            "filter": dict(self._filter),
+            "selected": selected.id if selected is not None else None,
+            "page": (noted or {}).get("page"),
+            "preview": noted,
         }
+
+    def _version(self, shown: Sequence[EntryLike], at: float) -> EntryLike | None:
+        """Return the entry to show: the chosen one, or with the slider its version that was valid then."""
+        chosen = next((entry for entry in shown if entry.id == self._chosen), None)
+        if not self._is_following:
+            return chosen
+        serving = [entry for entry in reversed(shown) if _is_valid(entry, at)]
+        if chosen is None:
+            return next(iter(serving), None)
+        versions = [entry for entry in serving if (entry.flow, entry.task) == (chosen.flow, chosen.task)]
+        alike = [entry for entry in versions if entry.parameters == chosen.parameters]
+        return chosen if chosen in versions else next(iter(alike + versions), chosen)
 
     def _fits(self, entry: EntryLike) -> bool:
         wanted = self._filter
@@ -212,9 +234,9 @@ class CacheBrowser(anywidget.AnyWidget):
             "uses": entry.uses,
             "created": created,
             "expires": expires,
-            "valid": created <= at and (expires is None or at < expires),
+            "valid": _is_valid(entry, at),
             "type": self._type(entry),
-            "run": entry.run_id or "",
+            "run": self._run(entry.run_id or ""),
         }
 
     def _type(self, entry: EntryLike) -> str:
@@ -223,11 +245,23 @@ class CacheBrowser(anywidget.AnyWidget):
             self._types[entry.id] = str((noted or {}).get("type") or "")
         return self._types[entry.id]
 
-    def _page_of(self, entry_id: str) -> Mapping[str, Any] | None:
-        """Return the first page of an entry's frame as it was noted when it was kept: nothing is loaded for a look."""
-        noted = self._values.preview(self._entry(entry_id).ref)
-        page: Mapping[str, Any] | None = (noted or {}).get("page")
-        return page
+    def _run(self, run_id: str) -> str:
+        if run_id not in self._numbers:
+            self._numbers[run_id] = self._number(run_id) if run_id else ""
+        return self._numbers[run_id]
+
+    def _noted(self, entry: EntryLike) -> Mapping[str, Any] | None:
+        """Return the entry's PREVIEW as it was noted when it was kept: nothing is loaded for a look."""
+        return self._values.preview(entry.ref)
+
+
+def _is_valid(entry: EntryLike, at: float) -> bool:
+    return entry.created.timestamp() <= at and (entry.expires is None or at < _stamp(entry.expires))
+
+
+def _stamp(moment: dt.datetime) -> float:
+    """Return seconds since the epoch, also for the last day that there is, which some clocks can't tell."""
+    return moment.timestamp() if moment < _FOREVER else float("inf")
 
 
 def _distinct(names: Iterable[str]) -> list[str]:

@@ -135,7 +135,9 @@ def _lines(place: _Place) -> tuple[tuple[int, str, bool], ...]:
     first = max(1, place.line - _AROUND)
     last = min(len(source), place.line + _AROUND - 1)
     numbers = range(first, last + 1) if place.line <= len(source) else ()
-    return tuple((n, source[n - 1].rstrip("\n")[:_LINE_LENGTH], n == place.line) for n in numbers)
+    found = [(n, source[n - 1].rstrip()[:_LINE_LENGTH], n == place.line) for n in numbers]
+    told = [at for at, (_, text, is_failing) in enumerate(found) if text or is_failing]
+    return tuple(found[told[0] : told[-1] + 1]) if told else ()
 
 
 def _message(error: BaseException) -> str:

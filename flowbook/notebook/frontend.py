@@ -10,7 +10,7 @@ from flowbook.exceptions import DefinitionError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["has_front_end", "notebook_name"]
+__all__ = ["cell_and_request", "has_front_end", "notebook_name"]
 
 
 def has_front_end(shell: InteractiveShell) -> bool:
@@ -35,6 +35,12 @@ def notebook_name(shell: InteractiveShell) -> str:
     """Return the name of the notebook's file, where the front end tells it, else an empty text."""
     path = os.environ.get("JPY_SESSION_NAME") or _request(shell).get("metadata", {}).get("cellPath", "")
     return os.path.basename(str(path))  # noqa: PTH119  # a name in the server's tree, not a path of this machine
+
+
+def cell_and_request(shell: InteractiveShell) -> tuple[str, str]:
+    """Return the id of the cell that runs and of the request that runs it; empty texts where nobody tells them."""
+    request = _request(shell)
+    return str(request.get("metadata", {}).get("cellId", "")), str(request.get("header", {}).get("msg_id", ""))
 
 
 def _request(shell: InteractiveShell) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, needs_local_scope, no_var_expand
@@ -15,8 +15,8 @@ from flowbook.core.history import runs as recorded_runs
 from flowbook.core.task import Task
 from flowbook.exceptions import FlowbookError
 from flowbook.notebook.arguments import parse_executor, parse_parameters
-from flowbook.notebook.frontend import has_front_end, notebook_name
-from flowbook.notebook.show import FlowView
+from flowbook.notebook.frontend import cell_and_request, has_front_end, notebook_name
+from flowbook.notebook.show import Displays, FlowView, cache_entries, open_cache
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
@@ -28,14 +28,16 @@ if TYPE_CHECKING:
 
     from flowbook.core.run import FlowRun
     from flowbook.executors import Executor
+    from flowbook.notebook.show import Closeable
 
-__all__ = ["FlowMagics"]
+__all__ = ["AlreadyShownError", "FlowMagics"]
 
+_V = TypeVar("_V", bound="Closeable")
 _ACTIONS = ("cancel", "list", "resume", "retry", "run", "show")
 _PANELS_AT_MOST = 5
 
 
-class _AlreadyShown(Exception):  # noqa: N818  # not an error of its own: it stands for one
+class AlreadyShownError(Exception):
     """Ends a cell whose traceback has been shown."""
 
     def _render_traceback_(self) -> list[str]:
@@ -53,6 +55,7 @@ class FlowMagics(Magics):
         #: The newest flow of each name written in this notebook, and what shows it.
         self.flows: dict[str, Flow] = {}
         self.views: dict[str, FlowView] = {}
+        self._displays = Displays()
 
     @no_var_expand
     @magic_arguments()
@@ -60,9 +63,17 @@ class FlowMagics(Magics):
     @argument("--no-run", action="store_true", help="define it and show its graph, but don't run it")
     @argument("--wait", action="store_true", help="keep the cell busy until the run ends or waits for a person")
     @argument(
-        "--executor", metavar="WHERE", help="local, threads, synchronous, or an expression that gives an executor"
+        "--executor",
+        metavar="WHERE",
+        help="local, threads, processes, dask, dask:ADDRESS, synchronous, or an expression",
     )
-    @argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter; $name takes a variable")
+    @argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter; $name takes a variable; with spaces: 'NAME=New York'",
+    )
     @argument("--no-record", action="store_true", help="don't keep the run in the store")
     @argument("--quiet", action="store_true", help="show nothing but errors")
     @cell_magic
@@ -108,10 +119,11 @@ class FlowMagics(Magics):
         """Open the cache browser: the stored outputs as of a moment, and the values themselves."""
         del local_ns
         args = _parse(self.cache, line)
-        from flowbook.notebook.show import show_cache  # noqa: PLC0415  # loads pandas
-
         key = self._task_key(args.task) if args.task else None
-        return show_cache(self.shell, open_store(), task=key, at=args.at, with_widget=has_front_end(self.shell))
+        if not has_front_end(self.shell):
+            return cache_entries(open_store(), task=key, at=args.at)
+        self._displayed(open_cache(self.shell, open_store(), task=key, at=args.at))
+        return None
 
     # Writing
 
@@ -120,12 +132,12 @@ class FlowMagics(Magics):
         flow = Flow(name)
         before = {key: value for key, value in self.shell.user_ns.items() if isinstance(value, Task)}
         with flow:
-            # One line down, so that a traceback counts the lines as the person sees them.
-            result = self.shell.run_cell("\n" + cell, store_history=False, silent=True)
+            # The magic's own line goes first, so that a traceback counts the lines as the person sees them.
+            result = self.shell.run_cell(f"# %%flow {name}\n{cell}", store_history=False, silent=True)
             failed = result.error_before_exec or result.error_in_exec
             if failed is not None:
                 self.shell.user_ns.update(before)
-                raise _AlreadyShown from failed
+                raise AlreadyShownError from failed
         if not len(flow):
             msg = f"Flow {name!r} has no tasks. Call at least one @task in the cell's body."
             raise UsageError(msg)
@@ -150,7 +162,10 @@ class FlowMagics(Magics):
         self, flow: Flow, args: Namespace, notice: str, executor: Executor | None, parameters: dict[str, object]
     ) -> None:
         name = flow.name
-        view = self.views[name] = FlowView(self.shell, flow, executor=executor, notice=notice)
+        old = self.views.pop(name, None)
+        if old is not None:
+            old.close()
+        view = self.views[name] = self._displayed(FlowView(self.shell, flow, executor=executor, notice=notice))
         is_watched = has_front_end(self.shell) and not args.quiet
         try:
             if args.no_run:
@@ -172,14 +187,14 @@ class FlowMagics(Magics):
     def _run(self, args: Namespace) -> None:
         flow = self._flow(args.name)
         parameters = parse_parameters(args.param, self.shell.user_ns)
-        view = self.views.get(flow.name) or FlowView(self.shell, flow)
-        self.views[flow.name] = view
+        known = self.views.get(flow.name)
+        view = self._displayed(FlowView(self.shell, flow, executor=known.executor if known is not None else None))
         run = view.start(parameters, record=True, origin=notebook_name(self.shell))
         self._watch(view, run)
 
     def _show(self, args: Namespace) -> None:
         run = self._any_run(args.name)
-        view = FlowView(self.shell, run.flow, run=run)
+        view = self._view_of(run)
         view.show(with_widget=has_front_end(self.shell))
 
     def _resume(self, args: Namespace) -> pd.DataFrame | None:
@@ -212,7 +227,7 @@ class FlowMagics(Magics):
             except FlowbookError as error:
                 print(f"{run_id}: {error}")  # noqa: T201  # the cell's own output
                 continue
-            FlowView(self.shell, run.flow, run=run).show(with_widget=has_front_end(self.shell))
+            self._view_of(run).show(with_widget=has_front_end(self.shell))
         return waiting[["flow", "number", "message", "started", "origin", "run_id"]]
 
     def _watch(self, view: FlowView, run: FlowRun) -> None:
@@ -221,7 +236,12 @@ class FlowMagics(Magics):
             view.wait(run)
 
     def _view_of(self, run: FlowRun) -> FlowView:
-        return FlowView(self.shell, run.flow, run=run)
+        return self._displayed(FlowView(self.shell, run.flow, run=run))
+
+    def _displayed(self, view: _V) -> _V:
+        """Note what the cell that runs shows, so that it is closed when that cell runs again."""
+        self._displays.add(view, *cell_and_request(self.shell))
+        return view
 
     # Finding
 

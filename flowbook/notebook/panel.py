@@ -94,7 +94,6 @@ class Panel(anywidget.AnyWidget):
 
     #: "data" of widgets is what a saved notebook holds; there is none of the user's in these.
     _esm = traitlets.Unicode().tag(sync=True)
-    _css = traitlets.Unicode().tag(sync=True)
     parts = traitlets.Dict().tag(sync=True)
     graph = traitlets.Dict().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
@@ -134,9 +133,7 @@ class Panel(anywidget.AnyWidget):
         self._resumed: dict[str, State] = {}
         self._is_over = False
         self._unsubscribe = self._attach(run)
-        super().__init__(
-            _esm=code.esm, _css=code.css, parts=dict(code.parts), graph=self._graph_plain(), snapshot=self._snapshot()
-        )
+        super().__init__(_esm=code.esm, parts=dict(code.parts), graph=self._graph_plain(), snapshot=self._snapshot())
         self.on_msg(self._heard)
         if is_started:
             self._feed.start()
@@ -199,8 +196,10 @@ class Panel(anywidget.AnyWidget):
     # What views say. Handlers hand over and return.
 
     def _heard(self, _widget: object, content: object, _buffers: object) -> None:
+        # JupyterLab makes a comm's subshell late: what came before it, hello included, came by the main one. So the newest
+        # message says where answers get through while a cell runs.
+        self._feed.hello()
         if isinstance(content, dict) and content.get("type") == "hello":
-            self._feed.hello()
             self._feed.post({"type": "ack", "id": content.get("id"), "ok": True, "text": ""})
             self._feed.call(lambda: self._say({"type": "snapshot", **self._snapshot()}))
             return

@@ -10,32 +10,40 @@ import itertools
 import keyword
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython.core.error import UsageError
 from IPython.display import display, update_display
 
+from flowbook import config
 from flowbook.core.run import FlowRun, new_run
 from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.state import Mapped
+from flowbook.exceptions import FlowbookError, UnknownRunError
 from flowbook.notebook import view_model
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.board import Board
 from flowbook.notebook.cache_browser import CacheBrowser
 from flowbook.notebook.panel import Commands, Panel
 from flowbook.notebook.words import duration
+from flowbook.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
 
     from flowbook.core.flow import Flow
     from flowbook.executors.base import Executor
     from flowbook.store import Store
+    from flowbook.store.records import TaskOutcome
 
-__all__ = ["FlowView", "picture", "show_cache"]
+__all__ = ["Closeable", "Displays", "FlowView", "cache_entries", "open_cache", "picture"]
+
+#: States whose time says nothing of how long a task takes.
+_UNDER_WAY = frozenset({"Running", "Retrying", "Pending", "Submitted", "Queued", "Scheduled", "Paused", "Mapped"})
 
 
 class FlowView:
@@ -84,6 +92,16 @@ class FlowView:
         display(_Picture(self._panel.picture(), self._panel.picture_text(), self._flow.name), display_id=self._id)
         display(self._panel)
 
+    def close(self) -> None:
+        """Take the panel away and end its threads; the run goes on. Doing so twice is once."""
+        if self._panel is not None:
+            self._panel.close()
+
+    @property
+    def executor(self) -> Executor | None:
+        """Where runs started from the panel go, if that was said."""
+        return self._executor
+
     def wait(self, run: FlowRun, *, quiet: bool = False) -> None:
         """Wait until nothing goes on; where there is no panel, show how it stands then."""
         run.wait()
@@ -96,9 +114,10 @@ class FlowView:
     def _commands(self) -> Commands:
         return Commands(
             run=self._run_again,
-            assign=self._assign,
+            assign=lambda wanted, value: _assign(self._shell, wanted, value),
             parse=lambda text: parse_value(text, self._shell.user_ns),
             cell_name=self._cell_name,
+            history=self._history,
             settled=self._settled,
             by=getpass.getuser(),
         )
@@ -107,22 +126,60 @@ class FlowView:
         options = self._options or {"record": True, "origin": ""}
         return self.start(parameters, **options)
 
-    def _assign(self, wanted: str, value: object) -> str:
-        namespace = self._shell.user_ns
-        name = wanted if not keyword.iskeyword(wanted) else f"{wanted}_"
-        numbers = itertools.count(2)
-        stem = name
-        while name in namespace and namespace[name] is not value:
-            name = f"{stem}_{next(numbers)}"
-        namespace[name] = value
-        return name
-
     def _cell_name(self, filename: str) -> str | None:
         number = getattr(self._shell.compile, "_filename_map", {}).get(filename)
         return f"In [{number}]" if number is not None else None
 
+    def _history(self, key: str) -> list[dict[str, Any]]:
+        """Return how the task did in other runs; none where there is no store to ask."""
+        besides = self._run.run_id if self._run is not None else ""
+        try:
+            runs = open_store().runs
+            found = runs.outcomes(self._flow.name, key, project=config.project(), besides=besides)
+        except FlowbookError:
+            return []
+        return [_outcome(each) for each in found]
+
     def _settled(self, panel: Panel) -> None:
         update_display(_Picture(panel.picture(), panel.picture_text(), self._flow.name), display_id=self._id)
+
+
+class Displays:
+    """What the cells of a notebook show: a cell that runs again closes what it showed before, so that no thread is left."""
+
+    def __init__(self) -> None:
+        #: By cell: the request that ran it last, and what is shown for that.
+        self._shown: dict[str, tuple[str, list[Closeable]]] = {}
+
+    def add(self, view: Closeable, cell: str, request: str) -> None:
+        """Note that `cell`, run by `request`, shows `view`; close what an earlier request showed there.
+
+        Where nobody tells which cell it is, nothing is closed: it may still be on the screen.
+        """
+        if not cell:
+            return
+        before, views = self._shown.get(cell, ("", []))
+        if before != request:
+            for old in views:
+                old.close()
+            views = []
+        self._shown[cell] = (request, [*views, view])
+
+
+class Closeable(Protocol):
+    """Something on the screen."""
+
+    def close(self) -> None:
+        """Take it away and end its threads. Doing so twice is once."""
+        ...
+
+
+def _outcome(found: TaskOutcome) -> dict[str, Any]:
+    """Return a line of a task's history, as on the wire."""
+    at = found.at.timestamp()
+    has_run = found.running_at is not None and found.state not in _UNDER_WAY
+    took = max(0.0, at - found.running_at.timestamp()) if has_run and found.running_at is not None else None
+    return {"run": str(found.number), "state": found.state, "at": at, "duration_s": took}
 
 
 class _Picture:
@@ -169,33 +226,60 @@ def summary(run: FlowRun) -> str:
     return "\n".join(lines)
 
 
-def show_cache(shell: InteractiveShell, store: Store, *, task: str | None, at: str | None, with_widget: bool) -> object:
-    """Open the cache browser; without a front end return the entries as a DataFrame.
+def open_cache(shell: InteractiveShell, store: Store, *, task: str | None, at: str | None) -> CacheBrowser:
+    """Show the cache browser below the cell that runs.
 
     Raises:
         UsageError: if `at` is no moment.
     """
-    moment = _moment(at) if at is not None else None
-    if not with_widget:
-        return _entries_frame(store, task, moment)
-    view = FlowView.__new__(FlowView)
-    view._shell = shell  # noqa: SLF001
-    browser = CacheBrowser(store.cache, store.values, assign=view._assign, task=task, at=moment)  # noqa: SLF001
+    browser = CacheBrowser(
+        store.cache,
+        store.values,
+        assign=lambda wanted, value: _assign(shell, wanted, value),
+        task=task,
+        at=_moment(at) if at is not None else None,
+        number=lambda run_id: _run_number(store, run_id),
+    )
     display(browser)
-    return None
+    return browser
 
 
-def _entries_frame(store: Store, task: str | None, at: dt.datetime | None) -> object:
+def cache_entries(store: Store, *, task: str | None, at: str | None) -> pd.DataFrame:
+    """Return what the browser would list, newest first, as a DataFrame; for where there is no front end.
+
+    Raises:
+        UsageError: if `at` is no moment.
+    """
     import pandas as pd  # noqa: PLC0415  # heavy
 
     from flowbook.results.preview import format_size  # noqa: PLC0415
 
-    entries = store.cache.entries(at=at, task=task)
+    entries = store.cache.entries(at=_moment(at) if at is not None else None, task=task)
     rows = [
         (e.flow, e.task, e.created, e.expires, format_size(e.ref.size_bytes), e.uses, dict(e.parameters), e.id)
         for e in reversed(entries)
     ]
     return pd.DataFrame(rows, columns=["flow", "task", "created", "expires", "size", "uses", "parameters", "id"])
+
+
+def _assign(shell: InteractiveShell, wanted: str, value: object) -> str:
+    """Write `value` into the user's namespace under the wanted name, or one like it; return the chosen name."""
+    namespace = shell.user_ns
+    name = wanted if not keyword.iskeyword(wanted) else f"{wanted}_"
+    numbers = itertools.count(2)
+    stem = name
+    while name in namespace and namespace[name] is not value:
+        name = f"{stem}_{next(numbers)}"
+    namespace[name] = value
+    return name
+
+
+def _run_number(store: Store, run_id: str) -> str:
+    """Return the number by which people know a run; empty where only its output was kept."""
+    try:
+        return str(store.runs.get(run_id).number)
+    except UnknownRunError:
+        return ""
 
 
 def _moment(text: str) -> dt.datetime:

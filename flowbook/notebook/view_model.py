@@ -67,7 +67,7 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """TASK of the wire. Times are seconds since the epoch."""
+    """TASK of the wire. Times are seconds since the epoch; `created` only where another run made the output."""
 
     state: str
     message: str = ""
@@ -321,7 +321,7 @@ def _why(spec: TaskSpec, state: State | None, of: Inspected) -> list[list[str]]:
     elif state is None:
         lines = [["What it waits for", f"{words.listed(spec.upstream)}."]] if spec.upstream else []
     else:
-        lines = words.why(spec, state, of.attempt, of.state_of, of.now)
+        lines = words.why(spec, state, of.attempt, of.state_of, of.now, has_run=of.view.created is None)
     return [*lines, *(["Who decided", sentence] for sentence in of.decisions)]
 
 

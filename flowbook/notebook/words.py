@@ -43,11 +43,14 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _NOTE_LENGTH = 200
 _VALUE_LENGTH = 200
 _MESSAGE_LENGTH = 500
+_FOR_GOOD = 9000
 
 
 def duration(seconds: float) -> str:
     """Return a length of time with its unit: "40 ms", "3.8 s", "4 min", "2 h", "3 d"."""
     seconds = max(0.0, seconds)
+    if seconds < 0.0005:  # noqa: PLR2004  # would round to 0 ms
+        return "< 1 ms"
     if seconds < 0.0995:  # noqa: PLR2004  # would round to 0.1 s
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:  # noqa: PLR2004  # would round to 60.0 s
@@ -117,10 +120,19 @@ def message(state: State) -> str:
     return error_text(error) if isinstance(error, BaseException) else shorten(state.message or "", _MESSAGE_LENGTH)
 
 
-def note(  # noqa: C901, PLR0911  # a table of states
-    spec: TaskSpec, state: State, attempt: int, states: Callable[[str], State | None], now: float
+def note(  # noqa: C901, PLR0911, PLR0913  # a table of states
+    spec: TaskSpec,
+    state: State,
+    attempt: int,
+    states: Callable[[str], State | None],
+    now: float,
+    *,
+    has_run: bool = False,
 ) -> str:
-    """Return the third line of a node; empty where there is nothing to say."""
+    """Return the third line of a node; empty where there is nothing to say.
+
+    `has_run` tells a Cached output that this run made, and kept, from one of an earlier run that served.
+    """
     most = spec.retry.max_retries + 1 if spec.retry is not None else 1
     match state:
         case Retrying():
@@ -137,8 +149,8 @@ def note(  # noqa: C901, PLR0911  # a table of states
             return f"took longer than {duration(spec.timeout_s)}"
         case Failed():
             return message(state)
-        case Cached() if state.stale_code:
-            return "code changed since"
+        case Cached():
+            return _cached_note(state, now, has_run=has_run)
         case Skipped():
             return _skip_note(spec, state, states)
         case Running() if attempt > 1:
@@ -149,10 +161,16 @@ def note(  # noqa: C901, PLR0911  # a table of states
             return ""
 
 
-def why(  # noqa: PLR0911  # a table of states
-    spec: TaskSpec, state: State, attempt: int, states: Callable[[str], State | None], now: float
+def why(  # noqa: PLR0911, PLR0913  # a table of states
+    spec: TaskSpec,
+    state: State,
+    attempt: int,
+    states: Callable[[str], State | None],
+    now: float,
+    *,
+    has_run: bool = False,
 ) -> list[list[str]]:
-    """Return what the inspector says about a task's state, as [question, answer] lines."""
+    """Return what the inspector says about a task's state, as [question, answer] lines; `has_run` as in `note`."""
     match state:
         case TriggerFailed():
             return [["Why it did not run", _trigger_reason(spec, states)]]
@@ -162,7 +180,7 @@ def why(  # noqa: PLR0911  # a table of states
             return _why_retrying(spec, state, attempt, now)
         case Paused():
             return [["Why it waits", _paused_reason(spec, state, now)]]
-        case Cached() if state.message or state.entry is not None or state.created is not None:
+        case Cached() if not has_run and (state.message or state.entry is not None or state.created is not None):
             return _why_cached(state, now)
         case TimedOut() if spec.timeout_s is not None:
             return [["Why it stopped", f"It took longer than its timeout of {duration(spec.timeout_s)}."]]
@@ -185,8 +203,8 @@ def _why_ran(spec: TaskSpec, state: State, attempt: int, now: float) -> list[lis
         lines.append(["Attempts", f"{attempt} of {spec.retry.max_retries + 1}"])
     if isinstance(state, Failed):
         lines += _why_no_retry(spec, state, attempt)
-    if isinstance(state, Cached) and state.expiry is not None:
-        lines.append(["Kept until", clock(state.expiry.timestamp(), now)])
+    if isinstance(state, Cached):
+        lines.append(["Its output", f"Kept {_until(state, now)}, to serve other runs."])
     return lines
 
 
@@ -195,7 +213,8 @@ def _why_no_retry(spec: TaskSpec, state: Failed, attempt: int) -> list[list[str]
     if retry is None:
         return []
     if attempt > retry.max_retries:
-        return [["Why no retry", f"All {retry.max_retries + 1} attempts were made."]]
+        made = retry.max_retries + 1
+        return [["Why no retry", f"{'Both' if made == 2 else f'All {made}'} attempts were made."]]  # noqa: PLR2004
     error = state._result  # noqa: SLF001  # as it is: `result` would load what is held elsewhere
     if retry.on is not None and not isinstance(error, retry.on):
         return [["Why no retry", f"It is retried on {listed([kind.__name__ for kind in retry.on])} only."]]
@@ -212,11 +231,26 @@ def _why_retrying(spec: TaskSpec, state: Retrying, attempt: int, now: float) -> 
 def _why_cached(state: Cached, now: float) -> list[list[str]]:
     made = f" was made {clock(state.created.timestamp(), now)}" if state.created is not None else " is kept"
     entry = f" (entry {state.entry})" if state.entry is not None else ""
-    until = f" It serves until {clock(state.expiry.timestamp(), now)}." if state.expiry is not None else ""
+    until = f" It serves {_until(state, now)}."
     lines = [["Why it did not run", f"Its output{made}{entry} and still fits.{until}"]]
     if state.stale_code:
         lines.append(["Mind", "Its code has changed since that output was made."])
     return lines
+
+
+def _cached_note(state: Cached, now: float, *, has_run: bool) -> str:
+    if state.stale_code:
+        return "code changed since"
+    if has_run:
+        return f"kept {_until(state, now)}"
+    return "served from the cache" if state.created is not None or state.entry is not None else ""
+
+
+def _until(state: Cached, now: float) -> str:
+    """Return until when an output serves; the last day that there is means for good."""
+    if state.expiry is None or state.expiry.year >= _FOR_GOOD:
+        return "for good"
+    return f"until {clock(state.expiry.timestamp(), now)}"
 
 
 def _why_pending(spec: TaskSpec, state: State, states: Callable[[str], State | None]) -> list[list[str]]:

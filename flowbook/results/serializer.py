@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-__all__ = ["Writer", "dump", "dump_plain", "is_pickle", "load"]
+__all__ = ["Writer", "dump", "dump_plain", "is_pickle", "load", "pickle_to", "unpicklable"]
 
 _ALIGNMENT = 64
 _HEADER_BYTES = 16
@@ -81,11 +81,11 @@ def dump(value: object, out: Writer, *, by_value: bool = False) -> None:
     try:
         counted.write(_PICKLE_HEADER)
         try:
-            _pickle(value, counted, buffers, by_value=by_value)
+            pickle_to(value, counted, buffers, by_value=by_value)
         except _OutError:
             raise
         except Exception as exc:
-            raise _unpicklable(value, exc) from exc
+            raise unpicklable(value, exc) from exc
         trailer: dict[str, object] = {"versions": _versions(), "stream": [_HEADER_BYTES, counted.total]}
         trailer["buffers"] = [counted.write_aligned(buffer.raw()) for buffer in buffers]
         text = json.dumps(trailer, separators=(",", ":")).encode()
@@ -156,7 +156,8 @@ class _Counted:
         return [start, self.total]
 
 
-def _pickle(value: object, out: _Counted, buffers: list[pickle.PickleBuffer], *, by_value: bool) -> None:
+def pickle_to(value: object, out: Writer, buffers: list[pickle.PickleBuffer], *, by_value: bool) -> None:
+    """Write the bare pickle stream of `value` to `out`; what can travel beside it is appended to `buffers`."""
     import cloudpickle  # noqa: PLC0415  # heavy
 
     def pickled() -> None:
@@ -217,7 +218,8 @@ def _is_plain(value: object) -> bool:
     return characters <= _PLAIN_CHARACTERS
 
 
-def _unpicklable(value: object, error: BaseException) -> UnpicklableError:
+def unpicklable(value: object, error: BaseException) -> UnpicklableError:
+    """Return the error that names the member of `value` which can't be pickled."""
     member, culprit, reason = _find_culprit(value, error)
     kind = _type_name(value)
     what = (

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook import config
 from flowbook.engine.events import FLOW, Event, Logged, StateChanged
+from flowbook.engine.held import HeldRef
 from flowbook.engine.state import Looped, Mapped, Paused, Resume, Retrying, State
 from flowbook.exceptions import FlowbookError
 from flowbook.results.blobs import TooLargeError
@@ -370,6 +371,11 @@ class _Keeping:
         return described
 
     def _keep(self, value: object, limit_bytes: int | None) -> ResultRef | str:
+        if isinstance(value, HeldRef):
+            try:
+                value = value.load()
+            except BaseException as exc:  # noqa: BLE001  # unpickling runs user code
+                return f"it could not be had from its worker: {_text(exc)}"
         if isinstance(value, ResultRef):
             return value if value.store is self._values or self._values.holds(value) else _elsewhere(value)
         try:

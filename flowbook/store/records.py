@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.results.reference import ResultRef
 
-__all__ = ["Request", "RunRecord", "RunSummary", "from_stamp", "graph_record", "now"]
+__all__ = ["Request", "RunRecord", "RunSummary", "TaskOutcome", "from_stamp", "graph_record", "now"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,24 @@ class Request:
     by: str = ""
     note: str = ""
     number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutcome:
+    """How a task stands in one run.
+
+    Attributes:
+        number: of the run.
+        state: name of the task's last state there.
+        at: when it came to that; aware UTC.
+        running_at: when it began to run the last time; None if it never did.
+    """
+
+    run_id: str
+    number: int
+    state: str
+    at: dt.datetime
+    running_at: dt.datetime | None
 
 
 def graph_record(graph: Graph, code_hashes: Mapping[str, str] | None = None) -> dict[str, Any]:

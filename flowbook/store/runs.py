@@ -17,7 +17,7 @@ from flowbook.store.codec import decode, is_finished_name, state_name
 from flowbook.store.processes import is_alive, this_process
 from flowbook.store.queries import queries
 from flowbook.store.recorder import DECISION, LOG, STATE, Recorder
-from flowbook.store.records import Request, RunRecord, RunSummary, from_stamp
+from flowbook.store.records import Request, RunRecord, RunSummary, TaskOutcome, from_stamp
 
 if TYPE_CHECKING:
     import builtins
@@ -33,6 +33,8 @@ __all__ = ["Runs"]
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _CHILD = re.compile(r"(.*)\[(\d+)\]", re.DOTALL)
 _FOREVER = float("inf")
+#: Runs with more events than this are passed over in a task's history: it has to come at once.
+_MOST_EVENTS = 50_000
 _log = logging.getLogger("flowbook.store")
 
 
@@ -199,6 +201,25 @@ class Runs:
         """Return the runs, oldest first, of one flow, project or state if asked for; at most the `limit` newest."""
         return self._summaries(flow=flow, project=project, state=state, limit=-1 if limit is None else limit)
 
+    def outcomes(
+        self, flow: str, key: str, *, project: str, besides: str = "", limit: int = 14
+    ) -> builtins.list[TaskOutcome]:
+        """Return how task `key` stands in the flow's newest runs, the newest first; no value is looked at.
+
+        Args:
+            flow: name of the flow.
+            key: of a task, or of one child of a mapped task.
+            project: of the flow.
+            besides: id of a run to leave out.
+            limit: how many runs are looked at.
+        """
+        given = {"flow": flow, "key": key, "project": project, "besides": besides, "limit": limit}
+        rows = self._database.read(self._sql["task_outcomes"], {**given, "most_events": _MOST_EVENTS})
+        return [
+            TaskOutcome(run_id, number, name, _moment(at), from_stamp(running_at))
+            for number, run_id, name, at, running_at in rows
+        ]
+
     def states(self, run_id: str, at: dt.datetime | None = None) -> dict[str, State]:
         """Return the last state of each task, by key; the flow's own under `events.FLOW`.
 
@@ -334,6 +355,12 @@ class Runs:
 
         if (row := self._database.write(change)) is not None:
             raise _claimed(run_id, row)
+
+
+def _moment(stamp: float) -> dt.datetime:
+    found = from_stamp(stamp)
+    assert found is not None  # noqa: S101  # the column is NOT NULL
+    return found
 
 
 def _run_row(record: RunRecord) -> dict[str, object]:

@@ -25,15 +25,19 @@ def write_notebook(path: Path, cells: Mapping[str, str]) -> Path:
     return path
 
 
-def counting(source: Path, target: Path) -> Path:
+def counting(source: Path, target: Path, home: Path | None = None) -> Path:
     """Copy a notebook so that every task's function begins by adding its name to a file beside the copy.
 
-    What ran is then counted by what it did, whatever the states say.
+    What ran is then counted by what it did, whatever the states say. With `home` the copy has a store of its own there,
+    set before anything else.
     """
     notebook = nbformat.read(source, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code" and not cell.source.startswith("%"):
             cell.source = _noting_calls(cell.source, target.with_name(CALLS))
+    if home is not None:
+        first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+        first.source = f"import os; os.environ['FLOWBOOK_HOME'] = {str(home)!r}\n{first.source}"
     nbformat.write(notebook, target)
     return target
 

@@ -38,9 +38,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Return headless Chromium."""
+    """Return headless Chromium; a module's own, since while Playwright is there asyncio takes its loop for running."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         pytest.fail("There is no 'chromium' on the PATH. Install it, or leave these tests out with -m 'not browser'.")

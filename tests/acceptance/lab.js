@@ -44,6 +44,11 @@
       await current().sessionContext.session.kernel.restart();
     },
 
+    async shutdown() {
+      const context = current()?.sessionContext;
+      if (context?.session) await context.shutdown();
+    },
+
     async save() {
       const context = current().context;
       await context.save();

@@ -35,6 +35,9 @@ VIEWPORT = {"width": 1280, "height": 1000}
 NODE = "[data-task][data-state]:not([data-flowbook], tr)"
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
+#: What JupyterLab itself writes to the console, for reasons of its own: its debugger asks the kernel that is restarted.
+OF_JUPYTERLAB = ("Could not restore the debugger state: Canceled future",)
+
 #: Every cell is in the page however far down it is, and nothing asks the world for news.
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {
@@ -112,17 +115,18 @@ class Notebook:
         self.errors: list[str] = []
         self.strangers: list[str] = []
         self.page.on("console", self._note_console)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
         self.page.on("request", self._note_request)
 
-    def open(self, path: str, theme: Literal["light", "dark"] = "light", *, kernel: bool = True) -> None:
+    def open(self, path: str | Path, theme: Literal["light", "dark"] = "light", *, kernel: bool = True) -> None:
         """Open the notebook at `path` below the server's folder and wait until its kernel is connected and idle.
 
         With `kernel=False` no kernel is started: the dialog that asks for one is answered with "No Kernel", so the
         notebook must name one that does not exist (see `without_kernel`).
         """
         server = self._server
-        self.page.goto(f"{server.url}/lab/tree/{quote(path)}?reset&token={server.token}")
+        within = server.folder.joinpath(path).relative_to(server.folder).as_posix()
+        self.page.goto(f"{server.url}/lab/tree/{quote(within)}?reset&token={server.token}")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.set_theme(theme)
         if kernel:
@@ -229,7 +233,9 @@ class Notebook:
         self.page.evaluate("lab.forget()")
 
     def close(self) -> None:
-        """Close the page and all that belongs to it."""
+        """End the kernel, and close the page and all that belongs to it. What is logged from here on is not noted."""
+        self.page.remove_listener("console", self._note_console)
+        self.page.evaluate("lab.shutdown()")
         self._context.close()
 
     def _mark(self, cell: int | str) -> str:
@@ -242,7 +248,7 @@ class Notebook:
         dialog.wait_for(state="detached")
 
     def _note_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        if message.type == "error" and not message.text.startswith(OF_JUPYTERLAB):
             self.errors.append(message.text)
 
     def _note_request(self, request: Request) -> None:

@@ -109,3 +109,66 @@ def test_a_click_is_answered_while_a_cell_runs(client: BlockingKernelClient) -> 
 
     assert ack["content"]["data"]["content"]["text"] == "approve goes on."
     assert took_s < 2.0
+
+
+FLOW = """
+%load_ext flowbook
+import threading
+from flowbook import task
+
+@task
+def load():
+    return 1
+"""
+AGAIN = """
+%%flow again
+load()
+"""
+THREADS = """
+again.last_run.wait(10)
+print(sorted(each.name for each in threading.enumerate() if each.name.startswith("flowbook-")))
+"""
+
+
+def _run(client: BlockingKernelClient, code: str, cell: str) -> str:
+    """Run a cell as JupyterLab does; return what it printed."""
+    message = client.session.msg("execute_request", {"code": code.strip(), "allow_stdin": True, "silent": False})
+    message["metadata"] = {"cellId": cell}
+    client.shell_channel.send(message)
+    printed = ""
+    while True:
+        told = client.get_iopub_msg(timeout=20)
+        if told["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+            continue
+        assert told["msg_type"] != "error", told["content"]
+        if told["msg_type"] == "stream":
+            printed += told["content"]["text"]
+        if told["content"].get("execution_state") == "idle":
+            return printed
+
+
+@pytest.mark.parametrize("cells", [["flow"], ["flow", "copy"]], ids=["the same cell", "cells by turns"])
+def test_a_flow_run_again_twenty_times_leaves_no_threads(client: BlockingKernelClient, cells: list[str]) -> None:
+    _run(client, FLOW, "tasks")
+
+    _run(client, AGAIN, "flow")
+    once = _run(client, THREADS, "threads")
+    for number in range(20):
+        _run(client, AGAIN, cells[number % len(cells)])
+    often = _run(client, THREADS, "threads")
+
+    assert once.strip() == often.strip() == "['flowbook-feed', 'flowbook-panel']"
+
+
+def test_panels_opened_again_by_the_same_cell_leave_no_threads(client: BlockingKernelClient) -> None:
+    _run(client, FLOW, "tasks")
+    _run(client, AGAIN, "flow")
+
+    for _ in range(5):
+        _run(client, "%flow show again", "show")
+        _run(client, "%flow run again", "run")
+        _run(client, "%cache", "cache")
+    threads = _run(client, THREADS, "threads")
+
+    # The panels of three cells, and the cache browser.
+    assert threads.count("flowbook-feed") == threads.count("flowbook-panel") == 4

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
 
 from tests.acceptance.books import calls, counting, write_notebook
-from tests.acceptance.lab import JupyterServer, running_server, without_kernel
+from tests.acceptance.lab import without_kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.acceptance.lab import Notebook
+    from tests.acceptance.lab import JupyterServer, Notebook
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -73,26 +74,22 @@ SAVED_AT_MOST = 100_000
 
 
 @pytest.fixture
-def jupyter_server(tmp_path: Path) -> Iterator[JupyterServer]:
-    """Return a server of each test's own, since what one test records another must not see."""
-    with running_server(tmp_path) as server:
-        yield server
+def weather(jupyter_server: JupyterServer, request: pytest.FixtureRequest) -> Path:
+    """Return a notebook with a folder and an empty store of its own: what one test records another must not see."""
+    folder = jupyter_server.folder / re.sub(r"\W+", "-", request.node.name)
+    folder.mkdir()
+    plain = write_notebook(folder / "plain.ipynb", CELLS)
+    return counting(plain, folder / "weather.ipynb", home=folder / "home")
 
 
 @pytest.fixture
-def weather(jupyter_server: JupyterServer) -> str:
-    plain = write_notebook(jupyter_server.folder / "plain.ipynb", CELLS)
-    return counting(plain, jupyter_server.folder / "weather.ipynb").name
-
-
-@pytest.fixture
-def let_go(jupyter_server: JupyterServer) -> Callable[[str], None]:
+def let_go(weather: Path) -> Callable[[str], None]:
     """Return what lets a held task, or the busy cell, go on."""
-    return lambda name: (jupyter_server.folder / f"{name}.go").touch()
+    return lambda name: weather.with_name(f"{name}.go").touch()
 
 
 def test_five_nodes_are_drawn_at_once_and_coloured_while_they_run(
-    open_notebook: Callable[..., Notebook], weather: str, let_go: Callable[[str], None]
+    open_notebook: Callable[..., Notebook], weather: Path, let_go: Callable[[str], None]
 ) -> None:
     notebook = open_notebook(weather)
 
@@ -118,26 +115,28 @@ def test_five_nodes_are_drawn_at_once_and_coloured_while_they_run(
     assert (seen["approve"][-1], seen["publish"]) == ("Paused", ["Pending"])
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_panel_is_to_be_seen_in_both_themes(
-    open_notebook: Callable[..., Notebook], weather: str, let_go: Callable[[str], None], theme: str
+    open_notebook: Callable[..., Notebook], weather: Path, let_go: Callable[[str], None]
 ) -> None:
-    notebook = open_notebook(weather, theme=theme)
+    notebook = open_notebook(weather)
     let_go("extract")
 
     notebook.run_all()
     notebook.wait_state("approve", "Paused")
-    picture = notebook.screenshot(f"panel-five-{theme}", of=notebook.panel())
+    light = notebook.screenshot("panel-five-light", of=notebook.panel())
+    notebook.set_theme("dark")
+    dark = notebook.screenshot("panel-five-dark", of=notebook.panel())
     let_go("busy")
     notebook.wait_idle()
 
     assert notebook.panel().get_attribute("data-flow") == "weather"
     assert all("Success" in notebook.node(key).text_content() for key in ("extract", "clean", "count"))
-    assert picture.stat().st_size > 5_000
+    assert min(light.stat().st_size, dark.stat().st_size) > 5_000
+    assert light.read_bytes() != dark.read_bytes()
 
 
 def test_a_click_on_resume_is_taken_while_another_cell_runs(
-    open_notebook: Callable[..., Notebook], weather: str, let_go: Callable[[str], None], jupyter_server: JupyterServer
+    open_notebook: Callable[..., Notebook], weather: Path, let_go: Callable[[str], None]
 ) -> None:
     notebook = open_notebook(weather)
     let_go("extract")
@@ -145,7 +144,7 @@ def test_a_click_on_resume_is_taken_while_another_cell_runs(
         notebook.run_cell(cell)
     notebook.wait_state("approve", "Paused")
     notebook.wait_idle()
-    before = calls(jupyter_server.folder)
+    before = calls(weather.parent)
 
     notebook.run_cell("busy")
     notebook.click("resume", "approve")
@@ -155,14 +154,14 @@ def test_a_click_on_resume_is_taken_while_another_cell_runs(
     notebook.wait_idle()
 
     assert before == {"extract": 1, "clean": 1, "count": 1}
-    assert calls(jupyter_server.folder) - before == {"approve": 1, "publish": 1}
+    assert calls(weather.parent) - before == {"approve": 1, "publish": 1}
     assert said_while_busy == ""
     assert notebook.output_text("busy") == "no longer busy"
     assert notebook.panel().get_attribute("data-state") == "Success"
 
 
 def test_two_clicks_on_resume_are_one(
-    open_notebook: Callable[..., Notebook], weather: str, let_go: Callable[[str], None], jupyter_server: JupyterServer
+    open_notebook: Callable[..., Notebook], weather: Path, let_go: Callable[[str], None]
 ) -> None:
     notebook = open_notebook(weather)
     let_go("extract")
@@ -175,11 +174,11 @@ def test_two_clicks_on_resume_are_one(
     notebook.wait_run("Success")
     notebook.wait_idle()
 
-    assert calls(jupyter_server.folder) == dict.fromkeys(KEYS, 1)
+    assert calls(weather.parent) == dict.fromkeys(KEYS, 1)
 
 
 def test_the_saved_notebook_is_small_and_shows_the_graph_without_a_kernel(
-    open_notebook: Callable[..., Notebook], weather: str, let_go: Callable[[str], None], jupyter_server: JupyterServer
+    open_notebook: Callable[..., Notebook], weather: Path, let_go: Callable[[str], None]
 ) -> None:
     notebook = open_notebook(weather)
     let_go("extract")
@@ -193,7 +192,7 @@ def test_the_saved_notebook_is_small_and_shows_the_graph_without_a_kernel(
     saved = notebook.save()
 
     copy = without_kernel(saved)
-    reopened = open_notebook(copy.relative_to(jupyter_server.folder).as_posix(), kernel=False)
+    reopened = open_notebook(copy, kernel=False)
 
     assert saved.stat().st_size < SAVED_AT_MOST
     assert "flowbook: weather" in str(nbformat.read(saved, as_version=4).cells[2].outputs)
@@ -201,3 +200,32 @@ def test_the_saved_notebook_is_small_and_shows_the_graph_without_a_kernel(
     picture.wait_for()
     reopened.screenshot("panel-five-without-a-kernel", of=reopened.output("flow"))
     assert picture.bounding_box()["width"] > 200
+
+
+def test_a_host_that_saves_the_state_of_widgets_saves_neither_code_nor_data(
+    open_notebook: Callable[..., Notebook], weather: Path, let_go: Callable[[str], None]
+) -> None:
+    notebook = open_notebook(weather)
+    notebook.page.evaluate("lab.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')")
+    let_go("extract")
+    notebook.rewrite("busy", "%cache")
+    for cell in ("extension", "tasks", "flow", "busy"):
+        notebook.run_cell(cell)
+    notebook.wait_state("approve", "Paused")
+    notebook.output("busy").locator('[data-flowbook="cache"][data-live="live"]').wait_for()
+    notebook.wait_idle()
+    saved = notebook.save()
+
+    reopened = open_notebook(without_kernel(saved), kernel=False)
+
+    states = nbformat.read(saved, as_version=4).metadata["widgets"]["application/vnd.jupyter.widget-state+json"][
+        "state"
+    ]
+    views = [model["state"] for model in states.values() if "_esm" in model["state"]]
+    assert len(views) == 2
+    assert [state.get(name) for state in views for name in ("parts", "graph", "snapshot")] in (
+        [{}, {}, {}, {}, None, {}],
+        [{}, None, {}, {}, {}, {}],
+    )
+    assert saved.stat().st_size < SAVED_AT_MOST
+    reopened.output("flow").locator('[alt^="flowbook: weather"]').first.wait_for()

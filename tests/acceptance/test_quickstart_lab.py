@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.books import calls, counting
-from tests.acceptance.lab import REPOSITORY, JupyterServer, running_server, without_kernel
+from tests.acceptance.lab import REPOSITORY, without_kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from playwright.sync_api import Locator
 
-    from tests.acceptance.lab import Notebook
+    from tests.acceptance.lab import JupyterServer, Notebook
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -42,15 +42,11 @@ ARROWS_AT_MOST = 200
 
 
 @pytest.fixture
-def jupyter_server(tmp_path: Path) -> Iterator[JupyterServer]:
-    """Return a server of each test's own: with an empty store, nothing is cached and nothing waits."""
-    with running_server(tmp_path) as server:
-        yield server
-
-
-@pytest.fixture
-def quickstart(jupyter_server: JupyterServer) -> str:
-    return counting(QUICKSTART, jupyter_server.folder / "quickstart.ipynb").name
+def quickstart(jupyter_server: JupyterServer, request: pytest.FixtureRequest) -> Path:
+    """Return a copy of the notebook with a folder and an empty store of its own: nothing is cached and nothing waits."""
+    folder = jupyter_server.folder / re.sub(r"\W+", "-", request.node.name)
+    folder.mkdir()
+    return counting(QUICKSTART, folder / "quickstart.ipynb", home=folder / "home")
 
 
 def _run_to_the_pause(notebook: Notebook) -> None:
@@ -62,7 +58,7 @@ def _run_to_the_pause(notebook: Notebook) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_states_are_seen_on_the_nodes_and_the_report_before_its_approval(
-    open_notebook: Callable[..., Notebook], quickstart: str, jupyter_server: JupyterServer, theme: str
+    open_notebook: Callable[..., Notebook], quickstart: Path, theme: str
 ) -> None:
     notebook = open_notebook(quickstart, theme=theme)
 
@@ -84,23 +80,25 @@ def test_the_states_are_seen_on_the_nodes_and_the_report_before_its_approval(
     assert {"Pending", "Running", "Retrying", "Success", "Paused"} <= {
         state for states in seen.values() for state in states
     }
-    assert _in_this_order(["Retrying", "Running", "Success"], seen["fetch_airlines"])
+    # Its second attempt takes a millisecond: that it ran again may go out in one patch with its end.
+    assert _in_this_order(["Retrying", "Success"], seen["fetch_airlines"])
+    assert "Running" in seen["load_flights"]
     assert seen["load_flights"][-1] == "Cached"
     assert seen["publish"] == ["Pending"]
     rows = frame.inner_text()
     assert all(words in rows for words in ("carrier", "ExpressJet Airlines Inc.", "17.79", "1,326"))
     assert "ExpressJet Airlines Inc." in notebook.output_text("report")
-    assert calls(jupyter_server.folder) == TO_THE_PAUSE
+    assert calls(quickstart.parent) == TO_THE_PAUSE
 
 
 def test_resume_runs_only_what_waited_and_a_second_click_changes_nothing(
-    open_notebook: Callable[..., Notebook], quickstart: str, jupyter_server: JupyterServer
+    open_notebook: Callable[..., Notebook], quickstart: Path
 ) -> None:
     notebook = open_notebook(quickstart)
     _run_to_the_pause(notebook)
-    published = jupyter_server.folder / "published" / "delays-JFK.csv"
+    published = quickstart.parent / "published" / "delays-JFK.csv"
     was_there = published.exists()
-    before = calls(jupyter_server.folder)
+    before = calls(quickstart.parent)
 
     notebook.control("resume", "approve").dblclick()
     notebook.wait_run("Success")
@@ -109,17 +107,17 @@ def test_resume_runs_only_what_waited_and_a_second_click_changes_nothing(
 
     assert (was_there, published.exists()) == (False, True)
     assert before == TO_THE_PAUSE
-    assert calls(jupyter_server.folder) - before == FROM_THE_PAUSE
+    assert calls(quickstart.parent) - before == FROM_THE_PAUSE
     assert notebook.panel("flow").locator('[data-action="resume"]:visible:not([aria-disabled="true"])').count() == 0
     assert "Hawaiian Airlines Inc." in notebook.output_text("published")
 
 
 def test_a_run_left_paused_is_listed_and_goes_on_after_a_restart_of_the_kernel(
-    open_notebook: Callable[..., Notebook], quickstart: str, jupyter_server: JupyterServer
+    open_notebook: Callable[..., Notebook], quickstart: Path
 ) -> None:
     notebook = open_notebook(quickstart)
     _run_to_the_pause(notebook)
-    before = calls(jupyter_server.folder)
+    before = calls(quickstart.parent)
 
     notebook.restart_kernel()
     notebook.run_cell("extension")
@@ -135,13 +133,11 @@ def test_a_run_left_paused_is_listed_and_goes_on_after_a_restart_of_the_kernel(
 
     assert "delays" in listed
     assert before == TO_THE_PAUSE
-    assert calls(jupyter_server.folder) - before == FROM_THE_PAUSE
-    assert (jupyter_server.folder / "published" / "delays-JFK.csv").exists()
+    assert calls(quickstart.parent) - before == FROM_THE_PAUSE
+    assert (quickstart.parent / "published" / "delays-JFK.csv").exists()
 
 
-def test_the_cache_browser_shows_the_frame_as_it_was(
-    open_notebook: Callable[..., Notebook], quickstart: str, jupyter_server: JupyterServer
-) -> None:
+def test_the_cache_browser_shows_the_frame_as_it_was(open_notebook: Callable[..., Notebook], quickstart: Path) -> None:
     notebook = open_notebook(quickstart)
     _run_to_the_pause(notebook)
     between = time.time()
@@ -156,15 +152,17 @@ def test_the_cache_browser_shows_the_frame_as_it_was(
     now = _frame_of(browser, "LGA")
     _slide_back(notebook, browser, between)
     then = _frame_of(browser, "JFK")
-    notebook.screenshot("quickstart-cache-then", of=browser)
+    notebook.screenshot("quickstart-cache-then-light", of=browser)
+    notebook.set_theme("dark")
+    notebook.screenshot("quickstart-cache-then-dark", of=browser)
 
-    assert calls(jupyter_server.folder)["load_flights"] == 2
+    assert calls(quickstart.parent)["load_flights"] == 2
     assert ("LGA" in now, "JFK" in now) == (True, False)
     assert ("LGA" in then, "JFK" in then) == (False, True)
 
 
 def test_the_saved_notebook_is_small_and_shows_the_final_graph_everywhere(
-    open_notebook: Callable[..., Notebook], quickstart: str, jupyter_server: JupyterServer
+    open_notebook: Callable[..., Notebook], quickstart: Path
 ) -> None:
     notebook = open_notebook(quickstart)
     _run_to_the_pause(notebook)
@@ -176,7 +174,7 @@ def test_the_saved_notebook_is_small_and_shows_the_final_graph_everywhere(
     saved = notebook.save()
 
     copy = without_kernel(saved)
-    reopened = open_notebook(copy.relative_to(jupyter_server.folder).as_posix(), kernel=False)
+    reopened = open_notebook(copy, kernel=False)
     picture = reopened.output("flow").locator('[alt^="flowbook: delays"], [aria-label^="flowbook: delays"]').first
     picture.wait_for()
     reopened.screenshot("quickstart-without-a-kernel", of=reopened.output("flow"))

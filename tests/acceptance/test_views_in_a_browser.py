@@ -272,7 +272,7 @@ def test_markup_in_names_and_messages_stays_text(show: Callable[..., Page]) -> N
 def test_the_slider_asks_for_another_moment_and_now_goes_back(show: Callable[..., Page]) -> None:
     page = show("show=cache")
     page.wait_for_selector('[data-flowbook="cache"][data-live="live"]')
-    before = page.evaluate("harness.model.get('snapshot').at")
+    before = page.evaluate("harness.snapshot.at")
 
     page.locator('[data-action="as-of"]').focus()
     page.keyboard.press("ArrowLeft")
@@ -296,7 +296,7 @@ def test_a_row_of_the_cache_selects_its_entry(show: Callable[..., Page]) -> None
 def test_a_picture_that_would_act_is_disarmed(show: Callable[..., Page]) -> None:
     page = show("show=running")
 
-    page.evaluate("svg => harness.model.set('graph', {...harness.model.get('graph'), svg})", HOSTILE)
+    page.evaluate("svg => harness.model.set('graph', {...harness.graph, svg})", HOSTILE)
 
     page.wait_for_selector(".canvas rect", state="attached")
     left = page.eval_on_selector(".canvas svg", "svg => svg.innerHTML")
@@ -312,7 +312,7 @@ def test_a_picture_that_would_act_is_disarmed(show: Callable[..., Page]) -> None
 def test_a_picture_that_cannot_be_read_leaves_the_table(show: Callable[..., Page]) -> None:
     page = show("show=running")
 
-    page.evaluate("harness.model.set('graph', {...harness.model.get('graph'), svg: '<svg><g>'})")
+    page.evaluate("harness.model.set('graph', {...harness.graph, svg: '<svg><g>'})")
 
     page.wait_for_selector(".canvas p")
     page.locator('[data-action="as-table"]').click()

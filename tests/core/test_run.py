@@ -19,6 +19,7 @@ import flowbook
 import flowbook.exceptions
 from flowbook import Flow, Parameter, task, triggers
 from flowbook.engine import signals
+from flowbook.engine.cache_validators import all_inputs
 from flowbook.engine.events import Decided, StateChanged
 from flowbook.engine.state import Mapped, Paused, Success
 from flowbook.exceptions import RunClaimedError, StartTaskError
@@ -120,7 +121,7 @@ def test_a_sink_that_subscribed_gets_what_follows_until_it_stops():
     run.resume(a).wait(LONG_S)
     stop()
 
-    assert type(seen[0]).__name__ == "Decided"
+    assert isinstance(seen[0], Decided)
     assert seen == run.events()[-len(seen) :]
 
 
@@ -199,9 +200,10 @@ def test_ctrl_c_cancels_the_run_and_what_runs_and_it_can_be_resumed(tmp_path):
     path = script(
         tmp_path,
         """
-        import sys, time
+        import signal, sys, time
         from flowbook import Flow, task
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
         ran = []
 
         @task
@@ -725,3 +727,25 @@ def test_states_of_a_run_pickle():
 
     assert (type(twin), twin.result) == (Mapped, [2, 4])
     assert [type(e) for e in flow.last_run.events()].count(StateChanged) == len(flow.last_run.events())
+
+
+def test_an_input_that_cannot_be_hashed_costs_the_cache_not_the_task(home):
+    ran = []
+
+    @task
+    def lock():
+        return threading.Lock()
+
+    @task(cache_for=dt.timedelta(hours=1), cache_validator=all_inputs)
+    def count(source):
+        ran.append(1)
+        return 3 if source else 0
+
+    with Flow("f") as flow:
+        counted = count(lock())
+
+    states = [flow.run().result[counted] for _ in range(2)]
+
+    assert [state.result for state in states] == [3, 3]
+    assert len(ran) == 2
+    assert home.exists()

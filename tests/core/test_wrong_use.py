@@ -75,6 +75,12 @@ def run_takes_by_position_only():
         return x / 2
 
 
+@refused(DefinitionError)
+def run_whose_arguments_cannot_be_read():
+    """Task 'max': the arguments of <built-in function max> can't be read. Wrap it in a function of your own."""
+    task(max)
+
+
 for _name in ("upstream_tasks", "mapped", "task_args", "flow"):
 
     def _reserved(name=_name):
@@ -280,7 +286,8 @@ def the_length_of_a_task():
 @refused(DefinitionError)
 def iterating_a_task():
     """Task 'one' can't be iterated while the flow is written: its result is not there yet.
-    Use one.map(...) downstream, or iterate inside a task."""
+    To unpack it, say how many results it has: @task(nout=2).
+    Else use one.map(...) downstream, or iterate inside a task."""
     with Flow("f"):
         list(one())
 
@@ -493,13 +500,14 @@ def an_executor_that_is_none():
 
 @refused(ExecutorError)
 def a_class_where_an_executor_belongs():
-    """<class 'flowbook.executors.local_dask.LocalDaskExecutor'> is a class. Make an executor of it: LocalDaskExecutor()."""
+    """<class 'flowbook.executors.local_dask.LocalDaskExecutor'> is a class.
+    Make an executor of it: LocalDaskExecutor()."""
     small().run(executor=LocalDaskExecutor)
 
 
 @refused(ExecutorError)
 def a_scheduler_that_does_not_exist():
-    """There is no scheduler 'cluster'. Use one of 'threads', 'synchronous'."""
+    """There is no scheduler 'cluster'. Use one of 'threads', 'processes', 'synchronous', or a Dask get."""
     LocalDaskExecutor("cluster")
 
 
@@ -557,7 +565,8 @@ def the_state_of_a_child_that_is_not_there():
 
 @refused(ContextKeyError)
 def a_context_key_that_is_not_set():
-    """The context has no 'key'. Run inside `with flowbook.context(key=...)`, or read it with context.get('key', default)."""
+    """The context has no 'key'. Run inside `with flowbook.context(key=...)`,
+    or read it with context.get('key', default)."""
     flowbook.context.key  # noqa: B018
 
 
@@ -611,7 +620,7 @@ def test_a_flow_without_a_name_that_caches_warns():
     with Flow() as flow:
         task(lambda: 1, name="load", cache_for=HOUR)()
 
-    with pytest.warns(UserWarning, match="no name") as caught:
+    with pytest.warns(UserWarning, match="has no name") as caught:
         flow.run()
 
     assert str(caught[0].message) == (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flowbook.draw import geometry
-from flowbook.draw.layout import GAP_X, GAP_Y, NODE_WIDTH, Layout, layout
+from flowbook.draw.layout import GAP_X, GAP_Y, NODE_WIDTH, PLAIN_HEIGHT, Layout, layout
 from flowbook.engine.graph import Graph, TaskSpec
 
 MakeTask = Callable[..., TaskSpec]
@@ -36,10 +36,12 @@ def _points(path: str) -> list[tuple[float, float]]:
 
 
 def _hits(drawn: Layout) -> list[tuple[str, str, str]]:
-    """Edges that run through nodes."""
+    """Edges that run through nodes other than the one they begin behind."""
     hits = []
     for edge in drawn.edges:
         for key, box in drawn.boxes.items():
+            if key == edge.source:
+                continue
             inside = [
                 1 for x, y in _points(edge.path) if box.x < x < box.x + box.w and box.y + 0.1 < y < box.y + box.h - 0.1
             ]
@@ -82,13 +84,15 @@ def test_nodes_keep_apart_and_lie_below_what_they_wait_for(delays: Graph, progra
 
 
 @pytest.mark.parametrize("programs", [None, ()], ids=["graphviz", "own"])
-def test_edges_go_from_bottom_middle_to_top_middle(delays: Graph, programs: tuple[str, ...] | None) -> None:
+def test_edges_go_from_behind_the_lowest_bottom_to_the_top_middle(
+    delays: Graph, programs: tuple[str, ...] | None
+) -> None:
     drawn = layout(delays, programs=programs)
 
     for edge in drawn.edges:
         above, below = drawn.boxes[edge.source], drawn.boxes[edge.target]
         points = _points(edge.path)
-        assert points[0] == (above.x + NODE_WIDTH / 2, above.y + above.h)
+        assert points[0] == (above.x + NODE_WIDTH / 2, above.y + PLAIN_HEIGHT)
         assert points[-1] == (below.x + NODE_WIDTH / 2, below.y)
 
 
@@ -152,6 +156,39 @@ def test_tasks_without_edges_are_laid_in_a_grid(make_graph: MakeGraph, make_task
 
 def test_a_flow_without_tasks_has_an_empty_layout(make_graph: MakeGraph) -> None:
     assert layout(make_graph()).boxes == {}
+
+
+@pytest.mark.parametrize("count", [30, 300, 1000])
+def test_many_siblings_are_wrapped_into_lines_of_a_sensible_shape(
+    make_graph: MakeGraph, make_task: MakeTask, count: int
+) -> None:
+    names = [f"t{i}" for i in range(count)]
+    graph = make_graph(make_task("first"), *(make_task(name, "first") for name in names), make_task("last", *names))
+
+    began = os.times()
+    drawn = layout(graph)
+    ended = os.times()
+
+    assert sum(ended[:4]) - sum(began[:4]) < 0.5
+    assert 0.5 < drawn.width / drawn.height < 8
+    assert drawn.width < 6000
+    assert drawn.boxes["first"].row == 0
+    assert drawn.boxes["last"].y > max(drawn.boxes[name].y for name in names)
+    places = {(box.x, box.y) for box in drawn.boxes.values()}
+    assert len(places) == count + 2
+
+
+@pytest.mark.parametrize("programs", [None, ()], ids=["graphviz", "own"])
+def test_no_edge_runs_through_a_node_of_a_wrapped_row(
+    make_graph: MakeGraph, make_task: MakeTask, programs: tuple[str, ...] | None
+) -> None:
+    names = [f"t{i}" for i in range(30)]
+    below = [make_task(f"u{i}", f"t{3 * i}", "first") for i in range(10)]
+    graph = make_graph(make_task("first"), *(make_task(name, "first") for name in names), *below)
+
+    drawn = layout(graph, programs=programs)
+
+    assert _hits(drawn) == []
 
 
 def test_a_thousand_tasks_are_laid_out_in_half_a_second(make_graph: MakeGraph, make_task: MakeTask) -> None:

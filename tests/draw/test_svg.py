@@ -74,6 +74,20 @@ def test_a_live_node_has_the_hooks_that_the_page_promises(delays: Graph) -> None
     assert _texts(node, "time") == ["35 s"]
 
 
+def test_a_node_is_as_high_as_what_it_shows(delays: Graph) -> None:
+    views = {"fetch_rates": NodeView("Success", note="on attempt 2 of 4"), "approve": NodeView("Paused", controls=True)}
+    drawn = layout(delays)
+
+    plain, told = svg(delays, drawn, {}), svg(delays, drawn, views)
+
+    def heights(text: str) -> list[str | None]:
+        boxes = [_by_task(text, key).find(f"{SVG}rect[@class='box']") for key in ("fetch_rates", "approve")]
+        return [box.get("height") for box in boxes if box is not None]
+
+    assert heights(plain) == ["43", "43"]
+    assert heights(told) == ["63", "79"]
+
+
 def test_controls_are_there_but_hidden_until_the_task_pauses(delays: Graph) -> None:
     node = _by_task(svg(delays, layout(delays), {}), "approve")
 

@@ -659,7 +659,7 @@ def test_a_signal_becomes_its_state_though_the_code_catches_exceptions(executor,
     @task
     def signals_it():
         try:
-            raise signal  # noqa: TRY301  # what the test is about
+            raise signal  # noqa: TRY301
         except Exception:  # noqa: BLE001
             return "caught"
 
@@ -803,25 +803,19 @@ def test_a_generator_is_consumed_once_though_two_tasks_map_over_it(executor):
     [
         (
             {"a": 1},
-            "RunError: Can't map over 'x': a dict is not a sequence. Map over list(x.items()), or over sorted(x) for a set.",
+            "a dict is not a sequence. Map over list(x.items()), or over sorted(x) for a set.",
         ),
         (
             {1, 2},
-            "RunError: Can't map over 'x': a set is not a sequence. Map over list(x.items()), or over sorted(x) for a set.",
+            "a set is not a sequence. Map over list(x.items()), or over sorted(x) for a set.",
         ),
         (
             7,
-            (
-                "RunError: Can't map over 'x': a int is not a sequence. "
-                "Return a list from the task above, or wrap it in unmapped(...)."
-            ),
+            "a int is not a sequence. Return a list from the task above, or wrap it in unmapped(...).",
         ),
         (
             None,
-            (
-                "RunError: Can't map over 'x': a NoneType is not a sequence. "
-                "Return a list from the task above, or wrap it in unmapped(...)."
-            ),
+            "a NoneType is not a sequence. Return a list from the task above, or wrap it in unmapped(...).",
         ),
     ],
     ids=["dict", "set", "int", "None"],
@@ -837,7 +831,7 @@ def test_an_input_that_is_no_sequence_fails_the_mapped_task_by_name(executor, va
     state = flow.run(executor=executor)
 
     assert isinstance(state.result[d].result, RunError)
-    assert state.result[d].message == message.removeprefix("RunError: ")
+    assert state.result[d].message == f"Can't map over 'x': {message}"
 
 
 @everywhere
@@ -1088,6 +1082,22 @@ def test_a_paused_task_keeps_its_inputs(executor):
 
     assert repr(state) == "<Paused: 'approve waits for a person.'>"
     assert state.result[a].cached_inputs == {"x": 1, "y": 5}
+
+
+@everywhere
+def test_a_mapped_task_with_a_paused_child_lists_the_states_of_all_children(executor):
+    @task
+    def pauses_on_two(x):
+        if x == 2:
+            raise signals.PAUSE
+        return x
+
+    with Flow("f") as flow:
+        p = pauses_on_two.map(numbers())
+
+    state = flow.run(executor=executor)
+
+    assert [type(child) for child in state.result[p].map_states] == [Success, Paused, Success]
 
 
 @everywhere

@@ -358,6 +358,17 @@ def test_two_start_tasks_in_one_branch_are_both_roots_and_neither_runs_twice():
     assert plain(two) == [("Tell", "n", "<Mapped: 'All 1 succeeded.'>"), Finish(WELL)]
 
 
+def test_a_mapped_task_taken_up_again_does_not_go_on_saying_what_its_children_were():
+    given_states = {"m": Mapped(map_states=[Failed(), Failed()]), "m[0]": Failed(), "m[1]": Failed()}
+    machine = begun(build(over("m")), states=given_states, start=["m"])
+
+    machine.handle(Settled("m[0]", Success()))
+    last = machine.handle(Settled("m[1]", Paused()))
+
+    assert repr(last) == "[Finish(state=<Paused: 'm[1] waits for a person.'>)]"
+    assert machine.states["m"].map_states == []
+
+
 # The flow's state: the first that fits
 
 

@@ -121,7 +121,6 @@ export const details = (now, frames) => ({
       type: "ValueError",
       message: "80 of 9,870 flights have no weather",
       frames: [
-        { where: "threading.py, line 975, in run", mine: false, lines: [[975, "        self._target(*self._args, **self._kwargs)", true]] },
         {
           where: "In [4], line 9, in delays_by_carrier",
           mine: true,
@@ -134,6 +133,7 @@ export const details = (now, frames) => ({
             [10, '    return month.groupby("carrier")["arr_delay"].agg(["size", "mean", "median"])', false],
           ],
         },
+        { where: "threading.py, line 975, in run", mine: false, lines: [[975, "        self._target(*self._args, **self._kwargs)", true]] },
       ],
       text: "Traceback (most recent call last):\n…",
     },

@@ -12,7 +12,10 @@ document.body.dataset.jpThemeLight = query.get("theme") === "dark" ? "false" : "
 
 const text = async (/** @type {string} */ url) => (await fetch(url)).text();
 const json = async (/** @type {string} */ name) => JSON.parse(await text(`fixtures/${name}.json`));
-const parts = Object.fromEntries(await Promise.all(NAMES.map(async (name) => [name, await text(`${STATIC}${name}.js`)])));
+const SHEETS = ["tokens.css", "flowbook.css"];
+const isCache = show === "cache";
+const files = [["main", isCache ? "cache.js" : "panel.js"], ...NAMES.map((name) => [name, `${name}.js`]), ...SHEETS.map((name) => [name, name])];
+const parts = Object.fromEntries(await Promise.all(files.map(async ([name, file]) => [name, await text(`${STATIC}${file}`)])));
 const [graph, frames] = await Promise.all([json("graph"), json("frames")]);
 const now = Date.now() / 1000;
 const details = fixtures.details(now, frames);
@@ -24,10 +27,9 @@ const snapshots = {
   finished: fixtures.finished,
   plan: () => ({ version: 1, seq: 0, run: null, tasks: {} }),
 };
-const isCache = show === "cache";
 const snapshot = isCache ? fixtures.cache(now, frames) : (snapshots[/** @type {keyof typeof snapshots} */ (show)] ?? snapshots.running)(now);
 const model = new FakeModel({ parts, graph, snapshot });
-const harness = { model, answers: query.get("answers") !== "no", close: async () => {}, fixtures };
+const harness = { model, graph, snapshot, answers: query.get("answers") !== "no", close: async () => {}, fixtures };
 
 model.onSend = (message) => {
   if (!harness.answers) return;
@@ -43,7 +45,7 @@ model.onSend = (message) => {
   });
 };
 
-const { default: widget } = await import(`${STATIC}${isCache ? "cache" : "panel"}.js`);
+const { default: widget } = await import(`${STATIC}loader.js`);
 const el = /** @type {HTMLElement} */ (document.getElementById("view"));
 const end = new AbortController();
 const undo = await widget.render({ model, el, signal: end.signal });

@@ -5,11 +5,11 @@ import * as axis from "../../flowbook/notebook/static/axis.js";
 import { complaint, textOf } from "../../flowbook/notebook/static/form.js";
 import * as format from "../../flowbook/notebook/static/format.js";
 import { footing, refusal, request } from "../../flowbook/notebook/static/frame.js";
-import { middleCut, reach, step } from "../../flowbook/notebook/static/graph.js";
-import { buttons, progress, sentence } from "../../flowbook/notebook/static/head.js";
+import { drawnHeight, middleCut, reach, step } from "../../flowbook/notebook/static/graph.js";
+import { buttons, progress, sentence, waitsSince } from "../../flowbook/notebook/static/head.js";
 import { primaryOf, tabsOf } from "../../flowbook/notebook/static/inspector.js";
+import { load } from "../../flowbook/notebook/static/loader.js";
 import { needs, parentOf, splitError } from "../../flowbook/notebook/static/needs.js";
-import { load } from "../../flowbook/notebook/static/panel.js";
 import { isOf } from "../../flowbook/notebook/static/picture.js";
 import * as states from "../../flowbook/notebook/static/states.js";
 
@@ -122,6 +122,26 @@ test("the head says what waits and what failed", () => {
   assert.equal(sentence({ ...run, message: "all went well" }, []), "all went well");
 });
 
+test("a node is drawn as high as what it shows", () => {
+  const drawn = (/** @type {number} */ h, /** @type {any} */ task, note = "") => drawnHeight({ h }, task, note);
+
+  assert.equal(drawn(64, { state: "Success" }), 44);
+  assert.equal(drawn(64, { state: "Cached" }, "served from the cache"), 64);
+  assert.equal(drawn(80, { state: "Pending" }), 44);
+  assert.equal(drawn(80, { state: "Paused" }), 80);
+  assert.equal(drawn(80, { state: "Running", counts: { Running: 2 } }), 80);
+  assert.equal(drawn(44, { state: "Failed" }, "ValueError: no"), 44);
+});
+
+test("a paused run waits since its last task paused, and another does not wait", () => {
+  const need = (/** @type {number} */ since) => ({ key: "a", kind: /** @type {const} */ ("paused"), task: { state: "Paused", since } });
+  const run = { id: "1", live: /** @type {const} */ ("ended"), state: "Paused" };
+
+  assert.equal(waitsSince(run, [need(50), need(80)]), 80);
+  assert.equal(waitsSince(run, []), null);
+  assert.equal(waitsSince({ ...run, state: "Running" }, [need(50)]), null);
+});
+
 test("the head offers what can be done, and says why not", () => {
   const run = /** @type {import("../../flowbook/notebook/static/wire.js").Run} */ ({ id: "1", state: "Running", live: "live" });
   const offered = (/** @type {any} */ view) => buttons(view).map(({ action, why }) => (why ? `${action}: ${why}` : action));
@@ -129,7 +149,7 @@ test("the head offers what can be done, and says why not", () => {
   assert.deepEqual(offered({ run: null, failed: 0, paused: 0 }), ["run"]);
   assert.deepEqual(offered({ run, failed: 1, paused: 1 }), ["run: Already running; Cancel first", "cancel", "retry", "resume"]);
   assert.deepEqual(offered({ run: { ...run, state: "Paused" }, failed: 0, paused: 1 }), ["cancel", "resume"]);
-  assert.deepEqual(offered({ run: { ...run, state: "Paused", live: "ended", ended: 5 }, failed: 0, paused: 1 }), ["cancel", "resume"]);
+  assert.deepEqual(offered({ run: { ...run, state: "Paused", live: "ended", ended: null }, failed: 0, paused: 1 }), ["resume"]);
   assert.deepEqual(offered({ run: { ...run, state: "Failed", live: "ended", ended: 5 }, failed: 2, paused: 0 }), ["run", "retry"]);
 });
 
@@ -282,8 +302,17 @@ test("ticks stand at local midnight and leave room for their words", () => {
 
   assert.deepEqual(
     found.map(({ label }) => label),
-    ["17 Nov", "18 Nov", "19 Nov", "20 Nov", "21 Nov", "22 Nov"],
+    ["16 Nov", "17 Nov", "18 Nov", "19 Nov", "20 Nov", "21 Nov", "22 Nov"],
   );
+});
+
+test("entries of the last seconds fill the axis", () => {
+  const given = axis.axis(1000, 1030, 400);
+
+  const found = axis.ticks(given, format.day);
+
+  assert.ok(given.x(1000) < 24 && given.x(1030) > 340);
+  assert.ok(found.length >= 3 && found.every(({ label }) => /^\d\d:\d\d:\d\d$/.test(label)));
 });
 
 test("an entry is valid from its making until it expires", () => {
@@ -314,13 +343,9 @@ test("parts are imported from their text and their addresses given back", async 
     },
   });
 
-  const parts = /** @type {any} */ (await load({ one: "export const n = 1;", two: "export const n = 2;" }, ["one", "two"], toUrl));
+  const parts = /** @type {any} */ (await load({ one: "export const n = 1;", two: "export const n = 2;", "a.css": "a {}" }, toUrl));
 
   assert.deepEqual([parts.one.n, parts.two.n, revoked], [1, 2, 2]);
-});
-
-test("a part that was not sent is named", async () => {
-  await assert.rejects(load({}, ["graph"]), { message: 'The kernel sent no part "graph". Run the cell again.' });
 });
 
 test("a part that can't be read gives its address back too", async () => {
@@ -332,7 +357,7 @@ test("a part that can't be read gives its address back too", async () => {
     },
   });
 
-  await assert.rejects(load({ broken: "export const" }, ["broken"], toUrl), SyntaxError);
+  await assert.rejects(load({ broken: "export const" }, toUrl), SyntaxError);
   assert.equal(revoked, 1);
 });
 

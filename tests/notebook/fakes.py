@@ -14,7 +14,7 @@ from flowbook.notebook.panel import Panel
 if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
 
-ASSETS = Assets("export default {}", ".fb {}", {"dom": "export const x = 1"})
+ASSETS = Assets("export default {}", {"main": "export default {}"})
 
 
 class FakeRun:

@@ -1,3 +1,4 @@
+import datetime as dt
 import time
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from flowbook.engine.events import FLOW, Logged, StateChanged
 from flowbook.engine.graph import RetryPolicy
 from flowbook.engine.state import (
+    Cached,
     Cancelled,
     Failed,
     Mapped,
@@ -187,6 +189,22 @@ def test_a_hundred_thousand_children_cost_the_same_each() -> None:
 
     assert view.counts == {"Success": 100_000}
     assert took_s < 2.0
+
+
+def test_an_output_that_this_run_made_is_told_from_one_that_served() -> None:
+    made = dt.datetime.fromtimestamp(1000.0, dt.UTC)
+    board = Board(build(task("ran"), task("served")))
+
+    board.apply(StateChanged(1, "ran", _at(Running(), 998.0)))
+    board.apply(StateChanged(2, "ran", _at(Cached(created=made, entry="e1"), 1000.2)))
+    board.apply(StateChanged(3, "served", _at(Cached(created=made, entry="e1"), 8200.0)))
+
+    views = {key: board.task(key, 8200.0) for key in ("ran", "served")}
+    assert [(view.note, view.created) for view in views.values()] == [
+        ("kept for good", None),
+        ("served from the cache", 1000.0),
+    ]
+    assert views["ran"].duration_s == pytest.approx(2.2)
 
 
 def test_a_failed_task_tells_its_error_as_its_message() -> None:

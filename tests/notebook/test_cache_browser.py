@@ -74,11 +74,16 @@ def browser(values: Values) -> RecordedBrowser:
         Entry("e2", "clean", NOW - _hours(4), NOW + _hours(20)),
         Entry("e3", "load", NOW - _hours(1), dt.datetime.max.replace(tzinfo=dt.UTC), ref=ResultRef("cd", 90)),
     )
-    return RecordedBrowser(cache, values, pager=Turned, now=NOW.timestamp)
+    return RecordedBrowser(cache, values, pager=Turned, number={"r1": "14"}.__getitem__, now=NOW.timestamp)
+
+
+def _seen(browser: RecordedBrowser) -> dict[str, Any]:
+    """What the views were told last."""
+    return next((message for message in reversed(browser.sent) if message["type"] == "snapshot"), browser.snapshot)
 
 
 def _valid(browser: RecordedBrowser) -> dict[str, bool]:
-    return {entry["id"]: entry["valid"] for entry in browser.snapshot["entries"]}
+    return {entry["id"]: entry["valid"] for entry in _seen(browser)["entries"]}
 
 
 def test_it_opens_now_with_the_newest_first(browser: RecordedBrowser) -> None:
@@ -105,7 +110,7 @@ def test_it_opens_now_with_the_newest_first(browser: RecordedBrowser) -> None:
         "expires": (NOW - _hours(5)).timestamp(),
         "valid": False,
         "type": "pandas.DataFrame",
-        "run": "r1",
+        "run": "14",
     }
     assert snapshot["entries"][0]["expires"] is None
 
@@ -130,16 +135,46 @@ def test_the_slider_tells_what_was_valid_then(browser: RecordedBrowser) -> None:
 def test_filters_narrow_the_entries(browser: RecordedBrowser, wanted: dict[str, str], ids: list[str]) -> None:
     browser.hear("filter", **{"flow": "", "task": "", "kind": "", "parameters": "", **wanted})
 
-    assert [entry["id"] for entry in browser.snapshot["entries"]] == ids
+    assert [entry["id"] for entry in _seen(browser)["entries"]] == ids
 
 
 def test_selecting_shows_the_noted_page_and_loads_nothing(browser: RecordedBrowser, values: Values) -> None:
     browser.hear("select", entry="e2")
 
-    sent = [message for message in browser.sent if message["type"] == "snapshot"][-1]
-    assert (sent["selected"], sent["page"]) == ("e2", PAGE)
+    sent = _seen(browser)
+    assert (sent["selected"], sent["page"], sent["preview"]["type"]) == ("e2", PAGE, "pandas.DataFrame")
     assert values.loads == 0
-    assert browser.snapshot["page"] is None
+
+
+def test_rows_never_get_into_a_trait(browser: RecordedBrowser) -> None:
+    browser.hear("select", entry="e2")
+
+    assert (browser.snapshot["page"], browser.snapshot["preview"]) == (None, None)
+
+
+def test_it_opens_with_the_newest_output_that_is_valid(browser: RecordedBrowser) -> None:
+    browser.hear("hello")
+
+    assert _seen(browser)["selected"] == "e3"
+
+
+def test_with_the_slider_the_version_of_that_moment_is_shown_and_back_again(browser: RecordedBrowser) -> None:
+    browser.hear("select", entry="e2")
+    browser.hear("as-of", "c2", at=(NOW - _hours(6)).timestamp())
+    then = _seen(browser)["selected"]
+
+    browser.hear("as-of", "c3", at=None)
+
+    assert then == "e1"
+    assert _seen(browser)["selected"] == "e2"
+
+
+def test_a_row_that_was_clicked_is_shown_though_it_is_not_valid_then(browser: RecordedBrowser) -> None:
+    browser.hear("as-of", at=(NOW - _hours(6)).timestamp())
+
+    browser.hear("select", "c2", entry="e2")
+
+    assert _seen(browser)["selected"] == "e2"
 
 
 def test_pages_come_from_the_value_loaded_once(browser: RecordedBrowser, values: Values) -> None:

@@ -33,7 +33,15 @@ def _of(**states: State):
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(0, "0 ms"), (0.04, "40 ms"), (3.82, "3.8 s"), (59.9, "59.9 s"), (240, "4 min"), (7200, "2 h"), (400_000, "5 d")],
+    [
+        (0, "< 1 ms"),
+        (0.04, "40 ms"),
+        (3.82, "3.8 s"),
+        (59.9, "59.9 s"),
+        (240, "4 min"),
+        (7200, "2 h"),
+        (400_000, "5 d"),
+    ],
 )
 def test_durations_have_one_unit(seconds: float, told: str) -> None:
     assert words.duration(seconds) == told
@@ -96,9 +104,22 @@ def test_a_cached_task_says_from_when_and_which_entry() -> None:
 
     assert told[0] == [
         "Why it did not run",
-        f"Its output was made {words.clock(NOW - 60, NOW)} (entry e7) and still fits.",
+        f"Its output was made {words.clock(NOW - 60, NOW)} (entry e7) and still fits. It serves for good.",
     ]
     assert told[1][0] == "Mind"
+
+
+def test_a_cached_task_says_whether_it_was_served_or_ran_and_was_kept() -> None:
+    expiry = dt.datetime.fromtimestamp(NOW + 86_400, dt.UTC)
+    state = Cached(entry="e7", created=dt.datetime.fromtimestamp(NOW - 60, dt.UTC), expiry=expiry)
+    until = words.clock(expiry.timestamp(), NOW)
+
+    told = {ran: words.note(task("summarise"), state, 1, _of(), NOW, has_run=ran) for ran in (True, False)}
+    why = {ran: words.why(task("summarise"), state, 1, _of(), NOW, has_run=ran) for ran in (True, False)}
+
+    assert told == {True: f"kept until {until}", False: "served from the cache"}
+    assert [question for question, _ in why[True]] == ["Why it ran", "Its output"]
+    assert [question for question, _ in why[False]] == ["Why it did not run"]
 
 
 def test_a_failed_task_says_why_it_was_not_tried_again() -> None:

@@ -189,3 +189,20 @@ def test_a_run_that_paused_in_one_process_is_read_in_another(disk_store: Store) 
     flow_ref = disk_store.runs.get("r1").flow_ref
     assert flow_ref is not None
     assert flow_ref.load()(1) == 2
+
+
+def test_a_tasks_outcomes_in_the_newest_runs_come_without_its_values(store: Store) -> None:
+    for number in range(1, 17):
+        recorder = begin(store, f"r{number}")
+        running, done = Running(), Success(result={"big": number})
+        running.at, done.at = 100.0 * number, 100.0 * number + 2.5
+        tell(recorder, ("clean", running), ("other", Running()), ("clean", done))
+        recorder.close()
+    begin(store, "elsewhere", flow="another").close()
+
+    found = store.runs.outcomes("delays", "clean", project="p", besides="r15")
+
+    assert [each.number for each in found] == [16, *range(14, 1, -1)]
+    assert (found[0].run_id, found[0].state) == ("r16", "Success")
+    assert [moment.timestamp() for moment in (found[0].at, found[0].running_at) if moment] == [1602.5, 1600.0]
+    assert store.runs.outcomes("delays", "nobody", project="p") == []

@@ -3,16 +3,41 @@
 const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86_400;
-const STEPS = [MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 91 * DAY, 365 * DAY];
+const STEPS = [
+  1,
+  2,
+  5,
+  10,
+  15,
+  30,
+  MINUTE,
+  5 * MINUTE,
+  15 * MINUTE,
+  HOUR,
+  3 * HOUR,
+  6 * HOUR,
+  12 * HOUR,
+  DAY,
+  2 * DAY,
+  7 * DAY,
+  14 * DAY,
+  30 * DAY,
+  91 * DAY,
+  365 * DAY,
+];
 const EDGE_PX = 8;
 const TICK_PX = 84;
-/** How much of the axis lies after now, where entries are still valid. */
+/** How much of the axis lies after now, where entries are still valid: room for the word at least. */
 const AHEAD = 0.1;
+const AHEAD_PX = 40;
+/** How much of it lies before the first entry, so that its bar has a beginning. */
+const BEFORE = 0.03;
+const SPAN_LEAST_S = 10;
 
-/** @typedef {{first: number, now: number, end: number, width: number, x: (at: number) => number, at: (x: number) => number}} Axis */
+/** @typedef {{start: number, first: number, now: number, end: number, width: number, x: (at: number) => number, at: (x: number) => number}} Axis */
 
 /**
- * The axis from the first entry to a little after now.
+ * The axis from a little before the first entry to a little after now: seconds wide or years.
  *
  * @param {number} first
  * @param {number} now
@@ -20,16 +45,18 @@ const AHEAD = 0.1;
  * @returns {Axis}
  */
 export function axis(first, now, width) {
-  const start = Math.min(first, now - MINUTE);
-  const end = now + (now - start) * AHEAD;
+  const start = now - Math.max(now - first, SPAN_LEAST_S) * (1 + BEFORE);
   const room = width - 2 * EDGE_PX;
+  const ahead = Math.min(0.5, Math.max(AHEAD, AHEAD_PX / room));
+  const end = now + ((now - start) * ahead) / (1 - ahead);
   return {
-    first: start,
+    start,
+    first: Math.min(first, now),
     now,
     end,
     width,
     x: (at) => EDGE_PX + (Math.min(end, Math.max(start, at)) - start) * (room / (end - start)),
-    at: (x) => Math.min(now, Math.max(start, start + ((x - EDGE_PX) * (end - start)) / room)),
+    at: (x) => Math.min(now, Math.max(Math.min(first, now), start + ((x - EDGE_PX) * (end - start)) / room)),
   };
 }
 
@@ -40,13 +67,13 @@ export function axis(first, now, width) {
  * @param {(at: number) => string} day
  * @returns {{at: number, label: string}[]}
  */
-export function ticks({ first, now, end, width }, day) {
+export function ticks({ start, now, end, width }, day) {
   const most = Math.max(1, Math.floor(width / TICK_PX));
-  const step = STEPS.find((s) => (end - first) / s <= most) ?? Math.ceil((end - first) / most / DAY) * DAY;
+  const step = STEPS.find((s) => (end - start) / s <= most) ?? Math.ceil((end - start) / most / DAY) * DAY;
   const found = [];
-  for (let at = aligned(first, step); at < now; at = following(at, step)) {
-    if (at < first) continue;
-    found.push({ at, label: step >= DAY || isMidnight(at) ? day(at) : hour(at) });
+  for (let at = aligned(start, step); at < now; at = following(at, step)) {
+    if (at < start) continue;
+    found.push({ at, label: step >= DAY || isMidnight(at) ? day(at) : clock(at, step) });
   }
   return found;
 }
@@ -92,7 +119,7 @@ function following(at, step) {
 }
 
 /** @param {number} at */
-const isMidnight = (at) => new Date(at * 1000).getHours() === 0 && new Date(at * 1000).getMinutes() === 0;
+const isMidnight = (at) => new Date(at * 1000).toTimeString().startsWith("00:00:00");
 
-/** @param {number} at */
-const hour = (at) => new Date(at * 1000).toTimeString().slice(0, 5);
+/** @param {number} at @param {number} step */
+const clock = (at, step) => new Date(at * 1000).toTimeString().slice(0, step < MINUTE ? 8 : 5);

@@ -8,16 +8,14 @@
 /** @typedef {import("./frame.js").Page} Page */
 /** @typedef {import("./frame.js").Preview} Preview */
 /** @typedef {{id: string, flow: string, task: string, parameters: string, size_bytes: number, size: string, uses: number, created: number, expires: number | null, valid: boolean, type: string, run: string}} Entry */
-/** @typedef {{version: number, at: number, now: number, first: number, entries: Entry[], filters: {flows: string[], tasks: string[], types: string[]}, selected: string | null, page: Page | null, preview?: Preview | null}} Snapshot */
+/** @typedef {{version: number, at: number, now: number, first: number, entries: Entry[], filters: {flows: string[], tasks: string[], types: string[]}, selected: string | null, filter?: Record<string, string>, page: Page | null, preview?: Preview | null}} Snapshot */
 /** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js"), wire: typeof import("./wire.js"), frame: typeof import("./frame.js"), axis: typeof import("./axis.js"), host: typeof import("./host.js")}} Tools */
 /** @typedef {"task" | "parameters" | "size" | "uses"} Order */
 
-const PARTS = ["dom", "states", "format", "wire", "frame", "axis", "host"];
 const TYPING_MS = 300;
-/** Widths of the columns beside the axis, in px. */
-const BESIDE_WIDE = 378;
-const BESIDE_SLIM = 330;
-const SLIM = 860;
+const WIDTH_LEAST = 120;
+/** On an axis shorter than this, seconds tell two moments apart. */
+const SECONDS_BELOW = 1800;
 const GONE = "The kernel went away before it answered.";
 const WORDS = {
   live: ["Live", "Connected to the kernel"],
@@ -26,53 +24,9 @@ const WORDS = {
   unavailable: ["Unavailable", "The kernel is gone; what is shown is the last that it told"],
 };
 
-/**
- * Import the parts from their text.
- *
- * @param {Record<string, string>} texts
- * @param {string[]} names
- */
-async function load(texts, names) {
-  const modules = await Promise.all(
-    names.map(async (name) => {
-      const text = texts[name];
-      if (text === undefined) throw new Error(`The kernel sent no part ${JSON.stringify(name)}. Run the cell again.`);
-      const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-      try {
-        return [name, await import(/* @vite-ignore */ url)];
-      } finally {
-        URL.revokeObjectURL(url);
-      }
-    }),
-  );
-  return Object.fromEntries(modules);
-}
-
-/** @param {import("@anywidget/types").RenderProps} props */
-async function render({ model, el, signal }) {
-  const end = new AbortController();
-  const ended = signal ? AbortSignal.any([signal, end.signal]) : end.signal;
-  const root = document.createElement("div");
-  root.className = "fb";
-  root.dataset.flowbook = "cache";
-  root.dataset.lmSuppressShortcuts = "true";
-  el.append(root);
-  try {
-    const tools = /** @type {Tools} */ (await load(model.get("parts"), PARTS));
-    if (!ended.aborted) mount({ model, el, root, tools, signal: ended });
-  } catch (error) {
-    root.textContent = `The cache can't be shown. ${error instanceof Error ? error.message : String(error)}`;
-  }
-  return () => {
-    end.abort();
-    root.remove();
-  };
-}
-
-export default { render };
-
 /** @param {{model: Model, el: HTMLElement, root: HTMLElement, tools: Tools, signal: AbortSignal}} given */
-function mount({ model, el, root, tools, signal }) {
+function render({ model, el, root, tools, signal }) {
+  root.dataset.flowbook = "cache";
   const { dom, states, format, wire } = tools;
   const { clockOf, isConnected, listen } = tools.host;
   const view = crypto.randomUUID?.().slice(0, 8) ?? String(Math.random()).slice(2, 10);
@@ -129,8 +83,8 @@ function mount({ model, el, root, tools, signal }) {
   /** The slider may have moved on while the kernel looked. @param {boolean} isTaken */
   const followUp = (isTaken) => {
     if (held === null) return;
-    if (isTaken && Math.abs(held - asked) > 0.5) askFor(held);
-    else if (!isDragged) held = isTaken && Math.abs(snapshot.at - held) > 1 ? held : null;
+    if (isTaken && held !== asked) askFor(held);
+    else if (!isDragged) held = null;
   };
 
   const onStatus = () => {
@@ -149,7 +103,7 @@ function mount({ model, el, root, tools, signal }) {
   const askFor = (/** @type {number} */ moment) => {
     if (link.commands.isWaiting("as-of")) return;
     asked = moment;
-    link.command("as-of", { at: moment >= axis.now - 1 ? null : moment }, "as-of");
+    link.command("as-of", { at: moment >= axis.now ? null : moment }, "as-of");
   };
 
   const move = (/** @type {number} */ moment) => {
@@ -215,6 +169,12 @@ function mount({ model, el, root, tools, signal }) {
     drawEntry();
   };
 
+  /** What the kernel began with; afterwards the fields are the person's. */
+  const beginFilters = () => {
+    Object.assign(filter, snapshot.filter);
+    for (const field of [parts.flow, parts.task, parts.kind, parts.parameters]) field.value = filter[/** @type {keyof typeof filter} */ (field.name)];
+  };
+
   const drawFilters = () => {
     const { flows, tasks, types } = snapshot.filters;
     fill(parts.flow, "every flow", flows, (name) => `flow: ${name}`);
@@ -256,16 +216,18 @@ function mount({ model, el, root, tools, signal }) {
           dom.h("td", { class: "dim" }),
           dom.h("td", { class: "num" }),
           dom.h("td", { class: "num wide" }),
+          dom.h("td", { class: "dim until" }),
           dom.h("td", { class: "times" }),
         ),
       (row, entry) => {
-        const [task, parameters, size, uses] = [...row.children];
+        const [task, parameters, size, uses, until] = [...row.children];
         dom.set(row, { "aria-selected": entry.id === snapshot.selected ? "true" : "false" });
         const name = /** @type {Element} */ (task?.firstElementChild);
         dom.say(name, entry.task);
         if (parameters) dom.say(parameters, entry.parameters || "no parameters");
         if (size) dom.say(size, entry.size);
         if (uses) dom.say(uses, format.thousands(entry.uses));
+        if (until) dom.set(until, { title: spanOf(entry) });
       },
     );
     for (const control of parts.heads) {
@@ -292,14 +254,14 @@ function mount({ model, el, root, tools, signal }) {
     const valid = snapshot.entries.filter((entry) => isValid(entry)).length;
     parts.asOf.replaceChildren(
       "As of ",
-      dom.h("b", {}, format.date(moment)),
+      dom.h("b", {}, format.date(moment, axis.now - axis.start < SECONDS_BELOW)),
       " ",
       dom.h("span", { class: "dim" }, `${valid} of ${snapshot.entries.length} valid`),
     );
     if (parts.link.getAttribute("data-live") !== link.status)
       parts.link.replaceChildren(link.status === "live" ? "" : dom.icon(states.SIGNS.warn ?? []), word ?? "");
     dom.set(parts.link, { "data-live": link.status, "data-state": link.status === "live" ? null : "Paused", title });
-    const isNow = moment >= axis.now - 1;
+    const isNow = moment >= axis.now;
     dom.set(parts.now, {
       "aria-disabled": isNow || link.status !== "live" ? "true" : null,
       title: link.status !== "live" ? word : isNow ? "Already now" : "Back to now",
@@ -310,6 +272,7 @@ function mount({ model, el, root, tools, signal }) {
       const cell = row.lastElementChild;
       if (entry && cell) {
         row.classList.toggle("off", !isValid(entry));
+        dom.say(/** @type {Element} */ (cell.previousElementSibling), untilOf(entry, moment));
         cell.replaceChildren(barOf(entry, moment));
       }
     }
@@ -317,6 +280,16 @@ function mount({ model, el, root, tools, signal }) {
 
   /** The kernel knows best at its own moment; while the slider is held the dates decide. @param {Entry} entry */
   const isValid = (entry) => (held === null ? entry.valid : tools.axis.isValidAt(entry, held));
+
+  /** How an entry stands at `moment`, in words. @param {Entry} entry @param {number} moment */
+  const untilOf = (entry, moment) => {
+    if (entry.created > moment) return `from ${format.moment(entry.created, snapshot.now)}`;
+    if (entry.expires === null) return "for good";
+    return `${isValid(entry) ? "until" : "ended"} ${format.moment(entry.expires, snapshot.now)}`;
+  };
+
+  /** @param {Entry} entry */
+  const spanOf = ({ created, expires }) => `Valid from ${format.date(created)}${expires === null ? " on, without end" : ` to ${format.date(expires)}`}`;
 
   /** @param {number} moment */
   const drawSlider = (moment) => {
@@ -340,8 +313,6 @@ function mount({ model, el, root, tools, signal }) {
       dom.s("path", { class: "asof", d: `M${knob} 41V52` }),
     );
     dom.set(parts.slider, {
-      width,
-      height: 52,
       viewBox: `0 0 ${width} 52`,
       "aria-valuemin": Math.round(first),
       "aria-valuemax": Math.round(now),
@@ -358,16 +329,9 @@ function mount({ model, el, root, tools, signal }) {
     const isOpen = entry.expires === null || entry.expires > end;
     const to = isOpen ? x(end) : x(entry.expires ?? end);
     const kind = isValid(entry) ? (entry.id === snapshot.selected ? "valid hit" : "valid") : "valid off";
-    const until = entry.expires === null ? "for good" : `to ${format.moment(entry.expires, snapshot.now)}`;
     return dom.s(
       "svg",
-      {
-        width,
-        height: 24,
-        viewBox: `0 0 ${width} 24`,
-        role: "img",
-        "aria-label": `${isValid(entry) ? "valid" : "not valid"}; from ${format.moment(entry.created, snapshot.now)} ${until}`,
-      },
+      { viewBox: `0 0 ${width} 24`, role: "img", "aria-label": `${isValid(entry) ? "Serves" : "Does not serve"} at that moment. ${spanOf(entry)}` },
       dom.s("rect", { class: kind, x: from.toFixed(1), y: 8.5, width: Math.max(2, to - from).toFixed(1), height: 7 }),
       isOpen && dom.s("path", { class: "edge", d: `M${(to - 1).toFixed(1)} 7l5 5-5 5` }),
       dom.s("path", { class: "asof", d: `M${x(moment).toFixed(1)} 0V24` }),
@@ -382,7 +346,8 @@ function mount({ model, el, root, tools, signal }) {
     dom.say(parts.name, entry.task);
     parts.about.replaceChildren(`${entry.parameters || "no parameters"}, `, dom.h("b", {}, `as of ${format.moment(at(), snapshot.now)}`));
     const until = entry.expires === null ? "no end" : format.moment(entry.expires, snapshot.now);
-    dom.say(parts.made, `run ${entry.run}, ${format.moment(entry.created, snapshot.now)} to ${until}`);
+    const made = entry.run ? `made by run ${entry.run}` : "made by a run that was not recorded";
+    dom.say(parts.made, `${made}, ${isValid(entry) ? "valid" : "not valid then: it was"} from ${format.moment(entry.created, snapshot.now)} to ${until}`);
     const slot = `to-variable:${entry.id}`;
     const why = link.status !== "live" ? WORDS[link.status][0] : link.commands.isWaiting(slot) ? "Waits for the kernel to take it" : null;
     dom.set(parts.keep, { "data-entry": entry.id, "aria-disabled": why ? "true" : null, title: why ?? "Puts the value into a variable of the notebook" });
@@ -464,14 +429,14 @@ function mount({ model, el, root, tools, signal }) {
     },
     { signal },
   );
+  // The axis gets what the words beside it leave.
   const observer = new ResizeObserver(([change]) => {
-    const room = change?.contentRect.width ?? 0;
-    if (room) {
-      width = Math.max(160, Math.round(room - (room > SLIM ? BESIDE_WIDE : BESIDE_SLIM)));
-      draw();
-    }
+    const room = Math.floor(change?.contentRect.width ?? 0);
+    if (room < WIDTH_LEAST || room === width) return;
+    width = room;
+    draw();
   });
-  observer.observe(root);
+  observer.observe(parts.times);
   signal.addEventListener("abort", () => observer.disconnect(), { once: true });
   listen(
     model,
@@ -482,7 +447,10 @@ function mount({ model, el, root, tools, signal }) {
   if (isConnected(model, el)) link.hello();
   else link.setStatus("saved");
   draw();
+  beginFilters();
 }
+
+export default { render };
 
 /** The elements that stay. @param {HTMLElement} root @param {Tools} tools */
 function build(root, { dom }) {
@@ -490,6 +458,7 @@ function build(root, { dom }) {
   const task = dom.h("select", { name: "task", "data-action": "filter-task", "aria-label": "Task" });
   const kind = dom.h("select", { name: "kind", "data-action": "filter-type", "aria-label": "Type" });
   const parameters = dom.h("input", {
+    name: "parameters",
     "data-action": "filter-parameters",
     class: "filter",
     placeholder: "parameters, e.g. origin=JFK",
@@ -515,11 +484,13 @@ function build(root, { dom }) {
     ["uses", "num wide"],
   ]).map(([name, style]) => ({ style, control: dom.button("order", name, { "data-column": name, title: `Sort by ${name}` }) }));
   const rows = dom.h("tbody");
+  const times = dom.h("th", { class: "times", scope: "col" }, slider);
   const top = dom.h(
     "tr",
     {},
     ...heads.map(({ style, control }) => dom.h("th", { class: style, scope: "col" }, control)),
-    dom.h("th", { class: "times", scope: "col" }, slider),
+    dom.h("th", { class: "until", scope: "col" }, "valid"),
+    times,
   );
   const table = dom.h("div", { class: "scroll entries", tabindex: 0 }, dom.h("table", { "aria-label": "Entries" }, dom.h("thead", {}, top), rows));
   const count = dom.h("span", { class: "grow" });
@@ -541,6 +512,7 @@ function build(root, { dom }) {
     link,
     now,
     slider,
+    times,
     heads: heads.map(({ control }) => control),
     rows,
     count,

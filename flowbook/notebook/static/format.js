@@ -44,11 +44,10 @@ export function moment(at, now) {
   return `${day(at)}${then.getFullYear() === today.getFullYear() ? "" : ` ${then.getFullYear()}`} ${time}`;
 }
 
-/** A whole date and time: `21 Nov 2026, 14:24`. @param {number} at */
-export function date(at) {
+/** A whole date and time: `21 Nov 2026, 14:24`. @param {number} at @param {boolean} [withSeconds] */
+export function date(at, withSeconds = false) {
   const then = new Date(at * 1000);
-  const time = `${String(then.getHours()).padStart(2, "0")}:${String(then.getMinutes()).padStart(2, "0")}`;
-  return `${day(at)} ${then.getFullYear()}, ${time}`;
+  return `${day(at)} ${then.getFullYear()}, ${then.toTimeString().slice(0, withSeconds ? 8 : 5)}`;
 }
 
 /** @param {number} at */
@@ -93,9 +92,8 @@ export function timeOf(task, now) {
     case "Retrying":
     case "Scheduled":
       return task.due ? `in ${span(Math.max(0, task.due - now) + 0.999)}` : "";
-    case "Cached":
-      return task.created ? `${span(now - task.created)} ago` : "";
     default:
+      if (task.state === "Cached" && task.created) return `${span(now - task.created)} ago`;
       if (typeof task.duration_s === "number") return duration(task.duration_s);
       return typeof task.expected_s === "number" ? `about ${span(task.expected_s + 0.5)}` : "";
   }

@@ -12,6 +12,11 @@
 /** @typedef {{selected: string | null, filter: string | null, query: string}} Lens */
 
 const TEXT_X = 32;
+const [TWO_LINES, THREE_LINES, TALL] = [44, 64, 80];
+/** From the beginning of a node's third line to its right edge, less some air. */
+const NOTE_ROOM = 152;
+/** What is left free around a node that is brought into view. */
+const AIR = 12;
 const ZOOM_STEP = 1.25;
 const ZOOM_MOST = 3;
 /** Text is 12 px at 1, and never smaller. */
@@ -68,6 +73,18 @@ export function step(nodes, key, arrow) {
 }
 
 /**
+ * How high a node is drawn: two lines, a note, or its buttons or bar.
+ *
+ * @param {Pick<GraphNode, "h">} node
+ * @param {Task} task
+ * @param {string} note
+ */
+export function drawnHeight({ h }, task, note) {
+  if (h >= 72 && (task.counts || task.state === "Paused")) return Math.min(h, TALL);
+  return note && task.state !== "Paused" ? Math.min(h, THREE_LINES) : Math.min(h, TWO_LINES);
+}
+
+/**
  * Draw the graph into `el`.
  *
  * @param {{el: HTMLElement, graph: Graph, view: string, tools: Tools, signal: AbortSignal, now: () => number, onSelect: (key: string) => void, onLens: () => void}} given
@@ -78,7 +95,7 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
   const svg = dom.parseSvg(graph.svg, view);
   if (!svg) {
     el.replaceChildren(dom.h("p", { class: "pad" }, "The picture of this graph can't be read; “As a table” shows the same tasks."));
-    return { update() {}, tick() {}, look() {}, focus() {}, zoom() {}, canZoom: () => false, close() {} };
+    return { update() {}, tick() {}, look() {}, focus() {}, show() {}, zoom() {}, canZoom: () => false, close() {} };
   }
   const [, , boxWidth = graph.width, boxHeight = graph.height] = (svg.getAttribute("viewBox") ?? "").split(/[\s,]+/).map(Number);
   const groups = new Map([...svg.querySelectorAll("g.node")].map((g) => [g.getAttribute("data-task") ?? "", g]));
@@ -114,12 +131,27 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
     }
     const hadFocus = g.contains(document.activeElement) && document.activeElement !== g;
     dom.set(g, { "data-state": task.state });
+    shape(g, node, heightOf(node, task));
     for (const child of [...g.children]) if (!child.matches(".box, .under, .tile-bg, .ring, title, text.name")) child.remove();
     const ring = g.querySelector(".ring");
     for (const part of inside(node, task)) g.insertBefore(part, ring);
     fitName(key, node, task);
     label_(key, task);
     if (hadFocus) /** @type {SVGElement} */ (/** @type {unknown} */ (g)).focus({ preventScroll: true });
+  };
+
+  /** A box is as high as what it shows: its place was kept for all that it may come to show. @param {Element} g @param {GraphNode} node @param {number} high */
+  const shape = (g, node, high) => {
+    for (const [part, height] of /** @type {const} */ ([
+      [".box", high - 1],
+      [".tile-bg", high - 2],
+      [".ring", high + 6],
+    ])) {
+      const rect = g.querySelector(part);
+      if (rect) dom.set(rect, { height });
+    }
+    const under = g.querySelector(".under");
+    if (under) dom.set(under, { d: `M4 ${high}v4h${node.w}v-${high}h-4` });
   };
 
   /** @param {string} key @param {Task} task */
@@ -129,13 +161,15 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
     groups.get(key)?.setAttribute("aria-label", words);
   };
 
+  /** @param {GraphNode} node @param {Task} task */
+  const heightOf = (node, task) => drawnHeight(node, task, format.noteOf(task));
+
   /** @param {GraphNode} node @param {Task} task @returns {SVGElement[]} */
   const inside = (node, task) => {
     const right = node.w - 8;
-    const middleOfTile = node.h > 48 ? 16 : node.h / 2 - 6;
     /** @type {SVGElement[]} */
     const parts = [
-      dom.s("g", { class: "glyph", transform: `translate(7 ${middleOfTile})` }, ...dom.drawn(states.glyphOf(task.state))),
+      dom.s("g", { class: "glyph", transform: "translate(7 16)" }, ...dom.drawn(states.glyphOf(task.state))),
       dom.s("text", { class: "word", x: TEXT_X, y: 35 }, task.state),
     ];
     if (task.width) parts.push(dom.s("text", { class: "end", x: right, y: 18 }, `×${format.thousands(task.width)}`));
@@ -155,7 +189,7 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
   const note = (task) => {
     const text = format.noteOf(task);
     if (!text) return [];
-    const short = text.length > 26 ? `${text.slice(0, 25)}…` : text;
+    const short = endCut(text, NOTE_ROOM - (task.stale ? 16 : 0));
     if (!task.stale) return [dom.s("text", { class: "note", x: TEXT_X, y: 53 }, short, dom.s("title", {}, text))];
     const sign = dom.s("g", { class: "glyph-ink", transform: `translate(${TEXT_X} 43)` }, ...dom.drawn(states.SIGNS.warn ?? []));
     return [dom.s("g", { "data-state": "Paused" }, sign), dom.s("text", { class: "note warn", x: TEXT_X + 16, y: 53 }, short, dom.s("title", {}, text))];
@@ -203,14 +237,23 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
 
   /** @type {CanvasRenderingContext2D | null} */
   let ruler = null;
+  /** @type {CanvasRenderingContext2D | null} */
+  let noteRuler = null;
   /** Measured beside the page: asking the page itself would lay out the whole graph for each name. @param {string} text @param {Element} like */
   const widthOf = (text, like) => {
-    if (!ruler) {
-      const { fontWeight, fontSize, fontFamily } = getComputedStyle(like);
-      ruler = document.createElement("canvas").getContext("2d");
-      if (ruler) ruler.font = `${fontWeight} ${fontSize} ${fontFamily}`;
-    }
+    ruler ??= rulerFor(like);
     return ruler?.measureText(text).width ?? 0;
+  };
+
+  /** A note that is too wide loses its end. @param {string} text @param {number} room */
+  const endCut = (text, room) => {
+    const like = svg.querySelector("text.time, text.word") ?? svg;
+    noteRuler ??= rulerFor(like, "400");
+    const width = (/** @type {string} */ words) => noteRuler?.measureText(words).width ?? 0;
+    if (width(text) <= room) return text;
+    let kept = Math.floor((text.length * room) / width(text));
+    while (kept > 6 && width(`${text.slice(0, kept)}…`) > room) kept -= 1;
+    return `${text.slice(0, kept).trimEnd()}…`;
   };
 
   /** A name that is too wide in this font loses its middle, never its end. @param {string} key @param {GraphNode} node @param {Task} task */
@@ -249,8 +292,11 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
       const to = edge.getAttribute("data-to") ?? "";
       const isUp = known !== null && up?.has(from) === true && (to === known || up.has(to));
       const isDown = known !== null && down?.has(to) === true && (from === known || down.has(from));
-      edge.classList.toggle("lit", isUp || isDown);
-      edge.classList.toggle("far", known !== null && !isUp && !isDown);
+      const tip = edge.nextElementSibling;
+      for (const part of tip?.matches("path.tip") ? [edge, tip] : [edge]) {
+        part.classList.toggle("lit", isUp || isDown);
+        part.classList.toggle("far", known !== null && !isUp && !isDown);
+      }
     }
   };
 
@@ -266,14 +312,13 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
     show(key);
   };
 
-  /** Bring a node into the canvas without scrolling the notebook. @param {string} key */
+  /** Bring the whole of a node into the canvas, without scrolling the notebook. @param {string} key */
   const show = (key) => {
-    const node = nodes.get(key);
-    if (!node) return;
-    const left = node.x * scale;
-    const top = node.y * scale;
-    if (left < el.scrollLeft || left + node.w * scale > el.scrollLeft + el.clientWidth - 32) el.scrollLeft = left - 32;
-    if (top < el.scrollTop || top + node.h * scale > el.scrollTop + el.clientHeight - 32) el.scrollTop = top - 32;
+    const g = groups.get(key);
+    if (!g) return;
+    const [node, room] = [g.getBoundingClientRect(), el.getBoundingClientRect()];
+    el.scrollLeft += past(node.left, node.right, room.left, room.left + el.clientWidth);
+    el.scrollTop += past(node.top, node.bottom, room.top, room.top + el.clientHeight);
   };
 
   /** @param {"in" | "out" | "fit"} how */
@@ -305,6 +350,7 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
     },
     look,
     focus,
+    show,
     zoom,
     /** @param {"in" | "out"} way */
     canZoom: (way) => (way === "in" ? scale < ZOOM_MOST : scale > ZOOM_LEAST),
@@ -313,6 +359,20 @@ function render({ el, graph, view, tools, signal, now, onSelect, onLens }) {
 }
 
 export default { render };
+
+/** What measures text in the font of an element. @param {Element} like @param {string} [weight] */
+function rulerFor(like, weight) {
+  const { fontWeight, fontSize, fontFamily } = getComputedStyle(like);
+  const ruler = document.createElement("canvas").getContext("2d");
+  if (ruler) ruler.font = `${weight ?? fontWeight} ${fontSize} ${fontFamily}`;
+  return ruler;
+}
+
+/** How far what reaches from `a` to `b` is out of `from` to `to`, with some air. @param {number} a @param {number} b @param {number} from @param {number} to */
+function past(a, b, from, to) {
+  if (a - AIR < from) return a - AIR - from;
+  return b + AIR > to ? Math.min(b + AIR - to, a - AIR - from) : 0;
+}
 
 /** @typedef {{el: HTMLElement, nodes: Map<string, GraphNode>, groups: Map<string, Element>, signal: AbortSignal, zoom: (how: "in" | "out" | "fit") => void, focus: (key: string) => void, onSelect: (key: string) => void}} Heard */
 

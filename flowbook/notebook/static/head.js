@@ -14,6 +14,9 @@ export const STATUS = {
   unavailable: ["Unavailable", "The kernel is gone; what is shown is the last that it told"],
 };
 
+/** Waiting is told once it is more than a glance. */
+const WAITING_LEAST_S = 10;
+
 /** Whether the run has work of its own to do. @param {Run | null} run */
 export const isUnderWay = (run) => run !== null && run.live === "live" && !run.ended && run.state !== "Paused";
 
@@ -28,6 +31,13 @@ export function sentence(run, needs) {
   if (failed) words.push(`${failed} failed`);
   if (words.length && run?.state === "Paused" && !run.ended) return words.join(", ");
   return words.join(", ") || run?.message || "";
+}
+
+/** Since when a paused run only waits for a person: since its last task paused. @param {Run | null} run @param {Need[]} needs @returns {number | null} */
+export function waitsSince(run, needs) {
+  if (run?.state !== "Paused" || run.ended) return null;
+  const moments = needs.flatMap(({ kind, task }) => (kind === "paused" && task.since ? [task.since] : []));
+  return moments.length ? Math.max(...moments) : null;
 }
 
 /** @param {[string, number][]} counts @param {(state: string) => boolean} isFinished */
@@ -48,7 +58,13 @@ export function buttons({ run, failed, paused }) {
   const isPaused = run?.state === "Paused";
   const all = [
     { action: "run", label: "Run", why: going ? "Already running; Cancel first" : null, isPrimary: !going && !isPaused, isThere: !isPaused },
-    { action: "cancel", label: "Cancel", why: run?.state === "Cancelling" ? "Already being cancelled" : null, isPrimary: false, isThere: going || isPaused },
+    {
+      action: "cancel",
+      label: "Cancel",
+      why: run?.state === "Cancelling" ? "Already being cancelled" : null,
+      isPrimary: false,
+      isThere: going || (isPaused && run?.live === "live"),
+    },
     { action: "retry", label: `Retry failed (${failed})`, why: null, isPrimary: false, isThere: failed > 0 },
     { action: "resume", label: `Resume (${paused})`, why: null, isPrimary: false, isThere: paused > 0 },
   ];
@@ -117,10 +133,16 @@ function render({ el, tools }) {
   };
 
   /** @param {View} view */
-  const tellProgress = ({ run, counts: found, now, filter }) => {
+  const tellProgress = ({ run, counts: found, now, filter, needs }) => {
     const { done: n, total } = progress(found, states.isFinished);
-    const elapsed = run?.started ? format.clock((run.ended ?? now) - run.started) : null;
-    const expected = run?.expected_s && !run.ended ? ` of about ${format.clock(run.expected_s)}` : "";
+    const waits = waitsSince(run, needs);
+    const elapsed = run?.started ? format.clock((waits ?? run.ended ?? now) - run.started) : null;
+    const expected =
+      waits !== null && now - waits >= WAITING_LEAST_S
+        ? ` and ${format.span(now - waits)} of waiting`
+        : run?.expected_s && !run.ended
+          ? ` of about ${format.clock(run.expected_s)}`
+          : "";
     const text = elapsed ? [`${format.thousands(n)}`, ` of ${format.plural(total, "task")}, `, elapsed, expected] : ["", format.plural(total, "task"), "", ""];
     if (done.textContent !== text.join("")) done.replaceChildren(dom.h("b", {}, text[0]), text[1] ?? "", dom.h("b", {}, text[2]), text[3] ?? "");
     dom.set(bar, { "aria-label": found.map(([state, k]) => `${k} ${state}`).join(", ") });

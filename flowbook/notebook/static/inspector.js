@@ -295,15 +295,15 @@ function render({ el, tools, signal, now, ask }) {
 
   /** @param {TaskError} error */
   const traceback = (error) => {
-    const mine = error.frames.filter((f) => f.mine);
-    const first = mine.at(-1) ?? error.frames.at(-1);
+    // The kernel tells the innermost first.
+    const first = error.frames.find((f) => f.mine) ?? error.frames[0];
     const rest = error.frames.filter((f) => f !== first);
     const folded = rest.filter((f) => !f.mine);
     const open = isUnfolded ? rest : rest.filter((f) => f.mine);
     return [
       dom.h("p", { class: "name error" }, error.message ? `${error.type}: ${error.message}` : error.type),
       ...(first ? codeOf(first, first.mine ? "Your line" : "Where it failed", true) : []),
-      ...open.toReversed().flatMap((f) => codeOf(f, "Called from", false)),
+      ...open.flatMap((f) => codeOf(f, "Called from", false)),
       folded.length && !isUnfolded
         ? dom.h(
             "p",

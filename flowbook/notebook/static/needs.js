@@ -42,6 +42,9 @@ export function splitError(message) {
   return found ? { type: found[1] ?? "", text: found[2] ?? "" } : { type: "", text: message };
 }
 
+/** A sentence after a colon begins small, unless its first word is a name of its own. @param {string} text */
+const inside = (text) => (/^[A-Z][a-z]+ /.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text);
+
 /**
  * Make the list in `el`; `update` keeps it in step.
  *
@@ -96,7 +99,8 @@ function render({ el, tools, now }) {
           ? `Output of ${format.moment(task.created, now())}, made by other code than the cell has now`
           : "Its output was made by other code than the cell has now",
       ];
-    if (kind === "paused") return [task.state, "", `${task.since ? ` for ${format.span(now() - task.since)}` : ""}: ${task.message || "waits for a person"}`];
+    if (kind === "paused")
+      return [task.state, "", `${task.since ? ` for ${format.span(now() - task.since)}` : ""}: ${inside(task.message || "waits for a person")}`];
     const { type, text } = splitError(task.message || "gave no message");
     return [task.state, type, type ? (text ? `: ${text}` : "") : `: ${text}`];
   };

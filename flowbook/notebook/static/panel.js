@@ -1,8 +1,8 @@
 /**
- * The panel: loads its parts, connects them to the model and passes on what a person does.
+ * The panel: connects its parts to the model and passes on what a person does.
  *
- * State lives in Python. A view adds only what is its own: selection, filter, search, zoom, tab. The parts come as text in
- * the trait `parts`, because the page has no address to import them from; they import nothing of each other.
+ * State lives in Python. A view adds only what is its own: selection, filter, search, zoom, tab. The parts are handed over by
+ * the loader, because the page has no address to import them from; they import nothing of each other.
  */
 
 /** @typedef {import("@anywidget/types").AnyModel} Model */
@@ -11,7 +11,6 @@
 /** @typedef {import("./inspector.js").Details} Details */
 /** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js"), wire: typeof import("./wire.js"), head: typeof import("./head.js"), graph: typeof import("./graph.js"), frame: typeof import("./frame.js"), form: typeof import("./form.js"), needs: typeof import("./needs.js"), table: typeof import("./table.js"), inspector: typeof import("./inspector.js"), picture: typeof import("./picture.js"), host: typeof import("./host.js")}} Tools */
 
-const PARTS = ["dom", "states", "format", "wire", "head", "graph", "frame", "form", "needs", "table", "inspector", "picture", "host"];
 const TICK_MS = 1000;
 const HIDDEN_MS = 250;
 /** Browsers lay out the whole picture when a text in it changes: above so many nodes they are given time between two changes. */
@@ -25,63 +24,9 @@ const PENDING = { state: "Pending" };
 /** Commands that are sent as they are, with the key of their task. */
 const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject", "run-from", "invalidate", "debug"]);
 
-/**
- * Import the parts from their text.
- *
- * @param {Record<string, string>} texts
- * @param {string[]} names
- * @param {(text: string) => {url: string, revoke: () => void}} [toUrl]
- * @returns {Promise<Record<string, unknown>>}
- */
-export async function load(texts, names, toUrl = blobUrl) {
-  const modules = await Promise.all(
-    names.map(async (name) => {
-      const text = texts[name];
-      if (text === undefined) throw new Error(`The kernel sent no part ${JSON.stringify(name)}. Run the cell again.`);
-      const { url, revoke } = toUrl(text);
-      try {
-        return [name, await import(/* @vite-ignore */ url)];
-      } finally {
-        revoke();
-      }
-    }),
-  );
-  return Object.fromEntries(modules);
-}
-
-/** @param {string} text */
-function blobUrl(text) {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
-  return { url, revoke: () => URL.revokeObjectURL(url) };
-}
-
-/** @param {import("@anywidget/types").RenderProps} props */
-async function render({ model, el, signal }) {
-  const end = new AbortController();
-  const ended = signal ? AbortSignal.any([signal, end.signal]) : end.signal;
-  const root = document.createElement("div");
-  root.className = "fb";
-  root.dataset.flowbook = "panel";
-  // JupyterLab's single-key shortcuts (r, 0 0, Enter, arrows) must not act on the cell while somebody works in here.
-  root.dataset.lmSuppressShortcuts = "true";
-  el.append(root);
-  const close = () => {
-    end.abort();
-    root.remove();
-  };
-  try {
-    const tools = /** @type {Tools} */ (/** @type {unknown} */ (await load(model.get("parts"), PARTS)));
-    if (!ended.aborted) mount({ model, el, root, tools, signal: ended });
-  } catch (error) {
-    root.textContent = `The panel can't be shown. ${error instanceof Error ? error.message : String(error)}`;
-  }
-  return close;
-}
-
-export default { render };
-
 /** @param {{model: Model, el: HTMLElement, root: HTMLElement, tools: Tools, signal: AbortSignal}} given */
-function mount({ model, el, root, tools, signal }) {
+function render({ model, el, root, tools, signal }) {
+  root.dataset.flowbook = "panel";
   const { dom, states, wire } = tools;
   const { clockOf, isConnected, listen, repeat } = tools.host;
   const view = crypto.randomUUID?.().slice(0, 8) ?? String(Math.random()).slice(2, 10);
@@ -267,6 +212,8 @@ function mount({ model, el, root, tools, signal }) {
       const node = keys.has(key) ? key : tools.needs.parentOf(key);
       if (node) drawing?.focus(node, false);
       look({ selected: node });
+      flush();
+      if (node) drawing?.show(node);
     } else {
       const hadFocus = parts.inspector.contains(document.activeElement);
       link.command("inspect", { key: null }, "inspect:");
@@ -551,6 +498,8 @@ function mount({ model, el, root, tools, signal }) {
     tell();
   });
 }
+
+export default { render };
 
 /**
  * The elements that stay; everything else is put into them.

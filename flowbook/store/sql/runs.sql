@@ -116,3 +116,24 @@ ORDER BY created DESC, id DESC
 SELECT seq, at, name, body, digest, size_bytes FROM event
 WHERE run = :run AND kind = 0 AND key = :key AND at <= :at AND name IN ('Success', 'Cached', 'Mapped', 'Skipped')
 ORDER BY seq
+
+-- task_outcomes --
+-- One pass over the events of each run; runs of very many events are left out, because nobody waits for them.
+SELECT found.number, found.run_id, event.name, event.at, found.running_at
+FROM (
+    SELECT
+        run.id, run.number, run.run_id, max(event.seq) AS last_seq,
+        max(CASE WHEN event.name = 'Running' THEN event.at END) AS running_at
+    FROM (
+        SELECT id, number, run_id FROM run
+        WHERE
+            project = :project AND flow = :flow AND run_id <> :besides
+            AND coalesce((SELECT max(seq) FROM event WHERE event.run = run.id), 0) <= :most_events
+        ORDER BY number DESC LIMIT :limit
+    ) AS run
+    JOIN event ON event.run = run.id
+    WHERE event.kind = 0 AND event.key = :key
+    GROUP BY run.id
+) AS found
+JOIN event ON event.run = found.id AND event.seq = found.last_seq
+ORDER BY found.number DESC

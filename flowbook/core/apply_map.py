@@ -1,0 +1,130 @@
+"""`apply_map`: a function that writes several tasks, mapped as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowbook.core.annotations import Annotation, flatten, unmapped
+from flowbook.core.building import flow_or_refuse
+from flowbook.core.collections import holds_tasks
+from flowbook.core.flow import Flow
+from flowbook.core.parameter import Parameter
+from flowbook.core.task import Task, is_mapped_argument
+from flowbook.exceptions import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowbook.core.edge import Edge
+
+__all__ = ["apply_map"]
+
+
+class _Element(Task):
+    """Stands, while the function writes its tasks, for one element of an argument; never runs."""
+
+    def __init__(self, written: object) -> None:
+        super().__init__(name="element")
+        self.given = written.value if isinstance(written, Annotation) else written
+        self.is_mapped = is_mapped_argument(written, by_default=True)
+        self.is_flattened = isinstance(written, flatten)
+        self.is_constant = not holds_tasks(self.given)
+        if isinstance(self.given, Task):
+            self.nout = self.given.nout
+
+
+def apply_map(function: Callable[..., Any], *args: Any, flow: Flow | None = None, **kwargs: Any) -> Any:  # noqa: ANN401
+    """Map a function that calls tasks: each element of the arguments goes through all of them, `case` and `merge` included.
+
+    The function is called once, while the flow is written. Tasks in it that depend on an element are mapped; a task of the
+    flow that it uses without being given it goes whole to every child.
+
+    Args:
+        function: calls tasks; returns a task, or several in a tuple, list or dict.
+        args: tasks or sequences to map over; `unmapped(x)` goes whole to every child.
+        flow: default: the one whose block this is.
+        kwargs: likewise, by name.
+
+    Returns:
+        What the function returned.
+
+    Raises:
+        DefinitionError: if the function maps a task itself, or uses an element for what must be known now.
+    """
+    target = flow_or_refuse(flow, getattr(function, "__name__", "apply_map"))
+    elements = [_Element(value) if _is_to_map(value) else value for value in args]
+    named = {name: _Element(value) if _is_to_map(value) else value for name, value in kwargs.items()}
+    if not any(isinstance(each, _Element) and each.is_mapped for each in (*elements, *named.values())):
+        msg = "apply_map has nothing to map over. Give it a task or a sequence that is not unmapped(...)."
+        raise DefinitionError(msg)
+    inner = Flow(target.name)
+    with inner:
+        answer = function(*elements, **named)
+    _Move(inner, target).all()
+    return _answer(answer)
+
+
+def _is_to_map(value: object) -> bool:
+    """Return whether `value` is an element for the function; a plain value marked `unmapped` is given as it is."""
+    return not isinstance(value, unmapped) or holds_tasks(value.value)
+
+
+def _answer(answer: object) -> object:
+    if isinstance(answer, _Element):
+        return answer.given
+    if isinstance(answer, (list, tuple)) and type(answer) in {list, tuple}:
+        return type(answer)(_answer(each) for each in answer)
+    if type(answer) is dict:
+        return {name: _answer(each) for name, each in answer.items()}
+    return answer
+
+
+class _Move:
+    """Takes what was written into `inner` over into `target`, mapped where it depends on an element."""
+
+    def __init__(self, inner: Flow, target: Flow) -> None:
+        self.inner = inner
+        self.target = target
+        self.mapped: set[Task] = set()
+
+    def all(self) -> None:
+        for task in self.inner.sorted_tasks():
+            if isinstance(task, _Element):
+                if task.is_mapped:
+                    self.mapped.add(task)
+                continue
+            edges = self.inner.edges_to(task)
+            if any(edge.mapped for edge in edges) or self.inner.mapped_constants(task):
+                msg = (
+                    f"Task {task.name!r} is mapped inside apply_map, which maps it already. "
+                    "Call it plainly there, or map it outside."
+                )
+                raise DefinitionError(msg, task=task.name)
+            if any(edge.upstream_task in self.mapped for edge in edges):
+                self.mapped.add(task)
+        for task in self.inner.tasks:
+            if not isinstance(task, _Element):
+                self._take(task)
+
+    def _take(self, task: Task) -> None:
+        if not isinstance(task, Parameter) or task not in self.target:
+            self.target.add_task(task)
+        if constants := self.inner.constants.get(task):
+            self.target.constants.setdefault(task, {}).update(constants)
+        for edge in self.inner.edges_to(task):
+            if isinstance(edge.upstream_task, _Element):
+                self._bind_element(edge, edge.upstream_task)
+            else:
+                is_mapped = edge.upstream_task in self.mapped
+                self.target.add_edge(edge.upstream_task, task, edge.key, mapped=is_mapped)
+
+    def _bind_element(self, edge: Edge, element: _Element) -> None:
+        task, written = edge.downstream_task, element.given
+        if element.is_flattened:
+            written = flatten(written)
+        elif not element.is_mapped:
+            written = unmapped(written)
+        if edge.key is not None:
+            self.target.bind(task, {edge.key: written}, [], mapped=element.is_mapped)
+        elif not element.is_constant:
+            self.target.bind(task, {}, [written], mapped=element.is_mapped)

@@ -1,0 +1,93 @@
+"""`@flow`: a flow made of a function."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, overload
+
+from flowbook.core.flow import Flow
+from flowbook.core.parameter import NO_DEFAULT, Parameter
+from flowbook.core.run import RUN_OPTIONS
+from flowbook.exceptions import DefinitionError, ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from flowbook.engine.state import State
+
+__all__ = ["FunctionFlow", "flow"]
+
+
+class FunctionFlow(Flow):
+    """A flow whose parameters are a function's arguments and whose tasks are what its body calls.
+
+    The body is run once, when the flow is made, with a Parameter for each argument: it writes the flow, as a `with Flow(...)`
+    block does.
+    """
+
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:  # noqa: ANN401
+        if not callable(fn) or isinstance(fn, type):
+            msg = f"@flow needs a function, got {fn!r}."
+            raise DefinitionError(msg, given=repr(fn))
+        super().__init__(name if name is not None else getattr(fn, "__name__", type(fn).__name__), **options)
+        self.__doc__ = fn.__doc__
+        self._arguments = _arguments(fn, self.name)
+        with self:
+            for parameter in self._arguments:
+                self.add_task(parameter)
+            fn(**{parameter.name: parameter for parameter in self._arguments})
+
+    def __call__(self, *args: Any, **options: Any) -> State:  # noqa: ANN401
+        """Run the flow and wait, with these values for the function's arguments; otherwise as `run`."""
+        if len(args) > len(self._arguments):
+            msg = f"Flow {self.name!r} has {len(self._arguments)} parameters, got {len(args)} values. Remove some."
+            raise ParameterError(msg, names=[])
+        values = {p.name: value for p, value in zip(self._arguments, args, strict=False)}
+        if twice := [name for name in values if name in options]:
+            msg = f"Flow {self.name!r} got {twice[0]!r} twice, by position and by name. Give it once."
+            raise ParameterError(msg, names=twice)
+        given: Mapping[str, object] = options.pop("parameters", None) or {}
+        return self.run({**given, **values}, **options)
+
+
+@overload
+def flow(fn: Callable[..., Any], /) -> FunctionFlow: ...
+@overload
+def flow(fn: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], FunctionFlow]: ...  # noqa: ANN401
+
+
+def flow(
+    fn: Callable[..., Any] | None = None,
+    /,
+    **options: Any,
+) -> FunctionFlow | Callable[[Callable[..., Any]], FunctionFlow]:
+    """Make a flow of a function: `@flow`, or `@flow(name="delays", executor=...)`; options are those of `Flow`.
+
+    The arguments become parameters; the body is run once, now, and the tasks it calls are the flow's. It may call none.
+
+    Raises:
+        DefinitionError: if the function takes `*args` or `**kwargs`, is `async` or a generator, or has an argument that
+            `flow.run` uses itself.
+    """
+    if fn is None:
+        return lambda function: FunctionFlow(function, **options)
+    return FunctionFlow(fn, **options)
+
+
+def _arguments(fn: Callable[..., Any], name: str) -> tuple[Parameter, ...]:
+    odd = "async" if inspect.iscoroutinefunction(fn) else "a generator" if inspect.isgeneratorfunction(fn) else None
+    if odd is not None or inspect.isasyncgenfunction(fn):
+        msg = (
+            f"Flow {name!r}: its function is {odd or 'async'}, so calling it writes no flow. "
+            "Make it a plain function; the tasks it calls may be async."
+        )
+        raise DefinitionError(msg, flow=name)
+    found = inspect.signature(fn).parameters.values()
+    for each in found:
+        if each.kind in {each.VAR_POSITIONAL, each.VAR_KEYWORD, each.POSITIONAL_ONLY}:
+            msg = f"Flow {name!r}: argument {str(each)!r} has no name that flow.run could give. Write out plain arguments."
+            raise DefinitionError(msg, flow=name, argument=each.name)
+        if each.name in RUN_OPTIONS:
+            msg = f"Flow {name!r} has an argument {each.name!r}, which flow.run uses itself. Rename it."
+            raise DefinitionError(msg, flow=name, argument=each.name)
+    return tuple(Parameter(each.name, NO_DEFAULT if each.default is each.empty else each.default) for each in found)

@@ -1,0 +1,124 @@
+"""Pictures of flows and runs, for `flow.visualize()` and for what a notebook shows of them."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from flowbook.core.run import FlowRun
+from flowbook.draw.layout import layout
+from flowbook.draw.svg import NodeView, alt_text, svg
+from flowbook.engine.graph import child_key
+from flowbook.engine.state import Mapped, State
+from flowbook.exceptions import DefinitionError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from flowbook.core.flow import Flow
+    from flowbook.engine.graph import Graph
+
+__all__ = ["LARGEST_SHOWN", "Picture", "picture_of", "visualize"]
+
+#: Flows with more tasks are shown as text where nobody asked for a picture: it would weigh more than the notebook.
+LARGEST_SHOWN = 150
+
+Theme = Literal["auto", "light", "dark"]
+
+
+class Picture:
+    """An SVG picture: shown by notebooks, `svg` as text, `save(path)` as a file; `words` say the same to who can't see it."""
+
+    def __init__(self, text: str, words: str) -> None:
+        self.svg = text
+        self.words = words
+
+    def save(self, filename: str | os.PathLike[str]) -> Path:
+        """Write it to a file; a name without an ending gets `.svg`.
+
+        Raises:
+            DefinitionError: if the name has another ending.
+        """
+        path = Path(filename)
+        if not path.suffix:
+            path = path.with_suffix(".svg")
+        if path.suffix.lower() != ".svg":
+            msg = f"Pictures are written as SVG, not as {path.suffix!r}. Name it {path.with_suffix('.svg').name!r}."
+            raise DefinitionError(msg, filename=str(path))
+        path.write_text(self.svg, encoding="utf-8")
+        return path
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        # As an image: shown alike everywhere, and no script in it would run.
+        source = base64.b64encode(self.svg.encode()).decode()
+        return {
+            "text/html": f'<img alt="{html.escape(self.words)}" src="data:image/svg+xml;base64,{source}">',
+            "text/plain": self.words,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Picture: {self.words}>"
+
+
+def visualize(flow: Flow, of: State | FlowRun | None, filename: str | os.PathLike[str] | None, theme: Theme) -> Picture:
+    """Return the picture that `Flow.visualize` promises, and write it to `filename` if given."""
+    if theme not in {"auto", "light", "dark"}:
+        msg = f"There is no theme {theme!r}. Use 'light', 'dark' or 'auto'."
+        raise DefinitionError(msg, theme=repr(theme))
+    graph = flow.compile()
+    if of is None and flow.last_run is not None and list(flow.last_run.graph.specs) == list(graph.specs):
+        of = flow.last_run
+    drawn = picture_of(graph, _states(graph, of), state=_name(of), caption=_caption(of), theme=theme)
+    if filename is not None:
+        drawn.save(filename)
+    return drawn
+
+
+def picture_of(
+    graph: Graph, states: Mapping[str, State], *, state: str = "", caption: str = "", theme: Theme = "auto"
+) -> Picture:
+    """Return the picture of a compiled flow with its tasks in these states, by key; those without one are drawn plain."""
+    views = {key: _view(key, states) for key in graph.specs if key in states}
+    text = svg(graph, layout(graph), views, theme=theme, standalone=True, state=state, caption=caption)
+    words = alt_text(graph, views, state=state, caption=caption)
+    return Picture(text, words.removeprefix("flowbook: "))
+
+
+def _view(key: str, states: Mapping[str, State]) -> NodeView:
+    state = states[key]
+    if not isinstance(state, Mapped):
+        return NodeView(state=type(state).__name__)
+    known = dict(enumerate(state.map_states))
+    children = [known.get(index) or states.get(child_key(key, index)) for index in range(state.n_map_states)]
+    counts = Counter("Pending" if child is None else type(child).__name__ for child in children)
+    return NodeView(state=_gathered(counts), counts=counts, width=state.n_map_states)
+
+
+def _gathered(counts: Mapping[str, int]) -> str:
+    """Return the state that stands for a mapped task's children: what is wrong or going on comes first."""
+    order = ("Failed", "TimedOut", "Crashed", "ValidationFailed", "TriggerFailed", "Paused", "Running", "Retrying")
+    return next((name for name in order if counts.get(name)), "Mapped")
+
+
+def _states(graph: Graph, of: State | FlowRun | None) -> Mapping[str, State]:
+    if of is None:
+        return {}
+    if isinstance(of, FlowRun):
+        return of.states
+    if not isinstance(of, State) or not isinstance(of.result, dict):
+        msg = f"visualize can't take states from {of!r}. Give a FlowRun, or the state that flow.run() returned."
+        raise DefinitionError(msg, given=repr(of))
+    return {graph.key_of(task): state for task, state in of.result.items()}
+
+
+def _name(of: State | FlowRun | None) -> str:
+    found = of.state if isinstance(of, FlowRun) else of
+    return "" if found is None else type(found).__name__
+
+
+def _caption(of: State | FlowRun | None) -> str:
+    return f"run {of.number}" if isinstance(of, FlowRun) else ""

@@ -1,0 +1,153 @@
+"""Resources: made before the tasks that need them, cleaned up after, whatever happened to those."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
+from flowbook.core.building import flow_or_refuse
+from flowbook.core.parameter import Parameter
+from flowbook.core.task import FunctionTask, Task
+from flowbook.engine.signals import SKIP
+from flowbook.exceptions import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from flowbook.core.flow import Flow
+    from flowbook.engine.state import State
+
+__all__ = ["ResourceBlock", "ResourceManager", "resource_cleanup_trigger", "resource_manager"]
+
+
+class _Setup(Task):
+    """Sets a resource up."""
+
+    def run(self, manager: Any) -> Any:  # type: ignore[override]  # noqa: ANN401  # its own inputs
+        """Return what `manager.setup()` does."""
+        return manager.setup()
+
+
+class _Cleanup(Task):
+    """Cleans a resource up. The flow's state is not judged by it, but by the tasks in the block."""
+
+    is_reference_by_default = False
+
+    def run(self, manager: Any, resource: Any) -> None:  # type: ignore[override]  # noqa: ANN401  # its own inputs
+        """Call `manager.cleanup(resource)`."""
+        manager.cleanup(resource)
+
+
+def resource_cleanup_trigger(upstream_states: Mapping[Any, State]) -> bool:
+    """Pass once everything upstream has ended, however it did; skip where there is nothing to clean up."""
+    for edge, state in upstream_states.items():
+        if edge.key is not None and (state.is_skipped() or not state.is_successful()):
+            raise SKIP("Nothing to clean up: the resource was not set up.")
+    return True
+
+
+class ResourceManager:
+    """What `@resource_manager` makes of a class; call it in a flow: `with Cluster(workers=4) as client:`.
+
+    Args:
+        resource_class: has `setup(self)`, which returns the resource, and `cleanup(self, resource)`.
+        name: default: the class's.
+        init_task_kwargs: options of the task that makes the object.
+        setup_task_kwargs: of the task that sets the resource up.
+        cleanup_task_kwargs: of the task that cleans it up.
+    """
+
+    def __init__(
+        self,
+        resource_class: Callable[..., Any],
+        name: str | None = None,
+        init_task_kwargs: Mapping[str, Any] | None = None,
+        setup_task_kwargs: Mapping[str, Any] | None = None,
+        cleanup_task_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.resource_class = resource_class
+        self.name = name or str(getattr(resource_class, "__name__", "resource"))
+        self.__doc__ = resource_class.__doc__
+        missing = [each for each in ("setup", "cleanup") if not callable(getattr(resource_class, each, None))]
+        if isinstance(resource_class, type) and missing:
+            msg = f"Resource {self.name!r} has no {' and no '.join(missing)}. Write setup(self) and cleanup(self, resource)."
+            raise DefinitionError(msg, resource=self.name)
+        self._init_options = {"name": self.name, **(init_task_kwargs or {})}
+        self._setup_options = {"name": f"{self.name}.setup", **(setup_task_kwargs or {})}
+        self._cleanup_options = {
+            "name": f"{self.name}.cleanup",
+            "trigger": resource_cleanup_trigger,
+            "skip_on_upstream_skip": False,
+            **(cleanup_task_kwargs or {}),
+        }
+
+    def __call__(self, *args: Any, flow: Flow | None = None, **kwargs: Any) -> ResourceBlock:  # noqa: ANN401
+        """Write the three tasks into the flow; return the context manager that gives the resource."""
+        found = flow_or_refuse(flow, self.name)
+        made = FunctionTask(self.resource_class, **self._init_options).bind(*args, flow=found, **kwargs)
+        setup = _Setup(**self._setup_options).bind(made, flow=found)
+        cleanup = _Cleanup(**self._cleanup_options).bind(made, setup, flow=found)
+        return ResourceBlock(found, made, setup, cleanup)
+
+    def __repr__(self) -> str:
+        return f"<ResourceManager: {self.name}>"
+
+
+class ResourceBlock:
+    """Context manager: tasks written in it run after `setup_task`, and `cleanup_task` after them."""
+
+    def __init__(self, flow: Flow, init_task: Task, setup_task: Task, cleanup_task: Task) -> None:
+        self.init_task = init_task
+        self.setup_task = setup_task
+        self.cleanup_task = cleanup_task
+        self._flow = flow
+        self._tasks: dict[Task, None] = {}
+
+    def add(self, task: Task) -> None:
+        """Take note of a task that was written in the block."""
+        if not isinstance(task, Parameter):
+            self._tasks[task] = None
+
+    def __enter__(self) -> Task:
+        self._flow.open_block(self)
+        return self.setup_task
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        flow = self._flow
+        flow.close_block(self)
+        if kind is not None:
+            return
+        for task in self._tasks:
+            upstream = flow.upstream_tasks(task)
+            if self.setup_task not in upstream and not any(up in self._tasks for up in upstream):
+                flow.add_edge(self.setup_task, task)
+            downstream = flow.downstream_tasks(task)
+            if self.cleanup_task not in downstream and not any(below in self._tasks for below in downstream):
+                flow.add_edge(task, self.cleanup_task)
+
+
+@overload
+def resource_manager(resource_class: Callable[..., Any], /) -> ResourceManager: ...
+@overload
+def resource_manager(
+    resource_class: None = None,
+    /,
+    **options: Any,  # noqa: ANN401
+) -> Callable[[Callable[..., Any]], ResourceManager]: ...
+
+
+def resource_manager(
+    resource_class: Callable[..., Any] | None = None,
+    /,
+    **options: Any,
+) -> ResourceManager | Callable[[Callable[..., Any]], ResourceManager]:
+    """Make a resource of a class with `setup(self)` and `cleanup(self, resource)`; options are those of `ResourceManager`.
+
+    In a flow, `with Cluster(workers=4) as client:` gives what `setup` returns to the tasks in the block. `cleanup` runs when
+    they have ended, however they did, if the setup succeeded. By default the flow's state does not depend on it.
+    """
+    if resource_class is None:
+        return lambda decorated: ResourceManager(decorated, **options)
+    return ResourceManager(resource_class, **options)

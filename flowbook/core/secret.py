@@ -1,0 +1,63 @@
+"""A secret: a name in the flow, a value only where a task asks for it."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from flowbook._context import context
+from flowbook.exceptions import DefinitionError, MissingSecretError
+
+__all__ = ["Secret"]
+
+
+class Secret:
+    """Names a secret; `get()` looks its value up where it is called.
+
+    Give the Secret itself to a task and call `get()` inside: then the value is in no event, no store, no picture and on no
+    wire. It is looked for in `context.secrets`, then in the environment as `FLOWBOOK_SECRET_NAME` (upper case, other
+    characters than letters and digits as `_`).
+
+    Args:
+        name: e.g. "db-password".
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        if not isinstance(name, str) or not name.strip():
+            msg = "A Secret needs a name, a text: Secret('db-password'). Its value is looked up by that."
+            raise DefinitionError(msg)
+        self.name = name
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that may hold it."""
+        return f"FLOWBOOK_SECRET_{re.sub('[^A-Za-z0-9]', '_', self.name).upper()}"
+
+    def get(self) -> Any:  # noqa: ANN401  # a text from the environment; from the context, whatever was put there
+        """Return the value.
+
+        Raises:
+            MissingSecretError: if it is nowhere; says where it was looked for.
+        """
+        held = context.get("secrets") or {}
+        if self.name in held:
+            return held[self.name]
+        if self.variable in os.environ:
+            return os.environ[self.variable]
+        msg = (
+            f"No secret {self.name!r} here. Set the environment variable {self.variable}, "
+            f"or run inside `with flowbook.context(secrets={{{self.name!r}: ...}})`."
+        )
+        raise MissingSecretError(msg, name=self.name, variable=self.variable)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self.name))
+
+    def __repr__(self) -> str:
+        return f"Secret({self.name!r})"

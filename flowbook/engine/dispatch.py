@@ -1,0 +1,410 @@
+"""Runs a graph with workers in other processes: decides here, hands over the bodies of tasks, takes in what comes back.
+
+All of it happens in the thread that runs the flow: triggers, handlers, retries and the cache too. Reports of the executor
+come from any thread through one queue.
+"""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from flowbook import config
+from flowbook._context import current_frame
+from flowbook.engine import steps
+from flowbook.engine.cache_validators import needs_inputs
+from flowbook.engine.frames import TaskFrame
+from flowbook.engine.held import HeldRef, HeldValues, ManyRef, held
+from flowbook.engine.job import Job
+from flowbook.engine.machine import CancelAsked, Settled
+from flowbook.engine.remote import (
+    Code,
+    FromBlob,
+    FromWorker,
+    Many,
+    Outcome,
+    Surroundings,
+    Work,
+    pack,
+    read,
+    run_remotely,
+)
+from flowbook.engine.state import Crashed, Looped, Running, State
+from flowbook.engine.task_runner import begin_task, begun_state, call_handlers, change_state, run_task, settle_task
+from flowbook.exceptions import ExecutorError, FlowbookError
+from flowbook.executors.base import Blob, Call, Report
+from flowbook.results.parcel import Parcel
+from flowbook.results.reference import ResultRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from flowbook._context import Frame
+    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.machine import Expanded, MachineEvent
+    from flowbook.engine.ports import OutputCache
+    from flowbook.executors.base import RunsCalls
+
+__all__ = ["Dispatch", "DispatchedRun"]
+
+#: How many tasks are handed over before what came back is looked at.
+_AT_ONCE = 500
+#: A larger value is sent to a worker once, however many calls need it.
+_BLOB_BYTES = 10_000
+#: So many large values of the driver are remembered in their parcels.
+_MEMO_LENGTH = 32
+
+
+class DispatchedRun(Protocol):
+    """What `Dispatch` needs of a flow runner. A `RunFacts` as well."""
+
+    graph: Graph
+    run_id: str
+    flow_name: str
+    parameters: Mapping[str, object]
+    handlers: tuple[Callable[..., object], ...]
+    frame: Frame | None
+    cache: OutputCache | None
+    interrupted: bool
+    is_cancelled: bool
+    #: How a task gets what is upstream of it, by key; set by `Dispatch`.
+    read: Callable[[str], object]
+
+    @property
+    def states(self) -> dict[str, State]:
+        """The state of every task and child now."""
+        ...
+
+    def take(self, count: int, has_news: Callable[[], bool]) -> list[str] | None:
+        """Return at most `count` keys to run, waiting for some, or none when there is other news; None at the end."""
+        ...
+
+    def wake(self) -> None:
+        """Let `take` look again."""
+        ...
+
+    def job(self, key: str) -> Job | Settled | Expanded:
+        """Return what is to be run for `key`, or what has come of it where it is split into children."""
+        ...
+
+    def handle(self, event: MachineEvent) -> None:
+        """Tell the machine what happened, and do what it says."""
+        ...
+
+    def told(self, key: str, state: State) -> None:
+        """Take note of a state on the way."""
+        ...
+
+    def logged(self, key: str, level: int, text: str, length: int = 0) -> None:
+        """Take note of a log line or a print; `length` if it was longer before."""
+        ...
+
+
+class _Sent:
+    """A call that was handed over."""
+
+    __slots__ = ("attempt", "has_begun", "inputs", "job", "loop_count", "loop_result", "run_name", "running")
+
+    def __init__(self, job: Job, running: State, attempt: int, run_name: str | None = None) -> None:
+        self.job = job
+        self.inputs = job.inputs or {}
+        self.running = running
+        self.attempt = attempt
+        self.has_begun = False
+        self.loop_count = 1
+        self.loop_result: object = None
+        self.run_name = run_name
+
+
+class Dispatch:
+    """One epoch of a run whose workers are other processes."""
+
+    def __init__(self, runner: DispatchedRun, executor: RunsCalls) -> None:
+        self._runner = runner
+        self._executor = executor
+        self._values = HeldValues(executor)
+        self._reports: deque[Report] = deque()
+        self._sent: dict[int, _Sent] = {}
+        self._ids = itertools.count(1)
+        self._is_waiting = False
+        self._is_cancelled = False
+        self._codes: dict[str, Blob] = {}
+        self._memo: dict[int, tuple[object, object]] = {}
+        self._order = {key: position for position, key in enumerate(runner.graph.specs)}
+        self._surroundings: Blob | None = None
+        runner.read = self._read
+
+    def run(self) -> None:
+        """Return when the run is over, or when all that is left waits for a person."""
+        self._executor.listen(run_remotely, self._on_report)
+        try:
+            while (keys := self._runner.take(_AT_ONCE, self._has_news)) is not None:
+                if self._runner.is_cancelled and not self._is_cancelled:
+                    self._is_cancelled = True
+                    self._executor.cancel()
+                self._take_in()
+                self._hand_over(keys)
+        finally:
+            self._values.bring_home(config.limits().gathered_bytes)
+
+    def _read(self, key: str) -> object:
+        return held(self._runner.states[key])
+
+    # What comes back
+
+    def _on_report(self, report: Report) -> None:
+        """Take a report, in any thread."""
+        self._reports.append(report)
+        if self._is_waiting:
+            self._runner.wake()
+
+    def _has_news(self) -> bool:
+        #: Set before the look, so that a report which comes after it wakes the runner.
+        self._is_waiting = True
+        if not self._reports and self._runner.is_cancelled == self._is_cancelled:
+            return False
+        self._is_waiting = False
+        return True
+
+    def _take_in(self) -> None:
+        self._is_waiting = False
+        unstarted = []
+        for _ in range(len(self._reports)):
+            report = self._reports.popleft()
+            sent = self._sent.get(report.id)
+            if sent is None:
+                continue
+            if report.kind == "running":
+                self._begun(sent, report)
+            elif report.kind == "log":
+                key, level, text, length = report.body
+                self._runner.logged(key, level, text, length)
+            elif report.kind == "unstarted":
+                del self._sent[report.id]
+                unstarted.append(sent.job.key)
+            else:
+                del self._sent[report.id]
+                self._ended(sent, report)
+        if unstarted:
+            self._runner.handle(CancelAsked(tuple(unstarted)))
+
+    def _begun(self, sent: _Sent, report: Report) -> None:
+        if sent.loop_count > 1:
+            return
+        if sent.has_begun:
+            self._runner.logged(sent.job.key, 30, "Its worker went away; the cluster runs it again.")
+            return
+        sent.has_begun = True
+        sent.running.at = report.body
+        self._runner.told(sent.job.key, sent.running)
+
+    def _ended(self, sent: _Sent, report: Report) -> None:
+        job, runner = sent.job, self._runner
+        state = self._state(report)
+        if state.is_looped():
+            result = state._result  # noqa: SLF001  # reading `result` would load it
+            if isinstance(state, Looped):
+                state.loop_count = sent.loop_count
+            state = change_state(job, runner, sent.running, state)
+            if state.is_looped():
+                sent.loop_count += 1
+                sent.loop_result = result
+                self._send(sent)
+                return
+        rested = settle_task(job, runner, sent.running, state, sent.inputs, sent.attempt)
+        runner.handle(Settled(job.key, rested))
+
+    def _state(self, report: Report) -> State:
+        if report.kind == "lost":
+            return Crashed(report.body, ExecutorError(report.body))
+        try:
+            outcome: Outcome = read(report.body)
+        except Exception as error:  # noqa: BLE001  # a state with a user's object inside
+            return steps.state_of_error(error)
+        value = report.handle if report.handle is not None else outcome.value
+        if isinstance(value, Parcel) or report.handle is not None:
+            value = self._values.reference(value, outcome.size_bytes)
+        if value is not None:
+            outcome.state.result = value
+        return outcome.state
+
+    # What is handed over
+
+    def _hand_over(self, keys: list[str]) -> None:
+        calls: list[Call] = []
+        for key in keys:
+            job = self._runner.job(key)
+            if not isinstance(job, Job):
+                self._runner.handle(job)
+            elif job.spec.is_parameter:
+                self._runner.handle(Settled(key, run_task(job, self._runner)))
+            else:
+                self._start(job, calls)
+        if calls:
+            self._executor.submit_batch(calls)
+
+    def _start(self, job: Job, calls: list[Call]) -> None:
+        """Steps 1 to 10, up to the call: a handler may still stop it; Running is told when it runs."""
+        runner = self._runner
+        rested = begin_task(job, runner, _inputs)
+        if rested is None:
+            attempt = steps.attempt_number(job.state)
+            frame = TaskFrame(runner, job, attempt)
+            running = self._running(job, frame)
+            sent = _Sent(job, running, attempt, frame.run_name)
+            call = self._call(sent) if type(running) is Running else None
+            if call is not None:
+                calls.append(call)
+                return
+            runner.told(job.key, running)
+            rested = running
+        runner.handle(Settled(job.key, rested))
+
+    def _running(self, job: Job, frame: TaskFrame) -> State:
+        begun = begun_state(job, self._runner, job.inputs or {}, frame)
+        handlers = (*job.spec.handlers, *self._runner.handlers)
+        return call_handlers(handlers, job.spec.task, job.state, begun) if handlers else begun
+
+    def _send(self, sent: _Sent) -> None:
+        call = self._call(sent)
+        if call is not None:
+            self._executor.submit_batch([call])
+
+    def _call(self, sent: _Sent) -> Call | None:
+        """Return the call, noted as sent; None where its arguments can't be pickled: it is settled then."""
+        number = next(self._ids)
+        try:
+            call = self._packed(number, sent)
+        except BaseException as error:  # noqa: BLE001  # pickling runs user code
+            failed = change_state(sent.job, self._runner, sent.running, steps.state_of_error(error))
+            self._runner.handle(Settled(sent.job.key, failed))
+            return None
+        self._sent[number] = sent
+        return call
+
+    def _packed(self, number: int, sent: _Sent) -> Call:
+        job = sent.job
+        spec = job.spec
+        packing = _Packing(self)
+        code, surroundings = self._code(spec), self._around()
+        work = Work(
+            code.label,
+            surroundings.label,
+            job.key,
+            job.index,
+            sent.attempt,
+            job.is_start,
+            sent.loop_count,
+            packing.item(sent.loop_result),
+            sent.run_name,
+            {name: packing.item(value) for name, value in sent.inputs.items()},
+        )
+        return Call(
+            number,
+            spec.name,
+            pickle.dumps(work, protocol=5),
+            (code, surroundings, *packing.blobs.values()),
+            tuple(packing.held),
+            spec.resources,
+            self._order[spec.key],
+            spec.key if job.index is not None and not packing.held else "",
+        )
+
+    def _code(self, spec: TaskSpec) -> Blob:
+        found = self._codes.get(spec.key)
+        if found is None:
+            parcel = Parcel.of(Code.of(spec))
+            found = self._codes[spec.key] = Blob(parcel.label, parcel, parcel.size_bytes)
+        return found
+
+    def _around(self) -> Blob:
+        if self._surroundings is None:
+            runner = self._runner
+            facts = Surroundings(runner.run_id, runner.flow_name, runner.parameters, _plain(runner.frame))
+            parcel = Parcel.of(facts)
+            self._surroundings = Blob(parcel.label, parcel, parcel.size_bytes)
+        return self._surroundings
+
+    def remembered(self, value: object) -> object:
+        """Return `value` packed; a large one is packed once for all the calls that share it."""
+        known = self._memo.get(id(value))
+        if known is not None and known[0] is value:
+            return known[1]
+        packed = pack(value)
+        if isinstance(packed, Parcel) and packed.size_bytes > _BLOB_BYTES:
+            while len(self._memo) >= _MEMO_LENGTH:
+                del self._memo[next(iter(self._memo))]
+            self._memo[id(value)] = (value, packed)
+        return packed
+
+
+class _Packing:
+    """Packs the inputs of one call."""
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        self._dispatch = dispatch
+        self.blobs: dict[str, Blob] = {}
+        self.held: list[object] = []
+
+    def item(self, value: object) -> object:
+        """Return what stands for `value` in the payload."""
+        if isinstance(value, ManyRef):
+            return Many(tuple(self.item(each) for each in value.items))
+        if isinstance(value, HeldRef):
+            if isinstance(value.handle, Parcel):
+                return self._parcel(value.handle)
+            self.held.append(value.handle)
+            return FromWorker(len(self.held) - 1)
+        if isinstance(value, ResultRef):
+            value = value.load()
+        packed = self._dispatch.remembered(value)
+        return self._parcel(packed) if isinstance(packed, Parcel) else packed
+
+    def _parcel(self, parcel: Parcel) -> object:
+        if parcel.size_bytes <= _BLOB_BYTES:
+            return parcel
+        self.blobs[parcel.label] = Blob(parcel.label, parcel, parcel.size_bytes)
+        return FromBlob(parcel.label)
+
+
+def _inputs(job: Job) -> dict[str, object]:
+    """Step 6, as `task_runner` does it, but values that workers hold are not loaded, unless the driver must see them."""
+    spec, kept = job.spec, job.state.cached_inputs or {}
+    inputs = job.inputs
+    if inputs is None:
+        inputs = dict(spec.constants) if spec.constants else {}
+        for binding, up in zip(spec.bindings, job.upstream, strict=True):
+            if binding.argument is not None and binding.argument not in kept:
+                inputs[binding.argument] = held(up)
+    inputs.update(kept)
+    must_load = (
+        spec.files is not None
+        or spec.run_name is not None
+        or (spec.cache is not None and needs_inputs(spec.cache.validator))
+    )
+    for name, value in inputs.items():
+        if isinstance(value, ResultRef) and (must_load or not isinstance(value, HeldRef)):
+            inputs[name] = value.load()
+    return inputs
+
+
+def _plain(frame: Frame | None) -> Mapping[str, object]:
+    """Return what the context shows as plain values; what can't be pickled stays here."""
+    found: dict[str, object] = {}
+    frame = frame if frame is not None else current_frame()
+    while frame is not None:
+        for name in frame.names():
+            if name not in found and _travels(value := frame.find(name)):
+                found[name] = value
+        frame = frame.parent
+    return found
+
+
+def _travels(value: object) -> bool:
+    try:
+        pack(value)
+    except FlowbookError:
+        return False
+    return True

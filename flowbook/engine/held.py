@@ -1,0 +1,146 @@
+"""References to values that workers hold: loaded when first read, handed to other tasks without a way through the driver."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flowbook.engine.state import Mapped
+from flowbook.exceptions import ExecutorError, ResultGoneError
+from flowbook.results.parcel import Parcel
+from flowbook.results.reference import Preview, ResultRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flowbook.engine.state import State
+    from flowbook.executors.base import RunsCalls
+
+__all__ = ["HeldRef", "HeldValues", "ManyRef", "held"]
+
+#: A value up to here stays here once it was fetched (a recorded run fetches each): its task is not run again when the
+#: worker that held it goes away.
+_HERE_BYTES = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class HeldRef(ResultRef):
+    """Names a value that a worker holds, by the executor's `handle`; a Parcel where it is at hand, None where it is gone."""
+
+    handle: object = None
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __reduce__(self) -> tuple[object, ...]:
+        parcel = self.store.parcel(self) if isinstance(self.store, HeldValues) else self.handle
+        return _arrived, (parcel,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ManyRef(HeldRef):
+    """The list of the children's results of a mapped task; its items are values and references."""
+
+    items: tuple[object, ...] = field(default=())
+
+    def load(self) -> list[Any]:
+        """Return the list of the values."""
+        return [item.load() if isinstance(item, ResultRef) else item for item in self.items]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return ManyRef, ("", 0, None, None, self.items)
+
+
+class HeldValues:
+    """The values of one run that its workers hold. Implements `ResultStore` but for keeping more."""
+
+    def __init__(self, executor: RunsCalls | None = None) -> None:
+        self._executor = executor
+        self._refs: weakref.WeakSet[HeldRef] = weakref.WeakSet()
+
+    def reference(self, handle: object, size_bytes: int) -> HeldRef:
+        """Return a new reference."""
+        ref = HeldRef("", size_bytes, self, handle)
+        if not isinstance(handle, Parcel):
+            self._refs.add(ref)
+        return ref
+
+    def parcel(self, ref: HeldRef) -> Parcel:
+        """Return the value in its parcel.
+
+        Raises:
+            ResultGoneError: if it is no more.
+        """
+        if isinstance(ref.handle, Parcel):
+            return ref.handle
+        if ref.handle is None or self._executor is None:
+            raise _gone(ref, "it stayed on a worker, and the run's cluster has closed")
+        try:
+            (parcel,) = self._executor.fetch([ref.handle])
+        except ExecutorError as error:
+            raise _gone(ref, str(error)) from error
+        assert isinstance(parcel, Parcel)  # noqa: S101  # as the engine's own body gave it
+        if ref.size_bytes <= _HERE_BYTES:
+            object.__setattr__(ref, "handle", parcel)
+            self._refs.discard(ref)
+        return parcel
+
+    def load(self, ref: ResultRef) -> Any:  # noqa: ANN401  # what a user's task returned
+        """Return the value.
+
+        Raises:
+            ResultGoneError: if it is no more.
+        """
+        assert isinstance(ref, HeldRef)  # noqa: S101  # its own
+        return self.parcel(ref).value
+
+    def bring_home(self, limit_bytes: int) -> None:
+        """Move values here before the workers go, the small ones first, up to `limit_bytes` in all; the rest is lost."""
+        if self._executor is None or self._executor.outlives:
+            return
+        left = limit_bytes
+        wanted: list[HeldRef] = []
+        lost: list[HeldRef] = []
+        for ref in sorted(self._refs, key=_size):
+            left -= ref.size_bytes
+            (wanted if left >= 0 else lost).append(ref)
+        try:
+            parcels: Iterable[object] = self._executor.fetch([ref.handle for ref in wanted])
+        except ExecutorError:
+            parcels = [None] * len(wanted)
+        for ref, parcel in [*zip(wanted, parcels, strict=True), *((ref, None) for ref in lost)]:
+            object.__setattr__(ref, "handle", parcel)
+        self._executor = None
+
+    def put(self, value: object) -> ResultRef:
+        """Refuse: workers keep what they made, nothing else."""
+        msg = f"A {type(value).__name__} can't be kept on the workers of a run. Put it into the store."
+        raise ExecutorError(msg)
+
+    def preview(self, ref: ResultRef) -> Preview | None:  # noqa: ARG002  # the port's signature
+        """Return None: nothing was noted."""
+        return None
+
+
+def held(state: State) -> object:
+    """Return what a task gets of `state` as an input: its value, or a reference that is not loaded."""
+    if not isinstance(state, Mapped):
+        return state._result  # noqa: SLF001  # reading `result` would load it
+    return ManyRef("", 0, None, None, tuple(held(child) for child in state.map_states))
+
+
+def _gone(ref: HeldRef, why: str) -> ResultGoneError:
+    msg = (
+        f"This value of {ref.size_bytes:,} bytes is gone: {why}. Run its task again; to have such values kept, raise "
+        "FLOWBOOK_MAX_GATHER_BYTES, record the run, or use a cluster by its address."
+    )
+    return ResultGoneError(msg, size_bytes=ref.size_bytes)
+
+
+def _arrived(parcel: Parcel) -> HeldRef:
+    return HeldRef("", parcel.size_bytes, HeldValues(), parcel)
+
+
+def _size(ref: HeldRef) -> int:
+    return ref.size_bytes

@@ -1,0 +1,86 @@
+"""How many tasks run at once: places are taken and given back, and who gets none waits in order. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from flowbook.engine.graph import TaskSpec
+
+__all__ = ["Limits", "Places"]
+
+#: Stands among the tags for all tasks; no tag of a user's is empty.
+_ALL = ""
+
+
+class Limits(NamedTuple):
+    """At most `total` tasks run at once (None: any number), and of those with a tag at most `by_tag[tag]`."""
+
+    total: int | None = None
+    by_tag: Mapping[str, int] = MappingProxyType({})
+
+
+class Places:
+    """Who holds a place, and who waits for one.
+
+    Those that wait are kept apart by the limits they are under, so that one that is held back holds back nobody else, and
+    a place given back costs the number of such groups, not of those that wait.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._free: dict[str, int] = dict(limits.by_tag)
+        if limits.total is not None:
+            self._free[_ALL] = limits.total
+        self._held: dict[str, tuple[str, ...]] = {}
+        self._queues: dict[tuple[str, ...], deque[tuple[int, str]]] = {}
+        self._arrived = 0
+
+    def limits_of(self, spec: TaskSpec) -> tuple[str, ...]:
+        """Return which limits a task is under, in a fixed order."""
+        return tuple(name for name in self._free if name == _ALL or name in spec.tags)
+
+    def take(self, key: str, under: tuple[str, ...]) -> bool:
+        """Take a place for `key` if there is one under all its limits; if not, it waits from now on."""
+        if self._has_room(under):
+            self._hold(key, under)
+            return True
+        self._arrived += 1
+        self._queues.setdefault(under, deque()).append((self._arrived, key))
+        return False
+
+    def give_back(self, key: str) -> None:
+        """Give back the place of `key`, if it holds one."""
+        for name in self._held.pop(key, ()):
+            self._free[name] += 1
+
+    def admit(self) -> Iterable[str]:
+        """Give the free places to those that wait, first come first served; yield their keys."""
+        while True:
+            open_ones = [(queue[0], under) for under, queue in self._queues.items() if queue and self._has_room(under)]
+            if not open_ones:
+                return
+            (_, key), under = min(open_ones)
+            self._queues[under].popleft()
+            self._hold(key, under)
+            yield key
+
+    def forget(self) -> None:
+        """Let nobody wait any more."""
+        self._queues.clear()
+
+    def reason(self, under: tuple[str, ...]) -> str:
+        """Return in words which limits hold a task back now."""
+        full = [name for name in under if self._free[name] < 1]
+        return " and ".join("max_concurrency" if name == _ALL else f"the limit of {name!r}" for name in full)
+
+    def _has_room(self, under: tuple[str, ...]) -> bool:
+        return all(self._free[name] > 0 for name in under)
+
+    def _hold(self, key: str, under: tuple[str, ...]) -> None:
+        for name in under:
+            self._free[name] -= 1
+        self._held[key] = under

@@ -1,0 +1,72 @@
+"""Texts that a task's author wrote with placeholders, filled in for one run: its name, and the file for its output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowbook._context import MISSING
+from flowbook.exceptions import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from flowbook._context import Frame
+
+__all__ = ["fill"]
+
+
+def fill(template: str | Callable[..., str], inputs: Mapping[str, object], frame: Frame) -> str:
+    """Return the text: placeholders are inputs, else values of the context, e.g. "{year}/{today}-{map_index}".
+
+    A function gets them all as keywords, and what it raises is raised.
+
+    Raises:
+        RunError: if there is nothing of a placeholder's name, or the function returns no text.
+    """
+    if callable(template):
+        text: object = template(**{**_seen(frame), **inputs})
+        if not isinstance(text, str) or not text:
+            msg = f"{getattr(template, '__name__', template)} returned {text!r}. Return a text."
+            raise RunError(msg)
+        return text
+    try:
+        return template.format_map(_Values(inputs, frame))
+    except _UnknownError as error:
+        known = ", ".join(inputs) or "none"
+        msg = f"{template!r} asks for {error.name!r}, which is neither an input nor in the context. Inputs: {known}."
+        raise RunError(msg, name=error.name) from error
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        msg = f"{template!r} can't be filled in: {error}. Correct the placeholder."
+        raise RunError(msg) from error
+
+
+class _UnknownError(Exception):
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class _Values(dict[str, object]):
+    """Looks a name up among inputs, then outwards through the frames."""
+
+    def __init__(self, inputs: Mapping[str, object], frame: Frame) -> None:
+        super().__init__(inputs)
+        self._frame = frame
+
+    def __missing__(self, name: str) -> object:
+        frame: Frame | None = self._frame
+        while frame is not None:
+            value = frame.find(name)
+            if value is not MISSING:
+                return value
+            frame = frame.parent
+        raise _UnknownError(name)
+
+
+def _seen(frame: Frame | None) -> dict[str, object]:
+    found: dict[str, object] = {}
+    while frame is not None:
+        for name in frame.names():
+            found.setdefault(name, frame.find(name))
+        frame = frame.parent
+    return found

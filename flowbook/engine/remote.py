@@ -1,0 +1,246 @@
+"""The body of a task, run by a worker in another process: bytes in, bytes out.
+
+The driver decides; here a task's function is called, and what comes of it goes back. Nothing raised in here gets out,
+unpickling the arguments and pickling the result included: on a cluster it would hang the task or kill the worker.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowbook._context import Frame
+from flowbook.engine import steps
+from flowbook.engine.files import written_state
+from flowbook.engine.frames import TaskFrame
+from flowbook.engine.job import Job
+from flowbook.engine.state import Pending, RemoteError, State, Success
+from flowbook.engine.task_runner import call_task
+from flowbook.executors.base import Answer
+from flowbook.results.parcel import Parcel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from flowbook.engine.graph import TaskSpec
+    from flowbook.engine.ports import OutputCache
+
+__all__ = ["Code", "FromBlob", "FromWorker", "Many", "Outcome", "Surroundings", "Work", "pack", "read", "run_remotely"]
+
+#: Up to here a value travels with the news of it: less than a reference to it would cost.
+_INLINE_BYTES = 4096
+_LINE_CHARS = 10_000
+_LINES = 10_000
+_SCALARS = frozenset({int, float, bool, type(None), complex})
+_TEXTS = frozenset({str, bytes})
+
+
+class FromBlob(NamedTuple):
+    """An input that travels as a blob."""
+
+    label: str
+
+
+class FromWorker(NamedTuple):
+    """An input that a worker holds: the position among the call's held values."""
+
+    position: int
+
+
+class Many(NamedTuple):
+    """An input that is a list of inputs."""
+
+    items: tuple[object, ...]
+
+
+class Code(NamedTuple):
+    """What all calls of one task share."""
+
+    spec: TaskSpec
+
+    @classmethod
+    def of(cls, spec: TaskSpec) -> Code:
+        """Return what a worker needs of `spec`: no edges, no inputs, and nothing that the driver decides by."""
+        return cls(
+            spec._replace(
+                task=None,
+                bindings=(),
+                upstream=(),
+                constants=None,
+                mapped_constants=None,
+                trigger=None,
+                retry=None,
+                cache=None,
+                handlers=(),
+                run_name=None,
+            )
+        )
+
+
+class Surroundings(NamedTuple):
+    """What all calls of one run share: the context as plain values."""
+
+    run_id: str
+    flow_name: str
+    parameters: Mapping[str, object]
+    values: Mapping[str, object]
+
+
+class Work(NamedTuple):
+    """One attempt: what `run_remotely` gets as its payload, pickled; it holds no user's object but in parcels."""
+
+    code: str
+    surroundings: str
+    key: str
+    map_index: int | None
+    attempt: int
+    is_start: bool
+    loop_count: int
+    loop_result: object
+    run_name: str | None
+    inputs: dict[str, object]
+
+
+class Outcome(NamedTuple):
+    """What came of an attempt, without its value: `value` is packed where it is small, else the answer holds it."""
+
+    state: State
+    value: object
+    size_bytes: int
+    seconds: float
+
+
+def pack(value: object) -> object:
+    """Return `value` itself where it is plain and short, else its Parcel.
+
+    Raises:
+        UnpicklableError: naming the member at fault.
+    """
+    kind = type(value)
+    if kind in _SCALARS or (kind in _TEXTS and len(value) <= _INLINE_BYTES):  # type: ignore[arg-type]  # a text
+        return value
+    return Parcel.of(value)
+
+
+def run_remotely(
+    payload: bytes, blobs: Mapping[str, Any], held: Sequence[Any], report: Callable[[str, object], None]
+) -> Answer:
+    """Make one attempt; return the pickled Outcome, and the value's Parcel where it is not small."""
+    start = time.perf_counter()
+    try:
+        state = _attempt(pickle.loads(payload), blobs, held, report)  # noqa: S301  # the run's driver sent it
+        return _answer(state, start)
+    except BaseException as error:  # noqa: BLE001  # the border
+        return _refused(error, start)
+
+
+def read(body: bytes) -> Outcome:
+    """Return the outcome; an exception that can't be unpickled here is replaced by its stand-in."""
+    outcome: Outcome = pickle.loads(body)  # noqa: S301  # the run's own worker sent it
+    if isinstance(outcome.state._result, _Raised):  # noqa: SLF001
+        outcome.state.result = outcome.state._result.error()  # noqa: SLF001
+    return outcome
+
+
+def _attempt(work: Work, blobs: Mapping[str, Any], held: Sequence[Any], report: Callable[[str, object], None]) -> State:
+    spec = blobs[work.code].value.spec
+    surroundings: Surroundings = blobs[work.surroundings].value
+    inputs = {name: _open(item, blobs, held) for name, item in work.inputs.items()}
+    facts = _Facts(surroundings, report)
+    job = Job(spec, work.key, Pending(), (), inputs, work.map_index, is_start=work.is_start)
+    frame = TaskFrame(facts, job, work.attempt)
+    frame.loop_count = work.loop_count
+    frame.loop_result = _open(work.loop_result, blobs, held)
+    frame.run_name = work.run_name
+    report("running", time.time())
+    state = call_task(job, facts, inputs, frame, work.attempt)
+    if spec.files is not None and type(state) is Success:
+        state = written_state(spec.files, inputs, frame, state)
+    return state
+
+
+def _open(item: object, blobs: Mapping[str, Any], held: Sequence[Any]) -> object:
+    if isinstance(item, Parcel):
+        return item.value
+    if isinstance(item, FromBlob):
+        return blobs[item.label].value
+    if isinstance(item, FromWorker):
+        return held[item.position].value
+    if isinstance(item, Many):
+        return [_open(each, blobs, held) for each in item.items]
+    return item
+
+
+class _Facts:
+    """What a task run needs to know of its run, on a worker."""
+
+    handlers: tuple[Callable[..., object], ...] = ()
+    cache: OutputCache | None = None
+    interrupted = False
+
+    def __init__(self, surroundings: Surroundings, report: Callable[[str, object], None]) -> None:
+        self.run_id = surroundings.run_id
+        self.flow_name = surroundings.flow_name
+        self.parameters = surroundings.parameters
+        self.frame: Frame | None = Frame(surroundings.values)
+        self._report = report
+        self._lines = 0
+
+    def told(self, key: str, state: State) -> None:
+        """Drop a state: the driver tells them."""
+
+    def logged(self, key: str, level: int, text: str) -> None:
+        """Send a line to the driver; a flood is cut here already."""
+        self._lines += 1
+        if self._lines > _LINES:
+            if self._lines == _LINES + 1:
+                self._report("log", (key, level, f"More than {_LINES:,} lines: the rest is not kept.", 0))
+            return
+        self._report("log", (key, level, text[: _LINE_CHARS + 1], len(text)))
+
+
+class _Raised:
+    """An exception on its way, with its stand-in for where it can't be unpickled."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._stand_in = RemoteError.of(error)
+        try:
+            self._parcel: Parcel | None = Parcel.of(error)
+        except BaseException:  # noqa: BLE001  # whatever a user's exception raises here, the stand-in travels
+            self._parcel = None
+
+    def error(self) -> BaseException:
+        """Return the exception, the traceback of the worker in words as its cause."""
+        stand_in = self._stand_in
+        try:
+            found = self._parcel.value if self._parcel is not None else stand_in
+        except BaseException:  # noqa: BLE001  # user code
+            found = stand_in
+        if not isinstance(found, BaseException):
+            return stand_in
+        if found is not stand_in and found.__cause__ is None:
+            found.__cause__ = stand_in if not isinstance(stand_in, type(found)) else None
+        return found
+
+
+def _answer(state: State, start: float) -> Answer:
+    result, value, size = state._result, None, 0  # noqa: SLF001  # a value, never a reference
+    held = None
+    if isinstance(result, BaseException) and not state.is_successful():
+        state.result = _Raised(result)
+    elif result is not None:
+        state.result = None
+        value = pack(result)
+        if isinstance(value, Parcel):
+            size = value.size_bytes
+            if size > _INLINE_BYTES:
+                held, value = value, None
+    outcome = Outcome(state, value, size, time.perf_counter() - start)
+    return Answer(pickle.dumps(outcome, protocol=5), held)
+
+
+def _refused(error: BaseException, start: float) -> Answer:
+    state = steps.state_of_error(error)
+    state.result = _Raised(error)
+    return Answer(pickle.dumps(Outcome(state, None, 0, time.perf_counter() - start), protocol=5))

@@ -1,0 +1,512 @@
+"""Tasks on a Dask cluster: one at an address, or a temporary one. This side; the workers' is `dask_worker`.
+
+Values stay on the workers, as futures. What happens is told by Dask's events, one topic a run: they arrive before the
+result of the call they speak of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import pickle
+import queue
+import threading
+import time
+import uuid
+import weakref
+from collections import OrderedDict
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from flowbook.exceptions import ExecutorError
+from flowbook.executors import dask_worker
+from flowbook.executors.base import Executor, Report
+from flowbook.executors.batches import CallQueue, Item, News
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from flowbook.executors.base import Answer, Blob, Call
+
+__all__ = ["DaskExecutor", "DaskSession"]
+
+#: A blob up to here goes along with each call; a larger one becomes a future of its own.
+_INLINE_BYTES = 50_000
+#: Up to here the scheduler keeps a blob, so that it outlives a worker; larger ones are copied to every worker.
+_SCHEDULER_BYTES = 8_000_000
+#: Short calls that are handed over at once, a thread of the cluster.
+_AHEAD = 3
+_LEAST_AHEAD = 8
+_COUNT_AGAIN_S = 1.0
+#: How long news may come later than the result.
+_GRACE_S = 2.0
+_CONNECT_S = 10
+#: How long news may be on the way.
+_NEWS_S = 0.1
+
+
+class DaskExecutor(Executor):
+    """Runs tasks on a Dask cluster.
+
+    Args:
+        address: of a scheduler, e.g. "tcp://localhost:8786"; without one a cluster is made for each run.
+        cluster_class: makes the temporary cluster, a class or its path as text; default: `distributed.LocalCluster`.
+        cluster_kwargs: for it; default: `processes=False`, all within this process. With `processes=True` a script must
+            let the run stand under `if __name__ == "__main__":`.
+        adapt_kwargs: lets the cluster grow and shrink, e.g. `{"minimum": 1, "maximum": 10}`.
+        client_kwargs: for `distributed.Client`; `timeout` is how many seconds a connection may take, default 10.
+        performance_report_path: where Dask writes its report of each run, as HTML.
+
+    Values stay on the workers, and are loaded when `state.result` is first read. Before a temporary cluster closes, those
+    up to `FLOWBOOK_MAX_GATHER_BYTES` in all come here; with an address they stay while the run's states are in use.
+    A task's tag `dask-resource:NAME=N` asks for a worker that has this resource.
+    """
+
+    def __init__(  # noqa: PLR0913  # the names promised to users
+        self,
+        address: str | None = None,
+        cluster_class: str | Callable[..., Any] | None = None,
+        cluster_kwargs: Mapping[str, Any] | None = None,
+        adapt_kwargs: Mapping[str, Any] | None = None,
+        client_kwargs: Mapping[str, Any] | None = None,
+        performance_report_path: str | None = None,
+        *,
+        debug: bool | None = None,
+    ) -> None:
+        del debug  # the seeds' system had it; there is no less and no more to say
+        if address is not None and (cluster_class is not None or cluster_kwargs or adapt_kwargs):
+            msg = (
+                f"DaskExecutor got address={address!r} and what is for a temporary cluster. Give the address alone, or "
+                "leave it out and give cluster_class, cluster_kwargs, adapt_kwargs."
+            )
+            raise ExecutorError(msg, address=address)
+        self.address = address
+        self.cluster_class = cluster_class
+        self.cluster_kwargs = dict(cluster_kwargs or {})
+        self.adapt_kwargs = dict(adapt_kwargs or {})
+        self.client_kwargs = dict(client_kwargs or {})
+        self.performance_report_path = performance_report_path
+        self._client: Any = None
+
+    def start(self) -> AbstractContextManager[DaskSession]:
+        """Return a context manager that connects, and makes and closes the temporary cluster.
+
+        Raises:
+            ExecutorError: when it is entered, if the cluster can't be made or reached.
+        """
+        return self._session()
+
+    @contextmanager
+    def _session(self) -> Iterator[DaskSession]:
+        with ExitStack() as stack:
+            client = self._connect(stack)
+            if self.performance_report_path is not None:
+                stack.enter_context(self._report(client))
+            session = DaskSession(client, outlives=self.address is not None)
+            before, self._client = self._client, client
+            try:
+                yield session
+            finally:
+                self._client = before
+                session.close()
+
+    def _connect(self, stack: ExitStack) -> Any:  # noqa: ANN401  # a distributed.Client
+        from distributed import Client  # noqa: PLC0415  # heavy
+
+        options = {"timeout": _CONNECT_S, "set_as_default": False, **self.client_kwargs}
+        where: Any = self.address
+        try:
+            if where is None:
+                where = stack.enter_context(self._cluster())
+                if self.adapt_kwargs:
+                    where.adapt(**self.adapt_kwargs)
+            client = Client(where, **options)
+        except Exception as error:
+            place = f"at {self.address}" if self.address is not None else "for this run"
+            msg = (
+                f"There is no Dask cluster {place}: {type(error).__name__}: {error}. Check the address and that the "
+                "scheduler runs; DaskExecutor() without an address makes a cluster in this process."
+            )
+            raise ExecutorError(msg, address=self.address) from error
+        if self.address is None:
+            stack.enter_context(client)
+        return client
+
+    def _cluster(self) -> Any:  # noqa: ANN401  # a cluster of whatever class
+        make: Any = self.cluster_class
+        if isinstance(make, str):
+            module, _, name = make.rpartition(".")
+            make = getattr(importlib.import_module(module), name)
+        if make is None:
+            from distributed import LocalCluster  # noqa: PLC0415  # heavy
+
+            return LocalCluster(**{"processes": False, "dashboard_address": "127.0.0.1:0", **self.cluster_kwargs})
+        return make(**self.cluster_kwargs)
+
+    def _report(self, client: Any) -> Any:  # noqa: ANN401
+        from distributed import performance_report  # noqa: PLC0415  # heavy
+
+        try:
+            importlib.import_module("bokeh")
+        except ImportError as error:
+            msg = "Dask writes performance reports with bokeh, which is not installed: pip install bokeh."
+            raise ExecutorError(msg) from error
+
+        @contextmanager
+        def reported() -> Iterator[None]:
+            with client.as_current(), performance_report(filename=self.performance_report_path):
+                yield
+
+        return reported()
+
+    def submit(
+        self,
+        fn: Callable[..., Any],
+        *args: object,
+        extra_context: Mapping[str, object] | None = None,
+        **kwargs: object,
+    ) -> Any:  # noqa: ANN401
+        """Return a Dask future of `fn(*args, **kwargs)`; within `start()`."""
+        name = (extra_context or {}).get("task", getattr(fn, "__name__", "call"))
+        return self._connected().submit(fn, *args, key=f"{name}-{uuid.uuid4().hex}", pure=False, **kwargs)
+
+    def wait(self, futures: Any) -> Any:  # noqa: ANN401
+        """Return the values of futures: one, or a list, tuple or dict of them; within `start()`."""
+        return self._connected().gather(futures)
+
+    def _connected(self) -> Any:  # noqa: ANN401
+        if self._client is None:
+            msg = "This executor is not connected. Use it within `with executor.start():`."
+            raise ExecutorError(msg)
+        return self._client
+
+    def describe(self) -> str:
+        """Return what people call it."""
+        return f"Dask at {self.address}" if self.address is not None else "Dask, a temporary cluster"
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_client": None}
+
+    def __repr__(self) -> str:
+        return f"DaskExecutor(address={self.address!r})" if self.address is not None else "DaskExecutor()"
+
+
+class _Held:
+    """Stands for a value on a worker: a place in the list that a future gives."""
+
+    __slots__ = ("__weakref__", "future", "position")
+
+    def __init__(self, future: Any, position: int) -> None:  # noqa: ANN401
+        self.future = future
+        self.position = position
+
+
+class _Task:
+    """One Dask task that was submitted: the calls in it that are not done, in order, and which have begun."""
+
+    __slots__ = ("begun", "calls", "future", "holds", "is_batch")
+
+    def __init__(self, calls: Sequence[Call], future: Any) -> None:  # noqa: ANN401
+        self.calls = {call.id: call for call in calls}
+        self.begun: set[int] = set()
+        self.is_batch = len(calls) > 1
+        #: Whether its result has values that somebody may ask for.
+        self.holds = False
+        self.future = future
+
+
+class DaskSession:
+    """Runs the calls of one run. Implements `RunsCalls`."""
+
+    def __init__(self, client: Any, *, outlives: bool) -> None:  # noqa: ANN401  # a distributed.Client
+        self._client = client
+        self._outlives = outlives
+        self._topic = f"flowbook-{uuid.uuid4().hex}"
+        self._queue = CallQueue()
+        self._tasks: dict[int, _Task] = {}
+        self._quick = 0
+        self._inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._is_cancelled = False
+        self._threads, self._counted = 0, 0.0
+        self._blobs: OrderedDict[str, Any] = OrderedDict()
+        self._handles: weakref.WeakSet[_Held] = weakref.WeakSet()
+        self._thread = threading.Thread(target=self._pump, name="flowbook-dask", daemon=True)
+        if outlives:
+            weakref.finalize(self, _close, client)
+
+    @property
+    def outlives(self) -> bool:
+        """Whether values stay where they are after the run."""
+        return self._outlives
+
+    def listen(self, body: Callable[..., Answer], on_report: Callable[[Report], None]) -> None:
+        """Begin."""
+        self._body = body
+        self._on_report = on_report
+        inbox = self._inbox
+        self._client.subscribe_topic(self._topic, lambda event: inbox.put(("news", event[1])))
+        self._thread.start()
+
+    def submit_batch(self, calls: Sequence[Call]) -> None:
+        """Take calls."""
+        self._inbox.put(("calls", calls))
+
+    def cancel(self) -> None:
+        """Start nothing more, and take back from the cluster what has not begun."""
+        self._inbox.put(("cancel", None))
+
+    def fetch(self, handles: Sequence[object]) -> list[Any]:
+        """Return values from the workers.
+
+        Raises:
+            ExecutorError: if they are lost, or the cluster is gone.
+        """
+        if not handles:
+            return []
+        held: list[_Held] = list(handles)  # type: ignore[arg-type]  # they are ours
+        futures = {each.future.key: each.future for each in held}
+        try:
+            lists = dict(zip(futures, self._gather(list(futures.values())), strict=True))
+        except Exception as error:
+            msg = f"the cluster no longer gives it ({type(error).__name__}: {error})"
+            raise ExecutorError(msg) from error
+        return [lists[each.future.key][each.position] for each in held]
+
+    def _gather(self, futures: list[Any]) -> list[Any]:
+        """Return results, straight from the workers where they can be reached: by the scheduler they are copied."""
+        try:
+            return list(self._client.gather(futures, direct=True))
+        except Exception:  # noqa: BLE001  # behind a firewall, or lost: the scheduler knows
+            return list(self._client.gather(futures, direct=False))
+
+    def close(self) -> None:
+        """End the run's part; values stay where the cluster stays, as long as somebody may ask for them."""
+        if self._thread.ident is not None:
+            self._inbox.put(("end", None))
+            self._thread.join()
+        with contextlib.suppress(Exception):  # a cluster that is gone need not be told
+            self._client.run_on_scheduler(_forget, topic=self._topic)
+        self._blobs.clear()
+        self._tasks.clear()
+        if self._outlives and not self._handles:
+            _close(self._client)
+
+    # All of it in one thread
+
+    def _pump(self) -> None:
+        while True:
+            kind, what = self._inbox.get()
+            if kind == "end":
+                return
+            try:
+                self._take(kind, what)
+            except Exception as error:  # noqa: BLE001  # Dask's own: the run must not wait for ever
+                self._give_up(f"Dask failed: {type(error).__name__}: {error}")
+
+    def _take(self, kind: str, what: Any) -> None:  # noqa: ANN401
+        if kind == "calls":
+            self._queue.add(what)
+        elif kind == "news":
+            for each in pickle.loads(what):  # noqa: S301  # the run's own workers sent it
+                self._tell(each)
+        elif kind == "cancel":
+            self._cancel()
+        elif kind == "withdraw":
+            self._withdraw()
+        elif kind == "settled":
+            self._settled(what)
+        elif kind == "late":
+            self._lose(what, "its worker said nothing of how it ended")
+        if self._inbox.empty():
+            self._feed()
+
+    def _tell(self, news: News) -> None:
+        task = self._tasks.get(news.id)
+        if task is None:
+            return
+        if news.kind == "running":
+            task.begun.add(news.id)
+        if news.kind in {"running", "log"}:
+            self._on_report(Report(news.kind, news.id, news.body))  # type: ignore[arg-type]  # one of these two
+            return
+        call = self._forget(news.id)
+        if news.kind == "returned":
+            self._queue.add([call])
+        elif news.kind == "unstarted":
+            self._on_report(Report("unstarted", news.id))
+        else:
+            self._queue.took(call.group, news.seconds)
+            handle = None if news.position is None else _Held(task.future, news.position)
+            if handle is not None:
+                self._handles.add(handle)
+                task.holds = True
+            self._on_report(Report("done", news.id, news.body, handle))
+
+    def _forget(self, number: int) -> Call:
+        task = self._tasks.pop(number)
+        call = task.calls.pop(number)
+        if not task.calls and call.group:
+            self._quick -= 1
+        return call
+
+    # Handing over
+
+    def _feed(self) -> None:
+        if self._is_cancelled:
+            for call in self._queue.drain():
+                self._on_report(Report("unstarted", call.id))
+            return
+        if not len(self._queue):
+            return
+        slots = self._slots()
+        alike: dict[tuple[Any, ...], list[list[Call]]] = {}
+        while len(self._queue) and (self._quick < max(_AHEAD * slots, _LEAST_AHEAD) or not self._queue.is_quick()):
+            batch = self._queue.take(slots)
+            self._quick += bool(batch[0].group)
+            alike.setdefault((batch[0].label, batch[0].priority, batch[0].resources), []).append(batch)
+        for (_, priority, resources), batches in alike.items():
+            self._submit(batches, {"priority": priority, "resources": dict(resources) or None, "pure": False})
+
+    def _slots(self) -> int:
+        now = time.monotonic()
+        if now - self._counted > _COUNT_AGAIN_S:
+            self._threads = sum(self._client.nthreads().values())
+            self._counted = now
+        return max(self._threads, 1)
+
+    def _submit(self, batches: list[list[Call]], options: dict[str, Any]) -> None:
+        plain = []
+        for batch in batches:
+            packed, futures = self._packed(batch)
+            if futures:
+                key = self._key(batch)
+                arguments = (self._topic, self._body, packed, futures)
+                self._note(batch, self._client.submit(dask_worker.do_batch, *arguments, key=key, **options))
+            else:
+                plain.append((batch, packed))
+        if plain:
+            keys = [self._key(batch) for batch, _ in plain]
+            do = _Do(self._topic, self._body)
+            found = self._client.map(do, [packed for _, packed in plain], key=keys, **options)
+            for (batch, _), future in zip(plain, found, strict=True):
+                self._note(batch, future)
+
+    def _key(self, batch: list[Call]) -> str:
+        return f"{batch[0].label}-{self._topic[9:17]}{batch[0].id:x}-{uuid.uuid4().hex[:8]}"
+
+    def _note(self, batch: list[Call], future: Any) -> None:  # noqa: ANN401
+        task = _Task(batch, future)
+        for call in batch:
+            self._tasks[call.id] = task
+        inbox = self._inbox
+        future.add_done_callback(lambda _: inbox.put(("settled", task)))
+
+    def _packed(self, batch: list[Call]) -> tuple[bytes, list[Any]]:
+        """Return the batch as bytes that Dask does not look into, and the futures of what is not in them."""
+        blobs = {blob.label: blob for call in batch for blob in call.blobs}
+        small = {label: blob.parcel for label, blob in blobs.items() if blob.size_bytes <= _INLINE_BYTES}
+        large = [label for label in blobs if label not in small]
+        futures = [self._blob(blobs[label]) for label in large]
+        places: dict[str, int] = {}
+        held: list[tuple[int, int]] = []
+        items = []
+        for call in batch:
+            positions = []
+            for handle in call.held:
+                assert isinstance(handle, _Held)  # noqa: S101  # ours
+                place = places.setdefault(handle.future.key, len(places))
+                if place == len(futures) - len(large):
+                    futures.append(handle.future)
+                positions.append(len(held))
+                held.append((place + len(large), handle.position))
+            items.append(Item(call.id, call.payload, tuple(blob.label for blob in call.blobs), tuple(positions)))
+        return pickle.dumps((items, small, large, held), protocol=5), futures
+
+    def _blob(self, blob: Blob) -> Any:  # noqa: ANN401
+        found = self._blobs.get(blob.label)
+        if found is None:
+            if blob.size_bytes <= _SCHEDULER_BYTES or not self._threads:
+                found = self._client.submit(
+                    dask_worker.same, blob.parcel, key=f"flowbook-blob-{blob.label}", pure=False
+                )
+            else:
+                found = self._client.scatter(blob.parcel, hash=False, broadcast=True)
+            self._blobs[blob.label] = found
+        return found
+
+    # What went wrong, and cancelling
+
+    def _settled(self, task: _Task) -> None:
+        """Let go of a Dask task that has ended, or look after the calls in it that are not done."""
+        if not task.calls:
+            if not task.holds:
+                task.future.release()
+            return
+        status = task.future.status
+        if status == "cancelled":
+            why = "Dask cancelled it"
+        elif status == "error":
+            error = task.future.exception()
+            why = f"{type(error).__name__}: {error}"
+        else:
+            timer = threading.Timer(_GRACE_S, self._inbox.put, [("late", task)])
+            timer.daemon = True
+            timer.start()
+            return
+        self._lose(task, why)
+
+    def _lose(self, task: _Task, why: str) -> None:
+        """Report what won't be done; calls of a batch that had not begun are tried again, each by itself."""
+        for number in list(task.calls):
+            call = self._forget(number)
+            if self._is_cancelled and number not in task.begun:
+                self._on_report(Report("unstarted", number))
+            elif task.is_batch and number not in task.begun:
+                self._queue.add([call._replace(group="")])
+            else:
+                self._on_report(Report("lost", number, f"The cluster could not finish it: {why}."))
+
+    def _give_up(self, why: str) -> None:
+        for task in list(self._tasks.values()):
+            for number in list(task.calls):
+                self._forget(number)
+                self._on_report(Report("lost", number, why))
+        for call in self._queue.drain():
+            self._on_report(Report("lost", call.id, why))
+
+    def _cancel(self) -> None:
+        self._is_cancelled = True
+        with contextlib.suppress(Exception):  # a worker that does not answer has nothing to stop
+            self._client.run(dask_worker.stop, self._topic, on_error="ignore")
+        #: News of what began before may still be on the way.
+        timer = threading.Timer(_NEWS_S, self._inbox.put, [("withdraw", None)])
+        timer.daemon = True
+        timer.start()
+
+    def _withdraw(self) -> None:
+        """Take back what has not begun and won't: it may wait for a resource or a worker for ever."""
+        idle = {id(task): task for task in self._tasks.values() if not task.begun}
+        self._client.cancel([task.future for task in idle.values()], force=True)
+
+
+class _Do:
+    """`do_batch` of one run, as `Client.map` wants it: a function of the batch alone. Small: it is sent once."""
+
+    def __init__(self, topic: str, body: Callable[..., Answer]) -> None:
+        self._topic = topic
+        self._body = body
+        self.__name__ = "flowbook"
+
+    def __call__(self, packed: bytes) -> list[Any] | None:
+        return dask_worker.do_batch(self._topic, self._body, packed, [])
+
+
+def _forget(dask_scheduler: Any, topic: str) -> None:  # noqa: ANN401
+    """Drop what the scheduler keeps of the run's events, the subscription included: to end that from afar keeps a rest."""
+    topics = getattr(getattr(dask_scheduler, "_broker", None), "_topics", {})
+    topics.pop(topic, None)
+
+
+def _close(client: Any) -> None:  # noqa: ANN401
+    with contextlib.suppress(Exception):  # closed already, or its cluster is gone
+        client.close()

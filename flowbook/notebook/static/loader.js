@@ -1,0 +1,138 @@
+/**
+ * What the host is given as a widget's code: takes code and data off the model, and starts the view that they make.
+ *
+ * A host that saves the state of widgets into the notebook saves what is on the model. So everything large, and everything of the
+ * user's, is taken from there as it comes and kept here; what is left on the model is empty. Nothing here calls `save_changes`,
+ * so the kernel keeps its own. The host imports this module anew for each widget: what it keeps is one widget's.
+ */
+
+/** @typedef {import("@anywidget/types").AnyModel} Model */
+/** @typedef {{default: {render: (given: {model: Model, el: HTMLElement, root: HTMLElement, tools: any, signal: AbortSignal}) => void}}} Main */
+
+const TAKEN = ["parts", "graph", "snapshot"];
+const MAIN = "main";
+const SHEET = ".css";
+
+/** @type {Map<string, any>} */
+const kept = new Map();
+/** @type {Map<string, Set<(...args: any[]) => void>>} */
+const heard = new Map();
+/** @type {Promise<Record<string, unknown>> | null} */
+let loaded = null;
+
+/**
+ * Import modules from their text.
+ *
+ * @param {Record<string, string>} texts
+ * @param {(text: string) => {url: string, revoke: () => void}} [toUrl]
+ * @returns {Promise<Record<string, unknown>>}
+ */
+export async function load(texts, toUrl = blobUrl) {
+  const names = Object.keys(texts).filter((name) => !name.endsWith(SHEET));
+  const modules = await Promise.all(
+    names.map(async (name) => {
+      const { url, revoke } = toUrl(texts[name] ?? "");
+      try {
+        return [name, await import(/* @vite-ignore */ url)];
+      } finally {
+        revoke();
+      }
+    }),
+  );
+  return Object.fromEntries(modules);
+}
+
+/** @param {string} text */
+function blobUrl(text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  return { url, revoke: () => URL.revokeObjectURL(url) };
+}
+
+/** Take what came from the model, now and whenever it changes. @param {Model} model @param {AbortSignal | undefined} signal */
+function watch(model, signal) {
+  for (const name of TAKEN) {
+    const taking = () => take(model, name);
+    model.on(`change:${name}`, taking);
+    signal?.addEventListener("abort", () => model.off(`change:${name}`, taking), { once: true });
+    taking();
+  }
+}
+
+/** @param {Model} model @param {string} name */
+function take(model, name) {
+  const value = model.get(name);
+  if (!value || Object.keys(value).length === 0) return;
+  kept.set(name, value);
+  model.set(name, {});
+  for (const call of [...(heard.get(`change:${name}`) ?? [])]) call();
+}
+
+/** The model as a view sees it: with what was taken from it. @param {Model} model @returns {Model} */
+function facade(model) {
+  const isTaken = (/** @type {string} */ event) => TAKEN.some((name) => event === `change:${name}`);
+  return /** @type {Model} */ (
+    /** @type {unknown} */ ({
+      get: (/** @type {string} */ name) => kept.get(name) ?? model.get(name),
+      send: (/** @type {any} */ message) => model.send(message),
+      on(/** @type {string} */ name, /** @type {() => void} */ call) {
+        if (!isTaken(name)) return model.on(name, call);
+        heard.set(name, (heard.get(name) ?? new Set()).add(call));
+      },
+      off(/** @type {string} */ name, /** @type {() => void} */ call) {
+        if (isTaken(name)) heard.get(name)?.delete(call);
+        else model.off(name, call);
+      },
+      get comm_live() {
+        return /** @type {{comm_live?: boolean}} */ (/** @type {unknown} */ (model)).comm_live;
+      },
+    })
+  );
+}
+
+/** @param {{model: Model, signal?: AbortSignal}} props */
+function initialize({ model, signal }) {
+  watch(model, signal);
+  begin();
+}
+
+/** Begin to import the parts; the host makes a place for the view in the meantime. */
+function begin() {
+  const parts = kept.get("parts");
+  if (parts) loaded ??= load(parts);
+  // Whoever renders is told of what went wrong.
+  loaded?.catch(() => {});
+  return loaded;
+}
+
+/** @param {import("@anywidget/types").RenderProps} props */
+async function render({ model, el, signal }) {
+  const end = new AbortController();
+  const ended = signal ? AbortSignal.any([signal, end.signal]) : end.signal;
+  watch(model, ended);
+  /** @type {Record<string, string> | undefined} */
+  const parts = kept.get("parts");
+  const root = document.createElement("div");
+  root.className = "fb";
+  // JupyterLab's single-key shortcuts (r, 0 0, Enter, arrows) must not act on the cell while somebody works in here.
+  root.dataset.lmSuppressShortcuts = "true";
+  const sheet = document.createElement("style");
+  sheet.textContent = Object.entries(parts ?? {})
+    .filter(([name]) => name.endsWith(SHEET))
+    .map(([, text]) => text)
+    .join("\n");
+  el.append(sheet, root);
+  try {
+    const tools = await begin();
+    if (!tools) throw new Error("It was not saved with the notebook: run its cell again.");
+    if (!ended.aborted) /** @type {Main} */ (tools[MAIN]).default.render({ model: facade(model), el, root, tools, signal: ended });
+  } catch (error) {
+    root.textContent = `There is no live view. ${error instanceof Error ? error.message : String(error)}`;
+  }
+  return () => {
+    end.abort();
+    sheet.remove();
+    root.remove();
+  };
+}
+
+export default { initialize, render };

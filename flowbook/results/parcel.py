@@ -1,0 +1,135 @@
+"""A value on its way between processes: pickled apart from what carries it, unpickled where it is read.
+
+Whoever carries a parcel (a cluster, a pipe) so runs none of the user's code. Buffers of arrays and frames travel beside
+the stream, without a copy. Source: PEP 574.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import operator
+import os
+import pickle
+from types import FunctionType
+from typing import Any, SupportsIndex
+
+from flowbook.results.serializer import pickle_to, unpicklable
+from flowbook.results.user_code import is_user_module
+
+__all__ = ["Parcel"]
+
+#: A stream up to here is kept once it is made; a longer one is made again when the parcel leaves.
+_KEPT_BYTES = 64_000
+_ABSENT: Any = object()
+_NUMBERS = itertools.count()
+
+
+class Parcel:
+    """Holds a value, or its bytes. `size_bytes` counts the stream and the buffers beside it.
+
+    The value is not to be changed by whoever reads it: others in this process get the same one.
+    """
+
+    __slots__ = ("_buffers", "_label", "_stream", "_value", "size_bytes")
+
+    def __init__(self, stream: bytes | None, buffers: list[Any], size_bytes: int, label: str = "") -> None:
+        self._stream = stream
+        self._buffers = buffers
+        self._value = _ABSENT
+        self._label = label
+        self.size_bytes = size_bytes
+
+    @classmethod
+    def of(cls, value: object) -> Parcel:
+        """Return a parcel of `value`, which is pickled once here to see that it can be.
+
+        Raises:
+            UnpicklableError: naming the member at fault.
+        """
+        out = _Head()
+        try:
+            buffers = _pickle(value, out)
+        except Exception as exc:
+            raise unpicklable(value, exc) from exc
+        parcel = cls(out.stream(), buffers, out.size_bytes + sum(buffer.raw().nbytes for buffer in buffers))
+        parcel._value = value
+        return parcel
+
+    @property
+    def label(self) -> str:
+        """A name of its own, the same wherever it goes."""
+        if not self._label:
+            self._label = f"{os.getpid()}-{next(_NUMBERS)}"
+        return self._label
+
+    @property
+    def value(self) -> Any:  # noqa: ANN401  # what a user's task returned
+        """The value; unpickled when first read, which runs user code and may raise anything."""
+        if self._value is _ABSENT:
+            assert self._stream is not None  # noqa: S101  # what came from afar has its bytes
+            self._value = pickle.loads(self._stream, buffers=self._buffers)  # noqa: S301  # the run's own workers sent it
+        return self._value
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[object, ...]:
+        stream, buffers = self._stream, self._buffers
+        if stream is None:
+            out = io.BytesIO()
+            buffers = _pickle(self._value, out)
+            stream = out.getvalue()
+        if operator.index(protocol) < pickle.HIGHEST_PROTOCOL:
+            #: Dask's scheduler speaks an older one, which has no buffers.
+            buffers = [bytearray(buffer) for buffer in buffers]
+        return Parcel, (stream, buffers, self.size_bytes, self._label)
+
+    def __sizeof__(self) -> int:
+        return self.size_bytes
+
+    def __repr__(self) -> str:
+        return f"<Parcel of {self.size_bytes:,} bytes>"
+
+
+class _Head(io.RawIOBase):
+    """Counts what is written, and keeps it as long as it is short."""
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+        self._parts: list[bytes] = []
+
+    def write(self, part: Any, /) -> int:  # noqa: ANN401  # bytes or a view
+        size = len(part)
+        self.size_bytes += size
+        if self.size_bytes <= _KEPT_BYTES:
+            self._parts.append(bytes(part))
+        else:
+            self._parts.clear()
+        return size
+
+    def stream(self) -> bytes | None:
+        return b"".join(self._parts) if self.size_bytes <= _KEPT_BYTES else None
+
+
+def _pickle(value: object, out: Any) -> list[pickle.PickleBuffer]:  # noqa: ANN401  # a writer
+    """Write the stream of `value` to `out`; functions and classes of the user's modules go along, by value."""
+    start = out.tell() if isinstance(out, io.BytesIO) else 0
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        _Quick(out, protocol=5, buffer_callback=buffers.append).dump(value)
+    except Exception:  # noqa: BLE001  # cloudpickle may do better, and says what is wrong otherwise
+        buffers.clear()
+        if isinstance(out, _Head):
+            out.__init__()  # type: ignore[misc]  # begins anew
+        else:
+            out.seek(start)
+            out.truncate()
+        pickle_to(value, out, buffers, by_value=True)
+    return buffers
+
+
+class _Quick(pickle.Pickler):
+    """Pickles by reference, and gives up where that would name something of the user's own modules."""
+
+    def reducer_override(self, obj: object) -> Any:  # noqa: ANN401  # as pickle says
+        if isinstance(obj, (type, FunctionType)) and is_user_module(getattr(obj, "__module__", None)):
+            raise pickle.PicklingError
+        return NotImplemented

@@ -1,0 +1,28 @@
+"""Every public name stands in the guide."""
+
+from pathlib import Path
+
+import pytest
+
+import flowbook
+import flowbook.engine.cache_validators
+import flowbook.executors
+import flowbook.triggers
+from flowbook import exceptions
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
+MODULES = [flowbook, flowbook.triggers, flowbook.executors, flowbook.engine.cache_validators, exceptions]
+#: Helpers between packages, no part of what users write.
+INNER = {"comparable", "needs_inputs"}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_every_public_name_stands_in_the_guide(module):
+    lacking = [name for name in module.__all__ if name not in INNER and f"{name}" not in GUIDE]
+
+    assert lacking == []
+
+
+@pytest.mark.parametrize("option", ["--no-run", "--wait", "--executor", "--param", "--no-record", "--quiet", "--at"])
+def test_every_option_of_the_magics_stands_in_the_guide(option):
+    assert option in GUIDE

@@ -1,0 +1,172 @@
+"""case, switch, ifelse and merge: what runs is decided while the flow runs."""
+
+import pytest
+
+from flowbook import Flow, Parameter, case, ifelse, merge, switch, task
+from flowbook.tasks import control_flow
+from tests.executors_of import everywhere
+
+
+@task
+def inc(x):
+    return x + 1
+
+
+@task
+def load():
+    return 1
+
+
+@task
+def fails():
+    msg = "broken"
+    raise RuntimeError(msg)
+
+
+def kinds(flow, state):
+    return {key: type(state.result[each]).__name__ for each, key in flow.keys().items()}
+
+
+@everywhere
+@pytest.mark.parametrize(("given", "expected"), [(True, 3), (False, 11)])
+def test_only_the_case_that_fits_runs_and_merge_gives_its_result(executor, given, expected):
+    with Flow("cases") as flow:
+        cond = Parameter("cond")
+        with case(cond, True):
+            yes = inc(inc(load()))
+        with case(cond, False):
+            no = inc(10)
+        end = merge(yes, no)
+
+    state = flow.run(cond=given, executor=executor)
+
+    assert state.is_successful()
+    assert state.result[end].result == expected
+    assert (state.result[yes].is_skipped(), state.result[no].is_skipped()) == (not given, given)
+
+
+def test_a_task_without_inputs_waits_for_its_case():
+    with Flow("cases") as flow, case(Parameter("cond"), "a"):
+        inner = load()
+
+    state = flow.run(cond="b")
+
+    assert state.result[inner].is_skipped()
+
+
+def test_a_case_within_a_case_runs_only_where_both_fit():
+    with Flow("cases") as flow:
+        a, b = Parameter("a"), Parameter("b")
+        with case(a, True), case(b, True):
+            inner = load()
+
+    ran = [(x, y) for x in (True, False) for y in (True, False) if not flow.run(a=x, b=y).result[inner].is_skipped()]
+
+    assert ran == [(True, True)]
+
+
+def test_a_parameter_first_named_in_a_case_does_not_wait_for_it():
+    with Flow("cases") as flow:
+        cond = Parameter("cond")
+        with case(cond, True):
+            other = Parameter("other", 5)
+            inc(other)
+
+    state = flow.run(cond=False)
+
+    assert state.result[other].result == 5
+
+
+def test_a_case_compares_by_equality_and_says_what_it_saw():
+    with Flow("cases") as flow, case(Parameter("cond"), True):
+        load()
+
+    state = flow.run(cond="truthy")
+
+    assert [s.message for s in state.result.values() if s.is_skipped()] == [
+        "It is 'truthy', not True.",
+        "case(True) was skipped.",
+    ]
+
+
+def test_an_error_in_a_case_block_is_the_users_own():
+    with pytest.raises(ZeroDivisionError), Flow("cases"), case(Parameter("cond"), True):
+        1 / 0  # noqa: B018
+
+
+@everywhere
+def test_switch_runs_only_the_task_of_the_value(executor):
+    with Flow("switch") as flow:
+        which = Parameter("which")
+        a, b, c = inc(1), inc(2), inc(3)
+        switch(which, {"a": a, "b": b, "c": c})
+        end = merge(a, b, c)
+
+    results = [flow.run(which=each, executor=executor).result[end].result for each in "abc"]
+
+    assert results == [2, 3, 4]
+
+
+def test_a_switch_that_fits_nowhere_skips_all_and_the_merge():
+    with Flow("switch") as flow:
+        a, b = inc(1), inc(2)
+        switch(Parameter("which"), {"a": a, "b": b})
+        end = merge(a, b)
+
+    state = flow.run(which="z")
+
+    assert state.is_successful()
+    assert all(state.result[each].is_skipped() for each in (a, b, end))
+
+
+@pytest.mark.parametrize(("given", "expected"), [([1], "Success"), ([], "Skipped")])
+def test_ifelse_goes_by_truth_and_may_lack_a_side(given, expected):
+    with Flow("ifelse") as flow:
+        then = load()
+        ifelse(Parameter("x"), then, None)
+
+    state = flow.run(x=given)
+
+    assert type(state.result[then]).__name__ == expected
+
+
+@everywhere
+def test_a_mapped_switch_decides_child_by_child(executor):
+    with Flow("switch") as flow:
+        numbers = [1, 2, 3]
+        small, large = inc.map(numbers), inc.map([10, 20, 30])
+        switch(inc.map([0, 1, 0]), {1: small, 2: large}, mapped=True)
+        end = merge(small, large, mapped=True)
+
+    state = flow.run(executor=executor)
+
+    assert state.result[end].result == [2, 21, 4]
+
+
+def test_merge_of_more_than_ten_branches_takes_the_first_in_their_order():
+    with Flow("many") as flow:
+        ends = [inc(index) for index in range(12)]
+        end = merge(*ends)
+
+    state = flow.run()
+
+    assert state.result[end].result == 1
+
+
+def test_merge_fails_where_a_branch_failed():
+    with Flow("merge") as flow:
+        end = merge(fails(), load())
+
+    state = flow.run()
+
+    assert state.is_failed()
+    assert type(state.result[end]).__name__ == "TriggerFailed"
+
+
+def test_the_names_promised_elsewhere_are_the_same_objects():
+    assert (control_flow.case, control_flow.switch, control_flow.ifelse, control_flow.merge) == (
+        case,
+        switch,
+        ifelse,
+        merge,
+    )

@@ -1,0 +1,294 @@
+import os
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from distributed import LocalCluster, get_worker
+
+from flowbook import Flow, context, task, unmapped
+from flowbook.engine.events import StateChanged
+from flowbook.exceptions import DefinitionError, ExecutorError, ResultGoneError
+from flowbook.executors import DaskExecutor
+from flowbook.results.parcel import Parcel
+
+LARGE = 25_000_000
+
+
+@pytest.fixture
+def executor(cluster):
+    return DaskExecutor(cluster.scheduler_address)
+
+
+@task
+def make(size):
+    return np.zeros(size, dtype="u1")
+
+
+@task
+def pass_on(array):
+    return array
+
+
+@task
+def where(array):
+    return os.getpid(), array.nbytes
+
+
+class Waiting:
+    """A sink that lets a test wait for an event."""
+
+    def __init__(self, wanted):
+        self._wanted = wanted
+        self.seen = threading.Event()
+
+    def emit(self, event):
+        if isinstance(event, StateChanged) and self._wanted(event):
+            self.seen.set()
+
+
+def test_the_example_of_the_seeds_runs_on_the_cluster_at_its_address(cluster):
+    @task
+    def say_hello():
+        print("Hello, world!")  # noqa: T201
+
+    with Flow("Run Me") as flow:
+        say_hello()
+
+    executor = DaskExecutor(address=cluster.scheduler_address)
+    state = flow.run(executor=executor)
+
+    assert state.is_successful()
+
+
+def test_values_stay_on_the_workers_until_they_are_read(executor):
+    with Flow("arrays") as flow:
+        array = make(LARGE)
+        for _ in range(8):
+            array = pass_on(array)
+        found = where(array)
+
+    state = flow.run(executor=executor)
+    held = state.result[array]
+
+    assert state.result[found].result[1] == LARGE
+    assert state.result[found].result[0] != os.getpid()
+    assert held.reference is not None
+    assert not isinstance(held.reference.handle, Parcel)
+    assert held.result.nbytes == LARGE
+    assert held.reference is None
+
+
+def test_what_a_task_is_given_can_be_written_to(executor):
+    @task
+    def fill(array):
+        array[:] = 7
+        return int(array[0])
+
+    with Flow("arrays") as flow:
+        filled = fill(make(100_000))
+
+    assert flow.run(executor=executor).result[filled].result == 7
+
+
+def test_running_is_seen_while_it_runs(executor, tmp_path):
+    @task
+    def wait_for(path):
+        deadline = time.monotonic() + 20
+        while not Path(path).exists() and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return time.time()
+
+    with Flow("delays") as flow:
+        waited = wait_for(str(tmp_path / "go"))
+    waiting = Waiting(lambda event: event.key == "wait_for" and event.state.is_running())
+
+    run = flow.start(executor=executor)
+    run.subscribe(waiting)
+    is_seen = waiting.seen.wait(10) or run["wait_for"].is_running()
+    seen = time.time()
+    began = run["wait_for"].at
+    (tmp_path / "go").touch()
+    state = run.wait(20)
+
+    assert is_seen
+    assert seen - began < 0.2
+    assert state.result[waited].result > seen
+
+
+def test_a_killed_worker_costs_the_run_nothing(executor, tmp_path):
+    @task
+    def once_deadly(number, folder):
+        mark = Path(folder) / f"died-{number}"
+        if number == 3 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), 9)
+        return number
+
+    with Flow("delays") as flow:
+        done = once_deadly.map(list(range(8)), unmapped(str(tmp_path)))
+
+    state = flow.run(executor=executor)
+
+    assert state.result[done].result == list(range(8))
+    assert (tmp_path / "died-3").exists()
+
+
+def test_a_slow_child_delays_none_of_the_others(executor, tmp_path):
+    @task
+    def maybe_wait(number, path):
+        deadline = time.monotonic() + 20
+        while number == 50 and not Path(path).exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return number
+
+    with Flow("delays") as flow:
+        maybe_wait.map(list(range(300)), unmapped(str(tmp_path / "go")))
+    left = set(range(300)) - {50}
+
+    def others_are_done(event):
+        if event.state.is_successful() and "[" in event.key:
+            left.discard(int(event.key[11:-1]))
+        return not left
+
+    run = flow.start(executor=executor)
+    waiting = Waiting(others_are_done)
+    run.subscribe(waiting)
+    for event in run.events():
+        waiting.emit(event)
+    are_done = waiting.seen.wait(15)
+    (tmp_path / "go").touch()
+
+    assert are_done
+    assert run.wait(20).is_successful()
+
+
+def test_branches_go_depth_first(executor):
+    @task
+    def first(number):
+        time.sleep(0.01)
+        return number
+
+    @task
+    def second(number):
+        return number
+
+    with Flow("delays") as flow:
+        second.map(first.map(list(range(40))))
+
+    flow.run(executor=executor)
+
+    done = [e.key for e in flow.last_run.events() if isinstance(e, StateChanged) and e.state.is_successful()]
+    assert done.index("second[0]") < done.index("first[30]")
+
+
+def test_a_temporary_cluster_brings_values_home_up_to_a_limit(monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_MAX_GATHER_BYTES", "200_000")
+    with Flow("arrays") as flow:
+        small, large = make(100_000), make(1_000_000)
+
+    state = flow.run(executor=DaskExecutor())
+
+    assert state.result[small].result.nbytes == 100_000
+    with pytest.raises(ResultGoneError, match="raise FLOWBOOK_MAX_GATHER_BYTES"):
+        _ = state.result[large].result
+
+
+def test_a_cluster_of_another_class_is_made_and_closed():
+    made = []
+
+    def make_cluster(**options):
+        made.append(LocalCluster(processes=False, dashboard_address="127.0.0.1:0", **options))
+        return made[0]
+
+    @task
+    def here():
+        return os.getpid()
+
+    with Flow("delays") as flow:
+        found = here()
+    executor = DaskExecutor(cluster_class=make_cluster, cluster_kwargs={"n_workers": 1}, adapt_kwargs={"maximum": 2})
+
+    state = flow.run(executor=executor)
+
+    assert state.result[found].result == os.getpid()
+    assert made[0].status.name == "closed"
+
+
+def test_a_tag_asks_for_a_worker_with_that_resource():
+    @task(tags=["dask-resource:GPU=1"])
+    def on_gpu():
+        return get_worker().name
+
+    with Flow("delays") as flow:
+        one = on_gpu()
+    options = {"n_workers": 1, "threads_per_worker": 2, "resources": {"GPU": 1}}
+
+    state = flow.run(executor=DaskExecutor(cluster_kwargs=options))
+
+    assert state.result[one].is_successful()
+    assert flow.compile().specs["on_gpu"].resources == (("GPU", 1.0),)
+
+
+def test_a_tag_that_names_no_resource_is_refused():
+    with pytest.raises(DefinitionError) as refused:
+        task(tags=["dask-resource:GPU"])(print)
+
+    assert (
+        str(refused.value) == "Task 'print': tag 'dask-resource:GPU' names no resource. Write e.g. dask-resource:GPU=1."
+    )
+
+
+def test_an_address_where_nobody_is_fails_the_run_within_the_timeout():
+    with Flow("delays") as flow:
+        make(1)
+    start = time.monotonic()
+
+    state = flow.run(executor=DaskExecutor("tcp://127.0.0.1:9", client_kwargs={"timeout": 0.5}))
+
+    assert state.is_failed()
+    assert isinstance(state.message, str)
+    assert state.message.startswith("There is no Dask cluster at tcp://127.0.0.1:9:")
+    assert time.monotonic() - start < 5
+
+
+def test_an_address_and_a_temporary_cluster_together_are_refused():
+    with pytest.raises(ExecutorError, match="Give the address alone"):
+        DaskExecutor("tcp://127.0.0.1:9", cluster_kwargs={"n_workers": 2})
+
+
+def test_an_executor_can_be_used_by_itself(executor):
+    with executor.start():
+        futures = [executor.submit(pow, 2, n, extra_context={"task": "power"}) for n in range(3)]
+
+        assert executor.wait(futures) == [1, 2, 4]
+    with pytest.raises(ExecutorError, match=r"with executor.start\(\)"):
+        executor.submit(pow, 2, 3)
+
+
+def test_a_large_input_is_sent_once_however_many_children_share_it(executor):
+    shared = np.ones(1_000_000)
+
+    @task
+    def measure(number, array):
+        return number * float(array[0]) + context.map_index
+
+    with Flow("arrays") as flow:
+        measured = measure.map(list(range(50)), unmapped(shared))
+
+    state = flow.run(executor=executor)
+
+    assert state.result[measured].result == [2.0 * n for n in range(50)]
+
+
+def test_a_run_leaves_nothing_at_the_scheduler(executor, cluster):
+    with Flow("delays") as flow:
+        make.map([10] * 20)
+
+    topics = cluster.scheduler._broker._topics
+    before = set(topics)
+
+    flow.run(executor=executor)
+
+    assert {topic for topic in topics if topic.startswith("flowbook-")} <= before

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from flowbook.executors import Executor, LocalDaskExecutor, LocalExecutor
+from tests.executors_of import everywhere
+
+
+@everywhere
+def test_what_is_submitted_is_computed_by_wait(executor):
+    with executor.start() as started:
+        futures = [started.submit(pow, 2, n, extra_context={"task": "t"}) for n in range(4)]
+        single = started.wait(started.submit(int, "7"))
+        values = started.wait(futures)
+
+    assert (list(values), single) == ([1, 2, 4, 8], 7)
+
+
+@everywhere
+def test_keywords_are_handed_on(executor):
+    with executor.start() as started:
+        assert started.wait(started.submit(int, "ff", base=16)) == 255
+
+
+def test_the_local_executor_runs_one_loop_in_this_thread():
+    threads = []
+
+    LocalExecutor().run_loops(lambda: threads.append(threading.current_thread()))
+
+    assert threads == [threading.current_thread()]
+
+
+def test_threads_run_as_many_loops_at_once_as_there_are_workers():
+    meeting, threads = threading.Barrier(3, timeout=20), set()
+
+    def loop():
+        meeting.wait()
+        threads.add(threading.current_thread())
+
+    LocalDaskExecutor("threads", num_workers=3).run_loops(loop)
+
+    assert len(threads) == 3
+
+
+def test_synchronous_runs_one_loop_in_this_thread():
+    threads = []
+
+    LocalDaskExecutor("synchronous", num_workers=4).run_loops(lambda: threads.append(threading.current_thread()))
+
+    assert threads == [threading.current_thread()]
+
+
+def test_executors_say_what_they_are():
+    made = [LocalExecutor(), LocalDaskExecutor(num_workers=2), LocalDaskExecutor(num_workers=1)]
+
+    assert [each.describe() for each in made] == [
+        "local, one task at a time",
+        "threads, 2 workers",
+        "threads, 1 worker",
+    ]
+    assert [repr(each) for each in made[:2]] == [
+        "LocalExecutor()",
+        "LocalDaskExecutor(scheduler='threads', num_workers=2)",
+    ]
+    assert Executor().describe() == "Executor"
+
+
+def test_the_base_takes_no_work():
+    with pytest.raises(NotImplementedError):
+        Executor().submit(print)
+    with pytest.raises(NotImplementedError):
+        Executor().wait([])

@@ -1,0 +1,233 @@
+"""The magics in a shell without a front end: what they do, and what they say to a wrong word."""
+
+from __future__ import annotations
+
+import pytest
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+
+import flowbook
+from flowbook.notebook import extension
+from flowbook.notebook.magics import AlreadyShownError
+
+TASKS = """
+from flowbook import Parameter, task, triggers
+calls = []
+
+@task
+def load(origin):
+    calls.append(f"load {origin}")
+    return [1, 2, 3]
+
+@task
+def double(x):
+    calls.append("double")
+    return 2 * x
+
+@task(trigger=triggers.manual_only)
+def approve(values):
+    calls.append("approve")
+    return sum(values)
+
+@task
+def publish(total):
+    calls.append("publish")
+    return total
+"""
+BODY = """values = double.map(load(Parameter("origin", default="EWR")))
+publish(approve(values))"""
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("FLOWBOOK_PROJECT", "test")
+    shell = InteractiveShell()
+    extension.load(shell)
+    shell.run_cell(TASKS)
+    yield shell
+    shell.history_manager.end_session()
+    extension.unload(shell)
+
+
+def _flow(shell, line="delays", body=BODY):
+    shell.run_cell_magic("flow", line, body)
+    return shell.user_ns["delays"]
+
+
+def test_a_cell_becomes_a_flow_under_its_name_and_runs_to_its_pause(shell, capsys):
+    flow = _flow(shell, "delays --param origin=JFK")
+
+    assert flow.last_run.state.is_paused()
+    assert flow.last_run.parameters == {"origin": "JFK"}
+    assert shell.user_ns["calls"] == ["load JFK", "double", "double", "double"]
+    assert "delays, run 1: Paused" in capsys.readouterr().out
+
+
+def test_a_line_magic_resumes_it_and_only_what_waits_runs(shell):
+    flow = _flow(shell)
+    shell.user_ns["calls"].clear()
+
+    shell.run_line_magic("flow", "resume delays")
+
+    assert shell.user_ns["calls"] == ["approve", "publish"]
+    assert flow.last_run["publish"].result == 12
+
+
+def test_what_waits_is_listed_with_its_sentence(shell):
+    _flow(shell)
+
+    waiting = shell.run_line_magic("flow", "resume")
+
+    assert waiting[["flow", "number", "message"]].to_numpy().tolist() == [["delays", 1, "approve waits for a person."]]
+
+
+def test_flow_lists_the_newest_run_first(shell):
+    _flow(shell)
+    _flow(shell)
+
+    listed = shell.run_line_magic("flow", "")
+
+    assert listed["number"].tolist() == [2, 1]
+    assert listed["state"].tolist() == ["Paused", "Paused"]
+
+
+def test_nothing_runs_when_that_was_asked_for(shell):
+    flow = _flow(shell, "delays --no-run")
+
+    assert flow.last_run is None
+    assert shell.user_ns["calls"] == []
+
+
+def test_a_parameter_may_come_from_a_variable_a_literal_or_be_a_text(shell):
+    shell.user_ns["home"] = ["LGA"]
+    found = []
+    for given in ("origin=$home", "origin=[1,2]", "origin=JFK", "'origin=New York'"):
+        flow = _flow(shell, f"delays --param {given}")
+        found.append(flow.last_run.parameters["origin"])
+
+    assert found == [["LGA"], [1, 2], "JFK", "New York"]
+
+
+def test_an_executor_may_be_named_or_be_an_expression(shell):
+    shell.user_ns["LocalDaskExecutor"] = flowbook.executors.LocalDaskExecutor
+    found = [
+        _flow(shell, f"delays --executor {given}").last_run.executor_text
+        for given in ("local", "synchronous", "LocalDaskExecutor(num_workers=3)")
+    ]
+
+    assert found == ["local, one task at a time", "synchronous, 1 worker", "threads, 3 workers"]
+
+
+def test_running_the_cell_again_keeps_the_paused_run_and_says_so(shell):
+    first = _flow(shell).last_run
+
+    second = _flow(shell).last_run
+
+    assert first.state.is_paused()
+    assert (first.number, second.number) == (1, 2)
+    assert shell.run_line_magic("flow", "resume")["number"].tolist() == [2, 1]
+
+
+def test_a_body_that_raises_leaves_everything_as_it_was(shell):
+    before = _flow(shell)
+    runs = len(flowbook.runs())
+
+    with pytest.raises(AlreadyShownError) as raised:
+        shell.run_cell_magic("flow", "delays", "load('EWR')\n1 / 0")
+
+    assert type(raised.value.__cause__) is ZeroDivisionError
+    assert shell.user_ns["delays"] is before
+    assert len(flowbook.runs()) == runs
+
+
+def test_a_traceback_counts_the_lines_of_the_cell(shell, capsys):
+    shell.colors = "nocolor"
+    with pytest.raises(AlreadyShownError):
+        shell.run_cell_magic("flow", "delays", "load('EWR')\n\n1 / 0")
+
+    assert "----> 4 1 / 0" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "message"),
+    [
+        ("delays --colour red", BODY, "unrecognized arguments: --colour red"),
+        ("", BODY, "the following arguments are required: name"),
+        (
+            "my-flow",
+            BODY,
+            "'my-flow' can't name a flow here, since a variable of that name will hold it. Use letters, digits and _.",
+        ),
+        ("delays", "x = 1", "Flow 'delays' has no tasks. Call at least one @task in the cell's body."),
+        (
+            "delays --executor cloud",
+            BODY,
+            "--executor 'cloud' is not one of local, processes, synchronous, threads, dask",
+        ),
+        ("delays --executor 1+1", BODY, "--executor '1+1' is 2, not an executor. Use one of"),
+        ("delays --param origin", BODY, "--param 'origin' is not NAME=VALUE. Write e.g. --param origin=JFK."),
+        ("delays --param origin=$nowhere", BODY, "$nowhere names no variable of this notebook. Define nowhere first"),
+        ("delays --param month=3", BODY, "Flow 'delays' has no parameter 'month'. Its parameters: origin."),
+        (
+            "delays",
+            "x = await something",
+            "Line 2 awaits at the top of a %%flow cell: the flow is only written here.",
+        ),
+        (
+            "delays",
+            "load(Parameter('origin'))",
+            "Flow 'delays' needs a value for 'origin'. Give it: flow.run(origin=...), or a default in Parameter.",
+        ),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)
+def test_a_wrong_word_is_one_line_and_nothing_runs(shell, line, body, message):
+    with pytest.raises(UsageError) as raised:
+        shell.run_cell_magic("flow", line, body)
+
+    assert message in str(raised.value)
+    assert shell.user_ns["calls"] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("dance", "%flow dance: no such action. Use one of cancel, list, resume, retry, run, show."),
+        ("run", "Which flow? Name one: delays."),
+        ("run nobody", "There is no flow 'nobody' in this notebook. Those there are: delays."),
+        ("show", "Which run? Give the name of a flow or the id of a run; %flow lists them."),
+        ("resume nobody", "There is no run 'nobody' in this store. flowbook.runs() lists those that there are."),
+        ("resume delays publish", "publish does not wait any more: it is Pending."),
+        ("retry delays", "Nothing failed in run 1 of 'delays': it is Paused."),
+        ("resume delays aprove", "Flow 'delays' has no task 'aprove'. Did you mean 'approve'?"),
+    ],
+)
+def test_a_wrong_word_to_the_line_magic_is_one_line(shell, line, message):
+    _flow(shell)
+
+    with pytest.raises(UsageError) as raised:
+        shell.run_line_magic("flow", line)
+
+    assert str(raised.value) == message
+
+
+def test_a_moment_that_is_none_is_refused_by_the_cache(shell):
+    with pytest.raises(UsageError) as raised:
+        shell.run_line_magic("cache", "--at yesterday")
+
+    assert str(raised.value) == "--at 'yesterday' is no moment. Write it like 2026-11-20 09:00."
+
+
+def test_help_says_what_the_options_are(shell):
+    text = shell.magics_manager.magics["cell"]["flow"].__doc__
+
+    assert all(option in text for option in ("--no-run", "--wait", "--executor", "--param"))
+
+
+def test_unloading_takes_the_magics_away(shell):
+    extension.unload(shell)
+
+    assert "flow" not in shell.magics_manager.magics["cell"]
+    assert not {"flow", "cache"} & set(shell.magics_manager.magics["line"])
