@@ -40,7 +40,7 @@ SEED = int(os.environ.get("FLOWBOOK_SEED", "20261120"))
 FLOW = textwrap.dedent("""
     import os, sys, time
     from flowbook import Flow, Parameter, task
-    from flowbook.executors import LocalDaskExecutor, LocalExecutor
+    from flowbook.executors import DaskExecutor, LocalDaskExecutor, LocalExecutor
 
     def note(name):
         file = os.open(os.environ["RAN"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -73,7 +73,11 @@ FLOW = textwrap.dedent("""
         note("total")
         return sum(found)
 
-    EXECUTORS = {"local": LocalExecutor, "threads": lambda: LocalDaskExecutor("threads", num_workers=4)}
+    EXECUTORS = {
+        "local": LocalExecutor,
+        "threads": lambda: LocalDaskExecutor("threads", num_workers=4),
+        "dask": lambda: DaskExecutor(cluster_kwargs={"processes": False, "dashboard_address": None}),
+    }
 
     def make(executor):
         with Flow("crash", executor=EXECUTORS[executor]()) as flow:
@@ -171,7 +175,7 @@ def check_file(store: Path) -> None:
 
 
 @pytest.mark.timeout(0 if IS_LONG else 120)
-@pytest.mark.parametrize("executor", ["local", "threads"])
+@pytest.mark.parametrize("executor", ["local", "threads", "dask"])
 def test_a_killed_run_goes_on_and_nothing_committed_runs_again(executor, home, tmp_path):
     chance = random.Random(SEED)
     kills, wanted, seen = 0, 200 if IS_LONG else 8, set()
