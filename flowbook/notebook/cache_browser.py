@@ -6,7 +6,6 @@ import datetime as dt
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import anywidget
 import traitlets
 
 from flowbook.engine.graph import Graph
@@ -14,6 +13,7 @@ from flowbook.notebook import words
 from flowbook.notebook.assets import Assets, read_assets
 from flowbook.notebook.board import Board
 from flowbook.notebook.feed import Feed
+from flowbook.notebook.routing import RoutedWidget
 from flowbook.notebook.shown import identifier, page_request
 from flowbook.notebook.worker import Command, RefusedError, Worker
 
@@ -30,7 +30,7 @@ MOST_ENTRIES = 500
 _FOREVER = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
 
-class CacheBrowser(anywidget.AnyWidget):
+class CacheBrowser(RoutedWidget):
     """Shows the entries of a cache.
 
     Args:

@@ -11,7 +11,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import anywidget
 import traitlets
 
 from flowbook.draw.layout import layout
@@ -24,6 +23,7 @@ from flowbook.notebook.assets import Assets, read_assets
 from flowbook.notebook.board import Board
 from flowbook.notebook.failure import describe_error
 from flowbook.notebook.feed import Feed
+from flowbook.notebook.routing import RoutedWidget
 from flowbook.notebook.shown import Shown, identifier, page_request
 from flowbook.notebook.worker import Command, RefusedError, Worker
 
@@ -81,7 +81,7 @@ class Commands:
     by: str = ""
 
 
-class Panel(anywidget.AnyWidget):
+class Panel(RoutedWidget):
     """Shows one run of a flow; `show` points it to another.
 
     Args:

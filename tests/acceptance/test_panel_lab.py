@@ -160,6 +160,25 @@ def test_a_click_on_resume_is_taken_while_another_cell_runs(
     assert notebook.panel().get_attribute("data-state") == "Success"
 
 
+def test_a_panel_that_opens_while_more_cells_wait_is_live_and_heard(
+    open_notebook: Callable[..., Notebook], weather: str, let_go: Callable[[str], None]
+) -> None:
+    notebook = open_notebook(weather)
+    let_go("extract")
+
+    notebook.run_all()
+    notebook.wait_state("approve", "Paused")
+    notebook.page.locator('[data-flowbook="panel"][data-live="live"]').last.wait_for(state="attached")
+    notebook.click("resume", "approve")
+    notebook.wait_state("publish", "Success")
+    said_while_busy = notebook.output_text("busy")
+    let_go("busy")
+    notebook.wait_idle()
+
+    assert said_while_busy == ""
+    assert notebook.panel().get_attribute("data-state") == "Success"
+
+
 def test_two_clicks_on_resume_are_one(
     open_notebook: Callable[..., Notebook], weather: Path, let_go: Callable[[str], None]
 ) -> None:

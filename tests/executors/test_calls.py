@@ -381,3 +381,31 @@ def test_cancelling_starts_nothing_more(executor, tmp_path):
     assert set(names) <= {"Success", "Pending"}
     if "get" not in run.executor_text:
         assert begun <= 12
+
+
+def test_timeouts_run_names_and_limits_hold_on_every_executor(executor, tmp_path):
+    @task(timeout=0.05)
+    def endless():
+        while True:
+            time.sleep(0.001)
+
+    @task(task_run_name="number {x}")
+    def named(x):  # noqa: ARG001  # the name is made of it
+        return context.task_run_name
+
+    @task(tags=["db"])
+    def alone(folder):
+        mark = Path(folder, "here")
+        mark.touch(exist_ok=False)
+        time.sleep(0.01)
+        mark.unlink()
+
+    with Flow("delays") as flow:
+        late, called = endless(), named(inc(1))
+        alone.map([str(tmp_path)] * 4)
+
+    state = flow.run(executor=executor, limits={"db": 1})
+
+    assert type(state.result[late]).__name__ == "TimedOut"
+    assert state.result[called].result == "number 2"
+    assert flow.last_run.state.message == "endless failed."
