@@ -11,6 +11,7 @@ from flowbook.core.building import tags
 from flowbook.core.edge import Edge
 from flowbook.core.flow import Flow
 from flowbook.core.history import run, runs
+from flowbook.core.outputs import cache
 from flowbook.core.parameter import DateTimeParameter, Parameter
 from flowbook.core.run import FlowRun
 from flowbook.core.task import Task, task
@@ -33,6 +34,7 @@ __all__ = [
     "Secret",
     "Task",
     "apply_map",
+    "cache",
     "case",
     "context",
     "flatten",

@@ -15,17 +15,19 @@ __all__ = ["Limits", "home", "key_file", "limits", "project"]
 
 _PROJECT_MARKS = (".git", "pyproject.toml")
 _GB = 1_000_000_000
+_DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is kept: `value_bytes` of one output, `total_bytes` of the store's folder.
+    """How much is kept: `value_bytes` of one output, `total_bytes` of all, and for `keep_s` if there is room.
 
     `gathered_bytes` of a run's values move to the driver before a temporary cluster closes.
     """
 
     value_bytes: int = _GB
     total_bytes: int = 20 * _GB
+    keep_s: int = 30 * _DAY_S
     gathered_bytes: int = _GB
 
 
@@ -64,7 +66,8 @@ def project(folder: Path | None = None) -> str:
 def limits() -> Limits:
     """Return the limits of what is kept, by `FLOWBOOK_MAX_VALUE_BYTES` (else 1 GB), `FLOWBOOK_MAX_TOTAL_BYTES` (20 GB).
 
-    `FLOWBOOK_MAX_GATHER_BYTES` (else 1 GB) limits what comes home from a temporary cluster.
+    `FLOWBOOK_KEEP_DAYS` (else 30) says how long what may be swept stays if there is room, `FLOWBOOK_MAX_GATHER_BYTES`
+    (else 1 GB) limits what comes home from a temporary cluster.
 
     Raises:
         InfrastructureError: if one of them is not a positive whole number.
@@ -73,15 +76,16 @@ def limits() -> Limits:
     return Limits(
         value_bytes=_positive("FLOWBOOK_MAX_VALUE_BYTES", usual.value_bytes),
         total_bytes=_positive("FLOWBOOK_MAX_TOTAL_BYTES", usual.total_bytes),
+        keep_s=_positive("FLOWBOOK_KEEP_DAYS", usual.keep_s // _DAY_S, "days") * _DAY_S,
         gathered_bytes=_positive("FLOWBOOK_MAX_GATHER_BYTES", usual.gathered_bytes),
     )
 
 
-def _positive(name: str, usual: int) -> int:
+def _positive(name: str, usual: int, unit: str = "bytes") -> int:
     text = os.environ.get(name)
     if not text:
         return usual
     if not (text.isascii() and text.replace("_", "").isdigit() and int(text) > 0):
-        msg = f"{name} is {text!r}. Give a positive whole number of bytes, or unset it."
+        msg = f"{name} is {text!r}. Give a positive whole number of {unit}, or unset it."
         raise InfrastructureError(msg, name=name, value=text)
     return int(text)

@@ -19,12 +19,16 @@ from flowbook.engine.graph import Binding, Graph, sort_keys
 from flowbook.exceptions import DefinitionError, UnknownTaskError
 
 if TYPE_CHECKING:
+    import datetime as dt
     import os
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextvars import Token
     from types import TracebackType
 
+    import pandas as pd
+
     from flowbook.core.building import Block
+    from flowbook.core.past import AsOf
     from flowbook.core.pictures import Picture
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.state import State
@@ -549,6 +553,38 @@ class Flow:
             msg = f"{task!r} is not in flow {self.name!r}. Its tasks: {', '.join(self.keys().values()) or 'none'}."
             raise UnknownTaskError(msg, key=getattr(task, "name", repr(task)))
         return task
+
+    # Looking back
+
+    def as_of(self, moment: dt.datetime | str) -> AsOf:
+        """Return the flow's outputs as they were at a moment: `flow.as_of("2026-11-20 09:00")["clean"]` is a value.
+
+        Args:
+            moment: an aware datetime; a naive one and ISO text without a zone are local time.
+
+        Raises:
+            DefinitionError: if it is no moment.
+        """
+        from flowbook.core.past import AsOf  # noqa: PLC0415  # the store: longer to load than all the rest
+
+        return AsOf(self, moment)
+
+    def history(self, task: Task | str) -> pd.DataFrame:
+        """Return every successful outcome of a task that is known, oldest first, from recorded runs and from the cache.
+
+        Args:
+            task: or its key, also a child's (`clean[3]`).
+
+        Returns:
+            Columns `created` (aware UTC), `task`, `state`, `run_id`, `number`, `entry` (id of the cache entry),
+            `size_bytes`, `value` (in a few words). Values are not loaded: `flow.as_of(created)[task]` gives one.
+
+        Raises:
+            UnknownTaskError: if the task isn't in the flow.
+        """
+        from flowbook.core.past import history  # noqa: PLC0415  # as above
+
+        return history(self.name, self.key_of(task))
 
     # Running
 

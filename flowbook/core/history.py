@@ -29,12 +29,16 @@ _COLUMNS = (
 )
 
 
+#: Of these only the store's word and a look at the owner together tell.
+_UNSURE = ("Crashed", "Pending", "Running")
+
+
 def runs(flow: str | None = None, state: str | None = None) -> pd.DataFrame:
     """Return the recorded runs, oldest first.
 
     Args:
         flow: name of a flow; default: all.
-        state: name of a state, e.g. "Paused"; default: all.
+        state: name of a state, e.g. "Paused", or "Crashed" (its process died in the middle); default: all.
 
     Returns:
         (runs, 11 columns): `run_id, flow, number, state, message, started, ended, tasks, parameters, executor, origin`; times
@@ -43,14 +47,15 @@ def runs(flow: str | None = None, state: str | None = None) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  # heavy
 
     from flowbook.store import open_store  # noqa: PLC0415  # the store: longer to load than all the rest
+    from flowbook.store.processes import shown_state  # noqa: PLC0415
 
-    found = open_store().runs.list(flow=flow, state=state)
+    found = open_store().runs.list(flow=flow, state=None if state in _UNSURE else state)
     rows = [
         (
             each.run_id,
             each.flow,
             each.number,
-            each.state,
+            shown_state(each),
             each.message,
             each.started,
             each.ended,
@@ -60,6 +65,7 @@ def runs(flow: str | None = None, state: str | None = None) -> pd.DataFrame:
             each.origin,
         )
         for each in found
+        if state is None or shown_state(each) == state
     ]
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 

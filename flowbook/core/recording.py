@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 import platform
 import threading
@@ -10,6 +11,8 @@ import warnings
 from typing import TYPE_CHECKING, cast
 
 from flowbook import config
+from flowbook.core.attendant import Attendant
+from flowbook.core.changes import changes
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.ports import OutputCache
 from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError
@@ -18,19 +21,23 @@ from flowbook.store import NEVER, CacheEntry, CacheScope, RunRecord, graph_recor
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from flowbook.core.changes import Changes
     from flowbook.core.flow import Flow
     from flowbook.core.run import FlowRun
     from flowbook.engine.events import Event
+    from flowbook.engine.graph import Graph
     from flowbook.engine.ports import CachedOutput
     from flowbook.engine.state import State
     from flowbook.results.reference import ResultRef
     from flowbook.store import Store
+    from flowbook.store.records import Request
 
 __all__ = ["Recording", "open_recording", "output_cache", "owner_text"]
 
 _SHOWN_CHARS = 200
+_log = logging.getLogger("flowbook.store")
 
 
 class Recording:
@@ -43,6 +50,7 @@ class Recording:
         self.epoch = epoch
         self._store = store
         self._lock = threading.Lock()
+        self._attendant: Attendant | None = None
         self._recorder = None if epoch < 1 else store.runs.recorder(record.run_id, epoch)
 
     @classmethod
@@ -79,9 +87,48 @@ class Recording:
         """Return the last state of every task by key, the flow's under FLOW; values are references."""
         return self._store.runs.states(self.run_id)
 
-    def events(self) -> list[Event]:
-        """Return all events so far."""
-        return self._store.runs.events(self.run_id)
+    def events(self, since: int = 0) -> list[Event]:
+        """Return the events so far, after number `since`."""
+        return self._store.runs.events(self.run_id, since)
+
+    def flow_state(self, events: Sequence[Event]) -> State | None:
+        """Return the last state of the flow among `events`."""
+        found = [event.state for event in events if isinstance(event, StateChanged) and event.key == FLOW]
+        return found[-1] if found else None
+
+    def is_owned(self) -> bool:
+        """Return whether a process that lives has the run; this one may be it."""
+        return self._store.runs.is_owned(self.run_id)
+
+    def refresh(self) -> None:
+        """Take note of the epoch it is at now."""
+        self.epoch = self._store.runs.summary(self.run_id).epoch
+
+    def owner(self) -> str:
+        """Return who has the run, or had it last, in words."""
+        return self._store.runs.summary(self.run_id).owner or self.record.owner or "Another process"
+
+    def ask(self, request: Request) -> int:
+        """Leave a request for the run's owner; return its number."""
+        self.refresh()
+        return self._store.runs.ask(self.run_id, request, self.epoch)
+
+    def answered(self, number: int) -> dict[str, object] | None:
+        """Return the owner's answer, or None."""
+        return self._store.runs.answered(number)
+
+    def withdraw(self, number: int) -> bool:
+        """Take a request back; return False if it was answered already."""
+        return self._store.runs.answer(number, {"withdrawn": True})
+
+    def attend(self, run: FlowRun) -> None:
+        """From now on hear what others ask of the run, which goes on here."""
+        if self._recorder is not None and self._attendant is None:
+            self._attendant = Attendant(self._store, run, self.epoch)
+
+    def changes(self, flow_graph: Graph) -> Changes:
+        """Return what differs between the flow of that graph and the one that was recorded."""
+        return changes(self.record.graph, _graph_record(flow_graph))
 
     def span(self) -> tuple[float | None, float | None]:
         """Return when the run started and ended, seconds since the epoch."""
@@ -106,11 +153,15 @@ class Recording:
         """Write what waits, and let go of the run."""
         with self._lock:
             recorder, self._recorder = self._recorder, None
+            attendant, self._attendant = self._attendant, None
+        if attendant is not None:
+            attendant.dismiss()
         if recorder is None:
             return
         recorder.close()
         try:
             self._store.runs.finish(self.run_id, self.epoch, state)
+            self._store.make_room()
         except FlowbookError as error:
             warnings.warn(f"The end of run {self.number} was not recorded: {error}", stacklevel=2)
 
@@ -130,7 +181,7 @@ def open_recording(run: FlowRun, *, origin: str, afterwards: bool = False) -> Re
             run_id=run.run_id,
             flow=run.flow_name,
             project=config.project(),
-            graph=graph_record(run.graph, {key: code_hash(spec.run) for key, spec in run.graph.specs.items()}),
+            graph=_graph_record(run.graph),
             parameters={name: _shown(value) for name, value in run.parameters.items()},
             parameters_ref=store.values.put(run.parameters),
             flow_ref=flow_ref,
@@ -174,7 +225,11 @@ class _StoreIndex:
         self._store = store
 
     def find(self, *, cache_key: str | None, project: str, flow: str, task: str) -> Sequence[CachedOutput]:
-        return self._store.cache.find(CacheScope(project, flow, task, cache_key))
+        try:
+            return self._store.cache.find(CacheScope(project, flow, task, cache_key))
+        except StoreError as error:
+            _log.warning("Nothing cached was found for task %r, so it runs: %s", task, error)
+            return ()
 
     def record(  # noqa: PLR0913  # one row
         self,
@@ -208,6 +263,15 @@ class _StoreIndex:
 
     def used(self, entry_id: str) -> None:
         self._store.cache.used(entry_id)
+
+
+def _graph_record(graph: Graph) -> dict[str, object]:
+    #: Thousands of copies of a task share one function.
+    hashes: dict[Callable[..., object], str] = {}
+    for spec in graph.specs.values():
+        if spec.run not in hashes:
+            hashes[spec.run] = code_hash(spec.run)
+    return graph_record(graph, {key: hashes[spec.run] for key, spec in graph.specs.items()})
 
 
 def _record_past(recording: Recording, run: FlowRun) -> None:

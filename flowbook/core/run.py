@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from flowbook._context import current_frame
 from flowbook.core.building import current_flow
@@ -21,6 +21,8 @@ from flowbook.engine.limits import Limits
 from flowbook.engine.machine import parse_child
 from flowbook.engine.state import (
     Cached,
+    Cancelled,
+    Crashed,
     Failed,
     Mapped,
     Paused,
@@ -44,11 +46,17 @@ from flowbook.executors import Executor, LocalExecutor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    import pandas as pd
+
+    from flowbook.core.away import Away
+    from flowbook.core.changes import Changes
     from flowbook.core.flow import Flow
+    from flowbook.core.moments import RunStates
     from flowbook.core.recording import Recording
     from flowbook.engine.events import EventSink
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.ports import OutputCache
+    from flowbook.store.records import Request
 
 __all__ = ["RUN_OPTIONS", "FlowRun", "new_run", "start_run"]
 
@@ -114,12 +122,19 @@ class FlowRun:
         self._next_seq = 1
         self._resumed_by: dict[str, str] = {}
         self._recording: Recording | None = None
+        #: Another process that has the run; None where none has, or this object started it.
+        self._away: Away | None = None
+        #: How the flow given differs from the one that was recorded.
+        self._changes: Changes | None = None
         #: What the first failing task raised, where the caller wants it raised.
         self._raised: BaseException | None = None
 
     @classmethod
     def recorded(cls, recording: Recording, flow: Flow | None = None, executor: Executor | None = None) -> FlowRun:
         """Return a run that was recorded, by this process or another; with `flow`, else the flow as it was kept."""
+        from flowbook.core.away import Away  # noqa: PLC0415  # the store: longer to load than all the rest
+
+        is_given = flow is not None
         flow = flow if flow is not None else recording.flow()
         asked = _Asked(flow.compile(), recording.parameters(), executor or flow.executor or LocalExecutor())
         run = cls(flow, asked)
@@ -130,6 +145,13 @@ class FlowRun:
         run._log = recording.events()
         run._next_seq = run._log[-1].seq + 1 if run._log else 1
         run.started, run.ended = recording.span()
+        if is_given and (found := recording.changes(run.graph)):
+            run._changes = found
+        if recording.is_owned():
+            run._over.clear()
+            run._away = Away(recording, run, run._next_seq - 1)
+        else:
+            run._note_crash()
         flow.last_run = run
         return run
 
@@ -137,20 +159,30 @@ class FlowRun:
 
     @property
     def state(self) -> State:
-        """The flow's state now."""
+        """The flow's state now; Crashed where its process ended in the middle."""
+        self._look()
         runner = self._runner
         return runner.state if runner is not None else self._state
 
     @property
-    def states(self) -> Mapping[str, State]:
-        """The state of every task and child by key, as of now. Live: it changes while the run goes on."""
+    def states(self) -> RunStates:
+        """The state of every task and child by key, as of now; `run.states(at=…)` as of any moment.
+
+        Live: it changes while the run goes on.
+        """
+        from flowbook.core.moments import RunStates  # noqa: PLC0415  # only where somebody looks
+
+        self._look()
+        return RunStates(self, self._states_now())
+
+    def _states_now(self) -> dict[str, State]:
         runner = self._runner
         return runner.states if runner is not None else self._states
 
     @property
     def is_live(self) -> bool:
         """Whether tasks of it run, or are to run, in this process."""
-        return not self._over.is_set()
+        return not self._over.is_set() and self._away is None
 
     @property
     def executor_text(self) -> str:
@@ -172,16 +204,34 @@ class FlowRun:
 
     def events(self) -> list[Event]:
         """Return all events so far, by their number."""
+        self._look()
         return sorted(self._log, key=_seq)
 
     def logs(self, key: str | None = None) -> list[Logged]:
         """Return the log lines and captured prints, of one task or of all."""
         return [event for event in self.events() if isinstance(event, Logged) and key in (None, event.key)]
 
+    def timeline(self) -> pd.DataFrame:
+        """Return what the time of each task went into, in order.
+
+        Returns:
+            One row for each time that a task ran, waited for a person or waited for its next attempt; columns `task`
+            (its key), `state` (the one it ended in; what goes on: that), `start` and `end` (aware UTC; NaT while it
+            goes on, and where its process ended in the middle), `duration`, `attempt` (0: it did not run).
+        """
+        from flowbook.core.moments import timeline  # noqa: PLC0415  # only where somebody looks
+
+        return timeline(self.events())
+
     def subscribe(self, sink: EventSink) -> Callable[[], None]:
-        """Let `sink` have every event from now on, in the thread where it happens; return how to stop that."""
+        """Let `sink` have every event from now on, in the thread where it happens; return how to stop that.
+
+        Of a run that goes on in another process, events come through the store, in a thread of their own.
+        """
         with self._lock:
             self._subscribers = (*self._subscribers, sink)
+        if (away := self._away) is not None:
+            away.follow()
 
         def unsubscribe() -> None:
             with self._lock:
@@ -202,6 +252,8 @@ class FlowRun:
 
         Ctrl-C stops the waiting, not the run.
         """
+        if (away := self._away) is not None:
+            away.follow()
         self._over.wait(timeout)
         return self.state
 
@@ -220,21 +272,47 @@ class FlowRun:
     # Acting
 
     def cancel(self, by: str = "", note: str = "") -> None:
-        """Start nothing more; tasks that run go on to their end. A run that is over stays as it is."""
+        """Start nothing more; tasks that run go on to their end. A run that is over stays as it is.
+
+        Where another process has the run, that one is asked; a recorded run that nobody has and that is not over (it
+        waits for a person, or crashed) is closed as Cancelled.
+
+        Raises:
+            RunClaimedError: if the other process does not answer.
+        """
         runner = self._runner
         if runner is not None:
             runner.cancel(by, note)
+            return
+        if self._away is not None and self._ask("cancel", (), by, note):
+            return
+        with self._lock:
+            if self._runner is None and self._recording is not None and _is_open(self._state):
+                self._close_as_cancelled(by, note)
 
-    def resume(self, *tasks: object, by: str = "", note: str = "") -> FlowRun:
-        """Go on with paused tasks (default: all that wait), or with a cancelled run; return at once.
+    def resume(self, *tasks: object, by: str = "", note: str = "", force: bool = False) -> FlowRun:
+        """Go on with paused tasks (default: all that wait), or with a cancelled or crashed run; return at once.
 
-        A live run takes it as an event; otherwise a new epoch of this run goes on in the background.
+        A live run takes it as an event, also one in another process; otherwise a new epoch of this run goes on in the
+        background. No task whose result is stored runs again. Tasks that wait for a person in a run that crashed wait
+        on, unless they are named.
+
+        Args:
+            tasks: or their keys.
+            by: who decides; kept with the run.
+            note: why; likewise.
+            force: go on although the flow's code differs from what was recorded.
 
         Raises:
             StartTaskError: if a task named here does not wait.
             RunClaimedError: if somebody else goes on with it.
+            RunChangedError: if the flow given differs from the one that was recorded; says in what.
         """
         keys = tuple(self.graph.key_of(task) for task in tasks)
+        self._refuse_changed(force=force)
+        if self._away is not None and self._ask("resume", keys, by, note):
+            self._note(keys, by)
+            return self
         with self._lock:
             waiting = self._waiting(keys)
             runner = self._runner
@@ -244,21 +322,28 @@ class FlowRun:
             if runner is not None:
                 self._over.wait()
                 waiting = self._waiting(keys)
-            if waiting and not self._state.is_cancelled():
+            is_broken_off = self._state.is_cancelled() or isinstance(self._state, Crashed)
+            if isinstance(self._state, Crashed):
+                waiting = keys
+            if waiting and not is_broken_off:
                 self._go_on(dict(self._states), waiting, "resume", by, note)
             else:
                 self._go_on(_unfinished(self._states), (), "resume", by, note, resumed=waiting)
             self._note(waiting, by)
         return self
 
-    def retry(self, by: str = "", note: str = "") -> FlowRun:
+    def retry(self, by: str = "", note: str = "", *, force: bool = False) -> FlowRun:
         """Run the failed tasks again with a fresh count of attempts, and what could not run because of them.
 
-        A live run takes it as an event, while its other tasks go on; otherwise a new epoch of this run begins.
+        A live run takes it as an event, also one in another process, while its other tasks go on; otherwise a new epoch
+        of this run begins. Args and errors as for `resume`; besides,
 
         Raises:
             StartTaskError: if nothing failed.
         """
+        self._refuse_changed(force=force)
+        if self._away is not None and self._ask("retry", (), by, note):
+            return self
         with self._lock:
             runner = self._runner
             taken = runner.retry(by, note) if runner is not None else False
@@ -305,13 +390,13 @@ class FlowRun:
         return failed
 
     def _waiting(self, keys: tuple[str, ...]) -> tuple[str, ...]:
-        states = self.states
+        states = self._states_now()
         if not keys:
             found = tuple(key for key, state in states.items() if _waits(state))
             if not found and self._runner is not None:
                 msg = f"Nothing waits in run {self.number} of {self.flow_name!r}; it goes on."
                 raise StartTaskError(msg, run=self.run_id)
-            if not found and self._state.is_finished() and not self._state.is_cancelled():
+            if not found and self._state.is_finished() and not isinstance(self._state, Cancelled | Crashed):
                 msg = f"Nothing waits in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."
                 raise StartTaskError(msg, run=self.run_id)
             return found
@@ -325,6 +410,97 @@ class FlowRun:
 
     def _note(self, keys: tuple[str, ...], by: str) -> None:
         self._resumed_by.update(dict.fromkeys(keys, by))
+
+    # A run that another process has, or had
+
+    def obey(self, request: Request) -> bool:
+        """Do what another process asks; return False if the run is over, so that it can go on there.
+
+        Raises:
+            StartTaskError, RunClaimedError: as `resume`.
+        """
+        runner = self._runner
+        if runner is None:
+            return False
+        if request.action == "cancel":
+            return runner.cancel(request.by, request.note)
+        if request.action == "retry":
+            taken = runner.retry(request.by, request.note)
+            if taken is None:
+                msg = f"Nothing has failed so far in run {self.number} of {self.flow_name!r}; it goes on."
+                raise StartTaskError(msg, run=self.run_id)
+            return taken or self._has_ended()
+        waiting = self._waiting(tuple(self.graph.key_of(key) for key in request.keys))
+        if not runner.resume(waiting, request.by, request.note):
+            return self._has_ended()
+        self._note(waiting, request.by)
+        return True
+
+    def _has_ended(self) -> Literal[False]:
+        """Wait until the run that is ending has let go of the store; return what `obey` says then."""
+        self._over.wait()
+        return False
+
+    def note_states(self, changed: Mapping[str, State], flow: State | None) -> None:
+        """Take note of what happened in the process that has the run."""
+        self._states.update(changed)
+        self._state = flow or self._state
+        for key in changed:
+            if key.endswith("]") and isinstance(parent := self._states.get(parse_child(key)[0]), Mapped):
+                count = range(parent.n_map_states)
+                parent.map_states = [s for i in count if (s := self._states.get(child_key(parse_child(key)[0], i)))]
+
+    def come_back(self) -> None:
+        """Take note that the process that had the run let go of it, or died."""
+        assert self._recording is not None  # noqa: S101  # only recorded runs are away
+        self._away = None
+        self._recording.refresh()
+        self._next_seq = max((event.seq for event in self._log), default=0) + 1
+        self.started, self.ended = self._recording.span()
+        self._note_crash()
+        self._over.set()
+
+    def _look(self, *, now: bool = False) -> None:
+        if (away := self._away) is not None:
+            away.look(now=now)
+
+    def _ask(self, action: str, keys: tuple[str, ...], by: str, note: str) -> bool:
+        """Return whether the process that has the run did it; if not, this one may go on with it."""
+        away = self._away
+        if away is not None and away.ask(action, keys, by, note):
+            return True
+        self._look(now=True)
+        return False
+
+    def _note_crash(self) -> None:
+        """Take a run that nobody has and that did not come to rest for what it is."""
+        if not isinstance(self._state, Running | Pending) or isinstance(self._state, Paused | Scheduled):
+            return
+        owner = self._recording.owner() if self._recording is not None else ""
+        message = f"Its process ({owner}) ended in the middle. run.resume() goes on from what is stored."
+        self._state = Crashed(message)
+        for key, state in self._states.items():
+            if isinstance(state, Running):
+                self._states[key] = Pending("Its process ended while it ran; it is to run again.")
+
+    def _refuse_changed(self, *, force: bool) -> None:
+        if self._changes is not None and not force:
+            raise self._changes.error(self.number, self.flow_name)
+
+    def _close_as_cancelled(self, by: str, note: str) -> None:
+        recording = self._recording
+        assert recording is not None  # noqa: S101  # the caller looked
+        recording.claim(by)
+        self._state = Cancelled("Cancelled by a person.")
+        for event in (
+            Decided(self._next_seq, FLOW, time.time(), "cancel", by, note),
+            StateChanged(self._next_seq + 1, FLOW, self._state),
+        ):
+            recording.emit(event)
+            self.emit(event)
+        self._next_seq += 2
+        recording.finish(self._state)
+        self.ended = time.time()
 
     # Epochs
 
@@ -406,6 +582,8 @@ class FlowRun:
         )
         self._runner = FlowRunner(self.graph, options)
         self._over.clear()
+        if self._recording is not None:
+            self._recording.attend(self)
         self.started = self.started if self.started is not None else time.time()
         self.ended = None
 
@@ -609,6 +787,11 @@ def _output_cache(graph: Graph) -> OutputCache | None:
     from flowbook.core.recording import output_cache  # noqa: PLC0415  # the store: longer to load than all the rest
 
     return output_cache()
+
+
+def _is_open(state: State) -> bool:
+    """Return whether a run in that state, which nobody has, is to go on some day."""
+    return isinstance(state, Scheduled | Crashed)
 
 
 def _waits(state: State | None) -> bool:

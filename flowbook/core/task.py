@@ -19,6 +19,8 @@ from flowbook.exceptions import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    import pandas as pd
+
     from flowbook.core.edge import Edge
     from flowbook.core.flow import Flow
     from flowbook.engine.state import State
@@ -283,6 +285,19 @@ class Task:
             keep=self.keep,
             resources=_resources(self.name, self.tags) if self.tags else (),
         )
+
+    def history(self, flow: Flow | str | None = None) -> pd.DataFrame:
+        """Return every successful outcome of this task that is known, oldest first; columns as `Flow.history`.
+
+        Args:
+            flow: or its name; default: the flow whose block this copy was written in, else all. In a flow that has
+                several tasks of one name, `flow.history(task)` tells them apart.
+        """
+        from flowbook.core.past import history  # noqa: PLC0415  # the store: longer to load than all the rest
+
+        if flow is not None and not isinstance(flow, str):
+            return flow.history(self)
+        return history(flow or self.written_in, self.slug or self.name)
 
     _is_parameter = False
     #: Whether a flow is judged by it where its author did not say by which tasks.

@@ -6,6 +6,7 @@ Knows nothing of what the bytes mean.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import mmap
 import os
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -43,6 +45,18 @@ class Blobs(Protocol):
 
     def read(self, digest: str, size_bytes: int) -> memoryview:
         """Return the bytes, checked, as a writable view of their own (copy-on-write)."""
+        ...
+
+    def digests(self) -> Iterator[str]:
+        """Yield the digests of all blobs."""
+        ...
+
+    def remove(self, digest: str, before: float) -> int:
+        """Remove a blob that was not written anew after `before` (seconds since the epoch); return the bytes freed."""
+        ...
+
+    def remove_unfinished(self, before: float) -> list[int]:
+        """Remove what writers that died left behind and nobody wrote to after `before`; return the bytes of each."""
         ...
 
 
@@ -166,6 +180,41 @@ class FolderBlobs:
                 self._checked[digest] = stamp
         return view
 
+    def digests(self) -> Iterator[str]:
+        """See `Blobs`. Files of other names are not ours."""
+        if self.folder.is_dir():
+            for path in self.folder.glob("[0-9a-f][0-9a-f]/*"):
+                if _DIGEST.fullmatch(digest := path.parent.name + path.name):
+                    yield digest
+
+    def remove(self, digest: str, before: float) -> int:
+        """See `Blobs`. Moved aside first: a writer may put the same blob there at this moment, and that one stays."""
+        path = self.path(digest)
+        aside = self.folder / f"{_TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}"
+        try:
+            if path.stat().st_mtime > before:
+                return 0
+            path.rename(aside)
+            status = aside.stat()
+            if status.st_mtime > before:
+                with contextlib.suppress(FileExistsError):
+                    os.link(aside, path)
+            aside.unlink()
+        except FileNotFoundError:
+            return 0
+        return status.st_size if status.st_mtime <= before else 0
+
+    def remove_unfinished(self, before: float) -> list[int]:
+        """See `Blobs`."""
+        removed = []
+        for path in self.folder.glob(f"{_TEMPORARY}*"):
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                if status.st_mtime <= before:
+                    path.unlink()
+                    removed.append(status.st_size)
+        return removed
+
 
 class MemoryBlobs:
     """Blobs in a dict, for the store that leaves nothing behind."""
@@ -184,6 +233,18 @@ class MemoryBlobs:
             msg = f"Value {digest[:12]} is gone from memory. Run its task again to get it back."
             raise ResultGoneError(msg, digest=digest)
         return memoryview(bytearray(held))
+
+    def digests(self) -> Iterator[str]:
+        """See `Blobs`."""
+        return iter(tuple(self._held))
+
+    def remove(self, digest: str, before: float) -> int:  # noqa: ARG002  # nobody else writes here
+        """See `Blobs`."""
+        return len(self._held.pop(digest, b""))
+
+    def remove_unfinished(self, before: float) -> list[int]:  # noqa: ARG002  # as above
+        """See `Blobs`."""
+        return []
 
 
 class _TemporaryFile:

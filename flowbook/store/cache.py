@@ -53,6 +53,7 @@ class CacheEntry:
         id: assigned by the store.
         uses: how often it served; may lag behind other processes.
         pinned: stays when the store is swept.
+        dropped: when its value was swept away; None while it is there.
     """
 
     project: str
@@ -69,6 +70,7 @@ class CacheEntry:
     id: str = ""
     uses: int = 0
     pinned: bool = False
+    dropped: dt.datetime | None = None
 
     def is_valid(self, at: dt.datetime) -> bool:
         """Return whether it serves at that moment."""
@@ -157,7 +159,7 @@ class Cache:
 
     def _entry(self, row: tuple[Any, ...]) -> CacheEntry:
         (entry_id, project, flow, task, cache_key, created, expires, input_hashes, parameters, *rest) = row
-        code_hash, digest, size_bytes, run_id, uses, pinned = rest
+        code_hash, digest, size_bytes, run_id, uses, pinned, dropped = rest
         return CacheEntry(
             project=project,
             flow=flow,
@@ -173,6 +175,7 @@ class Cache:
             id=entry_id,
             uses=uses,
             pinned=bool(pinned),
+            dropped=from_stamp(dropped),
         )
 
 

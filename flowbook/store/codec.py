@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from flowbook.store.values import Values
 
-__all__ = ["Kept", "decode", "encode", "is_finished_name", "state_name"]
+__all__ = ["Kept", "decode", "encode", "is_finished_name", "is_state_name", "state_name"]
 
 #: Made once: `json.dumps` with options makes an encoder a call.
 _to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
@@ -70,6 +70,11 @@ def state_name(state: State) -> str:
     if _KINDS.get(name) is kind:
         return name
     return next(base.__name__ for base in kind.__mro__ if _KINDS.get(base.__name__) is base)
+
+
+def is_state_name(name: str) -> bool:
+    """Return whether there are states of that name."""
+    return name in _KINDS
 
 
 def is_finished_name(name: str) -> bool:

@@ -76,6 +76,8 @@ class Database:
                 with self._lock:
                     return self._writer().execute(query, parameters).fetchall()
             return self._reader().execute(query, parameters).fetchall()
+        except UnicodeEncodeError as exc:
+            raise _unsayable(exc) from exc
         except sqlite3.Error as exc:
             raise self._trouble(exc, "read") from exc
 
@@ -104,6 +106,8 @@ class Database:
                     return result
             except sqlite3.IntegrityError:
                 raise
+            except UnicodeEncodeError as exc:
+                raise _unsayable(exc) from exc
             except sqlite3.Error as exc:
                 raise self._trouble(exc, "written to") from exc
             finally:
@@ -231,6 +235,12 @@ class Database:
             "Check that its disk has room and its folder can be written to, or set FLOWBOOK_HOME to another folder."
         )
         return StoreError(msg, path=str(self.path))
+
+
+def _unsayable(error: UnicodeEncodeError) -> StoreError:
+    """Lone surrogates come with undecodable file names; SQLite takes none."""
+    msg = f"A text that is no valid Unicode can't be kept or looked for: {error.object[:40]!r}. Give it another name."
+    return StoreError(msg, text=error.object)
 
 
 class _Handle:

@@ -252,19 +252,25 @@ class Recorder:
         try:
             self._database.write(lambda connection: self._insert(connection, rows))
         except FlowbookError as exc:
-            self._put_back(rows, str(exc))
+            if isinstance(exc.__cause__, UnicodeEncodeError):
+                self._write_apart(rows)
+            else:
+                self._put_back(rows, str(exc))
         except Exception:  # noqa: BLE001  # one row that SQLite can't take must not hold up the others
-            if len(rows) == 1:
-                _log.warning("An event can't be recorded: %s of %r.", rows[0].name, rows[0].key, exc_info=True)
-                return
-            for row in rows:
-                self._write([row])
+            self._write_apart(rows)
         except BaseException:
             #: Ctrl-C in the middle: nothing of the transaction was kept.
             self._rows.extendleft(reversed(rows))
             raise
         else:
             self.trouble = None
+
+    def _write_apart(self, rows: list[_Row]) -> None:
+        if len(rows) == 1:
+            _log.warning("An event can't be recorded: %s of %r.", rows[0].name, rows[0].key, exc_info=True)
+            return
+        for row in rows:
+            self._write([row])
 
     def _put_back(self, rows: list[_Row], why: str) -> None:
         self._rows.extendleft(reversed(rows))

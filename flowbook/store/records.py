@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.results.reference import ResultRef
 
-__all__ = ["RunRecord", "RunSummary", "TaskOutcome", "from_stamp", "graph_record", "now"]
+__all__ = ["Request", "RunRecord", "RunSummary", "TaskOutcome", "from_stamp", "graph_record", "now"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ class RunSummary:
         claimed: when the owner took it up or let go of it.
         state: name of the flow's last state; None if it has none yet.
         counts: tasks by the name of their last state; mapped children are not counted.
+        process: the owner's mark, see `processes`; None if nobody has the run.
+        beat: when the owner was last heard of.
     """
 
     run_id: str
@@ -78,11 +80,31 @@ class RunSummary:
     started: dt.datetime | None
     ended: dt.datetime | None
     counts: Mapping[str, int]
+    process: str | None = None
+    beat: dt.datetime | None = None
 
     @property
     def tasks(self) -> int:
         """How many tasks have a state."""
         return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody asks of the process that has a run.
+
+    Attributes:
+        action: "cancel" or "resume".
+        keys: of the tasks; empty: all that it may mean.
+        by: who asks.
+        number: assigned by the store.
+    """
+
+    action: str
+    keys: tuple[str, ...] = ()
+    by: str = ""
+    note: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,16 @@ from flowbook.engine.state import Mapped, State
 from flowbook.exceptions import FlowbookError, RunClaimedError, StoreError, UnknownRunError
 from flowbook.results.reference import ResultRef
 from flowbook.store.codec import decode, is_finished_name, state_name
+from flowbook.store.processes import is_alive, this_process
 from flowbook.store.queries import queries
 from flowbook.store.recorder import DECISION, LOG, STATE, Recorder
-from flowbook.store.records import RunRecord, RunSummary, TaskOutcome, from_stamp
+from flowbook.store.records import Request, RunRecord, RunSummary, TaskOutcome, from_stamp
 
 if TYPE_CHECKING:
     import builtins
     import datetime as dt
     import sqlite3
+    from collections.abc import Iterator, Mapping
 
     from flowbook.store.database import Database
     from flowbook.store.values import Values
@@ -87,7 +89,7 @@ class Runs:
             RunClaimedError: if somebody else took it up in the meantime; says who and when.
             UnknownRunError: if there is no such run.
         """
-        given = {"run_id": run_id, "epoch": epoch, "owner": owner, "now": time.time()}
+        given = {"run_id": run_id, "epoch": epoch, "owner": owner, "now": time.time(), "process": this_process()}
         self._compare_and_set("claim_run", given)
         return epoch + 1
 
@@ -100,6 +102,48 @@ class Runs:
         name = state if isinstance(state, str) else state_name(state)
         given = {"run_id": run_id, "epoch": epoch, "now": time.time(), "state": name}
         self._compare_and_set("finish_run", {**given, "is_finished": is_finished_name(name)})
+
+    def beat(self, run_id: str, epoch: int) -> None:
+        """Say that the owner lives. Raises as `claim`."""
+        self._compare_and_set("beat_run", {"run_id": run_id, "epoch": epoch, "now": time.time()})
+
+    def is_owned(self, run_id: str) -> bool:
+        """Return whether a process that lives, as far as can be known from here, has the run. Raises UnknownRunError."""
+        summary = self.summary(run_id)
+        beat = None if summary.beat is None else summary.beat.timestamp()
+        return is_alive(summary.process, beat, time.time())
+
+    def ask(self, run_id: str, request: Request, epoch: int) -> int:
+        """Leave a request for whoever has the run at `epoch`; return its number. Raises UnknownRunError."""
+        given = {
+            "run": self._row(run_id)[0],
+            "epoch": epoch,
+            "action": request.action,
+            "keys": json.dumps(request.keys),
+            "person": request.by,
+            "note": request.note,
+            "now": time.time(),
+        }
+        return int(
+            self._database.write(lambda connection: connection.execute(self._sql["ask_owner"], given).fetchone()[0])
+        )
+
+    def requests(self, run_id: str, epoch: int) -> builtins.list[Request]:
+        """Return what others ask of the run's owner and has no answer yet, in order. Raises UnknownRunError."""
+        found = self._database.read(self._sql["open_requests"], (self._row(run_id)[0], epoch))
+        return [Request(action, tuple(json.loads(keys)), by, note, number) for number, action, keys, by, note in found]
+
+    def answer(self, number: int, answer: Mapping[str, object]) -> bool:
+        """Answer a request with plain JSON; return False if it has an answer (was withdrawn) already."""
+        text = json.dumps(answer)
+        change = self._sql["answer_request"]
+        return bool(self._database.write(lambda connection: connection.execute(change, (text, number)).rowcount))
+
+    def answered(self, number: int) -> dict[str, Any] | None:
+        """Return the answer to a request, or None as long as there is none."""
+        found = self._database.read(self._sql["request_answer"], (number,))
+        answer: dict[str, Any] | None = json.loads(found[0][0]) if found and found[0][0] is not None else None
+        return answer
 
     def recorder(self, run_id: str, epoch: int, never_keep: frozenset[str] | None = None) -> Recorder:
         """Return the sink that records the run for whoever claimed it at `epoch`.
@@ -204,6 +248,25 @@ class Runs:
         row = self._row(run_id)[0]
         return [self._event(*found) for found in self._database.read(self._sql["events"], (row, since))]
 
+    def results(
+        self, flow: str, key: str, project: str | None = None, at: dt.datetime | None = None
+    ) -> Iterator[tuple[RunSummary, State]]:
+        """Yield what task `key` of a flow had come to by `at`: its successful states, runs newest first, each in order.
+
+        A mapped task's state has its children's as they were at the same moment.
+        """
+        given = {"flow": flow, "project": project, "at": _FOREVER if at is None else at.timestamp()}
+        for row, run_id, *_ in self._database.read(self._sql["runs_that_ran"], given):
+            found = self._database.read(self._sql["task_results"], {"run": row, "key": key, "at": given["at"]})
+            if not found:
+                continue
+            summary = self.summary(run_id)
+            for _, moment, name, body, digest, size in found:
+                state = decode(name, moment, body, self._reference(digest, size), self._values)
+                if isinstance(state, Mapped):
+                    state = self.states(run_id, at)[key]
+                yield summary, state
+
     def logs(self, run_id: str, key: str | None = None) -> builtins.list[Logged]:
         """Return what was logged and printed, in order; of one task if asked for. Raises UnknownRunError."""
         return [event for event in self._of_kind(run_id, LOG, key) if isinstance(event, Logged)]
@@ -241,7 +304,7 @@ class Runs:
 
     def _summary(self, row: tuple[Any, ...]) -> RunSummary:
         (row_id, run_id, flow, number, project, created, parameters, executor, origin, epoch, owner, *rest) = row
-        claimed, state, message, started, ended, counts = rest
+        claimed, state, message, started, ended, counts, process, beat = rest
         moment = from_stamp(created)
         assert moment is not None  # noqa: S101  # the column is NOT NULL
         tally = json.loads(counts) if counts else dict(self._database.read(self._sql["count_states"], (row_id,)))
@@ -262,10 +325,16 @@ class Runs:
             started=from_stamp(started),
             ended=from_stamp(ended),
             counts=tally,
+            process=process,
+            beat=from_stamp(beat),
         )
 
     def _reference(self, digest: bytes | None, size_bytes: int | None) -> ResultRef | None:
         return None if digest is None else ResultRef(digest.hex(), size_bytes or 0, self._values)
+
+    def row_of(self, run_id: str) -> int:
+        """Return the run's number in the database. Raises UnknownRunError."""
+        return int(self._row(run_id)[0])
 
     def _row(self, run_id: str) -> tuple[Any, ...]:
         found = self._database.read(self._sql["run_row"], (run_id,))
@@ -312,6 +381,7 @@ def _run_row(record: RunRecord) -> dict[str, object]:
         "origin": record.origin,
         "owner": record.owner or None,
         "claimed": time.time(),
+        "process": this_process(),
     }
 
 

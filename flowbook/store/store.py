@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -14,12 +15,18 @@ from flowbook.store.database import Database
 from flowbook.store.folder import prepare
 from flowbook.store.keys import Signer, read_key
 from flowbook.store.runs import Runs
+from flowbook.store.sweep import Sweep, Swept, total_bytes
 from flowbook.store.values import Values
 
 if TYPE_CHECKING:
+    import datetime as dt
     from types import TracebackType
 
+    from flowbook.store.bundle import Bundles
+
 __all__ = ["Store", "open_store", "reopen_values"]
+
+_LOOK_S = 600.0
 
 
 class Store:
@@ -35,6 +42,9 @@ class Store:
     def __init__(self, path: Path | None, database: Database, blobs: Blobs, signer: Signer) -> None:
         self.path = path
         self._database = database
+        self._blobs = blobs
+        self._signer = signer
+        self._next_look = 0.0
         self.values = Values(database, blobs, signer, reopen_values)
         self.runs = Runs(database, self.values)
         self.cache = Cache(database, self.values)
@@ -51,6 +61,60 @@ class Store:
                 self.cache.flush()
             finally:
                 self._database.close()
+
+    def sweep(
+        self, *, older_than: dt.timedelta | None = None, limit_bytes: int | None = None, dry_run: bool = False
+    ) -> Swept:
+        """Drop what is neither pinned, unexpired, of an open run nor young, and files that belong to nothing.
+
+        Args:
+            older_than: what is younger stays as long as there is room; default: `FLOWBOOK_KEEP_DAYS`, else 30 days.
+            limit_bytes: how much may be kept in all; default: `config.limits`.
+            dry_run: only say what would go.
+
+        Raises:
+            StoreError: if it can't be written.
+        """
+        limits = config.limits()
+        age_s = limits.keep_s if older_than is None else max(older_than.total_seconds(), 0.0)
+        total = limits.total_bytes if limit_bytes is None else limit_bytes
+        plan = Sweep(self._database, self._blobs, now=time.time(), older_than_s=age_s, total_bytes=total)
+        return plan.preview() if dry_run else plan.run()
+
+    def export_run(self, run_id: str, path: Path) -> int:
+        """Write a run with its values into a new file, signed; return how many values went along.
+
+        Raises:
+            UnknownRunError: if there is no such run.
+            StoreError: if the file is there already or can't be written, or a value is damaged.
+        """
+        return self._bundles().write(self.runs.row_of(run_id), run_id, path)
+
+    def import_run(self, path: Path, *, trust: bool = False) -> str:
+        """Take a run from a file that `export_run` wrote into this store; return its id. Nothing is unpickled.
+
+        Args:
+            path: of the file.
+            trust: take it although it was signed with another key. Its flow and values then run as your own code does.
+
+        Raises:
+            StoreError: if it is no such file, is damaged, is foreign and not trusted, or holds a run that is here already.
+        """
+        return self._bundles().read(path, trust=trust)
+
+    def _bundles(self) -> Bundles:
+        from flowbook.store.bundle import Bundles  # noqa: PLC0415  # brings zipfile along
+
+        return Bundles(self._database, self._blobs, self._signer)
+
+    def make_room(self) -> Swept | None:
+        """Sweep if more is kept than may be; looked at every ten minutes at most. None if nothing was to be done."""
+        if time.monotonic() < self._next_look:
+            return None
+        self._next_look = time.monotonic() + _LOOK_S
+        if total_bytes(self._database) <= config.limits().total_bytes:
+            return None
+        return self.sweep()
 
     def __enter__(self) -> Self:
         return self

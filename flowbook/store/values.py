@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
 from flowbook.results import serializer
-from flowbook.results.preview import describe
+from flowbook.results.preview import describe, format_size
 from flowbook.results.reference import Preview, ResultRef
 from flowbook.store.queries import queries
+from flowbook.store.records import from_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +80,7 @@ class Values:
         self.keep_statement = statements["keep_value"]
         self._content = statements["value_content"]
         self._preview = statements["value_preview"]
+        self._dropped = statements["value_dropped"]
 
     def put(self, value: object, *, limit_bytes: int | None = None, by_value: bool = False) -> ResultRef:
         """Keep `value`, once per content, with its preview.
@@ -166,9 +168,21 @@ class Values:
         digest = bytes.fromhex(ref.digest)
         rows = self._database.read(self._content, (digest,))
         if not rows:
-            msg = f"Value {ref.digest[:12]} is not in the store: it was dropped. Run its task again to get it back."
-            raise ResultGoneError(msg, digest=ref.digest)
+            raise self._gone(ref, digest)
         return digest, rows[0][1], rows[0][2]
+
+    def _gone(self, ref: ResultRef, digest: bytes) -> ResultGoneError:
+        rows = self._database.read(self._dropped, (digest,))
+        if not rows:
+            msg = f"Value {ref.digest[:12]} is not in the store: it was dropped. Run its task again to get it back."
+            return ResultGoneError(msg, digest=ref.digest)
+        size_bytes, name, at = rows[0]
+        when = from_stamp(at)
+        msg = (
+            f"{name} ({format_size(size_bytes)}) was dropped on {when:%Y-%m-%d %H:%M} UTC to make room. "
+            "Run its task again to get it back; flowbook.cache.pin() keeps what must stay."
+        )
+        return ResultGoneError(msg, digest=ref.digest, name=name, size_bytes=size_bytes, dropped=when)
 
     def __reduce__(self) -> tuple[object, ...]:
         return self._reopen, (str(self._database.path.parent) if self._database.path else None,)

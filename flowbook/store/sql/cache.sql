@@ -7,11 +7,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- find_by_key --
 SELECT * FROM cache_entry
-WHERE cache_key = :cache_key AND created <= :now AND expires > :now ORDER BY created DESC, rowid DESC
+WHERE dropped IS NULL AND cache_key = :cache_key AND created <= :now AND expires > :now ORDER BY created DESC, rowid DESC
 
 -- find_by_task --
 SELECT * FROM cache_entry
-WHERE project = :project AND flow = :flow AND task = :task AND created <= :now AND expires > :now
+WHERE
+    dropped IS NULL AND project = :project AND flow = :flow AND task = :task AND created <= :now AND expires > :now
 ORDER BY created DESC, rowid DESC
 
 -- list_entries --

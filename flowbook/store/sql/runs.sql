@@ -1,13 +1,13 @@
 -- create_run --
 INSERT INTO run (
     run_id, project, flow, number, created, graph, parameters, parameters_digest, parameters_bytes,
-    flow_digest, flow_bytes, flow_unkept, executor, origin, epoch, owner, claimed
+    flow_digest, flow_bytes, flow_unkept, executor, origin, epoch, owner, claimed, process, beat
 )
 VALUES (
     :run_id, :project, :flow,
     (SELECT coalesce(max(number), 0) + 1 FROM run WHERE project = :project AND flow = :flow),
     :created, :graph, :parameters, :parameters_digest, :parameters_bytes,
-    :flow_digest, :flow_bytes, :flow_unkept, :executor, :origin, 1, :owner, :claimed
+    :flow_digest, :flow_bytes, :flow_unkept, :executor, :origin, 1, :owner, :claimed, :process, :claimed
 )
 RETURNING id, number
 
@@ -23,7 +23,7 @@ FROM run WHERE run_id = ?
 -- run_summaries --
 SELECT
     id, run_id, flow, number, project, created, parameters, executor, origin, epoch, owner, claimed,
-    state, message, started, ended, counts
+    state, message, started, ended, counts, process, beat
 FROM run
 WHERE
     (:run_id IS NULL OR run_id = :run_id)
@@ -42,14 +42,16 @@ SELECT name, count(*) FROM (
 GROUP BY name ORDER BY name
 
 -- claim_run --
-UPDATE run SET epoch = epoch + 1, owner = :owner, claimed = :now, ended = NULL, counts = NULL
+UPDATE run
+SET epoch = epoch + 1, owner = :owner, claimed = :now, process = :process, beat = :now, ended = NULL, counts = NULL
 WHERE run_id = :run_id AND epoch = :epoch
 
 -- release_run --
-UPDATE run SET owner = NULL, claimed = :now WHERE run_id = :run_id AND epoch = :epoch
+UPDATE run SET owner = NULL, process = NULL, claimed = :now WHERE run_id = :run_id AND epoch = :epoch
 
 -- finish_run --
-UPDATE run SET owner = NULL, claimed = :now, state = :state, ended = CASE WHEN :is_finished THEN coalesce(ended, :now) END
+UPDATE run
+SET owner = NULL, process = NULL, claimed = :now, state = :state, ended = CASE WHEN :is_finished THEN coalesce(ended, :now) END
 WHERE run_id = :run_id AND epoch = :epoch
 
 -- run_epoch --
@@ -88,6 +90,32 @@ WHERE run = ? AND seq > ? ORDER BY seq
 -- events_of_kind --
 SELECT seq, kind, key, at, name, body, digest, size_bytes FROM event
 WHERE run = :run AND kind = :kind AND (:key IS NULL OR key = :key) ORDER BY seq
+
+-- beat_run --
+UPDATE run SET beat = :now WHERE run_id = :run_id AND epoch = :epoch
+
+-- ask_owner --
+INSERT INTO request (run, epoch, action, keys, person, note, asked)
+VALUES (:run, :epoch, :action, :keys, :person, :note, :now) RETURNING id
+
+-- open_requests --
+SELECT id, action, keys, person, note FROM request WHERE run = ? AND epoch = ? AND answer IS NULL ORDER BY id
+
+-- answer_request --
+UPDATE request SET answer = ? WHERE id = ? AND answer IS NULL
+
+-- request_answer --
+SELECT answer FROM request WHERE id = ?
+
+-- runs_that_ran --
+SELECT id, run_id FROM run
+WHERE flow = :flow AND (:project IS NULL OR project = :project) AND created <= :at
+ORDER BY created DESC, id DESC
+
+-- task_results --
+SELECT seq, at, name, body, digest, size_bytes FROM event
+WHERE run = :run AND kind = 0 AND key = :key AND at <= :at AND name IN ('Success', 'Cached', 'Mapped', 'Skipped')
+ORDER BY seq
 
 -- task_outcomes --
 -- One pass over the events of each run; runs of very many events are left out, because nobody waits for them.

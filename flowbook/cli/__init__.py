@@ -1,0 +1,1 @@
+"""The command `flowbook`: the store from a terminal."""

@@ -1,0 +1,7 @@
+"""`python -m flowbook.cli` is the command `flowbook`."""
+
+import sys
+
+from flowbook.cli.main import main
+
+sys.exit(main())

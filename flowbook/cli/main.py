@@ -1,0 +1,168 @@
+"""The command line: which words there are, and what becomes of errors. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from flowbook.cli.output import standard
+from flowbook.exceptions import DefinitionError, FlowbookError, UnknownTaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flowbook.cli.output import Output
+
+    Command = Callable[[argparse.Namespace, Output], int]
+
+__all__ = ["main", "parser"]
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    args = parser().parse_args(argv)
+    out = standard(is_json=args.json)
+    try:
+        return _command(args.command)(args, out)
+    except UnknownTaskError as error:
+        out.error(error)
+        return FAILED
+    except DefinitionError as error:
+        out.error(error)
+        return WRONG_USAGE
+    except FlowbookError as error:
+        out.error(error)
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read it has seen enough; Python would complain once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return FAILED
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="write JSON, for programs")
+    top = argparse.ArgumentParser(
+        prog="flowbook",
+        description="Recorded runs and cached outputs of flowbook's store (FLOWBOOK_HOME).",
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong usage.",
+    )
+    groups = top.add_subparsers(required=True, metavar="COMMAND")
+    version = groups.add_parser("version", parents=[common], help="say which flowbook this is, and where its store is")
+    version.set_defaults(command="version")
+    _add_cache(groups.add_parser("cache", help="cached outputs"), common)
+    _add_run(groups.add_parser("run", help="recorded runs"), common)
+    return top
+
+
+def _add_cache(group: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    commands = group.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        found = commands.add_parser(name, parents=[common], help=text, description=text)
+        found.set_defaults(command=f"cache {name}")
+        return found
+
+    ls = add("ls", "list the entries")
+    ls.add_argument("--flow", help="only of this flow")
+    ls.add_argument("--task", help="only of this task")
+    ls.add_argument("--at", metavar="TIME", help="only those that served then, e.g. '2026-11-20 09:00' (local time)")
+    add("show", "show one entry, without loading it").add_argument("id")
+    add("expire", "end the service of entries now").add_argument("id", nargs="+")
+    gc = add("gc", "make room: drop what is neither pinned, unexpired, needed by an open run, nor young")
+    gc.add_argument(
+        "--older-than", type=_days, metavar="DAYS", help="what is younger stays if there is room; default: 30"
+    )
+    gc.add_argument("--total-bytes", type=_bytes, metavar="N", help="how much may be kept; default: 20 GB")
+    gc.add_argument("--dry-run", action="store_true", help="only say what would go")
+
+
+def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    commands = group.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, *, is_of_one: bool = True) -> argparse.ArgumentParser:
+        found = commands.add_parser(name, parents=[common], help=text, description=text)
+        found.set_defaults(command=f"run {name}")
+        if is_of_one:
+            found.add_argument("run", help="id of the run, or its first digits (4 at least)")
+        return found
+
+    ls = add("ls", "list the runs", is_of_one=False)
+    ls.add_argument("--flow", help="only of this flow")
+    ls.add_argument("--state", help="only in this state, e.g. Paused or Crashed")
+    ls.add_argument("--limit", type=_count, default=50, metavar="N", help="at most the N newest; default: 50")
+    add("inspect", "show one run and its tasks")
+    logs = add("logs", "write what its tasks logged and printed")
+    logs.add_argument("--task", help="only of this one")
+    logs.add_argument("--follow", action="store_true", help="go on until the run is at rest")
+    _decides(add("cancel", "cancel it, wherever it goes on"))
+    resume = add("resume", "go on with what waits, was cancelled or crashed; here, unless another process has it")
+    resume.add_argument("task", nargs="*", help="only these; default: all that wait")
+    retry = add("retry", "run what failed again")
+    for command in (resume, retry):
+        _decides(command)
+        command.add_argument("--force", action="store_true", help="although the flow's code changed since")
+    add("export", "write it with its values into a file").add_argument("file")
+    import_ = add("import", "take a run from a file that export wrote", is_of_one=False)
+    import_.add_argument("file")
+    import_.add_argument(
+        "--trust", action="store_true", help="although somebody else signed it: its code then runs as yours"
+    )
+
+
+def _decides(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--by", default=os.environ.get("USER", ""), help="who decides; default: you")
+    command.add_argument("--note", default="", help="why; kept with the run")
+
+
+def _command(name: str) -> Command:
+    from flowbook.cli import cache, run, version  # noqa: PLC0415  # `--help` needs none of what they load
+
+    commands: dict[str, Command] = {
+        "version": version.version,
+        "cache ls": cache.ls,
+        "cache show": cache.show,
+        "cache expire": cache.expire,
+        "cache gc": cache.gc,
+        "run ls": run.ls,
+        "run inspect": run.inspect,
+        "run logs": run.logs,
+        "run cancel": run.cancel,
+        "run resume": run.resume,
+        "run retry": run.retry,
+        "run export": run.export,
+        "run import": run.import_,
+    }
+    return commands[name]
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days <= 100_000:  # noqa: PLR2004  # 270 years
+        msg = f"{text!r} is no number of days. Give 0 or more, e.g. 30."
+        raise argparse.ArgumentTypeError(msg)
+    return days
+
+
+def _bytes(text: str) -> int:
+    if not (text.isascii() and text.replace("_", "").isdigit()):
+        msg = f"{text!r} is no size. Give a whole number of bytes, e.g. 20_000_000_000."
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        msg = f"{text!r} is no count. Give a whole number from 1 on."
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)

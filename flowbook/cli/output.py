@@ -1,0 +1,118 @@
+"""What commands write: tables for people, JSON for programs. No text of anybody's reaches the terminal unescaped."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Output", "local_time", "plain", "standard"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command writes, and how."""
+
+    is_json: bool
+    to: TextIO
+    errors: TextIO
+
+    def table(self, rows: Sequence[Mapping[str, object]], columns: Sequence[str], empty: str) -> None:
+        """Write a table; as JSON a list of objects with all that is known. `empty` is said where there are no rows."""
+        if self.is_json:
+            self._json(list(rows))
+        elif not rows:
+            self.line(empty)
+        else:
+            cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+            (_rich_table if self.to.isatty() else _text_table)(self.to, columns, cells)
+
+    def record(self, found: Mapping[str, object]) -> None:
+        """Write one thing, a line for each field that has a value."""
+        if self.is_json:
+            self._json(found)
+            return
+        shown = {name: _cell(value) for name, value in found.items() if value not in (None, "", {}, [])}
+        width = max(map(len, shown), default=0)
+        for name, value in shown.items():
+            self.line(f"{name:<{width}}  {value}")
+
+    def done(self, sentence: str, **facts: object) -> None:
+        """Say what was done: a sentence, or as JSON its facts."""
+        if self.is_json:
+            self._json(facts)
+        else:
+            self.line(sentence)
+
+    def line(self, text: str) -> None:
+        """Write one line for people."""
+        self.to.write(f"{text}\n")
+
+    def error(self, error: BaseException) -> None:
+        """Write what went wrong, and what to do."""
+        if self.is_json:
+            self.errors.write(json.dumps({"error": type(error).__name__, "message": str(error)}) + "\n")
+        else:
+            self.errors.write(f"flowbook: {plain(str(error))}\n")
+
+    def _json(self, found: object) -> None:
+        self.to.write(json.dumps(found, default=_jsonable, indent=2 if self.to.isatty() else None) + "\n")
+
+
+def plain(text: str) -> str:
+    """Return `text` without characters that would move the cursor or colour the terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def local_time(moment: dt.datetime) -> str:
+    """Return a moment as a person reads it: to the second, in local time."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dt.datetime):
+        return local_time(value)
+    if isinstance(value, dict):
+        return plain(", ".join(f"{name}={part}" for name, part in value.items()))
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return plain(str(value))
+
+
+def _jsonable(value: object) -> object:
+    return value.isoformat() if isinstance(value, dt.datetime) else str(value)
+
+
+def _text_table(to: TextIO, columns: Sequence[str], cells: list[list[str]]) -> None:
+    widths = [max(len(column), *(len(row[i]) for row in cells)) for i, column in enumerate(columns)]
+    for row in [list(columns), *cells]:
+        line = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        print(line.rstrip(), file=to)
+
+
+def _rich_table(to: TextIO, columns: Sequence[str], cells: list[list[str]]) -> None:
+    from rich.console import Console  # noqa: PLC0415  # only on a terminal
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(Text(column), overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))  # Text: what users named is never markup
+    width = shutil.get_terminal_size().columns
+    Console(file=to, width=width, no_color="NO_COLOR" in os.environ).print(table)
+
+
+def standard(*, is_json: bool) -> Output:
+    """Return the terminal's output."""
+    return Output(is_json, sys.stdout, sys.stderr)

@@ -1,0 +1,28 @@
+"""`flowbook version`."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from typing import TYPE_CHECKING
+
+from flowbook import config
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from flowbook.cli.output import Output
+
+__all__ = ["version"]
+
+
+def version(args: Namespace, out: Output) -> int:
+    """Say which flowbook this is, on which Python, and where its store is; the store is not opened."""
+    del args
+    try:
+        number = installed("jupyter-flowbook")
+    except PackageNotFoundError:
+        number = "unknown: it is not installed, only on the path"
+    out.record({"flowbook": number, "python": platform.python_version(), "store": str(config.home())})
+    return 0

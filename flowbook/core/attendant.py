@@ -1,0 +1,57 @@
+"""Hears what other processes ask of a run that goes on here, and says from time to time that this process lives."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from flowbook.exceptions import FlowbookError, RunClaimedError, RunError
+from flowbook.store.processes import BEAT_S
+
+if TYPE_CHECKING:
+    from flowbook.core.run import FlowRun
+    from flowbook.store import Store
+
+__all__ = ["Attendant"]
+
+_LISTEN_S = 0.2
+
+
+class Attendant:
+    """A thread beside one epoch of a run. It costs one look into the store every 200 ms."""
+
+    def __init__(self, store: Store, run: FlowRun, epoch: int) -> None:
+        self._runs = store.runs
+        self._run = run
+        self._epoch = epoch
+        self._leave = threading.Event()
+        self._next_beat = time.monotonic() + BEAT_S
+        threading.Thread(target=self._attend, name=f"flowbook-attend-{run.number}", daemon=True).start()
+
+    def dismiss(self) -> None:
+        """Let it go; it may be answering still."""
+        self._leave.set()
+
+    def _attend(self) -> None:
+        while not self._leave.wait(_LISTEN_S):
+            try:
+                self._listen()
+                if time.monotonic() >= self._next_beat:
+                    self._next_beat = time.monotonic() + BEAT_S
+                    self._runs.beat(self._run.run_id, self._epoch)
+            except RunClaimedError as error:
+                if not self._leave.is_set():
+                    self._run.cancel(by="flowbook", note=str(error))
+                return
+            except FlowbookError:
+                continue  # a store that can't be used now may be usable later, and the run must go on
+
+    def _listen(self) -> None:
+        for request in self._runs.requests(self._run.run_id, self._epoch):
+            try:
+                self._runs.answer(request.number, {"done": self._run.obey(request)})
+            except RunError as error:
+                self._runs.answer(request.number, {"error": type(error).__name__, "message": str(error)})
+            except FlowbookError as error:
+                self._runs.answer(request.number, {"error": "StartTaskError", "message": str(error)})

@@ -1,0 +1,56 @@
+"""What differs between a flow and the one that a run was recorded with. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flowbook.exceptions import RunChangedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Changes", "changes"]
+
+_NAMED_AT_MOST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Keys of tasks that are new, gone, or have other code or other inputs."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+    def error(self, number: int, flow: str) -> RunChangedError:
+        """Return what refuses to go on with run `number`."""
+        kinds = {"added": self.added, "removed": self.removed, "changed": self.changed}
+        told = "; ".join(f"{kind}: {_list(keys)}" for kind, keys in kinds.items() if keys)
+        msg = (
+            f"Run {number} was recorded with another version of flow {flow!r} ({told}). "
+            "Go on all the same with force=True, go on with the flow as it was by naming none, or run the flow anew."
+        )
+        return RunChangedError(msg, **kinds)
+
+
+def changes(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> Changes:
+    """Return what differs between two graphs, both as `store.graph_record` makes them, with code hashes."""
+    before, after = ({task["key"]: _essence(task) for task in graph["tasks"]} for graph in (recorded, given))
+    return Changes(
+        added=tuple(key for key in after if key not in before),
+        removed=tuple(key for key in before if key not in after),
+        changed=tuple(key for key in after if key in before and after[key] != before[key]),
+    )
+
+
+def _essence(task: Mapping[str, Any]) -> tuple[object, ...]:
+    return task.get("code_hash"), sorted(task.get("upstream", ())), task.get("inputs", {}), task.get("mapped", False)
+
+
+def _list(keys: tuple[str, ...]) -> str:
+    more = len(keys) - _NAMED_AT_MOST
+    return ", ".join(keys[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,172 @@
+"""`flowbook.cache`: stored outputs as data. Stateless: each call asks the store."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from flowbook.exceptions import CacheEntryError, DefinitionError, ResultGoneError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from flowbook.core.differences import Difference
+    from flowbook.core.task import Task
+    from flowbook.store import CacheEntry, Store
+    from flowbook.store.sweep import Swept
+
+__all__ = ["CachedOutputs", "cache"]
+
+_COLUMNS = (
+    "id", "flow", "task", "created", "expires", "state", "size_bytes", "value", "uses", "pinned", "parameters",
+    "cache_key", "run_id", "project",
+)  # fmt: skip
+
+
+class CachedOutputs:
+    """The stored outputs of tasks with `cache_for`. Its one instance is `flowbook.cache`; from any thread."""
+
+    def entries(
+        self, at: dt.datetime | str | None = None, flow: str | None = None, task: Task | str | None = None
+    ) -> pd.DataFrame:
+        """Return the entries, oldest first.
+
+        Args:
+            at: only those that served at that moment: aware, naive (local time), or ISO text; default: all there ever were.
+            flow: name of a flow; default: all.
+            task: a task or its key; default: all.
+
+        Returns:
+            (entries, 14 columns): `id, flow, task, created, expires` (aware UTC), `state` ("valid", "expired", "future",
+            or "dropped": its value was swept away), `size_bytes`, `value` (in a few words), `uses, pinned, parameters,
+            cache_key, run_id, project`.
+        """
+        import pandas as pd  # noqa: PLC0415  # heavy
+
+        from flowbook.core.moments import moment_of  # noqa: PLC0415
+
+        store = _store()
+        key = task if isinstance(task, str) or task is None else task.slug or task.name
+        found = store.cache.entries(at=None if at is None else moment_of(at), flow=flow, task=key)
+        now = dt.datetime.now(dt.UTC)
+        rows = [
+            (
+                each.id, each.flow, each.task, each.created, each.expires, entry_state(each, now), each.ref.size_bytes,
+                _words(store, each), each.uses, each.pinned, dict(each.parameters), each.cache_key, each.run_id,
+                each.project,
+            )
+            for each in found
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+    def load(self, entry: str) -> Any:  # noqa: ANN401  # what a user's task returned
+        """Return an entry's value. A copy: changing it changes no cache.
+
+        Raises:
+            CacheEntryError: if there is no such entry.
+            ResultGoneError: if its value was swept away.
+            DamagedValueError: if its bytes changed.
+        """
+        found = _entry(entry)
+        try:
+            return found.ref.load()
+        except ResultGoneError as error:
+            if error.details.get("name"):
+                raise
+            msg = (
+                f"The output of task {found.task!r} of flow {found.flow!r} of {found.created:%Y-%m-%d %H:%M} UTC "
+                f"({found.ref.size_bytes:,} bytes) is gone. Run its task again to get it back."
+            )
+            raise ResultGoneError(msg, id=entry, digest=found.ref.digest) from error
+
+    def expire(self, entry: str) -> None:
+        """End an entry's service now; its value stays until it is swept away. Raises CacheEntryError."""
+        _store().cache.expire(_entry(entry).id)
+
+    def pin(self, entry: str, *, pinned: bool = True) -> None:
+        """Keep an entry's value from being swept away; with `pinned=False` let it go again. Raises CacheEntryError."""
+        _store().cache.pin(_entry(entry).id, pinned=pinned)
+
+    def diff(self, first: object, second: object, key: str | Sequence[str] | None = None) -> Difference:
+        """Return what differs between two versions of an output.
+
+        Args:
+            first: id of an entry (any text is taken for one), or a value.
+            second: likewise.
+            key: the column or columns that tell rows apart; default: the index.
+
+        Returns:
+            With DataFrames `added`, `removed`, `changed` (one row a cell) and `schema`; false if nothing differs.
+
+        Raises:
+            CacheEntryError, ResultGoneError, DamagedValueError: as `load`.
+            DefinitionError: if a key column is missing, or tells rows not apart.
+        """
+        from flowbook.core.differences import compare  # noqa: PLC0415  # loads pandas
+
+        before, after = (self.load(each) if isinstance(each, str) else each for each in (first, second))
+        return compare(before, after, key)
+
+    def gc(
+        self, older_than: dt.timedelta | None = None, total_bytes: int | None = None, *, dry_run: bool = False
+    ) -> Swept:
+        """Make room: drop values that are neither pinned, unexpired, needed by an open run, nor young.
+
+        Runs and entries stay listed; whoever asks for a dropped value is told its name, its size and when it went.
+
+        Args:
+            older_than: what is younger stays as long as there is room; default: `FLOWBOOK_KEEP_DAYS`, else 30 days.
+                Zero takes all that may go.
+            total_bytes: of finished runs the oldest outputs go until all fits; default: `FLOWBOOK_MAX_TOTAL_BYTES`, else
+                20 GB.
+            dry_run: only say what would go.
+
+        Raises:
+            DefinitionError: if an argument is not what it should be.
+            StoreError: if the store can't be written to.
+        """
+        if older_than is not None and (not isinstance(older_than, dt.timedelta) or older_than < dt.timedelta(0)):
+            msg = f"older_than={older_than!r} is no age. Write timedelta(days=30)."
+            raise DefinitionError(msg, older_than=repr(older_than))
+        if total_bytes is not None and (
+            not isinstance(total_bytes, int) or isinstance(total_bytes, bool) or total_bytes < 0
+        ):
+            msg = f"total_bytes={total_bytes!r} is no size. Give a whole number of bytes, e.g. 20_000_000_000."
+            raise DefinitionError(msg, total_bytes=repr(total_bytes))
+        return _store().sweep(older_than=older_than, limit_bytes=total_bytes, dry_run=dry_run)
+
+    def __repr__(self) -> str:
+        return "<flowbook.cache: entries(), load(id), expire(id), pin(id), diff(a, b), gc()>"
+
+
+#: What users call `flowbook.cache`.
+cache = CachedOutputs()
+
+
+def entry_state(entry: CacheEntry, now: dt.datetime) -> str:
+    """Return in a word how an entry stands at `now`."""
+    if entry.dropped is not None:
+        return "dropped"
+    if entry.created > now:
+        return "future"
+    return "valid" if now < entry.expires else "expired"
+
+
+def _store() -> Store:
+    from flowbook.store import open_store  # noqa: PLC0415  # the store: longer to load than all the rest
+
+    return open_store()
+
+
+def _entry(entry: object) -> CacheEntry:
+    if not isinstance(entry, str):
+        msg = f"{entry!r} is no id of a cache entry. flowbook.cache.entries() lists them, in column 'id'."
+        raise CacheEntryError(msg, id=repr(entry))
+    return _store().cache.get(entry)
+
+
+def _words(store: Store, entry: CacheEntry) -> str | None:
+    preview = store.values.preview(entry.ref)  # noqa: PD011  # no table
+    return None if preview is None else str(preview.get("text", preview.get("type", "")))

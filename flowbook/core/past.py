@@ -1,0 +1,182 @@
+"""What a flow's tasks had come to by a moment: from recorded runs and from the cache, whichever is newer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flowbook import config
+from flowbook.core.moments import moment_of
+from flowbook.engine.state import Cached, Mapped, Success
+from flowbook.exceptions import ResultGoneError
+from flowbook.store import open_store
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from flowbook.core.flow import Flow
+    from flowbook.engine.state import State
+    from flowbook.results.reference import ResultRef
+    from flowbook.store import Store
+
+__all__ = ["AsOf", "Version", "history"]
+
+_COLUMNS = ("created", "task", "state", "run_id", "number", "entry", "size_bytes", "value")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One successful outcome of a task.
+
+    Attributes:
+        created: aware UTC.
+        run_id: of the run that made it; None where the run was not recorded.
+        number: of that run.
+        entry: id of its cache entry.
+    """
+
+    created: dt.datetime
+    state: State
+    run_id: str | None = None
+    number: int | None = None
+    entry: str | None = None
+
+
+class AsOf:
+    """A flow's outputs as they were at a moment; `flow.as_of(moment)` gives it.
+
+    `flow.as_of("2026-11-20 09:00")["clean"]` is the value that task `clean` had produced last by then.
+    """
+
+    def __init__(self, flow: Flow, at: dt.datetime | str) -> None:
+        self._flow = flow
+        #: Aware UTC.
+        self.at = moment_of(at)
+
+    def __getitem__(self, task: object) -> Any:  # noqa: ANN401  # what a user's task returned
+        """Return the value; the list of a mapped task's children. A copy: changing it changes no cache.
+
+        Raises:
+            UnknownTaskError: if the task isn't in the flow.
+            ResultGoneError: if it had produced nothing by then, or its value was not kept or was dropped.
+            DamagedValueError: if its bytes changed.
+        """
+        return self.version(task).state.copy().result
+
+    def version(self, task: object) -> Version:
+        """Return the outcome and where it came from; its value is not loaded. Raises as `[]`."""
+        key = self._flow.compile().key_of(task)
+        newest = max(_versions(self._flow.name, key, self.at), key=lambda each: each.created, default=None)
+        if newest is None:
+            msg = (
+                f"Task {key!r} of flow {self._flow.name!r} had produced nothing that was kept by "
+                f"{self.at:%Y-%m-%d %H:%M:%S} UTC. flow.history({key!r}) lists what there is."
+            )
+            raise ResultGoneError(msg, key=key, at=self.at)
+        return newest
+
+    def states(self, *tasks: object) -> dict[str, State]:
+        """Return states for `flow.run(task_states=…)`: then these tasks stand as they did, and what is below them runs.
+
+        So a flow runs on from an old version of an output:
+
+            flow.run(task_states=flow.as_of("2026-11-20 09:00").states("clean"))
+
+        Tasks that are neither named nor below a named one are given as they were too, as far as they had produced
+        something, so that nothing but what lies below runs again. Parameters are not: they are those of the new run.
+
+        Args:
+            tasks: or their keys; none: every task that had produced something.
+
+        Raises:
+            UnknownTaskError, ResultGoneError: as `[]`, for the tasks named.
+        """
+        graph = self._flow.compile()
+        named = [graph.key_of(task) for task in tasks]
+        below = graph.downstream(child for key in named for child in graph.children[key])
+        found: dict[str, State] = {key: self.version(key).state for key in named}
+        for key, spec in graph.specs.items():
+            if key in found or key in below or spec.is_parameter:
+                continue
+            newest = max(_versions(self._flow.name, key, self.at), key=lambda each: each.created, default=None)
+            if newest is not None:
+                found[key] = newest.state
+        return {key: _settled(state) for key, state in found.items()}
+
+    def __repr__(self) -> str:
+        return f"<{self._flow.name!r} as of {self.at:%Y-%m-%d %H:%M:%S} UTC>"
+
+
+def history(flow: str | None, key: str) -> pd.DataFrame:
+    """Return every outcome of a task that is known, see `Flow.history`."""
+    import pandas as pd  # noqa: PLC0415  # heavy
+
+    store = open_store()
+    names = [flow] if flow is not None else _flow_names(store)
+    found = sorted((each for name in names for each in _versions(name, key, None)), key=lambda each: each.created)
+    rows = []
+    for each in found:
+        ref = each.state.reference
+        is_here = ref is not None and bool(ref.digest)
+        size, words = (ref.size_bytes, _words(store, ref)) if ref is not None and is_here else (None, None)
+        kind = type(each.state).__name__
+        rows.append((each.created, key, kind, each.run_id, each.number, each.entry, size, words))
+    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"number": "Int64", "size_bytes": "Int64"})
+
+
+def _versions(flow: str, key: str, at: dt.datetime | None) -> Iterator[Version]:
+    """Yield the outcomes by `at`, each once: what a run made and the cache keeps is one."""
+    store, project = open_store(), config.project()
+    entries = {
+        entry.id: entry
+        for entry in store.cache.entries(flow=flow, task=key, project=project)
+        if at is None or entry.created <= at
+    }
+    for summary, state in _last_of_each(store, flow, key, project, at):
+        if isinstance(state, Cached) and state.entry is not None:
+            entries.pop(state.entry, None)
+        entry_id = state.entry if isinstance(state, Cached) else None
+        yield Version(state.timestamp, state, summary.run_id, summary.number, entry_id)
+    for entry in entries.values():
+        made = Cached(
+            None, entry.ref, entry.input_hashes, entry.parameters, entry.expires, entry=entry.id, created=entry.created
+        )
+        made.at = entry.created.timestamp()
+        yield Version(entry.created, made, entry.run_id, None, entry.id)
+
+
+def _last_of_each(store: Store, flow: str, key: str, project: str, at: dt.datetime | None) -> Iterator[Any]:
+    """Yield the outcomes in recorded runs; of Success and the Cached that follows it, the second."""
+    before: tuple[Any, State] | None = None
+    for summary, state in store.runs.results(flow, key, project, at):
+        if isinstance(state, Mapped) and not _is_whole(state):
+            continue
+        if before is not None and not (
+            isinstance(state, Cached) and before[0].run_id == summary.run_id and before[1].reference == state.reference
+        ):
+            yield before
+        before = (summary, state)
+    if before is not None:
+        yield before
+
+
+def _is_whole(state: Mapped) -> bool:
+    return len(state.map_states) == state.n_map_states and all(child.is_successful() for child in state.map_states)
+
+
+def _settled(state: State) -> State:
+    """Return a state that a new run takes as it is: a Cached one would be looked up again."""
+    return Success(state.message, state._result) if isinstance(state, Cached) else state  # noqa: SLF001  # never loads it
+
+
+def _flow_names(store: Store) -> list[str]:
+    runs = [run.flow for run in store.runs.list(project=config.project())]
+    return list(dict.fromkeys([*runs, *(entry.flow for entry in store.cache.entries(project=config.project()))]))
+
+
+def _words(store: Store, ref: ResultRef) -> str | None:
+    preview = store.values.preview(ref)  # noqa: PD011  # no table
+    return None if preview is None else str(preview.get("text", preview.get("type", "")))

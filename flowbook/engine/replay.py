@@ -1,0 +1,100 @@
+"""What was known at a moment, folded from a run's events. Pure: no clock, no I/O; values are never loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowbook.engine.events import FLOW, StateChanged
+from flowbook.engine.graph import child_key
+from flowbook.engine.state import Cached, Crashed, Mapped, Paused, Resume, Retrying, Running, Success
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flowbook.engine.events import Event
+    from flowbook.engine.state import State
+
+__all__ = ["Stretch", "states_at", "stretches"]
+
+
+@dataclass(slots=True)
+class Stretch:
+    """A time that a task spent: running, or waiting for a person or for its next attempt.
+
+    Attributes:
+        key: of the task.
+        state: name of the state it ended in; while it runs or waits, of that.
+        start: seconds since the epoch.
+        end: likewise; None while it goes on, or where its process ended without a word.
+        attempt: the how-manieth run of the task it is, or follows; 0 where it has not run.
+    """
+
+    key: str
+    state: str
+    start: float
+    end: float | None
+    attempt: int
+
+
+def states_at(events: Iterable[Event], at: float) -> dict[str, State]:
+    """Return the last state of each key by `at` (seconds since the epoch), the flow's own under `FLOW`.
+
+    Args:
+        events: by number; their order counts, not the clock, which may have been set back.
+        at: what happened later is left out.
+
+    Returns:
+        Mapped children stand under their keys and in their parent's `map_states`.
+    """
+    last = {event.key: event.state for event in events if isinstance(event, StateChanged) and event.at <= at}
+    for key, state in last.items():
+        if isinstance(state, Mapped):
+            whole = last[key] = state.copy()
+            children = (last.get(child_key(key, index)) for index in range(state.n_map_states))
+            whole.map_states = [child for child in children if child is not None]
+    return last
+
+
+def stretches(events: Iterable[Event]) -> list[Stretch]:
+    """Return what each task's time went into, in the order in which it began."""
+    found: list[Stretch] = []
+    last: dict[str, Stretch] = {}
+    for event in events:
+        if not isinstance(event, StateChanged) or event.key == FLOW or isinstance(event.state, Mapped):
+            continue
+        begun = _next(event.key, event.state, last.get(event.key))
+        if begun is not None:
+            found.append(begun)
+            last[event.key] = begun
+    return found
+
+
+def _next(key: str, state: State, before: Stretch | None) -> Stretch | None:
+    """Close what went on, and return the stretch that `state` begins, if it does."""
+    name = type(state).__name__
+    attempt = before.attempt if before is not None else 0
+    is_open = before is not None and before.end is None and before.state != Crashed.__name__
+    if isinstance(state, Running):
+        if before is not None and is_open and before.state == name:
+            before.state = Crashed.__name__
+        elif before is not None and is_open:
+            _close(before, state.at, name)
+        return Stretch(key, name, state.at, None, attempt + 1)
+    if before is not None and is_open:
+        _close(before, state.at, name)
+    elif before is not None and isinstance(state, Cached) and before.state == Success.__name__:
+        before.state = name
+        return None
+    if isinstance(state, Paused | Retrying | Resume):
+        return Stretch(key, name, state.at, None, attempt)
+    if before is None and state.is_finished():
+        return Stretch(key, name, state.at, state.at, 0)
+    return None
+
+
+def _close(stretch: Stretch, at: float, name: str) -> None:
+    """A task that ran ended in state `name`; one that waited just waited until then."""
+    stretch.end = at
+    if stretch.state == Running.__name__:
+        stretch.state = name

@@ -1,0 +1,70 @@
+"""Which process has a run, and whether it still lives: by its number and start time on this machine, else by its beats."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flowbook.store.records import RunSummary
+
+__all__ = ["BEAT_S", "is_alive", "shown_state", "this_process"]
+
+#: How often an owner says that it lives.
+BEAT_S = 5.0
+#: An owner on another machine that was not heard of for so long is taken for dead.
+_SILENCE_S = 60.0
+
+
+def this_process() -> str:
+    """Return this process's mark: where it runs, its number there, and when it started."""
+    return f"{_place()}|{os.getpid()}|{_started(os.getpid()) or ''}"
+
+
+def is_alive(process: str | None, beat: float | None, now: float) -> bool:
+    """Return whether the process of that mark lives, as far as can be known from here.
+
+    Args:
+        process: as `this_process` made it, there; None is nobody.
+        beat: when it was last heard of, seconds since the epoch.
+        now: seconds since the epoch.
+    """
+    if process is None:
+        return False
+    place, _, rest = process.partition("|")
+    number, _, started = rest.partition("|")
+    if place == _place() and started and number.isdigit():
+        return _started(int(number)) == started
+    return beat is not None and now - beat < _SILENCE_S
+
+
+def shown_state(summary: RunSummary) -> str | None:
+    """Return the name of the run's state; Crashed where it did not come to rest and its process is gone."""
+    state = summary.state
+    if state not in {None, "Running", "Pending", "Cancelling"}:
+        return state
+    beat = None if summary.beat is None else summary.beat.timestamp()
+    return state if is_alive(summary.process, beat, time.time()) else "Crashed"
+
+
+def _place() -> str:
+    """Return what tells machines, their boots, and containers on them apart: numbers of processes hold within it."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{platform.node()}/{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return platform.node()
+
+
+def _started(number: int) -> str | None:
+    """Return when process `number` started, in its system's ticks; None if there is none, or it can't be told here."""
+    try:
+        stat = Path(f"/proc/{number}/stat").read_bytes()
+    except OSError:
+        return None
+    fields = stat[stat.rfind(b")") + 2 :].split()
+    is_dead = fields[0] in {b"Z", b"X"}
+    return None if is_dead else fields[19].decode("ascii")

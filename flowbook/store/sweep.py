@@ -1,0 +1,178 @@
+"""Makes room: drops values that nobody is promised any more, and says of each what it was.
+
+What stays: what is pinned, unexpired, of a run that is open (paused, retrying, crashed, going on), or young. Runs and
+cache entries themselves stay listed; only their values go. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from flowbook.store.codec import is_finished_name
+from flowbook.store.queries import queries
+from flowbook.store.records import from_stamp
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from flowbook.results.blobs import Blobs
+    from flowbook.store.database import Database
+
+__all__ = ["Sweep", "Swept", "total_bytes"]
+
+#: A value that nothing names may be about to be named: for so long it is left alone.
+_GRACE_S = 600.0
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep dropped, or would drop.
+
+    Attributes:
+        dropped: name and size in bytes of each value.
+        entries: how many cache entries lost their value.
+        orphans: how many files that belonged to nothing were removed.
+        freed_bytes: of values and orphans together.
+        kept_bytes: what all values left take.
+    """
+
+    dropped: tuple[tuple[str, int], ...] = field(repr=False)
+    entries: int
+    orphans: int
+    freed_bytes: int
+    kept_bytes: int
+
+
+class Sweep:
+    """One sweep of a store, planned when it is made.
+
+    Args:
+        now: seconds since the epoch.
+        older_than_s: what is younger stays, as far as there is room.
+        total_bytes: of finished runs the oldest outputs go until all fits into this; None: no limit.
+    """
+
+    def __init__(
+        self, database: Database, blobs: Blobs, *, now: float, older_than_s: float, total_bytes: int | None = None
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._sql = queries()
+        self._now = now
+        self._before = now - older_than_s
+        self._untouched_since = now - min(_GRACE_S, older_than_s)
+        self._sizes = {digest: (size, created) for digest, size, created in database.read(self._sql["all_values"])}
+        self._names: dict[bytes, str] = {}
+        self._plan(total_bytes)
+
+    def preview(self) -> Swept:
+        """Return what `run` would drop, orphans aside."""
+        return self._swept(self._going, len(self._entries), 0, 0)
+
+    def run(self) -> Swept:
+        """Drop what was planned, as far as nobody has put it to use since, and remove orphans."""
+        entries = self._drop_entries()
+        gone: list[bytes] = []
+        for start in range(0, len(self._going), _AT_ONCE):
+            gone += self._drop_values(self._going[start : start + _AT_ONCE])
+        orphans, orphan_bytes = self._remove_orphans()
+        return self._swept(gone, entries, orphans, orphan_bytes)
+
+    # Deciding ---------------------------------------------------------------------------------------------------------
+
+    def _plan(self, total_bytes: int | None) -> None:
+        rows = self._database.read(self._sql["entries_to_drop"], {"now": self._now, "before": self._before})
+        self._entries = [row[0] for row in rows]
+        for _, flow, task, created, digest in rows:
+            when = from_stamp(created)
+            self._names[digest] = f"The output of task {task!r} of flow {flow!r} of {when:%Y-%m-%d %H:%M} UTC"
+        going_entries = set(self._entries)
+        held = {
+            digest for entry, digest in self._database.read(self._sql["kept_entries"]) if entry not in going_entries
+        }
+        young: list[set[bytes]] = []
+        for row, flow, number, state, last in self._database.read(self._sql["runs_to_sweep"]):
+            values = self._values_of_run(row, flow, number)
+            if state is None or not is_finished_name(state):
+                held |= values
+            elif last > self._before:
+                young.append(values)
+        kept = held.union(*young)
+        if total_bytes is not None:
+            kept = self._cut(held, young, total_bytes)
+        self._going = [
+            digest
+            for digest, (_, created) in self._sizes.items()
+            if digest not in kept and created <= self._untouched_since
+        ]
+
+    def _values_of_run(self, row: int, flow: str, number: int) -> set[bytes]:
+        found = set()
+        for digest, key in self._database.read(self._sql["values_of_run"], {"run": row}):
+            found.add(digest)
+            what = f"The output of task {key!r}" if key else "A value"
+            self._names.setdefault(digest, f"{what} of run {number} of flow {flow!r}")
+        return found
+
+    def _cut(self, held: set[bytes], young: list[set[bytes]], total_bytes: int) -> set[bytes]:
+        """Return `held` and what fits beside it of the runs' values, the newest run first."""
+        kept = set(held)
+        room = total_bytes - self._size(held)
+        for values in reversed(young):
+            more = values - kept
+            room -= self._size(more)
+            if room < 0:
+                break
+            kept |= more
+        return kept
+
+    def _size(self, digests: Iterable[bytes]) -> int:
+        return sum(self._sizes[digest][0] for digest in digests if digest in self._sizes)
+
+    # Doing ------------------------------------------------------------------------------------------------------------
+
+    def _drop_entries(self) -> int:
+        given = [{"now": self._now, "id": entry} for entry in self._entries]
+        self._database.write(lambda connection: connection.executemany(self._sql["drop_entry"], given))
+        return len(given)
+
+    def _drop_values(self, digests: list[bytes]) -> list[bytes]:
+        def drop(connection: sqlite3.Connection) -> list[bytes]:
+            gone = []
+            for digest in digests:
+                if connection.execute(self._sql["drop_value"], (digest, self._untouched_since)).rowcount:
+                    size_bytes, name = self._sizes[digest][0], self._name(digest)
+                    connection.execute(self._sql["note_dropped"], (digest, size_bytes, name, self._now))
+                    gone.append(digest)
+            return gone
+
+        gone = self._database.write(drop)
+        for digest in gone:
+            self._blobs.remove(digest.hex(), self._untouched_since)
+        return gone
+
+    def _remove_orphans(self) -> tuple[int, int]:
+        known = {digest.hex() for (digest,) in self._database.read(self._sql["value_digests"])}
+        removed = [
+            size_bytes
+            for digest in self._blobs.digests()
+            if digest not in known and (size_bytes := self._blobs.remove(digest, self._untouched_since))
+        ]
+        removed += self._blobs.remove_unfinished(self._untouched_since)
+        return len(removed), sum(removed)
+
+    def _name(self, digest: bytes) -> str:
+        return self._names.get(digest, f"Value {digest.hex()[:12]}")
+
+    def _swept(self, gone: list[bytes], entries: int, orphans: int, orphan_bytes: int) -> Swept:
+        named = sorted(((self._name(digest), self._sizes[digest][0]) for digest in gone), key=lambda each: -each[1])
+        freed = self._size(gone)
+        return Swept(tuple(named), entries, orphans, freed + orphan_bytes, self._size(self._sizes) - freed)
+
+
+def total_bytes(database: Database) -> int:
+    """Return what all values take."""
+    return int(database.read(queries()["total_bytes"])[0][0])

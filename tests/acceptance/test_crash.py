@@ -1,0 +1,555 @@
+"""The store's promises, tried for real: processes that are killed, blobs that are damaged, disks that are full.
+
+A short form by default; the long one with FLOWBOOK_SOAK=1 (`make soak`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import flowbook
+from flowbook import Flow, task, triggers
+from flowbook.engine.state import Success
+from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
+from flowbook.store import open_store
+from tests.homes import home
+
+__all__ = ["home"]
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.soak]
+
+ROOT = Path(__file__).parents[2]
+IS_LONG = os.environ.get("FLOWBOOK_SOAK") == "1"
+LONG_S = 60
+SEED = int(os.environ.get("FLOWBOOK_SEED", "20261120"))
+
+#: A flow of 22 tasks with small and large values; each leaves a line where it ran, before it returns.
+FLOW = textwrap.dedent("""
+    import os, sys, time
+    from flowbook import Flow, Parameter, task
+    from flowbook.executors import DaskExecutor, LocalDaskExecutor, LocalExecutor
+
+    def note(name):
+        file = os.open(os.environ["RAN"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.write(file, (name + "\\n").encode())
+        os.close(file)
+        time.sleep(0.003)
+
+    @task
+    def load(n):
+        note("load")
+        return list(range(n))
+
+    @task
+    def square(x):
+        note(f"square[{x}]")
+        return bytes([x]) * 70_000 if x % 3 == 0 else x * x
+
+    @task
+    def size(found):
+        note("size")
+        return [len(x) if isinstance(x, bytes) else x for x in found]
+
+    @task
+    def add(total, step):
+        note(f"add-{step}")
+        return total + step
+
+    @task
+    def total(found):
+        note("total")
+        return sum(found)
+
+    EXECUTORS = {
+        "local": LocalExecutor,
+        "threads": lambda: LocalDaskExecutor("threads", num_workers=4),
+        "dask": lambda: DaskExecutor(cluster_kwargs={"processes": False, "dashboard_address": None}),
+    }
+
+    def make(executor):
+        with Flow("crash", executor=EXECUTORS[executor]()) as flow:
+            found = total(size(square.map(load(Parameter("n", default=12)))))
+            for step in range(8):
+                found = add(found, step)
+        return flow
+""")
+#: What a process does that is to be killed: begins the run, or goes on with it.
+BEGIN = FLOW + textwrap.dedent("""
+    os.environ.get("POINT") and exec(os.environ["POINT"])
+    run = make(sys.argv[1]).start(record=True)
+    print(run.run_id, flush=True)
+    print(type(run.wait()).__name__, flush=True)
+""")
+GO_ON = textwrap.dedent("""
+    import sys, flowbook
+    from flowbook.exceptions import StartTaskError
+    run = flowbook.run(sys.argv[1])
+    if not run.state.is_finished() or type(run.state).__name__ == "Crashed":
+        run.resume()
+    print("here", flush=True)
+    print(type(run.wait()).__name__, flush=True)
+""")
+NAMES = ["load", *(f"square[{n}]" for n in range(12)), "size", "total", *(f"add-{n}" for n in range(8))]
+_ADDS = ["add", *(f"add-{n}" for n in range(2, 9))]
+KEYS = dict(zip(NAMES, [*NAMES[:15], *_ADDS], strict=True))
+RESULT = sum(70_000 if n % 3 == 0 else n * n for n in range(12)) + sum(range(8))
+
+
+class Trial:
+    """One run, killed and gone on with."""
+
+    def __init__(self, folder: Path, executor: str) -> None:
+        self.ran_file = folder / "ran"
+        self.ran_file.touch()
+        self.executor = executor
+        self.run_id = ""
+        #: How often each task whose result was committed had run when that was seen.
+        self.committed: dict[str, int] = {}
+
+    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAN": str(self.ran_file), **env}
+        return subprocess.Popen([sys.executable, "-c", *arguments], stdout=subprocess.PIPE, text=True, env=environment)
+
+    def kill(self, process: subprocess.Popen[str], more_lines: int, after_s: float) -> str:
+        """Kill it when so many more tasks have run, and a moment later; return what else it said."""
+        before = self.ran().total()
+        first = process.stdout.readline().strip()
+        self.run_id = self.run_id or first
+        pause = threading.Event()
+        while self.ran().total() < before + more_lines and process.poll() is None:
+            pause.wait(0.001)
+        pause.wait(after_s)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        said = process.stdout.read()
+        process.stdout.close()
+        return said
+
+    def finish(self) -> str:
+        process = self.start(GO_ON, self.run_id)
+        said, _ = process.communicate(timeout=LONG_S)
+        return said.split()[-1]
+
+    def ran(self) -> Counter[str]:
+        return Counter(self.ran_file.read_text().split())
+
+    def check(self) -> None:
+        """See that what was committed before is there and did not run again; note what is committed now."""
+        ran = self.ran()
+        states = open_store().runs.states(self.run_id)
+        again = {name: (times, ran[name]) for name, times in self.committed.items() if ran[name] != times}
+        assert again == {}
+        lost = [name for name in self.committed if not isinstance(states.get(KEYS[name]), Success)]
+        assert lost == []
+        for name, key in KEYS.items():
+            if isinstance(states.get(key), Success):
+                states[key].result  # noqa: B018  # it loads
+                self.committed[name] = ran[name]
+
+    def check_end(self, store: Path) -> None:
+        self.check()
+        assert set(self.committed) == set(NAMES)
+        assert open_store().runs.states(self.run_id)["add-8"].result == RESULT
+        check_file(store)
+
+
+def check_file(store: Path) -> None:
+    with contextlib.closing(sqlite3.connect(store / "store.sqlite")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        known = {digest.hex() for (digest,) in connection.execute("SELECT digest FROM value WHERE content IS NULL")}
+    there = {path.parent.name + path.name for path in (store / "blobs").glob("??/*")}
+    assert known <= there
+
+
+@pytest.mark.timeout(0 if IS_LONG else 120)
+@pytest.mark.parametrize("executor", ["local", "threads", "dask"])
+def test_a_killed_run_goes_on_and_nothing_committed_runs_again(executor, home, tmp_path):
+    chance = random.Random(SEED)
+    kills, wanted, seen = 0, 200 if IS_LONG else 8, set()
+    while kills < wanted:
+        folder = tmp_path / f"trial-{kills}"
+        folder.mkdir()
+        trial = Trial(folder, executor)
+        process = trial.start(BEGIN, executor)
+        while True:
+            said = trial.kill(process, chance.randint(1, 9), chance.uniform(0, 0.004))
+            kills += 1
+            trial.check()
+            seen.add(len(trial.committed))
+            if said.strip() or kills >= wanted:
+                break
+            process = trial.start(GO_ON, trial.run_id)
+        assert trial.finish() == "Success"
+        trial.check_end(home)
+    assert len(seen) >= 4  # they were killed in the middle, at different places
+    open_store().sweep(older_than=dt.timedelta(0))
+    check_file(home)
+    assert not list((home / "blobs").glob(".tmp-*"))
+
+
+#: Where a process kills itself: the function, before or after it, and at which of its calls.
+POINTS = [
+    (f"{where}", when, nth)
+    for where, nths in {
+        "flowbook.store.runs.Runs.create": (1,),
+        "flowbook.store.runs.Runs.keep_flow": (1,),
+        "flowbook.store.runs.Runs.finish": (1,),
+        "flowbook.store.recorder.Recorder._commit": (2, 9, 25),
+        "flowbook.store.recorder.Recorder._insert": (1, 6, 17),
+        "flowbook.store.recorder.Recorder.close": (1,),
+        "flowbook.store.values.Values.prepare": (3, 8),
+        "flowbook.results.blobs._TemporaryFile.begin": (1, 3),
+        "flowbook.results.blobs._TemporaryFile.append": (2,),
+        "flowbook.results.blobs._TemporaryFile.settle": (1, 4),
+        "flowbook.results.blobs._sync_folder": (2,),
+        "flowbook.store.database.Database.sync": (1,),
+        "flowbook.engine.machine.Machine.handle": (2, 12),
+    }.items()
+    for nth in nths
+    for when in ("before", "after")
+]
+AT_POINT = textwrap.dedent("""
+    import importlib, itertools, signal
+    where, when, nth = {point!r}
+    module, names = where, []
+    while True:
+        try:
+            owner = importlib.import_module(module)
+            break
+        except ModuleNotFoundError:
+            module, _, name = module.rpartition(".")
+            names.insert(0, name)
+    for name in names[:-1]:
+        owner = getattr(owner, name)
+    original = getattr(owner, names[-1])
+    calls = itertools.count(1)
+
+    def killing(*args, **kwargs):
+        is_now = next(calls) == nth
+        if is_now and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = original(*args, **kwargs)
+        if is_now:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, names[-1], killing)
+""")
+
+
+@pytest.mark.timeout(LONG_S * 2)
+@pytest.mark.parametrize("point", POINTS if IS_LONG else POINTS[::6], ids=lambda point: "-".join(map(str, point)))
+def test_a_run_killed_at_a_named_point_goes_on(point, home, tmp_path):
+    trial = Trial(tmp_path, "local")
+
+    process = trial.start(BEGIN, "local", POINT=AT_POINT.format(point=point))
+    said, _ = process.communicate(timeout=LONG_S)
+    runs = flowbook.runs()["run_id"]
+
+    assert process.returncode == -signal.SIGKILL, said
+    if runs.empty:
+        assert trial.ran() == {}
+        return
+    trial.run_id = runs.iloc[-1]
+    trial.check()
+    assert trial.finish() == "Success"
+    trial.check_end(home)
+
+
+def test_there_are_at_least_25_named_points():
+    assert len(set(POINTS)) >= 25
+
+
+RACE = textwrap.dedent("""
+    import sys, threading
+    from pathlib import Path
+    import flowbook
+    from flowbook.exceptions import RunClaimedError
+
+    run_id, threads, gate = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    runs = [flowbook.run(run_id) for _ in range(threads)]
+    barrier = threading.Barrier(threads + 1)
+    won = []
+
+    def go(run):
+        barrier.wait()
+        try:
+            run.resume("publish", by=f"{id(run)}")
+            won.append(run)
+        except RunClaimedError as error:
+            assert str(error)
+
+    workers = [threading.Thread(target=go, args=(run,)) for run in runs]
+    for worker in workers:
+        worker.start()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    barrier.wait()
+    for worker in workers:
+        worker.join()
+    for run in won:
+        run.wait(30)
+    print(len(won), flush=True)
+""")
+
+
+@pytest.mark.timeout(0 if IS_LONG else 120)
+def test_of_many_threads_and_processes_that_resume_one_task_one_wins(tmp_path):
+    ran = tmp_path / "ran"
+    processes, threads, rounds = (8, 7, 100) if IS_LONG else (8, 7, 1)
+
+    @task(trigger=triggers.manual_only)
+    def publish(path):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write("published\n")
+
+    with Flow("race") as flow:
+        publish(str(ran))
+    for number in range(1, rounds + 1):
+        flow.run(record=True)
+        run_id = flow.last_run.run_id
+        racers = [
+            subprocess.Popen(
+                [sys.executable, "-c", RACE, run_id, str(threads), str(tmp_path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
+            for _ in range(processes)
+        ]
+        assert [racer.stdout.readline() for racer in racers] == ["ready\n"] * processes
+        for racer in racers:
+            racer.stdin.write("go\n")
+            racer.stdin.flush()
+        won = [int(racer.communicate(timeout=LONG_S)[0]) for racer in racers]
+
+        assert [racer.returncode for racer in racers] == [0] * processes
+        assert sum(won) == 1
+        assert len(ran.read_text().splitlines()) == number
+        assert flowbook.run(run_id).state.is_successful()
+
+
+def test_a_damaged_blob_never_gives_wrong_data(home):
+    chance = random.Random(SEED)
+    store = open_store()
+    values = [bytes([n]) * 70_000 + os.urandom(30_000) for n in range(4)] + [
+        list(range(n, n + 40_000)) for n in range(4)
+    ]
+    outcomes: Counter[str] = Counter()
+
+    for _ in range(1000 if IS_LONG else 120):
+        value = chance.choice(values)
+        ref = store.values.put(value)
+        path = home / "blobs" / ref.digest[:2] / ref.digest[2:]
+        damage = chance.choice(["flip", "cut", "delete", "grow", "none"])
+        _damage(path, damage, chance)
+        try:
+            found = ref.load()
+        except (DamagedValueError, ResultGoneError) as error:
+            outcomes[type(error).__name__, damage != "none", "run its task again" in str(error).lower()] += 1
+        else:
+            assert found == value
+            outcomes["whole", True, True] += 1
+
+    assert set(outcomes) == {(kind, True, True) for kind in ("whole", "DamagedValueError", "ResultGoneError")}
+
+
+def _damage(path: Path, damage: str, chance: random.Random) -> None:
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        path.write_bytes(content)
+    elif damage == "cut":
+        path.write_bytes(content[: chance.randrange(len(content))])
+    elif damage == "grow":
+        path.write_bytes(content + b"x")
+    elif damage == "delete":
+        path.unlink()
+
+
+def test_a_damaged_row_never_gives_wrong_data():
+    store = open_store()
+    ref, plain = store.values.put((1, "a")), store.values.put({"a": 1})
+
+    for each in (ref, plain):
+        content = bytearray(
+            store._database.read("SELECT content FROM value WHERE digest = ?", (bytes.fromhex(each.digest),))[0][0]
+        )
+        content[-2] ^= 1
+        change = "UPDATE value SET content = ? WHERE digest = ?", (bytes(content), bytes.fromhex(each.digest))
+        store._database.write(lambda connection, change=change: connection.execute(*change))
+
+        with pytest.raises(DamagedValueError, match="its bytes changed"):
+            each.load()
+
+
+def test_a_task_whose_stored_output_is_damaged_runs_again(home):
+    ran = []
+
+    @task(cache_for=dt.timedelta(hours=1))
+    def load():
+        ran.append(1)
+        return b"x" * 100_000
+
+    with Flow("d") as flow:
+        load()
+    flow.run()
+    for path in (home / "blobs").glob("??/*"):
+        path.write_bytes(b"y" * path.stat().st_size)
+
+    state = flow.run()
+
+    assert len(ran) == 2
+    assert state.result[flow.tasks[0]].result == b"x" * 100_000
+
+
+@pytest.fixture
+def small_disk(tmp_path, monkeypatch):
+    """Return a folder on a disk of 4 MB, where root can mount one; elsewhere the largest file is limited instead."""
+    folder = tmp_path / "disk"
+    folder.mkdir(mode=0o700)
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", str(folder)]
+    is_mounted = os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0
+    monkeypatch.setenv("FLOWBOOK_HOME", str(folder / "home"))
+    yield folder, is_mounted
+    open_store().close()
+    if is_mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_earlier_results_readable_and_goes_on_when_there_is_room(small_disk):
+    folder, is_mounted = small_disk
+    store = open_store()
+    earlier = store.values.put(b"e" * 500_000)
+    filler = folder / "filler"
+    with contextlib.ExitStack() as stack:
+        if is_mounted:
+            _fill(filler)
+        else:
+            _limit_file_size(stack, 600_000)
+
+        with pytest.raises(StoreError, match=r"can't be written to"):
+            store.values.put(os.urandom(3_000_000))
+        during = earlier.load()
+    filler.unlink(missing_ok=True)
+    later = store.values.put(b"l" * 500_000)
+
+    assert during == b"e" * 500_000
+    assert later.load() == b"l" * 500_000
+    assert not list((folder / "home" / "blobs").glob(".tmp-*"))
+    assert store._database.read("PRAGMA integrity_check") == [("ok",)]
+
+
+def _fill(path: Path) -> None:
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+
+
+def _limit_file_size(stack: contextlib.ExitStack, size_bytes: int) -> None:
+    import resource  # noqa: PLC0415
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    stack.callback(signal.signal, signal.SIGXFSZ, ignored)
+    stack.callback(resource.setrlimit, resource.RLIMIT_FSIZE, before)
+
+
+def test_a_run_goes_on_over_a_full_disk_and_is_recorded_when_there_is_room(small_disk):
+    folder, is_mounted = small_disk
+    if not is_mounted:
+        pytest.skip("platform: no small disk can be mounted here")
+    filler = folder / "filler"
+
+    @task
+    def fill():
+        _fill(filler)
+        return 1
+
+    @task
+    def work(x):
+        return x + 1
+
+    @task
+    def free(x):
+        filler.unlink()
+        return x + 1
+
+    with Flow("full") as flow:
+        free(work(fill()))
+
+    state = flow.run(record=True)
+
+    assert state.is_successful()
+    found = open_store().runs.states(flow.last_run.run_id)
+    assert [found[key].result for key in ("fill", "work", "free")] == [1, 2, 3]
+
+
+def test_writers_from_many_processes_share_the_store_fairly(home):
+    writers, seconds = 8, 60 if IS_LONG else 2
+    script = textwrap.dedent("""
+        import sys, time
+        from flowbook.store import open_store
+        store = open_store()
+        store.values.put("ready")
+        print("ready", flush=True)
+        sys.stdin.readline()
+        end, count = time.monotonic() + float(sys.argv[2]), 0
+        while time.monotonic() < end:
+            store.values.put((sys.argv[1], count))
+            count += 1
+        print(count)
+    """)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(number), str(seconds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        for number in range(writers)
+    ]
+    for process in processes:
+        process.stdout.readline()
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    counts = [int(process.communicate(timeout=LONG_S + seconds)[0]) for process in processes]
+
+    assert min(counts) >= sum(counts) / writers / 2
+    assert open_store()._database.read("SELECT count(*) FROM value") == [(sum(counts) + 1,)]
+    check_file(home)
+
+
+def test_a_run_is_not_lost_when_its_thread_is_the_last_to_go(home, tmp_path):
+    """A script that ends while a run goes on in the background leaves a run that can be resumed."""
+    trial = Trial(tmp_path, "threads")
+    process = trial.start(BEGIN.replace("print(type(run.wait()).__name__, flush=True)", ""), "threads")
+    said, _ = process.communicate(timeout=LONG_S)
+    trial.run_id = said.strip()
+
+    before = flowbook.run(trial.run_id).state
+    trial.check()
+    end = trial.finish()
+
+    assert process.returncode == 0
+    assert type(before).__name__ in {"Crashed", "Success"}
+    assert end == "Success"
+    assert threading.active_count() >= 1
+    trial.check_end(home)

@@ -1,0 +1,299 @@
+"""The command `flowbook`: what it writes, its exit codes, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import flowbook
+from flowbook import Flow, Parameter, task, triggers
+from flowbook.cli.main import main, parser
+from flowbook.engine.state import Paused
+from flowbook.store import open_store
+
+ROOT = Path(__file__).parents[2]
+HOUR = dt.timedelta(hours=1)
+
+
+def _run(capsys, *words):
+    """Return exit code, what was written, and what was complained."""
+    code = main(words)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def _json(capsys, *words):
+    code, out, err = _run(capsys, *words, "--json")
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+@pytest.fixture
+def run():
+    """Return a recorded run that waits for a person; its first task is cached and printed something."""
+
+    @task(cache_for=HOUR, log_stdout=True)
+    def load(day):
+        print(f"loaded {day}")  # noqa: T201  # the task's
+        return pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+
+    @task(trigger=triggers.manual_only)
+    def publish(rows):
+        return len(rows)
+
+    with Flow("delays") as flow:
+        publish(load(Parameter("day", default=3)))
+    flow.run(record=True)
+    return flow.last_run
+
+
+@pytest.fixture
+def failed():
+    """Return a recorded run that failed, and fails again."""
+
+    @task
+    def broken():
+        raise ValueError("no such column")
+
+    with Flow("broken") as flow:
+        broken()
+    flow.run(record=True)
+    return flow.last_run
+
+
+def test_version_says_where_the_store_is_and_does_not_open_it(capsys, home):
+    found = _json(capsys, "version")
+
+    assert set(found) == {"flowbook", "python", "store"}
+    assert found["store"] == str(home)
+    assert not home.exists()
+
+
+def test_runs_are_listed(capsys, run, failed):
+    code, out, _ = _run(capsys, "run", "ls")
+    found = _json(capsys, "run", "ls")
+
+    assert code == 0
+    assert out.splitlines()[0].split()[:4] == ["run_id", "flow", "number", "state"]
+    assert [(each["run_id"], each["state"]) for each in found] == [(run.run_id, "Paused"), (failed.run_id, "Failed")]
+    assert [each["flow"] for each in _json(capsys, "run", "ls", "--flow", "broken")] == ["broken"]
+    assert [each["flow"] for each in _json(capsys, "run", "ls", "--state", "Paused")] == ["delays"]
+    assert [each["flow"] for each in _json(capsys, "run", "ls", "--limit", "1")] == ["broken"]
+
+
+def test_an_empty_store_says_how_it_comes_to_hold_something(capsys):
+    assert _run(capsys, "run", "ls")[1] == (
+        "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True).\n"
+    )
+    assert _run(capsys, "cache", "ls")[1] == "Nothing is cached here. Tasks with cache_for keep their outputs.\n"
+    assert _json(capsys, "run", "ls") == _json(capsys, "cache", "ls") == []
+
+
+def test_a_run_is_inspected_by_the_first_digits_of_its_id(capsys, run):
+    code, out, _ = _run(capsys, "run", "inspect", run.run_id[:6])
+    found = _json(capsys, "run", "inspect", run.run_id)
+
+    assert code == 0
+    assert "publish" in out
+    assert found["parameters"] == {"day": 3}
+    assert [(each["task"], each["state"], each["attempt"]) for each in found["states"]] == [
+        ("day", "Success", 1),
+        ("load", "Cached", 1),
+        ("publish", "Paused", 0),
+    ]
+
+
+def test_what_a_task_printed_is_written(capsys, run):
+    _, out, _ = _run(capsys, "run", "logs", run.run_id)
+    _, lines, _ = _run(capsys, "run", "logs", run.run_id, "--task", "load", "--follow", "--json")
+    _, nothing, _ = _run(capsys, "run", "logs", run.run_id, "--task", "publish")
+
+    assert out.split()[1:] == ["INFO", "load", "loaded", "3"]
+    assert [json.loads(line)["text"].strip() for line in lines.splitlines()] == ["loaded 3"]
+    assert nothing == ""
+
+
+def test_a_paused_run_is_resumed_and_waited_for(capsys, run):
+    code, out, _ = _run(capsys, "run", "resume", run.run_id, "publish", "--by", "ada", "--note", "looks right")
+
+    assert code == 0
+    assert out.startswith(f"Run {run.run_id} of 'delays' is Success.")
+    assert flowbook.run(run.run_id)["publish"].result == 2
+    (decided,) = open_store().runs.decisions(run.run_id)
+    assert (decided.action, decided.by, decided.note) == ("resume", "ada", "looks right")
+
+
+def test_a_run_that_fails_again_is_exit_code_1(capsys, failed):
+    code, out, _ = _run(capsys, "run", "retry", failed.run_id, "--json")
+
+    assert code == 1
+    assert json.loads(out)["state"] == "Failed"
+
+
+def test_a_paused_run_is_cancelled(capsys, run):
+    found = _json(capsys, "run", "cancel", run.run_id)
+
+    assert found["state"] == "Cancelled"
+    assert flowbook.run(run.run_id).state.is_cancelled()
+
+
+def test_a_run_is_exported_and_imported_elsewhere(capsys, run, tmp_path, monkeypatch):
+    file = tmp_path / "run.flowbook"
+    exported = _json(capsys, "run", "export", run.run_id, str(file))
+    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "other"))
+
+    imported = _json(capsys, "run", "import", str(file))
+
+    assert exported["values"] >= 3
+    assert imported == {"run_id": run.run_id}
+    assert isinstance(flowbook.run(run.run_id)["publish"], Paused)
+    open_store().close()
+
+
+def test_entries_are_listed_shown_expired_and_swept(capsys, run):
+    (entry,) = _json(capsys, "cache", "ls", "--flow", "delays", "--task", "load")
+    code, shown, _ = _run(capsys, "cache", "show", entry["id"])
+    described = _json(capsys, "cache", "show", entry["id"])
+    gone_by = _json(capsys, "cache", "ls", "--at", "2020-01-01")
+    _, said, _ = _run(capsys, "cache", "expire", entry["id"])
+    (expired,) = _json(capsys, "cache", "ls")
+    planned = _json(capsys, "cache", "gc", "--older-than", "0", "--dry-run")
+    _, swept, _ = _run(capsys, "cache", "gc", "--older-than", "0", "--total-bytes", "1_000")
+
+    assert code == 0
+    assert "DataFrame, 2 × 2" in shown
+    assert shown.splitlines()[-3].split() == ["a", "b"]
+    assert described["preview"]["text"] == "DataFrame, 2 × 2"
+    assert gone_by == []
+    assert said == "1 entry expired.\n"
+    assert (entry["state"], expired["state"]) == ("valid", "expired")
+    assert planned["dropped"] == []
+    assert swept.startswith("Dropped 0 values")
+    assert run.run_id == entry["run_id"]
+
+
+WRONG = {
+    ("run", "inspect", "nothing"): (1, "There is no run 'nothing' in this store. `flowbook run ls` lists"),
+    ("run", "resume", "nothing"): (1, "There is no run 'nothing'"),
+    ("run", "export", "nothing", "x"): (1, "There is no run 'nothing'"),
+    ("run", "import", "no-such-file"): (1, "no-such-file can't be read: No such file"),
+    ("run", "import", __file__): (1, "is damaged, or no exported run"),
+    ("cache", "show", "nothing"): (
+        1,
+        "There is no cache entry 'nothing' in this store. flowbook.cache.entries() lists",
+    ),
+    ("cache", "expire", "nothing"): (1, "There is no cache entry 'nothing'"),
+    ("cache", "ls", "--at", "yesterday"): (2, "'yesterday' is no moment. Write it like '2026-11-20 09:00'"),
+}
+
+
+@pytest.mark.parametrize("words", WRONG, ids=" ".join)
+def test_what_is_wrong_is_said_with_what_to_do(words, capsys):
+    code, sentence = WRONG[words]
+
+    got, out, err = _run(capsys, *words)
+    as_json = _run(capsys, *words, "--json")
+
+    assert (got, out) == (code, "")
+    assert err.startswith("flowbook: ")
+    assert sentence in err
+    assert as_json[:2] == (code, "")
+    assert sentence in json.loads(as_json[2])["message"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["cache"],
+        ["run"],
+        ["walk"],
+        ["run", "inspect"],
+        ["cache", "gc", "--older-than", "-1"],
+        ["cache", "gc", "--older-than", "nan"],
+        ["cache", "gc", "--total-bytes", "1GB"],
+        ["run", "ls", "--limit", "0"],
+        ["cache", "ls", "--nope"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(words, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(words)
+
+    assert left.value.code == 2
+    assert "usage: flowbook" in capsys.readouterr().err
+
+
+def test_what_does_not_wait_can_t_be_resumed(capsys, run, failed):
+    _run(capsys, "run", "resume", run.run_id)
+
+    code, _, err = _run(capsys, "run", "resume", run.run_id)
+    no_task, _, unknown = _run(capsys, "run", "retry", failed.run_id[:1])
+
+    assert code in {1, 2}
+    assert "Nothing waits in run 1 of 'delays': it is Success." in err
+    assert no_task == 1
+    assert "There is no run" in unknown
+
+
+def test_help_names_every_command(capsys):
+    texts = []
+    for words in (["--help"], ["cache", "--help"], ["run", "--help"]):
+        with pytest.raises(SystemExit):
+            parser().parse_args(words)
+        texts.append(capsys.readouterr().out)
+
+    assert all(word in texts[0] for word in ("cache", "run", "version", "Exit codes"))
+    assert all(word in texts[1] for word in ("ls", "show", "expire", "gc"))
+    assert all(word in texts[2] for word in ["ls", "inspect", "logs", "cancel", "resume", "retry", "export", "import"])
+
+
+def test_the_command_works_in_a_terminal_with_tables_and_names_that_are_no_markup():
+    @task(name="[red]evil[/red]\x1b[31m\nline")
+    def evil():
+        return 1
+
+    with Flow("[bold]f[/bold]\x1b]0;title\x07") as flow:
+        evil()
+    flow.run(record=True)
+    controller, terminal = pty.openpty()
+
+    done = subprocess.run(
+        [sys.executable, "-m", "flowbook.cli", "run", "inspect", flow.last_run.run_id],
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1", "TERM": "xterm"},
+    )
+    os.close(terminal)
+    written = os.read(controller, 100_000).decode()
+    os.close(controller)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "[red]evil[/red]" in written
+    assert "\x1b]0;title" not in written
+    assert "\x1b[31m" not in written
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(run):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flowbook.cli", "run", "inspect", run.run_id],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    process.stdout.close()
+
+    complaint = process.stderr.read()
+    process.stderr.close()
+
+    assert process.wait() in {0, 120}
+    assert b"Traceback" not in complaint

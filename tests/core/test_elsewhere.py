@@ -1,0 +1,313 @@
+"""A run that another process has, or had: watched, asked, and gone on with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import flowbook
+from flowbook import Flow, task, triggers
+from flowbook.engine.state import Cancelled, Crashed, Paused, Pending, Success
+from flowbook.exceptions import RunChangedError, RunClaimedError, StartTaskError
+from flowbook.store import open_store
+
+ROOT = Path(__file__).parents[2]
+LONG_S = 30
+
+#: Runs a flow of three tasks; the second goes on until the file `go` is there. Each leaves a line where it ran.
+OWNER = textwrap.dedent("""
+    import os, sys, time
+    from pathlib import Path
+    from flowbook import Flow, task, triggers
+    from flowbook.executors import LocalDaskExecutor
+
+    FOLDER = Path(sys.argv[1])
+
+    def note(name):
+        with (FOLDER / "ran").open("a") as file:
+            file.write(name + "\\n")
+
+    @task
+    def first():
+        note("first")
+        return list(range(20_000))
+
+    @task
+    def middle(rows):
+        note("middle")
+        (FOLDER / "middle").touch()
+        while not (FOLDER / "go").exists():
+            time.sleep(0.01)
+        return len(rows)
+
+    @task
+    def last(n):
+        note("last")
+        return n + 1
+
+    @task(trigger=triggers.manual_only)
+    def publish(rows):
+        note("publish")
+        return "published"
+
+    with Flow("elsewhere", executor=LocalDaskExecutor("threads", num_workers=2)) as flow:
+        rows = first()
+        last(middle(rows))
+        publish(rows)
+    if __name__ == "__main__":
+        run = flow.start(record=True)
+        print(run.run_id, flush=True)
+        run.wait()
+        print(type(run.state).__name__, flush=True)
+        sys.stdin.readline()
+""")
+
+
+class Owner:
+    """Another process that runs the flow."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        script = folder / "owner.py"
+        script.write_text(OWNER)
+        self.process = subprocess.Popen(
+            [sys.executable, script, folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        self.run_id = self.process.stdout.readline().strip()
+
+    def ran(self) -> Counter[str]:
+        return Counter((self.folder / "ran").read_text().split())
+
+    def go(self) -> None:
+        (self.folder / "go").touch()
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def owner(tmp_path):
+    found = Owner(tmp_path)
+    yield found
+    found.process.kill()
+    found.process.communicate()
+
+
+def _wait_for(path: Path) -> None:
+    while not path.exists():
+        threading.Event().wait(0.01)
+
+
+def test_a_run_in_another_process_is_watched(owner):
+    _wait_for(owner.folder / "middle")
+    run = flowbook.run(owner.run_id)
+    told = []
+    run.subscribe(type("Sink", (), {"emit": lambda _, event: told.append(event.key)})())
+
+    before = type(run["middle"]).__name__, run.is_live
+    owner.go()
+    while not run["last"].is_finished():
+        threading.Event().wait(0.01)
+    run.resume("publish", by="ada")
+    state = run.wait(LONG_S)
+
+    assert before == ("Running", False)
+    assert state.is_successful()
+    assert run["last"].result == 20_001
+    assert {"middle", "last", "publish"} <= set(told)
+    assert [event.seq for event in run.events()] == sorted({event.seq for event in run.events()})
+    assert flowbook.runs()["state"].iloc[-1] == "Success"
+    assert owner.process.stdout.readline().strip() == "Paused"  # where it began, only publish was left: it went on here
+
+
+def test_a_run_is_cancelled_from_another_process(owner):
+    _wait_for(owner.folder / "middle")
+    run = flowbook.run(owner.run_id)
+
+    run.cancel(by="ada", note="wrong day")
+    owner.go()
+    state = run.wait(LONG_S)
+
+    assert state.is_cancelled()
+    assert owner.ran()["last"] == 0
+    assert [(event.action, event.by, event.note) for event in open_store().runs.decisions(owner.run_id)] == [
+        ("cancel", "ada", "wrong day")
+    ]
+
+
+def test_of_two_who_resume_a_task_that_another_process_has_one_is_told_who_won(owner):
+    _wait_for(owner.folder / "middle")
+    runs = [flowbook.run(owner.run_id) for _ in range(2)]
+    while not runs[0]["publish"].is_paused():
+        threading.Event().wait(0.01)
+
+    runs[0].resume("publish", by="ada")
+    with pytest.raises(RunClaimedError, match="publish does not wait any more"):
+        runs[1].resume("publish", by="bob")
+    with pytest.raises(StartTaskError, match="Nothing has failed so far"):
+        runs[1].retry()
+    owner.go()
+
+    assert runs[0].wait(LONG_S).is_successful()
+    assert owner.ran() == {"first": 1, "middle": 1, "last": 1, "publish": 1}
+
+
+def test_a_run_whose_process_died_is_seen_as_such_and_goes_on_from_what_is_stored(owner):
+    _wait_for(owner.folder / "middle")
+
+    owner.kill()
+    listed = flowbook.runs()["state"].iloc[-1]
+    run = flowbook.run(owner.run_id)
+    seen = run.state, {key: type(state) for key, state in run.states.items()}
+    owner.go()
+    again = run.resume().wait(LONG_S)
+    done = run.resume("publish").wait(LONG_S)
+
+    assert listed == "Crashed"
+    assert isinstance(seen[0], Crashed)
+    assert "ended in the middle" in seen[0].message
+    assert seen[1] == {"first": Success, "middle": Pending, "last": Pending, "publish": Paused}
+    assert again.is_paused()
+    assert done.is_successful()
+    assert owner.ran() == {"first": 1, "middle": 2, "last": 1, "publish": 1}
+    assert list(run.timeline().query("task == 'middle'")["state"]) == ["Crashed", "Success"]
+    assert list(flowbook.runs(state="Crashed")["run_id"]) == []
+
+
+def test_a_run_that_dies_while_it_is_watched_is_told(owner):
+    _wait_for(owner.folder / "middle")
+    run = flowbook.run(owner.run_id)
+    waited = threading.Thread(target=run.wait)
+    waited.start()
+
+    owner.kill()
+    waited.join(LONG_S)
+
+    assert isinstance(run.state, Crashed)
+    assert list(flowbook.runs(state="Crashed")["run_id"]) == [owner.run_id]
+
+
+def test_one_who_asks_a_process_that_dies_meanwhile_goes_on_by_itself(owner):
+    _wait_for(owner.folder / "middle")
+    run = flowbook.run(owner.run_id)
+    owner.process.send_signal(signal.SIGSTOP)
+
+    killer = threading.Timer(0.5, owner.kill)
+    killer.start()
+    run.cancel(by="ada")
+    killer.join()
+
+    assert isinstance(run.state, Cancelled)
+    assert flowbook.runs()["state"].iloc[-1] == "Cancelled"
+
+
+def _paused_flow():
+    @task
+    def load():
+        return 1
+
+    @task(trigger=triggers.manual_only)
+    def publish(x):
+        return x
+
+    with Flow("p") as flow:
+        publish(load())
+    flow.run(record=True)
+    return flow
+
+
+def test_a_paused_run_that_nobody_has_is_closed_by_cancelling_and_can_be_resumed_still():
+    flow = _paused_flow()
+    run_id = flow.last_run.run_id
+
+    flowbook.run(run_id).cancel(by="ada")
+    state = flowbook.run(run_id).state
+    again = flowbook.run(run_id).resume().wait(LONG_S)
+
+    assert state.is_cancelled()
+    assert again.is_successful()
+
+
+def test_an_object_of_before_somebody_else_went_on_is_refused():
+    flow = _paused_flow()
+    first, second = (flowbook.run(flow.last_run.run_id) for _ in range(2))
+
+    first.resume(by="ada").wait(LONG_S)
+
+    with pytest.raises(RunClaimedError):
+        second.resume()
+    with pytest.raises(RunClaimedError):
+        second.cancel()
+
+
+# Code that changed
+
+
+def _versions():
+    @task
+    def load():
+        return 1
+
+    @task(trigger=triggers.manual_only)
+    def publish(x):
+        return x
+
+    @task
+    def extra():
+        return 0
+
+    @task(name="load")
+    def load_two():
+        return 2
+
+    with Flow("v") as before:
+        publish(load())
+    with Flow("v") as same:
+        publish(load())
+    with Flow("v") as changed:
+        publish(load_two())
+        extra()
+    with Flow("v") as fewer:
+        load()
+    before.run(record=True)
+    return before.last_run.run_id, same, changed, fewer
+
+
+def test_a_flow_whose_code_changed_is_refused_with_what_changed():
+    run_id, _, changed, fewer = _versions()
+
+    with pytest.raises(RunChangedError, match=r"\(added: extra; changed: load\)") as refused:
+        flowbook.run(run_id, flow=changed).resume()
+    with pytest.raises(RunChangedError, match=r"removed: publish"):
+        flowbook.run(run_id, flow=fewer).retry()
+
+    assert (refused.value.added, refused.value.removed, refused.value.changed) == (("extra",), (), ("load",))
+    assert open_store().runs.summary(run_id).epoch == 1
+
+
+def test_a_flow_whose_code_changed_goes_on_when_forced():
+    run_id, _, changed, _ = _versions()
+
+    state = flowbook.run(run_id, flow=changed).resume("publish", force=True).wait(LONG_S)
+
+    assert flowbook.run(run_id)["publish"].result == 1
+    assert not state.is_failed()
+
+
+def test_a_flow_that_is_the_same_goes_on():
+    run_id, same, *_ = _versions()
+
+    assert flowbook.run(run_id, flow=same).resume().wait(LONG_S).is_successful()
