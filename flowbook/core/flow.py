@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from flowbook.core import checks
@@ -690,13 +689,3 @@ def _flow_name(name: str | None) -> str:
         msg = f"Flow name {name!r} is no name. Give a text, e.g. Flow('delays')."
         raise DefinitionError(msg, name=name)
     return name
-
-
-def warn_if_unnamed(flow: Flow) -> None:
-    """Warn where outputs are cached under no name of their own."""
-    if not flow.is_named and any(task.cache_for is not None for task in flow.tasks):
-        warnings.warn(
-            "This flow caches outputs and has no name, so it shares them with other flows without one. "
-            "Give it a name: Flow('...').",
-            stacklevel=3,
-        )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, overload
 
+from flowbook.core.asked import RUN_OPTIONS
 from flowbook.core.flow import Flow
 from flowbook.core.parameter import NO_DEFAULT, Parameter
-from flowbook.core.run import RUN_OPTIONS
 from flowbook.exceptions import DefinitionError, ParameterError
 
 if TYPE_CHECKING:

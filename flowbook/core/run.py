@@ -7,17 +7,14 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from flowbook._context import current_frame
-from flowbook.core.building import current_flow
+from flowbook.core.asked import Asked, ask
 from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
 from flowbook.engine.flow_runner import FlowRunner, RunOptions
 from flowbook.engine.frames import run_frame
 from flowbook.engine.graph import child_key
-from flowbook.engine.limits import Limits
 from flowbook.engine.machine import parse_child
 from flowbook.engine.state import (
     Cached,
@@ -35,8 +32,6 @@ from flowbook.engine.state import (
 )
 from flowbook.exceptions import (
     DefinitionError,
-    ExecutorError,
-    ParameterError,
     RunClaimedError,
     RunError,
     StartTaskError,
@@ -44,7 +39,7 @@ from flowbook.exceptions import (
 from flowbook.executors import Executor, LocalExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
 
@@ -54,52 +49,19 @@ if TYPE_CHECKING:
     from flowbook.core.moments import RunStates
     from flowbook.core.recording import Recording
     from flowbook.engine.events import EventSink
-    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.graph import Graph
     from flowbook.engine.ports import OutputCache
     from flowbook.store.records import Request
 
-__all__ = ["RUN_OPTIONS", "FlowRun", "new_run", "start_run"]
+__all__ = ["FlowRun", "new_run", "start_run"]
 
-#: What `flow.run` takes beside values of parameters.
-RUN_OPTIONS = frozenset(
-    {
-        "context",
-        "executor",
-        "limits",
-        "max_concurrency",
-        "origin",
-        "parameters",
-        "raise_on_exception",
-        "record",
-        "start_tasks",
-        "state_handlers",
-        "task_states",
-    }
-)
 _NUMBERS = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a caller of `flow.run` asked for, checked."""
-
-    graph: Graph
-    parameters: dict[str, object]
-    executor: Executor
-    states: dict[str, State] = field(default_factory=dict)
-    start: tuple[str, ...] = ()
-    context: Mapping[str, object] = field(default_factory=dict)
-    handlers: tuple[Callable[..., object], ...] = ()
-    record: bool | None = None
-    origin: str = ""
-    limits: Limits | None = None
-    raises: bool = False
 
 
 class FlowRun:
     """One run. `flow.start()` and `flow.last_run` give it; methods may be called from any thread."""
 
-    def __init__(self, flow: Flow, asked: _Asked) -> None:
+    def __init__(self, flow: Flow, asked: Asked) -> None:
         self.flow = flow
         self.flow_name = flow.name
         self.graph = asked.graph
@@ -136,7 +98,7 @@ class FlowRun:
 
         is_given = flow is not None
         flow = flow if flow is not None else recording.flow()
-        asked = _Asked(flow.compile(), recording.parameters(), executor or flow.executor or LocalExecutor())
+        asked = Asked(flow.compile(), recording.parameters(), executor or flow.executor or LocalExecutor())
         run = cls(flow, asked)
         run._recording = recording  # its own
         run.run_id, run.number = recording.run_id, recording.number
@@ -623,7 +585,7 @@ class FlowRun:
 def new_run(flow: Flow) -> FlowRun:
     """Return a run of `flow` that has not begun and is not going to: what a panel shows before the first."""
     values = {p.name: p.default for p in flow.parameters()}
-    return FlowRun(flow, _Asked(flow.compile(), values, flow.executor or LocalExecutor()))
+    return FlowRun(flow, Asked(flow.compile(), values, flow.executor or LocalExecutor()))
 
 
 def is_recorded(record: bool | None) -> bool:  # noqa: FBT001  # the caller's word, or none
@@ -632,135 +594,10 @@ def is_recorded(record: bool | None) -> bool:  # noqa: FBT001  # the caller's wo
 
 
 def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> FlowRun:
-    """Check what was asked for, and return a FlowRun that has not begun.
-
-    Raises:
-        DefinitionError, ParameterError, StartTaskError, CycleError, ExecutorError: as `Flow.run` says.
-    """
-    building = current_flow()
-    if building is not None:
-        msg = (
-            f"Flow {flow.name!r} was run inside the block of flow {building.name!r}. Run it after the block, "
-            "or call it from inside a task."
-        )
-        raise DefinitionError(msg, flow=flow.name)
-    from flowbook.core.flow import warn_if_unnamed  # noqa: PLC0415  # run is made before flow
-
-    warn_if_unnamed(flow)
-    graph = flow.compile()
-    executor = options.pop("executor", None) or flow.executor or LocalExecutor()
-    if not callable(getattr(executor, "submit", None)):
-        msg = f"{executor!r} is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."
-        raise ExecutorError(msg, executor=repr(executor))
-    if isinstance(executor, type):
-        msg = f"{executor!r} is a class. Make an executor of it: {executor.__name__}()."
-        raise ExecutorError(msg, executor=repr(executor))
-    task_states = _by_key(graph, options.pop("task_states", None) or {})
-    start = tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None)))
-    context = options.pop("context", None) or {}
-    handlers = tuple(options.pop("state_handlers", None) or ())
-    record, origin = options.pop("record", None), options.pop("origin", "")
-    limits = _limits(options.pop("max_concurrency", None), options.pop("limits", None))
-    raises = bool(options.pop("raise_on_exception", False))
-    values = _parameters(flow, {**(parameters or {}), **options})
-    for key in start:
-        _check_start(graph, key, task_states)
-    run = FlowRun(
-        flow, _Asked(graph, values, executor, task_states, start, context, handlers, record, origin, limits, raises)
-    )
+    """Check what was asked for, and return a FlowRun that has not begun. Raises as `ask` does."""
+    run = FlowRun(flow, ask(flow, parameters, options))
     flow.last_run = run
     return run
-
-
-def _limits(total: object, by_tag: object) -> Limits | None:
-    if total is None and not by_tag:
-        return None
-    if total is not None and not _is_count(total):
-        msg = f"max_concurrency={total!r} is not a number of tasks. Give 1 or more, or leave it out."
-        raise DefinitionError(msg, max_concurrency=repr(total))
-    if by_tag is not None and not isinstance(by_tag, Mapping):
-        msg = f"limits={by_tag!r} is no dict. Give the number of tasks by tag, e.g. limits={{'db': 2}}."
-        raise DefinitionError(msg, limits=repr(by_tag))
-    for tag, count in (by_tag or {}).items():
-        if not isinstance(tag, str) or not tag or not _is_count(count):
-            msg = (
-                f"limits has {tag!r}: {count!r}. Give a tag and a number of tasks, 1 or more, e.g. limits={{'db': 2}}."
-            )
-            raise DefinitionError(msg, tag=repr(tag))
-    return Limits(cast("int | None", total), dict(by_tag or {}))
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _parameters(flow: Flow, given: Mapping[str, object]) -> dict[str, object]:
-    known = {p.name: p for p in flow.parameters()}
-    unknown = [name for name in given if name not in known]
-    if unknown:
-        names = ", ".join(map(repr, unknown))
-        msg = f"Flow {flow.name!r} has no parameter {names}. Its parameters: {', '.join(known) or 'none'}."
-        raise ParameterError(msg, names=unknown)
-    missing = [name for name, p in known.items() if p.required and name not in given]
-    if missing:
-        first = missing[0]
-        names = ", ".join(map(repr, missing))
-        msg = (
-            f"Flow {flow.name!r} needs a value for {names}. Give it: flow.run({first}=...), or a default in Parameter."
-        )
-        raise ParameterError(msg, names=missing)
-    for name, value in given.items():
-        known[name].accept(value)
-    return {name: given.get(name, p.default) for name, p in known.items()}
-
-
-def _by_key(graph: Graph, task_states: Mapping[object, State]) -> dict[str, State]:
-    states: dict[str, State] = {}
-    for task, state in task_states.items():
-        if not isinstance(state, State):
-            msg = f"task_states holds {state!r} for {task!r}, which is not a state. Give e.g. Success(result=...)."
-            raise DefinitionError(msg, task=repr(task))
-        key = graph.key_of(task)
-        states[key] = state
-        if isinstance(state, Mapped):
-            states.update({child_key(key, index): child for index, child in enumerate(state.map_states)})
-    return states
-
-
-def _several(tasks: object) -> Iterable[object]:
-    if tasks is None:
-        return ()
-    return (tasks,) if isinstance(tasks, str) or not hasattr(type(tasks), "__iter__") or _is_task(tasks) else tasks  # type: ignore[return-value]
-
-
-def _is_task(value: object) -> bool:
-    return hasattr(value, "run") and hasattr(value, "set_upstream")
-
-
-def _start_key(graph: Graph, task: object) -> str:
-    try:
-        return graph.key_of(task)
-    except DefinitionError as error:
-        msg = f"Can't start at {getattr(task, 'name', task)!r}. {error}"
-        raise StartTaskError(msg, key=getattr(task, "name", task)) from error
-
-
-def _check_start(graph: Graph, key: str, states: Mapping[str, State]) -> None:
-    spec: TaskSpec | None = graph.specs.get(key)
-    if spec is None:
-        return
-    given = states.get(key)
-    kept = (given.cached_inputs if given is not None else None) or {}
-    for binding in spec.bindings:
-        if binding.argument is None or binding.argument in kept:
-            continue
-        upstream = states.get(binding.upstream)
-        if upstream is None or not upstream.is_finished():
-            msg = (
-                f"Can't start at {key!r}: its input {binding.argument!r} is nowhere. Give the state of "
-                f"{binding.upstream!r} in task_states, or one of {key!r} with cached_inputs."
-            )
-            raise StartTaskError(msg, key=key, argument=binding.argument)
 
 
 def _unfinished(states: Mapping[str, State]) -> dict[str, State]:

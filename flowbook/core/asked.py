@@ -1,0 +1,197 @@
+"""What a caller of `flow.run` asks for: read, checked, refused before anything runs. Touches no disk."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from flowbook.core.building import current_flow
+from flowbook.engine.graph import child_key
+from flowbook.engine.limits import Limits
+from flowbook.engine.state import Mapped, State
+from flowbook.exceptions import DefinitionError, ExecutorError, ParameterError, StartTaskError
+from flowbook.executors import Executor, LocalExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from flowbook.core.flow import Flow
+    from flowbook.engine.graph import Graph, TaskSpec
+
+__all__ = ["RUN_OPTIONS", "Asked", "ask"]
+
+#: What `flow.run` takes beside values of parameters.
+RUN_OPTIONS = frozenset(
+    {
+        "context",
+        "executor",
+        "limits",
+        "max_concurrency",
+        "origin",
+        "parameters",
+        "raise_on_exception",
+        "record",
+        "start_tasks",
+        "state_handlers",
+        "task_states",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller of `flow.run` asked for, checked."""
+
+    graph: Graph
+    parameters: dict[str, object]
+    executor: Executor
+    states: dict[str, State] = field(default_factory=dict)
+    start: tuple[str, ...] = ()
+    context: Mapping[str, object] = field(default_factory=dict)
+    handlers: tuple[Callable[..., object], ...] = ()
+    record: bool | None = None
+    origin: str = ""
+    limits: Limits | None = None
+    raises: bool = False
+
+
+def ask(flow: Flow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> Asked:
+    """Return what was asked for, checked.
+
+    Raises:
+        DefinitionError, ParameterError, StartTaskError, CycleError, ExecutorError: as `Flow.run` says.
+    """
+    building = current_flow()
+    if building is not None:
+        msg = (
+            f"Flow {flow.name!r} was run inside the block of flow {building.name!r}. Run it after the block, "
+            "or call it from inside a task."
+        )
+        raise DefinitionError(msg, flow=flow.name)
+    _warn_if_unnamed(flow)
+    graph = flow.compile()
+    executor = _executor(options.pop("executor", None) or flow.executor or LocalExecutor())
+    task_states = _by_key(graph, options.pop("task_states", None) or {})
+    start = tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None)))
+    context = options.pop("context", None) or {}
+    handlers = tuple(options.pop("state_handlers", None) or ())
+    record, origin = options.pop("record", None), options.pop("origin", "")
+    limits = _limits(options.pop("max_concurrency", None), options.pop("limits", None))
+    raises = bool(options.pop("raise_on_exception", False))
+    values = _parameters(flow, {**(parameters or {}), **options})
+    for key in start:
+        _check_start(graph, key, task_states)
+    return Asked(graph, values, executor, task_states, start, context, handlers, record, origin, limits, raises)
+
+
+def _executor(executor: Executor) -> Executor:
+    if not callable(getattr(executor, "submit", None)):
+        msg = f"{executor!r} is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."
+        raise ExecutorError(msg, executor=repr(executor))
+    if isinstance(executor, type):
+        msg = f"{executor!r} is a class. Make an executor of it: {executor.__name__}()."
+        raise ExecutorError(msg, executor=repr(executor))
+    return executor
+
+
+def _limits(total: object, by_tag: object) -> Limits | None:
+    if total is None and not by_tag:
+        return None
+    if total is not None and not _is_count(total):
+        msg = f"max_concurrency={total!r} is not a number of tasks. Give 1 or more, or leave it out."
+        raise DefinitionError(msg, max_concurrency=repr(total))
+    if by_tag is not None and not isinstance(by_tag, Mapping):
+        msg = f"limits={by_tag!r} is no dict. Give the number of tasks by tag, e.g. limits={{'db': 2}}."
+        raise DefinitionError(msg, limits=repr(by_tag))
+    for tag, count in (by_tag or {}).items():
+        if not isinstance(tag, str) or not tag or not _is_count(count):
+            msg = (
+                f"limits has {tag!r}: {count!r}. Give a tag and a number of tasks, 1 or more, e.g. limits={{'db': 2}}."
+            )
+            raise DefinitionError(msg, tag=repr(tag))
+    return Limits(cast("int | None", total), dict(by_tag or {}))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _parameters(flow: Flow, given: Mapping[str, object]) -> dict[str, object]:
+    known = {p.name: p for p in flow.parameters()}
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        names = ", ".join(map(repr, unknown))
+        msg = f"Flow {flow.name!r} has no parameter {names}. Its parameters: {', '.join(known) or 'none'}."
+        raise ParameterError(msg, names=unknown)
+    missing = [name for name, p in known.items() if p.required and name not in given]
+    if missing:
+        first = missing[0]
+        names = ", ".join(map(repr, missing))
+        msg = (
+            f"Flow {flow.name!r} needs a value for {names}. Give it: flow.run({first}=...), or a default in Parameter."
+        )
+        raise ParameterError(msg, names=missing)
+    for name, value in given.items():
+        known[name].accept(value)
+    return {name: given.get(name, p.default) for name, p in known.items()}
+
+
+def _by_key(graph: Graph, task_states: Mapping[object, State]) -> dict[str, State]:
+    states: dict[str, State] = {}
+    for task, state in task_states.items():
+        if not isinstance(state, State):
+            msg = f"task_states holds {state!r} for {task!r}, which is not a state. Give e.g. Success(result=...)."
+            raise DefinitionError(msg, task=repr(task))
+        key = graph.key_of(task)
+        states[key] = state
+        if isinstance(state, Mapped):
+            states.update({child_key(key, index): child for index, child in enumerate(state.map_states)})
+    return states
+
+
+def _several(tasks: object) -> Iterable[object]:
+    if tasks is None:
+        return ()
+    return (tasks,) if isinstance(tasks, str) or not hasattr(type(tasks), "__iter__") or _is_task(tasks) else tasks  # type: ignore[return-value]
+
+
+def _is_task(value: object) -> bool:
+    return hasattr(value, "run") and hasattr(value, "set_upstream")
+
+
+def _start_key(graph: Graph, task: object) -> str:
+    try:
+        return graph.key_of(task)
+    except DefinitionError as error:
+        msg = f"Can't start at {getattr(task, 'name', task)!r}. {error}"
+        raise StartTaskError(msg, key=getattr(task, "name", task)) from error
+
+
+def _check_start(graph: Graph, key: str, states: Mapping[str, State]) -> None:
+    spec: TaskSpec | None = graph.specs.get(key)
+    if spec is None:
+        return
+    given = states.get(key)
+    kept = (given.cached_inputs if given is not None else None) or {}
+    for binding in spec.bindings:
+        if binding.argument is None or binding.argument in kept:
+            continue
+        upstream = states.get(binding.upstream)
+        if upstream is None or not upstream.is_finished():
+            msg = (
+                f"Can't start at {key!r}: its input {binding.argument!r} is nowhere. Give the state of "
+                f"{binding.upstream!r} in task_states, or one of {key!r} with cached_inputs."
+            )
+            raise StartTaskError(msg, key=key, argument=binding.argument)
+
+
+def _warn_if_unnamed(flow: Flow) -> None:
+    """Warn where outputs are cached under no name of their own."""
+    if not flow.is_named and any(task.cache_for is not None for task in flow.tasks):
+        warnings.warn(
+            "This flow caches outputs and has no name, so it shares them with other flows without one. "
+            "Give it a name: Flow('...').",
+            stacklevel=4,
+        )
