@@ -33,7 +33,7 @@ _TEXT_CHARACTERS = 80
 _BUCKETS = 12
 #: Rows looked at for a spark, and for the number of different values.
 _SPARK_ROWS = 50_000
-_DISTINCT_ROWS = 100_000
+_DISTINCT_ROWS = 400_000
 #: Rows of a column that are summarised at a time, so that a summary takes little memory beside the frame.
 _CHUNK_ROWS = 1_000_000
 _SORTS_KEPT = 4

@@ -2,7 +2,6 @@
 
 import os
 import resource
-import statistics
 import subprocess
 import sys
 
@@ -40,7 +39,7 @@ def test_import_flowbook_touches_no_disk(tmp_path):
 def test_import_flowbook_costs_at_most_60_ms_over_a_bare_interpreter():
     _python("import flowbook", PYTHONDONTWRITEBYTECODE="")  # its byte code is there from now on
 
-    bare, full = _median_s_in_turn("pass", "import flowbook")
+    bare, full = _least_s_in_turn("pass", "import flowbook")
 
     assert full - bare <= LIMIT_S
 
@@ -52,10 +51,11 @@ def _python(code: str, **env: str) -> str:
     return done.stdout
 
 
-def _median_s_in_turn(*codes: str, rounds: int = 9) -> list[float]:
-    """Return the median seconds of processor time of a process that runs each code.
+def _least_s_in_turn(*codes: str, rounds: int = 15) -> list[float]:
+    """Return the least seconds of processor time that a process takes for each code.
 
-    Taken in turn, so that the machine's moods hit all alike; not by the wall's clock, which counts what others do.
+    The least of many in turn is what the code costs; more is what others did to the machine at that moment: on a shared one
+    the same import was seen to take from 27 to 61 ms within ten minutes.
     """
     taken: list[list[float]] = [[] for _ in codes]
     for _ in range(rounds):
@@ -63,7 +63,7 @@ def _median_s_in_turn(*codes: str, rounds: int = 9) -> list[float]:
             start = _children_s()
             _python(code)
             seconds.append(_children_s() - start)
-    return [statistics.median(seconds) for seconds in taken]
+    return [min(seconds) for seconds in taken]
 
 
 def _children_s() -> float:
