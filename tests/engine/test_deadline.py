@@ -203,6 +203,15 @@ def test_sys_exit_in_a_timed_task_fails_that_task_only():
     assert state.result[end].message == "SystemExit: 3"
 
 
+@pytest.fixture
+def heeds_ctrl_c():
+    """Let Ctrl-C raise, as in a terminal: what a shell starts in the background begins with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_stops_a_timed_task_and_cancels_the_run():
     stopped = threading.Event()
 
