@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from flowbook._context import Frame
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.machine import Expanded, MachineEvent
+    from flowbook.engine.mapping import MapPlans
     from flowbook.engine.ports import OutputCache
     from flowbook.executors.base import RunsCalls
 
@@ -69,8 +70,8 @@ class DispatchedRun(Protocol):
     cache: OutputCache | None
     interrupted: bool
     is_cancelled: bool
-    #: How a task gets what is upstream of it, by key; set by `Dispatch`.
-    read: Callable[[str], object]
+    #: Its mapped tasks; `Dispatch` sets how they read what workers hold.
+    maps: MapPlans
 
     @property
     def states(self) -> dict[str, State]:
@@ -134,7 +135,7 @@ class Dispatch:
         self._memo: dict[int, tuple[object, object]] = {}
         self._order = {key: position for position, key in enumerate(runner.graph.specs)}
         self._surroundings: Blob | None = None
-        runner.read = self._read
+        runner.maps.read = self._read
 
     def run(self) -> None:
         """Return when the run is over, or when all that is left waits for a person."""

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flowbook.engine import steps
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
@@ -35,14 +35,14 @@ from flowbook.engine.machine import (
     Tell,
     WakeAt,
 )
+from flowbook.engine.mapping import MapPlans
 from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Skipped, State
 from flowbook.engine.task_runner import call_handlers, change_state, is_in_user_code, run_task
 from flowbook.exceptions import ExecutorError, RunError
 from flowbook.executors.base import RunsCalls, RunsLoops
-from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
     from flowbook._context import Frame
@@ -86,20 +86,6 @@ class RunOptions:
     limits: Limits | None = None
 
 
-class _MapPlan:
-    """What the children of one mapped task share: made once, when the width is known."""
-
-    __slots__ = ("fixed", "fixed_states", "sources")
-
-    def __init__(self) -> None:
-        #: Inputs that every child gets.
-        self.fixed: dict[str, object] = {}
-        #: For each binding: the state itself, or None where each child has its own.
-        self.fixed_states: list[State | None] = []
-        #: (argument, sequence or None, key of the mapped upstream or None) of inputs that differ.
-        self.sources: list[tuple[str, Sequence[Any] | None, str | None]] = []
-
-
 class FlowRunner:
     """One epoch of a run of `graph`. Threads: `run` in one, all else from any."""
 
@@ -118,8 +104,6 @@ class FlowRunner:
         self._seq = itertools.count(options.first_seq)
         self._machine = Machine(graph, options.states, options.start, options.limits)
         self._start = frozenset((*options.start, *options.resumed))
-        self._plans: dict[str, _MapPlan] = {}
-        self._lists: dict[str, list[object]] = {}
         self._changed = threading.Condition(threading.Lock())
         self._ready: deque[str] = deque()
         self._timers: list[tuple[float, str]] = []
@@ -128,7 +112,7 @@ class FlowRunner:
         #: Whether a person asked for the run to stop.
         self.is_cancelled = False
         #: How a task gets what is upstream of it: by its value, unless workers hold it.
-        self.read: Callable[[str], Any] = self._value
+        self.maps = MapPlans(graph, self._machine.states)
 
     @property
     def states(self) -> dict[str, State]:
@@ -169,7 +153,7 @@ class FlowRunner:
             for key in keys:
                 self._emit(Decided(next(self._seq), key, time.time(), "retry", by, note))
                 if key in self._machine.children:
-                    self._lists.pop(self._machine.children[key][0], None)
+                    self.maps.forget(self._machine.children[key][0])
             self._start |= frozenset(keys)
             self._obey(self._machine.handle(RetryAsked(keys)))
             return True if keys else None
@@ -327,7 +311,7 @@ class FlowRunner:
         job = Job(spec, key, states[key], upstream, is_start=key in self._start)
         if spec.reads_mapped:
             try:
-                job.inputs = self._reduced(spec, job.state)
+                job.inputs = self.maps.reduced(spec, job.state)
             except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
                 return Settled(key, change_state(job, self, job.state, steps.state_of_error(error)))
         return job
@@ -337,23 +321,6 @@ class FlowRunner:
         job = Job(self.graph.specs[parent], key, state, (), {}, index)
         return Settled(key, change_state(job, self, state, steps.state_of_error(error)))
 
-    def _reduced(self, spec: TaskSpec, state: State) -> dict[str, object]:
-        kept = state.cached_inputs or ()
-        inputs = dict(spec.constants) if spec.constants else {}
-        for binding in spec.bindings:
-            if binding.argument is not None and binding.argument not in kept:
-                inputs[binding.argument] = self.read(binding.upstream)
-        return inputs
-
-    def _value(self, key: str) -> Any:  # noqa: ANN401
-        """Return a task's result; the list of a mapped one is made once, not once for every reader."""
-        state = self._machine.states[key]
-        if type(state) is not Mapped:
-            return state.result
-        if key not in self._lists:
-            self._lists[key] = state.result
-        return self._lists[key]
-
     # Mapped tasks
 
     def _expand(self, key: str, spec: TaskSpec, upstream: list[State]) -> Settled | Expanded:
@@ -361,7 +328,7 @@ class FlowRunner:
         state = self._unmappable(job)
         if state is None:
             try:
-                plan, width = self._plan(spec, job.state)
+                plan, width = self.maps.plan(spec, job.state)
             except RunError as error:
                 state = Failed(str(error), error)
             except BaseException as error:  # noqa: BLE001  # a user's sequence may raise anything
@@ -369,7 +336,7 @@ class FlowRunner:
             else:
                 split = self._asked_about_split(job, width)
                 if isinstance(split, Mapped):
-                    self._plans[key] = plan
+                    self.maps.keep(key, plan)
                     if job.is_start:
                         self._start |= {child_key(key, index) for index in range(width)}
                     return Expanded(key, width)
@@ -407,79 +374,9 @@ class FlowRunner:
         names = ", ".join(f"{b.argument} (from {b.upstream})" for b in lost)
         return Failed(f"Can't map over {names}: it did not succeed, so there is no width.")
 
-    def _plan(self, spec: TaskSpec, state: State) -> tuple[_MapPlan, int]:
-        plan = _MapPlan()
-        states = self._machine.states
-        kept = {
-            name: value.load() if isinstance(value, ResultRef) else value
-            for name, value in (state.cached_inputs or {}).items()
-        }
-        widths: dict[str, int] = {}
-        plan.fixed.update(spec.constants or {})
-        for argument, sequence in (spec.mapped_constants or {}).items():
-            self._add_source(plan, widths, argument, steps.elements(kept.get(argument, sequence), argument))
-        for binding in spec.bindings:
-            up, name = states[binding.upstream], binding.argument
-            is_fed = binding.mapped and not binding.flattened and type(up) is Mapped
-            plan.fixed_states.append(None if is_fed else up)
-            if name is None:
-                if binding.mapped and type(up) is Mapped:
-                    widths[f"task {binding.upstream}"] = up.n_map_states
-                continue
-            if not binding.mapped:
-                plan.fixed[name] = kept[name] if name in kept else self.read(binding.upstream)
-            elif type(up) is Mapped and name not in kept and not binding.flattened:
-                widths[name] = up.n_map_states
-                plan.sources.append((name, None, binding.upstream))
-            else:
-                value = steps.elements(kept[name], name) if name in kept else self._sequence(binding.upstream, name)
-                if binding.flattened:
-                    value = [item for part in value for item in steps.elements(part, name)]
-                self._add_source(plan, widths, name, value)
-        return plan, steps.width_of(spec, widths)
-
-    def _sequence(self, key: str, argument: str) -> Sequence[Any]:
-        """Return a result as a sequence; an iterator is consumed once, also when several tasks map over it."""
-        if key in self._lists:
-            return self._lists[key]
-        value: object = self._value(key)
-        if isinstance(value, list):
-            return value
-        found = self._lists[key] = list(steps.elements(value, argument))
-        return found
-
-    @staticmethod
-    def _add_source(plan: _MapPlan, widths: dict[str, int], name: str, sequence: Sequence[Any]) -> None:
-        widths[name] = len(sequence)
-        plan.sources.append((name, sequence, None))
-
     def _child_job(self, key: str, parent: str, index: int) -> Job:
-        spec = self.graph.specs[parent]
-        states = self._machine.states
-        state = states[key]
-        plan = self._plans.get(parent)
         is_start = key in self._start or parent in self._start
-        if plan is None:
-            plan = self._replan(parent, spec, state)
-        inputs = dict(plan.fixed)
-        for name, sequence, upstream in plan.sources:
-            inputs[name] = sequence[index] if sequence is not None else self.read(child_key(upstream or "", index))
-        ups = [
-            fixed if fixed is not None else states[child_key(binding.upstream, index)]
-            for fixed, binding in zip(plan.fixed_states, spec.bindings, strict=True)
-        ]
-        return Job(spec, key, state, ups, inputs, index, is_start=is_start)
-
-    def _replan(self, parent: str, spec: TaskSpec, state: State) -> _MapPlan:
-        """Make the plan of a task that was split in an earlier epoch; a child that kept all its inputs needs none."""
-        names = {b.argument for b in spec.bindings if b.argument is not None} | set(spec.mapped_constants or ())
-        if state.cached_inputs and names <= set(state.cached_inputs):
-            plan = _MapPlan()
-            plan.fixed_states = [self._machine.states[binding.upstream] for binding in spec.bindings]
-            return plan
-        plan, _ = self._plan(spec, Pending())
-        self._plans[parent] = plan
-        return plan
+        return self.maps.child_job(key, parent, index, is_start=is_start)
 
     def _children_of(self, key: str) -> Iterator[str]:
         state = self._machine.states.get(key)

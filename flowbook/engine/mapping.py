@@ -1,0 +1,158 @@
+"""Mapped tasks: how many children there are, and what each of them gets.
+
+Made once a task, when its width is known: nothing done for one child touches the others. Values are only handed on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowbook.engine import steps
+from flowbook.engine.graph import child_key
+from flowbook.engine.job import Job
+from flowbook.engine.state import Mapped, Pending
+from flowbook.results.reference import ResultRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.state import State
+
+__all__ = ["MapPlan", "MapPlans"]
+
+
+class MapPlan:
+    """What the children of one mapped task share: made once, when the width is known."""
+
+    __slots__ = ("fixed", "fixed_states", "sources")
+
+    def __init__(self) -> None:
+        #: Inputs that every child gets.
+        self.fixed: dict[str, object] = {}
+        #: For each binding: the state itself, or None where each child has its own.
+        self.fixed_states: list[State | None] = []
+        #: (argument, sequence or None, key of the mapped upstream or None) of inputs that differ.
+        self.sources: list[tuple[str, Sequence[Any] | None, str | None]] = []
+
+
+class MapPlans:
+    """The plans of one epoch, and the lists that its tasks read.
+
+    Args:
+        graph: what runs.
+        states: newest state by key; live, owned by the machine.
+    """
+
+    def __init__(self, graph: Graph, states: Mapping[str, State]) -> None:
+        self._graph = graph
+        self._states = states
+        self._plans: dict[str, MapPlan] = {}
+        self._lists: dict[str, list[object]] = {}
+        #: Gives what a task reads of another, by key: its value, or what stands for it where workers hold values.
+        self.read: Callable[[str], Any] = self.value
+
+    def keep(self, key: str, plan: MapPlan) -> None:
+        """Note the plan of a task that was split."""
+        self._plans[key] = plan
+
+    def forget(self, key: str) -> None:
+        """Drop the list of a mapped task of which a child runs again."""
+        self._lists.pop(key, None)
+
+    def value(self, key: str) -> Any:  # noqa: ANN401
+        """Return a task's result; the list of a mapped one is made once, not once for every reader."""
+        state = self._states[key]
+        if type(state) is not Mapped:
+            return state.result
+        if key not in self._lists:
+            self._lists[key] = state.result
+        return self._lists[key]
+
+    def plan(self, spec: TaskSpec, state: State) -> tuple[MapPlan, int]:
+        """Return what the children of `spec` share, and how many there are.
+
+        Raises:
+            RunError: if an input can't be mapped over, or lengths differ.
+        """
+        plan = MapPlan()
+        states = self._states
+        kept = {
+            name: value.load() if isinstance(value, ResultRef) else value
+            for name, value in (state.cached_inputs or {}).items()
+        }
+        widths: dict[str, int] = {}
+        plan.fixed.update(spec.constants or {})
+        for argument, sequence in (spec.mapped_constants or {}).items():
+            self._add_source(plan, widths, argument, steps.elements(kept.get(argument, sequence), argument))
+        for binding in spec.bindings:
+            up, name = states[binding.upstream], binding.argument
+            is_fed = binding.mapped and not binding.flattened and type(up) is Mapped
+            plan.fixed_states.append(None if is_fed else up)
+            if name is None:
+                if binding.mapped and type(up) is Mapped:
+                    widths[f"task {binding.upstream}"] = up.n_map_states
+                continue
+            if not binding.mapped:
+                plan.fixed[name] = kept[name] if name in kept else self.read(binding.upstream)
+            elif type(up) is Mapped and name not in kept and not binding.flattened:
+                widths[name] = up.n_map_states
+                plan.sources.append((name, None, binding.upstream))
+            else:
+                value = steps.elements(kept[name], name) if name in kept else self._sequence(binding.upstream, name)
+                if binding.flattened:
+                    value = [item for part in value for item in steps.elements(part, name)]
+                self._add_source(plan, widths, name, value)
+        return plan, steps.width_of(spec, widths)
+
+    def child_job(self, key: str, parent: str, index: int, *, is_start: bool) -> Job:
+        """Return the job of a child, with its own inputs."""
+        spec = self._graph.specs[parent]
+        states = self._states
+        state = states[key]
+        plan = self._plans.get(parent)
+        if plan is None:
+            plan = self._replan(parent, spec, state)
+        inputs = dict(plan.fixed)
+        for name, sequence, upstream in plan.sources:
+            inputs[name] = sequence[index] if sequence is not None else self.read(child_key(upstream or "", index))
+        ups = [
+            fixed if fixed is not None else states[child_key(binding.upstream, index)]
+            for fixed, binding in zip(plan.fixed_states, spec.bindings, strict=True)
+        ]
+        return Job(spec, key, state, ups, inputs, index, is_start=is_start)
+
+    def reduced(self, spec: TaskSpec, state: State) -> dict[str, object]:
+        """Return the inputs of a task that reads mapped ones whole."""
+        kept = state.cached_inputs or ()
+        inputs = dict(spec.constants) if spec.constants else {}
+        for binding in spec.bindings:
+            if binding.argument is not None and binding.argument not in kept:
+                inputs[binding.argument] = self.read(binding.upstream)
+        return inputs
+
+    def _sequence(self, key: str, argument: str) -> Sequence[Any]:
+        """Return a result as a sequence; an iterator is consumed once, also when several tasks map over it."""
+        if key in self._lists:
+            return self._lists[key]
+        value: object = self.value(key)
+        if isinstance(value, list):
+            return value
+        found = self._lists[key] = list(steps.elements(value, argument))
+        return found
+
+    @staticmethod
+    def _add_source(plan: MapPlan, widths: dict[str, int], name: str, sequence: Sequence[Any]) -> None:
+        widths[name] = len(sequence)
+        plan.sources.append((name, sequence, None))
+
+    def _replan(self, parent: str, spec: TaskSpec, state: State) -> MapPlan:
+        """Make the plan of a task that was split in an earlier epoch; a child that kept all its inputs needs none."""
+        names = {b.argument for b in spec.bindings if b.argument is not None} | set(spec.mapped_constants or ())
+        if state.cached_inputs and names <= set(state.cached_inputs):
+            plan = MapPlan()
+            plan.fixed_states = [self._states[binding.upstream] for binding in spec.bindings]
+            return plan
+        plan, _ = self.plan(spec, Pending())
+        self._plans[parent] = plan
+        return plan
