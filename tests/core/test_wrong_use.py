@@ -24,34 +24,10 @@ from flowbook.exceptions import (
     UnknownTaskError,
 )
 from flowbook.executors import LocalDaskExecutor
+from tests.wrong_uses import add, one, small, table
 
 HOUR = dt.timedelta(hours=1)
-#: Each function does one thing wrong; its name is the case's. The message is its docstring, its lines joined.
-CASES = []
-
-
-def refused(kind):
-    def keep(function):
-        CASES.append(pytest.param(function, kind, id=function.__name__))
-        return function
-
-    return keep
-
-
-@task
-def add(x, y=1):
-    return x + y
-
-
-@task
-def one():
-    return 1
-
-
-def small():
-    with Flow("small") as flow:
-        one()
-    return flow
+CASES, refused = table()
 
 
 # Tasks

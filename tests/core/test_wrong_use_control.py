@@ -23,35 +23,11 @@ from flowbook import (
     task,
     unmapped,
 )
-from flowbook.exceptions import DefinitionError, ParameterError, UnknownTaskError
+from flowbook.exceptions import ParameterError, UnknownTaskError
 from flowbook.results import Result
+from tests.wrong_uses import add, one, small, table
 
-#: Each function does one thing wrong; its name is the case's. The message is its docstring, its lines joined.
-CASES = []
-
-
-def refused(kind=DefinitionError):
-    def keep(function):
-        CASES.append(pytest.param(function, kind, id=function.__name__))
-        return function
-
-    return keep
-
-
-@task
-def add(x, y=1):
-    return x + y
-
-
-@task
-def one():
-    return 1
-
-
-def small():
-    with Flow("small") as made:
-        one()
-    return made
+CASES, refused = table()
 
 
 # Operators and unpacking
