@@ -29,6 +29,7 @@ from flowbook.engine.state import (
     State,
     Success,
     TriggerFailed,
+    safe_str,
 )
 from flowbook.exceptions import (
     DefinitionError,
@@ -559,18 +560,21 @@ class FlowRun:
         try:
             self._state = runner.run()
         except BaseException as error:
-            self._state = Failed(f"The run itself failed: {type(error).__name__}: {error}", error)
+            self._state = Failed(f"The run itself failed: {type(error).__name__}: {safe_str(error)}", error)
             raise
         finally:
             self._states = dict(runner.states)
             self._next_seq = runner.next_seq
             self.ended = time.time()
-            if self._recording is None and self._state_is_to_go_on():
-                self._record(afterwards=True)
-            if self._recording is not None:
-                self._recording.finish(self._state)
-            self._runner = None
-            self._over.set()
+            try:
+                if self._recording is None and self._state_is_to_go_on():
+                    self._record(afterwards=True)
+                if self._recording is not None:
+                    self._recording.finish(self._state)
+            finally:
+                #: Whatever went wrong on the way: nobody waits for this run for ever.
+                self._runner = None
+                self._over.set()
 
     def _record(self, *, afterwards: bool = False) -> None:
         from flowbook.core.recording import open_recording  # noqa: PLC0415  # the store: longer to load than all the rest

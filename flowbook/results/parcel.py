@@ -50,7 +50,7 @@ class Parcel:
         out = _Head()
         try:
             buffers = _pickle(value, out)
-        except Exception as exc:
+        except BaseException as exc:  # a user's __reduce__ may exit
             raise unpicklable(value, exc) from exc
         parcel = cls(out.stream(), buffers, out.size_bytes + sum(buffer.raw().nbytes for buffer in buffers))
         parcel._value = value
@@ -115,7 +115,7 @@ def _pickle(value: object, out: Any) -> list[pickle.PickleBuffer]:  # noqa: ANN4
     buffers: list[pickle.PickleBuffer] = []
     try:
         _Quick(out, protocol=5, buffer_callback=buffers.append).dump(value)
-    except Exception:  # noqa: BLE001  # cloudpickle may do better, and says what is wrong otherwise
+    except BaseException:  # noqa: BLE001  # cloudpickle may do better, and says what is wrong otherwise
         buffers.clear()
         if isinstance(out, _Head):
             out.__init__()  # type: ignore[misc]  # begins anew

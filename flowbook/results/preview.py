@@ -46,7 +46,7 @@ def describe(value: object) -> Preview:
     """Return what is shown of `value` without loading it again: kind, type, shape, size, first page, capped repr."""
     try:
         return _describe(value)
-    except Exception as exc:  # noqa: BLE001  # a user's object may raise anything anywhere
+    except BaseException as exc:  # noqa: BLE001  # a user's object may raise anything anywhere
         return _preview(value, "text", f"{_class(value)} (can't be shown: {type(exc).__name__})", text_repr="")
 
 
@@ -161,7 +161,7 @@ def _table(value: object, kind: str, text: str, shape: list[int], size_bytes: in
     preview = _preview(value, kind, text, text_repr="", shape=shape, size_bytes=size_bytes)
     try:
         preview["page"] = FramePager(value).page()
-    except Exception as exc:  # noqa: BLE001  # cells may hold a user's objects
+    except BaseException as exc:  # noqa: BLE001  # cells may hold a user's objects
         preview["repr"] = f"Its rows can't be shown: {type(exc).__name__}"
     return preview
 
@@ -229,7 +229,7 @@ def _repr(value: object) -> str:
             text = repr(value[:_REPR_CHARACTERS])
         else:
             text = repr(value)
-    except Exception as exc:  # noqa: BLE001  # a user's __repr__
+    except BaseException as exc:  # noqa: BLE001  # a user's __repr__
         return f"<{_class(value)}: its repr raised {type(exc).__name__}>"
     return text if len(text) <= _REPR_CHARACTERS else text[: _REPR_CHARACTERS - 1] + "…"
 
@@ -281,7 +281,7 @@ def _head(name: str, column: pd.Series[Any]) -> dict[str, Any]:
     try:
         head["summary"] = _summary(column, numeric=numeric)
         head["spark"] = _spark(column, numeric=numeric)
-    except Exception as exc:  # noqa: BLE001  # cells may hold a user's objects
+    except BaseException as exc:  # noqa: BLE001  # cells may hold a user's objects
         head["summary"] = head["summary"] or f"no summary: {type(exc).__name__}"
     return head
 
@@ -418,7 +418,7 @@ def _is_midnight(value: object) -> bool:
 def _safe(value: object) -> str:
     try:
         return str(value)
-    except Exception as exc:  # noqa: BLE001  # a user's __str__
+    except BaseException as exc:  # noqa: BLE001  # a user's __str__
         return f"<{_class(value)}: its str raised {type(exc).__name__}>"
 
 

@@ -84,7 +84,7 @@ def dump(value: object, out: Writer, *, by_value: bool = False) -> None:
             pickle_to(value, counted, buffers, by_value=by_value)
         except _OutError:
             raise
-        except Exception as exc:
+        except BaseException as exc:  # a user's __reduce__ may exit
             raise unpicklable(value, exc) from exc
         trailer: dict[str, object] = {"versions": _versions(), "stream": [_HEADER_BYTES, counted.total]}
         trailer["buffers"] = [counted.write_aligned(buffer.raw()) for buffer in buffers]
@@ -225,11 +225,11 @@ def unpicklable(value: object, error: BaseException) -> UnpicklableError:
     what = (
         f"{kind} can't be pickled"
         if not member
-        else f"{kind} can't be pickled: its {member} is a {_type_name(culprit)}"
+        else f"{kind} can't be pickled: its {_shortened(member)} is a {_type_name(culprit)}"
     )
     try:
         why = str(reason)
-    except Exception:  # noqa: BLE001  # a user's __str__ may raise
+    except BaseException:  # noqa: BLE001  # a user's __str__ may raise, or exit
         why = type(reason).__name__
     msg = (
         f"A {what} ({why[:300]}). "
@@ -261,7 +261,7 @@ def _problem(value: object) -> BaseException | None:
 
     try:
         cloudpickle.dumps(value, protocol=5)
-    except Exception as exc:  # noqa: BLE001  # whatever a user's __reduce__ raises
+    except BaseException as exc:  # noqa: BLE001  # whatever a user's __reduce__ raises
         return exc
     return None
 
@@ -311,9 +311,13 @@ def _attributes(value: object) -> Iterator[tuple[str, object]]:
 def _short(key: object) -> str:
     try:
         text = repr(key)
-    except Exception:  # noqa: BLE001  # a user's __repr__ may raise
+    except BaseException:  # noqa: BLE001  # a user's __repr__ may raise, or exit
         return f"<{type(key).__name__}>"
     return text if len(text) <= 40 else text[:39] + "…"  # noqa: PLR2004
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= 200 else f"{path[:100]}…{path[-100:]}"  # noqa: PLR2004
 
 
 def _type_name(value: object) -> str:

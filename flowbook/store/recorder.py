@@ -126,7 +126,7 @@ class Recorder:
         for event in events:
             try:
                 row, must_commit = self._row(event)
-            except Exception:  # noqa: BLE001  # the run must go on, whatever a user's object does here
+            except BaseException:  # noqa: BLE001  # the run must go on, whatever a user's object does here
                 _log.exception("Event %r can't be recorded; the run goes on without it.", event)
                 continue
             if row is not None:
@@ -479,5 +479,5 @@ def _elsewhere(ref: ResultRef) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as exc:  # noqa: BLE001  # a user's __str__ may raise
+    except BaseException as exc:  # noqa: BLE001  # a user's __str__ may raise, or exit
         return f"(its message can't be shown: {type(exc).__name__})"
