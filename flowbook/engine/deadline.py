@@ -30,7 +30,7 @@ def call_within(seconds: float, call: Callable[[], Any], name: str) -> Any:  # n
     thread = threading.Thread(target=contextvars.copy_context().run, args=(made.work,), name=name, daemon=True)
     try:
         thread.start()
-        made.over.wait(seconds)
+        made.over.wait(min(seconds, threading.TIMEOUT_MAX))
     except BaseException:
         made.leave(thread)  # Ctrl-C in the thread that waits, or no more threads
         raise

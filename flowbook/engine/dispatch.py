@@ -98,8 +98,8 @@ class DispatchedRun(Protocol):
         """Take note of a state on the way."""
         ...
 
-    def logged(self, key: str, level: int, text: str, length: int = 0) -> None:
-        """Take note of a log line or a print; `length` if it was longer before."""
+    def logged(self, key: str, level: int, text: str) -> None:
+        """Take note of a log line or a print."""
         ...
 
 
@@ -180,8 +180,8 @@ class Dispatch:
             if report.kind == "running":
                 self._begun(sent, report)
             elif report.kind == "log":
-                key, level, text, length = report.body
-                self._runner.logged(key, level, text, length)
+                key, level, text = report.body
+                self._runner.logged(key, level, text)
             elif report.kind == "unstarted":
                 del self._sent[report.id]
                 unstarted.append(sent.job.key)
@@ -222,7 +222,7 @@ class Dispatch:
             return Crashed(report.body, ExecutorError(report.body))
         try:
             outcome: Outcome = read(report.body)
-        except Exception as error:  # noqa: BLE001  # a state with a user's object inside
+        except BaseException as error:  # noqa: BLE001  # a state with a user's object inside
             return steps.state_of_error(error)
         value = report.handle if report.handle is not None else outcome.value
         if isinstance(value, Parcel) or report.handle is not None:

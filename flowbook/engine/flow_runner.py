@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FlowRunner", "RunOptions"]
 
-_LOG_CAP_CHARS = 10_000
-
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -390,11 +388,8 @@ class FlowRunner:
         self._machine.mark(key, state)
         self._tell(key, state)
 
-    def logged(self, key: str, level: int, text: str, length: int = 0) -> None:
-        """Take note of what a task logged or printed; one line is cut at 10,000 characters, `length` if it was before."""
-        length = max(length, len(text))
-        if length > _LOG_CAP_CHARS:
-            text = f"{text[:_LOG_CAP_CHARS]}… ({length - _LOG_CAP_CHARS:,} more characters were cut)"
+    def logged(self, key: str, level: int, text: str) -> None:
+        """Take note of what a task logged or printed."""
         self._emit(Logged(next(self._seq), key, time.time(), level, text))
 
     def _tell(self, key: str, state: State) -> None:

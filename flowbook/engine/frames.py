@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from flowbook._context import MISSING, Frame, current_frame
+from flowbook.engine.task_log import TaskLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +46,7 @@ def run_frame(  # noqa: PLR0913
 class TaskFrame(Frame):
     """The frame of one task run."""
 
-    __slots__ = ("attempt", "job", "loop_count", "loop_result", "run", "run_name")
+    __slots__ = ("attempt", "job", "log", "loop_count", "loop_result", "run", "run_name")
 
     def __init__(
         self, run: RunFacts, job: Job, attempt: int
@@ -56,6 +57,14 @@ class TaskFrame(Frame):
         self.loop_count = 1
         self.loop_result: object = None
         self.run_name: str | None = None
+        #: What it says, made when it first says something.
+        self.log: TaskLog | None = None
+
+    def said(self) -> TaskLog:
+        """Return where its lines go."""
+        if self.log is None:
+            self.log = TaskLog(self.run, self.job.key)
+        return self.log
 
     def find(self, name: str) -> object:
         """Return the value of `name`, or MISSING."""
@@ -74,14 +83,14 @@ def _index(frame: TaskFrame) -> object:
 def _logger(frame: TaskFrame) -> Logger:
     from flowbook.engine.logs import task_logger  # noqa: PLC0415  # loads logging, for tasks that ask for it
 
-    return task_logger(frame.job.spec.name, _current_task)
+    return task_logger(frame.job.spec.name, _current_log)
 
 
-def _current_task() -> tuple[RunFacts, str] | None:
+def _current_log() -> TaskLog | None:
     frame = current_frame()
     while frame is not None and not isinstance(frame, TaskFrame):
         frame = frame.parent
-    return None if frame is None else (frame.run, frame.job.key)
+    return None if frame is None else frame.said()
 
 
 _NAMES: dict[str, Callable[[TaskFrame], Any]] = {

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flowbook.engine.job import RunFacts
+    from flowbook.engine.task_log import TaskLog
 
-    Finder = Callable[[], tuple[RunFacts, str] | None]
+    Finder = Callable[[], TaskLog | None]
 
 __all__ = ["task_logger"]
 
@@ -18,16 +18,16 @@ __all__ = ["task_logger"]
 _LOGGER = "flowbook.task"
 
 
-def task_logger(name: str, current_task: Finder) -> logging.Logger:
+def task_logger(name: str, current_log: Finder) -> logging.Logger:
     """Return the logger of the task of that name; INFO and above is shown unless somebody set another level.
 
     Args:
         name: of the task.
-        current_task: says which run and key a record belongs to, from the context it is logged in.
+        current_log: gives where a record belongs, by the context it is logged in.
     """
     root = logging.getLogger(_LOGGER)
     if not any(isinstance(handler, _ToRun) for handler in root.handlers):
-        root.addHandler(_ToRun(current_task))
+        root.addHandler(_ToRun(current_log))
         if root.level == logging.NOTSET:
             root.setLevel(logging.INFO)
     return root.getChild(name)
@@ -36,12 +36,11 @@ def task_logger(name: str, current_task: Finder) -> logging.Logger:
 class _ToRun(logging.Handler):
     """Hands records to the run whose task logs them."""
 
-    def __init__(self, current_task: Finder) -> None:
+    def __init__(self, current_log: Finder) -> None:
         super().__init__()
-        self._current_task = current_task
+        self._current_log = current_log
 
     def emit(self, record: logging.LogRecord) -> None:
-        found = self._current_task()
-        if found is not None:
-            run, key = found
-            run.logged(key, record.levelno, self.format(record))
+        log = self._current_log()
+        if log is not None and not log.is_closed:
+            log.line(record.levelno, self.format(record))

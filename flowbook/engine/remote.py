@@ -30,8 +30,6 @@ __all__ = ["Code", "FromBlob", "FromWorker", "Many", "Outcome", "Surroundings", 
 
 #: Up to here a value travels with the news of it: less than a reference to it would cost.
 _INLINE_BYTES = 4096
-_LINE_CHARS = 10_000
-_LINES = 10_000
 _SCALARS = frozenset({int, float, bool, type(None), complex})
 _TEXTS = frozenset({str, bytes})
 
@@ -185,19 +183,13 @@ class _Facts:
         self.parameters = surroundings.parameters
         self.frame: Frame | None = Frame(surroundings.values)
         self._report = report
-        self._lines = 0
 
     def told(self, key: str, state: State) -> None:
         """Drop a state: the driver tells them."""
 
     def logged(self, key: str, level: int, text: str) -> None:
-        """Send a line to the driver; a flood is cut here already."""
-        self._lines += 1
-        if self._lines > _LINES:
-            if self._lines == _LINES + 1:
-                self._report("log", (key, level, f"More than {_LINES:,} lines: the rest is not kept.", 0))
-            return
-        self._report("log", (key, level, text[: _LINE_CHARS + 1], len(text)))
+        """Send a line to the driver."""
+        self._report("log", (key, level, text))
 
 
 class _Raised:
@@ -205,23 +197,41 @@ class _Raised:
 
     def __init__(self, error: BaseException) -> None:
         self._stand_in = RemoteError.of(error)
-        try:
-            self._parcel: Parcel | None = Parcel.of(error)
-        except BaseException:  # noqa: BLE001  # whatever a user's exception raises here, the stand-in travels
-            self._parcel = None
+        #: In words it travels already; some libraries pickle it frame by frame, which a deep one does not survive.
+        BaseException.with_traceback(error, None)
+        self._parcel = _parcel(error)
+        self._kind = _parcel(type(error))
 
     def error(self) -> BaseException:
         """Return the exception, the traceback of the worker in words as its cause."""
         stand_in = self._stand_in
-        try:
-            found = self._parcel.value if self._parcel is not None else stand_in
-        except BaseException:  # noqa: BLE001  # user code
-            found = stand_in
-        if not isinstance(found, BaseException):
+        stand_in.kind = self._known_kind()
+        if self._parcel is None:
             return stand_in
-        if found is not stand_in and found.__cause__ is None:
-            found.__cause__ = stand_in if not isinstance(stand_in, type(found)) else None
+        try:
+            found = self._parcel.value
+            if not isinstance(found, BaseException):
+                return stand_in
+            if found.__cause__ is None and not isinstance(found, RemoteError):
+                #: Not by assignment, which a class of the user's may refuse (a frozen dataclass does).
+                BaseException.__setattr__(found, "__cause__", stand_in)
+        except BaseException:  # noqa: BLE001  # user code
+            return stand_in
         return found
+
+    def _known_kind(self) -> type | None:
+        try:
+            kind = self._kind.value if self._kind is not None else None
+        except BaseException:  # noqa: BLE001  # user code: a class is made
+            return None
+        return kind if isinstance(kind, type) else None
+
+
+def _parcel(value: object) -> Parcel | None:
+    try:
+        return Parcel.of(value)
+    except BaseException:  # noqa: BLE001  # whatever a user's exception raises here, its stand-in travels
+        return None
 
 
 def _answer(state: State, start: float) -> Answer:

@@ -16,6 +16,7 @@ from flowbook.engine.state import (
     Mapped,
     Paused,
     Pending,
+    RemoteError,
     Retrying,
     Scheduled,
     State,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "attempt_number",
     "elements",
+    "name_of",
     "rests",
     "retry_state",
     "signal_state",
@@ -89,7 +91,7 @@ def trigger_state(spec: TaskSpec, upstream: Sequence[State], attempt: int, now: 
     """
     edges = {binding.edge: state for binding, state in zip(spec.bindings, upstream, strict=True)}
     trigger = spec.trigger or all_successful
-    name = getattr(trigger, "__name__", repr(trigger))
+    name = name_of(trigger)
     try:
         if trigger(edges):
             return None
@@ -99,6 +101,11 @@ def trigger_state(spec: TaskSpec, upstream: Sequence[State], attempt: int, now: 
     except BaseException as error:  # noqa: BLE001  # user code: it becomes a state, with its traceback
         return TriggerFailed(f"Trigger {name} raised {type(error).__name__}: {safe_str(error)}", error)
     return TriggerFailed(f"Trigger {name} did not pass.")
+
+
+def name_of(function: object) -> str:
+    """Return what people call a function of the user's, or an object that is called like one."""
+    return getattr(function, "__name__", None) or type(function).__name__
 
 
 def signal_state(signal: Signal, attempt: int, now: float) -> State:
@@ -132,12 +139,18 @@ def retry_state(
         return None
     if isinstance(state._result, HandlerError):  # noqa: SLF001
         return None
-    if retry.on is not None and not isinstance(state._result, retry.on):  # noqa: SLF001  # never loads a value
+    if retry.on is not None and not issubclass(_kind(state._result), retry.on):  # noqa: SLF001  # never loads a value
         return None
     start = dt.datetime.fromtimestamp(now + retry.delay_s, dt.UTC)
     said = (state.message or "It failed").rstrip(".")
     message = f"{said}. Attempt {attempt + 1} of {retry.max_retries + 1} follows."
     return Retrying(message, state._result, start, None, dict(inputs), attempt)  # noqa: SLF001
+
+
+def _kind(error: object) -> type:
+    """Return the type of what a task raised, also where only a stand-in came home."""
+    kind = error.kind if isinstance(error, RemoteError) else None
+    return kind if kind is not None else type(error)
 
 
 def elements(value: Any, argument: str) -> Sequence[Any]:  # noqa: ANN401  # whatever upstream returned

@@ -37,8 +37,10 @@ from flowbook.engine.state import (
     State,
     Success,
     TimedOut,
+    safe_repr,
     safe_str,
 )
+from flowbook.engine.task_log import OVER
 from flowbook.exceptions import HandlerError
 from flowbook.results.reference import ResultRef
 
@@ -200,10 +202,11 @@ def _run_name(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFra
 def call_task(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame, attempt: int) -> State:
     """The border: user code runs in here, and nothing it raises gets out."""
     frame.parent = run.frame if run.frame is not None else current_frame()
+    frame.log = None
     token = enter_frame(frame)
     try:
         if job.spec.log_stdout:
-            with capture_prints(job.key, run.logged):
+            with capture_prints(frame.said()):
                 value = _timed(job, inputs) if job.spec.timeout_s is not None else job.spec.run(**inputs)
         elif job.spec.timeout_s is not None:
             value = _timed(job, inputs)
@@ -222,6 +225,9 @@ def call_task(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFra
         return steps.state_of_error(error)
     finally:
         leave_frame(token)
+        if frame.log is not None:
+            frame.log.close()
+        frame.log = OVER
 
 
 def _timed(job: Job, inputs: dict[str, object]) -> object:
@@ -303,7 +309,7 @@ def call_handlers(handlers: tuple[Callable[..., object], ...], subject: object, 
     None keeps the state. A handler that raises, or returns something else, makes it Failed.
     """
     for handler in handlers:
-        name = getattr(handler, "__name__", repr(handler))
+        name = steps.name_of(handler)
         try:
             answer = handler(subject, old, new.copy())
         except Signal as signal:
@@ -314,7 +320,7 @@ def call_handlers(handlers: tuple[Callable[..., object], ...], subject: object, 
             continue
         if not isinstance(answer, State):
             return _handler_failed(
-                f"State handler {name} returned {answer!r}. Return a State, or None to keep the one given."
+                f"State handler {name} returned {safe_repr(answer)}. Return a State, or None to keep the one given."
             )
         new = answer
     return new

@@ -1,0 +1,55 @@
+"""What one attempt prints and logs, on its way to the run: cut where it is a flood, and stopped when the attempt is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flowbook.engine.job import RunFacts
+
+__all__ = ["LINE_CHARS", "OVER", "TaskLog"]
+
+#: The most that is kept of one line, and of all that one attempt says.
+LINE_CHARS = 10_000
+_LINES = 10_000
+_CHARS = 10_000_000
+#: As in `logging`, which is not loaded for this.
+_WARNING = 30
+
+
+class TaskLog:
+    """The lines of one attempt. Threads: any."""
+
+    __slots__ = ("_chars", "_key", "_lines", "_run", "is_closed")
+
+    def __init__(self, run: RunFacts | None, key: str) -> None:
+        self._run = run
+        self._key = key
+        self._lines = 0
+        self._chars = 0
+        #: Whether what comes now is dropped: there was too much of it, or the attempt is over.
+        self.is_closed = run is None
+
+    def line(self, level: int, text: str, length: int = 0) -> None:
+        """Hand a line on to the run; `length` if it was longer before."""
+        if self.is_closed or self._run is None:
+            return
+        self._lines += 1
+        self._chars += min(len(text), LINE_CHARS)
+        if self._lines > _LINES or self._chars > _CHARS:
+            self.is_closed = True
+            most = f"{_LINES:,} lines" if self._lines > _LINES else f"{_CHARS:,} characters"
+            self._run.logged(self._key, _WARNING, f"More than {most}: the rest is not kept.")
+            return
+        length = max(length, len(text))
+        if length > LINE_CHARS:
+            text = f"{text[:LINE_CHARS]}… ({length - LINE_CHARS:,} more characters were cut)"
+        self._run.logged(self._key, level, text)
+
+    def close(self) -> None:
+        """Take nothing more: what still comes is of a thread that outlived the attempt."""
+        self.is_closed = True
+
+
+#: The log of every attempt that is over.
+OVER = TaskLog(None, "")
