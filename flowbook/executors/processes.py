@@ -35,6 +35,8 @@ _END_S = 1.0
 #: So many blobs a worker keeps beyond those of its batch.
 _KEPT_BLOBS = 32
 _DEATHS_AT_START = 3
+#: How a worker ends that can't speak to the driver any more.
+_NO_PIPE = 1
 _LENGTHS = struct.Struct("<Q")
 
 
@@ -326,8 +328,10 @@ class _WorkerSide:
                         self._batch.give_back()
                     continue
                 message = _receive(self._pipe)
-            except (EOFError, OSError):
+            except EOFError:
                 os._exit(0)
+            except OSError:
+                os._exit(_NO_PIPE)
             if message[0] == "stop":
                 if self._batch is not None:
                     self._batch.stop()
@@ -351,4 +355,7 @@ class _WorkerSide:
 
     def _send(self, news: list[News], value: object) -> None:
         with self._send_lock:
-            _send(self._pipe, (news, value))
+            try:
+                _send(self._pipe, (news, value))
+            except OSError:  # the driver is gone, or a task closed what it did not open
+                os._exit(_NO_PIPE)
