@@ -33,10 +33,11 @@ from flowbook.engine.remote import (
 )
 from flowbook.engine.state import Crashed, Looped, Running, State
 from flowbook.engine.task_runner import begin_task, begun_state, call_handlers, change_state, run_task, settle_task
-from flowbook.exceptions import ExecutorError, FlowbookError
+from flowbook.exceptions import ExecutorError, FlowbookError, UnpicklableError
 from flowbook.executors.base import Blob, Call, Report
 from flowbook.results.parcel import Parcel
 from flowbook.results.reference import ResultRef
+from flowbook.results.serializer import unpicklable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -254,10 +255,10 @@ class Dispatch:
             attempt = steps.attempt_number(job.state)
             frame = TaskFrame(runner, job, attempt)
             running = self._running(job, frame)
-            sent = _Sent(job, running, attempt, frame.run_name)
-            call = self._call(sent) if type(running) is Running else None
-            if call is not None:
-                calls.append(call)
+            if type(running) is Running:
+                call = self._call(_Sent(job, running, attempt, frame.run_name))
+                if call is not None:
+                    calls.append(call)
                 return
             runner.told(job.key, running)
             rested = running
@@ -300,7 +301,7 @@ class Dispatch:
             sent.loop_count,
             packing.item(sent.loop_result),
             sent.run_name,
-            {name: packing.item(value) for name, value in sent.inputs.items()},
+            {name: packing.argument(spec.name, name, value) for name, value in sent.inputs.items()},
         )
         return Call(
             number,
@@ -316,7 +317,7 @@ class Dispatch:
     def _code(self, spec: TaskSpec) -> Blob:
         found = self._codes.get(spec.key)
         if found is None:
-            parcel = Parcel.of(Code.of(spec))
+            parcel = _parcel_of_code(spec)
             found = self._codes[spec.key] = Blob(parcel.label, parcel, parcel.size_bytes)
         return found
 
@@ -349,6 +350,17 @@ class _Packing:
         self.blobs: dict[str, Blob] = {}
         self.held: list[object] = []
 
+    def argument(self, task: str, name: str, value: object) -> object:
+        """Return what stands for an argument in the payload.
+
+        Raises:
+            UnpicklableError: naming task and argument.
+        """
+        try:
+            return self.item(value)
+        except UnpicklableError as error:
+            raise _stuck(task, f"its argument {name!r}", error) from error
+
     def item(self, value: object) -> object:
         """Return what stands for `value` in the payload."""
         if isinstance(value, ManyRef):
@@ -368,6 +380,18 @@ class _Packing:
             return parcel
         self.blobs[parcel.label] = Blob(parcel.label, parcel, parcel.size_bytes)
         return FromBlob(parcel.label)
+
+
+def _parcel_of_code(spec: TaskSpec) -> Parcel:
+    try:
+        return Parcel.of(Code.of(spec))
+    except UnpicklableError as error:
+        raise _stuck(spec.name, "its code", unpicklable(spec.run, error.__cause__ or error)) from error
+
+
+def _stuck(task: str, what: str, error: UnpicklableError) -> UnpicklableError:
+    msg = f"Task {task!r} can't go to another process because of {what}. {error}"
+    return UnpicklableError(msg, **error.details)
 
 
 def _inputs(job: Job) -> dict[str, object]:

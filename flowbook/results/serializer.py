@@ -15,6 +15,7 @@ import pickle
 import sys
 import threading
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowbook.exceptions import DamagedValueError, UnpicklableError
@@ -22,7 +23,6 @@ from flowbook.results.user_code import user_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
 
 __all__ = ["Writer", "dump", "dump_plain", "is_pickle", "load", "pickle_to", "unpicklable"]
 
@@ -225,7 +225,7 @@ def unpicklable(value: object, error: BaseException) -> UnpicklableError:
     what = (
         f"{kind} can't be pickled"
         if not member
-        else f"{kind} can't be pickled: its {_shortened(member)} is a {_type_name(culprit)}"
+        else f"{kind} can't be pickled: its {_shortened(member.strip())} is a {_type_name(culprit)}"
     )
     try:
         why = str(reason)
@@ -281,6 +281,7 @@ def _members(value: object) -> Iterator[tuple[str, object]]:
         strict=False,
     ):
         yield f" variable {cell_name}", cell.cell_contents
+    yield from _globals_of(value)
     yield from _attributes(value)
 
 
@@ -293,6 +294,14 @@ def _object_columns(value: object) -> Iterator[tuple[str, object]] | None:
     if isinstance(value, pandas.Series) and value.dtype == object:
         return ((f"[{index}]", member) for index, member in enumerate(value.tolist()))
     return None
+
+
+def _globals_of(function: object) -> Iterator[tuple[str, object]]:
+    """Return the globals that a function names, where it would travel with them: modules do by name."""
+    names = getattr(getattr(function, "__code__", None), "co_names", ())
+    known = getattr(function, "__globals__", None) or {}
+    found = ((f" global {name}", known[name]) for name in names if name in known)
+    yield from ((step, member) for step, member in found if not isinstance(member, ModuleType))
 
 
 def _attributes(value: object) -> Iterator[tuple[str, object]]:

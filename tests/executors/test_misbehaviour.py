@@ -1,5 +1,7 @@
 """Whatever a task raises or returns, on every executor (engine.md, section 4). The rows: tests/misdeeds.py."""
 
+import threading
+
 import pytest
 
 from flowbook import Flow, task
@@ -152,3 +154,39 @@ def test_a_recorded_run_of_misdeeds_ends_as_one_that_is_not(make):
     assert type(state) is Failed
     assert {type(run[found]) for found in raised.values()} == {Failed}
     assert run[fine].result == 1
+
+
+A_LOCK = threading.Lock()
+
+
+@pytest.mark.parametrize("make", AWAY.values(), ids=AWAY)
+def test_what_cannot_go_to_a_worker_is_named_with_its_task(make):
+    held = threading.Lock()
+
+    @task(max_retries=1, retry_delay=0)
+    def closes():
+        return held
+
+    @task
+    def reads():
+        return A_LOCK
+
+    with Flow("stuck") as flow:
+        by_code, by_global = closes(), reads()
+        by_argument, mapped = take(held), take.map([1, held, 3])
+        fine = below(one())
+
+    run = flow.start(executor=make(), record=False)
+    run.wait(PATIENCE_S)
+
+    assert run[by_code].message.startswith(
+        "UnpicklableError: Task 'closes' can't go to another process because of its code. A function can't be pickled: "
+        "its variable held is a _thread.lock (cannot pickle '_thread.lock' object)."
+    )
+    assert "its global A_LOCK is a _thread.lock" in run[by_global].message
+    assert run[by_argument].message.startswith(
+        "UnpicklableError: Task 'take' can't go to another process because of its argument 'x'. A _thread.lock can't"
+    )
+    assert [type(child) for child in run[mapped].map_states] == [Success, Failed, Success]
+    assert run[fine].result == 1
+    assert type(run.state) is Failed
