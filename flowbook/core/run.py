@@ -560,7 +560,9 @@ class FlowRun:
         try:
             self._state = runner.run()
         except BaseException as error:
-            self._state = Failed(f"The run itself failed: {type(error).__name__}: {safe_str(error)}", error)
+            self._state = runner.state
+            if not self._state.is_finished():
+                self._state = Failed(f"The run itself failed: {type(error).__name__}: {safe_str(error)}", error)
             raise
         finally:
             self._states = dict(runner.states)

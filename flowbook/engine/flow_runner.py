@@ -129,7 +129,19 @@ class FlowRunner:
                     self._work(executor)
             except ExecutorError as error:
                 self._final = Failed(str(error), error)
+            except KeyboardInterrupt:
+                self._leave()
+                raise
         return self._finish(self._final or Cancelled("Stopped by Ctrl-C."))
+
+    def _leave(self) -> None:
+        """After a second Ctrl-C: close the run; what its tasks still do is heard of no more."""
+        left = Cancelled("Stopped by a second Ctrl-C. Tasks that were running may still go on.")
+        with self._changed:
+            self._final = left
+            self._changed.notify_all()
+        self._finish(left)
+        self._sinks = ()
 
     def resume(self, keys: tuple[str, ...], by: str = "", note: str = "") -> bool:
         """Let paused tasks go on; return False if the run is over, so that a new epoch is needed."""

@@ -1,13 +1,14 @@
-"""Tasks side by side on this machine, through Dask's local schedulers.
+"""Tasks side by side on this machine: in threads, in processes, or through a Dask scheduler of the user's own.
 
-One Dask call a task would cost 55 to 110 microseconds and could not take in retries or mapped children. So the scheduler
-runs `num_workers` loops, and each draws tasks for itself.
+One Dask call a task would cost 55 to 110 microseconds and could not take in retries or mapped children. So `num_workers`
+loops run, and each draws tasks for itself (docs/decisions/0004 and 0015).
 """
 
 from __future__ import annotations
 
 import contextvars
 import os
+import threading
 from typing import TYPE_CHECKING, Any, Literal
 
 from flowbook.exceptions import ExecutorError
@@ -26,10 +27,10 @@ class LocalDaskExecutor(Executor):
     """Runs tasks in parallel on this machine.
 
     Args:
-        scheduler: "threads"; "processes", each with an interpreter of its own: for Python code that computes; "synchronous"
-            (one after another, through Dask all the same); or a Dask `get` of your own. That one is given the calls that
-            are ready in one go, a wave, and only when all of it is done the next: there, branches wait for each other,
-            and Running is only seen at the end.
+        scheduler: "threads"; "processes", each with an interpreter of its own: for Python code that computes; "synchronous":
+            one after another, in this thread; or a Dask `get` of your own. That one is given the calls that are ready in
+            one go, a wave, and only when all of it is done the next: there, branches wait for each other, and Running is
+            only seen at the end.
         num_workers: how many run at once; default: one a core.
 
     Raises:
@@ -64,9 +65,36 @@ class LocalDaskExecutor(Executor):
         return super().start()
 
     def run_loops(self, loop: Callable[[], None]) -> None:
-        """Call `loop` in every worker, each in a copy of this context (or its prints would be lost in a notebook)."""
-        graph = {f"flowbook-loop-{i}": (contextvars.copy_context().run, loop) for i in range(self.num_workers)}
-        self._get(graph, list(graph))
+        """Call `loop` in every worker, each in a copy of this context (or its prints would be lost in a notebook).
+
+        The threads are daemons: what a second Ctrl-C leaves running holds up neither the caller nor the end of Python.
+        """
+        if self.is_inline:
+            loop()
+            return
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                loop()
+            except BaseException as error:  # noqa: BLE001  # raised below, in the caller's thread
+                errors.append(error)
+
+        threads: list[threading.Thread] = []
+        for number in range(self.num_workers):
+            run = contextvars.copy_context().run
+            thread = threading.Thread(target=run, args=(work,), name=f"flowbook-worker-{number}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the machine gives no more threads; fewer do as well
+                if not threads:
+                    raise
+                break
+            threads.append(thread)
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
 
     def submit(
         self,
@@ -98,16 +126,6 @@ class LocalDaskExecutor(Executor):
             if isinstance(self.scheduler, str)
             else getattr(self.scheduler, "__name__", repr(self.scheduler))
         )
-
-    def _get(self, graph: dict[str, Any], keys: list[str]) -> None:
-        if self.scheduler == "synchronous":
-            from dask.local import get_sync  # noqa: PLC0415
-
-            get_sync(graph, keys)
-            return
-        from dask.threaded import get  # noqa: PLC0415
-
-        get(graph, keys, num_workers=self.num_workers)
 
     def __repr__(self) -> str:
         return f"LocalDaskExecutor(scheduler={self._name()!r}, num_workers={self.num_workers})"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import queue
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 from flowbook.executors.base import Report
@@ -17,6 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["Waves", "do_call"]
 
 
+_NUMBERS = itertools.count()
+#: The runs of this process, by number, so that a call which runs in it sees that its run was cancelled.
+_RUNS: weakref.WeakValueDictionary[int, Waves] = weakref.WeakValueDictionary()
+
+
 class Waves:
     """Runs the calls of one run through `get`, a wave after another. Implements `RunsCalls`; use it as a context manager."""
 
@@ -26,15 +34,18 @@ class Waves:
         self._get = get
         self._count = count
         self._inbox: queue.SimpleQueue[Sequence[Call] | None] = queue.SimpleQueue()
-        self._is_cancelled = False
+        self.is_cancelled = False
+        self._number = next(_NUMBERS)
+        _RUNS[self._number] = self
         self._thread = threading.Thread(target=self._work, name="flowbook-waves", daemon=True)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self._inbox.put(None)
-        if self._thread.ident is not None:
+        #: After a second Ctrl-C nobody waits for a wave that runs on.
+        if self._thread.ident is not None and kind is None:
             self._thread.join()
 
     def listen(self, body: Callable[..., Answer], on_report: Callable[[Report], None]) -> None:
@@ -48,8 +59,8 @@ class Waves:
         self._inbox.put(calls)
 
     def cancel(self) -> None:
-        """Begin no further wave."""
-        self._is_cancelled = True
+        """Begin no further wave, and of this one nothing more, where its calls run in this process."""
+        self.is_cancelled = True
 
     def fetch(self, handles: Sequence[object]) -> list[Any]:
         """Return the values, which are here already."""
@@ -60,14 +71,14 @@ class Waves:
             wave = list(calls)
             while not self._inbox.empty():
                 wave += self._inbox.get() or ()
-            if self._is_cancelled:
+            if self.is_cancelled:
                 for call in wave:
                     self._on_report(Report("unstarted", call.id))
             else:
                 self._do(wave)
 
     def _do(self, wave: Sequence[Call]) -> None:
-        graph = {f"{call.label}-{call.id}": (do_call, self._body, _Packed(call)) for call in wave}
+        graph = {f"{call.label}-{call.id}": (do_call, self._body, _Packed(call, self._number)) for call in wave}
         try:
             answers = self._get(graph, list(graph), num_workers=self._count)
         except BaseException as error:  # noqa: BLE001  # somebody else's scheduler: whatever it raises, the run goes on
@@ -84,7 +95,8 @@ class Waves:
 class _Packed:
     """A call that Dask does not look into."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, run: int) -> None:
+        self.run = os.getpid(), run
         self.item = Item(call.id, call.payload, ())
         self.blobs = {blob.label: blob.parcel for blob in call.blobs}
 
@@ -92,5 +104,8 @@ class _Packed:
 def do_call(body: Callable[..., Answer], packed: _Packed) -> tuple[list[News], list[Any]]:
     """Do one call; return its news, and the value that they speak of."""
     heard: list[News] = []
-    values = Batch([packed.item], lambda news, _: heard.extend(news)).run(body, packed.blobs, ())
+    process, number = packed.run
+    waves = _RUNS.get(number) if process == os.getpid() else None
+    batch = Batch([packed.item], lambda news, _: heard.extend(news))
+    values = batch.run(body, packed.blobs, (), lambda: waves is not None and waves.is_cancelled)
     return heard, values

@@ -1,0 +1,110 @@
+"""Ctrl-C, sent for real to a script and its workers, as a terminal does (engine.md, section 4)."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 40
+CHILDREN = 12
+
+SCRIPT = """
+    import json, signal, sys, time
+    from pathlib import Path
+    from flowbook import Flow, task, unmapped
+    from tests.executors_of import AWAY, HERE
+
+    @task
+    def slow(n, folder, seconds):
+        (folder / f"begun-{n}").touch()
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not (folder / "go").exists():
+            time.sleep(0.01)
+        return n
+
+    def run_it(executor, folder):
+        try:
+            state = flow.run(executor=executor)
+        except KeyboardInterrupt:
+            return ["interrupted", type(flow.last_run.state).__name__, flow.last_run.state.message]
+        begun = len(list(folder.glob("begun-*")))
+        unfinished = sum(type(child).__name__ == "Pending" for child in state.result[done].map_states)
+        (folder / "go").touch()
+        resumed = flow.last_run.resume().wait(20)
+        return [type(state).__name__, begun, unfinished, type(resumed).__name__, flow.last_run[done].result]
+
+    def wait_for_it(executor, folder):
+        run = flow.start(executor=executor)
+        try:
+            run.wait()
+        except KeyboardInterrupt:
+            before = type(run.state).__name__
+        (folder / "go").touch()
+        return [before, type(run.wait(20)).__name__]
+
+    if __name__ == "__main__":
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
+        name, act, seconds, folder = sys.argv[1], sys.argv[2], float(sys.argv[3]), Path(sys.argv[4])
+        with Flow("f") as flow:
+            done = slow.map(list(range(12)), unmapped(folder), unmapped(seconds))
+        print(json.dumps(globals()[act]((HERE | AWAY)[name](), folder)))
+"""
+
+
+def interrupt(tmp_path, *args, times=1):
+    """Run the script, press Ctrl-C when its first tasks run; return what it printed and how long it took to end."""
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(SCRIPT))
+    with subprocess.Popen(
+        [sys.executable, script, *args, tmp_path],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as process:
+        deadline = time.monotonic() + PATIENCE_S
+        while not list(tmp_path.glob("begun-*")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        start = time.monotonic()
+        for _ in range(times):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.3)  # the next one is another press of the keys, not the same
+        try:
+            found, _ = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
+    return json.loads(found), time.monotonic() - start
+
+
+@pytest.mark.parametrize("kind", ["local", "threads", "synchronous", "processes", "waves", "dask"])
+def test_ctrl_c_cancels_the_run_and_it_can_be_resumed(tmp_path, kind):
+    (state, begun, unfinished, resumed, values), _ = interrupt(tmp_path, kind, "run_it", "0.5")
+
+    assert state == "Cancelled"
+    assert begun < CHILDREN
+    # On this thread the running task is stopped; elsewhere it goes on to its end.
+    assert unfinished == CHILDREN - begun
+    assert (resumed, values) == ("Success", list(range(CHILDREN)))
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_a_second_ctrl_c_waits_for_nothing(tmp_path, kind):
+    found, seconds = interrupt(tmp_path, kind, "run_it", "30", times=2)
+
+    said = "Stopped by a second Ctrl-C. Tasks that were running may still go on."
+    assert found == ["interrupted", "Cancelled", said]
+    assert seconds < 15
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_ctrl_c_in_wait_only_stops_the_waiting(tmp_path, kind):
+    found, _ = interrupt(tmp_path, kind, "wait_for_it", "30")
+
+    assert found == ["Running", "Success"]
