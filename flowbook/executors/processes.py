@@ -12,6 +12,7 @@ import pickle
 import queue
 import signal
 import struct
+import sys
 import threading
 import time
 from multiprocessing import connection, util
@@ -131,7 +132,7 @@ class Processes:
                     raise ExecutorError(msg)
                 _receive(worker.pipe)
             except (EOFError, OSError) as error:
-                msg = f"A worker process ended before it was ready ({worker.ended_how()}). {_GUARD}"
+                msg = f"A worker process ended before it was ready ({worker.ended_how()}). {_advice()}"
                 raise ExecutorError(msg) from error
             worker.is_ready = True
         self._thread.start()
@@ -243,6 +244,13 @@ _GUARD = (
     "Processes import the script that starts them. In a script, let the run stand under `if __name__ == '__main__':`, "
     "or use LocalDaskExecutor('threads')."
 )
+
+
+def _advice() -> str:
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if script is not None and not os.path.exists(script):  # noqa: PTH110  # only asked, never opened
+        return f"Processes import the script that starts them, and {script!r} is no file. Save it as one, and run that."
+    return _GUARD
 
 
 def _lost(how: str) -> str:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import pytest
 
+from flowbook import Flow, task
 from flowbook.executors import Executor, LocalDaskExecutor, LocalExecutor
-from tests.executors_of import everywhere
+from tests.executors_of import AWAY, HERE, everywhere
 
 
 @everywhere
@@ -72,3 +75,43 @@ def test_the_base_takes_no_work():
         Executor().submit(print)
     with pytest.raises(NotImplementedError):
         Executor().wait([])
+
+
+class Value:
+    """Can be watched by a weak reference."""
+
+
+@pytest.mark.parametrize("make", (HERE | AWAY).values(), ids=HERE | AWAY)
+def test_an_executor_holds_no_value_and_no_error_after_a_run(make):
+    made = []
+
+    def note(_, __, new):
+        if new.is_finished() and new.reference is None and new.result is not None:
+            made.append(weakref.ref(new.result))
+
+    @task(state_handlers=[note])
+    def give():
+        return Value()
+
+    @task(state_handlers=[note])
+    def take(value):
+        return [value, Value()][1]
+
+    @task(state_handlers=[note])
+    def fail(value):
+        raise OwnError(value)
+
+    with Flow("holds") as flow:
+        fail(take(give()))
+    executor = make()
+
+    flow.run(executor=executor, record=False)
+    flow.last_run = None
+    gc.collect()
+
+    assert made
+    assert [found() for found in made] == [None] * len(made)
+
+
+class OwnError(Exception):
+    """Holds what it is given."""

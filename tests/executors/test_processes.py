@@ -132,31 +132,94 @@ def test_arrays_come_and_go_writable(executor):
     assert found.sum() == 300_000
 
 
-def test_a_script_without_a_guard_gets_an_error_that_says_so(tmp_path):
-    script = tmp_path / "bare.py"
-    script.write_text(
-        "from flowbook import Flow, task\n"
-        "from flowbook.executors import LocalDaskExecutor\n"
-        "@task\n"
-        "def one():\n"
-        "    return 1\n"
-        "with Flow('bare') as flow:\n"
-        "    one()\n"
-        "print(flow.run(executor=LocalDaskExecutor('processes', num_workers=1)).message)\n"
-    )
+#: What a script may hold: all of it lives in `__main__`, and goes to the processes by value.
+MAIN = """
+import dataclasses
+from flowbook import Flow, task
+from flowbook.executors import LocalDaskExecutor
 
+FACTOR = 3
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+class Line:
+    def __init__(self, slope):
+        self.slope = slope
+    def at(self, n):
+        return n * self.slope
+
+def tripled(n):
+    return n * FACTOR
+
+@task
+def in_main(n):
+    return Point(tripled(n))
+
+@task
+def unpack(point):
+    return point.x
+
+def closure(k):
+    @task
+    def inner(n):
+        return n * k
+    return inner
+
+square = task(lambda n: n * n, name="square")
+bound = task(Line(5).at, name="bound")
+
+def main():
+    with Flow("main") as flow:
+        point = in_main(2)
+        found = [unpack(point), closure(7)(2), square(4), bound(2)]
+    state = flow.run(executor=LocalDaskExecutor("processes", num_workers=1))
+    print(isinstance(state.result[point].result, Point), [state.result[each].result for each in found])
+    print(state.message)
+
+"""
+
+
+def python(*args, text=None):
+    """Return the lines that Python prints."""
     done = subprocess.run(
-        [sys.executable, script],
+        [sys.executable, *args],
+        input=text,
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         timeout=50,
     )
+    return done.stdout.splitlines()
 
-    last = done.stdout.splitlines()[-1]
+
+@pytest.mark.parametrize("way", ["script", "module", "command"])
+def test_what_a_script_defines_goes_to_the_processes_by_value(tmp_path, monkeypatch, way):
+    monkeypatch.chdir(tmp_path)
+    Path("script.py").write_text(MAIN + "if __name__ == '__main__':\n    main()\n")
+    ways = {"script": ["script.py"], "module": ["-m", "script"], "command": ["-c", MAIN + "main()\n"]}
+
+    found = python(*ways[way])
+
+    assert found == ["True [6, 14, 16, 10]", "All reference tasks succeeded."]
+
+
+def test_a_script_without_a_guard_gets_an_error_that_says_so(tmp_path):
+    script = tmp_path / "bare.py"
+    script.write_text(MAIN + "main()\n")
+
+    last = python(script)[-1]
+
     assert last.startswith("A worker process ended before it was ready")
     assert "if __name__ == '__main__':" in last
+
+
+def test_a_script_that_is_no_file_is_told_to_become_one():
+    last = python("-", text=MAIN + "main()\n")[-1]
+
+    assert last.endswith("and '<stdin>' is no file. Save it as one, and run that.")
 
 
 def test_a_scheduler_that_is_none_is_refused():
