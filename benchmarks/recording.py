@@ -21,7 +21,6 @@ from flowbook.store import Recorder, RunRecord, Store, open_store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_BATCH = 25
 _THREADS = 4
 
 
@@ -29,19 +28,19 @@ def chain(recorder: Recorder, tasks: int, value: Callable[[int], object]) -> Non
     """Each task's result is committed before the next begins."""
     numbers = itertools.count(1)
     for index in range(tasks):
+        recorder.secure(("task",))
         for event in _pair(numbers, index, value):
             recorder.emit(event)
 
 
-def threads(recorder: Recorder, tasks: int, value: Callable[[int], object], batch: int = 1) -> None:
-    """Four threads share the tasks and tell of `batch` of them at a time."""
+def threads(recorder: Recorder, tasks: int, value: Callable[[int], object]) -> None:
+    """Four threads share tasks that nothing is downstream of: they are committed together."""
     numbers = itertools.count(1)
 
     def work(first: int) -> None:
-        mine = range(first, tasks, _THREADS)
-        for start in range(0, len(mine), batch):
-            events = [event for index in mine[start : start + batch] for event in _pair(numbers, index, value)]
-            recorder.emit_all(events)
+        for index in range(first, tasks, _THREADS):
+            for event in _pair(numbers, index, value):
+                recorder.emit(event)
 
     workers = [threading.Thread(target=work, args=(first,)) for first in range(_THREADS)]
     for worker in workers:
@@ -50,17 +49,11 @@ def threads(recorder: Recorder, tasks: int, value: Callable[[int], object], batc
         worker.join()
 
 
-def batches(recorder: Recorder, tasks: int, value: Callable[[int], object]) -> None:
-    """Four threads, a batch of tasks at a time."""
-    threads(recorder, tasks, value, _BATCH)
-
-
 CASES: dict[str, tuple[Callable[[Recorder, int, Callable[[int], object]], None], Callable[[int], object]]] = {
     "chain, no value": (chain, lambda _: None),
     "chain, a number each": (chain, lambda index: index),
     "chain, a tuple each (pickled)": (chain, lambda index: (index, "x")),
     f"{_THREADS} threads, a number each": (threads, lambda index: index),
-    f"{_THREADS} threads, batches of {_BATCH}": (batches, lambda index: index),
 }
 
 

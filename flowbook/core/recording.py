@@ -51,7 +51,7 @@ class Recording:
         self._store = store
         self._lock = threading.Lock()
         self._attendant: Attendant | None = None
-        self._recorder = None if epoch < 1 else store.runs.recorder(record.run_id, epoch)
+        self._recorder = None if epoch < 1 else store.runs.recorder(record.run_id, epoch, graph=record.graph)
 
     @classmethod
     def of(cls, store: Store, run_id: str) -> Recording:
@@ -142,12 +142,17 @@ class Recording:
             RunClaimedError: if somebody else did in the meantime; says who and when.
         """
         self.epoch = self._store.runs.claim(self.run_id, self.epoch, by or owner_text())
-        self._recorder = self._store.runs.recorder(self.run_id, self.epoch)
+        self._recorder = self._store.runs.recorder(self.run_id, self.epoch, graph=self.record.graph)
 
     def emit(self, event: Event) -> None:
         """Record one event."""
         if self._recorder is not None:
             self._recorder.emit(event)
+
+    def secure(self, keys: Sequence[str]) -> None:
+        """Return when what tasks `keys` came to is committed."""
+        if self._recorder is not None:
+            self._recorder.secure(keys)
 
     def finish(self, state: State) -> None:
         """Write what waits, and let go of the run."""

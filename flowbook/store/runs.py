@@ -145,13 +145,21 @@ class Runs:
         answer: dict[str, Any] | None = json.loads(found[0][0]) if found and found[0][0] is not None else None
         return answer
 
-    def recorder(self, run_id: str, epoch: int, never_keep: frozenset[str] | None = None) -> Recorder:
+    def recorder(
+        self,
+        run_id: str,
+        epoch: int,
+        never_keep: frozenset[str] | None = None,
+        *,
+        graph: Mapping[str, Any] | None = None,
+    ) -> Recorder:
         """Return the sink that records the run for whoever claimed it at `epoch`.
 
         Args:
             run_id: of a run that was created.
             epoch: what `create` (1) or `claim` gave.
             never_keep: keys of tasks whose values are not stored; by default what the run's graph says.
+            graph: the run's, where it is at hand; it is read otherwise, which takes long for a large one.
 
         Raises:
             UnknownRunError: if there is no such run.
@@ -160,7 +168,8 @@ class Runs:
         row = self._row(run_id)
         if row[1] != epoch:
             raise _claimed(run_id, row)
-        return Recorder(self._database, self._values, row[0], epoch, self.get(run_id).graph, never_keep)
+        known = graph if graph is not None else self.get(run_id).graph
+        return Recorder(self._database, self._values, row[0], epoch, known, never_keep)
 
     def get(self, run_id: str) -> RunRecord:
         """Return what was known when the run began. Raises UnknownRunError."""
