@@ -61,7 +61,7 @@ class Recording:
             UnknownRunError: if there is none of that id.
         """
         found = cls(store, store.runs.get(run_id), 0)
-        found.epoch = store.runs.summary(run_id).epoch
+        found.epoch = store.runs.owned(run_id).epoch
         return found
 
     def flow(self) -> Flow:
@@ -102,11 +102,11 @@ class Recording:
 
     def refresh(self) -> None:
         """Take note of the epoch it is at now."""
-        self.epoch = self._store.runs.summary(self.run_id).epoch
+        self.epoch = self._store.runs.owned(self.run_id).epoch
 
     def owner(self) -> str:
         """Return who has the run, or had it last, in words."""
-        return self._store.runs.summary(self.run_id).owner or self.record.owner or "Another process"
+        return self._store.runs.owned(self.run_id).owner or self.record.owner or "Another process"
 
     def ask(self, request: Request) -> int:
         """Leave a request for the run's owner; return its number."""
@@ -132,8 +132,8 @@ class Recording:
 
     def span(self) -> tuple[float | None, float | None]:
         """Return when the run started and ended, seconds since the epoch."""
-        summary = self._store.runs.summary(self.run_id)
-        return _stamp(summary.started), _stamp(summary.ended)
+        claim = self._store.runs.owned(self.run_id)
+        return _stamp(claim.started), _stamp(claim.ended)
 
     def claim(self, by: str) -> None:
         """Take up the run for a new epoch.

@@ -112,8 +112,23 @@ class Cache:
     ) -> list[CacheEntry]:
         """Return all entries, expired ones too, or those that served at a moment; the oldest first."""
         self.flush()
-        given = {"at": None if at is None else at.timestamp(), "flow": flow, "task": task, "project": project}
-        return self._entries("list_entries", given)
+        given: dict[str, object] = {"task": task, "flow": flow, "project": project}
+        asked = {name: value for name, value in given.items() if value is not None}
+        which = [f"{name} = :{name}" for name in asked]
+        if at is not None:
+            asked["at"] = at.timestamp()
+            which.append("created <= :at AND expires > :at")
+        query = self._sql["list_entries"].format(which=" AND ".join(which) or "true")
+        return [self._entry(row) for row in self._database.read(query, asked)]
+
+    def newest(self, flow: str, task: str, project: str, at: dt.datetime) -> CacheEntry | None:
+        """Return the newest entry of a task that was there at a moment, expired or not."""
+        given = {"flow": flow, "task": task, "project": project, "at": at.timestamp()}
+        return next(iter(self._entries("newest_entry", given)), None)
+
+    def flows(self, project: str) -> list[str]:
+        """Return the names of the flows of a project that have entries."""
+        return [name for (name,) in self._database.read(self._sql["flows_of_entries"], (project,))]
 
     def get(self, entry_id: str) -> CacheEntry:
         """Return one entry. Raises CacheEntryError."""

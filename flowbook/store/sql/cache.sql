@@ -16,13 +16,17 @@ WHERE
 ORDER BY created DESC, rowid DESC
 
 -- list_entries --
+-- `{which}` stands for what is asked for, so that each is found by its index.
 SELECT * FROM cache_entry
-WHERE
-    (:at IS NULL OR (created <= :at AND expires > :at))
-    AND (:flow IS NULL OR flow = :flow)
-    AND (:task IS NULL OR task = :task)
-    AND (:project IS NULL OR project = :project)
+WHERE {which}
 ORDER BY created, rowid
+
+-- newest_entry --
+SELECT * FROM cache_entry
+WHERE project = :project AND flow = :flow AND task = :task AND created <= :at ORDER BY created DESC, rowid DESC LIMIT 1
+
+-- flows_of_entries --
+SELECT DISTINCT flow FROM cache_entry WHERE project = ?
 
 -- get_entry --
 SELECT * FROM cache_entry WHERE id = ?
