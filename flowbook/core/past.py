@@ -132,7 +132,7 @@ def _newest(flow: str, key: str, at: dt.datetime) -> Version | None:
     """Return the newest outcome by `at`. What the cache keeps counts where no run tells of it, and so nothing newer does."""
     store, project = open_store(), config.project()
     result = store.runs.newest_result(flow, key, project, at)
-    entry = store.cache.newest(flow, key, project, at)
+    entry = store.cache.last(flow, key, project, at)
     if entry is not None and (result is None or entry.created > result.state.timestamp):
         return _of_entry(entry)
     return None if result is None else _of_run(result)
