@@ -17,12 +17,10 @@ if TYPE_CHECKING:
     Validator = Callable[[Cached, Mapping[str, object], Mapping[str, object]], bool]
 
 __all__ = [
-    "HashedInputs",
     "all_inputs",
     "all_parameters",
     "code_and_inputs",
     "comparable",
-    "compared_hashes",
     "duration_only",
     "needs_inputs",
     "never_use",

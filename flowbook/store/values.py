@@ -103,12 +103,17 @@ class Values:
 
     def prepare(self, value: object, *, limit_bytes: int | None = None, by_value: bool = False) -> PreparedValue:
         """As `put`, but leave the row to the caller: `keep_statement` takes it."""
-        plain = serializer.dump_plain(value)
-        if plain is not None and len(plain) <= _INLINE_BYTES:
-            digest = hashlib.sha256(plain)
-            ref = ResultRef(digest.hexdigest(), len(plain), self)
-            return PreparedValue(ref, (digest.digest(), len(plain), plain, None, None, time.time()))
+        row = self.plain_row(value, _INLINE_BYTES)
+        if row is not None:
+            return PreparedValue(ResultRef(row[0].hex(), row[1], self), row)
         return self._prepare_pickle(value, limit_bytes, by_value=by_value)
+
+    def plain_row(self, value: object, most_bytes: int) -> tuple[bytes, int, bytes, None, None, float] | None:
+        """Return the row of a value that is kept as JSON and takes at most so many bytes; None of any other."""
+        plain = serializer.dump_plain(value)
+        if plain is None or len(plain) > most_bytes:
+            return None
+        return hashlib.sha256(plain).digest(), len(plain), plain, None, None, time.time()
 
     def _prepare_pickle(self, value: object, limit_bytes: int | None, *, by_value: bool) -> PreparedValue:
         writer = self._blobs.writer(inline_bytes=_INLINE_BYTES, limit_bytes=limit_bytes)
