@@ -33,12 +33,13 @@ _COLUMNS = (
 _UNSURE = ("Crashed", "Pending", "Running")
 
 
-def runs(flow: str | None = None, state: str | None = None) -> pd.DataFrame:
+def runs(flow: str | None = None, state: str | None = None, limit: int | None = None) -> pd.DataFrame:
     """Return the recorded runs, oldest first.
 
     Args:
         flow: name of a flow; default: all.
         state: name of a state, e.g. "Paused", or "Crashed" (its process died in the middle); default: all.
+        limit: only so many, the newest; it takes no longer however many there are. Default: all.
 
     Returns:
         (runs, 11 columns): `run_id, flow, number, state, message, started, ended, tasks, parameters, executor, origin`; times
@@ -49,7 +50,13 @@ def runs(flow: str | None = None, state: str | None = None) -> pd.DataFrame:
     from flowbook.store import open_store  # noqa: PLC0415  # the store: longer to load than all the rest
     from flowbook.store.processes import shown_state  # noqa: PLC0415
 
-    found = open_store().runs.list(flow=flow, state=None if state in _UNSURE else state)
+    store = open_store()
+    if state in _UNSURE:
+        #: Of what goes on and what broke off the store knows the same, and there is little of it.
+        found = [each for each in store.runs.list(flow=flow, is_open=True) if shown_state(each) == state]
+        found = found if limit is None else found[len(found) - min(limit, len(found)) :]
+    else:
+        found = store.runs.list(flow=flow, state=state, limit=limit)
     rows = [
         (
             each.run_id,
@@ -65,7 +72,6 @@ def runs(flow: str | None = None, state: str | None = None) -> pd.DataFrame:
             each.origin,
         )
         for each in found
-        if state is None or shown_state(each) == state
     ]
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from flowbook.core.differences import Difference
     from flowbook.core.task import Task
+    from flowbook.results.reference import Preview
     from flowbook.store import CacheEntry, Store
     from flowbook.store.sweep import Swept
 
@@ -51,10 +52,11 @@ class CachedOutputs:
         key = task if isinstance(task, str) or task is None else task.slug or task.name
         found = store.cache.entries(at=None if at is None else moment_of(at), flow=flow, task=key)
         now = dt.datetime.now(dt.UTC)
+        noted = store.values.previews(each.ref for each in found)  # noqa: PD011  # no table
         rows = [
             (
                 each.id, each.flow, each.task, each.created, each.expires, entry_state(each, now), each.ref.size_bytes,
-                _words(store, each), each.uses, each.pinned, dict(each.parameters), each.cache_key, each.run_id,
+                _words(noted.get(each.ref.digest)), each.uses, each.pinned, dict(each.parameters), each.cache_key, each.run_id,
                 each.project,
             )
             for each in found
@@ -167,6 +169,5 @@ def _entry(entry: object) -> CacheEntry:
     return _store().cache.get(entry)
 
 
-def _words(store: Store, entry: CacheEntry) -> str | None:
-    preview = store.values.preview(entry.ref)  # noqa: PD011  # no table
+def _words(preview: Preview | None) -> str | None:
     return None if preview is None else str(preview.get("text", preview.get("type", "")))

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook import config
 from flowbook.core.moments import moment_of
-from flowbook.engine.state import Cached, Mapped, Success
+from flowbook.engine.state import Cached, Success
 from flowbook.exceptions import ResultGoneError
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
     from flowbook.core.flow import Flow
     from flowbook.engine.state import State
-    from flowbook.results.reference import ResultRef
-    from flowbook.store import Store
+    from flowbook.results.reference import Preview, ResultRef
+    from flowbook.store import CacheEntry, Store
+    from flowbook.store.records import TaskResult
 
 __all__ = ["AsOf", "Version", "history"]
 
@@ -69,7 +70,7 @@ class AsOf:
     def version(self, task: object) -> Version:
         """Return the outcome and where it came from; its value is not loaded. Raises as `[]`."""
         key = self._flow.compile().key_of(task)
-        newest = max(_versions(self._flow.name, key, self.at), key=lambda each: each.created, default=None)
+        newest = _newest(self._flow.name, key, self.at)
         if newest is None:
             msg = (
                 f"Task {key!r} of flow {self._flow.name!r} had produced nothing that was kept by "
@@ -101,7 +102,7 @@ class AsOf:
         for key, spec in graph.specs.items():
             if key in found or key in below or spec.is_parameter:
                 continue
-            newest = max(_versions(self._flow.name, key, self.at), key=lambda each: each.created, default=None)
+            newest = _newest(self._flow.name, key, self.at)
             if newest is not None:
                 found[key] = newest.state
         return {key: _settled(state) for key, state in found.items()}
@@ -116,55 +117,66 @@ def history(flow: str | None, key: str) -> pd.DataFrame:
 
     store = open_store()
     names = [flow] if flow is not None else _flow_names(store)
-    found = sorted((each for name in names for each in _versions(name, key, None)), key=lambda each: each.created)
+    found = sorted((each for name in names for each in _versions(name, key)), key=lambda each: each.created)
+    refs = [_kept(each) for each in found]
+    noted = store.values.previews(ref for ref in refs if ref is not None)  # noqa: PD011  # no table
     rows = []
-    for each in found:
-        ref = each.state.reference
-        is_here = ref is not None and bool(ref.digest)
-        size, words = (ref.size_bytes, _words(store, ref)) if ref is not None and is_here else (None, None)
+    for each, ref in zip(found, refs, strict=True):
+        size, words = (None, None) if ref is None else (ref.size_bytes, _words(noted.get(ref.digest)))
         kind = type(each.state).__name__
         rows.append((each.created, key, kind, each.run_id, each.number, each.entry, size, words))
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"number": "Int64", "size_bytes": "Int64"})
 
 
-def _versions(flow: str, key: str, at: dt.datetime | None) -> Iterator[Version]:
-    """Yield the outcomes by `at`, each once: what a run made and the cache keeps is one."""
+def _newest(flow: str, key: str, at: dt.datetime) -> Version | None:
+    """Return the newest outcome by `at`. What the cache keeps counts where no run tells of it, and so nothing newer does."""
     store, project = open_store(), config.project()
-    entries = {
-        entry.id: entry
-        for entry in store.cache.entries(flow=flow, task=key, project=project)
-        if at is None or entry.created <= at
-    }
-    for summary, state in _last_of_each(store, flow, key, project, at):
-        if isinstance(state, Cached) and state.entry is not None:
-            entries.pop(state.entry, None)
-        entry_id = state.entry if isinstance(state, Cached) else None
-        yield Version(state.timestamp, state, summary.run_id, summary.number, entry_id)
-    for entry in entries.values():
-        made = Cached(
-            None, entry.ref, entry.input_hashes, entry.parameters, entry.expires, entry=entry.id, created=entry.created
-        )
-        made.at = entry.created.timestamp()
-        yield Version(entry.created, made, entry.run_id, None, entry.id)
+    result = store.runs.newest_result(flow, key, project, at)
+    entry = store.cache.last(flow, key, project, at)
+    if entry is not None and (result is None or entry.created > result.state.timestamp):
+        return _of_entry(entry)
+    return None if result is None else _of_run(result)
 
 
-def _last_of_each(store: Store, flow: str, key: str, project: str, at: dt.datetime | None) -> Iterator[Any]:
+def _versions(flow: str, key: str) -> Iterator[Version]:
+    """Yield all outcomes, each once: what a run made and the cache keeps is one."""
+    store, project = open_store(), config.project()
+    entries = {entry.id: entry for entry in store.cache.entries(flow=flow, task=key, project=project)}
+    for result in _last_of_each(store.runs.results(flow, key, project)):
+        version = _of_run(result)
+        if version.entry is not None:
+            entries.pop(version.entry, None)
+        yield version
+    yield from map(_of_entry, entries.values())
+
+
+def _of_run(result: TaskResult) -> Version:
+    state = result.state
+    return Version(state.timestamp, state, result.run_id, result.number, getattr(state, "entry", None))
+
+
+def _of_entry(entry: CacheEntry) -> Version:
+    made = Cached(
+        None, entry.ref, entry.input_hashes, entry.parameters, entry.expires, entry=entry.id, created=entry.created
+    )
+    made.at = entry.created.timestamp()
+    return Version(entry.created, made, entry.run_id, None, entry.id)
+
+
+def _last_of_each(results: Iterable[TaskResult]) -> Iterator[TaskResult]:
     """Yield the outcomes in recorded runs; of Success and the Cached that follows it, the second."""
-    before: tuple[Any, State] | None = None
-    for summary, state in store.runs.results(flow, key, project, at):
-        if isinstance(state, Mapped) and not _is_whole(state):
+    before: TaskResult | None = None
+    for result in results:
+        if not result.is_whole:
             continue
+        state = result.state
         if before is not None and not (
-            isinstance(state, Cached) and before[0].run_id == summary.run_id and before[1].reference == state.reference
+            isinstance(state, Cached) and before.run_id == result.run_id and before.state.reference == state.reference
         ):
             yield before
-        before = (summary, state)
+        before = result
     if before is not None:
         yield before
-
-
-def _is_whole(state: Mapped) -> bool:
-    return len(state.map_states) == state.n_map_states and all(child.is_successful() for child in state.map_states)
 
 
 def _settled(state: State) -> State:
@@ -173,10 +185,14 @@ def _settled(state: State) -> State:
 
 
 def _flow_names(store: Store) -> list[str]:
-    runs = [run.flow for run in store.runs.list(project=config.project())]
-    return list(dict.fromkeys([*runs, *(entry.flow for entry in store.cache.entries(project=config.project()))]))
+    project = config.project()
+    return list(dict.fromkeys([*store.runs.flows(project), *store.cache.flows(project)]))
 
 
-def _words(store: Store, ref: ResultRef) -> str | None:
-    preview = store.values.preview(ref)  # noqa: PD011  # no table
-    return None if preview is None else str(preview.get("text", preview.get("type", "")))
+def _kept(version: Version) -> ResultRef | None:
+    ref = version.state.reference
+    return ref if ref is not None and ref.digest else None
+
+
+def _words(noted: Preview | None) -> str | None:
+    return None if noted is None else str(noted.get("text", noted.get("type", "")))

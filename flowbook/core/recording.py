@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import logging
 import os
 import platform
 import threading
@@ -17,27 +16,24 @@ from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.ports import OutputCache
 from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError
 from flowbook.results.hashing import code_hash
-from flowbook.store import NEVER, CacheEntry, CacheScope, RunRecord, graph_record, open_store
+from flowbook.store import RunRecord, graph_record, open_store
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from flowbook.core.changes import Changes
     from flowbook.core.flow import Flow
     from flowbook.core.run import FlowRun
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph
-    from flowbook.engine.ports import CachedOutput
     from flowbook.engine.state import State
-    from flowbook.results.reference import ResultRef
     from flowbook.store import Store
     from flowbook.store.records import Request
 
 __all__ = ["Recording", "open_recording", "output_cache", "owner_text"]
 
 _SHOWN_CHARS = 200
-_log = logging.getLogger("flowbook.store")
 
 
 class Recording:
@@ -51,7 +47,7 @@ class Recording:
         self._store = store
         self._lock = threading.Lock()
         self._attendant: Attendant | None = None
-        self._recorder = None if epoch < 1 else store.runs.recorder(record.run_id, epoch)
+        self._recorder = None if epoch < 1 else store.runs.recorder(record.run_id, epoch, graph=record.graph)
 
     @classmethod
     def of(cls, store: Store, run_id: str) -> Recording:
@@ -61,7 +57,7 @@ class Recording:
             UnknownRunError: if there is none of that id.
         """
         found = cls(store, store.runs.get(run_id), 0)
-        found.epoch = store.runs.summary(run_id).epoch
+        found.epoch = store.runs.owned(run_id).epoch
         return found
 
     def flow(self) -> Flow:
@@ -102,11 +98,11 @@ class Recording:
 
     def refresh(self) -> None:
         """Take note of the epoch it is at now."""
-        self.epoch = self._store.runs.summary(self.run_id).epoch
+        self.epoch = self._store.runs.owned(self.run_id).epoch
 
     def owner(self) -> str:
         """Return who has the run, or had it last, in words."""
-        return self._store.runs.summary(self.run_id).owner or self.record.owner or "Another process"
+        return self._store.runs.owned(self.run_id).owner or self.record.owner or "Another process"
 
     def ask(self, request: Request) -> int:
         """Leave a request for the run's owner; return its number."""
@@ -132,8 +128,8 @@ class Recording:
 
     def span(self) -> tuple[float | None, float | None]:
         """Return when the run started and ended, seconds since the epoch."""
-        summary = self._store.runs.summary(self.run_id)
-        return _stamp(summary.started), _stamp(summary.ended)
+        claim = self._store.runs.owned(self.run_id)
+        return _stamp(claim.started), _stamp(claim.ended)
 
     def claim(self, by: str) -> None:
         """Take up the run for a new epoch.
@@ -142,12 +138,17 @@ class Recording:
             RunClaimedError: if somebody else did in the meantime; says who and when.
         """
         self.epoch = self._store.runs.claim(self.run_id, self.epoch, by or owner_text())
-        self._recorder = self._store.runs.recorder(self.run_id, self.epoch)
+        self._recorder = self._store.runs.recorder(self.run_id, self.epoch, graph=self.record.graph)
 
     def emit(self, event: Event) -> None:
         """Record one event."""
         if self._recorder is not None:
             self._recorder.emit(event)
+
+    def secure(self, keys: Sequence[str]) -> None:
+        """Return when what tasks `keys` came to is committed."""
+        if self._recorder is not None:
+            self._recorder.secure(keys)
 
     def finish(self, state: State) -> None:
         """Write what waits, and let go of the run."""
@@ -206,7 +207,7 @@ def output_cache() -> OutputCache | None:
     except StoreError as error:
         warnings.warn(f"Nothing is cached: {error}", stacklevel=4)
         return None
-    return OutputCache(store.values, _StoreIndex(store), config.project())
+    return OutputCache(store.values, store.lookup(), config.project())
 
 
 def owner_text() -> str:
@@ -216,53 +217,6 @@ def owner_text() -> str:
     except (KeyError, OSError, ImportError):
         user = "somebody"
     return f"{user}@{platform.node()}:{os.getpid()}"
-
-
-class _StoreIndex:
-    """The store's cache, as the engine asks for it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def find(self, *, cache_key: str | None, project: str, flow: str, task: str) -> Sequence[CachedOutput]:
-        try:
-            return self._store.cache.find(CacheScope(project, flow, task, cache_key))
-        except StoreError as error:
-            _log.warning("Nothing cached was found for task %r, so it runs: %s", task, error)
-            return ()
-
-    def record(  # noqa: PLR0913  # one row
-        self,
-        *,
-        cache_key: str | None,
-        project: str,
-        flow: str,
-        task: str,
-        created: dt.datetime,
-        expires: dt.datetime | None,
-        input_hashes: Mapping[str, str],
-        parameters: Mapping[str, object],
-        code_hash: str | None,
-        ref: ResultRef,
-        run_id: str,
-    ) -> str:
-        entry = CacheEntry(
-            expires=expires or NEVER,
-            project=project,
-            flow=flow,
-            task=task,
-            ref=ref,
-            created=created,
-            cache_key=cache_key,
-            input_hashes=input_hashes,
-            parameters=parameters,
-            code_hash=code_hash,
-            run_id=run_id,
-        )
-        return self._store.cache.add(entry).id
-
-    def used(self, entry_id: str) -> None:
-        self._store.cache.used(entry_id)
 
 
 def _graph_record(graph: Graph) -> dict[str, object]:

@@ -31,6 +31,23 @@ __all__ = [
 _PLAIN = (str, int, float, bool, type(None))
 
 
+class HashedInputs(dict[str, object]):
+    """A task's inputs by argument, each hashed at most once, however many entries they are compared with."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self, inputs: Mapping[str, object]) -> None:
+        super().__init__(inputs)
+        self._known: dict[str, str] = {}
+
+    def hash_of(self, name: str) -> str:
+        """Return the content hash of an input."""
+        found = self._known.get(name)
+        if found is None:
+            found = self._known[name] = _hash(self[name])
+        return found
+
+
 def never_use(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
     """Never use a stored output."""
     del entry, inputs, parameters
@@ -46,7 +63,7 @@ def duration_only(entry: Cached, inputs: Mapping[str, object], parameters: Mappi
 def all_inputs(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
     """Use it until it expires, if all inputs have the content they had."""
     del parameters
-    return _is_current(entry) and dict(entry.input_hashes or {}) == _hashes(inputs)
+    return _is_current(entry) and dict(entry.input_hashes or {}) == _hashes(inputs, inputs)
 
 
 def all_parameters(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
@@ -67,10 +84,11 @@ def partial_inputs_only(validate_on: Iterable[str] | None = None) -> Validator:
     def partial_inputs_only(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
         del parameters
         kept = entry.input_hashes or {}
-        now = _hashes({name: inputs[name] for name in names if name in inputs})
+        now = _hashes(inputs, names)
         return _is_current(entry) and {name: kept[name] for name in names if name in kept} == now
 
     partial_inputs_only.needs_inputs = bool(names)  # type: ignore[attr-defined]  # read by `needs_inputs`
+    partial_inputs_only.compares = names  # type: ignore[attr-defined]  # read by `compared_hashes`
     return partial_inputs_only
 
 
@@ -88,6 +106,8 @@ def partial_parameters_only(validate_on: Iterable[str] | None = None) -> Validat
     return partial_parameters_only
 
 
+for _with in (all_inputs, code_and_inputs):
+    _with.compares = None  # type: ignore[attr-defined]  # all of them; read by `compared_hashes`
 for _without in (never_use, duration_only, all_parameters):
     _without.needs_inputs = False  # type: ignore[attr-defined]  # read by `needs_inputs`
 
@@ -97,6 +117,16 @@ def needs_inputs(validator: Validator) -> bool:
     return getattr(validator, "needs_inputs", True)
 
 
+def compared_hashes(validator: Validator, inputs: HashedInputs) -> dict[str, str] | None:
+    """Return the hashes that an entry must have for the validator to accept it; None where it alone can tell.
+
+    Raises:
+        UnpicklableError: if an input that it compares can't be hashed.
+    """
+    names = getattr(validator, "compares", ())
+    return _hashes(inputs, inputs if names is None else names) or None
+
+
 def comparable(parameters: Mapping[str, object]) -> dict[str, object]:
     """Return the parameters as plain data that can be kept and compared: plain scalars as they are, others by their hash."""
     return {
@@ -104,8 +134,9 @@ def comparable(parameters: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _hashes(inputs: Mapping[str, object]) -> dict[str, str]:
-    return {name: _hash(value) for name, value in inputs.items()}
+def _hashes(inputs: Mapping[str, object], names: Iterable[str]) -> dict[str, str]:
+    hashed = inputs if isinstance(inputs, HashedInputs) else HashedInputs(inputs)
+    return {name: hashed.hash_of(name) for name in names if name in hashed}
 
 
 def _hash(value: object) -> str:

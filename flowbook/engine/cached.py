@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from flowbook.engine.cache_validators import comparable, needs_inputs
+from flowbook.engine.cache_validators import HashedInputs, comparable, compared_hashes, needs_inputs, never_use
+from flowbook.engine.ports import CacheScope, NewOutput
 from flowbook.engine.state import Cached, Failed, State, safe_str
 from flowbook.exceptions import FlowbookError
 
@@ -36,16 +37,15 @@ def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapp
 
 
 def _accepted(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object]) -> State | None:
-    from flowbook.results.hashing import code_hash  # noqa: PLC0415  # with it `import flowbook` takes a third longer
-
     policy = _policy(spec)
-    found = cache.index.find(cache_key=policy.key, project=cache.project, flow=run.flow_name, task=spec.key)
-    code: str | None = None
-    for entry in found:
-        code = code if code is not None else code_hash(spec.run)
-        state = _as_state(entry, stale=entry.code_hash is not None and entry.code_hash != code)
+    if policy.validator is never_use:
+        return None
+    hashed = HashedInputs(inputs)
+    for entry in cache.index.find(_scope(spec, cache, run), compared_hashes(policy.validator, hashed)):
+        code = entry.code_hash
+        state = _as_state(entry, stale=code is not None and code != _code(spec, cache))
         try:
-            accepted = policy.validator(state, inputs, run.parameters)
+            accepted = policy.validator(state, hashed, run.parameters)
         except FlowbookError as error:
             run.logged(spec.key, _WARNING, f"A stored output was passed over: {error}")
             continue
@@ -58,9 +58,22 @@ def _accepted(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping
     return None
 
 
+def _scope(spec: TaskSpec, cache: OutputCache, run: RunFacts) -> CacheScope:
+    return CacheScope(cache.project, run.flow_name, spec.key, _policy(spec).key)
+
+
+def _code(spec: TaskSpec, cache: OutputCache) -> str:
+    found = cache.codes.get(spec.run)
+    if found is None:
+        from flowbook.results.hashing import code_hash  # noqa: PLC0415  # with it `import flowbook` takes a third longer
+
+        found = cache.codes[spec.run] = code_hash(spec.run)
+    return found
+
+
 def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object], state: State) -> State:
     """Store a successful output, return Cached; if it can't be stored, the state as it is with the reason as message."""
-    from flowbook.results.hashing import code_hash, content_hash  # noqa: PLC0415  # as above
+    from flowbook.results.hashing import content_hash  # noqa: PLC0415  # as above
 
     policy = _policy(spec)
     created = dt.datetime.now(dt.UTC)
@@ -68,19 +81,10 @@ def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mappi
     try:
         hashes = {name: content_hash(value) for name, value in inputs.items()} if needs_inputs(policy.validator) else {}
         ref = cache.values.put(state.result)
-        entry = cache.index.record(
-            cache_key=policy.key,
-            project=cache.project,
-            flow=run.flow_name,
-            task=spec.key,
-            created=created,
-            expires=created + policy.duration,
-            input_hashes=hashes,
-            parameters=parameters,
-            code_hash=code_hash(spec.run),
-            ref=ref,
-            run_id=run.run_id,
-        )
+        code, scope = _code(spec, cache), _scope(spec, cache, run)
+        expires = created + policy.duration
+        output = NewOutput(scope, ref, created, expires, hashes, parameters, code, run.run_id)
+        entry = cache.index.record(output)
     except Exception as error:  # noqa: BLE001  # a full disk, a value that can't be pickled: the task has succeeded
         kept = state.copy()
         kept.message = f"Not cached: {error}"

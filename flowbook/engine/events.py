@@ -6,12 +6,14 @@ state holds its value, or a reference to it. Whoever wants to know implements `E
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flowbook.engine.state import State
 
-__all__ = ["FLOW", "Decided", "Event", "EventSink", "Logged", "StateChanged"]
+__all__ = ["FLOW", "Decided", "DurableSink", "Event", "EventSink", "Logged", "StateChanged"]
 
 #: The key under which a flow's own states are told.
 FLOW = ""
@@ -75,9 +77,18 @@ Event = StateChanged | Logged | Decided
 class EventSink(Protocol):
     """Receives a run's events, in the thread where they happen: from several at once, so it must take care of itself.
 
-    `emit` returns only when what must not be lost is safe: nothing downstream starts before. It must not raise.
+    It must not raise.
     """
 
     def emit(self, event: Event) -> None:
         """Take one event."""
+        ...
+
+
+@runtime_checkable
+class DurableSink(EventSink, Protocol):
+    """One that keeps what must not be lost, and is asked before anybody builds on it: so it may gather in between."""
+
+    def secure(self, keys: Sequence[str]) -> None:
+        """Return when what was told of tasks `keys` and their children is safe: something downstream is about to begin."""
         ...

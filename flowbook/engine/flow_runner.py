@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flowbook.engine import steps
-from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
+from flowbook.engine.events import FLOW, Decided, DurableSink, Logged, StateChanged
 from flowbook.engine.graph import child_key
 from flowbook.engine.job import Job
 from flowbook.engine.machine import (
@@ -99,6 +99,7 @@ class FlowRunner:
         self.state: State = Pending()
         self._options = options
         self._sinks: tuple[EventSink, ...] = options.sinks
+        self._durable = tuple(sink for sink in options.sinks if isinstance(sink, DurableSink))
         self._seq = itertools.count(options.first_seq)
         self._machine = Machine(graph, options.states, options.start, options.limits)
         self._start = frozenset((*options.start, *options.resumed))
@@ -306,8 +307,10 @@ class FlowRunner:
         return Settled(key, run_task(job, self)) if isinstance(job, Job) else job
 
     def job(self, key: str) -> Job | Settled | Expanded:
-        """Return what is to be run for `key`, or what has come of it where nothing is."""
+        """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
         child = self._machine.children.get(key)
+        for sink in self._durable:
+            sink.secure(self.graph.specs[key if child is None else child[0]].upstream)
         if child is not None:
             try:
                 return self._child_job(key, *child)

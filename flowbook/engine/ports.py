@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from flowbook.results.reference import ResultRef, ResultStore
 
-__all__ = ["CacheIndex", "CachedOutput", "OutputCache"]
+__all__ = ["CacheIndex", "CacheScope", "CachedOutput", "NewOutput", "OutputCache"]
+
+
+class CacheScope(NamedTuple):
+    """Whose outputs: of one task of one flow, or where there is a key, of all tasks that share it."""
+
+    project: str
+    flow: str
+    task: str
+    cache_key: str | None = None
+
+
+class NewOutput(NamedTuple):
+    """An output that was stored, for others to find.
+
+    Attributes:
+        created: aware UTC.
+        expires: aware UTC; None: never.
+        input_hashes: content hash by argument.
+        parameters: the flow's, as plain data.
+    """
+
+    scope: CacheScope
+    ref: ResultRef
+    created: dt.datetime
+    expires: dt.datetime | None
+    input_hashes: Mapping[str, str]
+    parameters: Mapping[str, object]
+    code_hash: str | None
+    run_id: str
 
 
 class CachedOutput(Protocol):
@@ -36,25 +65,11 @@ class CachedOutput(Protocol):
 class CacheIndex(Protocol):
     """Finds stored outputs, newest first, and takes new ones."""
 
-    def find(self, *, cache_key: str | None, project: str, flow: str, task: str) -> Sequence[CachedOutput]:
-        """Return the entries of that key, or else of that task, newest first, expired ones left out."""
+    def find(self, scope: CacheScope, hashes: Mapping[str, str] | None = None) -> Iterable[CachedOutput]:
+        """Return the entries that serve there now, newest first; with `hashes` only those whose inputs had these."""
         ...
 
-    def record(  # noqa: PLR0913  # one row
-        self,
-        *,
-        cache_key: str | None,
-        project: str,
-        flow: str,
-        task: str,
-        created: dt.datetime,
-        expires: dt.datetime | None,
-        input_hashes: Mapping[str, str],
-        parameters: Mapping[str, object],
-        code_hash: str | None,
-        ref: ResultRef,
-        run_id: str,
-    ) -> str:
+    def record(self, output: NewOutput) -> str:
         """Add an entry, return its id."""
         ...
 
@@ -65,8 +80,13 @@ class CacheIndex(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OutputCache:
-    """Where a run finds and keeps cached outputs."""
+    """Where a run finds and keeps cached outputs.
+
+    Attributes:
+        codes: hashes of the code of functions, each taken once a run.
+    """
 
     values: ResultStore
     index: CacheIndex
     project: str
+    codes: dict[Callable[..., object], str] = field(default_factory=dict)

@@ -263,7 +263,7 @@ class FlowMagics(Magics):
         found = self.flows.get(name) or self.shell.user_ns.get(name)
         if isinstance(found, Flow) and found.last_run is not None:
             return found.last_run
-        known = recorded_runs(flow=name)
+        known = recorded_runs(flow=name, limit=1)
         run_id = known["run_id"].iloc[-1] if len(known) else name
         return self._session_run(run_id) or recorded_run(run_id)
 

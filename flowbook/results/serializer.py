@@ -44,6 +44,8 @@ _PLAIN_SCALARS = frozenset({float, bool, type(None)})
 _PLAIN_KINDS = frozenset({str, list, dict})
 #: Made once: `json.dumps` with options makes an encoder a call.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+#: Without the guess at an encoding that `json.loads` begins with.
+_decode = json.JSONDecoder().decode
 _by_value_lock = threading.Lock()
 
 
@@ -119,7 +121,7 @@ def load(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what
     """
     view = memoryview(stored)
     if not is_pickle(view):
-        return json.loads(bytes(view[_HEADER_BYTES:]))
+        return _decode(str(view[_HEADER_BYTES:], "utf-8"))
     trailer_bytes = int.from_bytes(view[-_LENGTH_BYTES:], "little")
     trailer = json.loads(bytes(view[-_LENGTH_BYTES - trailer_bytes : -_LENGTH_BYTES]))
     start, end = trailer["stream"]

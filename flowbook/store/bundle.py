@@ -22,6 +22,7 @@ from flowbook.exceptions import StoreError
 from flowbook.store.codec import is_state_name
 from flowbook.store.queries import queries
 from flowbook.store.recorder import DECISION, LOG, STATE
+from flowbook.store.runs import keep_graph
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,8 +123,9 @@ class Bundles:
     # Writing ----------------------------------------------------------------------------------------------------------
 
     def _manifest(self, row: int) -> dict[str, Any]:
-        columns = ", ".join(_RUN_COLUMNS)
-        (found,) = self.database.read(f"SELECT {columns} FROM run WHERE id = ?", (row,))  # noqa: S608  # constants
+        columns = ", ".join("graph.content" if name == "graph" else name for name in _RUN_COLUMNS)
+        query = f"SELECT {columns} FROM run JOIN graph ON graph.id = graph_id WHERE run.id = ?"  # noqa: S608  # constants
+        (found,) = self.database.read(query, (row,))
         events = self.database.read(queries()["events"], (row, 0))
         held = self.database.read("SELECT digest FROM held WHERE run = ?", (row,))
         run = {name: _plain(value) for name, value in zip(_RUN_COLUMNS, found, strict=True)}
@@ -199,11 +201,11 @@ def _insert(connection: sqlite3.Connection, manifest: dict[str, Any], values: li
     number = connection.execute(
         "SELECT coalesce(max(number), 0) + 1 FROM run WHERE project = ? AND flow = ?", (run["project"], run["flow"])
     ).fetchone()[0]
-    columns = ", ".join((*_RUN_COLUMNS, "number", "epoch"))
-    marks = ", ".join(f":{name}" for name in (*_RUN_COLUMNS, "number", "epoch"))
+    columns = (*(name for name in _RUN_COLUMNS if name != "graph"), "graph_id", "number", "epoch")
+    marks = ", ".join(f":{name}" for name in columns)
     (row,) = connection.execute(
-        f"INSERT INTO run ({columns}) VALUES ({marks}) RETURNING id",  # noqa: S608  # constants
-        {**run, "number": number, "epoch": 1},
+        f"INSERT INTO run ({', '.join(columns)}) VALUES ({marks}) RETURNING id",  # noqa: S608  # constants
+        {**run, "graph_id": keep_graph(connection, run["graph"]), "number": number, "epoch": 1},
     ).fetchone()
     statements = queries()
     connection.executemany(

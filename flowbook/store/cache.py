@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from flowbook.engine.ports import CacheScope
 from flowbook.exceptions import CacheEntryError
 from flowbook.results.reference import ResultRef
 from flowbook.store.queries import queries
@@ -17,26 +18,19 @@ from flowbook.store.records import from_stamp, now
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from flowbook.store.database import Database
     from flowbook.store.values import Values
 
 __all__ = ["NEVER", "Cache", "CacheEntry", "CacheScope"]
 
-_USES_AT_ONCE = 256
+_USES_AT_ONCE = 1000
+_AT_ONCE = 100
+#: Without the guess at an encoding that `json.loads` begins with.
+_from_json = json.JSONDecoder().decode
 #: Ends no sooner than any moment SQLite's REAL and `datetime` can both hold.
 NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class CacheScope:
-    """Where to look: under a key that flows share, or else at one task of one flow."""
-
-    project: str
-    flow: str
-    task: str
-    cache_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +88,23 @@ class Cache:
         self._database.write(lambda connection: connection.execute(self._sql["add_entry"], _row(kept)))
         return kept
 
-    def find(self, scope: CacheScope, at: dt.datetime | None = None) -> list[CacheEntry]:
-        """Return the entries that serve there at that moment (default: now), the newest first."""
-        given = {"now": (at or now()).timestamp()}
-        if scope.cache_key is not None:
-            return self._entries("find_by_key", {**given, "cache_key": scope.cache_key})
-        return self._entries(
-            "find_by_task", {**given, "project": scope.project, "flow": scope.flow, "task": scope.task}
-        )
+    def find(self, scope: CacheScope, at: dt.datetime | None = None) -> Iterator[CacheEntry]:
+        """Yield the entries that serve there at that moment (default: now), the newest first; read as they are asked for."""
+        moment, offset, limit = at or now(), 0, 1
+        while found := self.newest(scope, limit, offset, moment):
+            yield from found
+            if len(found) < limit:
+                return
+            offset, limit = offset + limit, _AT_ONCE
+
+    def newest(self, scope: CacheScope, limit: int, offset: int = 0, at: dt.datetime | None = None) -> list[CacheEntry]:
+        """Return a page of what `find` yields."""
+        project, flow, task, cache_key = scope
+        moment = (at or now()).timestamp()
+        query = "find_by_task" if cache_key is None else "find_by_key"
+        where = (project, flow, task) if cache_key is None else (cache_key,)
+        given = (*where, moment, moment, limit, offset)
+        return [self.entry(row) for row in self._database.read(self._sql[query], given)]
 
     def entries(
         self,
@@ -112,8 +115,23 @@ class Cache:
     ) -> list[CacheEntry]:
         """Return all entries, expired ones too, or those that served at a moment; the oldest first."""
         self.flush()
-        given = {"at": None if at is None else at.timestamp(), "flow": flow, "task": task, "project": project}
-        return self._entries("list_entries", given)
+        given: dict[str, object] = {"task": task, "flow": flow, "project": project}
+        asked = {name: value for name, value in given.items() if value is not None}
+        which = [f"{name} = :{name}" for name in asked]
+        if at is not None:
+            asked["at"] = at.timestamp()
+            which.append("created <= :at AND expires > :at")
+        query = self._sql["list_entries"].format(which=" AND ".join(which) or "true")
+        return [self.entry(row) for row in self._database.read(query, asked)]
+
+    def last(self, flow: str, task: str, project: str, at: dt.datetime) -> CacheEntry | None:
+        """Return the newest entry of a task that was there at a moment, expired or not."""
+        given = {"flow": flow, "task": task, "project": project, "at": at.timestamp()}
+        return next(iter(self._entries("newest_entry", given)), None)
+
+    def flows(self, project: str) -> list[str]:
+        """Return the names of the flows of a project that have entries."""
+        return [name for (name,) in self._database.read(self._sql["flows_of_entries"], (project,))]
 
     def get(self, entry_id: str) -> CacheEntry:
         """Return one entry. Raises CacheEntryError."""
@@ -127,7 +145,7 @@ class Cache:
         """Count a use. It is written with the next ones, or when somebody looks."""
         with self._uses_lock:
             self._uses[entry_id] += 1
-            is_enough = self._uses.total() >= _USES_AT_ONCE
+            is_enough = len(self._uses) >= _USES_AT_ONCE
         if is_enough:
             self.flush()
 
@@ -155,9 +173,10 @@ class Cache:
             raise _unknown(entry_id)
 
     def _entries(self, statement: str, given: Any) -> list[CacheEntry]:  # noqa: ANN401  # what sqlite3 takes
-        return [self._entry(row) for row in self._database.read(self._sql[statement], given)]
+        return [self.entry(row) for row in self._database.read(self._sql[statement], given)]
 
-    def _entry(self, row: tuple[Any, ...]) -> CacheEntry:
+    def entry(self, row: tuple[Any, ...]) -> CacheEntry:
+        """Return the entry in a row of `cache_entry`."""
         (entry_id, project, flow, task, cache_key, created, expires, input_hashes, parameters, *rest) = row
         code_hash, digest, size_bytes, run_id, uses, pinned, dropped = rest
         return CacheEntry(
@@ -168,8 +187,8 @@ class Cache:
             expires=from_stamp(expires) or NEVER,
             created=from_stamp(created) or NEVER,
             cache_key=cache_key,
-            input_hashes=json.loads(input_hashes),
-            parameters=json.loads(parameters),
+            input_hashes=_plain(input_hashes),
+            parameters=_plain(parameters),
             code_hash=code_hash,
             run_id=run_id,
             id=entry_id,
@@ -177,6 +196,11 @@ class Cache:
             pinned=bool(pinned),
             dropped=from_stamp(dropped),
         )
+
+
+def _plain(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = {} if text == "{}" else _from_json(text)
+    return found
 
 
 def _row(entry: CacheEntry) -> tuple[object, ...]:

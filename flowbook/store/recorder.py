@@ -1,8 +1,10 @@
-"""Records one run: an event sink that returns only when what must not be lost is committed.
+"""Records one run: an event sink that gathers what happens and commits it before anybody builds on it.
 
-A finished task's value and a waiting task's inputs are committed, values first, before `emit` returns. Everything else
-goes in batches, at the latest after 50 ms and always before the next commit. Whoever commits takes along what other
-threads have ready. Never raises: what can't be kept is said in the event's row.
+A finished task is committed at once, with its value; where many finish within 5 ms, together, and always before anything
+downstream of one of them begins (`secure`). What a person waits for or did, waiting tasks with their inputs and the
+flow's last state are committed before `emit` returns. Everything else goes along, at the latest after 20 ms. Whoever
+commits takes what other threads have ready. Never raises: what can't be kept is said in the event's row.
+Source: group commit, as in databases' logs; docs/decisions/0023.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ import atexit
 import json
 import logging
 import threading
+import time
 import traceback
 import weakref
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook import config
@@ -38,30 +41,44 @@ __all__ = ["DECISION", "LOG", "STATE", "Recorder"]
 
 STATE, LOG, DECISION = 0, 1, 2
 
-_FLUSH_S = 0.04
+_FLUSH_S = 0.02
+#: Results that come within this after a commit wait for each other.
+_GROUP_S = 0.005
+#: With so many rows waiting whoever adds one commits, so that a flood that outruns the thread is held up.
+_MOST_WAITING = 2000
 _SYNC_S = 0.015
 _LOG_LINES = 10_000
 _LOG_CHARACTERS = 20_000
 #: Objects that can't be watched weakly are remembered up to this many and this size, so that a memo holds no memory.
 _MEMO_LENGTH = 8
 _MEMO_BYTES = 1_000_000
+#: Below this, writing a value again is cheaper than remembering it.
+_ALWAYS_CHEAP_BYTES = 1000
+_PLAIN = frozenset({bool, int, float, str})
 _WAITING = (Paused, Retrying, Resume)
 
 _log = logging.getLogger("flowbook.store")
 
 
+#: How soon a row is to be committed: some time, before anybody builds on it, or before `emit` returns.
+_LATER, _SOON, _NOW = 0, 1, 2
+
+
 class _Row(NamedTuple):
     """What one event adds to the database."""
 
-    seq: int
-    kind: int
-    key: str
-    at: float
-    name: str
-    body: str | None
-    result: ResultRef | None
-    values: tuple[tuple[object, ...], ...]
-    held: tuple[str, ...]
+    #: run, seq, kind, key, at, name, body, digest, size_bytes
+    event: tuple[int, int, int, str, float, str, str | None, bytes | None, int | None]
+    haste: int
+    #: The task, of a child its parent.
+    task: str
+    values: Sequence[tuple[object, ...]] = ()
+    held: Sequence[str] = ()
+
+    @property
+    def is_of_flow(self) -> bool:
+        """Whether it is a state of the flow itself."""
+        return self.event[3] == FLOW and self.event[2] == STATE
 
 
 class Recorder:
@@ -96,13 +113,17 @@ class Recorder:
         self._offset: int | None = None
         self._log_lines: dict[str, int] = {}
         self._memo = _Memo()
-        self._rows: deque[_Row] = deque()
         self._is_superseded = False
         self._begin_process()
         atexit.register(self.close)
 
     def _begin_process(self) -> None:
         self._generation = self._database.generation
+        self._rows: list[_Row] = []
+        #: How many rows of each task, its children's included, wait that somebody downstream would build on.
+        self._unsafe: Counter[str] = Counter()
+        self._rows_lock = threading.Lock()
+        self._next_commit = 0.0
         self._commit_lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -112,30 +133,41 @@ class Recorder:
 
     def emit(self, event: Event) -> None:
         """Record one event; see the module for what is safe when this returns."""
-        self.emit_all((event,))
-
-    def emit_all(self, events: Sequence[Event]) -> None:
-        """Record events that happened together in one commit: cheaper than one by one, e.g. for a batch of children."""
         if self._is_superseded:
             return
         if self._generation != self._database.generation:
             #: A fork of the process that records: what waits is the parent's to write.
-            self._rows.clear()
             self._begin_process()
-        is_urgent = False
-        for event in events:
-            try:
-                row, must_commit = self._row(event)
-            except BaseException:  # noqa: BLE001  # the run must go on, whatever a user's object does here
-                _log.exception("Event %r can't be recorded; the run goes on without it.", event)
-                continue
-            if row is not None:
-                self._rows.append(row)
-                is_urgent = is_urgent or must_commit
-        if is_urgent or self._closing.is_set():
+        try:
+            row = self._row(event)
+        except BaseException:  # noqa: BLE001  # the run must go on, whatever a user's object does here
+            _log.exception("Event %r can't be recorded; the run goes on without it.", event)
+            return
+        if row is None:
+            return
+        with self._rows_lock:
+            self._rows.append(row)
+            if row.haste:
+                self._unsafe[row.task] += 1
+        if self._is_due(row):
             self._commit()
         elif not self._wake.is_set():
             self._wake_flusher()
+
+    def _is_due(self, row: _Row) -> bool:
+        if row.haste == _NOW or self._closing.is_set():
+            return True
+        if row.haste == _SOON and time.monotonic() >= self._next_commit:
+            return True
+        return len(self._rows) >= _MOST_WAITING and self.trouble is None
+
+    def secure(self, keys: Sequence[str]) -> None:
+        """Return when what was emitted of these tasks and their children is committed."""
+        unsafe = self._unsafe
+        for key in keys:
+            if key in unsafe:
+                self._commit()
+                return
 
     def flush(self) -> None:
         """Write all that waits."""
@@ -158,19 +190,24 @@ class Recorder:
 
     # What an event becomes ------------------------------------------------------------------------------------------
 
-    def _row(self, event: Event) -> tuple[_Row | None, bool]:
-        """Return what `event` adds (None for a line of a flood), and whether it must be committed at once."""
+    def _row(self, event: Event) -> _Row | None:
+        """Return what `event` adds; None for a line of a flood."""
         if isinstance(event, StateChanged):
-            return self._state_row(event)
+            return self._flow_row(event) if event.key == FLOW else self._state_row(event)
         seq = self._number(event.seq)
         if isinstance(event, Logged):
             text = self._log_text(event)
-            return None if text is None else _Row(
-                seq, LOG, event.key, event.at, str(event.level), text, None, (), ()
-            ), False
+            if text is None:
+                return None
+            return self._made(seq, LOG, event.key, event.at, str(event.level), text)
         body = json.dumps({"by": event.by, "note": event.note})
         self._wants_sync = True
-        return _Row(seq, DECISION, event.key, event.at, event.action, body, None, (), ()), True
+        return self._made(seq, DECISION, event.key, event.at, event.action, body, _NOW)
+
+    def _made(  # noqa: PLR0913  # a row
+        self, seq: int, kind: int, key: str, at: float, name: str, body: str | None, haste: int = _LATER
+    ) -> _Row:
+        return _Row((self._run, seq, kind, key, at, name, body, None, None), haste, key)
 
     def _number(self, seq: int) -> int:
         if self._offset is None:
@@ -186,20 +223,32 @@ class Recorder:
         text = event.text.encode("utf-8", "backslashreplace").decode()
         return text if len(text) <= _LOG_CHARACTERS else f"{text[:_LOG_CHARACTERS]}… ({len(text):,} characters)"
 
-    def _state_row(self, event: StateChanged) -> tuple[_Row, bool]:
+    def _flow_row(self, event: StateChanged) -> _Row:
+        state = event.state
+        rests = state.is_finished() or state.is_paused()
+        self._wants_sync = self._wants_sync or rests
+        body = encode(state, _error_only(state))
+        haste = _NOW if rests else _LATER
+        return self._made(self._number(event.seq), STATE, FLOW, state.at, state_name(state), body, haste)
+
+    def _state_row(self, event: StateChanged) -> _Row:
         state, key = event.state, event.key
-        seq = self._number(event.seq)
-        if key == FLOW:
-            self._wants_sync = self._wants_sync or state.is_finished() or state.is_paused()
-            body = encode(state, _error_only(state))
-            return _Row(
-                seq, STATE, key, state.at, state_name(state), body, None, (), ()
-            ), state.is_finished() or state.is_paused()
-        value = None if isinstance(state, Mapped | Looped) else state._result  # noqa: SLF001  # reading it would load it
-        inputs = state.cached_inputs if isinstance(state, _WAITING) else None
+        kind = type(state)
+        waits = isinstance(state, _WAITING)
+        value = None if kind is Mapped or kind is Looped else state._result  # noqa: SLF001  # reading it would load it
+        inputs = state.cached_inputs if waits else None
+        haste = _NOW if waits else _SOON if state._finished else _LATER  # noqa: SLF001  # a call costs as much as the line
+        seq, name = self._number(event.seq), state_name(state)
         if value is None and not inputs:
-            must_commit = state.is_finished() or isinstance(state, _WAITING)
-            return _Row(seq, STATE, key, state.at, state_name(state), encode(state, None), None, (), ()), must_commit
+            body = encode(state, None)
+            return _Row((self._run, seq, STATE, key, state.at, name, body, None, None), haste, _parent(key))
+        if not inputs and type(value) in _PLAIN and state._successful and _parent(key) not in self._never_keep:  # noqa: SLF001
+            #: What most of very many tasks return; the rest below would do the same in three times the time.
+            plain = self._values.plain_row(value, _ALWAYS_CHEAP_BYTES)
+            if plain is not None:
+                body = encode(state, None)
+                event_row = (self._run, seq, STATE, key, state.at, name, body, plain[0], plain[1])
+                return _Row(event_row, haste, _parent(key), (plain,))
         keeping = _Keeping(self._values, self._memo, self._limit_bytes)
         kept = Kept()
         if value is not None:
@@ -207,11 +256,10 @@ class Recorder:
         if inputs:
             self._wants_sync = self._wants_sync or isinstance(state, Paused)
             self._keep_inputs(key, inputs, kept, keeping)
-        body = encode(state, kept)
-        row = _Row(
-            seq, STATE, key, state.at, state_name(state), body, kept.result, tuple(keeping.rows), tuple(keeping.held)
-        )
-        return row, True
+        ref = kept.result
+        digest, size_bytes = (None, None) if ref is None else (bytes.fromhex(ref.digest), ref.size_bytes)
+        row = (self._run, seq, STATE, key, state.at, name, encode(state, kept), digest, size_bytes)
+        return _Row(row, haste, _parent(key), keeping.rows, keeping.held)
 
     def _keep_result(self, key: str, state: State, value: object, kept: Kept, keeping: _Keeping) -> None:
         if isinstance(value, BaseException) and not state.is_successful():
@@ -239,74 +287,84 @@ class Recorder:
     def _commit(self) -> None:
         """Write all rows that wait. A thread that finds none had its own taken along by another, which is done."""
         with self._commit_lock:
-            rows: list[_Row] = []
-            while self._rows:
-                rows.append(self._rows.popleft())
+            #: They wait until they are written: Ctrl-C in the middle loses none.
+            rows = self._rows[:]
             if not rows:
                 return
-            self._write(rows)
+            self._settle(rows, self._write(rows))
+            self._next_commit = time.monotonic() + _GROUP_S
             if self._wants_sync:
                 self._wake_flusher()
 
-    def _write(self, rows: list[_Row]) -> None:
+    def _settle(self, rows: list[_Row], left: list[_Row]) -> None:
+        """Take the rows that were written from those that wait; `left` could not be, and wait on."""
+        with self._rows_lock:
+            self._rows[: len(rows)] = left
+            unsafe = self._unsafe
+            for row in rows:
+                if row.haste:
+                    unsafe[row.task] -= 1
+            for row in left:
+                if row.haste:
+                    unsafe[row.task] += 1
+            for task in {row.task for row in rows if row.haste and not unsafe[row.task]}:
+                del unsafe[task]
+
+    def _write(self, rows: list[_Row]) -> list[_Row]:
+        """Write rows in one transaction; return those that are to be tried again."""
         try:
             self._database.write(lambda connection: self._insert(connection, rows))
         except FlowbookError as exc:
             if isinstance(exc.__cause__, UnicodeEncodeError):
-                self._write_apart(rows)
-            else:
-                self._put_back(rows, str(exc))
+                return self._write_apart(rows)
+            self._note_trouble(str(exc))
+            return rows
         except Exception:  # noqa: BLE001  # one row that SQLite can't take must not hold up the others
-            self._write_apart(rows)
-        except BaseException:
-            #: Ctrl-C in the middle: nothing of the transaction was kept.
-            self._rows.extendleft(reversed(rows))
-            raise
-        else:
-            self.trouble = None
+            return self._write_apart(rows)
+        self.trouble = None
+        return []
 
-    def _write_apart(self, rows: list[_Row]) -> None:
+    def _write_apart(self, rows: list[_Row]) -> list[_Row]:
         if len(rows) == 1:
-            _log.warning("An event can't be recorded: %s of %r.", rows[0].name, rows[0].key, exc_info=True)
-            return
-        for row in rows:
-            self._write([row])
+            _, _, _, key, _, name, *_ = rows[0].event
+            _log.warning("An event can't be recorded: %s of %r.", name, key, exc_info=True)
+            return []
+        return [left for row in rows for left in self._write([row])]
 
-    def _put_back(self, rows: list[_Row], why: str) -> None:
-        self._rows.extendleft(reversed(rows))
+    def _note_trouble(self, why: str) -> None:
         if self.trouble is None:
             _log.warning("A run's events can't be written yet; the run goes on and they are tried again. %s", why)
         self.trouble = why
         self._wake_flusher()
 
     def _insert(self, connection: sqlite3.Connection, rows: list[_Row]) -> None:
-        run = self._run
-        found = connection.execute(self._sql["run_epoch"], (run,)).fetchone()
+        found = connection.execute(self._sql["run_epoch"], (self._run,)).fetchone()
         if found is None or found[0] != self._epoch:
             self._is_superseded = True
             _log.warning("Somebody else went on with this run: %d events of this process are not recorded.", len(rows))
             return
         if values := [value for row in rows for value in row.values]:
             connection.executemany(self._values.keep_statement, values)
-        connection.executemany(self._sql["add_event"], [_event_row(run, row) for row in rows])
-        if held := [(run, bytes.fromhex(digest)) for row in rows for digest in row.held]:
+        connection.executemany(self._sql["add_event"], [row.event for row in rows])
+        if held := [(self._run, bytes.fromhex(digest)) for row in rows for digest in row.held]:
             connection.executemany(self._sql["hold_value"], held)
         for row in rows:
-            if row.key == FLOW and row.kind == STATE:
+            if row.is_of_flow:
                 self._tell_flow(connection, row)
 
     def _tell_flow(self, connection: sqlite3.Connection, row: _Row) -> None:
-        body = json.loads(row.body) if row.body else {}
-        is_finished = is_finished_name(row.name)
+        _, _, _, _, at, name, text, *_ = row.event
+        body = json.loads(text) if text else {}
+        is_finished = is_finished_name(name)
         told = {
             "run": self._run,
-            "state": row.name,
+            "state": name,
             "message": body.get("message"),
-            "started": row.at if row.name == "Running" else None,
-            "ended": row.at if is_finished else None,
+            "started": at if name == "Running" else None,
+            "ended": at if is_finished else None,
         }
         connection.execute(self._sql["flow_changed"], told)
-        if is_finished or row.name == Paused.__name__:
+        if is_finished or name == Paused.__name__:
             counts = dict(connection.execute(self._sql["count_states"], (self._run,)).fetchall())
             connection.execute(self._sql["keep_counts"], (json.dumps(counts), self._run))
 
@@ -421,10 +479,6 @@ class _Memo:
             self._recent.clear()
 
 
-#: Below this, writing a value again is cheaper than remembering it.
-_ALWAYS_CHEAP_BYTES = 1000
-
-
 class _Raised:
     """Pickles an exception so that it comes back with its traceback in words as its cause."""
 
@@ -447,13 +501,6 @@ def _raised(error: BaseException, formatted: str) -> BaseException:
     if error.__cause__ is None:
         error.__cause__ = RecordedTracebackError(formatted)
     return error
-
-
-def _event_row(run: int, row: _Row) -> tuple[object, ...]:
-    result = row.result
-    if result is None:
-        return run, row.seq, row.kind, row.key, row.at, row.name, row.body, None, None
-    return run, row.seq, row.kind, row.key, row.at, row.name, row.body, bytes.fromhex(result.digest), result.size_bytes
 
 
 def _error_only(state: State) -> Kept | None:

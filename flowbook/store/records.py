@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowbook.engine.state import Mapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flowbook.engine.graph import Graph
+    from flowbook.engine.state import State
     from flowbook.results.reference import ResultRef
 
-__all__ = ["Request", "RunRecord", "RunSummary", "TaskOutcome", "from_stamp", "graph_record", "now"]
+__all__ = [
+    "Claim",
+    "Request",
+    "RunRecord",
+    "RunSummary",
+    "TaskOutcome",
+    "TaskResult",
+    "from_stamp",
+    "graph_record",
+    "now",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +103,27 @@ class RunSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """Who has a run.
+
+    Attributes:
+        epoch: how often somebody took it up.
+        owner: who runs it now, in words, or None.
+        process: the owner's mark, see `processes`; None if nobody has the run.
+        beat: when the owner was last heard of.
+        started: when the run began.
+        ended: when it was over; None as long as it is not.
+    """
+
+    epoch: int
+    owner: str | None
+    process: str | None
+    beat: dt.datetime | None
+    started: dt.datetime | None
+    ended: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What somebody asks of the process that has a run.
 
@@ -123,6 +157,26 @@ class TaskOutcome:
     state: str
     at: dt.datetime
     running_at: dt.datetime | None
+
+
+class TaskResult(NamedTuple):
+    """A successful state of a task in one run.
+
+    Attributes:
+        number: of the run.
+    """
+
+    run_id: str
+    number: int
+    state: State
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it succeeded: of a mapped task every child."""
+        state = self.state
+        if not isinstance(state, Mapped):
+            return True
+        return len(state.map_states) == state.n_map_states and all(child.is_successful() for child in state.map_states)
 
 
 def graph_record(graph: Graph, code_hashes: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import logging
 import re
@@ -17,22 +19,32 @@ from flowbook.store.codec import decode, is_finished_name, state_name
 from flowbook.store.processes import is_alive, this_process
 from flowbook.store.queries import queries
 from flowbook.store.recorder import DECISION, LOG, STATE, Recorder
-from flowbook.store.records import Request, RunRecord, RunSummary, TaskOutcome, from_stamp
+from flowbook.store.records import Claim, Request, RunRecord, RunSummary, TaskOutcome, TaskResult, from_stamp
 
 if TYPE_CHECKING:
     import builtins
     import datetime as dt
     import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from flowbook.store.database import Database
     from flowbook.store.values import Values
 
-__all__ = ["Runs"]
+__all__ = ["Runs", "insert_run", "keep_graph"]
 
+#: Runs that are asked for in one go.
+_AT_ONCE = 100
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _CHILD = re.compile(r"(.*)\[(\d+)\]", re.DOTALL)
 _FOREVER = float("inf")
+#: What runs are asked for by. Of several the first is looked up in its index, newest first, and the others are compared.
+_WHICH = {
+    "run_id": "run_id = :run_id",
+    "open": "(state IS NULL OR state IN ('Pending', 'Running', 'Cancelling', 'Crashed'))",
+    "flow": "flow = :flow",
+    "state": "state = :state",
+    "project": "project = :project",
+}
 #: Runs with more events than this are passed over in a task's history: it has to come at once.
 _MOST_EVENTS = 50_000
 _log = logging.getLogger("flowbook.store")
@@ -55,17 +67,8 @@ class Runs:
         if not _RUN_ID.fullmatch(record.run_id):
             msg = f"{record.run_id!r} can't be a run's id. Use letters, digits, '-', '_' and '.', at most 100."
             raise StoreError(msg, run_id=record.run_id)
-        refs = [ref for ref in (record.parameters_ref, record.flow_ref) if ref is not None]
-
-        def insert(connection: sqlite3.Connection) -> int:
-            if connection.execute(self._sql["run_row"], (record.run_id,)).fetchone():
-                msg = f"There is a run {record.run_id} already. Give each run an id of its own."
-                raise StoreError(msg, run_id=record.run_id)
-            row, number = connection.execute(self._sql["create_run"], _run_row(record)).fetchone()
-            connection.executemany(self._sql["hold_value"], [(row, bytes.fromhex(ref.digest)) for ref in refs])
-            return int(number)
-
-        number = self._database.write(insert)
+        graph = json.dumps(record.graph, separators=(",", ":"))
+        _, number = self._database.write(lambda connection: insert_run(connection, record, graph))
         return replace(record, number=number)
 
     def keep_flow(self, flow: object) -> tuple[ResultRef | None, str | None]:
@@ -109,9 +112,17 @@ class Runs:
 
     def is_owned(self, run_id: str) -> bool:
         """Return whether a process that lives, as far as can be known from here, has the run. Raises UnknownRunError."""
-        summary = self.summary(run_id)
-        beat = None if summary.beat is None else summary.beat.timestamp()
-        return is_alive(summary.process, beat, time.time())
+        claim = self.owned(run_id)
+        beat = None if claim.beat is None else claim.beat.timestamp()
+        return is_alive(claim.process, beat, time.time())
+
+    def owned(self, run_id: str) -> Claim:
+        """Return who has the run: what `summary` says of that, without a look at the run's events. Raises UnknownRunError."""
+        found = self._database.read(self._sql["run_owner"], (run_id,))
+        if not found:
+            raise _unknown(run_id)
+        process, beat, owner, epoch, started, ended = found[0]
+        return Claim(epoch, owner, process, from_stamp(beat), from_stamp(started), from_stamp(ended))
 
     def ask(self, run_id: str, request: Request, epoch: int) -> int:
         """Leave a request for whoever has the run at `epoch`; return its number. Raises UnknownRunError."""
@@ -145,13 +156,21 @@ class Runs:
         answer: dict[str, Any] | None = json.loads(found[0][0]) if found and found[0][0] is not None else None
         return answer
 
-    def recorder(self, run_id: str, epoch: int, never_keep: frozenset[str] | None = None) -> Recorder:
+    def recorder(
+        self,
+        run_id: str,
+        epoch: int,
+        never_keep: frozenset[str] | None = None,
+        *,
+        graph: Mapping[str, Any] | None = None,
+    ) -> Recorder:
         """Return the sink that records the run for whoever claimed it at `epoch`.
 
         Args:
             run_id: of a run that was created.
             epoch: what `create` (1) or `claim` gave.
             never_keep: keys of tasks whose values are not stored; by default what the run's graph says.
+            graph: the run's, where it is at hand; it is read otherwise, which takes long for a large one.
 
         Raises:
             UnknownRunError: if there is no such run.
@@ -160,7 +179,8 @@ class Runs:
         row = self._row(run_id)
         if row[1] != epoch:
             raise _claimed(run_id, row)
-        return Recorder(self._database, self._values, row[0], epoch, self.get(run_id).graph, never_keep)
+        known = graph if graph is not None else self.get(run_id).graph
+        return Recorder(self._database, self._values, row[0], epoch, known, never_keep)
 
     def get(self, run_id: str) -> RunRecord:
         """Return what was known when the run began. Raises UnknownRunError."""
@@ -196,10 +216,24 @@ class Runs:
         return found[0]
 
     def list(
-        self, flow: str | None = None, project: str | None = None, state: str | None = None, limit: int | None = None
+        self,
+        flow: str | None = None,
+        project: str | None = None,
+        state: str | None = None,
+        limit: int | None = None,
+        *,
+        is_open: bool = False,
     ) -> builtins.list[RunSummary]:
-        """Return the runs, oldest first, of one flow, project or state if asked for; at most the `limit` newest."""
-        return self._summaries(flow=flow, project=project, state=state, limit=-1 if limit is None else limit)
+        """Return the runs, oldest first, of one flow, project or state if asked for; at most the `limit` newest.
+
+        With `is_open` those that go on, or crashed: that did not come to rest.
+        """
+        limit = -1 if limit is None else max(limit, 0)
+        return self._summaries(open=is_open or None, flow=flow, state=state, project=project, limit=limit)
+
+    def flows(self, project: str) -> builtins.list[str]:
+        """Return the names of the flows of a project that have runs."""
+        return [name for (name,) in self._database.read(self._sql["flows_that_ran"], (project,))]
 
     def outcomes(
         self, flow: str, key: str, *, project: str, besides: str = "", limit: int = 14
@@ -250,22 +284,46 @@ class Runs:
 
     def results(
         self, flow: str, key: str, project: str | None = None, at: dt.datetime | None = None
-    ) -> Iterator[tuple[RunSummary, State]]:
+    ) -> Iterator[TaskResult]:
         """Yield what task `key` of a flow had come to by `at`: its successful states, runs newest first, each in order.
 
         A mapped task's state has its children's as they were at the same moment.
         """
-        given = {"flow": flow, "project": project, "at": _FOREVER if at is None else at.timestamp()}
-        for row, run_id, *_ in self._database.read(self._sql["runs_that_ran"], given):
-            found = self._database.read(self._sql["task_results"], {"run": row, "key": key, "at": given["at"]})
-            if not found:
-                continue
-            summary = self.summary(run_id)
-            for _, moment, name, body, digest, size in found:
-                state = decode(name, moment, body, self._reference(digest, size), self._values)
-                if isinstance(state, Mapped):
-                    state = self.states(run_id, at)[key]
-                yield summary, state
+        given = {"flow": flow, "project": project, "key": key, "at": _FOREVER if at is None else at.timestamp()}
+        for run_id, number, *found in self._database.read(self._sql["task_results"], given):
+            yield self._result(run_id, number, key, at, found)
+
+    def newest_result(
+        self, flow: str, key: str, project: str | None = None, at: dt.datetime | None = None
+    ) -> TaskResult | None:
+        """Return the newest of `results` that counts: of mapped tasks one whose children all succeeded."""
+        before = _FOREVER if at is None else at.timestamp()
+        newest: TaskResult | None = None
+        for row, run_id, number, last in self._runs_by_end(flow, project, before):
+            if newest is not None and last is not None and last < newest.state.at:
+                break
+            asked = {"run": row, "key": key, "at": before}
+            for found in self._database.read(self._sql["newest_task_result"], asked):
+                result = self._result(run_id, number, key, at, found)
+                if result.is_whole and (newest is None or result.state.at > newest.state.at):
+                    newest = result
+                if result.is_whole:
+                    break
+        return newest
+
+    def _runs_by_end(self, flow: str, project: str | None, before: float) -> Iterator[tuple[Any, ...]]:
+        """Yield the flow's runs, those that somebody has first, the others from the one that was let go of last."""
+        for offset in itertools.count(0, _AT_ONCE):
+            given = {"flow": flow, "project": project, "at": before, "limit": _AT_ONCE, "offset": offset}
+            found = self._database.read(self._sql["runs_by_end"], given)
+            yield from found
+            if len(found) < _AT_ONCE:
+                return
+
+    def _result(self, run_id: str, number: int, key: str, at: dt.datetime | None, found: Sequence[Any]) -> TaskResult:
+        moment, name, body, digest, size = found
+        state = decode(name, moment, body, self._reference(digest, size), self._values)
+        return TaskResult(run_id, number, self.states(run_id, at)[key] if isinstance(state, Mapped) else state)
 
     def logs(self, run_id: str, key: str | None = None) -> builtins.list[Logged]:
         """Return what was logged and printed, in order; of one task if asked for. Raises UnknownRunError."""
@@ -298,8 +356,10 @@ class Runs:
         return Decided(seq, key, at, name, decided["by"], decided["note"])
 
     def _summaries(self, **given: str | int | None) -> builtins.list[RunSummary]:
-        asked = {"run_id": None, "flow": None, "project": None, "state": None, "limit": -1, **given}
-        rows = self._database.read(self._sql["run_summaries"], asked)
+        asked = {"limit": -1, **{name: value for name, value in given.items() if value is not None}}
+        first, *others = [text for name, text in _WHICH.items() if name in asked] or ["true"]
+        which = " AND ".join([first, *(f"+{text}" for text in others)])
+        rows = self._database.read(self._sql["run_summaries"].format(which=which), asked)
         return [self._summary(row) for row in reversed(rows)]
 
     def _summary(self, row: tuple[Any, ...]) -> RunSummary:
@@ -363,6 +423,26 @@ def _moment(stamp: float) -> dt.datetime:
     return found
 
 
+def insert_run(connection: sqlite3.Connection, record: RunRecord, graph: str) -> tuple[int, int]:
+    """Add a run, within a transaction; return its number in the database and among the runs of its flow."""
+    sql = queries()
+    if connection.execute(sql["run_row"], (record.run_id,)).fetchone():
+        msg = f"There is a run {record.run_id} already. Give each run an id of its own."
+        raise StoreError(msg, run_id=record.run_id)
+    given = {**_run_row(record), "graph_id": keep_graph(connection, graph)}
+    row, number = connection.execute(sql["create_run"], given).fetchone()
+    refs = [ref for ref in (record.parameters_ref, record.flow_ref) if ref is not None]
+    connection.executemany(sql["hold_value"], [(row, bytes.fromhex(ref.digest)) for ref in refs])
+    return row, number
+
+
+def keep_graph(connection: sqlite3.Connection, graph: str) -> int:
+    """Keep a graph's JSON, once for all runs of the same; return its number in the database."""
+    digest = hashlib.sha256(graph.encode()).digest()
+    connection.execute(queries()["keep_graph"], {"digest": digest, "content": graph})
+    return int(connection.execute(queries()["graph_of_digest"], (digest,)).fetchone()[0])
+
+
 def _run_row(record: RunRecord) -> dict[str, object]:
     parameters, flow = record.parameters_ref, record.flow_ref
     return {
@@ -370,7 +450,6 @@ def _run_row(record: RunRecord) -> dict[str, object]:
         "project": record.project,
         "flow": record.flow,
         "created": record.created.timestamp(),
-        "graph": json.dumps(record.graph, separators=(",", ":")),
         "parameters": json.dumps(dict(record.parameters), separators=(",", ":"), default=repr),
         "parameters_digest": parameters and bytes.fromhex(parameters.digest),
         "parameters_bytes": parameters and parameters.size_bytes,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from flowbook.store.bundle import Bundles
+    from flowbook.store.lookup import Lookup
 
 __all__ = ["Store", "open_store", "reopen_values"]
 
@@ -106,6 +107,12 @@ class Store:
         from flowbook.store.bundle import Bundles  # noqa: PLC0415  # brings zipfile along
 
         return Bundles(self._database, self._blobs, self._signer)
+
+    def lookup(self) -> Lookup:
+        """Return the cache as one run asks it."""
+        from flowbook.store.lookup import Lookup  # noqa: PLC0415  # only where outputs are cached
+
+        return Lookup(self._database, self.cache)
 
     def make_room(self) -> Swept | None:
         """Sweep if more is kept than may be; looked at every ten minutes at most. None if nothing was to be done."""

@@ -19,7 +19,7 @@ from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from flowbook.results.blobs import Blobs
     from flowbook.store.database import Database
@@ -29,6 +29,8 @@ __all__ = ["Gone", "PreparedValue", "Values"]
 
 #: Up to here a value lies in the database itself.
 _INLINE_BYTES = 64_000
+#: Rows that are asked for in one go.
+_AT_ONCE = 500
 
 
 class PreparedValue(NamedTuple):
@@ -101,12 +103,17 @@ class Values:
 
     def prepare(self, value: object, *, limit_bytes: int | None = None, by_value: bool = False) -> PreparedValue:
         """As `put`, but leave the row to the caller: `keep_statement` takes it."""
-        plain = serializer.dump_plain(value)
-        if plain is not None and len(plain) <= _INLINE_BYTES:
-            digest = hashlib.sha256(plain)
-            ref = ResultRef(digest.hexdigest(), len(plain), self)
-            return PreparedValue(ref, (digest.digest(), len(plain), plain, None, None, time.time()))
+        row = self.plain_row(value, _INLINE_BYTES)
+        if row is not None:
+            return PreparedValue(ResultRef(row[0].hex(), row[1], self), row)
         return self._prepare_pickle(value, limit_bytes, by_value=by_value)
+
+    def plain_row(self, value: object, most_bytes: int) -> tuple[bytes, int, bytes, None, None, float] | None:
+        """Return the row of a value that is kept as JSON and takes at most so many bytes; None of any other."""
+        plain = serializer.dump_plain(value)
+        if plain is None or len(plain) > most_bytes:
+            return None
+        return hashlib.sha256(plain).digest(), len(plain), plain, None, None, time.time()
 
     def _prepare_pickle(self, value: object, limit_bytes: int | None, *, by_value: bool) -> PreparedValue:
         writer = self._blobs.writer(inline_bytes=_INLINE_BYTES, limit_bytes=limit_bytes)
@@ -151,14 +158,21 @@ class Values:
 
     def preview(self, ref: ResultRef) -> Preview | None:
         """Return what was noted of the value, without unpickling; None if nothing is known."""
-        rows = self._database.read(self._preview, (bytes.fromhex(ref.digest),))
-        if not rows:
-            return None
-        noted, content = rows[0]
-        if noted is not None:
-            preview: Preview = json.loads(noted)
-            return preview
-        return describe(serializer.load(content)) if content is not None and not serializer.is_pickle(content) else None
+        return self.previews((ref,)).get(ref.digest)
+
+    def previews(self, refs: Iterable[ResultRef]) -> dict[str, Preview]:
+        """Return what was noted of many values, by digest; those of which nothing is known are left out."""
+        digests = [bytes.fromhex(digest) for digest in {ref.digest: None for ref in refs}]
+        found: dict[str, Preview] = {}
+        for start in range(0, len(digests), _AT_ONCE):
+            wanted = digests[start : start + _AT_ONCE]
+            query = self._preview.format(marks=", ".join("?" * len(wanted)))
+            for digest, noted, content in self._database.read(query, wanted):
+                if noted is not None:
+                    found[digest.hex()] = json.loads(noted)
+                elif content is not None and not serializer.is_pickle(content):
+                    found[digest.hex()] = describe(serializer.load(content))
+        return found
 
     def holds(self, ref: ResultRef) -> bool:
         """Return whether this store knows the value."""

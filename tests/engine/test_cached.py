@@ -23,12 +23,12 @@ class _Failing:
         self.step = step
         self.error = error
 
-    def find(self, **_):
+    def find(self, *_):
         if self.step == "find":
             raise self.error
         return []
 
-    def record(self, **_):
+    def record(self, _):
         raise self.error
 
     def used(self, _):

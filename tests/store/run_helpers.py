@@ -20,6 +20,7 @@ def begin(store: Store, run_id: str = "r1", flow: str = "delays", **given: Any) 
 
 
 def tell(recorder: Recorder, *changes: tuple[str, State]) -> None:
-    """Emit these changes of state, numbered on from what was recorded."""
+    """Emit these changes of state, numbered on from what was recorded, and let them be written."""
     for seq, (key, state) in enumerate(changes, recorder.last_seq + 1):
         recorder.emit(StateChanged(seq, key, state))
+    recorder.flush()

@@ -41,20 +41,20 @@ def test_the_newest_valid_entry_of_the_task_comes_first(store: Store) -> None:
     entry(store, 4, flow="other")
     entry(store, 5, project="q")
 
-    assert store.cache.find(SCOPE) == [new, old]
+    assert list(store.cache.find(SCOPE)) == [new, old]
 
 
 def test_a_shared_key_is_found_from_any_flow(store: Store) -> None:
     made = entry(store, cache_key="weather")
 
-    assert store.cache.find(CacheScope("q", "other", "task", cache_key="weather")) == [made]
-    assert store.cache.find(CacheScope("q", "other", "task", cache_key="else")) == []
+    assert list(store.cache.find(CacheScope("q", "other", "task", cache_key="weather"))) == [made]
+    assert list(store.cache.find(CacheScope("q", "other", "task", cache_key="else"))) == []
 
 
 def test_an_entry_from_the_future_does_not_serve(store: Store) -> None:
     entry(store, created=now() + HOUR, expires=now() + 2 * HOUR)
 
-    assert store.cache.find(SCOPE) == []
+    assert list(store.cache.find(SCOPE)) == []
 
 
 def test_an_expired_entry_is_listed_for_the_time_when_it_served(store: Store) -> None:
@@ -62,7 +62,7 @@ def test_an_expired_entry_is_listed_for_the_time_when_it_served(store: Store) ->
 
     store.cache.expire(made.id)
 
-    assert store.cache.find(SCOPE) == []
+    assert list(store.cache.find(SCOPE)) == []
     assert [found.id for found in store.cache.entries(at=now() - HOUR / 2)] == [made.id]
     assert store.cache.entries(at=now() - 2 * HOUR) == []
     assert [found.id for found in store.cache.entries()] == [made.id]

@@ -1,4 +1,4 @@
-"""A process that records is killed: what it said was recorded is there, and the file is whole."""
+"""A process that records is killed: what it was told to secure is there, and the file is whole."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ RECORD = textwrap.dedent("""
     for n in range(1_000_000):
         recorder.emit(StateChanged(2 * n + 1, f"t{n}", Running()))
         recorder.emit(StateChanged(2 * n + 2, f"t{n}", Success(result=(n, b"x" * (n % 3 * 40_000)))))
+        recorder.secure((f"t{n}",))
         sys.stdout.write(f"{n}\\n")
         sys.stdout.flush()
 """)
 
 
 @pytest.mark.parametrize("lines", [1, 40, 200])
-def test_what_was_emitted_before_a_kill_is_there(tmp_path: Path, lines: int) -> None:
+def test_what_was_secured_before_a_kill_is_there(tmp_path: Path, lines: int) -> None:
     process = subprocess.Popen([sys.executable, "-c", RECORD], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for _ in range(lines):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import math
 import threading
 import weakref
 
@@ -25,14 +26,14 @@ from flowbook.engine.state import (
     Submitted,
     Success,
 )
-from flowbook.exceptions import ResultGoneError, RunClaimedError
+from flowbook.exceptions import ResultGoneError, RunClaimedError, StoreError
 from flowbook.store import RunRecord, Store, graph_record
 from tests.store.run_helpers import begin, tell
 
 NOON = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 
 
-def test_a_result_is_there_for_others_as_soon_as_emit_returns(store: Store) -> None:
+def test_a_result_is_there_for_others_as_soon_as_emit_returns_where_few_finish(store: Store) -> None:
     recorder = begin(store)
 
     recorder.emit(StateChanged(1, "clean", Running()))
@@ -46,6 +47,66 @@ def test_a_result_is_there_for_others_as_soon_as_emit_returns(store: Store) -> N
         {"rows": 7},
     )
     recorder.close()
+
+
+def test_results_that_come_close_together_are_committed_in_one_go_before_anybody_builds_on_one(store: Store) -> None:
+    recorder = begin(store)
+    recorder._next_commit = math.inf
+
+    for seq, key in enumerate(("a[0]", "a[1]", "b"), 1):
+        recorder.emit(StateChanged(seq, key, Success(result=seq)))
+    recorder.secure(("c",))
+    before = list(store.runs.states("r1"))
+    recorder.secure(("c", "a"))
+
+    assert (before, list(store.runs.states("r1"))) == ([], ["a[0]", "a[1]", "b"])
+    assert not recorder._unsafe
+    recorder.close()
+
+
+@pytest.mark.parametrize("urgent", [Paused("Waits."), Retrying("Again.", start_time=NOON, run_count=2)])
+def test_a_task_that_waits_is_committed_when_emit_returns(store: Store, urgent: Paused) -> None:
+    recorder = begin(store)
+    recorder._next_commit = math.inf
+
+    recorder.emit(StateChanged(1, "a", Success(result=1)))
+    recorder.emit(StateChanged(2, "b", urgent))
+
+    assert list(store.runs.states("r1")) == ["a", "b"]
+    recorder.close()
+
+
+def test_what_cannot_be_written_waits_in_order_and_is_still_unsafe(store: Store, monkeypatch) -> None:
+    recorder = begin(store)
+    write = store._database.write
+
+    def full(_: object) -> None:
+        msg = "disk full"
+        raise StoreError(msg)
+
+    monkeypatch.setattr(store._database, "write", full)
+    tell(recorder, ("a", Success(result=1)), ("b", Success(result=2)))
+    recorder.secure(("b",))
+    told = recorder.trouble, dict(recorder._unsafe)
+    monkeypatch.setattr(store._database, "write", write)
+    recorder.secure(("b",))
+
+    assert told == ("disk full", {"a": 1, "b": 1})
+    assert (recorder.trouble, dict(recorder._unsafe), list(store.runs.states("r1"))) == (None, {}, ["a", "b"])
+    recorder.close()
+
+
+def test_a_flood_that_nobody_builds_on_leaves_no_backlog(store: Store) -> None:
+    recorder = begin(store)
+    longest = 0
+
+    for seq in range(1, 20_001):
+        recorder.emit(Logged(seq, f"t{seq % 7}", 1.0, logging.INFO, "line"))
+        longest = max(longest, len(recorder._rows))
+    recorder.close()
+
+    assert longest <= 2 * 2000
+    assert len(store.runs.logs("r1")) == 20_000
 
 
 @pytest.mark.parametrize(
@@ -150,6 +211,7 @@ def test_an_output_that_is_its_changed_input_is_written_as_it_is_now(store: Stor
     recorder.emit(StateChanged(1, "a", Success(result=frame)))
     frame["b"] = 2
     recorder.emit(StateChanged(2, "b", Success(result=frame)))
+    recorder.flush()
 
     states = store.runs.states("r1")
     assert [list(states[key].result.columns) for key in "ab"] == [["a"], ["a", "b"]]
@@ -281,7 +343,8 @@ def test_events_logs_and_decisions_come_back_in_order(store: Store) -> None:
 def test_a_flood_of_lines_is_cut_with_a_notice(store: Store) -> None:
     recorder = begin(store)
 
-    recorder.emit_all([Logged(seq, "a", 1.0, logging.INFO, f"line {seq}") for seq in range(1, 10_101)])
+    for seq in range(1, 10_101):
+        recorder.emit(Logged(seq, "a", 1.0, logging.INFO, f"line {seq}"))
     recorder.close()
 
     logs = store.runs.logs("r1")
@@ -387,14 +450,17 @@ def test_a_strange_state_never_makes_emit_raise(store: Store) -> None:
 def test_an_event_that_cannot_be_written_holds_up_no_other(store: Store) -> None:
     recorder = begin(store)
 
-    recorder.emit_all(
-        [StateChanged(1, "a", Success(result=1)), StateChanged(1, "again", Running()), StateChanged(2, "b", Success())]
-    )
+    for event in (
+        StateChanged(1, "again", Running()),
+        StateChanged(1, "a", Success(result=1)),
+        StateChanged(2, "b", Success()),
+    ):
+        recorder.emit(event)
     recorder.emit(StateChanged(3, "odd \ud800", Success("odd \ud800")))
     recorder.emit(Logged(4, "a", 1.0, logging.INFO, "odd \ud800"))
     recorder.close()
 
-    assert (list(store.runs.states("r1")), recorder.trouble) == (["a", "b"], None)
+    assert (list(store.runs.states("r1")), recorder.trouble) == (["again", "b"], None)
     assert [log.text for log in store.runs.logs("r1")] == ["odd \\ud800"]
 
 

@@ -120,8 +120,8 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_schema_s_version_and_history_are_kept(disk_store: Store) -> None:
-    assert disk_store._database.read("PRAGMA user_version") == [(2,)]
-    assert disk_store._database.read("SELECT version FROM migration") == [(1,), (2,)]
+    assert disk_store._database.read("PRAGMA user_version") == [(3,)]
+    assert disk_store._database.read("SELECT version FROM migration") == [(1,), (2,), (3,)]
 
 
 def test_a_closed_store_says_so(store: Store) -> None:
@@ -152,6 +152,7 @@ def test_a_full_disk_loses_no_event_and_earlier_results_stay_readable(disk_store
     for seq in range(2, 12):
         tell_one = Success(result="x" * 50_000 + str(seq))
         recorder.emit(_changed(seq, f"t{seq}", tell_one))
+    recorder.flush()
 
     assert recorder.trouble is not None
     assert "disk is full" in recorder.trouble

@@ -6,23 +6,44 @@ INSERT INTO cache_entry (
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- find_by_key --
-SELECT * FROM cache_entry
-WHERE dropped IS NULL AND cache_key = :cache_key AND created <= :now AND expires > :now ORDER BY created DESC, rowid DESC
+SELECT * FROM cache_entry WHERE dropped IS NULL AND cache_key = ? AND created <= ? AND expires > ?
+ORDER BY created DESC, rowid DESC LIMIT ? OFFSET ?
 
 -- find_by_task --
 SELECT * FROM cache_entry
-WHERE
-    dropped IS NULL AND project = :project AND flow = :flow AND task = :task AND created <= :now AND expires > :now
-ORDER BY created DESC, rowid DESC
+WHERE dropped IS NULL AND project = ? AND flow = ? AND task = ? AND created <= ? AND expires > ?
+ORDER BY created DESC, rowid DESC LIMIT ? OFFSET ?
+
+-- find_by_number --
+SELECT * FROM cache_entry WHERE rowid = :number AND dropped IS NULL AND created <= :now AND expires > :now
+
+-- last_entry --
+SELECT coalesce(max(rowid), 0) FROM cache_entry
+
+-- inputs_by_key --
+SELECT created, rowid, input_hashes FROM cache_entry
+WHERE dropped IS NULL AND cache_key = :cache_key AND expires > :now AND rowid <= :last ORDER BY created, rowid
+
+-- inputs_by_task --
+SELECT created, rowid, input_hashes FROM cache_entry
+WHERE dropped IS NULL AND project = :project AND flow = :flow AND task = :task AND expires > :now AND rowid <= :last
+ORDER BY created, rowid
+
+-- entries_since --
+SELECT rowid, project, flow, task, cache_key, created, input_hashes FROM cache_entry WHERE rowid > ? ORDER BY rowid
 
 -- list_entries --
+-- `{which}` stands for what is asked for, so that each is found by its index.
 SELECT * FROM cache_entry
-WHERE
-    (:at IS NULL OR (created <= :at AND expires > :at))
-    AND (:flow IS NULL OR flow = :flow)
-    AND (:task IS NULL OR task = :task)
-    AND (:project IS NULL OR project = :project)
+WHERE {which}
 ORDER BY created, rowid
+
+-- newest_entry --
+SELECT * FROM cache_entry
+WHERE project = :project AND flow = :flow AND task = :task AND created <= :at ORDER BY created DESC, rowid DESC LIMIT 1
+
+-- flows_of_entries --
+SELECT DISTINCT flow FROM cache_entry WHERE project = ?
 
 -- get_entry --
 SELECT * FROM cache_entry WHERE id = ?

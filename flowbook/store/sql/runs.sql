@@ -1,37 +1,46 @@
 -- create_run --
 INSERT INTO run (
-    run_id, project, flow, number, created, graph, parameters, parameters_digest, parameters_bytes,
+    run_id, project, flow, number, created, graph_id, parameters, parameters_digest, parameters_bytes,
     flow_digest, flow_bytes, flow_unkept, executor, origin, epoch, owner, claimed, process, beat
 )
 VALUES (
     :run_id, :project, :flow,
     (SELECT coalesce(max(number), 0) + 1 FROM run WHERE project = :project AND flow = :flow),
-    :created, :graph, :parameters, :parameters_digest, :parameters_bytes,
+    :created, :graph_id, :parameters, :parameters_digest, :parameters_bytes,
     :flow_digest, :flow_bytes, :flow_unkept, :executor, :origin, 1, :owner, :claimed, :process, :claimed
 )
 RETURNING id, number
+
+-- keep_graph --
+INSERT INTO graph (digest, content) VALUES (:digest, :content) ON CONFLICT (digest) DO NOTHING
+
+-- graph_of_digest --
+SELECT id FROM graph WHERE digest = ?
 
 -- run_row --
 SELECT id, epoch, owner, claimed FROM run WHERE run_id = ?
 
 -- run_record --
 SELECT
-    run_id, flow, number, project, created, graph, parameters, parameters_digest, parameters_bytes,
+    run_id, flow, number, project, created, graph.content, parameters, parameters_digest, parameters_bytes,
     flow_digest, flow_bytes, flow_unkept, executor, origin, owner
-FROM run WHERE run_id = ?
+FROM run JOIN graph ON graph.id = run.graph_id WHERE run_id = ?
+
+-- run_owner --
+SELECT process, beat, owner, epoch, started, ended FROM run WHERE run_id = ?
 
 -- run_summaries --
+-- `{which}` stands for what is asked for, so that each is found by its index.
 SELECT
     id, run_id, flow, number, project, created, parameters, executor, origin, epoch, owner, claimed,
     state, message, started, ended, counts, process, beat
 FROM run
-WHERE
-    (:run_id IS NULL OR run_id = :run_id)
-    AND (:flow IS NULL OR flow = :flow)
-    AND (:project IS NULL OR project = :project)
-    AND (:state IS NULL OR state = :state)
+WHERE {which}
 ORDER BY created DESC, id DESC
 LIMIT :limit
+
+-- flows_that_ran --
+SELECT DISTINCT flow FROM run WHERE project = ?
 
 -- count_states --
 SELECT name, count(*) FROM (
@@ -107,15 +116,26 @@ UPDATE request SET answer = ? WHERE id = ? AND answer IS NULL
 -- request_answer --
 SELECT answer FROM request WHERE id = ?
 
--- runs_that_ran --
-SELECT id, run_id FROM run
-WHERE flow = :flow AND (:project IS NULL OR project = :project) AND created <= :at
-ORDER BY created DESC, id DESC
+-- runs_by_end --
+-- A run that nobody has was let go of when it was claimed last, and nothing was recorded after that; others come first.
+SELECT id, run_id, number, CASE WHEN owner IS NULL THEN claimed END AS last FROM run
+WHERE flow = :flow AND (:project IS NULL OR +project = :project) AND created <= :at
+ORDER BY last IS NULL DESC, last DESC, id DESC
+LIMIT :limit OFFSET :offset
+
+-- newest_task_result --
+SELECT at, name, body, digest, size_bytes FROM event
+WHERE run = :run AND kind = 0 AND key = :key AND at <= :at AND name IN ('Success', 'Cached', 'Mapped', 'Skipped')
+ORDER BY seq DESC
 
 -- task_results --
-SELECT seq, at, name, body, digest, size_bytes FROM event
-WHERE run = :run AND kind = 0 AND key = :key AND at <= :at AND name IN ('Success', 'Cached', 'Mapped', 'Skipped')
-ORDER BY seq
+-- One pass over the events of the flow's runs; an index by key would cost each event that is recorded a third more.
+SELECT run.run_id, run.number, at, name, body, digest, size_bytes
+FROM run CROSS JOIN event ON event.run = run.id
+WHERE
+    flow = :flow AND (:project IS NULL OR +project = :project) AND run.created <= :at
+    AND kind = 0 AND key = :key AND at <= :at AND name IN ('Success', 'Cached', 'Mapped', 'Skipped')
+ORDER BY run.created DESC, run.id DESC, seq
 
 -- task_outcomes --
 -- One pass over the events of each run; runs of very many events are left out, because nobody waits for them.

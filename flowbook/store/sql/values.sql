@@ -13,7 +13,8 @@ WHERE
 SELECT size_bytes, content, signature FROM value WHERE digest = ?
 
 -- value_preview --
-SELECT preview, content FROM value WHERE digest = ?
+-- `{marks}` stands for as many marks as there are digests.
+SELECT digest, preview, content FROM value WHERE digest IN ({marks})
 
 -- value_dropped --
 SELECT size_bytes, name, at FROM dropped WHERE digest = ?

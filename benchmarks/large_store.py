@@ -1,0 +1,173 @@
+"""What a large store costs whoever looks: ms a question in one of 100 runs and in one of 20,000, medians, in turn.
+
+python benchmarks/large_store.py [--runs 20000] [--events 50] [--rounds 5] [--json]
+
+Written by SQL, without running anything: 20,000 runs of 50 flows take about 20 s.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import hashlib
+import json
+import os
+import statistics
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+import flowbook
+from flowbook import Flow, task
+from flowbook.store import RunRecord, graph_record, open_store
+from flowbook.store.queries import queries
+from flowbook.store.runs import insert_run
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+    from flowbook.store import Store
+
+FLOWS = 50
+BEGIN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC).timestamp()
+MINUTE = 60.0
+FOREVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC).timestamp()
+PROJECT = "large"
+
+
+@task
+def step(x):
+    return x
+
+
+def flow_of(number: int, tasks: int) -> Flow:
+    """A chain of `tasks`."""
+    with Flow(f"flow-{number}") as flow:
+        found = step(0)
+        for _ in range(tasks - 1):
+            found = step(found)
+    return flow
+
+
+def fill(store: Store, runs: int, events: int) -> None:
+    """Write finished runs of chains, a result and a cache entry for each 100th task."""
+    tasks = (events - 2) // 2
+    flows = [flow_of(number, tasks) for number in range(FLOWS)]
+    graphs = [graph_record(flow.compile()) for flow in flows]
+    kept = [store.runs.keep_flow(flow)[0] for flow in flows]
+    keys = [spec["key"] for spec in graphs[0]["tasks"]]
+    for first in range(0, runs, 1000):
+        numbers = range(first, min(first + 1000, runs))
+        store._database.write(  # noqa: SLF001  # so many rows only go in this way
+            lambda connection, numbers=numbers: _fill(connection, numbers, keys, graphs, kept)
+        )
+
+
+def _fill(connection: sqlite3.Connection, numbers: range, keys: list[str], graphs: list[dict], kept: list) -> None:
+    sql = queries()
+    values, events, entries = [], [], []
+    for number in numbers:
+        begin = BEGIN + number * MINUTE
+        which = number % FLOWS
+        run_id = f"run-{number}"
+        row = _add_run(connection, run_id, which, begin, graphs[which], kept[which])
+        seq = 1
+        events.append((row, seq, 0, "", begin, "Running", None, None, None))
+        for place, key in enumerate(keys):
+            content = b"FLOWBOOK\x01J\0\0\0\0\0\0" + json.dumps([number, place]).encode()
+            digest = hashlib.sha256(content).digest()
+            values.append((digest, len(content), content, None, None, begin))
+            events.append((row, seq + 1, 0, key, begin + place, "Running", None, None, None))
+            events.append((row, seq + 2, 0, key, begin + place + 1, "Success", None, digest, len(content)))
+            seq += 2
+            if place == 0:
+                entries.append((
+                    f"{number:016x}", PROJECT, f"flow-{which}", key, None, begin, FOREVER, '{"x":"ab"}', '{"day":"1"}',
+                    None, digest, len(content), run_id, 0, 0,
+                ))  # fmt: skip
+        events.append((row, seq + 1, 0, "", begin + len(keys) + 1, "Success", None, None, None))
+    connection.executemany(sql["keep_value"], values)
+    connection.executemany(sql["add_event"], events)
+    connection.executemany(sql["add_entry"], entries)
+
+
+def _add_run(  # noqa: PLR0913  # one row
+    connection: sqlite3.Connection, run_id: str, which: int, begin: float, graph: dict, flow: object
+) -> int:
+    record = RunRecord(
+        run_id, f"flow-{which}", PROJECT, graph, dt.datetime.fromtimestamp(begin, dt.UTC),
+        parameters={"day": run_id}, flow_ref=flow, executor="local", owner="ada@host:1",
+    )  # fmt: skip
+    row, _ = insert_run(connection, record, json.dumps(graph))
+    state = "Paused" if int(run_id[4:]) % 100 == 7 else "Success"
+    connection.execute(
+        "UPDATE run SET state = ?, started = ?, ended = ?, claimed = ?, owner = NULL, process = NULL, counts = ? WHERE id = ?",
+        (state, begin, begin + 30, begin + 30, '{"Success": 24}', row),
+    )
+    return row
+
+
+def questions(store: Store, runs: int) -> dict[str, Callable[[], object]]:
+    """What people and panels ask, by name. The last two tell of every run: their cost is in proportion."""
+    last = f"run-{runs - 1}"
+    flow = flow_of((runs - 1) % FLOWS, 24)
+    key = list(flow.compile().specs)[-1]
+    middle = dt.datetime.fromtimestamp(BEGIN + runs // 2 * MINUTE, dt.UTC)
+    run = flowbook.run(last)
+    return {
+        "flowbook.runs(limit=20)": lambda: flowbook.runs(limit=20),
+        "the newest 20 of a flow": lambda: store.runs.list(flow=flow.name, project=PROJECT, limit=20),
+        "the newest 20 that wait": lambda: store.runs.list(state="Paused", limit=20),
+        "run(run_id)": lambda: flowbook.run(last),
+        "run.states()": lambda: dict(run.states),
+        "run.states(at=...)": lambda: run.states(at=middle),
+        "store.runs.states(run_id)": lambda: store.runs.states(last),
+        "a task's last 14 outcomes": lambda: store.runs.outcomes(flow.name, key, project=PROJECT),
+        "a run's owner": lambda: store.runs.is_owned(last),
+        "cache entries of one task": lambda: store.cache.entries(flow=flow.name, task="step", project=PROJECT),
+        "flow.as_of(now)[task]": lambda: flow.as_of(dt.datetime.now(dt.UTC))[key],
+        "flow.history(task)": lambda: flow.history(key),
+        "all: flowbook.runs()": flowbook.runs,
+        "all: flowbook.cache.entries()": flowbook.cache.entries,
+    }
+
+
+def measure(ask: Callable[[], object]) -> float:
+    """Return how many ms it takes."""
+    begin = time.perf_counter()
+    ask()
+    return (time.perf_counter() - begin) * 1e3
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=20_000)
+    parser.add_argument("--events", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true", help="one line of JSON after the table")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["FLOWBOOK_KEY_FILE"], os.environ["FLOWBOOK_PROJECT"] = f"{folder}/key", PROJECT
+        found: dict[str, dict[int, list[float]]] = {}
+        for runs in (100, given.runs):
+            os.environ["FLOWBOOK_HOME"] = f"{folder}/{runs}"
+            store = open_store()
+            fill(store, runs, given.events)
+        for _ in range(given.rounds):
+            for runs in (100, given.runs):
+                os.environ["FLOWBOOK_HOME"] = f"{folder}/{runs}"
+                for name, ask in questions(open_store(), runs).items():
+                    found.setdefault(name, {}).setdefault(runs, []).append(measure(ask))
+    table = {name: {runs: statistics.median(times) for runs, times in by.items()} for name, by in found.items()}
+    print(f"{'':32} {'100 runs':>12} {f'{given.runs:,} runs':>12}   ms")
+    for name, by in table.items():
+        small, large = by.values()
+        print(f"{name:32} {small:12.2f} {large:12.2f}   x {large / small:.1f}")
+    if given.json:
+        print(json.dumps({"benchmark": "large_store", "unit": "ms", "runs": given.runs, "questions": table}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Finds cached outputs for one run, also where a task has very many: by the hashes of their inputs, without reading all.
+
+What is held in memory are numbers of entries by hashes, for the tasks that were asked for; entries that others add
+meanwhile are taken in with each question. Whether an entry still serves is asked of the store each time.
+"""
+
+from __future__ import annotations
+
+import bisect
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from flowbook.engine.ports import CacheScope
+from flowbook.store.cache import NEVER, CacheEntry
+from flowbook.store.queries import queries
+from flowbook.store.records import now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from flowbook.engine.ports import NewOutput
+    from flowbook.store.cache import Cache
+    from flowbook.store.database import Database
+
+__all__ = ["Lookup"]
+
+_FEW = 4
+#: When an entry was created, and its number in the database: in this order the last one is the newest.
+_Place = tuple[float, int]
+
+
+class Lookup:
+    """The cache as one run asks it: implements `CacheIndex`. From any thread."""
+
+    def __init__(self, database: Database, cache: Cache) -> None:
+        self._database = database
+        self._cache = cache
+        self._sql = queries()
+        self._lock = threading.Lock()
+        #: Of each scope and names of inputs that were asked for, the entries by the hashes of these inputs.
+        self._places: dict[CacheScope, dict[tuple[str, ...], dict[tuple[str, ...], list[_Place]]]] = {}
+        self._last = 0
+
+    def find(self, scope: CacheScope, hashes: Mapping[str, str] | None = None) -> Iterator[CacheEntry]:
+        """Yield the entries that serve there now, newest first; with `hashes` those whose inputs had these.
+
+        Raises:
+            StoreError: if the store can't be read.
+        """
+        if not hashes:
+            yield from self._cache.find(scope)
+            return
+        few = self._few(scope)
+        if few is not None:
+            yield from (entry for entry in few if hashes.items() <= entry.input_hashes.items())
+            return
+        scope = _found_by(scope)
+        names = tuple(sorted(hashes))
+        for _, number in self._newest_first(scope, names, tuple(hashes[name] for name in names)):
+            rows = self._database.read(self._sql["find_by_number"], {"number": number, "now": now().timestamp()})
+            yield from map(self._cache.entry, rows)
+
+    def record(self, output: NewOutput) -> str:
+        """Add an entry, return its id. Raises StoreError."""
+        project, flow, task, cache_key = output.scope
+        entry = CacheEntry(
+            project=project,
+            flow=flow,
+            task=task,
+            ref=output.ref,
+            expires=output.expires or NEVER,
+            created=output.created,
+            cache_key=cache_key,
+            input_hashes=output.input_hashes,
+            parameters=output.parameters,
+            code_hash=output.code_hash,
+            run_id=output.run_id,
+        )
+        return self._cache.add(entry).id
+
+    def used(self, entry_id: str) -> None:
+        """Count a use."""
+        self._cache.used(entry_id)
+
+    def _few(self, scope: CacheScope) -> list[CacheEntry] | None:
+        """Return all that serves there if that is little: most tasks have an entry or two. None otherwise."""
+        if _found_by(scope) in self._places:
+            return None
+        found = self._cache.newest(scope, _FEW + 1)
+        return found if len(found) <= _FEW else None
+
+    def _newest_first(self, scope: CacheScope, names: tuple[str, ...], hashes: tuple[str, ...]) -> list[_Place]:
+        with self._lock:
+            self._take_in()
+            known = self._places.setdefault(scope, {})
+            if names not in known:
+                known[names] = self._read(scope, names)
+            return known[names].get(hashes, [])[::-1]
+
+    def _take_in(self) -> None:
+        """Add what was recorded since the last look, by this run or by others."""
+        if not self._places:
+            self._last = self._database.read(self._sql["last_entry"])[0][0]
+            return
+        for number, project, flow, task, cache_key, created, text in self._database.read(
+            self._sql["entries_since"], (self._last,)
+        ):
+            self._last = number
+            #: What was made under a key is an output of its task as well.
+            for scope in {CacheScope(project, flow, task), _found_by(CacheScope(project, flow, task, cache_key))}:
+                for names, places in self._places.get(scope, {}).items():
+                    if (hashes := _chosen(text, names)) is not None:
+                        bisect.insort(places.setdefault(hashes, []), (created, number))
+
+    def _read(self, scope: CacheScope, names: tuple[str, ...]) -> dict[tuple[str, ...], list[_Place]]:
+        query = self._sql["inputs_by_task" if scope.cache_key is None else "inputs_by_key"]
+        found: dict[tuple[str, ...], list[_Place]] = {}
+        for created, number, text in self._database.read(query, _given(scope, self._last)):
+            if (hashes := _chosen(text, names)) is not None:
+                found.setdefault(hashes, []).append((created, number))
+        return found
+
+
+def _given(scope: CacheScope, last: int) -> dict[str, Any]:
+    return {**scope._asdict(), "now": now().timestamp(), "last": last}
+
+
+def _found_by(scope: CacheScope) -> CacheScope:
+    """Return the scope without what makes no difference: tasks that share a key share their outputs."""
+    return scope if scope.cache_key is None else CacheScope("", "", "", scope.cache_key)
+
+
+def _chosen(text: str, names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the hashes of the inputs of these names; None if one of them is missing."""
+    hashes = json.loads(text)
+    return tuple(hashes[name] for name in names) if all(name in hashes for name in names) else None
