@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import time
 from pathlib import Path
 
 from benchmarks.environments import FOLDER, ROOT
@@ -29,8 +30,10 @@ def main(arguments: list[str] | None = None) -> None:
     rows = [row for row in ROWS if row.group in groups]
     with Runner(asked.samples, resume=asked.resume, say=say) as runner:
         for group in groups:
+            began = time.monotonic()
             wanted = choices([row for row in rows if row.group == group], peers, scale)
             runner.run(growth_choices(peers, scale) if group == "growth" else wanted, rounds)
+            say(f"{group}: {time.monotonic() - began:.0f} s")
         results = Results(runner.samples, runner.failures, scale)
     text = main_table(rows, results)
     if "growth" in groups:

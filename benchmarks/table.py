@@ -185,7 +185,7 @@ def _reached(row: Row, results: Results) -> tuple[str, str]:
     if not theirs:
         return "", ""
     ratio = ours / theirs
-    return number(ratio), "met" if ratio <= row.goal.limit else "**missed**"
+    return f"{ratio:.3f}", "met" if ratio <= row.goal.limit else "**missed**"
 
 
 def _markdown(lines: Sequence[Sequence[str]]) -> str:

@@ -43,7 +43,7 @@ def test_a_goal_is_a_ratio_to_a_peer_of_the_same_run(ours_s, verdict):
 
     assert (
         table.splitlines()[2]
-        == f"| a chain | s | ≤ 0.7 × dask.get | {ours_s:.2f} | {verdict} | {2 * ours_s:.2f} | 2.00 |"
+        == f"| a chain | s | ≤ 0.7 × dask.get | {ours_s:.3f} | {verdict} | {2 * ours_s:.2f} | 2.00 |"
     )
 
 
