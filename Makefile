@@ -13,7 +13,7 @@ NODE := node_modules/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo lab lint test test-all soak browser lock clean
+.PHONY: help setup demo lab lint test test-all soak bench browser lock clean
 
 help: ## show these lines
 	@echo "flowbook: workflows that live in the notebook"
@@ -39,6 +39,9 @@ test-all: $(READY) $(NODE) browser ## the tests on every Python found and on eve
 
 soak: $(READY) ## the long form of the tests that kill, flip and race
 	$(BIN)/nox -s soak
+
+bench: $(READY) ## measure flowbook beside its peers: about 12 minutes (docs/performance.md)
+	$(BIN)/python -m benchmarks
 
 lock: $(READY) ## choose versions anew: requirements.lock and package-lock.json
 	sh scripts/lock.sh

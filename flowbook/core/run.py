@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from flowbook._context import current_frame
 from flowbook.core.asked import Asked, ask
+from flowbook.engine.event_log import EventLog
 from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
 from flowbook.engine.flow_runner import FlowRunner, RunOptions
 from flowbook.engine.frames import run_frame
@@ -74,7 +75,7 @@ class FlowRun:
         self.started: float | None = None
         self.ended: float | None = None
         self._asked = asked
-        self._log: list[Event] = []
+        self._log = EventLog()
         self._subscribers: tuple[EventSink, ...] = ()
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -105,8 +106,9 @@ class FlowRun:
         run.run_id, run.number = recording.run_id, recording.number
         run._states.update(recording.states())
         run._state = run._states.pop(FLOW, Pending())
-        run._log = recording.events()
-        run._next_seq = run._log[-1].seq + 1 if run._log else 1
+        events = recording.events()
+        run._log.extend(events)
+        run._next_seq = events[-1].seq + 1 if events else 1
         run.started, run.ended = recording.span()
         if is_given and (found := recording.changes(run.graph)):
             run._changes = found

@@ -34,6 +34,14 @@ class StateChanged:
         """Seconds since the epoch."""
         return self.state.at
 
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not StateChanged:
+            return NotImplemented
+        return (self.seq, self.key, self.state) == (other.seq, other.key, other.state)
+
+    def __hash__(self) -> int:
+        return hash((self.seq, self.key))
+
     def __repr__(self) -> str:
         return f"StateChanged({self.seq}, {self.key!r}, {self.state!r})"
 

@@ -1,0 +1,53 @@
+"""All events of a run, in the order in which they were told.
+
+A run of 100,000 tasks tells 200,000 changes of state, and keeps them. As objects, Python's garbage collector would go through
+them again and again. So a change is kept as its number, its key and its state, and made into an event when somebody looks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowbook.engine.events import StateChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from flowbook.engine.events import Event
+
+__all__ = ["EventLog"]
+
+
+class EventLog:
+    """Append and iterate, from any thread. An iteration goes through what there was when it began."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        #: Three an event: number, key and state of a change; number, None and the event itself of any other.
+        self._parts: list[Any] = []
+
+    def append(self, event: Event) -> None:
+        """Take one event; all its parts at once, so that threads don't mix theirs."""
+        if type(event) is StateChanged:
+            self._parts.extend((event.seq, event.key, event.state))
+        else:
+            self._parts.extend((event.seq, None, event))
+
+    def extend(self, events: Iterable[Event]) -> None:
+        """Take several events."""
+        for event in events:
+            self.append(event)
+
+    def __iter__(self) -> Iterator[Event]:
+        parts = iter(self._parts.copy())
+        for seq, key, what in zip(parts, parts, parts, strict=True):
+            yield what if key is None else StateChanged(seq, key, what)
+
+    def __reversed__(self) -> Iterator[Event]:
+        parts = reversed(self._parts.copy())
+        for what, key, seq in zip(parts, parts, parts, strict=True):
+            yield what if key is None else StateChanged(seq, key, what)
+
+    def __len__(self) -> int:
+        return len(self._parts) // 3
