@@ -140,3 +140,37 @@ def test_an_input_that_has_no_content_hash_keeps_the_output_from_the_cache_and_n
 
     assert [each.result[found].is_successful() for each in (first, second)] == [True, True]
     assert first.result[found].message.split(":")[0] == "Not cached"
+
+
+def test_a_validator_that_says_what_it_compares_is_asked_about_nothing_else():
+    asked, ran = [], []
+
+    def same_x(entry, *_):
+        asked.append(entry.input_hashes)
+        return True
+
+    same_x.compares = ("x",)
+
+    @task(cache_for=HOUR, cache_validator=same_x)
+    def load(x, y):
+        ran.append((x, y))
+        return x
+
+    for x, y in ((1, 1), (2, 1), (1, 2)):
+        with Flow("f") as flow:
+            load(x, y)
+        flow.run()
+
+    assert ran == [(1, 1), (2, 1)]
+    assert len(asked) == 1
+
+
+def test_what_never_serves_is_not_even_looked_for(monkeypatch):
+    ran = []
+    flow = cached_flow("f", ran, cache_validator=cache_validators.never_use)
+    monkeypatch.setattr("flowbook.store.lookup.Lookup.find", lambda *_: pytest.fail("It was looked for."))
+
+    flow.run()
+    flow.run()
+
+    assert ran == [1, 1]
