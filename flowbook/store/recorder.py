@@ -15,19 +15,16 @@ import logging
 import threading
 import time
 import traceback
-import weakref
-from collections import Counter, OrderedDict
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook import config
 from flowbook.engine.events import FLOW, Event, Logged, StateChanged
-from flowbook.engine.held import HeldRef
 from flowbook.engine.state import Looped, Mapped, Paused, Resume, Retrying, State
 from flowbook.exceptions import FlowbookError
-from flowbook.results.blobs import TooLargeError
-from flowbook.results.preview import format_size
-from flowbook.results.reference import ResultRef
 from flowbook.store.codec import Kept, encode, is_finished_name, state_name
+from flowbook.store.keeping import CHEAP_BYTES, Keeping, Memo, message_of
+from flowbook.store.keeping import raised as _raised  # noqa: F401  # how pickles in older stores name it
 from flowbook.store.queries import queries
 
 if TYPE_CHECKING:
@@ -35,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flowbook.store.database import Database
-    from flowbook.store.values import PreparedValue, Values
+    from flowbook.store.values import Values
 
 __all__ = ["DECISION", "LOG", "STATE", "Recorder"]
 
@@ -49,16 +46,10 @@ _MOST_WAITING = 2000
 _SYNC_S = 0.015
 _LOG_LINES = 10_000
 _LOG_CHARACTERS = 20_000
-#: Objects that can't be watched weakly are remembered up to this many and this size, so that a memo holds no memory.
-_MEMO_LENGTH = 8
-_MEMO_BYTES = 1_000_000
-#: Below this, writing a value again is cheaper than remembering it.
-_ALWAYS_CHEAP_BYTES = 1000
 _PLAIN = frozenset({bool, int, float, str})
 _WAITING = (Paused, Retrying, Resume)
 
 _log = logging.getLogger("flowbook.store")
-
 
 #: How soon a row is to be committed: some time, before anybody builds on it, or before `emit` returns.
 _LATER, _SOON, _NOW = 0, 1, 2
@@ -112,7 +103,7 @@ class Recorder:
         self.trouble: str | None = None
         self._offset: int | None = None
         self._log_lines: dict[str, int] = {}
-        self._memo = _Memo()
+        self._memo = Memo()
         self._is_superseded = False
         self._begin_process()
         atexit.register(self.close)
@@ -244,12 +235,12 @@ class Recorder:
             return _Row((self._run, seq, STATE, key, state.at, name, body, None, None), haste, _parent(key))
         if not inputs and type(value) in _PLAIN and state._successful and _parent(key) not in self._never_keep:  # noqa: SLF001
             #: What most of very many tasks return; the rest below would do the same in three times the time.
-            plain = self._values.plain_row(value, _ALWAYS_CHEAP_BYTES)
+            plain = self._values.plain_row(value, CHEAP_BYTES)
             if plain is not None:
                 body = encode(state, None)
                 event_row = (self._run, seq, STATE, key, state.at, name, body, plain[0], plain[1])
                 return _Row(event_row, haste, _parent(key), (plain,))
-        keeping = _Keeping(self._values, self._memo, self._limit_bytes)
+        keeping = Keeping(self._values, self._memo, self._limit_bytes)
         kept = Kept()
         if value is not None:
             self._keep_result(key, state, value, kept, keeping)
@@ -261,7 +252,7 @@ class Recorder:
         row = (self._run, seq, STATE, key, state.at, name, encode(state, kept), digest, size_bytes)
         return _Row(row, haste, _parent(key), keeping.rows, keeping.held)
 
-    def _keep_result(self, key: str, state: State, value: object, kept: Kept, keeping: _Keeping) -> None:
+    def _keep_result(self, key: str, state: State, value: object, kept: Kept, keeping: Keeping) -> None:
         if isinstance(value, BaseException) and not state.is_successful():
             kept.error = keeping.error(value)
         elif state.is_finished() or isinstance(state, _WAITING):
@@ -274,7 +265,7 @@ class Recorder:
             else:
                 kept.result = found
 
-    def _keep_inputs(self, key: str, inputs: Mapping[str, object], kept: Kept, keeping: _Keeping) -> None:
+    def _keep_inputs(self, key: str, inputs: Mapping[str, object], kept: Kept, keeping: Keeping) -> None:
         sources = self._sources.get(_parent(key), {})
         for argument, value in inputs.items():
             if (source := sources.get(argument)) in self._never_keep:
@@ -394,121 +385,12 @@ class Recorder:
             self._sync()
 
 
-class _Keeping:
-    """Collects the rows of the values of one event."""
-
-    def __init__(self, values: Values, memo: _Memo, limit_bytes: int) -> None:
-        self._values = values
-        self._memo = memo
-        self._limit_bytes = limit_bytes
-        self.rows: list[tuple[object, ...]] = []
-        self.held: list[str] = []
-
-    def output(self, value: object) -> ResultRef | str:
-        """Keep a task's result; not from memory, since the task may have changed the object that it was given."""
-        return self._keep(value, self._limit_bytes)
-
-    def input(self, value: object) -> ResultRef | str:
-        """Keep an input, whatever its size; one that was kept as the output it is need not be written again."""
-        found = self._memo.find(value) or self._keep(value, None)
-        if isinstance(found, ResultRef):
-            self.held.append(found.digest)
-        return found
-
-    def error(self, error: BaseException) -> dict[str, Any]:
-        """Keep an exception: in words, and itself where it pickles."""
-        described: dict[str, Any] = {
-            "type": type(error).__name__,
-            "message": _text(error),
-            "traceback": "".join(traceback.format_exception(error)),
-        }
-        found = self._keep(_Raised(error, described["traceback"]), self._limit_bytes)
-        if isinstance(found, ResultRef):
-            self.held.append(found.digest)
-            described["ref"] = [found.digest, found.size_bytes]
-        return described
-
-    def _keep(self, value: object, limit_bytes: int | None) -> ResultRef | str:
-        if isinstance(value, HeldRef):
-            try:
-                value = value.load()
-            except BaseException as exc:  # noqa: BLE001  # unpickling runs user code
-                return f"it could not be had from its worker: {_text(exc)}"
-        if isinstance(value, ResultRef):
-            return value if value.store is self._values or self._values.holds(value) else _elsewhere(value)
-        try:
-            prepared: PreparedValue = self._values.prepare(value, limit_bytes=limit_bytes)
-        except TooLargeError as exc:
-            return f"the {type(value).__name__} is larger than the limit of {format_size(exc.limit_bytes)} a value"
-        except (FlowbookError, OSError, MemoryError) as exc:
-            return str(exc) or type(exc).__name__
-        self.rows.append(prepared.row)
-        self._memo.note(value, prepared.ref)
-        return prepared.ref
-
-
-class _Memo:
-    """Which object was kept as what, while the object lives."""
-
-    def __init__(self) -> None:
-        self._watched: dict[int, tuple[weakref.ref[object], ResultRef]] = {}
-        self._recent: OrderedDict[int, tuple[object, ResultRef]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def find(self, value: object) -> ResultRef | None:
-        watched = self._watched.get(id(value))
-        if watched is not None and watched[0]() is value:
-            return watched[1]
-        recent = self._recent.get(id(value))
-        return recent[1] if recent is not None and recent[0] is value else None
-
-    def note(self, value: object, ref: ResultRef) -> None:
-        identity = id(value)
-        if type(value).__weakrefoffset__:
-            watched = self._watched
-            self._watched[identity] = (weakref.ref(value, lambda _: watched.pop(identity, None)), ref)
-        elif ref.size_bytes > _ALWAYS_CHEAP_BYTES and ref.size_bytes <= _MEMO_BYTES:
-            with self._lock:
-                self._recent[identity] = (value, ref)
-                while len(self._recent) > _MEMO_LENGTH:
-                    self._recent.popitem(last=False)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._watched.clear()
-            self._recent.clear()
-
-
-class _Raised:
-    """Pickles an exception so that it comes back with its traceback in words as its cause."""
-
-    def __init__(self, error: BaseException, formatted: str) -> None:
-        self._error = error
-        self._formatted = formatted
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _raised, (self._error, self._formatted)
-
-
-class RecordedTracebackError(Exception):
-    """The traceback of an exception as it was when it was recorded."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
-
-
-def _raised(error: BaseException, formatted: str) -> BaseException:
-    if error.__cause__ is None:
-        error.__cause__ = RecordedTracebackError(formatted)
-    return error
-
-
 def _error_only(state: State) -> Kept | None:
     error = state._result  # noqa: SLF001  # reading it would load it
     if not isinstance(error, BaseException):
         return None
     formatted = "".join(traceback.format_exception(error))
-    return Kept(error={"type": type(error).__name__, "message": _text(error), "traceback": formatted})
+    return Kept(error={"type": type(error).__name__, "message": message_of(error), "traceback": formatted})
 
 
 def _unkept_keys(tasks: Sequence[Mapping[str, Any]]) -> frozenset[str]:
@@ -517,14 +399,3 @@ def _unkept_keys(tasks: Sequence[Mapping[str, Any]]) -> frozenset[str]:
 
 def _parent(key: str) -> str:
     return key.partition("[")[0] if key.endswith("]") else key
-
-
-def _elsewhere(ref: ResultRef) -> str:
-    return f"value {ref.digest[:12]} is held elsewhere, out of this store's reach"
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException as exc:  # noqa: BLE001  # a user's __str__ may raise, or exit
-        return f"(its message can't be shown: {type(exc).__name__})"
