@@ -34,11 +34,11 @@ VALIDATORS = {
 }
 
 
-def body(x):
+def body(x: int) -> int:
     return x + 1
 
 
-def numbers(n):
+def numbers(n: int) -> list[int]:
     return list(range(n))
 
 
@@ -56,8 +56,9 @@ def flow_of(shape: str, validator: str, tasks: int) -> Flow:
     return flow
 
 
-def measure(shape: str, validator: str, tasks: int) -> float:
-    """Return µs a task for one run."""
+def measure(case: str, tasks: int) -> float:
+    """Return µs a task for one run of "shape/validator"."""
+    shape, validator = case.split("/")
     flow = flow_of(shape, validator, tasks)
     begin = time.perf_counter()
     state = flow.run(record=False)
@@ -70,7 +71,8 @@ def elsewhere(cases: list[str], tasks: int) -> dict[str, float]:
     """Return the same for the second run in another process; the first loads what is loaded once."""
     command = [sys.executable, __file__, "--measure", json.dumps(cases), "--tasks", str(tasks)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
 
 
 def main() -> None:
@@ -82,16 +84,16 @@ def main() -> None:
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
-        measure("fan", "duration_only", 1)
-        print(json.dumps({case: measure(*case.split("/"), given.tasks) for case in json.loads(given.measure)}))
+        measure("fan/duration_only", 1)
+        print(json.dumps({case: measure(case, given.tasks) for case in json.loads(given.measure)}))
         return
     cases = [f"{shape}/{validator}" for shape in ("fan", "map") for validator in VALIDATORS]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FLOWBOOK_HOME"], os.environ["FLOWBOOK_KEY_FILE"] = f"{folder}/home", f"{folder}/key"
         os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
-        filled = {case: measure(*case.split("/"), given.tasks) for case in cases}
+        filled = {case: measure(case, given.tasks) for case in cases}
         rounds = [
-            ({case: measure(*case.split("/"), given.tasks) for case in cases}, elsewhere(cases, given.tasks))
+            ({case: measure(case, given.tasks) for case in cases}, elsewhere(cases, given.tasks))
             for _ in range(given.rounds)
         ]
     table = {

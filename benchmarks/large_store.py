@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import functools
 import hashlib
 import json
 import os
 import statistics
 import tempfile
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import flowbook
 from flowbook import Flow, task
@@ -37,7 +38,7 @@ PROJECT = "large"
 
 
 @task
-def step(x):
+def step(x: int) -> int:
     return x
 
 
@@ -59,14 +60,17 @@ def fill(store: Store, runs: int, events: int) -> None:
     keys = [spec["key"] for spec in graphs[0]["tasks"]]
     for first in range(0, runs, 1000):
         numbers = range(first, min(first + 1000, runs))
-        store._database.write(  # noqa: SLF001  # so many rows only go in this way
-            lambda connection, numbers=numbers: _fill(connection, numbers, keys, graphs, kept)
-        )
+        add = functools.partial(_fill, numbers=numbers, keys=keys, graphs=graphs, kept=kept)
+        store._database.write(add)  # noqa: SLF001  # so many rows only go in this way
 
 
-def _fill(connection: sqlite3.Connection, numbers: range, keys: list[str], graphs: list[dict], kept: list) -> None:
+def _fill(
+    connection: sqlite3.Connection, numbers: range, keys: list[str], graphs: list[dict[str, Any]], kept: list[Any]
+) -> None:
     sql = queries()
-    values, events, entries = [], [], []
+    values: list[tuple[object, ...]] = []
+    events: list[tuple[object, ...]] = []
+    entries: list[tuple[object, ...]] = []
     for number in numbers:
         begin = BEGIN + number * MINUTE
         which = number % FLOWS
@@ -93,7 +97,7 @@ def _fill(connection: sqlite3.Connection, numbers: range, keys: list[str], graph
 
 
 def _add_run(  # noqa: PLR0913  # one row
-    connection: sqlite3.Connection, run_id: str, which: int, begin: float, graph: dict, flow: object
+    connection: sqlite3.Connection, run_id: str, which: int, begin: float, graph: dict[str, Any], flow: Any
 ) -> int:
     record = RunRecord(
         run_id, f"flow-{which}", PROJECT, graph, dt.datetime.fromtimestamp(begin, dt.UTC),

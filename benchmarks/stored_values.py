@@ -6,6 +6,7 @@ python benchmarks/stored_values.py [--bytes 200000000] [--rows 1000000] [--round
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import statistics
@@ -60,7 +61,7 @@ def turn_pages(ref: ResultRef) -> dict[str, float]:
     first_ms, pager = timed(lambda: FramePager(ref.load()))
     found = {"frame opened": first_ms}
     for name in (None, *(column["name"] for column in pager.page(0, 1)["columns"])):
-        times = [timed(lambda at=at, name=name: pager.page(at, PAGE_ROWS, name))[0] for at in PLACES]
+        times = [timed(functools.partial(pager.page, at, PAGE_ROWS, name))[0] for at in PLACES]
         what = "page, in order" if name is None else f"page, sorted by {name}"
         found |= {f"{what}: first": times[0], f"{what}: slowest then": max(times[1:])}
     return found
@@ -77,9 +78,10 @@ def fill(size_bytes: int, rows: int) -> dict[str, list[object]]:
             "when": pd.Timestamp("2026-01-01") + pd.to_timedelta(chance.integers(0, 10**7, size=rows), unit="s"),
         }
     )
+    kept = open_store().values  # noqa: PD011  # no table
     refs = {
-        "array": open_store().kept.put(chance.normal(size=size_bytes // 8)),
-        "frame": open_store().kept.put(frame),
+        "array": kept.put(chance.normal(size=size_bytes // 8)),
+        "frame": kept.put(frame),
     }
     return {name: [ref.digest, ref.size_bytes] for name, ref in refs.items()}
 
@@ -95,7 +97,9 @@ def main() -> None:
     given = parser.parse_args()
     if given.measure:
         values = open_store().values  # noqa: PD011  # no table
-        refs = {name: ResultRef(*found, values) for name, found in json.loads(given.measure).items()}
+        refs = {
+            name: ResultRef(str(found[0]), int(found[1]), values) for name, found in json.loads(given.measure).items()
+        }
         print(json.dumps(read_array(refs["array"]) | turn_pages(refs["frame"])))
         return
     with tempfile.TemporaryDirectory() as folder:
