@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import itertools
+import sys
 import threading
 import time
 from types import CoroutineType
@@ -18,6 +19,7 @@ from flowbook.engine import steps
 from flowbook.engine.cached import cached_state, keep_output
 from flowbook.engine.deadline import DeadlinePassed, call_within
 from flowbook.engine.files import found_state, written_state
+from flowbook.engine.forks import end_copy, is_copy
 from flowbook.engine.frames import TaskFrame
 from flowbook.engine.job import Job, RunFacts
 from flowbook.engine.names import fill
@@ -205,16 +207,7 @@ def call_task(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFra
     frame.log = None
     token = enter_frame(frame)
     try:
-        if job.spec.log_stdout:
-            with capture_prints(frame.said()):
-                value = _timed(job, inputs) if job.spec.timeout_s is not None else job.spec.run(**inputs)
-        elif job.spec.timeout_s is not None:
-            value = _timed(job, inputs)
-        else:
-            value = job.spec.run(**inputs)
-        if type(value) is CoroutineType:
-            value = _finish(value)
-        return Success(None, value)
+        return Success(None, _value(job, inputs, frame))
     except Signal as signal:
         return steps.signal_state(signal, attempt, time.time())
     except DeadlinePassed:
@@ -228,6 +221,21 @@ def call_task(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFra
         if frame.log is not None:
             frame.log.close()
         frame.log = OVER
+
+
+def _value(job: Job, inputs: dict[str, object], frame: TaskFrame) -> object:
+    try:
+        if job.spec.log_stdout:
+            with capture_prints(frame.said()):
+                value = _timed(job, inputs) if job.spec.timeout_s is not None else job.spec.run(**inputs)
+        elif job.spec.timeout_s is not None:
+            value = _timed(job, inputs)
+        else:
+            value = job.spec.run(**inputs)
+        return _finish(value) if type(value) is CoroutineType else value
+    finally:
+        if is_copy(frame):
+            end_copy(sys.exception())
 
 
 def _timed(job: Job, inputs: dict[str, object]) -> object:

@@ -70,12 +70,14 @@ class _Worker:
         _send(self.pipe, ("batch", items, new, dropped))
 
     def ended_how(self) -> str:
-        """Return how the process ended, in words."""
+        """Return how the process ended, in words; one that only closed its pipe, or spoilt it, is ended."""
         self.process.join(_END_S)
-        code = self.process.exitcode
-        if code is None:
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join(_END_S)
             return "its pipe broke"
-        if code < 0:
+        code = self.process.exitcode
+        if code is not None and code < 0:
             with contextlib.suppress(ValueError):
                 return f"killed by {signal.Signals(-code).name}"
         return f"exit code {code}"
@@ -174,7 +176,7 @@ class Processes:
     def _hear(self, worker: _Worker) -> None:
         try:
             message = _receive(worker.pipe)
-        except (EOFError, OSError):
+        except Exception:  # noqa: BLE001  # the pipe is closed, or a task wrote into it
             self._bury(worker)
             return
         if message == "ready":

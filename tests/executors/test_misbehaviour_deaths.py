@@ -1,10 +1,18 @@
 """Tasks that end their own process: counted as an attempt, said how, and survived by the run (store.md, promise 5)."""
 
+import contextlib
 import faulthandler
 import multiprocessing
 import os
 import signal
+import stat
+import subprocess
+import sys
+import textwrap
 import time
+from pathlib import Path
+
+import pytest
 
 from flowbook import Flow, task
 from flowbook.engine.events import StateChanged
@@ -12,6 +20,7 @@ from flowbook.engine.state import Crashed, Success, TriggerFailed
 from flowbook.executors import LocalDaskExecutor
 
 PATIENCE_S = 50
+ROOT = Path(__file__).parents[2]
 TWICE = ["Running", "Crashed", "Retrying", "Running", "Crashed"]
 
 
@@ -50,6 +59,13 @@ DEATHS = {
 }
 
 
+def _write_into_the_pipe():
+    for descriptor in range(3, 64):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+                os.write(descriptor, b"\0\0\0\1\0" * 3)
+
+
 @task
 def one():
     return 1
@@ -84,3 +100,67 @@ def test_a_task_that_ends_its_process_crashes_alone_after_every_attempt():
     assert "exit code 5" in run[read].message
     assert [type(run[found]) for found in fine] == [Success] * 20
     assert multiprocessing.active_children() == []
+
+
+def test_a_task_that_spoils_the_pipe_to_the_driver_crashes_alone():
+    with Flow("spoilt") as flow:
+        spoilt, fine = task(_write_into_the_pipe, name="spoil")(), [below(one()) for _ in range(4)]
+
+    run = flow.start(executor=LocalDaskExecutor("processes", num_workers=2), record=False)
+    run.wait(PATIENCE_S)
+
+    assert type(run[spoilt]) is Crashed
+    assert [run[found].result for found in fine] == [1] * 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.parametrize(
+    ("kind", "leave"),
+    [("local", "exit"), ("local", "raise"), ("threads", "return"), ("processes", "exit"), ("waves", "return")],
+)
+def test_what_a_task_forked_ends_where_the_task_ends(tmp_path, kind, leave):
+    script = tmp_path / "forks.py"
+    script.write_text(textwrap.dedent(FORKS))
+
+    done = subprocess.run(
+        [sys.executable, script, kind, leave, tmp_path],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=PATIENCE_S,
+    )
+
+    code = {"exit": 7, "return": 0, "raise": 1}[leave]
+    assert done.stdout.splitlines() == [f"Success {code} 1"]
+
+
+FORKS = """
+    import os, sys
+    from pathlib import Path
+    from flowbook import Flow, context, task
+    from flowbook.engine import signals
+    from tests.executors_of import AWAY, HERE
+
+    @task
+    def forks(leave):
+        with context(colour="red"):
+            child = os.fork()
+            if not child and leave == "exit":
+                sys.exit(7)
+            if not child and leave == "raise":
+                raise signals.SKIP
+            return child and os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    @task
+    def after(code, folder):
+        (folder / f"ran-{os.getpid()}").touch()
+        return code
+
+    if __name__ == "__main__":
+        name, leave, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+        with Flow("forks") as flow:
+            found = after(forks(leave), folder)
+        state = flow.run(executor=(HERE | AWAY)[name](), record=False)
+        print(type(state).__name__, state.result[found].result, len(list(folder.glob("ran-*"))))
+"""

@@ -1,0 +1,39 @@
+"""What a task forks ends where the task ends: the copy must not go on with the run as if it were the original.
+
+`os.fork()` copies the engine too. A copy that leaves the task, by returning or by `sys.exit`, would run the tasks that
+follow a second time, and speak to the driver through the worker's own pipe.
+"""
+
+from __future__ import annotations
+
+import os
+
+from flowbook._context import Frame, current_frame
+
+__all__ = ["end_copy", "is_copy"]
+
+#: In a forked copy: the innermost frame that it was forked in.
+_forked_in: Frame | None = None
+
+
+def is_copy(frame: Frame) -> bool:
+    """Return whether this process was forked within the task of `frame`."""
+    found = _forked_in
+    while found is not None and found is not frame:
+        found = found.parent
+    return found is not None
+
+
+def end_copy(error: BaseException | None) -> None:
+    """End this process as Python would have, without what belongs to the original: its buffers, threads and exit hooks."""
+    code = error.code if isinstance(error, SystemExit) else error
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _note_fork() -> None:
+    global _forked_in  # noqa: PLW0603  # a fact about the process
+    _forked_in = current_frame()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
