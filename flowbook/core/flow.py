@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from flowbook.core import checks
 from flowbook.core.annotations import Annotation, flatten
-from flowbook.core.building import current_flow, enter_flow, leave_flow
+from flowbook.core.building import enter_flow, leave_flow
 from flowbook.core.collections import as_task, holds_tasks
 from flowbook.core.edge import Edge
+from flowbook.core.order import Order
 from flowbook.core.parameter import Parameter
 from flowbook.core.run import FlowRun, start_run
 from flowbook.core.task import Task, is_mapped_argument
-from flowbook.engine.graph import Binding, Graph, sort_keys
+from flowbook.engine.graph import Binding, Graph, cycle_error, sort_keys
 from flowbook.exceptions import DefinitionError, UnknownTaskError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from flowbook.core.pictures import Picture
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.state import State
+    from flowbook.exceptions import CycleError
     from flowbook.executors.base import Executor
     from flowbook.results.files import Result
 
@@ -81,6 +83,8 @@ class Flow:
         self._mapped_constants: dict[Task, dict[str, object]] = {}
         #: Inputs that an edge gives: a look-up, as a task may gather thousands.
         self._fed: set[tuple[Task, str]] = set()
+        self._parameters: dict[str, Parameter] = {}
+        self._order = Order()
         self._reference: tuple[Task, ...] | None = None
         self._tokens: list[Token[tuple[Flow, ...]]] = []
         #: The `case` and resource blocks that are open, innermost last.
@@ -103,8 +107,6 @@ class Flow:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         leave_flow(self._tokens.pop())
-        if kind is None:
-            self.validate()
 
     def add_task(self, task: Task) -> Task:
         """Add a task; one that is there already stays.
@@ -117,10 +119,13 @@ class Flow:
         if not isinstance(task, Task):
             msg = f"{task!r} is not a task. Make one with @task, or by a subclass of Task."
             raise DefinitionError(msg, given=repr(task))
-        if isinstance(task, Parameter) and any(p.name == task.name for p in self.parameters()):
-            msg = f"Flow {self.name!r} has a parameter {task.name!r} already. Use that one, or give another name."
-            raise DefinitionError(msg, parameter=task.name)
+        if isinstance(task, Parameter):
+            if task.name in self._parameters:
+                msg = f"Flow {self.name!r} has a parameter {task.name!r} already. Use that one, or give another name."
+                raise DefinitionError(msg, parameter=task.name)
+            self._parameters[task.name] = task
         self._tasks[task] = None
+        self._order.add(task)
         self._in[task] = []
         self._out[task] = []
         if self._blocks:
@@ -158,13 +163,35 @@ class Flow:
         if key is not None:
             self._check_argument(downstream_task, key)
         edge = Edge(upstream_task, downstream_task, key, mapped=mapped, flattened=flattened)
+        if not self._order.admits(upstream_task, downstream_task, self._above, self._below):
+            raise self._ring(edge)
         self._in[downstream_task].append(edge)
         self._out[upstream_task].append(edge)
         if key is not None:
             self._fed.add((downstream_task, key))
-        if current_flow() is not self and self._out[downstream_task]:
-            self.validate()
         return edge
+
+    def _above(self, task: Task) -> Iterator[Task]:
+        return (edge.upstream_task for edge in self._in[task])
+
+    def _below(self, task: Task) -> Iterator[Task]:
+        return (edge.downstream_task for edge in self._out[task])
+
+    def _ring(self, edge: Edge) -> CycleError:
+        """Return the error that names the tasks of the ring which `edge` would close; the edge is not in the flow."""
+        keys = self.keys()
+        came_from: dict[Task, Task] = {}
+        stack = [edge.downstream_task]
+        while edge.upstream_task not in came_from and edge.upstream_task is not edge.downstream_task:
+            task = stack.pop()
+            for below in self._below(task):
+                if below not in came_from:
+                    came_from[below] = task
+                    stack.append(below)
+        ring = [edge.upstream_task]
+        while ring[-1] is not edge.downstream_task:
+            ring.append(came_from[ring[-1]])
+        return cycle_error([keys[task] for task in reversed(ring)])
 
     def set_dependencies(
         self,
@@ -262,7 +289,7 @@ class Flow:
         Raises:
             DefinitionError: if both have a parameter of one name and they are not to be merged.
         """
-        mine = {p.name: p for p in self.parameters()}
+        mine = self._parameters
         same: dict[Task, Task] = {
             p: mine[p.name] for p in flow.parameters() if p.name in mine and mine[p.name] is not p
         }
@@ -280,25 +307,20 @@ class Flow:
                 self.constants[task] = dict(flow.constants[task])
             if task in flow._mapped_constants:
                 self._mapped_constants[task] = dict(flow._mapped_constants[task])
-        edges = [edge for edge in flow.edges if edge.downstream_task in new or not self._has(edge)]
-        self._take_edges(
-            (each, same.get(each.upstream_task, each.upstream_task), each.downstream_task) for each in edges
-        )
-
-    def _has(self, edge: Edge) -> bool:
-        known = self._in.get(edge.downstream_task, ())
-        return any(each.upstream_task is edge.upstream_task and each.key == edge.key for each in known)
+        for task in flow._tasks:
+            edges = flow._in[task]
+            known = set() if task in new else {(each.upstream_task, each.key) for each in self._in.get(task, ())}
+            self._take_edges(
+                (each, same.get(each.upstream_task, each.upstream_task), task)
+                for each in edges
+                if (each.upstream_task, each.key) not in known
+            )
 
     def _take_edges(self, edges: Iterable[tuple[Edge, Task, Task]], *, keyed: bool = True) -> None:
-        """Add edges like those given, between other tasks; the flow is checked once, at the end."""
-        token = enter_flow(self)
-        try:
-            for edge, before, after in edges:
-                key = edge.key if keyed else None
-                self.add_edge(before, after, key, mapped=edge.mapped, flattened=edge.flattened)
-        finally:
-            leave_flow(token)
-        self.validate()
+        """Add edges like those given, between other tasks."""
+        for edge, before, after in edges:
+            key = edge.key if keyed else None
+            self.add_edge(before, after, key, mapped=edge.mapped, flattened=edge.flattened)
 
     def replace(self, old: Task, new: object) -> Task:
         """Put `new` in the place of `old`: its edges, its inputs, its place among the reference tasks; return it.
@@ -346,6 +368,11 @@ class Flow:
         if isinstance(new, Parameter) and self._in[old]:
             msg = f"Parameter {new.name!r} can't have tasks upstream, and {old.name!r} has. Use another task."
             raise DefinitionError(msg, parameter=new.name)
+        if isinstance(new, Parameter) and self._parameters.get(new.name, old) is not old:
+            msg = (
+                f"Flow {self.name!r} has a parameter {new.name!r} already. Replace {old.name!r} by one of another name."
+            )
+            raise DefinitionError(msg, parameter=new.name)
 
     def _forget(self, task: Task) -> None:
         for edge in self._in.pop(task):
@@ -355,6 +382,9 @@ class Flow:
             self._in[edge.downstream_task].remove(edge)
             self._fed.discard((edge.downstream_task, edge.key or ""))
         del self._tasks[task]
+        self._order.remove(task)
+        if isinstance(task, Parameter):
+            del self._parameters[task.name]
 
     def copy(self) -> Self:
         """Return a flow of its own with the same tasks: what is added to one is not in the other."""
@@ -368,6 +398,8 @@ class Flow:
             _out={task: list(edges) for task, edges in self._out.items()},
             _mapped_constants={task: dict(values) for task, values in self._mapped_constants.items()},
             _fed=set(self._fed),
+            _parameters=dict(self._parameters),
+            _order=self._order.copy(),
             _tokens=[],
             _blocks=[],
         )
@@ -407,7 +439,7 @@ class Flow:
 
     def parameters(self) -> tuple[Parameter, ...]:
         """Return the parameters."""
-        return tuple(task for task in self._tasks if isinstance(task, Parameter))
+        return tuple(self._parameters.values())
 
     def root_tasks(self) -> tuple[Task, ...]:
         """Return the tasks with nothing upstream."""
@@ -484,7 +516,7 @@ class Flow:
         ]
 
     def validate(self) -> None:
-        """Check that the flow can run.
+        """Check that the flow can run. Each task and edge was checked when it was added; this looks at them once more.
 
         Raises:
             CycleError: if tasks wait on each other.

@@ -5,7 +5,7 @@ Frozen, keys only: a spec carries its Task opaquely, to run it and to hand it to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
     from flowbook.results.files import Result
 
-__all__ = ["Binding", "CachePolicy", "FilePolicy", "Graph", "RetryPolicy", "TaskSpec", "child_key", "sort_keys"]
+__all__ = [
+    "Binding",
+    "CachePolicy",
+    "FilePolicy",
+    "Graph",
+    "RetryPolicy",
+    "TaskSpec",
+    "child_key",
+    "cycle_error",
+    "sort_keys",
+]
 
 _NAMED_AT_MOST = 12
 
@@ -127,6 +137,8 @@ class Graph:
     terminal: tuple[str, ...]
     reference: tuple[str, ...]
     flow: object = None
+    #: Made when first asked for: what the author's tasks and their names are called here.
+    _known: dict[object, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def key_of(self, task: object) -> str:
         """Return the key of `task`: the author's Task, its key, or a child's key such as `clean[3]`.
@@ -141,13 +153,21 @@ class Graph:
             if bracket and task.endswith("]") and index.isdigit() and self.specs.get(parent) is not None:
                 return task
         else:
-            for key, spec in self.specs.items():
-                if spec.task is task:
-                    return key
-            name = getattr(task, "name", None)
-            if isinstance(name, str) and sum(spec.name == name for spec in self.specs.values()) == 1:
-                return next(key for key, spec in self.specs.items() if spec.name == name)
+            for asked in (task, ("name", getattr(task, "name", None))):
+                if len(found := self._keys_of(asked)) == 1:
+                    return found[0]
         raise _unknown(self, task)
+
+    def _keys_of(self, asked: object) -> tuple[str, ...]:
+        known = self._known
+        if not known:
+            for key, spec in self.specs.items():
+                for name in (spec.task, ("name", spec.name)):
+                    known[name] = (*known.get(name, ()), key)[:2]
+        try:
+            return known.get(asked, ())
+        except TypeError:  # it has no hash, so it is no task of this flow
+            return ()
 
     def downstream(self, keys: Iterable[str]) -> set[str]:
         """Return `keys` and all that lies below them."""
@@ -203,6 +223,11 @@ def _cycle(children: Mapping[str, Sequence[str]], stuck: set[str]) -> CycleError
     while key not in path:
         path.append(key)
         key = parents[key]
-    ring = [*path[path.index(key) :], key][::-1]
-    msg = f"Tasks wait on each other: {' -> '.join(ring)}. Remove one of these edges, or split {ring[0]!r} in two."
-    return CycleError(msg, ring=ring[:-1])
+    return cycle_error(path[path.index(key) :][::-1])
+
+
+def cycle_error(ring: list[str]) -> CycleError:
+    """Return the error that names these tasks, each of which waits on the one before it, and the first on the last."""
+    shown = [*ring[:_NAMED_AT_MOST], *([f"({len(ring) - _NAMED_AT_MOST} more)"] if len(ring) > _NAMED_AT_MOST else [])]
+    msg = f"Tasks wait on each other: {' -> '.join([*shown, ring[0]])}. Remove one of these edges, or split {ring[0]!r} in two."
+    return CycleError(msg, ring=ring)
