@@ -323,14 +323,22 @@ class FlowRun:
             if not failed:
                 msg = f"Nothing failed in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."
                 raise StartTaskError(msg, run=self.run_id)
-            states = dict(self._states)
-            for key in failed:
-                states[key] = Pending("To be tried again.", cached_inputs=states[key].cached_inputs)
-            for key, state in states.items():
-                if isinstance(state, TriggerFailed):
-                    states[key] = Pending()
-            self._go_on(states, self._first_of(failed), "retry", by, note)
+            self._go_on(self._to_try_again(failed), self._first_of(failed), "retry", by, note)
         return self
+
+    def _to_try_again(self, failed: list[str]) -> dict[str, State]:
+        """Return the states in which these failed tasks, and what failed by its trigger below them, may run once more."""
+        states = dict(self._states)
+        below = self.graph.downstream(self._spec_key(key) for key in failed)
+        for key, state in states.items():
+            if isinstance(state, TriggerFailed) and self._spec_key(key) in below:
+                states[key] = Pending()
+        for key in failed:
+            states[key] = Pending("To be tried again.", cached_inputs=states[key].cached_inputs)
+        return states
+
+    def _spec_key(self, key: str) -> str:
+        return key if key in self.graph.specs else parse_child(key)[0]
 
     def _first_of(self, failed: list[str]) -> tuple[str, ...]:
         """Return those that failed by themselves; one below another of them runs in its turn, after that one."""
@@ -371,7 +379,7 @@ class FlowRun:
                 who = f", resumed by {self._resumed_by[key]}" if self._resumed_by.get(key) else ""
                 msg = f"{key} does not wait any more: it is {type(state).__name__}{who}."
                 raise RunClaimedError(msg, key=key, owner=self._resumed_by.get(key, ""))
-        return keys
+        return tuple(each for key in keys for each in (key, *_children(key, states)) if _waits(states.get(each)))
 
     def _note(self, keys: tuple[str, ...], by: str) -> None:
         self._resumed_by.update(dict.fromkeys(keys, by))

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from flowbook._context import Frame
     from flowbook.engine.graph import Graph, TaskSpec
-    from flowbook.engine.machine import Expanded, MachineEvent
+    from flowbook.engine.machine import Expanded, MachineEvent, TooEarly
     from flowbook.engine.mapping import MapPlans
     from flowbook.engine.ports import OutputCache
     from flowbook.executors.base import RunsCalls
@@ -87,7 +87,7 @@ class DispatchedRun(Protocol):
         """Let `take` look again."""
         ...
 
-    def job(self, key: str) -> Job | Settled | Expanded:
+    def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
         """Return what is to be run for `key`, or what has come of it where it is split into children."""
         ...
 

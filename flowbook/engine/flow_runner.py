@@ -33,6 +33,7 @@ from flowbook.engine.machine import (
     Settled,
     Submit,
     Tell,
+    TooEarly,
     WakeAt,
 )
 from flowbook.engine.mapping import MapPlans
@@ -151,7 +152,7 @@ class FlowRunner:
                 return False
             for key in keys:
                 self._emit(Decided(next(self._seq), key, time.time(), "resume", by, note))
-            self._start |= {each for key in keys for each in (key, *self._children_of(key))}
+            self._start |= set(self._machine.waiting(keys))
             self._obey(self._machine.handle(ResumeAsked(keys)))
             return True
 
@@ -163,10 +164,10 @@ class FlowRunner:
             keys = tuple(self._machine.failed())
             for key in keys:
                 self._emit(Decided(next(self._seq), key, time.time(), "retry", by, note))
-                if key in self._machine.children:
-                    self.maps.forget(self._machine.children[key][0])
-            self._start |= frozenset(keys)
-            self._obey(self._machine.handle(RetryAsked(keys)))
+            instructions = self._machine.handle(RetryAsked(keys))
+            # What waits for another of them is asked for by its trigger, in its turn.
+            self._start |= {key for each in instructions if isinstance(each, Submit) for key in each.keys}
+            self._obey(instructions)
             return True if keys else None
 
     def cancel(self, by: str = "", note: str = "") -> bool:
@@ -243,7 +244,7 @@ class FlowRunner:
         with self._changed:
             self._obey(self._machine.handle(event))
 
-    def _next(self, event: Settled | Expanded) -> str | None:
+    def _next(self, event: MachineEvent) -> str | None:
         with self._changed:
             instructions = self._machine.handle(event)
             if instructions:
@@ -302,12 +303,14 @@ class FlowRunner:
 
     # One task
 
-    def _run(self, key: str) -> Settled | Expanded:
+    def _run(self, key: str) -> Settled | Expanded | TooEarly:
         job = self.job(key)
         return Settled(key, run_task(job, self)) if isinstance(job, Job) else job
 
-    def job(self, key: str) -> Job | Settled | Expanded:
+    def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
         """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
+        if self._machine.is_early(key) and key not in self._start:
+            return TooEarly(key)
         child = self._machine.children.get(key)
         for sink in self._durable:
             sink.secure(self.graph.specs[key if child is None else child[0]].upstream)
