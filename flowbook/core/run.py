@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from flowbook.core.recording import Recording
     from flowbook.engine.events import EventSink
     from flowbook.engine.graph import Graph
+    from flowbook.engine.limits import Limits
     from flowbook.engine.ports import OutputCache
     from flowbook.store.records import Request
 
@@ -100,7 +101,12 @@ class FlowRun:
 
         is_given = flow is not None
         flow = flow if flow is not None else recording.flow()
-        asked = Asked(flow.compile(), recording.parameters(), executor or flow.executor or LocalExecutor())
+        asked = Asked(
+            flow.compile(),
+            recording.parameters(),
+            executor or flow.executor or LocalExecutor(),
+            limits=recording.limits(),
+        )
         run = cls(flow, asked)
         run._recording = recording  # its own
         run.run_id, run.number = recording.run_id, recording.number
@@ -148,6 +154,11 @@ class FlowRun:
     def is_live(self) -> bool:
         """Whether tasks of it run, or are to run, in this process."""
         return not self._over.is_set() and self._away is None
+
+    @property
+    def limits(self) -> Limits | None:
+        """How many of its tasks may run at once; kept with a recorded run."""
+        return self._asked.limits
 
     @property
     def executor_text(self) -> str:

@@ -20,6 +20,7 @@ from flowbook.engine.state import (
     Pending,
     Queued,
     Resume,
+    Retrying,
     Scheduled,
     Success,
     TriggerFailed,
@@ -307,7 +308,9 @@ class Machine:
             else:
                 before = self._before_queue[key] = self.states[key]
                 state = self.states[key] = Queued(
-                    f"Waits for a place: {places.reason(under)} is reached.", cached_inputs=before.cached_inputs
+                    f"Waits for a place: {places.reason(under)} is reached.",
+                    cached_inputs=before.cached_inputs,
+                    run_count=before.run_count if isinstance(before, (Queued, Retrying)) else 0,
                 )
                 out.append(Tell(key, state))
         for key in places.admit():

@@ -298,9 +298,22 @@ class Resume(Scheduled):
 
 
 class Queued(Scheduled):
-    """Could start, but a limit on how many run at once holds it back."""
+    """Could start, but a limit on how many run at once holds it back; `run_count` attempts were already made."""
 
-    __slots__ = ()
+    __slots__ = ("run_count",)
+    fields = ("start_time", "run_count")
+
+    def __init__(  # noqa: PLR0913  # the seeds' order of arguments
+        self,
+        message: str | None = None,
+        result: object = None,
+        start_time: dt.datetime | None = None,
+        context: Mapping[str, object] | None = None,
+        cached_inputs: Mapping[str, object] | None = None,
+        run_count: int = 0,
+    ) -> None:
+        super().__init__(message, result, start_time, context, cached_inputs)
+        self.run_count = run_count
 
 
 class Retrying(Scheduled):
