@@ -561,6 +561,7 @@ class FlowRun:
                 extra=asked.context,
                 parent=current_frame(),
             ),
+            state=self._state,
             first_seq=self._next_seq,
             limits=asked.limits,
         )

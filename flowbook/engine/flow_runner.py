@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FlowRunner", "RunOptions"]
 
+#: As in `logging`, which is not loaded for this.
+_ERROR = 40
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -65,6 +68,7 @@ class RunOptions:
         start: keys to treat as roots; empty: the whole graph runs.
         resumed: keys that need not wait for a person any more, in their turn.
         handlers: called for the flow and for every task, after their own.
+        state: the flow's own, as the epoch before left it.
         first_seq: number of the first event, so that a later epoch goes on counting.
         limits: how many tasks run at once; None: as many as the executor runs.
     """
@@ -81,6 +85,7 @@ class RunOptions:
     sinks: tuple[EventSink, ...] = ()
     cache: OutputCache | None = None
     frame: Frame | None = None
+    state: State = field(default_factory=Pending)
     first_seq: int = 1
     limits: Limits | None = None
 
@@ -97,7 +102,7 @@ class FlowRunner:
         self.frame = options.frame
         self.cache = options.cache
         self.interrupted = False
-        self.state: State = Pending()
+        self.state: State = options.state
         self._options = options
         self._sinks: tuple[EventSink, ...] = options.sinks
         self._durable = tuple(sink for sink in options.sinks if isinstance(sink, DurableSink))
@@ -422,10 +427,14 @@ class FlowRunner:
 
     # The flow's own state
 
-    def _change(self, new: State) -> State:
+    def _change(self, new: State, results: dict[object, State] | None = None) -> State:
         handlers = (*self._options.flow_handlers, *self.handlers)
         if handlers:
             new = call_handlers(handlers, self.graph.flow, self.state, new)
+        if results is not None and new._result is not results:  # noqa: SLF001  # a handler's state may hold a reference
+            if isinstance(new._result, BaseException):  # noqa: SLF001
+                self.logged(FLOW, _ERROR, _traceback(new._result))  # noqa: SLF001
+            new.result = results
         self.state = new
         self._tell(FLOW, new)
         return new
@@ -434,8 +443,8 @@ class FlowRunner:
         results = {spec.task: self._whole(key) for key, spec in self.graph.specs.items()}
         final.result = results
         if self._options.terminal_handler is not None and final.is_finished():
-            final = self._terminal(final, results)
-        return self._change(final)
+            final = self._terminal(final)
+        return self._change(final, results)
 
     def _whole(self, key: str) -> State:
         """Return a task's state; one of a mapped task with unfinished children lists them too."""
@@ -445,17 +454,14 @@ class FlowRunner:
             return Mapped(state.message, map_states=children)
         return state
 
-    def _terminal(self, final: State, results: dict[object, State]) -> State:
+    def _terminal(self, final: State) -> State:
         handler = self._options.terminal_handler
         reference = [self._machine.states[key] for key in self.graph.reference]
 
         def terminal_state_handler(flow: object, _: State, new: State) -> object:
             return handler(flow, new, reference) if handler is not None else None
 
-        answer = call_handlers((terminal_state_handler,), self.graph.flow, self.state, final)
-        if answer is not final and answer._result is None:  # noqa: SLF001
-            answer.result = results
-        return answer
+        return call_handlers((terminal_state_handler,), self.graph.flow, self.state, final)
 
     @contextlib.contextmanager
     def _ctrl_c_cancels(self) -> Iterator[None]:
@@ -484,3 +490,9 @@ class FlowRunner:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+def _traceback(error: BaseException) -> str:
+    import traceback  # noqa: PLC0415  # only where a handler went wrong
+
+    return "".join(traceback.format_exception(error.__cause__ or error))

@@ -1310,3 +1310,56 @@ def test_a_handler_sees_a_task_being_mapped_and_may_refuse_it(executor):
     assert state.result[few].result == [1, 2]
     assert (type(state.result[many]), state.result[many].message) == (Failed, "Too many.")
     assert seen.count(("Pending", "Mapped")) == 2
+
+
+def _raises_at_the_end(flow, old, new):
+    del flow, old
+    if new.is_finished():
+        msg = "boom"
+        raise RuntimeError(msg)
+
+
+def _replaces_the_end(flow, old, new):
+    del flow, old
+    return Failed("not good enough") if new.is_finished() else None
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        (_raises_at_the_end, "State handler _raises_at_the_end raised RuntimeError: boom"),
+        (_replaces_the_end, "not good enough"),
+    ],
+)
+def test_the_states_of_the_tasks_are_in_the_flows_whatever_its_handlers_made_of_it(handler, message):
+    with Flow("f", state_handlers=[handler]) as flow:
+        end = one()
+
+    state = flow.run(record=False)
+
+    assert (type(state), state.message, state.result[end].result) == (Failed, message, 1)
+
+
+def test_the_traceback_of_a_flows_handler_is_a_line_of_the_log():
+    with Flow("f", state_handlers=[_raises_at_the_end]) as flow:
+        one()
+
+    flow.run(record=False)
+
+    (line,) = flow.last_run.logs("")
+    assert "raise RuntimeError(msg)" in line.text
+
+
+def test_a_flows_handler_sees_that_it_was_paused_when_it_goes_on():
+    seen = []
+
+    def note(flow, old, new):
+        del flow
+        seen.append((type(old).__name__, type(new).__name__))
+
+    with Flow("f", state_handlers=[note]) as flow:
+        one(task_args={"trigger": triggers.manual_only})
+    flow.run(record=False)
+    flow.last_run.resume().wait(20)
+
+    assert seen == [("Pending", "Running"), ("Running", "Paused"), ("Paused", "Running"), ("Running", "Success")]
