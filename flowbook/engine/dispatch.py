@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.machine import Expanded, MachineEvent, TooEarly
     from flowbook.engine.mapping import MapPlans
+    from flowbook.engine.masks import Masks
     from flowbook.engine.ports import OutputCache
     from flowbook.executors.base import RunsCalls
 
@@ -70,6 +71,7 @@ class DispatchedRun(Protocol):
     frame: Frame | None
     cache: OutputCache | None
     interrupted: bool
+    masks: Masks
     is_cancelled: bool
     #: Its mapped tasks; `Dispatch` sets how they read what workers hold.
     maps: MapPlans

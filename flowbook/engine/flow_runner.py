@@ -37,6 +37,7 @@ from flowbook.engine.machine import (
     WakeAt,
 )
 from flowbook.engine.mapping import MapPlans
+from flowbook.engine.masks import Masks
 from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Skipped, State
 from flowbook.engine.task_runner import call_handlers, change_state, is_in_user_code, run_task
 from flowbook.exceptions import ExecutorError, RunError
@@ -102,6 +103,7 @@ class FlowRunner:
         self.frame = options.frame
         self.cache = options.cache
         self.interrupted = False
+        self.masks = Masks.around(options.frame)
         self.state: State = options.state
         self._options = options
         self._sinks: tuple[EventSink, ...] = options.sinks
@@ -413,6 +415,8 @@ class FlowRunner:
 
     def logged(self, key: str, level: int, text: str) -> None:
         """Take note of what a task logged or printed."""
+        if self.masks:
+            text = self.masks.text(text)
         self._emit(Logged(next(self._seq), key, time.time(), level, text))
 
     def _tell(self, key: str, state: State) -> None:
@@ -435,6 +439,8 @@ class FlowRunner:
             if isinstance(new._result, BaseException):  # noqa: SLF001
                 self.logged(FLOW, _ERROR, _traceback(new._result))  # noqa: SLF001
             new.result = results
+        if self.masks:
+            self.masks.hide_in(new)
         self.state = new
         self._tell(FLOW, new)
         return new

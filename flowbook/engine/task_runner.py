@@ -20,6 +20,7 @@ from flowbook.engine.deadline import DeadlinePassed, call_within
 from flowbook.engine.files import found_state, written_state
 from flowbook.engine.frames import TaskFrame
 from flowbook.engine.job import Job, RunFacts
+from flowbook.engine.masks import Masks
 from flowbook.engine.names import fill
 from flowbook.engine.prints import capture_prints
 from flowbook.engine.signals import Signal
@@ -297,8 +298,12 @@ def settle_task(  # noqa: PLR0913  # the steps share all of these
 
 def change_state(job: Job, run: RunFacts, old: State, new: State) -> State:
     """Move on to `new`, after the handlers had their say."""
+    if run.masks:
+        run.masks.hide_in(new)
     if job.spec.handlers or run.handlers:
         new = call_handlers((*job.spec.handlers, *run.handlers), job.spec.task, old, new)
+        if run.masks:
+            run.masks.hide_in(new)
     run.told(job.key, new)
     return new
 
@@ -349,6 +354,7 @@ class TaskRunner:
         self.frame: Frame | None = None
         self.cache: OutputCache | None = None
         self.interrupted = False
+        self.masks = Masks()
         #: Every state the task went through, in order.
         self.history: list[State] = []
 
@@ -370,6 +376,7 @@ class TaskRunner:
         spec = self.task.compile(upstream_states or {})  # type: ignore[attr-defined]  # a Task; engine knows no core
         self.history.clear()
         self.frame = Frame(context, current_frame()) if context else None
+        self.masks = Masks.around(self.frame or current_frame())
         return run_task(Job(spec, spec.key, state or Pending(), list((upstream_states or {}).values())), self)
 
     def told(self, key: str, state: State) -> None:
