@@ -304,7 +304,7 @@ class FlowRun:
             if waiting and not is_broken_off:
                 self._go_on(dict(self._states), waiting, "resume", by, note)
             else:
-                self._go_on(_unfinished(self._states), (), "resume", by, note, resumed=waiting)
+                self._go_on(_unfinished(self.graph, self._states), (), "resume", by, note, resumed=waiting)
             self._note(waiting, by)
         return self
 
@@ -334,7 +334,8 @@ class FlowRun:
             if not failed:
                 msg = f"Nothing failed in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."
                 raise StartTaskError(msg, run=self.run_id)
-            self._go_on(self._to_try_again(failed), self._first_of(failed), "retry", by, note)
+            again = [*failed, *self._to_set_up_again(failed)]
+            self._go_on(self._to_try_again(again), self._first_of(again), "retry", by, note)
         return self
 
     def _to_try_again(self, failed: list[str]) -> dict[str, State]:
@@ -347,6 +348,11 @@ class FlowRun:
         for key in failed:
             states[key] = Pending("To be tried again.", cached_inputs=states[key].cached_inputs)
         return states
+
+    def _to_set_up_again(self, failed: list[str]) -> list[str]:
+        keys = [self._spec_key(key) for key in failed]
+        found = self.graph.to_set_up_again(keys, lambda key: self._states[key].is_finished())
+        return [key for key in found if key not in failed]
 
     def _spec_key(self, key: str) -> str:
         return key if key in self.graph.specs else parse_child(key)[0]
@@ -474,6 +480,9 @@ class FlowRun:
     def _close_as_cancelled(self, by: str, note: str) -> None:
         recording = self._recording
         assert recording is not None  # noqa: S101  # the caller looked
+        if any(spec.cleans_up for spec in self.graph.specs.values()):
+            self._go_on(dict(self._states), (), "cancel", by, note, is_cancelled=True)
+            return
         recording.claim(by)
         self._state = Cancelled("Cancelled by a person.")
         for event in (
@@ -523,6 +532,7 @@ class FlowRun:
         note: str,
         *,
         resumed: tuple[str, ...] = (),
+        is_cancelled: bool = False,
     ) -> None:
         """Begin another epoch in the background: at `start`, or anew where `resumed` need wait for nobody."""
         sinks: list[EventSink] = [self]
@@ -534,10 +544,17 @@ class FlowRun:
             self._next_seq += 1
             for sink in sinks:
                 sink.emit(decided)
-        self._prepare(states, start, resumed)
+        self._prepare(states, start, resumed, is_cancelled=is_cancelled)
         self._spawn()
 
-    def _prepare(self, states: Mapping[str, State], start: tuple[str, ...], resumed: tuple[str, ...] = ()) -> None:
+    def _prepare(
+        self,
+        states: Mapping[str, State],
+        start: tuple[str, ...],
+        resumed: tuple[str, ...] = (),
+        *,
+        is_cancelled: bool = False,
+    ) -> None:
         asked = self._asked
         if self._recording is None and not self._log and is_recorded(asked.record):
             self._record()
@@ -562,6 +579,7 @@ class FlowRun:
                 parent=current_frame(),
             ),
             state=self._state,
+            is_cancelled=is_cancelled,
             first_seq=self._next_seq,
             limits=asked.limits,
         )
@@ -628,7 +646,7 @@ def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict
     return run
 
 
-def _unfinished(states: Mapping[str, State]) -> dict[str, State]:
+def _unfinished(graph: Graph, states: Mapping[str, State]) -> dict[str, State]:
     """Return states to go on from: finished ones stay (a Cached one is not asked for again), others begin anew."""
     found: dict[str, State] = {}
     for key, state in states.items():
@@ -638,6 +656,9 @@ def _unfinished(states: Mapping[str, State]) -> dict[str, State]:
             found[key] = Pending()
         else:
             found[key] = state
+    open_ones = [key for key in graph.specs if not found[key].is_finished()]
+    for key in graph.to_set_up_again(open_ones, lambda key: found[key].is_finished()):
+        found[key] = Pending("To be set up again: it was cleaned up.")
     return found
 
 

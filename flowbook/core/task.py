@@ -266,6 +266,7 @@ class Task:
             is_manual=trigger is engine_triggers.manual_only,
             is_mapped=is_mapped,
             is_parameter=self._is_parameter,
+            cleans_up=self.cleans_up,
             reads_mapped=reads_mapped,
             skip_on_upstream_skip=self.skip_on_upstream_skip,
             retry=RetryPolicy(self.max_retries, self.retry_delay.total_seconds(), self.retry_on)
@@ -302,6 +303,8 @@ class Task:
     _is_parameter = False
     #: Whether a flow is judged by it where its author did not say by which tasks.
     is_reference_by_default = True
+    #: Whether it runs in a run that was cancelled, if its inputs are there.
+    cleans_up = False
 
     def _files(self, flow_result: Result | None, *, is_mapped: bool) -> FilePolicy | None:
         if self._is_parameter or not self.keep:

@@ -242,7 +242,8 @@ class Dispatch:
             job = self._runner.job(key)
             if not isinstance(job, Job):
                 self._runner.handle(job)
-            elif job.spec.is_parameter:
+            elif job.spec.is_parameter or (job.spec.cleans_up and self._runner.is_cancelled):
+                # After a cancel the executor takes nothing more.
                 self._runner.handle(Settled(key, run_task(job, self._runner)))
             else:
                 self._start(job, calls)

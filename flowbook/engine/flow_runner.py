@@ -71,6 +71,7 @@ class RunOptions:
         handlers: called for the flow and for every task, after their own.
         state: the flow's own, as the epoch before left it.
         first_seq: number of the first event, so that a later epoch goes on counting.
+        is_cancelled: nothing runs any more but what cleans up.
         limits: how many tasks run at once; None: as many as the executor runs.
     """
 
@@ -88,6 +89,7 @@ class RunOptions:
     frame: Frame | None = None
     state: State = field(default_factory=Pending)
     first_seq: int = 1
+    is_cancelled: bool = False
     limits: Limits | None = None
 
 
@@ -131,7 +133,8 @@ class FlowRunner:
         if not self._change(Running("The flow runs.")).is_running():
             return self.state
         with self._changed:
-            self._obey(self._machine.begin())
+            self.is_cancelled = self.is_cancelled or self._options.is_cancelled
+            self._obey(self._machine.handle(CancelAsked()) if self._options.is_cancelled else self._machine.begin())
         with self._ctrl_c_cancels():
             try:
                 with self._options.executor.start() as executor:
@@ -316,7 +319,7 @@ class FlowRunner:
 
     def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
         """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
-        if self._machine.is_early(key) and key not in self._start:
+        if key not in self._start and self._machine.is_early(key):
             return TooEarly(key)
         child = self._machine.children.get(key)
         for sink in self._durable:
@@ -331,7 +334,8 @@ class FlowRunner:
         upstream = [states[binding.upstream] for binding in spec.bindings]
         if spec.is_mapped:
             return self._expand(key, spec, upstream)
-        job = Job(spec, key, states[key], upstream, is_start=key in self._start)
+        is_start = key in self._start or (spec.cleans_up and self.is_cancelled)
+        job = Job(spec, key, states[key], upstream, is_start=is_start)
         if spec.reads_mapped:
             try:
                 job.inputs = self.maps.reduced(spec, job.state)

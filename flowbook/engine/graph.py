@@ -98,6 +98,8 @@ class TaskSpec(NamedTuple):
     is_manual: bool = False
     is_mapped: bool = False
     is_parameter: bool = False
+    #: Whether it cleans up what its inputs set up: it runs though the run was cancelled.
+    cleans_up: bool = False
     #: Whether something upstream is mapped and read whole.
     reads_mapped: bool = False
     skip_on_upstream_skip: bool = True
@@ -157,6 +159,19 @@ class Graph:
                 if len(found := self._keys_of(asked)) == 1:
                     return found[0]
         raise _unknown(self, task)
+
+    def to_set_up_again(self, keys: Iterable[str], is_finished: Callable[[str], bool]) -> list[str]:
+        """Return the keys of resources that were cleaned up and that `keys`, which run again, need: set-up and clean-up."""
+        cleanups = [spec for key, spec in self.specs.items() if spec.cleans_up and is_finished(key)]
+        if not cleanups:
+            return []
+        below = self.downstream(key for key in keys if not self.specs[key].cleans_up)
+        return [
+            each
+            for spec in cleanups
+            if spec.key in below
+            for each in (*(b.upstream for b in spec.bindings if b.argument is not None), spec.key)
+        ]
 
     def _keys_of(self, asked: object) -> tuple[str, ...]:
         known = self._known

@@ -181,6 +181,8 @@ class Machine:
         self._running = 0
         self._asleep: set[str] = set()
         self._cancelled = False
+        #: Those that were submitted because the run was cancelled.
+        self._cleaned_up: set[str] = set()
         #: What failed and has settled: its state may say so earlier, and then be Retrying.
         self._failed: set[str] = set()
         #: Whether anything was tried again on request, so that a task may settle that looked up too early.
@@ -290,8 +292,24 @@ class Machine:
             self._running += len(ready)
             out.append(Submit(tuple(ready)))
         elif not self._running and not self._asleep:
-            out.append(Finish(self._final()))
+            cleanup = self._next_cleanup() if self._cancelled else None
+            if cleanup is not None:
+                self._running += 1
+                out.append(Submit((cleanup,)))
+            else:
+                out.append(Finish(self._final()))
         return out
+
+    def _next_cleanup(self) -> str | None:
+        """Return a task that cleans up what was set up, the innermost first; each once, also where it did not succeed."""
+        for key, spec in self.graph.specs.items():
+            if not spec.cleans_up or key in self._cleaned_up or self.states[key].is_finished():
+                continue
+            above = [self.states[binding.upstream] for binding in spec.bindings if binding.argument is not None]
+            if all(state.is_successful() and not state.is_skipped() for state in above):
+                self._cleaned_up.add(key)
+                return key
+        return None
 
     def _admitted(self, places: Places, ready: list[str], out: list[Instruction]) -> list[str]:
         """Return which tasks may run: of `ready`, then of those that wait. Splitting a mapped task is no work."""
@@ -364,6 +382,10 @@ class Machine:
         if self._cancelled or not roots:
             return []
         self._has_reopened = True
+        tasks = [self.children.get(key, (key, 0))[0] for key in roots]
+        for key in self.graph.to_set_up_again(tasks, lambda key: self.states[key].is_finished()):
+            self._failed.add(key)
+            roots[key] = None
         out: list[Instruction] = []
         for key in roots:
             kept = self.states[key].cached_inputs
