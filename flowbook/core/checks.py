@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import datetime as dt
 import typing
+from collections.abc import Iterator, Sized
 from typing import TYPE_CHECKING, Any
 
-from flowbook.exceptions import DefinitionError
+from flowbook.engine import steps
+from flowbook.exceptions import DefinitionError, RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.results.files import Result
 
-__all__ = ["OPTIONS", "has_fields", "nout", "nout_of", "result", "run_name", "slug", "target", "timeout"]
+__all__ = [
+    "OPTIONS",
+    "elements",
+    "has_fields",
+    "nout",
+    "nout_of",
+    "result",
+    "run_name",
+    "same_length",
+    "slug",
+    "target",
+    "timeout",
+]
+
+_SHOWN_CHARS = 60
 
 
 def slug(task: str, given: str | None) -> str | None:
@@ -99,6 +115,32 @@ def result(task: str, given: Result | None) -> Result | None:
         msg = f"{task!r}: result={given!r} can't keep values. Give flowbook.results.Result('folder')."
         raise DefinitionError(msg, task=task)
     return given
+
+
+def elements(task: str, argument: str, given: object) -> Sequence[Any]:
+    """Return a sequence written in the flow to map over; an iterator becomes a list, as each run goes over it anew."""
+    try:
+        found = steps.elements(given, argument)
+    except RunError as error:
+        shown = repr(given)
+        what = shown if len(shown) <= _SHOWN_CHARS else f"a {type(given).__name__}"
+        msg = (
+            f"Task {task!r} is mapped, and its input {argument!r} is {what}, which is not a sequence. "
+            f"Give a list, or unmapped(...) for each child to get it whole."
+        )
+        raise DefinitionError(msg, task=task, argument=argument) from error
+    return found if isinstance(given, Iterator) or not isinstance(given, Sized) else given  # type: ignore[return-value]  # as long as `found`
+
+
+def same_length(task: str, sequences: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse sequences written in the flow that have different lengths."""
+    lengths = {name: len(sequence) for name, sequence in sequences.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        msg = (
+            f"Task {task!r} is mapped over inputs of different lengths: {told}. Make them equal, or use unmapped(...)."
+        )
+        raise DefinitionError(msg, task=task, lengths=lengths)
 
 
 def _fields(text: str) -> list[str]:

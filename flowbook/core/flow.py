@@ -21,7 +21,7 @@ from flowbook.exceptions import DefinitionError, UnknownTaskError
 if TYPE_CHECKING:
     import datetime as dt
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextvars import Token
     from types import TracebackType
 
@@ -80,7 +80,7 @@ class Flow:
         self._tasks: dict[Task, None] = {}
         self._in: dict[Task, list[Edge]] = {}
         self._out: dict[Task, list[Edge]] = {}
-        self._mapped_constants: dict[Task, dict[str, object]] = {}
+        self._mapped_constants: dict[Task, dict[str, Sequence[Any]]] = {}
         #: Inputs that an edge gives: a look-up, as a task may gather thousands.
         self._fed: set[tuple[Task, str]] = set()
         self._parameters: dict[str, Parameter] = {}
@@ -225,11 +225,21 @@ class Flow:
                 )
             else:
                 self._check_argument(task, name)
-                store = self._mapped_constants if is_mapped else self.constants
-                store.setdefault(task, {})[name] = value
+                if is_mapped:
+                    self._mapped_constants.setdefault(task, {})[name] = checks.elements(task.name, name, value)
+                else:
+                    self.constants.setdefault(task, {})[name] = value
         for written in upstream:
             value = written.value if isinstance(written, Annotation) else written
             self.add_edge(self.task_for(value), task, mapped=is_mapped_argument(written, by_default=mapped))
+        if task in self._mapped_constants:
+            checks.same_length(task.name, self._mapped_constants[task])
+        elif mapped and not any(edge.mapped for edge in self._in[task]):
+            msg = (
+                f"Task {task.name!r} has nothing to map over. "
+                "Give it a list or a task that is not unmapped(...), or call it plainly."
+            )
+            raise DefinitionError(msg, task=task.name)
 
     def task_for(self, value: object) -> Task:
         """Return the task that stands for `value`, a task or a collection with one inside; it is in the flow from now on.

@@ -115,6 +115,10 @@ class MapPlans:
                 if binding.flattened:
                     value = [item for part in value for item in steps.elements(part, name)]
                 self._add_source(plan, widths, name, value)
+        if not widths:
+            # Nothing that is mapped gives an input: what comes before gives the width.
+            for above in dict.fromkeys(b.upstream for b in spec.bindings if b.mapped):
+                widths[f"task {above}"] = len(self._sequence(above, above))
         return plan, steps.width_of(spec, widths)
 
     def child_job(self, key: str, parent: str, index: int, *, is_start: bool) -> Job:

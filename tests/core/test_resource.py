@@ -182,6 +182,7 @@ def test_a_cancelled_run_closes_what_it_opened_inner_ones_first_and_opens_it_ane
 
     @task
     def follows(x):
+        del x
         log.append("follows")
 
     made = door(log)
@@ -219,6 +220,7 @@ def test_a_cancelled_run_ends_though_closing_fails():
 
     @task
     def stops(client):
+        del client
         flow.last_run.cancel()
 
     with Flow("cluster") as flow, cluster(log, breaks="cleanup")(1) as client:
@@ -247,6 +249,7 @@ def test_a_retry_opens_anew_what_was_closed(is_live):
 
     @task(trigger=all_finished)
     def after(x):
+        del x
         closed.set()
         assert held.wait(20)
 
@@ -319,6 +322,7 @@ class InFile:
 
 @task
 def linger(name, path):
+    del name
     note(path, "in")
     threading.Event().wait(0.5)
     note(path, "out")

@@ -1363,3 +1363,26 @@ def test_a_flows_handler_sees_that_it_was_paused_when_it_goes_on():
     flow.last_run.resume().wait(20)
 
     assert seen == [("Pending", "Running"), ("Running", "Paused"), ("Paused", "Running"), ("Running", "Success")]
+
+
+@everywhere
+def test_a_map_without_inputs_is_as_wide_as_what_comes_before_it(executor):
+    with Flow("f") as flow:
+        counted = one.map(upstream_tasks=[task(lambda: [7, 8, 9], name="three")()])
+        refused = one.map(upstream_tasks=[one()])
+
+    state = flow.run(executor=executor, record=False)
+
+    assert state.result[counted].result == [1, 1, 1]
+    assert state.result[refused].message == (
+        "Can't map over 'one-2': a int is not a sequence. Return a list from the task above, or wrap it in unmapped(...)."
+    )
+
+
+def test_a_generator_written_in_the_flow_serves_every_run():
+    with Flow("f") as flow:
+        mapped = task(lambda x: x + 1, name="inc").map(number for number in range(3))
+
+    found = [flow.run(record=False).result[mapped].result for _ in range(2)]
+
+    assert found == [[1, 2, 3], [1, 2, 3]]
