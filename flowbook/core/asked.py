@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from flowbook.core.building import current_flow
@@ -35,6 +35,7 @@ RUN_OPTIONS = frozenset(
         "record",
         "start_tasks",
         "state_handlers",
+        "task_contexts",
         "task_states",
     }
 )
@@ -75,6 +76,7 @@ def ask(flow: Flow, parameters: Mapping[str, object] | None, options: dict[str, 
     executor = _executor(options.pop("executor", None) or flow.executor or LocalExecutor())
     task_states = _by_key(graph, options.pop("task_states", None) or {})
     start = tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None)))
+    graph = _with_contexts(graph, options.pop("task_contexts", None))
     context = options.pop("context", None) or {}
     handlers = tuple(options.pop("state_handlers", None) or ())
     record, origin = options.pop("record", None), options.pop("origin", "")
@@ -149,6 +151,28 @@ def _by_key(graph: Graph, task_states: Mapping[object, State]) -> dict[str, Stat
         if isinstance(state, Mapped):
             states.update({child_key(key, index): child for index, child in enumerate(state.map_states)})
     return states
+
+
+def _with_contexts(graph: Graph, contexts: object) -> Graph:
+    """Return the graph with what the caller gave single tasks to see in the context."""
+    if not contexts:
+        return graph
+    if not isinstance(contexts, Mapping):
+        msg = (
+            f"task_contexts={contexts!r} is no dict. Give values by task, e.g. task_contexts={{load: {{'limit': 5}}}}."
+        )
+        raise DefinitionError(msg, task_contexts=repr(contexts))
+    specs = dict(graph.specs)
+    for task, values in contexts.items():
+        key = graph.key_of(task)
+        if key not in specs:
+            msg = f"task_contexts has {key!r}, one child of a mapped task. Give the mapped task: its children share a context."
+            raise DefinitionError(msg, key=key)
+        if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
+            msg = f"task_contexts has {values!r} for {key!r}, which is no dict by name. Give e.g. {{'limit': 5}}."
+            raise DefinitionError(msg, key=key)
+        specs[key] = specs[key]._replace(context=dict(values))
+    return replace(graph, specs=specs)
 
 
 def _several(tasks: object) -> Iterable[object]:

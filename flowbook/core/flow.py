@@ -684,7 +684,8 @@ class Flow:
 
         Args:
             parameters: values by name; they may also be given as keywords, `flow.run(origin="JFK")`.
-            options: `executor`, `task_states` (task to state), `start_tasks`, `context`, `state_handlers`, `record`
+            options: `executor`, `task_states` (task to state), `start_tasks`, `context`, `task_contexts` (task to values
+                that only it sees in the context), `state_handlers`, `record`
                 (whether the whole run is kept in the store), `max_concurrency` (how many tasks run at once), `limits`
                 (the same by tag, e.g. `{"db": 2}`), `raise_on_exception` (for debugging: the first exception of a task
                 stops the run and is raised here, traceback and all), and further parameters.

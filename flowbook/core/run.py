@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from flowbook._context import current_frame
 from flowbook.core.asked import Asked, ask
+from flowbook.engine.epoch import Epoch, RunOptions
 from flowbook.engine.event_log import EventLog
 from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
-from flowbook.engine.flow_runner import FlowRunner, RunOptions
 from flowbook.engine.frames import run_frame
 from flowbook.engine.graph import child_key
 from flowbook.engine.machine import parse_child
@@ -81,7 +81,7 @@ class FlowRun:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._over.set()
-        self._runner: FlowRunner | None = None
+        self._runner: Epoch | None = None
         self._states: dict[str, State] = {key: Pending() for key in asked.graph.specs} | asked.states
         self._state: State = Pending()
         self._next_seq = 1
@@ -583,7 +583,7 @@ class FlowRun:
             first_seq=self._next_seq,
             limits=asked.limits,
         )
-        self._runner = FlowRunner(self.graph, options)
+        self._runner = Epoch(self.graph, options)
         self._over.clear()
         if self._recording is not None:
             self._recording.attend(self)

@@ -118,6 +118,8 @@ class TaskSpec(NamedTuple):
     files: FilePolicy | None = None
     #: Labels; limits on how many run at once go by them.
     tags: frozenset[str] = frozenset()
+    #: What only its runs see in the context.
+    context: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

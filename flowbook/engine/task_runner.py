@@ -10,6 +10,7 @@ import contextvars
 import itertools
 import threading
 import time
+from collections.abc import Mapping
 from types import CoroutineType
 from typing import TYPE_CHECKING
 
@@ -42,11 +43,11 @@ from flowbook.engine.state import (
     safe_str,
 )
 from flowbook.engine.task_log import OVER
-from flowbook.exceptions import HandlerError
+from flowbook.exceptions import DefinitionError, HandlerError
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
     from flowbook._context import Frame
@@ -346,6 +347,9 @@ class TaskRunner:
     """
 
     def __init__(self, task: object, state_handlers: Sequence[Callable[..., object]] = ()) -> None:
+        if not callable(getattr(task, "compile_spec", None)):
+            msg = f"TaskRunner can't run {task!r}, which is not a task. Give a flowbook.Task, e.g. a function under @task."
+            raise DefinitionError(msg, given=repr(task))
         self.task = task
         self.run_id = ""
         self.flow_name = ""
@@ -370,7 +374,11 @@ class TaskRunner:
             state: its state before; default Pending.
             upstream_states: by Edge; keyed edges give the inputs.
             context: values for `flowbook.context`.
+
+        Raises:
+            DefinitionError: if these are no states, or an input is missing.
         """
+        _check_given(self.task, state, upstream_states)
         from flowbook._context import Frame  # noqa: PLC0415
 
         spec = self.task.compile(upstream_states or {})  # type: ignore[attr-defined]  # a Task; engine knows no core
@@ -386,3 +394,20 @@ class TaskRunner:
 
     def logged(self, key: str, level: int, text: str) -> None:
         """Drop a log line: nobody watches."""
+
+
+def _check_given(task: object, state: object, upstream_states: object) -> None:
+    name = getattr(task, "name", repr(task))
+    if state is not None and not isinstance(state, State):
+        msg = f"{state!r} is not a state. Give task {name!r} one, e.g. Pending() of flowbook.engine.state, or none."
+        raise DefinitionError(msg, state=repr(state))
+    given = upstream_states if isinstance(upstream_states, Mapping) else None if upstream_states else {}
+    if given is None or not all(hasattr(e, "upstream_task") and isinstance(s, State) for e, s in given.items()):
+        msg = (
+            f"upstream_states={upstream_states!r} are not states by edge. "
+            f"Give e.g. {{Edge(up, {name}, key='x'): Success(result=1)}}."
+        )
+        raise DefinitionError(msg, upstream_states=repr(upstream_states))
+    if mapped := [edge.key for edge in given if getattr(edge, "mapped", False)]:
+        msg = f"Edge to {mapped[0]!r} is mapped: TaskRunner runs one child. Give it one element, or run a flow."
+        raise DefinitionError(msg, argument=mapped[0])
