@@ -111,7 +111,9 @@ class Epoch:
         self._sinks: tuple[EventSink, ...] = options.sinks
         self._durable = tuple(sink for sink in options.sinks if isinstance(sink, DurableSink))
         self._seq = itertools.count(options.first_seq)
-        self._machine = Machine(graph, options.states, options.start, options.limits)
+        self._machine = Machine(
+            graph, options.states, options.start, options.limits, has_handlers=bool(options.handlers)
+        )
         self._start = frozenset((*options.start, *options.resumed))
         self._changed = threading.Condition(threading.Lock())
         self._ready: deque[str] = deque()
@@ -319,17 +321,21 @@ class Epoch:
 
     def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
         """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
+        if key in self._machine.gathering:
+            return self._gathered(key)
         if key not in self._start and self._machine.is_early(key):
             return TooEarly(key)
         child = self._machine.children.get(key)
         for sink in self._durable:
             sink.secure(self.graph.specs[key if child is None else child[0]].upstream)
-        if child is not None:
-            try:
-                return self._child_job(key, *child)
-            except BaseException as error:  # noqa: BLE001  # taking an element of a user's sequence may raise anything
-                return self._broken_child(key, *child, error)
-        spec = self.graph.specs[key]
+        if child is None:
+            return self._task_job(key, self.graph.specs[key])
+        try:
+            return self._child_job(key, *child)
+        except BaseException as error:  # noqa: BLE001  # taking an element of a user's sequence may raise anything
+            return self._broken_child(key, *child, error)
+
+    def _task_job(self, key: str, spec: TaskSpec) -> Job | Settled | Expanded:
         states = self._machine.states
         upstream = [states[binding.upstream] for binding in spec.bindings]
         if spec.is_mapped:
@@ -372,6 +378,13 @@ class Epoch:
         if state is not job.state:
             state = change_state(job, self, job.state, state)
         return Settled(key, state)
+
+    def _gathered(self, key: str) -> Settled:
+        """Ask the handlers of a mapped task whose children have ended."""
+        ended = self._machine.states[key]
+        before = Mapped(n_map_states=ended.n_map_states) if isinstance(ended, Mapped) else ended
+        job = Job(self.graph.specs[key], key, before, ())
+        return Settled(key, change_state(job, self, before, ended))
 
     def _asked_about_split(self, job: Job, width: int) -> State:
         """Return Mapped, or what a handler wants instead of it."""

@@ -157,6 +157,7 @@ class Machine:
         states: states given from before, by key; children included.
         start: keys to treat as roots; only they and what lies below is visited. Empty: everything is.
         limits: how many tasks run at once; None: any number.
+        has_handlers: whether somebody wants to be asked about every change of state, besides the tasks' own handlers.
     """
 
     def __init__(
@@ -165,8 +166,13 @@ class Machine:
         states: Mapping[str, State] | None = None,
         start: Iterable[str] = (),
         limits: Limits | None = None,
+        *,
+        has_handlers: bool = False,
     ) -> None:
         self.graph = graph
+        self._has_handlers = has_handlers
+        #: Mapped tasks that are submitted once more, as their children have ended: handlers are asked what to make of it.
+        self.gathering: set[str] = set()
         self._places = None if limits is None else Places(limits)
         #: What the states of queued tasks were before.
         self._before_queue: dict[str, State] = {}
@@ -250,6 +256,10 @@ class Machine:
     def _settled(self, key: str, state: State) -> list[Instruction]:
         self._give_back(key)
         self.states[key] = state
+        if key in self.gathering:
+            self.gathering.discard(key)
+            if state.is_finished():
+                return self._go_on(self._group_let_go(key))
         if self._has_reopened and (type(state) is Pending or type(state) is TriggerFailed):
             again = self._looked_too_early(key)
             if again is not None:
@@ -368,11 +378,12 @@ class Machine:
         self._cancelled = True
         self._running -= len(queued)
         self._asleep.clear()
+        untold: list[Instruction] = [Tell(key, self.states[key]) for key in queued if key in self.gathering]
         if self._places is not None:
             self._places.forget()
             self.states.update(self._before_queue)
             self._before_queue.clear()
-        return self._go_on([])
+        return self._go_on([], untold)
 
     # Trying again
 
@@ -600,7 +611,17 @@ class Machine:
         failed = sum(state.is_failed() for state in states)
         message = f"{failed} of {group.width} failed." if failed else f"All {group.width} succeeded."
         state = self.states[key] = Mapped(message, map_states=states)
+        if (self._has_handlers or self.graph.specs[key].handlers) and not self._cancelled:
+            self.gathering.add(key)
+            return [key]
         out.append(Tell(key, state))
+        return self._group_let_go(key)
+
+    def _group_let_go(self, key: str) -> list[str]:
+        """Return what has waited for a mapped task as a whole."""
+        group = self._groups[key]
+        if self.states[key].is_failed():
+            self._failed.add(key)
         ready = []
         for below in self.graph.children[key]:
             if below in self._left and below not in group.linked:

@@ -13,6 +13,7 @@ from flowbook.engine import signals
 from flowbook.engine.events import Logged, StateChanged
 from flowbook.engine.state import (
     Cached,
+    Cancelled,
     Failed,
     Mapped,
     Paused,
@@ -1386,3 +1387,72 @@ def test_a_generator_written_in_the_flow_serves_every_run():
     found = [flow.run(record=False).result[mapped].result for _ in range(2)]
 
     assert found == [[1, 2, 3], [1, 2, 3]]
+
+
+@everywhere
+def test_handlers_of_a_mapped_task_see_its_children_ended_before_anything_below_runs(executor):
+    seen = []
+
+    def note(each, old, new):
+        if new.is_mapped():
+            seen.append((type(old).__name__, [state.is_failed() for state in new.map_states]))
+        elif each.name == "below" and new.is_running():
+            seen.append("below")
+
+    half = task(lambda x: 1 / x, name="half", state_handlers=[note])
+    below = task(lambda xs: [*xs], name="below", state_handlers=[note], trigger=triggers.all_finished)
+    with Flow("f") as flow:
+        below(half.map([0, 1]))
+
+    state = flow.run(executor=executor, record=False)
+
+    assert state.is_successful()
+    assert seen == [("Pending", []), ("Mapped", [True, False]), "below"]
+
+
+@pytest.mark.parametrize("where", ["task", "run"])
+def test_a_handler_may_fail_a_mapped_task_for_what_its_children_came_to(where):
+    def at_most_one(each, old, new):
+        del each, old
+        if new.is_mapped() and sum(state.is_failed() for state in new.map_states) > 1:
+            return Failed("too many")
+        return None
+
+    def half(x):
+        return 1 / x
+
+    with Flow("f") as flow:
+        mapped = task(half, state_handlers=[at_most_one] if where == "task" else None).map([0, 0, 1])
+        alone = task(lambda xs: [*xs], name="alone")(mapped)
+
+    state = flow.run(record=False, state_handlers=[at_most_one] if where == "run" else None)
+
+    assert (state.result[mapped].message, type(state.result[mapped])) == ("too many", Failed)
+    assert state.result[alone].message == "all_successful: 'half' did not succeed."
+
+
+def test_an_empty_map_is_told_to_its_handlers_as_well():
+    seen = []
+
+    def note(each, old, new):
+        del each
+        seen.append((type(old).__name__, new.message))
+
+    with Flow("f") as flow:
+        task(lambda x: x, name="each", state_handlers=[note]).map([])
+    flow.run(record=False)
+
+    assert seen == [("Pending", "Mapped over 0."), ("Mapped", "All 0 succeeded.")]
+
+
+def test_a_run_cancelled_while_handlers_are_to_be_asked_still_tells_what_the_children_came_to():
+    def note(each, old, new):
+        del each, old
+        if new.is_successful() and not new.is_mapped():
+            flow.last_run.cancel()
+
+    with Flow("f") as flow:
+        mapped = task(lambda x: x, name="each", state_handlers=[note]).map([1])
+    state = flow.run(record=False)
+
+    assert (type(state), state.result[mapped].message) == (Cancelled, "All 1 succeeded.")
