@@ -71,9 +71,13 @@ class Flow:
         self.name = _flow_name(name)
         self.executor = executor
         self.result = checks.result(self.name, result)
-        self.state_handlers = list(state_handlers or ())
+        self.state_handlers = checks.handlers(self.name, state_handlers, "Flow")
         self.on_failure = on_failure
         self.terminal_state_handler = terminal_state_handler
+        for option, given in (("on_failure", on_failure), ("terminal_state_handler", terminal_state_handler)):
+            if given is not None and not callable(given):
+                msg = f"Flow {self.name!r}: {option}={given!r} can't be called. Give a function."
+                raise DefinitionError(msg, flow=self.name)
         #: The newest run started here, None before the first.
         self.last_run: FlowRun | None = None
         self.constants: dict[Task, dict[str, object]] = {}
@@ -89,9 +93,12 @@ class Flow:
         self._tokens: list[Token[tuple[Flow, ...]]] = []
         #: The `case` and resource blocks that are open, innermost last.
         self._blocks: list[Block] = []
-        for task in tasks or ():
+        for task in checks.several(self.name, "tasks", tasks, "Flow"):
             self.add_task(task)
         for edge in edges or ():
+            if not isinstance(edge, Edge):
+                msg = f"Flow {self.name!r}: edges hold {edge!r}, which is no Edge. Give e.g. Edge(a, b, key='x')."
+                raise DefinitionError(msg, flow=self.name)
             up, down = edge.upstream_task, edge.downstream_task
             self.add_edge(up, down, edge.key, mapped=edge.mapped, flattened=edge.flattened)
         if reference_tasks is not None:
@@ -205,8 +212,9 @@ class Flow:
         """Add edges around `task`: tasks before it, after it, and inputs by argument name (constants included)."""
         for name in keyword_tasks or ():
             self._check_argument(task, name)
-        self.bind(task, dict(keyword_tasks or {}), list(upstream_tasks or ()), mapped=mapped)
-        for below in downstream_tasks or ():
+        before = checks.several(task.name, "upstream_tasks", upstream_tasks)
+        self.bind(task, dict(keyword_tasks or {}), before, mapped=mapped)
+        for below in checks.several(task.name, "downstream_tasks", downstream_tasks):
             self.add_edge(task, below)
 
     def bind(self, task: Task, inputs: Mapping[str, object], upstream: list[object], *, mapped: bool) -> None:
@@ -478,7 +486,9 @@ class Flow:
         Raises:
             DefinitionError: if one isn't in the flow.
         """
-        self._reference = tuple(self._known(task) for task in tasks)
+        self._reference = tuple(
+            self._known(task) for task in checks.several(self.name, "reference_tasks", tasks, "Flow")
+        )
 
     def sorted_tasks(self) -> tuple[Task, ...]:
         """Return the tasks so that each comes after its upstream.

@@ -410,7 +410,7 @@ def _inputs(job: Job) -> dict[str, object]:
     must_load = (
         spec.files is not None
         or spec.run_name is not None
-        or (spec.cache is not None and needs_inputs(spec.cache.validator))
+        or (spec.cache is not None and (spec.is_mapped or needs_inputs(spec.cache.validator)))
     )
     for name, value in inputs.items():
         if isinstance(value, ResultRef) and (must_load or not isinstance(value, HeldRef)):

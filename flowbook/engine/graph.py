@@ -121,6 +121,11 @@ class TaskSpec(NamedTuple):
     #: What only its runs see in the context.
     context: Mapping[str, object] | None = None
 
+    def mapped_arguments(self) -> tuple[str, ...]:
+        """Return the inputs of which each child gets an element."""
+        edges = (b.argument for b in self.bindings if b.mapped and b.argument is not None)
+        return (*edges, *(self.mapped_constants or ()))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:

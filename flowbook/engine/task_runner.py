@@ -305,6 +305,8 @@ def change_state(job: Job, run: RunFacts, old: State, new: State) -> State:
         new = call_handlers((*job.spec.handlers, *run.handlers), job.spec.task, old, new)
         if run.masks:
             run.masks.hide_in(new)
+        if isinstance(new, (Paused, Retrying)) and new.cached_inputs is None:
+            new.cached_inputs = job.inputs  # a handler asked for it
     run.told(job.key, new)
     return new
 

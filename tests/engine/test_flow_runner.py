@@ -68,7 +68,7 @@ def test_each_task_may_see_a_context_of_its_own(executor):
 @pytest.mark.parametrize(
     ("contexts", "message"),
     [
-        (5, "task_contexts=5 is no dict. Give values by task, e.g. task_contexts={load: {'limit': 5}}."),
+        (5, "task_contexts=5 is no dict. Give e.g. task_contexts={load: {'limit': 5}}."),
         ({"add": 5}, "task_contexts has 5 for 'add', which is no dict by name. Give e.g. {'limit': 5}."),
         (
             {"add[0]": {}},
