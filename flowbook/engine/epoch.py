@@ -7,7 +7,7 @@ runs inside it.
 from __future__ import annotations
 
 import contextlib
-import heapq
+import datetime as dt
 import itertools
 import signal
 import threading
@@ -38,8 +38,9 @@ from flowbook.engine.machine import (
 )
 from flowbook.engine.mapping import MapPlans
 from flowbook.engine.masks import Masks
-from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Skipped, State
+from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Scheduled, Skipped, State
 from flowbook.engine.task_runner import call_handlers, change_state, is_in_user_code, run_task
+from flowbook.engine.timers import Timers
 from flowbook.exceptions import ExecutorError, RunError
 from flowbook.executors.base import RunsCalls, RunsLoops
 
@@ -117,7 +118,7 @@ class Epoch:
         self._start = frozenset((*options.start, *options.resumed))
         self._changed = threading.Condition(threading.Lock())
         self._ready: deque[str] = deque()
-        self._timers: list[tuple[float, str]] = []
+        self._timers = Timers()
         self._idle = 0
         self._final: State | None = None
         #: Whether a person asked for the run to stop.
@@ -277,7 +278,7 @@ class Epoch:
                 self._wait()
 
     def _wait(self) -> None:
-        wait_s = max(0.0, self._timers[0][0] - time.time()) if self._timers else None
+        wait_s = self._timers.wait_s()
         self._idle += 1
         try:
             self._changed.wait(wait_s)
@@ -285,8 +286,13 @@ class Epoch:
             self._idle -= 1
 
     def _ring(self) -> None:
-        while self._timers and self._timers[0][0] <= time.time():
-            _, key = heapq.heappop(self._timers)
+        for key in self._timers.due():
+            state = self._machine.states[key]
+            if isinstance(state, Scheduled) and steps.rests(state, time.time()):
+                # The clock was set back: its time has come all the same.
+                state = state.copy()
+                state.start_time = dt.datetime.fromtimestamp(time.time(), dt.UTC)
+                self._machine.mark(key, state)
             self._obey(self._machine.handle(Due(key)))
 
     def _obey(self, instructions: list[Instruction]) -> None:
@@ -295,7 +301,7 @@ class Epoch:
                 case Submit(keys):
                     self._enqueue(keys)
                 case WakeAt(key, at):
-                    heapq.heappush(self._timers, (at, key))
+                    self._timers.set(key, at)
                     if self._idle:
                         self._changed.notify_all()
                 case Tell(key, state):

@@ -45,7 +45,8 @@ def run_takes_star_args():
 
 @refused(DefinitionError)
 def run_takes_by_position_only():
-    """Task 'half' takes 'x' by position only; tasks get their inputs by name. Remove the '/'."""
+    """Task 'half' takes 'x' by position only; tasks get their inputs by name.
+    Remove the '/', or wrap it in a function of your own."""
 
     @task
     def half(x, /):
