@@ -11,7 +11,7 @@ from flowbook.engine.state import Cached, Failed, State, safe_str
 from flowbook.exceptions import FlowbookError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from flowbook.engine.graph import CachePolicy, TaskSpec
     from flowbook.engine.job import RunFacts

@@ -8,7 +8,6 @@ import pytest
 
 from flowbook import Flow, Parameter, task, unmapped
 from flowbook.engine import cache_validators
-from flowbook.engine.cached import cached_state
 from flowbook.engine.ports import OutputCache
 from flowbook.engine.state import Cached, Failed, Success
 from flowbook.engine.task_runner import TaskRunner
