@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.exceptions import ContextKeyError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
 __all__ = ["MISSING", "Context", "Frame", "FrameToken", "context", "current_frame", "enter_frame", "leave_frame"]
@@ -89,6 +89,22 @@ class Context:
         if name.startswith("__"):
             raise AttributeError(name)
         return self[name]
+
+    def keys(self) -> list[str]:
+        """Return the names of all values seen here, so that `dict(context)` works."""
+        return sorted(self.to_dict())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        return len(self.to_dict())
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __setitem__(self, name: str, value: object) -> None:
+        setattr(self, name, value)
 
     def __setattr__(self, name: str, value: object) -> None:
         msg = f"The context is read-only, {name!r} was not set. Use `with flowbook.context({name}=...)`."

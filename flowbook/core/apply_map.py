@@ -49,7 +49,8 @@ def apply_map(function: Callable[..., Any], *args: Any, flow: Flow | None = None
         What the function returned.
 
     Raises:
-        DefinitionError: if the function maps a task itself, or uses an element for what must be known now.
+        DefinitionError: if the function maps a task itself, by `map` or another `apply_map` (`flatten` does that), or uses an
+            element for what must be known now.
     """
     target = flow_or_refuse(flow, getattr(function, "__name__", "apply_map"))
     elements = [_Element(value) if _is_to_map(value) else value for value in args]
@@ -96,8 +97,9 @@ class _Move:
             edges = self.inner.edges_to(task)
             if any(edge.mapped for edge in edges) or self.inner.mapped_constants(task):
                 msg = (
-                    f"Task {task.name!r} is mapped inside apply_map, which maps it already. "
-                    "Call it plainly there, or map it outside."
+                    f"Task {task.name!r} is mapped inside apply_map, which maps it already, and maps don't nest. "
+                    "Let the inner list be a task's result, and map over flatten(...) of it after apply_map: "
+                    f"{task.name}.map(flatten(lists))."
                 )
                 raise DefinitionError(msg, task=task.name)
             if any(edge.upstream_task in self.mapped for edge in edges):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from flowbook.core import checks
 from flowbook.core.building import current_flow
 from flowbook.engine.graph import child_key
 from flowbook.engine.limits import Limits
@@ -35,6 +36,7 @@ RUN_OPTIONS = frozenset(
         "record",
         "start_tasks",
         "state_handlers",
+        "task_contexts",
         "task_states",
     }
 )
@@ -73,17 +75,25 @@ def ask(flow: Flow, parameters: Mapping[str, object] | None, options: dict[str, 
     _warn_if_unnamed(flow)
     graph = flow.compile()
     executor = _executor(options.pop("executor", None) or flow.executor or LocalExecutor())
-    task_states = _by_key(graph, options.pop("task_states", None) or {})
+    task_states = _by_key(graph, _mapping("task_states", options.pop("task_states", None), "{load: Success(result=1)}"))
     start = tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None)))
-    context = options.pop("context", None) or {}
-    handlers = tuple(options.pop("state_handlers", None) or ())
+    graph = _with_contexts(graph, options.pop("task_contexts", None))
+    context = _mapping("context", options.pop("context", None), "{'limit': 5}")
+    handlers = tuple(checks.handlers(flow.name, options.pop("state_handlers", None), "A run of flow"))
     record, origin = options.pop("record", None), options.pop("origin", "")
     limits = _limits(options.pop("max_concurrency", None), options.pop("limits", None))
     raises = bool(options.pop("raise_on_exception", False))
-    values = _parameters(flow, {**(parameters or {}), **options})
+    values = _parameters(flow, {**_mapping("parameters", parameters, "{'origin': 'JFK'}"), **options})
     for key in start:
         _check_start(graph, key, task_states)
     return Asked(graph, values, executor, task_states, start, context, handlers, record, origin, limits, raises)
+
+
+def _mapping(option: str, given: Any, example: str) -> Mapping[Any, Any]:  # noqa: ANN401  # as it came
+    if given is not None and not isinstance(given, Mapping):
+        msg = f"{option}={given!r} is no dict. Give e.g. {option}={example}."
+        raise DefinitionError(msg, **{option: repr(given)})
+    return given or {}
 
 
 def _executor(executor: Executor) -> Executor:
@@ -149,6 +159,24 @@ def _by_key(graph: Graph, task_states: Mapping[object, State]) -> dict[str, Stat
         if isinstance(state, Mapped):
             states.update({child_key(key, index): child for index, child in enumerate(state.map_states)})
     return states
+
+
+def _with_contexts(graph: Graph, contexts: Any) -> Graph:  # noqa: ANN401  # as it came
+    """Return the graph with what the caller gave single tasks to see in the context."""
+    if not contexts:
+        return graph
+    _mapping("task_contexts", contexts, "{load: {'limit': 5}}")
+    specs = dict(graph.specs)
+    for task, values in contexts.items():
+        key = graph.key_of(task)
+        if key not in specs:
+            msg = f"task_contexts has {key!r}, one child of a mapped task. Give the mapped task: its children share a context."
+            raise DefinitionError(msg, key=key)
+        if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
+            msg = f"task_contexts has {values!r} for {key!r}, which is no dict by name. Give e.g. {{'limit': 5}}."
+            raise DefinitionError(msg, key=key)
+        specs[key] = specs[key]._replace(context=dict(values))
+    return replace(graph, specs=specs)
 
 
 def _several(tasks: object) -> Iterable[object]:

@@ -78,6 +78,11 @@ def flow_or_refuse(flow: Flow | None, task_name: str) -> Flow:
         DefinitionError: if there is none.
     """
     found = flow if flow is not None else current_flow()
+    if flow is not None and not hasattr(flow, "add_task"):
+        msg = (
+            f"Task {task_name!r}: flow={flow!r} is not a flow. Give a Flow, or call the task inside `with Flow(...):`."
+        )
+        raise DefinitionError(msg, task=task_name)
     if found is None:
         msg = (
             f"Task {task_name!r} was called outside a flow. Call it inside `with Flow(...):` or a %%flow cell, "

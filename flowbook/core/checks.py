@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import datetime as dt
 import typing
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any
 
-from flowbook.exceptions import DefinitionError
+from flowbook.engine import steps, triggers
+from flowbook.exceptions import DefinitionError, RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Sequence
 
     from flowbook.results.files import Result
 
-__all__ = ["OPTIONS", "has_fields", "nout", "nout_of", "result", "run_name", "slug", "target", "timeout"]
+__all__ = [
+    "OPTIONS",
+    "cache_key",
+    "elements",
+    "function",
+    "handlers",
+    "has_fields",
+    "name",
+    "nout",
+    "nout_of",
+    "result",
+    "run_name",
+    "same_length",
+    "several",
+    "slug",
+    "target",
+    "task_args",
+    "texts",
+    "timeout",
+    "trigger",
+]
+
+_SHOWN_CHARS = 60
 
 
 def slug(task: str, given: str | None) -> str | None:
@@ -26,6 +50,93 @@ def slug(task: str, given: str | None) -> str | None:
     if "[" in given or "]" in given:
         msg = f"Task {task!r}: slug={given!r} has brackets, which stand for a mapped task's children. Use '-' instead."
         raise DefinitionError(msg, task=task, slug=given)
+    return given
+
+
+def name(given: object) -> str:
+    """Return a task's name: a text that is not taken for the key of a mapped task's child."""
+    if not isinstance(given, str) or not given.strip():
+        msg = f"Task name {given!r} is no name. Give a text, e.g. name='load', or leave it out."
+        raise DefinitionError(msg, name=given)
+    stem, bracket, index = given.rstrip("]").rpartition("[")
+    if stem and bracket and given.endswith("]") and index.isdigit():
+        msg = f"Task name {given!r} is what a child of a mapped task {stem!r} is called. Use e.g. '{stem}-{index}' instead."
+        raise DefinitionError(msg, name=given)
+    return given
+
+
+def cache_key(task: str, given: object) -> str | None:
+    """Return the key under which flows share an output."""
+    if given is not None and (not isinstance(given, str) or not given):
+        msg = f"Task {task!r}: cache_key={given!r} is no text. Give one that the flows share, e.g. cache_key='prices'."
+        raise DefinitionError(msg, task=task, cache_key=given)
+    return given
+
+
+def trigger(task: str, given: Any) -> Any:  # noqa: ANN401  # as it came
+    """Return a trigger: a function of states, not one that makes triggers."""
+    if given in {triggers.some_successful, triggers.some_failed}:
+        name = given.__name__
+        msg = f"Task {task!r}: trigger {name} says not how many. Call it: trigger={name}(at_least=1)."
+        raise DefinitionError(msg, task=task)
+    return function(task, "trigger", given)
+
+
+def function(owner: str, what: str, given: Any) -> Any:  # noqa: ANN401  # as it came
+    """Return a function, or None."""
+    if given is not None and not callable(given):
+        msg = f"Task {owner!r}: {what} {given!r} can't be called. Give a function."
+        raise DefinitionError(msg, task=owner)
+    return given
+
+
+def handlers(owner: str, given: Any, of: str = "Task") -> list[Callable[..., object]]:  # noqa: ANN401  # as it came
+    """Return state handlers: several functions."""
+    if given is not None and callable(given):
+        msg = f"{of} {owner!r}: state_handlers={given!r} is one function. Give a list of functions."
+        raise DefinitionError(msg, owner=owner)
+    try:
+        found = list(given or ())
+    except TypeError as error:
+        msg = f"{of} {owner!r}: state_handlers={given!r} is no list. Give a list of functions."
+        raise DefinitionError(msg, owner=owner) from error
+    for handler in found:
+        if not callable(handler):
+            msg = f"{of} {owner!r}: state handler {handler!r} can't be called. Give a function."
+            raise DefinitionError(msg, owner=owner)
+    return found
+
+
+def texts(task: str, option: str, given: Any) -> list[str]:  # noqa: ANN401  # as it came
+    """Return several texts."""
+    try:
+        found = list(given or ())
+    except TypeError:
+        found = [given]
+    for each in found:
+        if not isinstance(each, str):
+            msg = f"Task {task!r}: {option}={given!r} holds {each!r}, which is no text. Give e.g. {option}=['db']."
+            raise DefinitionError(msg, task=task)
+    return found
+
+
+def several(owner: str, option: str, given: Any, of: str = "Task") -> list[Any]:  # noqa: ANN401  # as it came
+    """Return several tasks."""
+    if given is None:
+        return []
+    if hasattr(type(given), "set_upstream") or isinstance(given, str) or not isinstance(given, Iterable):
+        msg = f"{of} {owner!r}: {option}={given!r} is one value. Give a list: {option}=[...]."
+        raise DefinitionError(msg, owner=owner)
+    return list(given)
+
+
+def task_args(task: str, given: Any) -> Mapping[str, Any]:  # noqa: ANN401  # as it came
+    """Return the attributes to change in a copy."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(each, str) for each in given):
+        msg = f"Task {task!r}: task_args={given!r} is no dict by name. Give e.g. task_args={{'name': 'other'}}."
+        raise DefinitionError(msg, task=task)
     return given
 
 
@@ -101,6 +212,32 @@ def result(task: str, given: Result | None) -> Result | None:
     return given
 
 
+def elements(task: str, argument: str, given: object) -> Sequence[Any]:
+    """Return a sequence written in the flow to map over; an iterator becomes a list, as each run goes over it anew."""
+    try:
+        found = steps.elements(given, argument)
+    except RunError as error:
+        shown = repr(given)
+        what = shown if len(shown) <= _SHOWN_CHARS else f"a {type(given).__name__}"
+        msg = (
+            f"Task {task!r} is mapped, and its input {argument!r} is {what}, which is not a sequence. "
+            f"Give a list, or unmapped(...) for each child to get it whole."
+        )
+        raise DefinitionError(msg, task=task, argument=argument) from error
+    return found if isinstance(given, Iterator) or not isinstance(given, Sized) else given  # type: ignore[return-value]  # as long as `found`
+
+
+def same_length(task: str, sequences: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse sequences written in the flow that have different lengths."""
+    lengths = {name: len(sequence) for name, sequence in sequences.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        msg = (
+            f"Task {task!r} is mapped over inputs of different lengths: {told}. Make them equal, or use unmapped(...)."
+        )
+        raise DefinitionError(msg, task=task, lengths=lengths)
+
+
 def _fields(text: str) -> list[str]:
     import string  # noqa: PLC0415  # only where a template is given
 
@@ -109,10 +246,15 @@ def _fields(text: str) -> list[str]:
 
 #: The options that a copy of a task may change too, with their checks.
 OPTIONS: Mapping[str, Callable[[str, Any], object]] = {
+    "cache_key": cache_key,
+    "name": lambda _, given: name(given),
     "nout": nout,
+    "on_failure": lambda task, given: function(task, "on_failure", given),
     "result": result,
     "slug": slug,
+    "state_handlers": handlers,
     "target": target,
     "task_run_name": run_name,
     "timeout": timeout,
+    "trigger": lambda task, given: trigger(task, given if given is not None else triggers.all_successful),
 }

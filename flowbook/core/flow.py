@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from flowbook.core import checks
 from flowbook.core.annotations import Annotation, flatten
-from flowbook.core.building import current_flow, enter_flow, leave_flow
+from flowbook.core.building import enter_flow, leave_flow
 from flowbook.core.collections import as_task, holds_tasks
 from flowbook.core.edge import Edge
+from flowbook.core.order import Order
 from flowbook.core.parameter import Parameter
 from flowbook.core.run import FlowRun, start_run
 from flowbook.core.task import Task, is_mapped_argument
-from flowbook.engine.graph import Binding, Graph, sort_keys
+from flowbook.engine.graph import Binding, Graph, cycle_error, sort_keys
 from flowbook.exceptions import DefinitionError, UnknownTaskError
 
 if TYPE_CHECKING:
     import datetime as dt
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextvars import Token
     from types import TracebackType
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from flowbook.core.pictures import Picture
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.state import State
+    from flowbook.exceptions import CycleError
     from flowbook.executors.base import Executor
     from flowbook.results.files import Result
 
@@ -69,25 +71,34 @@ class Flow:
         self.name = _flow_name(name)
         self.executor = executor
         self.result = checks.result(self.name, result)
-        self.state_handlers = list(state_handlers or ())
+        self.state_handlers = checks.handlers(self.name, state_handlers, "Flow")
         self.on_failure = on_failure
         self.terminal_state_handler = terminal_state_handler
+        for option, given in (("on_failure", on_failure), ("terminal_state_handler", terminal_state_handler)):
+            if given is not None and not callable(given):
+                msg = f"Flow {self.name!r}: {option}={given!r} can't be called. Give a function."
+                raise DefinitionError(msg, flow=self.name)
         #: The newest run started here, None before the first.
         self.last_run: FlowRun | None = None
         self.constants: dict[Task, dict[str, object]] = {}
         self._tasks: dict[Task, None] = {}
         self._in: dict[Task, list[Edge]] = {}
         self._out: dict[Task, list[Edge]] = {}
-        self._mapped_constants: dict[Task, dict[str, object]] = {}
+        self._mapped_constants: dict[Task, dict[str, Sequence[Any]]] = {}
         #: Inputs that an edge gives: a look-up, as a task may gather thousands.
         self._fed: set[tuple[Task, str]] = set()
+        self._parameters: dict[str, Parameter] = {}
+        self._order = Order()
         self._reference: tuple[Task, ...] | None = None
         self._tokens: list[Token[tuple[Flow, ...]]] = []
         #: The `case` and resource blocks that are open, innermost last.
         self._blocks: list[Block] = []
-        for task in tasks or ():
+        for task in checks.several(self.name, "tasks", tasks, "Flow"):
             self.add_task(task)
         for edge in edges or ():
+            if not isinstance(edge, Edge):
+                msg = f"Flow {self.name!r}: edges hold {edge!r}, which is no Edge. Give e.g. Edge(a, b, key='x')."
+                raise DefinitionError(msg, flow=self.name)
             up, down = edge.upstream_task, edge.downstream_task
             self.add_edge(up, down, edge.key, mapped=edge.mapped, flattened=edge.flattened)
         if reference_tasks is not None:
@@ -103,8 +114,6 @@ class Flow:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         leave_flow(self._tokens.pop())
-        if kind is None:
-            self.validate()
 
     def add_task(self, task: Task) -> Task:
         """Add a task; one that is there already stays.
@@ -117,10 +126,13 @@ class Flow:
         if not isinstance(task, Task):
             msg = f"{task!r} is not a task. Make one with @task, or by a subclass of Task."
             raise DefinitionError(msg, given=repr(task))
-        if isinstance(task, Parameter) and any(p.name == task.name for p in self.parameters()):
-            msg = f"Flow {self.name!r} has a parameter {task.name!r} already. Use that one, or give another name."
-            raise DefinitionError(msg, parameter=task.name)
+        if isinstance(task, Parameter):
+            if task.name in self._parameters:
+                msg = f"Flow {self.name!r} has a parameter {task.name!r} already. Use that one, or give another name."
+                raise DefinitionError(msg, parameter=task.name)
+            self._parameters[task.name] = task
         self._tasks[task] = None
+        self._order.add(task)
         self._in[task] = []
         self._out[task] = []
         if self._blocks:
@@ -158,13 +170,35 @@ class Flow:
         if key is not None:
             self._check_argument(downstream_task, key)
         edge = Edge(upstream_task, downstream_task, key, mapped=mapped, flattened=flattened)
+        if not self._order.admits(upstream_task, downstream_task, self._above, self._below):
+            raise self._ring(edge)
         self._in[downstream_task].append(edge)
         self._out[upstream_task].append(edge)
         if key is not None:
             self._fed.add((downstream_task, key))
-        if current_flow() is not self and self._out[downstream_task]:
-            self.validate()
         return edge
+
+    def _above(self, task: Task) -> Iterator[Task]:
+        return (edge.upstream_task for edge in self._in[task])
+
+    def _below(self, task: Task) -> Iterator[Task]:
+        return (edge.downstream_task for edge in self._out[task])
+
+    def _ring(self, edge: Edge) -> CycleError:
+        """Return the error that names the tasks of the ring which `edge` would close; the edge is not in the flow."""
+        keys = self.keys()
+        came_from: dict[Task, Task] = {}
+        stack = [edge.downstream_task]
+        while edge.upstream_task not in came_from and edge.upstream_task is not edge.downstream_task:
+            task = stack.pop()
+            for below in self._below(task):
+                if below not in came_from:
+                    came_from[below] = task
+                    stack.append(below)
+        ring = [edge.upstream_task]
+        while ring[-1] is not edge.downstream_task:
+            ring.append(came_from[ring[-1]])
+        return cycle_error([keys[task] for task in reversed(ring)])
 
     def set_dependencies(
         self,
@@ -178,8 +212,9 @@ class Flow:
         """Add edges around `task`: tasks before it, after it, and inputs by argument name (constants included)."""
         for name in keyword_tasks or ():
             self._check_argument(task, name)
-        self.bind(task, dict(keyword_tasks or {}), list(upstream_tasks or ()), mapped=mapped)
-        for below in downstream_tasks or ():
+        before = checks.several(task.name, "upstream_tasks", upstream_tasks)
+        self.bind(task, dict(keyword_tasks or {}), before, mapped=mapped)
+        for below in checks.several(task.name, "downstream_tasks", downstream_tasks):
             self.add_edge(task, below)
 
     def bind(self, task: Task, inputs: Mapping[str, object], upstream: list[object], *, mapped: bool) -> None:
@@ -198,11 +233,21 @@ class Flow:
                 )
             else:
                 self._check_argument(task, name)
-                store = self._mapped_constants if is_mapped else self.constants
-                store.setdefault(task, {})[name] = value
+                if is_mapped:
+                    self._mapped_constants.setdefault(task, {})[name] = checks.elements(task.name, name, value)
+                else:
+                    self.constants.setdefault(task, {})[name] = value
         for written in upstream:
             value = written.value if isinstance(written, Annotation) else written
             self.add_edge(self.task_for(value), task, mapped=is_mapped_argument(written, by_default=mapped))
+        if task in self._mapped_constants:
+            checks.same_length(task.name, self._mapped_constants[task])
+        elif mapped and not any(edge.mapped for edge in self._in[task]):
+            msg = (
+                f"Task {task.name!r} has nothing to map over. "
+                "Give it a list or a task that is not unmapped(...), or call it plainly."
+            )
+            raise DefinitionError(msg, task=task.name)
 
     def task_for(self, value: object) -> Task:
         """Return the task that stands for `value`, a task or a collection with one inside; it is in the flow from now on.
@@ -262,7 +307,7 @@ class Flow:
         Raises:
             DefinitionError: if both have a parameter of one name and they are not to be merged.
         """
-        mine = {p.name: p for p in self.parameters()}
+        mine = self._parameters
         same: dict[Task, Task] = {
             p: mine[p.name] for p in flow.parameters() if p.name in mine and mine[p.name] is not p
         }
@@ -280,25 +325,20 @@ class Flow:
                 self.constants[task] = dict(flow.constants[task])
             if task in flow._mapped_constants:
                 self._mapped_constants[task] = dict(flow._mapped_constants[task])
-        edges = [edge for edge in flow.edges if edge.downstream_task in new or not self._has(edge)]
-        self._take_edges(
-            (each, same.get(each.upstream_task, each.upstream_task), each.downstream_task) for each in edges
-        )
-
-    def _has(self, edge: Edge) -> bool:
-        known = self._in.get(edge.downstream_task, ())
-        return any(each.upstream_task is edge.upstream_task and each.key == edge.key for each in known)
+        for task in flow._tasks:
+            edges = flow._in[task]
+            known = set() if task in new else {(each.upstream_task, each.key) for each in self._in.get(task, ())}
+            self._take_edges(
+                (each, same.get(each.upstream_task, each.upstream_task), task)
+                for each in edges
+                if (each.upstream_task, each.key) not in known
+            )
 
     def _take_edges(self, edges: Iterable[tuple[Edge, Task, Task]], *, keyed: bool = True) -> None:
-        """Add edges like those given, between other tasks; the flow is checked once, at the end."""
-        token = enter_flow(self)
-        try:
-            for edge, before, after in edges:
-                key = edge.key if keyed else None
-                self.add_edge(before, after, key, mapped=edge.mapped, flattened=edge.flattened)
-        finally:
-            leave_flow(token)
-        self.validate()
+        """Add edges like those given, between other tasks."""
+        for edge, before, after in edges:
+            key = edge.key if keyed else None
+            self.add_edge(before, after, key, mapped=edge.mapped, flattened=edge.flattened)
 
     def replace(self, old: Task, new: object) -> Task:
         """Put `new` in the place of `old`: its edges, its inputs, its place among the reference tasks; return it.
@@ -346,6 +386,11 @@ class Flow:
         if isinstance(new, Parameter) and self._in[old]:
             msg = f"Parameter {new.name!r} can't have tasks upstream, and {old.name!r} has. Use another task."
             raise DefinitionError(msg, parameter=new.name)
+        if isinstance(new, Parameter) and self._parameters.get(new.name, old) is not old:
+            msg = (
+                f"Flow {self.name!r} has a parameter {new.name!r} already. Replace {old.name!r} by one of another name."
+            )
+            raise DefinitionError(msg, parameter=new.name)
 
     def _forget(self, task: Task) -> None:
         for edge in self._in.pop(task):
@@ -355,6 +400,9 @@ class Flow:
             self._in[edge.downstream_task].remove(edge)
             self._fed.discard((edge.downstream_task, edge.key or ""))
         del self._tasks[task]
+        self._order.remove(task)
+        if isinstance(task, Parameter):
+            del self._parameters[task.name]
 
     def copy(self) -> Self:
         """Return a flow of its own with the same tasks: what is added to one is not in the other."""
@@ -368,6 +416,8 @@ class Flow:
             _out={task: list(edges) for task, edges in self._out.items()},
             _mapped_constants={task: dict(values) for task, values in self._mapped_constants.items()},
             _fed=set(self._fed),
+            _parameters=dict(self._parameters),
+            _order=self._order.copy(),
             _tokens=[],
             _blocks=[],
         )
@@ -407,7 +457,7 @@ class Flow:
 
     def parameters(self) -> tuple[Parameter, ...]:
         """Return the parameters."""
-        return tuple(task for task in self._tasks if isinstance(task, Parameter))
+        return tuple(self._parameters.values())
 
     def root_tasks(self) -> tuple[Task, ...]:
         """Return the tasks with nothing upstream."""
@@ -436,7 +486,9 @@ class Flow:
         Raises:
             DefinitionError: if one isn't in the flow.
         """
-        self._reference = tuple(self._known(task) for task in tasks)
+        self._reference = tuple(
+            self._known(task) for task in checks.several(self.name, "reference_tasks", tasks, "Flow")
+        )
 
     def sorted_tasks(self) -> tuple[Task, ...]:
         """Return the tasks so that each comes after its upstream.
@@ -484,7 +536,7 @@ class Flow:
         ]
 
     def validate(self) -> None:
-        """Check that the flow can run.
+        """Check that the flow can run. Each task and edge was checked when it was added; this looks at them once more.
 
         Raises:
             CycleError: if tasks wait on each other.
@@ -642,7 +694,8 @@ class Flow:
 
         Args:
             parameters: values by name; they may also be given as keywords, `flow.run(origin="JFK")`.
-            options: `executor`, `task_states` (task to state), `start_tasks`, `context`, `state_handlers`, `record`
+            options: `executor`, `task_states` (task to state), `start_tasks`, `context`, `task_contexts` (task to values
+                that only it sees in the context), `state_handlers`, `record`
                 (whether the whole run is kept in the store), `max_concurrency` (how many tasks run at once), `limits`
                 (the same by tag, e.g. `{"db": 2}`), `raise_on_exception` (for debugging: the first exception of a task
                 stops the run and is raised here, traceback and all), and further parameters.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from flowbook.core.asked import RUN_OPTIONS
 from flowbook.core.flow import Flow
 from flowbook.core.parameter import NO_DEFAULT, Parameter
+from flowbook.core.task import Task
 from flowbook.exceptions import DefinitionError, ParameterError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class FunctionFlow(Flow):
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:  # noqa: ANN401
-        if not callable(fn) or isinstance(fn, type):
+        if not callable(fn) or isinstance(fn, (type, Task)):
             msg = f"@flow needs a function, got {fn!r}."
             raise DefinitionError(msg, given=repr(fn))
         super().__init__(name if name is not None else getattr(fn, "__name__", type(fn).__name__), **options)

@@ -13,6 +13,7 @@ from flowbook import config
 from flowbook.core.attendant import Attendant
 from flowbook.core.changes import changes
 from flowbook.engine.events import FLOW, StateChanged
+from flowbook.engine.limits import Limits
 from flowbook.engine.ports import OutputCache
 from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError
 from flowbook.results.hashing import code_hash
@@ -78,6 +79,11 @@ class Recording:
         """Return the parameters the run began with."""
         ref = self.record.parameters_ref
         return dict(ref.load()) if ref is not None else dict(self.record.parameters)
+
+    def limits(self) -> Limits | None:
+        """Return how many tasks may run at once, as the run was begun."""
+        kept = self.record.graph.get("limits")
+        return None if kept is None else Limits(kept["total"], kept["by_tag"])
 
     def states(self) -> dict[str, State]:
         """Return the last state of every task by key, the flow's under FLOW; values are references."""
@@ -182,7 +188,7 @@ def open_recording(run: FlowRun, *, origin: str, afterwards: bool = False) -> Re
             run_id=run.run_id,
             flow=run.flow_name,
             project=config.project(),
-            graph=_graph_record(run.graph),
+            graph={**_graph_record(run.graph), "limits": _limits_record(run.limits)},
             parameters={name: _shown(value) for name, value in run.parameters.items()},
             parameters_ref=store.values.put(run.parameters),
             flow_ref=flow_ref,
@@ -226,6 +232,10 @@ def _graph_record(graph: Graph) -> dict[str, object]:
         if spec.run not in hashes:
             hashes[spec.run] = code_hash(spec.run)
     return graph_record(graph, {key: hashes[spec.run] for key, spec in graph.specs.items()})
+
+
+def _limits_record(limits: Limits | None) -> dict[str, object] | None:
+    return None if limits is None else {"total": limits.total, "by_tag": dict(limits.by_tag)}
 
 
 def _record_past(recording: Recording, run: FlowRun) -> None:

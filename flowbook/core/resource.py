@@ -32,6 +32,7 @@ class _Cleanup(Task):
     """Cleans a resource up. The flow's state is not judged by it, but by the tasks in the block."""
 
     is_reference_by_default = False
+    cleans_up = True
 
     def run(self, manager: Any, resource: Any) -> None:  # type: ignore[override]  # noqa: ANN401  # its own inputs
         """Call `manager.cleanup(resource)`."""
@@ -146,7 +147,9 @@ def resource_manager(
     """Make a resource of a class with `setup(self)` and `cleanup(self, resource)`; options are those of `ResourceManager`.
 
     In a flow, `with Cluster(workers=4) as client:` gives what `setup` returns to the tasks in the block. `cleanup` runs when
-    they have ended, however they did, if the setup succeeded. By default the flow's state does not depend on it.
+    they have ended, however they did, if the setup succeeded; also when the run is cancelled. By default the flow's state does
+    not depend on it. Where tasks in the block run again after it (a retry, a cancelled run that is resumed), the resource is set
+    up anew for them.
     """
     if resource_class is None:
         return lambda decorated: ResourceManager(decorated, **options)

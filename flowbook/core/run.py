@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from flowbook._context import current_frame
 from flowbook.core.asked import Asked, ask
+from flowbook.engine.epoch import Epoch, RunOptions
 from flowbook.engine.event_log import EventLog
 from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
-from flowbook.engine.flow_runner import FlowRunner, RunOptions
 from flowbook.engine.frames import run_frame
 from flowbook.engine.graph import child_key
 from flowbook.engine.machine import parse_child
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from flowbook.core.recording import Recording
     from flowbook.engine.events import EventSink
     from flowbook.engine.graph import Graph
+    from flowbook.engine.limits import Limits
     from flowbook.engine.ports import OutputCache
     from flowbook.store.records import Request
 
@@ -80,7 +81,7 @@ class FlowRun:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._over.set()
-        self._runner: FlowRunner | None = None
+        self._runner: Epoch | None = None
         self._states: dict[str, State] = {key: Pending() for key in asked.graph.specs} | asked.states
         self._state: State = Pending()
         self._next_seq = 1
@@ -100,7 +101,12 @@ class FlowRun:
 
         is_given = flow is not None
         flow = flow if flow is not None else recording.flow()
-        asked = Asked(flow.compile(), recording.parameters(), executor or flow.executor or LocalExecutor())
+        asked = Asked(
+            flow.compile(),
+            recording.parameters(),
+            executor or flow.executor or LocalExecutor(),
+            limits=recording.limits(),
+        )
         run = cls(flow, asked)
         run._recording = recording  # its own
         run.run_id, run.number = recording.run_id, recording.number
@@ -148,6 +154,11 @@ class FlowRun:
     def is_live(self) -> bool:
         """Whether tasks of it run, or are to run, in this process."""
         return not self._over.is_set() and self._away is None
+
+    @property
+    def limits(self) -> Limits | None:
+        """How many of its tasks may run at once; kept with a recorded run."""
+        return self._asked.limits
 
     @property
     def executor_text(self) -> str:
@@ -293,7 +304,7 @@ class FlowRun:
             if waiting and not is_broken_off:
                 self._go_on(dict(self._states), waiting, "resume", by, note)
             else:
-                self._go_on(_unfinished(self._states), (), "resume", by, note, resumed=waiting)
+                self._go_on(_unfinished(self.graph, self._states), (), "resume", by, note, resumed=waiting)
             self._note(waiting, by)
         return self
 
@@ -323,14 +334,28 @@ class FlowRun:
             if not failed:
                 msg = f"Nothing failed in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."
                 raise StartTaskError(msg, run=self.run_id)
-            states = dict(self._states)
-            for key in failed:
-                states[key] = Pending("To be tried again.", cached_inputs=states[key].cached_inputs)
-            for key, state in states.items():
-                if isinstance(state, TriggerFailed):
-                    states[key] = Pending()
-            self._go_on(states, self._first_of(failed), "retry", by, note)
+            again = [*failed, *self._to_set_up_again(failed)]
+            self._go_on(self._to_try_again(again), self._first_of(again), "retry", by, note)
         return self
+
+    def _to_try_again(self, failed: list[str]) -> dict[str, State]:
+        """Return the states in which these failed tasks, and what failed by its trigger below them, may run once more."""
+        states = dict(self._states)
+        below = self.graph.downstream(self._spec_key(key) for key in failed)
+        for key, state in states.items():
+            if isinstance(state, TriggerFailed) and self._spec_key(key) in below:
+                states[key] = Pending()
+        for key in failed:
+            states[key] = Pending("To be tried again.", cached_inputs=states[key].cached_inputs)
+        return states
+
+    def _to_set_up_again(self, failed: list[str]) -> list[str]:
+        keys = [self._spec_key(key) for key in failed]
+        found = self.graph.to_set_up_again(keys, lambda key: self._states[key].is_finished())
+        return [key for key in found if key not in failed]
+
+    def _spec_key(self, key: str) -> str:
+        return key if key in self.graph.specs else parse_child(key)[0]
 
     def _first_of(self, failed: list[str]) -> tuple[str, ...]:
         """Return those that failed by themselves; one below another of them runs in its turn, after that one."""
@@ -371,7 +396,7 @@ class FlowRun:
                 who = f", resumed by {self._resumed_by[key]}" if self._resumed_by.get(key) else ""
                 msg = f"{key} does not wait any more: it is {type(state).__name__}{who}."
                 raise RunClaimedError(msg, key=key, owner=self._resumed_by.get(key, ""))
-        return keys
+        return tuple(each for key in keys for each in (key, *_children(key, states)) if _waits(states.get(each)))
 
     def _note(self, keys: tuple[str, ...], by: str) -> None:
         self._resumed_by.update(dict.fromkeys(keys, by))
@@ -455,6 +480,9 @@ class FlowRun:
     def _close_as_cancelled(self, by: str, note: str) -> None:
         recording = self._recording
         assert recording is not None  # noqa: S101  # the caller looked
+        if any(spec.cleans_up for spec in self.graph.specs.values()):
+            self._go_on(dict(self._states), (), "cancel", by, note, is_cancelled=True)
+            return
         recording.claim(by)
         self._state = Cancelled("Cancelled by a person.")
         for event in (
@@ -504,6 +532,7 @@ class FlowRun:
         note: str,
         *,
         resumed: tuple[str, ...] = (),
+        is_cancelled: bool = False,
     ) -> None:
         """Begin another epoch in the background: at `start`, or anew where `resumed` need wait for nobody."""
         sinks: list[EventSink] = [self]
@@ -515,10 +544,17 @@ class FlowRun:
             self._next_seq += 1
             for sink in sinks:
                 sink.emit(decided)
-        self._prepare(states, start, resumed)
+        self._prepare(states, start, resumed, is_cancelled=is_cancelled)
         self._spawn()
 
-    def _prepare(self, states: Mapping[str, State], start: tuple[str, ...], resumed: tuple[str, ...] = ()) -> None:
+    def _prepare(
+        self,
+        states: Mapping[str, State],
+        start: tuple[str, ...],
+        resumed: tuple[str, ...] = (),
+        *,
+        is_cancelled: bool = False,
+    ) -> None:
         asked = self._asked
         if self._recording is None and not self._log and is_recorded(asked.record):
             self._record()
@@ -542,10 +578,12 @@ class FlowRun:
                 extra=asked.context,
                 parent=current_frame(),
             ),
+            state=self._state,
+            is_cancelled=is_cancelled,
             first_seq=self._next_seq,
             limits=asked.limits,
         )
-        self._runner = FlowRunner(self.graph, options)
+        self._runner = Epoch(self.graph, options)
         self._over.clear()
         if self._recording is not None:
             self._recording.attend(self)
@@ -608,7 +646,7 @@ def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict
     return run
 
 
-def _unfinished(states: Mapping[str, State]) -> dict[str, State]:
+def _unfinished(graph: Graph, states: Mapping[str, State]) -> dict[str, State]:
     """Return states to go on from: finished ones stay (a Cached one is not asked for again), others begin anew."""
     found: dict[str, State] = {}
     for key, state in states.items():
@@ -618,6 +656,9 @@ def _unfinished(states: Mapping[str, State]) -> dict[str, State]:
             found[key] = Pending()
         else:
             found[key] = state
+    open_ones = [key for key in graph.specs if not found[key].is_finished()]
+    for key in graph.to_set_up_again(open_ones, lambda key: found[key].is_finished()):
+        found[key] = Pending("To be set up again: it was cleaned up.")
     return found
 
 

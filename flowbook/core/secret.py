@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from flowbook._context import context
+from flowbook.engine.masks import SECRET_VARIABLES
 from flowbook.exceptions import DefinitionError, MissingSecretError
 
 __all__ = ["Secret"]
@@ -16,8 +17,9 @@ class Secret:
     """Names a secret; `get()` looks its value up where it is called.
 
     Give the Secret itself to a task and call `get()` inside: then the value is in no event, no store, no picture and on no
-    wire. It is looked for in `context.secrets`, then in the environment as `FLOWBOOK_SECRET_NAME` (upper case, other
-    characters than letters and digits as `_`).
+    wire. Where the task prints or logs it, or an exception names it, the run shows `*****`. It is looked for in
+    `context.secrets`, then in the environment as `FLOWBOOK_SECRET_NAME` (upper case, other characters than letters and
+    digits as `_`).
 
     Args:
         name: e.g. "db-password".
@@ -34,7 +36,7 @@ class Secret:
     @property
     def variable(self) -> str:
         """The environment variable that may hold it."""
-        return f"FLOWBOOK_SECRET_{re.sub('[^A-Za-z0-9]', '_', self.name).upper()}"
+        return f"{SECRET_VARIABLES}{re.sub('[^A-Za-z0-9]', '_', self.name).upper()}"
 
     def get(self) -> Any:  # noqa: ANN401  # a text from the environment; from the context, whatever was put there
         """Return the value.

@@ -46,7 +46,10 @@ class RunSignature(NamedTuple):
             )
             raise DefinitionError(msg, task=task, argument=reserved[0])
         if only := [p.name for p in named if p.kind is p.POSITIONAL_ONLY]:
-            msg = f"Task {task!r} takes {only[0]!r} by position only; tasks get their inputs by name. Remove the '/'."
+            msg = (
+                f"Task {task!r} takes {only[0]!r} by position only; tasks get their inputs by name. "
+                "Remove the '/', or wrap it in a function of your own."
+            )
             raise DefinitionError(msg, task=task, argument=only[0])
         return cls(
             tuple(p.name for p in named),

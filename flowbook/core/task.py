@@ -90,7 +90,7 @@ class Task:
         checkpoint: bool = True,
         keep: bool = True,
     ) -> None:
-        self.name = name or type(self).__name__
+        self.name = checks.name(name) if name is not None else type(self).__name__
         self.slug = checks.slug(self.name, slug)
         self.tags = _tags(self.name, tags) | current_tags()
         self.max_retries, self.retry_delay = _retries(self.name, max_retries, retry_delay, retry_on)
@@ -99,8 +99,8 @@ class Task:
         self.skip_on_upstream_skip = skip_on_upstream_skip
         self.cache_for = cache_for
         self.cache_validator = _validator(self.name, cache_for, cache_validator)
-        self.cache_key = cache_key
-        self.state_handlers = _handlers(self.name, state_handlers)
+        self.cache_key = checks.cache_key(self.name, cache_key)
+        self.state_handlers = checks.handlers(self.name, state_handlers)
         self.on_failure = on_failure
         self.log_stdout = log_stdout
         self.timeout = checks.timeout(self.name, timeout)
@@ -114,9 +114,8 @@ class Task:
             which = "target" if target is not None else "result"
             msg = f"Task {self.name!r} has keep=False and a {which}, which would keep its value. Remove one."
             raise DefinitionError(msg, task=self.name)
-        _callable_or_refuse(self.name, "trigger", self.trigger)
-        if on_failure is not None:
-            _callable_or_refuse(self.name, "on_failure", on_failure)
+        checks.trigger(self.name, self.trigger)
+        checks.function(self.name, "on_failure", on_failure)
         self._signature = RunSignature.of(self.run, self.name)
 
     #: Name of the flow whose block made this copy; None for a task that may go into any flow.
@@ -142,9 +141,24 @@ class Task:
             twin.tags = _tags(twin.name, cast("Iterable[str] | None", changes["tags"]))
         for name in changes.keys() & checks.OPTIONS.keys():
             setattr(twin, name, checks.OPTIONS[name](twin.name, changes[name]))
+        if changes.keys() & {"max_retries", "retry_delay", "retry_on"}:
+            twin._change_retries(self, changes)  # noqa: SLF001  # its own
+        if changes.keys() & {"cache_for", "cache_validator"}:
+            is_default = "cache_validator" not in changes and (self.cache_for is None or twin.cache_for is None)
+            twin.cache_validator = _validator(twin.name, twin.cache_for, None if is_default else twin.cache_validator)
         if added := current_tags():
             twin.tags |= added
         return twin
+
+    def _change_retries(self, before: Task, changes: Mapping[str, object]) -> None:
+        """Check what a copy changed of `before`; what only made sense with retries goes with them."""
+        delay: dt.timedelta | float | None = self.retry_delay
+        if "retry_delay" not in changes and not (self.max_retries and before.max_retries):
+            delay = None
+        if not self.max_retries and "retry_on" not in changes:
+            self.retry_on = None
+        self.retry_on = _exceptions(self.name, self.retry_on)
+        self.max_retries, self.retry_delay = _retries(self.name, self.max_retries, delay, self.retry_on)
 
     def __call__(
         self,
@@ -165,7 +179,7 @@ class Task:
             upstream_tasks: tasks that come before, without giving a value.
             flow: which flow; default: the one whose block this is.
         """
-        twin = self.copy(**(task_args or {}))
+        twin = self.copy(**checks.task_args(self.name, task_args))
         twin.written_in = flow_or_refuse(flow, self.name).name
         return twin.bind(*args, mapped=mapped, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
 
@@ -180,7 +194,7 @@ class Task:
         """Bind the inputs of this very task, not of a copy. As for `__call__` otherwise."""
         found = flow_or_refuse(flow, self.name)
         bound = self._signature.bind(self.name, args, kwargs)
-        found.bind(self, bound, list(upstream_tasks or ()), mapped=mapped)
+        found.bind(self, bound, checks.several(self.name, "upstream_tasks", upstream_tasks), mapped=mapped)
         return self
 
     def map(
@@ -192,7 +206,7 @@ class Task:
         **kwargs: object,
     ) -> Self:
         """Run once for each element of the inputs, which have the same length; `unmapped(x)` goes whole to every child."""
-        twin = self.copy(**(task_args or {}))
+        twin = self.copy(**checks.task_args(self.name, task_args))
         return twin.bind(*args, mapped=True, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
 
     def set_upstream(
@@ -266,6 +280,7 @@ class Task:
             is_manual=trigger is engine_triggers.manual_only,
             is_mapped=is_mapped,
             is_parameter=self._is_parameter,
+            cleans_up=self.cleans_up,
             reads_mapped=reads_mapped,
             skip_on_upstream_skip=self.skip_on_upstream_skip,
             retry=RetryPolicy(self.max_retries, self.retry_delay.total_seconds(), self.retry_on)
@@ -302,6 +317,8 @@ class Task:
     _is_parameter = False
     #: Whether a flow is judged by it where its author did not say by which tasks.
     is_reference_by_default = True
+    #: Whether it runs in a run that was cancelled, if its inputs are there.
+    cleans_up = False
 
     def _files(self, flow_result: Result | None, *, is_mapped: bool) -> FilePolicy | None:
         if self._is_parameter or not self.keep:
@@ -455,8 +472,10 @@ class FunctionTask(Task):
     """A task made of a function, by `@task`."""
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:  # noqa: ANN401
-        if not callable(fn):
-            msg = f"@task needs a function, got {fn!r}."
+        if not callable(fn) or isinstance(fn, Task) or (isinstance(fn, type) and issubclass(fn, Task)):
+            hint = " It is a task already: call it in a flow." if isinstance(fn, Task) else ""
+            hint = f" Make a task of it: {fn.__name__}()." if isinstance(fn, type) else hint
+            msg = f"@task needs a function, got {fn!r}.{hint}"
             raise DefinitionError(msg, given=repr(fn))
         self.run = fn  # type: ignore[method-assign]  # the function is the task's run
         self.__doc__ = fn.__doc__
@@ -501,7 +520,7 @@ def _tags(name: str, tags: Iterable[str] | None) -> frozenset[str]:
     if isinstance(tags, str):
         msg = f"Task {name!r}: tags={tags!r} is one string. Give a list: tags=[{tags!r}]."
         raise DefinitionError(msg, task=name, tags=tags)
-    found = frozenset(tags or ())
+    found = frozenset(checks.texts(name, "tags", tags))
     if found:
         _resources(name, found)  # says at once what is wrong with them
     return found
@@ -557,7 +576,7 @@ def _exceptions(
 ) -> tuple[type[BaseException], ...] | None:
     if retry_on is None:
         return None
-    kinds: Sequence[object] = (retry_on,) if isinstance(retry_on, type) else tuple(retry_on)
+    kinds: Sequence[object] = tuple(retry_on) if isinstance(retry_on, (tuple, list, set, frozenset)) else (retry_on,)
     for kind in kinds:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             msg = (
@@ -576,21 +595,8 @@ def _validator(name: str, cache_for: dt.timedelta | None, validator: Callable[..
     if not isinstance(cache_for, dt.timedelta):
         msg = f"Task {name!r}: cache_for={cache_for!r} is not a timedelta. Write timedelta(hours=1)."
         raise DefinitionError(msg, task=name, cache_for=cache_for)
-    _callable_or_refuse(name, "cache_validator", validator or cache_validators.duration_only)
+    if cache_for <= dt.timedelta(0):
+        msg = f"Task {name!r}: cache_for={cache_for} keeps nothing. Give e.g. timedelta(hours=1), or leave it out."
+        raise DefinitionError(msg, task=name, cache_for=cache_for)
+    checks.function(name, "cache_validator", validator)
     return validator or cache_validators.duration_only
-
-
-def _handlers(name: str, handlers: Iterable[Callable[..., object]] | None) -> list[Callable[..., object]]:
-    if handlers is not None and callable(handlers):
-        msg = f"Task {name!r}: state_handlers={handlers!r} is one function. Give a list of functions."
-        raise DefinitionError(msg, task=name)
-    found = list(handlers or ())
-    for handler in found:
-        _callable_or_refuse(name, "state handler", handler)
-    return found
-
-
-def _callable_or_refuse(name: str, what: str, value: object) -> None:
-    if not callable(value):
-        msg = f"Task {name!r}: {what} {value!r} can't be called. Give a function."
-        raise DefinitionError(msg, task=name)

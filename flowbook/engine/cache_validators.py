@@ -117,14 +117,19 @@ def needs_inputs(validator: Validator) -> bool:
     return getattr(validator, "needs_inputs", True)
 
 
-def compared_hashes(validator: Validator, inputs: HashedInputs) -> dict[str, str] | None:
+def compared_hashes(validator: Validator, inputs: HashedInputs, always: Iterable[str] = ()) -> dict[str, str] | None:
     """Return the hashes that an entry must have for the validator to accept it; None where it alone can tell.
+
+    Args:
+        validator: of the task.
+        inputs: of the task.
+        always: inputs that must be the same whatever the validator compares.
 
     Raises:
         UnpicklableError: if an input that it compares can't be hashed.
     """
     names = getattr(validator, "compares", ())
-    return _hashes(inputs, inputs if names is None else names) or None
+    return _hashes(inputs, inputs if names is None else dict.fromkeys((*names, *always))) or None
 
 
 def comparable(parameters: Mapping[str, object]) -> dict[str, object]:

@@ -41,7 +41,9 @@ def _accepted(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping
     if policy.validator is never_use:
         return None
     hashed = HashedInputs(inputs)
-    for entry in cache.index.find(_scope(spec, cache, run), compared_hashes(policy.validator, hashed)):
+    #: Children share a key, and no child may get the output of another element.
+    own = spec.mapped_arguments() if spec.is_mapped else ()
+    for entry in cache.index.find(_scope(spec, cache, run), compared_hashes(policy.validator, hashed, own)):
         code = entry.code_hash
         state = _as_state(entry, stale=code is not None and code != _code(spec, cache))
         try:
@@ -79,7 +81,8 @@ def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mappi
     created = dt.datetime.now(dt.UTC)
     parameters = comparable(run.parameters)
     try:
-        hashes = {name: content_hash(value) for name, value in inputs.items()} if needs_inputs(policy.validator) else {}
+        hashed = inputs if needs_inputs(policy.validator) else spec.mapped_arguments()
+        hashes = {name: content_hash(inputs[name]) for name in hashed}
         ref = cache.values.put(state.result)
         code, scope = _code(spec, cache), _scope(spec, cache, run)
         expires = created + policy.duration

@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 
     from flowbook._context import Frame
     from flowbook.engine.graph import Graph, TaskSpec
-    from flowbook.engine.machine import Expanded, MachineEvent
+    from flowbook.engine.machine import Expanded, MachineEvent, TooEarly
     from flowbook.engine.mapping import MapPlans
+    from flowbook.engine.masks import Masks
     from flowbook.engine.ports import OutputCache
     from flowbook.executors.base import RunsCalls
 
@@ -70,6 +71,7 @@ class DispatchedRun(Protocol):
     frame: Frame | None
     cache: OutputCache | None
     interrupted: bool
+    masks: Masks
     is_cancelled: bool
     #: Its mapped tasks; `Dispatch` sets how they read what workers hold.
     maps: MapPlans
@@ -87,7 +89,7 @@ class DispatchedRun(Protocol):
         """Let `take` look again."""
         ...
 
-    def job(self, key: str) -> Job | Settled | Expanded:
+    def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
         """Return what is to be run for `key`, or what has come of it where it is split into children."""
         ...
 
@@ -240,7 +242,8 @@ class Dispatch:
             job = self._runner.job(key)
             if not isinstance(job, Job):
                 self._runner.handle(job)
-            elif job.spec.is_parameter:
+            elif job.spec.is_parameter or (job.spec.cleans_up and self._runner.is_cancelled):
+                # After a cancel the executor takes nothing more.
                 self._runner.handle(Settled(key, run_task(job, self._runner)))
             else:
                 self._start(job, calls)
@@ -407,7 +410,7 @@ def _inputs(job: Job) -> dict[str, object]:
     must_load = (
         spec.files is not None
         or spec.run_name is not None
-        or (spec.cache is not None and needs_inputs(spec.cache.validator))
+        or (spec.cache is not None and (spec.is_mapped or needs_inputs(spec.cache.validator)))
     )
     for name, value in inputs.items():
         if isinstance(value, ResultRef) and (must_load or not isinstance(value, HeldRef)):

@@ -1,483 +1,81 @@
-"""Runs a graph: does what the machine says, with an executor, and tells the sinks.
+"""`FlowRunner`: runs a flow without store or notebook, as `TaskRunner` runs a task. What a run does is in `epoch`.
 
-Not where a run's process lives: that is `flowbook.flow_runners`. The machine is asked under one lock; user code never
-runs inside it.
+Not where a run's process lives: that is `flowbook.flow_runners`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import heapq
-import itertools
-import signal
-import threading
-import time
-from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from flowbook.engine import steps
-from flowbook.engine.events import FLOW, Decided, DurableSink, Logged, StateChanged
-from flowbook.engine.graph import child_key
-from flowbook.engine.job import Job
-from flowbook.engine.machine import (
-    CancelAsked,
-    Due,
-    Expanded,
-    Finish,
-    Instruction,
-    Machine,
-    MachineEvent,
-    ResumeAsked,
-    RetryAsked,
-    Settled,
-    Submit,
-    Tell,
-    WakeAt,
-)
-from flowbook.engine.mapping import MapPlans
-from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Skipped, State
-from flowbook.engine.task_runner import call_handlers, change_state, is_in_user_code, run_task
-from flowbook.exceptions import ExecutorError, RunError
-from flowbook.executors.base import RunsCalls, RunsLoops
+from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from types import FrameType
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from flowbook._context import Frame
-    from flowbook.engine.events import Event, EventSink
-    from flowbook.engine.graph import Graph, TaskSpec
-    from flowbook.engine.limits import Limits
-    from flowbook.engine.ports import OutputCache
+    from flowbook.engine.state import State
     from flowbook.executors.base import Executor
 
-__all__ = ["FlowRunner", "RunOptions"]
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How one epoch of a run goes.
-
-    Attributes:
-        states: given states by key, children included.
-        start: keys to treat as roots; empty: the whole graph runs.
-        resumed: keys that need not wait for a person any more, in their turn.
-        handlers: called for the flow and for every task, after their own.
-        first_seq: number of the first event, so that a later epoch goes on counting.
-        limits: how many tasks run at once; None: as many as the executor runs.
-    """
-
-    run_id: str
-    executor: Executor
-    parameters: Mapping[str, object] = field(default_factory=dict)
-    states: Mapping[str, State] = field(default_factory=dict)
-    start: tuple[str, ...] = ()
-    resumed: tuple[str, ...] = ()
-    handlers: tuple[Callable[..., object], ...] = ()
-    flow_handlers: tuple[Callable[..., object], ...] = ()
-    terminal_handler: Callable[..., object] | None = None
-    sinks: tuple[EventSink, ...] = ()
-    cache: OutputCache | None = None
-    frame: Frame | None = None
-    first_seq: int = 1
-    limits: Limits | None = None
+__all__ = ["FlowRunner"]
 
 
 class FlowRunner:
-    """One epoch of a run of `graph`. Threads: `run` in one, all else from any."""
+    """Runs a flow once a call, and keeps nothing of it.
 
-    def __init__(self, graph: Graph, options: RunOptions) -> None:
-        self.graph = graph
-        self.run_id = options.run_id
-        self.flow_name = graph.name
-        self.parameters = options.parameters
-        self.handlers = options.handlers
-        self.frame = options.frame
-        self.cache = options.cache
-        self.interrupted = False
-        self.state: State = Pending()
-        self._options = options
-        self._sinks: tuple[EventSink, ...] = options.sinks
-        self._durable = tuple(sink for sink in options.sinks if isinstance(sink, DurableSink))
-        self._seq = itertools.count(options.first_seq)
-        self._machine = Machine(graph, options.states, options.start, options.limits)
-        self._start = frozenset((*options.start, *options.resumed))
-        self._changed = threading.Condition(threading.Lock())
-        self._ready: deque[str] = deque()
-        self._timers: list[tuple[float, str]] = []
-        self._idle = 0
-        self._final: State | None = None
-        #: Whether a person asked for the run to stop.
-        self.is_cancelled = False
-        #: How a task gets what is upstream of it: by its value, unless workers hold it.
-        self.maps = MapPlans(graph, self._machine.states)
+    Args:
+        flow: a `flowbook.Flow`.
+        state_handlers: called for the flow and its tasks, after their own.
 
-    @property
-    def states(self) -> dict[str, State]:
-        """The state of every task and child by key, as of now; belongs to the run, don't change it."""
-        return self._machine.states
+    Raises:
+        DefinitionError: if it is no flow.
+    """
 
-    def run(self) -> State:
-        """Run to the end, or until all that is left waits for a person; return the flow's state."""
-        if not self._change(Running("The flow runs.")).is_running():
-            return self.state
-        with self._changed:
-            self._obey(self._machine.begin())
-        with self._ctrl_c_cancels():
-            try:
-                with self._options.executor.start() as executor:
-                    self._work(executor)
-            except ExecutorError as error:
-                self._final = Failed(str(error), error)
-            except KeyboardInterrupt:
-                self._leave()
-                raise
-        return self._finish(self._final or Cancelled("Stopped by Ctrl-C."))
+    def __init__(self, flow: object, state_handlers: Sequence[Callable[..., object]] = ()) -> None:
+        if not callable(getattr(flow, "compile", None)) or not callable(getattr(flow, "start", None)):
+            msg = f"FlowRunner can't run {flow!r}, which is not a flow. Give a flowbook.Flow; TaskRunner runs a task."
+            raise DefinitionError(msg, given=repr(flow))
+        self.flow = flow
+        self.state_handlers = tuple(state_handlers)
 
-    def _leave(self) -> None:
-        """After a second Ctrl-C: close the run; what its tasks still do is heard of no more."""
-        left = Cancelled("Stopped by a second Ctrl-C. Tasks that were running may still go on.")
-        with self._changed:
-            self._final = left
-            self._changed.notify_all()
-        self._finish(left)
-        self._sinks = ()
+    def run(  # noqa: PLR0913  # the seeds' names
+        self,
+        state: State | None = None,
+        task_states: Mapping[object, State] | None = None,
+        return_tasks: Iterable[object] | None = None,
+        parameters: Mapping[str, object] | None = None,
+        executor: Executor | None = None,
+        context: Mapping[str, object] | None = None,
+        task_contexts: Mapping[object, Mapping[str, object]] | None = None,
+        start_tasks: Iterable[object] | None = None,
+    ) -> State:
+        """Run the flow and wait; return its state, whose `result` maps each task to its state.
 
-    def resume(self, keys: tuple[str, ...], by: str = "", note: str = "") -> bool:
-        """Let paused tasks go on; return False if the run is over, so that a new epoch is needed."""
-        with self._changed:
-            if self._final is not None:
-                return False
-            for key in keys:
-                self._emit(Decided(next(self._seq), key, time.time(), "resume", by, note))
-            self._start |= {each for key in keys for each in (key, *self._children_of(key))}
-            self._obey(self._machine.handle(ResumeAsked(keys)))
-            return True
+        Args:
+            state: of the flow before; a finished one is returned as it is, and nothing runs.
+            task_states: states given from before, by task.
+            return_tasks: those whose states the result holds; default: all.
+            parameters: values by name.
+            executor: default: the flow's own, else `LocalExecutor`.
+            context: values for `flowbook.context`.
+            task_contexts: further ones by task.
+            start_tasks: tasks to treat as roots.
 
-    def retry(self, by: str = "", note: str = "") -> bool | None:
-        """Try what failed again, with a fresh count of attempts; return None if nothing did, False if the run is over."""
-        with self._changed:
-            if self._final is not None:
-                return False
-            keys = tuple(self._machine.failed())
-            for key in keys:
-                self._emit(Decided(next(self._seq), key, time.time(), "retry", by, note))
-                if key in self._machine.children:
-                    self.maps.forget(self._machine.children[key][0])
-            self._start |= frozenset(keys)
-            self._obey(self._machine.handle(RetryAsked(keys)))
-            return True if keys else None
-
-    def cancel(self, by: str = "", note: str = "") -> bool:
-        """Start nothing more; what runs goes on to its end. Return False if the run is over."""
-        with self._changed:
-            if self._final is not None:
-                return False
-            self._emit(Decided(next(self._seq), FLOW, time.time(), "cancel", by, note))
-            self.is_cancelled = True
-            self._changed.notify_all()
-            queued = tuple(self._ready)
-            self._ready.clear()
-            self._timers.clear()
-            self._obey(self._machine.handle(CancelAsked(queued)))
-            return True
-
-    @property
-    def next_seq(self) -> int:
-        """The number that the next epoch's first event gets; meaningful once `run` has returned."""
-        return next(self._seq)
-
-    # The loop that each worker runs
-
-    def _work(self, executor: Executor) -> None:
-        if isinstance(executor, RunsLoops):
-            executor.run_loops(self._loop)
-        elif isinstance(executor, RunsCalls):
-            from flowbook.engine.dispatch import Dispatch  # noqa: PLC0415  # pickling: only where tasks leave the process
-
-            Dispatch(self, executor).run()
-        else:
-            self._loop_in_waves(executor)
-
-    def _loop(self) -> None:
-        try:
-            key = self._take()
-            while key is not None:
-                key = self._next(self._run(key))
-        except BaseException:
-            # Flowbook's own mistake, or a sink's: the other workers must not wait for this one for ever.
-            with self._changed:
-                self._final = self._final or Cancelled("Stopped by an error outside the tasks.")
-                self._changed.notify_all()
-            raise
-
-    def _loop_in_waves(self, executor: Executor) -> None:
-        while (key := self._take()) is not None:
-            with self._changed:
-                wave = [key, *self._ready]
-                self._ready.clear()
-            events = executor.wait([executor.submit(self._run, each, extra_context={"task": each}) for each in wave])
-            with self._changed:
-                for event in events:
-                    self._obey(self._machine.handle(event))
-
-    def take(self, count: int, has_news: Callable[[], bool]) -> list[str] | None:
-        """Return at most `count` keys to run, waiting for some, or none when there is other news; None at the end."""
-        with self._changed:
-            while True:
-                self._ring()
-                if has_news() or self._ready:
-                    return [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
-                if self._final is not None:
-                    return None
-                self._wait()
-
-    def wake(self) -> None:
-        """Let `take` look again."""
-        with self._changed:
-            self._changed.notify_all()
-
-    def handle(self, event: MachineEvent) -> None:
-        """Tell the machine what happened, and do what it says."""
-        with self._changed:
-            self._obey(self._machine.handle(event))
-
-    def _next(self, event: Settled | Expanded) -> str | None:
-        with self._changed:
-            instructions = self._machine.handle(event)
-            if instructions:
-                self._obey(instructions)
-            if self._ready:
-                return self._ready.popleft()
-        return self._take()
-
-    def _take(self) -> str | None:
-        """Return a key to run, waiting for one; None when the run is over."""
-        with self._changed:
-            while True:
-                self._ring()
-                if self._ready:
-                    return self._ready.popleft()
-                if self._final is not None:
-                    return None
-                self._wait()
-
-    def _wait(self) -> None:
-        wait_s = max(0.0, self._timers[0][0] - time.time()) if self._timers else None
-        self._idle += 1
-        try:
-            self._changed.wait(wait_s)
-        finally:
-            self._idle -= 1
-
-    def _ring(self) -> None:
-        while self._timers and self._timers[0][0] <= time.time():
-            _, key = heapq.heappop(self._timers)
-            self._obey(self._machine.handle(Due(key)))
-
-    def _obey(self, instructions: list[Instruction]) -> None:
-        for instruction in instructions:
-            match instruction:
-                case Submit(keys):
-                    self._enqueue(keys)
-                case WakeAt(key, at):
-                    heapq.heappush(self._timers, (at, key))
-                    if self._idle:
-                        self._changed.notify_all()
-                case Tell(key, state):
-                    self._tell(key, state)
-                case Finish(state):
-                    self._final = state
-                    self._changed.notify_all()
-
-    def _enqueue(self, keys: tuple[str, ...]) -> None:
-        """What a finished task made ready goes first: branches go depth first."""
-        if len(keys) > 1 and not self._ready:
-            self._ready.extend(keys)
-        else:
-            self._ready.extendleft(reversed(keys))
-        if self._idle:
-            self._changed.notify(len(keys))
-
-    # One task
-
-    def _run(self, key: str) -> Settled | Expanded:
-        job = self.job(key)
-        return Settled(key, run_task(job, self)) if isinstance(job, Job) else job
-
-    def job(self, key: str) -> Job | Settled | Expanded:
-        """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
-        child = self._machine.children.get(key)
-        for sink in self._durable:
-            sink.secure(self.graph.specs[key if child is None else child[0]].upstream)
-        if child is not None:
-            try:
-                return self._child_job(key, *child)
-            except BaseException as error:  # noqa: BLE001  # taking an element of a user's sequence may raise anything
-                return self._broken_child(key, *child, error)
-        spec = self.graph.specs[key]
-        states = self._machine.states
-        upstream = [states[binding.upstream] for binding in spec.bindings]
-        if spec.is_mapped:
-            return self._expand(key, spec, upstream)
-        job = Job(spec, key, states[key], upstream, is_start=key in self._start)
-        if spec.reads_mapped:
-            try:
-                job.inputs = self.maps.reduced(spec, job.state)
-            except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
-                return Settled(key, change_state(job, self, job.state, steps.state_of_error(error)))
-        return job
-
-    def _broken_child(self, key: str, parent: str, index: int, error: BaseException) -> Settled:
-        state = self._machine.states[key]
-        job = Job(self.graph.specs[parent], key, state, (), {}, index)
-        return Settled(key, change_state(job, self, state, steps.state_of_error(error)))
-
-    # Mapped tasks
-
-    def _expand(self, key: str, spec: TaskSpec, upstream: list[State]) -> Settled | Expanded:
-        job = Job(spec, key, self._machine.states[key], upstream, {}, is_start=key in self._start)
-        state = self._unmappable(job)
-        if state is None:
-            try:
-                plan, width = self.maps.plan(spec, job.state)
-            except RunError as error:
-                state = Failed(str(error), error)
-            except BaseException as error:  # noqa: BLE001  # a user's sequence may raise anything
-                state = steps.state_of_error(error)
-            else:
-                split = self._asked_about_split(job, width)
-                if isinstance(split, Mapped):
-                    self.maps.keep(key, plan)
-                    if job.is_start:
-                        self._start |= {child_key(key, index) for index in range(width)}
-                    return Expanded(key, width)
-                self.told(key, split)
-                return Settled(key, split)
-        if state is not job.state:
-            state = change_state(job, self, job.state, state)
-        return Settled(key, state)
-
-    def _asked_about_split(self, job: Job, width: int) -> State:
-        """Return Mapped, or what a handler wants instead of it."""
-        state: State = Mapped(f"Mapped over {width}.", n_map_states=width)
-        handlers = (*job.spec.handlers, *self.handlers)
-        return call_handlers(handlers, job.spec.task, job.state, state) if handlers else state
-
-    def _unmappable(self, job: Job) -> State | None:
-        """Return the state in which a mapped task ends without having been split, or None."""
-        if job.is_start:
-            return None
-        if steps.rests(job.state, time.time()):
-            return job.state
-        culprit = steps.skipped_by(job.spec, job.upstream)
-        if culprit is not None:
-            return Skipped(f"{culprit} was skipped.")
-        lost = [
-            b
-            for b, s in zip(job.spec.bindings, job.upstream, strict=True)
-            if b.mapped and b.argument is not None and not s.is_successful()
-        ]
-        if not lost:
-            return None
-        refused = steps.trigger_state(job.spec, job.upstream, steps.attempt_number(job.state), time.time())
-        if refused is not None and not isinstance(refused, Paused):
-            return refused
-        names = ", ".join(f"{b.argument} (from {b.upstream})" for b in lost)
-        return Failed(f"Can't map over {names}: it did not succeed, so there is no width.")
-
-    def _child_job(self, key: str, parent: str, index: int) -> Job:
-        is_start = key in self._start or parent in self._start
-        return self.maps.child_job(key, parent, index, is_start=is_start)
-
-    def _children_of(self, key: str) -> Iterator[str]:
-        state = self._machine.states.get(key)
-        if isinstance(state, Mapped):
-            yield from (child_key(key, index) for index in range(state.n_map_states))
-
-    # Telling the world
-
-    def told(self, key: str, state: State) -> None:
-        """Take note of a state of a task that runs here."""
-        self._machine.mark(key, state)
-        self._tell(key, state)
-
-    def logged(self, key: str, level: int, text: str) -> None:
-        """Take note of what a task logged or printed."""
-        self._emit(Logged(next(self._seq), key, time.time(), level, text))
-
-    def _tell(self, key: str, state: State) -> None:
-        if self._sinks:
-            event = StateChanged(next(self._seq), key, state)
-            for sink in self._sinks:
-                sink.emit(event)
-
-    def _emit(self, event: Event) -> None:
-        for sink in self._sinks:
-            sink.emit(event)
-
-    # The flow's own state
-
-    def _change(self, new: State) -> State:
-        handlers = (*self._options.flow_handlers, *self.handlers)
-        if handlers:
-            new = call_handlers(handlers, self.graph.flow, self.state, new)
-        self.state = new
-        self._tell(FLOW, new)
-        return new
-
-    def _finish(self, final: State) -> State:
-        results = {spec.task: self._whole(key) for key, spec in self.graph.specs.items()}
-        final.result = results
-        if self._options.terminal_handler is not None and final.is_finished():
-            final = self._terminal(final, results)
-        return self._change(final)
-
-    def _whole(self, key: str) -> State:
-        """Return a task's state; one of a mapped task with unfinished children lists them too."""
-        state = self._machine.states[key]
-        if type(state) is Mapped and len(state.map_states) != state.n_map_states:
-            children = [self._machine.states[child] for child in self._children_of(key)]
-            return Mapped(state.message, map_states=children)
-        return state
-
-    def _terminal(self, final: State, results: dict[object, State]) -> State:
-        handler = self._options.terminal_handler
-        reference = [self._machine.states[key] for key in self.graph.reference]
-
-        def terminal_state_handler(flow: object, _: State, new: State) -> object:
-            return handler(flow, new, reference) if handler is not None else None
-
-        answer = call_handlers((terminal_state_handler,), self.graph.flow, self.state, final)
-        if answer is not final and answer._result is None:  # noqa: SLF001
-            answer.result = results
-        return answer
-
-    @contextlib.contextmanager
-    def _ctrl_c_cancels(self) -> Iterator[None]:
-        """While the flow runs in the main thread, Ctrl-C cancels it; a second one gets through."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.getsignal(signal.SIGINT)
-
-        def on_interrupt(number: int, frame: FrameType | None) -> None:
-            if self.interrupted:
-                if callable(before):
-                    before(number, frame)
-                return
-            self.interrupted = True
-            # The main thread may hold the lock at this moment, so another one asks.
-            threading.Thread(target=self.cancel, args=("Ctrl-C",), daemon=True).start()
-            if self._options.executor.is_inline and is_in_user_code(frame):
-                raise KeyboardInterrupt
-
-        if not callable(before):
-            yield
-            return
-        signal.signal(signal.SIGINT, on_interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+        Raises:
+            DefinitionError: as `Flow.run`.
+        """
+        if state is not None and state.is_finished():
+            return state
+        final: State = self.flow.run(  # type: ignore[attr-defined]  # a Flow; engine knows no core
+            parameters,
+            task_states=task_states,
+            executor=executor,
+            context=context,
+            task_contexts=task_contexts,
+            start_tasks=start_tasks,
+            state_handlers=self.state_handlers,
+            record=False,
+        )
+        if return_tasks is None:
+            return final
+        wanted = final.copy()
+        wanted.result = {task: final.result[task] for task in return_tasks}
+        return wanted

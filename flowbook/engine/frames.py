@@ -69,11 +69,14 @@ class TaskFrame(Frame):
     def find(self, name: str) -> object:
         """Return the value of `name`, or MISSING."""
         make = _NAMES.get(name)
-        return make(self) if make is not None else MISSING
+        if make is not None:
+            return make(self)
+        own = self.job.spec.context
+        return MISSING if own is None else own.get(name, MISSING)
 
     def names(self) -> tuple[str, ...]:
         """Return the names that tasks see."""
-        return tuple(name for name in _NAMES if self.find(name) is not MISSING)
+        return tuple(name for name in (*_NAMES, *(self.job.spec.context or ())) if self.find(name) is not MISSING)
 
 
 def _index(frame: TaskFrame) -> object:

@@ -5,7 +5,7 @@ Frozen, keys only: a spec carries its Task opaquely, to run it and to hand it to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
     from flowbook.results.files import Result
 
-__all__ = ["Binding", "CachePolicy", "FilePolicy", "Graph", "RetryPolicy", "TaskSpec", "child_key", "sort_keys"]
+__all__ = [
+    "Binding",
+    "CachePolicy",
+    "FilePolicy",
+    "Graph",
+    "RetryPolicy",
+    "TaskSpec",
+    "child_key",
+    "cycle_error",
+    "sort_keys",
+]
 
 _NAMED_AT_MOST = 12
 
@@ -88,6 +98,8 @@ class TaskSpec(NamedTuple):
     is_manual: bool = False
     is_mapped: bool = False
     is_parameter: bool = False
+    #: Whether it cleans up what its inputs set up: it runs though the run was cancelled.
+    cleans_up: bool = False
     #: Whether something upstream is mapped and read whole.
     reads_mapped: bool = False
     skip_on_upstream_skip: bool = True
@@ -106,6 +118,13 @@ class TaskSpec(NamedTuple):
     files: FilePolicy | None = None
     #: Labels; limits on how many run at once go by them.
     tags: frozenset[str] = frozenset()
+    #: What only its runs see in the context.
+    context: Mapping[str, object] | None = None
+
+    def mapped_arguments(self) -> tuple[str, ...]:
+        """Return the inputs of which each child gets an element."""
+        edges = (b.argument for b in self.bindings if b.mapped and b.argument is not None)
+        return (*edges, *(self.mapped_constants or ()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +146,8 @@ class Graph:
     terminal: tuple[str, ...]
     reference: tuple[str, ...]
     flow: object = None
+    #: Made when first asked for: what the author's tasks and their names are called here.
+    _known: dict[object, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def key_of(self, task: object) -> str:
         """Return the key of `task`: the author's Task, its key, or a child's key such as `clean[3]`.
@@ -141,13 +162,34 @@ class Graph:
             if bracket and task.endswith("]") and index.isdigit() and self.specs.get(parent) is not None:
                 return task
         else:
-            for key, spec in self.specs.items():
-                if spec.task is task:
-                    return key
-            name = getattr(task, "name", None)
-            if isinstance(name, str) and sum(spec.name == name for spec in self.specs.values()) == 1:
-                return next(key for key, spec in self.specs.items() if spec.name == name)
+            for asked in (task, ("name", getattr(task, "name", None))):
+                if len(found := self._keys_of(asked)) == 1:
+                    return found[0]
         raise _unknown(self, task)
+
+    def to_set_up_again(self, keys: Iterable[str], is_finished: Callable[[str], bool]) -> list[str]:
+        """Return the keys of resources that were cleaned up and that `keys`, which run again, need: set-up and clean-up."""
+        cleanups = [spec for key, spec in self.specs.items() if spec.cleans_up and is_finished(key)]
+        if not cleanups:
+            return []
+        below = self.downstream(key for key in keys if not self.specs[key].cleans_up)
+        return [
+            each
+            for spec in cleanups
+            if spec.key in below
+            for each in (*(b.upstream for b in spec.bindings if b.argument is not None), spec.key)
+        ]
+
+    def _keys_of(self, asked: object) -> tuple[str, ...]:
+        known = self._known
+        if not known:
+            for key, spec in self.specs.items():
+                for name in (spec.task, ("name", spec.name)):
+                    known[name] = (*known.get(name, ()), key)[:2]
+        try:
+            return known.get(asked, ())
+        except TypeError:  # it has no hash, so it is no task of this flow
+            return ()
 
     def downstream(self, keys: Iterable[str]) -> set[str]:
         """Return `keys` and all that lies below them."""
@@ -203,6 +245,11 @@ def _cycle(children: Mapping[str, Sequence[str]], stuck: set[str]) -> CycleError
     while key not in path:
         path.append(key)
         key = parents[key]
-    ring = [*path[path.index(key) :], key][::-1]
-    msg = f"Tasks wait on each other: {' -> '.join(ring)}. Remove one of these edges, or split {ring[0]!r} in two."
-    return CycleError(msg, ring=ring[:-1])
+    return cycle_error(path[path.index(key) :][::-1])
+
+
+def cycle_error(ring: list[str]) -> CycleError:
+    """Return the error that names these tasks, each of which waits on the one before it, and the first on the last."""
+    shown = [*ring[:_NAMED_AT_MOST], *([f"({len(ring) - _NAMED_AT_MOST} more)"] if len(ring) > _NAMED_AT_MOST else [])]
+    msg = f"Tasks wait on each other: {' -> '.join([*shown, ring[0]])}. Remove one of these edges, or split {ring[0]!r} in two."
+    return CycleError(msg, ring=ring)

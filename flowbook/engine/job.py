@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from flowbook._context import Frame
     from flowbook.engine.graph import TaskSpec
+    from flowbook.engine.masks import Masks
     from flowbook.engine.ports import OutputCache
     from flowbook.engine.state import State
 
@@ -25,6 +26,8 @@ class RunFacts(Protocol):
     frame: Frame | None
     cache: OutputCache | None
     interrupted: bool
+    #: What must not be said.
+    masks: Masks
 
     def told(self, key: str, state: State) -> None:
         """Take note of a state on the way."""

@@ -20,6 +20,7 @@ from flowbook.engine.state import (
     Pending,
     Queued,
     Resume,
+    Retrying,
     Scheduled,
     Success,
     TriggerFailed,
@@ -45,6 +46,7 @@ __all__ = [
     "Settled",
     "Submit",
     "Tell",
+    "TooEarly",
     "WakeAt",
 ]
 
@@ -74,6 +76,12 @@ class Due(NamedTuple):
     key: str
 
 
+class TooEarly(NamedTuple):
+    """A submitted task did not run: something above it was opened again meanwhile, see `Machine.is_early`."""
+
+    key: str
+
+
 class ResumeAsked(NamedTuple):
     """A person asked for these paused tasks to go on."""
 
@@ -92,7 +100,7 @@ class RetryAsked(NamedTuple):
     keys: tuple[str, ...]
 
 
-MachineEvent = Settled | Expanded | Due | ResumeAsked | CancelAsked | RetryAsked
+MachineEvent = Settled | Expanded | Due | TooEarly | ResumeAsked | CancelAsked | RetryAsked
 
 
 class Submit(NamedTuple):
@@ -149,6 +157,7 @@ class Machine:
         states: states given from before, by key; children included.
         start: keys to treat as roots; only they and what lies below is visited. Empty: everything is.
         limits: how many tasks run at once; None: any number.
+        has_handlers: whether somebody wants to be asked about every change of state, besides the tasks' own handlers.
     """
 
     def __init__(
@@ -157,8 +166,13 @@ class Machine:
         states: Mapping[str, State] | None = None,
         start: Iterable[str] = (),
         limits: Limits | None = None,
+        *,
+        has_handlers: bool = False,
     ) -> None:
         self.graph = graph
+        self._has_handlers = has_handlers
+        #: Mapped tasks that are submitted once more, as their children have ended: handlers are asked what to make of it.
+        self.gathering: set[str] = set()
         self._places = None if limits is None else Places(limits)
         #: What the states of queued tasks were before.
         self._before_queue: dict[str, State] = {}
@@ -173,10 +187,15 @@ class Machine:
         self._running = 0
         self._asleep: set[str] = set()
         self._cancelled = False
+        #: Those that were submitted because the run was cancelled.
+        self._cleaned_up: set[str] = set()
         #: What failed and has settled: its state may say so earlier, and then be Retrying.
         self._failed: set[str] = set()
         #: Whether anything was tried again on request, so that a task may settle that looked up too early.
         self._has_reopened = False
+        #: Children that wait for something that all of their task's children get whole, by its key: only after a retry, and
+        #: where an epoch starts in the middle.
+        self._wait_for_whole: dict[str, list[str]] = {}
         for key in self.start:
             for each in self._waiting(key):
                 self._let_go(each)
@@ -207,17 +226,22 @@ class Machine:
             return self._settled(event.key, event.state)
         match event:
             case Expanded(key, width):
-                return self._expanded(key, width)
+                out = self._expanded(key, width)
             case Due(key):
-                return self._wake((key,)) if key in self._asleep else []
+                out = self._wake((key,)) if key in self._asleep else []
+            case TooEarly(key):
+                self._give_back(key)
+                out = self._go_on(self._look_again(key))
             case ResumeAsked(keys):
-                return self._wake(keys)
+                out = self._wake(keys)
             case CancelAsked(queued):
-                return self._cancel(queued)
+                out = self._cancel(queued)
             case RetryAsked(keys):
-                return self._retry(keys)
-        msg = f"No such event: {event!r}. Please report this."
-        raise TransitionError(msg, event=repr(event))
+                out = self._retry(keys)
+            case _:
+                msg = f"No such event: {event!r}. Please report this."
+                raise TransitionError(msg, event=repr(event))
+        return out
 
     def paused(self) -> list[str]:
         """Return the keys that wait for a person."""
@@ -230,10 +254,12 @@ class Machine:
     # One task
 
     def _settled(self, key: str, state: State) -> list[Instruction]:
-        self._running -= 1
-        if self._places is not None:
-            self._places.give_back(key)
+        self._give_back(key)
         self.states[key] = state
+        if key in self.gathering:
+            self.gathering.discard(key)
+            if state.is_finished():
+                return self._go_on(self._group_let_go(key))
         if self._has_reopened and (type(state) is Pending or type(state) is TriggerFailed):
             again = self._looked_too_early(key)
             if again is not None:
@@ -248,6 +274,11 @@ class Machine:
             return self._go_on([], [WakeAt(key, state.start_time.timestamp())])
         return self._go_on([])
 
+    def _give_back(self, key: str) -> None:
+        self._running -= 1
+        if self._places is not None:
+            self._places.give_back(key)
+
     def _finished(self, key: str, out: list[Instruction]) -> list[str]:
         child = self.children.get(key)
         if child is not None:
@@ -259,6 +290,8 @@ class Machine:
                 left[below] -= 1
                 if not left[below]:
                     ready.append(below)
+        if self._has_reopened or self._wait_for_whole:
+            ready += self._let_children_go(key)
         return ready
 
     def _go_on(self, ready: list[str], out: list[Instruction] | None = None) -> list[Instruction]:
@@ -269,8 +302,24 @@ class Machine:
             self._running += len(ready)
             out.append(Submit(tuple(ready)))
         elif not self._running and not self._asleep:
-            out.append(Finish(self._final()))
+            cleanup = self._next_cleanup() if self._cancelled else None
+            if cleanup is not None:
+                self._running += 1
+                out.append(Submit((cleanup,)))
+            else:
+                out.append(Finish(self._final()))
         return out
+
+    def _next_cleanup(self) -> str | None:
+        """Return a task that cleans up what was set up, the innermost first; each once, also where it did not succeed."""
+        for key, spec in self.graph.specs.items():
+            if not spec.cleans_up or key in self._cleaned_up or self.states[key].is_finished():
+                continue
+            above = [self.states[binding.upstream] for binding in spec.bindings if binding.argument is not None]
+            if all(state.is_successful() and not state.is_skipped() for state in above):
+                self._cleaned_up.add(key)
+                return key
+        return None
 
     def _admitted(self, places: Places, ready: list[str], out: list[Instruction]) -> list[str]:
         """Return which tasks may run: of `ready`, then of those that wait. Splitting a mapped task is no work."""
@@ -287,7 +336,9 @@ class Machine:
             else:
                 before = self._before_queue[key] = self.states[key]
                 state = self.states[key] = Queued(
-                    f"Waits for a place: {places.reason(under)} is reached.", cached_inputs=before.cached_inputs
+                    f"Waits for a place: {places.reason(under)} is reached.",
+                    cached_inputs=before.cached_inputs,
+                    run_count=before.run_count if isinstance(before, (Queued, Retrying)) else 0,
                 )
                 out.append(Tell(key, state))
         for key in places.admit():
@@ -303,6 +354,10 @@ class Machine:
                 self._let_go(each)
                 ready.append(each)
         return self._go_on(ready) if ready else []
+
+    def waiting(self, keys: Iterable[str]) -> list[str]:
+        """Return which of these wait for a person, or sleep; for a mapped task its children that do."""
+        return [each for key in keys for each in self._waiting(key)]
 
     def _waiting(self, key: str) -> list[str]:
         state = self.states.get(key)
@@ -323,11 +378,12 @@ class Machine:
         self._cancelled = True
         self._running -= len(queued)
         self._asleep.clear()
+        untold: list[Instruction] = [Tell(key, self.states[key]) for key in queued if key in self.gathering]
         if self._places is not None:
             self._places.forget()
             self.states.update(self._before_queue)
             self._before_queue.clear()
-        return self._go_on([])
+        return self._go_on([], untold)
 
     # Trying again
 
@@ -337,6 +393,10 @@ class Machine:
         if self._cancelled or not roots:
             return []
         self._has_reopened = True
+        tasks = [self.children.get(key, (key, 0))[0] for key in roots]
+        for key in self.graph.to_set_up_again(tasks, lambda key: self.states[key].is_finished()):
+            self._failed.add(key)
+            roots[key] = None
         out: list[Instruction] = []
         for key in roots:
             kept = self.states[key].cached_inputs
@@ -359,56 +419,116 @@ class Machine:
             out.append(Tell(each, now))
             child = self.children.get(each)
             waits = self._undone(each) if child is None else self._undone_child(*child, out)
-            below = [one for one in waits if self._wait_again(one, roots)]
+            below = [one for one, whole in waits if self._wait_again(one, whole, roots)]
             opened += [(one, Pending("Waits for what is tried again.")) for one in below]
 
-    def _undone(self, key: str) -> list[str]:
-        """Return what is below and was let go when `key` had settled."""
+    def _undone(self, key: str) -> list[tuple[str, str | None]]:
+        """Return what is below and was let go when `key` had settled; children that get it whole stand beside its key."""
         group = self._groups.get(key)
         linked = () if group is None else group.linked
-        return [below for below in self.graph.children[key] if below not in linked]
+        undone: list[tuple[str, str | None]] = []
+        for below in self.graph.children[key]:
+            if below in self._groups and below not in linked:
+                width = self._groups[below].width
+                undone += [(child_key(below, index), key) for index in range(width)]
+            elif below not in linked:
+                undone.append((below, None))
+        return undone
 
-    def _undone_child(self, key: str, index: int, out: list[Instruction]) -> list[str]:
+    def _undone_child(self, key: str, index: int, out: list[Instruction]) -> list[tuple[str, str | None]]:
         group = self._groups[key]
         was_done = not group.left
         group.left += 1
         group.settled[index] = 0
-        undone = [child_key(below, index) for below in group.linked]
+        undone: list[tuple[str, str | None]] = [(child_key(below, index), None) for below in group.linked]
         if was_done:
-            state = self.states[key] = Mapped(f"Mapped over {group.width}.", n_map_states=group.width)
+            state = self.states[key] = _open_again(group.width)
             out.append(Tell(key, state))
             undone += self._undone(key)
         return undone
 
-    def _wait_again(self, key: str, roots: Container[str]) -> bool:
+    def _wait_again(self, key: str, whole: str | None, roots: Container[str]) -> bool:
         """Let `key` wait for one more, unless it is done or under way; return whether it failed by its trigger: open it too."""
         failed_by_trigger = key in self._failed and type(self.states[key]) is TriggerFailed
         left = max(self._left.get(key, 0), 0)
         if left or failed_by_trigger or key in roots:
             self._left[key] = left + 1
+            if whole is not None:
+                self._wait_for_whole.setdefault(whole, []).append(key)
         return failed_by_trigger
+
+    def _let_children_go(self, key: str) -> list[str]:
+        """Return the children that have waited for `key` alone; mark those under way, which may have looked too early."""
+        ready = []
+        for child in self._wait_for_whole.pop(key, ()):
+            self._left[child] -= 1
+            if not self._left[child]:
+                del self._left[child]
+                ready.append(child)
+        let_go = set(ready)
+        for below in self.graph.children[key] if self._has_reopened else ():
+            group = self._groups.get(below)
+            if group is None:
+                continue
+            for index in range(group.width):
+                child = child_key(below, index)
+                if not group.settled[index] and child not in let_go:
+                    self._left.setdefault(child, _UNDER_WAY)
+        return ready
+
+    def is_early(self, key: str) -> bool:
+        """Return whether something right above `key` was opened again after `key` was submitted; from any thread."""
+        if not self._has_reopened:
+            return False
+        parent, index = self.children.get(key, (key, None))
+        for up in self.graph.specs[parent].upstream:
+            group = self._groups.get(up)
+            if group is None or parent not in group.linked:
+                if self._is_open(up):
+                    return True
+            elif index is not None and not group.settled[index]:
+                return True
+        return False
 
     def _looked_too_early(self, key: str) -> list[str] | None:
         """Return None if what `key` came to holds: nothing above it was opened again while it was under way.
 
         Otherwise it waits for that, or is to run once more at once (it is then in the list), as that has settled already.
         """
-        count = self._count_above(key)
-        if not count and self._left.get(key, 0) >= 0:
+        if not self.is_early(key) and self._left.get(key, 0) >= 0:
             return None
+        return self._look_again(key)
+
+    def _look_again(self, key: str) -> list[str]:
+        """Let `key` wait for what is right above it and has not settled; return it in a list if nothing is."""
+        child = self.children.get(key)
+        count = self._wait_for_above(*child) if child is not None else self._count_above(key)
         self.states[key] = _PENDING
         self._left[key] = count
         return [] if count else [key]
 
     def _count_above(self, key: str) -> int:
-        """Return how many of those right above `key` have not settled."""
-        child = self.children.get(key)
-        if child is not None:
-            return sum(not group.settled[child[1]] for group in self._feeders(child[0]))
-        return sum(
-            self._groups[up].left > 0 if up in self._groups else not self.states[up].is_finished()
-            for up in self.graph.specs[key].upstream
-        )
+        ups = self.graph.specs[key].upstream
+        return sum(self._is_open(up) for up in ups if up not in self._groups or key not in self._groups[up].linked)
+
+    def _is_open(self, key: str) -> bool:
+        """Return whether a task has not settled, or has children that have not."""
+        group = self._groups.get(key)
+        return group.left > 0 if group is not None else not self.states[key].is_finished()
+
+    def _wait_for_above(self, key: str, index: int, scope: Container[str] = ()) -> int:
+        """Let a child wait for what is right above it and has not settled, or is in `scope`; return for how many."""
+        child = child_key(key, index)
+        count = 0
+        fed_by = {b.upstream: self._groups.get(b.upstream) for b in self.graph.specs[key].bindings if b.mapped}
+        for up in self.graph.specs[key].upstream:
+            group = fed_by.get(up)
+            if group is not None and key in group.linked:
+                count += not group.settled[index]
+            elif self._is_open(up) or up in scope:
+                self._wait_for_whole.setdefault(up, []).append(child)
+                count += 1
+        return count
 
     # Mapped tasks
 
@@ -430,6 +550,10 @@ class Machine:
 
     def _children_ready(self, key: str, indices: Iterable[int]) -> list[str]:
         """Return those children of `key` that nothing holds back, and note for the others what does."""
+        if self._has_reopened:
+            waiting = {child_key(key, index): self._wait_for_above(key, index) for index in indices}
+            self._left.update((child, count) for child, count in waiting.items() if count)
+            return [child for child, count in waiting.items() if not count]
         feeders = [group for group in self._feeders(key) if group.left]
         if not feeders:
             return [child_key(key, index) for index in indices]
@@ -475,6 +599,8 @@ class Machine:
                 if not self._left[child]:
                     del self._left[child]
                     ready.append(child)
+            elif self._has_reopened and below in self._groups and not self._groups[below].settled[index]:
+                self._left[child] = _UNDER_WAY
         if not group.left:
             ready += self._group_finished(key, out)
         return ready
@@ -485,36 +611,55 @@ class Machine:
         failed = sum(state.is_failed() for state in states)
         message = f"{failed} of {group.width} failed." if failed else f"All {group.width} succeeded."
         state = self.states[key] = Mapped(message, map_states=states)
+        if (self._has_handlers or self.graph.specs[key].handlers) and not self._cancelled:
+            self.gathering.add(key)
+            return [key]
         out.append(Tell(key, state))
+        return self._group_let_go(key)
+
+    def _group_let_go(self, key: str) -> list[str]:
+        """Return what has waited for a mapped task as a whole."""
+        group = self._groups[key]
+        if self.states[key].is_failed():
+            self._failed.add(key)
         ready = []
         for below in self.graph.children[key]:
             if below in self._left and below not in group.linked:
                 self._left[below] -= 1
                 if not self._left[below]:
                     ready.append(below)
+        if self._has_reopened or self._wait_for_whole:
+            ready += self._let_children_go(key)
         return ready
 
     # Starting in the middle
 
     def _enter_start(self) -> list[str]:
+        """Take up what an earlier epoch left, and return what runs at once; only what lies below the start is visited."""
         start, opened = self._split_start()
         scope = self.graph.downstream([*start, *opened])
-        for key in self.graph.specs:
-            if key not in scope or key in start:
-                continue
-            ups = self.graph.specs[key].upstream
-            self._left[key] = sum(up in scope or not self.states[up].is_finished() for up in ups)
         ready = [key for key in self.graph.specs if key in start]
+        #: Mapped tasks with children that run, or may run when a person lets them: the indices of those that surely do.
         again: dict[str, set[int]] = {}
-        for key in self.graph.specs:
-            if key not in scope or key in start:
+        for key, spec in self.graph.specs.items():
+            if key in start:
                 continue
-            roots, fed = opened.get(key, set()), self._fed_again(key, scope, again)
-            if roots or fed:
-                again[key] = roots | set(fed)
-                ready += self._reopen(key, roots, fed)
-            else:
-                ready += self._link_to_reopened(key, again)
+            state, roots, fed = self.states[key], opened.get(key, set()), set[int]()
+            is_in_scope = key in scope
+            if is_in_scope:
+                fed = self._fed_again(key, scope, again)
+            if roots or fed or (not is_in_scope and isinstance(state, Mapped)):
+                ready += self._take_up(key, roots, fed, scope if roots else ())
+                if self._groups[key].left:
+                    again[key] = roots | fed
+            elif is_in_scope or not state.is_finished():
+                self._left[key] = sum(up in scope or self._is_open(up) for up in spec.upstream)
+                if isinstance(state, Mapped):
+                    self.states[key] = _open_again(state.n_map_states)
+                if is_in_scope:
+                    ready += self._link_to_open(key, again)
+            elif state.is_failed():
+                self._failed.add(key)
         return ready
 
     def _split_start(self) -> tuple[set[str], dict[str, set[int]]]:
@@ -539,32 +684,30 @@ class Machine:
                 start.add(key)
         return start, opened
 
-    def _fed_again(self, key: str, scope: set[str], again: Mapping[str, set[int]]) -> dict[int, int]:
-        """Return which children of a task that was split before wait for children above that run again, and for how many.
+    def _fed_again(self, key: str, scope: set[str], again: Mapping[str, set[int]]) -> set[int]:
+        """Return which children of a task that was split before wait for children above that run again.
 
         Only what has not succeeded goes along. A task that also waits for anything else is visited as a whole, later.
         """
         state = self.states[key]
         above = [up for up in self.graph.specs[key].upstream if up in scope]
         if not isinstance(state, Mapped) or not all(up in again and self._is_fed_only(key, up) for up in above):
-            return {}
-        counts: dict[int, int] = {}
-        for up in above:
-            for index in again[up]:
-                if index < state.n_map_states and not self.states.get(child_key(key, index), _PENDING).is_successful():
-                    counts[index] = counts.get(index, 0) + 1
-        for up in above if counts else ():
-            self._groups[up].linked.append(key)
-        return counts
+            return set()
+        return {
+            index
+            for up in above
+            for index in again[up]
+            if index < state.n_map_states and not self.states.get(child_key(key, index), _PENDING).is_successful()
+        }
 
-    def _reopen(self, key: str, roots: set[int], fed: Mapping[int, int]) -> list[str]:
+    def _take_up(self, key: str, roots: set[int], fed: set[int], scope: Container[str]) -> list[str]:
         """Take up a task that was split before; return its children that nothing holds back."""
         state = self.states[key]
         width = state.n_map_states if isinstance(state, Mapped) else max(roots) + 1
         group = self._groups[key] = _Group(width)
-        # The states its children had are not repeated here: they are about to change.
-        self.states[key] = Mapped(f"Mapped over {width}.", n_map_states=width)
-        self._left.pop(key, None)
+        for up in self.graph.specs[key].upstream:
+            if up in self._groups and self._is_fed_only(key, up) and self._groups[up].width == width:
+                self._groups[up].linked.append(key)
         for index in range(width):
             child = child_key(key, index)
             self.children[child] = (key, index)
@@ -573,12 +716,18 @@ class Machine:
                 continue
             if index in fed:
                 self.states[child] = _PENDING
-                self._left[child] = fed[index]
             elif known.is_finished():
                 group.settle(index)
+                if known.is_failed():
+                    self._failed.add(child)
+                continue
+            if count := self._wait_for_above(key, index, scope):
+                self._left[child] = count
+        if group.left:
+            self.states[key] = _open_again(width)
         return [child_key(key, index) for index in sorted(roots)]
 
-    def _link_to_reopened(self, key: str, again: Mapping[str, set[int]]) -> list[str]:
+    def _link_to_open(self, key: str, again: Container[str]) -> list[str]:
         """Let a mapped task that was not split yet know that widths above are there."""
         for up in self.graph.specs[key].upstream:
             if up in again and self._is_fed_only(key, up):
@@ -594,6 +743,11 @@ class Machine:
         if self._cancelled:
             return Cancelled("Cancelled by a person.")
         return final_state(self.graph, self.states)
+
+
+def _open_again(width: int) -> Mapped:
+    """Return Mapped without the states that the children had: they are about to change."""
+    return Mapped(f"Mapped over {width}.", n_map_states=width)
 
 
 def final_state(graph: Graph, states: Mapping[str, State]) -> State:
@@ -645,5 +799,7 @@ def _list(keys: list[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
+#: Stands for what a child waits for that is under way while something above it settles anew.
+_UNDER_WAY = -1
 #: One shared value: 100,000 children that wait must not cost 100,000 states.
 _PENDING = Pending()

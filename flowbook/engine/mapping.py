@@ -23,17 +23,26 @@ __all__ = ["MapPlan", "MapPlans"]
 
 
 class MapPlan:
-    """What the children of one mapped task share: made once, when the width is known."""
+    """What the children of one mapped task share: made once, when the width is known, and anew if a shared input changes."""
 
-    __slots__ = ("fixed", "fixed_states", "sources")
+    __slots__ = ("fixed", "fixed_states", "kept", "sources")
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Mapping[str, object] | None = None) -> None:
+        #: Inputs that were kept for the mapped task itself.
+        self.kept = kept
         #: Inputs that every child gets.
         self.fixed: dict[str, object] = {}
         #: For each binding: the state itself, or None where each child has its own.
         self.fixed_states: list[State | None] = []
         #: (argument, sequence or None, key of the mapped upstream or None) of inputs that differ.
         self.sources: list[tuple[str, Sequence[Any] | None, str | None]] = []
+
+    def is_current(self, spec: TaskSpec, states: Mapping[str, State]) -> bool:
+        """Return whether what the children share is what it was: a retry may have changed it."""
+        for state, binding in zip(self.fixed_states, spec.bindings, strict=True):
+            if state is not None and states[binding.upstream] is not state:
+                return False
+        return True
 
 
 class MapPlans:
@@ -48,7 +57,8 @@ class MapPlans:
         self._graph = graph
         self._states = states
         self._plans: dict[str, MapPlan] = {}
-        self._lists: dict[str, list[object]] = {}
+        #: The list made of a task's result, and of which of its states.
+        self._lists: dict[str, tuple[State, list[object]]] = {}
         #: Gives what a task reads of another, by key: its value, or what stands for it where workers hold values.
         self.read: Callable[[str], Any] = self.value
 
@@ -56,18 +66,20 @@ class MapPlans:
         """Note the plan of a task that was split."""
         self._plans[key] = plan
 
-    def forget(self, key: str) -> None:
-        """Drop the list of a mapped task of which a child runs again."""
-        self._lists.pop(key, None)
-
     def value(self, key: str) -> Any:  # noqa: ANN401
         """Return a task's result; the list of a mapped one is made once, not once for every reader."""
         state = self._states[key]
         if type(state) is not Mapped:
             return state.result
-        if key not in self._lists:
-            self._lists[key] = state.result
-        return self._lists[key]
+        found = self._list_of(key, state)
+        if found is None:
+            found = state.result
+            self._lists[key] = (state, found)
+        return found
+
+    def _list_of(self, key: str, state: State) -> list[Any] | None:
+        made_of, found = self._lists.get(key, (None, None))
+        return found if made_of is state else None
 
     def plan(self, spec: TaskSpec, state: State) -> tuple[MapPlan, int]:
         """Return what the children of `spec` share, and how many there are.
@@ -75,7 +87,7 @@ class MapPlans:
         Raises:
             RunError: if an input can't be mapped over, or lengths differ.
         """
-        plan = MapPlan()
+        plan = MapPlan(state.cached_inputs)
         states = self._states
         kept = {
             name: value.load() if isinstance(value, ResultRef) else value
@@ -103,6 +115,10 @@ class MapPlans:
                 if binding.flattened:
                     value = [item for part in value for item in steps.elements(part, name)]
                 self._add_source(plan, widths, name, value)
+        if not widths:
+            # Nothing that is mapped gives an input: what comes before gives the width.
+            for above in dict.fromkeys(b.upstream for b in spec.bindings if b.mapped):
+                widths[f"task {above}"] = len(self._sequence(above, above))
         return plan, steps.width_of(spec, widths)
 
     def child_job(self, key: str, parent: str, index: int, *, is_start: bool) -> Job:
@@ -111,8 +127,8 @@ class MapPlans:
         states = self._states
         state = states[key]
         plan = self._plans.get(parent)
-        if plan is None:
-            plan = self._replan(parent, spec, state)
+        if plan is None or not plan.is_current(spec, states):
+            plan = self._replan(parent, spec, state, plan)
         inputs = dict(plan.fixed)
         for name, sequence, upstream in plan.sources:
             inputs[name] = sequence[index] if sequence is not None else self.read(child_key(upstream or "", index))
@@ -133,12 +149,15 @@ class MapPlans:
 
     def _sequence(self, key: str, argument: str) -> Sequence[Any]:
         """Return a result as a sequence; an iterator is consumed once, also when several tasks map over it."""
-        if key in self._lists:
-            return self._lists[key]
+        state = self._states[key]
+        found = self._list_of(key, state)
+        if found is not None:
+            return found
         value: object = self.value(key)
         if isinstance(value, list):
             return value
-        found = self._lists[key] = list(steps.elements(value, argument))
+        found = list(steps.elements(value, argument))
+        self._lists[key] = (state, found)
         return found
 
     @staticmethod
@@ -146,13 +165,13 @@ class MapPlans:
         widths[name] = len(sequence)
         plan.sources.append((name, sequence, None))
 
-    def _replan(self, parent: str, spec: TaskSpec, state: State) -> MapPlan:
-        """Make the plan of a task that was split in an earlier epoch; a child that kept all its inputs needs none."""
+    def _replan(self, parent: str, spec: TaskSpec, state: State, before: MapPlan | None) -> MapPlan:
+        """Make the plan of a task that was split before; a child that kept all its inputs needs none."""
         names = {b.argument for b in spec.bindings if b.argument is not None} | set(spec.mapped_constants or ())
         if state.cached_inputs and names <= set(state.cached_inputs):
             plan = MapPlan()
             plan.fixed_states = [self._states[binding.upstream] for binding in spec.bindings]
             return plan
-        plan, _ = self.plan(spec, Pending())
+        plan, _ = self.plan(spec, Pending(cached_inputs=None if before is None else before.kept))
         self._plans[parent] = plan
         return plan

@@ -15,6 +15,7 @@ from flowbook.engine import steps
 from flowbook.engine.files import written_state
 from flowbook.engine.frames import TaskFrame
 from flowbook.engine.job import Job
+from flowbook.engine.masks import Masks
 from flowbook.engine.state import Pending, RemoteError, State, Success
 from flowbook.engine.task_runner import call_task
 from flowbook.executors.base import Answer
@@ -155,6 +156,8 @@ def _attempt(work: Work, blobs: Mapping[str, Any], held: Sequence[Any], report: 
     state = call_task(job, facts, inputs, frame, work.attempt)
     if spec.files is not None and type(state) is Success:
         state = written_state(spec.files, inputs, frame, state)
+    if facts.masks:
+        facts.masks.hide_in(state)
     return state
 
 
@@ -183,13 +186,15 @@ class _Facts:
         self.parameters = surroundings.parameters
         self.frame: Frame | None = Frame(surroundings.values)
         self._report = report
+        #: Of what is secret in this process: the driver hides what it knows itself.
+        self.masks = Masks.around(None)
 
     def told(self, key: str, state: State) -> None:
         """Drop a state: the driver tells them."""
 
     def logged(self, key: str, level: int, text: str) -> None:
         """Send a line to the driver."""
-        self._report("log", (key, level, text))
+        self._report("log", (key, level, self.masks.text(text)))
 
 
 class _Raised:

@@ -11,6 +11,7 @@ import datetime as dt
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from flowbook.exceptions import DefinitionError, FlowbookError
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
@@ -298,9 +299,22 @@ class Resume(Scheduled):
 
 
 class Queued(Scheduled):
-    """Could start, but a limit on how many run at once holds it back."""
+    """Could start, but a limit on how many run at once holds it back; `run_count` attempts were already made."""
 
-    __slots__ = ()
+    __slots__ = ("run_count",)
+    fields = ("start_time", "run_count")
+
+    def __init__(  # noqa: PLR0913  # the seeds' order of arguments
+        self,
+        message: str | None = None,
+        result: object = None,
+        start_time: dt.datetime | None = None,
+        context: Mapping[str, object] | None = None,
+        cached_inputs: Mapping[str, object] | None = None,
+        run_count: int = 0,
+    ) -> None:
+        super().__init__(message, result, start_time, context, cached_inputs)
+        self.run_count = run_count
 
 
 class Retrying(Scheduled):
@@ -497,8 +511,16 @@ class Crashed(Failed):
 
 
 def aware(moment: dt.datetime) -> dt.datetime:
-    """Return `moment` in UTC; a naive one means local time."""
-    return moment.astimezone(dt.UTC)
+    """Return `moment` in UTC; a naive one means local time.
+
+    Raises:
+        DefinitionError: if it is no moment, or out of reach of the clock.
+    """
+    try:
+        return moment.astimezone(dt.UTC)
+    except (AttributeError, OverflowError, ValueError, OSError) as error:
+        msg = f"{moment!r} is no moment. Give a datetime, e.g. datetime.now(UTC) + timedelta(minutes=5)."
+        raise DefinitionError(msg, moment=repr(moment)) from error
 
 
 def _slots(kind: type) -> list[str]:
@@ -516,7 +538,10 @@ def _same(a: object, b: object) -> bool:
         return a == b
     from flowbook.results.hashing import content_hash  # noqa: PLC0415  # loads dask: only where values differ
 
-    return content_hash(a) == content_hash(b)
+    try:
+        return content_hash(a) == content_hash(b)
+    except FlowbookError:
+        return False  # a lock or a generator has no content: only itself is the same
 
 
 def _travelling(error: BaseException) -> BaseException:

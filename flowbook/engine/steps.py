@@ -16,6 +16,7 @@ from flowbook.engine.state import (
     Mapped,
     Paused,
     Pending,
+    Queued,
     RemoteError,
     Retrying,
     Scheduled,
@@ -58,7 +59,7 @@ def unwrap(state: State) -> State:
 
 def attempt_number(state: State) -> int:
     """Return which attempt comes now, counted from 1."""
-    return state.run_count + 1 if isinstance(state, Retrying) else 1
+    return state.run_count + 1 if isinstance(state, (Retrying, Queued)) else 1
 
 
 def rests(state: State, now: float) -> bool:

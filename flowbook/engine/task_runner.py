@@ -11,6 +11,7 @@ import itertools
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from types import CoroutineType
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from flowbook.engine.files import found_state, written_state
 from flowbook.engine.forks import end_copy, is_copy
 from flowbook.engine.frames import TaskFrame
 from flowbook.engine.job import Job, RunFacts
+from flowbook.engine.masks import Masks
 from flowbook.engine.names import fill
 from flowbook.engine.prints import capture_prints
 from flowbook.engine.signals import Signal
@@ -43,11 +45,11 @@ from flowbook.engine.state import (
     safe_str,
 )
 from flowbook.engine.task_log import OVER
-from flowbook.exceptions import HandlerError
+from flowbook.exceptions import DefinitionError, HandlerError
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
     from flowbook._context import Frame
@@ -305,8 +307,14 @@ def settle_task(  # noqa: PLR0913  # the steps share all of these
 
 def change_state(job: Job, run: RunFacts, old: State, new: State) -> State:
     """Move on to `new`, after the handlers had their say."""
+    if run.masks:
+        run.masks.hide_in(new)
     if job.spec.handlers or run.handlers:
         new = call_handlers((*job.spec.handlers, *run.handlers), job.spec.task, old, new)
+        if run.masks:
+            run.masks.hide_in(new)
+        if isinstance(new, (Paused, Retrying)) and new.cached_inputs is None:
+            new.cached_inputs = job.inputs  # a handler asked for it
     run.told(job.key, new)
     return new
 
@@ -349,6 +357,9 @@ class TaskRunner:
     """
 
     def __init__(self, task: object, state_handlers: Sequence[Callable[..., object]] = ()) -> None:
+        if not callable(getattr(task, "compile_spec", None)):
+            msg = f"TaskRunner can't run {task!r}, which is not a task. Give a flowbook.Task, e.g. a function under @task."
+            raise DefinitionError(msg, given=repr(task))
         self.task = task
         self.run_id = ""
         self.flow_name = ""
@@ -357,6 +368,7 @@ class TaskRunner:
         self.frame: Frame | None = None
         self.cache: OutputCache | None = None
         self.interrupted = False
+        self.masks = Masks()
         #: Every state the task went through, in order.
         self.history: list[State] = []
 
@@ -372,12 +384,17 @@ class TaskRunner:
             state: its state before; default Pending.
             upstream_states: by Edge; keyed edges give the inputs.
             context: values for `flowbook.context`.
+
+        Raises:
+            DefinitionError: if these are no states, or an input is missing.
         """
+        _check_given(self.task, state, upstream_states)
         from flowbook._context import Frame  # noqa: PLC0415
 
         spec = self.task.compile(upstream_states or {})  # type: ignore[attr-defined]  # a Task; engine knows no core
         self.history.clear()
         self.frame = Frame(context, current_frame()) if context else None
+        self.masks = Masks.around(self.frame or current_frame())
         return run_task(Job(spec, spec.key, state or Pending(), list((upstream_states or {}).values())), self)
 
     def told(self, key: str, state: State) -> None:
@@ -387,3 +404,20 @@ class TaskRunner:
 
     def logged(self, key: str, level: int, text: str) -> None:
         """Drop a log line: nobody watches."""
+
+
+def _check_given(task: object, state: object, upstream_states: object) -> None:
+    name = getattr(task, "name", repr(task))
+    if state is not None and not isinstance(state, State):
+        msg = f"{state!r} is not a state. Give task {name!r} one, e.g. Pending() of flowbook.engine.state, or none."
+        raise DefinitionError(msg, state=repr(state))
+    given = upstream_states if isinstance(upstream_states, Mapping) else None if upstream_states else {}
+    if given is None or not all(hasattr(e, "upstream_task") and isinstance(s, State) for e, s in given.items()):
+        msg = (
+            f"upstream_states={upstream_states!r} are not states by edge. "
+            f"Give e.g. {{Edge(up, {name}, key='x'): Success(result=1)}}."
+        )
+        raise DefinitionError(msg, upstream_states=repr(upstream_states))
+    if mapped := [edge.key for edge in given if getattr(edge, "mapped", False)]:
+        msg = f"Edge to {mapped[0]!r} is mapped: TaskRunner runs one child. Give it one element, or run a flow."
+        raise DefinitionError(msg, argument=mapped[0])

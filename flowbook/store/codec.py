@@ -18,6 +18,7 @@ from flowbook.engine.state import (
     Looped,
     Mapped,
     Pending,
+    Queued,
     RemoteError,
     Retrying,
     Running,
@@ -130,7 +131,7 @@ def _body(state: State, kept: Kept | None) -> dict[str, Any]:
 def _fields(state: State) -> dict[str, Any]:
     if isinstance(state, Scheduled):
         found: dict[str, Any] = {"start_time": _stamp(state.start_time)}
-        return {**found, "run_count": state.run_count} if isinstance(state, Retrying) else found
+        return {**found, "run_count": state.run_count} if isinstance(state, (Queued, Retrying)) else found
     if isinstance(state, Cached):
         return {
             "input_hashes": state.input_hashes and dict(state.input_hashes),
@@ -164,8 +165,8 @@ def _decode(name: str, at: float, body: Mapping[str, Any], result: ResultRef | N
 def _set_fields(state: State, body: Mapping[str, Any], values: Values) -> None:
     if isinstance(state, Scheduled):
         state.start_time = _moment(body.get("start_time"))
-        if isinstance(state, Retrying):
-            state.run_count = body["run_count"]
+        if isinstance(state, (Queued, Retrying)):
+            state.run_count = body.get("run_count", 0)
     elif isinstance(state, Cached):
         state.input_hashes, state.parameters = body.get("input_hashes"), body.get("parameters")
         state.expiry, state.created = _moment(body.get("expiry")), _moment(body.get("created"))

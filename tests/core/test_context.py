@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import flowbook
-from flowbook import Flow, Parameter, task
+from flowbook import Flow, Parameter, context, task
 from flowbook._context import current_frame
 from flowbook.exceptions import ContextKeyError
 from tests.executors_of import everywhere
@@ -154,3 +154,14 @@ def test_a_run_leaves_nothing_behind_in_the_context(executor):
     flow.run(executor=executor)
 
     assert current_frame() is None
+
+
+def test_the_context_can_be_made_a_dict():
+    with context(key="abc", other=1):
+        assert dict(context) == {"key": "abc", "other": 1}
+        assert (list(context), len(context)) == (["key", "other"], 2)
+
+
+def test_setting_an_item_says_how_values_are_set():
+    with pytest.raises(AttributeError, match=r"Use `with flowbook.context\(key=\.\.\.\)`"):
+        context["key"] = "abc"

@@ -167,6 +167,8 @@ def test_of_two_who_resume_a_task_that_another_process_has_one_is_told_who_won(o
 
 def test_a_run_whose_process_died_is_seen_as_such_and_goes_on_from_what_is_stored(owner):
     _wait_for(owner.folder / "middle")
+    while not flowbook.run(owner.run_id)["publish"].is_paused():
+        threading.Event().wait(0.01)
 
     owner.kill()
     listed = flowbook.runs()["state"].iloc[-1]

@@ -1,8 +1,13 @@
 """Resources are set up before the tasks that need them and cleaned up after, whatever happened."""
 
+import threading
+from pathlib import Path
+
 import pytest
 
 from flowbook import Flow, Parameter, resource_manager, task
+from flowbook.executors import LocalDaskExecutor
+from flowbook.triggers import all_finished, manual_only
 from tests.executors_of import everywhere
 
 
@@ -139,3 +144,190 @@ def test_a_class_that_can_not_clean_up_is_refused():
                 pass
 
     assert str(refused.value) == "Resource 'Leaks' has no cleanup. Write setup(self) and cleanup(self, resource)."
+
+
+# Cancelled, resumed, tried again
+
+
+def door(log):
+    @resource_manager
+    class Door:
+        def __init__(self, name):
+            self.name = name
+
+        def setup(self):
+            log.append(f"open {self.name}")
+            return self.name
+
+        def cleanup(self, name):
+            log.append(f"close {name}")
+
+    return Door
+
+
+EVERYWHERE_LOCAL = pytest.mark.parametrize(
+    "executor", [None, LocalDaskExecutor(num_workers=2)], ids=["local", "threads"]
+)
+
+
+@EVERYWHERE_LOCAL
+def test_a_cancelled_run_closes_what_it_opened_inner_ones_first_and_opens_it_anew_when_resumed(executor):
+    log = []
+
+    @task
+    def stops(name):
+        log.append(f"in {name}")
+        if log.count(f"in {name}") == 1:
+            flow.last_run.cancel()
+
+    @task
+    def follows(x):
+        del x
+        log.append("follows")
+
+    made = door(log)
+    with Flow("doors") as flow, made("outer"), made("inner") as name:
+        done = follows(stops(name))
+
+    state = flow.run(executor=executor, record=False)
+    first, log[:] = list(log), []
+    resumed = flow.last_run.resume().wait(20)
+
+    assert (type(state).__name__, type(state.result[done]).__name__) == ("Cancelled", "Pending")
+    assert (first[2:], sorted(first[:2])) == (["in inner", "close inner", "close outer"], ["open inner", "open outer"])
+    assert resumed.is_successful()
+    assert (log[2:], sorted(log[:2])) == (["follows", "close inner", "close outer"], ["open inner", "open outer"])
+
+
+def test_what_was_not_opened_when_a_run_is_cancelled_is_not_closed():
+    log = []
+
+    @task
+    def stops():
+        flow.last_run.cancel()
+        return "late"
+
+    with Flow("doors") as flow, door(log)(stops()):
+        pass
+
+    state = flow.run(record=False)
+
+    assert (type(state).__name__, log) == ("Cancelled", [])
+
+
+def test_a_cancelled_run_ends_though_closing_fails():
+    log = []
+
+    @task
+    def stops(client):
+        del client
+        flow.last_run.cancel()
+
+    with Flow("cluster") as flow, cluster(log, breaks="cleanup")(1) as client:
+        stops(client)
+
+    state = flow.run(record=False)
+
+    assert (type(state).__name__, log) == ("Cancelled", ["setup", "cleanup client of 1"])
+    assert flow.last_run["cluster.cleanup"].is_failed()
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+def test_a_retry_opens_anew_what_was_closed(is_live):
+    log = []
+    closed, held = threading.Event(), threading.Event()
+
+    @task
+    def fails_once(name):
+        log.append(f"in {name}")
+        if log.count(f"in {name}") == 1:
+            raise ValueError
+
+    @task
+    def well(name):
+        log.append(f"well in {name}")
+
+    @task(trigger=all_finished)
+    def after(x):
+        del x
+        closed.set()
+        assert held.wait(20)
+
+    with Flow("doors") as flow:
+        block = door(log)("room")
+        with block as name:
+            fails_once(name)
+            well(name)
+        after(block.cleanup_task)
+    run = flow.start(record=False)
+    assert closed.wait(20)
+    if not is_live:
+        held.set()
+        run.wait(20)
+
+    run.retry()
+    held.set()
+    state = run.wait(20)
+
+    assert state.is_successful()
+    assert (log[0], sorted(log[1:3]), log[3]) == ("open room", ["in room", "well in room"], "close room")
+    assert log[4:] == ["open room", "in room", "close room"]
+
+
+def test_a_paused_run_that_is_cancelled_closes_what_it_opened():
+    log = []
+
+    @task(trigger=manual_only)
+    def waits(name):
+        log.append(f"in {name}")
+
+    with Flow("doors") as flow, door(log)("room") as name:
+        waits(name)
+    paused = flow.run(record=True)
+
+    flow.last_run.cancel()
+    state = flow.last_run.wait(20)
+
+    assert (type(paused).__name__, type(state).__name__) == ("Paused", "Cancelled")
+    assert log == ["open room", "close room"]
+
+
+def test_a_cancelled_run_closes_what_another_process_opened(tmp_path):
+    log = tmp_path / "log"
+    with Flow("files") as flow, InFile(str(log)) as name:
+        linger(name, str(log))
+    run = flow.start(executor=LocalDaskExecutor("processes", num_workers=1), record=False)
+    while not (log.exists() and "in" in log.read_text()):
+        threading.Event().wait(0.02)
+
+    run.cancel()
+    state = run.wait(20)
+
+    assert type(state).__name__ == "Cancelled"
+    assert log.read_text().split() == ["open", "in", "out", "close"]
+
+
+@resource_manager
+class InFile:
+    def __init__(self, path):
+        self.path = path
+
+    def setup(self):
+        note(self.path, "open")
+        return "thing"
+
+    def cleanup(self, thing):
+        note(self.path, "close" if thing == "thing" else "what?")
+
+
+@task
+def linger(name, path):
+    del name
+    note(path, "in")
+    threading.Event().wait(0.5)
+    note(path, "out")
+
+
+def note(path, word):
+    with Path(path).open("a") as file:
+        file.write(word + "\n")

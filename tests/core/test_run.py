@@ -21,9 +21,13 @@ from flowbook import Flow, Parameter, task, triggers
 from flowbook.engine import signals
 from flowbook.engine.cache_validators import all_inputs
 from flowbook.engine.events import Decided, StateChanged
-from flowbook.engine.state import Mapped, Paused, Success
+from flowbook.engine.limits import Limits
+from flowbook.engine.state import Mapped, Paused, Queued, Success
+from flowbook.engine.steps import attempt_number
 from flowbook.exceptions import RunClaimedError, StartTaskError
 from flowbook.executors import LocalDaskExecutor
+from flowbook.store import open_store
+from flowbook.store.codec import decode, encode
 from tests.executors_of import everywhere
 
 ROOT = Path(__file__).parents[2]
@@ -523,6 +527,40 @@ def test_a_paused_run_is_resumed_in_another_process(tmp_path):
         "publish 60 [0, 10, 20, 30]",
     ]
     assert "Nothing waits in run 1 of 'delays': it is Success." in again.stderr
+
+
+def test_limits_are_kept_with_a_run_and_hold_when_it_goes_on_elsewhere():
+    running, most = [0], [0]
+    lock = threading.Lock()
+
+    @task(tags=["db"])
+    def query(x):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        threading.Event().wait(0.02)
+        with lock:
+            running[0] -= 1
+        return x
+
+    with Flow("limited") as flow:
+        query.map([approve(n) for n in range(6)])
+    flow.run(record=True, limits={"db": 2}, max_concurrency=4)
+
+    again = flowbook.run(flow.last_run.run_id, flow, LocalDaskExecutor(num_workers=6))
+    state = again.resume().wait(LONG_S)
+
+    assert state.is_successful()
+    assert again.limits == Limits(4, {"db": 2})
+    assert most[0] == 2
+
+
+def test_a_queued_retry_keeps_its_count_of_attempts_in_the_store():
+    values = open_store().values
+
+    found = decode("Queued", 1.0, encode(Queued(run_count=2), None), None, values)
+
+    assert attempt_number(found) == 3
 
 
 def test_a_run_that_paused_unrecorded_is_kept_when_it_ends_and_resumed_by_its_id():

@@ -8,6 +8,7 @@ import pytest
 
 import flowbook
 from flowbook import Edge, Flow, Parameter, Task, flatten, task, triggers, unmapped
+from flowbook import flow as flow_of
 from flowbook.engine.machine import Machine
 from flowbook.engine.state import Failed, Paused, Success
 from flowbook.exceptions import (
@@ -44,7 +45,8 @@ def run_takes_star_args():
 
 @refused(DefinitionError)
 def run_takes_by_position_only():
-    """Task 'half' takes 'x' by position only; tasks get their inputs by name. Remove the '/'."""
+    """Task 'half' takes 'x' by position only; tasks get their inputs by name.
+    Remove the '/', or wrap it in a function of your own."""
 
     @task
     def half(x, /):
@@ -266,6 +268,195 @@ def iterating_a_task():
     Else use one.map(...) downstream, or iterate inside a task."""
     with Flow("f"):
         list(one())
+
+
+# Values of another kind
+
+
+@refused(DefinitionError)
+def a_task_name_that_is_no_text():
+    """Task name 5 is no name. Give a text, e.g. name='load', or leave it out."""
+    Task(name=5)
+
+
+@refused(DefinitionError)
+def a_task_named_like_a_child():
+    """Task name 'a[0]' is what a child of a mapped task 'a' is called. Use e.g. 'a-0' instead."""
+    Task(name="a[0]")
+
+
+@refused(DefinitionError)
+def a_copy_named_like_a_child():
+    """Task name 'a[0]' is what a child of a mapped task 'a' is called. Use e.g. 'a-0' instead."""
+    one.copy(name="a[0]")
+
+
+@refused(DefinitionError)
+def a_cache_key_that_is_no_text():
+    """Task 'Task': cache_key=5 is no text. Give one that the flows share, e.g. cache_key='prices'."""
+    Task(cache_for=HOUR, cache_key=5)
+
+
+@refused(DefinitionError)
+def a_cache_that_keeps_nothing():
+    """Task 'Task': cache_for=0:00:00 keeps nothing. Give e.g. timedelta(hours=1), or leave it out."""
+    Task(cache_for=0 * HOUR)
+
+
+@refused(DefinitionError)
+def a_trigger_that_was_not_called():
+    """Task 'Task': trigger some_failed says not how many. Call it: trigger=some_failed(at_least=1)."""
+    Task(trigger=triggers.some_failed)
+
+
+@refused(DefinitionError)
+def a_tag_that_is_no_text():
+    """Task 'Task': tags=[5] holds 5, which is no text. Give e.g. tags=['db']."""
+    Task(tags=[5])
+
+
+@refused(DefinitionError)
+def tags_that_are_no_list():
+    """Task 'Task': tags=5 holds 5, which is no text. Give e.g. tags=['db']."""
+    Task(tags=5)
+
+
+@refused(DefinitionError)
+def retrying_on_a_number():
+    """Task 'one': retry_on has 5, which is not an exception type. Give types, e.g. TimeoutError."""
+    one.copy(max_retries=1, retry_delay=1, retry_on=5)
+
+
+@refused(DefinitionError)
+def a_copy_with_retries_and_no_delay():
+    """Task 'one' has max_retries=2 and no retry_delay. Add retry_delay=timedelta(seconds=10)."""
+    one.copy(max_retries=2)
+
+
+@refused(DefinitionError)
+def a_copy_with_a_trigger_that_can_not_be_called():
+    """Task 'one': trigger 5 can't be called. Give a function."""
+    one.copy(trigger=5)
+
+
+@refused(DefinitionError)
+def a_copy_cached_for_a_number():
+    """Task 'one': cache_for=5 is not a timedelta. Write timedelta(hours=1)."""
+    one.copy(cache_for=5)
+
+
+@refused(DefinitionError)
+def a_copy_with_one_handler():
+    """Task 'one': state_handlers=<built-in function print> is one function. Give a list of functions."""
+    one.copy(state_handlers=print)
+
+
+@refused(DefinitionError)
+def task_args_that_are_no_dict():
+    """Task 'one': task_args=['name'] is no dict by name. Give e.g. task_args={'name': 'other'}."""
+    one(task_args=["name"], flow=Flow("f"))
+
+
+@refused(DefinitionError)
+def one_upstream_task_without_a_list():
+    """Task 'one': upstream_tasks=<Task: add> is one value. Give a list: upstream_tasks=[...]."""
+    one(upstream_tasks=add, flow=Flow("f"))
+
+
+@refused(DefinitionError)
+def a_name_for_a_flow():
+    """Task 'one': flow='f' is not a flow. Give a Flow, or call the task inside `with Flow(...):`."""
+    one(flow="f")
+
+
+@refused(DefinitionError)
+def a_task_of_a_task():
+    """@task needs a function, got <Task: one>. It is a task already: call it in a flow."""
+    task(one)
+
+
+@refused(DefinitionError)
+def a_task_of_a_class_of_tasks():
+    """@task needs a function, got <class 'flowbook.core.task.Task'>. Make a task of it: Task()."""
+    task(Task)
+
+
+@refused(DefinitionError)
+def a_flow_of_a_task():
+    """@flow needs a function, got <Task: one>."""
+    flow_of(one)
+
+
+@refused(DefinitionError)
+def a_flow_of_one_task_without_a_list():
+    """Flow 'f': tasks=<Task: one> is one value. Give a list: tasks=[...]."""
+    Flow("f", tasks=one)
+
+
+@refused(DefinitionError)
+def a_flow_with_pairs_as_edges():
+    """Flow 'f': edges hold (1, 2), which is no Edge. Give e.g. Edge(a, b, key='x')."""
+    Flow("f", edges=[(1, 2)])
+
+
+@refused(DefinitionError)
+def one_reference_task_without_a_list():
+    """Flow 'f': reference_tasks=<Task: one> is one value. Give a list: reference_tasks=[...]."""
+    Flow("f", tasks=[one], reference_tasks=one)
+
+
+@refused(DefinitionError)
+def a_flow_with_one_handler():
+    """Flow 'f': state_handlers=<built-in function print> is one function. Give a list of functions."""
+    Flow("f", state_handlers=print)
+
+
+@refused(DefinitionError)
+def a_flow_with_a_number_as_handler():
+    """Flow 'f': state handler 5 can't be called. Give a function."""
+    Flow("f", state_handlers=[5])
+
+
+@refused(DefinitionError)
+def a_flow_with_a_number_as_handlers():
+    """Flow 'f': state_handlers=5 is no list. Give a list of functions."""
+    Flow("f", state_handlers=5)
+
+
+@refused(DefinitionError)
+def a_flow_with_a_number_on_failure():
+    """Flow 'f': on_failure=5 can't be called. Give a function."""
+    Flow("f", on_failure=5)
+
+
+@refused(DefinitionError)
+def a_flow_with_a_number_at_its_end():
+    """Flow 'f': terminal_state_handler=5 can't be called. Give a function."""
+    Flow("f", terminal_state_handler=5)
+
+
+@refused(DefinitionError)
+def a_run_with_one_handler():
+    """A run of flow 'small': state_handlers=<built-in function print> is one function. Give a list of functions."""
+    small().run(state_handlers=print)
+
+
+@refused(DefinitionError)
+def a_run_with_a_text_as_context():
+    """context='a' is no dict. Give e.g. context={'limit': 5}."""
+    small().run(context="a")
+
+
+@refused(DefinitionError)
+def a_run_with_a_list_of_states():
+    """task_states=[1] is no dict. Give e.g. task_states={load: Success(result=1)}."""
+    small().run(task_states=[1])
+
+
+@refused(DefinitionError)
+def a_run_with_a_list_of_parameters():
+    """parameters=[1] is no dict. Give e.g. parameters={'origin': 'JFK'}."""
+    small().run([1])
 
 
 # Flows

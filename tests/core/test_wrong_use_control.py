@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import pandas as pd
 import pytest
 
 from flowbook import (
@@ -227,9 +228,66 @@ def merging_nothing():
 
 @refused()
 def a_map_inside_apply_map():
-    """Task 'add' is mapped inside apply_map, which maps it already. Call it plainly there, or map it outside."""
+    """Task 'add' is mapped inside apply_map, which maps it already, and maps don't nest. Let the inner list be a task's result,
+    and map over flatten(...) of it after apply_map: add.map(flatten(lists))."""
     with Flow("f"):
         apply_map(add.map, [[1], [2]])
+
+
+@refused()
+def an_apply_map_inside_apply_map():
+    """Task 'add' is mapped inside apply_map, which maps it already, and maps don't nest. Let the inner list be a task's result,
+    and map over flatten(...) of it after apply_map: add.map(flatten(lists))."""
+    with Flow("f"):
+        apply_map(lambda xs: apply_map(add, xs), [[1], [2]])
+
+
+# Maps
+
+
+@refused()
+def a_map_over_a_number():
+    """Task 'add' is mapped, and its input 'y' is 10, which is not a sequence.
+    Give a list, or unmapped(...) for each child to get it whole."""
+    with Flow("f"):
+        add.map([1, 2], y=10)
+
+
+@refused()
+def a_map_over_a_dict():
+    """Task 'add' is mapped, and its input 'x' is {'a': 1}, which is not a sequence.
+    Give a list, or unmapped(...) for each child to get it whole."""
+    with Flow("f"):
+        add.map({"a": 1})
+
+
+@refused()
+def a_map_over_a_frame():
+    """Task 'add' is mapped, and its input 'x' is a DataFrame, which is not a sequence.
+    Give a list, or unmapped(...) for each child to get it whole."""
+    with Flow("f"):
+        add.map(pd.DataFrame({"a" * 70: [1]}))
+
+
+@refused()
+def a_map_over_lists_of_different_lengths():
+    """Task 'add' is mapped over inputs of different lengths: x has 3, y has 2. Make them equal, or use unmapped(...)."""
+    with Flow("f"):
+        add.map([1, 2, 3], y=[1, 2])
+
+
+@refused()
+def a_map_over_nothing_but_unmapped():
+    """Task 'add' has nothing to map over. Give it a list or a task that is not unmapped(...), or call it plainly."""
+    with Flow("f"):
+        add.map(unmapped(one()), unmapped(2))
+
+
+@refused()
+def a_map_without_inputs():
+    """Task 'one' has nothing to map over. Give it a list or a task that is not unmapped(...), or call it plainly."""
+    with Flow("f"):
+        one.map()
 
 
 @refused()

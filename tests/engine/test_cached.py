@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections import Counter
 
 import pytest
 
-from flowbook import Flow, task
+from flowbook import Flow, Parameter, task, unmapped
 from flowbook.engine import cache_validators
 from flowbook.engine.ports import OutputCache
 from flowbook.engine.state import Cached, Failed, Success
 from flowbook.engine.task_runner import TaskRunner
 from flowbook.exceptions import StoreError
 from flowbook.store import MemoryStore
+from tests.executors_of import everywhere
 
 HOUR = dt.timedelta(hours=1)
 
@@ -174,3 +176,41 @@ def test_what_never_serves_is_not_even_looked_for(monkeypatch):
     flow.run()
 
     assert ran == [1, 1]
+
+
+@everywhere
+def test_children_are_given_outputs_of_the_same_element_only(executor):
+    runs = Counter()
+
+    @task(cache_for=HOUR)
+    def square(x, scale):
+        runs[x] += 1
+        return x * x * scale
+
+    with Flow("squares") as flow:
+        items = Parameter("items")
+        squares = square.map(items, unmapped(1))
+
+    found = [
+        flow.run(items=given, executor=executor, record=False).result[squares].result
+        for given in ([1, 2, 3], [3, 2, 1], [1, 4])
+    ]
+
+    assert found == [[1, 4, 9], [9, 4, 1], [1, 16]]
+    assert runs == {1: 1, 2: 1, 3: 1, 4: 1}
+
+
+def test_a_copy_that_is_cached_uses_its_cache():
+    runs = []
+
+    @task
+    def one():
+        runs.append(1)
+        return 1
+
+    with Flow("copies") as flow:
+        one(task_args={"cache_for": HOUR})
+    flow.run(record=False)
+    flow.run(record=False)
+
+    assert len(runs) == 1

@@ -12,6 +12,7 @@ from flowbook.engine.events import StateChanged
 from flowbook.engine.limits import Limits, Places
 from flowbook.engine.machine import CancelAsked, Due, Expanded, Finish, Machine, Settled, Submit, Tell
 from flowbook.engine.state import Queued, Retrying, Success
+from flowbook.engine.steps import attempt_number
 from flowbook.executors import LocalDaskExecutor
 from tests import graphs
 
@@ -76,6 +77,7 @@ def test_a_task_that_sleeps_until_its_retry_holds_no_place_and_keeps_its_count()
 
     assert (submitted(then), queued(due), submitted(last)) == (["b"], ["a"], ["a"])
     assert machine.states["a"].run_count == 1
+    assert [attempt_number(each.state) for each in due if isinstance(each, Tell)] == [2]
 
 
 def test_children_take_places_and_the_mapped_task_itself_does_not():

@@ -28,6 +28,7 @@ from flowbook.engine.state import (
     Submitted,
     Success,
 )
+from flowbook.exceptions import DefinitionError
 from flowbook.results.reference import ResultRef
 
 TREE = {
@@ -187,3 +188,19 @@ def test_a_copy_may_be_changed_and_the_original_stays():
 def test_a_state_shows_its_kind_and_message():
     assert [repr(each) for each in (State(), Failed("why"))] == ["<State>", "<Failed: 'why'>"]
     assert all(re_color.startswith("#") for re_color in (kind.color for kind in CLASSES))
+
+
+@pytest.mark.parametrize("make", [threading.Lock, lambda: (x for x in "ab")])
+def test_results_without_content_are_equal_only_to_themselves(make):
+    value = make()
+
+    assert Success(result=value) == Success(result=value)
+    assert Success(result=value) != Success(result=make())
+
+
+@pytest.mark.parametrize("moment", ["2026-01-01", 5, dt.date(2026, 1, 1), dt.timedelta(1)])
+def test_what_is_no_moment_is_refused_with_its_value(moment):
+    with pytest.raises(DefinitionError) as refused:
+        Scheduled(start_time=moment)
+
+    assert str(refused.value).startswith(f"{moment!r} is no moment. Give a datetime, e.g. ")

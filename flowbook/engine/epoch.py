@@ -1,0 +1,527 @@
+"""One epoch of a run: does what the machine says, with an executor, and tells the sinks.
+
+The machine is asked under one lock; user code never
+runs inside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import itertools
+import signal
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from flowbook.engine import steps
+from flowbook.engine.events import FLOW, Decided, DurableSink, Logged, StateChanged
+from flowbook.engine.graph import child_key
+from flowbook.engine.job import Job
+from flowbook.engine.machine import (
+    CancelAsked,
+    Due,
+    Expanded,
+    Finish,
+    Instruction,
+    Machine,
+    MachineEvent,
+    ResumeAsked,
+    RetryAsked,
+    Settled,
+    Submit,
+    Tell,
+    TooEarly,
+    WakeAt,
+)
+from flowbook.engine.mapping import MapPlans
+from flowbook.engine.masks import Masks
+from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Scheduled, Skipped, State
+from flowbook.engine.task_runner import call_handlers, change_state, is_in_user_code, run_task
+from flowbook.engine.timers import Timers
+from flowbook.exceptions import ExecutorError, RunError
+from flowbook.executors.base import RunsCalls, RunsLoops
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import FrameType
+
+    from flowbook._context import Frame
+    from flowbook.engine.events import Event, EventSink
+    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.limits import Limits
+    from flowbook.engine.ports import OutputCache
+    from flowbook.executors.base import Executor
+
+__all__ = ["Epoch", "RunOptions"]
+
+#: As in `logging`, which is not loaded for this.
+_ERROR = 40
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How one epoch of a run goes.
+
+    Attributes:
+        states: given states by key, children included.
+        start: keys to treat as roots; empty: the whole graph runs.
+        resumed: keys that need not wait for a person any more, in their turn.
+        handlers: called for the flow and for every task, after their own.
+        state: the flow's own, as the epoch before left it.
+        first_seq: number of the first event, so that a later epoch goes on counting.
+        is_cancelled: nothing runs any more but what cleans up.
+        limits: how many tasks run at once; None: as many as the executor runs.
+    """
+
+    run_id: str
+    executor: Executor
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    states: Mapping[str, State] = field(default_factory=dict)
+    start: tuple[str, ...] = ()
+    resumed: tuple[str, ...] = ()
+    handlers: tuple[Callable[..., object], ...] = ()
+    flow_handlers: tuple[Callable[..., object], ...] = ()
+    terminal_handler: Callable[..., object] | None = None
+    sinks: tuple[EventSink, ...] = ()
+    cache: OutputCache | None = None
+    frame: Frame | None = None
+    state: State = field(default_factory=Pending)
+    first_seq: int = 1
+    is_cancelled: bool = False
+    limits: Limits | None = None
+
+
+class Epoch:
+    """One epoch of a run of `graph`. Threads: `run` in one, all else from any."""
+
+    def __init__(self, graph: Graph, options: RunOptions) -> None:
+        self.graph = graph
+        self.run_id = options.run_id
+        self.flow_name = graph.name
+        self.parameters = options.parameters
+        self.handlers = options.handlers
+        self.frame = options.frame
+        self.cache = options.cache
+        self.interrupted = False
+        self.masks = Masks.around(options.frame)
+        self.state: State = options.state
+        self._options = options
+        self._sinks: tuple[EventSink, ...] = options.sinks
+        self._durable = tuple(sink for sink in options.sinks if isinstance(sink, DurableSink))
+        self._seq = itertools.count(options.first_seq)
+        self._machine = Machine(
+            graph, options.states, options.start, options.limits, has_handlers=bool(options.handlers)
+        )
+        self._start = frozenset((*options.start, *options.resumed))
+        self._changed = threading.Condition(threading.Lock())
+        self._ready: deque[str] = deque()
+        self._timers = Timers()
+        self._idle = 0
+        self._final: State | None = None
+        #: Whether a person asked for the run to stop.
+        self.is_cancelled = False
+        #: How a task gets what is upstream of it: by its value, unless workers hold it.
+        self.maps = MapPlans(graph, self._machine.states)
+
+    @property
+    def states(self) -> dict[str, State]:
+        """The state of every task and child by key, as of now; belongs to the run, don't change it."""
+        return self._machine.states
+
+    def run(self) -> State:
+        """Run to the end, or until all that is left waits for a person; return the flow's state."""
+        if not self._change(Running("The flow runs.")).is_running():
+            return self.state
+        with self._changed:
+            self.is_cancelled = self.is_cancelled or self._options.is_cancelled
+            self._obey(self._machine.handle(CancelAsked()) if self._options.is_cancelled else self._machine.begin())
+        with self._ctrl_c_cancels():
+            try:
+                with self._options.executor.start() as executor:
+                    self._work(executor)
+            except ExecutorError as error:
+                self._final = Failed(str(error), error)
+            except KeyboardInterrupt:
+                self._leave()
+                raise
+        return self._finish(self._final or Cancelled("Stopped by Ctrl-C."))
+
+    def _leave(self) -> None:
+        """After a second Ctrl-C: close the run; what its tasks still do is heard of no more."""
+        left = Cancelled("Stopped by a second Ctrl-C. Tasks that were running may still go on.")
+        with self._changed:
+            self._final = left
+            self._changed.notify_all()
+        self._finish(left)
+        self._sinks = ()
+
+    def resume(self, keys: tuple[str, ...], by: str = "", note: str = "") -> bool:
+        """Let paused tasks go on; return False if the run is over, so that a new epoch is needed."""
+        with self._changed:
+            if self._final is not None:
+                return False
+            for key in keys:
+                self._emit(Decided(next(self._seq), key, time.time(), "resume", by, note))
+            self._start |= set(self._machine.waiting(keys))
+            self._obey(self._machine.handle(ResumeAsked(keys)))
+            return True
+
+    def retry(self, by: str = "", note: str = "") -> bool | None:
+        """Try what failed again, with a fresh count of attempts; return None if nothing did, False if the run is over."""
+        with self._changed:
+            if self._final is not None:
+                return False
+            keys = tuple(self._machine.failed())
+            for key in keys:
+                self._emit(Decided(next(self._seq), key, time.time(), "retry", by, note))
+            instructions = self._machine.handle(RetryAsked(keys))
+            # What waits for another of them is asked for by its trigger, in its turn.
+            self._start |= {key for each in instructions if isinstance(each, Submit) for key in each.keys}
+            self._obey(instructions)
+            return True if keys else None
+
+    def cancel(self, by: str = "", note: str = "") -> bool:
+        """Start nothing more; what runs goes on to its end. Return False if the run is over."""
+        with self._changed:
+            if self._final is not None:
+                return False
+            self._emit(Decided(next(self._seq), FLOW, time.time(), "cancel", by, note))
+            self.is_cancelled = True
+            self._changed.notify_all()
+            queued = tuple(self._ready)
+            self._ready.clear()
+            self._timers.clear()
+            self._obey(self._machine.handle(CancelAsked(queued)))
+            return True
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next epoch's first event gets; meaningful once `run` has returned."""
+        return next(self._seq)
+
+    # The loop that each worker runs
+
+    def _work(self, executor: Executor) -> None:
+        if isinstance(executor, RunsLoops):
+            executor.run_loops(self._loop)
+        elif isinstance(executor, RunsCalls):
+            from flowbook.engine.dispatch import Dispatch  # noqa: PLC0415  # pickling: only where tasks leave the process
+
+            Dispatch(self, executor).run()
+        else:
+            self._loop_in_waves(executor)
+
+    def _loop(self) -> None:
+        try:
+            key = self._take()
+            while key is not None:
+                key = self._next(self._run(key))
+        except BaseException:
+            # Flowbook's own mistake, or a sink's: the other workers must not wait for this one for ever.
+            with self._changed:
+                self._final = self._final or Cancelled("Stopped by an error outside the tasks.")
+                self._changed.notify_all()
+            raise
+
+    def _loop_in_waves(self, executor: Executor) -> None:
+        while (key := self._take()) is not None:
+            with self._changed:
+                wave = [key, *self._ready]
+                self._ready.clear()
+            events = executor.wait([executor.submit(self._run, each, extra_context={"task": each}) for each in wave])
+            with self._changed:
+                for event in events:
+                    self._obey(self._machine.handle(event))
+
+    def take(self, count: int, has_news: Callable[[], bool]) -> list[str] | None:
+        """Return at most `count` keys to run, waiting for some, or none when there is other news; None at the end."""
+        with self._changed:
+            while True:
+                self._ring()
+                if has_news() or self._ready:
+                    return [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
+                if self._final is not None:
+                    return None
+                self._wait()
+
+    def wake(self) -> None:
+        """Let `take` look again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def handle(self, event: MachineEvent) -> None:
+        """Tell the machine what happened, and do what it says."""
+        with self._changed:
+            self._obey(self._machine.handle(event))
+
+    def _next(self, event: MachineEvent) -> str | None:
+        with self._changed:
+            instructions = self._machine.handle(event)
+            if instructions:
+                self._obey(instructions)
+            if self._ready:
+                return self._ready.popleft()
+        return self._take()
+
+    def _take(self) -> str | None:
+        """Return a key to run, waiting for one; None when the run is over."""
+        with self._changed:
+            while True:
+                self._ring()
+                if self._ready:
+                    return self._ready.popleft()
+                if self._final is not None:
+                    return None
+                self._wait()
+
+    def _wait(self) -> None:
+        wait_s = self._timers.wait_s()
+        self._idle += 1
+        try:
+            self._changed.wait(wait_s)
+        finally:
+            self._idle -= 1
+
+    def _ring(self) -> None:
+        for key in self._timers.due():
+            state = self._machine.states[key]
+            if isinstance(state, Scheduled) and steps.rests(state, time.time()):
+                # The clock was set back: its time has come all the same.
+                state = state.copy()
+                state.start_time = dt.datetime.fromtimestamp(time.time(), dt.UTC)
+                self._machine.mark(key, state)
+            self._obey(self._machine.handle(Due(key)))
+
+    def _obey(self, instructions: list[Instruction]) -> None:
+        for instruction in instructions:
+            match instruction:
+                case Submit(keys):
+                    self._enqueue(keys)
+                case WakeAt(key, at):
+                    self._timers.set(key, at)
+                    if self._idle:
+                        self._changed.notify_all()
+                case Tell(key, state):
+                    self._tell(key, state)
+                case Finish(state):
+                    self._final = state
+                    self._changed.notify_all()
+
+    def _enqueue(self, keys: tuple[str, ...]) -> None:
+        """What a finished task made ready goes first: branches go depth first."""
+        if len(keys) > 1 and not self._ready:
+            self._ready.extend(keys)
+        else:
+            self._ready.extendleft(reversed(keys))
+        if self._idle:
+            self._changed.notify(len(keys))
+
+    # One task
+
+    def _run(self, key: str) -> Settled | Expanded | TooEarly:
+        job = self.job(key)
+        return Settled(key, run_task(job, self)) if isinstance(job, Job) else job
+
+    def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
+        """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
+        if key in self._machine.gathering:
+            return self._gathered(key)
+        if key not in self._start and self._machine.is_early(key):
+            return TooEarly(key)
+        child = self._machine.children.get(key)
+        for sink in self._durable:
+            sink.secure(self.graph.specs[key if child is None else child[0]].upstream)
+        if child is None:
+            return self._task_job(key, self.graph.specs[key])
+        try:
+            return self._child_job(key, *child)
+        except BaseException as error:  # noqa: BLE001  # taking an element of a user's sequence may raise anything
+            return self._broken_child(key, *child, error)
+
+    def _task_job(self, key: str, spec: TaskSpec) -> Job | Settled | Expanded:
+        states = self._machine.states
+        upstream = [states[binding.upstream] for binding in spec.bindings]
+        if spec.is_mapped:
+            return self._expand(key, spec, upstream)
+        is_start = key in self._start or (spec.cleans_up and self.is_cancelled)
+        job = Job(spec, key, states[key], upstream, is_start=is_start)
+        if spec.reads_mapped:
+            try:
+                job.inputs = self.maps.reduced(spec, job.state)
+            except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
+                return Settled(key, change_state(job, self, job.state, steps.state_of_error(error)))
+        return job
+
+    def _broken_child(self, key: str, parent: str, index: int, error: BaseException) -> Settled:
+        state = self._machine.states[key]
+        job = Job(self.graph.specs[parent], key, state, (), {}, index)
+        return Settled(key, change_state(job, self, state, steps.state_of_error(error)))
+
+    # Mapped tasks
+
+    def _expand(self, key: str, spec: TaskSpec, upstream: list[State]) -> Settled | Expanded:
+        job = Job(spec, key, self._machine.states[key], upstream, {}, is_start=key in self._start)
+        state = self._unmappable(job)
+        if state is None:
+            try:
+                plan, width = self.maps.plan(spec, job.state)
+            except RunError as error:
+                state = Failed(str(error), error)
+            except BaseException as error:  # noqa: BLE001  # a user's sequence may raise anything
+                state = steps.state_of_error(error)
+            else:
+                split = self._asked_about_split(job, width)
+                if isinstance(split, Mapped):
+                    self.maps.keep(key, plan)
+                    if job.is_start:
+                        self._start |= {child_key(key, index) for index in range(width)}
+                    return Expanded(key, width)
+                self.told(key, split)
+                return Settled(key, split)
+        if state is not job.state:
+            state = change_state(job, self, job.state, state)
+        return Settled(key, state)
+
+    def _gathered(self, key: str) -> Settled:
+        """Ask the handlers of a mapped task whose children have ended."""
+        ended = self._machine.states[key]
+        before = Mapped(n_map_states=ended.n_map_states) if isinstance(ended, Mapped) else ended
+        job = Job(self.graph.specs[key], key, before, ())
+        return Settled(key, change_state(job, self, before, ended))
+
+    def _asked_about_split(self, job: Job, width: int) -> State:
+        """Return Mapped, or what a handler wants instead of it."""
+        state: State = Mapped(f"Mapped over {width}.", n_map_states=width)
+        handlers = (*job.spec.handlers, *self.handlers)
+        return call_handlers(handlers, job.spec.task, job.state, state) if handlers else state
+
+    def _unmappable(self, job: Job) -> State | None:
+        """Return the state in which a mapped task ends without having been split, or None."""
+        if job.is_start:
+            return None
+        if steps.rests(job.state, time.time()):
+            return job.state
+        culprit = steps.skipped_by(job.spec, job.upstream)
+        if culprit is not None:
+            return Skipped(f"{culprit} was skipped.")
+        lost = [
+            b
+            for b, s in zip(job.spec.bindings, job.upstream, strict=True)
+            if b.mapped and b.argument is not None and not s.is_successful()
+        ]
+        if not lost:
+            return None
+        refused = steps.trigger_state(job.spec, job.upstream, steps.attempt_number(job.state), time.time())
+        if refused is not None and not isinstance(refused, Paused):
+            return refused
+        names = ", ".join(f"{b.argument} (from {b.upstream})" for b in lost)
+        return Failed(f"Can't map over {names}: it did not succeed, so there is no width.")
+
+    def _child_job(self, key: str, parent: str, index: int) -> Job:
+        is_start = key in self._start or parent in self._start
+        return self.maps.child_job(key, parent, index, is_start=is_start)
+
+    def _children_of(self, key: str) -> Iterator[str]:
+        state = self._machine.states.get(key)
+        if isinstance(state, Mapped):
+            yield from (child_key(key, index) for index in range(state.n_map_states))
+
+    # Telling the world
+
+    def told(self, key: str, state: State) -> None:
+        """Take note of a state of a task that runs here."""
+        self._machine.mark(key, state)
+        self._tell(key, state)
+
+    def logged(self, key: str, level: int, text: str) -> None:
+        """Take note of what a task logged or printed."""
+        if self.masks:
+            text = self.masks.text(text)
+        self._emit(Logged(next(self._seq), key, time.time(), level, text))
+
+    def _tell(self, key: str, state: State) -> None:
+        if self._sinks:
+            event = StateChanged(next(self._seq), key, state)
+            for sink in self._sinks:
+                sink.emit(event)
+
+    def _emit(self, event: Event) -> None:
+        for sink in self._sinks:
+            sink.emit(event)
+
+    # The flow's own state
+
+    def _change(self, new: State, results: dict[object, State] | None = None) -> State:
+        handlers = (*self._options.flow_handlers, *self.handlers)
+        if handlers:
+            new = call_handlers(handlers, self.graph.flow, self.state, new)
+        if results is not None and new._result is not results:  # noqa: SLF001  # a handler's state may hold a reference
+            if isinstance(new._result, BaseException):  # noqa: SLF001
+                self.logged(FLOW, _ERROR, _traceback(new._result))  # noqa: SLF001
+            new.result = results
+        if self.masks:
+            self.masks.hide_in(new)
+        self.state = new
+        self._tell(FLOW, new)
+        return new
+
+    def _finish(self, final: State) -> State:
+        results = {spec.task: self._whole(key) for key, spec in self.graph.specs.items()}
+        final.result = results
+        if self._options.terminal_handler is not None and final.is_finished():
+            final = self._terminal(final)
+        return self._change(final, results)
+
+    def _whole(self, key: str) -> State:
+        """Return a task's state; one of a mapped task with unfinished children lists them too."""
+        state = self._machine.states[key]
+        if type(state) is Mapped and len(state.map_states) != state.n_map_states:
+            children = [self._machine.states[child] for child in self._children_of(key)]
+            return Mapped(state.message, map_states=children)
+        return state
+
+    def _terminal(self, final: State) -> State:
+        handler = self._options.terminal_handler
+        reference = [self._machine.states[key] for key in self.graph.reference]
+
+        def terminal_state_handler(flow: object, _: State, new: State) -> object:
+            return handler(flow, new, reference) if handler is not None else None
+
+        return call_handlers((terminal_state_handler,), self.graph.flow, self.state, final)
+
+    @contextlib.contextmanager
+    def _ctrl_c_cancels(self) -> Iterator[None]:
+        """While the flow runs in the main thread, Ctrl-C cancels it; a second one gets through."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.getsignal(signal.SIGINT)
+
+        def on_interrupt(number: int, frame: FrameType | None) -> None:
+            if self.interrupted:
+                if callable(before):
+                    before(number, frame)
+                return
+            self.interrupted = True
+            # The main thread may hold the lock at this moment, so another one asks.
+            threading.Thread(target=self.cancel, args=("Ctrl-C",), daemon=True).start()
+            if self._options.executor.is_inline and is_in_user_code(frame):
+                raise KeyboardInterrupt
+
+        if not callable(before):
+            yield
+            return
+        signal.signal(signal.SIGINT, on_interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _traceback(error: BaseException) -> str:
+    import traceback  # noqa: PLC0415  # only where a handler went wrong
+
+    return "".join(traceback.format_exception(error.__cause__ or error))

@@ -1,0 +1,135 @@
+"""Keeps the values of secrets out of what a run says: log lines, prints, messages, and exceptions with their causes.
+
+What is hidden: the values in `context.secrets`, and those of the environment variables that `flowbook.Secret` reads. Of the
+values that tasks return nothing is hidden.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from flowbook.engine.state import RemoteError, safe_str
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from flowbook._context import Frame
+    from flowbook.engine.state import State
+
+__all__ = ["SECRET_VARIABLES", "Masks"]
+
+#: Begins the name of an environment variable that holds a secret.
+SECRET_VARIABLES = "FLOWBOOK_SECRET_"  # noqa: S105  # a name, no secret
+_HIDDEN = "*****"
+#: What is shorter is no secret, and hiding it would blot out ordinary words.
+_SHORTEST_CHARS = 3
+#: A longer line of a secret of several lines is hidden by itself: prints come line by line.
+_SHORTEST_LINE_CHARS = 8
+
+
+class Masks:
+    """The texts to hide; false if there are none."""
+
+    def __init__(self, secrets: Iterable[object] = ()) -> None:
+        found = {text for secret in secrets for text in _texts(secret)}
+        #: The longest first: one may be part of another.
+        self._texts = sorted(found, key=len, reverse=True)
+
+    @classmethod
+    def around(cls, frame: Frame | None) -> Masks:
+        """Return the masks for what is known here: in the frames outwards from `frame`, and in this process's environment."""
+        secrets: list[object] = [value for name, value in os.environ.items() if name.startswith(SECRET_VARIABLES)]
+        while frame is not None:
+            held = frame.find("secrets")
+            if isinstance(held, dict):
+                secrets += held.values()
+            frame = frame.parent
+        return cls(secrets)
+
+    def __bool__(self) -> bool:
+        return bool(self._texts)
+
+    def text(self, text: str) -> str:
+        """Return `text` with what is secret in it hidden."""
+        for secret in self._texts:
+            if secret in text:
+                text = text.replace(secret, _HIDDEN)
+        return text
+
+    def hide_in(self, state: State) -> None:
+        """Hide what is secret in a state that was not emitted yet: in its message, and in the exception it holds."""
+        if state.message:
+            state.message = self.text(state.message)
+        held = state._result  # noqa: SLF001  # reading `result` would load a value
+        if isinstance(held, BaseException):
+            state.result = self.error(held)
+
+    def error(self, error: BaseException) -> BaseException:
+        """Return the exception with what is secret hidden in it and in its causes; a stand-in where it can't be."""
+        shows = False
+        for each in _related(error):
+            self._hide_in_error(each)
+            shows = shows or self._shows(each)
+        if not shows:
+            return error
+        twin = RemoteError.of(error)
+        return RemoteError(twin.type_name, self.text(twin.message), self.text(twin.formatted))
+
+    def _hide_in_error(self, error: BaseException) -> None:
+        error.args = tuple(self._hidden(each) for each in error.args)
+        for name, value in vars(error).items():
+            vars(error)[name] = self._hidden(value)
+
+    def _hidden(self, value: object) -> object:
+        if isinstance(value, str):
+            return self.text(value)
+        if type(value) in {list, tuple}:
+            return type(value)(map(self._hidden, value))  # type: ignore[call-arg,call-overload]  # a list or a tuple
+        if type(value) is dict:
+            return {self._hidden(key): self._hidden(each) for key, each in value.items()}
+        return value
+
+    def _shows(self, error: BaseException) -> bool:
+        try:
+            said = f"{safe_str(error)} {error!r}"
+        except Exception:  # noqa: BLE001  # a user's __repr__
+            return True
+        return self.text(said) != said
+
+
+def _related(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, what caused it, and the members of a group."""
+    seen: dict[int, BaseException] = {}
+    stack = [error]
+    while stack:
+        each = stack.pop()
+        if id(each) in seen:
+            continue
+        seen[id(each)] = each
+        yield each
+        stack += [cause for cause in (each.__cause__, each.__context__) if cause is not None]
+        if isinstance(each, BaseExceptionGroup):
+            stack += each.exceptions
+
+
+def _texts(secret: object) -> Iterator[str]:
+    """Yield the texts in which a secret may show."""
+    if isinstance(secret, dict):
+        secret = list(secret.values())
+    if isinstance(secret, (list, tuple, set, frozenset)):
+        for part in secret:
+            yield from _texts(part)
+        return
+    if isinstance(secret, bytes):
+        secret = secret.decode(errors="replace")
+    if secret is None or isinstance(secret, bool):
+        return
+    text = str(secret).strip()
+    if len(text) >= _SHORTEST_CHARS:
+        from urllib.parse import quote  # noqa: PLC0415  # only where there are secrets
+
+        yield from (text, repr(text)[1:-1], quote(text, safe=""))
+    lines = text.splitlines()
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= _SHORTEST_LINE_CHARS)
