@@ -29,6 +29,11 @@ __all__ = ["Database"]
 T = TypeVar("T")
 _FILE = "store.sqlite"
 _WAIT_S = 30
+#: So much of the log stays as a file once it was taken over into the database.
+_LOG_BYTES = 16_000_000
+#: As many free pages are given back in one transaction (8 MB): others write in between.
+_PAGES_AT_ONCE = 2000
+_FREED_BY_AND_BY = 2
 
 
 class Database:
@@ -125,6 +130,31 @@ class Database:
             finally:
                 os.close(descriptor)
 
+    def shrink(self) -> None:
+        """Give the room of what was deleted back to the disk. Raises StoreError."""
+        if self.path is None:
+            return
+        if self.read("PRAGMA auto_vacuum")[0][0] != _FREED_BY_AND_BY:
+            self._outside_transactions("PRAGMA auto_vacuum = INCREMENTAL", "VACUUM")
+        while (free := self.read("PRAGMA freelist_count")[0][0]) > 0:
+            self.write(lambda connection: connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall())
+            if self.read("PRAGMA freelist_count")[0][0] >= free:
+                break  # somebody fills them as fast
+        self._outside_transactions("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _outside_transactions(self, *statements: str) -> None:
+        with self._lock:
+            if self.is_closed:
+                raise self._closed()
+            self._process_lock.acquire()
+            try:
+                for statement in statements:
+                    self._writer().execute(statement).fetchall()
+            except sqlite3.Error as exc:
+                raise self._trouble(exc, "made smaller") from exc
+            finally:
+                self._process_lock.release()
+
     def close(self) -> None:
         """Close every connection of this process; nothing can be read or written afterwards."""
         with self._lock:
@@ -210,9 +240,12 @@ class Database:
             cached_statements=64,
         )
         handle = _Handle(connection)
+        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         if self.path is not None and connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             self._switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         self._handles.add(handle)

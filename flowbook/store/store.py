@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from flowbook import config
-from flowbook.results.blobs import Blobs, FolderBlobs
 from flowbook.store.cache import Cache
 from flowbook.store.database import Database
 from flowbook.store.folder import prepare
 from flowbook.store.keys import Signer, read_key
+from flowbook.store.places import open_blobs
 from flowbook.store.runs import Runs
 from flowbook.store.sweep import Sweep, Swept, total_bytes
 from flowbook.store.values import Values
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from types import TracebackType
 
+    from flowbook.results.blobs import Blobs
     from flowbook.store.bundle import Bundles
     from flowbook.store.lookup import Lookup
 
@@ -179,4 +180,10 @@ def reopen_values(path: str | None) -> Values:
 
 def _open(path: Path) -> Store:
     prepare(path)
-    return Store(path, Database(path), FolderBlobs(path / "blobs"), Signer(lambda: read_key(config.key_file())))
+    database = Database(path)
+    try:
+        blobs = open_blobs(path, database, config.blobs())
+    except BaseException:
+        database.close()
+        raise
+    return Store(path, database, blobs, Signer(lambda: read_key(config.key_file())))
