@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowbook.results.blobs import Blobs
+    from flowbook.results.keys import Signer
     from flowbook.store.database import Database
-    from flowbook.store.keys import Signer
 
 __all__ = ["Bundles"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from flowbook import config
+from flowbook.results.keys import Signer, read_key
 from flowbook.store.cache import Cache
 from flowbook.store.database import Database
 from flowbook.store.folder import prepare
-from flowbook.store.keys import Signer, read_key
 from flowbook.store.places import open_blobs
 from flowbook.store.runs import Runs
 from flowbook.store.sweep import Sweep, Swept, total_bytes

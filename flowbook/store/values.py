@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from flowbook.results.blobs import Blobs
+    from flowbook.results.keys import Signer
     from flowbook.store.database import Database
-    from flowbook.store.keys import Signer
 
 __all__ = ["Gone", "PreparedValue", "Values"]
 
