@@ -6,6 +6,7 @@ import getpass
 import os
 import platform
 import threading
+import time
 import warnings
 from typing import TYPE_CHECKING, cast
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Recording", "open_recording", "output_cache", "owner_text"]
 
 _SHOWN_CHARS = 200
+_LOOK_S = 0.05
 
 
 class Recording:
@@ -47,6 +49,7 @@ class Recording:
         self._store = store
         self._lock = threading.Lock()
         self._attendant: Attendant | None = None
+        self._next_look = 0.0
         self._recorder = None if epoch < 1 else store.runs.recorder(record.run_id, epoch, graph=record.graph)
 
     @classmethod
@@ -95,6 +98,13 @@ class Recording:
     def is_owned(self) -> bool:
         """Return whether a process that lives has the run; this one may be it."""
         return self._store.runs.is_owned(self.run_id)
+
+    def is_taken(self, *, now: bool = False) -> bool:
+        """Return whether somebody else took up the run since `epoch`; looks every 50 ms at most unless it has to be `now`."""
+        if not now and time.monotonic() < self._next_look:
+            return False
+        self._next_look = time.monotonic() + _LOOK_S
+        return self._store.runs.owned(self.run_id).epoch != self.epoch
 
     def refresh(self) -> None:
         """Take note of the epoch it is at now."""

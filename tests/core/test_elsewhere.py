@@ -243,14 +243,28 @@ def test_a_paused_run_that_nobody_has_is_closed_by_cancelling_and_can_be_resumed
 
 def test_an_object_of_before_somebody_else_went_on_is_refused():
     flow = _paused_flow()
+    first, second, third = (flowbook.run(flow.last_run.run_id) for _ in range(3))
+
+    first.resume(by="ada").wait(LONG_S)
+
+    with pytest.raises(RunClaimedError, match="ada went on with run") as refused:
+        second.resume()
+    with pytest.raises(RunClaimedError, match="ada went on with run"):
+        third.cancel()
+    assert refused.value.owner == "ada"
+
+
+def test_an_object_of_before_somebody_else_went_on_follows_them():
+    flow = _paused_flow()
     first, second = (flowbook.run(flow.last_run.run_id) for _ in range(2))
 
     first.resume(by="ada").wait(LONG_S)
 
-    with pytest.raises(RunClaimedError):
+    assert second.wait(LONG_S).is_successful()
+    assert [type(state).__name__ for state in second.states.values()] == ["Success"] * len(first.states)
+    assert [event.seq for event in second.events()] == [event.seq for event in first.events()]
+    with pytest.raises(StartTaskError, match="Nothing waits in run"):
         second.resume()
-    with pytest.raises(RunClaimedError):
-        second.cancel()
 
 
 # Code that changed
