@@ -313,8 +313,9 @@ class _MemoryPlace:
 
 
 def _make_folder(path: Path) -> None:
+    """Make a folder, not those above it: a store that was removed does not come back in parts."""
     if not path.is_dir():
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
         _sync_folder(path.parent)
 
 

@@ -29,8 +29,11 @@ __all__ = ["Database"]
 T = TypeVar("T")
 _FILE = "store.sqlite"
 _WAIT_S = 30
-#: So much of the log stays as a file once it was taken over into the database.
+#: So much of the log stays as a file once it was taken over into the database; four times as much is not waited for.
 _LOG_BYTES = 16_000_000
+#: How often the log's length is looked at, in commits, and how long readers are waited for when it is to begin anew.
+_COMMITS_BETWEEN_LOOKS = 32
+_READERS_MS = 500
 #: As many free pages are given back in one transaction (8 MB): others write in between.
 _PAGES_AT_ONCE = 2000
 _FREED_BY_AND_BY = 2
@@ -55,14 +58,19 @@ class Database:
         self.path = folder / _FILE if folder is not None else None
         self.is_closed = False
         self._abandoned: list[object] = []
+        self._commits = 0
         if folder is not None and self.path is not None:
             make_private(self.path)
             for suffix in ("-wal", "-shm"):
                 check_file(self.path.with_name(_FILE + suffix))
             check_file(folder / "lock")
+        self._identity: tuple[int, int] | None = None
         self._begin()
         try:
             self._open()
+            if self.path is not None:
+                status = self.path.stat()
+                self._identity = status.st_dev, status.st_ino
         except BaseException:
             self.close()
             raise
@@ -96,6 +104,8 @@ class Database:
         with self._lock:
             if self.is_closed:
                 raise self._closed()
+            if self.is_gone():
+                raise self._gone()
             self._process_lock.acquire()
             try:
                 connection = self._writer()
@@ -108,6 +118,7 @@ class Database:
                         connection.execute("ROLLBACK")
                     raise
                 else:
+                    self._keep_log_short(connection)
                     return result
             except sqlite3.IntegrityError:
                 raise
@@ -117,6 +128,29 @@ class Database:
                 raise self._trouble(exc, "written to") from exc
             finally:
                 self._process_lock.release()
+
+    def _keep_log_short(self, connection: sqlite3.Connection) -> None:
+        """Begin the log anew where readers, who never all pause at once, have kept SQLite from it for long."""
+        self._commits += 1
+        if self.path is None or self._commits % _COMMITS_BETWEEN_LOOKS:
+            return
+        with contextlib.suppress(OSError, sqlite3.Error):  # what was committed is safe; the next look tries again
+            if self.path.with_name(_FILE + "-wal").stat().st_size > 4 * _LOG_BYTES:
+                connection.execute(f"PRAGMA busy_timeout = {_READERS_MS}")
+                try:
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                finally:
+                    connection.execute(f"PRAGMA busy_timeout = {_WAIT_S * 1000}")
+
+    def is_gone(self) -> bool:
+        """Return whether the file was removed or replaced while it was open. SQLite would write on, where nobody reads."""
+        if self._identity is None or self.path is None:
+            return False
+        try:
+            status = os.stat(self.path)  # noqa: PTH116  # a third of Path.stat's time, at each commit
+        except OSError:
+            return True
+        return (status.st_dev, status.st_ino) != self._identity
 
     def sync(self) -> None:
         """Make all that was committed outlast a loss of power. Does not wait for, nor hold up, writers."""
@@ -140,7 +174,12 @@ class Database:
             self.write(lambda connection: connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall())
             if self.read("PRAGMA freelist_count")[0][0] >= free:
                 break  # somebody fills them as fast
-        self._outside_transactions("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.take_over_log()
+
+    def take_over_log(self) -> None:
+        """Move the log into the database, so that it takes no room. Raises StoreError."""
+        if self.path is not None:
+            self._outside_transactions("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _outside_transactions(self, *statements: str) -> None:
         with self._lock:
@@ -260,6 +299,13 @@ class Database:
 
     def _closed(self) -> StoreError:
         msg = f"The store {self.path or 'in memory'} is closed. Open it again with open_store()."
+        return StoreError(msg, path=str(self.path))
+
+    def _gone(self) -> StoreError:
+        msg = (
+            f"The store {self.path} was removed or replaced while it was open, so nothing is written to it. "
+            "Put it back, or open it anew with open_store()."
+        )
         return StoreError(msg, path=str(self.path))
 
     def _trouble(self, error: sqlite3.Error, what: str) -> StoreError:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_file", "make_private", "prepare"]
 
+_OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -45,6 +46,8 @@ def prepare(path: Path) -> None:
 def check_file(path: Path) -> None:
     """Refuse a file of the store that is a link, or that others own or can write to; one that is missing is fine.
 
+    One that others can read (a copy, a backup that was put back) is made private.
+
     Raises:
         StoreError: saying which and what to do.
     """
@@ -56,6 +59,8 @@ def check_file(path: Path) -> None:
         msg = f"{path} is not an ordinary file, so the store is not opened. Move it away."
         raise StoreError(msg, path=str(path))
     _check_owner(path, status)
+    if os.name != "nt" and status.st_mode & _OPEN_TO_OTHERS:
+        path.chmod(0o600)
     if not os.access(path, os.R_OK | os.W_OK):
         msg = f"{path} can't be written to. Make it writable (chmod u+rw), or set FLOWBOOK_HOME to another folder."
         raise StoreError(msg, path=str(path))

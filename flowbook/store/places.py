@@ -43,7 +43,7 @@ def open_blobs(folder: Path, database: Database, url: str | None) -> Blobs:
 
     copies_bytes = config.limits().copies_bytes
     remote = {
-        each: RemoteBlobs(Place(f"{each}/{name}"), folder / "copies" / name, copies_bytes)
+        each: RemoteBlobs(Place(f"{each}/{name}"), folder / f"copies-{name}", copies_bytes)
         for each, name in known.items()
     }
     return BlobPlaces((own, *remote.values()), own if url is None else remote[url])

@@ -56,11 +56,16 @@ class Store:
         """Whether `close` was called."""
         return self._database.is_closed
 
+    def is_gone(self) -> bool:
+        """Return whether its files were removed or replaced while it was open."""
+        return self._database.is_gone()
+
     def close(self) -> None:
         """Write what waits and close all files. Recorders are closed before by whoever made them."""
         if not self.is_closed:
             try:
-                self.cache.flush()
+                if not self.is_gone():
+                    self.cache.flush()
             finally:
                 self._database.close()
 
@@ -144,6 +149,8 @@ class _Opened:
     def get(self, path: Path) -> Store:
         with self._lock:
             store = self._stores.get(path)
+            if store is not None and not store.is_closed and store.is_gone():
+                store.close()
             if store is None or store.is_closed:
                 store = self._stores[path] = _open(path)
             return store

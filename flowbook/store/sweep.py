@@ -6,6 +6,7 @@ cache entries themselves stay listed; only their values go. Nothing is unpickled
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,8 @@ class Sweep:
 
     def run(self) -> Swept:
         """Drop what was planned, as far as nobody has put it to use since, and remove orphans."""
+        with contextlib.suppress(StoreError):  # on a full disk this may be the room that is needed to go on
+            self._database.take_over_log()
         entries = self._drop_entries()
         gone: list[bytes] = []
         for start in range(0, len(self._going), _AT_ONCE):

@@ -60,7 +60,7 @@ def test_a_paused_run_goes_on_from_there_without_its_copies(tmp_path):
         check(load())
     flow.run(record=True)
     run_id = flow.last_run.run_id
-    for copy in (tmp_path / "home" / "copies").glob("*/??/*"):
+    for copy in (tmp_path / "home").glob("copies-*/??/*"):
         copy.unlink()
 
     run = flowbook.run(run_id).resume("check")
@@ -251,7 +251,7 @@ def test_a_value_of_400_mb_takes_less_than_1_2_times_its_size_in_memory(place, t
     env = {"FLOWBOOK_BLOBS": str(tmp_path / place)} if place else {}
 
     digest, size, written = run(WRITE, **env)
-    for copy in (tmp_path / "home" / "copies").glob("*/??/*"):
+    for copy in (tmp_path / "home").glob("copies-*/??/*"):
         copy.unlink()
     (read,) = run(READ, digest, size, **env)
 

@@ -171,8 +171,15 @@ def test_a_folder_that_vanishes_is_said_and_does_not_end_the_run(tmp_path: Path)
         shutil.rmtree(tmp_path / "home")
 
         tell(recorder, ("a", Success(result=b"x" * 100_000)))
-
         recorder.close()
+
+        assert "was removed or replaced while it was open" in recorder.trouble
+        assert not (tmp_path / "home").exists()
+        with pytest.raises(StoreError, match=r"was removed or replaced .* open it anew with open_store\(\)"):
+            store.values.put(1)
+    with open_store() as store:
+        assert store.runs.list() == []
+        assert store.values.put(b"x" * 100_000).load() == b"x" * 100_000
 
 
 def _changed(seq: int, key: str, state: Success) -> object:
