@@ -105,6 +105,9 @@ class Flow:
         leave_flow(self._tokens.pop())
         if kind is None:
             self.validate()
+            for task, key in self.keys().items():
+                if task.written_in is not None:
+                    task.written_as = key
 
     def add_task(self, task: Task) -> Task:
         """Add a task; one that is there already stays.

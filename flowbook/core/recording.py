@@ -272,7 +272,7 @@ def _hash(value: object) -> str:
 @cache
 def _task_fields() -> frozenset[str]:
     """Return what every task of a function holds: its options, which change nothing in what it returns, and its code."""
-    return frozenset(vars(FunctionTask(lambda: None, name="any"))) | {"written_in"}
+    return frozenset(vars(FunctionTask(lambda: None, name="any"))) | {"written_in", "written_as"}
 
 
 def _record_past(recording: Recording, run: FlowRun) -> None:
