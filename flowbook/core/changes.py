@@ -32,7 +32,8 @@ class Changes:
         told = "; ".join(f"{kind}: {_list(keys)}" for kind, keys in kinds.items() if keys)
         msg = (
             f"Run {number} was recorded with another version of flow {flow!r} ({told}). "
-            "Go on all the same with force=True, go on with the flow as it was by naming none, or run the flow anew."
+            "Go on all the same with force=True (on the command line: --force), go on with the flow as it was by naming "
+            "none, or run the flow anew."
         )
         return RunChangedError(msg, **kinds)
 
