@@ -102,11 +102,17 @@ class Recording:
         return self._store.runs.is_owned(self.run_id)
 
     def is_taken(self, *, now: bool = False) -> bool:
-        """Return whether somebody else took up the run since `epoch`; looks every 50 ms at most unless it has to be `now`."""
+        """Return whether somebody else took up the run since `epoch`; looks every 50 ms at most unless it has to be `now`.
+
+        A store that can't be asked any more does not keep anybody from looking at the run as it was.
+        """
         if not now and time.monotonic() < self._next_look:
             return False
         self._next_look = time.monotonic() + _LOOK_S
-        return self._store.runs.owned(self.run_id).epoch != self.epoch
+        try:
+            return self._store.runs.owned(self.run_id).epoch != self.epoch
+        except FlowbookError:
+            return False
 
     def refresh(self) -> None:
         """Take note of the epoch it is at now."""

@@ -17,7 +17,7 @@ import pytest
 import flowbook
 from flowbook import Flow, Parameter, Task, flatten, task, triggers
 from flowbook.engine.state import Cancelled, Crashed, Paused, Pending, Success
-from flowbook.exceptions import RunChangedError, RunClaimedError, StartTaskError
+from flowbook.exceptions import RunChangedError, RunClaimedError, StartTaskError, StoreError
 from flowbook.store import open_store
 
 ROOT = Path(__file__).parents[2]
@@ -266,6 +266,18 @@ def test_an_object_of_before_somebody_else_went_on_follows_them():
     assert [event.seq for event in second.events()] == [event.seq for event in first.events()]
     with pytest.raises(StartTaskError, match="Nothing waits in run"):
         second.resume()
+
+
+def test_a_run_is_shown_as_it_was_when_its_store_is_gone():
+    flow = _paused_flow()
+    run = flow.last_run
+
+    open_store().close()
+
+    assert isinstance(run.state, Paused)
+    assert run.events()
+    with pytest.raises(StoreError, match="is closed"):
+        run.resume()
 
 
 # Code that changed
