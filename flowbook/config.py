@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flowbook.exceptions import InfrastructureError
 
-__all__ = ["Limits", "blobs", "home", "key_file", "limits", "project"]
+__all__ = ["Limits", "blobs", "home", "key_file", "limits", "outlasts_power_loss", "project"]
 
 _PROJECT_MARKS = (".git", "pyproject.toml")
 _GB = 1_000_000_000
@@ -67,6 +67,22 @@ def key_file() -> Path:
     import platformdirs  # noqa: PLC0415  # only where nothing is set
 
     return platformdirs.user_config_path("flowbook", appauthor=False) / "store.key"
+
+
+def outlasts_power_loss() -> bool:
+    """Return whether each commit waits for the disk: `FLOWBOOK_DURABILITY` is "power-loss", not "crash" (the default).
+
+    Raises:
+        InfrastructureError: if it is neither.
+    """
+    given = os.environ.get("FLOWBOOK_DURABILITY") or "crash"
+    if given not in {"crash", "power-loss"}:
+        msg = (
+            f"FLOWBOOK_DURABILITY is {given!r}. Give 'crash' (results outlast the death of their process) or 'power-loss' "
+            "(they outlast the machine's, too, and each takes as long as its disk does)."
+        )
+        raise InfrastructureError(msg, name="FLOWBOOK_DURABILITY", value=given)
+    return given == "power-loss"
 
 
 def project(folder: Path | None = None) -> str:

@@ -15,6 +15,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from flowbook import config
 from flowbook.exceptions import StoreError
 from flowbook.store.folder import check_file, make_private
 from flowbook.store.locks import ProcessLock, open_lock
@@ -45,13 +46,17 @@ class Database:
     Args:
         folder: prepared, see `folder.prepare`.
         scripts: from one schema version to the next, by the version they lead to; flowbook's own by default.
+        is_read_only: nothing can be written there; whoever tries gets a StoreError.
 
     Raises:
         StoreError: if it can't be opened, or was made by a newer flowbook.
     """
 
-    def __init__(self, folder: Path | None, scripts: Mapping[int, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path | None, scripts: Mapping[int, str] | None = None, *, is_read_only: bool = False
+    ) -> None:
         self._folder = folder
+        self.is_read_only = is_read_only
         self._scripts = scripts if scripts is not None else migrations()
         #: Grows with each fork: what was waiting before belongs to the parent.
         self.generation = 0
@@ -60,10 +65,10 @@ class Database:
         self._abandoned: list[object] = []
         self._commits = 0
         if folder is not None and self.path is not None:
-            make_private(self.path)
-            for suffix in ("-wal", "-shm"):
-                check_file(self.path.with_name(_FILE + suffix))
-            check_file(folder / "lock")
+            if not is_read_only:
+                make_private(self.path)
+            for path in (self.path, *map(self.path.with_name, (f"{_FILE}-wal", f"{_FILE}-shm", "lock"))):
+                check_file(path, is_read_only=is_read_only)
         self._identity: tuple[int, int] | None = None
         self._begin()
         try:
@@ -104,6 +109,8 @@ class Database:
         with self._lock:
             if self.is_closed:
                 raise self._closed()
+            if self.is_read_only:
+                raise self._unwritable()
             if self.is_gone():
                 raise self._gone()
             self._process_lock.acquire()
@@ -154,7 +161,7 @@ class Database:
 
     def sync(self) -> None:
         """Make all that was committed outlast a loss of power. Does not wait for, nor hold up, writers."""
-        if self.path is None:
+        if self.path is None or self.is_read_only:
             return
         #: Only the log needs it: a checkpoint syncs what it moves. Opening it apart is safe: SQLite puts no lock on it.
         with contextlib.suppress(FileNotFoundError):
@@ -185,6 +192,8 @@ class Database:
         with self._lock:
             if self.is_closed:
                 raise self._closed()
+            if self.is_read_only:
+                raise self._unwritable()
             self._process_lock.acquire()
             try:
                 for statement in statements:
@@ -207,7 +216,8 @@ class Database:
         self._local = threading.local()
         self._handles: weakref.WeakSet[_Handle] = weakref.WeakSet()
         self._write_handle: _Handle | None = None
-        self._process_lock: ProcessLock = _NoLock() if self._folder is None else open_lock(self._folder / "lock")
+        has_lock = self._folder is not None and not self.is_read_only
+        self._process_lock: ProcessLock = open_lock(self._folder / "lock") if self._folder and has_lock else _NoLock()
 
     def begin_in_child(self) -> None:
         """In the child of a fork: leave what was inherited as it is (SQLite forbids even closing it) and begin anew."""
@@ -272,23 +282,44 @@ class Database:
         if self.is_closed:
             raise self._closed()
         connection = sqlite3.connect(
-            self.path or ":memory:",
+            self._address(),
+            uri=self.is_read_only,
             timeout=_WAIT_S,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=64,
         )
         handle = _Handle(connection)
+        if self.is_read_only:
+            self._handles.add(handle)
+            return handle
         if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         if self.path is not None and connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             self._switch_to_wal(connection)
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if config.outlasts_power_loss() else 'NORMAL'}")
         connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         self._handles.add(handle)
         return handle
+
+    def _address(self) -> str:
+        if self.path is None:
+            return ":memory:"
+        if not self.is_read_only:
+            return str(self.path)
+        #: A log that is there holds what the file lacks, and can only be read beside SQLite's own index of it.
+        log = self.path.with_name(_FILE + "-wal")
+        has_log = log.exists() and log.stat().st_size > 0
+        return f"{self.path.as_uri()}?mode=ro{'' if has_log else '&immutable=1'}"
+
+    def _unwritable(self) -> StoreError:
+        msg = (
+            f"The store {self.path} can only be read: its folder or its disk can't be written to. "
+            f"Make it writable (chmod u+rwx {self._folder}), or set FLOWBOOK_HOME to another folder."
+        )
+        return StoreError(msg, path=str(self.path))
 
     def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]

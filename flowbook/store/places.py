@@ -34,6 +34,8 @@ def open_blobs(folder: Path, database: Database, url: str | None) -> Blobs:
     """
     own = FolderBlobs(folder / "blobs")
     known = _known(database)
+    if database.is_read_only:
+        url = None
     if url is not None and url not in known:
         _note(database, url)
         known = _known(database)

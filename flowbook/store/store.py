@@ -64,7 +64,7 @@ class Store:
         """Write what waits and close all files. Recorders are closed before by whoever made them."""
         if not self.is_closed:
             try:
-                if not self.is_gone():
+                if not self.is_gone() and not self._database.is_read_only:
                     self.cache.flush()
             finally:
                 self._database.close()
@@ -122,7 +122,7 @@ class Store:
 
     def make_room(self) -> Swept | None:
         """Sweep if more is kept than may be; looked at every ten minutes at most. None if nothing was to be done."""
-        if time.monotonic() < self._next_look:
+        if time.monotonic() < self._next_look or self._database.is_read_only:
             return None
         self._next_look = time.monotonic() + _LOOK_S
         if total_bytes(self._database) <= config.limits().total_bytes:
@@ -186,8 +186,7 @@ def reopen_values(path: str | None) -> Values:
 
 
 def _open(path: Path) -> Store:
-    prepare(path)
-    database = Database(path)
+    database = Database(path, is_read_only=prepare(path))
     try:
         blobs = open_blobs(path, database, config.blobs())
     except BaseException:

@@ -19,7 +19,7 @@ import pytest
 import flowbook
 from flowbook import Flow, task
 from flowbook.engine.state import Success
-from flowbook.exceptions import StoreError
+from flowbook.exceptions import InfrastructureError, StoreError
 from flowbook.store import open_store
 from flowbook.store.queries import migrations
 from tests.store.run_helpers import begin, tell
@@ -154,19 +154,71 @@ def mounted(tmp_path, monkeypatch):
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def test_a_disk_that_is_read_only_from_the_start_is_named(mounted):
-    earlier = open_store().values.put(b"e" * 100_000)
+def test_a_disk_that_became_read_only_is_read_and_a_run_goes_on_in_memory(mounted):
+    flow = small_flow()
+    flow.run(record=True)
     open_store().close()
     assert mounted("ro")
 
-    with pytest.raises(StoreError, match=r"can't be written to|Read-only file system"):
-        open_store()
-    with pytest.warns(UserWarning, match="is not recorded: .*(can't be written to|Read-only)"):
-        state = small_flow().run(record=True)
+    with pytest.raises(StoreError, match=r"can only be read: its folder or its disk can't be written to\. Make it"):
+        open_store().values.put(1)
+    with pytest.warns(UserWarning, match="is not recorded: .* can only be read"):
+        state = flow.run(record=True)
+    value = flow.as_of(dt.datetime.now(dt.UTC))["load"]
+    runs = flowbook.runs()["state"].tolist()
+    open_store().close()
     assert mounted("rw")
+    flow.run(record=True)
 
     assert state.is_successful()
-    assert open_store().values.load(earlier) == b"e" * 100_000
+    assert (value, runs) == (b"x" * 100_000, ["Success"])
+    assert flowbook.runs()["state"].tolist() == ["Success"] * 2
+
+
+@pytest.mark.parametrize("has_log", [True, False])
+def test_a_store_that_can_only_be_read_shows_all_that_was_committed(has_log, mounted):
+    script = "import os; from flowbook.store import open_store; open_store().values.put((1, 2)); OPEN; os._exit(0)"
+    script = script.replace("OPEN", "pass" if has_log else "open_store().close()")
+    subprocess.run([sys.executable, "-c", script], check=True)
+    assert mounted("ro")
+
+    store = open_store()
+
+    assert (store.path / "store.sqlite-wal").exists() == has_log
+    assert store._database.read("SELECT count(*) FROM value") == [(1,)]
+    assert store.sweep(dry_run=True).dropped == ()
+    with pytest.raises(StoreError, match="can only be read"):
+        store.sweep()
+    store.close()
+
+
+def test_an_older_store_that_can_only_be_read_says_so(mounted):
+    home = Path(os.environ["FLOWBOOK_HOME"])
+    shutil.copytree(FIXTURES / "schema-1" / "home", home)
+    home.chmod(0o700)
+    for path in home.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    assert mounted("ro")
+
+    with pytest.raises(StoreError, match="can only be read"):
+        open_store()
+
+
+@pytest.mark.parametrize(("given", "level"), [("", 1), ("crash", 1), ("power-loss", 2)])
+def test_commits_wait_for_the_disk_only_where_they_are_to_outlast_a_loss_of_power(given, level, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_DURABILITY", given)
+
+    with open_store() as store:
+        found = store._database.write(lambda connection: connection.execute("PRAGMA synchronous").fetchone())
+
+    assert found == (level,)
+
+
+def test_another_durability_is_refused(monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_DURABILITY", "always")
+
+    with pytest.raises(InfrastructureError, match=r"FLOWBOOK_DURABILITY is 'always'\. Give 'crash'"):
+        open_store()
 
 
 def test_a_full_index_is_named_and_nothing_is_left_half(mounted):
