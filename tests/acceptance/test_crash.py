@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import os
 import random
 import signal
@@ -170,7 +171,9 @@ def check_file(store: Path) -> None:
     with contextlib.closing(sqlite3.connect(store / "store.sqlite")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         known = {digest.hex() for (digest,) in connection.execute("SELECT digest FROM value WHERE content IS NULL")}
-    there = {path.parent.name + path.name for path in (store / "blobs").glob("??/*")}
+    elsewhere = Path(os.environ.get("FLOWBOOK_BLOBS", store)).glob("flowbook-*")
+    folders = [store / "blobs", *elsewhere]
+    there = {path.parent.name + path.name for folder in folders for path in folder.glob("??/*")}
     assert known <= there
 
 
@@ -267,6 +270,48 @@ def test_a_run_killed_at_a_named_point_goes_on(point, home, tmp_path):
     trial.check()
     assert trial.finish() == "Success"
     trial.check_end(home)
+
+
+#: The same, where large values lie elsewhere.
+POINTS_ELSEWHERE = [
+    (where, when, nth)
+    for where, nths in {
+        "flowbook.store.places._note": (1,),
+        "flowbook.results.remote.Place.put": (1, 3),
+        "flowbook.results.remote.RemoteBlobs._publish": (2,),
+        "fsspec.implementations.local.LocalFileSystem.put_file": (1, 3),
+        "fsspec.implementations.local.LocalFileSystem.mv": (1, 3),
+    }.items()
+    for nth in nths
+    for when in ("before", "after")
+]
+
+
+@pytest.mark.timeout(LONG_S * 2)
+@pytest.mark.parametrize(
+    "point", POINTS_ELSEWHERE if IS_LONG else POINTS_ELSEWHERE[2::5], ids=lambda point: "-".join(map(str, point))
+)
+def test_a_run_killed_at_a_named_point_goes_on_where_large_values_lie_elsewhere(point, home, tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_BLOBS", str(tmp_path / "bucket"))
+    trial = Trial(tmp_path, "local")
+
+    process = trial.start(BEGIN, "local", POINT=AT_POINT.format(point=point))
+    said, _ = process.communicate(timeout=LONG_S)
+    for copy in home.glob("copies-*/??/*"):
+        copy.unlink()
+    runs = flowbook.runs()["run_id"]
+
+    assert process.returncode == -signal.SIGKILL, said
+    if runs.empty:
+        assert trial.ran() == {}
+        return
+    trial.run_id = runs.iloc[-1]
+    trial.check()
+    assert trial.finish() == "Success"
+    trial.check_end(home)
+    open_store().sweep(older_than=dt.timedelta(0))
+    assert not list((tmp_path / "bucket").rglob(".tmp-*"))
+    check_file(home)
 
 
 def test_there_are_at_least_25_named_points():
@@ -552,7 +597,7 @@ def test_writers_from_many_processes_share_the_store_fairly(home):
         sys.stdin.readline()
         end, count = time.monotonic() + float(sys.argv[2]), 0
         while time.monotonic() < end:
-            store.values.put((sys.argv[1], count))
+            store.values.put((sys.argv[1], count, b"x" * 70_000 if count % 100 == 0 else b""))
             count += 1
         print(count)
     """)
@@ -575,6 +620,10 @@ def test_writers_from_many_processes_share_the_store_fairly(home):
 
     assert min(counts) >= sum(counts) / writers / 2
     assert open_store()._database.read("SELECT count(*) FROM value") == [(sum(counts) + 1,)]
+    for content, digest in open_store()._database.read("SELECT content, digest FROM value WHERE content IS NOT NULL"):
+        assert hashlib.sha256(content).digest() == digest
+    for path in (home / "blobs").glob("??/*"):
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == path.parent.name + path.name
     check_file(home)
 
 
