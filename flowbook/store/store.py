@@ -165,16 +165,24 @@ class _Opened:
 _opened = _Opened()
 
 
-def open_store(path: str | Path | None = None) -> Store:
+def open_store(path: str | Path | None = None, *, trust: bool = False) -> Store:
     """Return the store in folder `path`, by default `FLOWBOOK_HOME` or the user's data folder; made if there is none.
 
     The same object for the same folder in this process, until it is closed.
+
+    Args:
+        path: of the folder.
+        trust: load what others signed too, from now on in this process: for a store that came from somebody else. What it
+            holds may run code as yours.
 
     Raises:
         StoreError: if the folder can't be used; says why and what to do.
     """
     folder = Path(path).expanduser() if path is not None else config.home()
-    return _opened.get(folder.resolve())
+    store = _opened.get(folder.resolve())
+    if trust:
+        store.values.is_trusted = True
+    return store
 
 
 def reopen_values(path: str | None) -> Values:
