@@ -20,6 +20,7 @@ from flowbook.results.keys import SIGNATURE_BYTES, Signer, read_key
 __all__ = ["Result"]
 
 _SIGNED = b"FLOWBOOK-SIGNED\x01"
+_SHOWN_CHARS = 200
 _END_BYTES = SIGNATURE_BYTES + len(_SIGNED)
 
 
@@ -67,10 +68,11 @@ class Result:
             parent, top = found.parent.resolve(), folder.resolve()
             os.fsencode(found)
         except (OSError, ValueError) as error:
-            msg = f"{location!r} can't be a file's name: {error}. Use another."
+            why = error.strerror if isinstance(error, OSError) else error
+            msg = f"{_short(location)} can't be a file's name: {str(why)[:_SHOWN_CHARS]}. Use another."
             raise RunError(msg, location=location) from error
         if "\0" in location or found == folder or folder not in found.parents or not parent.is_relative_to(top):
-            msg = f"{location!r} leads out of {folder}. Use a name below it, or a Result with another dir."
+            msg = f"{_short(location)} leads out of {folder}. Use a name below it, or a Result with another dir."
             raise RunError(msg, location=location)
         return found
 
@@ -80,7 +82,7 @@ class Result:
         try:
             return path.is_file()
         except OSError as error:
-            msg = f"{location!r} can't be a file's name: {error.strerror}. Use another."
+            msg = f"{_short(location)} can't be a file's name: {error.strerror}. Use another."
             raise RunError(msg, location=location) from error
 
     def read(self, location: str) -> Any:  # noqa: ANN401  # what a task returned
@@ -141,6 +143,10 @@ class Result:
 
     def __repr__(self) -> str:
         return f"Result({self.dir!r})"
+
+
+def _short(location: str) -> str:
+    return repr(location if len(location) <= _SHOWN_CHARS else f"{location[:_SHOWN_CHARS]}…")
 
 
 def _write_signed(value: object, file: BinaryIO) -> None:

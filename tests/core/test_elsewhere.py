@@ -421,10 +421,10 @@ def test_a_run_that_was_recorded_without_wirings_is_compared_by_code():
     before = _variant()
     before.run(record=True)
     store, run_id = open_store(), before.last_run.run_id
-    graph = json.loads(store._database.read("SELECT graph FROM run")[0][0])
+    graph = json.loads(store._database.read("SELECT content FROM graph")[0][0])
     for each in graph["tasks"]:
         del each["wiring"]
-    store._database.write(lambda connection: connection.execute("UPDATE run SET graph = ?", (json.dumps(graph),)))
+    store._database.write(lambda connection: connection.execute("UPDATE graph SET content = ?", (json.dumps(graph),)))
 
     assert flowbook.run(run_id, flow=_variant("constant")).resume().wait(LONG_S).is_successful()
     with pytest.raises(RunChangedError, match="changed: load"):
