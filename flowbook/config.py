@@ -6,12 +6,13 @@ Touches no disk but to look for a project's root.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from flowbook.exceptions import InfrastructureError
 
-__all__ = ["Limits", "home", "key_file", "limits", "project"]
+__all__ = ["Limits", "blobs", "home", "key_file", "limits", "outlasts_power_loss", "project"]
 
 _PROJECT_MARKS = (".git", "pyproject.toml")
 _GB = 1_000_000_000
@@ -22,13 +23,15 @@ _DAY_S = 86_400
 class Limits:
     """How much is kept: `value_bytes` of one output, `total_bytes` of all, and for `keep_s` if there is room.
 
-    `gathered_bytes` of a run's values move to the driver before a temporary cluster closes.
+    `gathered_bytes` of a run's values move to the driver before a temporary cluster closes; `copies_bytes` of values that
+    lie elsewhere (`blobs`) are kept at hand.
     """
 
     value_bytes: int = _GB
     total_bytes: int = 20 * _GB
     keep_s: int = 30 * _DAY_S
     gathered_bytes: int = _GB
+    copies_bytes: int = 5 * _GB
 
 
 def home() -> Path:
@@ -40,6 +43,23 @@ def home() -> Path:
     return platformdirs.user_data_path("flowbook", appauthor=False)
 
 
+def blobs() -> str | None:
+    """Return where large values go: `FLOWBOOK_BLOBS`, a URL for fsspec or an absolute path; None: into the store's folder.
+
+    Raises:
+        InfrastructureError: if it is neither.
+    """
+    given = os.environ.get("FLOWBOOK_BLOBS", "").rstrip("/")
+    if not given:
+        return None
+    if re.match(r"[a-z][a-z0-9+.-]*:/", given):
+        return given
+    if Path(given).is_absolute():
+        return Path(given).as_uri()
+    msg = f"FLOWBOOK_BLOBS is {given!r}. Give a URL, e.g. s3://bucket/folder, or the absolute path of a folder."
+    raise InfrastructureError(msg, name="FLOWBOOK_BLOBS", value=given)
+
+
 def key_file() -> Path:
     """Return where the signing key lies: `FLOWBOOK_KEY_FILE`, else in the user's config folder, outside the store."""
     if given := os.environ.get("FLOWBOOK_KEY_FILE"):
@@ -47,6 +67,22 @@ def key_file() -> Path:
     import platformdirs  # noqa: PLC0415  # only where nothing is set
 
     return platformdirs.user_config_path("flowbook", appauthor=False) / "store.key"
+
+
+def outlasts_power_loss() -> bool:
+    """Return whether each commit waits for the disk: `FLOWBOOK_DURABILITY` is "power-loss", not "crash" (the default).
+
+    Raises:
+        InfrastructureError: if it is neither.
+    """
+    given = os.environ.get("FLOWBOOK_DURABILITY") or "crash"
+    if given not in {"crash", "power-loss"}:
+        msg = (
+            f"FLOWBOOK_DURABILITY is {given!r}. Give 'crash' (results outlast the death of their process) or 'power-loss' "
+            "(they outlast the machine's, too, and each takes as long as its disk does)."
+        )
+        raise InfrastructureError(msg, name="FLOWBOOK_DURABILITY", value=given)
+    return given == "power-loss"
 
 
 def project(folder: Path | None = None) -> str:
@@ -67,7 +103,8 @@ def limits() -> Limits:
     """Return the limits of what is kept, by `FLOWBOOK_MAX_VALUE_BYTES` (else 1 GB), `FLOWBOOK_MAX_TOTAL_BYTES` (20 GB).
 
     `FLOWBOOK_KEEP_DAYS` (else 30) says how long what may be swept stays if there is room, `FLOWBOOK_MAX_GATHER_BYTES`
-    (else 1 GB) limits what comes home from a temporary cluster.
+    (else 1 GB) limits what comes home from a temporary cluster, `FLOWBOOK_BLOB_COPIES_BYTES` (else 5 GB) what is kept at
+    hand of values that lie elsewhere.
 
     Raises:
         InfrastructureError: if one of them is not a positive whole number.
@@ -78,6 +115,7 @@ def limits() -> Limits:
         total_bytes=_positive("FLOWBOOK_MAX_TOTAL_BYTES", usual.total_bytes),
         keep_s=_positive("FLOWBOOK_KEEP_DAYS", usual.keep_s // _DAY_S, "days") * _DAY_S,
         gathered_bytes=_positive("FLOWBOOK_MAX_GATHER_BYTES", usual.gathered_bytes),
+        copies_bytes=_positive("FLOWBOOK_BLOB_COPIES_BYTES", usual.copies_bytes),
     )
 
 

@@ -64,7 +64,15 @@ def gc(args: Namespace, out: Output) -> int:
     if out.is_json:
         dropped = [{"name": name, "size_bytes": size} for name, size in swept.dropped]
         facts = {"entries": swept.entries, "orphans": swept.orphans, "freed_bytes": swept.freed_bytes}
-        out.record({"dropped": dropped, **facts, "kept_bytes": swept.kept_bytes, "dry_run": args.dry_run})
+        out.record(
+            {
+                "dropped": dropped,
+                **facts,
+                "kept_bytes": swept.kept_bytes,
+                "dry_run": args.dry_run,
+                "trouble": swept.trouble,
+            }
+        )
         return 0
     for name, size in swept.dropped[:_NAMED_AT_MOST]:
         out.line(f"{format_size(size):>10}  {plain(name)}")
@@ -72,6 +80,8 @@ def gc(args: Namespace, out: Output) -> int:
         out.line(f"{'':>10}  and {more:,} more")
     verb = "Would drop" if args.dry_run else "Dropped"
     orphans = f" and {swept.orphans:,} files that belonged to nothing" if swept.orphans else ""
+    if swept.trouble:
+        out.line(f"Some files are still there, for the next time: {plain(swept.trouble)}")
     out.line(
         f"{verb} {len(swept.dropped):,} values{orphans}: {format_size(swept.freed_bytes)}. "
         f"{format_size(swept.kept_bytes)} stay."

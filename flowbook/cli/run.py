@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowbook.cli.output import plain
+from flowbook.core.flow import Flow
 from flowbook.core.history import run as recorded_run
 from flowbook.engine.events import FLOW, Logged
 from flowbook.engine.replay import stretches
-from flowbook.exceptions import UnknownRunError
+from flowbook.exceptions import DefinitionError, UnknownRunError
 from flowbook.store import open_store
 from flowbook.store.processes import shown_state
 
@@ -91,14 +92,14 @@ def cancel(args: Namespace, out: Output) -> int:
 
 def resume(args: Namespace, out: Output) -> int:
     """Go on with a run, in this process unless another has it, and wait until it is at rest."""
-    run = _run(args.run)
+    run = _run(args.run, args.flow)
     run.resume(*args.task, by=args.by, note=args.note, force=args.force)
     return _watched(run, out)
 
 
 def retry(args: Namespace, out: Output) -> int:
     """Run what failed again, and wait until the run is at rest."""
-    run = _run(args.run)
+    run = _run(args.run, args.flow)
     run.retry(by=args.by, note=args.note, force=args.force)
     return _watched(run, out)
 
@@ -139,8 +140,31 @@ def _told(run: FlowRun, out: Output) -> int:
     return int(state.is_failed())
 
 
-def _run(given: str) -> FlowRun:
-    return recorded_run(_run_id(given))
+def _run(given: str, file: str | None = None) -> FlowRun:
+    run_id = _run_id(given)
+    return recorded_run(run_id, None if file is None else _flow_in(file, open_store().runs.get(run_id).flow))
+
+
+def _flow_in(file: str, name: str) -> Flow:
+    """Return the flow of that name in a Python file, which is run for it.
+
+    Raises:
+        DefinitionError: if the file can't be run, or holds no such flow, or several.
+    """
+    import runpy  # noqa: PLC0415  # only for those who give a file
+
+    try:
+        held = runpy.run_path(file, run_name=Path(file).stem)
+    except Exception as error:
+        msg = f"{plain(file)} can't be run: {type(error).__name__}: {error}. Give a Python file that makes the flow."
+        raise DefinitionError(msg, file=file) from error
+    flows = {id(each): each for each in held.values() if isinstance(each, Flow)}
+    found = [flow for flow in flows.values() if flow.name == name]
+    if len(found) != 1:
+        there = ", ".join(repr(flow.name) for flow in flows.values()) or "none"
+        msg = f"{plain(file)} holds {len(found)} flows named {name!r} (flows in it: {there}). Give the file that makes it once."
+        raise DefinitionError(msg, file=file, flow=name)
+    return found[0]
 
 
 def _run_id(given: str) -> str:

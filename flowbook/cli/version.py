@@ -8,6 +8,7 @@ from importlib.metadata import version as installed
 from typing import TYPE_CHECKING
 
 from flowbook import config
+from flowbook.results.remote import shown_url
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -24,5 +25,11 @@ def version(args: Namespace, out: Output) -> int:
         number = installed("jupyter-flowbook")
     except PackageNotFoundError:
         number = "unknown: it is not installed, only on the path"
-    out.record({"flowbook": number, "python": platform.python_version(), "store": str(config.home())})
+    out.record({"flowbook": number, "python": platform.python_version(), "store": str(config.home()), **_blobs()})
     return 0
+
+
+def _blobs() -> dict[str, str]:
+    """Return where large values go, where that is not into the store's folder."""
+    url = config.blobs()
+    return {} if url is None else {"blobs": shown_url(url)}

@@ -17,7 +17,7 @@ _NAMED_AT_MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Keys of tasks that are new, gone, or have other code or other inputs."""
+    """Keys of tasks that are new, gone, or have other code, inputs, constants, defaults or triggers."""
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -32,14 +32,22 @@ class Changes:
         told = "; ".join(f"{kind}: {_list(keys)}" for kind, keys in kinds.items() if keys)
         msg = (
             f"Run {number} was recorded with another version of flow {flow!r} ({told}). "
-            "Go on all the same with force=True, go on with the flow as it was by naming none, or run the flow anew."
+            "Go on all the same with force=True (on the command line: --force), go on with the flow as it was by naming "
+            "none, or run the flow anew."
         )
         return RunChangedError(msg, **kinds)
 
 
 def changes(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> Changes:
     """Return what differs between two graphs, both as `store.graph_record` makes them, with code hashes."""
-    before, after = ({task["key"]: _essence(task) for task in graph["tasks"]} for graph in (recorded, given))
+    both = [{task["key"]: task for task in graph["tasks"]} for graph in (recorded, given)]
+    #: Runs that were recorded before wirings were are compared without.
+    names = (
+        ("code_hash", "wiring")
+        if all("wiring" in task for tasks in both for task in tasks.values())
+        else ("code_hash",)
+    )
+    before, after = ({key: _essence(task, names) for key, task in tasks.items()} for tasks in both)
     return Changes(
         added=tuple(key for key in after if key not in before),
         removed=tuple(key for key in before if key not in after),
@@ -47,8 +55,8 @@ def changes(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> Changes:
     )
 
 
-def _essence(task: Mapping[str, Any]) -> tuple[object, ...]:
-    return task.get("code_hash"), sorted(task.get("upstream", ())), task.get("inputs", {}), task.get("mapped", False)
+def _essence(task: Mapping[str, Any], names: tuple[str, ...]) -> tuple[object, ...]:
+    return *map(task.get, names), sorted(task.get("upstream", ())), task.get("inputs", {}), task.get("mapped", False)
 
 
 def _list(keys: tuple[str, ...]) -> str:

@@ -114,6 +114,10 @@ class Flow:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         leave_flow(self._tokens.pop())
+        if kind is None:
+            for task, key in self.keys().items():
+                if task.written_in is not None:
+                    task.written_as = key
 
     def add_task(self, task: Task) -> Task:
         """Add a task; one that is there already stays.

@@ -49,7 +49,7 @@ class CachedOutputs:
         from flowbook.core.moments import moment_of  # noqa: PLC0415
 
         store = _store()
-        key = task if isinstance(task, str) or task is None else task.slug or task.name
+        key = task if isinstance(task, str) or task is None else task.key_in(flow)
         found = store.cache.entries(at=None if at is None else moment_of(at), flow=flow, task=key)
         now = dt.datetime.now(dt.UTC)
         noted = store.values.previews(each.ref for each in found)  # noqa: PD011  # no table

@@ -6,17 +6,20 @@ import getpass
 import os
 import platform
 import threading
+import time
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from flowbook import config
 from flowbook.core.attendant import Attendant
 from flowbook.core.changes import changes
+from flowbook.core.task import FunctionTask
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.limits import Limits
 from flowbook.engine.ports import OutputCache
-from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError
-from flowbook.results.hashing import code_hash
+from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError, UnpicklableError
+from flowbook.results.hashing import code_hash, content_hash
 from flowbook.store import RunRecord, graph_record, open_store
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from flowbook.core.flow import Flow
     from flowbook.core.run import FlowRun
     from flowbook.engine.events import Event
-    from flowbook.engine.graph import Graph
+    from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.state import State
     from flowbook.store import Store
     from flowbook.store.records import Request
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Recording", "open_recording", "output_cache", "owner_text"]
 
 _SHOWN_CHARS = 200
+_LOOK_S = 0.05
 
 
 class Recording:
@@ -48,6 +52,7 @@ class Recording:
         self._store = store
         self._lock = threading.Lock()
         self._attendant: Attendant | None = None
+        self._next_look = 0.0
         self._recorder = None if epoch < 1 else store.runs.recorder(record.run_id, epoch, graph=record.graph)
 
     @classmethod
@@ -101,6 +106,19 @@ class Recording:
     def is_owned(self) -> bool:
         """Return whether a process that lives has the run; this one may be it."""
         return self._store.runs.is_owned(self.run_id)
+
+    def is_taken(self, *, now: bool = False) -> bool:
+        """Return whether somebody else took up the run since `epoch`; looks every 50 ms at most unless it has to be `now`.
+
+        A store that can't be asked any more does not keep anybody from looking at the run as it was.
+        """
+        if not now and time.monotonic() < self._next_look:
+            return False
+        self._next_look = time.monotonic() + _LOOK_S
+        try:
+            return self._store.runs.owned(self.run_id).epoch != self.epoch
+        except FlowbookError:
+            return False
 
     def refresh(self) -> None:
         """Take note of the epoch it is at now."""
@@ -226,12 +244,47 @@ def owner_text() -> str:
 
 
 def _graph_record(graph: Graph) -> dict[str, object]:
-    #: Thousands of copies of a task share one function.
-    hashes: dict[Callable[..., object], str] = {}
-    for spec in graph.specs.values():
-        if spec.run not in hashes:
-            hashes[spec.run] = code_hash(spec.run)
-    return graph_record(graph, {key: hashes[spec.run] for key, spec in graph.specs.items()})
+    #: Thousands of copies of a task share one function, and one trigger.
+    hashes = _CodeHashes()
+    codes = {key: hashes[spec.run] for key, spec in graph.specs.items()}
+    wirings = {key: wiring for key, spec in graph.specs.items() if (wiring := _wiring(spec, hashes)) is not None}
+    return graph_record(graph, codes, wirings)
+
+
+class _CodeHashes(dict["Callable[..., object]", str]):
+    def __missing__(self, function: Callable[..., object]) -> str:
+        found = self[function] = code_hash(function)
+        return found
+
+
+def _wiring(spec: TaskSpec, hashes: _CodeHashes) -> str | None:
+    """Return a hash of what the flow's author gave a task besides its code and its edges; None: nothing."""
+    fields = vars(spec.task)
+    given: list[tuple[object, ...]] = [("constant", *item) for item in (spec.constants or {}).items()]
+    given += [("mapped", *item) for item in (spec.mapped_constants or {}).items()]
+    given += [("way", bound.argument, bound.flattened) for bound in spec.bindings if bound.mapped or bound.flattened]
+    given += [("own", name, fields[name]) for name in sorted(fields.keys() - _task_fields())]
+    if spec.trigger is not None:
+        cells = [cell.cell_contents for cell in getattr(spec.trigger, "__closure__", None) or ()]
+        given.append(("trigger", hashes[spec.trigger], *(each for each in cells if not callable(each))))
+    try:
+        return content_hash(given) if given else None
+    except UnpicklableError:
+        return content_hash([tuple(map(_hash, each)) for each in given])
+
+
+def _hash(value: object) -> str:
+    """Return a hash of what can be pickled; of anything else only what it is."""
+    try:
+        return content_hash(value)
+    except UnpicklableError:
+        return type(value).__qualname__
+
+
+@cache
+def _task_fields() -> frozenset[str]:
+    """Return what every task of a function holds: its options, which change nothing in what it returns, and its code."""
+    return frozenset(vars(FunctionTask(lambda: None, name="any"))) | {"written_in", "written_as"}
 
 
 def _limits_record(limits: Limits | None) -> dict[str, object] | None:

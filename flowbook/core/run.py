@@ -85,7 +85,6 @@ class FlowRun:
         self._states: dict[str, State] = {key: Pending() for key in asked.graph.specs} | asked.states
         self._state: State = Pending()
         self._next_seq = 1
-        self._resumed_by: dict[str, str] = {}
         self._recording: Recording | None = None
         #: Another process that has the run; None where none has, or this object started it.
         self._away: Away | None = None
@@ -256,15 +255,16 @@ class FlowRun:
         Raises:
             RunClaimedError: if the other process does not answer.
         """
-        runner = self._runner
-        if runner is not None:
-            runner.cancel(by, note)
-            return
-        if self._away is not None and self._ask("cancel", (), by, note):
-            return
-        with self._lock:
-            if self._runner is None and self._recording is not None and _is_open(self._state):
-                self._close_as_cancelled(by, note)
+        while True:
+            runner = self._runner
+            if runner is not None:
+                runner.cancel(by, note)
+                return
+            if self._ask("cancel", (), by, note):
+                return
+            with self._lock:
+                if self._runner is None and self._away is None and self._cancel_at_rest(by, note):
+                    return
 
     def resume(self, *tasks: object, by: str = "", note: str = "", force: bool = False) -> FlowRun:
         """Go on with paused tasks (default: all that wait), or with a cancelled or crashed run; return at once.
@@ -286,27 +286,34 @@ class FlowRun:
         """
         keys = tuple(self.graph.key_of(task) for task in tasks)
         self._refuse_changed(force=force)
-        if self._away is not None and self._ask("resume", keys, by, note):
-            self._note(keys, by)
-            return self
-        with self._lock:
-            waiting = self._waiting(keys)
-            runner = self._runner
-            if runner is not None and runner.resume(waiting, by, note):
-                self._note(waiting, by)
-                return self
-            if runner is not None:
-                self._over.wait()
-                waiting = self._waiting(keys)
-            is_broken_off = self._state.is_cancelled() or isinstance(self._state, Crashed)
-            if isinstance(self._state, Crashed):
-                waiting = keys
-            if waiting and not is_broken_off:
-                self._go_on(dict(self._states), waiting, "resume", by, note)
-            else:
-                self._go_on(_unfinished(self.graph, self._states), (), "resume", by, note, resumed=waiting)
-            self._note(waiting, by)
+        while not self._ask("resume", keys, by, note):
+            with self._lock:
+                if self._away is None and self._resume_here(keys, by, note):
+                    break
         return self
+
+    def _resume_here(self, keys: tuple[str, ...], by: str, note: str) -> bool:
+        """Go on here; return False if another process went on, so that it is to be asked first."""
+        try:
+            waiting = self._waiting(keys)
+        except (RunClaimedError, StartTaskError):
+            if self._is_taken():
+                return False
+            raise
+        runner = self._runner
+        if runner is not None and runner.resume(waiting, by, note):
+            return True
+        if runner is not None:
+            self._over.wait()
+            waiting = self._waiting(keys)
+        is_broken_off = self._state.is_cancelled() or isinstance(self._state, Crashed)
+        if isinstance(self._state, Crashed):
+            waiting = keys
+        if waiting and not is_broken_off:
+            self._go_on(dict(self._states), waiting, "resume", by, note)
+        else:
+            self._go_on(_unfinished(self.graph, self._states), (), "resume", by, note, resumed=waiting)
+        return True
 
     def retry(self, by: str = "", note: str = "", *, force: bool = False) -> FlowRun:
         """Run the failed tasks again with a fresh count of attempts, and what could not run because of them.
@@ -318,25 +325,32 @@ class FlowRun:
             StartTaskError: if nothing failed.
         """
         self._refuse_changed(force=force)
-        if self._away is not None and self._ask("retry", (), by, note):
-            return self
-        with self._lock:
-            runner = self._runner
-            taken = runner.retry(by, note) if runner is not None else False
-            if taken:
-                return self
-            if taken is None:
-                msg = f"Nothing has failed so far in run {self.number} of {self.flow_name!r}; it goes on."
-                raise StartTaskError(msg, run=self.run_id)
-            if runner is not None:
-                self._over.wait()
-            failed = self._failed()
-            if not failed:
-                msg = f"Nothing failed in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."
-                raise StartTaskError(msg, run=self.run_id)
-            again = [*failed, *self._to_set_up_again(failed)]
-            self._go_on(self._to_try_again(again), self._first_of(again), "retry", by, note)
+        while not self._ask("retry", (), by, note):
+            with self._lock:
+                if self._away is None and self._retry_here(by, note):
+                    break
         return self
+
+    def _retry_here(self, by: str, note: str) -> bool:
+        """As `_resume_here`."""
+        runner = self._runner
+        taken = runner.retry(by, note) if runner is not None else False
+        if taken:
+            return True
+        if taken is None:
+            msg = f"Nothing has failed so far in run {self.number} of {self.flow_name!r}; it goes on."
+            raise StartTaskError(msg, run=self.run_id)
+        if runner is not None:
+            self._over.wait()
+        failed = self._failed()
+        if not failed and self._is_taken():
+            return False
+        if not failed:
+            msg = f"Nothing failed in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."
+            raise StartTaskError(msg, run=self.run_id)
+        again = [*failed, *self._to_set_up_again(failed)]
+        self._go_on(self._to_try_again(again), self._first_of(again), "retry", by, note)
+        return True
 
     def _to_try_again(self, failed: list[str]) -> dict[str, State]:
         """Return the states in which these failed tasks, and what failed by its trigger below them, may run once more."""
@@ -393,13 +407,18 @@ class FlowRun:
         for key in keys:
             if not any(_waits(states.get(each)) for each in (key, *_children(key, states))):
                 state = states.get(key)
-                who = f", resumed by {self._resumed_by[key]}" if self._resumed_by.get(key) else ""
-                msg = f"{key} does not wait any more: it is {type(state).__name__}{who}."
-                raise RunClaimedError(msg, key=key, owner=self._resumed_by.get(key, ""))
+                who = self._resumed_by(key)
+                told = f", resumed by {who}" if who else ""
+                msg = f"{key} does not wait any more: it is {type(state).__name__}{told}."
+                raise RunClaimedError(msg, key=key, owner=who)
         return tuple(each for key in keys for each in (key, *_children(key, states)) if _waits(states.get(each)))
 
-    def _note(self, keys: tuple[str, ...], by: str) -> None:
-        self._resumed_by.update(dict.fromkeys(keys, by))
+    def _resumed_by(self, key: str) -> str:
+        """Return who decided last that a task, or the run, goes on."""
+        decided = (event for event in reversed(self._log) if isinstance(event, Decided) and event.action == "resume")
+        return next(
+            (e.by for e in decided if e.key in (key, self._spec_key(key), FLOW) or self._spec_key(e.key) == key), ""
+        )
 
     # A run that another process has, or had
 
@@ -423,7 +442,6 @@ class FlowRun:
         waiting = self._waiting(tuple(self.graph.key_of(key) for key in request.keys))
         if not runner.resume(waiting, request.by, request.note):
             return self._has_ended()
-        self._note(waiting, request.by)
         return True
 
     def _has_ended(self) -> Literal[False]:
@@ -453,13 +471,38 @@ class FlowRun:
     def _look(self, *, now: bool = False) -> None:
         if (away := self._away) is not None:
             away.look(now=now)
+        elif not self._state.is_successful() and self._lock.acquire(blocking=False):
+            try:  # whoever has the lock acts on the run, and will see it too
+                self._is_taken(now=now)
+            finally:
+                self._lock.release()
+
+    def _is_taken(self, *, now: bool = True) -> bool:
+        """Return whether another process took up the run, which was at rest here; follow it then. Needs the lock."""
+        recording = self._recording
+        if recording is None or self._runner is not None or self._away is not None or not recording.is_taken(now=now):
+            return False
+        self._leave_to(recording)
+        return True
+
+    def _leave_to(self, recording: Recording) -> None:
+        """From now on follow the process that took up the run. The caller holds the lock."""
+        from flowbook.core.away import Away  # noqa: PLC0415  # the store: longer to load than all the rest
+
+        self._over.clear()
+        self._away = away = Away(recording, self, self._next_seq - 1)
+        away.look(now=True)
+        if self._subscribers and self._away is away:
+            away.follow()
 
     def _ask(self, action: str, keys: tuple[str, ...], by: str, note: str) -> bool:
-        """Return whether the process that has the run did it; if not, this one may go on with it."""
+        """Return whether another process has the run and did it; if not, this one may go on with it."""
         away = self._away
-        if away is not None and away.ask(action, keys, by, note):
+        if away is None:
+            return False
+        if away.ask(action, keys, by, note):
             return True
-        self._look(now=True)
+        away.look(now=True)
         return False
 
     def _note_crash(self) -> None:
@@ -477,12 +520,27 @@ class FlowRun:
         if self._changes is not None and not force:
             raise self._changes.error(self.number, self.flow_name)
 
-    def _close_as_cancelled(self, by: str, note: str) -> None:
-        recording = self._recording
-        assert recording is not None  # noqa: S101  # the caller looked
-        if any(spec.cleans_up for spec in self.graph.specs.values()):
-            self._go_on(dict(self._states), (), "cancel", by, note, is_cancelled=True)
-            return
+    def _cancel_at_rest(self, by: str, note: str) -> bool:
+        """Close a run that nobody has, if it is open; return False if another process has it.
+
+        Raises:
+            RunClaimedError: if somebody else went on with it, and it is over.
+        """
+        if self._recording is None or not _is_open(self._state):
+            return True
+        try:
+            if any(spec.cleans_up for spec in self.graph.specs.values()):
+                self._go_on(dict(self._states), (), "cancel", by, note, is_cancelled=True)
+            else:
+                self._close_as_cancelled(self._recording, by, note)
+        except RunClaimedError:
+            self._leave_to(self._recording)
+            if self._away is None:
+                raise
+            return False
+        return True
+
+    def _close_as_cancelled(self, recording: Recording, by: str, note: str) -> None:
         recording.claim(by)
         self._state = Cancelled("Cancelled by a person.")
         for event in (
@@ -537,7 +595,11 @@ class FlowRun:
         """Begin another epoch in the background: at `start`, or anew where `resumed` need wait for nobody."""
         sinks: list[EventSink] = [self]
         if self._recording is not None:
-            self._recording.claim(by)
+            try:
+                self._recording.claim(by)
+            except RunClaimedError:
+                self._leave_to(self._recording)
+                raise
             sinks.insert(0, self._recording)
         for key in start or resumed or (FLOW,):
             decided = Decided(self._next_seq, key, time.time(), action, by, note)

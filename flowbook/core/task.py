@@ -120,6 +120,8 @@ class Task:
 
     #: Name of the flow whose block made this copy; None for a task that may go into any flow.
     written_in: str | None = None
+    #: Its key in that flow, as of the end of the block.
+    written_as: str | None = None
 
     def run(self) -> Any:  # noqa: ANN401  # what the user returns
         """Do the work; inputs are arguments, the value returned is the task's result. May be `async def`."""
@@ -181,6 +183,7 @@ class Task:
         """
         twin = self.copy(**checks.task_args(self.name, task_args))
         twin.written_in = flow_or_refuse(flow, self.name).name
+        twin.written_as = None
         return twin.bind(*args, mapped=mapped, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
 
     def bind(
@@ -305,14 +308,19 @@ class Task:
         """Return every successful outcome of this task that is known, oldest first; columns as `Flow.history`.
 
         Args:
-            flow: or its name; default: the flow whose block this copy was written in, else all. In a flow that has
-                several tasks of one name, `flow.history(task)` tells them apart.
+            flow: or its name; default: the flow whose block this copy was written in, else all. Of several tasks of one
+                name, a copy's own outcomes are told from the others'.
         """
         from flowbook.core.past import history  # noqa: PLC0415  # the store: longer to load than all the rest
 
         if flow is not None and not isinstance(flow, str):
             return flow.history(self)
-        return history(flow or self.written_in, self.slug or self.name)
+        return history(flow or self.written_in, self.key_in(flow))
+
+    def key_in(self, flow: str | None = None) -> str:
+        """Return its key in the flow of that name, by default the one that this copy was written in; as far as it knows."""
+        own = self.written_as if flow in (None, self.written_in) else None
+        return own or self.slug or self.name
 
     _is_parameter = False
     #: Whether a flow is judged by it where its author did not say by which tasks.

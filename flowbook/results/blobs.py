@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -37,7 +37,7 @@ class TooLargeError(Exception):
 
 
 class Blobs(Protocol):
-    """Where large values lie: a folder or memory, later a bucket."""
+    """Where large values lie: a folder, memory, or a bucket (`remote`)."""
 
     def writer(self, *, inline_bytes: int, limit_bytes: int | None) -> BlobWriter:
         """Return a writer that keeps up to `inline_bytes` to itself and refuses more than `limit_bytes`."""
@@ -128,17 +128,25 @@ class _Place(Protocol):
 
 
 class FolderBlobs:
-    """Blobs in `folder`, in 256 folders by the first two digits of their digest."""
+    """Blobs in `folder`, in 256 folders by the first two digits of their digest.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: made when the first blob is written.
+        publish: called with a whole file and its digest before it gets its name; if that raises, there is no such blob.
+    """
+
+    def __init__(self, folder: Path, publish: Callable[[Path, str], None] | None = None) -> None:
         self.folder = folder
+        self._publish = publish
         #: What was found whole: digest to (inode, size, mtime). A file that changes later has another stamp.
         self._checked: dict[str, tuple[int, int, int]] = {}
         self._lock = threading.Lock()
 
     def writer(self, *, inline_bytes: int, limit_bytes: int | None) -> BlobWriter:
         """See `Blobs`."""
-        return BlobWriter(_TemporaryFile(self.folder), inline_bytes=inline_bytes, limit_bytes=limit_bytes)
+        return BlobWriter(
+            _TemporaryFile(self.folder, self._publish), inline_bytes=inline_bytes, limit_bytes=limit_bytes
+        )
 
     def path(self, digest: str) -> Path:
         """Return where the blob lies, or would."""
@@ -248,8 +256,9 @@ class MemoryBlobs:
 
 
 class _TemporaryFile:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, publish: Callable[[Path, str], None] | None) -> None:
         self._folder = folder
+        self._publish = publish
         self._path: Path | None = None
         self._descriptor = -1
 
@@ -269,6 +278,8 @@ class _TemporaryFile:
         target = self._folder / digest[:2] / digest[2:]
         #: A file of that name is replaced too: it may be damaged, and its new age keeps a sweep of unused files away.
         os.fsync(self._descriptor)
+        if self._publish is not None:
+            self._publish(self._path, digest)
         _make_folder(target.parent)
         self._path.replace(target)
         self._path = None
@@ -302,8 +313,9 @@ class _MemoryPlace:
 
 
 def _make_folder(path: Path) -> None:
+    """Make a folder, not those above it: a store that was removed does not come back in parts."""
     if not path.is_dir():
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
         _sync_folder(path.parent)
 
 

@@ -1,32 +1,47 @@
-"""Outputs as files in a folder of the user's: `Result`."""
+"""Outputs as files in a folder of the user's: `Result`.
+
+A file is a value as the store keeps it; a pickle's bytes are followed by a signature under the user's key and a mark. So
+somebody else who can write to the folder can't make the reader run code.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from flowbook.exceptions import DefinitionError, ResultGoneError, RunError
+from flowbook import config
+from flowbook.exceptions import DamagedValueError, DefinitionError, ResultGoneError, RunError
 from flowbook.results import serializer
+from flowbook.results.keys import SIGNATURE_BYTES, Signer, read_key
 
 __all__ = ["Result"]
+
+_SIGNED = b"FLOWBOOK-SIGNED\x01"
+_SHOWN_CHARS = 200
+_END_BYTES = SIGNATURE_BYTES + len(_SIGNED)
 
 
 class Result:
     """Writes outputs to files below `dir`, and reads them.
 
-    Reading a file may run code that is in it, as with any pickle: point it only at folders that you trust like your own code.
+    What needs pickling is signed with your key (`FLOWBOOK_KEY_FILE`), and read only with that signature: reading a pickle
+    runs code that is in it. Processes on other machines need the same key, or `trust`.
 
     Args:
         dir: the folder; it is made when the first file is written. Relative to the working folder; `~` is yours.
         location: the file's name below it, for tasks without a `target`; placeholders are inputs and the context's names.
+        trust: read files whoever wrote them. Only for a folder in which nobody writes but those whose code you would run.
     """
 
     def __init__(
         self,
         dir: str | os.PathLike[str] = ".",  # noqa: A002  # the name promised to users
         location: str = "{flow_name}/{flow_run_id}/{task_run_key}.flowbook",
+        *,
+        trust: bool = False,
     ) -> None:
         if not isinstance(dir, (str, os.PathLike)):
             msg = f"Result(dir={dir!r}) is no folder. Give its path."
@@ -38,30 +53,44 @@ class Result:
             raise DefinitionError(msg, location=repr(location))
         self.dir = os.fspath(dir)
         self.location = location
+        self.trust = trust
 
     def path(self, location: str) -> Path:
         """Return where a file lies.
 
         Raises:
-            RunError: if `location` leads out of the folder, e.g. by an input that holds `..`.
+            RunError: if `location` leads out of the folder, e.g. by an input that holds `..`, or by a link in it, or can't
+                be a file's name.
         """
         folder = Path(self.dir).expanduser().absolute()
-        found = Path(os.path.normpath(folder / location))
-        if found == folder or folder not in found.parents:
-            msg = f"{location!r} leads out of {folder}. Use a name below it, or a Result with another dir."
+        try:
+            found = Path(os.path.normpath(folder / location))
+            parent, top = found.parent.resolve(), folder.resolve()
+            os.fsencode(found)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            msg = f"{_short(location)} can't be a file's name: {str(why)[:_SHOWN_CHARS]}. Use another."
+            raise RunError(msg, location=location) from error
+        if "\0" in location or found == folder or folder not in found.parents or not parent.is_relative_to(top):
+            msg = f"{_short(location)} leads out of {folder}. Use a name below it, or a Result with another dir."
             raise RunError(msg, location=location)
         return found
 
     def exists(self, location: str) -> bool:
-        """Return whether the file is there."""
-        return self.path(location).is_file()
+        """Return whether the file is there. Raises RunError as `path`."""
+        path = self.path(location)
+        try:
+            return path.is_file()
+        except OSError as error:
+            msg = f"{_short(location)} can't be a file's name: {error.strerror}. Use another."
+            raise RunError(msg, location=location) from error
 
     def read(self, location: str) -> Any:  # noqa: ANN401  # what a task returned
         """Return the value in the file.
 
         Raises:
             ResultGoneError: if it is not there.
-            DamagedValueError: if it holds no value that `write` wrote.
+            DamagedValueError: if it holds no value that `write` wrote with your key.
         """
         path = self.path(location)
         try:
@@ -69,7 +98,14 @@ class Result:
         except OSError as error:
             msg = f"{path} can't be read: {error.strerror}. Run its task again."
             raise ResultGoneError(msg, path=str(path)) from error
-        return serializer.load(stored)
+        end = len(stored) - _END_BYTES
+        is_signed = stored.endswith(_SIGNED) and end > 0
+        content = memoryview(stored)[:end] if is_signed else memoryview(stored)
+        if serializer.is_pickle(content) and not self.trust:
+            signature = bytes(stored[end : end + SIGNATURE_BYTES]) if is_signed else None
+            if not _signer().is_signed(hashlib.sha256(content).digest(), signature):
+                raise _foreign(path, is_signed=is_signed)
+        return serializer.load(content)
 
     def write(self, location: str, value: object) -> None:
         """Write the value; readers see the old file or the new one, nothing between.
@@ -88,7 +124,7 @@ class Result:
                     if plain is not None:
                         file.write(plain)
                     else:
-                        serializer.dump(value, file)
+                        _write_signed(value, file)
                 beside.replace(path)
             finally:
                 beside.unlink(missing_ok=True)
@@ -97,10 +133,46 @@ class Result:
             raise RunError(msg, path=str(path)) from error
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Result) and (other.dir, other.location) == (self.dir, self.location)
+        return isinstance(other, Result) and other._identity() == self._identity()
 
     def __hash__(self) -> int:
-        return hash((self.dir, self.location))
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[object, ...]:
+        return self.dir, self.location, self.trust
 
     def __repr__(self) -> str:
         return f"Result({self.dir!r})"
+
+
+def _short(location: str) -> str:
+    return repr(location if len(location) <= _SHOWN_CHARS else f"{location[:_SHOWN_CHARS]}…")
+
+
+def _write_signed(value: object, file: BinaryIO) -> None:
+    out = _Hashed(file)
+    serializer.dump(value, out)
+    file.write(_signer().sign(out.hash.digest()) + _SIGNED)
+
+
+class _Hashed:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.hash = hashlib.sha256()
+
+    def write(self, part: bytes | memoryview) -> None:
+        self.hash.update(part)
+        self._file.write(part)
+
+
+def _signer() -> Signer:
+    return Signer(lambda: read_key(config.key_file()), "file")
+
+
+def _foreign(path: Path, *, is_signed: bool) -> DamagedValueError:
+    how = "was signed with another key, or changed since" if is_signed else "is not signed"
+    msg = (
+        f"{path} {how}, so it is not read: it could run code. Delete it to run its task again, use the key that signed it "
+        f"(FLOWBOOK_KEY_FILE), or, if you trust all who can write there, Result(…, trust=True)."
+    )
+    return DamagedValueError(msg, path=str(path))

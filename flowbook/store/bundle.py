@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowbook.results.blobs import Blobs
+    from flowbook.results.keys import Signer
     from flowbook.store.database import Database
-    from flowbook.store.keys import Signer
 
 __all__ = ["Bundles"]
 
@@ -49,6 +49,8 @@ _UNREADABLE = (
     zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError,
     OverflowError, sqlite3.IntegrityError,
 )  # fmt: skip
+#: The year 9999, which is as far as calendars go.
+_LATEST = 253_402_300_800
 _DIGESTS = ("parameters_digest", "flow_digest")
 _TEXTS = ("run_id", "project", "flow", "graph", "parameters", "executor", "origin")
 
@@ -108,6 +110,7 @@ class Bundles:
                     )
                     raise StoreError(msg, path=str(path))
                 manifest = _checked(json.loads(written))
+                _refuse_swelling(archive, manifest, path.stat().st_size)
                 self._refuse_known(manifest["run"]["run_id"])
                 values = [self._take(archive, value) for value in manifest["values"]]
                 self.database.write(lambda connection: _insert(connection, manifest, values))
@@ -229,6 +232,14 @@ def _member(archive: zipfile.ZipFile, name: str, most_bytes: int) -> bytes:
     return archive.read(name)
 
 
+def _refuse_swelling(archive: zipfile.ZipFile, manifest: dict[str, Any], file_bytes: int) -> None:
+    """Refuse a file whose values would take more room than it does: none is packed, and each is there once."""
+    is_packed = any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist())
+    if is_packed or sum(value["size_bytes"] for value in manifest["values"]) > file_bytes:
+        msg = "its values are larger than it is"
+        raise ValueError(msg)
+
+
 def _checked(manifest: Any) -> dict[str, Any]:  # noqa: ANN401  # what was in the file
     """Return the manifest if it has the form of one; it may come from anybody."""
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
@@ -261,10 +272,32 @@ def _checked(manifest: Any) -> dict[str, Any]:  # noqa: ANN401  # what was in th
             (size, int | None),
         )
         is_known = kind in _KINDS and (kind != STATE or is_state_name(name))
-        if not is_known or not all(isinstance(part, kind_of) for part, kind_of in types):
+        if not is_known or not all(isinstance(part, kind_of) for part, kind_of in types) or not _is_moment(at):
             msg = f"event {seq!r} is not what it should be"
             raise ValueError(msg)
+    _check_details(run, manifest["values"])
     return manifest
+
+
+def _check_details(run: dict[str, Any], values: list[dict[str, Any]]) -> None:
+    """See that what would be shown later can be."""
+    moments = [run[name] for name in ("created", "started", "ended") if run[name] is not None or name == "created"]
+    texts = [run[name] for name in ("message", "flow_unkept") if run[name] is not None]
+    sizes = [run[name] for name in ("parameters_bytes", "flow_bytes") if run[name] is not None]
+    tables = [each for each in (run["counts"], *(value["preview"] for value in values)) if each is not None]
+    if (
+        not all(map(_is_moment, moments))
+        or not all(isinstance(text, str) for text in texts)
+        or not all(isinstance(size, int) for size in sizes)
+        or not (run["state"] is None or is_state_name(run["state"]))
+        or not all(isinstance(table, str) and isinstance(json.loads(table), dict) for table in tables)
+    ):
+        msg = "its times, sizes, previews or texts are not what they should be"
+        raise ValueError(msg)
+
+
+def _is_moment(stamp: object) -> bool:
+    return isinstance(stamp, int | float) and 0 <= stamp < _LATEST
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401  # JSON

@@ -153,7 +153,7 @@ class Cache:
         """Write the uses that wait. Raises StoreError."""
         with self._uses_lock:
             uses, self._uses = self._uses, Counter()
-        if uses:
+        if uses and not self._database.is_read_only:
             rows = [(count, entry_id) for entry_id, count in uses.items()]
             self._database.write(lambda connection: connection.executemany(self._sql["use_entry"], rows))
 

@@ -15,6 +15,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from flowbook import config
 from flowbook.exceptions import StoreError
 from flowbook.store.folder import check_file, make_private
 from flowbook.store.locks import ProcessLock, open_lock
@@ -29,6 +30,14 @@ __all__ = ["Database"]
 T = TypeVar("T")
 _FILE = "store.sqlite"
 _WAIT_S = 30
+#: So much of the log stays as a file once it was taken over into the database; four times as much is not waited for.
+_LOG_BYTES = 16_000_000
+#: How often the log's length is looked at, in commits, and how long readers are waited for when it is to begin anew.
+_COMMITS_BETWEEN_LOOKS = 32
+_READERS_MS = 500
+#: As many free pages are given back in one transaction (8 MB): others write in between.
+_PAGES_AT_ONCE = 2000
+_FREED_BY_AND_BY = 2
 
 
 class Database:
@@ -37,27 +46,36 @@ class Database:
     Args:
         folder: prepared, see `folder.prepare`.
         scripts: from one schema version to the next, by the version they lead to; flowbook's own by default.
+        is_read_only: nothing can be written there; whoever tries gets a StoreError.
 
     Raises:
         StoreError: if it can't be opened, or was made by a newer flowbook.
     """
 
-    def __init__(self, folder: Path | None, scripts: Mapping[int, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path | None, scripts: Mapping[int, str] | None = None, *, is_read_only: bool = False
+    ) -> None:
         self._folder = folder
+        self.is_read_only = is_read_only
         self._scripts = scripts if scripts is not None else migrations()
         #: Grows with each fork: what was waiting before belongs to the parent.
         self.generation = 0
         self.path = folder / _FILE if folder is not None else None
         self.is_closed = False
         self._abandoned: list[object] = []
+        self._commits = 0
         if folder is not None and self.path is not None:
-            make_private(self.path)
-            for suffix in ("-wal", "-shm"):
-                check_file(self.path.with_name(_FILE + suffix))
-            check_file(folder / "lock")
+            if not is_read_only:
+                make_private(self.path)
+            for path in (self.path, *map(self.path.with_name, (f"{_FILE}-wal", f"{_FILE}-shm", "lock"))):
+                check_file(path, is_read_only=is_read_only)
+        self._identity: tuple[int, int] | None = None
         self._begin()
         try:
             self._open()
+            if self.path is not None:
+                status = self.path.stat()
+                self._identity = status.st_dev, status.st_ino
         except BaseException:
             self.close()
             raise
@@ -91,6 +109,10 @@ class Database:
         with self._lock:
             if self.is_closed:
                 raise self._closed()
+            if self.is_read_only:
+                raise self._unwritable()
+            if self.is_gone():
+                raise self._gone()
             self._process_lock.acquire()
             try:
                 connection = self._writer()
@@ -103,6 +125,7 @@ class Database:
                         connection.execute("ROLLBACK")
                     raise
                 else:
+                    self._keep_log_short(connection)
                     return result
             except sqlite3.IntegrityError:
                 raise
@@ -113,9 +136,32 @@ class Database:
             finally:
                 self._process_lock.release()
 
+    def _keep_log_short(self, connection: sqlite3.Connection) -> None:
+        """Begin the log anew where readers, who never all pause at once, have kept SQLite from it for long."""
+        self._commits += 1
+        if self.path is None or self._commits % _COMMITS_BETWEEN_LOOKS:
+            return
+        with contextlib.suppress(OSError, sqlite3.Error):  # what was committed is safe; the next look tries again
+            if self.path.with_name(_FILE + "-wal").stat().st_size > 4 * _LOG_BYTES:
+                connection.execute(f"PRAGMA busy_timeout = {_READERS_MS}")
+                try:
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                finally:
+                    connection.execute(f"PRAGMA busy_timeout = {_WAIT_S * 1000}")
+
+    def is_gone(self) -> bool:
+        """Return whether the file was removed or replaced while it was open. SQLite would write on, where nobody reads."""
+        if self._identity is None or self.path is None:
+            return False
+        try:
+            status = os.stat(self.path)  # noqa: PTH116  # a third of Path.stat's time, at each commit
+        except OSError:
+            return True
+        return (status.st_dev, status.st_ino) != self._identity
+
     def sync(self) -> None:
         """Make all that was committed outlast a loss of power. Does not wait for, nor hold up, writers."""
-        if self.path is None:
+        if self.path is None or self.is_read_only:
             return
         #: Only the log needs it: a checkpoint syncs what it moves. Opening it apart is safe: SQLite puts no lock on it.
         with contextlib.suppress(FileNotFoundError):
@@ -124,6 +170,38 @@ class Database:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+    def shrink(self) -> None:
+        """Give the room of what was deleted back to the disk. Raises StoreError."""
+        if self.path is None:
+            return
+        if self.read("PRAGMA auto_vacuum")[0][0] != _FREED_BY_AND_BY:
+            self._outside_transactions("PRAGMA auto_vacuum = INCREMENTAL", "VACUUM")
+        while (free := self.read("PRAGMA freelist_count")[0][0]) > 0:
+            self.write(lambda connection: connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall())
+            if self.read("PRAGMA freelist_count")[0][0] >= free:
+                break  # somebody fills them as fast
+        self.take_over_log()
+
+    def take_over_log(self) -> None:
+        """Move the log into the database, so that it takes no room. Raises StoreError."""
+        if self.path is not None:
+            self._outside_transactions("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _outside_transactions(self, *statements: str) -> None:
+        with self._lock:
+            if self.is_closed:
+                raise self._closed()
+            if self.is_read_only:
+                raise self._unwritable()
+            self._process_lock.acquire()
+            try:
+                for statement in statements:
+                    self._writer().execute(statement).fetchall()
+            except sqlite3.Error as exc:
+                raise self._trouble(exc, "made smaller") from exc
+            finally:
+                self._process_lock.release()
 
     def close(self) -> None:
         """Close every connection of this process; nothing can be read or written afterwards."""
@@ -138,7 +216,8 @@ class Database:
         self._local = threading.local()
         self._handles: weakref.WeakSet[_Handle] = weakref.WeakSet()
         self._write_handle: _Handle | None = None
-        self._process_lock: ProcessLock = _NoLock() if self._folder is None else open_lock(self._folder / "lock")
+        has_lock = self._folder is not None and not self.is_read_only
+        self._process_lock: ProcessLock = open_lock(self._folder / "lock") if self._folder and has_lock else _NoLock()
 
     def begin_in_child(self) -> None:
         """In the child of a fork: leave what was inherited as it is (SQLite forbids even closing it) and begin anew."""
@@ -203,20 +282,44 @@ class Database:
         if self.is_closed:
             raise self._closed()
         connection = sqlite3.connect(
-            self.path or ":memory:",
+            self._address(),
+            uri=self.is_read_only,
             timeout=_WAIT_S,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=64,
         )
         handle = _Handle(connection)
+        if self.is_read_only:
+            self._handles.add(handle)
+            return handle
+        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         if self.path is not None and connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             self._switch_to_wal(connection)
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if config.outlasts_power_loss() else 'NORMAL'}")
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         self._handles.add(handle)
         return handle
+
+    def _address(self) -> str:
+        if self.path is None:
+            return ":memory:"
+        if not self.is_read_only:
+            return str(self.path)
+        #: A log that is there holds what the file lacks, and can only be read beside SQLite's own index of it.
+        log = self.path.with_name(_FILE + "-wal")
+        has_log = log.exists() and log.stat().st_size > 0
+        return f"{self.path.as_uri()}?mode=ro{'' if has_log else '&immutable=1'}"
+
+    def _unwritable(self) -> StoreError:
+        msg = (
+            f"The store {self.path} can only be read: its folder or its disk can't be written to. "
+            f"Make it writable (chmod u+rwx {self._folder}), or set FLOWBOOK_HOME to another folder."
+        )
+        return StoreError(msg, path=str(self.path))
 
     def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
@@ -227,6 +330,13 @@ class Database:
 
     def _closed(self) -> StoreError:
         msg = f"The store {self.path or 'in memory'} is closed. Open it again with open_store()."
+        return StoreError(msg, path=str(self.path))
+
+    def _gone(self) -> StoreError:
+        msg = (
+            f"The store {self.path} was removed or replaced while it was open, so nothing is written to it. "
+            "Put it back, or open it anew with open_store()."
+        )
         return StoreError(msg, path=str(self.path))
 
     def _trouble(self, error: sqlite3.Error, what: str) -> StoreError:

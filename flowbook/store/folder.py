@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["check_file", "make_private", "prepare"]
 
+_OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
-def prepare(path: Path) -> None:
-    """Make folder `path` (0700) or check the one that is there.
+def prepare(path: Path) -> bool:
+    """Make folder `path` (0700) or check the one that is there; return whether what is in it can only be read.
 
     Raises:
         StoreError: if it isn't a folder, belongs to somebody else, or can or can't be written to by the wrong people.
@@ -34,16 +35,21 @@ def prepare(path: Path) -> None:
         )
         raise StoreError(msg, path=str(path)) from exc
     _check_owner(path, status)
-    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+    if os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        return False
+    if not (path / "store.sqlite").is_file() or not os.access(path / "store.sqlite", os.R_OK):
         msg = (
             f"The store's folder {path} can't be written to. "
             f"Make it writable (chmod u+rwx {path}), or set FLOWBOOK_HOME to another folder."
         )
         raise StoreError(msg, path=str(path))
+    return True
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, *, is_read_only: bool = False) -> None:
     """Refuse a file of the store that is a link, or that others own or can write to; one that is missing is fine.
+
+    One that others can read (a copy, a backup that was put back) is made private.
 
     Raises:
         StoreError: saying which and what to do.
@@ -56,6 +62,10 @@ def check_file(path: Path) -> None:
         msg = f"{path} is not an ordinary file, so the store is not opened. Move it away."
         raise StoreError(msg, path=str(path))
     _check_owner(path, status)
+    if is_read_only:
+        return
+    if os.name != "nt" and status.st_mode & _OPEN_TO_OTHERS:
+        path.chmod(0o600)
     if not os.access(path, os.R_OK | os.W_OK):
         msg = f"{path} can't be written to. Make it writable (chmod u+rw), or set FLOWBOOK_HOME to another folder."
         raise StoreError(msg, path=str(path))

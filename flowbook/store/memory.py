@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 from flowbook.results.blobs import MemoryBlobs
+from flowbook.results.keys import Signer
 from flowbook.store.database import Database
-from flowbook.store.keys import Signer
 from flowbook.store.store import Store
 
 __all__ = ["MemoryStore"]

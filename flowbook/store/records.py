@@ -179,10 +179,17 @@ class TaskResult(NamedTuple):
         return len(state.map_states) == state.n_map_states and all(child.is_successful() for child in state.map_states)
 
 
-def graph_record(graph: Graph, code_hashes: Mapping[str, str] | None = None) -> dict[str, Any]:
+def graph_record(
+    graph: Graph, code_hashes: Mapping[str, str] | None = None, wirings: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return `graph` as plain JSON: the flow's name and, by task, what showing and comparing need.
 
     `inputs` say from which task each argument comes, so that a value that must not be kept is known wherever it goes.
+
+    Args:
+        graph: compiled.
+        code_hashes: by key, of what each task does.
+        wirings: by key, hashes of what the flow's author gave besides: constants, a trigger, a default. None: not known.
     """
     hashes = code_hashes or {}
     return {
@@ -199,6 +206,7 @@ def graph_record(graph: Graph, code_hashes: Mapping[str, str] | None = None) -> 
                 "parameter": spec.is_parameter,
                 "keep": spec.keep,
                 "code_hash": hashes.get(spec.key),
+                **({} if wirings is None else {"wiring": wirings.get(spec.key)}),
             }
             for spec in graph.specs.values()
         ],

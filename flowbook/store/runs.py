@@ -178,7 +178,7 @@ class Runs:
         """
         row = self._row(run_id)
         if row[1] != epoch:
-            raise _claimed(run_id, row)
+            raise _claimed(run_id, *row[1:])
         known = graph if graph is not None else self.get(run_id).graph
         return Recorder(self._database, self._values, row[0], epoch, known, never_keep)
 
@@ -411,10 +411,11 @@ class Runs:
             row: tuple[Any, ...] | None = connection.execute(self._sql["run_row"], (run_id,)).fetchone()
             if row is None:
                 raise _unknown(run_id)
-            return row
+            decided = connection.execute(self._sql["last_decision"], (row[0],)).fetchone()
+            return (*row, json.loads(decided[0])["by"] if decided else "")
 
         if (row := self._database.write(change)) is not None:
-            raise _claimed(run_id, row)
+            raise _claimed(run_id, *row[1:])
 
 
 def _moment(stamp: float) -> dt.datetime:
@@ -481,12 +482,11 @@ def _unknown(run_id: str) -> UnknownRunError:
     return UnknownRunError(msg, run_id=run_id)
 
 
-def _claimed(run_id: str, row: tuple[Any, ...]) -> RunClaimedError:
-    _, epoch, owner, claimed = row
+def _claimed(run_id: str, epoch: int, owner: str | None, claimed: float, by: str = "") -> RunClaimedError:
     since = from_stamp(claimed)
-    who = f"{owner} goes on with run {run_id}" if owner else f"Somebody went on with run {run_id}"
+    who = f"{owner} goes on with run {run_id}" if owner else f"{by or 'Somebody'} went on with run {run_id}"
     msg = (
         f"{who} since {since:%Y-%m-%d %H:%M:%S} UTC (epoch {epoch}). "
         f"Wait for it, or look at it with flowbook.run({run_id!r})."
     )
-    return RunClaimedError(msg, run_id=run_id, owner=owner, since=since, epoch=epoch)
+    return RunClaimedError(msg, run_id=run_id, owner=owner or by or None, since=since, epoch=epoch)

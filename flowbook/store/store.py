@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from flowbook import config
-from flowbook.results.blobs import Blobs, FolderBlobs
+from flowbook.results.keys import Signer, read_key
 from flowbook.store.cache import Cache
 from flowbook.store.database import Database
 from flowbook.store.folder import prepare
-from flowbook.store.keys import Signer, read_key
+from flowbook.store.places import open_blobs
 from flowbook.store.runs import Runs
 from flowbook.store.sweep import Sweep, Swept, total_bytes
 from flowbook.store.values import Values
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from types import TracebackType
 
+    from flowbook.results.blobs import Blobs
     from flowbook.store.bundle import Bundles
     from flowbook.store.lookup import Lookup
 
@@ -55,11 +56,16 @@ class Store:
         """Whether `close` was called."""
         return self._database.is_closed
 
+    def is_gone(self) -> bool:
+        """Return whether its files were removed or replaced while it was open."""
+        return self._database.is_gone()
+
     def close(self) -> None:
         """Write what waits and close all files. Recorders are closed before by whoever made them."""
         if not self.is_closed:
             try:
-                self.cache.flush()
+                if not self.is_gone() and not self._database.is_read_only:
+                    self.cache.flush()
             finally:
                 self._database.close()
 
@@ -116,7 +122,7 @@ class Store:
 
     def make_room(self) -> Swept | None:
         """Sweep if more is kept than may be; looked at every ten minutes at most. None if nothing was to be done."""
-        if time.monotonic() < self._next_look:
+        if time.monotonic() < self._next_look or self._database.is_read_only:
             return None
         self._next_look = time.monotonic() + _LOOK_S
         if total_bytes(self._database) <= config.limits().total_bytes:
@@ -143,6 +149,8 @@ class _Opened:
     def get(self, path: Path) -> Store:
         with self._lock:
             store = self._stores.get(path)
+            if store is not None and not store.is_closed and store.is_gone():
+                store.close()
             if store is None or store.is_closed:
                 store = self._stores[path] = _open(path)
             return store
@@ -157,16 +165,24 @@ class _Opened:
 _opened = _Opened()
 
 
-def open_store(path: str | Path | None = None) -> Store:
+def open_store(path: str | Path | None = None, *, trust: bool = False) -> Store:
     """Return the store in folder `path`, by default `FLOWBOOK_HOME` or the user's data folder; made if there is none.
 
     The same object for the same folder in this process, until it is closed.
+
+    Args:
+        path: of the folder.
+        trust: load what others signed too, from now on in this process: for a store that came from somebody else. What it
+            holds may run code as yours.
 
     Raises:
         StoreError: if the folder can't be used; says why and what to do.
     """
     folder = Path(path).expanduser() if path is not None else config.home()
-    return _opened.get(folder.resolve())
+    store = _opened.get(folder.resolve())
+    if trust:
+        store.values.is_trusted = True
+    return store
 
 
 def reopen_values(path: str | None) -> Values:
@@ -178,5 +194,10 @@ def reopen_values(path: str | None) -> Values:
 
 
 def _open(path: Path) -> Store:
-    prepare(path)
-    return Store(path, Database(path), FolderBlobs(path / "blobs"), Signer(lambda: read_key(config.key_file())))
+    database = Database(path, is_read_only=prepare(path))
+    try:
+        blobs = open_blobs(path, database, config.blobs())
+    except BaseException:
+        database.close()
+        raise
+    return Store(path, database, blobs, Signer(lambda: read_key(config.key_file())))

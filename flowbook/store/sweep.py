@@ -6,9 +6,11 @@ cache entries themselves stay listed; only their values go. Nothing is unpickled
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from flowbook.exceptions import StoreError
 from flowbook.store.codec import is_finished_name
 from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp
@@ -37,6 +39,7 @@ class Swept:
         orphans: how many files that belonged to nothing were removed.
         freed_bytes: of values and orphans together.
         kept_bytes: what all values left take.
+        trouble: why files of dropped values are still there, if they are; a later sweep takes them along.
     """
 
     dropped: tuple[tuple[str, int], ...] = field(repr=False)
@@ -44,6 +47,7 @@ class Swept:
     orphans: int
     freed_bytes: int
     kept_bytes: int
+    trouble: str = ""
 
 
 class Sweep:
@@ -66,6 +70,7 @@ class Sweep:
         self._untouched_since = now - min(_GRACE_S, older_than_s)
         self._sizes = {digest: (size, created) for digest, size, created in database.read(self._sql["all_values"])}
         self._names: dict[bytes, str] = {}
+        self._trouble = ""
         self._plan(total_bytes)
 
     def preview(self) -> Swept:
@@ -74,11 +79,14 @@ class Sweep:
 
     def run(self) -> Swept:
         """Drop what was planned, as far as nobody has put it to use since, and remove orphans."""
+        with contextlib.suppress(StoreError):  # on a full disk this may be the room that is needed to go on
+            self._database.take_over_log()
         entries = self._drop_entries()
         gone: list[bytes] = []
         for start in range(0, len(self._going), _AT_ONCE):
             gone += self._drop_values(self._going[start : start + _AT_ONCE])
         orphans, orphan_bytes = self._remove_orphans()
+        self._shrink()
         return self._swept(gone, entries, orphans, orphan_bytes)
 
     # Deciding ---------------------------------------------------------------------------------------------------------
@@ -151,18 +159,36 @@ class Sweep:
 
         gone = self._database.write(drop)
         for digest in gone:
-            self._blobs.remove(digest.hex(), self._untouched_since)
+            self._remove(digest.hex())
         return gone
 
+    def _remove(self, digest: str) -> int:
+        """Remove a blob; return the bytes freed. After the first trouble nothing more is tried: the next sweep finds it."""
+        if not self._trouble:
+            try:
+                return self._blobs.remove(digest, self._untouched_since)
+            except StoreError as error:
+                self._trouble = str(error)
+        return 0
+
     def _remove_orphans(self) -> tuple[int, int]:
-        known = {digest.hex() for (digest,) in self._database.read(self._sql["value_digests"])}
-        removed = [
-            size_bytes
-            for digest in self._blobs.digests()
-            if digest not in known and (size_bytes := self._blobs.remove(digest, self._untouched_since))
-        ]
-        removed += self._blobs.remove_unfinished(self._untouched_since)
+        if self._trouble:
+            return 0, 0
+        removed: list[int] = []
+        try:
+            known = {digest.hex() for (digest,) in self._database.read(self._sql["value_digests"])}
+            orphans = (digest for digest in self._blobs.digests() if digest not in known)
+            removed += filter(None, (self._blobs.remove(digest, self._untouched_since) for digest in orphans))
+            removed += self._blobs.remove_unfinished(self._untouched_since)
+        except StoreError as error:
+            self._trouble = str(error)
         return len(removed), sum(removed)
+
+    def _shrink(self) -> None:
+        try:
+            self._database.shrink()
+        except StoreError as error:
+            self._trouble = self._trouble or str(error)
 
     def _name(self, digest: bytes) -> str:
         return self._names.get(digest, f"Value {digest.hex()[:12]}")
@@ -170,7 +196,9 @@ class Sweep:
     def _swept(self, gone: list[bytes], entries: int, orphans: int, orphan_bytes: int) -> Swept:
         named = sorted(((self._name(digest), self._sizes[digest][0]) for digest in gone), key=lambda each: -each[1])
         freed = self._size(gone)
-        return Swept(tuple(named), entries, orphans, freed + orphan_bytes, self._size(self._sizes) - freed)
+        return Swept(
+            tuple(named), entries, orphans, freed + orphan_bytes, self._size(self._sizes) - freed, self._trouble
+        )
 
 
 def total_bytes(database: Database) -> int:

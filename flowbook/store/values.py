@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from flowbook.results.blobs import Blobs
+    from flowbook.results.keys import Signer
     from flowbook.store.database import Database
-    from flowbook.store.keys import Signer
 
 __all__ = ["Gone", "PreparedValue", "Values"]
 
@@ -75,6 +75,8 @@ class Values:
         self, database: Database, blobs: Blobs, signer: Signer, reopen: Callable[[str | None], Values]
     ) -> None:
         self._reopen = reopen
+        #: Whether pickles are loaded whoever signed them.
+        self.is_trusted = False
         self._database = database
         self._blobs = blobs
         self._signer = signer
@@ -148,10 +150,11 @@ class Values:
                 msg = f"The stored value {ref.digest[:12]} is damaged: its bytes changed. Run its task again."
                 raise DamagedValueError(msg, digest=ref.digest)
             stored = memoryview(bytearray(content))
-        if serializer.is_pickle(stored) and not self._signer.is_signed(digest, signature):
+        if serializer.is_pickle(stored) and not (self.is_trusted or self._signer.is_signed(digest, signature)):
             msg = (
                 f"The stored value {ref.digest[:12]} does not carry your signature, so it is not loaded: "
-                "it could run code. Run its task again; if the store came from elsewhere, import it as trusted."
+                "it could run code. Run its task again; if the store came from somebody whose code you would run, open it with "
+                "flowbook.store.open_store(trust=True) first."
             )
             raise DamagedValueError(msg, digest=ref.digest)
         return serializer.load(stored)

@@ -244,6 +244,84 @@ def test_what_does_not_wait_can_t_be_resumed(capsys, run, failed):
     assert "There is no run" in unknown
 
 
+FLOW_FILE = """
+from flowbook import Flow, task, triggers
+
+@task
+def load():
+    return VALUE
+
+@task(trigger=triggers.manual_only)
+def publish(x):
+    return x
+
+with Flow("filed") as flow:
+    publish(load())
+"""
+
+
+@pytest.fixture
+def filed(tmp_path, capsys):
+    """Return a paused run of a flow in a file, and the file."""
+    path = tmp_path / "flows.py"
+    path.write_text(FLOW_FILE.replace("VALUE", "1") + "\nflow.run(record=True)\n")
+    subprocess.run([sys.executable, path], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    path.write_text(FLOW_FILE.replace("VALUE", "1"))
+    return _json(capsys, "run", "ls")[0]["run_id"], path
+
+
+def test_a_run_goes_on_with_the_flow_in_a_file(capsys, filed):
+    run_id, path = filed
+
+    code, out, err = _run(capsys, "run", "resume", run_id, "publish", "--flow", str(path), "--by", "ada")
+
+    assert (code, err) == (0, "")
+    assert "is Success" in out
+    assert flowbook.run(run_id)["publish"].result == 1
+
+
+def test_a_flow_in_a_file_that_changed_is_refused_unless_forced(capsys, filed):
+    run_id, path = filed
+    path.write_text(FLOW_FILE.replace("VALUE", "2"))
+
+    refused = _run(capsys, "run", "resume", run_id, "--flow", str(path))
+    forced = _run(capsys, "run", "resume", run_id, "--flow", str(path), "--force")
+
+    assert refused[0] == 1
+    assert "(changed: load). Go on all the same with force=True (on the command line: --force)" in refused[2]
+    assert forced[0] == 0
+    assert flowbook.run(run_id)["publish"].result == 1  # load had run before
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("1/0", "can't be run: ZeroDivisionError: division by zero. Give a Python file"),
+        ("def:", "can't be run: SyntaxError"),
+        ("x = 1", "holds 0 flows named 'filed' (flows in it: none). Give the file that makes it once."),
+        ("from flowbook import Flow\na, b = Flow('filed'), Flow('filed')", "holds 2 flows named 'filed'"),
+        ("from flowbook import Flow\na = Flow('other')", "(flows in it: 'other')"),
+        (None, "can't be run: FileNotFoundError"),
+    ],
+)
+def test_a_file_without_the_flow_is_wrong_usage(content, said, capsys, filed):
+    run_id, path = filed
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+
+    code, _, err = _run(capsys, "run", "retry", run_id, "--flow", str(path))
+
+    assert code == 2
+    assert said in err
+
+
+def test_version_says_where_large_values_go_without_the_password(capsys, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_BLOBS", "sftp://ada:secret@host/values")
+
+    assert _json(capsys, "version")["blobs"] == "sftp://…@host/values"
+
+
 def test_help_names_every_command(capsys):
     texts = []
     for words in (["--help"], ["cache", "--help"], ["run", "--help"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,9 +15,9 @@ from pathlib import Path
 import pytest
 
 import flowbook
-from flowbook import Flow, task, triggers
+from flowbook import Flow, Parameter, Task, flatten, task, triggers
 from flowbook.engine.state import Cancelled, Crashed, Paused, Pending, Success
-from flowbook.exceptions import RunChangedError, RunClaimedError, StartTaskError
+from flowbook.exceptions import RunChangedError, RunClaimedError, StartTaskError, StoreError
 from flowbook.store import open_store
 
 ROOT = Path(__file__).parents[2]
@@ -245,14 +246,40 @@ def test_a_paused_run_that_nobody_has_is_closed_by_cancelling_and_can_be_resumed
 
 def test_an_object_of_before_somebody_else_went_on_is_refused():
     flow = _paused_flow()
+    first, second, third = (flowbook.run(flow.last_run.run_id) for _ in range(3))
+
+    first.resume(by="ada").wait(LONG_S)
+
+    with pytest.raises(RunClaimedError, match="ada went on with run") as refused:
+        second.resume()
+    with pytest.raises(RunClaimedError, match="ada went on with run"):
+        third.cancel()
+    assert refused.value.owner == "ada"
+
+
+def test_an_object_of_before_somebody_else_went_on_follows_them():
+    flow = _paused_flow()
     first, second = (flowbook.run(flow.last_run.run_id) for _ in range(2))
 
     first.resume(by="ada").wait(LONG_S)
 
-    with pytest.raises(RunClaimedError):
+    assert second.wait(LONG_S).is_successful()
+    assert [type(state).__name__ for state in second.states.values()] == ["Success"] * len(first.states)
+    assert [event.seq for event in second.events()] == [event.seq for event in first.events()]
+    with pytest.raises(StartTaskError, match="Nothing waits in run"):
         second.resume()
-    with pytest.raises(RunClaimedError):
-        second.cancel()
+
+
+def test_a_run_is_shown_as_it_was_when_its_store_is_gone():
+    flow = _paused_flow()
+    run = flow.last_run
+
+    open_store().close()
+
+    assert isinstance(run.state, Paused)
+    assert run.events()
+    with pytest.raises(StoreError, match="is closed"):
+        run.resume()
 
 
 # Code that changed
@@ -313,3 +340,94 @@ def test_a_flow_that_is_the_same_goes_on():
     run_id, same, *_ = _versions()
 
     assert flowbook.run(run_id, flow=same).resume().wait(LONG_S).is_successful()
+
+
+def _variant(kind: str = "") -> Flow:
+    """Return a flow; of another `kind`, with one thing changed."""
+    factor = 3 if kind == "closure" else 2
+    more = 5 if kind == "default" else 4
+
+    if kind == "helper":
+
+        def helper(x):
+            return x + 2
+    else:
+
+        def helper(x):
+            return x + 1
+
+    @task(max_retries=2 if kind == "option" else 1, retry_delay=0)
+    def load(n, extra=more):
+        return [helper(each) * factor + extra for each in range(n)]
+
+    class Scale(Task):
+        def __init__(self, by):
+            self.by = by
+            super().__init__(name="scale")
+
+        def run(self, x):
+            return x * self.by
+
+    @task(trigger=triggers.manual_only)
+    def publish(x, where):
+        return (x, where)
+
+    @task(trigger=triggers.some_successful(at_least=0.5 if kind == "trigger" else 1))
+    def last(x):
+        return x
+
+    with Flow("variant") as flow:
+        loaded = load(Parameter("n", default=4 if kind == "parameter" else 3))
+        scaled = Scale(7 if kind == "attribute" else 6).map(flatten(loaded) if kind == "way" else loaded)
+        counted = load.map([1, 9] if kind == "mapped" else [1, 2])
+        last(publish(scaled, where="b" if kind == "constant" else "a"), upstream_tasks=[counted])
+    return flow
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed"),
+    [
+        ("closure", ("load-2", "load")),
+        ("default", ("load-2", "load")),
+        ("helper", ("load-2", "load")),
+        ("attribute", ("scale",)),
+        ("constant", ("publish",)),
+        ("mapped", ("load-2",)),
+        ("parameter", ("n",)),
+        ("trigger", ("last",)),
+        ("way", ("scale",)),
+    ],
+)
+def test_what_changed_is_named_wherever_it_stands(kind, changed):
+    before = _variant()
+    before.run(record=True)
+
+    with pytest.raises(RunChangedError) as refused:
+        flowbook.run(before.last_run.run_id, flow=_variant(kind)).resume()
+
+    assert (refused.value.added, refused.value.removed, refused.value.changed) == ((), (), changed)
+    assert flowbook.run(before.last_run.run_id, flow=_variant(kind)).resume(force=True).wait(LONG_S).is_successful()
+
+
+@pytest.mark.parametrize("kind", ["", "option"])
+def test_a_flow_with_other_options_is_the_same_flow(kind):
+    before = _variant()
+    before.run(record=True)
+
+    run = flowbook.run(before.last_run.run_id, flow=_variant(kind)).resume()
+
+    assert run.wait(LONG_S).is_successful()
+
+
+def test_a_run_that_was_recorded_without_wirings_is_compared_by_code():
+    before = _variant()
+    before.run(record=True)
+    store, run_id = open_store(), before.last_run.run_id
+    graph = json.loads(store._database.read("SELECT content FROM graph")[0][0])
+    for each in graph["tasks"]:
+        del each["wiring"]
+    store._database.write(lambda connection: connection.execute("UPDATE graph SET content = ?", (json.dumps(graph),)))
+
+    assert flowbook.run(run_id, flow=_variant("constant")).resume().wait(LONG_S).is_successful()
+    with pytest.raises(RunChangedError, match="changed: load"):
+        flowbook.run(run_id, flow=_variant("helper")).retry()

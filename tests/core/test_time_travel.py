@@ -285,6 +285,28 @@ def test_history_lists_every_version_once_from_runs_and_cache():
     assert len(flow.history(copy)) == 2
 
 
+def test_history_tells_copies_of_one_name_apart():
+    @task(cache_for=HOUR)
+    def load(x):
+        return x
+
+    with Flow("copies") as flow:
+        copies = [load(1), load(2), load(3)]
+    flow.run(record=True)
+    with flow:
+        copies.append(load(4))
+    flow.run(record=True)
+
+    told = [set(copy.history()["task"]) for copy in copies]
+    entries = [set(flowbook.cache.entries(task=copy)["task"]) for copy in copies]
+
+    assert told == entries == [{"load"}, {"load-2"}, {"load-3"}, {"load-4"}]
+    assert [len(copy.history()) for copy in copies] == [2, 2, 2, 1]
+    assert set(copies[1].history("copies")["task"]) == {"load-2"}
+    assert set(load.history("copies")["task"]) == {"load"}
+    assert copies[1].history("another").empty
+
+
 def test_history_of_a_task_that_never_ran_is_an_empty_table():
     @task
     def never():

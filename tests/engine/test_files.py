@@ -1,11 +1,15 @@
 """Targets and results: outputs as files of the user's choosing."""
 
+from pathlib import Path
+
 import pytest
 
 from flowbook import Flow, Parameter, context, task
-from flowbook.exceptions import ResultGoneError, RunError
+from flowbook.exceptions import DamagedValueError, ResultGoneError, RunError
 from flowbook.results import Result
+from flowbook.store import open_store
 from tests.executors_of import everywhere
+from tests.hostile import HOSTILE
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +147,115 @@ def test_a_location_that_leads_out_of_the_folder_is_refused(location, folder):
     assert str(refused.value) == (
         f"{location!r} leads out of {folder / 'kept'}. Use a name below it, or a Result with another dir."
     )
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused(folder, tmp_path):
+    (folder / "kept").mkdir()
+    (folder / "kept" / "link").symlink_to(tmp_path)
+
+    with pytest.raises(RunError, match="leads out of"):
+        Result(folder / "kept").write("link/out.bin", 1)
+
+    assert not (tmp_path / "out.bin").exists()
+
+
+def test_a_link_in_the_place_of_the_file_is_replaced_not_followed(folder, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (folder / "out.bin").symlink_to(tmp_path / "mine")
+
+    Result(folder).write("out.bin", 1)
+
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert Result(folder).read("out.bin") == 1
+
+
+class Planted:
+    def __reduce__(self):
+        return Path.touch, (Path("hurt"),)
+
+
+def planted(result):
+    """Return a pickle in the store's own format that runs code, unsigned."""
+    result.write("model.bin", Planted())
+    written = result.path("model.bin").read_bytes()
+    result.path("model.bin").unlink()
+    return written[:-48]
+
+
+@pytest.mark.parametrize("tail", [b"", b"x" * 48, b"\0" * 32 + b"FLOWBOOK-SIGNED\x01"], ids=["none", "junk", "forged"])
+def test_a_pickle_that_somebody_planted_is_not_run(tail, folder):
+    (folder / "out.bin").write_bytes(planted(Result(folder)) + tail)
+    load = task(lambda: 1, name="load", target="out.bin")
+    with Flow("files") as flow:
+        end = load()
+
+    state = flow.run()
+
+    assert state.result[end].is_failed()
+    assert "so it is not read: it could run code. Delete it to run its task again" in state.result[end].message
+    assert not (folder / "hurt").exists()
+
+
+def test_a_file_signed_with_another_key_is_read_only_if_it_is_trusted(folder, tmp_path, monkeypatch):
+    Result(folder).write("out.bin", (1, 2))
+    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "other.key"))
+
+    with pytest.raises(DamagedValueError, match="was signed with another key, or changed since"):
+        Result(folder).read("out.bin")
+
+    assert Result(folder, trust=True).read("out.bin") == (1, 2)
+
+
+def test_a_file_that_changed_by_one_bit_is_not_read(folder):
+    Result(folder).write("out.bin", (1, "a" * 100))
+    content = bytearray((folder / "out.bin").read_bytes())
+    for position in range(0, len(content), 7):
+        content[position] ^= 1
+        (folder / "out.bin").write_bytes(content)
+
+        with pytest.raises(DamagedValueError):
+            Result(folder).read("out.bin")
+
+        content[position] ^= 1
+
+
+def test_a_value_of_the_store_is_no_file_though_it_is_signed(folder):
+    ref = open_store().values.put((1, "a" * 100))
+    ((content, signature),) = open_store()._database.read("SELECT content, signature FROM value")
+    (folder / "out.bin").write_bytes(content + signature + b"FLOWBOOK-SIGNED\x01")
+
+    with pytest.raises(DamagedValueError, match="another key"):
+        Result(folder).read("out.bin")
+
+    assert ref.load() == (1, "a" * 100)
+
+
+def test_plain_values_need_no_key(folder, tmp_path, monkeypatch):
+    Result(folder).write("out.bin", {"a": [1, None]})
+    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "none" / "other.key"))
+
+    assert Result(folder).read("out.bin") == {"a": [1, None]}
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_input_stays_in_the_folder_or_is_refused_clearly(text, folder, tmp_path):
+    load = task(lambda name: (name,), name="load", target="{name}")
+    with Flow("files", result=Result(folder / "kept" / "deep")) as flow:
+        end = load(text)
+
+    state = flow.run(record=False)
+
+    found = state.result[end]
+    outside = [path for path in tmp_path.rglob("*") if not path.is_relative_to(folder) and path.is_file()]
+    assert [path.name for path in outside] in ([], ["store.key"])
+    assert [path.name for path in folder.rglob("*") if path.is_file() and "deep" not in path.parts] == []
+    if found.is_failed():
+        assert found.message.startswith("RunError: ")
+        assert "can't be a file's name" in found.message or "leads out of" in found.message
+    else:
+        assert found.result == (text,)
+        assert flow.run().result[end].is_cached()
 
 
 def test_reading_what_is_not_there_says_so(folder):

@@ -20,6 +20,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import flowbook
+from flowbook import Flow, task, triggers
 from flowbook.store import MemoryStore, open_store
 
 
@@ -182,13 +184,15 @@ def test_the_zoo_has_at_least_60_animals():
     assert len(ZOO) >= 60
 
 
-@pytest.fixture(scope="module", params=["disk", "memory"])
+@pytest.fixture(scope="module", params=["disk", "memory", "fsspec's memory", "fsspec's files"])
 def store(request, tmp_path_factory):
     """Return one store of each kind, for all of the zoo."""
     folder = tmp_path_factory.mktemp("zoo")
     patch = pytest.MonkeyPatch()
     patch.setenv("FLOWBOOK_KEY_FILE", str(folder / "key"))
-    with open_store(folder / "home") if request.param == "disk" else MemoryStore() as opened:
+    if request.param.startswith("fsspec"):
+        patch.setenv("FLOWBOOK_BLOBS", "memory://zoo" if "memory" in request.param else (folder / "there").as_uri())
+    with open_store(folder / "home") if request.param != "memory" else MemoryStore() as opened:
         yield opened
     patch.undo()
 
@@ -197,10 +201,53 @@ def store(request, tmp_path_factory):
 def test_an_object_comes_back_equal_in_type_and_value(name, store):
     value = ZOO[name]
 
-    found = store.values.put(value).load()  # noqa: PD011  # no table
+    ref = store.values.put(value)  # noqa: PD011  # no table
+    forget_copies(store)
+    found = ref.load()
 
     assert is_same(found, value)
     assert store.values.preview(store.values.put(value)) is not None  # noqa: PD011  # as above
+
+
+def forget_copies(store):
+    """Let what lies elsewhere be fetched."""
+    if store.path is not None:
+        for path in store.path.glob("copies-*/??/*"):
+            path.unlink()
+
+
+@pytest.fixture(scope="module")
+def travelled(tmp_path_factory):
+    """Return a run's outputs and the run itself: it paused, was exported, imported into another store, and went on there."""
+    folder = tmp_path_factory.mktemp("travelled")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("FLOWBOOK_KEY_FILE", str(folder / "key"))
+    patch.setenv("FLOWBOOK_HOME", str(folder / "home"))
+    with Flow("zoo") as flow:
+        made = [task(lambda name=name: ZOO[name], name="make")() for name in ZOO]
+        waits = task(lambda animals: animals, name="look", trigger=triggers.manual_only)(made)
+    run = flow.start(record=True)
+    run.wait()
+    open_store().export_run(run.run_id, folder / "zoo.flowbook")
+    open_store().close()
+    patch.setenv("FLOWBOOK_HOME", str(folder / "other"))
+    open_store().import_run(folder / "zoo.flowbook")
+    again = flowbook.run(run.run_id, flow=flow)
+    outputs = [again[each] for each in made]
+    again.resume(waits).wait()
+    yield outputs, again
+    open_store().close()
+    patch.undo()
+
+
+@pytest.mark.parametrize("number", range(len(ZOO)), ids=list(ZOO))
+def test_an_object_comes_back_after_export_import_and_resume(number, travelled):
+    value = list(ZOO.values())[number]
+    outputs, run = travelled
+
+    assert is_same(outputs[number].result, value)
+    assert is_same(run["look"].result[number], value)
+    assert run.state.is_successful()
 
 
 @pytest.mark.parametrize("name", ["large frame", "array in Fortran's order", "frame", "large bytes"])

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.state import Paused, Running, Success
 from flowbook.exceptions import DamagedValueError, StoreError, UnknownRunError
 from flowbook.store import MemoryStore, RunRecord, Store, open_store
+from tests.hostile import HOSTILE, UNSAYABLE
 
 
 class Planted:
@@ -196,6 +198,17 @@ WRONG_MANIFESTS = {
     "an event twice": lambda m: m["events"].append(m["events"][0]),
     "a graph that is a list": lambda m: m["run"].update(graph="[]"),
     "a list": lambda m: m.clear(),
+    "a time that never comes": lambda m: m["run"].update(created=float("inf")),
+    "a time that is none": lambda m: m["run"].update(created=None),
+    "an end that is text": lambda m: m["run"].update(ended="soon"),
+    "an event at no time": lambda m: m["events"][1].__setitem__(3, float("nan")),
+    "an event in the year 30000": lambda m: m["events"][1].__setitem__(3, 1e12),
+    "a preview that is no JSON": lambda m: m["values"][0].update(preview="{"),
+    "a preview that is a list": lambda m: m["values"][0].update(preview="[]"),
+    "counts that are none": lambda m: m["run"].update(counts="3"),
+    "a state of the run that there is not": lambda m: m["run"].update(state="Evil"),
+    "a message that is a list": lambda m: m["run"].update(message=["x"]),
+    "more than the file can hold": lambda m: m["values"][0].update(size_bytes=10**12),
 }
 
 
@@ -239,6 +252,68 @@ def test_a_file_that_swells_is_refused_before_it_does(other, tmp_path):
 
     with pytest.raises(StoreError, match="its signature is too large"):
         other.import_run(path)
+
+
+def _zip(path, members, how=zipfile.ZIP_STORED):
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w", how) as archive:
+        warnings.simplefilter("ignore")  # of two members of one name
+        for name, content in members:
+            archive.writestr(name, content)
+
+
+def test_members_with_hostile_names_reach_no_file(file, other, tmp_path):
+    with zipfile.ZipFile(file) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    link = zipfile.ZipInfo("link")
+    link.external_attr = 0o120777 << 16
+    names = [text for text in HOSTILE if text.strip("\0") and text not in UNSAYABLE and len(text) < 1000]
+    _zip(tmp_path / "hostile", [*members, *((name, b"hurt") for name in names), (link, b"/etc/passwd")])
+    before = sorted(path for path in tmp_path.rglob("*") if "other" not in path.parts)
+
+    assert other.import_run(tmp_path / "hostile") == "r1"
+
+    assert sorted(path for path in tmp_path.rglob("*") if "other" not in path.parts) == before
+    assert len(list((tmp_path / "other" / "blobs").glob("??/*"))) == 1
+    assert other.runs.states("r1")["b"].result == list(range(30_000))
+
+
+def test_of_two_members_of_one_name_none_is_taken_for_the_other(file, other, tmp_path):
+    with zipfile.ZipFile(file) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    manifest = json.loads(dict(members)["manifest.json"])
+    manifest["run"]["flow"] = "another"
+    _zip(tmp_path / "after", [*members, ("manifest.json", json.dumps(manifest))])
+    _zip(tmp_path / "before", [("manifest.json", json.dumps(manifest)), *members])
+
+    with pytest.raises(StoreError, match="was not signed with your key"):
+        other.import_run(tmp_path / "after")
+    other.import_run(tmp_path / "before")
+
+    assert other.runs.get("r1").flow == "f"
+
+
+def test_a_file_that_is_packed_is_refused_because_it_could_swell(file, other, tmp_path):
+    with zipfile.ZipFile(file) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    _zip(tmp_path / "packed", members, zipfile.ZIP_DEFLATED)
+
+    with pytest.raises(StoreError, match="its values are larger than it is"):
+        other.import_run(tmp_path / "packed")
+
+
+def test_hostile_texts_come_back_from_a_file_as_they_are(disk_store, other, tmp_path):
+    texts = [text for text in HOSTILE if text not in UNSAYABLE and len(text) < 10_000]
+    for number, text in enumerate(texts):
+        graph = {"name": text, "tasks": [{"key": text}]}
+        disk_store.runs.create(
+            RunRecord(f"r{number}", text, text, graph, parameters={text: text}, origin=text, executor=text)
+        )
+        disk_store.export_run(f"r{number}", tmp_path / str(number))
+        other.import_run(tmp_path / str(number))
+
+    found = {run.run_id: run for run in other.runs.list()}
+    assert [found[f"r{number}"].flow for number in range(len(texts))] == texts
+    assert [dict(found[f"r{number}"].parameters) for number in range(len(texts))] == [{text: text} for text in texts]
 
 
 def test_a_damaged_value_is_not_exported(disk_store, tmp_path):

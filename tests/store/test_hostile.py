@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,53 +13,10 @@ from flowbook.engine.state import Failed, Success
 from flowbook.exceptions import CacheEntryError, DefinitionError, FlowbookError, StoreError, UnknownRunError
 from flowbook.results.reference import ResultRef
 from flowbook.store import CacheEntry, CacheScope, RunRecord, Store, open_store
+from tests.hostile import HOSTILE, UNSAYABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_TRAVERSAL = [
-    f"{up}{target}"
-    for up, target in itertools.product(
-    ["../", "..\\", "../../../../", "..;/", "%2e%2e/", "..%2f", "..%c0%af", "....//", "/", "\\\\host\\share\\",
-    "file:///", "~/", "./", "a/../../"],
-        ["etc/passwd", "store.sqlite", "store.key", ".tmp-1"],
-    )
-]  # fmt: skip
-_SQL = [
-    f"{start}{rest}{end}"
-    for start, rest, end in itertools.product(
-        ["'", '"', "')", "'; ", "1 OR "],
-        ["OR 1=1", "DROP TABLE run", "UNION SELECT * FROM value", "ATTACH DATABASE '/tmp/x' AS x", "PRAGMA writable_schema=1"],
-        ["", " --", "; --", "/*"],
-    )
-]  # fmt: skip
-_SHELL = [
-    "$(touch hurt)",
-    "`touch hurt`",
-    "; touch hurt",
-    "| touch hurt",
-    "&& touch hurt",
-    "$HOME",
-    "%PATH%",
-    "{0.__class__}",
-    "%s%n",
-    "${7*7}",
-]
-_TEXT = [
-    "\0", "a\0b", "\n", "a\r\nb", "\t", "\x1b[31m", "\x1b]0;x\x07", "\u202e", "\u200b", "\ufeff", "\ud800",
-    "a\udcffb", "é", "e\u0301",
-    "\U0001f600", "con", "NUL", "aux.txt", "COM1", ".", "..", "...", " ", "  a", "a ", "-", "--help", "-rf",
-    "*", "?", "[3]", "a[", "a]",
-    "a[b]", "a[-1]", "a[1][2]", "[]", "{}", "()", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>",
-    "'\"><svg onload=x>",
-    "&lt;", "javascript:x", "x" * 101, "x" * 5_000, "x" * 300_000, "null", "None", "true", "0", "-1", "NaN",
-    "1e999", "[1]", '{"a":1}', "\\", "/",
-    "__class__", "__proto__", "constructor", "${jndi:ldap://x}", "=1+1", "@SUM(A1)", "a:b", "a;b", "a,b",
-    "a|b", "a=b", "#", "%00", "\\x00",
-]  # fmt: skip
-HOSTILE = list(dict.fromkeys([*_TRAVERSAL, *_SQL, *_SHELL, *_TEXT]))
-#: SQLite and files can't hold these: they are refused or written otherwise, and never silently another name.
-_UNSAYABLE = {text for text in HOSTILE if any("\ud800" <= char <= "\udfff" for char in text)}
 
 
 def test_there_are_at_least_200_hostile_strings():
@@ -102,7 +58,7 @@ def test_hostile_run_ids_are_refused_or_only_names(disk_store: Store, tmp_path: 
 
 def test_hostile_names_of_runs_find_themselves(disk_store: Store, tmp_path: Path):
     before = _files(tmp_path)
-    for number, text in enumerate(text for text in HOSTILE if text not in _UNSAYABLE):
+    for number, text in enumerate(text for text in HOSTILE if text not in UNSAYABLE):
         graph = {"name": text, "tasks": [{"key": text, "keep": True}]}
         record = RunRecord(
             f"r{number}", text, text, graph, origin=text, executor=text, parameters={text: text}, owner=text
@@ -120,7 +76,7 @@ def test_hostile_keys_and_texts_come_back_as_they_are(disk_store: Store, tmp_pat
     before = _files(tmp_path)
     disk_store.runs.create(RunRecord("r1", "f", "p", {"name": "f", "tasks": []}))
     recorder = disk_store.runs.recorder("r1", 1)
-    texts = [text for text in HOSTILE if text not in _UNSAYABLE]
+    texts = [text for text in HOSTILE if text not in UNSAYABLE]
     for number, text in enumerate(texts):
         key = f"{number}{text}x"
         for seq, event in enumerate(
@@ -147,7 +103,7 @@ def test_hostile_keys_and_texts_come_back_as_they_are(disk_store: Store, tmp_pat
 def test_hostile_names_of_cache_entries_find_themselves_and_nothing_else(disk_store: Store, tmp_path: Path):
     before = _files(tmp_path)
     ref = disk_store.values.put(1)
-    texts = [text for text in HOSTILE if text not in _UNSAYABLE]
+    texts = [text for text in HOSTILE if text not in UNSAYABLE]
     for text in texts:
         disk_store.cache.add(CacheEntry(text, text, text, ref, cache_key=text, parameters={text: text}))
     for text in texts:
@@ -184,7 +140,7 @@ def test_hostile_tasks_and_flows_run_and_are_looked_back_at(tmp_path: Path, monk
                 task(name=text, cache_for=dt.timedelta(hours=1))(lambda: 1)()
         except DefinitionError:
             continue  # a name of nothing but blanks
-        if text in _UNSAYABLE:
+        if text in UNSAYABLE:
             with pytest.warns(UserWarning, match="is not recorded: A text .* can't be kept"):
                 assert flow.run(record=True) is not None
             continue
@@ -200,7 +156,7 @@ def test_hostile_tasks_and_flows_run_and_are_looked_back_at(tmp_path: Path, monk
 
 
 def test_text_that_sqlite_can_t_hold_is_no_crash(disk_store: Store):
-    for text in _UNSAYABLE:
+    for text in UNSAYABLE:
         disk_store.runs.create(RunRecord(f"r{len(disk_store.runs.list())}", "f", "p", {"name": "f", "tasks": []}))
         run_id = disk_store.runs.list()[-1].run_id
         recorder = disk_store.runs.recorder(run_id, 1)

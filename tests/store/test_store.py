@@ -120,8 +120,8 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_schema_s_version_and_history_are_kept(disk_store: Store) -> None:
-    assert disk_store._database.read("PRAGMA user_version") == [(3,)]
-    assert disk_store._database.read("SELECT version FROM migration") == [(1,), (2,), (3,)]
+    assert disk_store._database.read("PRAGMA user_version") == [(4,)]
+    assert disk_store._database.read("SELECT version FROM migration") == [(1,), (2,), (3,), (4,)]
 
 
 def test_a_closed_store_says_so(store: Store) -> None:
@@ -135,12 +135,14 @@ def test_a_closed_store_says_so(store: Store) -> None:
 
 
 def test_a_thread_that_ends_leaves_no_connection(disk_store: Store) -> None:
+    before = len(disk_store._database._handles)
+
     for _ in range(3):
         thread = threading.Thread(target=disk_store.runs.list)
         thread.start()
         thread.join()
 
-    assert len(disk_store._database._handles) <= 1
+    assert len(disk_store._database._handles) == before
 
 
 def test_a_full_disk_loses_no_event_and_earlier_results_stay_readable(disk_store: Store) -> None:
@@ -169,8 +171,15 @@ def test_a_folder_that_vanishes_is_said_and_does_not_end_the_run(tmp_path: Path)
         shutil.rmtree(tmp_path / "home")
 
         tell(recorder, ("a", Success(result=b"x" * 100_000)))
-
         recorder.close()
+
+        assert "was removed or replaced while it was open" in recorder.trouble
+        assert not (tmp_path / "home").exists()
+        with pytest.raises(StoreError, match=r"was removed or replaced .* open it anew with open_store\(\)"):
+            store.values.put(1)
+    with open_store() as store:
+        assert store.runs.list() == []
+        assert store.values.put(b"x" * 100_000).load() == b"x" * 100_000
 
 
 def _changed(seq: int, key: str, state: Success) -> object:

@@ -153,6 +153,21 @@ def test_a_store_signed_with_another_key_is_not_loaded(tmp_path: Path, monkeypat
         store.values.load(ref)
 
 
+def test_a_store_that_came_from_somebody_else_is_loaded_where_it_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store() as store:
+        ref = store.values.put((1, 2))
+    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "another.key"))
+
+    with open_store() as store:
+        with pytest.raises(DamagedValueError, match=r"does not carry your signature.*open_store\(trust=True\)"):
+            store.values.load(ref)
+        assert open_store(trust=True).values.load(ref) == (1, 2)
+    with open_store() as store, pytest.raises(DamagedValueError, match="does not carry your signature"):
+        store.values.load(ref)
+
+
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     key = tmp_path / "keys" / "store.key"
     with open_store() as store:

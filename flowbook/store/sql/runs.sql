@@ -100,6 +100,9 @@ WHERE run = ? AND seq > ? ORDER BY seq
 SELECT seq, kind, key, at, name, body, digest, size_bytes FROM event
 WHERE run = :run AND kind = :kind AND (:key IS NULL OR key = :key) ORDER BY seq
 
+-- last_decision --
+SELECT body FROM event WHERE run = ? AND kind = 2 ORDER BY seq DESC LIMIT 1
+
 -- beat_run --
 UPDATE run SET beat = :now WHERE run_id = :run_id AND epoch = :epoch
 

@@ -18,3 +18,9 @@ SELECT digest, preview, content FROM value WHERE digest IN ({marks})
 
 -- value_dropped --
 SELECT size_bytes, name, at FROM dropped WHERE digest = ?
+
+-- places --
+SELECT url, folder FROM place ORDER BY since DESC
+
+-- add_place --
+INSERT INTO place (url, folder, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING

@@ -1,6 +1,6 @@
-"""The key that signs pickles, so that nobody else can plant code in the store.
+"""The key that signs pickles, so that nobody else can plant code in the store, or in a folder of outputs.
 
-Made once a user (0600), and kept outside the store.
+Made once a user (0600), and kept outside of both.
 """
 
 from __future__ import annotations
@@ -16,25 +16,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["Signer", "read_key"]
+__all__ = ["SIGNATURE_BYTES", "Signer", "read_key"]
+
+SIGNATURE_BYTES = 32
 
 _KEY_BYTES = 32
-_DOMAIN = b"flowbook value 1\0"
 _OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class Signer:
-    """Signs and verifies digests with HMAC-SHA256. The key is asked for when it is first needed."""
+    """Signs and verifies digests with HMAC-SHA256.
 
-    def __init__(self, key: Callable[[], bytes]) -> None:
+    Args:
+        key: gives the key; asked when it is first needed.
+        kind: of what is signed; a signature of one kind is none of another.
+    """
+
+    def __init__(self, key: Callable[[], bytes], kind: str = "value") -> None:
         self._ask = key
+        self._domain = f"flowbook {kind} 1\0".encode()
         self._key: bytes | None = None
 
     def sign(self, digest: bytes) -> bytes:
-        """Return the signature of a value's digest."""
+        """Return the signature of a digest."""
         if self._key is None:
             self._key = self._ask()
-        return hmac.digest(self._key, _DOMAIN + digest, "sha256")
+        return hmac.digest(self._key, self._domain + digest, "sha256")
 
     def is_signed(self, digest: bytes, signature: bytes | None) -> bool:
         """Return whether `signature` is this key's."""

@@ -1,0 +1,330 @@
+"""Blobs at any place that `fsspec` reaches (`s3://…`, `gs://…`, `sftp://…`), with verified copies in a local folder.
+
+A value is hashed and written into the local folder, put at its place, and only then gets its name in both; so whoever
+finds a name finds all of it. What is read is copied into the folder, checked there, and memory-mapped from there. What
+comes from the place is never trusted: it has to match its digest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import re
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
+from flowbook.results.blobs import BlobWriter, FolderBlobs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Place", "RemoteBlobs", "shown_url"]
+
+_NAME = re.compile(r"([0-9a-f]{2})/([0-9a-f]{62})")
+_TEMPORARY = ".tmp-"
+_CHUNK_BYTES = 1 << 22
+#: A place that could not be reached is not tried again for so long by writers: each would wait for its time-out.
+_QUIET_S = 15.0
+#: A file is there as a whole or not at all, and giving it another name would copy it.
+_OBJECT_STORES = frozenset({"abfs", "abfss", "az", "gcs", "gs", "oci", "oss", "s3", "s3a", "tos"})
+#: What filesystems call the moment of the last change.
+_MOMENTS = ("mtime", "LastModified", "last_modified", "updated", "modified", "modify", "last_write_time", "created")
+
+
+class RemoteBlobs:
+    """Blobs at a `Place`; implements `Blobs`.
+
+    Args:
+        place: where they lie.
+        folder: for copies. It may be deleted at any time.
+        copies_bytes: how much is kept there; what was used least recently goes first.
+    """
+
+    def __init__(self, place: Place, folder: Path, copies_bytes: int) -> None:
+        self.place = place
+        self._copies = FolderBlobs(folder)
+        self._published = FolderBlobs(folder, self._publish)
+        self._copies_bytes = copies_bytes
+        #: Bytes that may have come since somebody looked; the first to write looks.
+        self._added_bytes = copies_bytes
+
+    def writer(self, *, inline_bytes: int, limit_bytes: int | None) -> BlobWriter:
+        """See `Blobs`. Its `keep` raises StoreError if the place can't be reached."""
+        return self._published.writer(inline_bytes=inline_bytes, limit_bytes=limit_bytes)
+
+    def read(self, digest: str, size_bytes: int) -> memoryview:
+        """Return the blob memory-mapped from its copy, which is fetched if it is not there, or is not whole.
+
+        Raises:
+            ResultGoneError: if it is not at its place.
+            DamagedValueError: if what is there isn't what was written.
+            StoreError: if the place can't be reached.
+        """
+        try:
+            view = self._copies.read(digest, size_bytes)
+        except (ResultGoneError, DamagedValueError):
+            self._fetch(digest, size_bytes)
+            view = self._copies.read(digest, size_bytes)
+        self._note_use(digest)
+        return view
+
+    def digests(self) -> Iterator[str]:
+        """See `Blobs`. Raises StoreError."""
+        return self.place.digests()
+
+    def remove(self, digest: str, before: float) -> int:
+        """See `Blobs`. Raises StoreError."""
+        self._copies.remove(digest, before)
+        return self.place.remove(digest, before)
+
+    def remove_unfinished(self, before: float) -> list[int]:
+        """See `Blobs`. Raises StoreError."""
+        return self._copies.remove_unfinished(before) + self.place.remove_unfinished(before)
+
+    def _publish(self, file: Path, digest: str) -> None:
+        self.place.put(file, digest)
+        self._make_room(file.stat().st_size)
+
+    def _fetch(self, digest: str, size_bytes: int) -> None:
+        self._make_room(size_bytes)
+        where = self.place.shown(digest)
+        try:
+            with self._copies.writer(inline_bytes=0, limit_bytes=None) as writer:
+                for part in self.place.parts(digest):
+                    writer.write(part)
+                    if writer.size_bytes > size_bytes:
+                        break
+                if writer.size_bytes != size_bytes or writer.digest != digest:
+                    how = "its bytes changed" if writer.size_bytes == size_bytes else "it has another length"
+                    msg = (
+                        f"The stored value {digest[:12]} is damaged: {how} ({where}). Delete it and run its task again."
+                    )
+                    raise DamagedValueError(msg, digest=digest, path=where)
+                writer.keep()
+        except OSError as exc:
+            msg = (
+                f"Value {digest[:12]} can't be copied to {self._copies.folder}: {exc.strerror or exc}. Free some room."
+            )
+            raise StoreError(msg, digest=digest, path=str(self._copies.folder)) from exc
+
+    def _note_use(self, digest: str) -> None:
+        """Make the copy the one that was used last; its stamp is left alone, so that it need not be checked again."""
+        path = self._copies.path(digest)
+        with contextlib.suppress(OSError):
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+
+    def _make_room(self, more_bytes: int) -> None:
+        """Remove the copies that were not used for longest, once in a while, until all fit."""
+        self._added_bytes += more_bytes
+        if self._added_bytes < self._copies_bytes // 8:
+            return
+        self._added_bytes = 0
+        room = self._copies_bytes
+        for _, size_bytes, path in sorted(self._stamps(), reverse=True):
+            room -= size_bytes
+            if room < 0:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def _stamps(self) -> Iterator[tuple[float, int, Path]]:
+        for digest in self._copies.digests():
+            path = self._copies.path(digest)
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                yield status.st_atime, status.st_size, path
+
+
+class Place:
+    """A folder that `fsspec` reaches. All that it raises is a FlowbookError that names the place.
+
+    Args:
+        url: of the folder; what it needs besides (keys, regions) fsspec finds in its configuration or the environment.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._opened: _Opened | None = None
+        self._lock = threading.Lock()
+        self._quiet_until = 0.0
+        self._trouble = ""
+
+    def put(self, file: Path, digest: str) -> None:
+        """Copy a whole file there under its digest; nobody sees a part of it.
+
+        Raises:
+            StoreError: if that is not possible; for some seconds after that at once.
+        """
+        if time.monotonic() < self._quiet_until:
+            raise StoreError(self._trouble, path=shown_url(self.url))
+        try:
+            with self._told("written to", digest):
+                self._put(file, digest)
+        except StoreError as error:
+            self._quiet_until, self._trouble = time.monotonic() + _QUIET_S, str(error)
+            raise
+
+    def _put(self, file: Path, digest: str) -> None:
+        opened = self._open()
+        target = opened.path(digest)
+        if opened.is_object_store:
+            opened.system.put_file(str(file), target)
+        else:
+            opened.system.makedirs(target.rpartition("/")[0], exist_ok=True)
+            beside = f"{opened.root}/{_TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}"
+            try:
+                opened.system.put_file(str(file), beside)
+                opened.system.mv(beside, target)
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    opened.system.rm_file(beside)
+                raise
+        opened.system.invalidate_cache()
+        there, here = opened.system.info(target)["size"], file.stat().st_size
+        if there != here:
+            msg = f"{there:,} bytes arrived instead of {here:,}"
+            raise OSError(msg)
+
+    def parts(self, digest: str) -> Iterator[bytes]:
+        """Yield the bytes under a digest, as they are there.
+
+        Raises:
+            ResultGoneError: if there is nothing.
+            StoreError: if it can't be read.
+        """
+        with self._told("read", digest):
+            opened = self._open()
+            opened.system.invalidate_cache()
+            with opened.system.open(opened.path(digest), "rb", cache_type="none") as file:
+                while part := file.read(_CHUNK_BYTES):
+                    yield part
+
+    def digests(self) -> Iterator[str]:
+        """Yield the digests of all that lies there; files of other names are not ours. Raises StoreError."""
+        for path in self._files():
+            if match := _NAME.fullmatch(path):
+                yield match[1] + match[2]
+
+    def remove(self, digest: str, before: float) -> int:
+        """Remove what was not written after `before` (seconds since the epoch); return the bytes freed. Raises StoreError."""
+        with self._told("written to", digest):
+            opened = self._open()
+            return _remove(opened.system, opened.path(digest), before)
+
+    def remove_unfinished(self, before: float) -> list[int]:
+        """Remove what writers that died left behind before that moment; return the bytes of each. Raises StoreError."""
+        with self._told("written to"):
+            opened = self._open()
+            found = [path for path in self._files() if path.startswith(_TEMPORARY)]
+            return [size for path in found if (size := _remove(opened.system, f"{opened.root}/{path}", before))]
+
+    def shown(self, digest: str) -> str:
+        """Return where a blob lies, in words."""
+        return f"{shown_url(self.url)}/{digest[:2]}/{digest[2:]}"
+
+    def _files(self) -> list[str]:
+        with self._told("read"):
+            opened = self._open()
+            opened.system.invalidate_cache()
+            try:
+                found = opened.system.find(opened.root)
+            except FileNotFoundError:
+                return []
+            return [path.rpartition(f"{opened.root.rstrip('/')}/")[2] for path in found]
+
+    def _open(self) -> _Opened:
+        """Return the filesystem; one a process, since connections don't outlive a fork."""
+        with self._lock:
+            if self._opened is None or self._opened.process != os.getpid():
+                self._opened = _open(self.url)
+            return self._opened
+
+    @contextlib.contextmanager
+    def _told(self, what: str, digest: str = "") -> Iterator[None]:
+        """Make what the filesystem raises one of flowbook's errors; each has its own kinds."""
+        where = self.shown(digest) if digest else shown_url(self.url)
+        try:
+            yield
+        except (StoreError, GeneratorExit):
+            raise
+        except FileNotFoundError as exc:
+            msg = f"Value {digest[:12]} is gone from its place ({where}). Run its task again to get it back."
+            raise ResultGoneError(msg, digest=digest, path=where) from exc
+        except Exception as exc:
+            msg = (
+                f"The place of large values can't be {what}: {where} ({type(exc).__name__}: {str(exc)[:300]}). "
+                "Check the network and your access to it, or unset FLOWBOOK_BLOBS to keep new values in the store's folder."
+            )
+            raise StoreError(msg, path=where) from exc
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    system: Any
+    root: str
+    is_object_store: bool
+    process: int
+
+    def path(self, digest: str) -> str:
+        return f"{self.root}/{digest[:2]}/{digest[2:]}"
+
+
+def _open(url: str) -> _Opened:
+    import fsspec  # type: ignore[import-untyped]  # no stubs  # noqa: PLC0415  # heavy
+
+    scheme = urlsplit(url).scheme
+    try:
+        system, root = fsspec.core.url_to_fs(url)
+    except ImportError as exc:
+        msg = (
+            f"Values can't be kept at {shown_url(url)}: {exc}. Install what is missing, or give another FLOWBOOK_BLOBS."
+        )
+        raise StoreError(msg, path=shown_url(url)) from exc
+    except ValueError as exc:
+        msg = f"FLOWBOOK_BLOBS={shown_url(url)!r} can't be used: {exc}. Give a place that fsspec knows, e.g. s3://bucket/folder."
+        raise StoreError(msg, path=shown_url(url)) from exc
+    if scheme == "file":
+        #: Made private, as the store's own folder is.
+        Path(root).mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _Opened(system, root.rstrip("/"), scheme in _OBJECT_STORES, os.getpid())
+
+
+def _remove(system: Any, path: str, before: float) -> int:  # noqa: ANN401  # an fsspec filesystem
+    try:
+        found = system.info(path)
+        changed = _changed(system, path, found)
+        if changed is None or changed > before:
+            return 0
+        system.rm_file(path)
+    except FileNotFoundError:
+        return 0
+    return int(found["size"] or 0)
+
+
+def _changed(system: Any, path: str, found: dict[str, Any]) -> float | None:  # noqa: ANN401  # as above
+    """Return when a file was changed last, seconds since the epoch; None where the filesystem doesn't say."""
+    moment = next((found[name] for name in _MOMENTS if found.get(name) is not None), None)
+    if moment is None:
+        try:
+            moment = system.modified(path)
+        except NotImplementedError:
+            return None
+    if isinstance(moment, int | float):
+        return float(moment)
+    try:
+        return (dt.datetime.fromisoformat(moment) if isinstance(moment, str) else moment).timestamp()
+    except ValueError:
+        return None
+
+
+def shown_url(url: str) -> str:
+    """Return `url` without the password that may stand in it."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    return urlunsplit(parts._replace(netloc=f"…@{parts.netloc.rpartition('@')[2]}"))

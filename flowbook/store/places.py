@@ -1,0 +1,62 @@
+"""Where a store's large values lie: in its folder, and at the places that `FLOWBOOK_BLOBS` has named so far.
+
+The store remembers them, so that a process which was not told reads all the same. Each store has a folder of its own at a
+place, so that many share a bucket and none sweeps away what another needs.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from flowbook import config
+from flowbook.results.blobs import Blobs, FolderBlobs
+from flowbook.results.places import BlobPlaces
+from flowbook.store.queries import queries
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+    from flowbook.store.database import Database
+
+__all__ = ["open_blobs"]
+
+
+def open_blobs(folder: Path, database: Database, url: str | None) -> Blobs:
+    """Return the blobs of the store in `folder`; new ones go to `url`, or into the folder where that is None.
+
+    No place is contacted before a value is written there or read from there.
+
+    Raises:
+        StoreError: if it can't be noted.
+    """
+    own = FolderBlobs(folder / "blobs")
+    known = _known(database)
+    if database.is_read_only:
+        url = None
+    if url is not None and url not in known:
+        _note(database, url)
+        known = _known(database)
+    if not known:
+        return own
+    from flowbook.results.remote import Place, RemoteBlobs  # noqa: PLC0415  # only for those who use it
+
+    copies_bytes = config.limits().copies_bytes
+    remote = {
+        each: RemoteBlobs(Place(f"{each}/{name}"), folder / f"copies-{name}", copies_bytes)
+        for each, name in known.items()
+    }
+    return BlobPlaces((own, *remote.values()), own if url is None else remote[url])
+
+
+def _known(database: Database) -> dict[str, str]:
+    return dict(database.read(queries()["places"]))
+
+
+def _note(database: Database, url: str) -> None:
+    def note(connection: sqlite3.Connection) -> None:
+        connection.execute(queries()["add_place"], (url, f"flowbook-{os.urandom(8).hex()}", time.time()))
+
+    database.write(note)
