@@ -246,14 +246,14 @@ def _imports() -> Row:
     cells = _cells(
         _told("over_bare_s", 1e3),
         "import",
-        flowbook=2,
-        dask=2,
-        distributed=2,
-        hamilton=2,
-        pipefunc=2,
-        joblib=2,
-        prefect1=2,
-        prefect3=2,
+        flowbook=1,
+        dask=1,
+        distributed=1,
+        hamilton=1,
+        pipefunc=1,
+        joblib=1,
+        prefect1=1,
+        prefect3=1,
     )
     return Row("import", "import, over a bare interpreter", "wall ms", cells, Goal(0.43, cells[1], "dask.threaded"))
 
