@@ -234,9 +234,7 @@ def _hits(on: str, title: str, limit: float, **sizes: int) -> Row:
 
 
 def _burns() -> Row:
-    cells = _cells(
-        _wall_s, "burn", "processes", flowbook=8, loop=8, dask=8, hamilton=8, pipefunc=8, joblib=8, prefect1=8
-    )
+    cells = _cells(_wall_s, "burn", "processes", flowbook=8, loop=8, dask=8, pipefunc=8, joblib=8, prefect1=8)
     return Row(
         "burns", f"8 × {BURN_S} s of CPU on 2 processes", "wall s", cells, Goal(1.10, cells[1], "ProcessPoolExecutor")
     )
@@ -288,7 +286,7 @@ ROWS: tuple[Row, ...] = (
         "cluster",
         "90 × 50 ms there beside one of 2 s: the 90",
         "× the ideal",
-        _cells(_others, "doze_long_at_0", "cluster", flowbook=91, distributed=91),
+        _cells(_others, "doze_long_at_1", "cluster", flowbook=91, distributed=91),
         Goal(1.1),
     ),
     _passing("cluster", "10 tasks passing on 200 MB there", flowbook=10, distributed=10),
