@@ -40,7 +40,7 @@ test-all: $(READY) $(NODE) browser ## the tests on every Python found and on eve
 soak: $(READY) ## the long form of the tests that kill, flip and race
 	$(BIN)/nox -s soak
 
-bench: $(READY) ## measure flowbook beside its peers: about 12 minutes (docs/performance.md)
+bench: $(READY) ## measure flowbook beside its peers: about 15 minutes (docs/performance.md)
 	$(BIN)/python -m benchmarks
 
 lock: $(READY) ## choose versions anew: requirements.lock and package-lock.json

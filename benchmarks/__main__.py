@@ -28,8 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
     is_whole = not (asked.only or asked.peers or asked.quick or asked.rounds or asked.scale)
     groups = asked.only or (*GROUPS, "growth")
     rows = [row for row in ROWS if row.group in groups]
-    with Runner(asked.samples, resume=asked.resume, say=say) as runner:
-        for group in groups:
+    with Runner(asked.samples, resume=asked.resume or asked.report, say=say) as runner:
+        for group in () if asked.report else groups:
             began = time.monotonic()
             wanted = choices([row for row in rows if row.group == group], peers, scale)
             runner.run(growth_choices(peers, scale) if group == "growth" else wanted, rounds)
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, help="default: 5")
     parser.add_argument("--scale", type=float, help="of all sizes over 100; default: 1")
     parser.add_argument("--resume", action="store_true", help="go on with what was measured before")
+    parser.add_argument("--report", action="store_true", help="measure nothing, write what was measured before")
     parser.add_argument("--samples", type=Path, default=FOLDER / "samples.jsonl", help="where measurements are kept")
     parser.add_argument(
         "--out", type=Path, help="where the tables go; default: RESULTS.md beside this file if all is asked for"

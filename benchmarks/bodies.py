@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-__all__ = ["BURN_S", "DOZE_S", "LARGE_BYTES", "SLOW_S", "burn", "doze", "doze_long_at_0", "large", "nothing"]
+__all__ = ["BURN_S", "DOZE_S", "LARGE_BYTES", "SLOW_S", "burn", "doze", "doze_long_at_1", "large", "nothing"]
 
 DOZE_S = 0.05
 BURN_S = 0.5
@@ -25,9 +25,9 @@ def doze(x: int) -> tuple[float, float]:
     return _slept(DOZE_S)
 
 
-def doze_long_at_0(x: int) -> tuple[float, float]:
-    """Sleep, the first one long."""
-    return _slept(DOZE_S if x else SLOW_S)
+def doze_long_at_1(x: int) -> tuple[float, float]:
+    """Sleep, the second one long."""
+    return _slept(SLOW_S if x == 1 else DOZE_S)
 
 
 def burn(x: int) -> int:

@@ -24,7 +24,7 @@ __all__ = ["Clocks", "Prepared", "Sample", "Setting", "measured", "serve", "take
 
 _WARM_SIZE = 10
 #: Where ten would take as long as what is measured.
-_WARM_SIZES = {"burn": 1}
+_WARM_SIZES = {"burn": 1, "doze_long_at_1": 1, "import": 1}
 _TAKES_AT_MOST = 5
 _ENOUGH_S = 0.3
 

@@ -29,7 +29,8 @@ def test_the_command_measures_flowbook_alone_at_tiny_sizes_and_writes_the_tables
     assert len(samples.read_text(encoding="utf-8").splitlines()) == 6
 
 
-def test_resuming_measures_nothing_twice(tmp_path, capsys):
+@pytest.mark.parametrize("again", ["--resume", "--report"])
+def test_what_was_measured_is_not_measured_again(again, tmp_path, capsys):
     samples = tmp_path / "samples.jsonl"
     asked = [
         "--only",
@@ -46,9 +47,10 @@ def test_resuming_measures_nothing_twice(tmp_path, capsys):
     main(asked)
     capsys.readouterr()
 
-    main([*asked, "--resume"])
+    main([*asked, again])
 
     assert "round 1" not in capsys.readouterr().err
+    assert "| 10 tasks passing on 200 MB |" in (tmp_path / "out").read_text(encoding="utf-8")
 
 
 def test_a_peer_that_ends_with_an_error_is_told_by_its_name_and_not_tried_again():
