@@ -71,7 +71,7 @@ class DispatchedRun(Protocol):
     frame: Frame | None
     cache: OutputCache | None
     interrupted: bool
-    masks: Masks
+    masks: Masks | None
     is_cancelled: bool
     #: Its mapped tasks; `Dispatch` sets how they read what workers hold.
     maps: MapPlans

@@ -106,7 +106,7 @@ class Epoch:
         self.frame = options.frame
         self.cache = options.cache
         self.interrupted = False
-        self.masks = Masks.around(options.frame)
+        self.masks = Masks.around(options.frame) or None
         self.state: State = options.state
         self._options = options
         self._sinks: tuple[EventSink, ...] = options.sinks
@@ -329,7 +329,7 @@ class Epoch:
         """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
         if key in self._machine.gathering:
             return self._gathered(key)
-        if key not in self._start and self._machine.is_early(key):
+        if self._machine.has_reopened and key not in self._start and self._machine.is_early(key):
             return TooEarly(key)
         child = self._machine.children.get(key)
         for sink in self._durable:

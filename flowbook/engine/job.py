@@ -26,8 +26,8 @@ class RunFacts(Protocol):
     frame: Frame | None
     cache: OutputCache | None
     interrupted: bool
-    #: What must not be said.
-    masks: Masks
+    #: What must not be said; None, the common case made cheap: nothing.
+    masks: Masks | None
 
     def told(self, key: str, state: State) -> None:
         """Take note of a state on the way."""

@@ -192,7 +192,7 @@ class Machine:
         #: What failed and has settled: its state may say so earlier, and then be Retrying.
         self._failed: set[str] = set()
         #: Whether anything was tried again on request, so that a task may settle that looked up too early.
-        self._has_reopened = False
+        self.has_reopened = False
         #: Children that wait for something that all of their task's children get whole, by its key: only after a retry, and
         #: where an epoch starts in the middle.
         self._wait_for_whole: dict[str, list[str]] = {}
@@ -230,7 +230,9 @@ class Machine:
             case Due(key):
                 out = self._wake((key,)) if key in self._asleep else []
             case TooEarly(key):
-                self._give_back(key)
+                self._running -= 1
+                if self._places is not None:
+                    self._places.give_back(key)
                 out = self._go_on(self._look_again(key))
             case ResumeAsked(keys):
                 out = self._wake(keys)
@@ -254,13 +256,15 @@ class Machine:
     # One task
 
     def _settled(self, key: str, state: State) -> list[Instruction]:
-        self._give_back(key)
+        self._running -= 1
+        if self._places is not None:
+            self._places.give_back(key)
         self.states[key] = state
-        if key in self.gathering:
+        if self.gathering and key in self.gathering:
             self.gathering.discard(key)
             if state.is_finished():
                 return self._go_on(self._group_let_go(key))
-        if self._has_reopened and (type(state) is Pending or type(state) is TriggerFailed):
+        if self.has_reopened and (type(state) is Pending or type(state) is TriggerFailed):
             again = self._looked_too_early(key)
             if again is not None:
                 return self._go_on(again)
@@ -274,11 +278,6 @@ class Machine:
             return self._go_on([], [WakeAt(key, state.start_time.timestamp())])
         return self._go_on([])
 
-    def _give_back(self, key: str) -> None:
-        self._running -= 1
-        if self._places is not None:
-            self._places.give_back(key)
-
     def _finished(self, key: str, out: list[Instruction]) -> list[str]:
         child = self.children.get(key)
         if child is not None:
@@ -290,7 +289,7 @@ class Machine:
                 left[below] -= 1
                 if not left[below]:
                     ready.append(below)
-        if self._has_reopened or self._wait_for_whole:
+        if self.has_reopened or self._wait_for_whole:
             ready += self._let_children_go(key)
         return ready
 
@@ -392,7 +391,7 @@ class Machine:
         roots = dict.fromkeys(key for key in keys if key in self._failed)
         if self._cancelled or not roots:
             return []
-        self._has_reopened = True
+        self.has_reopened = True
         tasks = [self.children.get(key, (key, 0))[0] for key in roots]
         for key in self.graph.to_set_up_again(tasks, lambda key: self.states[key].is_finished()):
             self._failed.add(key)
@@ -466,7 +465,7 @@ class Machine:
                 del self._left[child]
                 ready.append(child)
         let_go = set(ready)
-        for below in self.graph.children[key] if self._has_reopened else ():
+        for below in self.graph.children[key] if self.has_reopened else ():
             group = self._groups.get(below)
             if group is None:
                 continue
@@ -478,7 +477,7 @@ class Machine:
 
     def is_early(self, key: str) -> bool:
         """Return whether something right above `key` was opened again after `key` was submitted; from any thread."""
-        if not self._has_reopened:
+        if not self.has_reopened:
             return False
         parent, index = self.children.get(key, (key, None))
         for up in self.graph.specs[parent].upstream:
@@ -550,7 +549,7 @@ class Machine:
 
     def _children_ready(self, key: str, indices: Iterable[int]) -> list[str]:
         """Return those children of `key` that nothing holds back, and note for the others what does."""
-        if self._has_reopened:
+        if self.has_reopened:
             waiting = {child_key(key, index): self._wait_for_above(key, index) for index in indices}
             self._left.update((child, count) for child, count in waiting.items() if count)
             return [child for child, count in waiting.items() if not count]
@@ -599,7 +598,7 @@ class Machine:
                 if not self._left[child]:
                     del self._left[child]
                     ready.append(child)
-            elif self._has_reopened and below in self._groups and not self._groups[below].settled[index]:
+            elif self.has_reopened and below in self._groups and not self._groups[below].settled[index]:
                 self._left[child] = _UNDER_WAY
         if not group.left:
             ready += self._group_finished(key, out)
@@ -628,7 +627,7 @@ class Machine:
                 self._left[below] -= 1
                 if not self._left[below]:
                     ready.append(below)
-        if self._has_reopened or self._wait_for_whole:
+        if self.has_reopened or self._wait_for_whole:
             ready += self._let_children_go(key)
         return ready
 

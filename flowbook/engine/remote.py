@@ -187,14 +187,14 @@ class _Facts:
         self.frame: Frame | None = Frame(surroundings.values)
         self._report = report
         #: Of what is secret in this process: the driver hides what it knows itself.
-        self.masks = Masks.around(None)
+        self.masks = Masks.around(None) or None
 
     def told(self, key: str, state: State) -> None:
         """Drop a state: the driver tells them."""
 
     def logged(self, key: str, level: int, text: str) -> None:
         """Send a line to the driver."""
-        self._report("log", (key, level, self.masks.text(text)))
+        self._report("log", (key, level, text if self.masks is None else self.masks.text(text)))
 
 
 class _Raised:

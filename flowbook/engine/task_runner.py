@@ -368,7 +368,7 @@ class TaskRunner:
         self.frame: Frame | None = None
         self.cache: OutputCache | None = None
         self.interrupted = False
-        self.masks = Masks()
+        self.masks: Masks | None = None
         #: Every state the task went through, in order.
         self.history: list[State] = []
 
@@ -394,7 +394,7 @@ class TaskRunner:
         spec = self.task.compile(upstream_states or {})  # type: ignore[attr-defined]  # a Task; engine knows no core
         self.history.clear()
         self.frame = Frame(context, current_frame()) if context else None
-        self.masks = Masks.around(self.frame or current_frame())
+        self.masks = Masks.around(self.frame or current_frame()) or None
         return run_task(Job(spec, spec.key, state or Pending(), list((upstream_states or {}).values())), self)
 
     def told(self, key: str, state: State) -> None:
