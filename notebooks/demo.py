@@ -90,13 +90,14 @@ def _show(console: Console) -> None:
     _execute(before)
     waiting = _newest_run(flowbook.runs("delays"))
     _expect_paused(waiting)
+    earlier = _passages(waiting)
     console.print(_table(waiting, "It waits for an approval, and its kernel has ended"))
     console.print("\n[bold]What is to be approved[/]", waiting["summarise"].result.to_string(), sep="\n")
 
     console.print("\n[bold]2. Another kernel resumes it.[/]")
     _execute(after)
     run = _newest_run(flowbook.runs("delays"))
-    _expect_finished(waiting, run)
+    _expect_finished(waiting, earlier, run)
     console.print(_table(run, "Only approve and publish were run"))
     published = Path(run["publish"].result)
     console.print(f"[bold]Published:[/] {_nearby(published)}")
@@ -174,13 +175,13 @@ def _expect_paused(run: FlowRun) -> None:
         raise UnexpectedError(f"fetch_airlines should succeed on its second attempt but took {attempts}.")
 
 
-def _expect_finished(waiting: FlowRun, run: FlowRun) -> None:
+def _expect_finished(waiting: FlowRun, earlier: dict[str, Passage], run: FlowRun) -> None:
     if run.run_id != waiting.run_id:
         raise UnexpectedError(f"Run {waiting.run_id} should have gone on, but {run.run_id} was begun.")
     _expect("the run", run.state, "Success")
     _expect("approve", run["approve"], "Success")
     _expect("publish", run["publish"], "Success")
-    earlier, later = _passages(waiting), _passages(run)
+    later = _passages(run)
     again = {key for key in later if key != RUN and later[key].attempts > earlier.get(key, Passage()).attempts}
     if again != {"approve", "publish"}:
         raise UnexpectedError(f"Resume should run approve and publish, and nothing else, but it ran {sorted(again)}.")
