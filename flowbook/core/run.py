@@ -534,7 +534,8 @@ class FlowRun:
             else:
                 self._close_as_cancelled(self._recording, by, note)
         except RunClaimedError:
-            self._leave_to(self._recording)
+            if self._away is None:  # otherwise it was left to them where the claim failed
+                self._leave_to(self._recording)
             if self._away is None:
                 raise
             return False
