@@ -31,7 +31,7 @@ from flowbook.engine.remote import (
     read,
     run_remotely,
 )
-from flowbook.engine.state import Crashed, Looped, Running, State
+from flowbook.engine.state import Crashed, Looped, Pending, Running, State
 from flowbook.engine.task_runner import begin_task, begun_state, call_handlers, change_state, run_task, settle_task
 from flowbook.exceptions import ExecutorError, FlowbookError, UnpicklableError
 from flowbook.executors.base import Blob, Call, Report
@@ -73,6 +73,8 @@ class DispatchedRun(Protocol):
     interrupted: bool
     masks: Masks | None
     is_cancelled: bool
+    #: Called once it was cancelled, so that nothing begins any more; `Dispatch` sets it.
+    stop: Callable[[], None] | None
     #: Its mapped tasks; `Dispatch` sets how they read what workers hold.
     maps: MapPlans
 
@@ -143,6 +145,7 @@ class Dispatch:
     def run(self) -> None:
         """Return when the run is over, or when all that is left waits for a person."""
         self._executor.listen(run_remotely, self._on_report)
+        self._runner.stop = self._executor.cancel
         try:
             while (keys := self._runner.take(_AT_ONCE, self._has_news)) is not None:
                 if self._runner.is_cancelled and not self._is_cancelled:
@@ -151,6 +154,7 @@ class Dispatch:
                 self._take_in()
                 self._hand_over(keys)
         finally:
+            self._runner.stop = None
             self._values.bring_home(config.limits().gathered_bytes)
 
     def _read(self, key: str) -> object:
@@ -188,6 +192,8 @@ class Dispatch:
             elif report.kind == "unstarted":
                 del self._sent[report.id]
                 unstarted.append(sent.job.key)
+                if sent.has_begun:
+                    self._runner.told(sent.job.key, Pending("Cancelled when it was about to begin."))
             else:
                 del self._sent[report.id]
                 self._ended(sent, report)

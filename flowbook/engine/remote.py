@@ -123,13 +123,16 @@ def pack(value: object) -> object:
 
 
 def run_remotely(
-    payload: bytes, blobs: Mapping[str, Any], held: Sequence[Any], report: Callable[[str, object], None]
-) -> Answer:
-    """Make one attempt; return the pickled Outcome, and the value's Parcel where it is not small."""
+    payload: bytes, blobs: Mapping[str, Any], held: Sequence[Any], report: Callable[[str, object], bool]
+) -> Answer | None:
+    """Make one attempt; return the pickled Outcome, and the value's Parcel where it is not small.
+
+    None: it was not begun, since the run was cancelled.
+    """
     start = time.perf_counter()
     try:
         state = _attempt(pickle.loads(payload), blobs, held, report)  # noqa: S301  # the run's driver sent it
-        return _answer(state, start)
+        return None if state is None else _answer(state, start)
     except BaseException as error:  # noqa: BLE001  # the border
         return _refused(error, start)
 
@@ -142,7 +145,9 @@ def read(body: bytes) -> Outcome:
     return outcome
 
 
-def _attempt(work: Work, blobs: Mapping[str, Any], held: Sequence[Any], report: Callable[[str, object], None]) -> State:
+def _attempt(
+    work: Work, blobs: Mapping[str, Any], held: Sequence[Any], report: Callable[[str, object], bool]
+) -> State | None:
     spec = blobs[work.code].value.spec
     surroundings: Surroundings = blobs[work.surroundings].value
     inputs = {name: _open(item, blobs, held) for name, item in work.inputs.items()}
@@ -152,7 +157,8 @@ def _attempt(work: Work, blobs: Mapping[str, Any], held: Sequence[Any], report: 
     frame.loop_count = work.loop_count
     frame.loop_result = _open(work.loop_result, blobs, held)
     frame.run_name = work.run_name
-    report("running", time.time())
+    if not report("running", time.time()):
+        return None
     state = call_task(job, facts, inputs, frame, work.attempt)
     if spec.files is not None and type(state) is Success:
         state = written_state(spec.files, inputs, frame, state)
@@ -180,7 +186,7 @@ class _Facts:
     cache: OutputCache | None = None
     interrupted = False
 
-    def __init__(self, surroundings: Surroundings, report: Callable[[str, object], None]) -> None:
+    def __init__(self, surroundings: Surroundings, report: Callable[[str, object], bool]) -> None:
         self.run_id = surroundings.run_id
         self.flow_name = surroundings.flow_name
         self.parameters = surroundings.parameters

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_ch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
 __all__ = ["Answer", "Blob", "Call", "Executor", "Report", "RunsCalls", "RunsLoops"]
 
@@ -87,13 +88,18 @@ class Report(NamedTuple):
 class RunsCalls(Protocol):
     """An executor whose workers are other processes; `start()` gives one of these for each run."""
 
-    def listen(self, body: Callable[..., Answer], on_report: Callable[[Report], None]) -> None:
+    def listen(
+        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], notes: Path | None = None
+    ) -> None:
         """Begin: calls are done by `body`, reports go to `on_report`, from any thread, each call's in order.
 
         Args:
             body: does the work, `body(payload, blobs by label, held values, report(kind, body)) -> Answer`. Module-level,
-                and it never raises.
+                and it never raises. Where `report("running", …)` is answered by False the run was cancelled: the body
+                returns None without having begun.
             on_report: must be quick.
+            notes: an empty folder that workers elsewhere may see too, for what the executor notes of calls; it is the
+                executor's to remove.
         """
         ...
 
@@ -102,7 +108,10 @@ class RunsCalls(Protocol):
         ...
 
     def cancel(self) -> None:
-        """Start nothing more: each call that has not begun is reported as unstarted. What runs goes on."""
+        """Start nothing more: each call that has not begun is reported as unstarted. What runs goes on.
+
+        From any thread. When it returns, no worker that can be reached begins anything.
+        """
         ...
 
     def fetch(self, handles: Sequence[object]) -> list[Any]:

@@ -14,6 +14,7 @@ from flowbook.executors.batches import Batch, Item, News
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from flowbook.executors.base import Answer, Call
 
@@ -48,8 +49,11 @@ class Waves:
         if self._thread.ident is not None and kind is None:
             self._thread.join()
 
-    def listen(self, body: Callable[..., Answer], on_report: Callable[[Report], None]) -> None:
+    def listen(
+        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], notes: Path | None = None
+    ) -> None:
         """Begin."""
+        del notes  # all of it happens on this machine, and what ends is seen
         self._body = body
         self._on_report = on_report
         self._thread.start()
@@ -88,7 +92,7 @@ class Waves:
             return
         for news, values in answers:
             for each in news:
-                handle = values[each.position] if each.position is not None else None
+                handle = values[each.id] if each.is_held else None
                 self._on_report(Report(each.kind, each.id, each.body, handle))
 
 
@@ -101,7 +105,7 @@ class _Packed:
         self.blobs = {blob.label: blob.parcel for blob in call.blobs}
 
 
-def do_call(body: Callable[..., Answer], packed: _Packed) -> tuple[list[News], list[Any]]:
+def do_call(body: Callable[..., Answer | None], packed: _Packed) -> tuple[list[News], dict[int, Any]]:
     """Do one call; return its news, and the value that they speak of."""
     heard: list[News] = []
     process, number = packed.run

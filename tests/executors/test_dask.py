@@ -117,24 +117,6 @@ def test_running_is_seen_while_it_runs(executor, tmp_path):
     assert state.result[waited].result > seen
 
 
-def test_a_killed_worker_costs_the_run_nothing(executor, tmp_path):
-    @task
-    def once_deadly(number, folder):
-        mark = Path(folder) / f"died-{number}"
-        if number == 3 and not mark.exists():
-            mark.touch()
-            os.kill(os.getpid(), 9)
-        return number
-
-    with Flow("delays") as flow:
-        done = once_deadly.map(list(range(8)), unmapped(str(tmp_path)))
-
-    state = flow.run(executor=executor)
-
-    assert state.result[done].result == list(range(8))
-    assert (tmp_path / "died-3").exists()
-
-
 def test_a_slow_child_delays_none_of_the_others(executor, tmp_path):
     @task
     def maybe_wait(number, path):
