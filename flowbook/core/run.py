@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import EventSink
     from flowbook.engine.graph import Graph
     from flowbook.engine.limits import Limits
-    from flowbook.engine.ports import OutputCache
+    from flowbook.engine.ports import OutputCache, Shelf
     from flowbook.store.records import Request
 
 __all__ = ["FlowRun", "new_run", "start_run"]
@@ -621,6 +621,7 @@ class FlowRun:
         if self._recording is None and not self._log and is_recorded(asked.record):
             self._record()
         sinks: tuple[EventSink, ...] = (self,) if self._recording is None else (self._recording, self)
+        cache = _output_cache(self.graph)
         options = RunOptions(
             run_id=self.run_id,
             executor=self.executor,
@@ -632,7 +633,8 @@ class FlowRun:
             flow_handlers=self.flow.handlers(),
             terminal_handler=self.flow.terminal_state_handler,
             sinks=sinks,
-            cache=_output_cache(self.graph),
+            cache=cache,
+            shelf=None if cache is None and self._recording is None else _shelf(self._recording),
             frame=run_frame(
                 flow_name=self.flow_name,
                 run_id=self.run_id,
@@ -735,6 +737,12 @@ def _output_cache(graph: Graph) -> OutputCache | None:
     from flowbook.core.recording import output_cache  # noqa: PLC0415  # the store: longer to load than all the rest
 
     return output_cache()
+
+
+def _shelf(recording: Recording | None) -> Shelf | None:
+    from flowbook.core.recording import shelf  # noqa: PLC0415  # as above
+
+    return shelf(recording)
 
 
 def _is_open(state: State) -> bool:

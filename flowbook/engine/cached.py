@@ -83,7 +83,9 @@ def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mappi
     try:
         hashed = inputs if needs_inputs(policy.validator) else spec.mapped_arguments()
         hashes = {name: content_hash(inputs[name]) for name in hashed}
-        ref = cache.values.put(state.result)
+        ref = state.reference
+        if ref is None or ref.store is not cache.values:
+            ref = cache.values.put(state.result)
         code, scope = _code(spec, cache), _scope(spec, cache, run)
         expires = created + policy.duration
         output = NewOutput(scope, ref, created, expires, hashes, parameters, code, run.run_id)
@@ -94,7 +96,7 @@ def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mappi
         return kept
     return Cached(
         f"Kept until {created + policy.duration:%Y-%m-%d %H:%M} UTC.",
-        state.result,
+        state._result,  # noqa: SLF001  # a reference stays one
         hashes,
         parameters,
         created + policy.duration,

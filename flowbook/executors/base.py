@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_ch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+
+    from flowbook.executors.ledger import Place
 
 __all__ = ["Answer", "Blob", "Call", "Executor", "Report", "RunsCalls", "RunsLoops"]
 
@@ -89,7 +90,7 @@ class RunsCalls(Protocol):
     """An executor whose workers are other processes; `start()` gives one of these for each run."""
 
     def listen(
-        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], notes: Path | None = None
+        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], place: Place | None = None
     ) -> None:
         """Begin: calls are done by `body`, reports go to `on_report`, from any thread, each call's in order.
 
@@ -98,8 +99,7 @@ class RunsCalls(Protocol):
                 and it never raises. Where `report("running", …)` is answered by False the run was cancelled: the body
                 returns None without having begun.
             on_report: must be quick.
-            notes: an empty folder that workers elsewhere may see too, for what the executor notes of calls; it is the
-                executor's to remove.
+            place: a folder that workers elsewhere may see too, for what the executor notes of calls.
         """
         ...
 

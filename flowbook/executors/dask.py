@@ -27,9 +27,9 @@ from flowbook.executors.ledger import BEGUN, DONE, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from flowbook.executors.base import Answer, Blob, Call
+    from flowbook.executors.ledger import Place
 
 __all__ = ["DaskExecutor", "DaskSession"]
 
@@ -251,10 +251,10 @@ class DaskSession:
         return self._outlives
 
     def listen(
-        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], notes: Path | None = None
+        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], place: Place | None = None
     ) -> None:
         """Begin."""
-        self._ledger = Ledger(notes)
+        self._ledger = Ledger(place)
         self._errand = dask_worker.Errand(self._topic, self._ledger.place, body)
         self._on_report = on_report
         inbox = self._inbox

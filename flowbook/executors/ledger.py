@@ -34,6 +34,17 @@ class Place(NamedTuple):
     folder: str
     token: str
 
+    @classmethod
+    def make(cls, folder: Path) -> Place:
+        """Return the place in a folder that is there."""
+        place = cls(str(folder), os.urandom(16).hex())
+        (folder / _TOKEN).write_text(place.token, encoding="ascii")
+        return place
+
+    def remove(self) -> None:
+        """Remove the folder and all that is in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def is_in_reach(self) -> bool:
         """Return whether this process sees the same folder."""
         try:
@@ -52,16 +63,15 @@ class Entry(NamedTuple):
 
 
 class Ledger:
-    """The driver's side: makes the folder, reads its pages, and removes it.
+    """The driver's side: reads what workers noted, and tells them to stop.
 
     Args:
-        folder: an empty one that workers may see as well; default: a temporary one of this machine.
+        place: that workers may see as well; default: a temporary one of this machine.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        found = folder if folder is not None else Path(tempfile.mkdtemp(prefix=_MADE_HERE))
-        self.place = Place(str(found), os.urandom(16).hex())
-        (found / _TOKEN).write_text(self.place.token, encoding="ascii")
+    def __init__(self, place: Place | None = None) -> None:
+        self._is_made_here = place is None
+        self.place = place if place is not None else Place.make(Path(tempfile.mkdtemp(prefix=_MADE_HERE)))
 
     def stop(self) -> None:
         """From now on no worker in reach begins anything."""
@@ -78,8 +88,9 @@ class Ledger:
         return entries if turns else None
 
     def close(self) -> None:
-        """Remove the folder."""
-        shutil.rmtree(self.place.folder, ignore_errors=True)
+        """Remove what was made here."""
+        if self._is_made_here:
+            self.place.remove()
 
 
 class Page:

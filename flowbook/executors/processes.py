@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
-    from pathlib import Path
 
     from flowbook.executors.base import Answer, Call
+    from flowbook.executors.ledger import Place
 
 __all__ = ["Processes", "work"]
 
@@ -118,14 +118,14 @@ class Processes:
         os.close(self._wake_there)
 
     def listen(
-        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], notes: Path | None = None
+        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], place: Place | None = None
     ) -> None:
         """Start the processes; wait until they are ready.
 
         Raises:
             ExecutorError: if one ends before; mostly a script without a guard.
         """
-        del notes  # all of it happens on this machine, and what ends is seen
+        del place  # all of it happens on this machine, and what ends is seen
         self._body = body
         self._on_report = on_report
         util.Finalize(self, _end, args=(self._workers,), exitpriority=10)

@@ -14,9 +14,9 @@ from flowbook.executors.batches import Batch, Item, News
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from flowbook.executors.base import Answer, Call
+    from flowbook.executors.ledger import Place
 
 __all__ = ["Waves", "do_call"]
 
@@ -50,10 +50,10 @@ class Waves:
             self._thread.join()
 
     def listen(
-        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], notes: Path | None = None
+        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], place: Place | None = None
     ) -> None:
         """Begin."""
-        del notes  # all of it happens on this machine, and what ends is seen
+        del place  # all of it happens on this machine, and what ends is seen
         self._body = body
         self._on_report = on_report
         self._thread.start()
