@@ -80,6 +80,8 @@ class DispatchedRun(Protocol):
     is_cancelled: bool
     #: Called once it was cancelled, so that nothing begins any more; `Dispatch` sets it.
     stop: Callable[[], None] | None
+    #: Its values that workers hold; `Dispatch` sets it.
+    held: HeldValues | None
     #: Its mapped tasks; `Dispatch` sets how they read what workers hold.
     maps: MapPlans
 
@@ -159,6 +161,7 @@ class Dispatch:
         self._shelf = runner.shelf
         self._place = self._shelf.place() if self._shelf is not None else None
         runner.maps.read = self._read
+        runner.held = self._values
 
     def run(self) -> None:
         """Return when the run is over, or when all that is left waits for a person."""

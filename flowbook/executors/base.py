@@ -122,6 +122,10 @@ class RunsCalls(Protocol):
         """
         ...
 
+    def release(self) -> None:
+        """Let go of the held values, where they outlive the run. From any thread."""
+        ...
+
     @property
     def outlives(self) -> bool:
         """Whether held values can still be fetched after the run."""

@@ -65,7 +65,8 @@ class DaskExecutor(Executor):
         performance_report_path: where Dask writes its report of each run, as HTML.
 
     Values stay on the workers, and are loaded when `state.result` is first read. Before a temporary cluster closes, those
-    up to `FLOWBOOK_MAX_GATHER_BYTES` in all come here; with an address they stay while the run's states are in use.
+    up to `FLOWBOOK_MAX_GATHER_BYTES` in all come here; with an address they stay until the run is closed (`FlowRun.close`),
+    or nobody has its states any more.
     A task's tag `dask-resource:NAME=N` asks for a worker that has this resource.
     """
 
@@ -300,6 +301,11 @@ class DaskSession:
         except (KeyError, TypeError) as error:
             msg = "it was lost with its worker and could not be made again"
             raise ExecutorError(msg) from error
+
+    def release(self) -> None:
+        """Let the cluster forget the values."""
+        self._handles.clear()
+        _close(self._client)
 
     def _gather(self, futures: list[Any]) -> list[Any]:
         """Return results, straight from the workers where they can be reached: by the scheduler they are copied."""

@@ -163,6 +163,9 @@ class Processes:
         """Return the values, which are here already."""
         return list(handles)
 
+    def release(self) -> None:
+        """Hold nothing: all values are here."""
+
     # What comes back; all of it in one thread
 
     def _pump(self) -> None:

@@ -70,6 +70,9 @@ class Waves:
         """Return the values, which are here already."""
         return list(handles)
 
+    def release(self) -> None:
+        """Hold nothing: all values are here."""
+
     def _work(self) -> None:
         while (calls := self._inbox.get()) is not None:
             wave = list(calls)
