@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import pickle
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook import config
 from flowbook._context import current_frame
 from flowbook.engine import steps
-from flowbook.engine.cache_validators import needs_inputs
+from flowbook.engine.cache_validators import needs_inputs, takes_references
 from flowbook.engine.frames import TaskFrame
 from flowbook.engine.held import HeldRef, HeldValues, ManyRef, held
 from flowbook.engine.job import Job
@@ -158,6 +159,8 @@ class Dispatch:
         self._memo: dict[int, tuple[object, object]] = {}
         self._order = {key: position for position, key in enumerate(runner.graph.specs)}
         self._surroundings: Blob | None = None
+        #: Tasks by whose outputs a cache validator below them decides.
+        self._hashed = _hashed(runner.graph) if runner.cache is not None else frozenset()
         self._shelf = runner.shelf
         self._place = self._shelf.place() if self._shelf is not None else None
         runner.maps.read = self._read
@@ -270,23 +273,23 @@ class Dispatch:
                 return outcome
             value = report.handle if report.handle is not None else outcome.value
             if isinstance(value, Written):
-                value = self._adopted(value)
+                value = self._adopted(value, outcome.content_hash)
         except BaseException as error:  # noqa: BLE001  # a state with a user's object inside
             return steps.state_of_error(error)
         if isinstance(value, Parcel) or report.handle is not None:
-            value = self._values.reference(value, outcome.size_bytes)
+            value = self._values.reference(value, outcome.size_bytes, outcome.content_hash)
             if report.handle is not None and self._keeps(spec):
                 value = self._kept(value)
         if value is not None:
             outcome.state.result = value
         return outcome.state
 
-    def _adopted(self, written: Written) -> object:
+    def _adopted(self, written: Written, content_hash: str | None) -> object:
         """Return the reference to a value that a worker put into the store; itself where the store's database is full."""
         shelf = self._runner.shelf
         assert shelf is not None  # noqa: S101  # that worker was told of it
         try:
-            return shelf.adopt(written)
+            return replace(shelf.adopt(written), content_hash=content_hash)
         except StoreError:
             return shelf.load(written)
 
@@ -300,7 +303,7 @@ class Dispatch:
         if shelf is None or ref.size_bytes > limit_bytes:
             return ref
         try:
-            return shelf.put(self._values.load(ref), limit_bytes)
+            return replace(shelf.put(self._values.load(ref), limit_bytes), content_hash=ref.content_hash)
         except BaseException:  # noqa: BLE001  # unpickling runs user code; whoever records it says what is wrong
             return ref
 
@@ -376,6 +379,7 @@ class Dispatch:
             sent.run_name,
             {name: packing.argument(spec.name, name, value) for name, value in sent.inputs.items()},
             self._keeps(spec),
+            spec.key in self._hashed,
         )
         return Call(
             number,
@@ -493,16 +497,21 @@ def _inputs(job: Job) -> dict[str, object]:
             if binding.argument is not None and binding.argument not in kept:
                 inputs[binding.argument] = held(up)
     inputs.update(kept)
-    must_load = (
-        spec.files is not None
-        or spec.run_name is not None
-        or (spec.cache is not None and (spec.is_mapped or needs_inputs(spec.cache.validator)))
-    )
-    if must_load:
+    validator = spec.cache.validator if spec.cache is not None else None
+    if validator is not None and needs_inputs(validator) and not takes_references(validator):
         for name, value in inputs.items():
             if isinstance(value, ResultRef):
                 inputs[name] = value.load()
     return inputs
+
+
+def _hashed(graph: Graph) -> frozenset[str]:
+    return frozenset(
+        binding.upstream
+        for spec in graph.specs.values()
+        if spec.cache is not None and needs_inputs(spec.cache.validator)
+        for binding in spec.bindings
+    )
 
 
 def _plain(frame: Frame | None) -> Mapping[str, object]:

@@ -60,9 +60,9 @@ class HeldValues:
         self._refs: weakref.WeakSet[HeldRef] = weakref.WeakSet()
         self._why_gone = "it stayed on a worker, and the run's cluster has closed"
 
-    def reference(self, handle: object, size_bytes: int) -> HeldRef:
+    def reference(self, handle: object, size_bytes: int, content_hash: str | None = None) -> HeldRef:
         """Return a new reference."""
-        ref = HeldRef("", size_bytes, self, handle)
+        ref = HeldRef("", size_bytes, self, handle, content_hash=content_hash)
         if not isinstance(handle, Parcel):
             self._refs.add(ref)
         return ref

@@ -24,6 +24,7 @@ from flowbook.exceptions import StoreError
 from flowbook.executors.base import Answer
 from flowbook.results import serializer
 from flowbook.results.blobs import FolderBlobs, TooLargeError
+from flowbook.results.hashing import portable_hash
 from flowbook.results.parcel import Parcel
 from flowbook.results.written import StoredValue, Written, write
 
@@ -138,6 +139,8 @@ class Work(NamedTuple):
     inputs: dict[str, object]
     #: Whether the store keeps what it returns.
     is_kept: bool = False
+    #: Whether the hash of what it returns is asked for.
+    is_hashed: bool = False
 
 
 class Outcome(NamedTuple):
@@ -150,6 +153,7 @@ class Outcome(NamedTuple):
     value: object
     size_bytes: int
     seconds: float
+    content_hash: str | None = None
 
 
 class Unread(NamedTuple):
@@ -187,7 +191,7 @@ def run_remotely(
         surroundings: Surroundings = blobs[work.surroundings].value
         shelf = _Shelf(surroundings.reach)
         state = _attempt(work, surroundings, _Inputs(blobs, held, shelf), report)
-        return None if state is None else _answer(state, shelf if work.is_kept else None, start)
+        return None if state is None else _answer(state, work, shelf, start)
     except _UnreadError as error:
         return Answer(pickle.dumps(Unread(error.is_far), protocol=5))
     except BaseException as error:  # noqa: BLE001  # the border
@@ -359,19 +363,20 @@ def _parcel(value: object) -> Parcel | None:
         return None
 
 
-def _answer(state: State, shelf: _Shelf | None, start: float) -> Answer:
+def _answer(state: State, work: Work, shelf: _Shelf, start: float) -> Answer:
     result, value, size = state._result, None, 0  # noqa: SLF001  # a value, never a reference
-    held = None
+    held = content_hash = None
     if isinstance(result, BaseException) and not state.is_successful():
         state.result = _Raised(result)
     elif result is not None:
         state.result = None
-        value = _stored(result, shelf) if shelf is not None else pack(result)
+        content_hash = portable_hash(result) if work.is_hashed else None
+        value = _stored(result, shelf) if work.is_kept else pack(result)
         if isinstance(value, Parcel | Written):
             size = value.size_bytes
         if isinstance(value, Parcel) and size > _INLINE_BYTES:
             held, value = value, None
-    outcome = Outcome(state, value, size, time.perf_counter() - start)
+    outcome = Outcome(state, value, size, time.perf_counter() - start, content_hash)
     return Answer(pickle.dumps(outcome, protocol=5), held)
 
 

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from distributed import Client, Nanny, Scheduler, SpecCluster
 
-from flowbook import Flow, run, task
+from flowbook import Flow, Parameter, run, task
+from flowbook.engine.cache_validators import all_inputs, code_and_inputs, partial_inputs_only
 from flowbook.engine.events import Logged
 from flowbook.executors import DaskExecutor
+from flowbook.results import Result
+from flowbook.results.parcel import Parcel
 
 LARGE = 5_000_000
 
@@ -151,6 +154,48 @@ def test_a_large_output_is_cached_without_a_way_through_the_driver(executor, ran
     assert first.result[measured].result == second.result[measured].result == 1_000_000
     assert str(os.getpid()) not in before
     assert second.result[made].is_cached()
+
+
+@task
+def ones(size):
+    return np.ones(size, dtype="u1")
+
+
+@pytest.mark.parametrize("validator", [all_inputs, code_and_inputs, partial_inputs_only(["array"])])
+def test_outputs_are_looked_up_by_hashes_that_workers_made_of_inputs(executor, ran, validator):
+    @task(cache_for=timedelta(hours=1), cache_validator=validator)
+    def measure(array, file):
+        note(file, "measure")
+        return int(array.sum())
+
+    with Flow("hashes") as flow:
+        size = Parameter("size")
+        made = ones(size)
+        measured = measure(made, str(ran))
+
+    states = [flow.run(executor=executor, size=size) for size in (1_000_000, 1_000_000, 1_000_001)]
+    here = flow.run(size=1_000_000)
+
+    assert [state.result[measured].result for state in states] == [1_000_000, 1_000_000, 1_000_001]
+    assert here.result[measured].result == 1_000_000
+    assert count(ran) == {"measure": 2}
+    assert not any(isinstance(state.result[made].reference.handle, Parcel) for state in states)
+
+
+def test_names_and_targets_load_only_the_inputs_that_they_are_made_of(executor, tmp_path):
+    @task(task_run_name="size {size}", target="{size}.bin", result=Result(tmp_path / "files"))
+    def measure(array, size):
+        return int(array.sum()) + size
+
+    with Flow("names") as flow:
+        made = ones(1_000_000)
+        measured = measure(made, 5)
+
+    state = flow.run(executor=executor)
+
+    assert state.result[measured].result == 1_000_005
+    assert (tmp_path / "files" / "5.bin").exists()
+    assert not isinstance(state.result[made].reference.handle, Parcel)
 
 
 def test_a_worker_out_of_the_stores_reach_gets_values_through_the_driver(home, ran):
