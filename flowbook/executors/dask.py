@@ -46,6 +46,8 @@ _GRACE_S = 2.0
 _CONNECT_S = 10
 #: How long news may be on the way.
 _NEWS_S = 0.1
+#: How often it is looked, once a run was cancelled, whether what has begun still runs.
+_LOOK_S = 1.0
 #: How long cancelling waits for workers that it can only tell by a message.
 _TELL_S = 2.0
 #: How often a call that was not begun is handed over, where its Dask task came to nothing.
@@ -148,7 +150,8 @@ class DaskExecutor(Executor):
         if make is None:
             from distributed import LocalCluster  # noqa: PLC0415  # heavy
 
-            return LocalCluster(**{"processes": False, "dashboard_address": "127.0.0.1:0", **self.cluster_kwargs})
+            usual = {"processes": False, "dashboard_address": "127.0.0.1:0", "preload": [dask_worker.__name__]}
+            return LocalCluster(**{**usual, **self.cluster_kwargs})
         return make(**self.cluster_kwargs)
 
     def _report(self, client: Any) -> Any:  # noqa: ANN401
@@ -492,9 +495,7 @@ class DaskSession:
             return
         status = task.future.status
         if status == "finished":
-            timer = threading.Timer(_GRACE_S, self._inbox.put, [("late", task)])
-            timer.daemon = True
-            timer.start()
+            self._later(_GRACE_S, "late", task)
         elif status == "cancelled":
             #: The cluster may have lost what was sent to it once for all calls.
             self._blobs.clear()
@@ -538,14 +539,22 @@ class DaskSession:
 
     def _cancel(self) -> None:
         #: News of what began before may still be on the way.
-        timer = threading.Timer(_NEWS_S, self._inbox.put, [("withdraw", None)])
-        timer.daemon = True
-        timer.start()
+        self._later(_NEWS_S, "withdraw", None)
 
     def _withdraw(self) -> None:
-        """Take back what has not begun and won't: it may wait for a resource or a worker for ever."""
-        idle = {id(task): task for task in self._tasks.values() if not task.begun}
-        self._client.cancel([task.future for task in idle.values()], force=True)
+        """Take back what no worker has: it may wait for one for ever. Looked at again until all that runs has ended."""
+        if not self._tasks:
+            return
+        on_workers = {key for keys in self._client.processing().values() for key in keys}
+        tasks = {id(task): task for task in self._tasks.values()}.values()
+        idle = [task for task in tasks if not task.begun or task.future.key not in on_workers]
+        self._client.cancel([task.future for task in idle if task.future.status == "pending"], force=True)
+        self._later(_LOOK_S, "withdraw", None)
+
+    def _later(self, seconds: float, kind: str, what: object) -> None:
+        timer = threading.Timer(seconds, self._inbox.put, [(kind, what)])
+        timer.daemon = True
+        timer.start()
 
 
 class _Do:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import os
 import pickle
+import signal
 import threading
 import weakref
 from collections import OrderedDict, deque
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from flowbook.executors.base import Answer
 
-__all__ = ["Errand", "do_batch", "ended_while_running", "same", "stop"]
+__all__ = ["Errand", "dask_setup", "do_batch", "ended_while_running", "same", "stop"]
 
 #: So many blobs (code, contexts) are kept unpickled.
 _KEPT_BLOBS = 64
@@ -52,6 +54,17 @@ class _Memory:
 
 
 _MEMORY = _Memory()
+
+
+def dask_setup(worker: Any) -> None:  # noqa: ANN401  # Dask calls it where a worker of a temporary cluster starts
+    """Leave Ctrl-C to the driver, who cancels the run: a terminal sends it to all its processes."""
+    del worker
+    if multiprocessing.parent_process() is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, _ignore)
+
+
+def _ignore(number: int, frame: object) -> None:
+    """Do nothing; not SIG_IGN, which the processes that a task starts would inherit."""
 
 
 def do_batch(errand: Errand, packed: bytes, futures: Sequence[Any]) -> dict[int, Any] | None:
