@@ -1,5 +1,6 @@
 """Clusters of all kinds: temporary, adaptive, with options, reported on, and stopped by Ctrl-C."""
 
+import gc
 import importlib.util
 import os
 import signal
@@ -8,8 +9,10 @@ import sys
 import textwrap
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
+import pytest
 from distributed import LocalCluster, get_worker
 
 import flowbook
@@ -18,6 +21,7 @@ from flowbook.engine.events import Logged
 from flowbook.executors import DaskExecutor
 
 ROOT = Path(__file__).parents[2]
+IS_LONG = os.environ.get("FLOWBOOK_SOAK") == "1"
 
 
 @task
@@ -188,3 +192,22 @@ def test_ctrl_c_cancels_a_run_on_a_temporary_cluster_and_it_can_go_on(tmp_path):
     assert 1 <= begun < 16
     assert resumed.is_successful()
     assert run["total"].result == 16
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0 if IS_LONG else 60)
+def test_the_driver_keeps_less_than_two_kilobytes_a_child(cluster):
+    width = 100_000 if IS_LONG else 3_000
+    with Flow("wide") as flow:
+        found = total(square.map([2] * width))
+    executor = DaskExecutor(cluster.scheduler_address)
+    flow_of_squares().run(executor=executor)  # loads what is loaded once
+
+    tracemalloc.start()
+    state = flow.run(executor=executor)
+    gc.collect()
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert state.result[found].result == 4 * width
+    assert kept / width < 2_000
