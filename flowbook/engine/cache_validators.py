@@ -163,10 +163,6 @@ def hash_of(value: object) -> str:
     return content_hash(value)
 
 
-def _hashes(inputs: Mapping[str, object]) -> dict[str, str]:
-    return {name: hash_of(value) for name, value in inputs.items()}
-
-
 def _is_current(entry: Cached) -> bool:
     now = dt.datetime.now(dt.UTC)
     created = entry.created

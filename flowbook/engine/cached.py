@@ -75,7 +75,6 @@ def _code(spec: TaskSpec, cache: OutputCache) -> str:
 
 def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object], state: State) -> State:
     """Store a successful output, return Cached; if it can't be stored, the state as it is with the reason as message."""
-
     policy = _policy(spec)
     created = dt.datetime.now(dt.UTC)
     parameters = comparable(run.parameters)

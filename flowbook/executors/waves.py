@@ -66,6 +66,17 @@ class Waves:
         """Begin no further wave, and of this one nothing more, where its calls run in this process."""
         self.is_cancelled = True
 
+    def note(self, kind: bytes, number: int, body: bytes = b"") -> None:
+        """Note nothing of calls: part of `Notes`."""
+
+    def is_stopped(self) -> bool:
+        """Return whether the run was cancelled: part of `Notes`."""
+        return self.is_cancelled
+
+    def is_superseded(self) -> bool:
+        """Return False: nobody else has these calls. Part of `Notes`."""
+        return False
+
     def fetch(self, handles: Sequence[object]) -> list[Any]:
         """Return the values, which are here already."""
         return list(handles)
@@ -113,6 +124,5 @@ def do_call(body: Callable[..., Answer | None], packed: _Packed) -> tuple[list[N
     heard: list[News] = []
     process, number = packed.run
     waves = _RUNS.get(number) if process == os.getpid() else None
-    batch = Batch([packed.item], lambda news, _: heard.extend(news))
-    values = batch.run(body, packed.blobs, (), lambda: waves is not None and waves.is_cancelled)
-    return heard, values
+    batch = Batch([packed.item], lambda news, _: heard.extend(news), waves)
+    return heard, batch.run(body, packed.blobs, ())
