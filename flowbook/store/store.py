@@ -116,7 +116,8 @@ class Store:
         Args:
             is_for_all: whether every task's output is stored, or only those that are cached.
         """
-        from flowbook.store.shelf import Shelf  # noqa: PLC0415  # where a cluster runs
+        from flowbook.results.blobs import FolderBlobs  # noqa: PLC0415  # where a cluster runs
+        from flowbook.store.shelf import Shelf  # noqa: PLC0415  # as above
 
         if self.path is None or not isinstance(self._blobs, FolderBlobs):
             return None
