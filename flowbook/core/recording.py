@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.store import Store
     from flowbook.store.records import Request
+    from flowbook.store.shelf import Shelf
 
-__all__ = ["Recording", "open_recording", "output_cache", "owner_text"]
+__all__ = ["Recording", "open_recording", "output_cache", "owner_text", "shelf"]
 
 _SHOWN_CHARS = 200
 _LOOK_S = 0.05
@@ -164,6 +165,10 @@ class Recording:
         self.epoch = self._store.runs.claim(self.run_id, self.epoch, by or owner_text())
         self._recorder = self._store.runs.recorder(self.run_id, self.epoch, graph=self.record.graph)
 
+    def shelf(self) -> Shelf | None:
+        """Return where workers of a cluster may keep values themselves."""
+        return self._store.shelf(is_for_all=True)
+
     def emit(self, event: Event) -> None:
         """Record one event."""
         if self._recorder is not None:
@@ -222,6 +227,16 @@ def open_recording(run: FlowRun, *, origin: str, afterwards: bool = False) -> Re
     if afterwards:
         _record_past(recording, run)
     return recording
+
+
+def shelf(recording: Recording | None) -> Shelf | None:
+    """Return where workers of a cluster may keep values themselves: all of a recorded run's, else the cached ones."""
+    if recording is not None:
+        return recording.shelf()
+    try:
+        return open_store().shelf(is_for_all=False)
+    except StoreError:
+        return None  # output_cache() has said so
 
 
 def output_cache() -> OutputCache | None:

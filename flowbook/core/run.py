@@ -7,7 +7,7 @@ import itertools
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from flowbook._context import current_frame
 from flowbook.core.asked import Asked, ask
@@ -42,6 +42,7 @@ from flowbook.executors import Executor, LocalExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import TracebackType
 
     import pandas as pd
 
@@ -52,8 +53,9 @@ if TYPE_CHECKING:
     from flowbook.core.recording import Recording
     from flowbook.engine.events import EventSink
     from flowbook.engine.graph import Graph
+    from flowbook.engine.held import HeldValues
     from flowbook.engine.limits import Limits
-    from flowbook.engine.ports import OutputCache
+    from flowbook.engine.ports import OutputCache, Shelf
     from flowbook.store.records import Request
 
 __all__ = ["FlowRun", "new_run", "start_run"]
@@ -90,6 +92,8 @@ class FlowRun:
         self._away: Away | None = None
         #: How the flow given differs from the one that was recorded.
         self._changes: Changes | None = None
+        #: Of each epoch, the values that workers hold.
+        self._held: list[HeldValues] = []
         #: What the first failing task raised, where the caller wants it raised.
         self._raised: BaseException | None = None
 
@@ -231,6 +235,35 @@ class FlowRun:
             away.follow()
         self._over.wait(timeout)
         return self.state
+
+    def close(self) -> None:
+        """Let the cluster forget what the run's tasks returned; what was stored or loaded before stays. May be called again.
+
+        Only `DaskExecutor(address=…)` keeps values after a run; elsewhere there is nothing to do. As a context manager a run
+        waits for its end and closes itself; where the block raises, it is cancelled first.
+
+        Raises:
+            RunError: if it goes on in this process.
+        """
+        if self.is_live:
+            msg = (
+                f"Run {self.number} of {self.flow_name!r} goes on and needs its values. Call wait() or cancel() first."
+            )
+            raise RunError(msg, run=self.run_id)
+        held, self._held = self._held, []
+        for each in held:
+            each.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None and self.is_live:
+            self.cancel(note=f"{kind.__name__} ended the block that had the run.")
+        self.wait()
+        self.close()
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, str]:
         from flowbook.core.pictures import LARGEST_SHOWN, picture_of  # noqa: PLC0415  # drawing: only where it is shown
@@ -622,6 +655,7 @@ class FlowRun:
         if self._recording is None and not self._log and is_recorded(asked.record):
             self._record()
         sinks: tuple[EventSink, ...] = (self,) if self._recording is None else (self._recording, self)
+        cache = _output_cache(self.graph)
         options = RunOptions(
             run_id=self.run_id,
             executor=self.executor,
@@ -633,7 +667,8 @@ class FlowRun:
             flow_handlers=self.flow.handlers(),
             terminal_handler=self.flow.terminal_state_handler,
             sinks=sinks,
-            cache=_output_cache(self.graph),
+            cache=cache,
+            shelf=None if cache is None and self._recording is None else _shelf(self._recording),
             frame=run_frame(
                 flow_name=self.flow_name,
                 run_id=self.run_id,
@@ -669,6 +704,8 @@ class FlowRun:
             raise
         finally:
             self._states = dict(runner.states)
+            if runner.held is not None:
+                self._held.append(runner.held)
             self._next_seq = runner.next_seq
             self.ended = time.time()
             try:
@@ -736,6 +773,12 @@ def _output_cache(graph: Graph) -> OutputCache | None:
     from flowbook.core.recording import output_cache  # noqa: PLC0415  # the store: longer to load than all the rest
 
     return output_cache()
+
+
+def _shelf(recording: Recording | None) -> Shelf | None:
+    from flowbook.core.recording import shelf  # noqa: PLC0415  # as above
+
+    return shelf(recording)
 
 
 def _is_open(state: State) -> bool:

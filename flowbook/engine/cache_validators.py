@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from flowbook.results.reference import ResultRef
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -22,10 +24,12 @@ __all__ = [
     "code_and_inputs",
     "comparable",
     "duration_only",
+    "hash_of",
     "needs_inputs",
     "never_use",
     "partial_inputs_only",
     "partial_parameters_only",
+    "takes_references",
 ]
 
 _PLAIN = (str, int, float, bool, type(None))
@@ -44,7 +48,7 @@ class HashedInputs(dict[str, object]):
         """Return the content hash of an input."""
         found = self._known.get(name)
         if found is None:
-            found = self._known[name] = _hash(self[name])
+            found = self._known[name] = hash_of(self[name])
         return found
 
 
@@ -112,6 +116,11 @@ for _without in (never_use, duration_only, all_parameters):
     _without.needs_inputs = False  # type: ignore[attr-defined]  # read by `needs_inputs`
 
 
+def takes_references(validator: Validator) -> bool:
+    """Return whether inputs may be references that are not loaded; a user's own validator gets values."""
+    return hasattr(validator, "compares")
+
+
 def needs_inputs(validator: Validator) -> bool:
     """Return whether hashes of the inputs have to be kept for it; a user's own validator gets them."""
     return getattr(validator, "needs_inputs", True)
@@ -135,7 +144,8 @@ def compared_hashes(validator: Validator, inputs: HashedInputs, always: Iterable
 def comparable(parameters: Mapping[str, object]) -> dict[str, object]:
     """Return the parameters as plain data that can be kept and compared: plain scalars as they are, others by their hash."""
     return {
-        name: value if type(value) in _PLAIN else {"$hash": _hash(value)} for name, value in sorted(parameters.items())
+        name: value if type(value) in _PLAIN else {"$hash": hash_of(value)}
+        for name, value in sorted(parameters.items())
     }
 
 
@@ -144,9 +154,12 @@ def _hashes(inputs: Mapping[str, object], names: Iterable[str]) -> dict[str, str
     return {name: hashed.hash_of(name) for name in names if name in hashed}
 
 
-def _hash(value: object) -> str:
+def hash_of(value: object) -> str:
+    """Return the content hash of a value, or of the one that a reference stands for: loaded only if that was not told."""
     from flowbook.results.hashing import content_hash  # noqa: PLC0415  # with it `import flowbook` takes a third longer
 
+    if isinstance(value, ResultRef):
+        return value.content_hash or content_hash(value.load())
     return content_hash(value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from flowbook.engine.cache_validators import HashedInputs, comparable, compared_hashes, needs_inputs, never_use
+from flowbook.engine.cache_validators import HashedInputs, comparable, compared_hashes, hash_of, needs_inputs, never_use
 from flowbook.engine.ports import CacheScope, NewOutput
 from flowbook.engine.state import Cached, Failed, State, safe_str
 from flowbook.exceptions import FlowbookError
@@ -75,15 +75,15 @@ def _code(spec: TaskSpec, cache: OutputCache) -> str:
 
 def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object], state: State) -> State:
     """Store a successful output, return Cached; if it can't be stored, the state as it is with the reason as message."""
-    from flowbook.results.hashing import content_hash  # noqa: PLC0415  # as above
-
     policy = _policy(spec)
     created = dt.datetime.now(dt.UTC)
     parameters = comparable(run.parameters)
     try:
         hashed = inputs if needs_inputs(policy.validator) else spec.mapped_arguments()
-        hashes = {name: content_hash(inputs[name]) for name in hashed}
-        ref = cache.values.put(state.result)
+        hashes = {name: hash_of(inputs[name]) for name in hashed}
+        ref = state.reference
+        if ref is None or ref.store is not cache.values:
+            ref = cache.values.put(state.result)
         code, scope = _code(spec, cache), _scope(spec, cache, run)
         expires = created + policy.duration
         output = NewOutput(scope, ref, created, expires, hashes, parameters, code, run.run_id)
@@ -94,7 +94,7 @@ def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mappi
         return kept
     return Cached(
         f"Kept until {created + policy.duration:%Y-%m-%d %H:%M} UTC.",
-        state.result,
+        state._result,  # noqa: SLF001  # a reference stays one
         hashes,
         parameters,
         created + policy.duration,

@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import pickle
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook import config
 from flowbook._context import current_frame
 from flowbook.engine import steps
-from flowbook.engine.cache_validators import needs_inputs
+from flowbook.engine.cache_validators import needs_inputs, takes_references
 from flowbook.engine.frames import TaskFrame
 from flowbook.engine.held import HeldRef, HeldValues, ManyRef, held
 from flowbook.engine.job import Job
@@ -22,22 +23,25 @@ from flowbook.engine.machine import CancelAsked, Settled
 from flowbook.engine.remote import (
     Code,
     FromBlob,
+    FromStore,
     FromWorker,
     Many,
-    Outcome,
+    Reach,
     Surroundings,
+    Unread,
     Work,
     pack,
     read,
     run_remotely,
 )
-from flowbook.engine.state import Crashed, Looped, Running, State
+from flowbook.engine.state import Crashed, Looped, Pending, Running, State
 from flowbook.engine.task_runner import begin_task, begun_state, call_handlers, change_state, run_task, settle_task
-from flowbook.exceptions import ExecutorError, FlowbookError, UnpicklableError
+from flowbook.exceptions import ExecutorError, FlowbookError, StoreError, UnpicklableError
 from flowbook.executors.base import Blob, Call, Report
 from flowbook.results.parcel import Parcel
 from flowbook.results.reference import ResultRef
 from flowbook.results.serializer import unpicklable
+from flowbook.results.written import StoredValue, Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,7 +51,7 @@ if TYPE_CHECKING:
     from flowbook.engine.machine import Expanded, MachineEvent, TooEarly
     from flowbook.engine.mapping import MapPlans
     from flowbook.engine.masks import Masks
-    from flowbook.engine.ports import OutputCache
+    from flowbook.engine.ports import OutputCache, Shelf
     from flowbook.executors.base import RunsCalls
 
 __all__ = ["Dispatch", "DispatchedRun"]
@@ -70,9 +74,15 @@ class DispatchedRun(Protocol):
     handlers: tuple[Callable[..., object], ...]
     frame: Frame | None
     cache: OutputCache | None
+    #: The store, where workers may put values themselves.
+    shelf: Shelf | None
     interrupted: bool
     masks: Masks | None
     is_cancelled: bool
+    #: Called once it was cancelled, so that nothing begins any more; `Dispatch` sets it.
+    stop: Callable[[], None] | None
+    #: Its values that workers hold; `Dispatch` sets it.
+    held: HeldValues | None
     #: Its mapped tasks; `Dispatch` sets how they read what workers hold.
     maps: MapPlans
 
@@ -109,7 +119,17 @@ class DispatchedRun(Protocol):
 class _Sent:
     """A call that was handed over."""
 
-    __slots__ = ("attempt", "has_begun", "inputs", "job", "loop_count", "loop_result", "run_name", "running")
+    __slots__ = (
+        "attempt",
+        "has_begun",
+        "inputs",
+        "job",
+        "loop_count",
+        "loop_result",
+        "reads_store",
+        "run_name",
+        "running",
+    )
 
     def __init__(self, job: Job, running: State, attempt: int, run_name: str | None = None) -> None:
         self.job = job
@@ -117,6 +137,7 @@ class _Sent:
         self.running = running
         self.attempt = attempt
         self.has_begun = False
+        self.reads_store = True
         self.loop_count = 1
         self.loop_result: object = None
         self.run_name = run_name
@@ -138,12 +159,18 @@ class Dispatch:
         self._memo: dict[int, tuple[object, object]] = {}
         self._order = {key: position for position, key in enumerate(runner.graph.specs)}
         self._surroundings: Blob | None = None
+        #: Tasks by whose outputs a cache validator below them decides.
+        self._hashed = _hashed(runner.graph) if runner.cache is not None else frozenset()
+        self._shelf = runner.shelf
+        self._place = self._shelf.place() if self._shelf is not None else None
         runner.maps.read = self._read
+        runner.held = self._values
 
     def run(self) -> None:
         """Return when the run is over, or when all that is left waits for a person."""
-        self._executor.listen(run_remotely, self._on_report)
         try:
+            self._executor.listen(run_remotely, self._on_report, self._place)
+            self._runner.stop = self._executor.cancel
             while (keys := self._runner.take(_AT_ONCE, self._has_news)) is not None:
                 if self._runner.is_cancelled and not self._is_cancelled:
                     self._is_cancelled = True
@@ -151,7 +178,10 @@ class Dispatch:
                 self._take_in()
                 self._hand_over(keys)
         finally:
+            self._runner.stop = None
             self._values.bring_home(config.limits().gathered_bytes)
+            if self._place is not None:
+                self._place.remove()
 
     def _read(self, key: str) -> object:
         return held(self._runner.states[key])
@@ -188,6 +218,8 @@ class Dispatch:
             elif report.kind == "unstarted":
                 del self._sent[report.id]
                 unstarted.append(sent.job.key)
+                if sent.has_begun:
+                    self._runner.told(sent.job.key, Pending("Cancelled when it was about to begin."))
             else:
                 del self._sent[report.id]
                 self._ended(sent, report)
@@ -206,7 +238,10 @@ class Dispatch:
 
     def _ended(self, sent: _Sent, report: Report) -> None:
         job, runner = sent.job, self._runner
-        state = self._state(report)
+        state = self._state(report, job.spec)
+        if isinstance(state, Unread):
+            self._send_values(sent, state)
+            return
         if state.is_looped():
             result = state._result  # noqa: SLF001  # reading `result` would load it
             if isinstance(state, Looped):
@@ -220,19 +255,57 @@ class Dispatch:
         rested = settle_task(job, runner, sent.running, state, sent.inputs, sent.attempt)
         runner.handle(Settled(job.key, rested))
 
-    def _state(self, report: Report) -> State:
+    def _send_values(self, sent: _Sent, unread: Unread) -> None:
+        """Hand over an attempt anew, with the values that its worker could not read from the store."""
+        if unread.is_far and self._shelf is not None:
+            self._shelf = None
+            said = "The store is out of a worker's reach: stored values go to the cluster through this process."
+            self._runner.logged(sent.job.key, 20, said)
+        sent.reads_store = False
+        self._send(sent)
+
+    def _state(self, report: Report, spec: TaskSpec) -> State | Unread:
         if report.kind == "lost":
             return Crashed(report.body, ExecutorError(report.body))
         try:
-            outcome: Outcome = read(report.body)
+            outcome = read(report.body)
+            if isinstance(outcome, Unread):
+                return outcome
+            value = report.handle if report.handle is not None else outcome.value
+            if isinstance(value, Written):
+                value = self._adopted(value, outcome.content_hash)
         except BaseException as error:  # noqa: BLE001  # a state with a user's object inside
             return steps.state_of_error(error)
-        value = report.handle if report.handle is not None else outcome.value
         if isinstance(value, Parcel) or report.handle is not None:
-            value = self._values.reference(value, outcome.size_bytes)
+            value = self._values.reference(value, outcome.size_bytes, outcome.content_hash)
+            if report.handle is not None and self._keeps(spec):
+                value = self._kept(value)
         if value is not None:
             outcome.state.result = value
         return outcome.state
+
+    def _adopted(self, written: Written, content_hash: str | None) -> object:
+        """Return the reference to a value that a worker put into the store; itself where the store's database is full."""
+        shelf = self._runner.shelf
+        assert shelf is not None  # noqa: S101  # that worker was told of it
+        try:
+            return replace(shelf.adopt(written), content_hash=content_hash)
+        except StoreError:
+            return shelf.load(written)
+
+    def _keeps(self, spec: TaskSpec) -> bool:
+        shelf = self._runner.shelf
+        return shelf is not None and spec.keep and (shelf.is_for_all or spec.cache is not None)
+
+    def _kept(self, ref: HeldRef) -> ResultRef:
+        """Put a value into the store that its worker could not put there; return `ref` itself where that is impossible."""
+        shelf, limit_bytes = self._runner.shelf, config.limits().value_bytes
+        if shelf is None or ref.size_bytes > limit_bytes:
+            return ref
+        try:
+            return replace(shelf.put(self._values.load(ref), limit_bytes), content_hash=ref.content_hash)
+        except BaseException:  # noqa: BLE001  # unpickling runs user code; whoever records it says what is wrong
+            return ref
 
     # What is handed over
 
@@ -292,7 +365,7 @@ class Dispatch:
     def _packed(self, number: int, sent: _Sent) -> Call:
         job = sent.job
         spec = job.spec
-        packing = _Packing(self)
+        packing = _Packing(self, self._shelf if sent.reads_store else None)
         code, surroundings = self._code(spec), self._around()
         work = Work(
             code.label,
@@ -305,6 +378,8 @@ class Dispatch:
             packing.item(sent.loop_result),
             sent.run_name,
             {name: packing.argument(spec.name, name, value) for name, value in sent.inputs.items()},
+            self._keeps(spec),
+            spec.key in self._hashed,
         )
         return Call(
             number,
@@ -327,7 +402,10 @@ class Dispatch:
     def _around(self) -> Blob:
         if self._surroundings is None:
             runner = self._runner
-            facts = Surroundings(runner.run_id, runner.flow_name, runner.parameters, _plain(runner.frame))
+            reach = None
+            if runner.shelf is not None and self._place is not None:
+                reach = Reach(self._place, runner.shelf.blobs, config.limits().value_bytes)
+            facts = Surroundings(runner.run_id, runner.flow_name, runner.parameters, _plain(runner.frame), reach)
             parcel = Parcel.of(facts)
             self._surroundings = Blob(parcel.label, parcel, parcel.size_bytes)
         return self._surroundings
@@ -348,8 +426,9 @@ class Dispatch:
 class _Packing:
     """Packs the inputs of one call."""
 
-    def __init__(self, dispatch: Dispatch) -> None:
+    def __init__(self, dispatch: Dispatch, shelf: Shelf | None) -> None:
         self._dispatch = dispatch
+        self._shelf = shelf
         self.blobs: dict[str, Blob] = {}
         self.held: list[object] = []
 
@@ -374,9 +453,20 @@ class _Packing:
             self.held.append(value.handle)
             return FromWorker(len(self.held) - 1)
         if isinstance(value, ResultRef):
+            if self._shelf is not None and self._shelf.holds(value):
+                return self._stored(value, self._shelf)
             value = value.load()
         packed = self._dispatch.remembered(value)
         return self._parcel(packed) if isinstance(packed, Parcel) else packed
+
+    def _stored(self, ref: ResultRef, shelf: Shelf) -> object:
+        content = shelf.content(ref)
+        if content is None:
+            return FromStore(ref.digest, ref.size_bytes)
+        if len(content) <= _BLOB_BYTES:
+            return StoredValue(content)
+        self.blobs[ref.digest] = Blob(ref.digest, StoredValue(content), len(content))
+        return FromBlob(ref.digest)
 
     def _parcel(self, parcel: Parcel) -> object:
         if parcel.size_bytes <= _BLOB_BYTES:
@@ -407,15 +497,21 @@ def _inputs(job: Job) -> dict[str, object]:
             if binding.argument is not None and binding.argument not in kept:
                 inputs[binding.argument] = held(up)
     inputs.update(kept)
-    must_load = (
-        spec.files is not None
-        or spec.run_name is not None
-        or (spec.cache is not None and (spec.is_mapped or needs_inputs(spec.cache.validator)))
-    )
-    for name, value in inputs.items():
-        if isinstance(value, ResultRef) and (must_load or not isinstance(value, HeldRef)):
-            inputs[name] = value.load()
+    validator = spec.cache.validator if spec.cache is not None else None
+    if validator is not None and needs_inputs(validator) and not takes_references(validator):
+        for name, value in inputs.items():
+            if isinstance(value, ResultRef):
+                inputs[name] = value.load()
     return inputs
+
+
+def _hashed(graph: Graph) -> frozenset[str]:
+    return frozenset(
+        binding.upstream
+        for spec in graph.specs.values()
+        if spec.cache is not None and needs_inputs(spec.cache.validator)
+        for binding in spec.bindings
+    )
 
 
 def _plain(frame: Frame | None) -> Mapping[str, object]:

@@ -51,8 +51,9 @@ if TYPE_CHECKING:
     from flowbook._context import Frame
     from flowbook.engine.events import Event, EventSink
     from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.held import HeldValues
     from flowbook.engine.limits import Limits
-    from flowbook.engine.ports import OutputCache
+    from flowbook.engine.ports import OutputCache, Shelf
     from flowbook.executors.base import Executor
 
 __all__ = ["Epoch", "RunOptions"]
@@ -87,6 +88,7 @@ class RunOptions:
     terminal_handler: Callable[..., object] | None = None
     sinks: tuple[EventSink, ...] = ()
     cache: OutputCache | None = None
+    shelf: Shelf | None = None
     frame: Frame | None = None
     state: State = field(default_factory=Pending)
     first_seq: int = 1
@@ -105,6 +107,7 @@ class Epoch:
         self.handlers = options.handlers
         self.frame = options.frame
         self.cache = options.cache
+        self.shelf = options.shelf
         self.interrupted = False
         self.masks = Masks.around(options.frame) or None
         self.state: State = options.state
@@ -123,6 +126,10 @@ class Epoch:
         self._final: State | None = None
         #: Whether a person asked for the run to stop.
         self.is_cancelled = False
+        #: Keeps workers in other processes from beginning what they have; set while there are any.
+        self.stop: Callable[[], None] | None = None
+        #: Values of tasks that workers hold, maybe longer than the run lasts.
+        self.held: HeldValues | None = None
         #: How a task gets what is upstream of it: by its value, unless workers hold it.
         self.maps = MapPlans(graph, self._machine.states)
 
@@ -195,7 +202,9 @@ class Epoch:
             self._ready.clear()
             self._timers.clear()
             self._obey(self._machine.handle(CancelAsked(queued)))
-            return True
+        if self.stop is not None:
+            self.stop()
+        return True
 
     @property
     def next_seq(self) -> int:

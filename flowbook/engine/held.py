@@ -58,10 +58,11 @@ class HeldValues:
     def __init__(self, executor: RunsCalls | None = None) -> None:
         self._executor = executor
         self._refs: weakref.WeakSet[HeldRef] = weakref.WeakSet()
+        self._why_gone = "it stayed on a worker, and the run's cluster has closed"
 
-    def reference(self, handle: object, size_bytes: int) -> HeldRef:
+    def reference(self, handle: object, size_bytes: int, content_hash: str | None = None) -> HeldRef:
         """Return a new reference."""
-        ref = HeldRef("", size_bytes, self, handle)
+        ref = HeldRef("", size_bytes, self, handle, content_hash=content_hash)
         if not isinstance(handle, Parcel):
             self._refs.add(ref)
         return ref
@@ -75,7 +76,7 @@ class HeldValues:
         if isinstance(ref.handle, Parcel):
             return ref.handle
         if ref.handle is None or self._executor is None:
-            raise _gone(ref, "it stayed on a worker, and the run's cluster has closed")
+            raise _gone(ref, self._why_gone)
         try:
             (parcel,) = self._executor.fetch([ref.handle])
         except ExecutorError as error:
@@ -112,6 +113,13 @@ class HeldValues:
         for ref, parcel in [*zip(wanted, parcels, strict=True), *((ref, None) for ref in lost)]:
             object.__setattr__(ref, "handle", parcel)
         self._executor = None
+
+    def close(self) -> None:
+        """Let go of the values that stayed on a cluster after the run. May be called again, and from any thread."""
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            self._why_gone = "it stayed on the cluster until its run was closed"
+            executor.release()
 
     def put(self, value: object) -> ResultRef:
         """Refuse: workers keep what they made, nothing else."""

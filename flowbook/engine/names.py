@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowbook._context import MISSING
 from flowbook.exceptions import RunError
+from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,13 +19,13 @@ __all__ = ["fill"]
 def fill(template: str | Callable[..., str], inputs: Mapping[str, object], frame: Frame) -> str:
     """Return the text: placeholders are inputs, else values of the context, e.g. "{year}/{today}-{map_index}".
 
-    A function gets them all as keywords, and what it raises is raised.
+    Inputs that are references are loaded where they are asked for. A function gets all as keywords; what it raises is raised.
 
     Raises:
         RunError: if there is nothing of a placeholder's name, or the function returns no text.
     """
     if callable(template):
-        text: object = template(**{**_seen(frame), **inputs})
+        text: object = template(**{**_seen(frame), **{name: _loaded(value) for name, value in inputs.items()}})
         if not isinstance(text, str) or not text:
             msg = f"{getattr(template, '__name__', template)} returned {text!r}. Return a text."
             raise RunError(msg)
@@ -53,6 +54,9 @@ class _Values(dict[str, object]):
         super().__init__(inputs)
         self._frame = frame
 
+    def __getitem__(self, name: str) -> object:
+        return _loaded(super().__getitem__(name))
+
     def __missing__(self, name: str) -> object:
         frame: Frame | None = self._frame
         while frame is not None:
@@ -61,6 +65,10 @@ class _Values(dict[str, object]):
                 return value
             frame = frame.parent
         raise _UnknownError(name)
+
+
+def _loaded(value: object) -> object:
+    return value.load() if isinstance(value, ResultRef) else value
 
 
 def _seen(frame: Frame | None) -> dict[str, object]:

@@ -1,17 +1,19 @@
-"""What the engine asks of the world beside executors and event sinks: an index of cached outputs."""
+"""What the engine asks of the world beside executors and event sinks: an index of cached outputs, a shelf for workers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping
 
+    from flowbook.executors.ledger import Place
     from flowbook.results.reference import ResultRef, ResultStore
+    from flowbook.results.written import Written
 
-__all__ = ["CacheIndex", "CacheScope", "CachedOutput", "NewOutput", "OutputCache"]
+__all__ = ["CacheIndex", "CacheScope", "CachedOutput", "NewOutput", "OutputCache", "Shelf"]
 
 
 class CacheScope(NamedTuple):
@@ -90,3 +92,41 @@ class OutputCache:
     index: CacheIndex
     project: str
     codes: dict[Callable[..., object], str] = field(default_factory=dict)
+
+
+class Shelf(Protocol):
+    """The store's side of values that workers in reach of its folder write and read themselves."""
+
+    @property
+    def blobs(self) -> str:
+        """The folder of large values."""
+        ...
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether every task's output is stored (the run is recorded), or only those that are cached."""
+        ...
+
+    def place(self) -> Place:
+        """Make a folder by which workers see whether the store is in their reach."""
+        ...
+
+    def adopt(self, written: Written) -> ResultRef:
+        """Keep a value whose bytes a worker wrote. Raises StoreError."""
+        ...
+
+    def put(self, value: object, limit_bytes: int) -> ResultRef:
+        """Keep a value. Raises UnpicklableError, StoreError, TooLargeError."""
+        ...
+
+    def load(self, written: Written) -> Any:  # noqa: ANN401  # what a user's task returned
+        """Return a value whose bytes a worker wrote, where `adopt` was refused."""
+        ...
+
+    def holds(self, ref: ResultRef) -> bool:
+        """Return whether a value lies in this store."""
+        ...
+
+    def content(self, ref: ResultRef) -> bytes | None:
+        """Return the bytes of a small value; None where it lies in the folder `blobs`. Raises ResultGoneError."""
+        ...

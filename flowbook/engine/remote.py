@@ -6,8 +6,10 @@ unpickling the arguments and pickling the result included: on a cluster it would
 
 from __future__ import annotations
 
+import functools
 import pickle
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook._context import Frame
@@ -18,16 +20,36 @@ from flowbook.engine.job import Job
 from flowbook.engine.masks import Masks
 from flowbook.engine.state import Pending, RemoteError, State, Success
 from flowbook.engine.task_runner import call_task
+from flowbook.exceptions import StoreError
 from flowbook.executors.base import Answer
+from flowbook.results import serializer
+from flowbook.results.blobs import FolderBlobs, TooLargeError
+from flowbook.results.hashing import portable_hash
 from flowbook.results.parcel import Parcel
+from flowbook.results.written import StoredValue, Written, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.ports import OutputCache
+    from flowbook.executors.ledger import Place
 
-__all__ = ["Code", "FromBlob", "FromWorker", "Many", "Outcome", "Surroundings", "Work", "pack", "read", "run_remotely"]
+__all__ = [
+    "Code",
+    "FromBlob",
+    "FromStore",
+    "FromWorker",
+    "Many",
+    "Outcome",
+    "Reach",
+    "Surroundings",
+    "Unread",
+    "Work",
+    "pack",
+    "read",
+    "run_remotely",
+]
 
 #: Up to here a value travels with the news of it: less than a reference to it would cost.
 _INLINE_BYTES = 4096
@@ -47,10 +69,25 @@ class FromWorker(NamedTuple):
     position: int
 
 
+class FromStore(NamedTuple):
+    """An input that the worker reads from the store's folder."""
+
+    digest: str
+    size_bytes: int
+
+
 class Many(NamedTuple):
     """An input that is a list of inputs."""
 
     items: tuple[object, ...]
+
+
+class Reach(NamedTuple):
+    """The store's folder of values, and how a worker sees that it is in reach. Values above `limit_bytes` are not kept."""
+
+    place: Place
+    blobs: str
+    limit_bytes: int
 
 
 class Code(NamedTuple):
@@ -84,6 +121,7 @@ class Surroundings(NamedTuple):
     flow_name: str
     parameters: Mapping[str, object]
     values: Mapping[str, object]
+    reach: Reach | None = None
 
 
 class Work(NamedTuple):
@@ -99,15 +137,33 @@ class Work(NamedTuple):
     loop_result: object
     run_name: str | None
     inputs: dict[str, object]
+    #: Whether the store keeps what it returns.
+    is_kept: bool = False
+    #: Whether the hash of what it returns is asked for.
+    is_hashed: bool = False
 
 
 class Outcome(NamedTuple):
-    """What came of an attempt, without its value: `value` is packed where it is small, else the answer holds it."""
+    """What came of an attempt.
+
+    `value` is its value, packed, where it is small; Written where the worker put it into the store; else the answer holds it.
+    """
 
     state: State
     value: object
     size_bytes: int
     seconds: float
+    content_hash: str | None = None
+
+
+class Unread(NamedTuple):
+    """Said of an attempt that was not made: an input could not be read from the store there.
+
+    Attributes:
+        is_far: whether the store is out of that worker's reach; otherwise it lacks a module of the value's.
+    """
+
+    is_far: bool
 
 
 def pack(value: object) -> object:
@@ -123,36 +179,46 @@ def pack(value: object) -> object:
 
 
 def run_remotely(
-    payload: bytes, blobs: Mapping[str, Any], held: Sequence[Any], report: Callable[[str, object], None]
-) -> Answer:
-    """Make one attempt; return the pickled Outcome, and the value's Parcel where it is not small."""
+    payload: bytes, blobs: Mapping[str, Any], held: Sequence[Any], report: Callable[[str, object], bool]
+) -> Answer | None:
+    """Make one attempt; return the pickled Outcome, and the value's Parcel where it is not small.
+
+    None: it was not begun, since the run was cancelled.
+    """
     start = time.perf_counter()
     try:
-        state = _attempt(pickle.loads(payload), blobs, held, report)  # noqa: S301  # the run's driver sent it
-        return _answer(state, start)
+        work: Work = pickle.loads(payload)  # noqa: S301  # the run's driver sent it
+        surroundings: Surroundings = blobs[work.surroundings].value
+        shelf = _Shelf(surroundings.reach)
+        state = _attempt(work, surroundings, _Inputs(blobs, held, shelf), report)
+        return None if state is None else _answer(state, work, shelf, start)
+    except _UnreadError as error:
+        return Answer(pickle.dumps(Unread(error.is_far), protocol=5))
     except BaseException as error:  # noqa: BLE001  # the border
         return _refused(error, start)
 
 
-def read(body: bytes) -> Outcome:
+def read(body: bytes) -> Outcome | Unread:
     """Return the outcome; an exception that can't be unpickled here is replaced by its stand-in."""
-    outcome: Outcome = pickle.loads(body)  # noqa: S301  # the run's own worker sent it
-    if isinstance(outcome.state._result, _Raised):  # noqa: SLF001
+    outcome: Outcome | Unread = pickle.loads(body)  # noqa: S301  # the run's own worker sent it
+    if isinstance(outcome, Outcome) and isinstance(outcome.state._result, _Raised):  # noqa: SLF001
         outcome.state.result = outcome.state._result.error()  # noqa: SLF001
     return outcome
 
 
-def _attempt(work: Work, blobs: Mapping[str, Any], held: Sequence[Any], report: Callable[[str, object], None]) -> State:
-    spec = blobs[work.code].value.spec
-    surroundings: Surroundings = blobs[work.surroundings].value
-    inputs = {name: _open(item, blobs, held) for name, item in work.inputs.items()}
+def _attempt(
+    work: Work, surroundings: Surroundings, given: _Inputs, report: Callable[[str, object], bool]
+) -> State | None:
+    spec = given.blobs[work.code].value.spec
+    inputs = {name: given.open(item) for name, item in work.inputs.items()}
     facts = _Facts(surroundings, report)
     job = Job(spec, work.key, Pending(), (), inputs, work.map_index, is_start=work.is_start)
     frame = TaskFrame(facts, job, work.attempt)
     frame.loop_count = work.loop_count
-    frame.loop_result = _open(work.loop_result, blobs, held)
+    frame.loop_result = given.open(work.loop_result)
     frame.run_name = work.run_name
-    report("running", time.time())
+    if not report("running", time.time()):
+        return None
     state = call_task(job, facts, inputs, frame, work.attempt)
     if spec.files is not None and type(state) is Success:
         state = written_state(spec.files, inputs, frame, state)
@@ -161,16 +227,74 @@ def _attempt(work: Work, blobs: Mapping[str, Any], held: Sequence[Any], report: 
     return state
 
 
-def _open(item: object, blobs: Mapping[str, Any], held: Sequence[Any]) -> object:
-    if isinstance(item, Parcel):
-        return item.value
-    if isinstance(item, FromBlob):
-        return blobs[item.label].value
-    if isinstance(item, FromWorker):
-        return held[item.position].value
-    if isinstance(item, Many):
-        return [_open(each, blobs, held) for each in item.items]
-    return item
+class _UnreadError(Exception):
+    def __init__(self, *, is_far: bool) -> None:
+        super().__init__(is_far)
+        self.is_far = is_far
+
+
+class _Shelf:
+    """The store's folder of values as a worker sees it."""
+
+    def __init__(self, reach: Reach | None) -> None:
+        self._reach = reach if reach is not None and _is_in_reach(reach.place) else None
+
+    def read(self, digest: str, size_bytes: int) -> Any:  # noqa: ANN401  # what a user's task returned
+        """Return a value, memory-mapped, private and writable.
+
+        Raises:
+            _UnreadError: if it must come another way.
+            DamagedValueError, ResultGoneError: as the store says.
+        """
+        if self._reach is None:
+            raise _UnreadError(is_far=True)
+        try:
+            return serializer.load(_blobs(self._reach.blobs).read(digest, size_bytes))
+        except (ImportError, AttributeError) as error:
+            raise _UnreadError(is_far=False) from error
+
+    def write(self, value: object) -> Written | None:
+        """Return what the store is to keep of `value`; None where it can't be kept from here."""
+        if self._reach is None:
+            return None
+        try:
+            return write(value, _blobs(self._reach.blobs), limit_bytes=self._reach.limit_bytes)
+        except (TooLargeError, StoreError):
+            return None
+
+
+@functools.lru_cache(maxsize=64)
+def _is_in_reach(place: Place) -> bool:
+    return place.is_in_reach()
+
+
+@functools.lru_cache(maxsize=8)
+def _blobs(folder: str) -> FolderBlobs:
+    """Return the one of this process, which remembers whose hash was checked."""
+    return FolderBlobs(Path(folder))
+
+
+class _Inputs:
+    """Where a call's inputs are."""
+
+    def __init__(self, blobs: Mapping[str, Any], held: Sequence[Any], shelf: _Shelf) -> None:
+        self.blobs = blobs
+        self._held = held
+        self._shelf = shelf
+
+    def open(self, item: object) -> object:
+        """Return the value that `item` stands for."""
+        if isinstance(item, (Parcel, StoredValue)):
+            return item.value
+        if isinstance(item, FromBlob):
+            return self.blobs[item.label].value
+        if isinstance(item, FromWorker):
+            return self._held[item.position].value
+        if isinstance(item, FromStore):
+            return self._shelf.read(item.digest, item.size_bytes)
+        if isinstance(item, Many):
+            return [self.open(each) for each in item.items]
+        return item
 
 
 class _Facts:
@@ -180,7 +304,7 @@ class _Facts:
     cache: OutputCache | None = None
     interrupted = False
 
-    def __init__(self, surroundings: Surroundings, report: Callable[[str, object], None]) -> None:
+    def __init__(self, surroundings: Surroundings, report: Callable[[str, object], bool]) -> None:
         self.run_id = surroundings.run_id
         self.flow_name = surroundings.flow_name
         self.parameters = surroundings.parameters
@@ -239,20 +363,29 @@ def _parcel(value: object) -> Parcel | None:
         return None
 
 
-def _answer(state: State, start: float) -> Answer:
+def _answer(state: State, work: Work, shelf: _Shelf, start: float) -> Answer:
     result, value, size = state._result, None, 0  # noqa: SLF001  # a value, never a reference
-    held = None
+    held = content_hash = None
     if isinstance(result, BaseException) and not state.is_successful():
         state.result = _Raised(result)
     elif result is not None:
         state.result = None
-        value = pack(result)
-        if isinstance(value, Parcel):
+        content_hash = portable_hash(result) if work.is_hashed else None
+        value = _stored(result, shelf) if work.is_kept else pack(result)
+        if isinstance(value, Parcel | Written):
             size = value.size_bytes
-            if size > _INLINE_BYTES:
-                held, value = value, None
-    outcome = Outcome(state, value, size, time.perf_counter() - start)
+        if isinstance(value, Parcel) and size > _INLINE_BYTES:
+            held, value = value, None
+    outcome = Outcome(state, value, size, time.perf_counter() - start, content_hash)
     return Answer(pickle.dumps(outcome, protocol=5), held)
+
+
+def _stored(value: object, shelf: _Shelf) -> object:
+    """Return `value` as the store is to keep it; packed where it is small, or can't be kept."""
+    if type(value) in _SCALARS:
+        return value
+    written = shelf.write(value)
+    return written if written is not None and written.size_bytes > _INLINE_BYTES else pack(value)
 
 
 def _refused(error: BaseException, start: float) -> Answer:

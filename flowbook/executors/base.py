@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_ch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from flowbook.executors.ledger import Place
+
 __all__ = ["Answer", "Blob", "Call", "Executor", "Report", "RunsCalls", "RunsLoops"]
 
 
@@ -87,13 +89,17 @@ class Report(NamedTuple):
 class RunsCalls(Protocol):
     """An executor whose workers are other processes; `start()` gives one of these for each run."""
 
-    def listen(self, body: Callable[..., Answer], on_report: Callable[[Report], None]) -> None:
+    def listen(
+        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], place: Place | None = None
+    ) -> None:
         """Begin: calls are done by `body`, reports go to `on_report`, from any thread, each call's in order.
 
         Args:
             body: does the work, `body(payload, blobs by label, held values, report(kind, body)) -> Answer`. Module-level,
-                and it never raises.
+                and it never raises. Where `report("running", …)` is answered by False the run was cancelled: the body
+                returns None without having begun.
             on_report: must be quick.
+            place: a folder that workers elsewhere may see too, for what the executor notes of calls.
         """
         ...
 
@@ -102,7 +108,10 @@ class RunsCalls(Protocol):
         ...
 
     def cancel(self) -> None:
-        """Start nothing more: each call that has not begun is reported as unstarted. What runs goes on."""
+        """Start nothing more: each call that has not begun is reported as unstarted. What runs goes on.
+
+        From any thread. When it returns, no worker that can be reached begins anything.
+        """
         ...
 
     def fetch(self, handles: Sequence[object]) -> list[Any]:
@@ -111,6 +120,10 @@ class RunsCalls(Protocol):
         Raises:
             ExecutorError: if they are gone.
         """
+        ...
+
+    def release(self) -> None:
+        """Let go of the held values, where they outlive the run. From any thread."""
         ...
 
     @property

@@ -11,14 +11,16 @@ import itertools
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from flowbook.executors.ledger import BEGUN, DONE, RETURNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from flowbook.executors.base import Answer, Call
 
-__all__ = ["BATCH_S", "Batch", "CallQueue", "Item", "News"]
+__all__ = ["BATCH_S", "HELD", "Batch", "CallQueue", "Item", "News", "Notes"]
 
 #: How much work a batch holds at most, and how long a worker keeps what it has not begun.
 BATCH_S = 0.1
@@ -27,16 +29,19 @@ _LARGEST = 1000
 _SHARES = 4
 #: So little work is not worth sharing.
 _CRUMB_S = 0.002
+#: Begins what is noted of a call that is done and whose value is held.
+HELD = b"h"
+_NOT_HELD = b"-"
 
 
 class News(NamedTuple):
-    """What a worker says of a call: as `Report`, with the seconds it took, the position of its value, or `returned`."""
+    """What a worker says of a call: as `Report`, with the seconds it took and whether its value is held; or `returned`."""
 
     kind: str
     id: int
     body: Any = None
     seconds: float = 0.0
-    position: int | None = None
+    is_held: bool = False
 
 
 class Item(NamedTuple):
@@ -111,49 +116,69 @@ class CallQueue:
         return max(1, min(round(BATCH_S / each), by_share, _LARGEST))
 
 
+class Notes(Protocol):
+    """Where it is noted what becomes of the calls of a batch; see `ledger.Page`."""
+
+    def note(self, kind: bytes, number: int, body: bytes = b"") -> None:
+        """Note something of a call; from any thread."""
+        ...
+
+    def is_stopped(self) -> bool:
+        """Return whether the run was cancelled: nothing more is to be begun."""
+        ...
+
+    def is_superseded(self) -> bool:
+        """Return whether somebody else does what has not begun."""
+        ...
+
+
+class _NoNotes:
+    def note(self, kind: bytes, number: int, body: bytes = b"") -> None:
+        """Nobody will ask."""
+
+    def is_stopped(self) -> bool:
+        return False
+
+    def is_superseded(self) -> bool:
+        return False
+
+
 class Batch:
     """Calls that one worker does one after another. `give_back` and `stop` may be called from other threads.
 
     Args:
         items: the calls.
         send: takes news, and the value of the last of them where there is one.
+        notes: where is noted what was begun and done, before it is said.
     """
 
-    def __init__(self, items: Sequence[Item], send: Callable[[list[News], Any], None]) -> None:
+    def __init__(
+        self, items: Sequence[Item], send: Callable[[list[News], Any], None], notes: Notes | None = None
+    ) -> None:
         self._items = deque(items)
         self._send = send
+        self._notes = notes if notes is not None else _NoNotes()
         self._lock = threading.Lock()
+        self._unsent: list[News] = []
 
-    def run(
-        self,
-        body: Callable[..., Answer],
-        blobs: Mapping[str, Any],
-        held: Sequence[Any],
-        is_stopped: Callable[[], bool] = lambda: False,
-    ) -> list[Any]:
-        """Do the calls; return the values that are to be held, at the positions that were sent with the news."""
-        values: list[Any] = []
-        unsent: list[News] = []
-        while (item := self._next(is_stopped)) is not None:
-            number = item.id
-
-            def report(kind: str, said: object, number: int = number) -> None:
-                unsent.append(News(kind, number, said))
-                self._send(unsent.copy(), None)
-                unsent.clear()
-
+    def run(self, body: Callable[..., Answer | None], blobs: Mapping[str, Any], held: Sequence[Any]) -> dict[int, Any]:
+        """Do the calls; return the values that are to be held, by call."""
+        values: dict[int, Any] = {}
+        while (item := self._next()) is not None:
             start = time.perf_counter()
-            answer = body(item.payload, blobs, [held[position] for position in item.held], report)
-            position = None
-            if answer.value is not None:
-                position = len(values)
-                values.append(answer.value)
-            unsent.append(News("done", number, answer.body, time.perf_counter() - start, position))
-            if position is not None or not self._items:
-                self._send(unsent.copy(), answer.value)
-                unsent.clear()
-        if unsent:
-            self._send(unsent, None)
+            answer = body(item.payload, blobs, [held[position] for position in item.held], self._reporter(item.id))
+            if answer is None:
+                self._notes.note(RETURNED, item.id)
+                self._unsent.append(News("unstarted", item.id))
+                continue
+            is_held = answer.value is not None
+            self._notes.note(DONE, item.id, (HELD if is_held else _NOT_HELD) + answer.body)
+            self._unsent.append(News("done", item.id, answer.body, time.perf_counter() - start, is_held))
+            if is_held:
+                values[item.id] = answer.value
+            if is_held or not self._items:
+                self._flush(answer.value)
+        self._flush(None)
         return values
 
     def give_back(self) -> None:
@@ -164,15 +189,41 @@ class Batch:
         """Begin nothing more."""
         self._let_go("unstarted")
 
+    def _reporter(self, number: int) -> Callable[[str, object], bool]:
+        """Return what the body of a call says things by; the answer is whether it may go on."""
+
+        def report(kind: str, said: object) -> bool:
+            if kind == "running" and self._notes.is_stopped():
+                return False
+            self._unsent.append(News(kind, number, said))
+            self._flush(None)
+            #: Asked once more: other threads may have had their turn, and the next that happens is the user's code.
+            return kind != "running" or not self._notes.is_stopped()
+
+        return report
+
+    def _flush(self, value: object) -> None:
+        if self._unsent:
+            news, self._unsent = self._unsent, []
+            self._send(news, value)
+
     def _let_go(self, kind: str) -> None:
         with self._lock:
             items = list(self._items)
             self._items.clear()
         if items:
+            for item in items:
+                self._notes.note(RETURNED, item.id)
             self._send([News(kind, item.id) for item in items], None)
 
-    def _next(self, is_stopped: Callable[[], bool]) -> Item | None:
-        if is_stopped():
+    def _next(self) -> Item | None:
+        if self._notes.is_stopped():
             self.stop()
         with self._lock:
-            return self._items.popleft() if self._items else None
+            if self._notes.is_superseded():
+                self._items.clear()
+            if not self._items:
+                return None
+            item = self._items.popleft()
+        self._notes.note(BEGUN, item.id)
+        return item

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import pickle
 import queue
 import threading
@@ -21,12 +22,14 @@ from typing import TYPE_CHECKING, Any
 from flowbook.exceptions import ExecutorError
 from flowbook.executors import dask_worker
 from flowbook.executors.base import Executor, Report
-from flowbook.executors.batches import CallQueue, Item, News
+from flowbook.executors.batches import HELD, CallQueue, Item, News
+from flowbook.executors.ledger import BEGUN, DONE, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from flowbook.executors.base import Answer, Blob, Call
+    from flowbook.executors.ledger import Place
 
 __all__ = ["DaskExecutor", "DaskSession"]
 
@@ -43,6 +46,12 @@ _GRACE_S = 2.0
 _CONNECT_S = 10
 #: How long news may be on the way.
 _NEWS_S = 0.1
+#: How often it is looked, once a run was cancelled, whether what has begun still runs.
+_LOOK_S = 1.0
+#: How long cancelling waits for workers that it can only tell by a message.
+_TELL_S = 2.0
+#: How often a call that was not begun is handed over, where its Dask task came to nothing.
+_TRIES = 4
 
 
 class DaskExecutor(Executor):
@@ -58,7 +67,8 @@ class DaskExecutor(Executor):
         performance_report_path: where Dask writes its report of each run, as HTML.
 
     Values stay on the workers, and are loaded when `state.result` is first read. Before a temporary cluster closes, those
-    up to `FLOWBOOK_MAX_GATHER_BYTES` in all come here; with an address they stay while the run's states are in use.
+    up to `FLOWBOOK_MAX_GATHER_BYTES` in all come here; with an address they stay until the run is closed (`FlowRun.close`),
+    or nobody has its states any more.
     A task's tag `dask-resource:NAME=N` asks for a worker that has this resource.
     """
 
@@ -140,7 +150,8 @@ class DaskExecutor(Executor):
         if make is None:
             from distributed import LocalCluster  # noqa: PLC0415  # heavy
 
-            return LocalCluster(**{"processes": False, "dashboard_address": "127.0.0.1:0", **self.cluster_kwargs})
+            usual = {"processes": False, "dashboard_address": "127.0.0.1:0", "preload": [dask_worker.__name__]}
+            return LocalCluster(**{**usual, **self.cluster_kwargs})
         return make(**self.cluster_kwargs)
 
     def _report(self, client: Any) -> Any:  # noqa: ANN401
@@ -192,24 +203,24 @@ class DaskExecutor(Executor):
 
 
 class _Held:
-    """Stands for a value on a worker: a place in the list that a future gives."""
+    """Stands for a value on a worker: which one of those that a future gives."""
 
-    __slots__ = ("__weakref__", "future", "position")
+    __slots__ = ("__weakref__", "future", "number")
 
-    def __init__(self, future: Any, position: int) -> None:  # noqa: ANN401
+    def __init__(self, future: Any, number: int) -> None:  # noqa: ANN401
         self.future = future
-        self.position = position
+        self.number = number
 
 
 class _Task:
-    """One Dask task that was submitted: the calls in it that are not done, in order, and which have begun."""
+    """One Dask task that was submitted: the calls in it that are not done, by number, and which have begun."""
 
-    __slots__ = ("begun", "calls", "future", "holds", "is_batch")
+    __slots__ = ("begun", "calls", "future", "holds", "page")
 
-    def __init__(self, calls: Sequence[Call], future: Any) -> None:  # noqa: ANN401
-        self.calls = {call.id: call for call in calls}
+    def __init__(self, page: str, calls: Mapping[int, Call], future: Any) -> None:  # noqa: ANN401
+        self.page = page
+        self.calls = dict(calls)
         self.begun: set[int] = set()
-        self.is_batch = len(calls) > 1
         #: Whether its result has values that somebody may ask for.
         self.holds = False
         self.future = future
@@ -223,7 +234,11 @@ class DaskSession:
         self._outlives = outlives
         self._topic = f"flowbook-{uuid.uuid4().hex}"
         self._queue = CallQueue()
+        self._ledger: Ledger | None = None
+        #: Each call that is handed over gets a number of its own, so that late news of an earlier try is known as such.
+        self._numbers = itertools.count(1)
         self._tasks: dict[int, _Task] = {}
+        self._tries: dict[int, int] = {}
         self._quick = 0
         self._inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._is_cancelled = False
@@ -239,9 +254,12 @@ class DaskSession:
         """Whether values stay where they are after the run."""
         return self._outlives
 
-    def listen(self, body: Callable[..., Answer], on_report: Callable[[Report], None]) -> None:
+    def listen(
+        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], place: Place | None = None
+    ) -> None:
         """Begin."""
-        self._body = body
+        self._ledger = Ledger(place)
+        self._errand = dask_worker.Errand(self._topic, self._ledger.place, body)
         self._on_report = on_report
         inbox = self._inbox
         self._client.subscribe_topic(self._topic, lambda event: inbox.put(("news", event[1])))
@@ -252,7 +270,18 @@ class DaskSession:
         self._inbox.put(("calls", calls))
 
     def cancel(self) -> None:
-        """Start nothing more, and take back from the cluster what has not begun."""
+        """Start nothing more, and take back from the cluster what has not begun.
+
+        Workers that share the ledger's folder know at once; the others have been told when this returns.
+        """
+        if self._is_cancelled:
+            return
+        self._is_cancelled = True
+        if self._ledger is not None:
+            self._ledger.stop()
+        with contextlib.suppress(Exception):  # a worker that does not answer has nothing to stop
+            run = self._client._run  # noqa: SLF001  # `run` itself would wait for ever for a worker that hangs
+            self._client.sync(run, dask_worker.stop, self._topic, on_error="ignore", callback_timeout=_TELL_S)
         self._inbox.put(("cancel", None))
 
     def fetch(self, handles: Sequence[object]) -> list[Any]:
@@ -270,7 +299,16 @@ class DaskSession:
         except Exception as error:
             msg = f"the cluster no longer gives it ({type(error).__name__}: {error})"
             raise ExecutorError(msg) from error
-        return [lists[each.future.key][each.position] for each in held]
+        try:
+            return [lists[each.future.key][each.number] for each in held]
+        except (KeyError, TypeError) as error:
+            msg = "it was lost with its worker and could not be made again"
+            raise ExecutorError(msg) from error
+
+    def release(self) -> None:
+        """Let the cluster forget the values."""
+        self._handles.clear()
+        _close(self._client)
 
     def _gather(self, futures: list[Any]) -> list[Any]:
         """Return results, straight from the workers where they can be reached: by the scheduler they are copied."""
@@ -286,6 +324,8 @@ class DaskSession:
             self._thread.join()
         with contextlib.suppress(Exception):  # a cluster that is gone need not be told
             self._client.run_on_scheduler(_forget, topic=self._topic)
+        if self._ledger is not None:
+            self._ledger.close()
         self._blobs.clear()
         self._tasks.clear()
         if self._outlives and not self._handles:
@@ -316,7 +356,7 @@ class DaskSession:
         elif kind == "settled":
             self._settled(what)
         elif kind == "late":
-            self._lose(what, "its worker said nothing of how it ended")
+            self._account(what, "its worker said nothing of how it ended")
         if self._inbox.empty():
             self._feed()
 
@@ -324,23 +364,29 @@ class DaskSession:
         task = self._tasks.get(news.id)
         if task is None:
             return
+        call = task.calls[news.id]
         if news.kind == "running":
+            if news.id in task.begun:
+                return
             task.begun.add(news.id)
         if news.kind in {"running", "log"}:
-            self._on_report(Report(news.kind, news.id, news.body))  # type: ignore[arg-type]  # one of these two
+            self._on_report(Report(news.kind, call.id, news.body))  # type: ignore[arg-type]  # one of these two
             return
-        call = self._forget(news.id)
+        self._forget(news.id)
         if news.kind == "returned":
             self._queue.add([call])
         elif news.kind == "unstarted":
-            self._on_report(Report("unstarted", news.id))
+            self._on_report(Report("unstarted", call.id))
+        elif news.kind == "lost":
+            self._on_report(Report("lost", call.id, news.body))
         else:
             self._queue.took(call.group, news.seconds)
-            handle = None if news.position is None else _Held(task.future, news.position)
-            if handle is not None:
+            handle = None
+            if news.is_held:
+                handle = _Held(task.future, news.id)
                 self._handles.add(handle)
                 task.holds = True
-            self._on_report(Report("done", news.id, news.body, handle))
+            self._on_report(Report("done", call.id, news.body, handle))
 
     def _forget(self, number: int) -> Call:
         task = self._tasks.pop(number)
@@ -375,40 +421,41 @@ class DaskSession:
         return max(self._threads, 1)
 
     def _submit(self, batches: list[list[Call]], options: dict[str, Any]) -> None:
-        plain = []
+        plain: list[tuple[_Task, bytes]] = []
         for batch in batches:
-            packed, futures = self._packed(batch)
+            task, packed, futures = self._packed(batch)
             if futures:
-                key = self._key(batch)
-                arguments = (self._topic, self._body, packed, futures)
-                self._note(batch, self._client.submit(dask_worker.do_batch, *arguments, key=key, **options))
+                key = self._key(batch[0], task)
+                future = self._client.submit(dask_worker.do_batch, self._errand, packed, futures, key=key, **options)
+                self._note(task, future)
             else:
-                plain.append((batch, packed))
+                plain.append((task, packed))
         if plain:
-            keys = [self._key(batch) for batch, _ in plain]
-            do = _Do(self._topic, self._body)
+            keys = [self._key(next(iter(task.calls.values())), task) for task, _ in plain]
+            do = _Do(self._errand)
             found = self._client.map(do, [packed for _, packed in plain], key=keys, **options)
-            for (batch, _), future in zip(plain, found, strict=True):
-                self._note(batch, future)
+            for (task, _), future in zip(plain, found, strict=True):
+                self._note(task, future)
 
-    def _key(self, batch: list[Call]) -> str:
-        return f"{batch[0].label}-{self._topic[9:17]}{batch[0].id:x}-{uuid.uuid4().hex[:8]}"
+    def _key(self, first: Call, task: _Task) -> str:
+        return f"{first.label}-{self._topic[9:17]}{first.id:x}-{task.page}"
 
-    def _note(self, batch: list[Call], future: Any) -> None:  # noqa: ANN401
-        task = _Task(batch, future)
-        for call in batch:
-            self._tasks[call.id] = task
+    def _note(self, task: _Task, future: Any) -> None:  # noqa: ANN401
+        task.future = future
+        for number in task.calls:
+            self._tasks[number] = task
         inbox = self._inbox
         future.add_done_callback(lambda _: inbox.put(("settled", task)))
 
-    def _packed(self, batch: list[Call]) -> tuple[bytes, list[Any]]:
-        """Return the batch as bytes that Dask does not look into, and the futures of what is not in them."""
+    def _packed(self, batch: list[Call]) -> tuple[_Task, bytes, list[Any]]:
+        """Return the batch, also as bytes that Dask does not look into, and the futures of what is not in them."""
         blobs = {blob.label: blob for call in batch for blob in call.blobs}
         small = {label: blob.parcel for label, blob in blobs.items() if blob.size_bytes <= _INLINE_BYTES}
         large = [label for label in blobs if label not in small]
         futures = [self._blob(blobs[label]) for label in large]
         places: dict[str, int] = {}
         held: list[tuple[int, int]] = []
+        calls: dict[int, Call] = {}
         items = []
         for call in batch:
             positions = []
@@ -418,9 +465,13 @@ class DaskSession:
                 if place == len(futures) - len(large):
                     futures.append(handle.future)
                 positions.append(len(held))
-                held.append((place + len(large), handle.position))
-            items.append(Item(call.id, call.payload, tuple(blob.label for blob in call.blobs), tuple(positions)))
-        return pickle.dumps((items, small, large, held), protocol=5), futures
+                held.append((place + len(large), handle.number))
+            number = next(self._numbers)
+            calls[number] = call
+            items.append(Item(number, call.payload, tuple(blob.label for blob in call.blobs), tuple(positions)))
+        page = f"{items[0].id:x}"
+        packed = pickle.dumps((page, items, small, large, held), protocol=5)
+        return _Task(page, calls, None), packed, futures
 
     def _blob(self, blob: Blob) -> Any:  # noqa: ANN401
         found = self._blobs.get(blob.label)
@@ -437,68 +488,84 @@ class DaskSession:
     # What went wrong, and cancelling
 
     def _settled(self, task: _Task) -> None:
-        """Let go of a Dask task that has ended, or look after the calls in it that are not done."""
+        """Let go of a Dask task that has ended, or look after the calls in it of which nothing was heard."""
         if not task.calls:
             if not task.holds:
                 task.future.release()
             return
         status = task.future.status
-        if status == "cancelled":
-            why = "Dask cancelled it"
-        elif status == "error":
-            error = task.future.exception()
-            why = f"{type(error).__name__}: {error}"
+        if status == "finished":
+            self._later(_GRACE_S, "late", task)
+        elif status == "cancelled":
+            #: The cluster may have lost what was sent to it once for all calls.
+            self._blobs.clear()
+            self._account(task, "Dask cancelled it")
         else:
-            timer = threading.Timer(_GRACE_S, self._inbox.put, [("late", task)])
-            timer.daemon = True
-            timer.start()
-            return
-        self._lose(task, why)
+            error = task.future.exception()
+            self._account(task, f"{type(error).__name__}: {error}")
 
-    def _lose(self, task: _Task, why: str) -> None:
-        """Report what won't be done; calls of a batch that had not begun are tried again, each by itself."""
+    def _account(self, task: _Task, why: str) -> None:
+        """Say what became of the calls of a Dask task that Dask gave up; those that were not begun are tried again."""
+        entries = self._ledger.read(task.page) if self._ledger is not None else None
         for number in list(task.calls):
             call = self._forget(number)
-            if self._is_cancelled and number not in task.begun:
-                self._on_report(Report("unstarted", number))
-            elif task.is_batch and number not in task.begun:
-                self._queue.add([call._replace(group="")])
+            entry = entries.get(number) if entries is not None else None
+            if entry is not None and entry.kind in {BEGUN, DONE} and number not in task.begun:
+                self._on_report(Report("running", call.id, entry.begun))
+            if entry is not None and entry.kind == DONE and entry.body[:1] != HELD:
+                self._on_report(Report("done", call.id, entry.body[1:]))
+            elif entry is not None and entry.kind == BEGUN:
+                self._on_report(Report("lost", call.id, dask_worker.ended_while_running(entry)))
+            elif entries is None and number in task.begun:
+                self._on_report(Report("lost", call.id, f"{dask_worker.ended_while_running(None)} ({why})"))
             else:
-                self._on_report(Report("lost", number, f"The cluster could not finish it: {why}."))
+                self._try_again(call, why)
+
+    def _try_again(self, call: Call, why: str) -> None:
+        tries = self._tries[call.id] = self._tries.get(call.id, 0) + 1
+        if self._is_cancelled:
+            self._on_report(Report("unstarted", call.id))
+        elif tries < _TRIES:
+            self._queue.add([call._replace(group="")])
+        else:
+            self._on_report(Report("lost", call.id, f"The cluster could not finish it: {why}."))
 
     def _give_up(self, why: str) -> None:
         for task in list(self._tasks.values()):
             for number in list(task.calls):
-                self._forget(number)
-                self._on_report(Report("lost", number, why))
+                self._on_report(Report("lost", self._forget(number).id, why))
         for call in self._queue.drain():
             self._on_report(Report("lost", call.id, why))
 
     def _cancel(self) -> None:
-        self._is_cancelled = True
-        with contextlib.suppress(Exception):  # a worker that does not answer has nothing to stop
-            self._client.run(dask_worker.stop, self._topic, on_error="ignore")
         #: News of what began before may still be on the way.
-        timer = threading.Timer(_NEWS_S, self._inbox.put, [("withdraw", None)])
-        timer.daemon = True
-        timer.start()
+        self._later(_NEWS_S, "withdraw", None)
 
     def _withdraw(self) -> None:
-        """Take back what has not begun and won't: it may wait for a resource or a worker for ever."""
-        idle = {id(task): task for task in self._tasks.values() if not task.begun}
-        self._client.cancel([task.future for task in idle.values()], force=True)
+        """Take back what no worker has: it may wait for one for ever. Looked at again until all that runs has ended."""
+        if not self._tasks:
+            return
+        on_workers = {key for keys in self._client.processing().values() for key in keys}
+        tasks = {id(task): task for task in self._tasks.values()}.values()
+        idle = [task for task in tasks if not task.begun or task.future.key not in on_workers]
+        self._client.cancel([task.future for task in idle if task.future.status == "pending"], force=True)
+        self._later(_LOOK_S, "withdraw", None)
+
+    def _later(self, seconds: float, kind: str, what: object) -> None:
+        timer = threading.Timer(seconds, self._inbox.put, [(kind, what)])
+        timer.daemon = True
+        timer.start()
 
 
 class _Do:
     """`do_batch` of one run, as `Client.map` wants it: a function of the batch alone. Small: it is sent once."""
 
-    def __init__(self, topic: str, body: Callable[..., Answer]) -> None:
-        self._topic = topic
-        self._body = body
+    def __init__(self, errand: dask_worker.Errand) -> None:
+        self._errand = errand
         self.__name__ = "flowbook"
 
-    def __call__(self, packed: bytes) -> list[Any] | None:
-        return dask_worker.do_batch(self._topic, self._body, packed, [])
+    def __call__(self, packed: bytes) -> dict[int, Any] | None:
+        return dask_worker.do_batch(self._errand, packed, [])
 
 
 def _forget(dask_scheduler: Any, topic: str) -> None:  # noqa: ANN401

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
     from flowbook.executors.base import Answer, Call
+    from flowbook.executors.ledger import Place
 
 __all__ = ["Processes", "work"]
 
@@ -44,7 +45,7 @@ _LENGTHS = struct.Struct("<Q")
 class _Worker:
     """One process, as the driver sees it."""
 
-    def __init__(self, body: Callable[..., Answer]) -> None:
+    def __init__(self, body: Callable[..., Answer | None]) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, there = context.Pipe()
         self.process: SpawnProcess = context.Process(target=work, args=(there, body), name="flowbook-worker")
@@ -116,12 +117,15 @@ class Processes:
         os.close(self._wake_here)
         os.close(self._wake_there)
 
-    def listen(self, body: Callable[..., Answer], on_report: Callable[[Report], None]) -> None:
+    def listen(
+        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], place: Place | None = None
+    ) -> None:
         """Start the processes; wait until they are ready.
 
         Raises:
             ExecutorError: if one ends before; mostly a script without a guard.
         """
+        del place  # all of it happens on this machine, and what ends is seen
         self._body = body
         self._on_report = on_report
         util.Finalize(self, _end, args=(self._workers,), exitpriority=10)
@@ -158,6 +162,9 @@ class Processes:
     def fetch(self, handles: Sequence[object]) -> list[Any]:
         """Return the values, which are here already."""
         return list(handles)
+
+    def release(self) -> None:
+        """Hold nothing: all values are here."""
 
     # What comes back; all of it in one thread
 
@@ -199,7 +206,7 @@ class Processes:
             elif call is not None and news.kind == "done":
                 self._queue.took(call.group, news.seconds)
         if news.kind == "done":
-            self._on_report(Report("done", news.id, news.body, value if news.position is not None else None))
+            self._on_report(Report("done", news.id, news.body, value if news.is_held else None))
         elif news.kind == "unstarted":
             self._on_report(Report("unstarted", news.id))
 
@@ -304,7 +311,7 @@ def _receive(pipe: Connection) -> Any:  # noqa: ANN401  # as it was sent
 # A worker
 
 
-def work(pipe: Connection, body: Callable[..., Answer]) -> None:
+def work(pipe: Connection, body: Callable[..., Answer | None]) -> None:
     """Do batches until the pipe is closed. Ctrl-C is the driver's business."""
     signal.signal(signal.SIGINT, _ignore)
     _send(pipe, "ready")
@@ -357,7 +364,7 @@ class _WorkerSide:
         self._deadline = time.monotonic() + BATCH_S if len(items) > 1 else None
         self._inbox.put((self._batch,))
 
-    def run(self, body: Callable[..., Answer]) -> None:
+    def run(self, body: Callable[..., Answer | None]) -> None:
         """Do batches, in the process's main thread, where user code expects to be."""
         while True:
             (batch,) = self._inbox.get()

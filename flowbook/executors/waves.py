@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from flowbook.executors.base import Answer, Call
+    from flowbook.executors.ledger import Place
 
 __all__ = ["Waves", "do_call"]
 
@@ -48,8 +49,11 @@ class Waves:
         if self._thread.ident is not None and kind is None:
             self._thread.join()
 
-    def listen(self, body: Callable[..., Answer], on_report: Callable[[Report], None]) -> None:
+    def listen(
+        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], place: Place | None = None
+    ) -> None:
         """Begin."""
+        del place  # all of it happens on this machine, and what ends is seen
         self._body = body
         self._on_report = on_report
         self._thread.start()
@@ -62,9 +66,23 @@ class Waves:
         """Begin no further wave, and of this one nothing more, where its calls run in this process."""
         self.is_cancelled = True
 
+    def note(self, kind: bytes, number: int, body: bytes = b"") -> None:
+        """Note nothing of calls: part of `Notes`."""
+
+    def is_stopped(self) -> bool:
+        """Return whether the run was cancelled: part of `Notes`."""
+        return self.is_cancelled
+
+    def is_superseded(self) -> bool:
+        """Return False: nobody else has these calls. Part of `Notes`."""
+        return False
+
     def fetch(self, handles: Sequence[object]) -> list[Any]:
         """Return the values, which are here already."""
         return list(handles)
+
+    def release(self) -> None:
+        """Hold nothing: all values are here."""
 
     def _work(self) -> None:
         while (calls := self._inbox.get()) is not None:
@@ -88,7 +106,7 @@ class Waves:
             return
         for news, values in answers:
             for each in news:
-                handle = values[each.position] if each.position is not None else None
+                handle = values[each.id] if each.is_held else None
                 self._on_report(Report(each.kind, each.id, each.body, handle))
 
 
@@ -101,11 +119,10 @@ class _Packed:
         self.blobs = {blob.label: blob.parcel for blob in call.blobs}
 
 
-def do_call(body: Callable[..., Answer], packed: _Packed) -> tuple[list[News], list[Any]]:
+def do_call(body: Callable[..., Answer | None], packed: _Packed) -> tuple[list[News], dict[int, Any]]:
     """Do one call; return its news, and the value that they speak of."""
     heard: list[News] = []
     process, number = packed.run
     waves = _RUNS.get(number) if process == os.getpid() else None
-    batch = Batch([packed.item], lambda news, _: heard.extend(news))
-    values = batch.run(body, packed.blobs, (), lambda: waves is not None and waves.is_cancelled)
-    return heard, values
+    batch = Batch([packed.item], lambda news, _: heard.extend(news), waves)
+    return heard, batch.run(body, packed.blobs, ())

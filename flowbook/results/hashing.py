@@ -26,7 +26,7 @@ from flowbook.results.user_code import is_user_module
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["code_hash", "content_hash"]
+__all__ = ["code_hash", "content_hash", "portable_hash"]
 
 _TOKENIZED = frozenset({"numpy", "pandas", "scipy", "pyarrow", "polars", "dask", "xarray"})
 #: The deepest nesting that is written down; deeper (or circular) values are pickled instead.
@@ -49,12 +49,27 @@ def content_hash(value: object) -> str:
     return hashlib.sha256(written).hexdigest()
 
 
+def portable_hash(value: object) -> str | None:
+    """Return `content_hash(value)` where it does not depend on which modules are at hand, None where it may.
+
+    What nobody knows is pickled, and a class then goes by its name, or whole where its module is missing.
+    """
+    try:
+        return hashlib.sha256(_written(value, _DEPTH, _refused)).hexdigest()
+    except _TooDeepError:
+        return None
+
+
+def _refused(value: object) -> bytes:
+    raise _TooDeepError(type(value))
+
+
 class _TooDeepError(Exception):
     """The value is nested too deeply, or holds itself."""
 
 
-def _written(value: object, depth: int) -> bytes:  # noqa: PLR0911  # a table of kinds
-    """Write `value` down: a tag, a length, the content."""
+def _written(value: object, depth: int, other: Callable[[object], bytes] | None = None) -> bytes:  # noqa: PLR0911  # a table of kinds
+    """Write `value` down: a tag, a length, the content; by `other` what nobody knows, else pickled."""
     write = _WRITERS.get(type(value))
     if write is not None:
         return write(value)
@@ -62,11 +77,11 @@ def _written(value: object, depth: int) -> bytes:  # noqa: PLR0911  # a table of
         raise _TooDeepError
     kind = type(value)
     if kind is tuple or kind is list:
-        return _sequence(b"t" if kind is tuple else b"l", [_written(part, depth - 1) for part in value])  # type: ignore[attr-defined]  # a sequence
+        return _sequence(b"t" if kind is tuple else b"l", [_written(part, depth - 1, other) for part in value])  # type: ignore[attr-defined]  # a sequence
     if kind is dict:
-        return _sequence(b"d", [_written(part, depth - 1) for item in value.items() for part in item])  # type: ignore[attr-defined]  # a dict
+        return _sequence(b"d", [_written(part, depth - 1, other) for item in value.items() for part in item])  # type: ignore[attr-defined]  # a dict
     if kind is set or kind is frozenset:
-        return _sequence(b"S" if kind is set else b"Z", sorted(_written(part, depth - 1) for part in value))  # type: ignore[attr-defined]  # a set
+        return _sequence(b"S" if kind is set else b"Z", sorted(_written(part, depth - 1, other) for part in value))  # type: ignore[attr-defined]  # a set
     if isinstance(value, enum.Enum):
         return _tagged(b"e", f"{_qualified(kind)}.{value.name}".encode())
     if isinstance(value, PurePath):
@@ -75,7 +90,7 @@ def _written(value: object, depth: int) -> bytes:  # noqa: PLR0911  # a table of
         return _tagged(b"D", repr(value).encode())
     if any(base.__module__.partition(".")[0] in _TOKENIZED for base in kind.__mro__) and (token := _token(value)):
         return _tagged(b"k", f"{_qualified(kind)}:{token}".encode())
-    return _pickled(value)
+    return _pickled(value) if other is None else other(value)
 
 
 def _tagged(tag: bytes, content: bytes) -> bytes:

@@ -18,11 +18,13 @@ class ResultRef:
     Attributes:
         digest: SHA-256 of the stored bytes, hex.
         size_bytes: length of the stored bytes.
+        content_hash: the value's `hashing.content_hash`, where whoever made it told.
     """
 
     digest: str
     size_bytes: int
     store: ResultStore | None = field(default=None, compare=False, repr=False)
+    content_hash: str | None = field(default=None, compare=False, repr=False, kw_only=True)
 
     def load(self) -> Any:  # noqa: ANN401  # what a user's task returned
         """Return the value.

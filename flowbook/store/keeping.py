@@ -65,6 +65,10 @@ class Keeping:
 
     def _keep(self, value: object, limit_bytes: int | None) -> ResultRef | str:
         if isinstance(value, HeldRef):
+            if limit_bytes is not None and value.size_bytes > limit_bytes:
+                return (
+                    f"it has {format_size(value.size_bytes)}, more than the limit of {format_size(limit_bytes)} a value"
+                )
             try:
                 value = value.load()
             except BaseException as exc:  # noqa: BLE001  # unpickling runs user code

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowbook.store.records import RunSummary
 
-__all__ = ["BEAT_S", "is_alive", "shown_state", "this_process"]
+__all__ = ["BEAT_S", "is_alive", "is_here", "shown_state", "this_process"]
 
 #: How often an owner says that it lives.
 BEAT_S = 5.0
@@ -32,13 +32,17 @@ def is_alive(process: str | None, beat: float | None, now: float) -> bool:
         beat: when it was last heard of, seconds since the epoch.
         now: seconds since the epoch.
     """
-    if process is None:
-        return False
-    place, _, rest = process.partition("|")
+    found = is_here(process)
+    return found if found is not None else process is not None and beat is not None and now - beat < _SILENCE_S
+
+
+def is_here(process: str | None) -> bool | None:
+    """Return whether the process of that mark lives on this machine; None if that can't be told from here."""
+    place, _, rest = (process or "").partition("|")
     number, _, started = rest.partition("|")
     if place == _place() and started and number.isdigit():
         return _started(int(number)) == started
-    return beat is not None and now - beat < _SILENCE_S
+    return None
 
 
 def shown_state(summary: RunSummary) -> str | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flowbook.results.blobs import Blobs
     from flowbook.store.bundle import Bundles
     from flowbook.store.lookup import Lookup
+    from flowbook.store.shelf import Shelf
 
 __all__ = ["Store", "open_store", "reopen_values"]
 
@@ -108,6 +109,19 @@ class Store:
             StoreError: if it is no such file, is damaged, is foreign and not trusted, or holds a run that is here already.
         """
         return self._bundles().read(path, trust=trust)
+
+    def shelf(self, *, is_for_all: bool) -> Shelf | None:
+        """Return what workers in reach of the folder keep values by; None where large values lie elsewhere.
+
+        Args:
+            is_for_all: whether every task's output is stored, or only those that are cached.
+        """
+        from flowbook.results.blobs import FolderBlobs  # noqa: PLC0415  # where a cluster runs
+        from flowbook.store.shelf import Shelf  # noqa: PLC0415  # as above
+
+        if self.path is None or not isinstance(self._blobs, FolderBlobs):
+            return None
+        return Shelf(self.path, self.values, is_for_all=is_for_all)
 
     def _bundles(self) -> Bundles:
         from flowbook.store.bundle import Bundles  # noqa: PLC0415  # brings zipfile along

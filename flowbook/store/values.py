@@ -15,6 +15,7 @@ from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
 from flowbook.results import serializer
 from flowbook.results.preview import describe, format_size
 from flowbook.results.reference import Preview, ResultRef
+from flowbook.results.written import INLINE_BYTES, Written, write
 from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Gone", "PreparedValue", "Values"]
 
-#: Up to here a value lies in the database itself.
-_INLINE_BYTES = 64_000
 #: Rows that are asked for in one go.
 _AT_ONCE = 500
 
@@ -105,10 +104,11 @@ class Values:
 
     def prepare(self, value: object, *, limit_bytes: int | None = None, by_value: bool = False) -> PreparedValue:
         """As `put`, but leave the row to the caller: `keep_statement` takes it."""
-        row = self.plain_row(value, _INLINE_BYTES)
+        row = self.plain_row(value, INLINE_BYTES)
         if row is not None:
             return PreparedValue(ResultRef(row[0].hex(), row[1], self), row)
-        return self._prepare_pickle(value, limit_bytes, by_value=by_value)
+        written = write(value, self._blobs, limit_bytes=limit_bytes, by_value=by_value)
+        return PreparedValue(ResultRef(written.digest, written.size_bytes, self), self._row_of(written))
 
     def plain_row(self, value: object, most_bytes: int) -> tuple[bytes, int, bytes, None, None, float] | None:
         """Return the row of a value that is kept as JSON and takes at most so many bytes; None of any other."""
@@ -117,23 +117,20 @@ class Values:
             return None
         return hashlib.sha256(plain).digest(), len(plain), plain, None, None, time.time()
 
-    def _prepare_pickle(self, value: object, limit_bytes: int | None, *, by_value: bool) -> PreparedValue:
-        writer = self._blobs.writer(inline_bytes=_INLINE_BYTES, limit_bytes=limit_bytes)
-        try:
-            with writer:
-                serializer.dump(value, writer, by_value=by_value)
-                preview = json.dumps(describe(value), separators=(",", ":"))
-                writer.keep()
-        except OSError as exc:
-            msg = (
-                f"A {type(value).__name__} of {writer.size_bytes:,} bytes or more can't be written to the store: "
-                f"{exc.strerror}. Free some room, or set FLOWBOOK_HOME to another folder."
-            )
-            raise StoreError(msg) from exc
-        ref = ResultRef(writer.digest, writer.size_bytes, self)
-        digest = bytes.fromhex(ref.digest)
-        row = (digest, ref.size_bytes, writer.inline, self._signer.sign(digest), preview, time.time())
-        return PreparedValue(ref, row)
+    def adopt(self, written: Written) -> ResultRef:
+        """Keep a value whose bytes a worker wrote into this store's folder. Raises StoreError."""
+        row = self._row_of(written)
+        self._database.write(lambda connection: connection.execute(self.keep_statement, row))
+        return ResultRef(written.digest, written.size_bytes, self)
+
+    def content(self, ref: ResultRef) -> bytes | None:
+        """Return the bytes of a value that lies in the database; None if it is a blob. Raises ResultGoneError."""
+        return self._row(ref)[1]
+
+    def _row_of(self, written: Written) -> tuple[object, ...]:
+        digest = bytes.fromhex(written.digest)
+        signature = None if written.is_plain else self._signer.sign(digest)
+        return digest, written.size_bytes, written.content, signature, written.preview, time.time()
 
     def load(self, ref: ResultRef) -> Any:  # noqa: ANN401  # what a user's task returned
         """Return the value. Arrays and frames in large ones are memory-mapped, private and writable.

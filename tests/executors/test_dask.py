@@ -9,7 +9,7 @@ from distributed import LocalCluster, get_worker
 
 from flowbook import Flow, context, task, unmapped
 from flowbook.engine.events import StateChanged
-from flowbook.exceptions import DefinitionError, ExecutorError, ResultGoneError
+from flowbook.exceptions import DefinitionError, ExecutorError, ResultGoneError, RunError
 from flowbook.executors import DaskExecutor
 from flowbook.results.parcel import Parcel
 
@@ -117,24 +117,6 @@ def test_running_is_seen_while_it_runs(executor, tmp_path):
     assert state.result[waited].result > seen
 
 
-def test_a_killed_worker_costs_the_run_nothing(executor, tmp_path):
-    @task
-    def once_deadly(number, folder):
-        mark = Path(folder) / f"died-{number}"
-        if number == 3 and not mark.exists():
-            mark.touch()
-            os.kill(os.getpid(), 9)
-        return number
-
-    with Flow("delays") as flow:
-        done = once_deadly.map(list(range(8)), unmapped(str(tmp_path)))
-
-    state = flow.run(executor=executor)
-
-    assert state.result[done].result == list(range(8))
-    assert (tmp_path / "died-3").exists()
-
-
 def test_a_slow_child_delays_none_of_the_others(executor, tmp_path):
     @task
     def maybe_wait(number, path):
@@ -193,6 +175,89 @@ def test_a_temporary_cluster_brings_values_home_up_to_a_limit(monkeypatch):
     assert state.result[small].result.nbytes == 100_000
     with pytest.raises(ResultGoneError, match="raise FLOWBOOK_MAX_GATHER_BYTES"):
         _ = state.result[large].result
+
+
+@pytest.fixture
+def held(cluster):
+    """Return a function that tells which values of this test's flows the cluster holds."""
+
+    def made():
+        return {key for key in cluster.scheduler.tasks if key.startswith("make")}
+
+    before = made()
+    return lambda: made() - before
+
+
+def test_values_stay_at_an_address_until_the_run_is_closed(executor, held):
+    with Flow("arrays") as flow:
+        first, second = make(LARGE), make(LARGE + 1)
+
+    state = flow.run(executor=executor)
+    stayed = held()
+    read = state.result[first].result
+    flow.last_run.close()
+    flow.last_run.close()
+
+    assert len(stayed) == 2
+    assert held() == set()
+    assert state.result[first].result is read
+    with pytest.raises(
+        ResultGoneError, match=r"25,000,\d+ bytes is gone: it stayed on the cluster until its run was closed"
+    ):
+        _ = state.result[second].result
+
+
+def test_a_run_as_a_context_manager_waits_and_closes_itself(executor, held):
+    with Flow("arrays") as flow:
+        made = make(LARGE)
+
+    with flow.start(executor=executor) as run:
+        found = run.wait(20).result[made].result
+
+    assert found.nbytes == LARGE
+    assert held() == set()
+
+
+def test_a_block_that_raises_cancels_its_run(executor, tmp_path):
+    @task
+    def wait_for(path):
+        Path(path, "begun").touch()
+        deadline = time.monotonic() + 20
+        while not Path(path, "go").exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    with Flow("delays") as flow:
+        wait_for(wait_for(str(tmp_path)))
+
+    def fail():
+        with flow.start(executor=executor):
+            while not (tmp_path / "begun").exists():
+                time.sleep(0.005)
+            threading.Timer(0.2, (tmp_path / "go").touch).start()
+            raise LookupError("no more")
+
+    with pytest.raises(LookupError):
+        fail()
+
+    assert flow.last_run.state.is_cancelled()
+
+
+def test_a_run_that_goes_on_is_not_closed(executor, tmp_path):
+    @task
+    def wait_for(path):
+        deadline = time.monotonic() + 20
+        while not Path(path).exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    with Flow("delays") as flow:
+        wait_for(str(tmp_path / "go"))
+
+    run = flow.start(executor=executor)
+    with pytest.raises(RunError, match=r"goes on and needs its values\. Call wait\(\) or cancel\(\) first"):
+        run.close()
+    (tmp_path / "go").touch()
+
+    assert run.wait(20).is_successful()
 
 
 def test_a_cluster_of_another_class_is_made_and_closed():

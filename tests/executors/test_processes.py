@@ -285,10 +285,24 @@ def test_a_batch_gives_back_what_has_not_begun():
     assert said == [("running", 0), ("returned", 1), ("returned", 2), ("done", 0)]
 
 
+class Stopped:
+    """Notes of a run that was cancelled."""
+
+    def note(self, kind, number, body=b""):
+        pass
+
+    def is_stopped(self):
+        return True
+
+    def is_superseded(self):
+        return False
+
+
 def test_a_batch_of_a_run_that_was_cancelled_begins_nothing():
     said = []
-    batch = Batch([Item(n, b"", ()) for n in range(2)], lambda news, _: said.extend((n.kind, n.id) for n in news))
+    items = [Item(n, b"", ()) for n in range(2)]
+    batch = Batch(items, lambda news, _: said.extend((n.kind, n.id) for n in news), Stopped())
 
-    batch.run(lambda *_: None, {}, (), lambda: True)
+    batch.run(lambda *_: None, {}, ())
 
     assert said == [("unstarted", 0), ("unstarted", 1)]

@@ -9,12 +9,14 @@ import threading
 from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flowbook.exceptions import UnpicklableError
-from flowbook.results.hashing import code_hash, content_hash
+from flowbook.results.hashing import code_hash, content_hash, portable_hash
 
 
 class Colour(enum.Enum):
@@ -122,7 +124,7 @@ def test_frames_and_arrays_hash_by_content() -> None:
 
 SCRIPT = textwrap.dedent("""
     import numpy as np, pandas as pd
-    from flowbook.results.hashing import code_hash, content_hash
+    from flowbook.results.hashing import code_hash, content_hash, portable_hash
 
     WORDS = frozenset({"a", "b", "c"})
 
@@ -229,3 +231,17 @@ def test_code_of_libraries_counts_by_name() -> None:
 
     assert hash_of(source) == hash_of(source)
     assert hash_of(source) != hash_of(source.replace("dumps", "loads"))
+
+
+class Unknown:
+    """Of a kind that nobody knows: it is pickled, and its class goes by name or whole."""
+
+
+@pytest.mark.parametrize("value", [1, "a", [1, {"b": (2.0, None)}], np.arange(5), pd.DataFrame({"a": [1, 2]})])
+def test_a_portable_hash_is_the_content_hash(value):
+    assert portable_hash(value) == content_hash(value)
+
+
+@pytest.mark.parametrize("value", [Unknown(), [1, Unknown()], {"a": {"b": Unknown()}}])
+def test_there_is_no_portable_hash_of_what_has_to_be_pickled(value):
+    assert portable_hash(value) is None

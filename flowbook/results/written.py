@@ -1,0 +1,77 @@
+"""A value as a store keeps it: its bytes, their hash, and what is noted of it. Made in the driver, or on a worker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowbook.exceptions import StoreError
+from flowbook.results import serializer
+from flowbook.results.preview import describe
+
+if TYPE_CHECKING:
+    from flowbook.results.blobs import Blobs
+
+__all__ = ["INLINE_BYTES", "StoredValue", "Written", "write"]
+
+#: Up to here a value lies in the database itself.
+INLINE_BYTES = 64_000
+
+
+class Written(NamedTuple):
+    """A value whose bytes are written.
+
+    Attributes:
+        digest: SHA-256 of its bytes, hex.
+        size_bytes: their number.
+        content: all of them where they are few; None where they are a blob.
+        is_plain: whether reading it runs nobody's code.
+        preview: what is noted of it, as JSON; None where the content says it.
+    """
+
+    digest: str
+    size_bytes: int
+    content: bytes | None
+    is_plain: bool
+    preview: str | None
+
+
+class StoredValue:
+    """The bytes of a small stored value on their way to whoever reads it; each `value` is a new one."""
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    @property
+    def value(self) -> Any:  # noqa: ANN401  # what a user's task returned
+        """The value; reading it runs user code and may raise anything."""
+        return serializer.load(bytearray(self._content))
+
+
+def write(value: object, blobs: Blobs, *, limit_bytes: int | None = None, by_value: bool = False) -> Written:
+    """Write the bytes of `value`: a blob where they are many.
+
+    Raises:
+        UnpicklableError: naming the member at fault.
+        TooLargeError: if it is larger than the limit.
+        StoreError: if it can't be written.
+    """
+    plain = serializer.dump_plain(value)
+    if plain is not None and len(plain) <= INLINE_BYTES:
+        return Written(hashlib.sha256(plain).hexdigest(), len(plain), plain, is_plain=True, preview=None)
+    writer = blobs.writer(inline_bytes=INLINE_BYTES, limit_bytes=limit_bytes)
+    try:
+        with writer:
+            serializer.dump(value, writer, by_value=by_value)
+            preview = json.dumps(describe(value), separators=(",", ":"))
+            writer.keep()
+    except OSError as exc:
+        msg = (
+            f"A {type(value).__name__} of {writer.size_bytes:,} bytes or more can't be written to the store: "
+            f"{exc.strerror}. Free some room, or set FLOWBOOK_HOME to another folder."
+        )
+        raise StoreError(msg) from exc
+    return Written(writer.digest, writer.size_bytes, writer.inline, is_plain=False, preview=preview)

@@ -1,0 +1,84 @@
+"""Values that workers of a cluster write into the store's folder, and read from it, themselves.
+
+The folder is enough: blobs carry their hash, and the database is this process's alone. So workers on other machines that
+share the folder may do it too, where SQLite could not.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowbook.executors.ledger import Place
+from flowbook.results import serializer
+from flowbook.results.blobs import FolderBlobs
+from flowbook.store.processes import is_here, this_process
+
+if TYPE_CHECKING:
+    from flowbook.results.reference import ResultRef
+    from flowbook.results.written import Written
+    from flowbook.store.values import Values
+
+__all__ = ["Shelf"]
+
+_FOLDER = "work"
+_OWNER = "owner"
+
+
+class Shelf:
+    """Implements the engine's `Shelf`.
+
+    Args:
+        folder: of the store.
+        values: of the store.
+        is_for_all: whether every output is stored.
+    """
+
+    def __init__(self, folder: Path, values: Values, *, is_for_all: bool) -> None:
+        self._folder = folder
+        self._values = values
+        self.is_for_all = is_for_all
+        self.blobs = str(folder / "blobs")
+
+    def place(self) -> Place:
+        """See the port. What processes of this machine left behind when they died is removed first."""
+        folder = self._folder / _FOLDER
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for each in folder.iterdir():
+            if is_here(_owner(each)) is False:
+                shutil.rmtree(each, ignore_errors=True)
+        made = folder / os.urandom(8).hex()
+        made.mkdir(mode=0o700)
+        (made / _OWNER).write_text(this_process(), encoding="utf-8")
+        return Place.make(made)
+
+    def adopt(self, written: Written) -> ResultRef:
+        """See the port."""
+        return self._values.adopt(written)
+
+    def put(self, value: object, limit_bytes: int) -> ResultRef:
+        """See the port."""
+        return self._values.put(value, limit_bytes=limit_bytes)
+
+    def load(self, written: Written) -> Any:  # noqa: ANN401  # what a user's task returned
+        """See the port."""
+        if written.content is not None:
+            return serializer.load(bytearray(written.content))
+        return serializer.load(FolderBlobs(Path(self.blobs)).read(written.digest, written.size_bytes))
+
+    def holds(self, ref: ResultRef) -> bool:
+        """See the port."""
+        return ref.store is self._values
+
+    def content(self, ref: ResultRef) -> bytes | None:
+        """See the port."""
+        return self._values.content(ref)
+
+
+def _owner(folder: Path) -> str | None:
+    try:
+        return (folder / _OWNER).read_text(encoding="utf-8")
+    except OSError:
+        return None
