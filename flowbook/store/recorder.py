@@ -4,7 +4,7 @@ A finished task is committed at once, with its value; where many finish within 5
 downstream of one of them begins (`secure`). What a person waits for or did, waiting tasks with their inputs and the
 flow's last state are committed before `emit` returns. Everything else goes along, at the latest after 20 ms. Whoever
 commits takes what other threads have ready. Never raises: what can't be kept is said in the event's row.
-Source: group commit, as in databases' logs; docs/decisions/0023.
+Source: group commit, as in databases' logs; docs/decisions/0022.
 """
 
 from __future__ import annotations
