@@ -95,7 +95,7 @@ def test_what_a_cached_task_compares_is_hashed_once_however_many_outputs_there_a
         flows.append(flow)
     calls = []
     monkeypatch.setattr(
-        cache_validators, "_hash", lambda value: calls.append(value) or hashlib.sha256(b"new").hexdigest()
+        cache_validators, "hash_of", lambda value: calls.append(value) or hashlib.sha256(b"new").hexdigest()
     )
 
     flows[0].run()
