@@ -116,6 +116,9 @@ class DaskExecutor(Executor):
             before, self._client = self._client, client
             try:
                 yield session
+            except KeyboardInterrupt:
+                _leave(client)
+                raise
             finally:
                 self._client = before
                 session.close()
@@ -572,6 +575,14 @@ def _forget(dask_scheduler: Any, topic: str) -> None:  # noqa: ANN401
     """Drop what the scheduler keeps of the run's events, the subscription included: to end that from afar keeps a rest."""
     topics = getattr(getattr(dask_scheduler, "_broker", None), "_topics", {})
     topics.pop(topic, None)
+
+
+def _leave(client: Any) -> None:  # noqa: ANN401
+    """Close workers that are threads of this process, whatever their tasks still do: the cluster would wait for them."""
+    for worker in getattr(client.cluster, "workers", {}).values():
+        if hasattr(worker, "executors"):  # no nanny, whose process is ended
+            with contextlib.suppress(Exception):  # closed already
+                client.sync(worker.close, executor_wait=False)
 
 
 def _close(client: Any) -> None:  # noqa: ANN401

@@ -94,7 +94,7 @@ def test_ctrl_c_cancels_the_run_and_it_can_be_resumed(tmp_path, kind):
     assert (resumed, values) == ("Success", list(range(CHILDREN)))
 
 
-@pytest.mark.parametrize("kind", ["threads", "processes"])
+@pytest.mark.parametrize("kind", ["threads", "processes", "dask"])
 def test_a_second_ctrl_c_waits_for_nothing(tmp_path, kind):
     found, seconds = interrupt(tmp_path, kind, "run_it", "30", times=2)
 
