@@ -67,18 +67,24 @@ _LATER = {
 }
 
 
+#: Packages that a flow may name after `import flowbook` alone, as `flowbook.tasks.control_flow`.
+_PACKAGES = frozenset({"engine", "executors", "results", "tasks"})
+
+
 def __getattr__(name: str) -> object:
+    from importlib import import_module  # noqa: PLC0415  # at hand, but only here
+
+    if name in _PACKAGES:
+        return import_module(f"flowbook.{name}")
     if name not in _LATER:
         msg = f"module 'flowbook' has no attribute {name!r}"
         raise AttributeError(msg)
-    from importlib import import_module  # noqa: PLC0415  # at hand, but only here
-
     found = globals()[name] = getattr(import_module(f"flowbook.core.{_LATER[name]}"), name)
     return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_PACKAGES})
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
