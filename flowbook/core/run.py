@@ -15,8 +15,7 @@ from flowbook.engine.epoch import Epoch, RunOptions
 from flowbook.engine.event_log import EventLog
 from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
 from flowbook.engine.frames import run_frame
-from flowbook.engine.graph import child_key
-from flowbook.engine.machine import parse_child
+from flowbook.engine.graph import child_key, parse_child
 from flowbook.engine.state import (
     Cached,
     Cancelled,

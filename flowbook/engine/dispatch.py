@@ -19,7 +19,7 @@ from flowbook.engine.cache_validators import needs_inputs, takes_references
 from flowbook.engine.frames import TaskFrame
 from flowbook.engine.held import HeldRef, HeldValues, ManyRef, held
 from flowbook.engine.job import Job
-from flowbook.engine.machine import CancelAsked, Settled
+from flowbook.engine.messages import CancelAsked, Settled
 from flowbook.engine.remote import (
     Code,
     FromBlob,
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
 
     from flowbook._context import Frame
     from flowbook.engine.graph import Graph, TaskSpec
-    from flowbook.engine.machine import Expanded, MachineEvent, TooEarly
     from flowbook.engine.mapping import MapPlans
     from flowbook.engine.masks import Masks
+    from flowbook.engine.messages import Expanded, MachineEvent, TooEarly
     from flowbook.engine.ports import OutputCache, Shelf
     from flowbook.executors.base import RunsCalls
 

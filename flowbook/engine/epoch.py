@@ -20,13 +20,15 @@ from flowbook.engine import steps
 from flowbook.engine.events import FLOW, Decided, DurableSink, Logged, StateChanged
 from flowbook.engine.graph import child_key
 from flowbook.engine.job import Job
-from flowbook.engine.machine import (
+from flowbook.engine.machine import Machine
+from flowbook.engine.mapping import MapPlans
+from flowbook.engine.masks import Masks
+from flowbook.engine.messages import (
     CancelAsked,
     Due,
     Expanded,
     Finish,
     Instruction,
-    Machine,
     MachineEvent,
     ResumeAsked,
     RetryAsked,
@@ -36,8 +38,6 @@ from flowbook.engine.machine import (
     TooEarly,
     WakeAt,
 )
-from flowbook.engine.mapping import MapPlans
-from flowbook.engine.masks import Masks
 from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Scheduled, Skipped, State
 from flowbook.engine.task_runner import call_handlers, change_state, is_in_user_code, run_task
 from flowbook.engine.timers import Timers

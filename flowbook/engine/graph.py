@@ -26,6 +26,7 @@ __all__ = [
     "TaskSpec",
     "child_key",
     "cycle_error",
+    "parse_child",
     "sort_keys",
 ]
 
@@ -217,6 +218,12 @@ def _unknown(graph: Graph, task: object) -> UnknownTaskError:
 def child_key(key: str, index: int) -> str:
     """Return the key of the `index`-th child of mapped task `key`, e.g. `clean[3]`."""
     return f"{key}[{index}]"
+
+
+def parse_child(key: str) -> tuple[str, int]:
+    """Return the task's key and the index of a child's key such as `clean[3]`."""
+    parent, _, index = key[:-1].rpartition("[")
+    return parent, int(index)
 
 
 def sort_keys(children: Mapping[str, Sequence[str]], indegree: Mapping[str, int]) -> list[str]:

@@ -6,20 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowbook.engine.graph import Binding, TaskSpec, child_key
-from flowbook.engine.machine import (
-    CancelAsked,
-    Due,
-    Expanded,
-    Finish,
-    Machine,
-    ResumeAsked,
-    Settled,
-    Submit,
-    Tell,
-    WakeAt,
-    parse_child,
-)
+from flowbook.engine.graph import Binding, TaskSpec, child_key, parse_child
+from flowbook.engine.machine import Machine
+from flowbook.engine.messages import CancelAsked, Due, Expanded, Finish, ResumeAsked, Settled, Submit, Tell, WakeAt
 from flowbook.engine.state import (
     Cancelled,
     Failed,

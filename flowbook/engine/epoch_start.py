@@ -1,0 +1,143 @@
+"""Where an epoch starts in the middle: what an earlier one left is taken up, and only what lies below the start is visited.
+
+Pure, as the machine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowbook.engine.graph import child_key, parse_child
+from flowbook.engine.progress import PENDING, Group, open_group
+from flowbook.engine.state import Mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+    from flowbook.engine.graph import TaskSpec
+    from flowbook.engine.progress import Progress
+
+__all__ = ["EpochStart"]
+
+
+class EpochStart:
+    """The start of one epoch.
+
+    Args:
+        progress: of the run, with the states that the earlier epochs left; written.
+        keys: tasks to start, and children of mapped tasks.
+    """
+
+    def __init__(self, progress: Progress, keys: Iterable[str]) -> None:
+        self._progress = progress
+        #: Whole tasks to start.
+        self._whole: set[str] = set()
+        #: For mapped tasks that were split already, the indices of the children to start.
+        self._opened: dict[str, set[int]] = {}
+        for key in keys:
+            self._sort_out(key)
+        self._scope = progress.graph.downstream([*self._whole, *self._opened])
+        #: Mapped tasks with children that run, or may run when a person lets them: the indices of those that surely do.
+        self._again: dict[str, set[int]] = {}
+
+    def take_up(self) -> list[str]:
+        """Note what each task waits for, and return what runs at once."""
+        specs = self._progress.graph.specs
+        ready = [key for key in specs if key in self._whole]
+        for key, spec in specs.items():
+            if key not in self._whole:
+                ready += self._visit(key, spec)
+        return ready
+
+    def _sort_out(self, key: str) -> None:
+        if key not in self._progress.graph.specs:
+            parent, index = parse_child(key)
+            self._opened.setdefault(parent, set()).add(index)
+            return
+        state = self._progress.states[key]
+        width = state.n_map_states if isinstance(state, Mapped) else 0
+        if open_ones := {index for index in range(width) if not self._has_succeeded(key, index)}:
+            self._opened.setdefault(key, set()).update(open_ones)
+        else:
+            self._whole.add(key)
+
+    def _visit(self, key: str, spec: TaskSpec) -> list[str]:
+        """Take up one task, after all that is above it; return which of it and its children run at once."""
+        progress, state = self._progress, self._progress.states[key]
+        is_in_scope = key in self._scope
+        roots = self._opened.get(key, set())
+        fed = self._fed_again(key) if is_in_scope else set()
+        if roots or fed or (not is_in_scope and isinstance(state, Mapped)):
+            return self._take_up_children(key, roots, fed)
+        if is_in_scope or not state.is_finished():
+            progress.left[key] = sum(up in self._scope or progress.is_open(up) for up in spec.upstream)
+            if isinstance(state, Mapped):
+                progress.states[key] = open_group(state.n_map_states)
+            return self._link_above(key) if is_in_scope else []
+        if state.is_failed():
+            progress.failed.add(key)
+        return []
+
+    def _fed_again(self, key: str) -> set[int]:
+        """Return which children of a task that was split before wait for children above that run again.
+
+        Only what has not succeeded goes along. A task that also waits for anything else is visited as a whole, later.
+        """
+        progress, state = self._progress, self._progress.states[key]
+        if not isinstance(state, Mapped):
+            return set()
+        above = [up for up in progress.graph.specs[key].upstream if up in self._scope]
+        if not all(up in self._again and progress.is_fed_only(key, up) for up in above):
+            return set()
+        indices = {index for up in above for index in self._again[up] if index < state.n_map_states}
+        return {index for index in indices if not self._has_succeeded(key, index)}
+
+    def _take_up_children(self, key: str, roots: set[int], fed: set[int]) -> list[str]:
+        """Take up a task that was split before; return its children that nothing holds back."""
+        progress, state = self._progress, self._progress.states[key]
+        width = state.n_map_states if isinstance(state, Mapped) else max(roots) + 1
+        group = progress.groups[key] = Group(width)
+        for up in progress.graph.specs[key].upstream:
+            above = progress.groups.get(up)
+            if above is not None and above.width == width and progress.is_fed_only(key, up):
+                above.linked.append(key)
+        for index in range(width):
+            child = child_key(key, index)
+            progress.children[child] = (key, index)
+            progress.states.setdefault(child, PENDING)
+            if index in roots:
+                continue
+            if index in fed:
+                progress.states[child] = PENDING
+            self._take_up_child(group, key, index, self._scope if roots else ())
+        if group.left:
+            progress.states[key] = open_group(width)
+            self._again[key] = roots | fed
+        return [child_key(key, index) for index in sorted(roots)]
+
+    def _take_up_child(self, group: Group, key: str, index: int, scope: Container[str]) -> None:
+        """Note for a child that does not start what it waits for, or that it has finished."""
+        progress, child = self._progress, child_key(key, index)
+        known = progress.states[child]
+        if not known.is_finished():
+            if count := progress.wait_for_above(key, index, scope):
+                progress.left[child] = count
+            return
+        group.settle(index)
+        if known.is_failed():
+            progress.failed.add(child)
+
+    def _link_above(self, key: str) -> list[str]:
+        """Let a mapped task that is not split yet know that widths above are there; return it in a list if it is ready."""
+        progress = self._progress
+        for up in progress.graph.specs[key].upstream:
+            if up not in self._again or not progress.is_fed_only(key, up):
+                continue
+            progress.groups[up].linked.append(key)
+            progress.left[key] -= 1
+            if not progress.left[key]:
+                return [key]
+        return []
+
+    def _has_succeeded(self, key: str, index: int) -> bool:
+        return self._progress.states.get(child_key(key, index), PENDING).is_successful()

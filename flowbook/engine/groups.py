@@ -1,0 +1,131 @@
+"""Mapped tasks as the machine sees them: which children are ready as one is split, as one child ends, as all have.
+
+A mapped task below another is fed child by child, so a branch never waits for its neighbours. Pure, as the machine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowbook.engine.graph import child_key
+from flowbook.engine.messages import Tell
+from flowbook.engine.progress import PENDING, UNDER_WAY, Group, open_group
+from flowbook.engine.state import Mapped
+
+if TYPE_CHECKING:
+    from flowbook.engine.messages import Instruction
+    from flowbook.engine.progress import Progress
+
+__all__ = ["Groups"]
+
+
+class Groups:
+    """The mapped tasks of one run.
+
+    Args:
+        progress: of the run.
+        has_handlers: whether somebody wants to be asked about every change of state, besides the tasks' own handlers.
+    """
+
+    __slots__ = ("_has_handlers", "_progress", "gathering")
+
+    def __init__(self, progress: Progress, *, has_handlers: bool) -> None:
+        self._progress = progress
+        self._has_handlers = has_handlers
+        #: Mapped tasks that are submitted once more, as their children have ended: handlers are asked what to make of it.
+        self.gathering: set[str] = set()
+
+    def split(self, key: str, width: int, out: list[Instruction]) -> list[str]:
+        """Split a mapped task into children; return what is ready: maps below it, then children."""
+        progress = self._progress
+        group = progress.groups[key] = Group(width)
+        state = progress.states[key] = open_group(width)
+        out.append(Tell(key, state))
+        for index in range(width):
+            child = child_key(key, index)
+            progress.children[child] = (key, index)
+            progress.states.setdefault(child, PENDING)
+        # Maps below are split before the first child runs: or its branch would wait for all its neighbours.
+        ready = self._link_below(key, group)
+        ready += self._children_ready(key, width)
+        if not width:
+            ready += self._finish(key, out)
+        return ready
+
+    def settle(self, key: str, index: int, out: list[Instruction]) -> list[str]:
+        """Note that a child has finished; return what is ready: children that it feeds, and what waits for them all."""
+        progress = self._progress
+        left = progress.left
+        group = progress.groups[key]
+        group.settle(index)
+        ready = []
+        for below in group.linked:
+            child = child_key(below, index)
+            if child not in left:
+                if progress.has_reopened:
+                    self._mark_under_way(below, index)
+                continue
+            left[child] -= 1
+            if not left[child]:
+                del left[child]
+                ready.append(child)
+        if not group.left:
+            ready += self._finish(key, out)
+        return ready
+
+    def let_go(self, key: str) -> list[str]:
+        """Return what has waited for a mapped task as a whole."""
+        if self._progress.states[key].is_failed():
+            self._progress.failed.add(key)
+        return self._progress.let_go(key, but=self._progress.groups[key].linked)
+
+    def _link_below(self, key: str, group: Group) -> list[str]:
+        """Let mapped tasks below know that the width is there, though the children still run."""
+        if not group.width:
+            return []
+        progress = self._progress
+        left = progress.left
+        fed = [each for each in progress.graph.children[key] if each in left and progress.is_fed_only(each, key)]
+        group.linked += fed
+        for below in fed:
+            left[below] -= 1
+        return [below for below in fed if not left[below]]
+
+    def _children_ready(self, key: str, width: int) -> list[str]:
+        """Return those children of `key` that nothing holds back, and note for the others what does."""
+        progress = self._progress
+        if progress.has_reopened:
+            counts = {child_key(key, index): progress.wait_for_above(key, index) for index in range(width)}
+        elif feeders := [group for group in self._feeders(key) if group.left]:
+            counts = {
+                child_key(key, index): sum(not group.settled[index] for group in feeders) for index in range(width)
+            }
+        else:
+            return [child_key(key, index) for index in range(width)]
+        progress.left.update((child, count) for child, count in counts.items() if count)
+        return [child for child, count in counts.items() if not count]
+
+    def _feeders(self, key: str) -> list[Group]:
+        groups = self._progress.groups
+        ups = dict.fromkeys(b.upstream for b in self._progress.graph.specs[key].bindings if b.mapped)
+        return [groups[up] for up in ups if up in groups]
+
+    def _mark_under_way(self, below: str, index: int) -> None:
+        """Note that a child looked up too early, if it is under way."""
+        group = self._progress.groups.get(below)
+        if group is not None and not group.settled[index]:
+            self._progress.left[child_key(below, index)] = UNDER_WAY
+
+    def _finish(self, key: str, out: list[Instruction]) -> list[str]:
+        """Note that all children have ended; return what is ready, or the task itself where handlers are asked first."""
+        progress = self._progress
+        width = progress.groups[key].width
+        states = [progress.states[child_key(key, index)] for index in range(width)]
+        failed = sum(state.is_failed() for state in states)
+        message = f"{failed} of {width} failed." if failed else f"All {width} succeeded."
+        state = progress.states[key] = Mapped(message, map_states=states)
+        if (self._has_handlers or progress.graph.specs[key].handlers) and not progress.is_cancelled:
+            self.gathering.add(key)
+            return [key]
+        out.append(Tell(key, state))
+        return self.let_go(key)

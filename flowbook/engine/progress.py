@@ -1,0 +1,161 @@
+"""How far a run has come: the state of each task and child, and for how many others it still waits.
+
+Written by the machine and its parts alone; each of them gets the same one. Pure: no clock, no thread, no file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowbook.engine.graph import child_key
+from flowbook.engine.state import Mapped, Pending
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+
+    from flowbook.engine.graph import Graph
+    from flowbook.engine.state import State
+
+__all__ = ["PENDING", "UNDER_WAY", "Group", "Progress", "open_group"]
+
+#: Stands for what a child waits for that is under way while something above it settles anew.
+UNDER_WAY = -1
+#: One shared value: 100,000 children that wait must not cost 100,000 states.
+PENDING = Pending()
+
+
+class Group:
+    """The children of one mapped task. `linked` are mapped tasks whose child i is fed by child i of this one."""
+
+    __slots__ = ("left", "linked", "settled", "width")
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.left = width
+        self.linked: list[str] = []
+        #: 1 for each child that has settled. Its state may say so earlier: the runner marks it before it says Settled.
+        self.settled = bytearray(width)
+
+    def settle(self, index: int) -> None:
+        """Note that a child has settled."""
+        self.left -= 1
+        self.settled[index] = 1
+
+    def open(self, index: int) -> None:
+        """Note that a child that had settled is to run again."""
+        self.left += 1
+        self.settled[index] = 0
+
+
+def open_group(width: int) -> Mapped:
+    """Return the state of a mapped task whose children run; without theirs, as they are about to change."""
+    return Mapped(f"Mapped over {width}.", n_map_states=width)
+
+
+class Progress:
+    """What the machine knows of a run, in one place for all of its parts.
+
+    Args:
+        graph: what is run.
+        states: states given from before, by key; children included.
+    """
+
+    __slots__ = (
+        "children",
+        "failed",
+        "graph",
+        "groups",
+        "has_reopened",
+        "is_cancelled",
+        "left",
+        "states",
+        "waits_for_whole",
+    )
+
+    def __init__(self, graph: Graph, states: Mapping[str, State] | None = None) -> None:
+        self.graph = graph
+        #: The state of every task and child, by key.
+        self.states: dict[str, State] = dict.fromkeys(graph.specs, PENDING)
+        self.states.update(states or {})
+        #: For each child of a mapped task: its task's key and its index.
+        self.children: dict[str, tuple[str, int]] = {}
+        #: For how many others a task still waits. A child is in here only while it waits for any.
+        self.left: dict[str, int] = {}
+        #: The children of each task that was split.
+        self.groups: dict[str, Group] = {}
+        #: What failed and has settled: its state may say so earlier, and then be Retrying.
+        self.failed: set[str] = set()
+        #: Children that wait for something that all of their task's children get whole, by its key: only after a retry, and
+        #: where an epoch starts in the middle.
+        self.waits_for_whole: dict[str, list[str]] = {}
+        #: Whether anything was tried again on request, so that a task may settle that looked up too early.
+        self.has_reopened = False
+        self.is_cancelled = False
+
+    def wait_for_all(self) -> list[str]:
+        """Let each task wait for all that is right above it; return those that have nothing above."""
+        self.left = {key: len(spec.upstream) for key, spec in self.graph.specs.items()}
+        return [key for key, count in self.left.items() if not count]
+
+    def let_go(self, key: str, but: Container[str] = ()) -> list[str]:
+        """Return what has waited for `key` alone, now that it has settled; `but` were let go by its children."""
+        ready: list[str] = []
+        left = self.left
+        for below in self.graph.children[key]:
+            if below not in left or below in but:
+                continue
+            left[below] -= 1
+            if not left[below]:
+                ready.append(below)
+        if self.has_reopened or self.waits_for_whole:
+            ready += self._let_children_go(key)
+        return ready
+
+    def _let_children_go(self, key: str) -> list[str]:
+        """Return the children that have waited for `key` alone; mark those under way, which may have looked too early."""
+        ready = []
+        for child in self.waits_for_whole.pop(key, ()):
+            self.left[child] -= 1
+            if not self.left[child]:
+                del self.left[child]
+                ready.append(child)
+        if self.has_reopened:
+            self._mark_under_way(key, set(ready))
+        return ready
+
+    def _mark_under_way(self, key: str, but: Container[str]) -> None:
+        split = [below for below in self.graph.children[key] if below in self.groups]
+        for below in split:
+            for index, is_settled in enumerate(self.groups[below].settled):
+                child = child_key(below, index)
+                if not is_settled and child not in but:
+                    self.left.setdefault(child, UNDER_WAY)
+
+    def is_open(self, key: str) -> bool:
+        """Return whether a task has not settled, or has children that have not."""
+        group = self.groups.get(key)
+        return group.left > 0 if group is not None else not self.states[key].is_finished()
+
+    def is_fed_only(self, below: str, key: str) -> bool:
+        """Return whether `below` is mapped and takes nothing of `key` but for each child one element."""
+        spec = self.graph.specs[below]
+        return spec.is_mapped and all(b.mapped and not b.flattened for b in spec.bindings if b.upstream == key)
+
+    def count_above(self, key: str) -> int:
+        """Return for how many right above a whole task has to wait; not for those that feed it child by child."""
+        ups = self.graph.specs[key].upstream
+        return sum(self.is_open(up) for up in ups if up not in self.groups or key not in self.groups[up].linked)
+
+    def wait_for_above(self, key: str, index: int, scope: Container[str] = ()) -> int:
+        """Let a child wait for what is right above it and has not settled, or is in `scope`; return for how many."""
+        child = child_key(key, index)
+        count = 0
+        fed_by = {b.upstream: self.groups.get(b.upstream) for b in self.graph.specs[key].bindings if b.mapped}
+        for up in self.graph.specs[key].upstream:
+            group = fed_by.get(up)
+            if group is not None and key in group.linked:
+                count += not group.settled[index]
+            elif self.is_open(up) or up in scope:
+                self.waits_for_whole.setdefault(up, []).append(child)
+                count += 1
+        return count

@@ -1,0 +1,132 @@
+"""Trying again while a run goes on: what failed is opened once more, and below it what could not run because of it.
+
+A task below may be under way meanwhile, and have looked up too early: what it came to is then dropped, and it waits once
+more. Pure, as the machine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowbook.engine.graph import child_key
+from flowbook.engine.messages import Tell
+from flowbook.engine.progress import PENDING, open_group
+from flowbook.engine.state import Pending, TriggerFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+    from flowbook.engine.messages import Instruction
+    from flowbook.engine.progress import Progress
+    from flowbook.engine.state import State
+
+__all__ = ["is_early", "look_again", "looked_too_early", "reopen"]
+
+
+def reopen(progress: Progress, keys: Iterable[str], out: list[Instruction]) -> list[str]:
+    """Open failed tasks again, and below them what failed by its trigger; return what runs at once.
+
+    What waits below waits for them once more. Resources that they need and that were cleaned up are set up again.
+    """
+    progress.has_reopened = True
+    roots = dict.fromkeys(keys)
+    tasks = [progress.children.get(key, (key, 0))[0] for key in roots]
+    for key in progress.graph.to_set_up_again(tasks, lambda key: progress.states[key].is_finished()):
+        progress.failed.add(key)
+        roots[key] = None
+    for key in roots:
+        kept = progress.states[key].cached_inputs
+        _open(progress, key, Pending("To be tried again.", cached_inputs=kept), roots, out)
+    return [key for key in roots if not progress.left.get(key)]
+
+
+def _open(progress: Progress, key: str, state: State, roots: Container[str], out: list[Instruction]) -> None:
+    """Undo that `key` has settled, for itself and for what was let go by it; without recursion, as chains are long.
+
+    Others of `roots` wait for it as well where they are below, and are opened in their own turn.
+    """
+    opened = [(key, state)]
+    while opened:
+        each, now = opened.pop()
+        if each not in progress.failed:
+            continue
+        progress.failed.discard(each)
+        progress.states[each] = now
+        out.append(Tell(each, now))
+        child = progress.children.get(each)
+        waits = _undone(progress, each) if child is None else _undone_child(progress, *child, out)
+        below = [one for one, whole in waits if _wait_again(progress, one, whole, roots)]
+        opened += [(one, Pending("Waits for what is tried again.")) for one in below]
+
+
+def _undone(progress: Progress, key: str) -> list[tuple[str, str | None]]:
+    """Return what is below and was let go when `key` had settled; children that get it whole stand beside its key."""
+    group = progress.groups.get(key)
+    linked = () if group is None else group.linked
+    undone: list[tuple[str, str | None]] = []
+    for below in progress.graph.children[key]:
+        if below in linked:
+            continue
+        if below in progress.groups:
+            width = progress.groups[below].width
+            undone += [(child_key(below, index), key) for index in range(width)]
+        else:
+            undone.append((below, None))
+    return undone
+
+
+def _undone_child(progress: Progress, key: str, index: int, out: list[Instruction]) -> list[tuple[str, str | None]]:
+    group = progress.groups[key]
+    was_done = not group.left
+    group.open(index)
+    undone: list[tuple[str, str | None]] = [(child_key(below, index), None) for below in group.linked]
+    if was_done:
+        state = progress.states[key] = open_group(group.width)
+        out.append(Tell(key, state))
+        undone += _undone(progress, key)
+    return undone
+
+
+def _wait_again(progress: Progress, key: str, whole: str | None, roots: Container[str]) -> bool:
+    """Let `key` wait for one more, unless it is done or under way; return whether it failed by its trigger: open it too."""
+    failed_by_trigger = key in progress.failed and type(progress.states[key]) is TriggerFailed
+    left = max(progress.left.get(key, 0), 0)
+    if left or failed_by_trigger or key in roots:
+        progress.left[key] = left + 1
+        if whole is not None:
+            progress.waits_for_whole.setdefault(whole, []).append(key)
+    return failed_by_trigger
+
+
+def is_early(progress: Progress, key: str) -> bool:
+    """Return whether something right above `key` was opened again after `key` was submitted; from any thread."""
+    if not progress.has_reopened:
+        return False
+    parent, index = progress.children.get(key, (key, None))
+    for up in progress.graph.specs[parent].upstream:
+        group = progress.groups.get(up)
+        if group is None or parent not in group.linked:
+            if progress.is_open(up):
+                return True
+        elif index is not None and not group.settled[index]:
+            return True
+    return False
+
+
+def looked_too_early(progress: Progress, key: str) -> list[str] | None:
+    """Return None if what `key` came to holds: nothing above it was opened again while it was under way.
+
+    Otherwise it waits for that, or is to run once more at once (it is then in the list), as that has settled already.
+    """
+    if not is_early(progress, key) and progress.left.get(key, 0) >= 0:
+        return None
+    return look_again(progress, key)
+
+
+def look_again(progress: Progress, key: str) -> list[str]:
+    """Let `key` wait for what is right above it and has not settled; return it in a list if nothing is."""
+    child = progress.children.get(key)
+    count = progress.wait_for_above(*child) if child is not None else progress.count_above(key)
+    progress.states[key] = PENDING
+    progress.left[key] = count
+    return [] if count else [key]
