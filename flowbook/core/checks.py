@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any
@@ -25,11 +26,13 @@ __all__ = [
     "name",
     "nout",
     "nout_of",
+    "resources",
     "result",
     "run_name",
     "same_length",
     "several",
     "slug",
+    "tags",
     "target",
     "task_args",
     "texts",
@@ -38,6 +41,8 @@ __all__ = [
 ]
 
 _SHOWN_CHARS = 60
+#: Begins a tag that says what a worker of a Dask cluster must have.
+_RESOURCE = "dask-resource:"
 
 
 def slug(task: str, given: str | None) -> str | None:
@@ -118,6 +123,34 @@ def texts(task: str, option: str, given: Any) -> list[str]:  # noqa: ANN401  # a
             msg = f"Task {task!r}: {option}={given!r} holds {each!r}, which is no text. Give e.g. {option}=['db']."
             raise DefinitionError(msg, task=task)
     return found
+
+
+def tags(task: str, given: Iterable[str] | None) -> frozenset[str]:
+    """Return labels; those that ask for a resource are checked as such."""
+    if isinstance(given, str):
+        msg = f"Task {task!r}: tags={given!r} is one string. Give a list: tags=[{given!r}]."
+        raise DefinitionError(msg, task=task, tags=given)
+    found = frozenset(texts(task, "tags", given))
+    if found:
+        resources(task, found)  # says at once what is wrong with them
+    return found
+
+
+def resources(task: str, given: frozenset[str]) -> tuple[tuple[str, float], ...]:
+    """Return what the tags `dask-resource:NAME=N` ask for."""
+    return tuple(_resource(task, tag) for tag in sorted(given) if tag.startswith(_RESOURCE))
+
+
+def _resource(task: str, tag: str) -> tuple[str, float]:
+    name, _, written = tag.removeprefix(_RESOURCE).partition("=")
+    try:
+        count = float(written)
+    except ValueError:
+        count = 0.0
+    if not name.strip() or not 0 < count < math.inf:
+        msg = f"Task {task!r}: tag {tag!r} names no resource. Write e.g. {_RESOURCE}GPU=1."
+        raise DefinitionError(msg, task=task, tag=tag)
+    return name.strip(), count
 
 
 def several(owner: str, option: str, given: Any, of: str = "Task") -> list[Any]:  # noqa: ANN401  # as it came

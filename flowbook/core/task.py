@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import copy
-import datetime as dt
-import math
 from typing import TYPE_CHECKING, Any, Self, cast, overload
 
-from flowbook.core import checks
+from flowbook.core import checks, policies
 from flowbook.core.annotations import Annotation, mapped, unmapped
 from flowbook.core.building import current_tags, flow_or_refuse
 from flowbook.core.signature import RunSignature
-from flowbook.engine import cache_validators
 from flowbook.engine import triggers as engine_triggers
-from flowbook.engine.graph import Binding, CachePolicy, FilePolicy, RetryPolicy, TaskSpec
+from flowbook.engine.graph import Binding, CachePolicy, RetryPolicy, TaskSpec
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    import datetime as dt
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import pandas as pd
 
@@ -28,9 +26,23 @@ if TYPE_CHECKING:
 
 __all__ = ["FunctionTask", "Task", "task"]
 
-#: Begins a tag that says what a worker of a Dask cluster must have.
-_RESOURCE = "dask-resource:"
-_MANY_SECONDS = dt.timedelta(0)
+
+def _operation(name: str, *operands: object) -> Task:
+    from flowbook.core.operators import operation  # noqa: PLC0415  # few flows use operators; it is made after Task
+
+    return operation(name, operands)
+
+
+def _of_one(name: str) -> Callable[[Task], Task]:
+    return lambda task: _operation(name, task)
+
+
+def _of_two(name: str) -> Callable[[Task, object], Task]:
+    return lambda task, other: _operation(name, task, other)
+
+
+def _of_two_swapped(name: str) -> Callable[[Task, object], Task]:
+    return lambda task, other: _operation(name, other, task)
 
 
 class Task:
@@ -92,13 +104,13 @@ class Task:
     ) -> None:
         self.name = checks.name(name) if name is not None else type(self).__name__
         self.slug = checks.slug(self.name, slug)
-        self.tags = _tags(self.name, tags) | current_tags()
-        self.max_retries, self.retry_delay = _retries(self.name, max_retries, retry_delay, retry_on)
-        self.retry_on = _exceptions(self.name, retry_on)
+        self.tags = checks.tags(self.name, tags) | current_tags()
+        self.max_retries, self.retry_delay = policies.retries(self.name, max_retries, retry_delay, retry_on)
+        self.retry_on = policies.retry_on(self.name, retry_on)
         self.trigger = trigger or engine_triggers.all_successful
         self.skip_on_upstream_skip = skip_on_upstream_skip
         self.cache_for = cache_for
-        self.cache_validator = _validator(self.name, cache_for, cache_validator)
+        self.cache_validator = policies.validator(self.name, cache_for, cache_validator)
         self.cache_key = checks.cache_key(self.name, cache_key)
         self.state_handlers = checks.handlers(self.name, state_handlers)
         self.on_failure = on_failure
@@ -122,6 +134,11 @@ class Task:
     written_in: str | None = None
     #: Its key in that flow, as of the end of the block.
     written_as: str | None = None
+    _is_parameter = False
+    #: Whether a flow is judged by it where its author did not say by which tasks.
+    is_reference_by_default = True
+    #: Whether it runs in a run that was cancelled, if its inputs are there.
+    cleans_up = False
 
     def run(self) -> Any:  # noqa: ANN401  # what the user returns
         """Do the work; inputs are arguments, the value returned is the task's result. May be `async def`."""
@@ -140,14 +157,16 @@ class Task:
                 raise DefinitionError(msg, task=self.name, attribute=name)
             setattr(twin, name, value)
         if "tags" in changes:
-            twin.tags = _tags(twin.name, cast("Iterable[str] | None", changes["tags"]))
+            twin.tags = checks.tags(twin.name, cast("Iterable[str] | None", changes["tags"]))
         for name in changes.keys() & checks.OPTIONS.keys():
             setattr(twin, name, checks.OPTIONS[name](twin.name, changes[name]))
         if changes.keys() & {"max_retries", "retry_delay", "retry_on"}:
             twin._change_retries(self, changes)  # noqa: SLF001  # its own
         if changes.keys() & {"cache_for", "cache_validator"}:
             is_default = "cache_validator" not in changes and (self.cache_for is None or twin.cache_for is None)
-            twin.cache_validator = _validator(twin.name, twin.cache_for, None if is_default else twin.cache_validator)
+            twin.cache_validator = policies.validator(
+                twin.name, twin.cache_for, None if is_default else twin.cache_validator
+            )
         if added := current_tags():
             twin.tags |= added
         return twin
@@ -159,8 +178,8 @@ class Task:
             delay = None
         if not self.max_retries and "retry_on" not in changes:
             self.retry_on = None
-        self.retry_on = _exceptions(self.name, self.retry_on)
-        self.max_retries, self.retry_delay = _retries(self.name, self.max_retries, delay, self.retry_on)
+        self.retry_on = policies.retry_on(self.name, self.retry_on)
+        self.max_retries, self.retry_delay = policies.retries(self.name, self.max_retries, delay, self.retry_on)
 
     def __call__(
         self,
@@ -270,6 +289,7 @@ class Task:
         trigger: Callable[..., bool] | None = self.trigger
         if trigger is engine_triggers.all_successful:
             trigger = None
+        has_files = self.target is not None or self.result is not None or flow_result is not None
         return TaskSpec(
             key=key,
             name=self.name,
@@ -294,14 +314,14 @@ class Task:
             else None,
             timeout_s=self.timeout.total_seconds() if self.timeout is not None else None,
             run_name=self.task_run_name,
-            files=self._files(flow_result, is_mapped=is_mapped)
-            if self.target is not None or self.result is not None or flow_result is not None
+            files=policies.files(self, flow_result, is_mapped=is_mapped)
+            if has_files and self.keep and not self._is_parameter
             else None,
             tags=self.tags,
-            handlers=self._all_handlers(),
+            handlers=policies.handlers(self.state_handlers, self.on_failure),
             log_stdout=self.log_stdout,
             keep=self.keep,
-            resources=_resources(self.name, self.tags) if self.tags else (),
+            resources=checks.resources(self.name, self.tags) if self.tags else (),
         )
 
     def history(self, flow: Flow | str | None = None) -> pd.DataFrame:
@@ -321,40 +341,6 @@ class Task:
         """Return its key in the flow of that name, by default the one that this copy was written in; as far as it knows."""
         own = self.written_as if flow in (None, self.written_in) else None
         return own or self.slug or self.name
-
-    _is_parameter = False
-    #: Whether a flow is judged by it where its author did not say by which tasks.
-    is_reference_by_default = True
-    #: Whether it runs in a run that was cancelled, if its inputs are there.
-    cleans_up = False
-
-    def _files(self, flow_result: Result | None, *, is_mapped: bool) -> FilePolicy | None:
-        if self._is_parameter or not self.keep:
-            return None
-        result = self.result if self.result is not None else flow_result
-        if result is None:
-            from flowbook.results.files import Result  # noqa: PLC0415  # only where files are written
-
-            result = Result()
-        if is_mapped and not checks.has_fields(self.target if self.target is not None else result.location):
-            msg = (
-                f"Task {self.name!r} is mapped, and its children would all write {self.target or result.location!r}. "
-                "Put {map_index} or an input into the name."
-            )
-            raise DefinitionError(msg, task=self.name)
-        return FilePolicy(result, self.target, self.checkpoint)
-
-    def _all_handlers(self) -> tuple[Callable[..., object], ...]:
-        if self.on_failure is None:
-            return tuple(self.state_handlers)
-        on_failure = self.on_failure
-
-        def on_failure_handler(task: Task, _: State, new: State) -> State:
-            if new.is_failed():
-                on_failure(task, new)
-            return new
-
-        return (*self.state_handlers, on_failure_handler)
 
     def __bool__(self) -> bool:
         msg = (
@@ -391,86 +377,24 @@ class Task:
 
     # Operators: each builds a task. `==` does not: it is used to find tasks in lists.
 
-    def __add__(self, other: object) -> Task:
-        return _operation("Add", self, other)
-
-    def __radd__(self, other: object) -> Task:
-        return _operation("Add", other, self)
-
-    def __sub__(self, other: object) -> Task:
-        return _operation("Sub", self, other)
-
-    def __rsub__(self, other: object) -> Task:
-        return _operation("Sub", other, self)
-
-    def __mul__(self, other: object) -> Task:
-        return _operation("Mul", self, other)
-
-    def __rmul__(self, other: object) -> Task:
-        return _operation("Mul", other, self)
-
-    def __truediv__(self, other: object) -> Task:
-        return _operation("Div", self, other)
-
-    def __rtruediv__(self, other: object) -> Task:
-        return _operation("Div", other, self)
-
-    def __floordiv__(self, other: object) -> Task:
-        return _operation("FloorDiv", self, other)
-
-    def __rfloordiv__(self, other: object) -> Task:
-        return _operation("FloorDiv", other, self)
-
-    def __mod__(self, other: object) -> Task:
-        return _operation("Mod", self, other)
-
-    def __rmod__(self, other: object) -> Task:
-        return _operation("Mod", other, self)
-
-    def __pow__(self, other: object) -> Task:
-        return _operation("Pow", self, other)
-
-    def __rpow__(self, other: object) -> Task:
-        return _operation("Pow", other, self)
-
-    def __and__(self, other: object) -> Task:
-        return _operation("And", self, other)
-
-    def __rand__(self, other: object) -> Task:
-        return _operation("And", other, self)
-
-    def __or__(self, other: object) -> Task:
-        return _operation("Or", self, other)
-
-    def __ror__(self, other: object) -> Task:
-        return _operation("Or", other, self)
-
-    def __lt__(self, other: object) -> Task:
-        return _operation("LessThan", self, other)
-
-    def __le__(self, other: object) -> Task:
-        return _operation("LessThanOrEqual", self, other)
-
-    def __gt__(self, other: object) -> Task:
-        return _operation("GreaterThan", self, other)
-
-    def __ge__(self, other: object) -> Task:
-        return _operation("GreaterThanOrEqual", self, other)
-
-    def __getitem__(self, key: object) -> Task:
-        return _operation("GetItem", self, key)
-
-    def __invert__(self) -> Task:
-        return _operation("Not", self)
-
-    def __neg__(self) -> Task:
-        return _operation("Neg", self)
-
-    def __pos__(self) -> Task:
-        return _operation("Pos", self)
-
-    def __abs__(self) -> Task:
-        return _operation("Abs", self)
+    __add__, __radd__ = _of_two("Add"), _of_two_swapped("Add")
+    __sub__, __rsub__ = _of_two("Sub"), _of_two_swapped("Sub")
+    __mul__, __rmul__ = _of_two("Mul"), _of_two_swapped("Mul")
+    __truediv__, __rtruediv__ = _of_two("Div"), _of_two_swapped("Div")
+    __floordiv__, __rfloordiv__ = _of_two("FloorDiv"), _of_two_swapped("FloorDiv")
+    __mod__, __rmod__ = _of_two("Mod"), _of_two_swapped("Mod")
+    __pow__, __rpow__ = _of_two("Pow"), _of_two_swapped("Pow")
+    __and__, __rand__ = _of_two("And"), _of_two_swapped("And")
+    __or__, __ror__ = _of_two("Or"), _of_two_swapped("Or")
+    __lt__ = _of_two("LessThan")
+    __le__ = _of_two("LessThanOrEqual")
+    __gt__ = _of_two("GreaterThan")
+    __ge__ = _of_two("GreaterThanOrEqual")
+    __getitem__ = _of_two("GetItem")
+    __invert__ = _of_one("Not")
+    __neg__ = _of_one("Neg")
+    __pos__ = _of_one("Pos")
+    __abs__ = _of_one("Abs")
 
     def __repr__(self) -> str:
         return f"<Task: {self.name}>"
@@ -511,100 +435,8 @@ def task(
     return FunctionTask(fn, **options)
 
 
-def _operation(name: str, *operands: object) -> Task:
-    from flowbook.core.operators import operation  # noqa: PLC0415  # few flows use operators; it is made after Task
-
-    return operation(name, operands)
-
-
 def is_mapped_argument(value: object, *, by_default: bool) -> bool:
     """Return whether an argument written as `value` gives each child one element."""
     if isinstance(value, Annotation):
         return isinstance(value, mapped) or (not isinstance(value, unmapped))
     return by_default
-
-
-def _tags(name: str, tags: Iterable[str] | None) -> frozenset[str]:
-    if isinstance(tags, str):
-        msg = f"Task {name!r}: tags={tags!r} is one string. Give a list: tags=[{tags!r}]."
-        raise DefinitionError(msg, task=name, tags=tags)
-    found = frozenset(checks.texts(name, "tags", tags))
-    if found:
-        _resources(name, found)  # says at once what is wrong with them
-    return found
-
-
-def _resources(name: str, tags: frozenset[str]) -> tuple[tuple[str, float], ...]:
-    """Return what the tags `dask-resource:NAME=N` ask for."""
-    found = []
-    for tag in sorted(tags):
-        if tag.startswith(_RESOURCE):
-            resource, _, count = tag.removeprefix(_RESOURCE).partition("=")
-            try:
-                found.append((resource.strip(), float(count)))
-            except ValueError:
-                found.append(("", 0.0))
-            if not found[-1][0] or not 0 < found[-1][1] < math.inf:
-                msg = f"Task {name!r}: tag {tag!r} names no resource. Write e.g. {_RESOURCE}GPU=1."
-                raise DefinitionError(msg, task=name, tag=tag)
-    return tuple(found)
-
-
-def _retries(
-    name: str, max_retries: int | None, delay: dt.timedelta | float | None, retry_on: object
-) -> tuple[int, dt.timedelta]:
-    if max_retries is not None and (
-        not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0
-    ):
-        msg = f"Task {name!r}: max_retries={max_retries!r} is not a number of attempts. Give 0, 1, 2, ..."
-        raise DefinitionError(msg, task=name, max_retries=max_retries)
-    if delay is not None and not isinstance(delay, dt.timedelta):
-        if not isinstance(delay, (int, float)) or isinstance(delay, bool):
-            advice = "Write timedelta(seconds=10), or a number of seconds."
-            msg = f"Task {name!r}: retry_delay={delay!r} is not a time. {advice}"
-            raise DefinitionError(msg, task=name, retry_delay=delay)
-        delay = dt.timedelta(seconds=delay)
-    if max_retries and delay is None:
-        msg = f"Task {name!r} has max_retries={max_retries} and no retry_delay. Add retry_delay=timedelta(seconds=10)."
-        raise DefinitionError(msg, task=name, max_retries=max_retries)
-    if delay is not None and not max_retries:
-        msg = f"Task {name!r} has a retry_delay and no max_retries. Add max_retries=3, or remove the delay."
-        raise DefinitionError(msg, task=name, retry_delay=delay)
-    if delay is not None and delay < _MANY_SECONDS:
-        msg = f"Task {name!r}: retry_delay={delay} lies in the past. Give zero or more."
-        raise DefinitionError(msg, task=name, retry_delay=delay)
-    if retry_on is not None and not max_retries:
-        msg = f"Task {name!r} has retry_on and no max_retries. Add max_retries=3 and a retry_delay."
-        raise DefinitionError(msg, task=name)
-    return max_retries or 0, delay or dt.timedelta(0)
-
-
-def _exceptions(
-    name: str, retry_on: type[BaseException] | Iterable[type[BaseException]] | None
-) -> tuple[type[BaseException], ...] | None:
-    if retry_on is None:
-        return None
-    kinds: Sequence[object] = tuple(retry_on) if isinstance(retry_on, (tuple, list, set, frozenset)) else (retry_on,)
-    for kind in kinds:
-        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-            msg = (
-                f"Task {name!r}: retry_on has {kind!r}, which is not an exception type. Give types, e.g. TimeoutError."
-            )
-            raise DefinitionError(msg, task=name, retry_on=repr(kind))
-    return cast("tuple[type[BaseException], ...]", tuple(kinds))
-
-
-def _validator(name: str, cache_for: dt.timedelta | None, validator: Callable[..., bool] | None) -> Callable[..., bool]:
-    if cache_for is None:
-        if validator is not None and validator is not cache_validators.never_use:
-            msg = f"Task {name!r} has a cache_validator and no cache_for. Add cache_for=timedelta(hours=1)."
-            raise DefinitionError(msg, task=name)
-        return validator or cache_validators.never_use
-    if not isinstance(cache_for, dt.timedelta):
-        msg = f"Task {name!r}: cache_for={cache_for!r} is not a timedelta. Write timedelta(hours=1)."
-        raise DefinitionError(msg, task=name, cache_for=cache_for)
-    if cache_for <= dt.timedelta(0):
-        msg = f"Task {name!r}: cache_for={cache_for} keeps nothing. Give e.g. timedelta(hours=1), or leave it out."
-        raise DefinitionError(msg, task=name, cache_for=cache_for)
-    checks.function(name, "cache_validator", validator)
-    return validator or cache_validators.duration_only
