@@ -10,14 +10,15 @@ import time
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from flowbook._context import current_frame
+from flowbook.core import going_on
 from flowbook.core.asked import Asked, ask
 from flowbook.engine.epoch import Epoch, RunOptions
 from flowbook.engine.event_log import EventLog
 from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
 from flowbook.engine.frames import run_frame
 from flowbook.engine.graph import child_key, parse_child
+from flowbook.engine.outcome import waits_for_person
 from flowbook.engine.state import (
-    Cached,
     Cancelled,
     Crashed,
     Failed,
@@ -27,7 +28,6 @@ from flowbook.engine.state import (
     Running,
     Scheduled,
     State,
-    Success,
     TriggerFailed,
     safe_str,
 )
@@ -344,7 +344,7 @@ class FlowRun:
         if waiting and not is_broken_off:
             self._go_on(dict(self._states), waiting, "resume", by, note)
         else:
-            self._go_on(_unfinished(self.graph, self._states), (), "resume", by, note, resumed=waiting)
+            self._go_on(going_on.unfinished(self.graph, self._states), (), "resume", by, note, resumed=waiting)
         return True
 
     def retry(self, by: str = "", note: str = "", *, force: bool = False) -> FlowRun:
@@ -365,92 +365,52 @@ class FlowRun:
 
     def _retry_here(self, by: str, note: str) -> bool:
         """As `_resume_here`."""
-        runner = self._runner
-        taken = runner.retry(by, note) if runner is not None else False
-        if taken:
-            return True
-        if taken is None:
-            msg = f"Nothing has failed so far in run {self.number} of {self.flow_name!r}; it goes on."
-            raise StartTaskError(msg, run=self.run_id)
-        if runner is not None:
+        if (runner := self._runner) is not None:
+            if self._retry_live(runner, by, note):
+                return True
             self._over.wait()
-        failed = self._failed()
+        states = self._states
+        failed = going_on.failed(states)
         if not failed and self._is_taken():
             return False
         if not failed:
             msg = f"Nothing failed in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."
             raise StartTaskError(msg, run=self.run_id)
-        again = [*failed, *self._to_set_up_again(failed)]
-        self._go_on(self._to_try_again(again), self._first_of(again), "retry", by, note)
+        again = [*failed, *going_on.to_set_up_again(self.graph, states, failed)]
+        start = going_on.first_of(self.graph, again)
+        self._go_on(going_on.to_try_again(self.graph, states, again), start, "retry", by, note)
         return True
 
-    def _to_try_again(self, failed: list[str]) -> dict[str, State]:
-        """Return the states in which these failed tasks, and what failed by its trigger below them, may run once more."""
-        states = dict(self._states)
-        below = self.graph.downstream(self._spec_key(key) for key in failed)
-        for key, state in states.items():
-            if isinstance(state, TriggerFailed) and self._spec_key(key) in below:
-                states[key] = Pending()
-        for key in failed:
-            states[key] = Pending("To be tried again.", cached_inputs=states[key].cached_inputs)
-        return states
-
-    def _to_set_up_again(self, failed: list[str]) -> list[str]:
-        keys = [self._spec_key(key) for key in failed]
-        found = self.graph.to_set_up_again(keys, lambda key: self._states[key].is_finished())
-        return [key for key in found if key not in failed]
-
-    def _spec_key(self, key: str) -> str:
-        return key if key in self.graph.specs else parse_child(key)[0]
-
-    def _first_of(self, failed: list[str]) -> tuple[str, ...]:
-        """Return those that failed by themselves; one below another of them runs in its turn, after that one."""
-        among = set(failed)
-        specs = self.graph.specs
-        below = self.graph.downstream(each for key in failed if key in specs for each in self.graph.children[key])
-
-        def is_first(key: str) -> bool:
-            if key in specs:
-                return key not in below
-            parent, index = parse_child(key)
-            above = (b.upstream for b in specs[parent].bindings if b.mapped)
-            return parent not in below and not any(child_key(up, index) in among for up in above)
-
-        return tuple(key for key in failed if is_first(key))
-
-    def _failed(self) -> list[str]:
-        failed = []
-        for key, state in self._states.items():
-            if state.is_failed() and not isinstance(state, TriggerFailed):
-                failed.append(key)
-        return failed
+    def _retry_live(self, runner: Epoch, by: str, note: str) -> bool:
+        """Let a live run try again; return False if it is over."""
+        taken = runner.retry(by, note)
+        if taken is None:
+            msg = f"Nothing has failed so far in run {self.number} of {self.flow_name!r}; it goes on."
+            raise StartTaskError(msg, run=self.run_id)
+        return taken
 
     def _waiting(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         states = self._states_now()
         if not keys:
-            found = tuple(key for key, state in states.items() if _waits(state))
-            if not found and self._runner is not None:
-                msg = f"Nothing waits in run {self.number} of {self.flow_name!r}; it goes on."
-                raise StartTaskError(msg, run=self.run_id)
-            if not found and self._state.is_finished() and not isinstance(self._state, Cancelled | Crashed):
-                msg = f"Nothing waits in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."
-                raise StartTaskError(msg, run=self.run_id)
-            return found
+            return self._all_waiting(states)
         for key in keys:
-            if not any(_waits(states.get(each)) for each in (key, *_children(key, states))):
-                state = states.get(key)
-                who = self._resumed_by(key)
-                told = f", resumed by {who}" if who else ""
-                msg = f"{key} does not wait any more: it is {type(state).__name__}{told}."
-                raise RunClaimedError(msg, key=key, owner=who)
-        return tuple(each for key in keys for each in (key, *_children(key, states)) if _waits(states.get(each)))
+            if going_on.waiting(states, (key,)):
+                continue
+            who = going_on.resumed_by(self.graph, self._log, key)
+            told = f", resumed by {who}" if who else ""
+            msg = f"{key} does not wait any more: it is {type(states.get(key)).__name__}{told}."
+            raise RunClaimedError(msg, key=key, owner=who)
+        return going_on.waiting(states, keys)
 
-    def _resumed_by(self, key: str) -> str:
-        """Return who decided last that a task, or the run, goes on."""
-        decided = (event for event in reversed(self._log) if isinstance(event, Decided) and event.action == "resume")
-        return next(
-            (e.by for e in decided if e.key in (key, self._spec_key(key), FLOW) or self._spec_key(e.key) == key), ""
-        )
+    def _all_waiting(self, states: Mapping[str, State]) -> tuple[str, ...]:
+        found = tuple(key for key, state in states.items() if waits_for_person(state))
+        if not found and self._runner is not None:
+            msg = f"Nothing waits in run {self.number} of {self.flow_name!r}; it goes on."
+            raise StartTaskError(msg, run=self.run_id)
+        if not found and self._state.is_finished() and not isinstance(self._state, Cancelled | Crashed):
+            msg = f"Nothing waits in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."
+            raise StartTaskError(msg, run=self.run_id)
+        return found
 
     # A run that another process has, or had
 
@@ -466,11 +426,7 @@ class FlowRun:
         if request.action == "cancel":
             return runner.cancel(request.by, request.note)
         if request.action == "retry":
-            taken = runner.retry(request.by, request.note)
-            if taken is None:
-                msg = f"Nothing has failed so far in run {self.number} of {self.flow_name!r}; it goes on."
-                raise StartTaskError(msg, run=self.run_id)
-            return taken or self._has_ended()
+            return self._retry_live(runner, request.by, request.note) or self._has_ended()
         waiting = self._waiting(tuple(self.graph.key_of(key) for key in request.keys))
         if not runner.resume(waiting, request.by, request.note):
             return self._has_ended()
@@ -650,12 +606,29 @@ class FlowRun:
         *,
         is_cancelled: bool = False,
     ) -> None:
-        asked = self._asked
-        if self._recording is None and not self._log and is_recorded(asked.record):
+        if self._recording is None and not self._log and is_recorded(self._asked.record):
             self._record()
+        self._runner = Epoch(self.graph, self._options(states, start, resumed, is_cancelled=is_cancelled))
+        self._over.clear()
+        if self._recording is not None:
+            self._recording.attend(self)
+        self.started = self.started if self.started is not None else time.time()
+        self.ended = None
+
+    def _options(
+        self, states: Mapping[str, State], start: tuple[str, ...], resumed: tuple[str, ...], *, is_cancelled: bool
+    ) -> RunOptions:
+        asked = self._asked
         sinks: tuple[EventSink, ...] = (self,) if self._recording is None else (self._recording, self)
         cache = _output_cache(self.graph)
-        options = RunOptions(
+        frame = run_frame(
+            flow_name=self.flow_name,
+            run_id=self.run_id,
+            parameters=self.parameters,
+            extra=asked.context,
+            parent=current_frame(),
+        )
+        return RunOptions(
             run_id=self.run_id,
             executor=self.executor,
             parameters=self.parameters,
@@ -668,24 +641,12 @@ class FlowRun:
             sinks=sinks,
             cache=cache,
             shelf=None if cache is None and self._recording is None else _shelf(self._recording),
-            frame=run_frame(
-                flow_name=self.flow_name,
-                run_id=self.run_id,
-                parameters=self.parameters,
-                extra=asked.context,
-                parent=current_frame(),
-            ),
+            frame=frame,
             state=self._state,
             is_cancelled=is_cancelled,
             first_seq=self._next_seq,
             limits=asked.limits,
         )
-        self._runner = Epoch(self.graph, options)
-        self._over.clear()
-        if self._recording is not None:
-            self._recording.attend(self)
-        self.started = self.started if self.started is not None else time.time()
-        self.ended = None
 
     def _spawn(self) -> None:
         run = contextvars.copy_context().run
@@ -745,27 +706,6 @@ def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict
     return run
 
 
-def _unfinished(graph: Graph, states: Mapping[str, State]) -> dict[str, State]:
-    """Return states to go on from: finished ones stay (a Cached one is not asked for again), others begin anew."""
-    found: dict[str, State] = {}
-    for key, state in states.items():
-        if isinstance(state, Cached):
-            found[key] = Success(state.message, state._result)  # noqa: SLF001  # never loads a value
-        elif isinstance(state, Running) or state.is_cancelled():
-            found[key] = Pending()
-        else:
-            found[key] = state
-    open_ones = [key for key in graph.specs if not found[key].is_finished()]
-    for key in graph.to_set_up_again(open_ones, lambda key: found[key].is_finished()):
-        found[key] = Pending("To be set up again: it was cleaned up.")
-    return found
-
-
-def _children(key: str, states: Mapping[str, State]) -> list[str]:
-    state = states.get(key)
-    return [child_key(key, i) for i in range(state.n_map_states)] if isinstance(state, Mapped) else []
-
-
 def _output_cache(graph: Graph) -> OutputCache | None:
     if not any(spec.cache is not None for spec in graph.specs.values()):
         return None
@@ -783,10 +723,6 @@ def _shelf(recording: Recording | None) -> Shelf | None:
 def _is_open(state: State) -> bool:
     """Return whether a run in that state, which nobody has, is to go on some day."""
     return isinstance(state, Scheduled | Crashed)
-
-
-def _waits(state: State | None) -> bool:
-    return isinstance(state, Paused) and state.start_time is None
 
 
 def _seq(event: Event) -> int:

@@ -1,0 +1,99 @@
+"""From where a run goes on: which of its tasks wait, failed or are unfinished, and the states that they begin in then.
+
+Pure: states and events come as arguments, none is changed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowbook.engine.events import FLOW, Decided
+from flowbook.engine.graph import child_key, parse_child
+from flowbook.engine.outcome import waits_for_person
+from flowbook.engine.state import Cached, Mapped, Pending, Running, Success, TriggerFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Reversible, Sequence
+
+    from flowbook.engine.events import Event
+    from flowbook.engine.graph import Graph
+    from flowbook.engine.state import State
+
+__all__ = ["failed", "first_of", "resumed_by", "to_set_up_again", "to_try_again", "unfinished", "waiting"]
+
+
+def waiting(states: Mapping[str, State], keys: Iterable[str]) -> tuple[str, ...]:
+    """Return which of these wait for a person; for a mapped task its children that do."""
+    return tuple(each for key in keys for each in (key, *_children(key, states)) if waits_for_person(states.get(each)))
+
+
+def _children(key: str, states: Mapping[str, State]) -> list[str]:
+    state = states.get(key)
+    return [child_key(key, i) for i in range(state.n_map_states)] if isinstance(state, Mapped) else []
+
+
+def resumed_by(graph: Graph, events: Reversible[Event], key: str) -> str:
+    """Return who decided last that a task, or the run, goes on; "" where nobody is known to have."""
+    task = _spec_key(graph, key)
+    decided = (event for event in reversed(events) if isinstance(event, Decided) and event.action == "resume")
+    return next((e.by for e in decided if e.key in (key, task, FLOW) or _spec_key(graph, e.key) == key), "")
+
+
+def unfinished(graph: Graph, states: Mapping[str, State]) -> dict[str, State]:
+    """Return states to go on from: finished ones stay (a Cached one is not asked for again), others begin anew."""
+    found: dict[str, State] = {}
+    for key, state in states.items():
+        if isinstance(state, Cached):
+            found[key] = Success(state.message, state._result)  # noqa: SLF001  # never loads a value
+        elif isinstance(state, Running) or state.is_cancelled():
+            found[key] = Pending()
+        else:
+            found[key] = state
+    open_ones = [key for key in graph.specs if not found[key].is_finished()]
+    for key in graph.to_set_up_again(open_ones, lambda key: found[key].is_finished()):
+        found[key] = Pending("To be set up again: it was cleaned up.")
+    return found
+
+
+def failed(states: Mapping[str, State]) -> list[str]:
+    """Return what failed by itself, not by its trigger."""
+    return [key for key, state in states.items() if state.is_failed() and not isinstance(state, TriggerFailed)]
+
+
+def to_set_up_again(graph: Graph, states: Mapping[str, State], failed: Sequence[str]) -> list[str]:
+    """Return the resources that were cleaned up and that these failed tasks need: their set-up and clean-up."""
+    tasks = [_spec_key(graph, key) for key in failed]
+    found = graph.to_set_up_again(tasks, lambda key: states[key].is_finished())
+    return [key for key in found if key not in failed]
+
+
+def to_try_again(graph: Graph, states: Mapping[str, State], failed: Sequence[str]) -> dict[str, State]:
+    """Return the states in which these failed tasks, and what failed by its trigger below them, may run once more."""
+    found = dict(states)
+    below = graph.downstream(_spec_key(graph, key) for key in failed)
+    for key, state in states.items():
+        if isinstance(state, TriggerFailed) and _spec_key(graph, key) in below:
+            found[key] = Pending()
+    for key in failed:
+        found[key] = Pending("To be tried again.", cached_inputs=found[key].cached_inputs)
+    return found
+
+
+def first_of(graph: Graph, failed: Sequence[str]) -> tuple[str, ...]:
+    """Return those that failed by themselves; one below another of them runs in its turn, after that one."""
+    among = set(failed)
+    specs = graph.specs
+    below = graph.downstream(each for key in failed if key in specs for each in graph.children[key])
+
+    def is_first(key: str) -> bool:
+        if key in specs:
+            return key not in below
+        parent, index = parse_child(key)
+        above = (b.upstream for b in specs[parent].bindings if b.mapped)
+        return parent not in below and not any(child_key(up, index) in among for up in above)
+
+    return tuple(key for key in failed if is_first(key))
+
+
+def _spec_key(graph: Graph, key: str) -> str:
+    return key if key in graph.specs else parse_child(key)[0]
