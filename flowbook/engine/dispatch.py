@@ -16,7 +16,7 @@ from flowbook.engine import steps
 from flowbook.engine.cache_validators import needs_inputs, takes_references
 from flowbook.engine.frames import TaskFrame
 from flowbook.engine.held import HeldRef, HeldValues, held
-from flowbook.engine.job import Job
+from flowbook.engine.job import Job, RunFacts
 from flowbook.engine.messages import CancelAsked, Settled
 from flowbook.engine.packing import PackedRun, Packer, Sent
 from flowbook.engine.remote import Unread, read, run_remotely
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.mapping import MapPlans
-    from flowbook.engine.masks import Masks
     from flowbook.engine.messages import Expanded, MachineEvent, TooEarly
     from flowbook.executors.base import Call, Report, RunsCalls
 
@@ -42,12 +41,9 @@ __all__ = ["Dispatch", "DispatchedRun"]
 _AT_ONCE = 500
 
 
-class DispatchedRun(PackedRun, Protocol):
-    """What `Dispatch` needs of a flow runner. A `RunFacts` as well."""
+class DispatchedRun(PackedRun, RunFacts, Protocol):
+    """What `Dispatch` needs of a flow runner."""
 
-    handlers: tuple[Callable[..., object], ...]
-    interrupted: bool
-    masks: Masks | None
     is_cancelled: bool
     #: Called once it was cancelled, so that nothing begins any more; `Dispatch` sets it.
     stop: Callable[[], None] | None
@@ -75,14 +71,6 @@ class DispatchedRun(PackedRun, Protocol):
 
     def handle(self, event: MachineEvent) -> None:
         """Tell the machine what happened, and do what it says."""
-        ...
-
-    def told(self, key: str, state: State) -> None:
-        """Take note of a state on the way."""
-        ...
-
-    def logged(self, key: str, level: int, text: str) -> None:
-        """Take note of a log line or a print."""
         ...
 
 

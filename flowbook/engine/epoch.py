@@ -1,15 +1,12 @@
 """One epoch of a run: does what the machine says, with an executor, and tells the sinks.
 
-The machine is asked under one lock; user code never
-runs inside it.
+The machine is asked under one lock; user code never runs inside it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import itertools
-import signal
 import threading
 import time
 from collections import deque
@@ -17,9 +14,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flowbook.engine import steps
+from flowbook.engine.ctrl_c import ctrl_c_cancels
 from flowbook.engine.events import FLOW, Decided, DurableSink, Logged, StateChanged
 from flowbook.engine.graph import child_key
 from flowbook.engine.job import Job
+from flowbook.engine.jobs import Jobs
 from flowbook.engine.machine import Machine
 from flowbook.engine.mapping import MapPlans
 from flowbook.engine.masks import Masks
@@ -38,19 +37,18 @@ from flowbook.engine.messages import (
     TooEarly,
     WakeAt,
 )
-from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Pending, Running, Scheduled, Skipped, State
-from flowbook.engine.task_runner import call_handlers, change_state, is_in_user_code, run_task
+from flowbook.engine.state import Cancelled, Failed, Mapped, Pending, Running, Scheduled, State
+from flowbook.engine.task_runner import call_handlers, run_task
 from flowbook.engine.timers import Timers
-from flowbook.exceptions import ExecutorError, RunError
+from flowbook.exceptions import ExecutorError
 from flowbook.executors.base import RunsCalls, RunsLoops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from types import FrameType
 
     from flowbook._context import Frame
     from flowbook.engine.events import Event, EventSink
-    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.graph import Graph
     from flowbook.engine.held import HeldValues
     from flowbook.engine.limits import Limits
     from flowbook.engine.ports import OutputCache, Shelf
@@ -113,12 +111,10 @@ class Epoch:
         self.state: State = options.state
         self._options = options
         self._sinks: tuple[EventSink, ...] = options.sinks
-        self._durable = tuple(sink for sink in options.sinks if isinstance(sink, DurableSink))
         self._seq = itertools.count(options.first_seq)
         self._machine = Machine(
             graph, options.states, options.start, options.limits, has_handlers=bool(options.handlers)
         )
-        self._start = frozenset((*options.start, *options.resumed))
         self._changed = threading.Condition(threading.Lock())
         self._ready: deque[str] = deque()
         self._timers = Timers()
@@ -132,6 +128,8 @@ class Epoch:
         self.held: HeldValues | None = None
         #: How a task gets what is upstream of it: by its value, unless workers hold it.
         self.maps = MapPlans(graph, self._machine.states)
+        durable = tuple(sink for sink in options.sinks if isinstance(sink, DurableSink))
+        self._jobs = Jobs(self, self._machine, self.maps, durable, (*options.start, *options.resumed))
 
     @property
     def states(self) -> dict[str, State]:
@@ -145,7 +143,7 @@ class Epoch:
         with self._changed:
             self.is_cancelled = self.is_cancelled or self._options.is_cancelled
             self._obey(self._machine.handle(CancelAsked()) if self._options.is_cancelled else self._machine.begin())
-        with self._ctrl_c_cancels():
+        with ctrl_c_cancels(self, is_inline=self._options.executor.is_inline):
             try:
                 with self._options.executor.start() as executor:
                     self._work(executor)
@@ -172,7 +170,7 @@ class Epoch:
                 return False
             for key in keys:
                 self._emit(Decided(next(self._seq), key, time.time(), "resume", by, note))
-            self._start |= set(self._machine.waiting(keys))
+            self._jobs.ask_for(self._machine.waiting(keys))
             self._obey(self._machine.handle(ResumeAsked(keys)))
             return True
 
@@ -186,7 +184,7 @@ class Epoch:
                 self._emit(Decided(next(self._seq), key, time.time(), "retry", by, note))
             instructions = self._machine.handle(RetryAsked(keys))
             # What waits for another of them is asked for by its trigger, in its turn.
-            self._start |= {key for each in instructions if isinstance(each, Submit) for key in each.keys}
+            self._jobs.ask_for(key for each in instructions if isinstance(each, Submit) for key in each.keys)
             self._obey(instructions)
             return True if keys else None
 
@@ -331,107 +329,12 @@ class Epoch:
     # One task
 
     def _run(self, key: str) -> Settled | Expanded | TooEarly:
-        job = self.job(key)
+        job = self._jobs.job(key)
         return Settled(key, run_task(job, self)) if isinstance(job, Job) else job
 
     def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
         """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
-        if key in self._machine.gathering:
-            return self._gathered(key)
-        if self._machine.has_reopened and key not in self._start and self._machine.is_early(key):
-            return TooEarly(key)
-        child = self._machine.children.get(key)
-        for sink in self._durable:
-            sink.secure(self.graph.specs[key if child is None else child[0]].upstream)
-        if child is None:
-            return self._task_job(key, self.graph.specs[key])
-        try:
-            return self._child_job(key, *child)
-        except BaseException as error:  # noqa: BLE001  # taking an element of a user's sequence may raise anything
-            return self._broken_child(key, *child, error)
-
-    def _task_job(self, key: str, spec: TaskSpec) -> Job | Settled | Expanded:
-        states = self._machine.states
-        upstream = [states[binding.upstream] for binding in spec.bindings]
-        if spec.is_mapped:
-            return self._expand(key, spec, upstream)
-        is_start = key in self._start or (spec.cleans_up and self.is_cancelled)
-        job = Job(spec, key, states[key], upstream, is_start=is_start)
-        if spec.reads_mapped:
-            try:
-                job.inputs = self.maps.reduced(spec, job.state)
-            except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
-                return Settled(key, change_state(job, self, job.state, steps.state_of_error(error)))
-        return job
-
-    def _broken_child(self, key: str, parent: str, index: int, error: BaseException) -> Settled:
-        state = self._machine.states[key]
-        job = Job(self.graph.specs[parent], key, state, (), {}, index)
-        return Settled(key, change_state(job, self, state, steps.state_of_error(error)))
-
-    # Mapped tasks
-
-    def _expand(self, key: str, spec: TaskSpec, upstream: list[State]) -> Settled | Expanded:
-        job = Job(spec, key, self._machine.states[key], upstream, {}, is_start=key in self._start)
-        state = self._unmappable(job)
-        if state is None:
-            try:
-                plan, width = self.maps.plan(spec, job.state)
-            except RunError as error:
-                state = Failed(str(error), error)
-            except BaseException as error:  # noqa: BLE001  # a user's sequence may raise anything
-                state = steps.state_of_error(error)
-            else:
-                split = self._asked_about_split(job, width)
-                if isinstance(split, Mapped):
-                    self.maps.keep(key, plan)
-                    if job.is_start:
-                        self._start |= {child_key(key, index) for index in range(width)}
-                    return Expanded(key, width)
-                self.told(key, split)
-                return Settled(key, split)
-        if state is not job.state:
-            state = change_state(job, self, job.state, state)
-        return Settled(key, state)
-
-    def _gathered(self, key: str) -> Settled:
-        """Ask the handlers of a mapped task whose children have ended."""
-        ended = self._machine.states[key]
-        before = Mapped(n_map_states=ended.n_map_states) if isinstance(ended, Mapped) else ended
-        job = Job(self.graph.specs[key], key, before, ())
-        return Settled(key, change_state(job, self, before, ended))
-
-    def _asked_about_split(self, job: Job, width: int) -> State:
-        """Return Mapped, or what a handler wants instead of it."""
-        state: State = Mapped(f"Mapped over {width}.", n_map_states=width)
-        handlers = (*job.spec.handlers, *self.handlers)
-        return call_handlers(handlers, job.spec.task, job.state, state) if handlers else state
-
-    def _unmappable(self, job: Job) -> State | None:
-        """Return the state in which a mapped task ends without having been split, or None."""
-        if job.is_start:
-            return None
-        if steps.rests(job.state, time.time()):
-            return job.state
-        culprit = steps.skipped_by(job.spec, job.upstream)
-        if culprit is not None:
-            return Skipped(f"{culprit} was skipped.")
-        lost = [
-            b
-            for b, s in zip(job.spec.bindings, job.upstream, strict=True)
-            if b.mapped and b.argument is not None and not s.is_successful()
-        ]
-        if not lost:
-            return None
-        refused = steps.trigger_state(job.spec, job.upstream, steps.attempt_number(job.state), time.time())
-        if refused is not None and not isinstance(refused, Paused):
-            return refused
-        names = ", ".join(f"{b.argument} (from {b.upstream})" for b in lost)
-        return Failed(f"Can't map over {names}: it did not succeed, so there is no width.")
-
-    def _child_job(self, key: str, parent: str, index: int) -> Job:
-        is_start = key in self._start or parent in self._start
-        return self.maps.child_job(key, parent, index, is_start=is_start)
+        return self._jobs.job(key)
 
     def _children_of(self, key: str) -> Iterator[str]:
         state = self._machine.states.get(key)
@@ -500,34 +403,6 @@ class Epoch:
             return handler(flow, new, reference) if handler is not None else None
 
         return call_handlers((terminal_state_handler,), self.graph.flow, self.state, final)
-
-    @contextlib.contextmanager
-    def _ctrl_c_cancels(self) -> Iterator[None]:
-        """While the flow runs in the main thread, Ctrl-C cancels it; a second one gets through."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.getsignal(signal.SIGINT)
-
-        def on_interrupt(number: int, frame: FrameType | None) -> None:
-            if self.interrupted:
-                if callable(before):
-                    before(number, frame)
-                return
-            self.interrupted = True
-            # The main thread may hold the lock at this moment, so another one asks.
-            threading.Thread(target=self.cancel, args=("Ctrl-C",), daemon=True).start()
-            if self._options.executor.is_inline and is_in_user_code(frame):
-                raise KeyboardInterrupt
-
-        if not callable(before):
-            yield
-            return
-        signal.signal(signal.SIGINT, on_interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 def _traceback(error: BaseException) -> str:

@@ -1,0 +1,57 @@
+"""Ctrl-C while a flow runs: the first cancels the run, a second one gets through."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from flowbook.engine.task_runner import is_in_user_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+__all__ = ["Interruptible", "ctrl_c_cancels"]
+
+
+class Interruptible(Protocol):
+    """A run that Ctrl-C cancels."""
+
+    #: Whether Ctrl-C came; set here.
+    interrupted: bool
+
+    def cancel(self, by: str = "", note: str = "") -> bool:
+        """Start nothing more; called in a thread of its own."""
+        ...
+
+
+@contextlib.contextmanager
+def ctrl_c_cancels(run: Interruptible, *, is_inline: bool) -> Iterator[None]:
+    """While the block goes on in the main thread, Ctrl-C cancels `run`; a second one gets through.
+
+    Args:
+        run: what is cancelled.
+        is_inline: whether tasks run in the main thread: then the one that runs is interrupted too.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        if run.interrupted:
+            before(number, frame)
+            return
+        run.interrupted = True
+        # The main thread may hold the run's lock at this moment, so another one asks.
+        threading.Thread(target=run.cancel, args=("Ctrl-C",), daemon=True).start()
+        if is_inline and is_in_user_code(frame):
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,168 @@
+"""What is to be run for a key: a job with its inputs; or what has come of it where nothing is, as it is split or too early.
+
+Asked by the workers, in any thread. Handlers and users' sequences are asked in here.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from flowbook.engine import steps
+from flowbook.engine.graph import child_key
+from flowbook.engine.job import Job, RunFacts
+from flowbook.engine.messages import Expanded, Settled, TooEarly
+from flowbook.engine.state import Failed, Mapped, Paused, Skipped, State
+from flowbook.engine.task_runner import call_handlers, change_state
+from flowbook.exceptions import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flowbook.engine.events import DurableSink
+    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.machine import Machine
+    from flowbook.engine.mapping import MapPlans
+
+__all__ = ["JobRun", "Jobs"]
+
+
+class JobRun(RunFacts, Protocol):
+    """What `Jobs` needs of a run."""
+
+    graph: Graph
+    is_cancelled: bool
+
+
+class Jobs:
+    """The jobs of one epoch.
+
+    Args:
+        run: whose tasks they are.
+        machine: of the epoch; only looked at.
+        maps: how children get their elements.
+        durable: made to have what a task reads before it begins.
+        start: keys that were asked for, so that no check holds them back.
+    """
+
+    def __init__(
+        self,
+        run: JobRun,
+        machine: Machine,
+        maps: MapPlans,
+        durable: tuple[DurableSink, ...],
+        start: Iterable[str],
+    ) -> None:
+        self._run = run
+        self._graph = run.graph
+        self._machine = machine
+        self._maps = maps
+        self._durable = durable
+        #: Replaced, never changed: other threads look into it.
+        self._start = frozenset(start)
+
+    def ask_for(self, keys: Iterable[str]) -> None:
+        """From now on let no check hold these back."""
+        self._start |= frozenset(keys)
+
+    def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
+        """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
+        if key in self._machine.gathering:
+            return self._gathered(key)
+        if self._machine.has_reopened and key not in self._start and self._machine.is_early(key):
+            return TooEarly(key)
+        child = self._machine.children.get(key)
+        for sink in self._durable:
+            sink.secure(self._graph.specs[key if child is None else child[0]].upstream)
+        if child is None:
+            return self._task_job(key, self._graph.specs[key])
+        try:
+            return self._child_job(key, *child)
+        except BaseException as error:  # noqa: BLE001  # taking an element of a user's sequence may raise anything
+            return self._broken_child(key, *child, error)
+
+    def _task_job(self, key: str, spec: TaskSpec) -> Job | Settled | Expanded:
+        states = self._machine.states
+        upstream = [states[binding.upstream] for binding in spec.bindings]
+        if spec.is_mapped:
+            return self._expand(key, spec, upstream)
+        is_start = key in self._start or (spec.cleans_up and self._run.is_cancelled)
+        job = Job(spec, key, states[key], upstream, is_start=is_start)
+        if spec.reads_mapped:
+            try:
+                job.inputs = self._maps.reduced(spec, job.state)
+            except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
+                return Settled(key, change_state(job, self._run, job.state, steps.state_of_error(error)))
+        return job
+
+    def _child_job(self, key: str, parent: str, index: int) -> Job:
+        is_start = key in self._start or parent in self._start
+        return self._maps.child_job(key, parent, index, is_start=is_start)
+
+    def _broken_child(self, key: str, parent: str, index: int, error: BaseException) -> Settled:
+        state = self._machine.states[key]
+        job = Job(self._graph.specs[parent], key, state, (), {}, index)
+        return Settled(key, change_state(job, self._run, state, steps.state_of_error(error)))
+
+    def _expand(self, key: str, spec: TaskSpec, upstream: list[State]) -> Settled | Expanded:
+        job = Job(spec, key, self._machine.states[key], upstream, {}, is_start=key in self._start)
+        state = self._unmappable(job)
+        return self._split(job) if state is None else self._unsplit(job, state)
+
+    def _split(self, job: Job) -> Settled | Expanded:
+        key = job.key
+        try:
+            plan, width = self._maps.plan(job.spec, job.state)
+        except RunError as error:
+            return self._unsplit(job, Failed(str(error), error))
+        except BaseException as error:  # noqa: BLE001  # a user's sequence may raise anything
+            return self._unsplit(job, steps.state_of_error(error))
+        split = self._asked_about_split(job, width)
+        if not isinstance(split, Mapped):
+            self._run.told(key, split)
+            return Settled(key, split)
+        self._maps.keep(key, plan)
+        if job.is_start:
+            self.ask_for(child_key(key, index) for index in range(width))
+        return Expanded(key, width)
+
+    def _unsplit(self, job: Job, state: State) -> Settled:
+        """Let a mapped task end without children; a state that it had before is told no more."""
+        if state is not job.state:
+            state = change_state(job, self._run, job.state, state)
+        return Settled(job.key, state)
+
+    def _gathered(self, key: str) -> Settled:
+        """Ask the handlers of a mapped task whose children have ended."""
+        ended = self._machine.states[key]
+        before = Mapped(n_map_states=ended.n_map_states) if isinstance(ended, Mapped) else ended
+        job = Job(self._graph.specs[key], key, before, ())
+        return Settled(key, change_state(job, self._run, before, ended))
+
+    def _asked_about_split(self, job: Job, width: int) -> State:
+        """Return Mapped, or what a handler wants instead of it."""
+        state: State = Mapped(f"Mapped over {width}.", n_map_states=width)
+        handlers = (*job.spec.handlers, *self._run.handlers)
+        return call_handlers(handlers, job.spec.task, job.state, state) if handlers else state
+
+    def _unmappable(self, job: Job) -> State | None:
+        """Return the state in which a mapped task ends without having been split, or None."""
+        if job.is_start:
+            return None
+        if steps.rests(job.state, time.time()):
+            return job.state
+        culprit = steps.skipped_by(job.spec, job.upstream)
+        if culprit is not None:
+            return Skipped(f"{culprit} was skipped.")
+        lost = [
+            b
+            for b, s in zip(job.spec.bindings, job.upstream, strict=True)
+            if b.mapped and b.argument is not None and not s.is_successful()
+        ]
+        if not lost:
+            return None
+        refused = steps.trigger_state(job.spec, job.upstream, steps.attempt_number(job.state), time.time())
+        if refused is not None and not isinstance(refused, Paused):
+            return refused
+        names = ", ".join(f"{b.argument} (from {b.upstream})" for b in lost)
+        return Failed(f"Can't map over {names}: it did not succeed, so there is no width.")
