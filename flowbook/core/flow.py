@@ -6,7 +6,7 @@ import copy
 import itertools
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from flowbook.core import checks
+from flowbook.core import checks, policies, surgery
 from flowbook.core.annotations import Annotation, flatten
 from flowbook.core.building import enter_flow, leave_flow
 from flowbook.core.collections import as_task, holds_tasks
@@ -311,38 +311,7 @@ class Flow:
         Raises:
             DefinitionError: if both have a parameter of one name and they are not to be merged.
         """
-        mine = self._parameters
-        same: dict[Task, Task] = {
-            p: mine[p.name] for p in flow.parameters() if p.name in mine and mine[p.name] is not p
-        }
-        if same and not merge_parameters:
-            name = next(iter(same)).name
-            msg = (
-                f"Flows {self.name!r} and {flow.name!r} both have a parameter {name!r}. "
-                f"If they are one, write flow.update(..., merge_parameters=True)."
-            )
-            raise DefinitionError(msg, parameter=name)
-        new = dict.fromkeys(task for task in flow._tasks if task not in self._tasks and task not in same)
-        for task in new:
-            self.add_task(task)
-            if task in flow.constants:
-                self.constants[task] = dict(flow.constants[task])
-            if task in flow._mapped_constants:
-                self._mapped_constants[task] = dict(flow._mapped_constants[task])
-        for task in flow._tasks:
-            edges = flow._in[task]
-            known = set() if task in new else {(each.upstream_task, each.key) for each in self._in.get(task, ())}
-            self._take_edges(
-                (each, same.get(each.upstream_task, each.upstream_task), task)
-                for each in edges
-                if (each.upstream_task, each.key) not in known
-            )
-
-    def _take_edges(self, edges: Iterable[tuple[Edge, Task, Task]], *, keyed: bool = True) -> None:
-        """Add edges like those given, between other tasks."""
-        for edge, before, after in edges:
-            key = edge.key if keyed else None
-            self.add_edge(before, after, key, mapped=edge.mapped, flattened=edge.flattened)
+        surgery.update(self, flow, merge_parameters=merge_parameters)
 
     def replace(self, old: Task, new: object) -> Task:
         """Put `new` in the place of `old`: its edges, its inputs, its place among the reference tasks; return it.
@@ -356,45 +325,7 @@ class Flow:
             DefinitionError: if the inputs of `new` are others than those `old` was given, or it is in the flow already.
             UnknownTaskError: if `old` is not in the flow.
         """
-        self._known(old)
-        is_task = False
-        if isinstance(new, Task):
-            is_task = True
-            self._check_replacement(old, new)
-        into, out = self._in[old], self._out[old]
-        constants, mapped_constants = self.constants.pop(old, None), self._mapped_constants.pop(old, None)
-        self._forget(old)
-        found = self.task_for(new)
-        if is_task and constants:
-            self.constants[found] = constants
-        if is_task and mapped_constants:
-            self._mapped_constants[found] = mapped_constants
-        if self._reference is not None:
-            self._reference = tuple(found if task is old else task for task in self._reference)
-        self._take_edges([(edge, edge.upstream_task, found) for edge in into], keyed=is_task)
-        self._take_edges([(edge, found, edge.downstream_task) for edge in out])
-        return found
-
-    def _check_replacement(self, old: Task, new: Task) -> None:
-        if new in self._tasks:
-            msg = f"Task {new.name!r} is in flow {self.name!r} already. Replace {old.name!r} by a task that is not."
-            raise DefinitionError(msg, task=new.name)
-        given = {edge.key: None for edge in self._in[old] if edge.key is not None}
-        given |= dict.fromkeys((*self.constants.get(old, ()), *self._mapped_constants.get(old, ())))
-        signature = new._signature  # noqa: SLF001
-        signature.check(new.name, given)
-        if missing := [name for name in new.inputs if name in signature.required and name not in given]:
-            names = ", ".join(map(repr, missing))
-            msg = f"Task {new.name!r} needs {names}, which {old.name!r} was not given. Replace it by a task with the same inputs."
-            raise DefinitionError(msg, task=new.name, missing=missing)
-        if isinstance(new, Parameter) and self._in[old]:
-            msg = f"Parameter {new.name!r} can't have tasks upstream, and {old.name!r} has. Use another task."
-            raise DefinitionError(msg, parameter=new.name)
-        if isinstance(new, Parameter) and self._parameters.get(new.name, old) is not old:
-            msg = (
-                f"Flow {self.name!r} has a parameter {new.name!r} already. Replace {old.name!r} by one of another name."
-            )
-            raise DefinitionError(msg, parameter=new.name)
+        return surgery.replace(self, old, new)
 
     def _forget(self, task: Task) -> None:
         for edge in self._in.pop(task):
@@ -719,16 +650,7 @@ class Flow:
 
     def handlers(self) -> tuple[Callable[..., object], ...]:
         """Return what is called when the flow's state changes."""
-        if self.on_failure is None:
-            return tuple(self.state_handlers)
-        on_failure = self.on_failure
-
-        def on_failure_handler(flow: Flow, _: State, new: State) -> State:
-            if new.is_failed():
-                on_failure(flow, new)
-            return new
-
-        return (*self.state_handlers, on_failure_handler)
+        return policies.handlers(self.state_handlers, self.on_failure)
 
 
 def _flat(value: object, argument: str, task: str) -> list[object]:
