@@ -97,7 +97,8 @@ def moment_of(at: dt.datetime | str) -> dt.datetime:
         msg = f"{at!r} is no moment. Give a datetime, or text like '2026-11-20 09:00'."
         raise DefinitionError(msg, at=repr(at))
     try:
-        return at.astimezone(dt.UTC)
+        #: Of the standard library: a pandas one without a zone refuses to be taken for local time.
+        return dt.datetime.combine(at.date(), at.timetz()).astimezone(dt.UTC)
     except (OverflowError, ValueError, OSError) as exc:
         msg = f"{at!r} is out of reach of the clock. Give a moment between the years 1 and 9999."
         raise DefinitionError(msg, at=repr(at)) from exc
