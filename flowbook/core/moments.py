@@ -49,7 +49,9 @@ class RunStates(Mapping[str, "State"]):
         """
         if at is None:
             return dict(self._now)
-        found = states_at(self._run.events(), moment_of(at).timestamp())
+        from flowbook.store.records import to_stamp  # noqa: PLC0415  # the store: longer to load than all the rest
+
+        found = states_at(self._run.events(), to_stamp(moment_of(at)))
         found.pop(FLOW, None)
         return {key: Pending() for key in self._run.graph.specs} | found
 

@@ -310,6 +310,25 @@ def test_history_lists_every_version_once_from_runs_and_cache():
     assert len(flow.history(copy)) == 2
 
 
+def test_a_moment_that_history_or_the_timeline_tells_takes_in_what_happened_then():
+    numbers = iter(range(20))
+
+    @task
+    def count():
+        return next(numbers)
+
+    with Flow("counted") as flow:
+        count()
+    for _ in range(20):
+        flow.run(record=True)
+
+    moments = flow.history("count")["created"]
+    runs = [flowbook.run(run_id) for run_id in flowbook.runs("counted")["run_id"]]
+
+    assert [flow.as_of(moment)["count"] for moment in moments] == list(range(20))
+    assert all(run.states(at=run.timeline()["end"][0])["count"].is_successful() for run in runs)
+
+
 def test_history_lists_a_mapped_task_once_a_run():
     @task
     def double(x):
