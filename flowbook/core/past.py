@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook import config
 from flowbook.core.moments import moment_of
+from flowbook.engine.machine import parse_child
 from flowbook.engine.state import Cached, Mapped, Success
-from flowbook.exceptions import ResultGoneError
+from flowbook.exceptions import DefinitionError, ResultGoneError
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
@@ -94,9 +95,16 @@ class AsOf:
 
         Raises:
             UnknownTaskError, ResultGoneError: as `[]`, for the tasks named.
+            DefinitionError: if a child of a mapped task is named.
         """
         graph = self._flow.compile()
         named = [graph.key_of(task) for task in tasks]
+        if children := [key for key in named if key not in graph.specs]:
+            parent = parse_child(children[0])[0]
+            msg = (
+                f"{children[0]} is a child of a mapped task. Name the task, {parent!r}: its children stand as they did."
+            )
+            raise DefinitionError(msg, key=children[0])
         below = graph.downstream(child for key in named for child in graph.children[key])
         found: dict[str, State] = {key: self.version(key).state for key in named}
         for key, spec in graph.specs.items():

@@ -15,7 +15,14 @@ import pytest
 import flowbook
 from flowbook import Flow, Parameter, task
 from flowbook.engine.state import Cached, Mapped, Paused, Pending, Success
-from flowbook.exceptions import CacheEntryError, DefinitionError, ResultGoneError, UnknownTaskError, UnpicklableError
+from flowbook.exceptions import (
+    CacheEntryError,
+    DefinitionError,
+    ResultGoneError,
+    UnknownRunError,
+    UnknownTaskError,
+    UnpicklableError,
+)
 from flowbook.store import open_store
 
 HOUR = dt.timedelta(hours=1)
@@ -270,6 +277,50 @@ def test_a_mapped_task_comes_back_as_the_list_of_its_children():
     assert isinstance(states["double"], Mapped)
     assert state.is_successful()
     assert flow.last_run["total"].result == 12
+
+
+def test_a_flow_runs_on_from_a_mapped_task_not_from_one_child():
+    @task
+    def double(x):
+        return 2 * x
+
+    with Flow("m") as flow:
+        double.map([1, 2])
+    flow.run(record=True)
+
+    with pytest.raises(DefinitionError, match=r"double\[1\] is a child of a mapped task\. Name the task, 'double'"):
+        flow.as_of(dt.datetime.now(dt.UTC)).states("double[1]")
+
+
+def test_runs_and_entries_are_asked_for_by_the_flow_itself_too():
+    @task(cache_for=HOUR)
+    def load():
+        return 1
+
+    with Flow("mine") as flow:
+        load()
+    with Flow("other") as other:
+        load()
+    flow.run(record=True)
+
+    assert [len(flowbook.runs(each)) for each in (flow, "mine", other)] == [1, 1, 0]
+    assert [len(flowbook.cache.entries(flow=each)) for each in (flow, "mine", other)] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: flowbook.runs(5), "flow=5 is neither a flow nor the name of one"),
+        (lambda: flowbook.cache.entries(flow=5), "flow=5 is neither a flow nor the name of one"),
+        (lambda: flowbook.runs(state=Success), "is no name of a state"),
+        (lambda: flowbook.runs(limit=1.5), "limit=1.5 is no count"),
+        (lambda: flowbook.run("any", flow="mine"), "flow='mine' is no flow"),
+        (lambda: flowbook.run(5), "5 is no id of a run"),
+    ],
+)
+def test_what_runs_can_not_be_asked_for_by_is_refused(ask, message):
+    with pytest.raises((DefinitionError, UnknownRunError), match=message):
+        ask()
 
 
 def test_a_none_is_a_value_of_its_time():
