@@ -87,7 +87,7 @@ class ContextKeyError(RunError, AttributeError, KeyError):
 
 
 class UnpicklableError(RunError):
-    """A value can't be pickled, so it can't be kept; `member` is the path to the part at fault."""
+    """A value can't be pickled, so it can't be kept (`member` is the path to the part at fault), or not be read back."""
 
 
 class HandlerError(RunError):

@@ -65,7 +65,13 @@ def compare(first: object, second: object, key: str | Sequence[str] | None = Non
         DefinitionError: if a key column is missing, or tells rows not apart.
     """
     tables = (_table(first), _table(second))
-    before, after = (_keyed(table, key) for table in tables)
+    is_counted = key is None and not all(table.index.is_unique for table in tables)
+    before, after = (_keyed(table, key, is_counted=is_counted) for table in tables)
+    if before.index.nlevels != after.index.nlevels:
+        #: No label of one can be a label of the other.
+        return Difference(
+            _restored(after, key), _restored(before, key), _changed(before[:0], before[:0]), _schema(*tables)
+        )
     common = before.index.intersection(after.index, sort=False)
     return Difference(
         added=_restored(after[~after.index.isin(before.index)], key),
@@ -87,14 +93,14 @@ def _table(value: object) -> pd.DataFrame:
     return pd.DataFrame({"value": cell})
 
 
-def _keyed(table: pd.DataFrame, key: str | Sequence[str] | None) -> pd.DataFrame:
-    """Return `table` under an index that tells its rows apart."""
+def _keyed(table: pd.DataFrame, key: str | Sequence[str] | None, *, is_counted: bool) -> pd.DataFrame:
+    """Return `table` under an index that tells its rows apart; where `is_counted`, by how often each label came before."""
     if not table.columns.is_unique:
         twice = list(table.columns[table.columns.duplicated()])
         msg = f"The table has several columns {twice[0]!r}. Give each a name of its own, then compare."
         raise DefinitionError(msg, columns=twice)
     if key is None:
-        if table.index.is_unique:
+        if not is_counted:
             return table
         count = table.groupby(level=list(range(table.index.nlevels)), dropna=False, sort=False).cumcount()
         return table.set_index(pd.Index(count, name=_COUNTED), append=True)

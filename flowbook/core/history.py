@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowbook.core.flow import Flow
 from flowbook.core.run import FlowRun
+from flowbook.exceptions import DefinitionError, UnknownRunError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from flowbook.core.flow import Flow
     from flowbook.executors.base import Executor
 
-__all__ = ["run", "runs"]
+__all__ = ["flow_name", "run", "runs"]
 
 _COLUMNS = (
     "run_id",
@@ -33,30 +34,40 @@ _COLUMNS = (
 _UNSURE = ("Crashed", "Pending", "Running")
 
 
-def runs(flow: str | None = None, state: str | None = None, limit: int | None = None) -> pd.DataFrame:
+def runs(flow: Flow | str | None = None, state: str | None = None, limit: int | None = None) -> pd.DataFrame:
     """Return the recorded runs, oldest first.
 
     Args:
-        flow: name of a flow; default: all.
+        flow: a flow or its name; default: all.
         state: name of a state, e.g. "Paused", or "Crashed" (its process died in the middle); default: all.
         limit: only so many, the newest; it takes no longer however many there are. Default: all.
 
     Returns:
         (runs, 11 columns): `run_id, flow, number, state, message, started, ended, tasks, parameters, executor, origin`; times
         are aware UTC, `tasks` counts them by state.
+
+    Raises:
+        DefinitionError: if an argument is not what it should be.
     """
     import pandas as pd  # noqa: PLC0415  # heavy
 
     from flowbook.store import open_store  # noqa: PLC0415  # the store: longer to load than all the rest
     from flowbook.store.processes import shown_state  # noqa: PLC0415
 
+    name = flow_name(flow)
+    if not (state is None or isinstance(state, str)):
+        msg = f"state={state!r} is no name of a state. Write e.g. state='Paused'."
+        raise DefinitionError(msg, state=repr(state))
+    if not (limit is None or isinstance(limit, int)):
+        msg = f"limit={limit!r} is no count. Give a whole number, e.g. limit=20."
+        raise DefinitionError(msg, limit=repr(limit))
     store = open_store()
     if state in _UNSURE:
         #: Of what goes on and what broke off the store knows the same, and there is little of it.
-        found = [each for each in store.runs.list(flow=flow, is_open=True) if shown_state(each) == state]
+        found = [each for each in store.runs.list(flow=name, is_open=True) if shown_state(each) == state]
         found = found if limit is None else found[len(found) - min(limit, len(found)) :]
     else:
-        found = store.runs.list(flow=flow, state=state, limit=limit)
+        found = store.runs.list(flow=name, state=state, limit=limit)
     rows = [
         (
             each.run_id,
@@ -86,9 +97,30 @@ def run(run_id: str, flow: Flow | None = None, executor: Executor | None = None)
 
     Raises:
         UnknownRunError: if there is no such run.
+        DefinitionError: if `flow` is none.
         ResultGoneError: if the flow was not kept and none is given.
     """
+    if not isinstance(run_id, str):
+        msg = f"{run_id!r} is no id of a run. flowbook.runs() lists them, in column 'run_id'."
+        raise UnknownRunError(msg, run_id=repr(run_id))
+    if not (flow is None or isinstance(flow, Flow)):
+        msg = f"flow={flow!r} is no flow. Give the flow itself, or none to go on with it as it was kept."
+        raise DefinitionError(msg, flow=repr(flow))
     from flowbook.core.recording import Recording  # noqa: PLC0415  # the store: longer to load than all the rest
     from flowbook.store import open_store  # noqa: PLC0415
 
     return FlowRun.recorded(Recording.of(open_store(), run_id), flow, executor)
+
+
+def flow_name(given: Flow | str | None) -> str | None:
+    """Return the name of a flow that is given itself or by its name; None of None.
+
+    Raises:
+        DefinitionError: if it is neither.
+    """
+    if given is None or isinstance(given, str):
+        return given
+    if isinstance(given, Flow):
+        return given.name
+    msg = f"flow={given!r} is neither a flow nor the name of one. Write e.g. flow='delays'."
+    raise DefinitionError(msg, flow=repr(given))

@@ -49,7 +49,9 @@ class RunStates(Mapping[str, "State"]):
         """
         if at is None:
             return dict(self._now)
-        found = states_at(self._run.events(), moment_of(at).timestamp())
+        from flowbook.store.records import to_stamp  # noqa: PLC0415  # the store: longer to load than all the rest
+
+        found = states_at(self._run.events(), to_stamp(moment_of(at)))
         found.pop(FLOW, None)
         return {key: Pending() for key in self._run.graph.specs} | found
 
@@ -97,7 +99,8 @@ def moment_of(at: dt.datetime | str) -> dt.datetime:
         msg = f"{at!r} is no moment. Give a datetime, or text like '2026-11-20 09:00'."
         raise DefinitionError(msg, at=repr(at))
     try:
-        return at.astimezone(dt.UTC)
+        #: Of the standard library: a pandas one without a zone refuses to be taken for local time.
+        return dt.datetime.combine(at.date(), at.timetz()).astimezone(dt.UTC)
     except (OverflowError, ValueError, OSError) as exc:
         msg = f"{at!r} is out of reach of the clock. Give a moment between the years 1 and 9999."
         raise DefinitionError(msg, at=repr(at)) from exc

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from flowbook.core.differences import Difference
+    from flowbook.core.flow import Flow
     from flowbook.core.task import Task
     from flowbook.results.reference import Preview
     from flowbook.store import CacheEntry, Store
@@ -30,13 +31,13 @@ class CachedOutputs:
     """The stored outputs of tasks with `cache_for`. Its one instance is `flowbook.cache`; from any thread."""
 
     def entries(
-        self, at: dt.datetime | str | None = None, flow: str | None = None, task: Task | str | None = None
+        self, at: dt.datetime | str | None = None, flow: Flow | str | None = None, task: Task | str | None = None
     ) -> pd.DataFrame:
         """Return the entries, oldest first.
 
         Args:
             at: only those that served at that moment: aware, naive (local time), or ISO text; default: all there ever were.
-            flow: name of a flow; default: all.
+            flow: a flow or its name; default: all.
             task: a task or its key; default: all.
 
         Returns:
@@ -46,11 +47,13 @@ class CachedOutputs:
         """
         import pandas as pd  # noqa: PLC0415  # heavy
 
+        from flowbook.core.history import flow_name  # noqa: PLC0415
         from flowbook.core.moments import moment_of  # noqa: PLC0415
 
         store = _store()
-        key = task if isinstance(task, str) or task is None else task.key_in(flow)
-        found = store.cache.entries(at=None if at is None else moment_of(at), flow=flow, task=key)
+        name = flow_name(flow)
+        key = task if isinstance(task, str) or task is None else task.key_in(name)
+        found = store.cache.entries(at=None if at is None else moment_of(at), flow=name, task=key)
         now = dt.datetime.now(dt.UTC)
         noted = store.values.previews(each.ref for each in found)  # noqa: PD011  # no table
         rows = [

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook import config
 from flowbook.core.moments import moment_of
-from flowbook.engine.state import Cached, Success
-from flowbook.exceptions import ResultGoneError
+from flowbook.engine.machine import parse_child
+from flowbook.engine.state import Cached, Mapped, Success
+from flowbook.exceptions import DefinitionError, ResultGoneError
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
@@ -94,9 +95,16 @@ class AsOf:
 
         Raises:
             UnknownTaskError, ResultGoneError: as `[]`, for the tasks named.
+            DefinitionError: if a child of a mapped task is named.
         """
         graph = self._flow.compile()
         named = [graph.key_of(task) for task in tasks]
+        if children := [key for key in named if key not in graph.specs]:
+            parent = parse_child(children[0])[0]
+            msg = (
+                f"{children[0]} is a child of a mapped task. Name the task, {parent!r}: its children stand as they did."
+            )
+            raise DefinitionError(msg, key=children[0])
         below = graph.downstream(child for key in named for child in graph.children[key])
         found: dict[str, State] = {key: self.version(key).state for key in named}
         for key, spec in graph.specs.items():
@@ -164,19 +172,23 @@ def _of_entry(entry: CacheEntry) -> Version:
 
 
 def _last_of_each(results: Iterable[TaskResult]) -> Iterator[TaskResult]:
-    """Yield the outcomes in recorded runs; of Success and the Cached that follows it, the second."""
+    """Yield the outcomes in recorded runs; what is told twice (kept, or split and gathered) is one, the second."""
     before: TaskResult | None = None
     for result in results:
         if not result.is_whole:
             continue
         state = result.state
-        if before is not None and not (
-            isinstance(state, Cached) and before.run_id == result.run_id and before.state.reference == state.reference
-        ):
+        if before is not None and not (before.run_id == result.run_id and _is_told_again(before.state, state)):
             yield before
         before = result
     if before is not None:
         yield before
+
+
+def _is_told_again(before: State, state: State) -> bool:
+    if isinstance(state, Mapped):
+        return isinstance(before, Mapped)
+    return isinstance(state, Cached) and before.reference == state.reference
 
 
 def _settled(state: State) -> State:

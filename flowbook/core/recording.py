@@ -18,6 +18,7 @@ from flowbook.core.task import FunctionTask
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.limits import Limits
 from flowbook.engine.ports import OutputCache
+from flowbook.engine.state import Running
 from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError, UnpicklableError
 from flowbook.results.hashing import code_hash, content_hash
 from flowbook.store import RunRecord, graph_record, open_store
@@ -74,8 +75,9 @@ class Recording:
             ResultGoneError: if it could not be kept; says why.
         """
         if self.record.flow_ref is None:
+            why = (self.record.flow_unkept or "no reason was noted").removesuffix(".")
             msg = (
-                f"The flow of run {self.number} was not kept: {self.record.flow_unkept or 'no reason was noted'}. "
+                f"The flow of run {self.number} was not kept: {why}. "
                 "Run the cells that define it, then resume with that flow."
             )
             raise ResultGoneError(msg, run_id=self.run_id)
@@ -307,9 +309,13 @@ def _limits_record(limits: Limits | None) -> dict[str, object] | None:
 
 
 def _record_past(recording: Recording, run: FlowRun) -> None:
-    """Record a run that is over: its last states, in the order of its events."""
-    last = {event.key: event for event in run.events() if isinstance(event, StateChanged)}
+    """Record a run that is over: when it began, and its last states, in the order of its events."""
+    changed = [event for event in run.events() if isinstance(event, StateChanged)]
+    last = {event.key: event for event in changed}
     flow_event = last.pop(FLOW, None)
+    began = next((event for event in changed if event.key == FLOW and isinstance(event.state, Running)), None)
+    if began is not None:
+        recording.emit(began)
     for event in sorted(last.values(), key=lambda e: e.seq):
         recording.emit(event)
     if flow_event is not None:

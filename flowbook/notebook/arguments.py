@@ -12,7 +12,7 @@ from flowbook.executors import Executor, LocalDaskExecutor, LocalExecutor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["parse_executor", "parse_parameters", "parse_value"]
+__all__ = ["parse_executor", "parse_parameters", "parse_value", "unquoted"]
 
 _NAMED: dict[str, Callable[[], Executor]] = {
     "local": LocalExecutor,
@@ -23,6 +23,12 @@ _NAMED: dict[str, Callable[[], Executor]] = {
 _WORDS = f"{', '.join(_NAMED)}, dask, dask:ADDRESS"
 
 
+def unquoted(text: str) -> str:
+    """Return `text` without quotes around all of it: IPython hands them on as they were written."""
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if is_quoted else text
+
+
 def parse_parameters(pairs: Iterable[str], namespace: Mapping[str, object]) -> dict[str, object]:
     """Return `["origin=JFK", "k=$n"]` as values by name.
 
@@ -31,18 +37,12 @@ def parse_parameters(pairs: Iterable[str], namespace: Mapping[str, object]) -> d
     """
     found: dict[str, object] = {}
     for pair in pairs:
-        name, equals, text = _unquoted(pair).partition("=")
+        name, equals, text = unquoted(pair).partition("=")
         if not equals or not name.strip().isidentifier():
             msg = f"--param {pair!r} is not NAME=VALUE. Write e.g. --param origin=JFK."
             raise UsageError(msg)
         found[name.strip()] = parse_value(text, namespace)
     return found
-
-
-def _unquoted(text: str) -> str:
-    """Return `text` without quotes around all of it: IPython hands them on as they were written."""
-    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
-    return text[1:-1] if is_quoted else text
 
 
 def parse_value(text: str, namespace: Mapping[str, object]) -> object:

@@ -14,7 +14,7 @@ from flowbook.core.history import run as recorded_run
 from flowbook.core.history import runs as recorded_runs
 from flowbook.core.task import Task
 from flowbook.exceptions import FlowbookError
-from flowbook.notebook.arguments import parse_executor, parse_parameters
+from flowbook.notebook.arguments import parse_executor, parse_parameters, unquoted
 from flowbook.notebook.frontend import cell_and_request, has_front_end, notebook_name
 from flowbook.notebook.show import Displays, FlowView, cache_entries, open_cache
 from flowbook.store import open_store
@@ -288,7 +288,10 @@ def _line_arguments() -> None:
 
 
 def _parse(magic: Callable[..., object], line: str) -> Namespace:
-    return cast("Namespace", parse_argstring(magic, line))
+    args = cast("Namespace", parse_argstring(magic, line))
+    given = {name: unquoted(value) for name, value in vars(args).items() if isinstance(value, str)}
+    vars(args).update(given)
+    return args
 
 
 def _refuse_await(cell: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import getpass
 import html
 import itertools
@@ -16,11 +15,12 @@ from IPython.core.error import UsageError
 from IPython.display import display, update_display
 
 from flowbook import config
+from flowbook.core.moments import moment_of
 from flowbook.core.run import FlowRun, new_run
 from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.state import Mapped
-from flowbook.exceptions import FlowbookError, UnknownRunError
+from flowbook.exceptions import DefinitionError, FlowbookError, UnknownRunError
 from flowbook.notebook import view_model
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.board import Board
@@ -30,6 +30,7 @@ from flowbook.notebook.words import duration
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
     import pandas as pd
@@ -284,7 +285,7 @@ def _run_number(store: Store, run_id: str) -> str:
 
 def _moment(text: str) -> dt.datetime:
     try:
-        return dt.datetime.fromisoformat(text).astimezone(dt.UTC)
-    except ValueError as error:
-        msg = f"--at {text!r} is no moment. Write it like 2026-11-20 09:00."
+        return moment_of(text)
+    except DefinitionError as error:
+        msg = f"--at {text!r} is no moment. Write it like '2026-11-20 09:00'."
         raise UsageError(msg) from error

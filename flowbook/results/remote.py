@@ -252,10 +252,10 @@ class Place:
             yield
         except (StoreError, GeneratorExit):
             raise
-        except FileNotFoundError as exc:
-            msg = f"Value {digest[:12]} is gone from its place ({where}). Run its task again to get it back."
-            raise ResultGoneError(msg, digest=digest, path=where) from exc
         except Exception as exc:
+            if digest and what == "read" and isinstance(exc, FileNotFoundError):
+                msg = f"Value {digest[:12]} is gone from its place ({where}). Run its task again to get it back."
+                raise ResultGoneError(msg, digest=digest, path=where) from exc
             msg = (
                 f"The place of large values can't be {what}: {where} ({type(exc).__name__}: {str(exc)[:300]}). "
                 "Check the network and your access to it, or unset FLOWBOOK_BLOBS to keep new values in the store's folder."

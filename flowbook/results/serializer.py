@@ -18,7 +18,7 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from flowbook.exceptions import DamagedValueError, UnpicklableError
+from flowbook.exceptions import DamagedValueError, FlowbookError, UnpicklableError
 from flowbook.results.user_code import user_modules
 
 if TYPE_CHECKING:
@@ -118,6 +118,10 @@ def load(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what
     """Return the value; its buffers are views of `stored`, writable where that is.
 
     The caller has made sure that a pickle is trusted.
+
+    Raises:
+        DamagedValueError: if it is in neither format.
+        UnpicklableError: if the code that it needs is not at hand, or raises.
     """
     view = memoryview(stored)
     if not is_pickle(view):
@@ -126,7 +130,16 @@ def load(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what
     trailer = json.loads(bytes(view[-_LENGTH_BYTES - trailer_bytes : -_LENGTH_BYTES]))
     start, end = trailer["stream"]
     buffers = [view[first:last] for first, last in trailer["buffers"]]
-    return pickle.loads(view[start:end], buffers=buffers)  # noqa: S301  # signed, see the store's values
+    try:
+        return pickle.loads(view[start:end], buffers=buffers)  # noqa: S301  # signed, see the store's values
+    except FlowbookError:
+        raise
+    except Exception as exc:
+        msg = (
+            f"A stored value can't be read here: {type(exc).__name__}: {exc}. It needs the modules and classes that it was "
+            "made of: put their folder on PYTHONPATH, or run its task again."
+        )
+        raise UnpicklableError(msg) from exc
 
 
 class _OutError(Exception):

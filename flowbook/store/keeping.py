@@ -39,9 +39,9 @@ class Keeping:
         self.rows: list[tuple[object, ...]] = []
         self.held: list[str] = []
 
-    def output(self, value: object) -> ResultRef | str:
+    def output(self, value: object, *, is_limited: bool = True) -> ResultRef | str:
         """Keep a task's result; not from memory, since the task may have changed the object that it was given."""
-        return self._keep(value, self._limit_bytes)
+        return self._keep(value, self._limit_bytes if is_limited else None)
 
     def input(self, value: object) -> ResultRef | str:
         """Keep an input, whatever its size; one that was kept as the output it is need not be written again."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook import config
 from flowbook.engine.events import FLOW, Event, Logged, StateChanged
-from flowbook.engine.state import Looped, Mapped, Paused, Resume, Retrying, State
+from flowbook.engine.state import Cached, Looped, Mapped, Paused, Resume, Retrying, State
 from flowbook.exceptions import FlowbookError
 from flowbook.store.codec import Kept, encode, is_finished_name, state_name
 from flowbook.store.keeping import CHEAP_BYTES, Keeping, Memo, message_of
@@ -259,7 +259,8 @@ class Recorder:
             if _parent(key) in self._never_keep:
                 kept.unkept = f"task {_parent(key)!r} is marked keep=False"
                 return
-            found = keeping.output(value)
+            #: What the cache keeps is there, whatever its size.
+            found = keeping.output(value, is_limited=not isinstance(state, Cached))
             if isinstance(found, str):
                 kept.unkept = found
             else:

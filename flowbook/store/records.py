@@ -25,7 +25,12 @@ __all__ = [
     "from_stamp",
     "graph_record",
     "now",
+    "to_stamp",
 ]
+
+
+#: Half a microsecond, by which a stamp may lie after the moment that it shows as, and what floats that large lose.
+_ROUNDED_S = 0.75e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,3 +226,8 @@ def now() -> dt.datetime:
 def from_stamp(stamp: float | None) -> dt.datetime | None:
     """Return the moment of `stamp`, seconds since the epoch."""
     return None if stamp is None else dt.datetime.fromtimestamp(stamp, dt.UTC)
+
+
+def to_stamp(moment: dt.datetime) -> float:
+    """Return the end of the moment's microsecond, so that it takes in all that `from_stamp` shows at that moment."""
+    return moment.timestamp() + _ROUNDED_S

@@ -19,7 +19,7 @@ from flowbook.store.codec import decode, is_finished_name, state_name
 from flowbook.store.processes import is_alive, this_process
 from flowbook.store.queries import queries
 from flowbook.store.recorder import DECISION, LOG, STATE, Recorder
-from flowbook.store.records import Claim, Request, RunRecord, RunSummary, TaskOutcome, TaskResult, from_stamp
+from flowbook.store.records import Claim, Request, RunRecord, RunSummary, TaskOutcome, TaskResult, from_stamp, to_stamp
 
 if TYPE_CHECKING:
     import builtins
@@ -269,7 +269,7 @@ class Runs:
             UnknownRunError: if there is no such run.
         """
         row = self._row(run_id)[0]
-        found = self._database.read(self._sql["states"], {"run": row, "at": _FOREVER if at is None else at.timestamp()})
+        found = self._database.read(self._sql["states"], {"run": row, "at": _FOREVER if at is None else to_stamp(at)})
         states = {
             key: decode(name, moment, body, self._reference(digest, size), self._values)
             for _, key, moment, name, body, digest, size in found
@@ -289,7 +289,7 @@ class Runs:
 
         A mapped task's state has its children's as they were at the same moment.
         """
-        given = {"flow": flow, "project": project, "key": key, "at": _FOREVER if at is None else at.timestamp()}
+        given = {"flow": flow, "project": project, "key": key, "at": _FOREVER if at is None else to_stamp(at)}
         for run_id, number, *found in self._database.read(self._sql["task_results"], given):
             yield self._result(run_id, number, key, at, found)
 
@@ -297,7 +297,7 @@ class Runs:
         self, flow: str, key: str, project: str | None = None, at: dt.datetime | None = None
     ) -> TaskResult | None:
         """Return the newest of `results` that counts: of mapped tasks one whose children all succeeded."""
-        before = _FOREVER if at is None else at.timestamp()
+        before = _FOREVER if at is None else to_stamp(at)
         newest: TaskResult | None = None
         for row, run_id, number, last in self._runs_by_end(flow, project, before):
             if newest is not None and last is not None and last < newest.state.at:

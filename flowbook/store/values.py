@@ -52,7 +52,7 @@ class Gone:
 
     def load(self, ref: ResultRef) -> Any:  # noqa: ANN401  # never returns
         """Raise ResultGoneError, saying why it was not kept."""
-        msg = f"This value was not kept: {self.why}. Run its task again to get it back."
+        msg = f"This value was not kept: {self.why.removesuffix('.')}. Run its task again to get it back."
         raise ResultGoneError(msg, digest=ref.digest, why=self.why)
 
     def preview(self, ref: ResultRef) -> Preview | None:  # noqa: ARG002  # the port's signature

@@ -93,7 +93,7 @@ def test_an_empty_store_says_how_it_comes_to_hold_something(capsys):
     assert _run(capsys, "run", "ls")[1] == (
         "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True).\n"
     )
-    assert _run(capsys, "cache", "ls")[1] == "Nothing is cached here. Tasks with cache_for keep their outputs.\n"
+    assert _run(capsys, "cache", "ls")[1] == "No such outputs are cached here. Tasks with cache_for keep theirs.\n"
     assert _json(capsys, "run", "ls") == _json(capsys, "cache", "ls") == []
 
 

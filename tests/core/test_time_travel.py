@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sys
 import time
+import types
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,14 @@ import pytest
 import flowbook
 from flowbook import Flow, Parameter, task
 from flowbook.engine.state import Cached, Mapped, Paused, Pending, Success
-from flowbook.exceptions import CacheEntryError, DefinitionError, ResultGoneError, UnknownTaskError
+from flowbook.exceptions import (
+    CacheEntryError,
+    DefinitionError,
+    ResultGoneError,
+    UnknownRunError,
+    UnknownTaskError,
+    UnpicklableError,
+)
 from flowbook.store import open_store
 
 HOUR = dt.timedelta(hours=1)
@@ -108,6 +117,15 @@ def test_a_naive_moment_is_local_time():
     assert values == [8] * 4
 
 
+def test_a_moment_of_pandas_may_be_naive_as_well():
+    flow, between, _ = _two_versions()
+
+    then = flow.as_of(pd.Timestamp(between.astimezone().replace(tzinfo=None)))
+
+    assert then.at == between
+    assert list(then["load"]["delay"]) == [1, 2, 5]
+
+
 def test_the_timeline_tells_what_time_went_into():
     attempts = []
 
@@ -154,6 +172,20 @@ def test_the_timeline_of_what_waits_has_no_end_yet():
     assert list(resumed["state"]) == ["Paused", "Success"]
     assert resumed["end"].notna().all()
     assert Flow("empty").start().wait(30) is not None
+
+
+def test_a_run_that_is_kept_because_it_failed_says_when_it_began():
+    @task
+    def fails():
+        raise ValueError
+
+    with Flow("unrecorded") as flow:
+        fails()
+
+    flow.run()
+
+    (row,) = flowbook.runs("unrecorded").to_dict("records")
+    assert row["started"] <= row["ended"]
 
 
 def test_as_of_gives_the_value_that_a_task_had_produced_last():
@@ -247,6 +279,50 @@ def test_a_mapped_task_comes_back_as_the_list_of_its_children():
     assert flow.last_run["total"].result == 12
 
 
+def test_a_flow_runs_on_from_a_mapped_task_not_from_one_child():
+    @task
+    def double(x):
+        return 2 * x
+
+    with Flow("m") as flow:
+        double.map([1, 2])
+    flow.run(record=True)
+
+    with pytest.raises(DefinitionError, match=r"double\[1\] is a child of a mapped task\. Name the task, 'double'"):
+        flow.as_of(dt.datetime.now(dt.UTC)).states("double[1]")
+
+
+def test_runs_and_entries_are_asked_for_by_the_flow_itself_too():
+    @task(cache_for=HOUR)
+    def load():
+        return 1
+
+    with Flow("mine") as flow:
+        load()
+    with Flow("other") as other:
+        load()
+    flow.run(record=True)
+
+    assert [len(flowbook.runs(each)) for each in (flow, "mine", other)] == [1, 1, 0]
+    assert [len(flowbook.cache.entries(flow=each)) for each in (flow, "mine", other)] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: flowbook.runs(5), "flow=5 is neither a flow nor the name of one"),
+        (lambda: flowbook.cache.entries(flow=5), "flow=5 is neither a flow nor the name of one"),
+        (lambda: flowbook.runs(state=Success), "is no name of a state"),
+        (lambda: flowbook.runs(limit=1.5), "limit=1.5 is no count"),
+        (lambda: flowbook.run("any", flow="mine"), "flow='mine' is no flow"),
+        (lambda: flowbook.run(5), "5 is no id of a run"),
+    ],
+)
+def test_what_runs_can_not_be_asked_for_by_is_refused(ask, message):
+    with pytest.raises((DefinitionError, UnknownRunError), match=message):
+        ask()
+
+
 def test_a_none_is_a_value_of_its_time():
     given = iter([1, None])
 
@@ -283,6 +359,40 @@ def test_history_lists_every_version_once_from_runs_and_cache():
     pd.testing.assert_frame_equal(load.history("h"), table)
     pd.testing.assert_frame_equal(load.history(), table)
     assert len(flow.history(copy)) == 2
+
+
+def test_a_moment_that_history_or_the_timeline_tells_takes_in_what_happened_then():
+    numbers = iter(range(20))
+
+    @task
+    def count():
+        return next(numbers)
+
+    with Flow("counted") as flow:
+        count()
+    for _ in range(20):
+        flow.run(record=True)
+
+    moments = flow.history("count")["created"]
+    runs = [flowbook.run(run_id) for run_id in flowbook.runs("counted")["run_id"]]
+
+    assert [flow.as_of(moment)["count"] for moment in moments] == list(range(20))
+    assert all(run.states(at=run.timeline()["end"][0])["count"].is_successful() for run in runs)
+
+
+def test_history_lists_a_mapped_task_once_a_run():
+    @task
+    def double(x):
+        return 2 * x
+
+    with Flow("hm") as flow:
+        double.map([1, 2])
+    flow.run(record=True)
+    flow.run(record=True)
+
+    table = flow.history("double")
+
+    assert list(table["number"]) == [1, 2]
 
 
 def test_history_tells_copies_of_one_name_apart():
@@ -426,14 +536,23 @@ def test_a_column_of_another_type_is_told_and_its_cells_are_compared_by_value():
     assert list(pd_types.changed["after"]) == ["z"]
 
 
-def test_rows_that_share_a_label_are_compared_in_order():
-    before = pd.DataFrame({"a": [1, 2, 3]}, index=["x", "x", "y"])
-    after = pd.DataFrame({"a": [1, 5]}, index=["x", "x"])
+def test_rows_that_were_doubled_are_told_as_added():
+    once = pd.DataFrame({"v": [1, 2]})
 
-    found = flowbook.cache.diff(before, after)
+    found = flowbook.cache.diff(once, pd.concat([once, once]))
 
-    assert list(found.changed["after"]) == [5]
-    assert list(found.removed.index) == ["y"]
+    assert list(found.added["v"]) == [1, 2]
+    assert list(found.added.index) == [0, 1]
+    assert (len(found.removed), len(found.changed)) == (0, 0)
+
+
+def test_tables_whose_indexes_have_different_levels_share_no_row():
+    flat = pd.DataFrame({"a": [1], "b": [2], "v": [3]})
+
+    found = flowbook.cache.diff(flat, flat.set_index(["a", "b"]))
+
+    assert (len(found.added), len(found.removed), len(found.changed)) == (1, 1, 0)
+    assert list(found.schema["column"]) == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -449,6 +568,39 @@ def test_a_key_that_is_no_key_is_refused(key, message):
 
 
 # Making room
+
+
+def test_a_cached_output_above_the_limit_is_had_from_the_run_that_made_it_too(monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_MAX_VALUE_BYTES", "1000")
+
+    @task(cache_for=HOUR)
+    def load():
+        return b"x" * 5000
+
+    with Flow("large") as flow:
+        load()
+
+    flow.run(record=True)
+
+    assert flowbook.run(flow.last_run.run_id)["load"].result == b"x" * 5000
+
+
+def test_an_output_whose_class_is_not_there_any_more_says_what_it_needs(monkeypatch):
+    module = types.ModuleType("passing")
+    module.Point = type("Point", (), {"__module__": "passing"})
+    monkeypatch.setitem(sys.modules, "passing", module)
+
+    @task
+    def make():
+        return sys.modules["passing"].Point()
+
+    with Flow("classes") as flow:
+        make()
+    flow.run(record=True)
+    monkeypatch.delitem(sys.modules, "passing")
+
+    with pytest.raises(UnpicklableError, match=r"can't be read here: .*No module named 'passing'.*PYTHONPATH"):
+        _ = flow.as_of(dt.datetime.now(dt.UTC))["make"]
 
 
 def test_a_sweep_takes_what_is_expired_and_says_so_where_somebody_looks(home):

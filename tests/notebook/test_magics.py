@@ -217,7 +217,20 @@ def test_a_moment_that_is_none_is_refused_by_the_cache(shell):
     with pytest.raises(UsageError) as raised:
         shell.run_line_magic("cache", "--at yesterday")
 
-    assert str(raised.value) == "--at 'yesterday' is no moment. Write it like 2026-11-20 09:00."
+    assert str(raised.value) == "--at 'yesterday' is no moment. Write it like '2026-11-20 09:00'."
+
+
+def test_a_moment_in_quotes_is_taken_by_the_cache(shell):
+    found = shell.run_line_magic("cache", "--at '2026-11-20 09:00'")
+
+    assert len(found) == 0
+
+
+def test_a_flow_may_be_named_in_quotes(shell):
+    _flow(shell)
+
+    with pytest.raises(UsageError, match="There is no run 'two words'"):
+        shell.run_line_magic("flow", "show 'two words'")
 
 
 def test_help_says_what_the_options_are(shell):

@@ -207,6 +207,15 @@ def test_a_place_whose_folder_is_in_the_way_is_named(tmp_path):
         keep(blobs)
 
 
+def test_a_place_that_can_t_be_made_is_no_missing_value(tmp_path):
+    blobs = RemoteBlobs(Place("file:///proc/nowhere"), tmp_path / "copies", 1_000_000)
+
+    with pytest.raises(StoreError, match=r"can't be written to: file:///proc/nowhere.*FileNotFoundError"):
+        keep(blobs)
+    with pytest.raises(StoreError, match=r"can't be"):
+        list(Place("file:///proc/nowhere").digests())
+
+
 def test_a_local_folder_is_made_private(tmp_path):
     keep(RemoteBlobs(Place((tmp_path / "there").as_uri()), tmp_path / "copies", 1_000_000))
 
