@@ -105,6 +105,6 @@ _NAMES: dict[str, Callable[[TaskFrame], Any]] = {
     "map_index": _index,
     "resume": lambda f: f.job.is_start,
     "task_loop_count": lambda f: f.loop_count,
-    "task_loop_result": lambda f: f.loop_result,
+    "task_loop_result": lambda f: f.loop_result if f.loop_count > 1 else MISSING,
     "logger": _logger,
 }

@@ -96,6 +96,6 @@ class PAUSE(Signal):
 
 
 class LOOP(Signal):
-    """Run again, with `result` as `context.task_loop_result`."""
+    """Run again, with `result` as `context.task_loop_result`, which the first round has not: `context.get(..., default)`."""
 
     kind = states.Looped

@@ -9,6 +9,7 @@ import pytest
 import flowbook
 from flowbook import Flow, Parameter, context, task
 from flowbook._context import current_frame
+from flowbook.engine import signals
 from flowbook.exceptions import ContextKeyError
 from tests.executors_of import everywhere
 
@@ -165,3 +166,35 @@ def test_the_context_can_be_made_a_dict():
 def test_setting_an_item_says_how_values_are_set():
     with pytest.raises(AttributeError, match=r"Use `with flowbook.context\(key=\.\.\.\)`"):
         context["key"] = "abc"
+
+
+@everywhere
+def test_the_first_round_of_a_loop_has_no_result_so_far_so_that_a_default_is_taken(executor):
+    @task
+    def fibonacci(limit):
+        payload = context.get("task_loop_result", {"n": 1, "below": 0})
+        n, below = payload["n"], payload["below"]
+        if n > limit:
+            return below
+        raise signals.LOOP(result={"n": n + below, "below": n})
+
+    with Flow("f") as flow:
+        found = fibonacci(100)
+
+    assert flow.run(executor=executor).result[found].result == 89
+
+
+def test_a_loop_whose_result_so_far_is_none_says_so():
+    seen = []
+
+    @task
+    def twice():
+        seen.append("task_loop_result" in context)
+        if context.task_loop_count < 2:
+            raise signals.LOOP
+
+    with Flow("f") as flow:
+        twice()
+    flow.run()
+
+    assert seen == [False, True]

@@ -701,7 +701,7 @@ def test_loop_runs_the_task_again_with_what_it_has_so_far_and_does_not_grow_the_
 
     @task
     def count():
-        so_far = flowbook.context.task_loop_result or 0
+        so_far = flowbook.context.get("task_loop_result", 0)
         if flowbook.context.task_loop_count < 2000:
             raise signals.LOOP(result=so_far + 1)
         return so_far + 1

@@ -132,7 +132,7 @@ def test_a_loop_goes_on_with_its_result_so_far(executor):
     @task
     def count():
         if context.task_loop_count < 4:
-            raise signals.LOOP(result=(context.task_loop_result or 0) + context.task_loop_count)
+            raise signals.LOOP(result=context.get("task_loop_result", 0) + context.task_loop_count)
         return context.task_loop_result
 
     with Flow("delays") as flow:
