@@ -14,10 +14,12 @@ import functools
 import hashlib
 import inspect
 import io
+import itertools
+import re
 import struct
 import types
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import UnpicklableError
 from flowbook.results import serializer
@@ -145,8 +147,9 @@ class _Hashing:
 def code_hash(function: Callable[..., object]) -> str:
     """Return a hash of what `function` does: its code and that of all it reaches in the user's modules.
 
-    Covered: functions and classes reached by name or through a closure, default arguments, values it closes over, and
-    immutable constants of their modules. Not covered: installed modules and the standard library (only their names),
+    Covered: functions and classes reached by name, through a closure or in a table of them, the class of an object that is
+    reached, what the object of a method holds that cannot change, default arguments, values it closes over, and immutable
+    constants of their modules. Not covered: installed modules and the standard library (only their names),
     globals that can change, comments, docstrings and where the code stands. Differs between versions of Python.
     """
     return _CodeHash().of(function)
@@ -175,7 +178,7 @@ class _CodeHash:
             self._function(thing)
         elif isinstance(thing, types.MethodType):
             self._visit(thing.__func__)
-            self._visit(type(thing.__self__) if not isinstance(thing.__self__, type) else thing.__self__)
+            self._bound(thing.__self__)
         elif isinstance(thing, functools.partial):
             self._note("partial")
             for part in (thing.func, thing.args, thing.keywords):
@@ -188,6 +191,13 @@ class _CodeHash:
                     self._visit(accessor)
         elif isinstance(thing, type):
             self._class(thing)
+        elif isinstance(thing, enum.Enum):
+            self._visit(type(thing))
+            self._note("choice", (thing.name, _plain(thing.value)))
+        elif _holds_code(thing):
+            self._note("table", _qualified(type(thing)))
+            for entry in _parts(thing):
+                self._reached(entry)
         elif isinstance(thing, types.ModuleType | types.BuiltinFunctionType):
             self._note("name", f"{getattr(thing, '__module__', '')}.{thing.__name__}")
         elif isinstance(wrapped := inspect.getattr_static(thing, "__wrapped__", None), types.FunctionType):
@@ -240,13 +250,26 @@ class _CodeHash:
 
     def _reached(self, held: object) -> None:
         """Globals that can change are left out but for their type: their content is not code."""
-        if _is_code(held) or _is_immutable(held):
+        if _is_code(held) or _is_immutable(held) or _holds_code(held):
             self._visit(held)
-        else:
-            self._note("variable", _qualified(type(held)))
-            wrapped = inspect.getattr_static(held, "run", None)
-            if isinstance(wrapped, types.FunctionType):
-                self._visit(wrapped)
+            return
+        self._note("variable", _qualified(type(held)))
+        if is_user_module(type(held).__module__):
+            self._visit(type(held))
+        wrapped = inspect.getattr_static(held, "run", None)
+        if isinstance(wrapped, types.FunctionType):
+            self._visit(wrapped)
+
+    def _bound(self, owner: object) -> None:
+        """What a method's object is: its class, and those of its attributes which the class's own code names."""
+        if isinstance(owner, type):
+            self._visit(owner)
+            return
+        self._visit(type(owner))
+        attributes = getattr(owner, "__dict__", {})
+        for name in sorted(_named_by(type(owner)) & attributes.keys()):
+            self._note("own", name)
+            self._reached(attributes[name])
 
     def _class(self, kind: type) -> None:
         if not is_user_module(kind.__module__):
@@ -255,6 +278,8 @@ class _CodeHash:
         self._note("class", kind.__qualname__)
         for base in kind.__bases__:
             self._visit(base)
+        if type(kind) is not type:
+            self._visit(type(kind))
         for name, held in kind.__dict__.items():
             if name not in _CLASS_NOISE:
                 self._note("member", name)
@@ -280,7 +305,24 @@ class _CodeHash:
 _CLASS_NOISE = frozenset(
     {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__static_attributes__", "__annotations__"}
 )
-_IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, enum.Enum, dt.date, dt.time, dt.timedelta, PurePath)
+_IMMUTABLE = (
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    range,
+    enum.Enum,
+    re.Pattern,
+    dt.date,
+    dt.time,
+    dt.timedelta,
+    PurePath,
+)
+#: Tables of functions are short: a longer list or dict is taken for data, and not searched.
+_TABLE_AT_MOST = 1000
 _CODE = (
     types.FunctionType,
     types.BuiltinFunctionType,
@@ -303,6 +345,34 @@ def _is_immutable(held: object) -> bool:
     if type(held) in {tuple, frozenset}:
         return all(map(_is_immutable, held))  # type: ignore[call-overload]  # a tuple or frozenset
     return isinstance(held, _IMMUTABLE)
+
+
+def _holds_code(held: object) -> bool:
+    """Return whether `held` is a table of functions or classes, as `{"csv": read_csv}`."""
+    return (
+        type(held) in {list, tuple, dict} and len(held) <= _TABLE_AT_MOST and any(map(_is_code, _parts(held)))  # type: ignore[arg-type]  # it has a length
+    )
+
+
+def _parts(table: Any) -> Iterator[object]:  # noqa: ANN401  # a list, tuple or dict
+    return itertools.chain.from_iterable(table.items()) if isinstance(table, dict) else iter(table)
+
+
+def _plain(value: object) -> object:
+    """Return the value of an enum's member, or its type where that has no content of its own."""
+    return value if _is_immutable(value) and not isinstance(value, enum.Enum) else _qualified(type(value))
+
+
+def _named_by(kind: type) -> set[str]:
+    """Return the names that the code of the user's classes among `kind` and its bases looks up, attributes included."""
+    return {
+        name
+        for base in kind.__mro__
+        if is_user_module(base.__module__)
+        for held in base.__dict__.values()
+        if isinstance(held, types.FunctionType)
+        for name in _all_names(held.__code__)
+    }
 
 
 def _names(code: types.CodeType) -> list[str]:

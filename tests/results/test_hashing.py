@@ -245,3 +245,36 @@ def test_a_portable_hash_is_the_content_hash(value):
 @pytest.mark.parametrize("value", [Unknown(), [1, Unknown()], {"a": {"b": Unknown()}}])
 def test_there_is_no_portable_hash_of_what_has_to_be_pickled(value):
     assert portable_hash(value) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "old", "new"),
+    [
+        ("import enum\nclass K(enum.Enum):\n    A = 1\ndef task(x): return x + K.A.value", "A = 1", "A = 2"),
+        ("class K:\n    def m(self): return 1\nk = K()\ndef task(x): return k.m()", "return 1", "return 2"),
+        (
+            "class K:\n    def __call__(self, x): return x\nk = K()\ndef task(x): return k(x)",
+            "return x\n",
+            "return -x\n",
+        ),
+        ("def a(x): return 1\nSTEPS = {'a': a}\ndef task(x): return STEPS['a'](x)", "return 1", "return 2"),
+        ("def a(x): return 1\nSTEPS = [a]\ndef task(x): return STEPS[0](x)", "return 1", "return 2"),
+        ("def a(x): return 1\nSTEPS = (a, 3)\ndef task(x): return STEPS[0](x)", "return 1", "return 2"),
+        ("import re\nWORD = re.compile('a')\ndef task(x): return WORD.match(x)", "'a'", "'b'"),
+        ("class M(type):\n    def z(cls): return 1\nclass K(metaclass=M): pass\ndef task(x): return K.z()", "1", "2"),
+        (
+            "class K:\n    def __init__(self, k): self.k = k\n    def m(self, x): return x + self.k\ntask = K(1).m",
+            "K(1)",
+            "K(2)",
+        ),
+    ],
+)
+def test_what_a_task_reaches_through_an_object_or_a_table_is_part_of_its_code(source: str, old: str, new: str) -> None:
+    assert hash_of(source) == hash_of("\n\n# moved\n" + source)
+    assert hash_of(source) != hash_of(source.replace(old, new))
+
+
+def test_what_an_object_holds_and_its_class_never_names_is_no_part_of_the_code_of_its_method() -> None:
+    source = "class K:\n    def m(self, x): return x\nk = K()\nk.label = 'a'\ntask = k.m"
+
+    assert hash_of(source) == hash_of(source.replace("'a'", "'b'"))
