@@ -195,7 +195,10 @@ class FlowMagics(Magics):
     def _show(self, args: Namespace) -> None:
         run = self._any_run(args.name)
         view = self._view_of(run)
-        view.show(with_widget=has_front_end(self.shell))
+        watched = has_front_end(self.shell)
+        view.show(with_widget=watched)
+        if not watched:
+            view.tell(run)
 
     def _resume(self, args: Namespace) -> pd.DataFrame | None:
         if args.name is None:

@@ -83,7 +83,7 @@ class FlowView:
         return self._run
 
     def show(self, *, with_widget: bool, quiet: bool = False) -> None:
-        """Display the picture and, where a person watches, the panel; `quiet` shows nothing."""
+        """Display the panel over its picture where a person watches; `quiet` shows nothing. Otherwise see `tell`."""
         if quiet:
             return
         run = self._run = self._run or new_run(self._flow)
@@ -109,8 +109,12 @@ class FlowView:
         if self._panel is not None:
             self._panel.drain()
         elif not quiet:
-            print(summary(run))  # noqa: T201  # the cell's own output
-            display(_Picture(*picture(run), self._flow.name), display_id=self._id)
+            self.tell(run)
+
+    def tell(self, run: FlowRun) -> None:
+        """Show how `run` stands, as text and as a picture."""
+        print(summary(run))  # noqa: T201  # the cell's own output
+        display(_Picture(*picture(run), self._flow.name), display_id=self._id)
 
     def _commands(self) -> Commands:
         return Commands(

@@ -75,6 +75,15 @@ def test_a_line_magic_resumes_it_and_only_what_waits_runs(shell):
     assert flow.last_run["publish"].result == 12
 
 
+def test_showing_a_run_says_how_it_stands(shell, capsys):
+    _flow(shell)
+    capsys.readouterr()
+
+    shell.run_line_magic("flow", "show delays")
+
+    assert "delays, run 1: Paused" in capsys.readouterr().out
+
+
 def test_what_waits_is_listed_with_its_sentence(shell):
     _flow(shell)
 
