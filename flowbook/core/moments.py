@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW
+from flowbook.engine.graph import child_key
 from flowbook.engine.replay import states_at, stretches
-from flowbook.engine.state import Pending
+from flowbook.engine.state import Mapped, Pending
 from flowbook.exceptions import DefinitionError
+from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
     from collections.abc import ItemsView, Iterator, KeysView, Sequence, ValuesView
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event
     from flowbook.engine.state import State
 
-__all__ = ["RunStates", "moment_of", "timeline"]
+__all__ = ["RunStates", "as_seen", "moment_of", "timeline"]
 
 
 class RunStates(Mapping[str, "State"]):
@@ -81,6 +83,44 @@ class RunStates(Mapping[str, "State"]):
 
     def __repr__(self) -> str:
         return repr(self._now)
+
+
+def as_seen(key: str, state: State, states: Mapping[str, State]) -> State:
+    """Return a task's state as people look at it: with its children so far, and the inputs it keeps as values."""
+    children_missing = type(state) is Mapped and len(state.map_states) != state.n_map_states
+    if not children_missing and not any(isinstance(kept, ResultRef) for kept in (state.cached_inputs or {}).values()):
+        return state
+    seen = state.copy()
+    if isinstance(seen, Mapped) and children_missing:
+        seen.map_states = [states.get(child_key(key, index), Pending()) for index in range(seen.n_map_states)]
+    if seen.cached_inputs is not None:
+        seen.cached_inputs = _Loaded(seen.cached_inputs)
+    return seen
+
+
+class _Loaded(Mapping[str, object]):
+    """Inputs by name; one that is held in the store or on a worker is loaded when it is read."""
+
+    def __init__(self, held: Mapping[str, object]) -> None:
+        self._held = dict(held)
+
+    def __getitem__(self, name: str) -> object:
+        value = self._held[name]
+        if isinstance(value, ResultRef):
+            value = self._held[name] = value.load()
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return dict, (dict(self),)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def moment_of(at: dt.datetime | str) -> dt.datetime:

@@ -178,7 +178,9 @@ class FlowRun:
         if found is None:
             msg = f"{key!r} has not been split off yet."
             raise StartTaskError(msg, key=key)
-        return found
+        from flowbook.core.moments import as_seen  # noqa: PLC0415  # only where somebody looks
+
+        return as_seen(key, found, self.states)
 
     def events(self) -> list[Event]:
         """Return all events so far, by their number."""

@@ -459,7 +459,39 @@ def test_mapped_tasks_pause_and_resume_child_by_child_or_as_a_whole(executor):
     assert (type(state), run[d].result) == (Success, [2, 4, 6])
 
 
+@everywhere
+def test_a_mapped_task_of_a_run_that_waits_has_its_children_so_far(executor):
+    @task
+    def look(x):
+        if x == 2 and not flowbook.context.resume:
+            raise signals.PAUSE
+        return x
+
+    with Flow("f") as flow:
+        m = look.map([1, 2, 3])
+        d = double.map(m)
+    flow.run(executor=executor)
+
+    found = flow.last_run[m]
+
+    assert [type(child).__name__ for child in found.map_states] == ["Success", "Paused", "Success"]
+    assert found.result == [1, None, 3]
+    assert flow.last_run[d].n_map_states == len(flow.last_run[d].map_states)
+
+
 # Recorded
+
+
+def test_what_a_stored_task_is_about_to_get_is_read_as_values():
+    with Flow("f") as flow:
+        approve(one())
+    flow.run(record=True)
+
+    found = flowbook.run(flow.last_run.run_id)["approve"]
+
+    assert dict(found.cached_inputs) == {"x": 1}
+    assert repr(found.cached_inputs) == "{'x': 1}"
+    assert pickle.loads(pickle.dumps(found)).cached_inputs == {"x": 1}
 
 
 def test_a_paused_run_is_resumed_in_another_process(tmp_path):
