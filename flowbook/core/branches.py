@@ -5,6 +5,7 @@ What is not taken is Skipped, and so is what needs it; `merge` brings branches t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowbook.core.building import flow_or_refuse
@@ -16,7 +17,6 @@ from flowbook.engine.triggers import not_all_skipped
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import TracebackType
 
     from flowbook.core.flow import Flow
@@ -121,6 +121,9 @@ def switch(condition: object, cases: Mapping[Any, object], *, mapped: bool = Fal
     Raises:
         DefinitionError: if a case is no task, or nothing is given to choose from.
     """
+    if not isinstance(cases, Mapping):
+        msg = f"switch chooses by a dict of value to task, not by {cases!r}. Write switch(x, {{'a': task_a, 'b': task_b}})."
+        raise DefinitionError(msg)
     if not cases:
         msg = "switch(...) has no cases. Give a dict of value to task: switch(x, {'a': task_a, 'b': task_b})."
         raise DefinitionError(msg)

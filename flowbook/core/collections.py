@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowbook.core.task import Task
+from flowbook.exceptions import DefinitionError
 
 __all__ = ["Dict", "List", "Set", "Tuple", "as_task", "holds_tasks"]
 
@@ -49,12 +50,37 @@ _GATHER: dict[type, type[Task]] = {list: List, tuple: Tuple, set: Set}
 
 
 def holds_tasks(value: object) -> bool:
-    """Return whether `value` is a task, or a list, tuple, set or dict with one inside."""
+    """Return whether `value` is a task, or a list, tuple, set or dict with one inside.
+
+    Raises:
+        DefinitionError: if a task is where it can't be gathered: a key of a dict, or in a collection of another kind.
+    """
     if isinstance(value, Task):
         return True
     if type(value) in _GATHER:
         return any(holds_tasks(item) for item in value)  # type: ignore[attr-defined]  # a list, tuple or set
-    return type(value) is dict and any(holds_tasks(item) for item in value.values())
+    if type(value) is dict:
+        for key in value:
+            if isinstance(key, Task):
+                msg = (
+                    f"Task {key.name!r} is the key of a dict, and keys must be known when the flow is written. "
+                    "Make the dict in a task."
+                )
+                raise DefinitionError(msg, task=key.name)
+        return any(holds_tasks(item) for item in value.values())
+    if isinstance(value, list | tuple | set | frozenset | dict):
+        _refuse_kind(value)
+    return False
+
+
+def _refuse_kind(value: Any) -> None:  # noqa: ANN401  # an OrderedDict, a named tuple, a frozenset
+    for item in (*value, *value.values()) if isinstance(value, dict) else value:
+        if holds_tasks(item):
+            msg = (
+                f"Task {getattr(item, 'name', '')!r} is in a value of type {type(value).__name__}, and only plain lists, "
+                "tuples, sets and dicts are gathered. Use one of these, or make it in a task."
+            )
+            raise DefinitionError(msg, kind=type(value).__name__)
 
 
 def as_task(value: object) -> tuple[Task, dict[str, object]]:

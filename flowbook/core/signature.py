@@ -65,7 +65,9 @@ class RunSignature(NamedTuple):
             DefinitionError: if there are too many, twice the same, unknown or missing ones.
         """
         if len(args) > len(self.positional):
-            msg = f"Task {task!r} takes {len(self.positional)} inputs by position, got {len(args)}. Remove some."
+            count = len(self.positional)
+            inputs = "1 input" if count == 1 else f"{count} inputs"
+            msg = f"Task {task!r} takes {inputs} by position, got {len(args)}. Remove some."
             raise DefinitionError(msg, task=task)
         bound = dict(zip(self.positional, args, strict=False))
         for name, value in kwargs.items():

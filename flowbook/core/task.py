@@ -140,6 +140,17 @@ class Task:
     #: Whether it runs in a run that was cancelled, if its inputs are there.
     cleans_up = False
 
+    if not TYPE_CHECKING:  # types are checked by the attributes that there are
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # asked only for what is not there
+            """Name the usual reason why a subclassed task has no name: its `__init__` left this class's out."""
+            kind = type(self).__name__
+            if name in {"name", "slug", "tags", "_signature"}:
+                msg = f"A task of class {kind!r} was not set up. Call super().__init__(...) in the __init__ of {kind}."
+                raise DefinitionError(msg, kind=kind)
+            msg = f"{kind!r} object has no attribute {name!r}"
+            raise AttributeError(msg, name=name, obj=self)
+
     def run(self) -> Any:  # noqa: ANN401  # what the user returns
         """Do the work; inputs are arguments, the value returned is the task's result. May be `async def`."""
 

@@ -212,6 +212,12 @@ def _unknown(graph: Graph, task: object) -> UnknownTaskError:
     more = ", ..." if len(graph.specs) > _NAMED_AT_MOST else ""
     hint = f"Did you mean {close[0]!r}?" if close else f"Its tasks: {known}{more}."
     msg = f"Flow {graph.name!r} has no task {name!r}. {hint}"
+    named = [] if isinstance(task, str) else [spec.key for spec in graph.specs.values() if spec.name == name]
+    if len(named) > 1:
+        msg = (
+            f"Flow {graph.name!r} has several tasks named {name!r}: {', '.join(named[:_NAMED_AT_MOST])}. "
+            "Name one by its key, or give what the call in the flow returned."
+        )
     return UnknownTaskError(msg, key=str(name))
 
 

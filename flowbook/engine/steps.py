@@ -193,5 +193,6 @@ def width_of(spec: TaskSpec, mapped: Mapping[str, int]) -> int:
 
 
 def _not_a_sequence(value: object, argument: str, advice: str) -> RunError:
-    msg = f"Can't map over {argument!r}: a {type(value).__name__} is not a sequence. {advice}"
+    kind = type(value).__name__
+    msg = f"Can't map over {argument!r}: {'an' if kind[0] in 'aeiou' else 'a'} {kind} is not a sequence. {advice}"
     return RunError(msg, argument=argument)

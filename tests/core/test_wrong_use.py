@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import OrderedDict
+from typing import NamedTuple
 
 import pytest
 
 import flowbook
 from flowbook import Edge, Flow, Parameter, Task, flatten, task, triggers, unmapped
 from flowbook import flow as flow_of
+from flowbook.engine.cache_validators import partial_inputs_only
 from flowbook.engine.machine import Machine
 from flowbook.engine.state import Failed, Paused, Success
 from flowbook.exceptions import (
@@ -31,7 +34,74 @@ HOUR = dt.timedelta(hours=1)
 CASES, refused = table()
 
 
+class Pair(NamedTuple):
+    first: object
+    second: object
+
+
 # Tasks
+
+
+@refused()
+def a_subclass_that_is_not_set_up():
+    """A task of class 'Load' was not set up. Call super().__init__(...) in the __init__ of Load."""
+
+    class Load(Task):
+        def __init__(self, path):
+            self.path = path
+
+        def run(self):
+            return self.path
+
+    with Flow("f"):
+        Load("a.csv")()
+
+
+@refused()
+def a_validator_that_was_not_called():
+    """Task 'a': cache_validator partial_inputs_only says not on what. Call it: partial_inputs_only(validate_on=['x'])."""
+    task(lambda x: x, name="a", cache_for=HOUR, cache_validator=partial_inputs_only)
+
+
+@refused()
+def a_task_as_the_key_of_a_dict():
+    """Task 'one' is the key of a dict, and keys must be known when the flow is written. Make the dict in a task."""
+    with Flow("f"):
+        add({one(): 1})
+
+
+def in_a_value_of(kind):
+    return (
+        f"Task 'one' is in a value of type {kind}, and only plain lists, tuples, sets and dicts are gathered. "
+        "Use one of these, or make it in a task."
+    )
+
+
+@refused()
+def a_task_in_a_dict_of_another_kind():
+    with Flow("f"):
+        add([OrderedDict(a=one())])
+
+
+a_task_in_a_dict_of_another_kind.__doc__ = in_a_value_of("OrderedDict")
+
+
+@refused()
+def a_task_in_a_named_tuple():
+    with Flow("f"):
+        add(Pair(1, one()))
+
+
+a_task_in_a_named_tuple.__doc__ = in_a_value_of("Pair")
+
+
+@refused(UnknownTaskError)
+def a_task_of_which_the_flow_has_several():
+    """Flow 'f' has several tasks named 'one': one, one-2. Name one by its key, or give what the call in the flow returned."""
+    with Flow("f") as flow:
+        one()
+        one()
+    flow.start()[one]
 
 
 @refused(DefinitionError)

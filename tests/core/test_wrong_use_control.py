@@ -213,6 +213,13 @@ def a_switch_without_cases():
 
 
 @refused()
+def a_switch_by_a_list():
+    """switch chooses by a dict of value to task, not by [3]. Write switch(x, {'a': task_a, 'b': task_b})."""
+    with Flow("f"):
+        switch(one(), [3])
+
+
+@refused()
 def a_switch_to_a_plain_value():
     """3 is not a task, so nothing can wait for it. Give a task, or a value for one of the inputs."""
     with Flow("f"):

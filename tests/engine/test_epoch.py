@@ -812,7 +812,7 @@ def test_a_generator_is_consumed_once_though_two_tasks_map_over_it(executor):
         ),
         (
             7,
-            "a int is not a sequence. Return a list from the task above, or wrap it in unmapped(...).",
+            "an int is not a sequence. Return a list from the task above, or wrap it in unmapped(...).",
         ),
         (
             None,
@@ -1376,7 +1376,7 @@ def test_a_map_without_inputs_is_as_wide_as_what_comes_before_it(executor):
 
     assert state.result[counted].result == [1, 1, 1]
     assert state.result[refused].message == (
-        "Can't map over 'one-2': a int is not a sequence. Return a list from the task above, or wrap it in unmapped(...)."
+        "Can't map over 'one-2': an int is not a sequence. Return a list from the task above, or wrap it in unmapped(...)."
     )
 
 

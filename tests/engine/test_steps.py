@@ -178,7 +178,7 @@ def test_these_can_be_mapped_over(value, expected):
             "a DataFrame is not a sequence. Split it first, e.g. into [part for _, part in frame.groupby(...)].",
         ),
         (np.array(3), "a ndarray is not a sequence. Return a list from the task above, or wrap it in unmapped(...)."),
-        (3, "a int is not a sequence. Return a list from the task above, or wrap it in unmapped(...)."),
+        (3, "an int is not a sequence. Return a list from the task above, or wrap it in unmapped(...)."),
     ],
     ids=lambda value: type(value).__name__,
 )
