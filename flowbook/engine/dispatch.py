@@ -21,7 +21,7 @@ from flowbook.engine.messages import CancelAsked, Settled
 from flowbook.engine.packing import PackedRun, Packer, Sent
 from flowbook.engine.remote import Unread, read, run_remotely
 from flowbook.engine.state import Crashed, Looped, Pending, Running, State
-from flowbook.engine.task_runner import begin_task, begun_state, call_handlers, change_state, run_task, settle_task
+from flowbook.engine.task_runner import ask_handlers, begin_task, begun_state, change_state, run_task, settle_task
 from flowbook.exceptions import ExecutorError, StoreError
 from flowbook.results.parcel import Parcel
 from flowbook.results.reference import ResultRef
@@ -268,8 +268,7 @@ class Dispatch:
 
     def _running(self, job: Job, frame: TaskFrame) -> State:
         begun = begun_state(job, self._runner, job.inputs or {}, frame)
-        handlers = (*job.spec.handlers, *self._runner.handlers)
-        return call_handlers(handlers, job.spec.task, job.state, begun) if handlers else begun
+        return ask_handlers(job, self._runner, job.state, begun)
 
     def _send(self, sent: Sent) -> None:
         call = self._call(sent)

@@ -38,7 +38,7 @@ from flowbook.engine.messages import (
     WakeAt,
 )
 from flowbook.engine.state import Cancelled, Failed, Mapped, Pending, Running, Scheduled, State
-from flowbook.engine.task_runner import call_handlers, run_task
+from flowbook.engine.task_runner import call_handlers, run_task, seeing
 from flowbook.engine.timers import Timers
 from flowbook.exceptions import ExecutorError
 from flowbook.executors.base import RunsCalls, RunsLoops
@@ -369,7 +369,8 @@ class Epoch:
     def _change(self, new: State, results: dict[object, State] | None = None) -> State:
         handlers = (*self._options.flow_handlers, *self.handlers)
         if handlers:
-            new = call_handlers(handlers, self.graph.flow, self.state, new)
+            with seeing(self.frame):
+                new = call_handlers(handlers, self.graph.flow, self.state, new)
         if results is not None and new._result is not results:  # noqa: SLF001  # a handler's state may hold a reference
             if isinstance(new._result, BaseException):  # noqa: SLF001
                 self.logged(FLOW, _ERROR, _traceback(new._result))  # noqa: SLF001
@@ -402,7 +403,8 @@ class Epoch:
         def terminal_state_handler(flow: object, _: State, new: State) -> object:
             return handler(flow, new, reference) if handler is not None else None
 
-        return call_handlers((terminal_state_handler,), self.graph.flow, self.state, final)
+        with seeing(self.frame):
+            return call_handlers((terminal_state_handler,), self.graph.flow, self.state, final)
 
 
 def _traceback(error: BaseException) -> str:

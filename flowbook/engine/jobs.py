@@ -13,7 +13,7 @@ from flowbook.engine.graph import child_key
 from flowbook.engine.job import Job, RunFacts
 from flowbook.engine.messages import Expanded, Settled, TooEarly
 from flowbook.engine.state import Failed, Mapped, Paused, Skipped, State
-from flowbook.engine.task_runner import call_handlers, change_state
+from flowbook.engine.task_runner import ask_handlers, change_state
 from flowbook.exceptions import RunError
 
 if TYPE_CHECKING:
@@ -142,8 +142,7 @@ class Jobs:
     def _asked_about_split(self, job: Job, width: int) -> State:
         """Return Mapped, or what a handler wants instead of it."""
         state: State = Mapped(f"Mapped over {width}.", n_map_states=width)
-        handlers = (*job.spec.handlers, *self._run.handlers)
-        return call_handlers(handlers, job.spec.task, job.state, state) if handlers else state
+        return ask_handlers(job, self._run, job.state, state)
 
     def _unmappable(self, job: Job) -> State | None:
         """Return the state in which a mapped task ends without having been split, or None."""

@@ -6,6 +6,7 @@ the steps is that of engine.md, section 4; what only decides is in `steps`.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import itertools
 import sys
@@ -49,7 +50,7 @@ from flowbook.exceptions import DefinitionError, HandlerError
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     from flowbook._context import Frame
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TaskRunner",
+    "ask_handlers",
     "begin_task",
     "begun_state",
     "call_handlers",
@@ -64,6 +66,7 @@ __all__ = [
     "change_state",
     "is_in_user_code",
     "run_task",
+    "seeing",
     "settle_task",
 ]
 
@@ -142,15 +145,14 @@ def _before_running(job: Job, run: RunFacts, inputs: dict[str, object], *, usual
     """Steps 8 and 9: the trigger, then target and cache: an output is not used when the trigger fails."""
     spec = job.spec
     if spec.trigger is not None or not usual:
-        state = steps.trigger_state(spec, job.upstream, steps.attempt_number(job.state), time.time())
+        with seeing(_frame_of(job, run) if spec.trigger is not None else None):
+            state = steps.trigger_state(spec, job.upstream, steps.attempt_number(job.state), time.time())
         if state is not None:
             if isinstance(state, (Paused, Retrying)):
                 state.cached_inputs = inputs
             return state
     if spec.files is not None:
-        frame = TaskFrame(run, job, steps.attempt_number(job.state))
-        frame.parent = run.frame if run.frame is not None else current_frame()
-        found = found_state(spec.files, inputs, frame)
+        found = found_state(spec.files, inputs, _frame_of(job, run))
         if found is not None:
             return found
     if spec.cache is not None and run.cache is not None:
@@ -310,13 +312,45 @@ def change_state(job: Job, run: RunFacts, old: State, new: State) -> State:
     if run.masks:
         run.masks.hide_in(new)
     if job.spec.handlers or run.handlers:
-        new = call_handlers((*job.spec.handlers, *run.handlers), job.spec.task, old, new)
+        new = ask_handlers(job, run, old, new)
         if run.masks:
             run.masks.hide_in(new)
         if isinstance(new, (Paused, Retrying)) and new.cached_inputs is None:
             new.cached_inputs = job.inputs  # a handler asked for it
     run.told(job.key, new)
     return new
+
+
+def ask_handlers(job: Job, run: RunFacts, old: State, new: State) -> State:
+    """Return what the handlers of the task and those of the run make of a change; they see the context of the task."""
+    handlers = (*job.spec.handlers, *run.handlers)
+    if not handlers:
+        return new
+    with seeing(_frame_of(job, run)):
+        return call_handlers(handlers, job.spec.task, old, new)
+
+
+def _frame_of(job: Job, run: RunFacts) -> TaskFrame:
+    frame = TaskFrame(run, job, steps.attempt_number(job.state))
+    frame.parent = run.frame if run.frame is not None else current_frame()
+    return frame
+
+
+@contextlib.contextmanager
+def seeing(frame: Frame | None) -> Iterator[None]:
+    """Let what a function of the user's reads in the context be this frame's; what it logged is told at the end."""
+    if frame is None:
+        yield
+        return
+    token = enter_frame(frame)
+    try:
+        yield
+    finally:
+        leave_frame(token)
+        if isinstance(frame, TaskFrame):
+            if frame.log is not None:
+                frame.log.close()
+            frame.log = OVER
 
 
 def call_handlers(handlers: tuple[Callable[..., object], ...], subject: object, old: State, new: State) -> State:

@@ -198,3 +198,45 @@ def test_a_loop_whose_result_so_far_is_none_says_so():
     flow.run()
 
     assert seen == [False, True]
+
+
+@everywhere
+def test_handlers_and_triggers_see_what_their_task_sees(executor):
+    seen = []
+
+    def see(_subject, _old, _new):
+        seen.append((context.flow_name, context.get("task_slug"), context.get("map_index"), context.get("key")))
+
+    def look(_states):
+        seen.append((context.task_slug, context.parameters["origin"]))
+        return True
+
+    with Flow("f", state_handlers=[see]) as flow:
+        task(lambda x: x, name="one", state_handlers=[see]).map([1])
+        task(lambda x: x, name="two", trigger=look)(Parameter("origin", default="EWR"))
+    with context(key="abc"):
+        flow.run(executor=executor)
+
+    assert set(seen) == {
+        ("f", None, None, "abc"),
+        ("f", "one", None, "abc"),
+        ("f", "one", 0, "abc"),
+        ("two", "EWR"),
+    }
+    assert current_frame() is None
+
+
+@everywhere
+def test_what_a_handler_logs_is_a_line_of_its_task(executor):
+    def note(_subject, _old, new):
+        if new.is_failed():
+            context.logger.warning("attempt %d failed", context.task_run_count)
+
+    with Flow("f") as flow:
+        task(lambda: 1 / 0, name="one", state_handlers=[note], max_retries=1, retry_delay=0.001)()
+    flow.run(executor=executor)
+
+    assert [(line.key, line.text) for line in flow.last_run.logs()] == [
+        ("one", "attempt 1 failed"),
+        ("one", "attempt 2 failed"),
+    ]
