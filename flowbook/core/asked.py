@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flowbook.core import checks
 from flowbook.core.building import current_flow
-from flowbook.engine.graph import child_key
+from flowbook.engine.graph import child_key, parse_child
 from flowbook.engine.limits import Limits
 from flowbook.engine.state import Mapped, State
 from flowbook.exceptions import DefinitionError, ExecutorError, ParameterError, StartTaskError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowbook.core.flow import Flow
     from flowbook.engine.graph import Graph, TaskSpec
 
-__all__ = ["RUN_OPTIONS", "Asked", "ask"]
+__all__ = ["RUN_OPTIONS", "Asked", "ask", "no_child"]
 
 #: What `flow.run` takes beside values of parameters.
 RUN_OPTIONS = frozenset(
@@ -197,9 +197,26 @@ def _start_key(graph: Graph, task: object) -> str:
         raise StartTaskError(msg, key=getattr(task, "name", task)) from error
 
 
+def no_child(key: str, parent: State | None) -> StartTaskError:
+    """Return the error that says why there is no child `key` of the mapped task that is in state `parent`."""
+    name, _ = parse_child(key)
+    if isinstance(parent, Mapped):
+        count = parent.n_map_states
+        msg = f"There is no {key!r}: {name!r} was mapped over {count}, and children count from 0. Name one below {name}[{count}]."
+    elif parent is not None and parent.is_finished():
+        msg = f"There is no {key!r}: {name!r} has no children, it is {type(parent).__name__}. Name {name!r} itself."
+    else:
+        msg = f"{key!r} has not been split off yet. Ask again when {name!r} is Mapped."
+    return StartTaskError(msg, key=key)
+
+
 def _check_start(graph: Graph, key: str, states: Mapping[str, State]) -> None:
     spec: TaskSpec | None = graph.specs.get(key)
     if spec is None:
+        parent, index = parse_child(key)
+        whole = states.get(parent)
+        if isinstance(whole, Mapped) and index >= whole.n_map_states:
+            raise no_child(key, whole)
         return
     given = states.get(key)
     kept = (given.cached_inputs if given is not None else None) or {}

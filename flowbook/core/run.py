@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from flowbook._context import current_frame
 from flowbook.core import going_on
-from flowbook.core.asked import Asked, ask
+from flowbook.core.asked import Asked, ask, no_child
 from flowbook.engine.epoch import Epoch, RunOptions
 from flowbook.engine.event_log import EventLog
 from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
@@ -176,8 +176,7 @@ class FlowRun:
         key = self.graph.key_of(task)
         found = self.states.get(key)
         if found is None:
-            msg = f"{key!r} has not been split off yet."
-            raise StartTaskError(msg, key=key)
+            raise no_child(key, self.states.get(parse_child(key)[0]))
         from flowbook.core.moments import as_seen  # noqa: PLC0415  # only where somebody looks
 
         return as_seen(key, found, self.states)
@@ -376,7 +375,10 @@ class FlowRun:
         if not failed and self._is_taken():
             return False
         if not failed:
-            msg = f"Nothing failed in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}."
+            hint = " Go on with run.resume()." if isinstance(self._state, Crashed) else ""
+            msg = (
+                f"Nothing failed in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}.{hint}"
+            )
             raise StartTaskError(msg, run=self.run_id)
         again = [*failed, *going_on.to_set_up_again(self.graph, states, failed)]
         start = going_on.first_of(self.graph, again)
@@ -398,9 +400,11 @@ class FlowRun:
         for key in keys:
             if going_on.waiting(states, (key,)):
                 continue
+            if key not in states:
+                raise no_child(key, states.get(parse_child(key)[0]))
             who = going_on.resumed_by(self.graph, self._log, key)
             told = f", resumed by {who}" if who else ""
-            msg = f"{key} does not wait any more: it is {type(states.get(key)).__name__}{told}."
+            msg = f"{key} does not wait any more: it is {type(states[key]).__name__}{told}."
             raise RunClaimedError(msg, key=key, owner=who)
         return going_on.waiting(states, keys)
 

@@ -201,6 +201,8 @@ def test_a_run_that_dies_while_it_is_watched_is_told(owner):
 
     assert isinstance(run.state, Crashed)
     assert list(flowbook.runs(state="Crashed")["run_id"]) == [owner.run_id]
+    with pytest.raises(StartTaskError, match=r"it is Crashed\. Go on with run\.resume\(\)\."):
+        run.retry()
 
 
 def test_one_who_asks_a_process_that_dies_meanwhile_goes_on_by_itself(owner):

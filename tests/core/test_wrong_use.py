@@ -699,6 +699,36 @@ def a_start_task_outside_the_flow():
     small().run(start_tasks=[add])
 
 
+def three():
+    with Flow("f") as flow:
+        add.map([1, 2, 3])
+    return flow
+
+
+@refused(StartTaskError)
+def a_start_child_that_is_not_there():
+    """There is no 'add[7]': 'add' was mapped over 3, and children count from 0. Name one below add[3]."""
+    flow = three()
+    flow.run(start_tasks=["add[7]"], task_states=flow.run().result)
+
+
+@refused(StartTaskError)
+def resuming_a_child_that_is_not_there():
+    """There is no 'add[3]': 'add' was mapped over 3, and children count from 0. Name one below add[3]."""
+    flow = three()
+    flow.run()
+    flow.last_run.resume("add[3]")
+
+
+@refused(StartTaskError)
+def a_child_that_is_not_there_yet():
+    """'add[0]' has not been split off yet. Ask again when 'add' is Mapped."""
+    with Flow("f") as flow:
+        add.copy(trigger=triggers.manual_only).map(one.copy(trigger=triggers.manual_only)())
+    flow.run()
+    flow.last_run["add[0]"]
+
+
 @refused(StartTaskError)
 def a_start_task_whose_input_is_nowhere():
     """Can't start at 'add': its input 'x' is nowhere. Give the state of 'one' in task_states,
@@ -794,7 +824,7 @@ def the_state_of_a_task_that_a_run_lacks():
 
 @refused(StartTaskError)
 def the_state_of_a_child_that_is_not_there():
-    """'one[3]' has not been split off yet."""
+    """There is no 'one[3]': 'one' has no children, it is Success. Name 'one' itself."""
     flow = small()
     flow.run()
     flow.last_run["one[3]"]
