@@ -416,14 +416,13 @@ class Flow:
         )
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
-        """Let these tasks decide the flow's state.
+        """Let these tasks decide the flow's state; none: the terminal tasks, as by default.
 
         Raises:
             DefinitionError: if one isn't in the flow.
         """
-        self._reference = tuple(
-            self._known(task) for task in checks.several(self.name, "reference_tasks", tasks, "Flow")
-        )
+        given = checks.several(self.name, "reference_tasks", tasks, "Flow")
+        self._reference = tuple(self._known(task) for task in given) or None
 
     def sorted_tasks(self) -> tuple[Task, ...]:
         """Return the tasks so that each comes after its upstream.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from flowbook.core import checks
 from flowbook.engine import cache_validators
 from flowbook.engine.graph import FilePolicy
+from flowbook.engine.steps import name_of
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ def validator(name: str, cache_for: dt.timedelta | None, given: Callable[..., bo
     if cache_for <= dt.timedelta(0):
         msg = f"Task {name!r}: cache_for={cache_for} keeps nothing. Give e.g. timedelta(hours=1), or leave it out."
         raise DefinitionError(msg, task=name, cache_for=cache_for)
+    makers: tuple[object, ...] = (cache_validators.partial_inputs_only, cache_validators.partial_parameters_only)
+    if given in makers:
+        made = getattr(given, "__name__", "")
+        msg = f"Task {name!r}: cache_validator {made} says not on what. Call it: {made}(validate_on=['x'])."
+        raise DefinitionError(msg, task=name)
     checks.function(name, "cache_validator", given)
     return given or cache_validators.duration_only
 
@@ -118,4 +124,5 @@ def handlers(
             on_failure(owner, new)
         return new
 
+    on_failure_handler.__name__ = f"on_failure={name_of(on_failure)}"
     return (*state_handlers, on_failure_handler)

@@ -180,3 +180,14 @@ def test_gathering_many_tasks_looks_at_each_once():
 
     assert Counted.looks == 0
     assert len(flow.edges_to(gathered)) == 3001
+
+
+def test_without_reference_tasks_the_terminal_ones_decide_again():
+    with Flow("f") as flow:
+        start = inc(4)
+        end = add(start, 1)
+    flow.set_reference_tasks([start])
+
+    flow.set_reference_tasks([])
+
+    assert flow.reference_tasks() == (end,)

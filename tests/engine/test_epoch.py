@@ -557,6 +557,19 @@ def test_what_a_handler_does_to_its_copy_changes_no_state_that_was_emitted():
     assert state.message == "All reference tasks succeeded."
 
 
+def test_an_on_failure_that_raises_is_named():
+    def notify(_owner, _state):
+        raise LookupError("no address")
+
+    with Flow("f", on_failure=notify) as flow:
+        b = task(lambda: 1 / 0, name="bad", on_failure=notify)()
+
+    state = flow.run()
+
+    assert state.result[b].message == "State handler on_failure=notify raised LookupError: no address"
+    assert state.message == "State handler on_failure=notify raised LookupError: no address"
+
+
 def test_on_failure_is_called_on_every_failed_attempt():
     calls = []
 
