@@ -205,18 +205,25 @@ class FlowRun:
     def subscribe(self, sink: EventSink) -> Callable[[], None]:
         """Let `sink` have every event from now on, in the thread where it happens; return how to stop that.
 
-        Of a run that goes on in another process, events come through the store, in a thread of their own.
+        Of a run that goes on in another process, events come through the store, in a thread of their own. A sink that
+        raises gets no more; the run goes on.
+
+        Raises:
+            DefinitionError: if it has no method `emit(event)`.
         """
+        if not callable(getattr(sink, "emit", None)):
+            msg = f"{sink!r} can't be told of events: it has no emit. Give an object with a method emit(event)."
+            raise DefinitionError(msg, sink=repr(sink))
         with self._lock:
             self._subscribers = (*self._subscribers, sink)
         if (away := self._away) is not None:
             away.follow()
 
-        def unsubscribe() -> None:
-            with self._lock:
-                self._subscribers = tuple(each for each in self._subscribers if each is not sink)
+        return lambda: self._unsubscribe(sink)
 
-        return unsubscribe
+    def _unsubscribe(self, sink: EventSink) -> None:
+        with self._lock:
+            self._subscribers = tuple(each for each in self._subscribers if each is not sink)
 
     def emit(self, event: Event) -> None:
         """Take an event of the runner; part of EventSink."""
@@ -224,7 +231,14 @@ class FlowRun:
         if self._asked.raises and self._raised is None:
             self._note_raised(event)
         for sink in self._subscribers:
-            sink.emit(event)
+            try:
+                sink.emit(event)
+            except Exception:  # code of whoever watches
+                import logging  # noqa: PLC0415  # only where something is wrong
+
+                self._unsubscribe(sink)
+                text = "A subscriber of run %s of %r raised. It gets no more events; the run goes on."
+                logging.getLogger("flowbook").exception(text, self.number, self.flow_name)
 
     def wait(self, timeout: float | None = None) -> State:
         """Wait until nothing goes on any more, at most `timeout` seconds; return the flow's state then.

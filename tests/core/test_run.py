@@ -109,6 +109,33 @@ def test_waiting_has_a_limit():
     assert state.is_running()
 
 
+def test_a_sink_that_raises_gets_no_more_and_the_run_goes_on(caplog):
+    told = []
+
+    class Sink:
+        def emit(self, event):
+            told.append(event)
+            raise LookupError("no screen")
+
+    begun, go_on = threading.Event(), threading.Event()
+
+    @task
+    def first():
+        begun.set()
+        go_on.wait(LONG_S)
+
+    with Flow("f") as flow:
+        double(one(), upstream_tasks=[first()])
+    run = flow.start()
+    begun.wait(LONG_S)
+    run.subscribe(Sink())
+    go_on.set()
+
+    assert run.wait(LONG_S).is_successful()
+    assert len(told) == 1
+    assert "no screen" in caplog.text
+
+
 def test_a_sink_that_subscribed_gets_what_follows_until_it_stops():
     seen = []
 

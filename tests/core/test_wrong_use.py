@@ -814,6 +814,14 @@ def retrying_what_did_not_fail():
     flow.last_run.retry()
 
 
+@refused()
+def a_subscriber_without_emit():
+    """'screen' can't be told of events: it has no emit. Give an object with a method emit(event)."""
+    flow = small()
+    flow.run()
+    flow.last_run.subscribe("screen")
+
+
 @refused(UnknownTaskError)
 def the_state_of_a_task_that_a_run_lacks():
     """Flow 'small' has no task 'twoo'. Its tasks: one."""
