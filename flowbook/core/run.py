@@ -79,7 +79,7 @@ class FlowRun:
         self._asked = asked
         self._log = EventLog()
         self._subscribers: tuple[EventSink, ...] = ()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._over = threading.Event()
         self._over.set()
         self._runner: Epoch | None = None

@@ -136,6 +136,24 @@ def test_a_sink_that_raises_gets_no_more_and_the_run_goes_on(caplog):
     assert "no screen" in caplog.text
 
 
+def test_a_sink_that_raises_at_a_resume_does_not_hold_it_up():
+    class Sink:
+        def emit(self, _event):
+            raise LookupError("no screen")
+
+    with Flow("f") as flow:
+        a = approve(one())
+    flow.run()
+    run = flow.last_run
+    run.subscribe(Sink())
+    resumed = threading.Thread(target=run.resume, args=(a,), daemon=True)
+    resumed.start()
+    resumed.join(LONG_S)
+
+    assert not resumed.is_alive()
+    assert run.wait(LONG_S).is_successful()
+
+
 def test_a_sink_that_subscribed_gets_what_follows_until_it_stops():
     seen = []
 
