@@ -72,7 +72,7 @@ class Recording:
         """Return the flow as it was kept.
 
         Raises:
-            ResultGoneError: if it could not be kept; says why.
+            ResultGoneError: if it could not be kept, or was dropped; says why.
         """
         if self.record.flow_ref is None:
             why = (self.record.flow_unkept or "no reason was noted").removesuffix(".")
@@ -81,12 +81,28 @@ class Recording:
                 "Run the cells that define it, then resume with that flow."
             )
             raise ResultGoneError(msg, run_id=self.run_id)
-        return cast("Flow", self.record.flow_ref.load())
+        try:
+            return cast("Flow", self.record.flow_ref.load())
+        except ResultGoneError as error:
+            msg = (
+                f"The flow of run {self.number} was dropped to make room. Run the cells that define it, then give it: "
+                f"flowbook.run({self.run_id!r}, flow=...)."
+            )
+            raise ResultGoneError(msg, run_id=self.run_id) from error
 
     def parameters(self) -> dict[str, object]:
-        """Return the parameters the run began with."""
+        """Return the parameters the run began with; as they are shown where they were dropped and nothing needs them.
+
+        Raises:
+            ResultGoneError: if they were dropped, and tasks may run yet.
+        """
         ref = self.record.parameters_ref
-        return dict(ref.load()) if ref is not None else dict(self.record.parameters)
+        try:
+            return dict(ref.load()) if ref is not None else dict(self.record.parameters)
+        except ResultGoneError:
+            if self._store.runs.summary(self.run_id).state != "Success":
+                raise
+            return dict(self.record.parameters)
 
     def limits(self) -> Limits | None:
         """Return how many tasks may run at once, as the run was begun."""

@@ -284,6 +284,7 @@ def _problem(value: object) -> BaseException | None:
 def _members(value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, dict):
         yield from ((f"[{_short(key)}]", member) for key, member in value.items())
+        yield from ((f" key {_short(key)}", key) for key in value)
     elif isinstance(value, list | tuple):
         yield from ((f"[{index}]", member) for index, member in enumerate(value))
     elif isinstance(value, set | frozenset):
@@ -322,7 +323,7 @@ def _globals_of(function: object) -> Iterator[tuple[str, object]]:
 def _attributes(value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, type):
         return
-    held = getattr(value, "__dict__", None)
+    held = _state_of(value)
     if isinstance(held, dict):
         yield from ((f".{name}", member) for name, member in held.items())
     for base in type(value).__mro__:
@@ -330,6 +331,18 @@ def _attributes(value: object) -> Iterator[tuple[str, object]]:
         for name in (slots,) if isinstance(slots, str) else slots:
             if hasattr(value, name) and not name.startswith("__"):
                 yield f".{name}", getattr(value, name)
+
+
+def _state_of(value: object) -> object:
+    """Return what an object would travel with: its own `__getstate__` may leave attributes out."""
+    if type(value).__getstate__ is not object.__getstate__:
+        try:
+            state = value.__getstate__()
+        except BaseException:  # noqa: BLE001  # a user's may raise, or exit
+            return None
+        if isinstance(state, dict):
+            return state
+    return getattr(value, "__dict__", None)
 
 
 def _short(key: object) -> str:

@@ -317,7 +317,7 @@ class Database:
     def _unwritable(self) -> StoreError:
         msg = (
             f"The store {self.path} can only be read: its folder or its disk can't be written to. "
-            f"Make it writable (chmod u+rwx {self._folder}), or set FLOWBOOK_HOME to another folder."
+            f"Make it writable (chmod u+rwx {self._folder}), make room if it is full, or set FLOWBOOK_HOME to another folder."
         )
         return StoreError(msg, path=str(self.path))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from flowbook import config
+from flowbook.exceptions import StoreError
 from flowbook.results.keys import Signer, read_key
 from flowbook.store.cache import Cache
 from flowbook.store.database import Database
@@ -48,6 +49,8 @@ class Store:
         self._blobs = blobs
         self._signer = signer
         self._next_look = 0.0
+        #: Whether it is open for reading only because the disk was full; whoever opens it next tries anew.
+        self.is_makeshift = False
         self.values = Values(database, blobs, signer, reopen_values)
         self.runs = Runs(database, self.values)
         self.cache = Cache(database, self.values)
@@ -157,6 +160,8 @@ class _Opened:
 
     def __init__(self) -> None:
         self._stores: dict[Path, Store] = {}
+        #: Opened for reading while the disk was full; somebody may still read from them.
+        self._replaced: list[Store] = []
         self._lock = threading.RLock()
         atexit.register(self.close)
 
@@ -167,11 +172,16 @@ class _Opened:
                 store.close()
             if store is None or store.is_closed:
                 store = self._stores[path] = _open(path)
+            elif store.is_makeshift:
+                newer = _open(path, makeshift=store)
+                if newer is not store:
+                    self._replaced.append(store)
+                store = self._stores[path] = newer
             return store
 
     def close(self) -> None:
         with self._lock:
-            for store in self._stores.values():
+            for store in (*self._stores.values(), *self._replaced):
                 store.close()
 
 
@@ -207,11 +217,31 @@ def reopen_values(path: str | None) -> Values:
     return open_store(path).values
 
 
-def _open(path: Path) -> Store:
-    database = Database(path, is_read_only=prepare(path))
+def _open(path: Path, makeshift: Store | None = None) -> Store:
+    """Open a store; on a full disk, where not even a connection can be made that writes, for reading, or `makeshift`."""
+    is_read_only, is_full = prepare(path), False
+    try:
+        database = Database(path, is_read_only=is_read_only)
+    except StoreError as error:
+        is_full = not is_read_only and _says_full(error)
+        if not is_full:
+            raise
+        if makeshift is not None:
+            return makeshift
+        try:
+            database = Database(path, is_read_only=True)
+        except StoreError:
+            raise error from error.__cause__
     try:
         blobs = open_blobs(path, database, config.blobs())
     except BaseException:
         database.close()
         raise
-    return Store(path, database, blobs, Signer(lambda: read_key(config.key_file())))
+    store = Store(path, database, blobs, Signer(lambda: read_key(config.key_file())))
+    store.is_makeshift = is_full
+    return store
+
+
+def _says_full(error: StoreError) -> bool:
+    name = getattr(error.__cause__, "sqlite_errorname", None) or ""
+    return name.startswith(("SQLITE_FULL", "SQLITE_IOERR"))

@@ -380,6 +380,34 @@ def test_a_full_disk_leaves_earlier_results_readable_and_goes_on_when_there_is_r
     assert store._database.read("PRAGMA integrity_check") == [("ok",)]
 
 
+def test_a_store_that_is_opened_on_a_full_disk_can_be_read_and_is_written_when_there_is_room(small_disk):
+    folder, is_mounted = small_disk
+    if not is_mounted:
+        pytest.skip("platform: no small disk can be mounted here")
+    filler = folder / "filler"
+
+    @task
+    def load():
+        return 5
+
+    with Flow("earlier") as flow:
+        load()
+    flow.run(record=True)
+    run_id = flow.last_run.run_id
+    open_store().close()
+    _fill(filler)
+
+    during = flowbook.run(run_id)["load"].result
+    with pytest.warns(UserWarning, match="is not recorded: .* make room if it is full"):
+        state = flow.run(record=True)
+    filler.unlink()
+    flow.run(record=True)
+
+    assert during == 5
+    assert state.is_successful()
+    assert list(flowbook.runs()["number"]) == [1, 2]
+
+
 def _fill(path: Path) -> None:
     with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
         while True:

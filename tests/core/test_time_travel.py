@@ -323,6 +323,17 @@ def test_what_runs_can_not_be_asked_for_by_is_refused(ask, message):
         ask()
 
 
+def test_a_run_whose_flow_was_swept_is_looked_at_with_a_flow_that_is_given():
+    flow, _, _ = _two_versions()
+    run_id = flow.last_run.run_id
+
+    flowbook.cache.gc(older_than=dt.timedelta(0))
+
+    with pytest.raises(ResultGoneError, match=r"The flow of run 2 was dropped .* flowbook\.run\('\w+', flow=\.\.\.\)"):
+        flowbook.run(run_id)
+    assert len(flowbook.run(run_id, flow=flow).timeline()) == 4
+
+
 def test_a_none_is_a_value_of_its_time():
     given = iter([1, None])
 

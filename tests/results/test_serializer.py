@@ -127,6 +127,20 @@ class Slotted:
         self.inner = Part()
 
 
+class Leaving:
+    """Leaves its lock behind, not its connection."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.connection = threading.Lock()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"connection": self.connection}
+
+    def __repr__(self) -> str:
+        return "Leaving()"
+
+
 def make_closure() -> Any:
     lock = threading.Lock()
     return lambda: lock
@@ -139,11 +153,13 @@ def make_closure() -> Any:
         ({"model": Part()}, "['model'].lock"),
         ([1, 2, (3, {"x": threading.Lock()})], "[2][1]['x']"),
         (Slotted(), ".inner.lock"),
+        ([Leaving()], "[0].connection"),
+        ({"a": {Leaving(): 1}}, "['a'] key Leaving().connection"),
         (pd.DataFrame({"a": [1, 2], "b": [None, threading.Lock()]}), "['b'][1]"),
         (make_closure(), " variable lock"),
         ((n for n in [1]), ""),
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_the_member_at_fault_is_named(value: object, member: str) -> None:
     with pytest.raises(UnpicklableError, match="can't be pickled") as caught:
