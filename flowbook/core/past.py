@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook import config
 from flowbook.core.moments import moment_of
-from flowbook.engine.machine import parse_child
+from flowbook.engine.graph import parse_child
 from flowbook.engine.state import Cached, Mapped, Success
 from flowbook.exceptions import DefinitionError, ResultGoneError
 from flowbook.store import open_store
