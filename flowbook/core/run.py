@@ -18,6 +18,7 @@ from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
 from flowbook.engine.frames import run_frame
 from flowbook.engine.graph import child_key, parse_child
 from flowbook.engine.outcome import waits_for_person
+from flowbook.engine.remote_error import safe_str
 from flowbook.engine.state import (
     Cancelled,
     Crashed,
@@ -29,7 +30,6 @@ from flowbook.engine.state import (
     Scheduled,
     State,
     TriggerFailed,
-    safe_str,
 )
 from flowbook.exceptions import (
     DefinitionError,

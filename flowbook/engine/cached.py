@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.cache_validators import HashedInputs, comparable, compared_hashes, hash_of, needs_inputs, never_use
 from flowbook.engine.ports import CacheScope, NewOutput
-from flowbook.engine.state import Cached, Failed, State, safe_str
+from flowbook.engine.remote_error import safe_str
+from flowbook.engine.state import Cached, Failed, State
 from flowbook.exceptions import FlowbookError
 
 if TYPE_CHECKING:

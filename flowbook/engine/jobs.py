@@ -56,6 +56,7 @@ class Jobs:
         self._run = run
         self._graph = run.graph
         self._machine = machine
+        self._progress = machine.progress
         self._maps = maps
         self._durable = durable
         #: Replaced, never changed: other threads look into it.
@@ -69,7 +70,7 @@ class Jobs:
         """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
         if key in self._machine.gathering:
             return self._gathered(key)
-        if self._machine.has_reopened and key not in self._start and self._machine.is_early(key):
+        if self._progress.has_reopened and key not in self._start and self._machine.is_early(key):
             return TooEarly(key)
         child = self._machine.children.get(key)
         for sink in self._durable:

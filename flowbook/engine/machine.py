@@ -66,12 +66,13 @@ class Machine:
     ) -> None:
         self._graph = graph
         self._start = tuple(start)
-        self._progress = Progress(graph, states)
+        #: What is known of the run. Written by the machine and its parts alone.
+        self.progress = Progress(graph, states)
         #: The state of every task and child, by key. Written by the machine and its parts alone, but for `mark`.
-        self.states = self._progress.states
+        self.states = self.progress.states
         #: For each child of a mapped task: its task's key and its index.
-        self.children = self._progress.children
-        self._groups = Groups(self._progress, has_handlers=has_handlers)
+        self.children = self.progress.children
+        self._groups = Groups(self.progress, has_handlers=has_handlers)
         #: Mapped tasks that are submitted once more, as their children have ended: handlers are asked what to make of it.
         self.gathering = self._groups.gathering
         self._places = None if limits is None else Places(limits)
@@ -89,11 +90,6 @@ class Machine:
         """Whether something runs or sleeps."""
         return bool(self._running or self._asleep)
 
-    @property
-    def has_reopened(self) -> bool:
-        """Whether anything was tried again on request, so that a task may settle that looked up too early."""
-        return self._progress.has_reopened
-
     def mark(self, key: str, state: State) -> None:
         """Note that a submitted task now runs."""
         self.states[key] = state
@@ -101,8 +97,8 @@ class Machine:
     def begin(self) -> list[Instruction]:
         """Return what to do first."""
         if not self._start:
-            return self._go_on(self._progress.wait_for_all())
-        return self._go_on(EpochStart(self._progress, self._start).take_up())
+            return self._go_on(self.progress.wait_for_all())
+        return self._go_on(EpochStart(self.progress, self._start).take_up())
 
     def handle(self, event: MachineEvent) -> list[Instruction]:
         """Take an event, return what follows.
@@ -132,7 +128,7 @@ class Machine:
 
     def is_early(self, key: str) -> bool:
         """Return whether something right above `key` was opened again after `key` was submitted; from any thread."""
-        return reopening.is_early(self._progress, key)
+        return reopening.is_early(self.progress, key)
 
     def waiting(self, keys: Iterable[str]) -> list[str]:
         """Return which of these wait for a person, or sleep; for a mapped task its children that do."""
@@ -144,13 +140,13 @@ class Machine:
 
     def failed(self) -> list[str]:
         """Return the keys that failed by themselves and have settled, in the order of the graph."""
-        failed = self._progress.failed
+        failed = self.progress.failed
         return [key for key, state in self.states.items() if key in failed and type(state) is not TriggerFailed]
 
     # What an event does
 
     def _settled(self, key: str, state: State) -> list[Instruction]:
-        progress = self._progress
+        progress = self.progress
         self._running -= 1
         if self._places is not None:
             self._places.give_back(key)
@@ -179,7 +175,7 @@ class Machine:
         self._running -= 1
         if self._places is not None:
             self._places.give_back(key)
-        return self._go_on(reopening.look_again(self._progress, key))
+        return self._go_on(reopening.look_again(self.progress, key))
 
     def _expanded(self, key: str, width: int) -> list[Instruction]:
         self._running -= 1
@@ -188,7 +184,7 @@ class Machine:
         return self._go_on(ready, out)
 
     def _wake(self, keys: Iterable[str]) -> list[Instruction]:
-        ready = [] if self._progress.is_cancelled else list(dict.fromkeys(self.waiting(keys)))
+        ready = [] if self.progress.is_cancelled else list(dict.fromkeys(self.waiting(keys)))
         for each in ready:
             self._asleep.discard(each)
             self._note_resumed(each)
@@ -210,7 +206,7 @@ class Machine:
             self.states[key] = Resume("Goes on.", None, None, state.context, state.cached_inputs)
 
     def _cancel(self, queued: tuple[str, ...]) -> list[Instruction]:
-        self._progress.is_cancelled = True
+        self.progress.is_cancelled = True
         self._running -= len(queued)
         self._asleep.clear()
         untold: list[Instruction] = [Tell(key, self.states[key]) for key in queued if key in self.gathering]
@@ -221,11 +217,11 @@ class Machine:
         return self._go_on([], untold)
 
     def _retry(self, keys: tuple[str, ...]) -> list[Instruction]:
-        failed = [key for key in keys if key in self._progress.failed]
-        if self._progress.is_cancelled or not failed:
+        failed = [key for key in keys if key in self.progress.failed]
+        if self.progress.is_cancelled or not failed:
             return []
         out: list[Instruction] = []
-        ready = reopening.reopen(self._progress, failed, out)
+        ready = reopening.reopen(self.progress, failed, out)
         return self._go_on(ready, out)
 
     # What follows
@@ -233,7 +229,7 @@ class Machine:
     def _go_on(self, ready: list[str], out: list[Instruction] | None = None) -> list[Instruction]:
         """Submit what is ready; where nothing is and nothing is under way, clean up or finish."""
         out = [] if out is None else out
-        is_cancelled = self._progress.is_cancelled
+        is_cancelled = self.progress.is_cancelled
         if self._places is not None and not is_cancelled:
             ready = self._admitted(self._places, ready, out)
         if ready and not is_cancelled:
@@ -284,6 +280,6 @@ class Machine:
         return None
 
     def _final(self) -> State:
-        if self._progress.is_cancelled:
+        if self.progress.is_cancelled:
             return Cancelled("Cancelled by a person.")
         return final_state(self._graph, self.states)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from flowbook.engine.state import RemoteError, safe_str
+from flowbook.engine.remote_error import RemoteError, safe_str
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

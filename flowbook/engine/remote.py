@@ -18,7 +18,8 @@ from flowbook.engine.files import written_state
 from flowbook.engine.frames import TaskFrame
 from flowbook.engine.job import Job
 from flowbook.engine.masks import Masks
-from flowbook.engine.state import Pending, RemoteError, State, Success
+from flowbook.engine.remote_error import RemoteError
+from flowbook.engine.state import Pending, State, Success
 from flowbook.engine.task_runner import call_task
 from flowbook.exceptions import StoreError
 from flowbook.executors.base import Answer

@@ -11,6 +11,7 @@ import datetime as dt
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from flowbook.engine.remote_error import RemoteError, travelling
 from flowbook.exceptions import DefinitionError, FlowbookError
 from flowbook.results.reference import ResultRef
 
@@ -46,34 +47,6 @@ __all__ = [
 _now = time.time
 #: The most of a message that a notebook shows.
 _SHOWN_CHARS = 500
-#: The most of an exception's text that a state says, and of a traceback that travels; the exception keeps its own.
-_MESSAGE_CHARS = 10_000
-_TRACEBACK_CHARS = 100_000
-
-
-class RemoteError(Exception):
-    """Stand-in for an exception that can't travel: keeps its type's name, its message and its formatted traceback."""
-
-    def __init__(self, type_name: str, message: str, formatted: str) -> None:
-        super().__init__(type_name, message, formatted)
-        self.type_name = type_name
-        self.message = message
-        self.formatted = formatted
-        #: The type itself where that could travel, for `retry_on`.
-        self.kind: type | None = None
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return RemoteError, (self.type_name, self.message, self.formatted)
-
-    def __str__(self) -> str:
-        return f"{self.type_name}: {self.message}"
-
-    @classmethod
-    def of(cls, error: BaseException) -> RemoteError:
-        """Return the stand-in for `error`, or `error` itself where it already is one."""
-        if isinstance(error, cls):
-            return error
-        return cls(type(error).__name__, safe_str(error), _formatted(error))
 
 
 class State:
@@ -241,7 +214,7 @@ class State:
     def __getstate__(self) -> dict[str, object]:
         values = {name: getattr(self, name) for name in _slots(type(self))}
         if isinstance(values["_result"], BaseException):
-            values["_result"] = _travelling(values["_result"])
+            values["_result"] = travelling(values["_result"])
         return values
 
     def __setstate__(self, values: dict[str, object]) -> None:
@@ -542,42 +515,3 @@ def _same(a: object, b: object) -> bool:
         return content_hash(a) == content_hash(b)
     except FlowbookError:
         return False  # a lock or a generator has no content: only itself is the same
-
-
-def _travelling(error: BaseException) -> BaseException:
-    import pickle  # noqa: PLC0415  # only where an exception travels
-
-    try:
-        twin = pickle.loads(pickle.dumps(error))  # noqa: S301  # its own bytes, to see whether they survive the way
-    except BaseException:  # noqa: BLE001  # whatever a user's exception raises here, the stand-in travels
-        return RemoteError.of(error)
-    return error if isinstance(twin, BaseException) else RemoteError.of(error)
-
-
-def safe_str(error: BaseException) -> str:
-    """Return the exception's text, cut where it is very long, or why it has none."""
-    try:
-        return _cut(str(error), _MESSAGE_CHARS)
-    except BaseException as exc:  # noqa: BLE001  # a user's __str__ may raise, or exit
-        return f"(its message can't be shown: {type(exc).__name__})"
-
-
-def safe_repr(value: object) -> str:
-    """Return what stands for a user's object in a message, cut where it is long."""
-    try:
-        return _cut(repr(value), _SHOWN_CHARS)
-    except BaseException:  # noqa: BLE001  # a user's __repr__ may raise, or exit
-        return f"a {type(value).__name__}"
-
-
-def _formatted(error: BaseException) -> str:
-    import traceback  # noqa: PLC0415  # only where an exception travels
-
-    try:
-        return _cut("".join(traceback.format_exception(error)), _TRACEBACK_CHARS)
-    except BaseException as exc:  # noqa: BLE001  # a user's __str__ or __cause__
-        return f"(its traceback can't be shown: {type(exc).__name__})"
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters were cut)"

@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from flowbook.engine.remote_error import RemoteError, safe_str
 from flowbook.engine.signals import LOOP, RETRY, Signal
 from flowbook.engine.state import (
     Cached,
@@ -17,13 +18,11 @@ from flowbook.engine.state import (
     Paused,
     Pending,
     Queued,
-    RemoteError,
     Retrying,
     Scheduled,
     State,
     Submitted,
     TriggerFailed,
-    safe_str,
 )
 from flowbook.engine.triggers import all_successful
 from flowbook.exceptions import HandlerError, RunError

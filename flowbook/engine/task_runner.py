@@ -27,6 +27,7 @@ from flowbook.engine.job import Job, RunFacts
 from flowbook.engine.masks import Masks
 from flowbook.engine.names import fill
 from flowbook.engine.prints import capture_prints
+from flowbook.engine.remote_error import safe_repr, safe_str
 from flowbook.engine.signals import Signal
 from flowbook.engine.state import (
     Cancelled,
@@ -42,8 +43,6 @@ from flowbook.engine.state import (
     State,
     Success,
     TimedOut,
-    safe_repr,
-    safe_str,
 )
 from flowbook.engine.task_log import OVER
 from flowbook.exceptions import DefinitionError, HandlerError

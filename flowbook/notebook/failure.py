@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowbook.engine.state import RemoteError
+from flowbook.engine.remote_error import RemoteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,3 +23,11 @@ def executor(request):
     if request.param == "processes":
         return LocalDaskExecutor("processes", num_workers=2)
     return LocalDaskExecutor(dask.threaded.get, num_workers=2)
+
+
+@pytest.fixture
+def ran(tmp_path):
+    """Return a file in which tasks leave a line each time they run, see `tests.notes`."""
+    file = tmp_path / "ran"
+    file.touch()
+    return file

@@ -13,6 +13,7 @@ from distributed import Client
 from flowbook import Flow, context, task, unmapped
 from flowbook.engine.events import StateChanged
 from flowbook.executors import DaskExecutor
+from tests.notes import count, note
 
 SOON = timedelta(milliseconds=1)
 either = pytest.mark.parametrize("record", [True, False], ids=["recorded", "not-recorded"])
@@ -21,24 +22,6 @@ either = pytest.mark.parametrize("record", [True, False], ids=["recorded", "not-
 @pytest.fixture
 def executor(cluster):
     return DaskExecutor(cluster.scheduler_address)
-
-
-@pytest.fixture
-def ran(tmp_path):
-    """Return a file in which tasks leave a line each time they run."""
-    file = tmp_path / "ran"
-    file.touch()
-    return file
-
-
-def note(file, name):
-    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND)
-    os.write(descriptor, f"{name}\n".encode())
-    os.close(descriptor)
-
-
-def count(file):
-    return Counter(file.read_text().split())
 
 
 def names_of(run, key):

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from flowbook.engine.events import Logged
 from flowbook.executors import DaskExecutor
 from flowbook.results import Result
 from flowbook.results.parcel import Parcel
+from tests.notes import count, note
 
 LARGE = 5_000_000
 
@@ -24,24 +24,6 @@ LARGE = 5_000_000
 @pytest.fixture
 def executor(cluster):
     return DaskExecutor(cluster.scheduler_address)
-
-
-@pytest.fixture
-def ran(tmp_path):
-    """Return a file in which tasks leave a line each time they run."""
-    file = tmp_path / "ran"
-    file.touch()
-    return file
-
-
-def note(file, name):
-    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND)
-    os.write(descriptor, f"{name}\n".encode())
-    os.close(descriptor)
-
-
-def count(file):
-    return Counter(file.read_text().split())
 
 
 class Telling:
