@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from flowbook.engine.cache_validators import HashedInputs, comparable, compared_hashes, hash_of, needs_inputs, never_use
+from flowbook.engine.cache_validators import HashedInputs, comparable, compared_hashes, needs_inputs, never_use
 from flowbook.engine.ports import CacheScope, NewOutput
 from flowbook.engine.remote_error import safe_str
 from flowbook.engine.state import Cached, Failed, State
 from flowbook.exceptions import FlowbookError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from flowbook.engine.graph import CachePolicy, TaskSpec
     from flowbook.engine.job import RunFacts
     from flowbook.engine.ports import CachedOutput, OutputCache
 
-__all__ = ["cached_state", "keep_output"]
+__all__ = ["cached_state", "hash_now", "keep_output"]
 
 #: As in `logging`, which is not loaded for this.
 _WARNING = 30
@@ -26,7 +27,7 @@ _WARNING = 30
 _MINUTES = len("2000-01-01 00:00")
 
 
-def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object]) -> State | None:
+def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedInputs) -> State | None:
     """Return Cached with the newest stored output that the task's validator accepts, or None.
 
     A validator that raises makes the task Failed. An entry whose value is damaged is passed over, and a cache that does
@@ -39,18 +40,17 @@ def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapp
         return None
 
 
-def _accepted(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object]) -> State | None:
+def _accepted(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedInputs) -> State | None:
     policy = _policy(spec)
     if policy.validator is never_use:
         return None
-    hashed = HashedInputs(inputs)
     #: Children share a key, and no child may get the output of another element.
     own = spec.mapped_arguments() if spec.is_mapped else ()
-    for entry in cache.index.find(_scope(spec, cache, run), compared_hashes(policy.validator, hashed, own)):
+    for entry in cache.index.find(_scope(spec, cache, run), compared_hashes(policy.validator, inputs, own)):
         code = entry.code_hash
         state = _as_state(entry, stale=code is not None and code != _code(spec, cache))
         try:
-            accepted = policy.validator(state, hashed, run.parameters)
+            accepted = policy.validator(state, inputs, run.parameters)
         except FlowbookError as error:
             run.logged(spec.key, _WARNING, f"A stored output was passed over: {error}")
             continue
@@ -76,14 +76,23 @@ def _code(spec: TaskSpec, cache: OutputCache) -> str:
     return found
 
 
-def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mapping[str, object], state: State) -> State:
+def hash_now(spec: TaskSpec, inputs: HashedInputs) -> None:
+    """Hash what `keep_output` will ask for before the task is called, as it may change what it is given.
+
+    What can't be hashed is left for `keep_output` to say.
+    """
+    with contextlib.suppress(Exception):
+        for name in _kept(spec, inputs):
+            inputs.hash_of(name)
+
+
+def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedInputs, state: State) -> State:
     """Store a successful output, return Cached; if it can't be stored, the state as it is with the reason as message."""
     policy = _policy(spec)
     created = dt.datetime.now(dt.UTC)
     parameters = comparable(run.parameters)
     try:
-        hashed = inputs if needs_inputs(policy.validator) else spec.mapped_arguments()
-        hashes = {name: hash_of(inputs[name]) for name in hashed}
+        hashes = {name: inputs.hash_of(name) for name in _kept(spec, inputs)}
         ref = state.reference
         if ref is None or ref.store is not cache.values:
             ref = cache.values.put(state.result)
@@ -104,6 +113,11 @@ def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Mappi
         entry=entry,
         created=created,
     )
+
+
+def _kept(spec: TaskSpec, inputs: HashedInputs) -> Iterable[str]:
+    """Return the inputs whose hashes an entry holds."""
+    return inputs if needs_inputs(_policy(spec).validator) else spec.mapped_arguments()
 
 
 def _policy(spec: TaskSpec) -> CachePolicy:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from flowbook._context import Frame
+    from flowbook.engine.cache_validators import HashedInputs
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.masks import Masks
     from flowbook.engine.ports import OutputCache
@@ -44,11 +45,12 @@ class Job:
     Attributes:
         upstream: states aligned with `spec.bindings`.
         inputs: values by argument from upstream and constants, or None: take them from `upstream`.
+        hashed: the inputs, with hashes made before the call may change them; where the output is cached.
         index: which child of a mapped task this is.
         is_start: whether a person asked for it, so that no check holds it back.
     """
 
-    __slots__ = ("index", "inputs", "is_start", "key", "spec", "state", "upstream")
+    __slots__ = ("hashed", "index", "inputs", "is_start", "key", "spec", "state", "upstream")
 
     def __init__(  # noqa: PLR0913
         self,
@@ -66,5 +68,6 @@ class Job:
         self.state = state
         self.upstream = upstream
         self.inputs = inputs
+        self.hashed: HashedInputs | None = None
         self.index = index
         self.is_start = is_start

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from flowbook._context import current_frame, enter_frame, leave_frame
 from flowbook.engine import steps
-from flowbook.engine.cached import cached_state, keep_output
+from flowbook.engine.cache_validators import HashedInputs
+from flowbook.engine.cached import cached_state, hash_now, keep_output
 from flowbook.engine.deadline import DeadlinePassed, call_within
 from flowbook.engine.files import found_state, written_state
 from flowbook.engine.forks import end_copy, is_copy
@@ -89,10 +90,14 @@ def begin_task(job: Job, run: RunFacts, inputs_of: Callable[[Job], dict[str, obj
         inputs = job.inputs = (inputs_of or _inputs)(job)
     except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
         return change_state(job, run, job.state, steps.state_of_error(error))
+    if job.spec.cache is not None and run.cache is not None:
+        job.hashed = HashedInputs(inputs)
     if not job.is_start:
         early = _before_running(job, run, inputs, usual=usual)
         if early is not None:
             return change_state(job, run, job.state, early)
+    if job.hashed is not None:
+        hash_now(job.spec, job.hashed)
     return None
 
 
@@ -154,8 +159,8 @@ def _before_running(job: Job, run: RunFacts, inputs: dict[str, object], *, usual
         found = found_state(spec.files, inputs, _frame_of(job, run))
         if found is not None:
             return found
-    if spec.cache is not None and run.cache is not None:
-        return cached_state(spec, run.cache, run, inputs)
+    if job.hashed is not None and run.cache is not None:
+        return cached_state(spec, run.cache, run, job.hashed)
     return None
 
 
@@ -300,8 +305,8 @@ def settle_task(  # noqa: PLR0913  # the steps share all of these
     told = change_state(job, run, running, state)
     if type(told) is Success and spec.cache is None:
         return told
-    if type(told) is Success and run.cache is not None and spec.cache is not None:
-        return change_state(job, run, told, keep_output(spec, run.cache, run, inputs, told))
+    if type(told) is Success and run.cache is not None and job.hashed is not None:
+        return change_state(job, run, told, keep_output(spec, run.cache, run, job.hashed, told))
     again = steps.retry_state(told, spec.retry, attempt, time.time(), inputs)
     return told if again is None else change_state(job, run, told, again)
 

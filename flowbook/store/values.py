@@ -125,7 +125,7 @@ class Values:
 
     def content(self, ref: ResultRef) -> bytes | None:
         """Return the bytes of a value that lies in the database; None if it is a blob. Raises ResultGoneError."""
-        return self._row(ref)[1]
+        return self._row(ref)[0]
 
     def _row_of(self, written: Written) -> tuple[object, ...]:
         digest = bytes.fromhex(written.digest)

@@ -214,3 +214,26 @@ def test_a_copy_that_is_cached_uses_its_cache():
     flow.run(record=False)
 
     assert len(runs) == 1
+
+
+@everywhere
+def test_what_a_task_makes_of_its_inputs_changes_nothing_at_the_next_look_up(executor):
+    ran = Counter()
+
+    @task
+    def rows():
+        return [1, 2]
+
+    @task(cache_for=HOUR, cache_validator=cache_validators.all_inputs)
+    def extend(rows):
+        ran["extend"] += 1
+        rows.append(3)
+        return rows
+
+    with Flow("extended") as flow:
+        extended = extend(rows())
+
+    found = [flow.run(executor=executor, record=False).result[extended].result for _ in range(2)]
+
+    assert found == [[1, 2, 3], [1, 2, 3]]
+    assert ran == {"extend": 1}
