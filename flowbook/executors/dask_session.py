@@ -1,0 +1,428 @@
+"""The calls of one run on a Dask cluster, and what is heard of them. This side; the workers' is `dask_worker`.
+
+Values stay on the workers, as futures. What happens is told by Dask's events, one topic a run: they arrive before the
+result of the call they speak of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import pickle
+import queue
+import threading
+import time
+import uuid
+import weakref
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from flowbook.exceptions import ExecutorError
+from flowbook.executors import dask_worker
+from flowbook.executors.base import Report
+from flowbook.executors.batches import HELD, CallQueue, Item, News
+from flowbook.executors.ledger import BEGUN, DONE, Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from flowbook.executors.base import Answer, Blob, Call
+    from flowbook.executors.ledger import Place
+
+__all__ = ["DaskSession"]
+
+#: A blob up to here goes along with each call; a larger one becomes a future of its own.
+_INLINE_BYTES = 50_000
+#: Up to here the scheduler keeps a blob, so that it outlives a worker; larger ones are copied to every worker.
+_SCHEDULER_BYTES = 8_000_000
+#: Short calls that are handed over at once, a thread of the cluster.
+_AHEAD = 3
+_LEAST_AHEAD = 8
+_COUNT_AGAIN_S = 1.0
+#: How long news may come later than the result.
+_GRACE_S = 2.0
+#: How long news may be on the way.
+_NEWS_S = 0.1
+#: How often it is looked, once a run was cancelled, whether what has begun still runs.
+_LOOK_S = 1.0
+#: How long cancelling waits for workers that it can only tell by a message.
+_TELL_S = 2.0
+#: How often a call that was not begun is handed over, where its Dask task came to nothing.
+_TRIES = 4
+
+
+class _Held:
+    """Stands for a value on a worker: which one of those that a future gives."""
+
+    __slots__ = ("__weakref__", "future", "number")
+
+    def __init__(self, future: Any, number: int) -> None:  # noqa: ANN401
+        self.future = future
+        self.number = number
+
+
+class _Task:
+    """One Dask task that was submitted: the calls in it that are not done, by number, and which have begun."""
+
+    __slots__ = ("begun", "calls", "future", "holds", "page")
+
+    def __init__(self, page: str, calls: Mapping[int, Call], future: Any) -> None:  # noqa: ANN401
+        self.page = page
+        self.calls = dict(calls)
+        self.begun: set[int] = set()
+        #: Whether its result has values that somebody may ask for.
+        self.holds = False
+        self.future = future
+
+
+class DaskSession:
+    """Runs the calls of one run. Implements `RunsCalls`."""
+
+    def __init__(self, client: Any, *, outlives: bool) -> None:  # noqa: ANN401  # a distributed.Client
+        self._client = client
+        self._outlives = outlives
+        self._topic = f"flowbook-{uuid.uuid4().hex}"
+        self._queue = CallQueue()
+        self._ledger: Ledger | None = None
+        #: Each call that is handed over gets a number of its own, so that late news of an earlier try is known as such.
+        self._numbers = itertools.count(1)
+        self._tasks: dict[int, _Task] = {}
+        self._tries: dict[int, int] = {}
+        self._quick = 0
+        self._inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._is_cancelled = False
+        self._threads, self._counted = 0, 0.0
+        self._blobs: OrderedDict[str, Any] = OrderedDict()
+        self._handles: weakref.WeakSet[_Held] = weakref.WeakSet()
+        self._thread = threading.Thread(target=self._pump, name="flowbook-dask", daemon=True)
+        if outlives:
+            weakref.finalize(self, _close, client)
+
+    @property
+    def outlives(self) -> bool:
+        """Whether values stay where they are after the run."""
+        return self._outlives
+
+    def listen(
+        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], place: Place | None = None
+    ) -> None:
+        """Begin."""
+        self._ledger = Ledger(place)
+        self._errand = dask_worker.Errand(self._topic, self._ledger.place, body)
+        self._on_report = on_report
+        inbox = self._inbox
+        self._client.subscribe_topic(self._topic, lambda event: inbox.put(("news", event[1])))
+        self._thread.start()
+
+    def submit_batch(self, calls: Sequence[Call]) -> None:
+        """Take calls."""
+        self._inbox.put(("calls", calls))
+
+    def cancel(self) -> None:
+        """Start nothing more, and take back from the cluster what has not begun.
+
+        Workers that share the ledger's folder know at once; the others have been told when this returns.
+        """
+        if self._is_cancelled:
+            return
+        self._is_cancelled = True
+        if self._ledger is not None:
+            self._ledger.stop()
+        with contextlib.suppress(Exception):  # a worker that does not answer has nothing to stop
+            run = self._client._run  # noqa: SLF001  # `run` itself would wait for ever for a worker that hangs
+            self._client.sync(run, dask_worker.stop, self._topic, on_error="ignore", callback_timeout=_TELL_S)
+        self._inbox.put(("cancel", None))
+
+    def fetch(self, handles: Sequence[object]) -> list[Any]:
+        """Return values from the workers.
+
+        Raises:
+            ExecutorError: if they are lost, or the cluster is gone.
+        """
+        if not handles:
+            return []
+        held: list[_Held] = list(handles)  # type: ignore[arg-type]  # they are ours
+        futures = {each.future.key: each.future for each in held}
+        try:
+            lists = dict(zip(futures, self._gather(list(futures.values())), strict=True))
+        except Exception as error:
+            msg = f"the cluster no longer gives it ({type(error).__name__}: {error})"
+            raise ExecutorError(msg) from error
+        try:
+            return [lists[each.future.key][each.number] for each in held]
+        except (KeyError, TypeError) as error:
+            msg = "it was lost with its worker and could not be made again"
+            raise ExecutorError(msg) from error
+
+    def release(self) -> None:
+        """Let the cluster forget the values."""
+        self._handles.clear()
+        _close(self._client)
+
+    def _gather(self, futures: list[Any]) -> list[Any]:
+        """Return results, straight from the workers where they can be reached: by the scheduler they are copied."""
+        try:
+            return list(self._client.gather(futures, direct=True))
+        except Exception:  # noqa: BLE001  # behind a firewall, or lost: the scheduler knows
+            return list(self._client.gather(futures, direct=False))
+
+    def close(self) -> None:
+        """End the run's part; values stay where the cluster stays, as long as somebody may ask for them."""
+        if self._thread.ident is not None:
+            self._inbox.put(("end", None))
+            self._thread.join()
+        with contextlib.suppress(Exception):  # a cluster that is gone need not be told
+            self._client.run_on_scheduler(_forget, topic=self._topic)
+        if self._ledger is not None:
+            self._ledger.close()
+        self._blobs.clear()
+        self._tasks.clear()
+        if self._outlives and not self._handles:
+            _close(self._client)
+
+    # All of it in one thread
+
+    def _pump(self) -> None:
+        while True:
+            kind, what = self._inbox.get()
+            if kind == "end":
+                return
+            try:
+                self._take(kind, what)
+            except Exception as error:  # noqa: BLE001  # Dask's own: the run must not wait for ever
+                self._give_up(f"Dask failed: {type(error).__name__}: {error}")
+
+    def _take(self, kind: str, what: Any) -> None:  # noqa: ANN401
+        if kind == "calls":
+            self._queue.add(what)
+        elif kind == "news":
+            for each in pickle.loads(what):  # noqa: S301  # the run's own workers sent it
+                self._tell(each)
+        elif kind == "cancel":
+            self._cancel()
+        elif kind == "withdraw":
+            self._withdraw()
+        elif kind == "settled":
+            self._settled(what)
+        elif kind == "late":
+            self._account(what, "its worker said nothing of how it ended")
+        if self._inbox.empty():
+            self._feed()
+
+    def _tell(self, news: News) -> None:
+        task = self._tasks.get(news.id)
+        if task is None:
+            return
+        call = task.calls[news.id]
+        if news.kind == "running":
+            if news.id in task.begun:
+                return
+            task.begun.add(news.id)
+        if news.kind in {"running", "log"}:
+            self._on_report(Report(news.kind, call.id, news.body))  # type: ignore[arg-type]  # one of these two
+            return
+        self._forget(news.id)
+        if news.kind == "returned":
+            self._queue.add([call])
+        elif news.kind == "unstarted":
+            self._on_report(Report("unstarted", call.id))
+        elif news.kind == "lost":
+            self._on_report(Report("lost", call.id, news.body))
+        else:
+            self._queue.took(call.group, news.seconds)
+            handle = None
+            if news.is_held:
+                handle = _Held(task.future, news.id)
+                self._handles.add(handle)
+                task.holds = True
+            self._on_report(Report("done", call.id, news.body, handle))
+
+    def _forget(self, number: int) -> Call:
+        task = self._tasks.pop(number)
+        call = task.calls.pop(number)
+        if not task.calls and call.group:
+            self._quick -= 1
+        return call
+
+    # Handing over
+
+    def _feed(self) -> None:
+        if self._is_cancelled:
+            for call in self._queue.drain():
+                self._on_report(Report("unstarted", call.id))
+            return
+        if not len(self._queue):
+            return
+        slots = self._slots()
+        alike: dict[tuple[Any, ...], list[list[Call]]] = {}
+        while len(self._queue) and (self._quick < max(_AHEAD * slots, _LEAST_AHEAD) or not self._queue.is_quick()):
+            batch = self._queue.take(slots)
+            self._quick += bool(batch[0].group)
+            alike.setdefault((batch[0].label, batch[0].priority, batch[0].resources), []).append(batch)
+        for (_, priority, resources), batches in alike.items():
+            self._submit(batches, {"priority": priority, "resources": dict(resources) or None, "pure": False})
+
+    def _slots(self) -> int:
+        now = time.monotonic()
+        if now - self._counted > _COUNT_AGAIN_S:
+            self._threads = sum(self._client.nthreads().values())
+            self._counted = now
+        return max(self._threads, 1)
+
+    def _submit(self, batches: list[list[Call]], options: dict[str, Any]) -> None:
+        plain: list[tuple[_Task, bytes]] = []
+        for batch in batches:
+            task, packed, futures = self._packed(batch)
+            if futures:
+                key = self._key(batch[0], task)
+                future = self._client.submit(dask_worker.do_batch, self._errand, packed, futures, key=key, **options)
+                self._note(task, future)
+            else:
+                plain.append((task, packed))
+        if plain:
+            keys = [self._key(next(iter(task.calls.values())), task) for task, _ in plain]
+            do = _Do(self._errand)
+            found = self._client.map(do, [packed for _, packed in plain], key=keys, **options)
+            for (task, _), future in zip(plain, found, strict=True):
+                self._note(task, future)
+
+    def _key(self, first: Call, task: _Task) -> str:
+        return f"{first.label}-{self._topic[9:17]}{first.id:x}-{task.page}"
+
+    def _note(self, task: _Task, future: Any) -> None:  # noqa: ANN401
+        task.future = future
+        for number in task.calls:
+            self._tasks[number] = task
+        inbox = self._inbox
+        future.add_done_callback(lambda _: inbox.put(("settled", task)))
+
+    def _packed(self, batch: list[Call]) -> tuple[_Task, bytes, list[Any]]:
+        """Return the batch, also as bytes that Dask does not look into, and the futures of what is not in them."""
+        blobs = {blob.label: blob for call in batch for blob in call.blobs}
+        small = {label: blob.parcel for label, blob in blobs.items() if blob.size_bytes <= _INLINE_BYTES}
+        large = [label for label in blobs if label not in small]
+        futures = [self._blob(blobs[label]) for label in large]
+        places: dict[str, int] = {}
+        held: list[tuple[int, int]] = []
+        calls: dict[int, Call] = {}
+        items = []
+        for call in batch:
+            positions = []
+            for handle in call.held:
+                assert isinstance(handle, _Held)  # noqa: S101  # ours
+                place = places.setdefault(handle.future.key, len(places))
+                if place == len(futures) - len(large):
+                    futures.append(handle.future)
+                positions.append(len(held))
+                held.append((place + len(large), handle.number))
+            number = next(self._numbers)
+            calls[number] = call
+            items.append(Item(number, call.payload, tuple(blob.label for blob in call.blobs), tuple(positions)))
+        page = f"{items[0].id:x}"
+        packed = pickle.dumps((page, items, small, large, held), protocol=5)
+        return _Task(page, calls, None), packed, futures
+
+    def _blob(self, blob: Blob) -> Any:  # noqa: ANN401
+        found = self._blobs.get(blob.label)
+        if found is None:
+            if blob.size_bytes <= _SCHEDULER_BYTES or not self._threads:
+                found = self._client.submit(
+                    dask_worker.same, blob.parcel, key=f"flowbook-blob-{blob.label}", pure=False
+                )
+            else:
+                found = self._client.scatter(blob.parcel, hash=False, broadcast=True)
+            self._blobs[blob.label] = found
+        return found
+
+    # What went wrong, and cancelling
+
+    def _settled(self, task: _Task) -> None:
+        """Let go of a Dask task that has ended, or look after the calls in it of which nothing was heard."""
+        if not task.calls:
+            if not task.holds:
+                task.future.release()
+            return
+        status = task.future.status
+        if status == "finished":
+            self._later(_GRACE_S, "late", task)
+        elif status == "cancelled":
+            #: The cluster may have lost what was sent to it once for all calls.
+            self._blobs.clear()
+            self._account(task, "Dask cancelled it")
+        else:
+            error = task.future.exception()
+            self._account(task, f"{type(error).__name__}: {error}")
+
+    def _account(self, task: _Task, why: str) -> None:
+        """Say what became of the calls of a Dask task that Dask gave up; those that were not begun are tried again."""
+        entries = self._ledger.read(task.page) if self._ledger is not None else None
+        for number in list(task.calls):
+            call = self._forget(number)
+            entry = entries.get(number) if entries is not None else None
+            if entry is not None and entry.kind in {BEGUN, DONE} and number not in task.begun:
+                self._on_report(Report("running", call.id, entry.begun))
+            if entry is not None and entry.kind == DONE and entry.body[:1] != HELD:
+                self._on_report(Report("done", call.id, entry.body[1:]))
+            elif entry is not None and entry.kind == BEGUN:
+                self._on_report(Report("lost", call.id, dask_worker.ended_while_running(entry)))
+            elif entries is None and number in task.begun:
+                self._on_report(Report("lost", call.id, f"{dask_worker.ended_while_running(None)} ({why})"))
+            else:
+                self._try_again(call, why)
+
+    def _try_again(self, call: Call, why: str) -> None:
+        tries = self._tries[call.id] = self._tries.get(call.id, 0) + 1
+        if self._is_cancelled:
+            self._on_report(Report("unstarted", call.id))
+        elif tries < _TRIES:
+            self._queue.add([call._replace(group="")])
+        else:
+            self._on_report(Report("lost", call.id, f"The cluster could not finish it: {why}."))
+
+    def _give_up(self, why: str) -> None:
+        for task in list(self._tasks.values()):
+            for number in list(task.calls):
+                self._on_report(Report("lost", self._forget(number).id, why))
+        for call in self._queue.drain():
+            self._on_report(Report("lost", call.id, why))
+
+    def _cancel(self) -> None:
+        #: News of what began before may still be on the way.
+        self._later(_NEWS_S, "withdraw", None)
+
+    def _withdraw(self) -> None:
+        """Take back what no worker has: it may wait for one for ever. Looked at again until all that runs has ended."""
+        if not self._tasks:
+            return
+        on_workers = {key for keys in self._client.processing().values() for key in keys}
+        tasks = {id(task): task for task in self._tasks.values()}.values()
+        idle = [task for task in tasks if not task.begun or task.future.key not in on_workers]
+        self._client.cancel([task.future for task in idle if task.future.status == "pending"], force=True)
+        self._later(_LOOK_S, "withdraw", None)
+
+    def _later(self, seconds: float, kind: str, what: object) -> None:
+        timer = threading.Timer(seconds, self._inbox.put, [(kind, what)])
+        timer.daemon = True
+        timer.start()
+
+
+class _Do:
+    """`do_batch` of one run, as `Client.map` wants it: a function of the batch alone. Small: it is sent once."""
+
+    def __init__(self, errand: dask_worker.Errand) -> None:
+        self._errand = errand
+        self.__name__ = "flowbook"
+
+    def __call__(self, packed: bytes) -> dict[int, Any] | None:
+        return dask_worker.do_batch(self._errand, packed, [])
+
+
+def _forget(dask_scheduler: Any, topic: str) -> None:  # noqa: ANN401
+    """Drop what the scheduler keeps of the run's events, the subscription included: to end that from afar keeps a rest."""
+    topics = getattr(getattr(dask_scheduler, "_broker", None), "_topics", {})
+    topics.pop(topic, None)
+
+
+def _close(client: Any) -> None:  # noqa: ANN401
+    with contextlib.suppress(Exception):  # closed already, or its cluster is gone
+        client.close()
