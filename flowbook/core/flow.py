@@ -10,6 +10,7 @@ from flowbook.core import checks, policies, surgery
 from flowbook.core.annotations import Annotation, flatten
 from flowbook.core.building import enter_flow, leave_flow
 from flowbook.core.collections import as_task, holds_tasks
+from flowbook.core.collector import collector_paused
 from flowbook.core.edge import Edge
 from flowbook.core.order import Order
 from flowbook.core.parameter import Parameter
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from flowbook.results.files import Result
 
 __all__ = ["Flow"]
+
+#: So many edges into a task are looked through sooner than noted.
+_FEW = 8
 
 
 class Flow:
@@ -82,11 +86,12 @@ class Flow:
         self.last_run: FlowRun | None = None
         self.constants: dict[Task, dict[str, object]] = {}
         self._tasks: dict[Task, None] = {}
-        self._in: dict[Task, list[Edge]] = {}
-        self._out: dict[Task, list[Edge]] = {}
+        #: A list only where there are edges: a flow may have very many tasks without.
+        self._in: dict[Task, list[Edge] | tuple[()]] = {}
+        self._out: dict[Task, list[Edge] | tuple[()]] = {}
         self._mapped_constants: dict[Task, dict[str, Sequence[Any]]] = {}
-        #: Inputs that an edge gives: a look-up, as a task may gather thousands.
-        self._fed: set[tuple[Task, str]] = set()
+        #: Inputs that edges give, of tasks that were asked for and have more than a few: some gather thousands.
+        self._fed: dict[Task, set[str | None]] = {}
         self._parameters: dict[str, Parameter] = {}
         self._order = Order()
         self._reference: tuple[Task, ...] | None = None
@@ -137,8 +142,7 @@ class Flow:
             self._parameters[task.name] = task
         self._tasks[task] = None
         self._order.add(task)
-        self._in[task] = []
-        self._out[task] = []
+        self._in[task] = self._out[task] = ()
         if self._blocks:
             self._blocks[-1].add(task)
         return task
@@ -176,10 +180,13 @@ class Flow:
         edge = Edge(upstream_task, downstream_task, key, mapped=mapped, flattened=flattened)
         if not self._order.admits(upstream_task, downstream_task, self._above, self._below):
             raise self._ring(edge)
-        self._in[downstream_task].append(edge)
-        self._out[upstream_task].append(edge)
-        if key is not None:
-            self._fed.add((downstream_task, key))
+        for edges, task in ((self._in, downstream_task), (self._out, upstream_task)):
+            if found := edges[task]:
+                found.append(edge)
+            else:
+                edges[task] = [edge]
+        if self._fed and downstream_task in self._fed:
+            self._fed[downstream_task].add(key)
         return edge
 
     def _above(self, task: Task) -> Iterator[Task]:
@@ -283,11 +290,20 @@ class Flow:
         taken = (
             name in self.constants.get(task, ())
             or name in self._mapped_constants.get(task, ())
-            or (task, name) in self._fed
+            or (self._in.get(task) and self._is_fed(task, name))
         )
         if taken:
             msg = f"Input {name!r} of task {task.name!r} is given twice. Remove one of the two."
             raise DefinitionError(msg, task=task.name, argument=name)
+
+    def _is_fed(self, task: Task, name: str) -> bool:
+        edges = self._in.get(task, ())
+        if len(edges) <= _FEW:
+            return any(edge.key == name for edge in edges)
+        fed = self._fed.get(task)
+        if fed is None:
+            fed = self._fed[task] = {edge.key for edge in edges}
+        return name in fed
 
     def chain(self, *tasks: object) -> list[Edge]:
         """Let each of these tasks come after the one before it, without passing values; return the edges.
@@ -329,11 +345,11 @@ class Flow:
 
     def _forget(self, task: Task) -> None:
         for edge in self._in.pop(task):
-            self._out[edge.upstream_task].remove(edge)
-            self._fed.discard((task, edge.key or ""))
+            _remove(self._out, edge.upstream_task, edge)
         for edge in self._out.pop(task):
-            self._in[edge.downstream_task].remove(edge)
-            self._fed.discard((edge.downstream_task, edge.key or ""))
+            _remove(self._in, edge.downstream_task, edge)
+            self._fed.pop(edge.downstream_task, None)
+        self._fed.pop(task, None)
         del self._tasks[task]
         self._order.remove(task)
         if isinstance(task, Parameter):
@@ -347,10 +363,10 @@ class Flow:
             constants={task: dict(values) for task, values in self.constants.items()},
             last_run=None,
             _tasks=dict(self._tasks),
-            _in={task: list(edges) for task, edges in self._in.items()},
-            _out={task: list(edges) for task, edges in self._out.items()},
+            _in={task: edges and list(edges) for task, edges in self._in.items()},
+            _out={task: edges and list(edges) for task, edges in self._out.items()},
             _mapped_constants={task: dict(values) for task, values in self._mapped_constants.items()},
-            _fed=set(self._fed),
+            _fed={},
             _parameters=dict(self._parameters),
             _order=self._order.copy(),
             _tokens=[],
@@ -579,6 +595,10 @@ class Flow:
         Raises:
             CycleError: if tasks wait on each other.
         """
+        with collector_paused():
+            return self._compile()
+
+    def _compile(self) -> Graph:
         keys = self.keys()
         mapped = {t for t in self._tasks if t in self._mapped_constants or any(e.mapped for e in self._in[t])}
         children = self._children(keys)
@@ -650,6 +670,10 @@ class Flow:
     def handlers(self) -> tuple[Callable[..., object], ...]:
         """Return what is called when the flow's state changes."""
         return policies.handlers(self.state_handlers, self.on_failure)
+
+
+def _remove(edges: dict[Task, list[Edge] | tuple[()]], task: Task, edge: Edge) -> None:
+    edges[task] = [each for each in edges[task] if each is not edge] or ()
 
 
 def _flat(value: object, argument: str, task: str) -> list[object]:

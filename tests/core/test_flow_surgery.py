@@ -191,3 +191,25 @@ def test_without_reference_tasks_the_terminal_ones_decide_again():
     flow.set_reference_tasks([])
 
     assert flow.reference_tasks() == (end,)
+
+
+@task
+def gather(**parts):
+    return sorted(parts)
+
+
+@pytest.mark.parametrize("inputs", [3, 30])
+def test_an_input_of_a_task_that_gathers_few_or_many_is_given_once_also_after_changes(inputs):
+    with Flow("gathering") as flow:
+        sources = [say() for _ in range(inputs)]
+        last = gather(**{f"part{place}": source for place, source in enumerate(sources)})
+    with pytest.raises(DefinitionError, match=f"'part{inputs - 1}' of task 'gather' is given twice"):
+        flow.add_edge(sources[0], last, f"part{inputs - 1}")
+
+    other = flow.replace(sources[1], say.copy(name="other"))
+    flow.add_edge(sources[0], last, "late")
+
+    for name in ("part0", "part1", "late"):
+        with pytest.raises(DefinitionError, match=f"'{name}' of task 'gather' is given twice"):
+            flow.add_edge(other, last, name)
+    assert flow.run(record=False).result[last].result == sorted([*(f"part{place}" for place in range(inputs)), "late"])

@@ -1,0 +1,64 @@
+"""The collector waits while a graph is made, and is left as it was."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flowbook import Flow, task
+from flowbook.core.collector import collector_paused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    was_on = gc.isenabled()
+    yield
+    (gc.enable if was_on else gc.disable)()
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_the_collector_is_off_inside_and_afterwards_as_it_was(is_on: bool) -> None:  # a parameter
+    (gc.enable if is_on else gc.disable)()
+
+    with collector_paused():
+        inside = gc.isenabled()
+
+    assert (inside, gc.isenabled()) == (False, is_on)
+
+
+def test_the_collector_is_on_again_after_an_error() -> None:
+    gc.enable()
+
+    with pytest.raises(ValueError, match="no graph"), collector_paused():
+        raise ValueError("no graph")
+
+    assert gc.isenabled()
+
+
+def test_compiling_a_large_flow_collects_nothing_and_leaves_the_collector_on() -> None:
+    gc.enable()
+    with Flow("large") as flow:
+        for number in range(1000):
+            task(_same)(number)
+    passes: list[str] = []
+    gc.collect()
+
+    gc.callbacks.append(_noting := lambda phase, _: passes.append(phase))
+    try:
+        graph = flow.compile()
+        seen = list(passes)
+    finally:
+        gc.callbacks.remove(_noting)
+
+    assert (len(graph.specs), gc.isenabled()) == (1000, True)
+    #: The first object after it may set off one, of all that was made.
+    assert len(seen) <= 2
+
+
+def _same(x: int) -> int:
+    return x
