@@ -257,14 +257,16 @@ def shelf(recording: Recording | None) -> Shelf | None:
         return None  # output_cache() has said so
 
 
-def output_cache() -> OutputCache | None:
+def output_cache(graph: Graph) -> OutputCache | None:
     """Return where outputs are cached; a store that can't be used is a warning, and None comes back: the tasks run."""
+    project = config.project()
+    tasks = [key for key, spec in graph.specs.items() if spec.cache is not None]
     try:
         store = open_store()
+        return OutputCache(store.values, store.lookup(project, graph.name, tasks), project)
     except StoreError as error:
         warnings.warn(f"Nothing is cached: {error}", stacklevel=4)
         return None
-    return OutputCache(store.values, store.lookup(), config.project())
 
 
 def owner_text() -> str:

@@ -731,7 +731,7 @@ def _output_cache(graph: Graph) -> OutputCache | None:
         return None
     from flowbook.core.recording import output_cache  # noqa: PLC0415  # the store: longer to load than all the rest
 
-    return output_cache()
+    return output_cache(graph)
 
 
 def _shelf(recording: Recording | None) -> Shelf | None:

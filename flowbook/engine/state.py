@@ -490,7 +490,7 @@ def aware(moment: dt.datetime) -> dt.datetime:
         DefinitionError: if it is no moment, or out of reach of the clock.
     """
     try:
-        return moment.astimezone(dt.UTC)
+        return moment if moment.tzinfo is dt.UTC else moment.astimezone(dt.UTC)
     except (AttributeError, OverflowError, ValueError, OSError) as error:
         msg = f"{moment!r} is no moment. Give a datetime, e.g. datetime.now(UTC) + timedelta(minutes=5)."
         raise DefinitionError(msg, moment=repr(moment)) from error

@@ -24,7 +24,7 @@ from flowbook.results.user_code import user_modules
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Writer", "dump", "dump_plain", "is_pickle", "load", "pickle_to", "unpicklable"]
+__all__ = ["Writer", "dump", "dump_plain", "is_pickle", "load", "load_plain", "pickle_to", "unpicklable"]
 
 _ALIGNMENT = 64
 _HEADER_BYTES = 16
@@ -96,7 +96,7 @@ def dump(value: object, out: Writer, *, by_value: bool = False) -> None:
         raise exc.reason from exc
 
 
-def is_pickle(stored: bytes | memoryview) -> bool:
+def is_pickle(stored: bytes | bytearray | memoryview) -> bool:
     """Return whether reading `stored` would unpickle.
 
     Raises:
@@ -123,9 +123,9 @@ def load(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what
         DamagedValueError: if it is in neither format.
         UnpicklableError: if the code that it needs is not at hand, or raises.
     """
+    if not is_pickle(stored):
+        return load_plain(stored)
     view = memoryview(stored)
-    if not is_pickle(view):
-        return _decode(str(view[_HEADER_BYTES:], "utf-8"))
     trailer_bytes = int.from_bytes(view[-_LENGTH_BYTES:], "little")
     trailer = json.loads(bytes(view[-_LENGTH_BYTES - trailer_bytes : -_LENGTH_BYTES]))
     start, end = trailer["stream"]
@@ -140,6 +140,11 @@ def load(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what
             "made of: put their folder on PYTHONPATH, or run its task again."
         )
         raise UnpicklableError(msg) from exc
+
+
+def load_plain(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what a user's task returned
+    """Return a value that is no pickle."""
+    return _decode(str(memoryview(stored)[_HEADER_BYTES:], "utf-8"))
 
 
 class _OutError(Exception):

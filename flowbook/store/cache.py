@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NEVER", "Cache", "CacheEntry", "CacheScope"]
 
-_USES_AT_ONCE = 1000
+_USES_AT_ONCE = 10_000
 _AT_ONCE = 100
 #: Without the guess at an encoding that `json.loads` begins with.
 _from_json = json.JSONDecoder().decode

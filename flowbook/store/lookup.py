@@ -1,7 +1,8 @@
 """Finds cached outputs for one run, also where a task has very many: by the hashes of their inputs, without reading all.
 
 What is held in memory are numbers of entries by hashes, for the tasks that were asked for; entries that others add
-meanwhile are taken in with each question. Whether an entry still serves is asked of the store each time.
+meanwhile are taken in with each question. Whether an entry still serves is asked of the store each time, unless nothing
+was committed since it was read ahead.
 """
 
 from __future__ import annotations
@@ -9,32 +10,59 @@ from __future__ import annotations
 import bisect
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.engine.ports import CacheScope
+from flowbook.store.ahead import Ahead
 from flowbook.store.cache import NEVER, CacheEntry
+from flowbook.store.found import FoundOutput
 from flowbook.store.queries import queries
 from flowbook.store.records import now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from flowbook.engine.ports import NewOutput
+    from flowbook.engine.ports import CachedOutput, NewOutput
     from flowbook.store.cache import Cache
     from flowbook.store.database import Database
+    from flowbook.store.values import Values
 
-__all__ = ["Lookup"]
+__all__ = ["Lookup", "TasksAhead"]
 
 _FEW = 4
+#: A value of so many bytes is read along with its entry.
+_NEAR_BYTES = 1000
 #: When an entry was created, and its number in the database: in this order the last one is the newest.
 _Place = tuple[float, int]
 
 
-class Lookup:
-    """The cache as one run asks it: implements `CacheIndex`. From any thread."""
+class TasksAhead(NamedTuple):
+    """Keys of tasks of one flow."""
 
-    def __init__(self, database: Database, cache: Cache) -> None:
+    project: str = ""
+    flow: str = ""
+    tasks: Sequence[str] = ()
+
+
+class Lookup:
+    """The cache as one run asks it: implements `CacheIndex`. From any thread.
+
+    Args:
+        database: of the store.
+        cache: likewise.
+        values: likewise.
+        ahead: tasks whose outputs will be asked for, of one flow, in the order in which they are.
+    """
+
+    def __init__(self, database: Database, cache: Cache, values: Values, ahead: TasksAhead | None = None) -> None:
         self._database = database
+        self._values = values
+        self._project, self._flow, self._tasks = ahead or TasksAhead()
+        self._place_of = {task: place for place, task in enumerate(self._tasks)}
+        self._tasks_ahead = Ahead(self._read_tasks, database.version)
+        self._numbers_ahead = Ahead(self._read_numbers, database.version)
+        self._taken_in: object = None
         self._cache = cache
         self._sql = queries()
         self._lock = threading.Lock()
@@ -42,24 +70,24 @@ class Lookup:
         self._places: dict[CacheScope, dict[tuple[str, ...], dict[tuple[str, ...], list[_Place]]]] = {}
         self._last = 0
 
-    def find(self, scope: CacheScope, hashes: Mapping[str, str] | None = None) -> Iterator[CacheEntry]:
-        """Yield the entries that serve there now, newest first; with `hashes` those whose inputs had these.
+    def find(self, scope: CacheScope, hashes: Mapping[str, str] | None = None) -> Iterable[CachedOutput]:
+        """Return the entries that serve there now, newest first; with `hashes` those whose inputs had these.
 
         Raises:
             StoreError: if the store can't be read.
         """
-        if not hashes:
-            yield from self._cache.find(scope)
-            return
-        few = self._few(scope)
-        if few is not None:
-            yield from (entry for entry in few if hashes.items() <= entry.input_hashes.items())
-            return
+        few = self._few(scope, is_compared=bool(hashes))
+        if few is None:
+            return self._cache.find(scope) if not hashes else self._among_many(scope, hashes)
+        return few if not hashes else [each for each in few if hashes.items() <= each.input_hashes.items()]
+
+    def _among_many(self, scope: CacheScope, hashes: Mapping[str, str]) -> Iterator[CachedOutput]:
         scope = _found_by(scope)
         names = tuple(sorted(hashes))
         for _, number in self._newest_first(scope, names, tuple(hashes[name] for name in names)):
-            rows = self._database.read(self._sql["find_by_number"], {"number": number, "now": now().timestamp()})
-            yield from map(self._cache.entry, rows)
+            found = self._numbers_ahead.get(number)
+            if found is not None and found.is_valid(time.time()):
+                yield found
 
     def record(self, output: NewOutput) -> str:
         """Add an entry, return its id. Raises StoreError."""
@@ -83,12 +111,33 @@ class Lookup:
         """Count a use."""
         self._cache.used(entry_id)
 
-    def _few(self, scope: CacheScope) -> list[CacheEntry] | None:
+    def _few(self, scope: CacheScope, *, is_compared: bool) -> Sequence[CachedOutput] | None:
         """Return all that serves there if that is little: most tasks have an entry or two. None otherwise."""
-        if _found_by(scope) in self._places:
+        if self._places and _found_by(scope) in self._places:
+            return None
+        project, flow, task, cache_key = scope
+        place = self._place_of.get(task)
+        if place is not None and cache_key is None and flow == self._flow and project == self._project:
+            ahead = self._tasks_ahead.get(place) or ()
+            moment = time.time()
+            return [each for each in ahead if each.is_valid(moment)] if len(ahead) <= _FEW else None
+        if not is_compared:
             return None
         found = self._cache.newest(scope, _FEW + 1)
         return found if len(found) <= _FEW else None
+
+    def _read_tasks(self, start: int, end: int) -> dict[int, list[FoundOutput]]:
+        """Return the newest entries of the expected tasks from one place to another."""
+        tasks = json.dumps(self._tasks[start:end])
+        given = {"tasks": tasks, "project": self._project, "flow": self._flow, "most": _FEW + 1, **_as_of_now()}
+        found: dict[int, list[FoundOutput]] = {}
+        for place, *columns in self._database.read(self._sql["newest_of_tasks"], given):
+            found.setdefault(start + place, []).append(FoundOutput(self._values, *columns))
+        return found
+
+    def _read_numbers(self, start: int, end: int) -> dict[int, FoundOutput]:
+        rows = self._database.read(self._sql["find_by_number"], {"first": start, "end": end, **_as_of_now()})
+        return {number: FoundOutput(self._values, *columns) for number, *columns in rows}
 
     def _newest_first(self, scope: CacheScope, names: tuple[str, ...], hashes: tuple[str, ...]) -> list[_Place]:
         with self._lock:
@@ -100,6 +149,10 @@ class Lookup:
 
     def _take_in(self) -> None:
         """Add what was recorded since the last look, by this run or by others."""
+        version = self._database.version()
+        if version == self._taken_in:
+            return
+        self._taken_in = version
         if not self._places:
             self._last = self._database.read(self._sql["last_entry"])[0][0]
             return
@@ -120,6 +173,10 @@ class Lookup:
             if (hashes := _chosen(text, names)) is not None:
                 found.setdefault(hashes, []).append((created, number))
         return found
+
+
+def _as_of_now() -> dict[str, float]:
+    return {"now": time.time(), "near": _NEAR_BYTES}
 
 
 def _given(scope: CacheScope, last: int) -> dict[str, Any]:

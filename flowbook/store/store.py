@@ -21,6 +21,7 @@ from flowbook.store.values import Values
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
     from types import TracebackType
 
     from flowbook.results.blobs import Blobs
@@ -131,11 +132,11 @@ class Store:
 
         return Bundles(self._database, self._blobs, self._signer)
 
-    def lookup(self) -> Lookup:
-        """Return the cache as one run asks it."""
-        from flowbook.store.lookup import Lookup  # noqa: PLC0415  # only where outputs are cached
+    def lookup(self, project: str = "", flow: str = "", tasks: Sequence[str] = ()) -> Lookup:
+        """Return the cache as one run asks it; entries of `tasks`, asked for in this order, are read ahead."""
+        from flowbook.store.lookup import Lookup, TasksAhead  # noqa: PLC0415  # only where outputs are cached
 
-        return Lookup(self._database, self.cache)
+        return Lookup(self._database, self.cache, self.values, TasksAhead(project, flow, tasks))
 
     def make_room(self) -> Swept | None:
         """Sweep if more is kept than may be; looked at every ten minutes at most. None if nothing was to be done."""

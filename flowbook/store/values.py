@@ -139,13 +139,19 @@ class Values:
             ResultGoneError: if it was dropped.
             DamagedValueError: if its bytes changed, or it is a pickle that this user did not sign.
         """
-        digest, content, signature = self._row(ref)
+        return self.restored(ref, *self._row(ref))
+
+    def restored(self, ref: ResultRef, content: bytes | None, signature: bytes | None) -> Any:  # noqa: ANN401
+        """As `load`, with what the row of the value holds at hand."""
+        digest = bytes.fromhex(ref.digest)
         if content is None:
             stored = self._blobs.read(ref.digest, ref.size_bytes)
         else:
             if hashlib.sha256(content).digest() != digest:
                 msg = f"The stored value {ref.digest[:12]} is damaged: its bytes changed. Run its task again."
                 raise DamagedValueError(msg, digest=ref.digest)
+            if not serializer.is_pickle(content):
+                return serializer.load_plain(content)
             stored = memoryview(bytearray(content))
         if serializer.is_pickle(stored) and not (self.is_trusted or self._signer.is_signed(digest, signature)):
             msg = (
@@ -178,12 +184,12 @@ class Values:
         """Return whether this store knows the value."""
         return bool(self._database.read(self._content, (bytes.fromhex(ref.digest),)))
 
-    def _row(self, ref: ResultRef) -> tuple[bytes, bytes | None, bytes | None]:
+    def _row(self, ref: ResultRef) -> tuple[bytes | None, bytes | None]:
         digest = bytes.fromhex(ref.digest)
         rows = self._database.read(self._content, (digest,))
         if not rows:
             raise self._gone(ref, digest)
-        return digest, rows[0][1], rows[0][2]
+        return rows[0][1], rows[0][2]
 
     def _gone(self, ref: ResultRef, digest: bytes) -> ResultGoneError:
         rows = self._database.read(self._dropped, (digest,))

@@ -14,8 +14,26 @@ SELECT * FROM cache_entry
 WHERE dropped IS NULL AND project = ? AND flow = ? AND task = ? AND created <= ? AND expires > ?
 ORDER BY created DESC, rowid DESC LIMIT ? OFFSET ?
 
+-- newest_of_tasks --
+-- The columns of `FoundOutput`, after the place of the task in the list.
+SELECT
+    asked.key, entry.id, entry.created, entry.expires, entry.input_hashes, entry.parameters, entry.code_hash,
+    entry.digest, entry.size_bytes, CASE WHEN length(value.content) <= :near THEN value.content END, value.signature
+FROM json_each(:tasks) AS asked
+CROSS JOIN cache_entry AS entry ON entry.rowid IN (
+    SELECT rowid FROM cache_entry
+    WHERE dropped IS NULL AND project = :project AND flow = :flow AND task = asked.value AND expires > :now
+    ORDER BY created DESC, rowid DESC LIMIT :most
+)
+LEFT JOIN value ON value.digest = entry.digest
+ORDER BY asked.key, entry.created DESC, entry.rowid DESC
+
 -- find_by_number --
-SELECT * FROM cache_entry WHERE rowid = :number AND dropped IS NULL AND created <= :now AND expires > :now
+SELECT
+    entry.rowid, entry.id, entry.created, entry.expires, entry.input_hashes, entry.parameters, entry.code_hash,
+    entry.digest, entry.size_bytes, CASE WHEN length(value.content) <= :near THEN value.content END, value.signature
+FROM cache_entry AS entry LEFT JOIN value ON value.digest = entry.digest
+WHERE entry.rowid >= :first AND entry.rowid < :end AND entry.dropped IS NULL AND entry.expires > :now
 
 -- last_entry --
 SELECT coalesce(max(rowid), 0) FROM cache_entry

@@ -1,0 +1,55 @@
+"""Reads what comes next along with what is asked for: one query for many questions, and answers as of this moment.
+
+What was read ahead is used only while nothing was committed to the database, by this process or another.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["Ahead"]
+
+T = TypeVar("T")
+_AT_ONCE = 128
+
+
+class Ahead(Generic[T]):
+    """Answers by place: a number that grows by one from one question to the next, mostly. From any thread.
+
+    Args:
+        read: gives the answers from one place on, up to another; places without one may be missing.
+        version: differs after each commit.
+    """
+
+    def __init__(self, read: Callable[[int, int], Mapping[int, T]], version: Callable[[], object]) -> None:
+        self._read = read
+        self._version = version
+        self._lock = threading.Lock()
+        self._seen: object = None
+        self._held: Mapping[int, T] = {}
+        self._start = self._end = 0
+        self._asked = 0
+        self._count = 1
+
+    def get(self, place: int) -> T | None:
+        """Return the answer for a place; None if there is none. Raises StoreError."""
+        with self._lock:
+            version = self._version()
+            if version != self._seen or not self._start <= place < self._end:
+                self._fill(place, version)
+            self._asked += 1
+            return self._held.get(place)
+
+    def _fill(self, place: int, version: object) -> None:
+        """Read twice as much as the last time if most of that was asked for, else only what is asked for."""
+        if version == self._seen:
+            self._count = min(self._count * 2, _AT_ONCE) if self._asked * 2 >= self._end - self._start else 1
+        self._seen = None
+        self._held = self._read(place, place + self._count)
+        self._start, self._end, self._asked = place, place + self._count, 0
+        #: As it was before: what is committed meanwhile is seen the next time.
+        self._seen = version
