@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from flowbook.engine.ports import CacheScope, NewOutput
+from flowbook.exceptions import DamagedValueError
 
 if TYPE_CHECKING:
     from flowbook.store import Store
@@ -67,6 +70,136 @@ def test_a_shared_key_is_found_from_any_task(store: Store, others: int) -> None:
     assert found(lookup, CacheScope("q", "g", "load", "weather"), x="a") == [1]
     assert found(lookup, x="a") == [1]
     assert found(lookup, CacheScope("q", "g", "load"), x="a") == []
+
+
+@pytest.fixture
+def asked(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The queries to the database from here on."""
+    queries: list[str] = []
+    read = store._database.read
+
+    def noted(query: str, parameters: object = ()) -> list[tuple[object, ...]]:
+        queries.append(query)
+        return read(query, parameters)
+
+    monkeypatch.setattr(store._database, "read", noted)
+    return queries
+
+
+TASKS = [f"clean-{number}" for number in range(300)]
+
+
+def filled(store: Store, **hashes: str) -> list[CacheScope]:
+    scopes = [SCOPE._replace(task=name) for name in TASKS]
+    for value, scope in enumerate(scopes):
+        store.lookup().record(output(store, value, scope, hours=1, **hashes))
+    return scopes
+
+
+@pytest.mark.parametrize("hashes", [{}, {"x": "a"}], ids=["any inputs", "alike inputs"])
+def test_outputs_of_tasks_to_come_are_read_ahead_with_their_values(store: Store, asked: list[str], hashes) -> None:
+    scopes = filled(store, **hashes)
+    lookup = store.lookup("p", "f", TASKS)
+    asked.clear()
+
+    values = [value for scope in scopes for value in found(lookup, scope, **hashes)]
+
+    assert values == list(range(300))
+    assert len(asked) <= 9  # 1, 2, 4, … 128 tasks and the rest
+
+
+def test_a_value_that_is_not_small_is_read_when_it_is_loaded(store: Store) -> None:
+    large = "x" * 2000
+    store.lookup().record(output(store, large, SCOPE))  # type: ignore[arg-type]  # any value does
+
+    (entry,) = store.lookup("p", "f", ["clean"]).find(SCOPE)
+
+    assert entry.ref.load() == large
+
+
+def test_the_children_of_a_mapped_task_are_read_ahead(store: Store, asked: list[str]) -> None:
+    lookup = store.lookup("p", "f", ["clean"])
+    for number in range(300):
+        lookup.record(output(store, number, x=f"{number}"))
+    asked.clear()
+
+    values = [value for number in range(300) for value in found(lookup, x=f"{number}")]
+
+    assert values == list(range(300))
+    assert len(asked) <= 2 + 9 + 2  # that there are many, their inputs, and 1, 2, 4, … 128 entries and the rest
+
+
+def test_what_is_committed_after_it_was_read_ahead_counts(store: Store) -> None:
+    scopes = filled(store)
+    lookup = store.lookup("p", "f", TASKS)
+    before = [found(lookup, scope) for scope in scopes[:4]]
+
+    lookup.record(output(store, 1000, scopes[4]))
+    (old,) = lookup.find(scopes[5])
+    store.cache.expire(old.id)
+
+    assert before == [[0], [1], [2], [3]]
+    assert [found(lookup, scope) for scope in scopes[4:7]] == [[1000, 4], [], [6]]
+
+
+OTHER = """
+import datetime as dt
+from flowbook.engine.ports import CacheScope, NewOutput
+from flowbook.store import open_store
+
+now = dt.datetime.now(dt.UTC)
+with open_store() as store:
+    ref = store.values.put(1000)
+    lookup = store.lookup()
+    lookup.record(NewOutput(CacheScope("p", "f", "clean-5"), ref, now, now + dt.timedelta(hours=1), {}, {}, None, "r"))
+    for entry in store.cache.entries(task="clean-6"):
+        store.cache.expire(entry.id)
+"""
+
+
+def test_what_another_process_commits_after_it_was_read_ahead_counts(disk_store: Store) -> None:
+    scopes = filled(disk_store)
+    lookup = disk_store.lookup("p", "f", TASKS)
+    before = [found(lookup, scope) for scope in scopes[:4]]
+
+    subprocess.run([sys.executable, "-c", OTHER], check=True)
+
+    assert before == [[0], [1], [2], [3]]
+    assert [found(lookup, scope) for scope in scopes[4:8]] == [[4], [1000, 5], [], [7]]
+
+
+def test_a_value_that_is_damaged_after_it_was_read_ahead_is_not_given(store: Store) -> None:
+    scopes = filled(store)
+    lookup = store.lookup("p", "f", TASKS)
+    before = [found(lookup, scope) for scope in scopes[:4]]
+
+    store._database.write(
+        lambda connection: connection.execute("UPDATE value SET content = CAST(content || 'x' AS BLOB)")
+    )
+    (entry,) = lookup.find(scopes[4])
+
+    assert before == [[0], [1], [2], [3]]
+    with pytest.raises(DamagedValueError):
+        entry.ref.load()
+
+
+def test_a_value_that_was_removed_after_it_was_read_ahead_is_not_found(store: Store) -> None:
+    scopes = filled(store)
+    lookup = store.lookup("p", "f", TASKS)
+    entries = [next(iter(lookup.find(scope))) for scope in scopes[:5]]
+    store.cache.expire(entries[4].id)
+
+    swept = store.sweep(older_than=dt.timedelta(0))
+
+    assert len(swept.dropped) == 1
+    assert [found(lookup, scope) for scope in scopes[3:6]] == [[3], [], [5]]
+
+
+def test_an_output_that_expired_since_it_was_read_ahead_does_not_serve(store: Store) -> None:
+    (entry,) = store.lookup("p", "f", [TASKS[0]]).find(filled(store)[0])
+    expires = entry.expires.timestamp()
+
+    assert [entry.is_valid(at) for at in (expires - 1, expires, expires - 7201)] == [True, False, False]
 
 
 def test_a_task_of_many_outputs_is_read_once_however_often_it_is_asked_for(store: Store, monkeypatch) -> None:
