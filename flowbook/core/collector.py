@@ -1,4 +1,4 @@
-"""Python's garbage collector, kept from looking at a graph while that is made (docs/decisions/0025)."""
+"""Python's garbage collector, kept from looking at a graph while that is made (docs/decisions/0024)."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ __all__ = ["FunctionTask", "Task", "task"]
 
 T = TypeVar("T", bound="Task")
 
+
 def _operation(name: str, *operands: object) -> Task:
     from flowbook.core.operators import operation  # noqa: PLC0415  # few flows use operators; it is made after Task
 

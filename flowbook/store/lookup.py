@@ -152,10 +152,14 @@ class Lookup:
         version = self._database.version()
         if version == self._taken_in:
             return
-        self._taken_in = version
-        if not self._places:
+        if self._places:
+            self._add_new()
+        else:
             self._last = self._database.read(self._sql["last_entry"])[0][0]
-            return
+        #: As it was before: what is committed meanwhile is taken in the next time.
+        self._taken_in = version
+
+    def _add_new(self) -> None:
         for number, project, flow, task, cache_key, created, text in self._database.read(
             self._sql["entries_since"], (self._last,)
         ):
