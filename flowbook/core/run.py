@@ -356,7 +356,9 @@ class FlowRun:
         is_broken_off = self._state.is_cancelled() or isinstance(self._state, Crashed)
         if isinstance(self._state, Crashed):
             waiting = keys
-        if waiting and not is_broken_off:
+        #: What another version of the flow added lies below no task that waits.
+        is_partial = bool(waiting) and not is_broken_off and self._changes is None
+        if is_partial:
             self._go_on(dict(self._states), waiting, "resume", by, note)
         else:
             self._go_on(going_on.unfinished(self.graph, self._states), (), "resume", by, note, resumed=waiting)

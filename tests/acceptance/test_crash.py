@@ -351,10 +351,12 @@ def small_disk(tmp_path, monkeypatch):
     command = ["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", str(folder)]
     is_mounted = os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0
     monkeypatch.setenv("FLOWBOOK_HOME", str(folder / "home"))
-    yield folder, is_mounted
-    open_store().close()
-    if is_mounted:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    try:
+        yield folder, is_mounted
+        open_store().close()
+    finally:
+        if is_mounted:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_full_disk_leaves_earlier_results_readable_and_goes_on_when_there_is_room(small_disk):
