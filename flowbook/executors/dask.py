@@ -27,7 +27,8 @@ class DaskExecutor(Executor):
 
     Args:
         address: of a scheduler, e.g. "tcp://localhost:8786"; without one a cluster is made for each run.
-        cluster_class: makes the temporary cluster, a class or its path as text; default: `distributed.LocalCluster`.
+        cluster_class: makes the temporary cluster, a class or its path as text; default: `distributed.LocalCluster`,
+            but one that starts a worker anew each time it dies.
         cluster_kwargs: for it; default: `processes=False`, all within this process. With `processes=True` a script must
             let the run stand under `if __name__ == "__main__":`.
         adapt_kwargs: lets the cluster grow and shrink, e.g. `{"minimum": 1, "maximum": 10}`.
@@ -119,10 +120,11 @@ class DaskExecutor(Executor):
             module, _, name = make.rpartition(".")
             make = getattr(importlib.import_module(module), name)
         if make is None:
-            from distributed import LocalCluster  # noqa: PLC0415  # heavy
+            from flowbook.executors.dask_cluster import LastingCluster  # noqa: PLC0415  # heavy
 
+            make = LastingCluster
             usual = {"processes": False, "dashboard_address": "127.0.0.1:0", "preload": [dask_worker.__name__]}
-            return LocalCluster(**{**usual, **self.cluster_kwargs})
+            return make(**{**usual, **self.cluster_kwargs})
         return make(**self.cluster_kwargs)
 
     def _report(self, client: Any) -> Any:  # noqa: ANN401

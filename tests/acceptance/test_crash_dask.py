@@ -15,11 +15,12 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 
 from flowbook import Flow, context, task, unmapped
 from flowbook.engine.events import StateChanged
 from flowbook.executors import DaskExecutor
+from flowbook.executors.dask_cluster import LastingCluster
 from flowbook.store import open_store
 from tests.acceptance.trials import IS_LONG, SEED, check_file, kill_and_go_on
 from tests.homes import home
@@ -38,7 +39,7 @@ LARGE = 5_000_000
 
 @pytest.fixture
 def cluster():
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=60) as found:
+    with LastingCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=60) as found:
         yield found
 
 

@@ -1,8 +1,8 @@
 import dask.threaded
 import pytest
-from distributed import LocalCluster
 
 from flowbook.executors import DaskExecutor, LocalDaskExecutor
+from flowbook.executors.dask_cluster import LastingCluster
 from tests.homes import home
 
 __all__ = ["home"]
@@ -11,7 +11,7 @@ __all__ = ["home"]
 @pytest.fixture(scope="module")
 def cluster():
     """Two workers with one thread each, in processes of their own."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50) as found:
+    with LastingCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50) as found:
         yield found
 
 

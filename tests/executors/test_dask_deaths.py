@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
+import dask
 import pytest
 from distributed import Client
 
@@ -141,3 +142,22 @@ def test_workers_are_free_once_a_cancelled_run_has_ended(cluster, executor, tmp_
 
 def _tasks_of_flows(dask_scheduler):
     return [key for key in dask_scheduler.tasks if not key.startswith("pow-")]
+
+
+def test_a_worker_of_a_temporary_cluster_comes_back_each_time_it_dies(ran):
+    @task(max_retries=2, retry_delay=SOON)
+    def killed_twice(file):
+        note(file, context.task_run_count)
+        if context.task_run_count < 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return context.task_run_count
+
+    with Flow("deaths") as flow:
+        killed = killed_twice(str(ran))
+    one = {"processes": True, "n_workers": 1, "threads_per_worker": 1, "silence_logs": 50}
+
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "10ms"}):  # looks while the worker starts anew
+        state = flow.start(executor=DaskExecutor(cluster_kwargs=one)).wait(40)
+
+    assert state.result[killed].result == 3
+    assert count(ran) == {"1": 1, "2": 1, "3": 1}
