@@ -24,7 +24,7 @@ from flowbook.executors.batches import HELD, CallQueue, Item, News
 from flowbook.executors.ledger import BEGUN, DONE, Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from flowbook.executors.base import Answer, Blob, Call
     from flowbook.executors.ledger import Place
@@ -259,8 +259,17 @@ class DaskSession:
             batch = self._queue.take(slots)
             self._quick += bool(batch[0].group)
             alike.setdefault((batch[0].label, batch[0].priority, batch[0].resources), []).append(batch)
-        for (_, priority, resources), batches in alike.items():
-            self._submit(batches, {"priority": priority, "resources": dict(resources) or None, "pure": False})
+        try:
+            for (_, priority, resources), batches in alike.items():
+                self._submit(batches, {"priority": priority, "resources": dict(resources) or None, "pure": False})
+        except Exception:
+            self._take_back(call for batches in alike.values() for batch in batches for call in batch)
+            raise
+
+    def _take_back(self, calls: Iterable[Call]) -> None:
+        """Let those that are with no Dask task wait again, so that none is forgotten when all is given up."""
+        handed_over = {call.id for task in self._tasks.values() for call in task.calls.values()}
+        self._queue.add(call for call in calls if call.id not in handed_over)
 
     def _slots(self) -> int:
         now = time.monotonic()
@@ -385,6 +394,7 @@ class DaskSession:
                 self._on_report(Report("lost", self._forget(number).id, why))
         for call in self._queue.drain():
             self._on_report(Report("lost", call.id, why))
+        self._quick = 0
 
     def _cancel(self) -> None:
         #: News of what began before may still be on the way.
