@@ -15,7 +15,7 @@ from flowbook.executors import LocalDaskExecutor, LocalExecutor
 pytestmark = [pytest.mark.acceptance]
 
 GOAL = 0.7
-ROUNDS = 5
+ROUNDS = 7
 
 
 def test_a_chain_of_5000_tasks_takes_at_most_0_7_of_dask_get():
@@ -23,7 +23,8 @@ def test_a_chain_of_5000_tasks_takes_at_most_0_7_of_dask_get():
 
     rounds = [[_clocks(peer, ("chain", "caller"), setting).cpu_s for peer in (flowbook, dask)] for _ in range(ROUNDS)]
 
-    ours_s, theirs_s = (statistics.median(column) for column in zip(*rounds, strict=True))
+    #: The least is what the work costs; more is what others did to the processor's caches meanwhile.
+    ours_s, theirs_s = (min(column) for column in zip(*rounds, strict=True))
     assert ours_s <= GOAL * theirs_s
 
 

@@ -18,8 +18,9 @@ HEAVY = [
     "pandas",
     "rich",
 ]
-#: What `import flowbook` may cost over a bare interpreter.
-LIMIT_S = 0.060
+#: What `import flowbook` may cost over a bare interpreter, of what `import dask.threaded` does in the same minute: 60 ms
+#: of 140 where that was measured (docs/performance.md).
+GOAL = 0.43
 
 
 def test_import_flowbook_loads_nothing_heavy():
@@ -36,12 +37,12 @@ def test_import_flowbook_touches_no_disk(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_import_flowbook_costs_at_most_60_ms_over_a_bare_interpreter():
-    _python("import flowbook", PYTHONDONTWRITEBYTECODE="")  # its byte code is there from now on
+def test_import_flowbook_costs_at_most_0_43_of_import_dask_threaded_over_a_bare_interpreter():
+    _python("import flowbook, dask.threaded", PYTHONDONTWRITEBYTECODE="")  # their byte code is there from now on
 
-    bare, full = _least_s_in_turn("pass", "import flowbook")
+    bare, ours, theirs = _least_s_in_turn("pass", "import flowbook", "import dask.threaded")
 
-    assert full - bare <= LIMIT_S
+    assert ours - bare <= GOAL * (theirs - bare)
 
 
 def _python(code: str, **env: str) -> str:
@@ -51,11 +52,11 @@ def _python(code: str, **env: str) -> str:
     return done.stdout
 
 
-def _least_s_in_turn(*codes: str, rounds: int = 15) -> list[float]:
+def _least_s_in_turn(*codes: str, rounds: int = 10) -> list[float]:
     """Return the least seconds of processor time that a process takes for each code.
 
     The least of many in turn is what the code costs; more is what others did to the machine at that moment: on a shared one
-    the same import was seen to take from 27 to 61 ms within ten minutes.
+    the same import was seen to take from 27 to 65 ms within ten minutes, which is why it is compared with another one.
     """
     taken: list[list[float]] = [[] for _ in codes]
     for _ in range(rounds):
