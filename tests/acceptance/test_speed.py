@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peers import dask, flowbook
+from benchmarks.runner import Runner, Trial
 from benchmarks.sample import Setting, take
 from flowbook import Flow, Parameter, task
 from flowbook.executors import LocalDaskExecutor, LocalExecutor
@@ -19,13 +20,16 @@ ROUNDS = 7
 
 
 def test_a_chain_of_5000_tasks_takes_at_most_0_7_of_dask_get():
-    setting = Setting(5_000, None, Path())
+    ours, theirs = (Trial(peer, "chain", "caller", 5_000) for peer in ("flowbook", "dask"))
 
-    rounds = [[_clocks(peer, ("chain", "caller"), setting).cpu_s for peer in (flowbook, dask)] for _ in range(ROUNDS)]
+    with Runner(None, resume=False, say=print) as runner:
+        runner.run([(ours,), (theirs,)], ROUNDS)
 
-    #: The least is what the work costs; more is what others did to the processor's caches meanwhile.
-    ours_s, theirs_s = (min(column) for column in zip(*rounds, strict=True))
-    assert ours_s <= GOAL * theirs_s
+    #: Each in a process of its own, in turn. A shared machine changes its pace between two of them, by up to half: the round
+    #: in which it was kindest to both tells what the work costs.
+    clocks = [[taken.run.cpu_s for taken in runner.samples[trial].values()] for trial in (ours, theirs)]
+    ratios = [ours_s / theirs_s for ours_s, theirs_s in zip(*clocks, strict=True)]
+    assert min(ratios) <= GOAL
 
 
 @pytest.mark.parametrize(("shape", "size"), [("chain", 2_000), ("fan", 3_000), ("layers", 1_000), ("map", 10_000)])
