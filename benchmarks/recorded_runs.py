@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowbook import Flow, task
 from flowbook.executors import LocalDaskExecutor, LocalExecutor
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 @task
-def numbers(n):
+def numbers(n: int) -> list[int]:
     return list(range(n))
 
 
 @task
-def one(x):
+def one(x: Any) -> Any:
     return x + 1
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowbook import triggers
 from flowbook._context import context
+from flowbook._later import load
 from flowbook.core.annotations import flatten, mapped, unmapped
 from flowbook.core.building import tags
 from flowbook.core.edge import Edge
@@ -56,14 +57,14 @@ __version__ = "0.1.0"
 
 #: Names that few flows use, and where they are: loaded when they are first asked for.
 _LATER = {
-    "Secret": "secret",
-    "apply_map": "apply_map",
-    "case": "branches",
-    "flow": "function_flow",
-    "ifelse": "branches",
-    "merge": "branches",
-    "resource_manager": "resource",
-    "switch": "branches",
+    "Secret": "flowbook.core.secret",
+    "apply_map": "flowbook.core.apply_map",
+    "case": "flowbook.core.branches",
+    "flow": "flowbook.core.function_flow",
+    "ifelse": "flowbook.core.branches",
+    "merge": "flowbook.core.branches",
+    "resource_manager": "flowbook.core.resource",
+    "switch": "flowbook.core.branches",
 }
 
 
@@ -72,15 +73,7 @@ _PACKAGES = frozenset({"engine", "executors", "results", "tasks"})
 
 
 def __getattr__(name: str) -> object:
-    from importlib import import_module  # noqa: PLC0415  # at hand, but only here
-
-    if name in _PACKAGES:
-        return import_module(f"flowbook.{name}")
-    if name not in _LATER:
-        msg = f"module 'flowbook' has no attribute {name!r}"
-        raise AttributeError(msg)
-    found = globals()[name] = getattr(import_module(f"flowbook.core.{_LATER[name]}"), name)
-    return found
+    return load(__name__, name, _LATER, _PACKAGES)
 
 
 def __dir__() -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowbook._later import load
+
 if TYPE_CHECKING:
     from flowbook.engine.flow_runner import FlowRunner
     from flowbook.engine.task_runner import TaskRunner
@@ -11,21 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["FlowRunner", "TaskRunner"]
 
 #: Where they are: loaded when first asked for, as the modules in here import each other.
-_LATER = {"FlowRunner": "flow_runner", "TaskRunner": "task_runner"}
+_LATER = {"FlowRunner": "flowbook.engine.flow_runner", "TaskRunner": "flowbook.engine.task_runner"}
 #: Modules that a flow may name after `import flowbook` alone.
 _MODULES = frozenset({"cache_validators", "signals", "state", "triggers"})
 
 
 def __getattr__(name: str) -> object:
-    from importlib import import_module  # noqa: PLC0415  # at hand, but only here
-
-    if name in _MODULES:
-        return import_module(f"flowbook.engine.{name}")
-    if name not in _LATER:
-        msg = f"module 'flowbook.engine' has no attribute {name!r}"
-        raise AttributeError(msg)
-    found = globals()[name] = getattr(import_module(f"flowbook.engine.{_LATER[name]}"), name)
-    return found
+    return load(__name__, name, _LATER, _MODULES)
 
 
 def __dir__() -> list[str]:

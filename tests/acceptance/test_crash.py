@@ -100,8 +100,12 @@ def test_a_run_killed_at_a_named_point_goes_on(point, home, tmp_path):
 
     process = trial.start(BEGIN, "local", POINT=AT_POINT.format(point=point))
     said, _ = process.communicate(timeout=LONG_S)
-    runs = flowbook.runs()["run_id"]
 
+    _goes_on_after_its_kill(trial, process, said, home)
+
+
+def _goes_on_after_its_kill(trial, process, said, home):
+    runs = flowbook.runs()["run_id"]
     assert process.returncode == -signal.SIGKILL, said
     if runs.empty:
         assert trial.ran() == {}
@@ -139,16 +143,8 @@ def test_a_run_killed_at_a_named_point_goes_on_where_large_values_lie_elsewhere(
     said, _ = process.communicate(timeout=LONG_S)
     for copy in home.glob("copies-*/??/*"):
         copy.unlink()
-    runs = flowbook.runs()["run_id"]
 
-    assert process.returncode == -signal.SIGKILL, said
-    if runs.empty:
-        assert trial.ran() == {}
-        return
-    trial.run_id = runs.iloc[-1]
-    trial.check()
-    assert trial.finish() == "Success"
-    trial.check_end(home)
+    _goes_on_after_its_kill(trial, process, said, home)
     open_store().sweep(older_than=dt.timedelta(0))
     assert not list((tmp_path / "bucket").rglob(".tmp-*"))
     check_file(home)
