@@ -12,7 +12,7 @@ from flowbook.core.building import current_flow
 from flowbook.engine.graph import child_key, parse_child
 from flowbook.engine.limits import Limits
 from flowbook.engine.state import Mapped, State
-from flowbook.exceptions import DefinitionError, ExecutorError, ParameterError, StartTaskError
+from flowbook.exceptions import DefinitionError, ParameterError, StartTaskError
 from flowbook.executors import Executor, LocalExecutor
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def ask(flow: Flow, parameters: Mapping[str, object] | None, options: dict[str, 
         raise DefinitionError(msg, flow=flow.name)
     _warn_if_unnamed(flow)
     graph = flow.compile()
-    executor = _executor(options.pop("executor", None) or flow.executor or LocalExecutor())
+    executor = checks.executor(options.pop("executor", None) or flow.executor or LocalExecutor())
     task_states = _by_key(graph, _mapping("task_states", options.pop("task_states", None), "{load: Success(result=1)}"))
     start = tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None)))
     graph = _with_contexts(graph, options.pop("task_contexts", None))
@@ -94,16 +94,6 @@ def _mapping(option: str, given: Any, example: str) -> Mapping[Any, Any]:  # noq
         msg = f"{option}={given!r} is no dict. Give e.g. {option}={example}."
         raise DefinitionError(msg, **{option: repr(given)})
     return given or {}
-
-
-def _executor(executor: Executor) -> Executor:
-    if not callable(getattr(executor, "submit", None)):
-        msg = f"{executor!r} is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."
-        raise ExecutorError(msg, executor=repr(executor))
-    if isinstance(executor, type):
-        msg = f"{executor!r} is a class. Make an executor of it: {executor.__name__}()."
-        raise ExecutorError(msg, executor=repr(executor))
-    return executor
 
 
 def _limits(total: object, by_tag: object) -> Limits | None:

@@ -9,17 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine import steps, triggers
-from flowbook.exceptions import DefinitionError, RunError
+from flowbook.exceptions import DefinitionError, ExecutorError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from flowbook.executors.base import Executor
     from flowbook.results.files import Result
 
 __all__ = [
     "OPTIONS",
     "cache_key",
     "elements",
+    "executor",
     "function",
     "handlers",
     "has_fields",
@@ -291,3 +293,14 @@ OPTIONS: Mapping[str, Callable[[str, Any], object]] = {
     "timeout": timeout,
     "trigger": lambda task, given: trigger(task, given if given is not None else triggers.all_successful),
 }
+
+
+def executor(given: Executor) -> Executor:
+    """Return the executor. Raises ExecutorError if it is none."""
+    if not callable(getattr(given, "submit", None)):
+        msg = f"{given!r} is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."
+        raise ExecutorError(msg, executor=repr(given))
+    if isinstance(given, type):
+        msg = f"{given!r} is a class. Make an executor of it: {given.__name__}()."
+        raise ExecutorError(msg, executor=repr(given))
+    return given

@@ -73,7 +73,7 @@ class Flow:
     ) -> None:
         self.is_named = name is not None
         self.name = _flow_name(name)
-        self.executor = executor
+        self.executor = None if executor is None else checks.executor(executor)
         self.result = checks.result(self.name, result)
         self.state_handlers = checks.handlers(self.name, state_handlers, "Flow")
         self.on_failure = on_failure

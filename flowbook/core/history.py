@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.core.flow import Flow
 from flowbook.core.run import FlowRun
+from flowbook.engine import state as states
 from flowbook.exceptions import DefinitionError, UnknownRunError
 
 if TYPE_CHECKING:
@@ -55,10 +56,10 @@ def runs(flow: Flow | str | None = None, state: str | None = None, limit: int | 
     from flowbook.store.processes import shown_state  # noqa: PLC0415
 
     name = flow_name(flow)
-    if not (state is None or isinstance(state, str)):
+    if not (state is None or (isinstance(state, str) and state in states.__all__)):
         msg = f"state={state!r} is no name of a state. Write e.g. state='Paused'."
         raise DefinitionError(msg, state=repr(state))
-    if not (limit is None or isinstance(limit, int)):
+    if not (limit is None or (isinstance(limit, int) and limit >= 0)):
         msg = f"limit={limit!r} is no count. Give a whole number, e.g. limit=20."
         raise DefinitionError(msg, limit=repr(limit))
     store = open_store()

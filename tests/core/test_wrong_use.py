@@ -766,6 +766,12 @@ def an_executor_that_is_none():
 
 
 @refused(ExecutorError)
+def an_executor_of_a_flow_that_is_none():
+    """'dask' is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."""
+    Flow("small", executor="dask")
+
+
+@refused(ExecutorError)
 def a_class_where_an_executor_belongs():
     """<class 'flowbook.executors.local_dask.LocalDaskExecutor'> is a class.
     Make an executor of it: LocalDaskExecutor()."""
