@@ -21,6 +21,7 @@ from flowbook.exceptions import ExecutorError
 from flowbook.executors import dask_worker
 from flowbook.executors.base import Report
 from flowbook.executors.batches import HELD, CallQueue, Item, News
+from flowbook.executors.dask_closing import close_client, close_client_with
 from flowbook.executors.ledger import BEGUN, DONE, Ledger
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class DaskSession:
         self._handles: weakref.WeakSet[_Held] = weakref.WeakSet()
         self._thread = threading.Thread(target=self._pump, name="flowbook-dask", daemon=True)
         if outlives:
-            weakref.finalize(self, _close, client)
+            close_client_with(self, client)
 
     @property
     def outlives(self) -> bool:
@@ -157,7 +158,7 @@ class DaskSession:
     def release(self) -> None:
         """Let the cluster forget the values."""
         self._handles.clear()
-        _close(self._client)
+        close_client(self._client)
 
     def _gather(self, futures: list[Any]) -> list[Any]:
         """Return results, straight from the workers where they can be reached: by the scheduler they are copied."""
@@ -178,7 +179,7 @@ class DaskSession:
         self._blobs.clear()
         self._tasks.clear()
         if self._outlives and not self._handles:
-            _close(self._client)
+            close_client(self._client)
 
     # All of it in one thread
 
@@ -431,8 +432,3 @@ def _forget(dask_scheduler: Any, topic: str) -> None:  # noqa: ANN401
     """Drop what the scheduler keeps of the run's events, the subscription included: to end that from afar keeps a rest."""
     topics = getattr(getattr(dask_scheduler, "_broker", None), "_topics", {})
     topics.pop(topic, None)
-
-
-def _close(client: Any) -> None:  # noqa: ANN401
-    with contextlib.suppress(Exception):  # closed already, or its cluster is gone
-        client.close()

@@ -1,0 +1,68 @@
+"""Closes the Dask clients that nobody needs any more.
+
+The collector of garbage finds that out in any thread at any moment: in one of Dask's loops, where closing would wait for
+itself, or while a thread holds Dask's lock of all loops, which the end of a loop takes again. So there it is only noted, and
+done in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import queue
+import threading
+import weakref
+from typing import Any
+
+__all__ = ["close_client", "close_client_with"]
+
+
+class _Closing:
+    """One thread, and the clients that are still open."""
+
+    def __init__(self) -> None:
+        #: With the process that opened them. Held until they are closed: Dask would close them where they are collected.
+        self._open: dict[Any, int] = {}
+        #: Of all queues this one may be put to in the middle of anything, its own `get` included.
+        self._unneeded: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def close_with(self, owner: object, client: Any) -> None:  # noqa: ANN401
+        """Close `client` soon after `owner` was collected, or at exit."""
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():  # a fork leaves threads behind
+                self._thread = threading.Thread(target=self._work, name="flowbook-dask-closing", daemon=True)
+                self._thread.start()
+                atexit.unregister(self.close_all)
+                atexit.register(self.close_all)
+        self._open[client] = os.getpid()
+        weakref.finalize(owner, self._unneeded.put, client).atexit = False
+
+    def close(self, client: Any) -> None:  # noqa: ANN401
+        self._open.pop(client, None)
+        with contextlib.suppress(Exception):  # closed already, or its cluster is gone
+            client.close()
+
+    def close_all(self) -> None:
+        for client, process in list(self._open.items()):
+            if process == os.getpid():  # after a fork the others' loops are threads of the parent
+                self.close(client)
+
+    def _work(self) -> None:
+        while True:
+            self.close(self._unneeded.get())
+
+
+_CLOSING = _Closing()
+
+
+def close_client(client: Any) -> None:  # noqa: ANN401  # a distributed.Client
+    """Close `client` now; not in a finalizer."""
+    _CLOSING.close(client)
+
+
+def close_client_with(owner: object, client: Any) -> None:  # noqa: ANN401  # a distributed.Client
+    """Close `client` soon after `owner` was collected, or at exit, unless `close_client` did."""
+    _CLOSING.close_with(owner, client)
