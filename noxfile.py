@@ -64,8 +64,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def soak(session: nox.Session) -> None:
-    """The long form of the tests that kill, flip and race: hours, not minutes."""
-    session.run("pytest", "-m", "soak", "--timeout=0", *session.posargs, env={"FLOWBOOK_SOAK": "1"})
+    """The long form of the tests that kill, flip and race: about ten minutes."""
+    limits = ("--timeout=0", "-o", "faulthandler_timeout=0")
+    session.run("pytest", "-m", "soak", *limits, *session.posargs, env={"FLOWBOOK_SOAK": "1"})
 
 
 @nox.session(name="all", python=PYTHONS, venv_backend="venv", reuse_venv=True)
