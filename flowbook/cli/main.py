@@ -54,12 +54,21 @@ def parser() -> argparse.ArgumentParser:
         description="Recorded runs and cached outputs of flowbook's store (FLOWBOOK_HOME).",
         epilog="Exit codes: 0 done, 1 failed, 2 wrong usage.",
     )
+    top.add_argument("--version", action=_Version, nargs=0, help="the same as the command version")
     groups = top.add_subparsers(required=True, metavar="COMMAND")
     version = groups.add_parser("version", parents=[common], help="say which flowbook this is, and where its store is")
     version.set_defaults(command="version")
     _add_cache(groups.add_parser("cache", help="cached outputs"), common)
     _add_run(groups.add_parser("run", help="recorded runs"), common)
     return top
+
+
+class _Version(argparse.Action):
+    """`flowbook --version`, as people are used to ask."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: object) -> None:
+        namespace.json = False
+        parser.exit(_command("version")(namespace, standard(is_json=False)))
 
 
 def _add_cache(group: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:

@@ -77,6 +77,16 @@ def test_version_says_where_the_store_is_and_does_not_open_it(capsys, home):
     assert not home.exists()
 
 
+def test_the_version_is_told_to_who_asks_as_of_other_commands_and_of_the_module(capsys, home):
+    _, expected, _ = _run(capsys, "version")
+    command = [sys.executable, "-m", "flowbook", "--version"]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50, cwd=ROOT)
+
+    assert done.stdout == expected
+    assert not home.exists()
+
+
 def test_runs_are_listed(capsys, run, failed):
     code, out, _ = _run(capsys, "run", "ls")
     found = _json(capsys, "run", "ls")
@@ -345,7 +355,7 @@ def test_the_command_works_in_a_terminal_with_tables_and_names_that_are_no_marku
     controller, terminal = pty.openpty()
 
     done = subprocess.run(
-        [sys.executable, "-m", "flowbook.cli", "run", "inspect", flow.last_run.run_id],
+        [sys.executable, "-m", "flowbook", "run", "inspect", flow.last_run.run_id],
         stdout=terminal,
         stderr=subprocess.PIPE,
         check=False,
@@ -363,7 +373,7 @@ def test_the_command_works_in_a_terminal_with_tables_and_names_that_are_no_marku
 
 def test_a_reader_that_has_seen_enough_is_no_error(run):
     process = subprocess.Popen(
-        [sys.executable, "-m", "flowbook.cli", "run", "inspect", run.run_id],
+        [sys.executable, "-m", "flowbook", "run", "inspect", run.run_id],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

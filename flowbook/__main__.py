@@ -1,4 +1,4 @@
-"""`python -m flowbook.cli` is the command `flowbook`."""
+"""`python -m flowbook` is the command `flowbook`."""
 
 import sys
 
