@@ -198,7 +198,7 @@ def test_a_worker_out_of_the_stores_reach_gets_values_through_the_driver(home, r
         name: {"cls": Nanny, "options": {"nthreads": 1, "resources": {name: 1}, "silence_logs": 50}}
         for name in ("NEAR", "FAR")
     }
-    scheduler = {"cls": Scheduler, "options": {"dashboard": False}}
+    scheduler = {"cls": Scheduler, "options": {"dashboard": False, "dashboard_address": "127.0.0.1:0"}}
     with SpecCluster(workers, scheduler, silence_logs=50) as cluster:
         state = flow.run(executor=DaskExecutor(cluster.scheduler_address), record=True)
 
