@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import getpass
 import os
 import platform
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from flowbook import config
 from flowbook.core.attendant import Attendant
 from flowbook.core.changes import changes
+from flowbook.core.kept import KeptGiven, keep
 from flowbook.core.task import FunctionTask
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.limits import Limits
@@ -24,11 +26,11 @@ from flowbook.results.hashing import code_hash, content_hash
 from flowbook.store import RunRecord, graph_record, open_store
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Sequence
 
     from flowbook.core.changes import Changes
     from flowbook.core.flow import Flow
+    from flowbook.core.given import Given
     from flowbook.core.run import FlowRun
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph, TaskSpec
@@ -90,19 +92,39 @@ class Recording:
             )
             raise ResultGoneError(msg, run_id=self.run_id) from error
 
-    def parameters(self) -> dict[str, object]:
-        """Return the parameters the run began with; as they are shown where they were dropped and nothing needs them.
+    def given(self) -> KeptGiven:
+        """Return what the run was given; parameters as they are shown where they were dropped and nothing needs them.
 
         Raises:
             ResultGoneError: if they were dropped, and tasks may run yet.
         """
+        values = self._store.values
+        shown = KeptGiven(dict(self.record.parameters), values)
         ref = self.record.parameters_ref
+        if ref is None:
+            return shown
         try:
-            return dict(ref.load()) if ref is not None else dict(self.record.parameters)
+            found = KeptGiven(ref.load(), values)
+            found.parameters()
         except ResultGoneError:
             if self._store.runs.summary(self.run_id).state != "Success":
                 raise
-            return dict(self.record.parameters)
+            return shown
+        return found
+
+    def keep_given(self, given: Given, graph: Graph) -> None:
+        """Keep with the run what it goes on with, since more was given to it; needs the claim."""
+        try:
+            ref, further = keep(given, graph, self._store.values)
+            self._store.runs.keep_given(self.run_id, self.epoch, ref, further)
+        except FlowbookError as error:
+            warnings.warn(f"What run {self.number} was given again is not recorded: {error}", stacklevel=2)
+
+    def began(self) -> dt.datetime:
+        """Return when the run began, in the time of the place where it did."""
+        east_s = self.record.graph.get("utc_offset_s")
+        zone = None if east_s is None else dt.timezone(dt.timedelta(seconds=east_s))
+        return self.record.created.astimezone(zone)
 
     def limits(self) -> Limits | None:
         """Return how many tasks may run at once, as the run was begun."""
@@ -214,24 +236,32 @@ class Recording:
             warnings.warn(f"The end of run {self.number} was not recorded: {error}", stacklevel=2)
 
 
-def open_recording(run: FlowRun, *, origin: str, afterwards: bool = False) -> Recording | None:
+def open_recording(run: FlowRun, given: Given, *, origin: str, afterwards: bool = False) -> Recording | None:
     """Begin to record `run`; a store that can't be used is a warning, the run goes on in memory, and None comes back.
 
     Args:
         run: not begun, or over when `afterwards`.
+        given: what it was given.
         origin: e.g. the notebook's name.
         afterwards: keep what is needed to go on with a run that is over.
     """
     try:
         store = open_store()
         flow_ref, why_not = store.runs.keep_flow(run.flow)
+        given_ref, further = keep(given, run.graph, store.values)
         created = RunRecord(
             run_id=run.run_id,
             flow=run.flow_name,
             project=config.project(),
-            graph={**_graph_record(run.graph), "limits": _limits_record(run.limits)},
+            graph={
+                **_graph_record(run.graph),
+                "limits": _limits_record(run.limits),
+                "utc_offset_s": _utc_offset_s(run.began),
+            },
+            created=run.began.astimezone(dt.UTC),
             parameters={name: _shown(value) for name, value in run.parameters.items()},
-            parameters_ref=store.values.put(run.parameters),
+            parameters_ref=given_ref,
+            further=further,
             flow_ref=flow_ref,
             flow_unkept=why_not,
             executor=run.executor_text,
@@ -324,6 +354,11 @@ def _task_fields() -> frozenset[str]:
 
 def _limits_record(limits: Limits | None) -> dict[str, object] | None:
     return None if limits is None else {"total": limits.total, "by_tag": dict(limits.by_tag)}
+
+
+def _utc_offset_s(moment: dt.datetime) -> float | None:
+    offset = moment.utcoffset()
+    return None if offset is None else offset.total_seconds()
 
 
 def _record_past(recording: Recording, run: FlowRun) -> None:

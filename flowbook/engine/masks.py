@@ -6,6 +6,7 @@ values that tasks return nothing is hidden.
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,11 @@ class Masks:
             if secret in text:
                 text = text.replace(secret, _HIDDEN)
         return text
+
+    def needles(self) -> tuple[bytes, ...]:
+        """Return the texts as they stand in what was pickled or written as JSON."""
+        texts = {form for text in self._texts for form in (text, json.dumps(text)[1:-1])}
+        return tuple(text.encode("utf-8", "surrogatepass") for text in sorted(texts))
 
     def hide_in(self, state: State) -> None:
         """Hide what is secret in a state that was not emitted yet: in its message, and in the exception it holds."""

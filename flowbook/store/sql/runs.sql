@@ -55,6 +55,9 @@ UPDATE run
 SET epoch = epoch + 1, owner = :owner, claimed = :now, process = :process, beat = :now, ended = NULL, counts = NULL
 WHERE run_id = :run_id AND epoch = :epoch
 
+-- keep_given --
+UPDATE run SET parameters_digest = :digest, parameters_bytes = :size_bytes WHERE run_id = :run_id AND epoch = :epoch
+
 -- release_run --
 UPDATE run SET owner = NULL, process = NULL, claimed = :now WHERE run_id = :run_id AND epoch = :epoch
 
