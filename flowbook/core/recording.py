@@ -24,6 +24,7 @@ from flowbook.engine.state import Running
 from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError, UnpicklableError
 from flowbook.results.hashing import code_hash, content_hash
 from flowbook.store import RunRecord, graph_record, open_store
+from flowbook.store.runs import gather_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -131,9 +132,17 @@ class Recording:
         kept = self.record.graph.get("limits")
         return None if kept is None else Limits(kept["total"], kept["by_tag"])
 
-    def states(self) -> dict[str, State]:
-        """Return the last state of every task by key, the flow's under FLOW; values are references."""
-        return self._store.runs.states(self.run_id)
+    def states(self, given: KeptGiven) -> dict[str, State]:
+        """Return the last state of every task by key, the flow's under FLOW; values are references.
+
+        Of a task that has none since the run began, that is the one it was given.
+        """
+        recorded = self._store.runs.states(self.run_id)
+        if not (begun_with := given.states()):
+            return recorded
+        states = {**begun_with, **recorded}
+        gather_children(states)
+        return states
 
     def events(self, since: int = 0) -> list[Event]:
         """Return the events so far, after number `since`."""

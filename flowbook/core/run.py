@@ -129,8 +129,7 @@ class FlowRun:
         run = cls(flow, asked)
         run._recording, run._kept, run.began = recording, kept, recording.began()  # its own
         run.run_id, run.number = recording.run_id, recording.number
-        run._states.update(kept.states())
-        run._states.update(recording.states())
+        run._states.update(recording.states(kept))
         run._state = run._states.pop(FLOW, Pending())
         events = recording.events()
         run._log.extend(events)
