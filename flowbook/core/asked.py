@@ -193,10 +193,10 @@ def task_contexts_of(graph: Graph, contexts: Any) -> dict[str, dict[str, object]
 
 
 def with_contexts(graph: Graph, contexts: Mapping[str, Mapping[str, object]]) -> Graph:
-    """Return the graph with these contexts of single tasks, by key."""
+    """Return the graph with these contexts of single tasks, by key; of tasks that it lacks nothing is said."""
     if not contexts:
         return graph
-    own = {key: graph.specs[key]._replace(context=values) for key, values in contexts.items()}
+    own = {key: graph.specs[key]._replace(context=values) for key, values in contexts.items() if key in graph.specs}
     return replace(graph, specs={**graph.specs, **own})
 
 

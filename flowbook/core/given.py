@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook._context import context, current_frame
 from flowbook.core import checks
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["Again", "Given", "Missing", "ask_again", "begun_with", "joined", "refuse_incomplete", "with_parameters"]
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+_NONE: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Missing(NamedTuple):
     """Something that a run was given and that is not kept.
 
     Attributes:
@@ -46,8 +49,7 @@ class Missing:
     task: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """What a run was given.
 
     Attributes:
@@ -61,11 +63,11 @@ class Given:
     """
 
     parameters: Mapping[str, object]
-    context: Mapping[str, object] = field(default_factory=dict)
-    task_contexts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    context: Mapping[str, object] = _NONE
+    task_contexts: Mapping[str, Mapping[str, object]] = _NONE
     handlers: tuple[Callable[..., object], ...] = ()
     executor: Executor | None = None
-    states: Mapping[str, State] = field(default_factory=dict)
+    states: Mapping[str, State] = _NONE
     missing: tuple[Missing, ...] = ()
     secrets: tuple[str, ...] = ()
 
@@ -158,8 +160,7 @@ def joined(given: Given, again: Again, run: str) -> Given:
         key: {**given.task_contexts.get(key, {}), **again.task_contexts.get(key, {})}
         for key in (*given.task_contexts, *again.task_contexts)
     }
-    return replace(
-        given,
+    return given._replace(
         parameters={**given.parameters, **again.parameters},
         context={**given.context, **again.context},
         task_contexts=own,

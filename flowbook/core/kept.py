@@ -7,7 +7,7 @@ there and why. Secrets never are: their names are kept, and whoever goes on is a
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from flowbook._context import Frame
@@ -52,7 +52,7 @@ def keep(given: Given, graph: Graph, values: Values) -> tuple[ResultRef, list[Re
         ),
         "executor": keeping.portion("executor", {} if given.executor is None else {"executor": given.executor}),
         "states": keeping.states(given.states, graph),
-        "missing": [list(astuple(each)) for each in keeping.missing],
+        "missing": [list(each) for each in keeping.missing],
         "secrets": keeping.secrets,
     }
     index = {part: found for part, found in index.items() if found}
@@ -68,13 +68,21 @@ class _Keeping:
 
     def __init__(self, values: Values, given: Given) -> None:
         self._values = values
-        self._secret_texts = _secret_texts(given)
+        self._given = given
         self.rows: list[tuple[object, ...]] = []
         self.refs: list[ResultRef] = []
         self.missing = list(given.missing)
         self.secrets = list(given.secrets)
 
+    @cached_property
+    def _secret_texts(self) -> tuple[bytes, ...]:
+        frame = Frame(self._given.context)
+        for own in self._given.task_contexts.values():
+            frame = Frame(own, frame)
+        return Masks.around(frame).needles()
+
     def parameters(self, given: Mapping[str, object]) -> ResultRef | None:
+        """Keep those that can be; None where none can."""
         try:
             return self.put(given)
         except UnpicklableError:
@@ -92,7 +100,7 @@ class _Keeping:
 
     def portion(self, option: str, named: Mapping[str, object], task: str = "") -> list[Any] | None:
         """Keep what is named as one value, as far as it can be; None where nothing is left."""
-        if self._secret_texts:
+        if named and self._secret_texts:
             named = {name: each for name, each in named.items() if not self._tells(option, name, each, task)}
         try:
             return _plain(self.put(named, by_value=True)) if named else None
@@ -101,6 +109,7 @@ class _Keeping:
             return _plain(self.put(sound, by_value=True)) if sound else None
 
     def states(self, given: Mapping[str, State], graph: Graph) -> Mapping[str, object]:
+        """Return the table of the states that were given; their values are kept as results are."""
         if not given:
             return {}
         table, rows, refs = write_states(given, graph, self._values)
@@ -206,7 +215,7 @@ class KeptGiven:
             return None
 
     def load(self) -> Given:
-        """Return what is needed to go on, besides states and executor.
+        """Return all of it but the executor.
 
         Raises:
             ResultGoneError, DamagedValueError, UnpicklableError: if a part can't be read here.
@@ -216,6 +225,7 @@ class KeptGiven:
             context=self._load(self._index.get("context")),
             task_contexts={key: self._load(ref) for key, ref in self._index.get("task_contexts", {}).items()},
             handlers=tuple(self._load(self._index.get("state_handlers")).values()),
+            states=self.states(),
             missing=self.missing,
             secrets=self.secrets,
         )
@@ -246,13 +256,6 @@ class _Search:
             seen = self._end + bytes(view[start : start + _CHUNK_BYTES])
             self.has_found = self.has_found or any(text in seen for text in self._texts)
             self._end = seen[len(seen) - self._overlap :] if self._overlap else b""
-
-
-def _secret_texts(given: Given) -> tuple[bytes, ...]:
-    frame = Frame(given.context)
-    for own in given.task_contexts.values():
-        frame = Frame(own, frame)
-    return Masks.around(frame).needles()
 
 
 def _name(handler: object) -> str:

@@ -9,6 +9,7 @@ import platform
 import threading
 import time
 import warnings
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -113,11 +114,20 @@ class Recording:
             return shown
         return found
 
+    def given_since(self) -> KeptGiven | None:
+        """Return what the run was given, if another process gave it more since this one looked; None if not."""
+        ref = self._store.runs.given(self.run_id)
+        if ref == self.record.parameters_ref:
+            return None
+        self.record = replace(self.record, parameters_ref=ref)
+        return self.given()
+
     def keep_given(self, given: Given, graph: Graph) -> None:
         """Keep with the run what it goes on with, since more was given to it; needs the claim."""
         try:
             ref, further = keep(given, graph, self._store.values)
             self._store.runs.keep_given(self.run_id, self.epoch, ref, further)
+            self.record = replace(self.record, parameters_ref=ref)
         except FlowbookError as error:
             warnings.warn(f"What run {self.number} was given again is not recorded: {error}", stacklevel=2)
 

@@ -128,6 +128,7 @@ class FlowRun:
         )
         run = cls(flow, asked)
         run._recording, run._kept, run.began = recording, kept, recording.began()  # its own
+        run._is_given_again = executor is not None
         run.run_id, run.number = recording.run_id, recording.number
         run._states.update(recording.states(kept))
         run._state = run._states.pop(FLOW, Pending())
@@ -480,6 +481,8 @@ class FlowRun:
                 f"flowbook.run({self.run_id!r}, executor=...)."
             )
             warnings.warn(msg, stacklevel=5)
+        if self._asked.has_executor:
+            given = given._replace(executor=self.executor)
         self._kept, self._given, self.parameters = None, given, dict(given.parameters)
         self._is_given_again = self._is_given_again or bool(again)
         if again.parameters:
@@ -566,6 +569,8 @@ class FlowRun:
         assert self._recording is not None  # noqa: S101  # only recorded runs are away
         self._away = None
         self._recording.refresh()
+        if (kept := self._recording.given_since()) is not None:
+            self._kept, self._given = kept, None
         self._next_seq = max((event.seq for event in self._log), default=0) + 1
         self.started, self.ended = self._recording.span()
         self._note_crash()

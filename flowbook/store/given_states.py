@@ -34,14 +34,16 @@ def write_states(
 
     Args:
         states: by key, children included.
-        graph: says what is never kept.
+        graph: says what is never kept; states of tasks that it lacks are left out.
         values: where values are kept.
     """
     keeping = Keeping(values, Memo(), config.limits().value_bytes)
     table: Table = {}
     named: list[ResultRef] = []
     for key, state in states.items():
-        spec = graph.specs[key if key in graph.specs else parse_child(key)[0]]
+        spec = graph.specs.get(key if key in graph.specs else parse_child(key)[0])
+        if spec is None:
+            continue
         kept = _kept(state, spec, graph, keeping)
         ref = kept.result
         found = (None, None) if ref is None else (ref.digest, ref.size_bytes)

@@ -85,6 +85,13 @@ class Runs:
         except FlowbookError as exc:
             return None, str(exc)
 
+    def given(self, run_id: str) -> ResultRef | None:
+        """Return where what the run was given is kept, as of now: `RunRecord.parameters_ref`. Raises UnknownRunError."""
+        found = self._database.read(self._sql["run_given"], (run_id,))
+        if not found:
+            raise _unknown(run_id)
+        return self._reference(*found[0])
+
     def keep_given(self, run_id: str, epoch: int, given: ResultRef, further: Sequence[ResultRef]) -> None:
         """Let `given` stand for what the run was given from now on; `further` is what it names. Raises as `claim`."""
         self._compare_and_set(

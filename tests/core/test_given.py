@@ -257,6 +257,96 @@ def test_what_is_given_again_wins_and_serves_whoever_goes_on_next():
     assert noted
 
 
+def test_what_is_given_again_elsewhere_is_known_to_an_object_of_before():
+    @task(trigger=triggers.manual_only)
+    def look():
+        return context.a
+
+    @task(trigger=triggers.manual_only)
+    def again(before):
+        return before, context.a
+
+    with Flow("known") as flow:
+        again(look())
+    run_id = _paused(flow, context={"a": 1})
+    before = flow.last_run
+
+    flowbook.run(run_id).resume(context={"a": 2}).wait(LONG_S)
+    before.wait(LONG_S)
+    before.resume().wait(LONG_S)
+
+    assert before["again"].result == (2, 2)
+
+
+def test_states_given_stand_still_when_more_was_given_again():
+    @task
+    def load():
+        return 1
+
+    @task(trigger=triggers.manual_only)
+    def look(x):
+        return x, context.a
+
+    @task(trigger=triggers.manual_only)
+    def last(x, y):
+        return x, y
+
+    with Flow("again") as flow:
+        loaded = load()
+        last(loaded, look(loaded))
+    run_id = _paused(flow, task_states={loaded: Success(result=[7])}, state_handlers=[lambda *_: None])
+
+    flowbook.run(run_id).resume(context={"a": 2}).wait(LONG_S)
+    run = flowbook.run(run_id).resume(state_handlers=[])
+    run.wait(LONG_S)
+
+    assert run["last"].result == ([7], ([7], 2))
+
+
+def test_a_context_of_a_task_that_a_changed_flow_lacks_is_left_out():
+    run_id = _paused(context={"a": 1}, task_contexts={"look": {"own": 1}})
+
+    @task
+    def other():
+        return context.a
+
+    with Flow("paused") as changed:
+        other()
+    run = flowbook.run(run_id, flow=changed).resume(force=True, context={"b": 1})
+    run.wait(LONG_S)
+
+    assert run["other"].result == 1
+
+
+@pytest.mark.parametrize("kind", ["local", "processes"])
+def test_a_run_within_a_task_keeps_what_was_put_around_it_and_nothing_of_the_tasks_own(kind):
+    @task
+    def outer():
+        @task(trigger=triggers.manual_only)
+        def inner():
+            return context.a, context.own, context.flow_name, context.parameters, context.get("map_index")
+
+        with Flow("inner") as flow:
+            inner()
+        with flowbook.context(secrets={"key": SECRET}):
+            flow.run(record=True)
+        return flow.last_run.run_id
+
+    with Flow("outer") as flow:
+        outer(task_args={"name": "outer"})
+        Parameter("n", 1)()
+    with flowbook.context(a=1):
+        flow.run(executor=EXECUTORS[kind], task_contexts={"outer": {"own": 2}})
+    run_id = flow.last_run["outer"].result
+
+    kept = open_store().runs.get(run_id).parameters_ref.load()[1]
+    run = flowbook.run(run_id).resume(context={"secrets": {"key": 1}})
+    run.wait(LONG_S)
+
+    assert sorted(kept) == ["context", "parameters", "secrets"]
+    assert run["inner"].result[:4] == (1, 2, "inner", {})
+
+
 def test_retrying_elsewhere_goes_on_with_what_was_given():
     @task
     def fails():
