@@ -76,10 +76,7 @@ class _Keeping:
 
     @cached_property
     def _secret_texts(self) -> tuple[bytes, ...]:
-        frame = Frame(self._given.context)
-        for own in self._given.task_contexts.values():
-            frame = Frame(own, frame)
-        return Masks.around(frame).needles()
+        return Masks.around(Frame(self._given.context), self._given.task_contexts.values()).needles()
 
     def parameters(self, given: Mapping[str, object]) -> ResultRef | None:
         """Keep those that can be; None where none can."""

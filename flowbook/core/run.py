@@ -788,6 +788,7 @@ class FlowRun:
             is_cancelled=is_cancelled,
             first_seq=self._next_seq,
             limits=self._asked.limits,
+            task_contexts=given.task_contexts,
         )
 
     def _spawn(self) -> None:

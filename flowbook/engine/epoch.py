@@ -73,6 +73,7 @@ class RunOptions:
         first_seq: number of the first event, so that a later epoch goes on counting.
         is_cancelled: nothing runs any more but what cleans up.
         limits: how many tasks run at once; None: as many as the executor runs.
+        task_contexts: what single tasks have in their contexts, which the graph's specs hold; for the secrets in it.
     """
 
     run_id: str
@@ -92,6 +93,7 @@ class RunOptions:
     first_seq: int = 1
     is_cancelled: bool = False
     limits: Limits | None = None
+    task_contexts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 class Epoch:
@@ -107,7 +109,7 @@ class Epoch:
         self.cache = options.cache
         self.shelf = options.shelf
         self.interrupted = False
-        self.masks = Masks.around(options.frame) or None
+        self.masks = Masks.around(options.frame, options.task_contexts.values()) or None
         self.state: State = options.state
         self._options = options
         self._sinks: tuple[EventSink, ...] = options.sinks

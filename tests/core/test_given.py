@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import random
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,7 @@ import pytest
 
 import flowbook
 from flowbook import Flow, Parameter, Secret, context, task, triggers
+from flowbook.core.kept import KeptGiven
 from flowbook.engine.state import Failed, Paused, Success
 from flowbook.exceptions import (
     DefinitionError,
@@ -575,6 +577,23 @@ def test_a_secret_object_is_kept_by_its_name(monkeypatch):
     assert run["read"].result is True
 
 
+@pytest.mark.parametrize("kind", ["local", "threads", "processes"])
+def test_a_secret_in_the_context_of_one_task_is_hidden_in_what_the_task_says(kind, home):
+    @task(log_stdout=True)
+    def says():
+        print(context.secrets["key"])  # noqa: T201  # what is hidden
+        raise ValueError(context.secrets["key"])
+
+    with Flow("says") as flow:
+        says()
+    flow.run(record=True, executor=EXECUTORS[kind], task_contexts={"says": {"secrets": {"key": SECRET}}})
+    run = flow.last_run
+    open_store().close()
+
+    assert [line.text for line in run.logs()][:1] == ["*****"]
+    assert [each.name for each in home.rglob("*") if each.is_file() and SECRET.encode() in each.read_bytes()] == []
+
+
 # What is wrong
 
 
@@ -643,6 +662,47 @@ def test_a_run_that_another_process_has_is_given_nothing_more(tmp_path):
 
     with pytest.raises(MissingSecretError):
         flowbook.run(run_id).resume()
+
+
+#: Begins one run after the other, of a context that grows; says so before each.
+BEGINS = textwrap.dedent("""
+    from flowbook import Flow, task, triggers
+
+    class Own:
+        def __init__(self, n):
+            self.n, self.large = n, b"x" * (n % 3 * 40_000)
+
+    @task(trigger=triggers.manual_only)
+    def look():
+        return 1
+
+    with Flow("begins") as flow:
+        look()
+    for n in range(1_000_000):
+        print(n, flush=True)
+        flow.run(record=True, context={"own": Own(n)}, task_contexts={"look": {"n": n}})
+""")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("trial", range(60 if os.environ.get("FLOWBOOK_SOAK") == "1" else 3))
+def test_no_run_is_there_without_what_it_was_given_whenever_its_process_is_killed(trial):
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGINS], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    for _ in range(trial + 2):
+        process.stdout.readline()
+    threading.Event().wait(random.Random(trial).uniform(0, 0.006))  # about as long as one takes
+
+    process.kill()
+    process.communicate()
+
+    store = open_store()
+    found = [KeptGiven(store.runs.get(each.run_id).parameters_ref.load(), store.values) for each in store.runs.list()]
+    assert [(given.load().context["own"].n, given.load().task_contexts) for given in found] == [
+        (n, {"look": {"n": n}}) for n in range(len(found))
+    ]
+    assert len(found) >= trial
 
 
 # What it costs
