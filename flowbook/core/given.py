@@ -58,6 +58,7 @@ class Given(NamedTuple):
         task_contexts: by task.
         executor: the one of this run; None where the flow's, or the default, served.
         states: of tasks, by key.
+        start: keys of the tasks at which it started; empty: at the top.
         missing: what was given at first and could not be had since.
         secrets: the names of those that were in the context at first.
     """
@@ -68,6 +69,7 @@ class Given(NamedTuple):
     handlers: tuple[Callable[..., object], ...] = ()
     executor: Executor | None = None
     states: Mapping[str, State] = _NONE
+    start: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
     secrets: tuple[str, ...] = ()
 
@@ -116,6 +118,7 @@ def begun_with(asked: Asked) -> Given:
         handlers=asked.handlers,
         executor=asked.executor if asked.has_executor else None,
         states=asked.states,
+        start=asked.start,
     )
 
 

@@ -52,6 +52,7 @@ def keep(given: Given, graph: Graph, values: Values) -> tuple[ResultRef, list[Re
         ),
         "executor": keeping.portion("executor", {} if given.executor is None else {"executor": given.executor}),
         "states": keeping.states(given.states, graph),
+        "start": list(given.start),
         "missing": [list(each) for each in keeping.missing],
         "secrets": keeping.secrets,
     }
@@ -204,6 +205,11 @@ class KeptGiven:
         """Whether the run had an executor of its own, kept or not."""
         return "executor" in self._index or any(each.option == "executor" for each in self.missing)
 
+    @property
+    def start(self) -> tuple[str, ...]:
+        """The keys of the tasks at which it started."""
+        return tuple(self._index.get("start", ()))
+
     def executor(self) -> Executor | None:
         """Return the run's own executor; None where there is none, or it can't be made here."""
         try:
@@ -223,6 +229,7 @@ class KeptGiven:
             task_contexts={key: self._load(ref) for key, ref in self._index.get("task_contexts", {}).items()},
             handlers=tuple(self._load(self._index.get("state_handlers")).values()),
             states=self.states(),
+            start=self.start,
             missing=self.missing,
             secrets=self.secrets,
         )

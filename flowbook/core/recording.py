@@ -21,7 +21,7 @@ from flowbook.core.task import FunctionTask
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.limits import Limits
 from flowbook.engine.ports import OutputCache
-from flowbook.engine.state import Running
+from flowbook.engine.state import Mapped, Pending, Running
 from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError, UnpicklableError
 from flowbook.results.hashing import code_hash, content_hash
 from flowbook.store import RunRecord, graph_record, open_store
@@ -145,12 +145,15 @@ class Recording:
     def states(self, given: KeptGiven) -> dict[str, State]:
         """Return the last state of every task by key, the flow's under FLOW; values are references.
 
-        Of a task that has none since the run began, that is the one it was given.
+        Of a task that has none since the run began, that is the one it was given; where the run was to start, none.
         """
         recorded = self._store.runs.states(self.run_id)
-        if not (begun_with := given.states()):
+        if not (begun := given.states()):
             return recorded
-        states = {**begun_with, **recorded}
+        unbegun = {
+            key: Pending(cached_inputs=begun[key].cached_inputs) for key in given.start if _is_one(begun.get(key))
+        }
+        states = {**begun, **unbegun, **recorded}
         gather_children(states)
         return states
 
@@ -378,6 +381,11 @@ def _limits_record(limits: Limits | None) -> dict[str, object] | None:
 def _utc_offset_s(moment: dt.datetime) -> float | None:
     offset = moment.utcoffset()
     return None if offset is None else offset.total_seconds()
+
+
+def _is_one(state: State | None) -> bool:
+    """Return whether this is a state of one task or child, not of several together."""
+    return state is not None and not isinstance(state, Mapped)
 
 
 def _record_past(recording: Recording, run: FlowRun) -> None:

@@ -400,8 +400,13 @@ class FlowRun:
         if is_partial:
             self._go_on(dict(self._states), waiting, "resume", by, note)
         else:
-            self._go_on(going_on.unfinished(self.graph, self._states), (), "resume", by, note, resumed=waiting)
+            self._go_on(self._unfinished(), (), "resume", by, note, resumed=waiting)
         return True
+
+    def _unfinished(self) -> dict[str, State]:
+        """Return the states to go on from as a whole, or from where the run started."""
+        states, given = going_on.unfinished(self.graph, self._states), self._given
+        return going_on.started_again(states, given.start, given.states) if given is not None else states
 
     def retry(  # noqa: PLR0913  # as `resume`
         self,
@@ -776,7 +781,8 @@ class FlowRun:
             parameters=self.parameters,
             states=states,
             start=start,
-            resumed=resumed,
+            resumed=resumed if start else (*resumed, *(key for key in given.start if _begins(states.get(key)))),
+            within=given.start,
             handlers=given.handlers,
             flow_handlers=self.flow.handlers(),
             terminal_handler=self.flow.terminal_state_handler,
@@ -867,6 +873,10 @@ def _shelf(recording: Recording | None) -> Shelf | None:
 def _is_open(state: State) -> bool:
     """Return whether a run in that state, which nobody has, is to go on some day."""
     return isinstance(state, Scheduled | Crashed)
+
+
+def _begins(state: State | None) -> bool:
+    return state is None or not (state.is_finished() or waits_for_person(state))
 
 
 def _seq(event: Event) -> int:

@@ -68,6 +68,7 @@ class RunOptions:
         states: given states by key, children included.
         start: keys to treat as roots; empty: the whole graph runs.
         resumed: keys that need not wait for a person any more, in their turn.
+        within: where the first epoch started; without `start` nothing but what lies below is visited.
         handlers: called for the flow and for every task, after their own.
         state: the flow's own, as the epoch before left it.
         first_seq: number of the first event, so that a later epoch goes on counting.
@@ -82,6 +83,7 @@ class RunOptions:
     states: Mapping[str, State] = field(default_factory=dict)
     start: tuple[str, ...] = ()
     resumed: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
     handlers: tuple[Callable[..., object], ...] = ()
     flow_handlers: tuple[Callable[..., object], ...] = ()
     terminal_handler: Callable[..., object] | None = None
@@ -115,7 +117,12 @@ class Epoch:
         self._sinks: tuple[EventSink, ...] = options.sinks
         self._seq = itertools.count(options.first_seq)
         self._machine = Machine(
-            graph, options.states, options.start, options.limits, has_handlers=bool(options.handlers)
+            graph,
+            options.states,
+            options.start,
+            options.limits,
+            within=options.within,
+            has_handlers=bool(options.handlers),
         )
         self._changed = threading.Condition(threading.Lock())
         self._ready: deque[str] = deque()

@@ -403,6 +403,127 @@ def test_states_that_a_run_was_given_stand_in_another_process():
     assert run_id not in set(flow.history("load")["run_id"])  # it did not run there
 
 
+#: Starts at `middle`, with an input that is nowhere else, and is killed there.
+STARTS = textwrap.dedent("""
+    import sys, time
+    from pathlib import Path
+    from flowbook import Flow, task, triggers
+    from flowbook.engine.state import Paused
+
+    FOLDER = Path(sys.argv[1])
+
+    def note(name):
+        with (FOLDER / "ran").open("a") as file:
+            file.write(name + "\\n")
+
+    @task
+    def left_out():
+        note("left_out")
+
+    @task
+    def first():
+        note("first")
+
+    @task(trigger=triggers.manual_only)
+    def middle(x):
+        note("middle")
+        (FOLDER / "middle").touch()
+        while not (FOLDER / "go").exists():
+            time.sleep(0.01)
+        return x
+
+    @task
+    def last(x):
+        note("last")
+        return x + 1
+
+    @task
+    def apart(_):
+        note("apart")
+
+    with Flow("starts") as flow:
+        begun = middle(first())
+        last(begun)
+        apart(left_out())
+    flow.set_reference_tasks([flow.get_tasks("last")[0]])
+    if __name__ == "__main__":
+        given = {begun: Paused("look", cached_inputs={"x": 5})}
+        run = flow.start(record=True, start_tasks=[begun], task_states=given)
+        print(run.run_id, flush=True)
+        run.wait()
+""")
+
+
+def test_a_run_that_started_in_the_middle_goes_on_there_after_a_kill(tmp_path):
+    script = tmp_path / "starts.py"
+    script.write_text(STARTS)
+    process = subprocess.Popen(
+        [sys.executable, script, tmp_path],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    run_id = process.stdout.readline().strip()
+    _wait_for(tmp_path / "middle")
+    process.kill()
+    process.communicate()
+    (tmp_path / "go").touch()
+
+    run = flowbook.run(run_id).resume()
+    run.wait(LONG_S)
+
+    assert run["last"].result == 6
+    assert (tmp_path / "ran").read_text().split() == ["middle", "middle", "last"]
+
+
+def test_a_cancelled_run_that_started_in_the_middle_leaves_out_what_it_left_out_and_asks_triggers():
+    go, ran = threading.Event(), []
+
+    @task
+    def other():
+        ran.append("other")
+
+    @task
+    def load():
+        ran.append("load")
+        return [1]
+
+    @task
+    def each(x):
+        go.wait(LONG_S)
+        ran.append("each")
+        return x
+
+    @task(trigger=triggers.all_failed)
+    def never(_):
+        ran.append("never")
+
+    @task
+    def last(x):
+        ran.append("last")
+        return x
+
+    with Flow("cancelled") as flow:
+        loaded = load()
+        children = each.map(loaded)
+        never(children)
+        last(children)
+        other()
+    run = flow.start(start_tasks=[children], task_states={loaded: Success(result=[1, 2])})
+    while not run["each"].is_mapped():
+        threading.Event().wait(0.01)
+
+    run.cancel()
+    go.set()
+    run.wait(LONG_S)
+    state = run.resume().wait(LONG_S)
+
+    assert sorted(ran) == ["each", "each", "last"]
+    assert run["last"].result == [1, 2]
+    assert (type(run["never"]).__name__, type(run["other"]).__name__) == ("TriggerFailed", "Pending")
+    assert not state.is_successful()
+
+
 def test_a_state_given_with_a_failure_and_kept_inputs_comes_back_as_it_was():
     @task(keep=False)
     def private():
