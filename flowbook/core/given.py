@@ -187,7 +187,7 @@ def refuse_incomplete(given: Given, run: str) -> None:
         listed = "; ".join(f"{_called(each)} ({each.why})" for each in missing)
         msg = (
             f"{run} can't go on here without what could not be kept: {listed}. "
-            f"Give it again, run.resume({_how(missing)}), or go on without it: force=True."
+            f"Give it again, run.resume({_how(missing)}), or go on without it: force=True (on the command line: --force)."
         )
         raise RunIncompleteError(msg, missing=tuple(each.name for each in missing))
 
@@ -204,7 +204,7 @@ def _refuse_without_secret(name: str, run: str) -> None:
     variable = Secret(name).variable if name.strip() else ""
     msg = (
         f"{run} had a secret {name!r} in its context, and secrets are not stored. Set the environment variable {variable}, "
-        f"or give it again, run.resume(context={{'secrets': {{{name!r}: ...}}}}), or go on without it: force=True."
+        f"or give it again, run.resume(context={{'secrets': {{{name!r}: ...}}}}), or go on without it: force=True (on the command line: --force)."
     )
     raise MissingSecretError(msg, name=name, variable=variable)
 

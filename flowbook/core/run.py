@@ -494,6 +494,9 @@ class FlowRun:
             self._states = with_parameters(self._states, self.graph, again.parameters)
 
     def _at_hand(self) -> Given:
+        """Return what the run was given by now, maybe by another process."""
+        if self._recording is not None and (kept := self._recording.given_since()) is not None:
+            self._kept, self._given = kept, None
         if self._given is not None:
             return self._given
         return self._kept.load() if self._kept is not None else begun_with(self._asked)
@@ -574,8 +577,6 @@ class FlowRun:
         assert self._recording is not None  # noqa: S101  # only recorded runs are away
         self._away = None
         self._recording.refresh()
-        if (kept := self._recording.given_since()) is not None:
-            self._kept, self._given = kept, None
         self._next_seq = max((event.seq for event in self._log), default=0) + 1
         self.started, self.ended = self._recording.span()
         self._note_crash()
@@ -608,9 +609,7 @@ class FlowRun:
         if self._subscribers and self._away is away:
             away.follow()
 
-    def _ask(
-        self, action: str, keys: tuple[str, ...], by: str, note: str, again: Again = _NOTHING
-    ) -> bool:  # as `resume`
+    def _ask(self, action: str, keys: tuple[str, ...], by: str, note: str, again: Again = _NOTHING) -> bool:
         """Return whether another process has the run and did it; if not, this one may go on with it."""
         away = self._away
         if away is not None and again:

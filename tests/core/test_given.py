@@ -560,7 +560,7 @@ def test_what_can_not_be_pickled_is_named_where_the_run_goes_on_and_can_be_given
 
     message = (
         r"Run 1 of 'paused' can't go on here without what could not be kept: 'conn' of the context \(.*Connection can't be "
-        r"pickled.*lock.*\)\. Give it again, run\.resume\(context=\{'conn': \.\.\.\}\), or go on without it: force=True\."
+        r"pickled.*lock.*\)\. Give it again, run\.resume\(context=\{'conn': \.\.\.\}\), or go on without it: force=True \("
     )
     with pytest.raises(RunIncompleteError, match=message) as refused:
         run.resume()
