@@ -204,7 +204,8 @@ def _refuse_without_secret(name: str, run: str) -> None:
     variable = Secret(name).variable if name.strip() else ""
     msg = (
         f"{run} had a secret {name!r} in its context, and secrets are not stored. Set the environment variable {variable}, "
-        f"or give it again, run.resume(context={{'secrets': {{{name!r}: ...}}}}), or go on without it: force=True (on the command line: --force)."
+        f"or give it again, run.resume(context={{'secrets': {{{name!r}: ...}}}})"
+        ", or go on without it: force=True (on the command line: --force)."
     )
     raise MissingSecretError(msg, name=name, variable=variable)
 
