@@ -18,9 +18,11 @@ from flowbook import Flow, Parameter, Secret, context, task, triggers
 from flowbook.core.kept import KeptGiven
 from flowbook.engine.state import Failed, Paused, Success
 from flowbook.exceptions import (
+    DamagedValueError,
     DefinitionError,
     MissingSecretError,
     ParameterError,
+    RunClaimedError,
     RunIncompleteError,
     UnknownTaskError,
 )
@@ -824,6 +826,51 @@ def test_no_run_is_there_without_what_it_was_given_whenever_its_process_is_kille
         (n, {"look": {"n": n}}) for n in range(len(found))
     ]
     assert len(found) >= trial
+
+
+@pytest.mark.parametrize("index", [["flowbook given 9", {}], ["flowbook given 1"], [], "odd", 5])
+def test_what_is_kept_in_another_way_is_refused(index):
+    run_id = _paused(context={"a": 1})
+    store = open_store()
+    store.runs.keep_given(run_id, 1, store.values.put(index), ())
+
+    with pytest.raises(DamagedValueError, match=r"not kept in a way that this version of flowbook can read"):
+        flowbook.run(run_id)
+
+
+def test_who_goes_on_no_more_can_not_change_what_a_run_was_given():
+    run_id = _paused(context={"a": 1})
+    store = open_store()
+    flowbook.run(run_id).resume().wait(LONG_S)
+
+    with pytest.raises(RunClaimedError):
+        store.runs.keep_given(run_id, 1, store.values.put({}), ())
+
+
+def test_a_clean_up_after_cancelling_elsewhere_sees_the_context():
+    @flowbook.resource_manager
+    class Place:
+        def setup(self):
+            return context.a
+
+        def cleanup(self, held):
+            assert (held, context.a, context.get("conn")) == (1, 1, None)
+
+    @task(trigger=triggers.manual_only)
+    def look(place):
+        return place
+
+    with Flow("cleaned") as flow, Place() as place:
+        look(place)
+    run_id = _paused(flow, context={"a": 1, "conn": Connection()})
+
+    run = flowbook.run(run_id)
+    run.cancel()
+    run.wait(LONG_S)
+
+    assert run.state.is_cancelled()
+    assert all(state.is_successful() for key, state in run.states.items() if "cleanup" in key)
+    assert any("cleanup" in key for key in run.states)
 
 
 # What it costs
