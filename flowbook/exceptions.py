@@ -24,6 +24,7 @@ __all__ = [
     "RunChangedError",
     "RunClaimedError",
     "RunError",
+    "RunIncompleteError",
     "StartTaskError",
     "StoreError",
     "TransitionError",
@@ -95,7 +96,7 @@ class HandlerError(RunError):
 
 
 class MissingSecretError(RunError, KeyError):
-    """No secret of that name where it was asked for; `name` and `variable` say which."""
+    """No secret of that name where it was asked for, or where a run is to go on; `name` and `variable` say which."""
 
     __str__ = Exception.__str__
 
@@ -124,6 +125,10 @@ class UnknownRunError(RunError, KeyError):
 
 class RunChangedError(RunError):
     """The flow given differs from the one the run was recorded with; `added`, `removed`, `changed` list keys."""
+
+
+class RunIncompleteError(RunError):
+    """Some of what the run was given could not be kept and was not given again; `missing` lists the names."""
 
 
 class InfrastructureError(FlowbookError):

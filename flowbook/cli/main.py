@@ -122,7 +122,11 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
             metavar="FILE",
             help="go on with the flow in this Python file; default: as it was kept with the run",
         )
-        command.add_argument("--force", action="store_true", help="although that flow's code changed since")
+        command.add_argument(
+            "--force",
+            action="store_true",
+            help="although that flow's code changed since, or something that the run was given is missing here",
+        )
     add("export", "write it with its values into a file").add_argument("file")
     import_ = add("import", "take a run from a file that export wrote", is_of_one=False)
     import_.add_argument("file")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowbook.core.flow import Flow
     from flowbook.engine.graph import Graph, TaskSpec
 
-__all__ = ["RUN_OPTIONS", "Asked", "ask", "no_child"]
+__all__ = ["RUN_OPTIONS", "Asked", "ask", "mapping_of", "no_child", "task_contexts_of", "with_contexts"]
 
 #: What `flow.run` takes beside values of parameters.
 RUN_OPTIONS = frozenset(
@@ -57,6 +57,10 @@ class Asked:
     origin: str = ""
     limits: Limits | None = None
     raises: bool = False
+    #: By key.
+    task_contexts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    #: Whether the executor is this run's own, not the flow's or the default.
+    has_executor: bool = False
 
 
 def ask(flow: Flow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> Asked:
@@ -74,22 +78,40 @@ def ask(flow: Flow, parameters: Mapping[str, object] | None, options: dict[str, 
         raise DefinitionError(msg, flow=flow.name)
     _warn_if_unnamed(flow)
     graph = flow.compile()
-    executor = checks.executor(options.pop("executor", None) or flow.executor or LocalExecutor())
-    task_states = _by_key(graph, _mapping("task_states", options.pop("task_states", None), "{load: Success(result=1)}"))
+    own_executor = options.pop("executor", None)
+    executor = checks.executor(own_executor or flow.executor or LocalExecutor())
+    task_states = _by_key(
+        graph, mapping_of("task_states", options.pop("task_states", None), "{load: Success(result=1)}")
+    )
     start = tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None)))
-    graph = _with_contexts(graph, options.pop("task_contexts", None))
-    context = _mapping("context", options.pop("context", None), "{'limit': 5}")
+    task_contexts = task_contexts_of(graph, options.pop("task_contexts", None))
+    context = mapping_of("context", options.pop("context", None), "{'limit': 5}")
     handlers = tuple(checks.handlers(flow.name, options.pop("state_handlers", None), "A run of flow"))
     record, origin = options.pop("record", None), options.pop("origin", "")
     limits = _limits(options.pop("max_concurrency", None), options.pop("limits", None))
     raises = bool(options.pop("raise_on_exception", False))
-    values = _parameters(flow, {**_mapping("parameters", parameters, "{'origin': 'JFK'}"), **options})
+    values = _parameters(flow, {**mapping_of("parameters", parameters, "{'origin': 'JFK'}"), **options})
     for key in start:
         _check_start(graph, key, task_states)
-    return Asked(graph, values, executor, task_states, start, context, handlers, record, origin, limits, raises)
+    return Asked(
+        graph,
+        values,
+        executor,
+        task_states,
+        start,
+        context,
+        handlers,
+        record,
+        origin,
+        limits,
+        raises,
+        task_contexts,
+        has_executor=own_executor is not None,
+    )
 
 
-def _mapping(option: str, given: Any, example: str) -> Mapping[Any, Any]:  # noqa: ANN401  # as it came
+def mapping_of(option: str, given: Any, example: str) -> Mapping[Any, Any]:  # noqa: ANN401  # as it came
+    """Return a mapping, empty where nothing was given. Raises DefinitionError, naming the option."""
     if given is not None and not isinstance(given, Mapping):
         msg = f"{option}={given!r} is no dict. Give e.g. {option}={example}."
         raise DefinitionError(msg, **{option: repr(given)})
@@ -151,22 +173,31 @@ def _by_key(graph: Graph, task_states: Mapping[object, State]) -> dict[str, Stat
     return states
 
 
-def _with_contexts(graph: Graph, contexts: Any) -> Graph:  # noqa: ANN401  # as it came
-    """Return the graph with what the caller gave single tasks to see in the context."""
-    if not contexts:
-        return graph
-    _mapping("task_contexts", contexts, "{load: {'limit': 5}}")
-    specs = dict(graph.specs)
-    for task, values in contexts.items():
+def task_contexts_of(graph: Graph, contexts: Any) -> dict[str, dict[str, object]]:  # noqa: ANN401  # as it came
+    """Return by key what the caller gave single tasks to see in the context.
+
+    Raises:
+        DefinitionError: if it is no such thing.
+    """
+    found = {}
+    for task, values in mapping_of("task_contexts", contexts, "{load: {'limit': 5}}").items():
         key = graph.key_of(task)
-        if key not in specs:
+        if key not in graph.specs:
             msg = f"task_contexts has {key!r}, one child of a mapped task. Give the mapped task: its children share a context."
             raise DefinitionError(msg, key=key)
         if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
             msg = f"task_contexts has {values!r} for {key!r}, which is no dict by name. Give e.g. {{'limit': 5}}."
             raise DefinitionError(msg, key=key)
-        specs[key] = specs[key]._replace(context=dict(values))
-    return replace(graph, specs=specs)
+        found[key] = dict(values)
+    return found
+
+
+def with_contexts(graph: Graph, contexts: Mapping[str, Mapping[str, object]]) -> Graph:
+    """Return the graph with these contexts of single tasks, by key; of tasks that it lacks nothing is said."""
+    if not contexts:
+        return graph
+    own = {key: graph.specs[key]._replace(context=values) for key, values in contexts.items() if key in graph.specs}
+    return replace(graph, specs={**graph.specs, **own})
 
 
 def _several(tasks: object) -> Iterable[object]:

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
 
-__all__ = ["failed", "first_of", "resumed_by", "to_set_up_again", "to_try_again", "unfinished", "waiting"]
+__all__ = [
+    "failed",
+    "first_of",
+    "resumed_by",
+    "started_again",
+    "to_set_up_again",
+    "to_try_again",
+    "unfinished",
+    "waiting",
+]
 
 
 def waiting(states: Mapping[str, State], keys: Iterable[str]) -> tuple[str, ...]:
@@ -53,6 +62,18 @@ def unfinished(graph: Graph, states: Mapping[str, State]) -> dict[str, State]:
     for key in graph.to_set_up_again(open_ones, lambda key: found[key].is_finished()):
         found[key] = Pending("To be set up again: it was cleaned up.")
     return found
+
+
+def started_again(states: Mapping[str, State], start: Iterable[str], begun: Mapping[str, State]) -> dict[str, State]:
+    """Return the states that tasks where a run started begin in once more: with the inputs that they were given.
+
+    Args:
+        states: as `unfinished` returned them.
+        start: keys of these tasks, or of children of mapped ones.
+        begun: the states that were given.
+    """
+    found = {key: begun[key].cached_inputs for key in start if key in begun and type(states.get(key)) is Pending}
+    return {**states, **{key: Pending(cached_inputs=inputs) for key, inputs in found.items() if inputs}}
 
 
 def failed(states: Mapping[str, State]) -> list[str]:

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import getpass
 import os
 import platform
 import threading
 import time
 import warnings
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from flowbook import config
 from flowbook.core.attendant import Attendant
 from flowbook.core.changes import changes
+from flowbook.core.kept import KeptGiven, keep
 from flowbook.core.task import FunctionTask
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.limits import Limits
 from flowbook.engine.ports import OutputCache
-from flowbook.engine.state import Running
+from flowbook.engine.state import Mapped, Pending, Running
 from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError, UnpicklableError
 from flowbook.results.hashing import code_hash, content_hash
 from flowbook.store import RunRecord, graph_record, open_store
+from flowbook.store.runs import gather_children
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Sequence
 
     from flowbook.core.changes import Changes
     from flowbook.core.flow import Flow
+    from flowbook.core.given import Given
     from flowbook.core.run import FlowRun
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph, TaskSpec
@@ -90,28 +94,68 @@ class Recording:
             )
             raise ResultGoneError(msg, run_id=self.run_id) from error
 
-    def parameters(self) -> dict[str, object]:
-        """Return the parameters the run began with; as they are shown where they were dropped and nothing needs them.
+    def given(self) -> KeptGiven:
+        """Return what the run was given; parameters as they are shown where they were dropped and nothing needs them.
 
         Raises:
             ResultGoneError: if they were dropped, and tasks may run yet.
         """
+        values = self._store.values
+        shown = KeptGiven(dict(self.record.parameters), values)
         ref = self.record.parameters_ref
+        if ref is None:
+            return shown
         try:
-            return dict(ref.load()) if ref is not None else dict(self.record.parameters)
+            found = KeptGiven(ref.load(), values)
+            found.parameters()
         except ResultGoneError:
             if self._store.runs.summary(self.run_id).state != "Success":
                 raise
-            return dict(self.record.parameters)
+            return shown
+        return found
+
+    def given_since(self) -> KeptGiven | None:
+        """Return what the run was given, if another process gave it more since this one looked; None if not."""
+        ref = self._store.runs.given(self.run_id)
+        if ref == self.record.parameters_ref:
+            return None
+        self.record = replace(self.record, parameters_ref=ref)
+        return self.given()
+
+    def keep_given(self, given: Given, graph: Graph) -> None:
+        """Keep with the run what it goes on with, since more was given to it; needs the claim."""
+        try:
+            ref, further = keep(given, graph, self._store.values)
+            self._store.runs.keep_given(self.run_id, self.epoch, ref, further)
+            self.record = replace(self.record, parameters_ref=ref)
+        except FlowbookError as error:
+            warnings.warn(f"What run {self.number} was given again is not recorded: {error}", stacklevel=2)
+
+    def began(self) -> dt.datetime:
+        """Return when the run began, in the time of the place where it did."""
+        east_s = self.record.graph.get("utc_offset_s")
+        zone = None if east_s is None else dt.timezone(dt.timedelta(seconds=east_s))
+        return self.record.created.astimezone(zone)
 
     def limits(self) -> Limits | None:
         """Return how many tasks may run at once, as the run was begun."""
         kept = self.record.graph.get("limits")
         return None if kept is None else Limits(kept["total"], kept["by_tag"])
 
-    def states(self) -> dict[str, State]:
-        """Return the last state of every task by key, the flow's under FLOW; values are references."""
-        return self._store.runs.states(self.run_id)
+    def states(self, given: KeptGiven) -> dict[str, State]:
+        """Return the last state of every task by key, the flow's under FLOW; values are references.
+
+        Of a task that has none since the run began, that is the one it was given; where the run was to start, none.
+        """
+        recorded = self._store.runs.states(self.run_id)
+        if not (begun := given.states()):
+            return recorded
+        unbegun = {
+            key: Pending(cached_inputs=begun[key].cached_inputs) for key in given.start if _is_one(begun.get(key))
+        }
+        states = {**begun, **unbegun, **recorded}
+        gather_children(states)
+        return states
 
     def events(self, since: int = 0) -> list[Event]:
         """Return the events so far, after number `since`."""
@@ -214,24 +258,32 @@ class Recording:
             warnings.warn(f"The end of run {self.number} was not recorded: {error}", stacklevel=2)
 
 
-def open_recording(run: FlowRun, *, origin: str, afterwards: bool = False) -> Recording | None:
+def open_recording(run: FlowRun, given: Given, *, origin: str, afterwards: bool = False) -> Recording | None:
     """Begin to record `run`; a store that can't be used is a warning, the run goes on in memory, and None comes back.
 
     Args:
         run: not begun, or over when `afterwards`.
+        given: what it was given.
         origin: e.g. the notebook's name.
         afterwards: keep what is needed to go on with a run that is over.
     """
     try:
         store = open_store()
         flow_ref, why_not = store.runs.keep_flow(run.flow)
+        given_ref, further = keep(given, run.graph, store.values)
         created = RunRecord(
             run_id=run.run_id,
             flow=run.flow_name,
             project=config.project(),
-            graph={**_graph_record(run.graph), "limits": _limits_record(run.limits)},
+            graph={
+                **_graph_record(run.graph),
+                "limits": _limits_record(run.limits),
+                "utc_offset_s": _utc_offset_s(run.began),
+            },
+            created=run.began.astimezone(dt.UTC),
             parameters={name: _shown(value) for name, value in run.parameters.items()},
-            parameters_ref=store.values.put(run.parameters),
+            parameters_ref=given_ref,
+            further=further,
             flow_ref=flow_ref,
             flow_unkept=why_not,
             executor=run.executor_text,
@@ -324,6 +376,16 @@ def _task_fields() -> frozenset[str]:
 
 def _limits_record(limits: Limits | None) -> dict[str, object] | None:
     return None if limits is None else {"total": limits.total, "by_tag": dict(limits.by_tag)}
+
+
+def _utc_offset_s(moment: dt.datetime) -> float | None:
+    offset = moment.utcoffset()
+    return None if offset is None else offset.total_seconds()
+
+
+def _is_one(state: State | None) -> bool:
+    """Return whether this is a state of one task or child, not of several together."""
+    return state is not None and not isinstance(state, Mapped)
 
 
 def _record_past(recording: Recording, run: FlowRun) -> None:

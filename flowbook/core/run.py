@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextvars
+import datetime as dt
 import itertools
 import os
 import threading
 import time
+import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from flowbook._context import current_frame
 from flowbook.core import going_on
-from flowbook.core.asked import Asked, ask, no_child
+from flowbook.core.asked import Asked, ask, no_child, with_contexts
+from flowbook.core.given import Again, ask_again, begun_with, joined, refuse_incomplete, with_parameters
 from flowbook.engine.epoch import Epoch, RunOptions
 from flowbook.engine.event_log import EventLog
 from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
@@ -40,7 +44,7 @@ from flowbook.exceptions import (
 from flowbook.executors import Executor, LocalExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     import pandas as pd
@@ -48,6 +52,8 @@ if TYPE_CHECKING:
     from flowbook.core.away import Away
     from flowbook.core.changes import Changes
     from flowbook.core.flow import Flow
+    from flowbook.core.given import Given
+    from flowbook.core.kept import KeptGiven
     from flowbook.core.moments import RunStates
     from flowbook.core.recording import Recording
     from flowbook.engine.events import EventSink
@@ -60,6 +66,7 @@ if TYPE_CHECKING:
 __all__ = ["FlowRun", "new_run", "start_run"]
 
 _NUMBERS = itertools.count(1)
+_NOTHING = Again()
 
 
 class FlowRun:
@@ -76,7 +83,14 @@ class FlowRun:
         self.number = next(_NUMBERS)
         self.started: float | None = None
         self.ended: float | None = None
+        #: Where and when it was begun; whatever day it goes on, its context shows this one.
+        self.began = dt.datetime.now().astimezone()
         self._asked = asked
+        #: What it was given, once that is at hand; before, of a run that was recorded, what is kept of it.
+        self._given: Given | None = None
+        self._kept: KeptGiven | None = None
+        #: Whether it was given more than is kept with it.
+        self._is_given_again = False
         self._log = EventLog()
         self._subscribers: tuple[EventSink, ...] = ()
         self._lock = threading.RLock()
@@ -103,16 +117,20 @@ class FlowRun:
 
         is_given = flow is not None
         flow = flow if flow is not None else recording.flow()
+        kept = recording.given()
+        own_executor = executor or kept.executor()
         asked = Asked(
             flow.compile(),
-            recording.parameters(),
-            executor or flow.executor or LocalExecutor(),
+            kept.parameters(),
+            own_executor or flow.executor or LocalExecutor(),
             limits=recording.limits(),
+            has_executor=own_executor is not None,
         )
         run = cls(flow, asked)
-        run._recording = recording  # its own
+        run._recording, run._kept, run.began = recording, kept, recording.began()  # its own
+        run._is_given_again = executor is not None
         run.run_id, run.number = recording.run_id, recording.number
-        run._states.update(recording.states())
+        run._states.update(recording.states(kept))
         run._state = run._states.pop(FLOW, Pending())
         events = recording.events()
         run._log.extend(events)
@@ -313,33 +331,53 @@ class FlowRun:
                 if self._runner is None and self._away is None and self._cancel_at_rest(by, note):
                     return
 
-    def resume(self, *tasks: object, by: str = "", note: str = "", force: bool = False) -> FlowRun:
+    def resume(  # noqa: PLR0913  # who, why, and what `flow.run` takes
+        self,
+        *tasks: object,
+        by: str = "",
+        note: str = "",
+        force: bool = False,
+        parameters: Mapping[str, object] | None = None,
+        context: Mapping[str, object] | None = None,
+        task_contexts: Mapping[object, Mapping[str, object]] | None = None,
+        state_handlers: Sequence[Callable[..., object]] | None = None,
+    ) -> FlowRun:
         """Go on with paused tasks (default: all that wait), or with a cancelled or crashed run; return at once.
 
         A live run takes it as an event, also one in another process; otherwise a new epoch of this run goes on in the
         background. No task whose result is stored runs again. Tasks that wait for a person in a run that crashed wait
-        on, unless they are named.
+        on, unless they are named. The run goes on with what it was given at first; what is given here wins.
 
         Args:
             tasks: or their keys.
             by: who decides; kept with the run.
             note: why; likewise.
-            force: go on although the flow's code differs from what was recorded.
+            force: go on although the flow's code differs from what was recorded, or something that the run was given is
+                missing here.
+            parameters: those that could not be kept; the others stay.
+            context: values by name, over those that it was given.
+            task_contexts: likewise, by task.
+            state_handlers: instead of those that it was given.
 
         Raises:
             StartTaskError: if a task named here does not wait.
             RunClaimedError: if somebody else goes on with it.
             RunChangedError: if the flow given differs from the one that was recorded; says in what.
+            RunIncompleteError: if something that it was given could not be kept; says what, and how to give it again.
+            MissingSecretError: if a secret that its context had is not in this one, nor in the environment.
+            DefinitionError: if something is given to a run that goes on already, or that is not what it should be.
         """
         keys = tuple(self.graph.key_of(task) for task in tasks)
+        again = ask_again(self.graph, parameters, context, task_contexts, state_handlers)
         self._refuse_changed(force=force)
-        while not self._ask("resume", keys, by, note):
+        take_over = partial(self._take_over, again, force=force)
+        while not self._ask("resume", keys, by, note, again):
             with self._lock:
-                if self._away is None and self._resume_here(keys, by, note):
+                if self._away is None and self._resume_here(keys, by, note, take_over):
                     break
         return self
 
-    def _resume_here(self, keys: tuple[str, ...], by: str, note: str) -> bool:
+    def _resume_here(self, keys: tuple[str, ...], by: str, note: str, take_over: Callable[[], None]) -> bool:
         """Go on here; return False if another process went on, so that it is to be asked first."""
         try:
             waiting = self._waiting(keys)
@@ -347,6 +385,7 @@ class FlowRun:
             if self._is_taken():
                 return False
             raise
+        take_over()
         runner = self._runner
         if runner is not None and runner.resume(waiting, by, note):
             return True
@@ -361,10 +400,25 @@ class FlowRun:
         if is_partial:
             self._go_on(dict(self._states), waiting, "resume", by, note)
         else:
-            self._go_on(going_on.unfinished(self.graph, self._states), (), "resume", by, note, resumed=waiting)
+            self._go_on(self._unfinished(), (), "resume", by, note, resumed=waiting)
         return True
 
-    def retry(self, by: str = "", note: str = "", *, force: bool = False) -> FlowRun:
+    def _unfinished(self) -> dict[str, State]:
+        """Return the states to go on from as a whole, or from where the run started."""
+        states, given = going_on.unfinished(self.graph, self._states), self._given
+        return going_on.started_again(states, given.start, given.states) if given is not None else states
+
+    def retry(  # noqa: PLR0913  # as `resume`
+        self,
+        by: str = "",
+        note: str = "",
+        *,
+        force: bool = False,
+        parameters: Mapping[str, object] | None = None,
+        context: Mapping[str, object] | None = None,
+        task_contexts: Mapping[object, Mapping[str, object]] | None = None,
+        state_handlers: Sequence[Callable[..., object]] | None = None,
+    ) -> FlowRun:
         """Run the failed tasks again with a fresh count of attempts, and what could not run because of them.
 
         A live run takes it as an event, also one in another process, while its other tasks go on; otherwise a new epoch
@@ -373,16 +427,19 @@ class FlowRun:
         Raises:
             StartTaskError: if nothing failed.
         """
+        again = ask_again(self.graph, parameters, context, task_contexts, state_handlers)
         self._refuse_changed(force=force)
-        while not self._ask("retry", (), by, note):
+        take_over = partial(self._take_over, again, force=force)
+        while not self._ask("retry", (), by, note, again):
             with self._lock:
-                if self._away is None and self._retry_here(by, note):
+                if self._away is None and self._retry_here(by, note, take_over):
                     break
         return self
 
-    def _retry_here(self, by: str, note: str) -> bool:
+    def _retry_here(self, by: str, note: str, take_over: Callable[[], None]) -> bool:
         """As `_resume_here`."""
         if (runner := self._runner) is not None:
+            take_over()
             if self._retry_live(runner, by, note):
                 return True
             self._over.wait()
@@ -396,6 +453,8 @@ class FlowRun:
                 f"Nothing failed in run {self.number} of {self.flow_name!r}: it is {type(self._state).__name__}.{hint}"
             )
             raise StartTaskError(msg, run=self.run_id)
+        take_over()
+        states = self._states
         again = [*failed, *going_on.to_set_up_again(self.graph, states, failed)]
         start = going_on.first_of(self.graph, again)
         self._go_on(going_on.to_try_again(self.graph, states, again), start, "retry", by, note)
@@ -408,6 +467,51 @@ class FlowRun:
             msg = f"Nothing has failed so far in run {self.number} of {self.flow_name!r}; it goes on."
             raise StartTaskError(msg, run=self.run_id)
         return taken
+
+    def _take_over(self, again: Again, *, force: bool) -> None:
+        """Have at hand what the run was given, also where it was begun elsewhere. The caller holds the lock.
+
+        Raises:
+            RunIncompleteError, MissingSecretError, DefinitionError: as `resume`.
+        """
+        if self._runner is not None:
+            self._refuse_given_late(again, "here")
+            return
+        given = joined(self._at_hand(), again, self._called)
+        if not force:
+            refuse_incomplete(given, self._called)
+        if self._kept is not None and not self._asked.has_executor and self._kept.has_executor:
+            msg = (
+                f"The executor of {self._called} was not kept, so it goes on with {self.executor_text}. For another one: "
+                f"flowbook.run({self.run_id!r}, executor=...)."
+            )
+            warnings.warn(msg, stacklevel=5)
+        if self._asked.has_executor:
+            given = given._replace(executor=self.executor)
+        self._kept, self._given, self.parameters = None, given, dict(given.parameters)
+        self._is_given_again = self._is_given_again or bool(again)
+        if again.parameters:
+            self._states = with_parameters(self._states, self.graph, again.parameters)
+
+    def _at_hand(self) -> Given:
+        """Return what the run was given by now, maybe by another process."""
+        if self._recording is not None and (kept := self._recording.given_since()) is not None:
+            self._kept, self._given = kept, None
+        if self._given is not None:
+            return self._given
+        return self._kept.load() if self._kept is not None else begun_with(self._asked)
+
+    def _refuse_given_late(self, again: Again, where: str) -> None:
+        if again:
+            msg = (
+                f"{self._called} goes on {where}, with what it was given before. Leave out {' and '.join(again.options)}, "
+                "or cancel it first."
+            )
+            raise DefinitionError(msg, run=self.run_id)
+
+    @property
+    def _called(self) -> str:
+        return f"Run {self.number} of {self.flow_name!r}"
 
     def _waiting(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         states = self._states_now()
@@ -505,10 +609,14 @@ class FlowRun:
         if self._subscribers and self._away is away:
             away.follow()
 
-    def _ask(self, action: str, keys: tuple[str, ...], by: str, note: str) -> bool:
+    def _ask(self, action: str, keys: tuple[str, ...], by: str, note: str, again: Again = _NOTHING) -> bool:
         """Return whether another process has the run and did it; if not, this one may go on with it."""
         away = self._away
-        if away is None:
+        if away is not None and again:
+            away.look(now=True)
+            if self._away is not None:
+                self._refuse_given_late(again, "in another process")
+        if away is None or again:
             return False
         if away.ask(action, keys, by, note):
             return True
@@ -540,6 +648,7 @@ class FlowRun:
             return True
         try:
             if any(spec.cleans_up for spec in self.graph.specs.values()):
+                self._take_over(_NOTHING, force=True)
                 self._go_on(dict(self._states), (), "cancel", by, note, is_cancelled=True)
             else:
                 self._close_as_cancelled(self._recording, by, note)
@@ -612,6 +721,7 @@ class FlowRun:
                 self._leave_to(self._recording)
                 raise
             sinks.insert(0, self._recording)
+            self._keep_given_again(self._recording)
         for key in start or resumed or (FLOW,):
             decided = Decided(self._next_seq, key, time.time(), action, by, note)
             self._next_seq += 1
@@ -619,6 +729,12 @@ class FlowRun:
                 sink.emit(decided)
         self._prepare(states, start, resumed, is_cancelled=is_cancelled)
         self._spawn()
+
+    def _keep_given_again(self, recording: Recording) -> None:
+        """Let what was given since the run began serve whoever goes on with it next."""
+        if self._is_given_again and self._given is not None:
+            recording.keep_given(self._given, self.graph)
+        self._is_given_again = False
 
     def _prepare(
         self,
@@ -628,27 +744,35 @@ class FlowRun:
         *,
         is_cancelled: bool = False,
     ) -> None:
+        given = self._given = self._given or begun_with(self._asked)
         if self._recording is None and not self._log and is_recorded(self._asked.record):
             self._record()
-        self._runner = Epoch(self.graph, self._options(states, start, resumed, is_cancelled=is_cancelled))
+        graph = with_contexts(self.graph, given.task_contexts)
+        self._runner = Epoch(graph, self._options(given, states, start, resumed, is_cancelled=is_cancelled))
         self._over.clear()
         if self._recording is not None:
             self._recording.attend(self)
         self.started = self.started if self.started is not None else time.time()
         self.ended = None
 
-    def _options(
-        self, states: Mapping[str, State], start: tuple[str, ...], resumed: tuple[str, ...], *, is_cancelled: bool
+    def _options(  # of one epoch
+        self,
+        given: Given,
+        states: Mapping[str, State],
+        start: tuple[str, ...],
+        resumed: tuple[str, ...],
+        *,
+        is_cancelled: bool,
     ) -> RunOptions:
-        asked = self._asked
         sinks: tuple[EventSink, ...] = (self,) if self._recording is None else (self._recording, self)
         cache = _output_cache(self.graph)
         frame = run_frame(
             flow_name=self.flow_name,
             run_id=self.run_id,
             parameters=self.parameters,
-            extra=asked.context,
+            extra=given.context,
             parent=current_frame(),
+            began=self.began,
         )
         return RunOptions(
             run_id=self.run_id,
@@ -656,8 +780,9 @@ class FlowRun:
             parameters=self.parameters,
             states=states,
             start=start,
-            resumed=resumed,
-            handlers=asked.handlers,
+            resumed=resumed if start else (*resumed, *(key for key in given.start if _begins(states.get(key)))),
+            within=given.start,
+            handlers=given.handlers,
             flow_handlers=self.flow.handlers(),
             terminal_handler=self.flow.terminal_state_handler,
             sinks=sinks,
@@ -667,7 +792,8 @@ class FlowRun:
             state=self._state,
             is_cancelled=is_cancelled,
             first_seq=self._next_seq,
-            limits=asked.limits,
+            limits=self._asked.limits,
+            task_contexts=given.task_contexts,
         )
 
     def _spawn(self) -> None:
@@ -703,7 +829,8 @@ class FlowRun:
     def _record(self, *, afterwards: bool = False) -> None:
         from flowbook.core.recording import open_recording  # noqa: PLC0415  # the store: longer to load than all the rest
 
-        self._recording = open_recording(self, origin=self._asked.origin, afterwards=afterwards)
+        assert self._given is not None  # noqa: S101  # _prepare made it
+        self._recording = open_recording(self, self._given, origin=self._asked.origin, afterwards=afterwards)
         self.number = self._recording.number if self._recording is not None else self.number
 
     def _state_is_to_go_on(self) -> bool:
@@ -745,6 +872,10 @@ def _shelf(recording: Recording | None) -> Shelf | None:
 def _is_open(state: State) -> bool:
     """Return whether a run in that state, which nobody has, is to go on some day."""
     return isinstance(state, Scheduled | Crashed)
+
+
+def _begins(state: State | None) -> bool:
+    return state is None or not (state.is_finished() or waits_for_person(state))
 
 
 def _seq(event: Event) -> int:

@@ -68,11 +68,13 @@ class RunOptions:
         states: given states by key, children included.
         start: keys to treat as roots; empty: the whole graph runs.
         resumed: keys that need not wait for a person any more, in their turn.
+        within: where the first epoch started; without `start` nothing but what lies below is visited.
         handlers: called for the flow and for every task, after their own.
         state: the flow's own, as the epoch before left it.
         first_seq: number of the first event, so that a later epoch goes on counting.
         is_cancelled: nothing runs any more but what cleans up.
         limits: how many tasks run at once; None: as many as the executor runs.
+        task_contexts: what single tasks have in their contexts, which the graph's specs hold; for the secrets in it.
     """
 
     run_id: str
@@ -81,6 +83,7 @@ class RunOptions:
     states: Mapping[str, State] = field(default_factory=dict)
     start: tuple[str, ...] = ()
     resumed: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
     handlers: tuple[Callable[..., object], ...] = ()
     flow_handlers: tuple[Callable[..., object], ...] = ()
     terminal_handler: Callable[..., object] | None = None
@@ -92,6 +95,7 @@ class RunOptions:
     first_seq: int = 1
     is_cancelled: bool = False
     limits: Limits | None = None
+    task_contexts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 class Epoch:
@@ -107,13 +111,18 @@ class Epoch:
         self.cache = options.cache
         self.shelf = options.shelf
         self.interrupted = False
-        self.masks = Masks.around(options.frame) or None
+        self.masks = Masks.around(options.frame, options.task_contexts.values()) or None
         self.state: State = options.state
         self._options = options
         self._sinks: tuple[EventSink, ...] = options.sinks
         self._seq = itertools.count(options.first_seq)
         self._machine = Machine(
-            graph, options.states, options.start, options.limits, has_handlers=bool(options.handlers)
+            graph,
+            options.states,
+            options.start,
+            options.limits,
+            within=options.within,
+            has_handlers=bool(options.handlers),
         )
         self._changed = threading.Condition(threading.Lock())
         self._ready: deque[str] = deque()

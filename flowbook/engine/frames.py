@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
     from flowbook.engine.job import Job, RunFacts
 
-__all__ = ["TaskFrame", "run_frame"]
+__all__ = ["TaskFrame", "around", "run_frame"]
+
+_DAYS = (("today", 0), ("yesterday", -1), ("tomorrow", 1))
+#: What every run has of its own.
+_OF_RUN = frozenset(
+    {"date", "flow_name", "flow_run_id", "parameters", "scheduled_start_time"}
+    | {f"{day}{form}" for day, _ in _DAYS for form in ("", "_nodash")}
+)
 
 
 def run_frame(  # noqa: PLR0913
@@ -24,23 +31,37 @@ def run_frame(  # noqa: PLR0913
     parameters: Mapping[str, object],
     extra: Mapping[str, object],
     parent: Frame | None,
-    scheduled: dt.datetime | None = None,
+    began: dt.datetime,
 ) -> Frame:
-    """Return the frame of a run: dates in local time, as `date`, `today`, `yesterday`, `tomorrow` and each with _nodash."""
-    now = dt.datetime.now().astimezone()
+    """Return the frame of a run: days as `date`, `today`, `yesterday`, `tomorrow` and each with _nodash.
+
+    They are those on which the run `began`, where it did, however often and from wherever it goes on.
+    """
     values: dict[str, object] = {
-        "date": now,
+        "date": began,
         "flow_name": flow_name,
         "flow_run_id": run_id,
         "parameters": dict(parameters),
-        "scheduled_start_time": scheduled or now.astimezone(dt.UTC),
+        "scheduled_start_time": began.astimezone(dt.UTC),
     }
-    for name, days in (("today", 0), ("yesterday", -1), ("tomorrow", 1)):
-        day = now.date() + dt.timedelta(days=days)
+    for name, days in _DAYS:
+        day = began.date() + dt.timedelta(days=days)
         values[name] = day.isoformat()
         values[f"{name}_nodash"] = day.strftime("%Y%m%d")
     values.update(extra)
     return Frame(values, parent)
+
+
+def around(frame: Frame | None) -> dict[str, object]:
+    """Return what a user put into the frames outwards from `frame`, as far as a run that begins there sees it."""
+    found: dict[str, object] = {}
+    while frame is not None:
+        own = frame.job.spec.context or {} if isinstance(frame, TaskFrame) else frame.values
+        for name, value in own.items():
+            if name not in _OF_RUN:
+                found.setdefault(name, value)
+        frame = frame.parent
+    return found
 
 
 class TaskFrame(Frame):

@@ -52,20 +52,23 @@ class Machine:
         states: states given from before, by key; children included.
         start: keys to treat as roots; only they and what lies below is visited. Empty: everything is.
         limits: how many tasks run at once; None: any number.
+        within: without `start`, only these keys and what lies below is visited, and these wait for nothing above.
         has_handlers: whether somebody wants to be asked about every change of state, besides the tasks' own handlers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a run, or an epoch of it
         self,
         graph: Graph,
         states: Mapping[str, State] | None = None,
         start: Iterable[str] = (),
         limits: Limits | None = None,
         *,
+        within: Iterable[str] = (),
         has_handlers: bool = False,
     ) -> None:
         self._graph = graph
         self._start = tuple(start)
+        self._within = tuple(within)
         #: What is known of the run. Written by the machine and its parts alone.
         self.progress = Progress(graph, states)
         #: The state of every task and child, by key. Written by the machine and its parts alone, but for `mark`.
@@ -96,6 +99,8 @@ class Machine:
 
     def begin(self) -> list[Instruction]:
         """Return what to do first."""
+        if not self._start and self._within:
+            return self._go_on(self.progress.wait_for_all_below(self._within))
         if not self._start:
             return self._go_on(self.progress.wait_for_all())
         return self._go_on(EpochStart(self.progress, self._start).take_up())

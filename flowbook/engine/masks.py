@@ -6,13 +6,14 @@ values that tasks return nothing is hidden.
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
 from flowbook.engine.remote_error import RemoteError, safe_str
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from flowbook._context import Frame
     from flowbook.engine.state import State
@@ -37,14 +38,21 @@ class Masks:
         self._texts = sorted(found, key=len, reverse=True)
 
     @classmethod
-    def around(cls, frame: Frame | None) -> Masks:
-        """Return the masks for what is known here: in the frames outwards from `frame`, and in this process's environment."""
+    def around(cls, frame: Frame | None, contexts: Iterable[Mapping[str, object]] = ()) -> Masks:
+        """Return the masks for what is known here: in the frames outwards from `frame`, and in this process's environment.
+
+        Args:
+            frame: the innermost.
+            contexts: further ones, of single tasks.
+        """
         secrets: list[object] = [value for name, value in os.environ.items() if name.startswith(SECRET_VARIABLES)]
+        known = [own.get("secrets") for own in contexts]
         while frame is not None:
-            held = frame.find("secrets")
+            known.append(frame.find("secrets"))
+            frame = frame.parent
+        for held in known:
             if isinstance(held, dict):
                 secrets += held.values()
-            frame = frame.parent
         return cls(secrets)
 
     def __bool__(self) -> bool:
@@ -56,6 +64,11 @@ class Masks:
             if secret in text:
                 text = text.replace(secret, _HIDDEN)
         return text
+
+    def needles(self) -> tuple[bytes, ...]:
+        """Return the texts as they stand in what was pickled or written as JSON."""
+        texts = {form for text in self._texts for form in (text, json.dumps(text)[1:-1])}
+        return tuple(text.encode("utf-8", "surrogatepass") for text in sorted(texts))
 
     def hide_in(self, state: State) -> None:
         """Hide what is secret in a state that was not emitted yet: in its message, and in the exception it holds."""

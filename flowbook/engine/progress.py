@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.engine.graph import child_key
+from flowbook.engine.graph import child_key, parse_child
 from flowbook.engine.state import Mapped, Pending
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
@@ -95,6 +95,16 @@ class Progress:
     def wait_for_all(self) -> list[str]:
         """Let each task wait for all that is right above it; return those that have nothing above."""
         self.left = {key: len(spec.upstream) for key, spec in self.graph.specs.items()}
+        return [key for key, count in self.left.items() if not count]
+
+    def wait_for_all_below(self, roots: Iterable[str]) -> list[str]:
+        """As `wait_for_all`, for `roots` and what lies below them alone; all else stays as it is."""
+        specs = self.graph.specs
+        tops = {key if key in specs else parse_child(key)[0] for key in roots}
+        scope = self.graph.downstream(tops)
+        for key in filter(scope.__contains__, specs):
+            above = () if key in tops else specs[key].upstream
+            self.left[key] = sum(up in scope or self.is_open(up) for up in above)
         return [key for key, count in self.left.items() if not count]
 
     def let_go(self, key: str, but: Container[str] = ()) -> list[str]:

@@ -251,11 +251,12 @@ def unpicklable(value: object, error: BaseException) -> UnpicklableError:
         why = str(reason)
     except BaseException:  # noqa: BLE001  # a user's __str__ may raise, or exit
         why = type(reason).__name__
+    what = f"{what} ({why[:300]})"
     msg = (
-        f"A {what} ({why[:300]}). "
-        "Return plain data instead, open such things inside the task that uses them, or mark the task keep=False."
+        f"A {what}. Return plain data instead, open such things inside the task that uses them, "
+        "or mark the task keep=False."
     )
-    return UnpicklableError(msg, member=member, type_name=kind)
+    return UnpicklableError(msg, member=member, type_name=kind, what=what)
 
 
 def _find_culprit(value: object, error: BaseException) -> tuple[str, object, BaseException]:

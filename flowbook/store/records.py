@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flowbook.engine.state import Mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
@@ -45,9 +45,10 @@ class RunRecord:
         created: aware UTC.
         number: this is the n-th run of that flow in that project; assigned by the store.
         parameters: plain JSON, for showing.
-        parameters_ref: their values, for running.
+        parameters_ref: their values, for running; where the run was given more, an index of it, see `core.given`.
         flow_ref: the flow itself, for resuming where its code isn't at hand.
         flow_unkept: why there is no `flow_ref`.
+        further: what the index names.
         executor: in words, e.g. "threads, 2 workers".
         origin: e.g. the notebook's name.
         owner: which process runs it, e.g. "host:pid".
@@ -63,6 +64,7 @@ class RunRecord:
     parameters_ref: ResultRef | None = None
     flow_ref: ResultRef | None = None
     flow_unkept: str | None = None
+    further: Sequence[ResultRef] = ()
     executor: str = ""
     origin: str = ""
     owner: str = ""

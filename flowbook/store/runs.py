@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flowbook.store.database import Database
     from flowbook.store.values import Values
 
-__all__ = ["Runs", "insert_run", "keep_graph"]
+__all__ = ["Runs", "gather_children", "insert_run", "keep_graph"]
 
 #: Runs that are asked for in one go.
 _AT_ONCE = 100
@@ -84,6 +84,21 @@ class Runs:
             return self._values.put(flow), None
         except FlowbookError as exc:
             return None, str(exc)
+
+    def given(self, run_id: str) -> ResultRef | None:
+        """Return where what the run was given is kept, as of now: `RunRecord.parameters_ref`. Raises UnknownRunError."""
+        found = self._database.read(self._sql["run_given"], (run_id,))
+        if not found:
+            raise _unknown(run_id)
+        return self._reference(*found[0])
+
+    def keep_given(self, run_id: str, epoch: int, given: ResultRef, further: Sequence[ResultRef]) -> None:
+        """Let `given` stand for what the run was given from now on; `further` is what it names. Raises as `claim`."""
+        self._compare_and_set(
+            "keep_given",
+            {"run_id": run_id, "epoch": epoch, "digest": bytes.fromhex(given.digest), "size_bytes": given.size_bytes},
+            holding=(given, *further),
+        )
 
     def claim(self, run_id: str, epoch: int, owner: str) -> int:
         """Take up a run that was at `epoch`; returns the new epoch. Of many who try at once, one wins.
@@ -274,7 +289,7 @@ class Runs:
             key: decode(name, moment, body, self._reference(digest, size), self._values)
             for _, key, moment, name, body, digest, size in found
         }
-        _gather_children(states)
+        gather_children(states)
         return states
 
     def events(self, run_id: str, since: int = 0) -> builtins.list[Event]:
@@ -402,15 +417,20 @@ class Runs:
             raise _unknown(run_id)
         return found[0]
 
-    def _compare_and_set(self, statement: str, given: dict[str, object]) -> None:
+    def _compare_and_set(self, statement: str, given: dict[str, object], holding: Sequence[ResultRef] = ()) -> None:
         run_id = str(given["run_id"])
 
         def change(connection: sqlite3.Connection) -> tuple[Any, ...] | None:
-            if connection.execute(self._sql[statement], given).rowcount:
+            is_done = connection.execute(self._sql[statement], given).rowcount
+            if is_done and not holding:
                 return None
             row: tuple[Any, ...] | None = connection.execute(self._sql["run_row"], (run_id,)).fetchone()
             if row is None:
                 raise _unknown(run_id)
+            if is_done:
+                held = [(row[0], bytes.fromhex(ref.digest)) for ref in holding]
+                connection.executemany(self._sql["hold_value"], held)
+                return None
             decided = connection.execute(self._sql["last_decision"], (row[0],)).fetchone()
             return (*row, json.loads(decided[0])["by"] if decided else "")
 
@@ -432,7 +452,7 @@ def insert_run(connection: sqlite3.Connection, record: RunRecord, graph: str) ->
         raise StoreError(msg, run_id=record.run_id)
     given = {**_run_row(record), "graph_id": keep_graph(connection, graph)}
     row, number = connection.execute(sql["create_run"], given).fetchone()
-    refs = [ref for ref in (record.parameters_ref, record.flow_ref) if ref is not None]
+    refs = [ref for ref in (record.parameters_ref, record.flow_ref, *record.further) if ref is not None]
     connection.executemany(sql["hold_value"], [(row, bytes.fromhex(ref.digest)) for ref in refs])
     return row, number
 
@@ -465,7 +485,7 @@ def _run_row(record: RunRecord) -> dict[str, object]:
     }
 
 
-def _gather_children(states: dict[str, State]) -> None:
+def gather_children(states: dict[str, State]) -> None:
     """Give each Mapped state its children's, in order; up to the first that has none yet."""
     by_parent: dict[str, dict[int, State]] = {}
     for key, state in states.items():

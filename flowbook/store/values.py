@@ -20,7 +20,7 @@ from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from flowbook.results.blobs import Blobs
     from flowbook.results.keys import Signer
@@ -99,8 +99,12 @@ class Values:
             StoreError: if it can't be written.
         """
         prepared = self.prepare(value, limit_bytes=limit_bytes, by_value=by_value)
-        self._database.write(lambda connection: connection.execute(self.keep_statement, prepared.row))
+        self.put_rows([prepared.row])
         return prepared.ref
+
+    def put_rows(self, rows: Sequence[tuple[object, ...]]) -> None:
+        """Keep values that were prepared, in one transaction. Raises StoreError."""
+        self._database.write(lambda connection: connection.executemany(self.keep_statement, rows))
 
     def prepare(self, value: object, *, limit_bytes: int | None = None, by_value: bool = False) -> PreparedValue:
         """As `put`, but leave the row to the caller: `keep_statement` takes it."""

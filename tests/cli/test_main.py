@@ -8,6 +8,7 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pandas as pd
@@ -301,6 +302,21 @@ def test_a_flow_in_a_file_that_changed_is_refused_unless_forced(capsys, filed):
     assert "(changed: load). Go on all the same with force=True (on the command line: --force)" in refused[2]
     assert forced[0] == 0
     assert flowbook.run(run_id)["publish"].result == 1  # load had run before
+
+
+def test_a_run_of_which_something_could_not_be_kept_is_refused_unless_forced(capsys):
+    with Flow("lacks") as flow:
+        task(lambda: flowbook.context.get("lock"), name="look", trigger=triggers.manual_only)()
+    flow.run(record=True, context={"lock": threading.Lock()})
+    run_id = flow.last_run.run_id
+
+    refused = _run(capsys, "run", "resume", run_id)
+    forced = _run(capsys, "run", "resume", run_id, "--force")
+
+    assert refused[0] == 1
+    assert "can't go on here without what could not be kept: 'lock' of the context" in refused[2]
+    assert "force=True (on the command line: --force)" in refused[2]
+    assert forced[0] == 0
 
 
 @pytest.mark.parametrize(

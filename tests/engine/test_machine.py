@@ -286,6 +286,21 @@ def test_only_start_tasks_and_what_lies_below_is_visited():
     assert isinstance(machine.states["d"], Pending)
 
 
+def test_within_some_tasks_only_these_and_what_lies_below_is_visited_all_in_its_turn():
+    graph = build(task("a"), task("b", "a"), task("c", "b"), task("d", "c", "x"), task("x"), task("e", "c"))
+    machine = Machine(graph, {"b": Success()}, within=["b", "c"])
+
+    instructions = [
+        machine.begin(),
+        machine.handle(Settled("b", Success())),
+        machine.handle(Settled("c", Success())),
+    ]
+    last = machine.handle(Settled("e", Success()))
+
+    assert instructions == [[Submit(("b", "c"))], [], [Submit(("e",))]]
+    assert last == [Finish(Scheduled("Tasks are left that are to run later.", start_time=last[0].state.start_time))]
+
+
 def test_a_task_below_that_needs_something_outside_that_is_unfinished_stays():
     machine = Machine(build(task("a"), task("b"), task("c", "a", "b")), {}, ["a"])
     machine.begin()

@@ -55,6 +55,12 @@ UPDATE run
 SET epoch = epoch + 1, owner = :owner, claimed = :now, process = :process, beat = :now, ended = NULL, counts = NULL
 WHERE run_id = :run_id AND epoch = :epoch
 
+-- run_given --
+SELECT parameters_digest, parameters_bytes FROM run WHERE run_id = ?
+
+-- keep_given --
+UPDATE run SET parameters_digest = :digest, parameters_bytes = :size_bytes WHERE run_id = :run_id AND epoch = :epoch
+
 -- release_run --
 UPDATE run SET owner = NULL, process = NULL, claimed = :now WHERE run_id = :run_id AND epoch = :epoch
 
