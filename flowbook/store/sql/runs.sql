@@ -39,6 +39,15 @@ WHERE {which}
 ORDER BY created DESC, id DESC
 LIMIT :limit
 
+-- run_rows --
+-- As `run_summaries`, of many: what a table shows. Who has a run matters only where it did not come to rest.
+SELECT
+    run_id, flow, number, state, message, started, ended, counts, parameters, executor, origin, process, beat, id
+FROM run
+WHERE {which}
+ORDER BY created DESC, id DESC
+LIMIT :limit
+
 -- flows_that_ran --
 SELECT DISTINCT flow FROM run WHERE project = ?
 
