@@ -255,6 +255,10 @@ class Runs:
         query, asked = self._asking("run_rows", open=is_open or None, flow=flow, state=state, limit=limit)
         return run_table(self._database, query, asked)
 
+    def numbers(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """Return the numbers by which people know these runs, those that were recorded."""
+        return dict(self._database.read(self._sql["run_numbers"], (json.dumps(run_ids),)))
+
     def flows(self, project: str) -> builtins.list[str]:
         """Return the names of the flows of a project that have runs."""
         return [name for (name,) in self._database.read(self._sql["flows_that_ran"], (project,))]

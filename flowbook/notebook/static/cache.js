@@ -8,12 +8,14 @@
 /** @typedef {import("./frame.js").Page} Page */
 /** @typedef {import("./frame.js").Preview} Preview */
 /** @typedef {{id: string, flow: string, task: string, parameters: string, size_bytes: number, size: string, uses: number, created: number, expires: number | null, valid: boolean, type: string, run: string}} Entry */
-/** @typedef {{version: number, at: number, now: number, first: number, entries: Entry[], filters: {flows: string[], tasks: string[], types: string[]}, selected: string | null, filter?: Record<string, string>, page: Page | null, preview?: Preview | null}} Snapshot */
+/** @typedef {{version: number, at: number, now: number, first: number, entries: Entry[], total?: number, filters: {flows: string[], tasks: string[], types: string[]}, selected: string | null, filter?: Record<string, string>, page: Page | null, preview?: Preview | null}} Snapshot */
 /** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js"), wire: typeof import("./wire.js"), frame: typeof import("./frame.js"), axis: typeof import("./axis.js"), host: typeof import("./host.js")}} Tools */
 /** @typedef {"task" | "parameters" | "size" | "uses"} Order */
 
 const TYPING_MS = 300;
 const WIDTH_LEAST = 120;
+/** The kernel counts so far; what it says above that is only that there are more. */
+const MOST_COUNTED = 10_000;
 /** On an axis shorter than this, seconds tell two moments apart. */
 const SECONDS_BELOW = 1800;
 const GONE = "The kernel went away before it answered.";
@@ -239,13 +241,22 @@ function render({ model, el, root, tools, signal }) {
     const bytes = snapshot.entries.reduce((sum, entry) => sum + entry.size_bytes, 0);
     const isFiltered = Object.values(filter).some((text) => text.trim());
     const none = isFiltered ? "No entry fits these filters." : "The cache is empty. Outputs that tasks keep appear here after their first run.";
-    dom.say(
-      parts.count,
-      snapshot.entries.length
-        ? `${format.plural(snapshot.entries.length, "entr").replace(/entrs?$/, snapshot.entries.length === 1 ? "entry" : "entries")}, ${format.size(bytes)}. Solid: valid at that moment. Dotted: not. The line is the slider's.`
-        : none,
-    );
+    const listed = snapshot.entries.length;
+    const lines = "Solid: valid at that moment. Dotted: not. The line is the slider's.";
+    if (!listed) dom.say(parts.count, none);
+    else if (!isPart()) dom.say(parts.count, `${format.thousands(listed)} ${listed === 1 ? "entry" : "entries"}, ${format.size(bytes)}. ${lines}`);
+    else {
+      const total = snapshot.total ?? listed;
+      const all = total > MOST_COUNTED ? `more than ${format.thousands(MOST_COUNTED)}` : format.thousands(total);
+      dom.say(
+        parts.count,
+        `${format.thousands(listed)} of ${all} entries: the newest at that moment, ${format.size(bytes)}. Others: move the slider, or filter. ${lines}`,
+      );
+    }
   };
+
+  /** Whether there are more than are listed. */
+  const isPart = () => (snapshot.total ?? 0) > snapshot.entries.length;
 
   /** All that hangs on the moment: cheap, because it follows the hand. */
   const drawTimes = () => {
@@ -256,7 +267,7 @@ function render({ model, el, root, tools, signal }) {
       "As of ",
       dom.h("b", {}, format.date(moment, axis.now - axis.start < SECONDS_BELOW)),
       " ",
-      dom.h("span", { class: "dim" }, `${valid} of ${snapshot.entries.length} valid`),
+      dom.h("span", { class: "dim" }, `${valid} of ${snapshot.entries.length}${isPart() ? " listed" : ""} valid`),
     );
     if (parts.link.getAttribute("data-live") !== link.status)
       parts.link.replaceChildren(link.status === "live" ? "" : dom.icon(states.SIGNS.warn ?? []), word ?? "");

@@ -59,6 +59,9 @@ SELECT name, count(*) FROM (
 )
 GROUP BY name ORDER BY name
 
+-- run_numbers --
+SELECT run_id, number FROM run WHERE run_id IN (SELECT value FROM json_each(?))
+
 -- claim_run --
 UPDATE run
 SET epoch = epoch + 1, owner = :owner, claimed = :now, process = :process, beat = :now, ended = NULL, counts = NULL
