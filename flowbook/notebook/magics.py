@@ -35,7 +35,7 @@ __all__ = ["AlreadyShownError", "FlowMagics"]
 _V = TypeVar("_V", bound="Closeable")
 _ACTIONS = ("cancel", "list", "resume", "retry", "run", "show")
 _PANELS_AT_MOST = 5
-_RUNS_AT_MOST = 60
+_RUNS_AT_MOST = 20
 
 
 class AlreadyShownError(Exception):
@@ -292,11 +292,11 @@ def _line_arguments() -> None:
 
 
 def _newest(**wanted: str | None) -> pd.DataFrame:
-    """Return the newest runs, newest first, as many as pandas shows; say so where there are more."""
+    """Return the newest runs, newest first, as many as one reads; say so where there are more."""
     found = recorded_runs(**wanted, limit=_RUNS_AT_MOST + 1).iloc[::-1].reset_index(drop=True)
     if len(found) > _RUNS_AT_MOST:
         given = ", ".join(f"{name}={value!r}" for name, value in wanted.items() if value is not None)
-        print(f"The newest {_RUNS_AT_MOST} of more: flowbook.runs({given}) lists them all.")  # noqa: T201  # the cell's own output
+        print(f"The newest {_RUNS_AT_MOST} runs; flowbook.runs({given}) lists all.")  # noqa: T201  # the cell's own output
     return found[:_RUNS_AT_MOST]
 
 

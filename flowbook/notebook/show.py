@@ -263,8 +263,7 @@ def cache_entries(store: Store, *, task: str | None, at: str | None) -> pd.DataF
     moment = _moment(at) if at is not None else None
     found = store.browse().window(moment or now(), MOST_ENTRIES, task=task)
     if found.total > len(found.entries):
-        said = "flowbook.cache.entries() lists them all."
-        print(f"Of more entries the {MOST_ENTRIES} newest, as of that moment. {said}")  # noqa: T201  # the cell's own output
+        print(f"The newest {MOST_ENTRIES} entries; flowbook.cache.entries() lists all.")  # noqa: T201  # the cell's own output
     entries = [entry for entry in found.entries if moment is None or entry.is_valid(moment)]
     rows = [
         (e.flow, e.task, e.created, e.expires, format_size(e.ref.size_bytes), e.uses, dict(e.parameters), e.id)
