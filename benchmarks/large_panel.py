@@ -1,9 +1,9 @@
 """What a large store costs whoever watches: ms from a key to what is painted, in JupyterLab, beside 100 runs and 20,000.
 
-python benchmarks/large_panel.py [--runs 20000] [--events 50] [--rounds 5] [--pictures FOLDER] [--json]
+python -m benchmarks.large_panel [--runs 20000] [--events 50] [--rounds 5] [--pictures FOLDER] [--json]
 
-A browser and a kernel each round and store, in turn; needs Chromium and the project's development environment. About a
-minute, and 20 s for the stores.
+A page and a kernel each round and store, in turn; needs Chromium and the project's development environment. About two
+minutes, 20 s of it for the stores.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a large store costs whoever looks: ms a question in one of 100 runs and in one of 20,000, medians, in turn.
 
-python benchmarks/large_store.py [--runs 20000] [--events 50] [--rounds 5] [--json]
+python -m benchmarks.large_store [--runs 20000] [--events 50] [--rounds 5] [--json]
 
 Written by SQL, without running anything: 20,000 runs of 50 flows take about 20 s.
 """

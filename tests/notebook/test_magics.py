@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from ipywidgets import Widget
 
 import flowbook
 from flowbook import Flow, Parameter
@@ -311,6 +312,7 @@ def test_what_is_opened_reads_as_much_however_much_is_kept(shell, monkeypatch):
                 shell.run_line_magic(magic, line)
                 read.setdefault(f"%{magic} {line}", {})[first] = rows[0]
                 rows[0] = 0
+            Widget.close_all()
 
     assert all(by[0] > 0 for by in read.values())
     assert {name: by[600] - by[0] for name, by in read.items()} == dict.fromkeys(read, 0)
