@@ -13,7 +13,7 @@ from flowbook.results.reference import ResultRef
 from flowbook.store import CacheEntry, MemoryStore, Store
 from flowbook.store import browse as browse_module
 from flowbook.store.records import from_stamp
-from tests.store.run_helpers import begin
+from tests.store.run_helpers import begin, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,20 +52,6 @@ LOOKS: dict[str, Callable[[Browse, dt.datetime], object]] = {
     "at the names": lambda browse, _: browse.names(),
     "at the first entry": lambda browse, _: browse.first(),
 }
-
-
-def steps(store: Store, ask: Callable[[], object]) -> int:
-    """Return how many instructions SQLite needs, in tens."""
-    count = [0]
-
-    def counting() -> None:
-        count[0] += 1
-
-    connection = store._database._writer()
-    connection.set_progress_handler(counting, 10)
-    ask()
-    connection.set_progress_handler(None, 0)
-    return count[0]
 
 
 @pytest.mark.parametrize("look", LOOKS)
