@@ -1,6 +1,6 @@
 """What a large store costs whoever looks: ms a question in one of 100 runs and in one of 20,000, medians, in turn.
 
-python benchmarks/large_store.py [--runs 20000] [--events 50] [--rounds 5] [--json]
+python -m benchmarks.large_store [--runs 20000] [--events 50] [--rounds 5] [--json]
 
 Written by SQL, without running anything: 20,000 runs of 50 flows take about 20 s.
 """
@@ -33,8 +33,11 @@ if TYPE_CHECKING:
 FLOWS = 50
 BEGIN = dt.datetime(2026, 1, 1, tzinfo=dt.UTC).timestamp()
 MINUTE = 60.0
+DAY = 1440 * MINUTE
 FOREVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC).timestamp()
 PROJECT = "large"
+#: Of so many runs, one waits for a person.
+WAITING = 20
 
 
 @task
@@ -51,8 +54,8 @@ def flow_of(number: int, tasks: int) -> Flow:
     return flow
 
 
-def fill(store: Store, runs: int, events: int) -> None:
-    """Write finished runs of chains, a result and a cache entry for each 100th task."""
+def fill(store: Store, runs: int, events: int, begin: float = BEGIN) -> None:
+    """Write runs of chains, one a minute; each has a cache entry, and every 20th waits at its last task."""
     tasks = (events - 2) // 2
     flows = [flow_of(number, tasks) for number in range(FLOWS)]
     graphs = [graph_record(flow.compile()) for flow in flows]
@@ -60,54 +63,62 @@ def fill(store: Store, runs: int, events: int) -> None:
     keys = [spec["key"] for spec in graphs[0]["tasks"]]
     for first in range(0, runs, 1000):
         numbers = range(first, min(first + 1000, runs))
-        add = functools.partial(_fill, numbers=numbers, keys=keys, graphs=graphs, kept=kept)
+        add = functools.partial(_fill, numbers=numbers, keys=keys, graphs=graphs, kept=kept, begin=begin)
         store._database.write(add)  # noqa: SLF001  # so many rows only go in this way
 
 
-def _fill(
-    connection: sqlite3.Connection, numbers: range, keys: list[str], graphs: list[dict[str, Any]], kept: list[Any]
+def _fill(  # noqa: PLR0913  # what all rows have in common
+    connection: sqlite3.Connection,
+    numbers: range,
+    keys: list[str],
+    graphs: list[dict[str, Any]],
+    kept: list[Any],
+    begin: float,
 ) -> None:
     sql = queries()
     values: list[tuple[object, ...]] = []
     events: list[tuple[object, ...]] = []
     entries: list[tuple[object, ...]] = []
     for number in numbers:
-        begin = BEGIN + number * MINUTE
+        at = begin + number * MINUTE
         which = number % FLOWS
         run_id = f"run-{number}"
-        row = _add_run(connection, run_id, which, begin, graphs[which], kept[which])
+        end = "Paused" if number % WAITING == 7 else "Success"
+        row = _add_run(connection, run_id, which, at, graphs[which], kept[which], end)
         seq = 1
-        events.append((row, seq, 0, "", begin, "Running", None, None, None))
+        events.append((row, seq, 0, "", at, "Running", None, None, None))
         for place, key in enumerate(keys):
             content = b"FLOWBOOK\x01J\0\0\0\0\0\0" + json.dumps([number, place]).encode()
             digest = hashlib.sha256(content).digest()
-            values.append((digest, len(content), content, None, None, begin))
-            events.append((row, seq + 1, 0, key, begin + place, "Running", None, None, None))
-            events.append((row, seq + 2, 0, key, begin + place + 1, "Success", None, digest, len(content)))
+            name = end if key == keys[-1] else "Success"
+            kept_as = (digest, len(content)) if name == "Success" else (None, None)
+            values.append((digest, len(content), content, None, None, at))
+            events.append((row, seq + 1, 0, key, at + place, "Running", None, None, None))
+            events.append((row, seq + 2, 0, key, at + place + 1, name, None, *kept_as))
             seq += 2
             if place == 0:
+                expires = FOREVER if which % 2 else at + DAY
                 entries.append((
-                    f"{number:016x}", PROJECT, f"flow-{which}", key, None, begin, FOREVER, '{"x":"ab"}', '{"day":"1"}',
-                    None, digest, len(content), run_id, 0, 0,
+                    f"{number:016x}", PROJECT, f"flow-{which}", key, None, at, expires, '{"x":"ab"}',
+                    json.dumps({"day": str(number // 1440), "minute": number % 1440}), None, digest, len(content), run_id, 0, 0,
                 ))  # fmt: skip
-        events.append((row, seq + 1, 0, "", begin + len(keys) + 1, "Success", None, None, None))
+        events.append((row, seq + 1, 0, "", at + len(keys) + 1, end, None, None, None))
     connection.executemany(sql["keep_value"], values)
     connection.executemany(sql["add_event"], events)
     connection.executemany(sql["add_entry"], entries)
 
 
 def _add_run(  # noqa: PLR0913  # one row
-    connection: sqlite3.Connection, run_id: str, which: int, begin: float, graph: dict[str, Any], flow: Any
+    connection: sqlite3.Connection, run_id: str, which: int, begin: float, graph: dict[str, Any], flow: Any, state: str
 ) -> int:
     record = RunRecord(
         run_id, f"flow-{which}", PROJECT, graph, dt.datetime.fromtimestamp(begin, dt.UTC),
         parameters={"day": run_id}, flow_ref=flow, executor="local", owner="ada@host:1",
     )  # fmt: skip
     row, _ = insert_run(connection, record, json.dumps(graph))
-    state = "Paused" if int(run_id[4:]) % 100 == 7 else "Success"
     connection.execute(
         "UPDATE run SET state = ?, started = ?, ended = ?, claimed = ?, owner = NULL, process = NULL, counts = ? WHERE id = ?",
-        (state, begin, begin + 30, begin + 30, '{"Success": 24}', row),
+        (state, begin, None if state == "Paused" else begin + 30, begin + 30, '{"Success": 24}', row),
     )
     return row
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+from functools import cache
 from typing import TYPE_CHECKING
 
+from flowbook.core.collector import collector_paused
 from flowbook.core.flow import Flow
+from flowbook.core.moments import moments
 from flowbook.core.run import FlowRun
 from flowbook.engine import state as states
 from flowbook.exceptions import DefinitionError, UnknownRunError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import pandas as pd
+    from pandas import DatetimeTZDtype
 
     from flowbook.executors.base import Executor
+    from flowbook.store.run_table import RunTable
+    from flowbook.store.runs import Runs
 
 __all__ = ["flow_name", "run", "runs"]
 
@@ -29,8 +39,6 @@ _COLUMNS = (
     "executor",
     "origin",
 )
-
-
 #: Of these only the store's word and a look at the owner together tell.
 _UNSURE = ("Crashed", "Pending", "Running")
 
@@ -53,7 +61,6 @@ def runs(flow: Flow | str | None = None, state: str | None = None, limit: int | 
     import pandas as pd  # noqa: PLC0415  # heavy
 
     from flowbook.store import open_store  # noqa: PLC0415  # the store: longer to load than all the rest
-    from flowbook.store.processes import shown_state  # noqa: PLC0415
 
     name = flow_name(flow)
     if not (state is None or (isinstance(state, str) and state in states.__all__)):
@@ -62,30 +69,54 @@ def runs(flow: Flow | str | None = None, state: str | None = None, limit: int | 
     if not (limit is None or (isinstance(limit, int) and limit >= 0)):
         msg = f"limit={limit!r} is no count. Give a whole number, e.g. limit=20."
         raise DefinitionError(msg, limit=repr(limit))
-    store = open_store()
-    if state in _UNSURE:
-        #: Of what goes on and what broke off the store knows the same, and there is little of it.
-        found = [each for each in store.runs.list(flow=name, is_open=True) if shown_state(each) == state]
-        found = found if limit is None else found[len(found) - min(limit, len(found)) :]
-    else:
-        found = store.runs.list(flow=name, state=state, limit=limit)
-    rows = [
-        (
-            each.run_id,
-            each.flow,
-            each.number,
-            shown_state(each),
-            each.message,
-            each.started,
-            each.ended,
-            ", ".join(f"{count} {name}" for name, count in each.counts.items()),
-            ", ".join(f"{name}={value}" for name, value in each.parameters.items()),
-            each.executor,
-            each.origin,
-        )
-        for each in found
-    ]
-    return pd.DataFrame(rows, columns=list(_COLUMNS))
+    with collector_paused():
+        found = _found(open_store().runs, name, state, limit)
+        return pd.DataFrame(_columns(found) if found.run_id else [], columns=list(_COLUMNS))
+
+
+def _found(kept: Runs, flow: str | None, state: str | None, limit: int | None) -> RunTable:
+    if state not in _UNSURE:
+        return kept.table(flow=flow, state=state, limit=limit)
+    #: Of what goes on and what broke off the store knows the same, and there is little of it.
+    found = kept.table(flow=flow, is_open=True)
+    places = [place for place, shown in enumerate(found.state) if shown == state]
+    return found.only(places if limit is None else places[len(places) - min(limit, len(places)) :])
+
+
+def _columns(table: RunTable) -> dict[str, object]:
+    """Return the columns of the frame; what many runs have in common is made once."""
+    return {
+        **table._asdict(),
+        "started": _times(table.started),
+        "ended": _times(table.ended),
+        "tasks": _in_words(table.counts, lambda name, count: f"{count} {name}"),
+        "parameters": _in_words(table.parameters, lambda name, value: f"{name}={value}"),
+    }
+
+
+def _times(stamps: Sequence[float | None]) -> object:
+    """Return moments as pandas holds datetimes (in its own unit); where there is none, as it holds nothing at all."""
+    return list(stamps) if all(stamp is None for stamp in stamps) else moments(stamps).astype(_type_of_times())
+
+
+@cache
+def _type_of_times() -> DatetimeTZDtype:
+    import pandas as pd  # noqa: PLC0415  # heavy
+
+    found = pd.Series([dt.datetime.fromtimestamp(0, dt.UTC)]).dtype
+    assert isinstance(found, pd.DatetimeTZDtype)  # noqa: S101  # of an aware datetime
+    return found
+
+
+def _in_words(texts: Sequence[str], item: Callable[[str, object], str]) -> list[str]:
+    """Return JSON objects as one line each."""
+    different = list(dict.fromkeys(texts))
+    found = json.loads(f"[{','.join(different)}]")
+    words = {
+        text: ", ".join([item(name, value) for name, value in each.items()])
+        for text, each in zip(different, found, strict=True)
+    }
+    return [words[text] for text in texts]
 
 
 def run(run_id: str, flow: Flow | None = None, executor: Executor | None = None) -> FlowRun:

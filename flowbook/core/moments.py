@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event
     from flowbook.engine.state import State
 
-__all__ = ["RunStates", "as_seen", "moment_of", "timeline"]
+__all__ = ["RunStates", "as_seen", "moment_of", "moments", "timeline"]
 
 
 class RunStates(Mapping[str, "State"]):
@@ -151,7 +151,7 @@ def timeline(events: Sequence[Event]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  # heavy
 
     found = stretches(events)
-    start, end = (_moments([getattr(each, name) for each in found]) for name in ("start", "end"))
+    start, end = (moments([getattr(each, name) for each in found]) for name in ("start", "end"))
     return pd.DataFrame(
         {
             "task": pd.Series([each.key for each in found], dtype=object),
@@ -164,8 +164,15 @@ def timeline(events: Sequence[Event]) -> pd.DataFrame:
     )
 
 
-def _moments(stamps: Sequence[float | None]) -> pd.DatetimeIndex:
+def moments(stamps: Sequence[float | None]) -> pd.DatetimeIndex:
+    """Return seconds since the epoch as moments, rounded as `from_stamp` does; NaT for None."""
+    import numpy as np  # noqa: PLC0415  # heavy
     import pandas as pd  # noqa: PLC0415  # heavy
 
-    microseconds = [None if stamp is None else round(stamp * 1e6) for stamp in stamps]
-    return pd.DatetimeIndex(pd.array(microseconds, dtype="Int64").astype("datetime64[us]")).tz_localize("UTC")
+    parts, seconds = np.modf(np.array(stamps, dtype=float))
+    is_none = np.isnan(seconds)
+    microseconds = np.where(is_none, 0, seconds).astype("int64") * 1_000_000
+    microseconds += np.where(is_none, 0, np.rint(parts * 1e6)).astype("int64")
+    found = microseconds.view("datetime64[us]")
+    found[is_none] = np.datetime64("NaT")
+    return pd.DatetimeIndex(found).tz_localize(dt.UTC)

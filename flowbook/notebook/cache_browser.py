@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
 from flowbook.engine.graph import Graph
+from flowbook.exceptions import FlowbookError
 from flowbook.notebook import words
 from flowbook.notebook.assets import Assets, read_assets
 from flowbook.notebook.board import Board
@@ -20,13 +22,15 @@ from flowbook.notebook.worker import Command, RefusedError, Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from flowbook.notebook.ports import CacheLike, EntryLike, ValuesLike
+    from flowbook.notebook.ports import CacheLike, EntryLike, ValuesLike, WindowLike
     from flowbook.notebook.shown import Turns
 
 __all__ = ["MOST_ENTRIES", "CacheBrowser"]
 
-#: The newest so many entries are shown; the rest is reached by filters.
+#: So many entries are shown, the newest at the moment; the rest is reached by the slider and by filters.
 MOST_ENTRIES = 500
+#: Versions of one output that are looked through for the one that served at a moment.
+_MOST_VERSIONS = 100
 _FOREVER = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
 
@@ -41,7 +45,7 @@ class CacheBrowser(RoutedWidget):
         at: begin at this moment (aware); now by default.
         assets: the views' code.
         pager: makes something that turns the pages of a value.
-        number: gives the number of the run of that id, or an empty text where none was recorded.
+        numbers: gives the numbers of the runs of these ids, those that were recorded.
         now: seconds since the epoch.
         is_started: whether to begin at once; a test may do the threads' work by itself.
     """
@@ -62,7 +66,7 @@ class CacheBrowser(RoutedWidget):
         at: dt.datetime | None = None,
         assets: Assets | None = None,
         pager: Callable[[object], Turns] | None = None,
-        number: Callable[[str], str] = lambda _: "",
+        numbers: Callable[[Sequence[str]], Mapping[str, object]] = lambda _: {},
         now: Callable[[], float] = time.time,
         is_started: bool = True,
     ) -> None:
@@ -71,19 +75,18 @@ class CacheBrowser(RoutedWidget):
         self._values = values
         self._assign = assign
         self._pager = pager or _turns
-        self._number = number
+        self._numbers_of = numbers
         self._now = now
         self._at = at.timestamp() if at is not None else None
         self._filter: dict[str, str] = {"task": task} if task else {}
         #: Whether the shown entry goes with the slider: until somebody clicks another.
         self._is_following = True
-        #: What the person chose, and what is shown: the version of it that was valid at the moment.
-        self._chosen: str | None = None
-        self._selected: EntryLike | None = None
-        #: All entries as of the last look; a row that is clicked is one of these.
-        self._known: dict[str, EntryLike] = {}
+        #: What the person chose; shown is the version of it that was valid at the moment.
+        self._chosen: EntryLike | None = None
+        #: Chooses entries by what the store can't tell; the same function for as long as the filter is the same.
+        self._choose: Callable[[Sequence[EntryLike]], list[EntryLike]] | None = None
         self._open: tuple[str, Turns] | None = None
-        #: What is noted beside the values, and never changes: types by entry, numbers by run.
+        #: What is noted beside the values, and never changes: types by digest, numbers by run.
         self._types: dict[str, str] = {}
         self._numbers: dict[str, str] = {}
         handlers = {
@@ -124,6 +127,8 @@ class CacheBrowser(RoutedWidget):
         if at is not None and (not isinstance(at, (int, float)) or isinstance(at, bool)):
             msg = f"A moment is a number of seconds since 1970, or null for now, not {at!r}."
             raise RefusedError(msg)
+        if at is not None:
+            _moment(at)
         self._at = float(at) if at is not None else None
         self._is_following = True
         self._refresh()
@@ -132,14 +137,14 @@ class CacheBrowser(RoutedWidget):
     def _on_filter(self, command: Command) -> str:
         names = ("flow", "task", "kind", "parameters")
         self._filter = {name: str(command[name]) for name in names if command.get(name)}
+        is_beyond_names = "kind" in self._filter or "parameters" in self._filter
+        self._choose = functools.partial(self._fitting) if is_beyond_names else None
         self._refresh()
         return ""
 
     def _on_select(self, command: Command) -> str:
         entry = command.get("entry")
-        if entry is not None:
-            self._entry(entry)
-        self._chosen = entry
+        self._chosen = self._entry(entry) if entry is not None else None
         self._is_following = False
         self._refresh()
         return ""
@@ -159,11 +164,11 @@ class CacheBrowser(RoutedWidget):
         return f"Now in the variable {self._assign(identifier(entry.task), self._values.load(entry.ref))}."
 
     def _entry(self, entry_id: object) -> EntryLike:
-        found = self._known.get(str(entry_id))
-        if found is None:
+        try:
+            return self._cache.entry(str(entry_id))
+        except FlowbookError as error:
             msg = f"The cache has no entry {words.shorten(str(entry_id), 80)!r} any more."
-            raise RefusedError(msg)
-        return found
+            raise RefusedError(msg) from error
 
     def _turns(self, entry: EntryLike) -> Turns:
         if self._open is None or self._open[0] != entry.id:
@@ -177,22 +182,25 @@ class CacheBrowser(RoutedWidget):
     def _look(self) -> dict[str, Any]:
         now = self._now()
         at = self._at if self._at is not None else now
-        everything = sorted(self._cache.entries(), key=lambda entry: entry.created)
-        self._known = {entry.id: entry for entry in everything}
-        chosen = [entry for entry in everything if self._fits(entry)]
-        shown = [self._shown(entry, at) for entry in chosen[-MOST_ENTRIES:]]
-        selected = self._selected = self._version(chosen[-MOST_ENTRIES:], at)
-        noted = self._noted(selected) if selected is not None else None
+        found = self._window(at, MOST_ENTRIES, self._filter.get("flow"), self._filter.get("task"), self._choose)
+        entries = list(found.entries)
+        selected = self._version(entries, at)
+        if selected is not None and all(entry.id != selected.id for entry in entries):
+            entries = sorted([*entries[1:], selected], key=lambda entry: entry.created)
+        self._note(entries)
+        first, names = self._cache.first(), self._cache.names()
+        noted = self._values.preview(selected.ref) if selected is not None else None
         return {
             "version": 1,
             "at": at,
             "now": now,
-            "first": everything[0].created.timestamp() if everything else now,
-            "entries": shown[::-1],
+            "first": first.timestamp() if first is not None else now,
+            "entries": [self._shown(entry, at) for entry in reversed(entries)],
+            "total": found.total,
             "filters": {
-                "flows": _distinct(entry.flow for entry in everything),
-                "tasks": _distinct(entry.task for entry in everything),
-                "types": _distinct(self._type(entry) for entry in everything[-MOST_ENTRIES:]),
+                "flows": _distinct(flow for flow, _ in names),
+                "tasks": _distinct(task for _, task in names),
+                "types": _distinct(self._types.values()),
             },
             "filter": dict(self._filter),
             "selected": selected.id if selected is not None else None,
@@ -200,26 +208,53 @@ class CacheBrowser(RoutedWidget):
             "preview": noted,
         }
 
+    def _window(self, at: float, limit: int, *wanted: Any) -> WindowLike:  # noqa: ANN401  # see CacheLike
+        return self._cache.window(_moment(at), limit, *wanted)
+
     def _version(self, shown: Sequence[EntryLike], at: float) -> EntryLike | None:
         """Return the entry to show: the chosen one, or with the slider its version that was valid then."""
-        chosen = next((entry for entry in shown if entry.id == self._chosen), None)
+        chosen = self._chosen if self._chosen is not None and self._fitting([self._chosen]) else None
         if not self._is_following:
             return chosen
         serving = [entry for entry in reversed(shown) if _is_valid(entry, at)]
         if chosen is None:
             return next(iter(serving), None)
         versions = [entry for entry in serving if (entry.flow, entry.task) == (chosen.flow, chosen.task)]
+        if not versions:  # others may have crowded them out
+            known = self._window(at, _MOST_VERSIONS, chosen.flow, chosen.task).entries
+            versions = [entry for entry in reversed(known) if _is_valid(entry, at) and self._fitting([entry])]
         alike = [entry for entry in versions if entry.parameters == chosen.parameters]
-        return chosen if chosen in versions else next(iter(alike + versions), chosen)
+        same = [entry for entry in versions if entry.id == chosen.id]
+        return next(iter(same + alike + versions), chosen)
 
-    def _fits(self, entry: EntryLike) -> bool:
+    def _fitting(self, entries: Sequence[EntryLike]) -> list[EntryLike]:
+        """Return those of the entries that fit the filter."""
         wanted = self._filter
-        return (
-            wanted.get("flow", entry.flow) == entry.flow
+        kind, text = wanted.get("kind"), wanted.get("parameters", "").lower().replace("=", " ")
+        if kind is not None:
+            self._note_types(entries)
+        return [
+            entry
+            for entry in entries
+            if wanted.get("flow", entry.flow) == entry.flow
             and wanted.get("task", entry.task) == entry.task
-            and ("kind" not in wanted or wanted["kind"] == self._type(entry))
-            and wanted.get("parameters", "").lower() in _parameters(entry.parameters).lower()
-        )
+            and kind in {None, self._types.get(entry.ref.digest)}
+            and text in _parameters(entry.parameters).lower().replace("=", " ")
+        ]
+
+    def _note(self, entries: Sequence[EntryLike]) -> None:
+        """Note what is shown of entries besides themselves, of all that are new at once."""
+        self._note_types(entries)
+        runs = {entry.run_id: None for entry in entries if entry.run_id and entry.run_id not in self._numbers}
+        if runs:
+            found = self._numbers_of(list(runs))
+            self._numbers.update((run_id, str(found.get(run_id, ""))) for run_id in runs)
+
+    def _note_types(self, entries: Sequence[EntryLike]) -> None:
+        new = {entry.ref.digest: entry.ref for entry in entries if entry.ref.digest not in self._types}
+        if new:
+            found = self._values.previews(new.values())
+            self._types.update((digest, str(found.get(digest, {}).get("type") or "")) for digest in new)
 
     def _shown(self, entry: EntryLike, at: float) -> dict[str, Any]:
         created = entry.created.timestamp()
@@ -235,24 +270,18 @@ class CacheBrowser(RoutedWidget):
             "created": created,
             "expires": expires,
             "valid": _is_valid(entry, at),
-            "type": self._type(entry),
-            "run": self._run(entry.run_id or ""),
+            "type": self._types[entry.ref.digest],
+            "run": self._numbers.get(entry.run_id or "", ""),
         }
 
-    def _type(self, entry: EntryLike) -> str:
-        if entry.id not in self._types:
-            noted = self._values.preview(entry.ref)
-            self._types[entry.id] = str((noted or {}).get("type") or "")
-        return self._types[entry.id]
 
-    def _run(self, run_id: str) -> str:
-        if run_id not in self._numbers:
-            self._numbers[run_id] = self._number(run_id) if run_id else ""
-        return self._numbers[run_id]
-
-    def _noted(self, entry: EntryLike) -> Mapping[str, Any] | None:
-        """Return the entry's PREVIEW as it was noted when it was kept: nothing is loaded for a look."""
-        return self._values.preview(entry.ref)
+def _moment(at: float) -> dt.datetime:
+    """Return the moment of `at`, seconds since the epoch. Raises RefusedError."""
+    try:
+        return dt.datetime.fromtimestamp(at, dt.UTC)
+    except (OverflowError, ValueError, OSError) as error:
+        msg = f"{at!r} seconds since 1970 are out of reach of the clock. Give a moment between the years 1 and 9999."
+        raise RefusedError(msg) from error
 
 
 def _is_valid(entry: EntryLike, at: float) -> bool:

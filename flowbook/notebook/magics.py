@@ -35,6 +35,7 @@ __all__ = ["AlreadyShownError", "FlowMagics"]
 _V = TypeVar("_V", bound="Closeable")
 _ACTIONS = ("cancel", "list", "resume", "retry", "run", "show")
 _PANELS_AT_MOST = 5
+_RUNS_AT_MOST = 20
 
 
 class AlreadyShownError(Exception):
@@ -181,8 +182,8 @@ class FlowMagics(Magics):
     # Acting
 
     def _list(self, args: Namespace) -> pd.DataFrame:
-        found = recorded_runs(flow=args.name)
-        return found.drop(columns=["message", "executor"]).iloc[::-1].reset_index(drop=True)
+        found = _newest(flow=args.name)
+        return found.drop(columns=["message", "executor"])
 
     def _run(self, args: Namespace) -> None:
         flow = self._flow(args.name)
@@ -222,7 +223,7 @@ class FlowMagics(Magics):
 
     def _waiting(self) -> pd.DataFrame:
         """Show every run that waits for a person, also those of other kernels, with its buttons."""
-        waiting = recorded_runs(state="Paused").iloc[::-1].reset_index(drop=True)
+        waiting = _newest(state="Paused")
         for run_id in waiting["run_id"][:_PANELS_AT_MOST]:
             run = self._session_run(run_id)
             try:
@@ -288,6 +289,15 @@ class FlowMagics(Magics):
 @argument("--param", action="append", default=[], metavar="NAME=VALUE", help="for run: a parameter")
 def _line_arguments() -> None:
     """Hold the arguments of `%flow`."""
+
+
+def _newest(**wanted: str | None) -> pd.DataFrame:
+    """Return the newest runs, newest first, as many as one reads; say so where there are more."""
+    found = recorded_runs(**wanted, limit=_RUNS_AT_MOST + 1).iloc[::-1].reset_index(drop=True)
+    if len(found) > _RUNS_AT_MOST:
+        given = ", ".join(f"{name}={value!r}" for name, value in wanted.items() if value is not None)
+        print(f"The newest {_RUNS_AT_MOST} runs; flowbook.runs({given}) lists all.")  # noqa: T201  # the cell's own output
+    return found[:_RUNS_AT_MOST]
 
 
 def _parse(magic: Callable[..., object], line: str) -> Namespace:

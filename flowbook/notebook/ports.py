@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from flowbook.engine.events import Event, EventSink, Logged
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.results.reference import ResultRef
 
-__all__ = ["CacheLike", "EntryLike", "RunLike", "ValuesLike"]
+__all__ = ["CacheLike", "EntryLike", "RunLike", "ValuesLike", "WindowLike"]
 
 
 class RunLike(Protocol):
@@ -125,13 +125,39 @@ class EntryLike(Protocol):
     def pinned(self) -> bool: ...  # noqa: D102  # as in store.CacheEntry
 
 
-class CacheLike(Protocol):
-    """The cache index."""
+class WindowLike(Protocol):
+    """What is to be seen of the cache at a moment."""
 
-    def entries(
-        self, *, at: datetime | None = None, flow: str | None = None, task: str | None = None
-    ) -> Sequence[EntryLike]:
-        """Entries, newest first; those valid at `at`, if given."""
+    @property
+    def entries(self) -> Sequence[EntryLike]: ...  # noqa: D102  # as in store.browse.Window
+    @property
+    def total(self) -> int: ...  # noqa: D102  # as in store.browse.Window
+
+
+class CacheLike(Protocol):
+    """The cache index, as somebody looks at it."""
+
+    def window(
+        self,
+        at: datetime,
+        limit: int,
+        flow: str | None = None,
+        task: str | None = None,
+        choose: Callable[[Sequence[Any]], Iterable[Any]] | None = None,
+    ) -> WindowLike:
+        """Return at most `limit` entries around a moment, oldest first; of those that `choose` gives, of some."""
+        ...
+
+    def entry(self, entry_id: str) -> EntryLike:
+        """Return one entry; a FlowbookError where there is none."""
+        ...
+
+    def first(self) -> datetime | None:
+        """Return when the oldest entry was made."""
+        ...
+
+    def names(self) -> Sequence[tuple[str, str]]:
+        """Return the flows and tasks that have entries."""
         ...
 
 
@@ -144,4 +170,8 @@ class ValuesLike(Protocol):
 
     def preview(self, ref: ResultRef) -> dict[str, Any] | None:
         """Return what was noted of the value when it was kept."""
+        ...
+
+    def previews(self, refs: Iterable[ResultRef]) -> Mapping[str, dict[str, Any]]:
+        """Return what was noted of many values, by digest."""
         ...

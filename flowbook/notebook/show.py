@@ -20,14 +20,15 @@ from flowbook.core.run import FlowRun, new_run
 from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.state import Mapped
-from flowbook.exceptions import DefinitionError, FlowbookError, UnknownRunError
+from flowbook.exceptions import DefinitionError, FlowbookError
 from flowbook.notebook import view_model
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.board import Board
-from flowbook.notebook.cache_browser import CacheBrowser
+from flowbook.notebook.cache_browser import MOST_ENTRIES, CacheBrowser
 from flowbook.notebook.panel import Commands, Panel
 from flowbook.notebook.words import duration
 from flowbook.store import open_store
+from flowbook.store.records import now
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -238,12 +239,12 @@ def open_cache(shell: InteractiveShell, store: Store, *, task: str | None, at: s
         UsageError: if `at` is no moment.
     """
     browser = CacheBrowser(
-        store.cache,
+        store.browse(),
         store.values,
         assign=lambda wanted, value: _assign(shell, wanted, value),
         task=task,
         at=_moment(at) if at is not None else None,
-        number=lambda run_id: _run_number(store, run_id),
+        numbers=store.runs.numbers,
     )
     display(browser)
     return browser
@@ -259,7 +260,11 @@ def cache_entries(store: Store, *, task: str | None, at: str | None) -> pd.DataF
 
     from flowbook.results.preview import format_size  # noqa: PLC0415
 
-    entries = store.cache.entries(at=_moment(at) if at is not None else None, task=task)
+    moment = _moment(at) if at is not None else None
+    found = store.browse().window(moment or now(), MOST_ENTRIES, task=task)
+    if found.total > len(found.entries):
+        print(f"The newest {MOST_ENTRIES} entries; flowbook.cache.entries() lists all.")  # noqa: T201  # the cell's own output
+    entries = [entry for entry in found.entries if moment is None or entry.is_valid(moment)]
     rows = [
         (e.flow, e.task, e.created, e.expires, format_size(e.ref.size_bytes), e.uses, dict(e.parameters), e.id)
         for e in reversed(entries)
@@ -277,14 +282,6 @@ def _assign(shell: InteractiveShell, wanted: str, value: object) -> str:
         name = f"{stem}_{next(numbers)}"
     namespace[name] = value
     return name
-
-
-def _run_number(store: Store, run_id: str) -> str:
-    """Return the number by which people know a run; empty where only its output was kept."""
-    try:
-        return str(store.runs.get(run_id).number)
-    except UnknownRunError:
-        return ""
 
 
 def _moment(text: str) -> dt.datetime:

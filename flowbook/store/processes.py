@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowbook.store.records import RunSummary
 
-__all__ = ["BEAT_S", "is_alive", "is_here", "shown_state", "this_process"]
+__all__ = ["BEAT_S", "UNSURE", "is_alive", "is_here", "shown_state", "this_process"]
 
 #: How often an owner says that it lives.
 BEAT_S = 5.0
 #: An owner on another machine that was not heard of for so long is taken for dead.
 _SILENCE_S = 60.0
+#: States of which the store's word and a look at the owner tell only together.
+UNSURE = frozenset({None, "Running", "Pending", "Cancelling"})
 
 
 def this_process() -> str:
@@ -47,11 +49,10 @@ def is_here(process: str | None) -> bool | None:
 
 def shown_state(summary: RunSummary) -> str | None:
     """Return the name of the run's state; Crashed where it did not come to rest and its process is gone."""
-    state = summary.state
-    if state not in {None, "Running", "Pending", "Cancelling"}:
-        return state
+    if summary.state not in UNSURE:
+        return summary.state
     beat = None if summary.beat is None else summary.beat.timestamp()
-    return state if is_alive(summary.process, beat, time.time()) else "Crashed"
+    return summary.state if is_alive(summary.process, beat, time.time()) else "Crashed"
 
 
 def _place() -> str:

@@ -20,6 +20,7 @@ from flowbook.store.processes import is_alive, this_process
 from flowbook.store.queries import queries
 from flowbook.store.recorder import DECISION, LOG, STATE, Recorder
 from flowbook.store.records import Claim, Request, RunRecord, RunSummary, TaskOutcome, TaskResult, from_stamp, to_stamp
+from flowbook.store.run_table import RunTable, run_table
 
 if TYPE_CHECKING:
     import builtins
@@ -246,6 +247,18 @@ class Runs:
         limit = -1 if limit is None else max(limit, 0)
         return self._summaries(open=is_open or None, flow=flow, state=state, project=project, limit=limit)
 
+    def table(
+        self, flow: str | None = None, state: str | None = None, limit: int | None = None, *, is_open: bool = False
+    ) -> RunTable:
+        """Return what `list` does as columns, to show very many; the states as they are shown."""
+        limit = -1 if limit is None else max(limit, 0)
+        query, asked = self._asking("run_rows", open=is_open or None, flow=flow, state=state, limit=limit)
+        return run_table(self._database, query, asked)
+
+    def numbers(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """Return the numbers by which people know these runs, those that were recorded."""
+        return dict(self._database.read(self._sql["run_numbers"], (json.dumps(run_ids),)))
+
     def flows(self, project: str) -> builtins.list[str]:
         """Return the names of the flows of a project that have runs."""
         return [name for (name,) in self._database.read(self._sql["flows_that_ran"], (project,))]
@@ -371,11 +384,15 @@ class Runs:
         return Decided(seq, key, at, name, decided["by"], decided["note"])
 
     def _summaries(self, **given: str | int | None) -> builtins.list[RunSummary]:
+        query, asked = self._asking("run_summaries", **given)
+        return [self._summary(row) for row in reversed(self._database.read(query, asked))]
+
+    def _asking(self, query: str, **given: str | int | None) -> tuple[str, dict[str, str | int]]:
+        """Return the query of that name for the runs that are asked for, and what it is given."""
         asked = {"limit": -1, **{name: value for name, value in given.items() if value is not None}}
         first, *others = [text for name, text in _WHICH.items() if name in asked] or ["true"]
         which = " AND ".join([first, *(f"+{text}" for text in others)])
-        rows = self._database.read(self._sql["run_summaries"].format(which=which), asked)
-        return [self._summary(row) for row in reversed(rows)]
+        return self._sql[query].format(which=which), asked
 
     def _summary(self, row: tuple[Any, ...]) -> RunSummary:
         (row_id, run_id, flow, number, project, created, parameters, executor, origin, epoch, owner, *rest) = row

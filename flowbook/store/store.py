@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from flowbook.results.blobs import Blobs
+    from flowbook.store.browse import Browse
     from flowbook.store.bundle import Bundles
     from flowbook.store.lookup import Lookup
     from flowbook.store.shelf import Shelf
@@ -137,6 +138,12 @@ class Store:
         from flowbook.store.lookup import Lookup, TasksAhead  # noqa: PLC0415  # only where outputs are cached
 
         return Lookup(self._database, self.cache, self.values, TasksAhead(project, flow, tasks))
+
+    def browse(self) -> Browse:
+        """Return the cache as somebody looks at it, moment by moment."""
+        from flowbook.store.browse import Browse  # noqa: PLC0415  # only where somebody looks
+
+        return Browse(self._database, self.cache)
 
     def make_room(self) -> Swept | None:
         """Sweep if more is kept than may be; looked at every ten minutes at most. None if nothing was to be done."""

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-from tests.acceptance.lab import JupyterServer, Notebook, running_server
+from tests.acceptance.lab import JupyterServer, Notebook, running_browser, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from playwright.sync_api import Browser
 
-#: Debian's Chromium in a container: no sandbox, no graphics card, little shared memory, and nothing asked of the world.
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-default-apps",
-    "--disable-sync",
-    "--no-first-run",
-]
 #: Where pytest keeps a test's outcome, so that its fixtures can ask for it.
 FAILED = pytest.StashKey[bool]()
 
@@ -41,13 +28,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Return headless Chromium; a module's own, since while Playwright is there asyncio takes its loop for running."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.fail("There is no 'chromium' on the PATH. Install it, or leave these tests out with -m 'not browser'.")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
+    try:
+        with running_browser() as browser:
+            yield browser
+    except RuntimeError as error:
+        pytest.fail(str(error))
 
 
 @pytest.fixture(scope="module")

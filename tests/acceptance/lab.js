@@ -9,6 +9,7 @@
 
   const lab = {
     seen: {},
+    current,
     execute: (command, args) => window.jupyterapp.commands.execute(command, args).then(() => undefined),
     isReady: () => kernel()?.connectionStatus === "connected" && kernel().status === "idle",
     isIdle: () => running.size === 0 && lab.isReady(),

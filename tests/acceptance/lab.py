@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,13 +19,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
+from playwright.sync_api import sync_playwright
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
 
-__all__ = ["JupyterServer", "Notebook", "running_server"]
+__all__ = ["JupyterServer", "Notebook", "running_browser", "running_server"]
 
+#: Debian's Chromium in a container: no sandbox, no graphics card, little shared memory, and nothing asked of the world.
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+    "--no-first-run",
+]
 REPOSITORY = Path(__file__).parents[2]
 SCREENSHOTS = REPOSITORY / "artifacts" / "screenshots"
 WIDGETS = Path(__file__).with_name("lab.js")
@@ -64,6 +78,23 @@ class JupyterServer:
     token: str
     folder: Path
     home: Path
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """Start headless Chromium; while it is there asyncio takes Playwright's loop for running.
+
+    Raises:
+        RuntimeError: if there is none on the PATH.
+    """
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        msg = "There is no 'chromium' on the PATH. Install it, or leave these tests out with -m 'not browser'."
+        raise RuntimeError(msg)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
 
 
 @contextmanager

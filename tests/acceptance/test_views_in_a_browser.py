@@ -293,6 +293,57 @@ def test_a_row_of_the_cache_selects_its_entry(show: Callable[..., Page]) -> None
     assert [m["entry"] for m in sent(page, "select")] == ["77aa"]
 
 
+MANY = """count => {
+    const { now, entries } = harness.snapshot;
+    const made = Array.from({ length: count }, (_, place) => ({
+        ...entries[0], id: `m${place}`, task: `task_${place}`, size_bytes: place,
+        parameters: place === 400 ? "a".repeat(30) : "b",
+        created: now - place * 60, expires: null, valid: place > 2,
+    }));
+    harness.model.tell({ ...harness.snapshot, type: "snapshot", entries: made, total: 10001, selected: "m0" });
+}"""
+ENTRIES = '[data-flowbook="cache"] .entries'
+
+
+def test_of_a_long_list_only_what_is_in_view_is_drawn(show: Callable[..., Page]) -> None:
+    page = show("show=cache")
+    page.wait_for_selector('[data-flowbook="cache"][data-live="live"]')
+    widths = "() => [...document.querySelectorAll('.entries thead th')].map(th => th.offsetWidth)"
+
+    page.evaluate(MANY, 500)
+    at_first = page.evaluate(widths)
+    height = page.eval_on_selector(ENTRIES, "list => list.scrollHeight")
+    drawn = page.locator("tr[data-entry]").count()
+    page.eval_on_selector(ENTRIES, "list => list.scrollTo(0, list.scrollHeight)")
+    page.wait_for_selector('tr[data-entry="m499"] .times rect')
+
+    assert drawn < 60
+    assert page.locator("tr[data-entry]").count() < 60
+    assert page.locator('tr[data-entry="m499"]').get_attribute("aria-rowindex") == "501"
+    assert page.locator(".entries table").get_attribute("aria-rowcount") == "501"
+    assert page.eval_on_selector(ENTRIES, "list => list.scrollHeight") == height > 500 * 20
+    assert page.evaluate(widths) == at_first
+    assert "500 of more than 10,000 entries" in page.locator('[data-flowbook="cache"] .foot').first.inner_text()
+    assert "497 of 500 listed valid" in page.locator('[data-flowbook="cache"] .head').first.inner_text()
+
+
+def test_a_long_list_is_sorted_as_a_whole_and_may_become_short(show: Callable[..., Page]) -> None:
+    page = show("show=cache")
+    page.wait_for_selector('[data-flowbook="cache"][data-live="live"]')
+    page.evaluate(MANY, 500)
+
+    page.locator('[data-action="order"][data-column="size"]').click()
+    page.locator('[data-action="order"][data-column="size"]').click()
+    largest = page.locator("tr[data-entry]").first.get_attribute("data-entry")
+    page.eval_on_selector(ENTRIES, "list => list.scrollTo(0, list.scrollHeight)")
+    page.wait_for_selector('tr[data-entry="m0"]')
+    page.evaluate(MANY, 5)
+
+    page.wait_for_function("document.querySelectorAll('tr[data-entry]').length === 5")
+    assert largest == "m499"
+    assert page.locator("tr[data-entry] .times rect").count() == 5
+
+
 def test_a_picture_that_would_act_is_disarmed(show: Callable[..., Page]) -> None:
     page = show("show=running")
 

@@ -1,41 +1,39 @@
+from __future__ import annotations
+
 import datetime as dt
 import json
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from flowbook.notebook.cache_browser import CacheBrowser
 from flowbook.results.reference import ResultRef
+from flowbook.store import CacheEntry, MemoryStore
+from flowbook.store.cache import NEVER
 from tests.notebook.fakes import RecordedBrowser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flowbook.store.browse import Browse
 
 NOW = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
 PAGE = {"columns": [], "rows": [], "total": 3}
 
 
-@dataclass
-class Entry:
-    id: str
-    task: str
-    created: dt.datetime
-    expires: dt.datetime | None = None
-    flow: str = "delays"
-    project: str = "default"
-    cache_key: str | None = None
-    parameters: dict[str, Any] = field(default_factory=dict)
-    ref: ResultRef = field(default_factory=lambda: ResultRef("ab", 41_200_000))
-    run_id: str = "r1"
-    uses: int = 11
-    pinned: bool = False
+FRAME, TEXT = "ab" * 32, "cd" * 32
 
 
-class Cache:
-    def __init__(self, *entries: Entry) -> None:
-        self.kept = list(entries)
+def entry(entry_id: str, task: str, created: dt.datetime, expires: dt.datetime = NEVER, **given: Any) -> CacheEntry:
+    kept = {"flow": "delays", "ref": ResultRef(FRAME, 41_200_000), "run_id": "r1", "uses": 11, **given}
+    return CacheEntry("default", task=task, created=created, expires=expires, id=entry_id, **kept)
 
-    def entries(self, *, at: Any = None, flow: Any = None, task: Any = None) -> list[Entry]:
-        del at, flow, task
-        return list(self.kept)
+
+def browse(*entries: CacheEntry) -> Browse:
+    store = MemoryStore()
+    for each in entries:
+        store.cache.add(each)
+    return store.browse()
 
 
 class Values:
@@ -44,10 +42,13 @@ class Values:
 
     def load(self, ref: ResultRef) -> str:
         self.loads += 1
-        return f"value {ref.digest}"
+        return f"value {ref.digest[:2]}"
 
     def preview(self, ref: ResultRef) -> dict[str, Any]:
-        return {"type": "pandas.DataFrame" if ref.digest == "ab" else "str", "page": PAGE}
+        return {"type": "pandas.DataFrame" if ref.digest == FRAME else "str", "page": PAGE}
+
+    def previews(self, refs: Iterable[ResultRef]) -> dict[str, dict[str, Any]]:
+        return {ref.digest: self.preview(ref) for ref in refs}
 
 
 class Turned:
@@ -69,12 +70,12 @@ def values() -> Values:
 
 @pytest.fixture
 def browser(values: Values) -> RecordedBrowser:
-    cache = Cache(
-        Entry("e1", "clean", NOW - _hours(10), NOW - _hours(5), parameters={"origin": "JFK", "month": 7}),
-        Entry("e2", "clean", NOW - _hours(4), NOW + _hours(20)),
-        Entry("e3", "load", NOW - _hours(1), dt.datetime.max.replace(tzinfo=dt.UTC), ref=ResultRef("cd", 90)),
+    cache = browse(
+        entry("e1", "clean", NOW - _hours(10), NOW - _hours(5), parameters={"origin": "JFK", "month": 7}),
+        entry("e2", "clean", NOW - _hours(4), NOW + _hours(20)),
+        entry("e3", "load", NOW - _hours(1), ref=ResultRef(TEXT, 90)),
     )
-    return RecordedBrowser(cache, values, pager=Turned, number={"r1": "14"}.__getitem__, now=NOW.timestamp)
+    return RecordedBrowser(cache, values, pager=Turned, numbers=lambda _: {"r1": 14}, now=NOW.timestamp)
 
 
 def _seen(browser: RecordedBrowser) -> dict[str, Any]:
@@ -128,6 +129,8 @@ def test_the_slider_tells_what_was_valid_then(browser: RecordedBrowser) -> None:
         ({"task": "clean"}, ["e2", "e1"]),
         ({"kind": "str"}, ["e3"]),
         ({"parameters": "jfk"}, ["e1"]),
+        ({"parameters": "origin=JFK"}, ["e1"]),
+        ({"parameters": "jfk", "task": "load"}, []),
         ({"flow": "other"}, []),
         ({}, ["e3", "e2", "e1"]),
     ],
@@ -194,7 +197,7 @@ def test_a_version_goes_to_a_variable(values: Values) -> None:
         given.append((name, value))
         return name
 
-    browser = RecordedBrowser(Cache(Entry("e1", "clean", NOW)), values, assign=assign, now=NOW.timestamp)
+    browser = RecordedBrowser(browse(entry("e1", "clean", NOW)), values, assign=assign, now=NOW.timestamp)
 
     assert browser.hear("to-variable", entry="e1")["text"] == "Now in the variable clean."
     assert given == [("clean", "value ab")]
@@ -205,6 +208,7 @@ def test_a_version_goes_to_a_variable(values: Values) -> None:
     [
         ("select", {"entry": "e9"}, "The cache has no entry 'e9' any more."),
         ("as-of", {"at": "noon"}, "A moment is a number of seconds since 1970, or null for now, not 'noon'."),
+        ("as-of", {"at": 1e18}, "1e+18 seconds since 1970 are out of reach of the clock."),
         ("page", {"source": None}, "The cache has no entry 'None' any more."),
         ("to-variable", {"entry": "e1"}, "There is no namespace to write to here."),
     ],
@@ -217,7 +221,7 @@ def test_what_can_not_be_done_is_refused(browser: RecordedBrowser, command: str,
 
 
 def test_an_empty_cache_is_shown_as_one(values: Values) -> None:
-    browser = RecordedBrowser(Cache(), values, now=NOW.timestamp)
+    browser = RecordedBrowser(browse(), values, now=NOW.timestamp)
 
     assert browser.snapshot["entries"] == []
     assert browser.snapshot["first"] == NOW.timestamp()
@@ -233,7 +237,7 @@ def test_hello_is_answered_with_what_is_seen(browser: RecordedBrowser) -> None:
 
 
 def test_it_can_be_closed_twice(values: Values) -> None:
-    browser = RecordedBrowser(Cache(), values, now=NOW.timestamp)
+    browser = RecordedBrowser(browse(), values, now=NOW.timestamp)
 
     browser.close()
     browser.close()
@@ -243,8 +247,90 @@ def test_it_can_be_closed_twice(values: Values) -> None:
 
 
 def test_a_parameter_of_which_only_a_hash_is_kept_is_told_by_its_beginning(values: Values) -> None:
-    entry = Entry("e1", "clean", NOW, parameters={"origin": "JFK", "frame": {"$hash": "0123456789abcdef"}})
+    kept = entry("e1", "clean", NOW, parameters={"origin": "JFK", "frame": {"$hash": "0123456789abcdef"}})
 
-    browser = RecordedBrowser(Cache(entry), values, now=NOW.timestamp)
+    browser = RecordedBrowser(browse(kept), values, now=NOW.timestamp)
 
     assert browser.snapshot["entries"][0]["parameters"] == "origin JFK, frame #01234567"
+
+
+def _many(count: int = 2000) -> list[CacheEntry]:
+    """Entries of three tasks in turn, one a minute; each serves for an hour and is of a run of its own."""
+    return [
+        entry(
+            f"e{number}",
+            ("clean", "load", "sum")[number % 3],
+            NOW - dt.timedelta(minutes=count - number),
+            NOW - dt.timedelta(minutes=count - number - 60),
+            parameters={"minute": number},
+            ref=ResultRef(f"{number:064x}", 5),
+            run_id=f"r{number}",
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.fixture
+def large(values: Values) -> RecordedBrowser:
+    return RecordedBrowser(
+        browse(*_many()), values, numbers=lambda runs: {run: run[1:] for run in runs}, now=NOW.timestamp
+    )
+
+
+def test_of_many_entries_the_newest_at_the_moment_are_shown(large: RecordedBrowser) -> None:
+    opened = [each["id"] for each in large.snapshot["entries"]]
+
+    large.hear("as-of", at=(NOW - dt.timedelta(minutes=1000)).timestamp())
+
+    then = _seen(large)
+    assert opened == [f"e{number}" for number in range(1999, 1499, -1)]
+    assert [each["id"] for each in then["entries"]] == [f"e{number}" for number in range(1000, 500, -1)]
+    assert [each["run"] for each in then["entries"][:2]] == ["1000", "999"]
+    assert sum(each["valid"] for each in then["entries"]) == 60
+    assert (then["total"], large.snapshot["total"]) == (2000, 2000)
+
+
+def test_at_the_first_moment_those_that_came_next_are_shown(large: RecordedBrowser) -> None:
+    large.hear("as-of", at=large.snapshot["first"])
+
+    seen = _seen(large)
+    assert [each["id"] for each in seen["entries"]] == [f"e{number}" for number in range(499, -1, -1)]
+    assert [each["id"] for each in seen["entries"] if each["valid"]] == ["e0"]
+    assert seen["selected"] == "e0"
+
+
+def test_the_chosen_output_goes_with_the_slider_however_far(large: RecordedBrowser) -> None:
+    large.hear("select", entry="e1801")
+    large.hear("as-of", "c2", at=(NOW - dt.timedelta(minutes=1500)).timestamp())
+    then = _seen(large)
+
+    large.hear("select", "c3", entry=None)
+    large.hear("select", "c4", entry="e1801")
+
+    # The newest of load's that served then; and what was clicked is shown though it is of another time.
+    assert then["selected"] == "e499"
+    assert _seen(large)["selected"] == "e1801"
+    assert _seen(large)["entries"][0]["id"] == "e1801"
+    assert len(_seen(large)["entries"]) == 500
+
+
+@pytest.mark.parametrize(
+    ("wanted", "total", "newest"),
+    [
+        ({"task": "clean"}, 667, "e498"),
+        ({"flow": "delays"}, 2000, "e500"),
+        ({"parameters": "minute=13"}, 111, "e139"),
+        ({"parameters": "minute 4", "task": "sum"}, 36, "e497"),
+        ({"kind": "str"}, 2000, "e500"),
+    ],
+)
+def test_filters_find_what_is_far_back_and_go_with_the_slider(
+    large: RecordedBrowser, wanted: dict[str, str], total: int, newest: str
+) -> None:
+    large.hear("filter", **wanted)
+    large.hear("as-of", "c2", at=(NOW - dt.timedelta(minutes=1500)).timestamp())
+
+    seen = _seen(large)
+    ids = [each["id"] for each in seen["entries"]]
+    assert (seen["total"], len(ids)) == (total, min(total, 500))
+    assert max((each for each in ids if int(each[1:]) <= 500), key=lambda each: int(each[1:])) == newest

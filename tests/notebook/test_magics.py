@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from ipywidgets import Widget
 
 import flowbook
+from flowbook import Flow, Parameter
 from flowbook.notebook import extension
 from flowbook.notebook.magics import AlreadyShownError
+from flowbook.store import CacheEntry, RunRecord, graph_record, open_store
 
 TASKS = """
 from flowbook import Parameter, task, triggers
@@ -253,3 +256,63 @@ def test_unloading_takes_the_magics_away(shell):
 
     assert "flow" not in shell.magics_manager.magics["cell"]
     assert not {"flow", "cache"} & set(shell.magics_manager.magics["line"])
+
+
+def _keep_paused(count: int, first: int = 0) -> None:
+    """Record that many runs of a flow, all of which wait, and as many cache entries."""
+    store = open_store()
+    with Flow("kept") as flow:
+        Parameter("x", default=1)()
+    flow_ref, _ = store.runs.keep_flow(flow)
+    graph = graph_record(flow.compile())
+    for number in range(first, first + count):
+        store.runs.create(RunRecord(f"kept-{number}", "kept", "test", graph, flow_ref=flow_ref, executor="local"))
+        store.runs.finish(f"kept-{number}", 1, "Paused")
+        store.cache.add(CacheEntry("test", "kept", "x", store.values.put(number), run_id=f"kept-{number}"))
+
+
+def test_runs_are_listed_as_far_as_one_reads_and_where_the_others_are(shell, capsys):
+    _keep_paused(25)
+
+    listed, waiting = shell.run_line_magic("flow", ""), shell.run_line_magic("flow", "resume")
+
+    assert listed["run_id"].tolist() == waiting["run_id"].tolist() == [f"kept-{number}" for number in range(24, 4, -1)]
+    said = capsys.readouterr().out
+    assert "The newest 20 runs; flowbook.runs() lists all." in said
+    assert "The newest 20 runs; flowbook.runs(state='Paused') lists all." in said
+
+
+def test_entries_are_listed_as_far_as_the_browser_would_and_where_the_others_are(shell, capsys, monkeypatch):
+    monkeypatch.setattr("flowbook.notebook.show.MOST_ENTRIES", 4)
+    _keep_paused(6)
+
+    listed = shell.run_line_magic("cache", "")
+
+    assert listed["created"].is_monotonic_decreasing
+    assert len(listed) == 4
+    assert capsys.readouterr().out == "The newest 4 entries; flowbook.cache.entries() lists all.\n"
+
+
+def test_what_is_opened_reads_as_much_however_much_is_kept(shell, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_FRONTEND", "1")
+    read = {}
+    for first in (0, 600):
+        _keep_paused(600, first)
+        database = open_store()._database
+        rows, reading = [0], database.read
+
+        def counting(*given, rows=rows, reading=reading):
+            found = reading(*given)
+            rows[0] += len(found)
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "read", counting)
+            for magic, line in (("flow", ""), ("flow", "resume"), ("cache", ""), ("cache", "x")):
+                shell.run_line_magic(magic, line)
+                read.setdefault(f"%{magic} {line}", {})[first] = rows[0]
+                rows[0] = 0
+            Widget.close_all()
+
+    assert all(by[0] > 0 for by in read.values())
+    assert {name: by[600] - by[0] for name, by in read.items()} == dict.fromkeys(read, 0)

@@ -8,6 +8,8 @@ from flowbook.engine.events import StateChanged
 from flowbook.store import RunRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flowbook.engine.state import State
     from flowbook.store import Recorder, Store
 
@@ -24,3 +26,17 @@ def tell(recorder: Recorder, *changes: tuple[str, State]) -> None:
     for seq, (key, state) in enumerate(changes, recorder.last_seq + 1):
         recorder.emit(StateChanged(seq, key, state))
     recorder.flush()
+
+
+def steps(store: Store, ask: Callable[[], object]) -> int:
+    """Return how many instructions SQLite needs, in tens."""
+    count = [0]
+
+    def counting() -> None:
+        count[0] += 1
+
+    connection = store._database._writer()
+    connection.set_progress_handler(counting, 10)
+    ask()
+    connection.set_progress_handler(None, 0)
+    return count[0]

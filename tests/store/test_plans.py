@@ -11,7 +11,7 @@ from flowbook.engine.events import FLOW
 from flowbook.engine.ports import CacheScope
 from flowbook.engine.state import Success
 from flowbook.store import CacheEntry, MemoryStore, Store
-from tests.store.run_helpers import begin, tell
+from tests.store.run_helpers import begin, steps, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +110,43 @@ def test_a_task_s_past_is_read_in_as_many_queries_however_many_runs_there_are(mo
         ]
 
     assert found[60] == found[3] == [1, 2, 1, 1, 2]
+
+
+#: What opening a panel, `%flow` and `%flow resume` asks, and what beginning a run does.
+OPENED: dict[str, Callable[[Store], object]] = {
+    "the newest runs": lambda store: store.runs.table(limit=20),
+    "the newest of a flow": lambda store: store.runs.table(flow="f", limit=20),
+    "the newest that wait": lambda store: store.runs.table(state="Paused", limit=20),
+    "a task's last outcomes": lambda store: store.runs.outcomes("f", "clean", project="p", besides="r7"),
+    "a run": lambda store: store.runs.get("r7"),
+    "its owner": lambda store: store.runs.owned("r7"),
+    "its events": lambda store: store.runs.events("r7"),
+    "its states": lambda store: store.runs.states("r7"),
+    "runs' numbers": lambda store: store.runs.numbers(["r7", "r8"]),
+    "a new run": lambda store: begin(store, "another", "f").close(),
+}
+
+
+def of_one_flow(runs: int) -> Store:
+    store = MemoryStore()
+    for number in range(runs):
+        recorder = begin(store, f"r{number}", "f")
+        tell(recorder, ("clean", Success(result=number)), (FLOW, Success()))
+        recorder.close()
+        store.runs.finish(f"r{number}", 1, "Paused" if number % 2 else "Success")
+    return store
+
+
+@pytest.fixture(scope="module")
+def small_and_large() -> tuple[Store, Store]:
+    return of_one_flow(50), of_one_flow(400)
+
+
+@pytest.mark.parametrize("opened", OPENED)
+def test_what_is_opened_takes_no_more_work_where_there_are_more_runs(opened: str, small_and_large) -> None:
+    few, many = (steps(store, lambda store=store: OPENED[opened](store)) for store in small_and_large)
+
+    assert 0 < many <= few * 1.1 + 1
 
 
 def test_the_newest_result_is_that_of_the_run_that_was_let_go_of_last() -> None:

@@ -8,12 +8,17 @@
 /** @typedef {import("./frame.js").Page} Page */
 /** @typedef {import("./frame.js").Preview} Preview */
 /** @typedef {{id: string, flow: string, task: string, parameters: string, size_bytes: number, size: string, uses: number, created: number, expires: number | null, valid: boolean, type: string, run: string}} Entry */
-/** @typedef {{version: number, at: number, now: number, first: number, entries: Entry[], filters: {flows: string[], tasks: string[], types: string[]}, selected: string | null, filter?: Record<string, string>, page: Page | null, preview?: Preview | null}} Snapshot */
+/** @typedef {{version: number, at: number, now: number, first: number, entries: Entry[], total?: number, filters: {flows: string[], tasks: string[], types: string[]}, selected: string | null, filter?: Record<string, string>, page: Page | null, preview?: Preview | null}} Snapshot */
 /** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js"), wire: typeof import("./wire.js"), frame: typeof import("./frame.js"), axis: typeof import("./axis.js"), host: typeof import("./host.js")}} Tools */
 /** @typedef {"task" | "parameters" | "size" | "uses"} Order */
 
 const TYPING_MS = 300;
 const WIDTH_LEAST = 120;
+/** A row's height where none is there to be measured, and how many are drawn beyond those in view. */
+const ROW_PX = 28;
+const ROWS_AROUND = 12;
+/** The kernel counts so far; what it says above that is only that there are more. */
+const MOST_COUNTED = 10_000;
 /** On an axis shorter than this, seconds tell two moments apart. */
 const SECONDS_BELOW = 1800;
 const GONE = "The kernel went away before it answered.";
@@ -164,8 +169,10 @@ function render({ model, el, root, tools, signal }) {
     axis = tools.axis.axis(snapshot.first, snapshot.now, width);
     dom.set(root, { "data-live": link.status });
     drawFilters();
-    drawRows();
-    drawTimes();
+    drawHeads();
+    drawWidths();
+    drawList();
+    drawMoment();
     drawEntry();
   };
 
@@ -203,10 +210,27 @@ function render({ model, el, root, tools, signal }) {
     return [...snapshot.entries].sort((a, b) => ways * (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0));
   };
 
-  const drawRows = () => {
+  /** The rows in view, and some around them: hundreds would keep the slider from following the hand. */
+  const drawList = () => {
+    const all = sorted();
+    const { above, below, rows, table } = parts;
+    const height = /** @type {HTMLElement | null} */ (rows.firstElementChild)?.offsetHeight || ROW_PX;
+    const count = Math.ceil((table.clientHeight || 20 * ROW_PX) / height) + 2 * ROWS_AROUND;
+    const from = Math.max(0, Math.min(Math.floor(table.scrollTop / height) - ROWS_AROUND, all.length - count));
+    const to = Math.min(all.length, from + count);
+    dom.set(above, { style: `height:${from * height}px` });
+    dom.set(below, { style: `height:${(all.length - to) * height}px` });
+    dom.set(/** @type {Element} */ (rows.parentElement), { "aria-rowcount": all.length + 1 });
+    drawRows(all.slice(from, to), from);
+    drawRowTimes();
+  };
+
+  /** @param {Entry[]} entries @param {number} from */
+  const drawRows = (entries, from) => {
+    const places = new Map(entries.map(({ id }, index) => [id, from + index + 2]));
     dom.keyed(
       parts.rows,
-      sorted(),
+      entries,
       ({ id }) => id,
       ({ id }) =>
         dom.h(
@@ -221,15 +245,32 @@ function render({ model, el, root, tools, signal }) {
         ),
       (row, entry) => {
         const [task, parameters, size, uses, until] = [...row.children];
-        dom.set(row, { "aria-selected": entry.id === snapshot.selected ? "true" : "false" });
+        dom.set(row, { "aria-selected": entry.id === snapshot.selected ? "true" : "false", "aria-rowindex": places.get(entry.id) });
         const name = /** @type {Element} */ (task?.firstElementChild);
         dom.say(name, entry.task);
-        if (parameters) dom.say(parameters, entry.parameters || "no parameters");
+        if (parameters) dom.say(parameters, parametersOf(entry));
         if (size) dom.say(size, entry.size);
         if (uses) dom.say(uses, format.thousands(entry.uses));
         if (until) dom.set(until, { title: spanOf(entry) });
       },
     );
+  };
+
+  /** @param {Entry} entry */
+  const parametersOf = ({ parameters }) => parameters || "no parameters";
+
+  /** Columns are as wide as the longest text of all rows asks for, drawn or not: they stay as they are while the list scrolls. */
+  const drawWidths = () => {
+    /** @type {((entry: Entry) => string)[]} */
+    const texts = [({ task }) => task, parametersOf, ({ size }) => size, ({ uses }) => format.thousands(uses), (entry) => untilOf(entry, at())];
+    texts.forEach((textOf, column) => {
+      const longest = snapshot.entries.map(textOf).reduce((a, b) => (b.length > a.length ? b : a), "");
+      const cell = parts.widths.children[column];
+      if (cell) dom.say(cell.firstElementChild ?? cell, longest);
+    });
+  };
+
+  const drawHeads = () => {
     for (const control of parts.heads) {
       const isOn = control.getAttribute("data-column") === order.by;
       dom.set(/** @type {Element} */ (control.parentElement), { "aria-sort": isOn ? (order.descending ? "descending" : "ascending") : null });
@@ -239,16 +280,30 @@ function render({ model, el, root, tools, signal }) {
     const bytes = snapshot.entries.reduce((sum, entry) => sum + entry.size_bytes, 0);
     const isFiltered = Object.values(filter).some((text) => text.trim());
     const none = isFiltered ? "No entry fits these filters." : "The cache is empty. Outputs that tasks keep appear here after their first run.";
-    dom.say(
-      parts.count,
-      snapshot.entries.length
-        ? `${format.plural(snapshot.entries.length, "entr").replace(/entrs?$/, snapshot.entries.length === 1 ? "entry" : "entries")}, ${format.size(bytes)}. Solid: valid at that moment. Dotted: not. The line is the slider's.`
-        : none,
-    );
+    const listed = snapshot.entries.length;
+    const lines = "Solid: valid at that moment. Dotted: not. The line is the slider's.";
+    if (!listed) dom.say(parts.count, none);
+    else if (!isPart()) dom.say(parts.count, `${format.thousands(listed)} ${listed === 1 ? "entry" : "entries"}, ${format.size(bytes)}. ${lines}`);
+    else {
+      const total = snapshot.total ?? listed;
+      const all = total > MOST_COUNTED ? `more than ${format.thousands(MOST_COUNTED)}` : format.thousands(total);
+      dom.say(
+        parts.count,
+        `${format.thousands(listed)} of ${all} entries: the newest at that moment, ${format.size(bytes)}. Others: move the slider, or filter. ${lines}`,
+      );
+    }
   };
+
+  /** Whether there are more than are listed. */
+  const isPart = () => (snapshot.total ?? 0) > snapshot.entries.length;
 
   /** All that hangs on the moment: cheap, because it follows the hand. */
   const drawTimes = () => {
+    drawMoment();
+    drawRowTimes();
+  };
+
+  const drawMoment = () => {
     const moment = at();
     const [word, title] = WORDS[link.status];
     const valid = snapshot.entries.filter((entry) => isValid(entry)).length;
@@ -256,7 +311,7 @@ function render({ model, el, root, tools, signal }) {
       "As of ",
       dom.h("b", {}, format.date(moment, axis.now - axis.start < SECONDS_BELOW)),
       " ",
-      dom.h("span", { class: "dim" }, `${valid} of ${snapshot.entries.length} valid`),
+      dom.h("span", { class: "dim" }, `${valid} of ${snapshot.entries.length}${isPart() ? " listed" : ""} valid`),
     );
     if (parts.link.getAttribute("data-live") !== link.status)
       parts.link.replaceChildren(link.status === "live" ? "" : dom.icon(states.SIGNS.warn ?? []), word ?? "");
@@ -267,8 +322,13 @@ function render({ model, el, root, tools, signal }) {
       title: link.status !== "live" ? word : isNow ? "Already now" : "Back to now",
     });
     drawSlider(moment);
+  };
+
+  const drawRowTimes = () => {
+    const moment = at();
+    const byId = new Map(snapshot.entries.map((entry) => [entry.id, entry]));
     for (const row of parts.rows.children) {
-      const entry = snapshot.entries.find(({ id }) => id === row.getAttribute("data-entry"));
+      const entry = byId.get(row.getAttribute("data-entry") ?? "");
       const cell = row.lastElementChild;
       if (entry && cell) {
         row.classList.toggle("off", !isValid(entry));
@@ -308,7 +368,7 @@ function render({ model, el, root, tools, signal }) {
       dom.s("path", { class: "track", d: `M8 34H${end}` }),
       dom.s("path", { class: "track done", d: `M8 34H${knob}` }),
       dom.s("path", { class: "edge", d: `M${end} 26v16` }),
-      dom.s("text", { x: (x(now) + 6).toFixed(1), y: 38 }, "now"),
+      dom.s("text", { x: (x(now) + 10).toFixed(1), y: 38 }, "now"),
       dom.s("circle", { class: "knob", cx: knob, cy: 34, r: 7 }),
       dom.s("path", { class: "asof", d: `M${knob} 41V52` }),
     );
@@ -437,6 +497,7 @@ function render({ model, el, root, tools, signal }) {
     draw();
   });
   observer.observe(parts.times);
+  parts.table.addEventListener("scroll", drawList, { signal, passive: true });
   signal.addEventListener("abort", () => observer.disconnect(), { once: true });
   listen(
     model,
@@ -484,15 +545,27 @@ function build(root, { dom }) {
     ["uses", "num wide"],
   ]).map(([name, style]) => ({ style, control: dom.button("order", name, { "data-column": name, title: `Sort by ${name}` }) }));
   const rows = dom.h("tbody");
+  const [above, below] = [dom.h("tr"), dom.h("tr")];
+  const widths = dom.h(
+    "tr",
+    { style: "visibility:collapse" },
+    dom.h("td", {}, dom.h("button", { type: "button", class: "plain task", tabindex: -1 })),
+    ...["", "num", "num wide", "until", ""].map((style) => dom.h("td", { class: style || null })),
+  );
   const times = dom.h("th", { class: "times", scope: "col" }, slider);
+  const aside = (/** @type {HTMLElement[]} */ ...held) => dom.h("tbody", { "aria-hidden": "true" }, ...held);
   const top = dom.h(
     "tr",
-    {},
+    { "aria-rowindex": 1 },
     ...heads.map(({ style, control }) => dom.h("th", { class: style, scope: "col" }, control)),
     dom.h("th", { class: "until", scope: "col" }, "valid"),
     times,
   );
-  const table = dom.h("div", { class: "scroll entries", tabindex: 0 }, dom.h("table", { "aria-label": "Entries" }, dom.h("thead", {}, top), rows));
+  const table = dom.h(
+    "div",
+    { class: "scroll entries", tabindex: 0 },
+    dom.h("table", { "aria-label": "Entries" }, dom.h("thead", {}, top), aside(widths, above), rows, aside(below)),
+  );
   const count = dom.h("span", { class: "grow" });
   const name = dom.h("span", { class: "name" });
   const about = dom.h("span", { class: "nowrap" });
@@ -512,6 +585,10 @@ function build(root, { dom }) {
     link,
     now,
     slider,
+    table,
+    above,
+    below,
+    widths,
     times,
     heads: heads.map(({ control }) => control),
     rows,

@@ -56,6 +56,57 @@ SELECT * FROM cache_entry
 WHERE {which}
 ORDER BY created, rowid
 
+-- entries_near --
+-- `{side}` and `{way}` stand for up to a moment, or after it.
+SELECT * FROM cache_entry
+WHERE created {side} :at ORDER BY created {way}, rowid {way} LIMIT :limit
+
+-- entries_near_of_names --
+-- Of each task of each flow as many as are wanted: of a flow alone, or a task's name alone, no index gives the order.
+SELECT entry.*
+FROM json_each(:names) AS asked
+CROSS JOIN cache_entry AS entry ON entry.rowid IN (
+    SELECT rowid FROM cache_entry
+    WHERE flow = json_extract(asked.value, '$[0]') AND task = json_extract(asked.value, '$[1]') AND created {side} :at
+    ORDER BY created {way}, rowid {way} LIMIT :limit
+)
+ORDER BY entry.created {way}, entry.rowid {way} LIMIT :limit
+
+-- count_entries --
+SELECT count(*) FROM (SELECT 1 FROM cache_entry LIMIT :most)
+
+-- count_entries_of_names --
+SELECT count(*) FROM (
+    SELECT 1 FROM json_each(:names) AS asked
+    CROSS JOIN cache_entry ON flow = json_extract(asked.value, '$[0]') AND task = json_extract(asked.value, '$[1]')
+    LIMIT :most
+)
+
+-- entries_of_ids --
+SELECT * FROM cache_entry WHERE id IN (SELECT value FROM json_each(?)) ORDER BY created, rowid
+
+-- entries_added --
+SELECT rowid, * FROM cache_entry WHERE {which}rowid > :last ORDER BY rowid LIMIT :limit
+
+-- first_entry --
+SELECT min(created) FROM cache_entry
+
+-- names_of_entries --
+-- From one name to the next by the index, past all entries that have the same.
+WITH RECURSIVE pair (number) AS (
+    SELECT (SELECT rowid FROM cache_entry ORDER BY task, flow LIMIT 1)
+    UNION ALL
+    SELECT coalesce(
+        (
+            SELECT other.rowid FROM cache_entry AS other
+            WHERE other.task = entry.task AND other.flow > entry.flow ORDER BY other.flow LIMIT 1
+        ),
+        (SELECT other.rowid FROM cache_entry AS other WHERE other.task > entry.task ORDER BY other.task, other.flow LIMIT 1)
+    )
+    FROM pair JOIN cache_entry AS entry ON entry.rowid = pair.number
+)
+SELECT flow, task FROM pair JOIN cache_entry ON rowid = number
+
 -- newest_entry --
 SELECT * FROM cache_entry
 WHERE project = :project AND flow = :flow AND task = :task AND created <= :at ORDER BY created DESC, rowid DESC LIMIT 1

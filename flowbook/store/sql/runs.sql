@@ -39,6 +39,15 @@ WHERE {which}
 ORDER BY created DESC, id DESC
 LIMIT :limit
 
+-- run_rows --
+-- As `run_summaries`, of many: what a table shows. Who has a run matters only where it did not come to rest.
+SELECT
+    run_id, flow, number, state, message, started, ended, counts, parameters, executor, origin, process, beat, id
+FROM run
+WHERE {which}
+ORDER BY created DESC, id DESC
+LIMIT :limit
+
 -- flows_that_ran --
 SELECT DISTINCT flow FROM run WHERE project = ?
 
@@ -49,6 +58,9 @@ SELECT name, count(*) FROM (
     GROUP BY key
 )
 GROUP BY name ORDER BY name
+
+-- run_numbers --
+SELECT run_id, number FROM run WHERE run_id IN (SELECT value FROM json_each(?))
 
 -- claim_run --
 UPDATE run

@@ -1,0 +1,71 @@
+"""Runs as columns: a table of very many costs little more than reading them. No object is made for a run."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from flowbook.store.processes import UNSURE, is_alive
+from flowbook.store.queries import queries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from flowbook.store.database import Database
+
+__all__ = ["RunTable", "run_table"]
+
+
+class RunTable(NamedTuple):
+    """Columns of a table of runs, all in one order.
+
+    Attributes:
+        state: as it is shown: Crashed where the run did not come to rest and its process is gone.
+        started: seconds since the epoch.
+        ended: likewise.
+        counts: tasks by the name of their last state, as JSON.
+        parameters: as JSON.
+    """
+
+    run_id: Sequence[str]
+    flow: Sequence[str]
+    number: Sequence[int]
+    state: Sequence[str | None]
+    message: Sequence[str | None]
+    started: Sequence[float | None]
+    ended: Sequence[float | None]
+    counts: Sequence[str]
+    parameters: Sequence[str]
+    executor: Sequence[str]
+    origin: Sequence[str]
+
+    def only(self, places: Sequence[int]) -> RunTable:
+        """Return the runs at these places."""
+        return RunTable._make([column[place] for place in places] for column in self)
+
+
+def run_table(database: Database, query: str, given: Mapping[str, object]) -> RunTable:
+    """Return the runs that `query`, one made from `run_rows`, finds; oldest first."""
+    rows = database.read(query, given)
+    rows.reverse()
+    columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
+    if not columns:
+        return RunTable(*([] for _ in RunTable._fields))
+    *shown, processes, beats, numbers = columns
+    found, now = RunTable(*shown), time.time()
+    states = [
+        "Crashed" if state in UNSURE and not is_alive(process, beat, now) else state
+        for state, process, beat in zip(found.state, processes, beats, strict=True)
+    ]
+    counts = [
+        _counted(database, number) if noted is None else noted
+        for noted, number in zip(found.counts, numbers, strict=True)
+    ]
+    return found._replace(state=states, counts=counts)
+
+
+def _counted(database: Database, number: int) -> str:
+    """Return how the tasks of a run stand that is not at rest."""
+    return json.dumps(dict(database.read(queries()["count_states"], (number,))))
