@@ -2,8 +2,8 @@
 
 python benchmarks/cache_hits.py [--tasks 10000] [--rounds 3] [--json]
 
-The whole run is timed, also without a cache: the tasks themselves do nothing. `map` is one task mapped over so many. "again" is a run
-right after another one, with no commit in between.
+The whole run is timed, also without a cache: the tasks themselves do nothing. `map` is one task mapped over so many.
+"again" is a run right after another one, with no commit in between.
 """
 
 from __future__ import annotations
