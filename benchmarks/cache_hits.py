@@ -1,14 +1,16 @@
-"""What a cache hit costs in another process and in the one that filled the cache: µs of wall a task, each validator.
+"""What a cache hit costs in another process, in the one that filled the cache, and there once more: µs of wall a task.
 
 python benchmarks/cache_hits.py [--tasks 10000] [--rounds 3] [--json]
 
 The whole run is timed, also without a cache: the tasks themselves do nothing. `map` is one task mapped over so many.
+"again" is a run right after another one, with no commit in between.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
+import gc
 import json
 import os
 import statistics
@@ -60,6 +62,7 @@ def measure(case: str, tasks: int) -> float:
     """Return µs a task for one run of "shape/validator"."""
     shape, validator = case.split("/")
     flow = flow_of(shape, validator, tasks)
+    gc.collect()  # what the case before left is not this one's cost
     begin = time.perf_counter()
     state = flow.run(record=False)
     spent = time.perf_counter() - begin
@@ -92,21 +95,22 @@ def main() -> None:
         os.environ["FLOWBOOK_HOME"], os.environ["FLOWBOOK_KEY_FILE"] = f"{folder}/home", f"{folder}/key"
         os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
         filled = {case: measure(case, given.tasks) for case in cases}
-        rounds = [
-            ({case: measure(case, given.tasks) for case in cases}, elsewhere(cases, given.tasks))
-            for _ in range(given.rounds)
-        ]
+        rounds = []
+        for _ in range(given.rounds):
+            here = {case: (measure(case, given.tasks), measure(case, given.tasks)) for case in cases}
+            rounds.append((here, elsewhere(cases, given.tasks)))
     table = {
         case: {
             "miss": filled[case],
-            "here": statistics.median(here[case] for here, _ in rounds),
+            "here": statistics.median(here[case][0] for here, _ in rounds),
+            "again": statistics.median(here[case][1] for here, _ in rounds),
             "elsewhere": statistics.median(there[case] for _, there in rounds),
         }
         for case in cases
     }
-    print(f"{'µs a task':32} {'miss':>8} {'hit, here':>10} {'hit, other process':>20}")
+    print(f"{'µs a task':32} {'miss':>8} {'hit, here':>10} {'again':>8} {'hit, other process':>20}")
     for case, row in table.items():
-        print(f"{case:32} {row['miss']:8.1f} {row['here']:10.1f} {row['elsewhere']:20.1f}")
+        print(f"{case:32} {row['miss']:8.1f} {row['here']:10.1f} {row['again']:8.1f} {row['elsewhere']:20.1f}")
     if given.json:
         print(json.dumps({"benchmark": "cache_hits", "unit": "µs a task", "tasks": given.tasks, "cases": table}))
 

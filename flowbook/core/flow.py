@@ -466,7 +466,7 @@ class Flow:
                 key = f"{wanted}-{counts[wanted]}"
             taken.add(key)
             keys[task] = key
-        return {task: keys[task] for task in self._tasks}
+        return {task: keys[task] for task in self._tasks} if self._parameters else keys
 
     def key_of(self, task: Task | str) -> str:
         """Return the key of a task of this flow; a key (also a child's, `clean[3]`) stands for itself.
@@ -600,7 +600,8 @@ class Flow:
 
     def _compile(self) -> Graph:
         keys = self.keys()
-        mapped = {t for t in self._tasks if t in self._mapped_constants or any(e.mapped for e in self._in[t])}
+        mapped = {edge.downstream_task for edges in self._in.values() for edge in edges if edge.mapped}
+        mapped.update(self._mapped_constants)
         children = self._children(keys)
         by_key = {key: task for task, key in keys.items()}
         specs = {

@@ -97,7 +97,8 @@ class FlowRun:
         self._over = threading.Event()
         self._over.set()
         self._runner: Epoch | None = None
-        self._states: dict[str, State] = {key: Pending() for key in asked.graph.specs} | asked.states
+        self._states: dict[str, State] = dict.fromkeys(asked.graph.specs, Pending())
+        self._states.update(asked.states)
         self._state: State = Pending()
         self._next_seq = 1
         self._recording: Recording | None = None

@@ -131,6 +131,8 @@ class Task:
         checks.trigger(self.name, self.trigger)
         checks.function(self.name, "on_failure", on_failure)
         self._signature = RunSignature.of(self.run, self.name)
+        #: From the start, as all tasks of a class share the names of their attributes: a late one costs a copy 1.2 kB.
+        self.written_in = self.written_as = None
 
     #: Name of the flow whose block made this copy; None for a task that may go into any flow.
     written_in: str | None = None

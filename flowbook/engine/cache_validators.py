@@ -7,6 +7,7 @@ content hashes of the inputs it was made from, `entry.parameters` the flow's par
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from typing import TYPE_CHECKING
 
 from flowbook.results.reference import ResultRef
@@ -51,6 +52,10 @@ class HashedInputs(dict[str, object]):
             found = self._known[name] = hash_of(self[name])
         return found
 
+    def hashes(self) -> dict[str, str]:
+        """Return the content hash of every input."""
+        return {name: self.hash_of(name) for name in self}
+
 
 def never_use(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
     """Never use a stored output."""
@@ -67,7 +72,7 @@ def duration_only(entry: Cached, inputs: Mapping[str, object], parameters: Mappi
 def all_inputs(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
     """Use it until it expires, if all inputs have the content they had."""
     del parameters
-    return _is_current(entry) and dict(entry.input_hashes or {}) == _hashes(inputs, inputs)
+    return _is_current(entry) and (entry.input_hashes or {}) == _hashed(inputs).hashes()
 
 
 def all_parameters(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
@@ -138,7 +143,7 @@ def compared_hashes(validator: Validator, inputs: HashedInputs, always: Iterable
         UnpicklableError: if an input that it compares can't be hashed.
     """
     names = getattr(validator, "compares", ())
-    return _hashes(inputs, inputs if names is None else dict.fromkeys((*names, *always))) or None
+    return (inputs.hashes() if names is None else _hashes(inputs, dict.fromkeys((*names, *always)))) or None
 
 
 def comparable(parameters: Mapping[str, object]) -> dict[str, object]:
@@ -150,17 +155,27 @@ def comparable(parameters: Mapping[str, object]) -> dict[str, object]:
 
 
 def _hashes(inputs: Mapping[str, object], names: Iterable[str]) -> dict[str, str]:
-    hashed = inputs if isinstance(inputs, HashedInputs) else HashedInputs(inputs)
+    hashed = _hashed(inputs)
     return {name: hashed.hash_of(name) for name in names if name in hashed}
+
+
+def _hashed(inputs: Mapping[str, object]) -> HashedInputs:
+    return inputs if isinstance(inputs, HashedInputs) else HashedInputs(inputs)
 
 
 def hash_of(value: object) -> str:
     """Return the content hash of a value, or of the one that a reference stands for: loaded only if that was not told."""
+    if isinstance(value, ResultRef):
+        return value.content_hash or _content_hash()(value.load())
+    return _content_hash()(value)
+
+
+@functools.cache
+def _content_hash() -> Callable[[object], str]:
+    """Return the function; found once, as an import costs as much as a hash."""
     from flowbook.results.hashing import content_hash  # noqa: PLC0415  # with it `import flowbook` takes a third longer
 
-    if isinstance(value, ResultRef):
-        return value.content_hash or content_hash(value.load())
-    return content_hash(value)
+    return content_hash
 
 
 def _is_current(entry: Cached) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 from typing import TYPE_CHECKING
 
 from flowbook.engine.cache_validators import HashedInputs, comparable, compared_hashes, needs_inputs, never_use
@@ -23,8 +24,6 @@ __all__ = ["cached_state", "hash_now", "keep_output"]
 
 #: As in `logging`, which is not loaded for this.
 _WARNING = 30
-#: Of an ISO date; `strftime` takes three times as long.
-_MINUTES = len("2000-01-01 00:00")
 
 
 def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedInputs) -> State | None:
@@ -41,21 +40,21 @@ def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Hash
 
 
 def _accepted(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedInputs) -> State | None:
-    policy = _policy(spec)
-    if policy.validator is never_use:
+    validator = _policy(spec).validator
+    if validator is never_use:
         return None
     #: Children share a key, and no child may get the output of another element.
     own = spec.mapped_arguments() if spec.is_mapped else ()
-    for entry in cache.index.find(_scope(spec, cache, run), compared_hashes(policy.validator, inputs, own)):
+    for entry in cache.index.find(_scope(spec, cache, run), compared_hashes(validator, inputs, own)):
         code = entry.code_hash
         state = _as_state(entry, stale=code is not None and code != _code(spec, cache))
         try:
-            accepted = policy.validator(state, inputs, run.parameters)
+            accepted = validator(state, inputs, run.parameters)
         except FlowbookError as error:
             run.logged(spec.key, _WARNING, f"A stored output was passed over: {error}")
             continue
         except BaseException as error:  # noqa: BLE001  # user code
-            name = getattr(policy.validator, "__name__", repr(policy.validator))
+            name = getattr(validator, "__name__", repr(validator))
             return Failed(f"Cache validator {name} raised {type(error).__name__}: {safe_str(error)}", error)
         if accepted and _is_readable(state, spec, run):
             cache.index.used(entry.id)
@@ -128,7 +127,7 @@ def _policy(spec: TaskSpec) -> CachePolicy:
 def _as_state(entry: CachedOutput, *, stale: bool) -> Cached:
     created = entry.created
     return Cached(
-        f"Output of {str(created)[:_MINUTES]} UTC.",
+        _made(created.year, created.month, created.day, created.hour, created.minute),
         entry.ref,
         entry.input_hashes,
         entry.parameters,
@@ -137,6 +136,12 @@ def _as_state(entry: CachedOutput, *, stale: bool) -> Cached:
         created=created,
         stale_code=stale,
     )
+
+
+@functools.lru_cache(maxsize=100)
+def _made(year: int, month: int, day: int, hour: int, minute: int) -> str:
+    """Return what is said of an output; remembered, since a run's outputs were made within minutes."""
+    return f"Output of {year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC."
 
 
 def _is_readable(state: Cached, spec: TaskSpec, run: RunFacts) -> bool:

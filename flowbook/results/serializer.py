@@ -44,8 +44,8 @@ _PLAIN_SCALARS = frozenset({float, bool, type(None)})
 _PLAIN_KINDS = frozenset({str, list, dict})
 #: Made once: `json.dumps` with options makes an encoder a call.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-#: Without the guess at an encoding that `json.loads` begins with.
-_decode = json.JSONDecoder().decode
+#: Without the guess at an encoding and the look for spaces that `json.loads` begins and ends with.
+_decode = json.JSONDecoder().raw_decode
 _by_value_lock = threading.Lock()
 
 
@@ -144,7 +144,7 @@ def load(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what
 
 def load_plain(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what a user's task returned
     """Return a value that is no pickle."""
-    return _decode(str(memoryview(stored)[_HEADER_BYTES:], "utf-8"))
+    return _decode(str(memoryview(stored)[_HEADER_BYTES:], "utf-8"))[0]
 
 
 class _OutError(Exception):

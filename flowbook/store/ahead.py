@@ -1,6 +1,6 @@
 """Reads what comes next along with what is asked for: one query for many questions, and answers as of this moment.
 
-What was read ahead is used only while nothing was committed to the database, by this process or another.
+What was read is used only while nothing was committed to the database, by this process or another.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ __all__ = ["Ahead"]
 
 T = TypeVar("T")
 _AT_ONCE = 128
+#: Answers that are held at most.
+_HELD = 10_000
 
 
 class Ahead(Generic[T]):
@@ -30,8 +32,8 @@ class Ahead(Generic[T]):
         self._version = version
         self._lock = threading.Lock()
         self._seen: object = None
-        self._held: Mapping[int, T] = {}
-        self._start = self._end = 0
+        #: Also places without an answer.
+        self._held: dict[int, T | None] = {}
         self._asked = 0
         self._count = 1
 
@@ -39,17 +41,21 @@ class Ahead(Generic[T]):
         """Return the answer for a place; None if there is none. Raises StoreError."""
         with self._lock:
             version = self._version()
-            if version != self._seen or not self._start <= place < self._end:
+            if version != self._seen or place not in self._held:
                 self._fill(place, version)
             self._asked += 1
-            return self._held.get(place)
+            return self._held[place]
 
     def _fill(self, place: int, version: object) -> None:
         """Read twice as much as the last time if most of that was asked for, else only what is asked for."""
+        if version != self._seen or len(self._held) >= _HELD:
+            self._held = {}
         if version == self._seen:
-            self._count = min(self._count * 2, _AT_ONCE) if self._asked * 2 >= self._end - self._start else 1
-        self._seen = None
-        self._held = self._read(place, place + self._count)
-        self._start, self._end, self._asked = place, place + self._count, 0
+            self._count = min(self._count * 2, _AT_ONCE) if self._asked * 2 >= self._count else 1
+        places = range(place, place + self._count)
+        found = self._read(places.start, places.stop)
+        self._held.update(dict.fromkeys(places))
+        self._held.update(found)
+        self._asked = 0
         #: As it was before: what is committed meanwhile is seen the next time.
         self._seen = version

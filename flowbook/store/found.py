@@ -12,7 +12,7 @@ from flowbook.results.reference import ResultRef
 if TYPE_CHECKING:
     from flowbook.store.values import Values
 
-__all__ = ["FoundOutput", "NearRef"]
+__all__ = ["FoundOutput", "FoundRow", "NearRef"]
 
 #: Without the guess at an encoding and the look for spaces that `json.loads` begins and ends with.
 _scan = json.scanner.make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # the stubs ask for its C twin
@@ -37,66 +37,62 @@ class NearRef(ResultRef):
         return ResultRef, (self.digest, self.size_bytes, self.store)
 
 
+#: As `newest_of_tasks` and `find_by_number` give it: a place or a number; id, created, expires, input hashes, parameters,
+#: code hash; of the value the digest, its length, its content where that is small, and the signature.
+FoundRow = tuple[Any, ...]
+
+
 class FoundOutput:
-    """A `CachedOutput`, made of a row of `newest_of_tasks` or `find_by_number`. Slots by hand: one a task.
+    """A `CachedOutput`, made of a row. Slots by hand: one a task."""
 
-    Attributes:
-        id: of the entry.
-        code_hash: of the task that made it.
-    """
+    __slots__ = ("_hashes", "_row", "_values")
 
-    __slots__ = ("_created", "_expires", "_hashes", "_texts", "_value", "_values", "code_hash", "id")
-
-    def __init__(  # noqa: PLR0913  # a row
-        self,
-        values: Values,
-        entry_id: str,
-        created: float,
-        expires: float,
-        input_hashes: str,
-        parameters: str,
-        code_hash: str | None,
-        *value: Any,  # noqa: ANN401  # digest, length, content and signature
-    ) -> None:
+    def __init__(self, values: Values, row: FoundRow) -> None:
         self._values = values
-        self.id = entry_id
-        self._created = created
-        self._expires = expires
-        self._texts = input_hashes, parameters
+        self._row = row
         self._hashes: dict[str, str] | None = None
-        self.code_hash = code_hash
-        self._value = value
 
     def is_valid(self, at: float) -> bool:
         """Return whether it serves at that moment, seconds since the epoch."""
-        return self._created <= at < self._expires
+        return bool(self._row[2] <= at < self._row[3])
+
+    @property
+    def id(self) -> str:
+        """Of the entry."""
+        return str(self._row[1])
 
     @property
     def created(self) -> dt.datetime:
         """Aware UTC."""
-        return dt.datetime.fromtimestamp(self._created, dt.UTC)
+        return dt.datetime.fromtimestamp(self._row[2], dt.UTC)
 
     @property
     def expires(self) -> dt.datetime:
         """Aware UTC."""
-        return dt.datetime.fromtimestamp(self._expires, dt.UTC)
+        return dt.datetime.fromtimestamp(self._row[3], dt.UTC)
 
     @property
     def input_hashes(self) -> dict[str, str]:
         """Content hashes by argument."""
         if self._hashes is None:
-            self._hashes = _plain(self._texts[0])
+            self._hashes = _plain(self._row[4])
         return self._hashes
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The flow's, as plain data."""
-        return _plain(self._texts[1])
+        return _plain(self._row[5])
+
+    @property
+    def code_hash(self) -> str | None:
+        """Of the task that made it."""
+        found: str | None = self._row[6]
+        return found
 
     @property
     def ref(self) -> ResultRef:
         """The value."""
-        digest, size_bytes, content, signature = self._value
+        digest, size_bytes, content, signature = self._row[7:]
         if content is None:
             return ResultRef(digest.hex(), size_bytes, self._values)
         return NearRef(digest.hex(), size_bytes, self._values, content, signature)

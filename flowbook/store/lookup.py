@@ -1,8 +1,8 @@
-"""Finds cached outputs for one run, also where a task has very many: by the hashes of their inputs, without reading all.
+"""Finds cached outputs for the runs of one flow, also where a task has very many: by the hashes of their inputs.
 
 What is held in memory are numbers of entries by hashes, for the tasks that were asked for; entries that others add
 meanwhile are taken in with each question. Whether an entry still serves is asked of the store each time, unless nothing
-was committed since it was read ahead.
+was committed since it was read: then it is held itself, with a small value as bytes, from which each reader makes its own.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flowbook.engine.ports import CachedOutput, NewOutput
     from flowbook.store.cache import Cache
     from flowbook.store.database import Database
+    from flowbook.store.found import FoundRow
     from flowbook.store.values import Values
 
 __all__ = ["Lookup", "TasksAhead"]
@@ -46,7 +47,7 @@ class TasksAhead(NamedTuple):
 
 
 class Lookup:
-    """The cache as one run asks it: implements `CacheIndex`. From any thread.
+    """The cache as runs of a flow ask it, one after another or at once: implements `CacheIndex`. From any thread.
 
     Args:
         database: of the store.
@@ -85,8 +86,8 @@ class Lookup:
         scope = _found_by(scope)
         names = tuple(sorted(hashes))
         for _, number in self._newest_first(scope, names, tuple(hashes[name] for name in names)):
-            found = self._numbers_ahead.get(number)
-            if found is not None and found.is_valid(time.time()):
+            row = self._numbers_ahead.get(number)
+            if row is not None and (found := FoundOutput(self._values, row)).is_valid(time.time()):
                 yield found
 
     def record(self, output: NewOutput) -> str:
@@ -118,26 +119,31 @@ class Lookup:
         project, flow, task, cache_key = scope
         place = self._place_of.get(task)
         if place is not None and cache_key is None and flow == self._flow and project == self._project:
-            ahead = self._tasks_ahead.get(place) or ()
+            rows = self._tasks_ahead.get(place) or ()
+            if len(rows) > _FEW:
+                return None
             moment = time.time()
-            return [each for each in ahead if each.is_valid(moment)] if len(ahead) <= _FEW else None
+            read = [FoundOutput(self._values, row) for row in rows]
+            return [each for each in read if each.is_valid(moment)]
         if not is_compared:
             return None
         found = self._cache.newest(scope, _FEW + 1)
         return found if len(found) <= _FEW else None
 
-    def _read_tasks(self, start: int, end: int) -> dict[int, list[FoundOutput]]:
+    def _read_tasks(self, start: int, end: int) -> dict[int, tuple[FoundRow, ...]]:
         """Return the newest entries of the expected tasks from one place to another."""
         tasks = json.dumps(self._tasks[start:end])
         given = {"tasks": tasks, "project": self._project, "flow": self._flow, "most": _FEW + 1, **_as_of_now()}
-        found: dict[int, list[FoundOutput]] = {}
-        for place, *columns in self._database.read(self._sql["newest_of_tasks"], given):
-            found.setdefault(start + place, []).append(FoundOutput(self._values, *columns))
+        #: Tuples of plain values: Python's collector soon looks at them no more.
+        found: dict[int, tuple[FoundRow, ...]] = {}
+        for row in self._database.read(self._sql["newest_of_tasks"], given):
+            place = start + row[0]
+            found[place] = (*found.get(place, ()), row)
         return found
 
-    def _read_numbers(self, start: int, end: int) -> dict[int, FoundOutput]:
+    def _read_numbers(self, start: int, end: int) -> dict[int, FoundRow]:
         rows = self._database.read(self._sql["find_by_number"], {"first": start, "end": end, **_as_of_now()})
-        return {number: FoundOutput(self._values, *columns) for number, *columns in rows}
+        return {row[0]: row for row in rows}
 
     def _newest_first(self, scope: CacheScope, names: tuple[str, ...], hashes: tuple[str, ...]) -> list[_Place]:
         with self._lock:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Store", "open_store", "reopen_values"]
 
 _LOOK_S = 600.0
+#: Flows whose outputs were asked for last: what was found for them serves their next runs.
+_LOOKUPS = 4
 
 
 class Store:
@@ -56,6 +58,8 @@ class Store:
         self.values = Values(database, blobs, signer, reopen_values)
         self.runs = Runs(database, self.values)
         self.cache = Cache(database, self.values)
+        #: The newest first, by the process that asked, the flow and its tasks. Replaced, never changed: from any thread.
+        self._lookups: tuple[tuple[object, Lookup], ...] = ()
 
     @property
     def is_closed(self) -> bool:
@@ -134,10 +138,21 @@ class Store:
         return Bundles(self._database, self._blobs, self._signer)
 
     def lookup(self, project: str = "", flow: str = "", tasks: Sequence[str] = ()) -> Lookup:
-        """Return the cache as one run asks it; entries of `tasks`, asked for in this order, are read ahead."""
+        """Return the cache as runs ask it; entries of `tasks`, asked for in this order, are read ahead.
+
+        The next run of the same flow gets the same, with what is known by then.
+        """
         from flowbook.store.lookup import Lookup, TasksAhead  # noqa: PLC0415  # only where outputs are cached
 
-        return Lookup(self._database, self.cache, self.values, TasksAhead(project, flow, tasks))
+        if not tasks:
+            return Lookup(self._database, self.cache, self.values)
+        ahead = TasksAhead(project, flow, tuple(tasks))
+        #: Locks that were held at a fork stay held in the child.
+        asked = self._database.generation, ahead
+        known = [each for key, each in self._lookups if key == asked]
+        found = known[0] if known else Lookup(self._database, self.cache, self.values, ahead)
+        self._lookups = ((asked, found), *[each for each in self._lookups if each[1] is not found][: _LOOKUPS - 1])
+        return found
 
     def browse(self) -> Browse:
         """Return the cache as somebody looks at it, moment by moment."""

@@ -147,17 +147,17 @@ class Values:
 
     def restored(self, ref: ResultRef, content: bytes | None, signature: bytes | None) -> Any:  # noqa: ANN401
         """As `load`, with what the row of the value holds at hand."""
-        digest = bytes.fromhex(ref.digest)
         if content is None:
             stored = self._blobs.read(ref.digest, ref.size_bytes)
         else:
-            if hashlib.sha256(content).digest() != digest:
+            if hashlib.sha256(content).hexdigest() != ref.digest:
                 msg = f"The stored value {ref.digest[:12]} is damaged: its bytes changed. Run its task again."
                 raise DamagedValueError(msg, digest=ref.digest)
             if not serializer.is_pickle(content):
                 return serializer.load_plain(content)
             stored = memoryview(bytearray(content))
-        if serializer.is_pickle(stored) and not (self.is_trusted or self._signer.is_signed(digest, signature)):
+        is_safe = self.is_trusted or not serializer.is_pickle(stored)
+        if not is_safe and not self._signer.is_signed(bytes.fromhex(ref.digest), signature):
             msg = (
                 f"The stored value {ref.digest[:12]} does not carry your signature, so it is not loaded: "
                 "it could run code. Run its task again; if the store came from somebody whose code you would run, open it with "

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import pickle
+import sys
 
 import cloudpickle
 import pytest
@@ -156,6 +157,17 @@ def test_what_can_be_known_before_a_run_is_worked_out_in_the_spec():
     specs = flow.compile().specs
 
     assert [(spec.trigger, spec.is_manual) for spec in specs.values()] == [(None, False), (triggers.manual_only, True)]
+
+
+def test_a_copy_in_a_flow_holds_values_of_attributes_but_not_their_names():
+    @task
+    def load():
+        return 1
+
+    with Flow("f"):
+        copies = [load() for _ in range(10)]
+
+    assert all(sys.getsizeof(vars(each)) < 500 for each in copies)  # with the names, 1,500
 
 
 def test_a_task_inside_a_task_is_called_by_its_run():

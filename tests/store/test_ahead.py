@@ -66,3 +66,17 @@ def test_what_could_not_be_read_is_read_again() -> None:
     with pytest.raises(OSError, match="no disk"):
         ahead.get(5)
     assert ahead.get(5) == 25
+
+
+def test_answers_stay_while_nothing_is_committed_and_not_more_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowbook.store.ahead._HELD", 10)
+    source = _Source()
+    ahead = ahead_of(source)
+    few = [ahead.get(place) for place in (*range(7), *range(7))]
+    asked = len(source.asked)
+
+    many = [ahead.get(place) for place in (*range(7, 20), 0)]
+
+    assert (few[:7], asked) == (few[7:], 3)
+    assert many == [place * place for place in (*range(7, 20), 0)]
+    assert source.asked[-1][0] == 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -200,6 +201,75 @@ def test_an_output_that_expired_since_it_was_read_ahead_does_not_serve(store: St
     expires = entry.expires.timestamp()
 
     assert [entry.is_valid(at) for at in (expires - 1, expires, expires - 7201)] == [True, False, False]
+
+
+def test_the_next_run_of_a_flow_reads_nothing_where_nothing_was_committed(store: Store, asked: list[str]) -> None:
+    scopes = filled(store)
+    first = [found(store.lookup("p", "f", TASKS), scope) for scope in scopes]
+    asked.clear()
+
+    second = [found(store.lookup("p", "f", list(TASKS)), scope) for scope in scopes]
+
+    assert first == second == [[value] for value in range(300)]
+    assert asked == []
+
+
+def test_the_next_run_of_a_task_of_many_outputs_reads_nothing_either(store: Store, asked: list[str]) -> None:
+    for number in range(300):
+        store.lookup().record(output(store, number, x=f"{number}"))
+    first = [found(store.lookup("p", "f", ["clean"]), x=f"{number}") for number in range(300)]
+    asked.clear()
+
+    second = [found(store.lookup("p", "f", ["clean"]), x=f"{number}") for number in range(300)]
+
+    assert first == second == [[value] for value in range(300)]
+    assert asked == []
+
+
+def test_what_was_committed_between_two_runs_counts(disk_store: Store) -> None:
+    scopes = filled(disk_store)
+    before = [found(disk_store.lookup("p", "f", TASKS), scope) for scope in scopes]
+
+    subprocess.run([sys.executable, "-c", OTHER], check=True)
+    after = [found(disk_store.lookup("p", "f", TASKS), scope) for scope in scopes]
+
+    assert after == [*before[:5], [1000, 5], [], *before[7:]]
+
+
+def test_an_output_that_expires_between_two_runs_serves_the_first_alone(store: Store, monkeypatch) -> None:
+    scopes = filled(store)
+    before = found(store.lookup("p", "f", TASKS), scopes[0])
+
+    monkeypatch.setattr("flowbook.store.lookup.time", SimpleNamespace(time=(NOW + HOUR).timestamp))
+
+    assert (before, found(store.lookup("p", "f", TASKS), scopes[0])) == ([0], [])
+
+
+def test_each_run_gets_a_value_and_hashes_of_its_own(store: Store) -> None:
+    store.lookup().record(output(store, [1], x="a"))  # type: ignore[arg-type]  # any value does
+    (entry,) = store.lookup("p", "f", ["clean"]).find(SCOPE)
+    entry.ref.load().append(2)
+    entry.input_hashes.clear()
+
+    (again,) = store.lookup("p", "f", ["clean"]).find(SCOPE)
+
+    assert (again.ref.load(), again.input_hashes) == ([1], {"x": "a"})
+
+
+def test_a_flow_with_other_tasks_and_one_asked_for_long_ago_are_looked_up_anew(store: Store) -> None:
+    first = store.lookup("p", "f", ["clean"])
+
+    others = [store.lookup("p", "f", ["clean", f"load-{number}"]) for number in range(4)]
+
+    assert len({first, *others, store.lookup("p", "f", ["clean"])}) == 6
+
+
+def test_a_fork_shares_no_lookup_with_its_parent(disk_store: Store) -> None:
+    of_parent = disk_store.lookup("p", "f", TASKS)
+
+    disk_store._database.begin_in_child()
+
+    assert disk_store.lookup("p", "f", TASKS) is not of_parent
 
 
 def test_a_task_of_many_outputs_is_read_once_however_often_it_is_asked_for(store: Store, monkeypatch) -> None:
