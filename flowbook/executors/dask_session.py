@@ -8,37 +8,41 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import pickle
 import queue
 import threading
 import time
 import uuid
 import weakref
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import ExecutorError
 from flowbook.executors import dask_worker
 from flowbook.executors.base import Report
-from flowbook.executors.batches import HELD, CallQueue, Item, News
+from flowbook.executors.batches import HELD, Item, News
 from flowbook.executors.dask_closing import close_client, close_client_with
+from flowbook.executors.dask_lanes import Lanes
+from flowbook.executors.dask_waiting import Wanted, Watch, WorkerSeen
 from flowbook.executors.ledger import BEGUN, DONE, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from flowbook.executors.base import Answer, Blob, Call
+    from flowbook.executors.dask_lanes import Resources
+    from flowbook.executors.dask_waiting import Notice
     from flowbook.executors.ledger import Place
 
 __all__ = ["DaskSession"]
+
+_log = logging.getLogger("flowbook.executors")
 
 #: A blob up to here goes along with each call; a larger one becomes a future of its own.
 _INLINE_BYTES = 50_000
 #: Up to here the scheduler keeps a blob, so that it outlives a worker; larger ones are copied to every worker.
 _SCHEDULER_BYTES = 8_000_000
-#: Short calls that are handed over at once, a thread of the cluster.
-_AHEAD = 3
-_LEAST_AHEAD = 8
 _COUNT_AGAIN_S = 1.0
 #: How long news may come later than the result.
 _GRACE_S = 2.0
@@ -48,6 +52,10 @@ _NEWS_S = 0.1
 _LOOK_S = 1.0
 #: How long cancelling waits for workers that it can only tell by a message.
 _TELL_S = 2.0
+#: How often it is looked, while calls are not done, whether the cluster has workers that can do them.
+_WATCH_S = 2.0
+#: How long the scheduler may take to say which it has.
+_ASK_S = 2.0
 #: How often a call that was not begun is handed over, where its Dask task came to nothing.
 _TRIES = 4
 
@@ -83,13 +91,14 @@ class DaskSession:
         self._client = client
         self._outlives = outlives
         self._topic = f"flowbook-{uuid.uuid4().hex}"
-        self._queue = CallQueue()
+        self._lanes = Lanes()
         self._ledger: Ledger | None = None
         #: Each call that is handed over gets a number of its own, so that late news of an earlier try is known as such.
         self._numbers = itertools.count(1)
         self._tasks: dict[int, _Task] = {}
         self._tries: dict[int, int] = {}
-        self._quick = 0
+        self._watch = Watch(*_where(client, is_temporary=not outlives))
+        self._is_watching = False
         self._inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._is_cancelled = False
         self._threads, self._counted = 0, 0.0
@@ -195,7 +204,7 @@ class DaskSession:
 
     def _take(self, kind: str, what: Any) -> None:  # noqa: ANN401
         if kind == "calls":
-            self._queue.add(what)
+            self._lanes.add(what)
         elif kind == "news":
             for each in pickle.loads(what):  # noqa: S301  # the run's own workers sent it
                 self._tell(each)
@@ -203,6 +212,8 @@ class DaskSession:
             self._cancel()
         elif kind == "withdraw":
             self._withdraw()
+        elif kind == "watch":
+            self._look_for_workers()
         elif kind == "settled":
             self._settled(what)
         elif kind == "late":
@@ -215,6 +226,7 @@ class DaskSession:
         if task is None:
             return
         call = task.calls[news.id]
+        self._say(self._watch.began(call.resources))
         if news.kind == "running":
             if news.id in task.begun:
                 return
@@ -224,13 +236,13 @@ class DaskSession:
             return
         self._forget(news.id)
         if news.kind == "returned":
-            self._queue.add([call])
+            self._lanes.add([call])
         elif news.kind == "unstarted":
             self._on_report(Report("unstarted", call.id))
         elif news.kind == "lost":
             self._on_report(Report("lost", call.id, news.body))
         else:
-            self._queue.took(call.group, news.seconds)
+            self._lanes.took(call, news.seconds)
             handle = None
             if news.is_held:
                 handle = _Held(task.future, news.id)
@@ -241,24 +253,22 @@ class DaskSession:
     def _forget(self, number: int) -> Call:
         task = self._tasks.pop(number)
         call = task.calls.pop(number)
-        if not task.calls and call.group:
-            self._quick -= 1
+        if not task.calls:
+            self._lanes.ended(call)
         return call
 
     # Handing over
 
     def _feed(self) -> None:
         if self._is_cancelled:
-            for call in self._queue.drain():
+            for call in self._lanes.drain():
                 self._on_report(Report("unstarted", call.id))
             return
-        if not len(self._queue):
+        if not len(self._lanes):
             return
-        slots = self._slots()
+        self._watch_soon()
         alike: dict[tuple[Any, ...], list[list[Call]]] = {}
-        while len(self._queue) and (self._quick < max(_AHEAD * slots, _LEAST_AHEAD) or not self._queue.is_quick()):
-            batch = self._queue.take(slots)
-            self._quick += bool(batch[0].group)
+        for batch in self._lanes.take(self._slots()):
             alike.setdefault((batch[0].label, batch[0].priority, batch[0].resources), []).append(batch)
         try:
             for (_, priority, resources), batches in alike.items():
@@ -270,7 +280,7 @@ class DaskSession:
     def _take_back(self, calls: Iterable[Call]) -> None:
         """Let those that are with no Dask task wait again, so that none is forgotten when all is given up."""
         handed_over = {call.id for task in self._tasks.values() for call in task.calls.values()}
-        self._queue.add(call for call in calls if call.id not in handed_over)
+        self._lanes.add(call for call in calls if call.id not in handed_over)
 
     def _slots(self) -> int:
         now = time.monotonic()
@@ -335,14 +345,49 @@ class DaskSession:
     def _blob(self, blob: Blob) -> Any:  # noqa: ANN401
         found = self._blobs.get(blob.label)
         if found is None:
-            if blob.size_bytes <= _SCHEDULER_BYTES or not self._threads:
+            if blob.size_bytes > _SCHEDULER_BYTES and self._client.nthreads():
+                with contextlib.suppress(TimeoutError):  # the last worker has just gone
+                    found = self._client.scatter(blob.parcel, hash=False, broadcast=True)
+            if found is None:
                 found = self._client.submit(
                     dask_worker.same, blob.parcel, key=f"flowbook-blob-{blob.label}", pure=False
                 )
-            else:
-                found = self._client.scatter(blob.parcel, hash=False, broadcast=True)
             self._blobs[blob.label] = found
         return found
+
+    # Workers that are not there
+
+    def _watch_soon(self) -> None:
+        if not self._is_watching:
+            self._is_watching = True
+            self._later(_WATCH_S, "watch", None)
+
+    def _look_for_workers(self) -> None:
+        """Say which workers are missing, if any are; look again as long as something is not done."""
+        self._is_watching = False
+        wanted = {} if self._is_cancelled else self._wanted()
+        if not wanted:
+            return
+        with contextlib.suppress(Exception):  # a scheduler that doesn't answer may do so the next time
+            identity = self._client.sync(self._client.scheduler.identity, callback_timeout=_ASK_S)
+            self._say(self._watch.look(wanted, WorkerSeen.all_of(identity), time.monotonic()))
+        self._watch_soon()
+
+    def _wanted(self) -> dict[Resources, Wanted]:
+        """Return what is not done, by what it asks of a worker."""
+        names: dict[Resources, dict[str, None]] = {}
+        waiting: Counter[Resources] = Counter(self._lanes.waiting())
+        begun: Counter[Resources] = Counter()
+        for number, task in self._tasks.items():
+            call = task.calls[number]
+            names.setdefault(call.resources, {})[call.label] = None
+            (begun if number in task.begun else waiting)[call.resources] += 1
+        return {need: Wanted(tuple(labels), waiting[need], begun[need]) for need, labels in names.items()}
+
+    def _say(self, notice: Notice | None) -> None:
+        if notice is not None:
+            _log.log(notice.level, notice.text)
+            self._on_report(Report("notice", 0, notice))
 
     # What went wrong, and cancelling
 
@@ -385,7 +430,7 @@ class DaskSession:
         if self._is_cancelled:
             self._on_report(Report("unstarted", call.id))
         elif tries < _TRIES:
-            self._queue.add([call._replace(group="")])
+            self._lanes.add([call._replace(group="")])
         else:
             self._on_report(Report("lost", call.id, f"The cluster could not finish it: {why}."))
 
@@ -393,9 +438,8 @@ class DaskSession:
         for task in list(self._tasks.values()):
             for number in list(task.calls):
                 self._on_report(Report("lost", self._forget(number).id, why))
-        for call in self._queue.drain():
+        for call in self._lanes.drain():
             self._on_report(Report("lost", call.id, why))
-        self._quick = 0
 
     def _cancel(self) -> None:
         #: News of what began before may still be on the way.
@@ -426,6 +470,15 @@ class _Do:
 
     def __call__(self, packed: bytes) -> dict[int, Any] | None:
         return dask_worker.do_batch(self._errand, packed, [])
+
+
+def _where(client: Any, *, is_temporary: bool) -> tuple[str, str]:  # noqa: ANN401
+    """Return what to call the cluster, and how it gets workers."""
+    address = client.scheduler.address
+    if is_temporary:
+        advice = "A temporary cluster gets workers by DaskExecutor's cluster_kwargs and adapt_kwargs."
+        return "this run's temporary Dask cluster", advice
+    return f"the Dask cluster at {address}", f"Start one: dask worker {address}{{option}}."
 
 
 def _forget(dask_scheduler: Any, topic: str) -> None:  # noqa: ANN401
