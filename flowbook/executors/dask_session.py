@@ -7,7 +7,6 @@ result of the call they speak of.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import pickle
 import queue
@@ -15,23 +14,25 @@ import threading
 import time
 import uuid
 import weakref
-from collections import Counter, OrderedDict
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import ExecutorError
 from flowbook.executors import dask_worker
 from flowbook.executors.base import Report
-from flowbook.executors.batches import HELD, Item, News
+from flowbook.executors.batches import HELD, News
 from flowbook.executors.dask_closing import close_client, close_client_with
 from flowbook.executors.dask_lanes import Lanes
+from flowbook.executors.dask_packing import Held, Packing
 from flowbook.executors.dask_waiting import Wanted, Watch, WorkerSeen
 from flowbook.executors.ledger import BEGUN, DONE, Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from flowbook.executors.base import Answer, Blob, Call
+    from flowbook.executors.base import Answer, Call
     from flowbook.executors.dask_lanes import Resources
+    from flowbook.executors.dask_packing import Packed
     from flowbook.executors.dask_waiting import Notice
     from flowbook.executors.ledger import Place
 
@@ -39,10 +40,6 @@ __all__ = ["DaskSession"]
 
 _log = logging.getLogger("flowbook.executors")
 
-#: A blob up to here goes along with each call; a larger one becomes a future of its own.
-_INLINE_BYTES = 50_000
-#: Up to here the scheduler keeps a blob, so that it outlives a worker; larger ones are copied to every worker.
-_SCHEDULER_BYTES = 8_000_000
 _COUNT_AGAIN_S = 1.0
 #: How long news may come later than the result.
 _GRACE_S = 2.0
@@ -63,24 +60,14 @@ _ASK_S = 2.0
 _TRIES = 4
 
 
-class _Held:
-    """Stands for a value on a worker: which one of those that a future gives."""
-
-    __slots__ = ("__weakref__", "future", "number")
-
-    def __init__(self, future: Any, number: int) -> None:  # noqa: ANN401
-        self.future = future
-        self.number = number
-
-
 class _Task:
     """One Dask task that was submitted: the calls in it that are not done, by number, and which have begun."""
 
     __slots__ = ("begun", "calls", "future", "holds", "page")
 
-    def __init__(self, page: str, calls: Mapping[int, Call], future: Any) -> None:  # noqa: ANN401
-        self.page = page
-        self.calls = dict(calls)
+    def __init__(self, packed: Packed, future: Any) -> None:  # noqa: ANN401
+        self.page = packed.page
+        self.calls = packed.calls
         self.begun: set[int] = set()
         #: Whether its result has values that somebody may ask for.
         self.holds = False
@@ -96,8 +83,6 @@ class DaskSession:
         self._topic = f"flowbook-{uuid.uuid4().hex}"
         self._lanes = Lanes()
         self._ledger: Ledger | None = None
-        #: Each call that is handed over gets a number of its own, so that late news of an earlier try is known as such.
-        self._numbers = itertools.count(1)
         self._tasks: dict[int, _Task] = {}
         self._tries: dict[int, int] = {}
         self._watch = Watch(*_where(client, is_temporary=not outlives))
@@ -105,8 +90,8 @@ class DaskSession:
         self._inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._is_cancelled = False
         self._threads, self._counted = 0, 0.0
-        self._blobs: OrderedDict[str, Any] = OrderedDict()
-        self._handles: weakref.WeakSet[_Held] = weakref.WeakSet()
+        self._packing = Packing(client)
+        self._handles: weakref.WeakSet[Held] = weakref.WeakSet()
         self._thread = threading.Thread(target=self._pump, name="flowbook-dask", daemon=True)
         if outlives:
             close_client_with(self, client)
@@ -155,7 +140,7 @@ class DaskSession:
         """
         if not handles:
             return []
-        held: list[_Held] = list(handles)  # type: ignore[arg-type]  # they are ours
+        held: list[Held] = list(handles)  # type: ignore[arg-type]  # they are ours
         futures = {each.future.key: each.future for each in held}
         try:
             lists = dict(zip(futures, self._gather(list(futures.values())), strict=True))
@@ -189,7 +174,7 @@ class DaskSession:
             self._client.run_on_scheduler(_forget, topic=self._topic)
         if self._ledger is not None:
             self._ledger.close()
-        self._blobs.clear()
+        self._packing.forget_blobs()
         self._tasks.clear()
         if self._outlives and not self._handles:
             close_client(self._client)
@@ -249,7 +234,7 @@ class DaskSession:
             self._lanes.took(call, news.seconds)
             handle = None
             if news.is_held:
-                handle = _Held(task.future, news.id)
+                handle = Held(task.future, news.id)
                 self._handles.add(handle)
                 task.holds = True
             self._on_report(Report("done", call.id, news.body, handle))
@@ -294,70 +279,31 @@ class DaskSession:
         return max(self._threads, 1)
 
     def _submit(self, batches: list[list[Call]], options: dict[str, Any]) -> None:
-        plain: list[tuple[_Task, bytes]] = []
+        plain: list[Packed] = []
         for batch in batches:
-            task, packed, futures = self._packed(batch)
-            if futures:
-                key = self._key(batch[0], task)
-                future = self._client.submit(dask_worker.do_batch, self._errand, packed, futures, key=key, **options)
-                self._note(task, future)
+            packed = self._packing.pack(batch)
+            if packed.futures:
+                inputs = self._errand, packed.content, packed.futures
+                future = self._client.submit(dask_worker.do_batch, *inputs, key=self._key(packed), **options)
+                self._note(packed, future)
             else:
-                plain.append((task, packed))
+                plain.append(packed)
         if plain:
-            keys = [self._key(next(iter(task.calls.values())), task) for task, _ in plain]
-            do = _Do(self._errand)
-            found = self._client.map(do, [packed for _, packed in plain], key=keys, **options)
-            for (task, _), future in zip(plain, found, strict=True):
-                self._note(task, future)
+            keys = [self._key(packed) for packed in plain]
+            found = self._client.map(_Do(self._errand), [packed.content for packed in plain], key=keys, **options)
+            for packed, future in zip(plain, found, strict=True):
+                self._note(packed, future)
 
-    def _key(self, first: Call, task: _Task) -> str:
-        return f"{first.label}-{self._topic[9:17]}{first.id:x}-{task.page}"
+    def _key(self, packed: Packed) -> str:
+        first = next(iter(packed.calls.values()))
+        return f"{first.label}-{self._topic[9:17]}{first.id:x}-{packed.page}"
 
-    def _note(self, task: _Task, future: Any) -> None:  # noqa: ANN401
-        task.future = future
+    def _note(self, packed: Packed, future: Any) -> None:  # noqa: ANN401
+        task = _Task(packed, future)
         for number in task.calls:
             self._tasks[number] = task
         inbox = self._inbox
         future.add_done_callback(lambda _: inbox.put(("settled", task)))
-
-    def _packed(self, batch: list[Call]) -> tuple[_Task, bytes, list[Any]]:
-        """Return the batch, also as bytes that Dask does not look into, and the futures of what is not in them."""
-        blobs = {blob.label: blob for call in batch for blob in call.blobs}
-        small = {label: blob.parcel for label, blob in blobs.items() if blob.size_bytes <= _INLINE_BYTES}
-        large = [label for label in blobs if label not in small]
-        futures = [self._blob(blobs[label]) for label in large]
-        places: dict[str, int] = {}
-        held: list[tuple[int, int]] = []
-        calls: dict[int, Call] = {}
-        items = []
-        for call in batch:
-            positions = []
-            for handle in call.held:
-                assert isinstance(handle, _Held)  # noqa: S101  # ours
-                place = places.setdefault(handle.future.key, len(places))
-                if place == len(futures) - len(large):
-                    futures.append(handle.future)
-                positions.append(len(held))
-                held.append((place + len(large), handle.number))
-            number = next(self._numbers)
-            calls[number] = call
-            items.append(Item(number, call.payload, tuple(blob.label for blob in call.blobs), tuple(positions)))
-        page = f"{items[0].id:x}"
-        packed = pickle.dumps((page, items, small, large, held), protocol=5)
-        return _Task(page, calls, None), packed, futures
-
-    def _blob(self, blob: Blob) -> Any:  # noqa: ANN401
-        found = self._blobs.get(blob.label)
-        if found is None:
-            if blob.size_bytes > _SCHEDULER_BYTES and self._client.nthreads():
-                with contextlib.suppress(TimeoutError):  # the last worker has just gone
-                    found = self._client.scatter(blob.parcel, hash=False, broadcast=True)
-            if found is None:
-                found = self._client.submit(
-                    dask_worker.same, blob.parcel, key=f"flowbook-blob-{blob.label}", pure=False
-                )
-            self._blobs[blob.label] = found
-        return found
 
     # Workers that are not there
 
@@ -406,7 +352,7 @@ class DaskSession:
             self._later(_GRACE_S, "late", task)
         elif status == "cancelled":
             #: The cluster may have lost what was sent to it once for all calls.
-            self._blobs.clear()
+            self._packing.forget_blobs()
             self._account(task, "Dask cancelled it")
         else:
             error = task.future.exception()
