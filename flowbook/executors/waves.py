@@ -37,6 +37,7 @@ _NUMBERS = itertools.count()
 _RUNS: weakref.WeakValueDictionary[int, Waves] = weakref.WeakValueDictionary()
 
 _Said = tuple[list[News], dict[int, Any]]
+_NOTHING: _Said = ([], {})
 
 
 class Waves:
@@ -52,8 +53,9 @@ class Waves:
         self._wave: list[_Packed] = []
         self._pages = itertools.count(1)
         self.is_cancelled = False
-        #: One for each call that runs in a thread of this process: set when somebody need not wait for it any more.
-        self._over: set[threading.Event] = set()
+        self._is_left = False
+        #: Beside each thread of this process that the `get` uses, by its number: where calls run.
+        self._daemons: dict[int, _Daemon] = {}
         self._number = next(_NUMBERS)
         _RUNS[self._number] = self
         self._thread = threading.Thread(target=self._work, name="flowbook-waves", daemon=True)
@@ -67,6 +69,8 @@ class Waves:
             self._leave()
         elif self._thread.ident is not None:
             self._thread.join()
+        for daemon in list(self._daemons.values()):
+            daemon.end()
         if self._ledger is not None:
             self._ledger.close()
 
@@ -108,29 +112,23 @@ class Waves:
         """Hold nothing: all values are here."""
 
     def apart(self, call: Callable[[], _Said]) -> _Said:
-        """Return `call()`, made in a daemon thread with a copy of this context, unless this thread is one of ours.
+        """Return `call()`, made in a daemon thread beside this one, unless this is one of ours.
 
         Python's end waits for threads of pools, and so would wait for what a second Ctrl-C has left running.
         """
         if threading.current_thread() is self._thread:
             return call()
-        over, said = threading.Event(), []
-
-        def work() -> None:
-            said.append(call())  # it does not raise
-            over.set()
-
-        self._over.add(over)
-        threading.Thread(target=contextvars.copy_context().run, args=(work,), name="flowbook-wave", daemon=True).start()
-        over.wait()
-        self._over.discard(over)
-        return said[0] if said else ([], {})
+        daemon = self._daemons.get(threading.get_ident())
+        if daemon is None:
+            daemon = self._daemons[threading.get_ident()] = _Daemon()
+        return _NOTHING if self._is_left else daemon.do(call)
 
     def _leave(self) -> None:
         """After a second Ctrl-C wait for nothing: leave threads alone, end the processes in which calls run."""
         self.cancel()
-        for over in list(self._over):
-            over.set()
+        self._is_left = True
+        for daemon in list(self._daemons.values()):
+            daemon.leave()
         entries = [self._entry(packed) for packed in list(self._wave)]
         writers = {entry.writer for entry in entries if entry is not None and entry.kind == BEGUN}
         for process in multiprocessing.active_children():
@@ -184,7 +182,8 @@ class Waves:
             else:
                 again.append(call)
         if len(again) < len(wave):
-            self._inbox.put(again)
+            if again:
+                self._inbox.put(again)
             return
         for call in again:
             self._on_report(Report("lost", call.id, f"The scheduler {self._get!r} raised {why}"))
@@ -192,6 +191,33 @@ class Waves:
     def _entry(self, packed: _Packed) -> Entry | None:
         entries = self._ledger.read(packed.page) if self._ledger is not None else None
         return (entries or {}).get(packed.item.id)
+
+
+class _Daemon:
+    """A daemon thread that makes the calls of another thread, which may stop to wait for them."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[tuple[contextvars.Context, Callable[[], _Said]] | None] = queue.SimpleQueue()
+        self._said: queue.SimpleQueue[_Said] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="flowbook-wave", daemon=True).start()
+
+    def do(self, call: Callable[[], _Said]) -> _Said:
+        """Return `call()`, which does not raise, made with a copy of this context; or nothing, when it was left alone."""
+        self._calls.put((contextvars.copy_context(), call))
+        return self._said.get()
+
+    def leave(self) -> None:
+        """Let who waits go on."""
+        self._said.put(_NOTHING)
+
+    def end(self) -> None:
+        """Make no more calls."""
+        self._calls.put(None)
+
+    def _work(self) -> None:
+        while (asked := self._calls.get()) is not None:
+            context, call = asked
+            self._said.put(context.run(call))
 
 
 class _Packed:

@@ -137,7 +137,7 @@ def own_lines(run):
 def a_cluster(**resources):
     """Return a cluster that has no worker yet; `scale` gives it some with these resources."""
     worker = {"cls": Worker, "options": {"nthreads": 1, "resources": resources}}
-    scheduler = {"cls": Scheduler, "options": {"dashboard": False}}
+    scheduler = {"cls": Scheduler, "options": {"dashboard": False, "dashboard_address": "127.0.0.1:0"}}
     return SpecCluster({}, scheduler, worker, silence_logs=False)  # it would silence ours as well
 
 

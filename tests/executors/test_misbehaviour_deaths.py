@@ -10,6 +10,8 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
 from pathlib import Path
 
 import pytest
@@ -101,8 +103,18 @@ def meet(folder, me, other):
     time.sleep(20)
 
 
-def one_by_one(graph, keys, num_workers):
-    return pool_get(graph, keys, num_workers=num_workers, chunksize=1)
+def side_by_side(graph, keys, num_workers):
+    """Stand for a `get` that ends all its processes as soon as one has ended."""
+    del num_workers
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=graph[key][0], args=graph[key][1:]) for key in keys]
+    for process in processes:
+        process.start()
+    connection.wait([process.sentinel for process in processes])
+    for process in processes:
+        process.kill()
+        process.join()
+    raise BrokenProcessPool("one has ended")
 
 
 def refuse(*args, **options):
@@ -137,8 +149,11 @@ def test_a_task_that_ends_its_process_crashes_alone_after_every_attempt():
 
 
 def test_a_task_that_ends_a_process_of_a_foreign_get_crashes_alone_after_every_attempt(ran):
+    deaths = {
+        name: act for name, (act, _) in DEATHS.items() if name != "hang_up"
+    }  # it closes the file of notes as well
     with Flow("deadly") as flow:
-        deadly = {name: task(act, name=name, max_retries=1, retry_delay=0)() for name, (act, _) in DEATHS.items()}
+        deadly = {name: task(act, name=name, max_retries=1, retry_delay=0)() for name, act in deaths.items()}
         after = {name: below(done) for name, done in deadly.items()}
         fine = [noted(str(ran), number) for number in range(20)]
         large = len_of(noted(str(ran), "large", 10_000))
@@ -146,8 +161,8 @@ def test_a_task_that_ends_a_process_of_a_foreign_get_crashes_alone_after_every_a
     run = flow.start(executor=LocalDaskExecutor(pool_get, num_workers=1), record=True)
     run.wait(PATIENCE_S)
 
-    assert {name: type(run[done]) for name, done in deadly.items()} == dict.fromkeys(DEATHS, Crashed)
-    for name in DEATHS:
+    assert {name: type(run[done]) for name, done in deadly.items()} == dict.fromkeys(deaths, Crashed)
+    for name in deaths:
         assert run[name].message.startswith("Its process ended while it ran (BrokenProcessPool: ")
         assert run[name].message.endswith("). Look for os._exit, a crash in C code, or a lack of memory.")
         assert kinds_of(run, name) == TWICE
@@ -162,7 +177,7 @@ def test_who_runs_beside_a_task_that_ends_its_process_is_told_by_whom_it_may_hav
     with Flow("beside") as flow:
         deadly, beside = meet(folder, "deadly", "beside"), meet(folder, "beside", "deadly")
 
-    run = flow.start(executor=LocalDaskExecutor(one_by_one, num_workers=2), record=False)
+    run = flow.start(executor=LocalDaskExecutor(side_by_side), record=False)
     run.wait(PATIENCE_S)
 
     assert [type(run[deadly]), type(run[beside])] == [Crashed, Crashed]
