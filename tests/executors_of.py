@@ -19,6 +19,13 @@ def _dask_get(*args: Any, **options: Any) -> Any:
     return get(*args, **options)
 
 
+def pool_get(*args: Any, **options: Any) -> Any:
+    """Stand for a Dask `get` of the user's own that has processes."""
+    from dask.multiprocessing import get  # noqa: PLC0415  # as above
+
+    return get(*args, **options)
+
+
 MAKE: dict[str, Callable[[], Executor]] = {
     "local": LocalExecutor,
     "threads": lambda: LocalDaskExecutor("threads", num_workers=4),
@@ -31,6 +38,8 @@ AWAY = {
     "waves": lambda: LocalDaskExecutor(_dask_get, num_workers=2),
     "dask": DaskExecutor,
 }
+#: Slow to start: it starts its processes for each wave.
+POOL = {"pool": lambda: LocalDaskExecutor(pool_get, num_workers=2)}
 everywhere = pytest.mark.parametrize("executor", [pytest.param(make(), id=name) for name, make in MAKE.items()])
 
 
@@ -38,4 +47,4 @@ def any_executor(request: pytest.FixtureRequest) -> Executor:
     """Return the executor that a fixture's parameter names; `cluster` is the fixture of that name, at its address."""
     if request.param == "cluster":
         return DaskExecutor(request.getfixturevalue("cluster").scheduler_address)
-    return (HERE | AWAY)[request.param]()
+    return (HERE | AWAY | POOL)[request.param]()

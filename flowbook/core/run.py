@@ -67,6 +67,8 @@ __all__ = ["FlowRun", "new_run", "start_run"]
 
 _NUMBERS = itertools.count(1)
 _NOTHING = Again()
+#: How long a wait lasts at most: Python does not see a Ctrl-C that comes right before it begins until it ends.
+_LOOK_S = 0.5
 
 
 class FlowRun:
@@ -266,7 +268,7 @@ class FlowRun:
         """
         if (away := self._away) is not None:
             away.follow()
-        self._over.wait(timeout)
+        _wait_for(self._over, timeout)
         return self.state
 
     def close(self) -> None:
@@ -881,3 +883,10 @@ def _begins(state: State | None) -> bool:
 
 def _seq(event: Event) -> int:
     return event.seq
+
+
+def _wait_for(over: threading.Event, timeout: float | None) -> None:
+    deadline = float("inf") if timeout is None else time.monotonic() + timeout
+    while not over.wait(max(0.0, min(_LOOK_S, deadline - time.monotonic()))):
+        if time.monotonic() >= deadline:
+            return

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from flowbook import config
 from flowbook.engine import steps
 from flowbook.engine.cache_validators import needs_inputs, takes_references
+from flowbook.engine.events import FLOW
 from flowbook.engine.frames import TaskFrame
 from flowbook.engine.held import HeldRef, HeldValues, held
 from flowbook.engine.job import Job, RunFacts
@@ -136,6 +137,8 @@ class Dispatch:
 
     def _take_in_one(self, report: Report) -> str | None:
         """Return the key of a task that will not start, as its run was cancelled; None of all others."""
+        if report.kind == "notice":
+            self._runner.logged(FLOW, *report.body)
         sent = self._sent.get(report.id)
         if sent is None:
             return None

@@ -58,6 +58,8 @@ __all__ = ["Epoch", "RunOptions"]
 
 #: As in `logging`, which is not loaded for this.
 _ERROR = 40
+#: How long a wait lasts at most: Python does not see a Ctrl-C that comes right before it begins until it ends.
+_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +299,7 @@ class Epoch:
         wait_s = self._timers.wait_s()
         self._idle += 1
         try:
-            self._changed.wait(wait_s)
+            self._changed.wait(_LOOK_S if wait_s is None else min(wait_s, _LOOK_S))
         finally:
             self._idle -= 1
 

@@ -73,13 +73,14 @@ class Report(NamedTuple):
 
     Attributes:
         kind: running: it has begun; log; done; unstarted: it has not begun and won't, since the run was cancelled; lost:
-            its worker went away while it ran.
-        id: of the call.
-        body: what the call's body said, for running and log; the bytes of its Answer, for done; a sentence, for lost.
+            its worker went away while it ran; notice: of no call, but something that a person is to know of the run.
+        id: of the call; 0 for a notice.
+        body: what the call's body said, for running and log; the bytes of its Answer, for done; a sentence, for lost; a
+            level as in `logging` and a line, for notice.
         handle: stands for the value of a call that is done, where there is one.
     """
 
-    kind: Literal["running", "log", "done", "unstarted", "lost"]
+    kind: Literal["running", "log", "done", "unstarted", "lost", "notice"]
     id: int
     body: Any = None
     handle: object | None = None

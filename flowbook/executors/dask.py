@@ -39,6 +39,8 @@ class DaskExecutor(Executor):
     up to `FLOWBOOK_MAX_GATHER_BYTES` in all come here; with an address they stay until the run is closed (`FlowRun.close`),
     or nobody has its states any more.
     A task's tag `dask-resource:NAME=N` asks for a worker that has this resource.
+    Where the cluster has no worker for what is ready, the run waits: its log says so, and what is missing, after a few
+    seconds and then ever more rarely. It goes on once there is one. A task's `timeout` counts from when it begins.
     """
 
     def __init__(  # noqa: PLR0913  # the names promised to users

@@ -7,38 +7,39 @@ result of the call they speak of.
 from __future__ import annotations
 
 import contextlib
-import itertools
+import logging
 import pickle
 import queue
 import threading
 import time
 import uuid
 import weakref
-from collections import OrderedDict
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import ExecutorError
 from flowbook.executors import dask_worker
 from flowbook.executors.base import Report
-from flowbook.executors.batches import HELD, CallQueue, Item, News
+from flowbook.executors.batches import HELD, News
 from flowbook.executors.dask_closing import close_client, close_client_with
+from flowbook.executors.dask_lanes import Lanes
+from flowbook.executors.dask_packing import Held, Packing
+from flowbook.executors.dask_waiting import Wanted, Watch, WorkerSeen
 from flowbook.executors.ledger import BEGUN, DONE, Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from flowbook.executors.base import Answer, Blob, Call
+    from flowbook.executors.base import Answer, Call
+    from flowbook.executors.dask_lanes import Resources
+    from flowbook.executors.dask_packing import Packed
+    from flowbook.executors.dask_waiting import Notice
     from flowbook.executors.ledger import Place
 
 __all__ = ["DaskSession"]
 
-#: A blob up to here goes along with each call; a larger one becomes a future of its own.
-_INLINE_BYTES = 50_000
-#: Up to here the scheduler keeps a blob, so that it outlives a worker; larger ones are copied to every worker.
-_SCHEDULER_BYTES = 8_000_000
-#: Short calls that are handed over at once, a thread of the cluster.
-_AHEAD = 3
-_LEAST_AHEAD = 8
+_log = logging.getLogger("flowbook.executors")
+
 _COUNT_AGAIN_S = 1.0
 #: How long news may come later than the result.
 _GRACE_S = 2.0
@@ -48,18 +49,15 @@ _NEWS_S = 0.1
 _LOOK_S = 1.0
 #: How long cancelling waits for workers that it can only tell by a message.
 _TELL_S = 2.0
+#: How long Dask's client gathers messages before it sends them. Its own 10 ms are most of the way of a call that is alone,
+#: as under a limit; the scheduler and workers gather theirs for 2 to 5 ms.
+_GATHER_S = 0.002
+#: How often it is looked, while calls are not done, whether the cluster has workers that can do them.
+_WATCH_S = 2.0
+#: How long the scheduler may take to say which it has.
+_ASK_S = 2.0
 #: How often a call that was not begun is handed over, where its Dask task came to nothing.
 _TRIES = 4
-
-
-class _Held:
-    """Stands for a value on a worker: which one of those that a future gives."""
-
-    __slots__ = ("__weakref__", "future", "number")
-
-    def __init__(self, future: Any, number: int) -> None:  # noqa: ANN401
-        self.future = future
-        self.number = number
 
 
 class _Task:
@@ -67,9 +65,9 @@ class _Task:
 
     __slots__ = ("begun", "calls", "future", "holds", "page")
 
-    def __init__(self, page: str, calls: Mapping[int, Call], future: Any) -> None:  # noqa: ANN401
-        self.page = page
-        self.calls = dict(calls)
+    def __init__(self, packed: Packed, future: Any) -> None:  # noqa: ANN401
+        self.page = packed.page
+        self.calls = packed.calls
         self.begun: set[int] = set()
         #: Whether its result has values that somebody may ask for.
         self.holds = False
@@ -83,18 +81,17 @@ class DaskSession:
         self._client = client
         self._outlives = outlives
         self._topic = f"flowbook-{uuid.uuid4().hex}"
-        self._queue = CallQueue()
+        self._lanes = Lanes()
         self._ledger: Ledger | None = None
-        #: Each call that is handed over gets a number of its own, so that late news of an earlier try is known as such.
-        self._numbers = itertools.count(1)
         self._tasks: dict[int, _Task] = {}
         self._tries: dict[int, int] = {}
-        self._quick = 0
+        self._watch = Watch(*_where(client, is_temporary=not outlives))
+        self._is_watching = False
         self._inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._is_cancelled = False
         self._threads, self._counted = 0, 0.0
-        self._blobs: OrderedDict[str, Any] = OrderedDict()
-        self._handles: weakref.WeakSet[_Held] = weakref.WeakSet()
+        self._packing = Packing(client)
+        self._handles: weakref.WeakSet[Held] = weakref.WeakSet()
         self._thread = threading.Thread(target=self._pump, name="flowbook-dask", daemon=True)
         if outlives:
             close_client_with(self, client)
@@ -111,6 +108,7 @@ class DaskSession:
         self._ledger = Ledger(place)
         self._errand = dask_worker.Errand(self._topic, self._ledger.place, body)
         self._on_report = on_report
+        self._client.scheduler_comm.interval = _GATHER_S
         inbox = self._inbox
         self._client.subscribe_topic(self._topic, lambda event: inbox.put(("news", event[1])))
         self._thread.start()
@@ -142,7 +140,7 @@ class DaskSession:
         """
         if not handles:
             return []
-        held: list[_Held] = list(handles)  # type: ignore[arg-type]  # they are ours
+        held: list[Held] = list(handles)  # type: ignore[arg-type]  # they are ours
         futures = {each.future.key: each.future for each in held}
         try:
             lists = dict(zip(futures, self._gather(list(futures.values())), strict=True))
@@ -176,7 +174,7 @@ class DaskSession:
             self._client.run_on_scheduler(_forget, topic=self._topic)
         if self._ledger is not None:
             self._ledger.close()
-        self._blobs.clear()
+        self._packing.forget_blobs()
         self._tasks.clear()
         if self._outlives and not self._handles:
             close_client(self._client)
@@ -195,7 +193,7 @@ class DaskSession:
 
     def _take(self, kind: str, what: Any) -> None:  # noqa: ANN401
         if kind == "calls":
-            self._queue.add(what)
+            self._lanes.add(what)
         elif kind == "news":
             for each in pickle.loads(what):  # noqa: S301  # the run's own workers sent it
                 self._tell(each)
@@ -203,6 +201,8 @@ class DaskSession:
             self._cancel()
         elif kind == "withdraw":
             self._withdraw()
+        elif kind == "watch":
+            self._look_for_workers()
         elif kind == "settled":
             self._settled(what)
         elif kind == "late":
@@ -215,6 +215,7 @@ class DaskSession:
         if task is None:
             return
         call = task.calls[news.id]
+        self._say(self._watch.began(call.resources))
         if news.kind == "running":
             if news.id in task.begun:
                 return
@@ -224,16 +225,16 @@ class DaskSession:
             return
         self._forget(news.id)
         if news.kind == "returned":
-            self._queue.add([call])
+            self._lanes.add([call])
         elif news.kind == "unstarted":
             self._on_report(Report("unstarted", call.id))
         elif news.kind == "lost":
             self._on_report(Report("lost", call.id, news.body))
         else:
-            self._queue.took(call.group, news.seconds)
+            self._lanes.took(call, news.seconds)
             handle = None
             if news.is_held:
-                handle = _Held(task.future, news.id)
+                handle = Held(task.future, news.id)
                 self._handles.add(handle)
                 task.holds = True
             self._on_report(Report("done", call.id, news.body, handle))
@@ -241,24 +242,22 @@ class DaskSession:
     def _forget(self, number: int) -> Call:
         task = self._tasks.pop(number)
         call = task.calls.pop(number)
-        if not task.calls and call.group:
-            self._quick -= 1
+        if not task.calls:
+            self._lanes.ended(call)
         return call
 
     # Handing over
 
     def _feed(self) -> None:
         if self._is_cancelled:
-            for call in self._queue.drain():
+            for call in self._lanes.drain():
                 self._on_report(Report("unstarted", call.id))
             return
-        if not len(self._queue):
+        if not len(self._lanes):
             return
-        slots = self._slots()
+        self._watch_soon()
         alike: dict[tuple[Any, ...], list[list[Call]]] = {}
-        while len(self._queue) and (self._quick < max(_AHEAD * slots, _LEAST_AHEAD) or not self._queue.is_quick()):
-            batch = self._queue.take(slots)
-            self._quick += bool(batch[0].group)
+        for batch in self._lanes.take(self._slots()):
             alike.setdefault((batch[0].label, batch[0].priority, batch[0].resources), []).append(batch)
         try:
             for (_, priority, resources), batches in alike.items():
@@ -270,7 +269,7 @@ class DaskSession:
     def _take_back(self, calls: Iterable[Call]) -> None:
         """Let those that are with no Dask task wait again, so that none is forgotten when all is given up."""
         handed_over = {call.id for task in self._tasks.values() for call in task.calls.values()}
-        self._queue.add(call for call in calls if call.id not in handed_over)
+        self._lanes.add(call for call in calls if call.id not in handed_over)
 
     def _slots(self) -> int:
         now = time.monotonic()
@@ -280,69 +279,65 @@ class DaskSession:
         return max(self._threads, 1)
 
     def _submit(self, batches: list[list[Call]], options: dict[str, Any]) -> None:
-        plain: list[tuple[_Task, bytes]] = []
+        plain: list[Packed] = []
         for batch in batches:
-            task, packed, futures = self._packed(batch)
-            if futures:
-                key = self._key(batch[0], task)
-                future = self._client.submit(dask_worker.do_batch, self._errand, packed, futures, key=key, **options)
-                self._note(task, future)
+            packed = self._packing.pack(batch)
+            if packed.futures:
+                inputs = self._errand, packed.content, packed.futures
+                future = self._client.submit(dask_worker.do_batch, *inputs, key=self._key(packed), **options)
+                self._note(packed, future)
             else:
-                plain.append((task, packed))
+                plain.append(packed)
         if plain:
-            keys = [self._key(next(iter(task.calls.values())), task) for task, _ in plain]
-            do = _Do(self._errand)
-            found = self._client.map(do, [packed for _, packed in plain], key=keys, **options)
-            for (task, _), future in zip(plain, found, strict=True):
-                self._note(task, future)
+            keys = [self._key(packed) for packed in plain]
+            found = self._client.map(_Do(self._errand), [packed.content for packed in plain], key=keys, **options)
+            for packed, future in zip(plain, found, strict=True):
+                self._note(packed, future)
 
-    def _key(self, first: Call, task: _Task) -> str:
-        return f"{first.label}-{self._topic[9:17]}{first.id:x}-{task.page}"
+    def _key(self, packed: Packed) -> str:
+        first = next(iter(packed.calls.values()))
+        return f"{first.label}-{self._topic[9:17]}{first.id:x}-{packed.page}"
 
-    def _note(self, task: _Task, future: Any) -> None:  # noqa: ANN401
-        task.future = future
+    def _note(self, packed: Packed, future: Any) -> None:  # noqa: ANN401
+        task = _Task(packed, future)
         for number in task.calls:
             self._tasks[number] = task
         inbox = self._inbox
         future.add_done_callback(lambda _: inbox.put(("settled", task)))
 
-    def _packed(self, batch: list[Call]) -> tuple[_Task, bytes, list[Any]]:
-        """Return the batch, also as bytes that Dask does not look into, and the futures of what is not in them."""
-        blobs = {blob.label: blob for call in batch for blob in call.blobs}
-        small = {label: blob.parcel for label, blob in blobs.items() if blob.size_bytes <= _INLINE_BYTES}
-        large = [label for label in blobs if label not in small]
-        futures = [self._blob(blobs[label]) for label in large]
-        places: dict[str, int] = {}
-        held: list[tuple[int, int]] = []
-        calls: dict[int, Call] = {}
-        items = []
-        for call in batch:
-            positions = []
-            for handle in call.held:
-                assert isinstance(handle, _Held)  # noqa: S101  # ours
-                place = places.setdefault(handle.future.key, len(places))
-                if place == len(futures) - len(large):
-                    futures.append(handle.future)
-                positions.append(len(held))
-                held.append((place + len(large), handle.number))
-            number = next(self._numbers)
-            calls[number] = call
-            items.append(Item(number, call.payload, tuple(blob.label for blob in call.blobs), tuple(positions)))
-        page = f"{items[0].id:x}"
-        packed = pickle.dumps((page, items, small, large, held), protocol=5)
-        return _Task(page, calls, None), packed, futures
+    # Workers that are not there
 
-    def _blob(self, blob: Blob) -> Any:  # noqa: ANN401
-        found = self._blobs.get(blob.label)
-        if found is None:
-            if blob.size_bytes <= _SCHEDULER_BYTES or not self._threads:
-                found = self._client.submit(
-                    dask_worker.same, blob.parcel, key=f"flowbook-blob-{blob.label}", pure=False
-                )
-            else:
-                found = self._client.scatter(blob.parcel, hash=False, broadcast=True)
-            self._blobs[blob.label] = found
-        return found
+    def _watch_soon(self) -> None:
+        if not self._is_watching:
+            self._is_watching = True
+            self._later(_WATCH_S, "watch", None)
+
+    def _look_for_workers(self) -> None:
+        """Say which workers are missing, if any are; look again as long as something is not done."""
+        self._is_watching = False
+        wanted = {} if self._is_cancelled else self._wanted()
+        if not wanted:
+            return
+        with contextlib.suppress(Exception):  # a scheduler that doesn't answer may do so the next time
+            identity = self._client.sync(self._client.scheduler.identity, callback_timeout=_ASK_S)
+            self._say(self._watch.look(wanted, WorkerSeen.all_of(identity), time.monotonic()))
+        self._watch_soon()
+
+    def _wanted(self) -> dict[Resources, Wanted]:
+        """Return what is not done, by what it asks of a worker."""
+        names: dict[Resources, dict[str, None]] = {}
+        waiting: Counter[Resources] = Counter(self._lanes.waiting())
+        begun: Counter[Resources] = Counter()
+        for number, task in self._tasks.items():
+            call = task.calls[number]
+            names.setdefault(call.resources, {})[call.label] = None
+            (begun if number in task.begun else waiting)[call.resources] += 1
+        return {need: Wanted(tuple(labels), waiting[need], begun[need]) for need, labels in names.items()}
+
+    def _say(self, notice: Notice | None) -> None:
+        if notice is not None:
+            _log.log(notice.level, notice.text)
+            self._on_report(Report("notice", 0, notice))
 
     # What went wrong, and cancelling
 
@@ -357,7 +352,7 @@ class DaskSession:
             self._later(_GRACE_S, "late", task)
         elif status == "cancelled":
             #: The cluster may have lost what was sent to it once for all calls.
-            self._blobs.clear()
+            self._packing.forget_blobs()
             self._account(task, "Dask cancelled it")
         else:
             error = task.future.exception()
@@ -385,7 +380,7 @@ class DaskSession:
         if self._is_cancelled:
             self._on_report(Report("unstarted", call.id))
         elif tries < _TRIES:
-            self._queue.add([call._replace(group="")])
+            self._lanes.add([call._replace(group="")])
         else:
             self._on_report(Report("lost", call.id, f"The cluster could not finish it: {why}."))
 
@@ -393,9 +388,8 @@ class DaskSession:
         for task in list(self._tasks.values()):
             for number in list(task.calls):
                 self._on_report(Report("lost", self._forget(number).id, why))
-        for call in self._queue.drain():
+        for call in self._lanes.drain():
             self._on_report(Report("lost", call.id, why))
-        self._quick = 0
 
     def _cancel(self) -> None:
         #: News of what began before may still be on the way.
@@ -426,6 +420,15 @@ class _Do:
 
     def __call__(self, packed: bytes) -> dict[int, Any] | None:
         return dask_worker.do_batch(self._errand, packed, [])
+
+
+def _where(client: Any, *, is_temporary: bool) -> tuple[str, str]:  # noqa: ANN401
+    """Return what to call the cluster, and how it gets workers."""
+    address = client.scheduler.address
+    if is_temporary:
+        advice = "A temporary cluster gets workers by DaskExecutor's cluster_kwargs and adapt_kwargs."
+        return "this run's temporary Dask cluster", advice
+    return f"the Dask cluster at {address}", f"Start one: dask worker {address}{{option}}."
 
 
 def _forget(dask_scheduler: Any, topic: str) -> None:  # noqa: ANN401

@@ -6,13 +6,13 @@ import functools
 import multiprocessing
 import os
 import pickle
-import signal
 import threading
 import weakref
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.executors.batches import BATCH_S, HELD, Batch, Item, News
+from flowbook.executors.interrupts import leave_ctrl_c_to_the_driver
 from flowbook.executors.ledger import BEGUN, DONE, Entry, Page, Place
 
 if TYPE_CHECKING:
@@ -57,14 +57,10 @@ _MEMORY = _Memory()
 
 
 def dask_setup(worker: Any) -> None:  # noqa: ANN401  # Dask calls it where a worker of a temporary cluster starts
-    """Leave Ctrl-C to the driver, who cancels the run: a terminal sends it to all its processes."""
+    """Let Ctrl-C do nothing where the worker has a process of its own."""
     del worker
     if multiprocessing.parent_process() is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, _ignore)
-
-
-def _ignore(number: int, frame: object) -> None:
-    """Do nothing; not SIG_IGN, which the processes that a task starts would inherit."""
+        leave_ctrl_c_to_the_driver()
 
 
 def do_batch(errand: Errand, packed: bytes, futures: Sequence[Any]) -> dict[int, Any] | None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalDaskExecutor"]
 
+#: How long a wait lasts at most: Python does not see a Ctrl-C that comes right before it begins until it ends.
+_LOOK_S = 0.5
 _SCHEDULERS = ("threads", "processes", "synchronous")
 
 
@@ -30,7 +32,8 @@ class LocalDaskExecutor(Executor):
         scheduler: "threads"; "processes", each with an interpreter of its own: for Python code that computes; "synchronous":
             one after another, in this thread; or a Dask `get` of your own. That one is given the calls that are ready in
             one go, a wave, and only when all of it is done the next: there, branches wait for each other, and Running is
-            only seen at the end.
+            only seen at the end. Where it has processes, one that ends takes those calls with it that run then in any of
+            them, as Dask ends them all; each is one Crashed attempt, and the others go along with the next wave.
         num_workers: how many run at once; default: one a core.
 
     Raises:
@@ -92,7 +95,8 @@ class LocalDaskExecutor(Executor):
                 break
             threads.append(thread)
         for thread in threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(_LOOK_S)
         if errors:
             raise errors[0]
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 from flowbook.exceptions import ExecutorError
 from flowbook.executors.base import Report
 from flowbook.executors.batches import BATCH_S, Batch, CallQueue, Item, News
+from flowbook.executors.interrupts import leave_ctrl_c_to_the_driver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -313,15 +314,11 @@ def _receive(pipe: Connection) -> Any:  # noqa: ANN401  # as it was sent
 
 def work(pipe: Connection, body: Callable[..., Answer | None]) -> None:
     """Do batches until the pipe is closed. Ctrl-C is the driver's business."""
-    signal.signal(signal.SIGINT, _ignore)
+    leave_ctrl_c_to_the_driver()
     _send(pipe, "ready")
     worker = _WorkerSide(pipe)
     threading.Thread(target=worker.read, name="flowbook-reader", daemon=True).start()
     worker.run(body)
-
-
-def _ignore(number: int, frame: object) -> None:
-    """Do nothing; not SIG_IGN, which the processes that a task starts would inherit."""
 
 
 class _WorkerSide:

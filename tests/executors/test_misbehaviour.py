@@ -7,7 +7,7 @@ import pytest
 from flowbook import Flow, task
 from flowbook.engine.events import StateChanged
 from flowbook.engine.state import Failed, RemoteError, Success, TriggerFailed
-from tests.executors_of import AWAY, HERE, any_executor
+from tests.executors_of import AWAY, HERE, POOL, any_executor
 from tests.misdeeds import RAISED, RETURNED, Fatal, StubbornError, TakenError, Unreadable
 
 PATIENCE_S = 40
@@ -56,7 +56,7 @@ class Outcome:
         return [type(e.state).__name__ for e in self.run.events() if isinstance(e, StateChanged) and e.key == name]
 
 
-@pytest.fixture(scope="module", params=[*HERE, *AWAY, "cluster"])
+@pytest.fixture(scope="module", params=[*HERE, *AWAY, *POOL, "cluster"])
 def outcome(request):
     found = Outcome(any_executor(request))
     found.is_away = request.param not in HERE

@@ -19,7 +19,7 @@ SCRIPT = """
     import json, signal, sys, time
     from pathlib import Path
     from flowbook import Flow, task, unmapped
-    from tests.executors_of import AWAY, HERE
+    from tests.executors_of import AWAY, HERE, POOL
 
     @task
     def slow(n, folder, seconds):
@@ -54,7 +54,7 @@ SCRIPT = """
         name, act, seconds, folder = sys.argv[1], sys.argv[2], float(sys.argv[3]), Path(sys.argv[4])
         with Flow("f") as flow:
             done = slow.map(list(range(12)), unmapped(folder), unmapped(seconds))
-        print(json.dumps(globals()[act]((HERE | AWAY)[name](), folder)))
+        print(json.dumps(globals()[act]((HERE | AWAY | POOL)[name](), folder)))
 """
 
 
@@ -83,7 +83,7 @@ def interrupt(tmp_path, *args, times=1):
     return json.loads(found), time.monotonic() - start
 
 
-@pytest.mark.parametrize("kind", ["local", "threads", "synchronous", "processes", "waves", "dask"])
+@pytest.mark.parametrize("kind", ["local", "threads", "synchronous", "processes", "waves", "pool", "dask"])
 def test_ctrl_c_cancels_the_run_and_it_can_be_resumed(tmp_path, kind):
     (state, begun, unfinished, resumed, values), _ = interrupt(tmp_path, kind, "run_it", "0.5")
 
@@ -94,7 +94,7 @@ def test_ctrl_c_cancels_the_run_and_it_can_be_resumed(tmp_path, kind):
     assert (resumed, values) == ("Success", list(range(CHILDREN)))
 
 
-@pytest.mark.parametrize("kind", ["threads", "processes", "dask"])
+@pytest.mark.parametrize("kind", ["threads", "processes", "waves", "pool", "dask"])
 def test_a_second_ctrl_c_waits_for_nothing(tmp_path, kind):
     found, seconds = interrupt(tmp_path, kind, "run_it", "30", times=2)
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,8 @@ from flowbook import Flow, task
 from flowbook.engine.events import StateChanged
 from flowbook.engine.state import Crashed, Success, TriggerFailed
 from flowbook.executors import LocalDaskExecutor
+from tests.executors_of import pool_get
+from tests.notes import count, note
 
 PATIENCE_S = 50
 ROOT = Path(__file__).parents[2]
@@ -76,6 +80,48 @@ def below(x):
     return x
 
 
+@task
+def noted(file, name, size=None):
+    note(file, name)
+    return None if size is None else bytes(size)
+
+
+@task
+def len_of(content):
+    return len(content)
+
+
+@task
+def meet(folder, me, other):
+    """Wait for the other; then one of the two ends its process, and the other goes on."""
+    Path(folder, me).touch()
+    deadline = time.monotonic() + 20
+    while not Path(folder, other).exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    if me == "deadly":
+        os._exit(1)
+    time.sleep(20)
+
+
+def side_by_side(graph, keys, num_workers):
+    """Stand for a `get` that ends all its processes as soon as one has ended."""
+    del num_workers
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=graph[key][0], args=graph[key][1:]) for key in keys]
+    for process in processes:
+        process.start()
+    connection.wait([process.sentinel for process in processes])
+    for process in processes:
+        process.kill()
+        process.join()
+    raise BrokenProcessPool("one has ended")
+
+
+def refuse(*args, **options):
+    del args, options
+    raise ValueError("not today")
+
+
 def kinds_of(run, key):
     return [type(e.state).__name__ for e in run.events() if isinstance(e, StateChanged) and e.key == key]
 
@@ -100,6 +146,55 @@ def test_a_task_that_ends_its_process_crashes_alone_after_every_attempt():
     assert "exit code 5" in run[read].message
     assert [type(run[found]) for found in fine] == [Success] * 20
     assert multiprocessing.active_children() == []
+
+
+def test_a_task_that_ends_a_process_of_a_foreign_get_crashes_alone_after_every_attempt(ran):
+    deaths = {
+        name: act for name, (act, _) in DEATHS.items() if name != "hang_up"
+    }  # it closes the file of notes as well
+    with Flow("deadly") as flow:
+        deadly = {name: task(act, name=name, max_retries=1, retry_delay=0)() for name, act in deaths.items()}
+        after = {name: below(done) for name, done in deadly.items()}
+        fine = [noted(str(ran), number) for number in range(20)]
+        large = len_of(noted(str(ran), "large", 10_000))
+
+    run = flow.start(executor=LocalDaskExecutor(pool_get, num_workers=1), record=True)
+    run.wait(PATIENCE_S)
+
+    assert {name: type(run[done]) for name, done in deadly.items()} == dict.fromkeys(deaths, Crashed)
+    for name in deaths:
+        assert run[name].message.startswith("Its process ended while it ran (BrokenProcessPool: ")
+        assert run[name].message.endswith("). Look for os._exit, a crash in C code, or a lack of memory.")
+        assert kinds_of(run, name) == TWICE
+    assert {type(run[found]) for found in after.values()} == {TriggerFailed}
+    assert [run[found].result for found in fine] == [None] * 20
+    assert run[large].result == 10_000
+    assert count(ran) == {**{str(number): 1 for number in range(20)}, "large": 1}
+
+
+def test_who_runs_beside_a_task_that_ends_its_process_is_told_by_whom_it_may_have_been_ended(tmp_path):
+    folder = str(tmp_path)
+    with Flow("beside") as flow:
+        deadly, beside = meet(folder, "deadly", "beside"), meet(folder, "beside", "deadly")
+
+    run = flow.start(executor=LocalDaskExecutor(side_by_side), record=False)
+    run.wait(PATIENCE_S)
+
+    assert [type(run[deadly]), type(run[beside])] == [Crashed, Crashed]
+    assert run[deadly].message == run[beside].message
+    assert run[beside].message.startswith("Its process ended while it ran, or was ended as another had (BrokenProcess")
+    assert run[beside].message.endswith("a lack of memory, in any of: meet, meet.")
+
+
+def test_a_foreign_get_that_only_raises_is_named():
+    with Flow("refused") as flow:
+        asked = one()
+
+    run = flow.start(executor=LocalDaskExecutor(refuse), record=False)
+    run.wait(PATIENCE_S)
+
+    assert run[asked].message.startswith("The scheduler <function refuse at ")
+    assert run[asked].message.endswith("raised ValueError: not today")
 
 
 def test_a_task_that_spoils_the_pipe_to_the_driver_crashes_alone():

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from flowbook import Flow, context, task
-from tests.executors_of import AWAY, HERE, any_executor
+from tests.executors_of import AWAY, HERE, POOL, any_executor
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 40
 
 
-@pytest.fixture(scope="module", params=[*HERE, *AWAY, "cluster"])
+@pytest.fixture(scope="module", params=[*HERE, *AWAY, *POOL, "cluster"])
 def executor(request):
     return any_executor(request)
 

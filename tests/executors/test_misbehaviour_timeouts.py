@@ -10,7 +10,7 @@ import pytest
 from flowbook import Flow, context, task, unmapped
 from flowbook.engine.events import StateChanged
 from flowbook.engine.state import Success, TimedOut
-from tests.executors_of import AWAY, HERE, any_executor
+from tests.executors_of import AWAY, HERE, POOL, any_executor
 
 PATIENCE_S = 40
 SAID = (
@@ -19,8 +19,14 @@ SAID = (
 )
 
 
-@pytest.fixture(scope="module", params=[*HERE, *AWAY, "cluster"])
+@pytest.fixture(scope="module", params=[*HERE, *AWAY, *POOL, "cluster"])
 def executor(request):
+    return any_executor(request)
+
+
+@pytest.fixture(scope="module", params=[*HERE, *AWAY, "cluster"])
+def lasting_executor(request):
+    """Return an executor whose workers are still there after an attempt."""
     return any_executor(request)
 
 
@@ -86,7 +92,7 @@ def test_what_never_ends_is_timed_out_and_told_what_may_go_on(executor):
     assert time.monotonic() - start < PATIENCE_S / 2
 
 
-def test_what_an_abandoned_attempt_says_and_returns_lands_nowhere(executor, tmp_path):
+def test_what_an_abandoned_attempt_says_and_returns_lands_nowhere(lasting_executor, tmp_path):
     @task(timeout=0.5, max_retries=4, retry_delay=0, retry_on=TimeoutError, log_stdout=True)
     def outlives(folder):
         print(f"attempt {context.task_run_count}")  # noqa: T201
@@ -109,7 +115,7 @@ def test_what_an_abandoned_attempt_says_and_returns_lands_nowhere(executor, tmp_
     with Flow("abandoned") as flow:
         found = outlives(tmp_path)
 
-    run = flow.start(executor=executor, record=False)
+    run = flow.start(executor=lasting_executor, record=False)
     run.wait(PATIENCE_S)
 
     kinds = [type(e.state).__name__ for e in run.events() if isinstance(e, StateChanged) and e.key == "outlives"]

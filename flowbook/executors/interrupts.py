@@ -1,0 +1,54 @@
+"""Ctrl-C is the driver's business, who cancels the run: a terminal sends it to the processes of its workers too."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ctrl_c_held_back", "leave_ctrl_c_to_the_driver", "left_to_the_driver"]
+
+#: Windows has no masks: there, processes of somebody else's pool end by Ctrl-C.
+_HAS_MASKS = hasattr(signal, "pthread_sigmask")
+
+
+def leave_ctrl_c_to_the_driver() -> None:
+    """From now on let Ctrl-C do nothing in this process; in its main thread."""
+    signal.signal(signal.SIGINT, _ignore)
+
+
+@contextlib.contextmanager
+def ctrl_c_held_back(*, is_held_back: bool = True) -> Iterator[None]:
+    """Keep Ctrl-C from this thread while the block goes on, and from the processes and threads that it starts; or don't."""
+    if not _HAS_MASKS:
+        yield
+        return
+    if is_held_back:
+        from multiprocessing import resource_tracker  # noqa: PLC0415  # only where it is used
+
+        #: Comes with the first process that is spawned, and lets Ctrl-C through to the thread that does it.
+        resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK if is_held_back else signal.SIG_UNBLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def left_to_the_driver() -> Iterator[None]:
+    """Let Ctrl-C do nothing in this process while the block goes on, what was held back included; in its main thread."""
+    before = signal.signal(signal.SIGINT, _ignore)
+    try:
+        with ctrl_c_held_back(is_held_back=False):
+            yield
+    finally:
+        if before is not None:  # else it was not set by Python
+            signal.signal(signal.SIGINT, before)
+
+
+def _ignore(number: int, frame: object) -> None:
+    """Do nothing; not SIG_IGN, which the processes that a task starts would inherit."""
