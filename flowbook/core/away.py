@@ -69,9 +69,7 @@ class Away:
         changed: dict[str, State] = {
             event.key: event.state for event in events if isinstance(event, StateChanged) and event.key != FLOW
         }
-        self._run.note_states(changed, self._recording.flow_state(events))
-        for event in events:
-            self._run.emit(event)
+        self._run.take_in(changed, self._recording.flow_state(events), events)
 
     def ask(self, action: str, keys: tuple[str, ...], by: str, note: str) -> bool:
         """Ask the owner; return whether it did so, False where it has let go of the run in the meantime.

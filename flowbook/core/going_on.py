@@ -1,6 +1,6 @@
 """From where a run goes on: which of its tasks wait, failed or are unfinished, and the states that they begin in then.
 
-Pure: states and events come as arguments, none is changed.
+States and events come as arguments.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
 
 __all__ = [
+    "broken_off",
     "failed",
     "first_of",
+    "gather_children",
     "resumed_by",
     "started_again",
     "to_set_up_again",
@@ -29,6 +31,21 @@ __all__ = [
     "unfinished",
     "waiting",
 ]
+
+
+def broken_off(states: Mapping[str, State]) -> dict[str, State]:
+    """Return the states of a run whose process ended in the middle."""
+    lost = "Its process ended while it ran; it is to run again."
+    return {key: Pending(lost) if isinstance(state, Running) else state for key, state in states.items()}
+
+
+def gather_children(states: Mapping[str, State], changed: Iterable[str]) -> None:
+    """Give the mapped tasks of children that changed the states that these have now."""
+    for parent in {parse_child(key)[0] for key in changed if key.endswith("]")}:
+        state = states.get(parent)
+        if isinstance(state, Mapped):
+            count = range(state.n_map_states)
+            state.map_states = [found for i in count if (found := states.get(child_key(parent, i))) is not None]
 
 
 def waiting(states: Mapping[str, State], keys: Iterable[str]) -> tuple[str, ...]:

@@ -8,35 +8,32 @@ import itertools
 import os
 import threading
 import time
-import warnings
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from flowbook._context import current_frame
 from flowbook.core import going_on
-from flowbook.core.asked import Asked, ask, no_child, with_contexts
-from flowbook.core.given import Again, ask_again, begun_with, joined, refuse_incomplete, with_parameters
-from flowbook.engine.epoch import Epoch, RunOptions
-from flowbook.engine.event_log import EventLog
-from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
-from flowbook.engine.frames import run_frame
-from flowbook.engine.graph import child_key, parse_child
+from flowbook.core.asked import Asked, ask, no_child
+from flowbook.core.epochs import new_epoch
+from flowbook.core.given import ask_again, with_parameters
+from flowbook.core.giving import NOTHING, Giving, refuse_late
+from flowbook.core.run_log import FirstError, RunLog
+from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
+from flowbook.engine.graph import parse_child
 from flowbook.engine.outcome import waits_for_person
 from flowbook.engine.remote_error import safe_str
 from flowbook.engine.state import (
     Cancelled,
     Crashed,
     Failed,
-    Mapped,
     Paused,
     Pending,
     Running,
     Scheduled,
     State,
-    TriggerFailed,
 )
 from flowbook.exceptions import (
     DefinitionError,
+    FlowbookError,
     RunClaimedError,
     RunError,
     StartTaskError,
@@ -44,7 +41,7 @@ from flowbook.exceptions import (
 from flowbook.executors import Executor, LocalExecutor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     import pandas as pd
@@ -52,21 +49,18 @@ if TYPE_CHECKING:
     from flowbook.core.away import Away
     from flowbook.core.changes import Changes
     from flowbook.core.flow import Flow
-    from flowbook.core.given import Given
-    from flowbook.core.kept import KeptGiven
+    from flowbook.core.given import Again, Given
     from flowbook.core.moments import RunStates
     from flowbook.core.recording import Recording
-    from flowbook.engine.events import EventSink
-    from flowbook.engine.graph import Graph
+    from flowbook.engine.epoch import Epoch
+    from flowbook.engine.events import Event, EventSink
     from flowbook.engine.held import HeldValues
     from flowbook.engine.limits import Limits
-    from flowbook.engine.ports import OutputCache, Shelf
     from flowbook.store.records import Request
 
 __all__ = ["FlowRun", "new_run", "start_run"]
 
 _NUMBERS = itertools.count(1)
-_NOTHING = Again()
 #: How long a wait lasts at most: Python does not see a Ctrl-C that comes right before it begins until it ends.
 _LOOK_S = 0.5
 
@@ -88,13 +82,8 @@ class FlowRun:
         #: Where and when it was begun; whatever day it goes on, its context shows this one.
         self.began = dt.datetime.now().astimezone()
         self._asked = asked
-        #: What it was given, once that is at hand; before, of a run that was recorded, what is kept of it.
-        self._given: Given | None = None
-        self._kept: KeptGiven | None = None
-        #: Whether it was given more than is kept with it.
-        self._is_given_again = False
-        self._log = EventLog()
-        self._subscribers: tuple[EventSink, ...] = ()
+        self._giving = Giving(asked)
+        self._log = RunLog(lambda: f"run {self.number} of {self.flow_name!r}")
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._over.set()
@@ -110,8 +99,8 @@ class FlowRun:
         self._changes: Changes | None = None
         #: Of each epoch, the values that workers hold.
         self._held: list[HeldValues] = []
-        #: What the first failing task raised, where the caller wants it raised.
-        self._raised: BaseException | None = None
+        #: Who else is told of each event.
+        self._sinks: tuple[EventSink, ...] = (self._log,)
 
     @classmethod
     def recorded(cls, recording: Recording, flow: Flow | None = None, executor: Executor | None = None) -> FlowRun:
@@ -130,8 +119,8 @@ class FlowRun:
             has_executor=own_executor is not None,
         )
         run = cls(flow, asked)
-        run._recording, run._kept, run.began = recording, kept, recording.began()  # its own
-        run._is_given_again = executor is not None
+        run._recording, run.began = recording, recording.began()  # its own
+        run._giving = Giving(asked, kept, is_changed=executor is not None)
         run.run_id, run.number = recording.run_id, recording.number
         run._states.update(recording.states(kept))
         run._state = run._states.pop(FLOW, Pending())
@@ -205,7 +194,7 @@ class FlowRun:
     def events(self) -> list[Event]:
         """Return all events so far, by their number."""
         self._look()
-        return sorted(self._log, key=_seq)
+        return self._log.in_order()
 
     def logs(self, key: str | None = None) -> list[Logged]:
         """Return the log lines and captured prints, of one task or of all."""
@@ -232,34 +221,10 @@ class FlowRun:
         Raises:
             DefinitionError: if it has no method `emit(event)`.
         """
-        if not callable(getattr(sink, "emit", None)):
-            msg = f"{sink!r} can't be told of events: it has no emit. Give an object with a method emit(event)."
-            raise DefinitionError(msg, sink=repr(sink))
-        with self._lock:
-            self._subscribers = (*self._subscribers, sink)
+        stop = self._log.subscribe(sink)
         if (away := self._away) is not None:
             away.follow()
-
-        return lambda: self._unsubscribe(sink)
-
-    def _unsubscribe(self, sink: EventSink) -> None:
-        with self._lock:
-            self._subscribers = tuple(each for each in self._subscribers if each is not sink)
-
-    def emit(self, event: Event) -> None:
-        """Take an event of the runner; part of EventSink."""
-        self._log.append(event)
-        if self._asked.raises and self._raised is None:
-            self._note_raised(event)
-        for sink in self._subscribers:
-            try:
-                sink.emit(event)
-            except Exception:  # code of whoever watches
-                import logging  # noqa: PLC0415  # only where something is wrong
-
-                self._unsubscribe(sink)
-                text = "A subscriber of run %s of %r raised. It gets no more events; the run goes on."
-                logging.getLogger("flowbook").exception(text, self.number, self.flow_name)
+        return stop
 
     def wait(self, timeout: float | None = None) -> State:
         """Wait until nothing goes on any more, at most `timeout` seconds; return the flow's state then.
@@ -408,7 +373,7 @@ class FlowRun:
 
     def _unfinished(self) -> dict[str, State]:
         """Return the states to go on from as a whole, or from where the run started."""
-        states, given = going_on.unfinished(self.graph, self._states), self._given
+        states, given = going_on.unfinished(self.graph, self._states), self._giving.at_hand
         return going_on.started_again(states, given.start, given.states) if given is not None else states
 
     def retry(  # noqa: PLR0913  # as `resume`
@@ -478,58 +443,29 @@ class FlowRun:
             RunIncompleteError, MissingSecretError, DefinitionError: as `resume`.
         """
         if self._runner is not None:
-            self._refuse_given_late(again, "here")
+            refuse_late(self, again, "here")
             return
-        given = joined(self._at_hand(), again, self._called)
-        if not force:
-            refuse_incomplete(given, self._called)
-        if self._kept is not None and not self._asked.has_executor and self._kept.has_executor:
-            msg = (
-                f"The executor of {self._called} was not kept, so it goes on with {self.executor_text}. For another one: "
-                f"flowbook.run({self.run_id!r}, executor=...)."
-            )
-            warnings.warn(msg, stacklevel=5)
-        if self._asked.has_executor:
-            given = given._replace(executor=self.executor)
-        self._kept, self._given, self.parameters = None, given, dict(given.parameters)
-        self._is_given_again = self._is_given_again or bool(again)
+        given = self._giving.take_over(self, self._recording, again, force=force)
+        self.parameters = dict(given.parameters)
         if again.parameters:
             self._states = with_parameters(self._states, self.graph, again.parameters)
-
-    def _at_hand(self) -> Given:
-        """Return what the run was given by now, maybe by another process."""
-        if self._recording is not None and (kept := self._recording.given_since()) is not None:
-            self._kept, self._given = kept, None
-        if self._given is not None:
-            return self._given
-        return self._kept.load() if self._kept is not None else begun_with(self._asked)
-
-    def _refuse_given_late(self, again: Again, where: str) -> None:
-        if again:
-            msg = (
-                f"{self._called} goes on {where}, with what it was given before. Leave out {' and '.join(again.options)}, "
-                "or cancel it first."
-            )
-            raise DefinitionError(msg, run=self.run_id)
-
-    @property
-    def _called(self) -> str:
-        return f"Run {self.number} of {self.flow_name!r}"
 
     def _waiting(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         states = self._states_now()
         if not keys:
             return self._all_waiting(states)
         for key in keys:
-            if going_on.waiting(states, (key,)):
-                continue
-            if key not in states:
-                raise no_child(key, states.get(parse_child(key)[0]))
-            who = going_on.resumed_by(self.graph, self._log, key)
-            told = f", resumed by {who}" if who else ""
-            msg = f"{key} does not wait any more: it is {type(states[key]).__name__}{told}."
-            raise RunClaimedError(msg, key=key, owner=who)
+            if not going_on.waiting(states, (key,)):
+                raise self._refusal_of(key, states)
         return going_on.waiting(states, keys)
+
+    def _refusal_of(self, key: str, states: Mapping[str, State]) -> FlowbookError:
+        if key not in states:
+            return no_child(key, states.get(parse_child(key)[0]))
+        who = going_on.resumed_by(self.graph, self._log, key)
+        told = f", resumed by {who}" if who else ""
+        msg = f"{key} does not wait any more: it is {type(states[key]).__name__}{told}."
+        return RunClaimedError(msg, key=key, owner=who)
 
     def _all_waiting(self, states: Mapping[str, State]) -> tuple[str, ...]:
         found = tuple(key for key, state in states.items() if waits_for_person(state))
@@ -566,21 +502,20 @@ class FlowRun:
         self._over.wait()
         return False
 
-    def note_states(self, changed: Mapping[str, State], flow: State | None) -> None:
-        """Take note of what happened in the process that has the run."""
+    def take_in(self, changed: Mapping[str, State], flow: State | None, events: Iterable[Event]) -> None:
+        """Take note of what happened in the process that has the run: of its tasks, of the flow, and all of it."""
         self._states.update(changed)
         self._state = flow or self._state
-        for key in changed:
-            if key.endswith("]") and isinstance(parent := self._states.get(parse_child(key)[0]), Mapped):
-                count = range(parent.n_map_states)
-                parent.map_states = [s for i in count if (s := self._states.get(child_key(parse_child(key)[0], i)))]
+        going_on.gather_children(self._states, changed)
+        for event in events:
+            self._log.emit(event)
 
     def come_back(self) -> None:
         """Take note that the process that had the run let go of it, or died."""
         assert self._recording is not None  # noqa: S101  # only recorded runs are away
         self._away = None
         self._recording.refresh()
-        self._next_seq = max((event.seq for event in self._log), default=0) + 1
+        self._next_seq = self._log.next_seq
         self.started, self.ended = self._recording.span()
         self._note_crash()
         self._over.set()
@@ -609,16 +544,16 @@ class FlowRun:
         self._over.clear()
         self._away = away = Away(recording, self, self._next_seq - 1)
         away.look(now=True)
-        if self._subscribers and self._away is away:
+        if self._log.has_subscribers and self._away is away:
             away.follow()
 
-    def _ask(self, action: str, keys: tuple[str, ...], by: str, note: str, again: Again = _NOTHING) -> bool:
+    def _ask(self, action: str, keys: tuple[str, ...], by: str, note: str, again: Again = NOTHING) -> bool:
         """Return whether another process has the run and did it; if not, this one may go on with it."""
         away = self._away
         if away is not None and again:
             away.look(now=True)
             if self._away is not None:
-                self._refuse_given_late(again, "in another process")
+                refuse_late(self, again, "in another process")
         if away is None or again:
             return False
         if away.ask(action, keys, by, note):
@@ -631,11 +566,8 @@ class FlowRun:
         if not isinstance(self._state, Running | Pending) or isinstance(self._state, Paused | Scheduled):
             return
         owner = self._recording.owner() if self._recording is not None else ""
-        message = f"Its process ({owner}) ended in the middle. run.resume() goes on from what is stored."
-        self._state = Crashed(message)
-        for key, state in self._states.items():
-            if isinstance(state, Running):
-                self._states[key] = Pending("Its process ended while it ran; it is to run again.")
+        self._state = Crashed(f"Its process ({owner}) ended in the middle. run.resume() goes on from what is stored.")
+        self._states = going_on.broken_off(self._states)
 
     def _refuse_changed(self, *, force: bool) -> None:
         if self._changes is not None and not force:
@@ -651,7 +583,7 @@ class FlowRun:
             return True
         try:
             if any(spec.cleans_up for spec in self.graph.specs.values()):
-                self._take_over(_NOTHING, force=True)
+                self._take_over(NOTHING, force=True)
                 self._go_on(dict(self._states), (), "cancel", by, note, is_cancelled=True)
             else:
                 self._close_as_cancelled(self._recording, by, note)
@@ -671,7 +603,7 @@ class FlowRun:
             StateChanged(self._next_seq + 1, FLOW, self._state),
         ):
             recording.emit(event)
-            self.emit(event)
+            self._log.emit(event)
         self._next_seq += 2
         recording.finish(self._state)
         self.ended = time.time()
@@ -680,20 +612,14 @@ class FlowRun:
 
     def run_here(self) -> State:
         """Run in this thread; return the flow's final state."""
+        first = FirstError(lambda note: self.cancel(note=note))
+        if self._asked.raises:
+            self._sinks = (self._log, first)
         self._prepare(self._asked.states, self._asked.start)
         self._work()
-        raised, self._raised = self._raised, None
-        if raised is not None:
-            raise raised
+        if (error := first.take()) is not None:
+            raise error
         return self._state
-
-    def _note_raised(self, event: Event) -> None:
-        state = event.state if isinstance(event, StateChanged) and event.key != FLOW else None
-        if state is None or not state.is_failed() or isinstance(state, TriggerFailed):
-            return
-        error = state.result
-        self._raised = error if isinstance(error, BaseException) else RunError(f"{event.key} failed: {state.message}")
-        self.cancel(note=f"{event.key} failed, and the caller asked for its exception.")
 
     def run_behind(self) -> FlowRun:
         """Run in a thread of its own; return at once."""
@@ -716,7 +642,7 @@ class FlowRun:
         is_cancelled: bool = False,
     ) -> None:
         """Begin another epoch in the background: at `start`, or anew where `resumed` need wait for nobody."""
-        sinks: list[EventSink] = [self]
+        sinks: list[EventSink] = [self._log]
         if self._recording is not None:
             try:
                 self._recording.claim(by)
@@ -724,7 +650,7 @@ class FlowRun:
                 self._leave_to(self._recording)
                 raise
             sinks.insert(0, self._recording)
-            self._keep_given_again(self._recording)
+            self._giving.keep(self, self._recording)
         for key in start or resumed or (FLOW,):
             decided = Decided(self._next_seq, key, time.time(), action, by, note)
             self._next_seq += 1
@@ -732,12 +658,6 @@ class FlowRun:
                 sink.emit(decided)
         self._prepare(states, start, resumed, is_cancelled=is_cancelled)
         self._spawn()
-
-    def _keep_given_again(self, recording: Recording) -> None:
-        """Let what was given since the run began serve whoever goes on with it next."""
-        if self._is_given_again and self._given is not None:
-            recording.keep_given(self._given, self.graph)
-        self._is_given_again = False
 
     def _prepare(
         self,
@@ -747,57 +667,26 @@ class FlowRun:
         *,
         is_cancelled: bool = False,
     ) -> None:
-        given = self._given = self._given or begun_with(self._asked)
+        given = self._giving.begin()
         if self._recording is None and not self._log and is_recorded(self._asked.record):
-            self._record()
-        graph = with_contexts(self.graph, given.task_contexts)
-        self._runner = Epoch(graph, self._options(given, states, start, resumed, is_cancelled=is_cancelled))
+            self._record(given)
+        self._runner = new_epoch(
+            self,
+            given,
+            self._recording,
+            self._sinks,
+            states=states,
+            state=self._state,
+            first_seq=self._next_seq,
+            start=start,
+            resumed=resumed,
+            is_cancelled=is_cancelled,
+        )
         self._over.clear()
         if self._recording is not None:
             self._recording.attend(self)
         self.started = self.started if self.started is not None else time.time()
         self.ended = None
-
-    def _options(  # of one epoch
-        self,
-        given: Given,
-        states: Mapping[str, State],
-        start: tuple[str, ...],
-        resumed: tuple[str, ...],
-        *,
-        is_cancelled: bool,
-    ) -> RunOptions:
-        sinks: tuple[EventSink, ...] = (self,) if self._recording is None else (self._recording, self)
-        cache = _output_cache(self.graph)
-        frame = run_frame(
-            flow_name=self.flow_name,
-            run_id=self.run_id,
-            parameters=self.parameters,
-            extra=given.context,
-            parent=current_frame(),
-            began=self.began,
-        )
-        return RunOptions(
-            run_id=self.run_id,
-            executor=self.executor,
-            parameters=self.parameters,
-            states=states,
-            start=start,
-            resumed=resumed if start else (*resumed, *(key for key in given.start if _begins(states.get(key)))),
-            within=given.start,
-            handlers=given.handlers,
-            flow_handlers=self.flow.handlers(),
-            terminal_handler=self.flow.terminal_state_handler,
-            sinks=sinks,
-            cache=cache,
-            shelf=None if cache is None and self._recording is None else _shelf(self._recording),
-            frame=frame,
-            state=self._state,
-            is_cancelled=is_cancelled,
-            first_seq=self._next_seq,
-            limits=self._asked.limits,
-            task_contexts=given.task_contexts,
-        )
 
     def _spawn(self) -> None:
         run = contextvars.copy_context().run
@@ -821,7 +710,7 @@ class FlowRun:
             self.ended = time.time()
             try:
                 if self._recording is None and self._state_is_to_go_on():
-                    self._record(afterwards=True)
+                    self._record(self._giving.begin(), afterwards=True)
                 if self._recording is not None:
                     self._recording.finish(self._state)
             finally:
@@ -829,11 +718,10 @@ class FlowRun:
                 self._runner = None
                 self._over.set()
 
-    def _record(self, *, afterwards: bool = False) -> None:
+    def _record(self, given: Given, *, afterwards: bool = False) -> None:
         from flowbook.core.recording import open_recording  # noqa: PLC0415  # the store: longer to load than all the rest
 
-        assert self._given is not None  # noqa: S101  # _prepare made it
-        self._recording = open_recording(self, self._given, origin=self._asked.origin, afterwards=afterwards)
+        self._recording = open_recording(self, given, origin=self._asked.origin, afterwards=afterwards)
         self.number = self._recording.number if self._recording is not None else self.number
 
     def _state_is_to_go_on(self) -> bool:
@@ -858,31 +746,9 @@ def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict
     return run
 
 
-def _output_cache(graph: Graph) -> OutputCache | None:
-    if not any(spec.cache is not None for spec in graph.specs.values()):
-        return None
-    from flowbook.core.recording import output_cache  # noqa: PLC0415  # the store: longer to load than all the rest
-
-    return output_cache(graph)
-
-
-def _shelf(recording: Recording | None) -> Shelf | None:
-    from flowbook.core.recording import shelf  # noqa: PLC0415  # as above
-
-    return shelf(recording)
-
-
 def _is_open(state: State) -> bool:
     """Return whether a run in that state, which nobody has, is to go on some day."""
     return isinstance(state, Scheduled | Crashed)
-
-
-def _begins(state: State | None) -> bool:
-    return state is None or not (state.is_finished() or waits_for_person(state))
-
-
-def _seq(event: Event) -> int:
-    return event.seq
 
 
 def _wait_for(over: threading.Event, timeout: float | None) -> None:

@@ -634,7 +634,7 @@ def test_an_executor_that_can_not_be_pickled_is_replaced_by_the_flows_with_a_war
 
     run_id = _paused(executor=Own())
 
-    with pytest.warns(UserWarning, match=r"The executor of Run 1 of 'paused' was not kept, so it goes on with local"):
+    with pytest.warns(UserWarning, match=r"The executor of run 1 of 'paused' was not kept, so it goes on with local"):
         flowbook.run(run_id).resume().wait(LONG_S)
 
 
