@@ -6,9 +6,10 @@ feed does.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
-from flowbook.engine.events import FLOW, Decided, StateChanged
+from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.state import Cached, Mapped, Retrying, Running, Scheduled, State
 from flowbook.notebook import words
 from flowbook.notebook.view_model import TaskView
@@ -171,9 +172,11 @@ class Board:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.flow_state: State | None = None
+        #: What the run as a whole was warned of, e.g. that it waits for workers, until something else is said of it.
+        self.warning = ""
         self._facts = {key: _Facts() for key in graph.specs}
         self._children: dict[str, _Children] = {key: _Children() for key, spec in graph.specs.items() if spec.is_mapped}
-        self._flow_seq = _NEVER
+        self._flow_seq = self._said_seq = _NEVER
         self._decisions: dict[str, dict[int, Decided]] = {}
 
     def load(self, events: Iterable[Event], states: Mapping[str, State]) -> None:
@@ -189,8 +192,8 @@ class Board:
         if isinstance(event, Decided):
             self._decisions.setdefault(event.key, {})[event.seq] = event
             return (event.key,) if event.key in self._facts else ()
-        if not isinstance(event, StateChanged):
-            return ()
+        if isinstance(event, Logged):
+            return self._apply_log(event) if event.key == FLOW else ()
         key = event.key
         if key == FLOW:
             return self._apply_flow(event)
@@ -256,7 +259,15 @@ class Board:
             return ()
         self._flow_seq = event.seq
         self.flow_state = event.state
+        self.warning = ""
         return (FLOW,)
+
+    def _apply_log(self, event: Logged) -> tuple[str, ...]:
+        if event.seq <= max(self._said_seq, self._flow_seq):
+            return ()
+        self._said_seq = event.seq
+        before, self.warning = self.warning, event.text if event.level >= logging.WARNING else ""
+        return (FLOW,) if self.warning != before else ()
 
     def _widen(self, key: str, state: Mapped) -> None:
         children = self._children[key]

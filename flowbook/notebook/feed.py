@@ -175,13 +175,12 @@ class Feed:
     def _take(self, event: Event) -> None:
         if self._is_closed:
             return
+        changed = self._board.apply(event)
+        self._dirty.update(dict.fromkeys(changed))
         if isinstance(event, Logged):
             self._logged.add(event.key)
-        else:
-            changed = self._board.apply(event)
-            if not changed:
-                return
-            self._dirty.update(dict.fromkeys(changed))
+        elif not changed:
+            return
         self._wake.set()
 
     def _patch(self) -> tuple[Message | None, set[str]]:

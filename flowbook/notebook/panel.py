@@ -405,7 +405,7 @@ class Panel(RoutedWidget):
             ended=None if isinstance(state, Paused) else run.ended,
             parameters={name: words.parameter_text(value) for name, value in run.parameters.items()},
             executor=run.executor_text,
-            notice=self._notice,
+            notice=" ".join(filter(None, (self._notice, words.shorten(self._feed.board.warning, 500)))),
         )
 
     def _picture_parts(self) -> tuple[Any, str, str]:

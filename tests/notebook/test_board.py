@@ -212,3 +212,29 @@ def test_a_failed_task_tells_its_error_as_its_message() -> None:
     board.apply(StateChanged(1, "clean", Failed("Unexpected error", result=ValueError("80 flights have no weather"))))
 
     assert board.task("clean", 0.0).message == "ValueError: 80 flights have no weather"
+
+
+def test_a_warning_of_the_whole_run_stands_until_something_else_is_said_of_it() -> None:
+    board = Board(build(task("clean")))
+    board.apply(StateChanged(1, FLOW, Running()))
+
+    changed = [board.apply(Logged(2, FLOW, 0.0, 30, "No workers."))]
+    told = [board.warning]
+    changed += [
+        board.apply(Logged(3, "clean", 0.0, 30, "of a task")),
+        board.apply(Logged(4, FLOW, 0.0, 20, "It goes on.")),
+    ]
+    told += [board.warning]
+
+    assert changed == [(FLOW,), (), (FLOW,)]
+    assert told == ["No workers.", ""]
+
+
+def test_a_warning_of_the_whole_run_is_over_when_the_run_is() -> None:
+    board = Board(build(task("clean")))
+    board.apply(Logged(2, FLOW, 0.0, 30, "No workers."))
+
+    board.apply(StateChanged(3, FLOW, Cancelled()))
+    board.apply(Logged(2, FLOW, 0.0, 30, "No workers."))
+
+    assert board.warning == ""
