@@ -428,7 +428,7 @@ def _where(client: Any, *, is_temporary: bool) -> tuple[str, str]:  # noqa: ANN4
     if is_temporary:
         advice = "A temporary cluster gets workers by DaskExecutor's cluster_kwargs and adapt_kwargs."
         return "this run's temporary Dask cluster", advice
-    return f"the Dask cluster at {address}", f"Start one: dask worker {address}{{option}}."
+    return f"the Dask cluster at {address}", f"Start one, dask worker {address}{{option}}, or scale the cluster up."
 
 
 def _forget(dask_scheduler: Any, topic: str) -> None:  # noqa: ANN401

@@ -165,7 +165,7 @@ def test_a_run_that_has_lost_its_workers_says_so_and_goes_on_with_new_ones(tmp_p
         state = run.wait(PATIENCE_S)
         address = cluster.scheduler_address
 
-    text = f"the Dask cluster at {address} has no workers. Start one: dask worker {address}. {GOES_ON}"
+    text = f"the Dask cluster at {address} has no workers. Start one, dask worker {address}, or scale the cluster up. {GOES_ON}"
     warning = f"A task run ('find') waits for a worker: {text}"
     assert told
     assert own_lines(run) == [(WARNING, warning), (INFO, "The run goes on: there is a worker.")]
