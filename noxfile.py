@@ -64,7 +64,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def soak(session: nox.Session) -> None:
-    """The long form of the tests that kill, flip and race: about ten minutes."""
+    """The long form of the tests that kill, flip and race: about a quarter of an hour."""
     limits = ("--timeout=0", "-o", "faulthandler_timeout=0")
     session.run("pytest", "-m", "soak", *limits, *session.posargs, env={"FLOWBOOK_SOAK": "1"})
 
