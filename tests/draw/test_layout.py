@@ -196,10 +196,15 @@ def test_a_thousand_tasks_are_laid_out_in_half_a_second(make_graph: MakeGraph, m
     specs = [make_task(f"t{i}", *(f"t{i - back}" for back in (wide, wide + 1) if i > wide)) for i in range(1000)]
     graph = make_graph(*specs)
 
-    began = os.times()
-    drawn = layout(graph)
-    ended = os.times()
+    rounds = [_timed(lambda: layout(graph)) for _ in range(3)]
 
-    took_s = sum(ended[:4]) - sum(began[:4])
-    assert len(drawn.boxes) == 1000
-    assert took_s < 0.5
+    #: The least: the rest of it is what others did on this machine meanwhile.
+    assert {len(drawn.boxes) for drawn, _ in rounds} == {1000}
+    assert min(took_s for _, took_s in rounds) < 0.5
+
+
+def _timed(act):
+    """Return what `act` returns, and the processor time that it took here and in the programs it started."""
+    began = os.times()
+    found = act()
+    return found, sum(os.times()[:4]) - sum(began[:4])
