@@ -27,12 +27,17 @@ _SERVERS = {"prefect3": "benchmarks.peers.prefect3_server"}
 
 
 class Trial(NamedTuple):
-    """What one process measures."""
+    """What one process measures.
+
+    Attributes:
+        is_once: whether it is done once only, also where that is over in no time: then all sizes begin with new memory.
+    """
 
     peer: str
     work: str
     on: str
     size: int
+    is_once: bool = False
 
 
 class Runner:
@@ -104,7 +109,7 @@ class Runner:
 
     def _measure(self, trial: Trial) -> Sample:
         command = [self._python(trial.peer), "-m", f"benchmarks.peers.{trial.peer}"]
-        command += [trial.work, str(trial.size), "--on", trial.on]
+        command += [trial.work, str(trial.size), "--on", trial.on, *(["--once"] if trial.is_once else [])]
         try:
             done = subprocess.run(
                 command,

@@ -114,6 +114,7 @@ def serve(
     parser.add_argument("work", choices=sorted({work for work, _ in works}))
     parser.add_argument("size", type=int, help="how many tasks, or children")
     parser.add_argument("--on", default="caller", help="where tasks run: " + ", ".join(sorted({on for _, on in works})))
+    parser.add_argument("--once", action="store_true", help="not several times what is over in no time")
     asked = parser.parse_args()
     if (asked.work, asked.on) not in works:
         sys.exit(f"{peer} has no {asked.work!r} on {asked.on!r}.")
@@ -122,7 +123,7 @@ def serve(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         prepare = works[asked.work, asked.on]
         take(prepare, Setting(min(asked.size, _WARM_SIZES.get(asked.work, _WARM_SIZE)), place, _made(folder / "warm")))
-        takes = _takes(prepare, asked.size, place, folder)
+        takes = _takes(prepare, asked.size, place, folder, most=1 if asked.once else _TAKES_AT_MOST)
     builds, runs, grown_bytes, told = zip(*takes, strict=True)
     sample = Sample(
         peer,
@@ -139,11 +140,11 @@ def serve(
     print(sample.to_json())
 
 
-def _takes(prepare: Callable[[Setting], Prepared], size: int, place: Any, folder: Path) -> list[Take]:
-    """Measure once, or several times what is over in no time."""
+def _takes(prepare: Callable[[Setting], Prepared], size: int, place: Any, folder: Path, most: int) -> list[Take]:
+    """Measure once, or up to `most` times what is over in no time."""
     takes: list[Take] = []
     spent_s = 0.0
-    while not takes or (len(takes) < _TAKES_AT_MOST and spent_s < _ENOUGH_S):
+    while not takes or (len(takes) < most and spent_s < _ENOUGH_S):
         found = take(prepare, Setting(size, place, _made(folder / f"take-{len(takes)}")))
         takes.append(found)
         spent_s += found[0].wall_s + found[1].wall_s

@@ -38,14 +38,25 @@ class Results:
 
     def value(self, cell: Cell) -> float | None:
         """Return the median, or None where there is none."""
+        found = self.by_round(cell)
+        return statistics.median(found.values()) if found else None
+
+    def ratio(self, cell: Cell, against: Cell) -> float | None:
+        """Return the median of the rounds' ratios, or None: a shared machine has another pace some minutes later."""
+        theirs = self.by_round(against)
+        ratios = [value / theirs[number] for number, value in self.by_round(cell).items() if theirs.get(number)]
+        return statistics.median(ratios) if ratios else None
+
+    def by_round(self, cell: Cell) -> dict[int, float]:
+        """Return the value of each round."""
         trial = self.trial(cell)
         if trial is None:
-            return None
-        found = self._median(trial, cell.value)
+            return {}
+        found = {number: cell.value(sample) for number, sample in self.samples[trial].items()}
         if cell.less_on is None:
             return found
-        less = trial._replace(on=cell.less_on)
-        return found - self._median(less, cell.value) if less in self.samples else None
+        less = self.samples.get(trial._replace(on=cell.less_on), {})
+        return {number: value - cell.value(less[number]) for number, value in found.items() if number in less}
 
     def trial(self, cell: Cell) -> Trial | None:
         """Return the first trial of a cell that worked."""
@@ -60,9 +71,6 @@ class Results:
             return failed[-1] if failed else ""
         size = f" at {trial.size:,}" if trial.size != usual else ""
         return f"{number(value)}{size}" + (f" ({'; '.join(failed)})" if failed else "")
-
-    def _median(self, trial: Trial, value: Callable[[Sample], float]) -> float:
-        return statistics.median(value(sample) for sample in self.samples[trial].values())
 
 
 def choices(rows: Iterable[Row], peers: Sequence[str], scale: float) -> list[tuple[Trial, ...]]:
@@ -90,12 +98,16 @@ def choices_of(cell: Cell, scale: float) -> tuple[Trial, ...]:
 def growth_choices(peers: Sequence[str], scale: float) -> list[tuple[Trial, ...]]:
     """Return what is to be run for the table of growth: flowbook at all sizes, Dask at the first two."""
     return [
-        (Trial(peer, shape, "caller", _scaled(size, scale)),)
+        (trial,)
         for shape in GROWTH
-        for peer, sizes in (("flowbook", GROWTH_SIZES), ("dask", GROWTH_SIZES[:2]))
+        for peer, count in (("flowbook", len(GROWTH_SIZES)), ("dask", 2))
         if peer in peers
-        for size in sizes
+        for trial in _growing(peer, shape, scale)[:count]
     ]
+
+
+def _growing(peer: str, shape: str, scale: float) -> list[Trial]:
+    return [Trial(peer, shape, "caller", _scaled(size, scale), is_once=True) for size in GROWTH_SIZES]
 
 
 def main_table(rows: Iterable[Row], results: Results) -> str:
@@ -132,16 +144,17 @@ def growth_table(results: Results) -> str:
     parts: dict[str, Callable[[Sample], Clocks]] = {"build": lambda found: found.build, "run": lambda found: found.run}
     for shape, title in GROWTH.items():
         for peer in ("flowbook", "dask"):
-            trials = [Trial(peer, shape, "caller", _scaled(size, results.scale)) for size in GROWTH_SIZES]
-            found = [results.samples.get(trial, {}) for trial in trials]
+            trials = _growing(peer, shape, results.scale)
             for part, clocks in parts.items():
                 if shape == "map" and part == "build":
                     continue  # one task, whatever it is mapped over
-                cpu_s = [statistics.median(clocks(s).cpu_s for s in each.values()) if each else None for each in found]
-                if cpu_s[0] is not None:
-                    lines.append(
-                        [title, _TITLES.get(peer, peer), part, *_growth(cpu_s, [t.size for t in trials], peer)]
-                    )
+                rounds = [
+                    {number: clocks(sample).cpu_s for number, sample in results.samples.get(trial, {}).items()}
+                    for trial in trials
+                ]
+                if rounds[0]:
+                    sizes = [trial.size for trial in trials]
+                    lines.append([title, _TITLES.get(peer, peer), part, *_growth(rounds, sizes, peer)])
     return _markdown(lines)
 
 
@@ -162,11 +175,17 @@ def _scaled(size: int, scale: float) -> int:
     return size if size <= 100 else max(100, round(size * scale))
 
 
-def _growth(cpu_s: Sequence[float | None], sizes: Sequence[int], peer: str) -> list[str]:
-    per = ["" if each is None else f"{number(each / size * 1e6)} µs" for each, size in zip(cpu_s, sizes, strict=True)]
-    ratios = [more / less if less and more is not None else None for less, more in itertools.pairwise(cpu_s)]
-    known = [ratio for ratio in ratios if ratio is not None]
-    verdict = "" if peer != "flowbook" or not known else "met" if max(known) <= GROWTH_GOAL else "**missed**"
+def _growth(rounds: Sequence[Mapping[int, float]], sizes: Sequence[int], peer: str) -> list[str]:
+    """Return the times, by how much each is more than the one before, the median of the rounds, and the verdict on the first."""
+    per = [
+        f"{number(statistics.median(each.values()) / size * 1e6)} µs" if each else ""
+        for each, size in zip(rounds, sizes, strict=True)
+    ]
+    ratios = []
+    for less, more in itertools.pairwise(rounds):
+        found = [more[each] / less[each] for each in less if each in more]
+        ratios.append(statistics.median(found) if found else None)
+    verdict = "" if peer != "flowbook" or ratios[0] is None else "met" if ratios[0] <= GROWTH_GOAL else "**missed**"
     return [*per, *("" if ratio is None else f"× {ratio:.1f}" for ratio in ratios), verdict]
 
 
@@ -177,14 +196,17 @@ def _goal_text(goal: Goal | None) -> str:
 
 
 def _reached(row: Row, results: Results) -> tuple[str, str]:
-    ours = next((results.value(cell) for cell in row.cells if cell.peer == "flowbook"), None)
+    ours = next((cell for cell in row.cells if cell.peer == "flowbook"), None)
     if ours is None or row.goal is None:
         return "", ""
     against = row.goal.against
-    theirs = 1.0 if against is None else against if isinstance(against, float) else results.value(against)
-    if not theirs:
+    if against is None or isinstance(against, float):
+        value = results.value(ours)
+        ratio = None if value is None else value / (against or 1.0)
+    else:
+        ratio = results.ratio(ours, against)
+    if ratio is None:
         return "", ""
-    ratio = ours / theirs
     return f"{ratio:.3f}", "met" if ratio <= row.goal.limit else "**missed**"
 
 
