@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowbook.core.flow import Flow
     from flowbook.engine.graph import Graph, TaskSpec
 
-__all__ = ["RUN_OPTIONS", "Asked", "ask", "mapping_of", "no_child", "task_contexts_of", "with_contexts"]
+__all__ = ["RUN_OPTIONS", "Asked", "ask", "context_of", "mapping_of", "no_child", "task_contexts_of", "with_contexts"]
 
 #: What `flow.run` takes beside values of parameters.
 RUN_OPTIONS = frozenset(
@@ -85,7 +85,7 @@ def ask(flow: Flow, parameters: Mapping[str, object] | None, options: dict[str, 
     )
     start = tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None)))
     task_contexts = task_contexts_of(graph, options.pop("task_contexts", None))
-    context = mapping_of("context", options.pop("context", None), "{'limit': 5}")
+    context = context_of(options.pop("context", None))
     handlers = tuple(checks.handlers(flow.name, options.pop("state_handlers", None), "A run of flow"))
     record, origin = options.pop("record", None), options.pop("origin", "")
     limits = _limits(options.pop("max_concurrency", None), options.pop("limits", None))
@@ -138,6 +138,15 @@ def _limits(total: object, by_tag: object) -> Limits | None:
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def context_of(given: Any) -> Mapping[str, Any]:  # noqa: ANN401  # as it came
+    """Return values by name for the context, none where nothing was given. Raises DefinitionError."""
+    found = mapping_of("context", given, "{'limit': 5}")
+    if strange := [name for name in found if not isinstance(name, str)]:
+        msg = f"context has {strange[0]!r}, which is no name. Give names as text, e.g. context={{'limit': 5}}."
+        raise DefinitionError(msg, name=repr(strange[0]))
+    return found
 
 
 def _parameters(flow: Flow, given: Mapping[str, object]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook._context import context, current_frame
 from flowbook.core import checks
-from flowbook.core.asked import mapping_of, task_contexts_of
+from flowbook.core.asked import context_of, mapping_of, task_contexts_of
 from flowbook.core.secret import Secret
 from flowbook.engine.frames import around
 from flowbook.engine.state import Success
@@ -137,9 +137,7 @@ def ask_again(
         msg = f"Flow {graph.name!r} has no parameter {names}. Its parameters: {', '.join(known) or 'none'}."
         raise ParameterError(msg, names=unknown)
     handlers = None if state_handlers is None else tuple(checks.handlers(graph.name, state_handlers, "A run of flow"))
-    return Again(
-        values, mapping_of("context", context, "{'limit': 5}"), task_contexts_of(graph, task_contexts), handlers
-    )
+    return Again(values, context_of(context), task_contexts_of(graph, task_contexts), handlers)
 
 
 def joined(given: Given, again: Again, run: str) -> Given:

@@ -518,6 +518,12 @@ def a_run_with_a_text_as_context():
 
 
 @refused(DefinitionError)
+def a_run_with_a_number_as_a_name_in_its_context():
+    """context has 1, which is no name. Give names as text, e.g. context={'limit': 5}."""
+    small().run(context={1: 2})
+
+
+@refused(DefinitionError)
 def a_run_with_a_list_of_states():
     """task_states=[1] is no dict. Give e.g. task_states={load: Success(result=1)}."""
     small().run(task_states=[1])
