@@ -26,7 +26,7 @@ def test_the_command_measures_flowbook_alone_at_tiny_sizes_and_writes_the_tables
     ]
     assert "| tasks in a chain | flowbook | run |" in text
     assert text.endswith("## Notes\n\nKept by hand.\n")
-    assert len(samples.read_text(encoding="utf-8").splitlines()) == 6
+    assert len(samples.read_text(encoding="utf-8").splitlines()) == 7
 
 
 @pytest.mark.parametrize("again", ["--resume", "--report"])

@@ -143,7 +143,7 @@ def test_a_lost_scheduler_ends_the_run_with_an_error(tmp_path):
 
 
 INTERRUPTED = textwrap.dedent("""
-    import os, sys, time
+    import os, signal, sys, time
     from pathlib import Path
     from flowbook import Flow, context, task
     from flowbook.executors import DaskExecutor
@@ -159,6 +159,7 @@ INTERRUPTED = textwrap.dedent("""
         return sum(xs)
 
     if __name__ == "__main__":
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with it ignored
         with Flow("interrupted") as flow:
             total(doze.map([sys.argv[1]] * 16))
         options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "processes": True}
