@@ -174,5 +174,5 @@ def moments(stamps: Sequence[float | None]) -> pd.DatetimeIndex:
     microseconds = np.where(is_none, 0, seconds).astype("int64") * 1_000_000
     microseconds += np.where(is_none, 0, np.rint(parts * 1e6)).astype("int64")
     found = microseconds.view("datetime64[us]")
-    found[is_none] = np.datetime64("NaT")
+    found[is_none] = np.datetime64("NaT", "us")
     return pd.DatetimeIndex(found).tz_localize(dt.UTC)
