@@ -12,14 +12,13 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.large_store import MINUTE, PROJECT, fill
+from benchmarks.large_store import MINUTE, PROJECT, fill, tell
 from flowbook.store import open_store
 from tests.acceptance.books import write_notebook
 from tests.acceptance.lab import Notebook, running_browser, running_server
@@ -91,13 +90,7 @@ def main() -> None:
                         found.setdefault(name, {}).setdefault(runs, []).append(took)
             if given.pictures:
                 _keep_pictures(browser, server, Path(folder), given.runs, given.pictures)
-    table = {name: {runs: statistics.median(times) for runs, times in by.items()} for name, by in found.items()}
-    print(f"{'':32} {'100 runs':>12} {f'{given.runs:,} runs':>12}   ms")
-    for name, by in table.items():
-        small, large = by.values()
-        print(f"{name:32} {small:12.0f} {large:12.0f}   x {large / small:.2f}")
-    if given.json:
-        print(json.dumps({"benchmark": "large_panel", "unit": "ms", "runs": given.runs, "questions": table}))
+    tell("large_panel", given.runs, found, as_json=given.json)
 
 
 def _round(browser: Browser, server: JupyterServer, folder: Path, runs: int) -> Iterator[tuple[str, float]]:

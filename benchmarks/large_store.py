@@ -26,7 +26,7 @@ from flowbook.store.runs import insert_run
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.store import Store
 
@@ -175,13 +175,18 @@ def main() -> None:
                 os.environ["FLOWBOOK_HOME"] = f"{folder}/{runs}"
                 for name, ask in questions(open_store(), runs).items():
                     found.setdefault(name, {}).setdefault(runs, []).append(measure(ask))
-    table = {name: {runs: statistics.median(times) for runs, times in by.items()} for name, by in found.items()}
-    print(f"{'':32} {'100 runs':>12} {f'{given.runs:,} runs':>12}   ms")
+    tell("large_store", given.runs, found, as_json=given.json)
+
+
+def tell(benchmark: str, runs: int, found: Mapping[str, Mapping[int, Sequence[float]]], *, as_json: bool) -> None:
+    """Print the medians of what each question took, in ms, by the number of runs."""
+    table = {name: {count: statistics.median(times) for count, times in by.items()} for name, by in found.items()}
+    print(f"{'':32} {'100 runs':>12} {f'{runs:,} runs':>12}   ms")
     for name, by in table.items():
         small, large = by.values()
-        print(f"{name:32} {small:12.2f} {large:12.2f}   x {large / small:.1f}")
-    if given.json:
-        print(json.dumps({"benchmark": "large_store", "unit": "ms", "runs": given.runs, "questions": table}))
+        print(f"{name:32} {small:12.2f} {large:12.2f}   x {large / small:.2f}")
+    if as_json:
+        print(json.dumps({"benchmark": benchmark, "unit": "ms", "runs": runs, "questions": table}))
 
 
 if __name__ == "__main__":

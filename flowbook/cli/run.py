@@ -15,7 +15,7 @@ from flowbook.engine.events import FLOW, Logged
 from flowbook.engine.replay import stretches
 from flowbook.exceptions import DefinitionError, UnknownRunError
 from flowbook.store import open_store
-from flowbook.store.processes import shown_state
+from flowbook.store.processes import UNSURE, shown_state
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -35,11 +35,14 @@ _GOES_ON = ("Running", "Pending", "Cancelling", None)
 
 def ls(args: Namespace, out: Output) -> int:
     """List the runs, newest last."""
-    found = [_row(summary) for summary in open_store().runs.list(flow=args.flow)]
-    rows = [row for row in found if args.state is None or row["state"] == args.state]
+    runs = open_store().runs
+    if args.state is None or args.state not in UNSURE:
+        found = runs.list(flow=args.flow, state=args.state, limit=args.limit)
+    else:
+        found = [each for each in runs.list(flow=args.flow, is_open=True) if shown_state(each) == args.state]
     columns = ("run_id", "flow", "number", "state", "started", "ended", "tasks", "parameters", "origin")
     empty = "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True)."
-    out.table(rows[-args.limit :], columns, empty)
+    out.table([_row(each) for each in found[-args.limit :]], columns, empty)
     return 0
 
 
@@ -178,7 +181,7 @@ def _run_id(given: str) -> str:
         return runs.summary(given).run_id
     except UnknownRunError:
         alike = (
-            [each.run_id for each in runs.list() if each.run_id.startswith(given)]
+            [run_id for run_id in runs.table().run_id if run_id.startswith(given)]
             if len(given) >= _SHORTEST_PREFIX
             else []
         )

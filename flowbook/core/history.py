@@ -39,8 +39,6 @@ _COLUMNS = (
     "executor",
     "origin",
 )
-#: Of these only the store's word and a look at the owner together tell.
-_UNSURE = ("Crashed", "Pending", "Running")
 
 
 def runs(flow: Flow | str | None = None, state: str | None = None, limit: int | None = None) -> pd.DataFrame:
@@ -75,7 +73,9 @@ def runs(flow: Flow | str | None = None, state: str | None = None, limit: int | 
 
 
 def _found(kept: Runs, flow: str | None, state: str | None, limit: int | None) -> RunTable:
-    if state not in _UNSURE:
+    from flowbook.store.processes import UNSURE  # noqa: PLC0415  # the store: longer to load than all the rest
+
+    if state is None or state not in UNSURE:
         return kept.table(flow=flow, state=state, limit=limit)
     #: Of what goes on and what broke off the store knows the same, and there is little of it.
     found = kept.table(flow=flow, is_open=True)

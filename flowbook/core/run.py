@@ -39,6 +39,7 @@ from flowbook.exceptions import (
     StartTaskError,
 )
 from flowbook.executors import Executor, LocalExecutor
+from flowbook.executors.interrupts import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,8 +62,6 @@ if TYPE_CHECKING:
 __all__ = ["FlowRun", "new_run", "start_run"]
 
 _NUMBERS = itertools.count(1)
-#: How long a wait lasts at most: Python does not see a Ctrl-C that comes right before it begins until it ends.
-_LOOK_S = 0.5
 
 
 class FlowRun:
@@ -233,7 +232,7 @@ class FlowRun:
         """
         if (away := self._away) is not None:
             away.follow()
-        _wait_for(self._over, timeout)
+        wait_for(self._over, timeout)
         return self.state
 
     def close(self) -> None:
@@ -749,10 +748,3 @@ def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict
 def _is_open(state: State) -> bool:
     """Return whether a run in that state, which nobody has, is to go on some day."""
     return isinstance(state, Scheduled | Crashed)
-
-
-def _wait_for(over: threading.Event, timeout: float | None) -> None:
-    deadline = float("inf") if timeout is None else time.monotonic() + timeout
-    while not over.wait(max(0.0, min(_LOOK_S, deadline - time.monotonic()))):
-        if time.monotonic() >= deadline:
-            return

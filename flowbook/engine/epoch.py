@@ -42,6 +42,7 @@ from flowbook.engine.task_runner import call_handlers, run_task, seeing
 from flowbook.engine.timers import Timers
 from flowbook.exceptions import ExecutorError
 from flowbook.executors.base import RunsCalls, RunsLoops
+from flowbook.executors.interrupts import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -58,8 +59,6 @@ __all__ = ["Epoch", "RunOptions"]
 
 #: As in `logging`, which is not loaded for this.
 _ERROR = 40
-#: How long a wait lasts at most: Python does not see a Ctrl-C that comes right before it begins until it ends.
-_LOOK_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +298,7 @@ class Epoch:
         wait_s = self._timers.wait_s()
         self._idle += 1
         try:
-            self._changed.wait(_LOOK_S if wait_s is None else min(wait_s, _LOOK_S))
+            self._changed.wait(LONGEST_WAIT_S if wait_s is None else min(wait_s, LONGEST_WAIT_S))
         finally:
             self._idle -= 1
 

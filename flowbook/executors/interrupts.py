@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
-__all__ = ["ctrl_c_held_back", "leave_ctrl_c_to_the_driver", "left_to_the_driver"]
+__all__ = ["LONGEST_WAIT_S", "ctrl_c_held_back", "leave_ctrl_c_to_the_driver", "left_to_the_driver", "wait_for"]
+
+#: How long a wait lasts at most: Python does not see a Ctrl-C that comes right before it begins until it ends.
+LONGEST_WAIT_S = 0.5
 
 #: Windows has no masks: there, processes of somebody else's pool end by Ctrl-C.
 _HAS_MASKS = hasattr(signal, "pthread_sigmask")
+
+
+def wait_for(event: threading.Event, timeout: float | None = None) -> bool:
+    """Wait until `event` is set, at most `timeout` seconds; return whether it is. Sees every Ctrl-C."""
+    deadline = float("inf") if timeout is None else time.monotonic() + timeout
+    while not event.wait(max(0.0, min(LONGEST_WAIT_S, deadline - time.monotonic()))):
+        if time.monotonic() >= deadline:
+            return False
+    return True
 
 
 def leave_ctrl_c_to_the_driver() -> None:

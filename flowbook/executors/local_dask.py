@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from flowbook.exceptions import ExecutorError
 from flowbook.executors.base import Executor
+from flowbook.executors.interrupts import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalDaskExecutor"]
 
-#: How long a wait lasts at most: Python does not see a Ctrl-C that comes right before it begins until it ends.
-_LOOK_S = 0.5
 _SCHEDULERS = ("threads", "processes", "synchronous")
 
 
@@ -96,7 +95,7 @@ class LocalDaskExecutor(Executor):
             threads.append(thread)
         for thread in threads:
             while thread.is_alive():
-                thread.join(_LOOK_S)
+                thread.join(LONGEST_WAIT_S)
         if errors:
             raise errors[0]
 

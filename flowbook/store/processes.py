@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowbook.store.records import RunSummary
 
-__all__ = ["BEAT_S", "UNSURE", "is_alive", "is_here", "shown_state", "this_process"]
+__all__ = ["BEAT_S", "UNSURE", "as_shown", "is_alive", "is_here", "shown_state", "this_process"]
 
 #: How often an owner says that it lives.
 BEAT_S = 5.0
 #: An owner on another machine that was not heard of for so long is taken for dead.
 _SILENCE_S = 60.0
-#: States of which the store's word and a look at the owner tell only together.
-UNSURE = frozenset({None, "Running", "Pending", "Cancelling"})
+#: States, as they are shown, of which the store's word and a look at the owner tell only together.
+UNSURE = frozenset({None, "Running", "Pending", "Cancelling", "Crashed"})
 
 
 def this_process() -> str:
@@ -47,12 +47,22 @@ def is_here(process: str | None) -> bool | None:
     return None
 
 
+def as_shown(state: str | None, process: str | None, beat: float | None, now: float) -> str | None:
+    """Return the name of a run's state; Crashed where it did not come to rest and its process is gone.
+
+    Args:
+        state: as the store has it.
+        process: who has the run; this, `beat` and `now` as for `is_alive`.
+        beat: when it was last heard of.
+        now: seconds since the epoch.
+    """
+    return "Crashed" if state in UNSURE and not is_alive(process, beat, now) else state
+
+
 def shown_state(summary: RunSummary) -> str | None:
-    """Return the name of the run's state; Crashed where it did not come to rest and its process is gone."""
-    if summary.state not in UNSURE:
-        return summary.state
+    """Return the name of the run's state, as `as_shown` does."""
     beat = None if summary.beat is None else summary.beat.timestamp()
-    return summary.state if is_alive(summary.process, beat, time.time()) else "Crashed"
+    return as_shown(summary.state, summary.process, beat, time.time())
 
 
 def _place() -> str:

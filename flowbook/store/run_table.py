@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowbook.store.processes import UNSURE, is_alive
+from flowbook.store.processes import as_shown
 from flowbook.store.queries import queries
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def run_table(database: Database, query: str, given: Mapping[str, object]) -> Ru
     *shown, processes, beats, numbers = columns
     found, now = RunTable(*shown), time.time()
     states = [
-        "Crashed" if state in UNSURE and not is_alive(process, beat, now) else state
-        for state, process, beat in zip(found.state, processes, beats, strict=True)
+        as_shown(state, process, beat, now) for state, process, beat in zip(found.state, processes, beats, strict=True)
     ]
     counts = [
         _counted(database, number) if noted is None else noted
