@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import textwrap
 import threading
 from collections import Counter
@@ -19,8 +17,8 @@ from flowbook import Flow, Parameter, Task, flatten, task, triggers
 from flowbook.engine.state import Cancelled, Crashed, Paused, Pending, Success
 from flowbook.exceptions import RunChangedError, RunClaimedError, StartTaskError, StoreError
 from flowbook.store import open_store
+from tests.scripts import start, wait_for
 
-ROOT = Path(__file__).parents[2]
 LONG_S = 30
 
 #: Runs a flow of three tasks; the second goes on until the file `go` is there. Each leaves a line where it ran.
@@ -77,15 +75,7 @@ class Owner:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        script = folder / "owner.py"
-        script.write_text(OWNER)
-        self.process = subprocess.Popen(
-            [sys.executable, script, folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
+        self.process = start(OWNER, folder, folder, stdin=subprocess.PIPE)
         self.run_id = self.process.stdout.readline().strip()
 
     def ran(self) -> Counter[str]:
@@ -107,13 +97,8 @@ def owner(tmp_path):
     found.process.communicate()
 
 
-def _wait_for(path: Path) -> None:
-    while not path.exists():
-        threading.Event().wait(0.01)
-
-
 def test_a_run_in_another_process_is_watched(owner):
-    _wait_for(owner.folder / "middle")
+    wait_for(owner.folder / "middle")
     run = flowbook.run(owner.run_id)
     told = []
     run.subscribe(type("Sink", (), {"emit": lambda _, event: told.append(event.key)})())
@@ -135,7 +120,7 @@ def test_a_run_in_another_process_is_watched(owner):
 
 
 def test_a_run_is_cancelled_from_another_process(owner):
-    _wait_for(owner.folder / "middle")
+    wait_for(owner.folder / "middle")
     run = flowbook.run(owner.run_id)
 
     run.cancel(by="ada", note="wrong day")
@@ -150,7 +135,7 @@ def test_a_run_is_cancelled_from_another_process(owner):
 
 
 def test_of_two_who_resume_a_task_that_another_process_has_one_is_told_who_won(owner):
-    _wait_for(owner.folder / "middle")
+    wait_for(owner.folder / "middle")
     runs = [flowbook.run(owner.run_id) for _ in range(2)]
     while not runs[0]["publish"].is_paused():
         threading.Event().wait(0.01)
@@ -167,7 +152,7 @@ def test_of_two_who_resume_a_task_that_another_process_has_one_is_told_who_won(o
 
 
 def test_a_run_whose_process_died_is_seen_as_such_and_goes_on_from_what_is_stored(owner):
-    _wait_for(owner.folder / "middle")
+    wait_for(owner.folder / "middle")
     while not flowbook.run(owner.run_id)["publish"].is_paused():
         threading.Event().wait(0.01)
 
@@ -191,7 +176,7 @@ def test_a_run_whose_process_died_is_seen_as_such_and_goes_on_from_what_is_store
 
 
 def test_a_run_that_dies_while_it_is_watched_is_told(owner):
-    _wait_for(owner.folder / "middle")
+    wait_for(owner.folder / "middle")
     run = flowbook.run(owner.run_id)
     waited = threading.Thread(target=run.wait)
     waited.start()
@@ -206,7 +191,7 @@ def test_a_run_that_dies_while_it_is_watched_is_told(owner):
 
 
 def test_one_who_asks_a_process_that_dies_meanwhile_goes_on_by_itself(owner):
-    _wait_for(owner.folder / "middle")
+    wait_for(owner.folder / "middle")
     run = flowbook.run(owner.run_id)
     owner.process.send_signal(signal.SIGSTOP)
 

@@ -4,8 +4,6 @@ import gc
 import importlib.util
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 import threading
 import time
@@ -19,8 +17,8 @@ import flowbook
 from flowbook import Flow, context, task
 from flowbook.engine.events import Logged
 from flowbook.executors import DaskExecutor
+from tests.scripts import start
 
-ROOT = Path(__file__).parents[2]
 IS_LONG = os.environ.get("FLOWBOOK_SOAK") == "1"
 
 
@@ -170,15 +168,7 @@ INTERRUPTED = textwrap.dedent("""
 
 
 def test_ctrl_c_cancels_a_run_on_a_temporary_cluster_and_it_can_go_on(tmp_path):
-    script = tmp_path / "interrupted.py"
-    script.write_text(INTERRUPTED)
-    process = subprocess.Popen(
-        [sys.executable, script, tmp_path],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        start_new_session=True,
-    )
+    process = start(INTERRUPTED, tmp_path, tmp_path, start_new_session=True)
     while not list(tmp_path.glob("begun-*")) and process.poll() is None:
         time.sleep(0.01)
 
