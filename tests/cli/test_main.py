@@ -98,6 +98,8 @@ def test_runs_are_listed(capsys, run, failed):
     assert [each["flow"] for each in _json(capsys, "run", "ls", "--flow", "broken")] == ["broken"]
     assert [each["flow"] for each in _json(capsys, "run", "ls", "--state", "Paused")] == ["delays"]
     assert [each["flow"] for each in _json(capsys, "run", "ls", "--limit", "1")] == ["broken"]
+    assert [each["flow"] for each in _json(capsys, "run", "ls", "--limit", "1", "--state", "Paused")] == ["delays"]
+    assert _json(capsys, "run", "ls", "--limit", "1", "--state", "Crashed") == []
 
 
 def test_an_empty_store_says_how_it_comes_to_hold_something(capsys):

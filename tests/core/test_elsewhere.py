@@ -8,7 +8,7 @@ import subprocess
 import textwrap
 import threading
 from collections import Counter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +18,9 @@ from flowbook.engine.state import Cancelled, Crashed, Paused, Pending, Success
 from flowbook.exceptions import RunChangedError, RunClaimedError, StartTaskError, StoreError
 from flowbook.store import open_store
 from tests.scripts import start, wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LONG_S = 30
 
