@@ -18,7 +18,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["GeometryError", "Placement", "Structure", "find_programs", "layered", "place", "widest"]
+__all__ = ["GeometryError", "Placement", "Structure", "arrange", "find_programs", "layered", "widest"]
 
 _TIMEOUT_S = 10.0
 #: Above this many nodes graphviz gets less time for beauty, and its curves are not asked for.
@@ -63,7 +63,7 @@ def find_programs() -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=64)
-def place(structure: Structure, programs: tuple[str, ...]) -> Placement:
+def arrange(structure: Structure, programs: tuple[str, ...]) -> Placement:
     """Return the placement by the first of `programs` that answers. Remembered by structure.
 
     Raises:

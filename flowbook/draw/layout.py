@@ -141,7 +141,7 @@ def _placement(structure: geometry.Structure, programs: tuple[str, ...]) -> tupl
     if geometry.widest(structure) > _STRIP:
         return geometry.layered(structure), ""
     try:
-        return geometry.place(structure, programs), ""
+        return geometry.arrange(structure, programs), ""
     except geometry.GeometryError as error:
         note = f"Laid out without graphviz ({error}). Install graphviz-pure for a calmer graph."
         return geometry.layered(structure), note

@@ -20,12 +20,12 @@ __all__ = [
     "Chrome",
     "Family",
     "FamilyName",
-    "Look",
     "Shades",
+    "StateStyle",
     "Theme",
     "in_order",
-    "look",
     "shades",
+    "style_of",
 ]
 
 Theme = Literal["light", "dark"]
@@ -51,7 +51,7 @@ class Family:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class StateStyle:
     """How a state is drawn.
 
     Attributes:
@@ -104,43 +104,43 @@ CHROME: Mapping[Theme, Chrome] = {
     "dark": Chrome("#111111", "#212121", "#e6e6e6", "#b4b4b4", "#616161", "#6c6c6c", "#424242"),
 }
 
-#: Every state's look, in the order in which bars and legends show them.
-STATES: Mapping[str, Look] = {
-    "Success": Look("success", filled=True, border="plain"),
-    "Mapped": Look("success", filled=True, border="plain"),
-    "Cached": Look("success", filled=False, border="plain"),
-    "Running": Look("running", filled=True, border="state"),
-    "Cancelling": Look("running", filled=True, border="state"),
-    "Looped": Look("running", filled=True, border="state"),
-    "Retrying": Look("retrying", filled=True, border="state"),
-    "Paused": Look("paused", filled=True, border="state"),
-    "Failed": Look("failed", filled=True, border="state"),
-    "TimedOut": Look("failed", filled=True, border="state"),
-    "ValidationFailed": Look("failed", filled=True, border="state"),
-    "Crashed": Look("failed", filled=True, border="state"),
-    "TriggerFailed": Look("failed", filled=False, border="dashed"),
-    "Skipped": Look("waiting", filled=False, border="dashed"),
-    "Cancelled": Look("waiting", filled=False, border="dashed"),
-    "Resume": Look("waiting", filled=False, border="plain"),
-    "Submitted": Look("waiting", filled=False, border="plain"),
-    "Queued": Look("waiting", filled=False, border="plain"),
-    "Scheduled": Look("waiting", filled=False, border="plain"),
-    "Pending": Look("waiting", filled=False, border="plain"),
+#: Every state's style, in the order in which bars and legends show them.
+STATES: Mapping[str, StateStyle] = {
+    "Success": StateStyle("success", filled=True, border="plain"),
+    "Mapped": StateStyle("success", filled=True, border="plain"),
+    "Cached": StateStyle("success", filled=False, border="plain"),
+    "Running": StateStyle("running", filled=True, border="state"),
+    "Cancelling": StateStyle("running", filled=True, border="state"),
+    "Looped": StateStyle("running", filled=True, border="state"),
+    "Retrying": StateStyle("retrying", filled=True, border="state"),
+    "Paused": StateStyle("paused", filled=True, border="state"),
+    "Failed": StateStyle("failed", filled=True, border="state"),
+    "TimedOut": StateStyle("failed", filled=True, border="state"),
+    "ValidationFailed": StateStyle("failed", filled=True, border="state"),
+    "Crashed": StateStyle("failed", filled=True, border="state"),
+    "TriggerFailed": StateStyle("failed", filled=False, border="dashed"),
+    "Skipped": StateStyle("waiting", filled=False, border="dashed"),
+    "Cancelled": StateStyle("waiting", filled=False, border="dashed"),
+    "Resume": StateStyle("waiting", filled=False, border="plain"),
+    "Submitted": StateStyle("waiting", filled=False, border="plain"),
+    "Queued": StateStyle("waiting", filled=False, border="plain"),
+    "Scheduled": StateStyle("waiting", filled=False, border="plain"),
+    "Pending": StateStyle("waiting", filled=False, border="plain"),
 }
 
 STATE_ORDER: tuple[str, ...] = tuple(STATES)
 _RANK = {name: index for index, name in enumerate(STATE_ORDER)}
-_UNKNOWN = Look("waiting", filled=False, border="plain")
+_UNKNOWN = StateStyle("waiting", filled=False, border="plain")
 
 
-def look(state: str) -> Look:
+def style_of(state: str) -> StateStyle:
     """Return how `state` (a class name) is drawn; a state of a user's own is drawn as waiting."""
     return STATES.get(state, _UNKNOWN)
 
 
 def shades(state: str, theme: Theme) -> Shades:
     """Return the colours of `state` in `theme`."""
-    family = FAMILIES[look(state).family]
+    family = FAMILIES[style_of(state).family]
     return family.light if theme == "light" else family.dark
 
 

@@ -2,7 +2,7 @@
 
 Live: classes and `data-` attributes only, coloured by the notebook's style sheet; the view then changes `data-state`,
 texts, the glyph and the bar of its nodes, and nothing else. Alone: every colour is an attribute, without style sheet,
-script, id or outside reference, so that it survives sanitizers. All text passes `_text`, the only place that escapes.
+script, id or outside reference, so that it survives sanitizers. All text passes `_text`, the only position that escapes.
 
 One node, as its reader finds it (parts that a node can't come to need are left out):
 
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from flowbook.draw import palette
 from flowbook.draw.glyphs import WARNING, glyph
 from flowbook.draw.layout import MARGIN, NOTE_HEIGHT, PLAIN_HEIGHT
-from flowbook.draw.lettering import NAME_PX, TEXT_PX, fit_end, fit_middle, width_px
+from flowbook.draw.text_width import NAME_PX, TEXT_PX, fit_end, fit_middle, width_px
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -132,7 +132,7 @@ def counts_of(graph: Graph, views: Mapping[str, NodeView]) -> dict[str, int]:
 
 
 def _text(value: object) -> str:
-    """Return `value` as it may stand in XML text and between double quotes: the one place that escapes."""
+    """Return `value` as it may stand in XML text and between double quotes: the one position that escapes."""
     return _UNWRITABLE.sub("\ufffd", str(value)).translate(_ESCAPED)
 
 
@@ -145,10 +145,10 @@ class _Classed:
         del state
         return f'class="{kind}"'
 
-    def glyph(self, kind: str, state: str, shape: str, place: str) -> str:
+    def glyph(self, kind: str, state: str, shape: str, position: str) -> str:
         del state
         colour = ' style="color:var(--ink)"' if kind == "glyph-ink" else ""
-        return f'<g class="{kind}"{colour} {place}>{shape}</g>'
+        return f'<g class="{kind}"{colour} {position}>{shape}</g>'
 
 
 class _Inked:
@@ -161,21 +161,21 @@ class _Inked:
         self.chrome = palette.CHROME[theme]
 
     def __call__(self, kind: str, state: str = "") -> str:  # noqa: PLR0911  # a table of kinds
-        chrome, look = self.chrome, palette.look(state)
+        chrome, style = self.chrome, palette.style_of(state)
         shades = palette.shades(state, self.theme)
         match kind:
             case "box":
-                colour = shades.fill if look.border == "state" else chrome.outline
-                dashes = ' stroke-dasharray="3 3"' if look.border == "dashed" else ""
-                weight = ' stroke-width="1.5"' if look.border == "state" else ""
+                colour = shades.fill if style.border == "state" else chrome.outline
+                dashes = ' stroke-dasharray="3 3"' if style.border == "dashed" else ""
+                weight = ' stroke-width="1.5"' if style.border == "state" else ""
                 return f'fill="{chrome.surface}" stroke="{colour}"{weight}{dashes}'
             case "under":
                 return f'fill="{chrome.surface}" stroke="{chrome.outline}"'
             case "tile-bg":
-                return f'fill="{shades.fill if look.filled else shades.tint}"'
+                return f'fill="{shades.fill if style.filled else shades.tint}"'
             case "seg":
                 hollow = f'fill="{shades.tint}" stroke="{shades.fill}"'
-                done = f'fill="{shades.fill}"' if look.filled else hollow
+                done = f'fill="{shades.fill}"' if style.filled else hollow
                 return done if state != "Pending" else f'fill="{chrome.rule}"'
             case "edge":
                 return f'fill="none" stroke="{chrome.edge}"'
@@ -196,12 +196,12 @@ class _Inked:
             case _:
                 return f'fill="{self.chrome.text_2}"{end}'
 
-    def glyph(self, kind: str, state: str, shape: str, place: str) -> str:
+    def glyph(self, kind: str, state: str, shape: str, position: str) -> str:
         shades = palette.shades(state, self.theme)
-        colour = shades.on if kind == "glyph" and palette.look(state).filled else shades.ink
+        colour = shades.on if kind == "glyph" and palette.style_of(state).filled else shades.ink
         drawn = shape.replace("currentColor", colour)
         return (
-            f'<g {place} fill="none" stroke="{colour}" stroke-width="1.75" '
+            f'<g {position} fill="none" stroke="{colour}" stroke-width="1.75" '
             f'stroke-linecap="round" stroke-linejoin="round">{drawn}</g>'
         )
 
@@ -332,15 +332,15 @@ class _Picture:
         yield "</g>"
 
     def _opening(self, spec: TaskSpec, box: Box, view: NodeView) -> str:
-        place = f'transform="translate({box.x} {box.y})"'
+        position = f'transform="translate({box.x} {box.y})"'
         if not self._paint.is_live:
-            return f"<g {place}>"
+            return f"<g {position}>"
         label = ", ".join(part for part in (spec.key, view.word or view.state, view.end, view.note) if part)
         #: A button may hold no buttons, so a node with controls is a group.
         role = "group" if spec.is_manual else "button"
         return (
             f'<g class="node" data-task="{_text(spec.key)}" data-state="{_text(view.state)}" data-action="inspect" '
-            f'role="{role}" tabindex="-1" aria-label="{_text(label)}" {place}>'
+            f'role="{role}" tabindex="-1" aria-label="{_text(label)}" {position}>'
         )
 
     def _lines(self, spec: TaskSpec, box: Box, view: NodeView) -> Iterable[str]:
@@ -363,8 +363,8 @@ class _Picture:
         if self._paint.is_live or view.warns:
             #: Live it is there from the start, hidden: the view only changes what it finds.
             mark = f'class="warning" data-state="Paused"{"" if view.warns else _HIDDEN}' if self._paint.is_live else ""
-            place = f'transform="translate({_TEXT_X} 43)"'
-            yield f"<g {mark}>{self._paint.glyph('glyph-ink', 'Paused', WARNING, place)}</g>"
+            position = f'transform="translate({_TEXT_X} 43)"'
+            yield f"<g {mark}>{self._paint.glyph('glyph-ink', 'Paused', WARNING, position)}</g>"
         indent = 16 if view.warns else 0
         shown = "" if view.controls and self._paint.is_live else fit_end(_line(view.note), room - indent, TEXT_PX)
         yield self._optional("note warn" if view.warns else "note", _TEXT_X + indent, 53, shown)
@@ -399,8 +399,8 @@ class _Picture:
             if x + wide > right:
                 return
             mark = f' data-state="{_text(name)}"' if self._paint.is_live else ""
-            place = f'transform="translate({x:.0f} 60) scale(.8)"'
-            yield f"<g{mark}>{self._paint.glyph('glyph-ink', name, glyph(name), place)}"
+            position = f'transform="translate({x:.0f} 60) scale(.8)"'
+            yield f"<g{mark}>{self._paint.glyph('glyph-ink', name, glyph(name), position)}"
             yield f'<text {self._paint("tally")} x="{x + 13:.0f}" y="69">{label}</text></g>'
             x += wide
 
@@ -419,7 +419,7 @@ class _Picture:
 
 
 def drawn_height(box: Box, view: NodeView) -> int:
-    """Return how high a node is drawn, px: its place was kept for all that it may come to show."""
+    """Return how high a node is drawn, px: its position was kept for all that it may come to show."""
     if view.controls or view.counts:
         return box.h
     return min(box.h, NOTE_HEIGHT if view.note else PLAIN_HEIGHT)

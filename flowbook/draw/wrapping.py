@@ -59,10 +59,10 @@ def wrapped(placement: Placement, *, step_px: float, line_px: float) -> Wrapped:
         ordered = sorted(nodes, key=lambda node: (placement.columns[node], node))
         if len(nodes) <= WIDEST:
             wishes = [middle + (placement.columns[node] - middle) * share for node in ordered]
-            places = _apart(wishes, step_px)
+            spots = _apart(wishes, step_px)
         else:
-            places = [middle + (at % width - (width - 1) / 2) * step_px for at in range(len(ordered))]
-        for at, (node, column) in enumerate(zip(ordered, places, strict=True)):
+            spots = [middle + (at % width - (width - 1) / 2) * step_px for at in range(len(ordered))]
+        for at, (node, column) in enumerate(zip(ordered, spots, strict=True)):
             columns[node] = column
             rows[node] = len(groups) + at // width
         groups += [row] * math.ceil(len(nodes) / width)
@@ -81,8 +81,8 @@ def _per_line(count: int, step_px: float, line_px: float) -> int:
 
 def _apart(wishes: Sequence[float], step_px: float) -> list[float]:
     """Return columns near the ascending `wishes`, none nearer to the next than a step."""
-    places: list[float] = []
+    spots: list[float] = []
     for wish in wishes:
-        places.append(max(wish, places[-1] + step_px) if places else wish)
-    shift = sum(place - wish for place, wish in zip(places, wishes, strict=True)) / len(places) if places else 0.0
-    return [place - shift for place in places]
+        spots.append(max(wish, spots[-1] + step_px) if spots else wish)
+    shift = sum(spot - wish for spot, wish in zip(spots, wishes, strict=True)) / len(spots) if spots else 0.0
+    return [spot - shift for spot in spots]

@@ -11,19 +11,19 @@ import traitlets
 
 from flowbook.engine.graph import Graph
 from flowbook.exceptions import FlowbookError
-from flowbook.notebook import words
+from flowbook.notebook import phrases
 from flowbook.notebook.assets import Assets, read_assets
-from flowbook.notebook.board import Board
-from flowbook.notebook.feed import Feed
+from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
+from flowbook.notebook.patch_feed import PatchFeed
 from flowbook.notebook.routing import RoutedWidget
-from flowbook.notebook.shown import identifier, page_request
-from flowbook.notebook.worker import Command, RefusedError, Worker
+from flowbook.notebook.run_projection import RunProjection
+from flowbook.notebook.value_access import identifier, page_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from flowbook.notebook.ports import CacheLike, EntryLike, ValuesLike, WindowLike
-    from flowbook.notebook.shown import Turns
+    from flowbook.notebook.value_access import Pager
 
 __all__ = ["MOST_ENTRIES", "CacheBrowser"]
 
@@ -65,7 +65,7 @@ class CacheBrowser(RoutedWidget):
         task: str | None = None,
         at: dt.datetime | None = None,
         assets: Assets | None = None,
-        pager: Callable[[object], Turns] | None = None,
+        pager: Callable[[object], Pager] | None = None,
         numbers: Callable[[Sequence[str]], Mapping[str, object]] = lambda _: {},
         now: Callable[[], float] = time.time,
         is_started: bool = True,
@@ -74,7 +74,7 @@ class CacheBrowser(RoutedWidget):
         self._cache = cache
         self._values = values
         self._assign = assign
-        self._pager = pager or _turns
+        self._pager = pager or _pager_of
         self._numbers_of = numbers
         self._now = now
         self._at = at.timestamp() if at is not None else None
@@ -85,7 +85,7 @@ class CacheBrowser(RoutedWidget):
         self._chosen: EntryLike | None = None
         #: Chooses entries by what the store can't tell; the same function for as long as the filter is the same.
         self._choose: Callable[[Sequence[EntryLike]], list[EntryLike]] | None = None
-        self._open: tuple[str, Turns] | None = None
+        self._opened: tuple[str, Pager] | None = None
         #: What is noted beside the values, and never changes: types by digest, numbers by run.
         self._types: dict[str, str] = {}
         self._numbers: dict[str, str] = {}
@@ -97,10 +97,10 @@ class CacheBrowser(RoutedWidget):
             "to-variable": self._on_to_variable,
         }
         #: A feed without a run: it sends in order, in the context of the newest `hello`.
-        self._outbox = Feed(self._say, Board(Graph("", {}, {}, (), ())))
-        self._worker = Worker(self._outbox.post, handlers, self._reads)
-        super().__init__(_esm=code.esm, parts=dict(code.parts), snapshot=self._look() | {"page": None, "preview": None})
-        self.on_msg(self._heard)
+        self._outbox = PatchFeed(self._send_message, RunProjection(Graph("", {}, {}, (), ())))
+        self._worker = CommandWorker(self._outbox.post, handlers, self._reads)
+        super().__init__(_esm=code.esm, parts=dict(code.parts), snapshot=self._view() | {"page": None, "preview": None})
+        self.on_msg(self._on_message)
         if is_started:
             self._outbox.start()
             self._worker.start()
@@ -111,7 +111,7 @@ class CacheBrowser(RoutedWidget):
         self._outbox.close()
         super().close()
 
-    def _heard(self, _widget: object, content: object, _buffers: object) -> None:
+    def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
         self._outbox.hello()  # as in the panel: the newest message says where answers get through
         if isinstance(content, dict) and content.get("type") == "hello":
             self._outbox.post({"type": "ack", "id": content.get("id"), "ok": True, "text": ""})
@@ -119,7 +119,7 @@ class CacheBrowser(RoutedWidget):
             return
         self._worker.take(content)
 
-    def _say(self, message: dict[str, Any]) -> None:
+    def _send_message(self, message: dict[str, Any]) -> None:
         self.send(message)
 
     def _on_as_of(self, command: Command) -> str:
@@ -152,7 +152,7 @@ class CacheBrowser(RoutedWidget):
     def _on_page(self, command: Command) -> str:
         source = command.get("source")
         entry = self._entry(source.get("entry") if isinstance(source, dict) else None)
-        page = self._turns(entry).page(**page_request(command))
+        page = self._pager_of(entry).page(**page_request(command))
         self._outbox.post({"type": "page", "id": command["id"], "frame": page})
         return ""
 
@@ -167,19 +167,19 @@ class CacheBrowser(RoutedWidget):
         try:
             return self._cache.entry(str(entry_id))
         except FlowbookError as error:
-            msg = f"The cache has no entry {words.shorten(str(entry_id), 80)!r} any more."
+            msg = f"The cache has no entry {phrases.shorten(str(entry_id), 80)!r} any more."
             raise RefusedError(msg) from error
 
-    def _turns(self, entry: EntryLike) -> Turns:
-        if self._open is None or self._open[0] != entry.id:
-            self._open = (entry.id, self._pager(self._values.load(entry.ref)))
-        return self._open[1]
+    def _pager_of(self, entry: EntryLike) -> Pager:
+        if self._opened is None or self._opened[0] != entry.id:
+            self._opened = (entry.id, self._pager(self._values.load(entry.ref)))
+        return self._opened[1]
 
     def _refresh(self) -> None:
         """Send what is to be seen now. Not by the trait: a saved notebook may hold that, and rows are the user's."""
-        self._outbox.post({"type": "snapshot", **self._look()})
+        self._outbox.post({"type": "snapshot", **self._view()})
 
-    def _look(self) -> dict[str, Any]:
+    def _view(self) -> dict[str, Any]:
         now = self._now()
         at = self._at if self._at is not None else now
         found = self._window(at, MOST_ENTRIES, self._filter.get("flow"), self._filter.get("task"), self._choose)
@@ -195,7 +195,7 @@ class CacheBrowser(RoutedWidget):
             "at": at,
             "now": now,
             "first": first.timestamp() if first is not None else now,
-            "entries": [self._shown(entry, at) for entry in reversed(entries)],
+            "entries": [self._row(entry, at) for entry in reversed(entries)],
             "total": found.total,
             "filters": {
                 "flows": _distinct(flow for flow, _ in names),
@@ -256,7 +256,7 @@ class CacheBrowser(RoutedWidget):
             found = self._values.previews(new.values())
             self._types.update((digest, str(found.get(digest, {}).get("type") or "")) for digest in new)
 
-    def _shown(self, entry: EntryLike, at: float) -> dict[str, Any]:
+    def _row(self, entry: EntryLike, at: float) -> dict[str, Any]:
         created = entry.created.timestamp()
         expires = entry.expires.timestamp() if entry.expires is not None and entry.expires < _FOREVER else None
         return {
@@ -306,8 +306,8 @@ def _parameters(parameters: Mapping[str, object] | None) -> str:
         if isinstance(value, dict) and isinstance(value.get("$hash"), str):
             hashed.append(f"{name} #{value['$hash'][:8]}")
         else:
-            plain.append(f"{name} {words.parameter_text(value)}")
-    return words.shorten(", ".join(plain + hashed), 200)
+            plain.append(f"{name} {phrases.parameter_text(value)}")
+    return phrases.shorten(", ".join(plain + hashed), 200)
 
 
 def _size(size_bytes: int) -> str:
@@ -319,7 +319,7 @@ def _size(size_bytes: int) -> str:
     return f"{size:.1f} TB"
 
 
-def _turns(value: object) -> Turns:
+def _pager_of(value: object) -> Pager:
     from flowbook.results.preview import FramePager  # noqa: PLC0415  # loads pandas
 
     return FramePager(value)

@@ -15,8 +15,8 @@ from flowbook.core.history import runs as recorded_runs
 from flowbook.core.task import Task
 from flowbook.exceptions import FlowbookError
 from flowbook.notebook.arguments import parse_executor, parse_parameters, unquoted
+from flowbook.notebook.display import CellDisplays, FlowView, cache_entries, open_cache
 from flowbook.notebook.frontend import cell_and_request, has_front_end, notebook_name
-from flowbook.notebook.show import Displays, FlowView, cache_entries, open_cache
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from flowbook.core.run import FlowRun
     from flowbook.executors import Executor
-    from flowbook.notebook.show import Closeable
+    from flowbook.notebook.display import Closeable
 
 __all__ = ["AlreadyShownError", "FlowMagics"]
 
@@ -56,7 +56,7 @@ class FlowMagics(Magics):
         #: The newest flow of each name written in this notebook, and what shows it.
         self.flows: dict[str, Flow] = {}
         self.views: dict[str, FlowView] = {}
-        self._displays = Displays()
+        self._displays = CellDisplays()
 
     @no_var_expand
     @magic_arguments()

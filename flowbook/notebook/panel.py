@@ -17,15 +17,15 @@ from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.events import FLOW
 from flowbook.engine.state import Paused
+from flowbook.notebook import phrases
 from flowbook.notebook import view_model as wire
-from flowbook.notebook import words
 from flowbook.notebook.assets import Assets, read_assets
-from flowbook.notebook.board import Board
-from flowbook.notebook.failure import describe_error
-from flowbook.notebook.feed import Feed
+from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
+from flowbook.notebook.error_view import describe_error
+from flowbook.notebook.patch_feed import PatchFeed
 from flowbook.notebook.routing import RoutedWidget
-from flowbook.notebook.shown import Shown, identifier, page_request
-from flowbook.notebook.worker import Command, RefusedError, Worker
+from flowbook.notebook.run_projection import RunProjection
+from flowbook.notebook.value_access import RunValues, identifier, page_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.notebook.ports import RunLike
 
-__all__ = ["Commands", "Panel", "parse_parameter"]
+__all__ = ["Panel", "PanelActions", "parse_parameter"]
 
 
 def parse_parameter(text: str) -> object:
@@ -59,7 +59,7 @@ def _refuse_variable(name: str, value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Commands:
+class PanelActions:
     """What the panel asks of its surroundings; each may be called in the worker's thread.
 
     Attributes:
@@ -103,7 +103,7 @@ class Panel(RoutedWidget):
     def __init__(
         self,
         run: RunLike,
-        commands: Commands | None = None,
+        commands: PanelActions | None = None,
         *,
         notice: str = "",
         assets: Assets | None = None,
@@ -111,11 +111,13 @@ class Panel(RoutedWidget):
     ) -> None:
         code = assets or read_assets("panel")
         self._run = run
-        self._commands = commands or Commands()
+        self._commands = commands or PanelActions()
         self._notice = notice
         self._layout: Layout = layout(run.graph)
-        self._shown = Shown(run)
-        self._feed = Feed(self._say, Board(run.graph), run_view=self._run_plain, on_changed=self._changed)
+        self._values = RunValues(run)
+        self._feed = PatchFeed(
+            self._send_message, RunProjection(run.graph), run_view=self._run_plain, on_changed=self._changed
+        )
         handlers = {
             "run": self._on_run,
             "cancel": self._on_cancel,
@@ -125,7 +127,7 @@ class Panel(RoutedWidget):
             "page": self._on_page,
             "to-variable": self._on_to_variable,
         }
-        self._worker = Worker(self._feed.post, handlers, self._reads)
+        self._worker = CommandWorker(self._feed.post, handlers, self._reads)
         #: Key that each view inspects, and those whose details wait to be made.
         self._inspected: dict[str, str] = {}
         self._refreshing: set[str] = set()
@@ -134,7 +136,7 @@ class Panel(RoutedWidget):
         self._is_over = False
         self._unsubscribe = self._attach(run)
         super().__init__(_esm=code.esm, parts=dict(code.parts), graph=self._graph_plain(), snapshot=self._snapshot())
-        self.on_msg(self._heard)
+        self.on_msg(self._on_message)
         if is_started:
             self._feed.start()
             self._worker.start()
@@ -151,12 +153,12 @@ class Panel(RoutedWidget):
         self._unsubscribe()
         with self._feed.locked:
             self._run, self._layout, self._notice = run, placed, notice
-            self._shown = Shown(run)
+            self._values = RunValues(run)
             self._resumed.clear()
-            self._feed.replace(Board(run.graph))
+            self._feed.replace(RunProjection(run.graph))
         self._unsubscribe = self._attach(run)
-        self._feed.call(lambda: self._keep(with_graph=not is_same_graph))
-        self._feed.call(lambda: self._say({"type": "snapshot", **self._snapshot()}))
+        self._feed.call(lambda: self._update_traits(with_graph=not is_same_graph))
+        self._feed.call(lambda: self._send_message({"type": "snapshot", **self._snapshot()}))
 
     def picture(self, theme: str = "auto") -> str:
         """Return the static picture of what is shown now, as SVG text."""
@@ -195,13 +197,13 @@ class Panel(RoutedWidget):
 
     # What views say. Handlers hand over and return.
 
-    def _heard(self, _widget: object, content: object, _buffers: object) -> None:
+    def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
         # JupyterLab makes a comm's subshell late: what came before it, hello included, came by the main one. So the newest
         # message says where answers get through while a cell runs.
         self._feed.hello()
         if isinstance(content, dict) and content.get("type") == "hello":
             self._feed.post({"type": "ack", "id": content.get("id"), "ok": True, "text": ""})
-            self._feed.call(lambda: self._say({"type": "snapshot", **self._snapshot()}))
+            self._feed.call(lambda: self._send_message({"type": "snapshot", **self._snapshot()}))
             return
         self._worker.take(content)
 
@@ -239,7 +241,7 @@ class Panel(RoutedWidget):
         by, reason = self._commands.by, note if isinstance(note, str) else ""
         self._follow(lambda: self._run.resume(*waiting, by=by, note=reason))
         self._resumed.update(states)
-        return f"{words.listed(waiting)} {'goes' if len(waiting) == 1 else 'go'} on."
+        return f"{phrases.listed(waiting)} {'goes' if len(waiting) == 1 else 'go'} on."
 
     def _on_inspect(self, command: Command) -> str:
         view, key = str(command.get("view", "")), command.get("key")
@@ -253,13 +255,13 @@ class Panel(RoutedWidget):
 
     def _on_page(self, command: Command) -> str:
         key, what = self._source(command.get("source"))
-        page = self._shown.page(key, what, page_request(command))
+        page = self._values.page(key, what, page_request(command))
         self._feed.post({"type": "page", "id": command["id"], "frame": page})
         return ""
 
     def _on_to_variable(self, command: Command) -> str:
         key, what = self._source(command)
-        value = self._shown.value(key, what)
+        value = self._values.value(key, what)
         wanted = identifier(key if what == "output" else what.removeprefix("input:"))
         return f"Now in the variable {self._commands.assign(wanted, value)}."
 
@@ -274,7 +276,7 @@ class Panel(RoutedWidget):
         before = self._run.parameters
         values: dict[str, object] = {}
         for name, text in texts.items():
-            if name in before and words.parameter_text(before[name]) == text:
+            if name in before and phrases.parameter_text(before[name]) == text:
                 values[name] = before[name]
             elif kinds.get(name) == "str" and not str(text).startswith("$"):
                 values[name] = str(text)
@@ -297,15 +299,15 @@ class Panel(RoutedWidget):
             raise RefusedError(msg)
 
     def _check_known(self, key: object) -> None:
-        if not isinstance(key, str) or (key not in self._run.graph.specs and self._feed.board.parent(key) is None):
-            msg = f"{self._run.flow_name} has no task {words.shorten(str(key), 80)!r}."
+        if not isinstance(key, str) or (key not in self._run.graph.specs and self._feed.projection.parent(key) is None):
+            msg = f"{self._run.flow_name} has no task {phrases.shorten(str(key), 80)!r}."
             raise RefusedError(msg)
 
     def _source(self, source: object) -> tuple[str, str]:
         key, what = (source.get("key"), source.get("what", "output")) if isinstance(source, dict) else (None, "")
         self._check_known(key)
         if not isinstance(what, str) or not (what == "output" or what.startswith("input:")):
-            msg = f"A task has its output and its inputs, not {words.shorten(str(what), 80)!r}."
+            msg = f"A task has its output and its inputs, not {phrases.shorten(str(what), 80)!r}."
             raise RefusedError(msg)
         return str(key), what
 
@@ -325,23 +327,23 @@ class Panel(RoutedWidget):
         unsubscribe = run.subscribe(self._feed)
         events, states = run.events(), dict(run.states)
         with self._feed.locked:
-            self._feed.board.load(events, states)
+            self._feed.projection.load(events, states)
         return unsubscribe
 
-    def _say(self, message: dict[str, Any]) -> None:
+    def _send_message(self, message: dict[str, Any]) -> None:
         self.send(message)
 
     def _changed(self, keys: set[str]) -> None:
         if FLOW in keys and (isinstance(self._run.state, Paused) or self._run.state.is_finished()):
-            self._keep()
+            self._update_traits()
             self._commands.settled(self)
         for key in set(self._inspected.values()):
-            parent = self._feed.board.parent(key)
+            parent = self._feed.projection.parent(key)
             if (key in keys or parent in keys) and key not in self._refreshing:
                 self._refreshing.add(key)
                 self._worker.call(lambda key=key: self._send_details(key))  # type: ignore[misc]  # bound now
 
-    def _keep(self, *, with_graph: bool = False) -> None:
+    def _update_traits(self, *, with_graph: bool = False) -> None:
         """Bring the traits up to date: what a saved notebook, and a view that opens later, begin with."""
         if with_graph:
             self.graph = self._graph_plain()
@@ -353,12 +355,12 @@ class Panel(RoutedWidget):
             self._feed.post({"type": "details", **wire.plain(self._details(key))})
 
     def _details(self, key: str) -> wire.Details:
-        run, board, now = self._run, self._feed.board, time.time()
+        run, projection, now = self._run, self._feed.projection, time.time()
         state = run.states.get(key)
         with self._feed.locked:
-            known = board.state(key) is not None or state is None
-            view = board.task(key, now) if known else board.child(key, state, now)  # type: ignore[arg-type]
-            attempt, decided = board.attempt(key), board.decisions(key)
+            known = projection.state(key) is not None or state is None
+            view = projection.task(key, now) if known else projection.child(key, state, now)  # type: ignore[arg-type]
+            attempt, decided = projection.attempt(key), projection.decisions(key)
         return wire.details(
             wire.Inspected(
                 key=key,
@@ -366,7 +368,7 @@ class Panel(RoutedWidget):
                 view=view,
                 attempt=attempt,
                 state_of=run.states.get,
-                preview=self._shown.preview,
+                preview=self._values.preview,
                 error=lambda error: describe_error(error, self._commands.cell_name),
                 logs=run.logs(key),
                 history=self._commands.history(key),
@@ -378,12 +380,12 @@ class Panel(RoutedWidget):
     def _snapshot(self) -> dict[str, Any]:
         run, now = self._run_view(), time.time()
         with self._feed.locked:
-            return wire.snapshot(self._feed.seq, run, self._feed.board.tasks(now), now)
+            return wire.snapshot(self._feed.seq, run, self._feed.projection.tasks(now), now)
 
     def _graph_plain(self) -> dict[str, Any]:
         with self._feed.locked:
             now = time.time()
-            views = wire.node_views(self._run.graph, self._feed.board.tasks(now), now)
+            views = wire.node_views(self._run.graph, self._feed.projection.tasks(now), now)
         plain: dict[str, Any] = wire.plain(wire.graph_view(self._run.graph, self._layout, views))
         return plain
 
@@ -393,28 +395,31 @@ class Panel(RoutedWidget):
 
     def _run_view(self) -> wire.RunView:
         run = self._run
-        state = self._feed.board.flow_state or run.state
+        state = self._feed.projection.flow_state or run.state
         is_ended = state.is_finished() or getattr(run, "is_saved", False) is False
         return wire.RunView(
             id=run.run_id,
             number=str(run.number) if run.number is not None else "",
             state=type(state).__name__,
-            message=words.shorten(state.message or "", 500),
+            message=phrases.shorten(state.message or "", 500),
             live="live" if run.is_live else "ended" if is_ended else "saved",
             started=run.started,
             ended=None if isinstance(state, Paused) else run.ended,
-            parameters={name: words.parameter_text(value) for name, value in run.parameters.items()},
+            parameters={name: phrases.parameter_text(value) for name, value in run.parameters.items()},
             executor=run.executor_text,
-            notice=" ".join(filter(None, (self._notice, words.shorten(self._feed.board.warning, 500)))),
+            notice=" ".join(filter(None, (self._notice, phrases.shorten(self._feed.projection.warning, 500)))),
         )
 
     def _picture_parts(self) -> tuple[Any, str, str]:
         now = time.time()
         with self._feed.locked:
-            views = wire.node_views(self._run.graph, self._feed.board.tasks(now), now)
+            views = wire.node_views(self._run.graph, self._feed.projection.tasks(now), now)
         run = self._run_view()
         waiting = [key for key, view in views.items() if view.state == "Paused"]
-        parts = (f"run {run.number}" if run.number else "", f"{words.listed(waiting)} waits for you" if waiting else "")
+        parts = (
+            f"run {run.number}" if run.number else "",
+            f"{phrases.listed(waiting)} waits for you" if waiting else "",
+        )
         return views, run.state, ", ".join(part for part in parts if part)
 
 
@@ -422,5 +427,5 @@ def _decision(event: Decided, now: float) -> str:
     what = {"resume": "resumed it", "retry": "had it run again", "cancel": "cancelled it"}.get(
         event.action, event.action
     )
-    note = f": “{words.shorten(event.note, 200)}”" if event.note else "."
-    return f"{event.by or 'Somebody'} {what}, {words.clock(event.at, now)}{note}"
+    note = f": “{phrases.shorten(event.note, 200)}”" if event.note else "."
+    return f"{event.by or 'Somebody'} {what}, {phrases.clock(event.at, now)}{note}"

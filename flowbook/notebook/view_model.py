@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.draw.svg import NodeView, svg
 from flowbook.engine.state import Failed, Paused, Retrying, Running, State
-from flowbook.notebook import words
+from flowbook.notebook import phrases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from flowbook.draw.layout import Layout
     from flowbook.engine.events import Logged
     from flowbook.engine.graph import Binding, Graph, TaskSpec
-    from flowbook.notebook.failure import ErrorView
+    from flowbook.notebook.error_view import ErrorView
 
 __all__ = [
     "VERSION",
     "Details",
+    "GraphNode",
     "GraphView",
     "InputView",
     "Inspected",
     "LogView",
-    "NodePlace",
     "ParameterView",
     "RunView",
     "TaskView",
@@ -84,7 +84,7 @@ class TaskView:
 
 
 @dataclass(frozen=True, slots=True)
-class NodePlace:
+class GraphNode:
     """A node of the graph: what it is, what it hangs on, where it lies."""
 
     key: str
@@ -115,7 +115,7 @@ class GraphView:
     svg: str
     width: int
     height: int
-    nodes: tuple[NodePlace, ...]
+    nodes: tuple[GraphNode, ...]
     parameters: tuple[ParameterView, ...]
     version: int = VERSION
 
@@ -203,7 +203,7 @@ def plain(value: object) -> Any:  # noqa: ANN401  # JSON
 def graph_view(graph: Graph, layout: Layout, views: Mapping[str, NodeView]) -> GraphView:
     """Return the `graph` trait: picture, places and the form's fields."""
     nodes = tuple(
-        NodePlace(key, _kind(spec), spec.upstream, graph.children[key], box.x, box.y, box.w, box.h)
+        GraphNode(key, _kind(spec), spec.upstream, graph.children[key], box.x, box.y, box.w, box.h)
         for (key, spec), box in zip(graph.specs.items(), layout.boxes.values(), strict=True)
     )
     fields = tuple(_parameter(spec) for spec in graph.specs.values() if spec.is_parameter)
@@ -285,19 +285,19 @@ def _parameter(spec: TaskSpec) -> ParameterView:
     try:
         json.dumps(default, allow_nan=False)
     except (TypeError, ValueError):
-        default = words.parameter_text(default)
+        default = phrases.parameter_text(default)
     return ParameterView(str(name), kind, default, is_required)
 
 
 def _end(task: TaskView, now: float) -> str:
     """Return what stands at the right of the word: when it comes, since when, how long it took, how old it is."""
     if task.due is not None and task.state != "Paused":
-        return f"in {words.duration(task.due - now)}" if task.due > now else ""
+        return f"in {phrases.duration(task.due - now)}" if task.due > now else ""
     if task.state in {"Running", "Cancelling", "Paused"} and task.since is not None:
-        return words.duration(now - task.since)
+        return phrases.duration(now - task.since)
     if task.created is not None and task.duration_s is None:
-        return f"{words.duration(now - task.created)} ago"
-    return words.duration(task.duration_s) if task.duration_s is not None else ""
+        return f"{phrases.duration(now - task.created)} ago"
+    return phrases.duration(task.duration_s) if task.duration_s is not None else ""
 
 
 def _parent(graph: Graph, key: str) -> str:
@@ -308,9 +308,9 @@ def _title(of: Inspected) -> str:
     """Return the half sentence beside the state: how long it took or waits."""
     view = of.view
     if view.duration_s is not None:
-        return words.duration(view.duration_s)
+        return phrases.duration(view.duration_s)
     if view.state in {"Paused", "Running", "Retrying"} and view.since is not None:
-        return f"since {words.clock(view.since, of.now)}"
+        return f"since {phrases.clock(view.since, of.now)}"
     return ""
 
 
@@ -319,9 +319,9 @@ def _why(spec: TaskSpec, state: State | None, of: Inspected) -> list[list[str]]:
         told = ", ".join(f"{count:,} {name}" for name, count in of.view.counts.items())
         lines = [["Its children", f"{told}." if told else "It was mapped over nothing."]]
     elif state is None:
-        lines = [["What it waits for", f"{words.listed(spec.upstream)}."]] if spec.upstream else []
+        lines = [["What it waits for", f"{phrases.listed(spec.upstream)}."]] if spec.upstream else []
     else:
-        lines = words.why(spec, state, of.attempt, of.state_of, of.now, has_run=of.view.created is None)
+        lines = phrases.why(spec, state, of.attempt, of.state_of, of.now, has_run=of.view.created is None)
     return [*lines, *(["Who decided", sentence] for sentence in of.decisions)]
 
 
@@ -334,7 +334,7 @@ def _input(binding: Binding, of: Inspected) -> InputView:
 
 
 def _constant(name: str, value: object) -> InputView:
-    return InputView(name, None, None, f"{words.parameter_text(value)} ({type(value).__name__}, a constant)")
+    return InputView(name, None, None, f"{phrases.parameter_text(value)} ({type(value).__name__}, a constant)")
 
 
 def _actions(state: State | None, inputs: Sequence[InputView], *, has_output: bool) -> list[str]:

@@ -17,5 +17,5 @@ def test_bars_begin_with_what_went_well_and_end_with_what_waits() -> None:
 
 
 def test_a_state_of_a_users_own_is_drawn_as_waiting() -> None:
-    assert palette.look("MyOwn").family == "waiting"
+    assert palette.style_of("MyOwn").family == "waiting"
     assert palette.shades("MyOwn", "dark") == palette.shades("Pending", "dark")

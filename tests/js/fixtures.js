@@ -120,7 +120,7 @@ export const details = (now, frames) => ({
     error: {
       type: "ValueError",
       message: "80 of 9,870 flights have no weather",
-      frames: [
+      stack: [
         {
           where: "In [4], line 9, in delays_by_carrier",
           mine: true,

@@ -268,7 +268,7 @@ test("a picture is of a flow by its data or by its alt text, not by the beginnin
 });
 
 test("the tabs of the inspector are those with something to say", () => {
-  const error = { type: "E", message: "", frames: [], text: "" };
+  const error = { type: "E", message: "", stack: [], text: "" };
 
   assert.deepEqual(
     tabsOf({ key: "a", state: "Failed", error, inputs: [{ name: "x", from: null, preview: null }] }).map(({ label }) => label),

@@ -95,7 +95,7 @@ class RecordedPanel(Panel):
 
     def hear(self, type_: str, id_: str = "c1", **fields: Any) -> dict[str, Any]:
         """Have a view say something, do what follows, and return its acknowledgement."""
-        self._heard(None, {"type": type_, "id": id_, "view": "v", **fields}, None)
+        self._on_message(None, {"type": type_, "id": id_, "view": "v", **fields}, None)
         self.settle()
         return next(message for message in reversed(self.sent) if message["type"] == "ack" and message["id"] == id_)
 
@@ -120,7 +120,7 @@ class RecordedBrowser(CacheBrowser):
         self.sent.append(content)
 
     def hear(self, type_: str, id_: str = "c1", **fields: Any) -> dict[str, Any]:
-        self._heard(None, {"type": type_, "id": id_, "view": "v", **fields}, None)
+        self._on_message(None, {"type": type_, "id": id_, "view": "v", **fields}, None)
         while self._worker.step() or self._outbox._outbox:
             self._outbox.step()
         return next(message for message in reversed(self.sent) if message["type"] == "ack" and message["id"] == id_)

@@ -283,7 +283,7 @@ def test_runs_are_listed_as_far_as_one_reads_and_where_the_others_are(shell, cap
 
 
 def test_entries_are_listed_as_far_as_the_browser_would_and_where_the_others_are(shell, capsys, monkeypatch):
-    monkeypatch.setattr("flowbook.notebook.show.MOST_ENTRIES", 4)
+    monkeypatch.setattr("flowbook.notebook.display.MOST_ENTRIES", 4)
     _keep_paused(6)
 
     listed = shell.run_line_magic("cache", "")

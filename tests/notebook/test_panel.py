@@ -7,7 +7,7 @@ import pytest
 
 from flowbook.engine.graph import Binding, Graph
 from flowbook.engine.state import Failed, Mapped, Paused, Running, Success
-from flowbook.notebook.panel import Commands, Panel, parse_parameter
+from flowbook.notebook.panel import Panel, PanelActions, parse_parameter
 from tests.graphs import build, delays_graph, task
 from tests.notebook.fakes import ASSETS, FakeRun, RecordedPanel
 
@@ -59,7 +59,7 @@ def test_hello_is_acknowledged_and_answered_with_all_there_is(graph: Graph) -> N
 
 def test_resume_goes_to_the_run_once_and_says_so(graph: Graph) -> None:
     run = FakeRun(graph)
-    panel = RecordedPanel(run, Commands(by="ana"))
+    panel = RecordedPanel(run, PanelActions(by="ana"))
     run.go("approve", Paused())
 
     first = panel.hear("resume", "c1", key="approve", note="looks right")
@@ -137,7 +137,7 @@ def test_an_old_run_is_no_longer_heard_after_another_is_shown(graph: Graph) -> N
 
 def test_cancel_and_retry_go_to_the_run(graph: Graph) -> None:
     run = FakeRun(graph)
-    panel = RecordedPanel(run, Commands(by="ana"))
+    panel = RecordedPanel(run, PanelActions(by="ana"))
 
     panel.hear("cancel", "c1")
     panel.hear("retry", "c2")
@@ -153,7 +153,7 @@ def test_running_again_parses_only_what_was_changed(graph: Graph) -> None:
     run = FakeRun(graph, origin="5", months=months, limit=3)
     run.is_live = False
     given: list[Any] = []
-    panel = RecordedPanel(run, Commands(run=lambda parameters: given.append(dict(parameters))))
+    panel = RecordedPanel(run, PanelActions(run=lambda parameters: given.append(dict(parameters))))
 
     panel.hear("run", parameters={"origin": "5", "months": "range(1, 3)", "limit": "[4, 5]", "note": "a b"})
 
@@ -162,7 +162,7 @@ def test_running_again_parses_only_what_was_changed(graph: Graph) -> None:
 
 
 def test_a_live_run_is_not_started_again(graph: Graph) -> None:
-    panel = RecordedPanel(FakeRun(graph), Commands(run=lambda _: None))
+    panel = RecordedPanel(FakeRun(graph), PanelActions(run=lambda _: None))
 
     assert panel.hear("run", parameters={})["text"] == "delays is already running. Cancel it first."
 
@@ -224,7 +224,7 @@ def test_a_value_goes_to_a_variable_and_the_answer_names_it(graph: Graph) -> Non
         namespace[f"{name}_1"] = value
         return f"{name}_1"
 
-    panel = RecordedPanel(run, Commands(assign=assign))
+    panel = RecordedPanel(run, PanelActions(assign=assign))
     run.go("clean", Success(result=[1, 2]))
     run.go("approve", Paused())
 
@@ -249,7 +249,7 @@ def test_a_value_goes_to_a_variable_and_the_answer_names_it(graph: Graph) -> Non
 def test_the_saved_state_and_the_picture_follow_at_pause_and_end(graph: Graph) -> None:
     run = FakeRun(graph)
     settled: list[str] = []
-    panel = RecordedPanel(run, Commands(settled=lambda panel: settled.append(panel.picture_text())))
+    panel = RecordedPanel(run, PanelActions(settled=lambda panel: settled.append(panel.picture_text())))
 
     run.go("clean", Success())
     run.go("approve", Paused())

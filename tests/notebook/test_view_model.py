@@ -9,7 +9,7 @@ from flowbook.draw.svg import NodeView
 from flowbook.engine.events import Logged
 from flowbook.engine.graph import Binding
 from flowbook.engine.state import Failed, Mapped, Paused, State, Success
-from flowbook.notebook.failure import ErrorView
+from flowbook.notebook.error_view import ErrorView
 from flowbook.notebook.view_model import (
     Inspected,
     RunView,

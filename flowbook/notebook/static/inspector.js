@@ -5,8 +5,8 @@
 /** @typedef {import("./frame.js").Source} Source */
 /** @typedef {import("./frame.js").Request} Request */
 /** @typedef {{name: string, from: string | null, preview: Preview | null, text?: string}} Input */
-/** @typedef {{where: string, mine: boolean, lines: [number, string, boolean][]}} Frame */
-/** @typedef {{type: string, message: string, frames: Frame[], text: string}} TaskError */
+/** @typedef {{where: string, mine: boolean, lines: [number, string, boolean][]}} StackFrame */
+/** @typedef {{type: string, message: string, stack: StackFrame[], text: string}} TaskError */
 /** @typedef {{key: string, state: string, title?: string, why?: [string, string][], inputs?: Input[], output?: Preview | null, error?: TaskError | null, logs?: {at: number, level: string, text: string}[], history?: {run: string, state: string, at: number, duration_s: number | null}[], up?: string[], down?: string[], actions?: string[]}} Details */
 /** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js"), frame: typeof import("./frame.js")}} Tools */
 /** @typedef {{id: string, label: string}} Tab */
@@ -296,8 +296,8 @@ function render({ el, tools, signal, now, ask }) {
   /** @param {TaskError} error */
   const traceback = (error) => {
     // The kernel tells the innermost first.
-    const first = error.frames.find((f) => f.mine) ?? error.frames[0];
-    const rest = error.frames.filter((f) => f !== first);
+    const first = error.stack.find((f) => f.mine) ?? error.stack[0];
+    const rest = error.stack.filter((f) => f !== first);
     const folded = rest.filter((f) => !f.mine);
     const open = isUnfolded ? rest : rest.filter((f) => f.mine);
     return [
@@ -316,7 +316,7 @@ function render({ el, tools, signal, now, ask }) {
     ];
   };
 
-  /** @param {Frame} f @param {string} title @param {boolean} isFirst */
+  /** @param {StackFrame} f @param {string} title @param {boolean} isFirst */
   const codeOf = (f, title, isFirst) => [
     dom.h(
       "div",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowbook.notebook.show import Displays
+from flowbook.notebook.display import CellDisplays
 
 
 class View:
@@ -14,7 +14,7 @@ class View:
 
 
 def test_a_cell_that_runs_again_closes_what_it_showed_before() -> None:
-    displays, first, second, third = Displays(), View(), View(), View()
+    displays, first, second, third = CellDisplays(), View(), View(), View()
 
     displays.add(first, "cell", "request 1")
     displays.add(second, "cell", "request 1")
@@ -26,7 +26,7 @@ def test_a_cell_that_runs_again_closes_what_it_showed_before() -> None:
 
 
 def test_another_cell_closes_nothing_and_neither_does_one_that_nobody_knows() -> None:
-    displays, first, second, third = Displays(), View(), View(), View()
+    displays, first, second, third = CellDisplays(), View(), View(), View()
 
     displays.add(first, "cell", "request 1")
     displays.add(second, "other", "request 2")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.state import Cached, Mapped, Retrying, Running, Scheduled, State
-from flowbook.notebook import words
+from flowbook.notebook import phrases
 from flowbook.notebook.view_model import TaskView
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph, TaskSpec
 
-__all__ = ["MOST_CHILDREN", "Board", "fold"]
+__all__ = ["MOST_CHILDREN", "RunProjection", "fold"]
 
 #: Of each mapped task, at most so many children are shown by themselves.
 MOST_CHILDREN = 50
@@ -162,7 +162,7 @@ class _Children:
             self.shown[key] = self.waiting.pop(key)
 
 
-class Board:
+class RunProjection:
     """What is known of a run.
 
     Args:
@@ -320,13 +320,13 @@ def _view(spec: TaskSpec, facts: _Facts, states: Callable[[str], State | None], 
     created = state.created if isinstance(state, Cached) and not has_run else None
     return TaskView(
         state=type(state).__name__,
-        message=words.message(state),
+        message=phrases.message(state),
         since=facts.running_at if isinstance(state, Running) and facts.running_at is not None else state.at,
         duration_s=facts.duration_s,
         attempt=min(attempt, most),
         max_attempts=most,
         due=start.timestamp() if start is not None else None,
-        note=words.note(spec, state, attempt, states, now, has_run=has_run),
+        note=phrases.note(spec, state, attempt, states, now, has_run=has_run),
         stale=isinstance(state, Cached) and state.stale_code,
         created=created.timestamp() if created is not None else None,
     )

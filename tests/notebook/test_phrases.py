@@ -17,7 +17,7 @@ from flowbook.engine.state import (
     TimedOut,
     TriggerFailed,
 )
-from flowbook.notebook import words
+from flowbook.notebook import phrases
 from tests.graphs import task
 
 NOW = dt.datetime(2026, 11, 23, 9, 42, tzinfo=dt.UTC).timestamp()
@@ -44,7 +44,7 @@ def _of(**states: State):
     ],
 )
 def test_durations_have_one_unit(seconds: float, told: str) -> None:
-    assert words.duration(seconds) == told
+    assert phrases.duration(seconds) == told
 
 
 @pytest.mark.parametrize(
@@ -65,15 +65,15 @@ def test_durations_have_one_unit(seconds: float, told: str) -> None:
 def test_the_third_line_says_only_what_the_word_does_not(state: State, attempt: int, told: str) -> None:
     spec = task("fetch", retry=RetryPolicy(3, 1.0), timeout_s=5.0)
 
-    assert words.note(spec, state, attempt, _of(), NOW) == told
+    assert phrases.note(spec, state, attempt, _of(), NOW) == told
 
 
 def test_a_failed_trigger_names_what_went_wrong_above() -> None:
     spec = task("publish", "load", "clean")
     states = _of(load=Failed(), clean=Success())
 
-    assert words.note(spec, TriggerFailed(), 1, states, NOW) == "load: Failed"
-    assert words.why(spec, TriggerFailed(), 1, states, NOW) == [
+    assert phrases.note(spec, TriggerFailed(), 1, states, NOW) == "load: Failed"
+    assert phrases.why(spec, TriggerFailed(), 1, states, NOW) == [
         ["Why it did not run", "Its trigger all_successful did not pass: load Failed."]
     ]
 
@@ -82,8 +82,8 @@ def test_a_trigger_that_waits_for_failures_says_that_there_were_none() -> None:
     spec = task("notify", "load", trigger=any_failed)
     states = _of(load=Success())
 
-    assert words.note(spec, TriggerFailed(), 1, states, NOW) == "nothing above it failed"
-    assert words.why(spec, TriggerFailed(), 1, states, NOW) == [
+    assert phrases.note(spec, TriggerFailed(), 1, states, NOW) == "nothing above it failed"
+    assert phrases.why(spec, TriggerFailed(), 1, states, NOW) == [
         ["Why it did not run", "Its trigger any_failed did not pass: nothing above it failed."]
     ]
 
@@ -91,7 +91,7 @@ def test_a_trigger_that_waits_for_failures_says_that_there_were_none() -> None:
 def test_a_skipped_task_names_what_was_skipped_above() -> None:
     spec = task("publish", "load")
 
-    told = words.why(spec, Skipped(), 1, _of(load=Skipped()), NOW)
+    told = phrases.why(spec, Skipped(), 1, _of(load=Skipped()), NOW)
 
     assert told == [["Why it was skipped", "load was skipped."]]
 
@@ -100,11 +100,11 @@ def test_a_cached_task_says_from_when_and_which_entry() -> None:
     made = dt.datetime.fromtimestamp(NOW - 60, dt.UTC)
     state = Cached(entry="e7", created=made, stale_code=True)
 
-    told = words.why(task("summarise"), state, 1, _of(), NOW)
+    told = phrases.why(task("summarise"), state, 1, _of(), NOW)
 
     assert told[0] == [
         "Why it did not run",
-        f"Its output was made {words.clock(NOW - 60, NOW)} (entry e7) and still fits. It serves for good.",
+        f"Its output was made {phrases.clock(NOW - 60, NOW)} (entry e7) and still fits. It serves for good.",
     ]
     assert told[1][0] == "Mind"
 
@@ -112,10 +112,10 @@ def test_a_cached_task_says_from_when_and_which_entry() -> None:
 def test_a_cached_task_says_whether_it_was_served_or_ran_and_was_kept() -> None:
     expiry = dt.datetime.fromtimestamp(NOW + 86_400, dt.UTC)
     state = Cached(entry="e7", created=dt.datetime.fromtimestamp(NOW - 60, dt.UTC), expiry=expiry)
-    until = words.clock(expiry.timestamp(), NOW)
+    until = phrases.clock(expiry.timestamp(), NOW)
 
-    told = {ran: words.note(task("summarise"), state, 1, _of(), NOW, has_run=ran) for ran in (True, False)}
-    why = {ran: words.why(task("summarise"), state, 1, _of(), NOW, has_run=ran) for ran in (True, False)}
+    told = {ran: phrases.note(task("summarise"), state, 1, _of(), NOW, has_run=ran) for ran in (True, False)}
+    why = {ran: phrases.why(task("summarise"), state, 1, _of(), NOW, has_run=ran) for ran in (True, False)}
 
     assert told == {True: f"kept until {until}", False: "served from the cache"}
     assert [question for question, _ in why[True]] == ["Why it ran", "Its output"]
@@ -125,7 +125,7 @@ def test_a_cached_task_says_whether_it_was_served_or_ran_and_was_kept() -> None:
 def test_a_failed_task_says_why_it_was_not_tried_again() -> None:
     spec = task("fetch", retry=RetryPolicy(3, 1.0, on=(TimeoutError,)))
 
-    told = words.why(spec, Failed(result=ValueError("no")), 1, _of(), NOW)
+    told = phrases.why(spec, Failed(result=ValueError("no")), 1, _of(), NOW)
 
     assert told == [
         ["Why it ran", "It waits for nothing."],
@@ -138,10 +138,10 @@ def test_an_error_whose_text_raises_is_still_told() -> None:
         def __str__(self) -> str:
             raise KeyError
 
-    assert words.error_text(OddError()) == "OddError: (its message can't be shown: KeyError)"
+    assert phrases.error_text(OddError()) == "OddError: (its message can't be shown: KeyError)"
 
 
 def test_a_pending_task_says_what_it_waits_for() -> None:
-    told = words.why(task("publish", "a", "b", "c"), Pending(), 1, _of(a=Success(), b=Running()), NOW)
+    told = phrases.why(task("publish", "a", "b", "c"), Pending(), 1, _of(a=Success(), b=Running()), NOW)
 
     assert told == [["What it waits for", "b and c."]]

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowbook.engine.state import Failed, Mapped, State
 from flowbook.exceptions import FlowbookError
-from flowbook.notebook.words import error_text, shorten
-from flowbook.notebook.worker import RefusedError
+from flowbook.notebook.command_worker import RefusedError
+from flowbook.notebook.phrases import error_text, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowbook.notebook.ports import RunLike
 
-__all__ = ["PageRequest", "Shown", "Turns", "identifier", "page_request", "preview"]
+__all__ = ["PageRequest", "Pager", "RunValues", "identifier", "page_request", "preview"]
 
 _MOST_PAGERS = 4
 _MOST_ROWS = 100
 
 
-class Turns(Protocol):
-    """Turns the pages of one value; `flowbook.results.preview.FramePager` is one."""
+class Pager(Protocol):
+    """Pager the pages of one value; `flowbook.results.preview.FramePager` is one."""
 
     def page(
         self, offset: int = 0, limit: int = _MOST_ROWS, sort: str | None = None, *, descending: bool = False
@@ -70,7 +70,7 @@ def identifier(key: str) -> str:
     return name if not name[0].isdigit() else f"_{name}"
 
 
-class Shown:
+class RunValues:
     """The values of one run.
 
     Args:
@@ -83,13 +83,13 @@ class Shown:
         self,
         run: RunLike,
         describe: Callable[[object], dict[str, Any]] | None = None,
-        pager: Callable[[object], Turns] | None = None,
+        pager: Callable[[object], Pager] | None = None,
     ) -> None:
         self._run = run
         self._describe = describe
-        self._pager = pager or _turns
+        self._pager = pager or _pager_of
         self._previews: dict[str, tuple[State, dict[str, Any] | None]] = {}
-        self._pagers: OrderedDict[tuple[str, str], tuple[object, Turns]] = OrderedDict()
+        self._pagers: OrderedDict[tuple[str, str], tuple[object, Pager]] = OrderedDict()
 
     def preview(self, state: State, key: str) -> dict[str, Any] | None:
         """Return a PREVIEW of what task `key` holds in `state`; made once for each state."""
@@ -173,7 +173,7 @@ def _describe(value: object) -> dict[str, Any]:
     return describe(value)
 
 
-def _turns(value: object) -> Turns:
+def _pager_of(value: object) -> Pager:
     from flowbook.results.preview import FramePager  # noqa: PLC0415  # loads pandas
 
     return FramePager(value)

@@ -1,11 +1,11 @@
 from typing import Any
 
-from flowbook.notebook.worker import Command, RefusedError, Worker
+from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
 
 
-def _worker(**handlers: Any) -> tuple[Worker, list[dict[str, Any]]]:
+def _worker(**handlers: Any) -> tuple[CommandWorker, list[dict[str, Any]]]:
     sent: list[dict[str, Any]] = []
-    return Worker(sent.append, handlers, frozenset({"look"})), sent
+    return CommandWorker(sent.append, handlers, frozenset({"look"})), sent
 
 
 def test_a_command_is_carried_out_once_however_often_it_comes() -> None:

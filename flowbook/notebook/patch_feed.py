@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowbook.engine.events import Event
-    from flowbook.notebook.board import Board
+    from flowbook.notebook.run_projection import RunProjection
 
-__all__ = ["INTERVAL_S", "Feed", "Message"]
+__all__ = ["INTERVAL_S", "Message", "PatchFeed"]
 
 INTERVAL_S = 0.04
 
@@ -31,12 +31,12 @@ Message = dict[str, Any]
 _logger = logging.getLogger("flowbook.notebook")
 
 
-class Feed:
+class PatchFeed:
     """An `EventSink` that sends what changed.
 
     Args:
         send: sends one message to the views; called in the sender's thread only.
-        board: folds the events.
+        projection: folds the events.
         run_view: gives RUN, as plain data, when it changed.
         on_changed: told the keys that a patch was about, and those that logged; must return at once.
         clock: seconds, for the rhythm.
@@ -48,7 +48,7 @@ class Feed:
     def __init__(  # noqa: PLR0913  # its ports, all by keyword but the first two
         self,
         send: Callable[[Message], object],
-        board: Board,
+        projection: RunProjection,
         *,
         run_view: Callable[[], Message | None] = lambda: None,
         on_changed: Callable[[set[str]], None] = lambda _: None,
@@ -56,7 +56,7 @@ class Feed:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._send = send
-        self._board = board
+        self._projection = projection
         self._run_view = run_view
         self._on_changed = on_changed
         self._clock = clock
@@ -75,13 +75,13 @@ class Feed:
         self._thread: threading.Thread | None = None
 
     @property
-    def board(self) -> Board:
-        """The present board; use it inside `locked`."""
-        return self._board
+    def projection(self) -> RunProjection:
+        """The present projection; use it inside `locked`."""
+        return self._projection
 
     @property
     def locked(self) -> threading.RLock:
-        """Keeps the board as it is while somebody reads it."""
+        """Keeps the projection as it is while somebody reads it."""
         return self._lock
 
     @property
@@ -100,10 +100,10 @@ class Feed:
         with self._lock:
             self._take(event)
 
-    def replace(self, board: Board) -> None:
+    def replace(self, projection: RunProjection) -> None:
         """Show another run from now on."""
         with self._lock:
-            self._board = board
+            self._projection = projection
             self._dirty.clear()
             self._logged.clear()
             self._seq += 1
@@ -175,7 +175,7 @@ class Feed:
     def _take(self, event: Event) -> None:
         if self._is_closed:
             return
-        changed = self._board.apply(event)
+        changed = self._projection.apply(event)
         self._dirty.update(dict.fromkeys(changed))
         if isinstance(event, Logged):
             self._logged.add(event.key)
@@ -190,7 +190,7 @@ class Feed:
             return None, keys
         self._seq += 1
         now = self._now()
-        tasks = {key: plain(self._board.task(key, now)) for key in dirty if key != FLOW}
+        tasks = {key: plain(self._projection.task(key, now)) for key in dirty if key != FLOW}
         return {"type": "patch", "seq": self._seq, "now": now, "tasks": tasks}, keys
 
     def _guarded(self, job: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 import flowbook.exceptions
 from flowbook.engine.state import RemoteError
-from flowbook.notebook.failure import describe_error, is_mine
+from flowbook.notebook.error_view import describe_error, is_mine
 
 CELL = "/tmp/ipykernel_123/456.py"
 SOURCE = """def clean(month):
@@ -32,7 +32,7 @@ def error():
 def test_the_users_line_comes_first_with_its_neighbours_and_is_marked(error: ValueError) -> None:
     described = describe_error(error, lambda file: "In [4]" if file == CELL else None)
 
-    first = described.frames[0]
+    first = described.stack[0]
     assert (described.type, described.message) == ("ValueError", "80 flights have no weather")
     assert (first.where, first.mine) == ("In [4], line 4, in clean", True)
     assert first.lines == (
@@ -47,10 +47,8 @@ def test_the_users_line_comes_first_with_its_neighbours_and_is_marked(error: Val
 def test_frames_of_the_library_come_after_the_users(error: ValueError) -> None:
     described = describe_error(error)
 
-    assert [frame.mine for frame in described.frames] == sorted(
-        (frame.mine for frame in described.frames), reverse=True
-    )
-    assert described.frames[-1].mine is False
+    assert [frame.mine for frame in described.stack] == sorted((frame.mine for frame in described.stack), reverse=True)
+    assert described.stack[-1].mine is False
     assert "Traceback (most recent call last)" in described.text
 
 
@@ -60,8 +58,8 @@ def test_an_error_from_another_process_is_read_from_its_text(error: ValueError) 
     described = describe_error(remote, lambda file: "In [4]" if file == CELL else None)
 
     assert (described.type, described.message) == ("ValueError", "80 flights have no weather")
-    assert described.frames[0].where == "In [4], line 4, in clean"
-    assert described.frames[0].lines[3][2]
+    assert described.stack[0].where == "In [4], line 4, in clean"
+    assert described.stack[0].lines[3][2]
 
 
 def test_an_error_that_lost_its_frames_is_read_from_the_cause_that_holds_their_text(error: ValueError) -> None:
@@ -71,7 +69,7 @@ def test_an_error_that_lost_its_frames_is_read_from_the_cause_that_holds_their_t
     described = describe_error(home)
 
     assert described.type == "ValueError"
-    assert described.frames[0].where.endswith("line 4, in clean")
+    assert described.stack[0].where.endswith("line 4, in clean")
 
 
 def test_old_kernels_number_their_cells_in_the_file_name() -> None:
@@ -79,9 +77,9 @@ def test_old_kernels_number_their_cells_in_the_file_name() -> None:
 
     described = describe_error(RemoteError("ValueError", "no", text))
 
-    assert described.frames[0].where == "In [7], line 2, in f"
-    assert described.frames[0].mine
-    assert described.frames[0].lines == ()
+    assert described.stack[0].where == "In [7], line 2, in f"
+    assert described.stack[0].mine
+    assert described.stack[0].lines == ()
 
 
 def test_an_error_that_can_not_be_shown_is_shown_all_the_same() -> None:
@@ -92,7 +90,7 @@ def test_an_error_that_can_not_be_shown_is_shown_all_the_same() -> None:
     described = describe_error(OddError())
 
     assert (described.type, described.message) == ("OddError", "(its message can't be shown: KeyError)")
-    assert described.frames == ()
+    assert described.stack == ()
 
 
 def test_what_is_installed_is_not_the_users(tmp_path) -> None:

@@ -23,10 +23,10 @@ from flowbook.engine.state import Mapped
 from flowbook.exceptions import DefinitionError, FlowbookError
 from flowbook.notebook import view_model
 from flowbook.notebook.arguments import parse_value
-from flowbook.notebook.board import Board
 from flowbook.notebook.cache_browser import MOST_ENTRIES, CacheBrowser
-from flowbook.notebook.panel import Commands, Panel
-from flowbook.notebook.words import duration
+from flowbook.notebook.panel import Panel, PanelActions
+from flowbook.notebook.phrases import duration
+from flowbook.notebook.run_projection import RunProjection
 from flowbook.store import open_store
 from flowbook.store.records import now
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from flowbook.store import Store
     from flowbook.store.records import TaskOutcome
 
-__all__ = ["Closeable", "Displays", "FlowView", "cache_entries", "open_cache", "picture"]
+__all__ = ["CellDisplays", "Closeable", "FlowView", "cache_entries", "open_cache", "picture"]
 
 #: States whose time says nothing of how long a task takes.
 _UNDER_WAY = frozenset({"Running", "Retrying", "Pending", "Submitted", "Queued", "Scheduled", "Paused", "Mapped"})
@@ -117,8 +117,8 @@ class FlowView:
         print(summary(run))  # noqa: T201  # the cell's own output
         display(_Picture(*picture(run), self._flow.name), display_id=self._id)
 
-    def _commands(self) -> Commands:
-        return Commands(
+    def _commands(self) -> PanelActions:
+        return PanelActions(
             run=self._run_again,
             assign=lambda wanted, value: _assign(self._shell, wanted, value),
             parse=lambda text: parse_value(text, self._shell.user_ns),
@@ -150,12 +150,12 @@ class FlowView:
         update_display(_Picture(panel.picture(), panel.picture_text(), self._flow.name), display_id=self._id)
 
 
-class Displays:
+class CellDisplays:
     """What the cells of a notebook show: a cell that runs again closes what it showed before, so that no thread is left."""
 
     def __init__(self) -> None:
         #: By cell: the request that ran it last, and what is shown for that.
-        self._shown: dict[str, tuple[str, list[Closeable]]] = {}
+        self._views: dict[str, tuple[str, list[Closeable]]] = {}
 
     def add(self, view: Closeable, cell: str, request: str) -> None:
         """Note that `cell`, run by `request`, shows `view`; close what an earlier request showed there.
@@ -164,12 +164,12 @@ class Displays:
         """
         if not cell:
             return
-        before, views = self._shown.get(cell, ("", []))
+        before, views = self._views.get(cell, ("", []))
         if before != request:
             for old in views:
                 old.close()
             views = []
-        self._shown[cell] = (request, [*views, view])
+        self._views[cell] = (request, [*views, view])
 
 
 class Closeable(Protocol):
@@ -209,9 +209,9 @@ class _Picture:
 def picture(run: FlowRun) -> tuple[str, str]:
     """Return the static picture of `run` as it stands now: SVG text, and the same in words."""
     now = time.time()
-    board = Board(run.graph)
-    board.load(run.events(), run.states)
-    views = view_model.node_views(run.graph, board.tasks(now), now)
+    projection = RunProjection(run.graph)
+    projection.load(run.events(), run.states)
+    views = view_model.node_views(run.graph, projection.tasks(now), now)
     state = type(run.state).__name__
     caption = f"run {run.number}"
     text = svg(run.graph, layout(run.graph), views, standalone=True, state=state, caption=caption)

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowbook.draw.lettering import fit_end, fit_middle, width_px
+from flowbook.draw.text_width import fit_end, fit_middle, width_px
 
 
 def test_a_name_that_fits_stays_as_it_is() -> None:

@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from flowbook.engine.state import Failed, Mapped, Success
-from flowbook.notebook.shown import Shown, identifier, page_request, preview
-from flowbook.notebook.worker import RefusedError
+from flowbook.notebook.command_worker import RefusedError
+from flowbook.notebook.value_access import RunValues, identifier, page_request, preview
 from flowbook.results.reference import ResultRef
 from tests.graphs import build, task
 from tests.notebook.fakes import FakeRun
@@ -82,7 +82,7 @@ def test_the_results_of_many_children_are_not_loaded_to_be_shown() -> None:
 
 def test_pages_are_turned_by_one_pager_until_the_task_has_another_value() -> None:
     run = FakeRun(build(task("clean")))
-    shown = Shown(run, pager=Turned)
+    shown = RunValues(run, pager=Turned)
     Turned.made = 0
 
     run.go("clean", Success(result="old"))
@@ -109,7 +109,7 @@ def test_a_failed_task_has_no_output_to_take() -> None:
     run.go("clean", Failed(result=ValueError("no")))
 
     with pytest.raises(RefusedError) as caught:
-        Shown(run).value("clean", "output")
+        RunValues(run).value("clean", "output")
 
     assert str(caught.value) == "clean has no output: it is Failed. Take an input instead."
 
@@ -121,7 +121,7 @@ def test_variables_get_names_that_python_takes(key: str, name: str) -> None:
 
 def test_the_output_of_a_mapped_task_is_taken_only_when_all_its_children_are_done() -> None:
     run = FakeRun(build(task("each", is_mapped=True)))
-    shown = Shown(run)
+    shown = RunValues(run)
     run.go("each", Mapped(n_map_states=2))
 
     with pytest.raises(RefusedError) as caught:

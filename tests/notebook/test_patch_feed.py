@@ -5,8 +5,8 @@ from typing import Any
 
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Failed, Mapped, Running, State, Success
-from flowbook.notebook.board import Board
-from flowbook.notebook.feed import INTERVAL_S, Feed
+from flowbook.notebook.patch_feed import INTERVAL_S, PatchFeed
+from flowbook.notebook.run_projection import RunProjection
 from tests.graphs import build, task
 
 
@@ -18,11 +18,11 @@ class Clock:
         return self.at
 
 
-def _feed(*keys: str, **options: Any) -> tuple[Feed, list[dict[str, Any]], Clock]:
+def _feed(*keys: str, **options: Any) -> tuple[PatchFeed, list[dict[str, Any]], Clock]:
     sent: list[dict[str, Any]] = []
     clock = Clock()
-    board = Board(build(*(task(key) for key in keys)))
-    return Feed(sent.append, board, clock=clock, now=lambda: 1000.0, **options), sent, clock
+    projection = RunProjection(build(*(task(key) for key in keys)))
+    return PatchFeed(sent.append, projection, clock=clock, now=lambda: 1000.0, **options), sent, clock
 
 
 def _states(patch: dict[str, Any]) -> dict[str, str]:
@@ -100,7 +100,7 @@ def test_the_run_is_told_when_its_state_changes_and_only_then() -> None:
 def test_everything_is_sent_in_the_context_of_the_newest_hello() -> None:
     shell: contextvars.ContextVar[str] = contextvars.ContextVar("shell", default="main")
     sent: list[str] = []
-    feed = Feed(lambda _: sent.append(shell.get()), Board(build(task("a"))))
+    feed = PatchFeed(lambda _: sent.append(shell.get()), RunProjection(build(task("a"))))
 
     feed.post({"type": "before"})
     feed.step()
@@ -117,7 +117,7 @@ def test_a_view_that_is_gone_ends_nothing(caplog: Any) -> None:
     def broken(_: object) -> None:
         raise OSError("closed")
 
-    feed = Feed(broken, Board(build(task("a"))))
+    feed = PatchFeed(broken, RunProjection(build(task("a"))))
     feed.emit(StateChanged(1, "a", Running()))
 
     feed.step()
@@ -127,7 +127,7 @@ def test_a_view_that_is_gone_ends_nothing(caplog: Any) -> None:
 
 def test_the_thread_sends_the_last_state_before_it_ends() -> None:
     sent: list[dict[str, Any]] = []
-    feed = Feed(sent.append, Board(build(task("a"))))
+    feed = PatchFeed(sent.append, RunProjection(build(task("a"))))
     feed.start()
     kinds: list[type[State]] = [Running, Success]
 
@@ -141,7 +141,7 @@ def test_the_thread_sends_the_last_state_before_it_ends() -> None:
 
 def test_draining_waits_until_all_was_sent() -> None:
     sent: list[dict[str, Any]] = []
-    feed = Feed(sent.append, Board(build(task("a"))))
+    feed = PatchFeed(sent.append, RunProjection(build(task("a"))))
     feed.start()
     feed.emit(StateChanged(1, "a", Running()))
     feed.emit(StateChanged(2, "a", Success()))
@@ -156,7 +156,7 @@ def test_draining_waits_until_all_was_sent() -> None:
 
 def test_changes_of_a_hundred_thousand_children_are_taken_faster_than_they_come() -> None:
     sent: list[dict[str, Any]] = []
-    feed = Feed(sent.append, Board(build(task("clean", is_mapped=True))))
+    feed = PatchFeed(sent.append, RunProjection(build(task("clean", is_mapped=True))))
     feed.emit(StateChanged(0, "clean", Mapped(n_map_states=100_000)))
     running, success = Running(), Success()
 

@@ -20,7 +20,7 @@ from flowbook.engine.remote_error import RemoteError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ErrorView", "FrameView", "describe_error", "is_mine"]
+__all__ = ["ErrorView", "StackFrame", "describe_error", "is_mine"]
 
 _AROUND = 3
 _MOST_FRAMES = 40
@@ -42,8 +42,8 @@ _CELL = re.compile(r"ipykernel_\d+[\\/]|^<ipython-input-(?P<number>\d+)-")
 
 
 @dataclass(frozen=True, slots=True)
-class FrameView:
-    """A place in the code: `lines` are (number, text, is the failing one)."""
+class StackFrame:
+    """A location in the code: `lines` are (number, text, is the failing one)."""
 
     where: str
     mine: bool
@@ -52,16 +52,16 @@ class FrameView:
 
 @dataclass(frozen=True, slots=True)
 class ErrorView:
-    """An exception: its type and message, frames (the user's first, the failing one foremost), and the whole text."""
+    """An exception: its type and message, stack frames (the user's first, the failing one foremost), and the whole text."""
 
     type: str
     message: str
-    frames: tuple[FrameView, ...]
+    stack: tuple[StackFrame, ...]
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _CodeLocation:
     file: str
     line: int
     function: str
@@ -75,10 +75,10 @@ def describe_error(error: BaseException, cell_name: Callable[[str], str | None] 
         cell_name: gives "In [4]" for the file name of a notebook's cell, None for another file.
     """
     text = _formatted(error)
-    places = _places(error, text)
+    locations = _locations(error, text)
     name_of = cell_name or (lambda _: None)
-    frames = [_frame(place, name_of) for place in reversed(places[-_MOST_FRAMES:])]
-    ordered = [frame for frame in frames if frame.mine] + [frame for frame in frames if not frame.mine]
+    stack = [_frame(location, name_of) for location in reversed(locations[-_MOST_FRAMES:])]
+    ordered = [frame for frame in stack if frame.mine] + [frame for frame in stack if not frame.mine]
     if isinstance(error, RemoteError):
         kind, message = error.type_name, error.message
     else:
@@ -107,21 +107,21 @@ def _formatted(error: BaseException) -> str:
         return f"{type(error).__name__} (its traceback can't be shown: {type(exc).__name__})"
 
 
-def _places(error: BaseException, text: str) -> list[_Place]:
+def _locations(error: BaseException, text: str) -> list[_CodeLocation]:
     """Return where it went wrong, outermost first: from the frames, else from the text that came with it."""
     if error.__traceback__ is not None:
         summary = traceback.extract_tb(error.__traceback__)
-        own = [_Place(frame.filename, frame.lineno or 0, frame.name) for frame in summary]
-        if any(is_mine(place.file) for place in own) or not isinstance(error.__cause__, BaseException):
+        own = [_CodeLocation(frame.filename, frame.lineno or 0, frame.name) for frame in summary]
+        if any(is_mine(location.file) for location in own) or not isinstance(error.__cause__, BaseException):
             return own
     #: From another process: its cause, or the stand-in itself, holds the traceback there as text.
-    return [_Place(found["file"], int(found["line"]), found["function"]) for found in _HEAD.finditer(text)]
+    return [_CodeLocation(found["file"], int(found["line"]), found["function"]) for found in _HEAD.finditer(text)]
 
 
-def _frame(place: _Place, cell_name: Callable[[str], str | None]) -> FrameView:
-    cell = cell_name(place.file) or _numbered(place.file)
-    where = f"{cell or place.file}, line {place.line}, in {place.function}"
-    return FrameView(where, is_mine(place.file) or cell is not None, _lines(place))
+def _frame(location: _CodeLocation, cell_name: Callable[[str], str | None]) -> StackFrame:
+    cell = cell_name(location.file) or _numbered(location.file)
+    where = f"{cell or location.file}, line {location.line}, in {location.function}"
+    return StackFrame(where, is_mine(location.file) or cell is not None, _lines(location))
 
 
 def _numbered(file: str) -> str | None:
@@ -130,12 +130,12 @@ def _numbered(file: str) -> str | None:
     return f"In [{found['number']}]" if found and found["number"] else None
 
 
-def _lines(place: _Place) -> tuple[tuple[int, str, bool], ...]:
-    source = linecache.getlines(place.file)
-    first = max(1, place.line - _AROUND)
-    last = min(len(source), place.line + _AROUND - 1)
-    numbers = range(first, last + 1) if place.line <= len(source) else ()
-    found = [(n, source[n - 1].rstrip()[:_LINE_LENGTH], n == place.line) for n in numbers]
+def _lines(location: _CodeLocation) -> tuple[tuple[int, str, bool], ...]:
+    source = linecache.getlines(location.file)
+    first = max(1, location.line - _AROUND)
+    last = min(len(source), location.line + _AROUND - 1)
+    numbers = range(first, last + 1) if location.line <= len(source) else ()
+    found = [(n, source[n - 1].rstrip()[:_LINE_LENGTH], n == location.line) for n in numbers]
     told = [at for at, (_, text, is_failing) in enumerate(found) if text or is_failing]
     return tuple(found[told[0] : told[-1] + 1]) if told else ()
 

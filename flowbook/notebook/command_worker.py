@@ -14,12 +14,12 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import FlowbookError
-from flowbook.notebook.words import error_text
+from flowbook.notebook.phrases import error_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Command", "RefusedError", "Worker"]
+__all__ = ["Command", "CommandWorker", "RefusedError"]
 
 #: What a view sent: `type`, `id`, and what belongs to the type.
 Command = dict[str, Any]
@@ -31,7 +31,7 @@ class RefusedError(FlowbookError):
     """A command can't be carried out now; the message says why, and is shown beside its button."""
 
 
-class Worker:
+class CommandWorker:
     """Answers commands.
 
     Args:

@@ -20,7 +20,7 @@ from flowbook.engine.state import (
     State,
     Success,
 )
-from flowbook.notebook.board import MOST_CHILDREN, Board, fold
+from flowbook.notebook.run_projection import MOST_CHILDREN, RunProjection, fold
 from flowbook.notebook.view_model import TaskView
 from tests.graphs import build, task
 
@@ -30,10 +30,10 @@ def _at(state: State, at: float) -> State:
     return state
 
 
-def _mapped(width: int) -> Board:
-    board = Board(build(task("clean", is_mapped=True)))
-    board.apply(StateChanged(1, "clean", Mapped(n_map_states=width)))
-    return board
+def _mapped(width: int) -> RunProjection:
+    projection = RunProjection(build(task("clean", is_mapped=True)))
+    projection.apply(StateChanged(1, "clean", Mapped(n_map_states=width)))
+    return projection
 
 
 @pytest.mark.parametrize(
@@ -57,24 +57,24 @@ def test_a_mapped_task_is_what_matters_most_among_its_children(counts: dict[str,
 
 
 def test_a_task_counts_from_when_it_began_to_run_and_says_how_long_it_took() -> None:
-    board = Board(build(task("clean")))
+    projection = RunProjection(build(task("clean")))
 
-    board.apply(StateChanged(1, "clean", _at(Running(), 100.0)))
-    going = board.task("clean", 105.0)
-    board.apply(StateChanged(2, "clean", _at(Success(), 103.8)))
-    done = board.task("clean", 110.0)
+    projection.apply(StateChanged(1, "clean", _at(Running(), 100.0)))
+    going = projection.task("clean", 105.0)
+    projection.apply(StateChanged(2, "clean", _at(Success(), 103.8)))
+    done = projection.task("clean", 110.0)
 
     assert going == TaskView("Running", since=100.0)
     assert done == TaskView("Success", since=103.8, duration_s=pytest.approx(3.8))
 
 
 def test_attempts_are_counted_through_retries() -> None:
-    board = Board(build(task("fetch", retry=RetryPolicy(3, 1.0))))
+    projection = RunProjection(build(task("fetch", retry=RetryPolicy(3, 1.0))))
 
     views = []
     for seq, state in enumerate([Running(), Retrying(run_count=1), Running(), Success()]):
-        board.apply(StateChanged(seq, "fetch", state))
-        views.append(board.task("fetch", 0.0))
+        projection.apply(StateChanged(seq, "fetch", state))
+        views.append(projection.task("fetch", 0.0))
 
     assert [(view.attempt, view.max_attempts) for view in views] == [(1, 4), (2, 4), (2, 4), (2, 4)]
     assert views[1].due is not None
@@ -82,79 +82,79 @@ def test_attempts_are_counted_through_retries() -> None:
 
 
 def test_an_older_event_changes_nothing() -> None:
-    board = Board(build(task("clean")))
-    board.apply(StateChanged(5, "clean", Success()))
+    projection = RunProjection(build(task("clean")))
+    projection.apply(StateChanged(5, "clean", Success()))
 
-    changed = board.apply(StateChanged(4, "clean", Running()))
+    changed = projection.apply(StateChanged(4, "clean", Running()))
 
     assert changed == ()
-    assert board.task("clean", 0.0).state == "Success"
+    assert projection.task("clean", 0.0).state == "Success"
 
 
 def test_children_are_counted_and_those_not_heard_of_are_pending() -> None:
-    board = _mapped(12)
+    projection = _mapped(12)
     for index in range(7):
-        board.apply(StateChanged(10 + index, f"clean[{index}]", Success()))
-    board.apply(StateChanged(20, "clean[7]", Running()))
-    board.apply(StateChanged(21, "clean[7]", Failed(result=ValueError("no"))))
+        projection.apply(StateChanged(10 + index, f"clean[{index}]", Success()))
+    projection.apply(StateChanged(20, "clean[7]", Running()))
+    projection.apply(StateChanged(21, "clean[7]", Failed(result=ValueError("no"))))
 
-    view = board.task("clean", 0.0)
+    view = projection.task("clean", 0.0)
 
     assert (view.state, view.width, view.counts) == ("Running", 12, {"Success": 7, "Failed": 1, "Pending": 4})
 
 
 def test_a_mapped_task_took_from_its_first_child_to_its_last() -> None:
-    board = _mapped(2)
+    projection = _mapped(2)
     for seq, (index, state, at) in enumerate([(0, Running(), 10.0), (1, Running(), 11.0), (0, Success(), 12.0)], 10):
-        board.apply(StateChanged(seq, f"clean[{index}]", _at(state, at)))
-    going = board.task("clean", 0.0)
-    board.apply(StateChanged(20, "clean[1]", _at(Success(), 15.0)))
-    done = board.task("clean", 0.0)
+        projection.apply(StateChanged(seq, f"clean[{index}]", _at(state, at)))
+    going = projection.task("clean", 0.0)
+    projection.apply(StateChanged(20, "clean[1]", _at(Success(), 15.0)))
+    done = projection.task("clean", 0.0)
 
     assert (going.state, going.since, going.duration_s) == ("Running", 10.0, None)
     assert (done.state, done.duration_s) == ("Success", 5.0)
 
 
 def test_only_children_that_need_somebody_are_told_by_themselves() -> None:
-    board = _mapped(3)
+    projection = _mapped(3)
 
-    assert board.apply(StateChanged(2, "clean[0]", Success())) == ("clean",)
-    assert board.apply(StateChanged(3, "clean[1]", Paused())) == ("clean", "clean[1]")
-    assert board.apply(StateChanged(4, "clean[1]", Running())) == ("clean", "clean[1]")
-    assert set(board.tasks(0.0)) == {"clean"}
+    assert projection.apply(StateChanged(2, "clean[0]", Success())) == ("clean",)
+    assert projection.apply(StateChanged(3, "clean[1]", Paused())) == ("clean", "clean[1]")
+    assert projection.apply(StateChanged(4, "clean[1]", Running())) == ("clean", "clean[1]")
+    assert set(projection.tasks(0.0)) == {"clean"}
 
 
 def test_of_many_failed_children_only_some_are_shown_and_others_move_up() -> None:
-    board = _mapped(MOST_CHILDREN + 10)
+    projection = _mapped(MOST_CHILDREN + 10)
     for index in range(MOST_CHILDREN + 10):
-        board.apply(StateChanged(10 + index, f"clean[{index}]", Failed()))
-    before = set(board.tasks(0.0))
+        projection.apply(StateChanged(10 + index, f"clean[{index}]", Failed()))
+    before = set(projection.tasks(0.0))
 
-    board.apply(StateChanged(1000, "clean[3]", Success()))
+    projection.apply(StateChanged(1000, "clean[3]", Success()))
 
-    after = set(board.tasks(0.0))
+    after = set(projection.tasks(0.0))
     assert len(before) == len(after) == MOST_CHILDREN + 1
     assert before - after == {"clean[3]"}
     assert after - before == {f"clean[{MOST_CHILDREN}]"}
 
 
 def test_a_run_from_the_store_is_taken_from_its_states() -> None:
-    board = Board(build(task("clean", is_mapped=True), task("load")))
+    projection = RunProjection(build(task("clean", is_mapped=True), task("load")))
 
-    board.load([], {"load": Success(), "clean": Mapped(map_states=[Success(), Failed()])})
+    projection.load([], {"load": Success(), "clean": Mapped(map_states=[Success(), Failed()])})
 
-    assert board.task("load", 0.0).state == "Success"
-    assert board.task("clean", 0.0).counts == {"Success": 1, "Failed": 1}
-    assert "clean[1]" in board.tasks(0.0)
+    assert projection.task("load", 0.0).state == "Success"
+    assert projection.task("clean", 0.0).counts == {"Success": 1, "Failed": 1}
+    assert "clean[1]" in projection.tasks(0.0)
 
 
 def test_the_runs_own_state_and_what_is_not_ours() -> None:
-    board = Board(build(task("clean")))
+    projection = RunProjection(build(task("clean")))
 
-    assert board.apply(StateChanged(1, FLOW, Running())) == (FLOW,)
-    assert board.apply(StateChanged(2, "nobody", Running())) == ()
-    assert board.apply(StateChanged(3, "clean[0]", Running())) == ()
-    assert board.apply(Logged(4, "clean", 0.0, 20, "hello")) == ()
+    assert projection.apply(StateChanged(1, FLOW, Running())) == (FLOW,)
+    assert projection.apply(StateChanged(2, "nobody", Running())) == ()
+    assert projection.apply(StateChanged(3, "clean[0]", Running())) == ()
+    assert projection.apply(Logged(4, "clean", 0.0, 20, "hello")) == ()
 
 
 @given(
@@ -166,25 +166,25 @@ def test_the_runs_own_state_and_what_is_not_ours() -> None:
     )
 )
 def test_counts_are_those_of_the_newest_states(changes: list[tuple[int, type[State]]]) -> None:
-    board = _mapped(6)
+    projection = _mapped(6)
     newest = dict.fromkeys(range(6), "Pending")
 
     for seq, (index, kind) in enumerate(changes, 10):
-        board.apply(StateChanged(seq, f"clean[{index}]", kind()))
+        projection.apply(StateChanged(seq, f"clean[{index}]", kind()))
         newest[index] = kind.__name__
 
-    counts = board.task("clean", 0.0).counts
+    counts = projection.task("clean", 0.0).counts
     assert counts == {name: list(newest.values()).count(name) for name in newest.values()}
 
 
 def test_a_hundred_thousand_children_cost_the_same_each() -> None:
-    board = _mapped(100_000)
+    projection = _mapped(100_000)
     state = Success()
 
     began = time.process_time()
     for index in range(100_000):
-        board.apply(StateChanged(10 + index, f"clean[{index}]", state))
-    view = board.task("clean", 0.0)
+        projection.apply(StateChanged(10 + index, f"clean[{index}]", state))
+    view = projection.task("clean", 0.0)
     took_s = time.process_time() - began
 
     assert view.counts == {"Success": 100_000}
@@ -193,13 +193,13 @@ def test_a_hundred_thousand_children_cost_the_same_each() -> None:
 
 def test_an_output_that_this_run_made_is_told_from_one_that_served() -> None:
     made = dt.datetime.fromtimestamp(1000.0, dt.UTC)
-    board = Board(build(task("ran"), task("served")))
+    projection = RunProjection(build(task("ran"), task("served")))
 
-    board.apply(StateChanged(1, "ran", _at(Running(), 998.0)))
-    board.apply(StateChanged(2, "ran", _at(Cached(created=made, entry="e1"), 1000.2)))
-    board.apply(StateChanged(3, "served", _at(Cached(created=made, entry="e1"), 8200.0)))
+    projection.apply(StateChanged(1, "ran", _at(Running(), 998.0)))
+    projection.apply(StateChanged(2, "ran", _at(Cached(created=made, entry="e1"), 1000.2)))
+    projection.apply(StateChanged(3, "served", _at(Cached(created=made, entry="e1"), 8200.0)))
 
-    views = {key: board.task(key, 8200.0) for key in ("ran", "served")}
+    views = {key: projection.task(key, 8200.0) for key in ("ran", "served")}
     assert [(view.note, view.created) for view in views.values()] == [
         ("kept for good", None),
         ("served from the cache", 1000.0),
@@ -208,33 +208,35 @@ def test_an_output_that_this_run_made_is_told_from_one_that_served() -> None:
 
 
 def test_a_failed_task_tells_its_error_as_its_message() -> None:
-    board = Board(build(task("clean")))
-    board.apply(StateChanged(1, "clean", Failed("Unexpected error", result=ValueError("80 flights have no weather"))))
+    projection = RunProjection(build(task("clean")))
+    projection.apply(
+        StateChanged(1, "clean", Failed("Unexpected error", result=ValueError("80 flights have no weather")))
+    )
 
-    assert board.task("clean", 0.0).message == "ValueError: 80 flights have no weather"
+    assert projection.task("clean", 0.0).message == "ValueError: 80 flights have no weather"
 
 
 def test_a_warning_of_the_whole_run_stands_until_something_else_is_said_of_it() -> None:
-    board = Board(build(task("clean")))
-    board.apply(StateChanged(1, FLOW, Running()))
+    projection = RunProjection(build(task("clean")))
+    projection.apply(StateChanged(1, FLOW, Running()))
 
-    changed = [board.apply(Logged(2, FLOW, 0.0, 30, "No workers."))]
-    told = [board.warning]
+    changed = [projection.apply(Logged(2, FLOW, 0.0, 30, "No workers."))]
+    told = [projection.warning]
     changed += [
-        board.apply(Logged(3, "clean", 0.0, 30, "of a task")),
-        board.apply(Logged(4, FLOW, 0.0, 20, "It goes on.")),
+        projection.apply(Logged(3, "clean", 0.0, 30, "of a task")),
+        projection.apply(Logged(4, FLOW, 0.0, 20, "It goes on.")),
     ]
-    told += [board.warning]
+    told += [projection.warning]
 
     assert changed == [(FLOW,), (), (FLOW,)]
     assert told == ["No workers.", ""]
 
 
 def test_a_warning_of_the_whole_run_is_over_when_the_run_is() -> None:
-    board = Board(build(task("clean")))
-    board.apply(Logged(2, FLOW, 0.0, 30, "No workers."))
+    projection = RunProjection(build(task("clean")))
+    projection.apply(Logged(2, FLOW, 0.0, 30, "No workers."))
 
-    board.apply(StateChanged(3, FLOW, Cancelled()))
-    board.apply(Logged(2, FLOW, 0.0, 30, "No workers."))
+    projection.apply(StateChanged(3, FLOW, Cancelled()))
+    projection.apply(Logged(2, FLOW, 0.0, 30, "No workers."))
 
-    assert board.warning == ""
+    assert projection.warning == ""
