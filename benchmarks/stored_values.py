@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from flowbook.results.preview import FramePager
+from flowbook.results.frame_pager import FramePager
 from flowbook.results.reference import ResultRef
 from flowbook.store import open_store
 

@@ -8,7 +8,7 @@ from importlib.metadata import version as installed
 from typing import TYPE_CHECKING
 
 from flowbook import config
-from flowbook.results.remote import shown_url
+from flowbook.results.remote_blobs import redact_url
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -32,4 +32,4 @@ def version(args: Namespace, out: Output) -> int:
 def _blobs() -> dict[str, str]:
     """Return where large values go, where that is not into the store's folder."""
     url = config.blobs()
-    return {} if url is None else {"blobs": shown_url(url)}
+    return {} if url is None else {"blobs": redact_url(url)}

@@ -23,7 +23,8 @@ from flowbook.engine.limits import Limits
 from flowbook.engine.ports import OutputCache
 from flowbook.engine.state import Mapped, Pending, Running
 from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError, UnpicklableError
-from flowbook.results.hashing import code_hash, content_hash
+from flowbook.results.code_hash import code_hash
+from flowbook.results.content_hash import content_hash
 from flowbook.store import RunRecord, graph_record, open_store
 from flowbook.store.runs import gather_children
 

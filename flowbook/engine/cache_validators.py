@@ -173,7 +173,7 @@ def hash_of(value: object) -> str:
 @functools.cache
 def _content_hash() -> Callable[[object], str]:
     """Return the function; found once, as an import costs as much as a hash."""
-    from flowbook.results.hashing import content_hash  # noqa: PLC0415  # with it `import flowbook` takes a third longer
+    from flowbook.results.content_hash import content_hash  # noqa: PLC0415  # with it `import flowbook` takes a third longer
 
     return content_hash
 

@@ -24,9 +24,9 @@ from flowbook.engine.remote import Unread, read, run_remotely
 from flowbook.engine.state import Crashed, Looped, Pending, Running, State
 from flowbook.engine.task_runner import ask_handlers, begin_task, begun_state, change_state, run_task, settle_task
 from flowbook.exceptions import ExecutorError, StoreError
-from flowbook.results.parcel import Parcel
+from flowbook.results.pickled_value import PickledValue
 from flowbook.results.reference import ResultRef
-from flowbook.results.written import Written
+from flowbook.results.value_record import ValueRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,11 +205,11 @@ class Dispatch:
             if isinstance(outcome, Unread):
                 return outcome
             value = report.handle if report.handle is not None else outcome.value
-            if isinstance(value, Written):
+            if isinstance(value, ValueRecord):
                 value = self._adopted(value, outcome.content_hash)
         except BaseException as error:  # noqa: BLE001  # a state with a user's object inside
             return steps.state_of_error(error)
-        if isinstance(value, Parcel) or report.handle is not None:
+        if isinstance(value, PickledValue) or report.handle is not None:
             value = self._values.reference(value, outcome.size_bytes, outcome.content_hash)
             if report.handle is not None and self._packer.keeps(spec):
                 value = self._kept(value)
@@ -217,7 +217,7 @@ class Dispatch:
             outcome.state.result = value
         return outcome.state
 
-    def _adopted(self, written: Written, content_hash: str | None) -> object:
+    def _adopted(self, written: ValueRecord, content_hash: str | None) -> object:
         """Return the reference to a value that a worker put into the store; itself where the store's database is full."""
         shelf = self._runner.shelf
         assert shelf is not None  # noqa: S101  # that worker was told of it

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.state import Mapped
 from flowbook.exceptions import ExecutorError, ResultGoneError
-from flowbook.results.parcel import Parcel
+from flowbook.results.pickled_value import PickledValue
 from flowbook.results.reference import Preview, ResultRef
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _HERE_BYTES = 4_000_000
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class HeldRef(ResultRef):
-    """Names a value that a worker holds, by the executor's `handle`; a Parcel where it is at hand, None where it is gone."""
+    """Names a value that a worker holds, by the executor's `handle`: a PickledValue if it is at hand, None if it is gone."""
 
     handle: object = None
 
@@ -63,17 +63,17 @@ class HeldValues:
     def reference(self, handle: object, size_bytes: int, content_hash: str | None = None) -> HeldRef:
         """Return a new reference."""
         ref = HeldRef("", size_bytes, self, handle, content_hash=content_hash)
-        if not isinstance(handle, Parcel):
+        if not isinstance(handle, PickledValue):
             self._refs.add(ref)
         return ref
 
-    def parcel(self, ref: HeldRef) -> Parcel:
+    def parcel(self, ref: HeldRef) -> PickledValue:
         """Return the value in its parcel.
 
         Raises:
             ResultGoneError: if it is no more.
         """
-        if isinstance(ref.handle, Parcel):
+        if isinstance(ref.handle, PickledValue):
             return ref.handle
         if ref.handle is None or self._executor is None:
             raise _gone(ref, self._why_gone)
@@ -81,7 +81,7 @@ class HeldValues:
             (parcel,) = self._executor.fetch([ref.handle])
         except ExecutorError as error:
             raise _gone(ref, str(error)) from error
-        assert isinstance(parcel, Parcel)  # noqa: S101  # as the engine's own body gave it
+        assert isinstance(parcel, PickledValue)  # noqa: S101  # as the engine's own body gave it
         if ref.size_bytes <= _HERE_BYTES:
             object.__setattr__(ref, "handle", parcel)
             self._refs.discard(ref)
@@ -146,7 +146,7 @@ def _gone(ref: HeldRef, why: str) -> ResultGoneError:
     return ResultGoneError(msg, size_bytes=ref.size_bytes)
 
 
-def _arrived(parcel: Parcel) -> HeldRef:
+def _arrived(parcel: PickledValue) -> HeldRef:
     return HeldRef("", parcel.size_bytes, HeldValues(), parcel)
 
 

@@ -12,10 +12,10 @@ from flowbook.engine.held import HeldRef, ManyRef
 from flowbook.engine.remote import Code, FromBlob, FromStore, FromWorker, Many, Reach, Surroundings, Work, pack
 from flowbook.exceptions import FlowbookError, UnpicklableError
 from flowbook.executors.base import Blob, Call
-from flowbook.results.parcel import Parcel
+from flowbook.results.pickled_value import PickledValue
 from flowbook.results.reference import ResultRef
 from flowbook.results.serializer import unpicklable
-from flowbook.results.written import StoredValue
+from flowbook.results.value_record import EncodedValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,7 +144,7 @@ class Packer:
             if run.shelf is not None and self._place is not None:
                 reach = Reach(self._place, run.shelf.blobs, config.limits().value_bytes)
             facts = Surroundings(run.run_id, run.flow_name, run.parameters, _plain(run.frame), reach)
-            parcel = Parcel.of(facts)
+            parcel = PickledValue.of(facts)
             self._surroundings = Blob(parcel.label, parcel, parcel.size_bytes)
         return self._surroundings
 
@@ -154,7 +154,7 @@ class Packer:
         if known is not None and known[0] is value:
             return known[1]
         packed = pack(value)
-        if isinstance(packed, Parcel) and packed.size_bytes > _BLOB_BYTES:
+        if isinstance(packed, PickledValue) and packed.size_bytes > _BLOB_BYTES:
             while len(self._memo) >= _MEMO_LENGTH:
                 del self._memo[next(iter(self._memo))]
             self._memo[id(value)] = (value, packed)
@@ -191,7 +191,7 @@ class _Inputs:
         if isinstance(value, ManyRef):
             return Many(tuple(self.item(each) for each in value.items))
         if isinstance(value, HeldRef):
-            if isinstance(value.handle, Parcel):
+            if isinstance(value.handle, PickledValue):
                 return self._parcel(value.handle)
             self.held.append(value.handle)
             return FromWorker(len(self.held) - 1)
@@ -200,27 +200,27 @@ class _Inputs:
                 return self._stored(value, self._shelf)
             value = value.load()
         packed = self._packer.remembered(value)
-        return self._parcel(packed) if isinstance(packed, Parcel) else packed
+        return self._parcel(packed) if isinstance(packed, PickledValue) else packed
 
     def _stored(self, ref: ResultRef, shelf: Shelf) -> object:
         content = shelf.content(ref)
         if content is None:
             return FromStore(ref.digest, ref.size_bytes)
         if len(content) <= _BLOB_BYTES:
-            return StoredValue(content)
-        self.blobs[ref.digest] = Blob(ref.digest, StoredValue(content), len(content))
+            return EncodedValue(content)
+        self.blobs[ref.digest] = Blob(ref.digest, EncodedValue(content), len(content))
         return FromBlob(ref.digest)
 
-    def _parcel(self, parcel: Parcel) -> object:
+    def _parcel(self, parcel: PickledValue) -> object:
         if parcel.size_bytes <= _BLOB_BYTES:
             return parcel
         self.blobs[parcel.label] = Blob(parcel.label, parcel, parcel.size_bytes)
         return FromBlob(parcel.label)
 
 
-def _parcel_of_code(spec: TaskSpec) -> Parcel:
+def _parcel_of_code(spec: TaskSpec) -> PickledValue:
     try:
-        return Parcel.of(Code.of(spec))
+        return PickledValue.of(Code.of(spec))
     except UnpicklableError as error:
         raise _stuck(spec.name, "its code", unpicklable(spec.run, error.__cause__ or error)) from error
 

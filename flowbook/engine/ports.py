@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from flowbook.executors.ledger import Place
     from flowbook.results.reference import ResultRef, ResultStore
-    from flowbook.results.written import Written
+    from flowbook.results.value_record import ValueRecord
 
 __all__ = ["CacheIndex", "CacheScope", "CachedOutput", "NewOutput", "OutputCache", "Shelf"]
 
@@ -111,7 +111,7 @@ class Shelf(Protocol):
         """Make a folder by which workers see whether the store is in their reach."""
         ...
 
-    def adopt(self, written: Written) -> ResultRef:
+    def adopt(self, written: ValueRecord) -> ResultRef:
         """Keep a value whose bytes a worker wrote. Raises StoreError."""
         ...
 
@@ -119,7 +119,7 @@ class Shelf(Protocol):
         """Keep a value. Raises UnpicklableError, StoreError, TooLargeError."""
         ...
 
-    def load(self, written: Written) -> Any:  # noqa: ANN401  # what a user's task returned
+    def load(self, written: ValueRecord) -> Any:  # noqa: ANN401  # what a user's task returned
         """Return a value whose bytes a worker wrote, where `adopt` was refused."""
         ...
 

@@ -25,9 +25,9 @@ from flowbook.exceptions import StoreError
 from flowbook.executors.base import Answer
 from flowbook.results import serializer
 from flowbook.results.blobs import FolderBlobs, TooLargeError
-from flowbook.results.hashing import portable_hash
-from flowbook.results.parcel import Parcel
-from flowbook.results.written import StoredValue, Written, write
+from flowbook.results.content_hash import portable_hash
+from flowbook.results.pickled_value import PickledValue
+from flowbook.results.value_record import EncodedValue, ValueRecord, write_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -147,7 +147,7 @@ class Work(NamedTuple):
 class Outcome(NamedTuple):
     """What came of an attempt.
 
-    `value` is its value, packed, where it is small; Written where the worker put it into the store; else the answer holds it.
+    `value` is its value, packed, where it is small; ValueRecord where the worker put it into the store; else the answer holds it.
     """
 
     state: State
@@ -168,7 +168,7 @@ class Unread(NamedTuple):
 
 
 def pack(value: object) -> object:
-    """Return `value` itself where it is plain and short, else its Parcel.
+    """Return `value` itself where it is plain and short, else its PickledValue.
 
     Raises:
         UnpicklableError: naming the member at fault.
@@ -176,13 +176,13 @@ def pack(value: object) -> object:
     kind = type(value)
     if kind in _SCALARS or (kind in _TEXTS and len(value) <= _INLINE_BYTES):  # type: ignore[arg-type]  # a text
         return value
-    return Parcel.of(value)
+    return PickledValue.of(value)
 
 
 def run_remotely(
     payload: bytes, blobs: Mapping[str, Any], held: Sequence[Any], report: Callable[[str, object], bool]
 ) -> Answer | None:
-    """Make one attempt; return the pickled Outcome, and the value's Parcel where it is not small.
+    """Make one attempt; return the pickled Outcome, and the value's PickledValue where it is not small.
 
     None: it was not begun, since the run was cancelled.
     """
@@ -254,12 +254,12 @@ class _Shelf:
         except (ImportError, AttributeError) as error:
             raise _UnreadError(is_far=False) from error
 
-    def write(self, value: object) -> Written | None:
+    def write(self, value: object) -> ValueRecord | None:
         """Return what the store is to keep of `value`; None where it can't be kept from here."""
         if self._reach is None:
             return None
         try:
-            return write(value, _blobs(self._reach.blobs), limit_bytes=self._reach.limit_bytes)
+            return write_value(value, _blobs(self._reach.blobs), limit_bytes=self._reach.limit_bytes)
         except (TooLargeError, StoreError):
             return None
 
@@ -285,7 +285,7 @@ class _Inputs:
 
     def open(self, item: object) -> object:
         """Return the value that `item` stands for."""
-        if isinstance(item, (Parcel, StoredValue)):
+        if isinstance(item, (PickledValue, EncodedValue)):
             return item.value
         if isinstance(item, FromBlob):
             return self.blobs[item.label].value
@@ -357,9 +357,9 @@ class _Raised:
         return kind if isinstance(kind, type) else None
 
 
-def _parcel(value: object) -> Parcel | None:
+def _parcel(value: object) -> PickledValue | None:
     try:
-        return Parcel.of(value)
+        return PickledValue.of(value)
     except BaseException:  # noqa: BLE001  # whatever a user's exception raises here, its stand-in travels
         return None
 
@@ -373,9 +373,9 @@ def _answer(state: State, work: Work, shelf: _Shelf, start: float) -> Answer:
         state.result = None
         content_hash = portable_hash(result) if work.is_hashed else None
         value = _stored(result, shelf) if work.is_kept else pack(result)
-        if isinstance(value, Parcel | Written):
+        if isinstance(value, PickledValue | ValueRecord):
             size = value.size_bytes
-        if isinstance(value, Parcel) and size > _INLINE_BYTES:
+        if isinstance(value, PickledValue) and size > _INLINE_BYTES:
             held, value = value, None
     outcome = Outcome(state, value, size, time.perf_counter() - start, content_hash)
     return Answer(pickle.dumps(outcome, protocol=5), held)

@@ -509,7 +509,7 @@ def _same(a: object, b: object) -> bool:
         return len(a) == len(b) and all(map(_same, a, b))
     if isinstance(a, ResultRef) and isinstance(b, ResultRef):
         return a == b
-    from flowbook.results.hashing import content_hash  # noqa: PLC0415  # loads dask: only where values differ
+    from flowbook.results.content_hash import content_hash  # noqa: PLC0415  # loads dask: only where values differ
 
     try:
         return content_hash(a) == content_hash(b)

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from flowbook._context import current_frame, enter_frame, leave_frame
 from flowbook.engine import steps
 from flowbook.engine.cache_validators import HashedInputs
-from flowbook.engine.cached import cached_state, hash_now, keep_output
 from flowbook.engine.deadline import DeadlinePassed, call_within
 from flowbook.engine.files import found_state, written_state
 from flowbook.engine.forks import end_copy, is_copy
@@ -27,6 +26,7 @@ from flowbook.engine.frames import TaskFrame
 from flowbook.engine.job import Job, RunFacts
 from flowbook.engine.masks import Masks
 from flowbook.engine.names import fill
+from flowbook.engine.output_cache import cached_state, hash_inputs, store_output
 from flowbook.engine.prints import capture_prints
 from flowbook.engine.remote_error import safe_repr, safe_str
 from flowbook.engine.signals import Signal
@@ -97,7 +97,7 @@ def begin_task(job: Job, run: RunFacts, inputs_of: Callable[[Job], dict[str, obj
         if early is not None:
             return change_state(job, run, job.state, early)
     if job.hashed is not None:
-        hash_now(job.spec, job.hashed)
+        hash_inputs(job.spec, job.hashed)
     return None
 
 
@@ -306,7 +306,7 @@ def settle_task(  # noqa: PLR0913  # the steps share all of these
     if type(told) is Success and spec.cache is None:
         return told
     if type(told) is Success and run.cache is not None and job.hashed is not None:
-        return change_state(job, run, told, keep_output(spec, run.cache, run, job.hashed, told))
+        return change_state(job, run, told, store_output(spec, run.cache, run, job.hashed, told))
     again = steps.retry_state(told, spec.retry, attempt, time.time(), inputs)
     return told if again is None else change_state(job, run, told, again)
 

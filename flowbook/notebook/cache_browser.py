@@ -320,6 +320,6 @@ def _size(size_bytes: int) -> str:
 
 
 def _pager_of(value: object) -> Pager:
-    from flowbook.results.preview import FramePager  # noqa: PLC0415  # loads pandas
+    from flowbook.results.frame_pager import FramePager  # noqa: PLC0415  # loads pandas
 
     return FramePager(value)

@@ -26,7 +26,7 @@ _MOST_ROWS = 100
 
 
 class Pager(Protocol):
-    """Pager the pages of one value; `flowbook.results.preview.FramePager` is one."""
+    """Turns the pages of one value; `flowbook.results.frame_pager.FramePager` is one."""
 
     def page(
         self, offset: int = 0, limit: int = _MOST_ROWS, sort: str | None = None, *, descending: bool = False
@@ -174,6 +174,6 @@ def _describe(value: object) -> dict[str, Any]:
 
 
 def _pager_of(value: object) -> Pager:
-    from flowbook.results.preview import FramePager  # noqa: PLC0415  # loads pandas
+    from flowbook.results.frame_pager import FramePager  # noqa: PLC0415  # loads pandas
 
     return FramePager(value)

@@ -61,10 +61,10 @@ class Blobs(Protocol):
 
 
 class BlobWriter:
-    """Takes bytes, hashing on the way; `inline` holds them if they stayed small, otherwise `keep()` makes a blob."""
+    """Takes bytes, hashing on the way; `inline` holds them if they stayed small, otherwise `commit()` makes a blob."""
 
-    def __init__(self, place: _Place, *, inline_bytes: int, limit_bytes: int | None) -> None:
-        self._place = place
+    def __init__(self, sink: _Sink, *, inline_bytes: int, limit_bytes: int | None) -> None:
+        self._sink = sink
         self._hash = hashlib.sha256()
         self._parts: list[bytes] = []
         self._inline_bytes = inline_bytes
@@ -80,7 +80,7 @@ class BlobWriter:
             raise TooLargeError(self._limit_bytes)
         self._hash.update(view)
         if self._spilled:
-            self._place.append(view)
+            self._sink.append(view)
         elif self.size_bytes <= self._inline_bytes:
             self._parts.append(bytes(view))
         else:
@@ -88,11 +88,11 @@ class BlobWriter:
 
     def _spill(self, view: bytes | memoryview) -> None:
         self._spilled = True
-        self._place.begin()
+        self._sink.begin()
         for part in self._parts:
-            self._place.append(part)
+            self._sink.append(part)
         self._parts.clear()
-        self._place.append(view)
+        self._sink.append(view)
 
     @property
     def digest(self) -> str:
@@ -104,10 +104,10 @@ class BlobWriter:
         """All bytes if they are few, otherwise None: then they are to be kept as a blob."""
         return None if self._spilled else b"".join(self._parts)
 
-    def keep(self) -> None:
+    def commit(self) -> None:
         """Make what was spilled a blob under its digest. Raises OSError."""
         if self._spilled:
-            self._place.settle(self.digest)
+            self._sink.commit(self.digest)
 
     def __enter__(self) -> Self:
         return self
@@ -115,16 +115,16 @@ class BlobWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._place.abandon()
+        self._sink.discard()
 
 
-class _Place(Protocol):
+class _Sink(Protocol):
     """Where one blob grows."""
 
     def begin(self) -> None: ...
     def append(self, part: bytes | memoryview) -> None: ...
-    def settle(self, digest: str) -> None: ...
-    def abandon(self) -> None: ...
+    def commit(self, digest: str) -> None: ...
+    def discard(self) -> None: ...
 
 
 class FolderBlobs:
@@ -232,7 +232,7 @@ class MemoryBlobs:
 
     def writer(self, *, inline_bytes: int, limit_bytes: int | None) -> BlobWriter:
         """See `Blobs`."""
-        return BlobWriter(_MemoryPlace(self._held), inline_bytes=inline_bytes, limit_bytes=limit_bytes)
+        return BlobWriter(_MemoryBuffer(self._held), inline_bytes=inline_bytes, limit_bytes=limit_bytes)
 
     def read(self, digest: str, size_bytes: int) -> memoryview:
         """See `Blobs`. Raises ResultGoneError."""
@@ -273,7 +273,7 @@ class _TemporaryFile:
         while view:
             view = view[os.write(self._descriptor, view[:_CHUNK_BYTES]) :]
 
-    def settle(self, digest: str) -> None:
+    def commit(self, digest: str) -> None:
         assert self._path is not None  # noqa: S101  # begin() came first
         target = self._folder / digest[:2] / digest[2:]
         #: A file of that name is replaced too: it may be damaged, and its new age keeps a sweep of unused files away.
@@ -285,7 +285,7 @@ class _TemporaryFile:
         self._path = None
         _sync_folder(target.parent)
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -294,7 +294,7 @@ class _TemporaryFile:
             self._path = None
 
 
-class _MemoryPlace:
+class _MemoryBuffer:
     def __init__(self, held: dict[str, bytes]) -> None:
         self._held = held
         self._grown = bytearray()
@@ -305,10 +305,10 @@ class _MemoryPlace:
     def append(self, part: bytes | memoryview) -> None:
         self._grown += part
 
-    def settle(self, digest: str) -> None:
+    def commit(self, digest: str) -> None:
         self._held[digest] = bytes(self._grown)
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         self._grown = bytearray()
 
 

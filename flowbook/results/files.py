@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from flowbook import config
 from flowbook.exceptions import DamagedValueError, DefinitionError, ResultGoneError, RunError
 from flowbook.results import serializer
-from flowbook.results.keys import SIGNATURE_BYTES, Signer, read_key
+from flowbook.results.signing import SIGNATURE_BYTES, Signer, read_key
 
 __all__ = ["Result"]
 

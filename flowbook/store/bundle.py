@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flowbook.results.blobs import Blobs
-    from flowbook.results.keys import Signer
+    from flowbook.results.signing import Signer
     from flowbook.store.database import Database
 
 __all__ = ["Bundles"]
@@ -192,7 +192,7 @@ class Bundles:
             if writer.digest != digest or writer.size_bytes != size_bytes:
                 msg = f"value {digest[:12]} is not what was exported"
                 raise ValueError(msg)
-            writer.keep()
+            writer.commit()
         raw = bytes.fromhex(digest)
         return raw, size_bytes, writer.inline, self.signer.sign(raw), value["preview"], time.time()
 

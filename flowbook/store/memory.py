@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from flowbook.results.blobs import MemoryBlobs
-from flowbook.results.keys import Signer
+from flowbook.results.signing import Signer
 from flowbook.store.database import Database
 from flowbook.store.store import Store
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from flowbook import config
 from flowbook.results.blobs import Blobs, FolderBlobs
-from flowbook.results.places import BlobPlaces
+from flowbook.results.layered_blobs import LayeredBlobs
 from flowbook.store.queries import queries
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ def open_blobs(folder: Path, database: Database, url: str | None) -> Blobs:
         known = _known(database)
     if not known:
         return own
-    from flowbook.results.remote import Place, RemoteBlobs  # noqa: PLC0415  # only for those who use it
+    from flowbook.results.remote_blobs import RemoteBlobs, RemoteFolder  # noqa: PLC0415  # only for those who use it
 
     copies_bytes = config.limits().copies_bytes
     remote = {
-        each: RemoteBlobs(Place(f"{each}/{name}"), folder / f"copies-{name}", copies_bytes)
+        each: RemoteBlobs(RemoteFolder(f"{each}/{name}"), folder / f"copies-{name}", copies_bytes)
         for each, name in known.items()
     }
-    return BlobPlaces((own, *remote.values()), own if url is None else remote[url])
+    return LayeredBlobs((own, *remote.values()), own if url is None else remote[url])
 
 
 def _known(database: Database) -> dict[str, str]:

@@ -18,7 +18,7 @@ from flowbook.store.processes import is_here, this_process
 
 if TYPE_CHECKING:
     from flowbook.results.reference import ResultRef
-    from flowbook.results.written import Written
+    from flowbook.results.value_record import ValueRecord
     from flowbook.store.values import Values
 
 __all__ = ["Shelf"]
@@ -54,7 +54,7 @@ class Shelf:
         (made / _OWNER).write_text(this_process(), encoding="utf-8")
         return Place.make(made)
 
-    def adopt(self, written: Written) -> ResultRef:
+    def adopt(self, written: ValueRecord) -> ResultRef:
         """See the port."""
         return self._values.adopt(written)
 
@@ -62,7 +62,7 @@ class Shelf:
         """See the port."""
         return self._values.put(value, limit_bytes=limit_bytes)
 
-    def load(self, written: Written) -> Any:  # noqa: ANN401  # what a user's task returned
+    def load(self, written: ValueRecord) -> Any:  # noqa: ANN401  # what a user's task returned
         """See the port."""
         if written.content is not None:
             return serializer.load(bytearray(written.content))

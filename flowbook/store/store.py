@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from flowbook import config
 from flowbook.exceptions import StoreError
-from flowbook.results.keys import Signer, read_key
+from flowbook.results.signing import Signer, read_key
 from flowbook.store.cache import Cache
 from flowbook.store.database import Database
 from flowbook.store.folder import prepare

@@ -15,7 +15,7 @@ from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
 from flowbook.results import serializer
 from flowbook.results.preview import describe, format_size
 from flowbook.results.reference import Preview, ResultRef
-from flowbook.results.written import INLINE_BYTES, Written, write
+from flowbook.results.value_record import INLINE_BYTES, ValueRecord, write_value
 from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from flowbook.results.blobs import Blobs
-    from flowbook.results.keys import Signer
+    from flowbook.results.signing import Signer
     from flowbook.store.database import Database
 
 __all__ = ["Gone", "PreparedValue", "Values"]
@@ -111,8 +111,8 @@ class Values:
         row = self.plain_row(value, INLINE_BYTES)
         if row is not None:
             return PreparedValue(ResultRef(row[0].hex(), row[1], self), row)
-        written = write(value, self._blobs, limit_bytes=limit_bytes, by_value=by_value)
-        return PreparedValue(ResultRef(written.digest, written.size_bytes, self), self._row_of(written))
+        record = write_value(value, self._blobs, limit_bytes=limit_bytes, by_value=by_value)
+        return PreparedValue(ResultRef(record.digest, record.size_bytes, self), self._row_of(record))
 
     def plain_row(self, value: object, most_bytes: int) -> tuple[bytes, int, bytes, None, None, float] | None:
         """Return the row of a value that is kept as JSON and takes at most so many bytes; None of any other."""
@@ -121,7 +121,7 @@ class Values:
             return None
         return hashlib.sha256(plain).digest(), len(plain), plain, None, None, time.time()
 
-    def adopt(self, written: Written) -> ResultRef:
+    def adopt(self, written: ValueRecord) -> ResultRef:
         """Keep a value whose bytes a worker wrote into this store's folder. Raises StoreError."""
         row = self._row_of(written)
         self._database.write(lambda connection: connection.execute(self.keep_statement, row))
@@ -131,7 +131,7 @@ class Values:
         """Return the bytes of a value that lies in the database; None if it is a blob. Raises ResultGoneError."""
         return self._row(ref)[0]
 
-    def _row_of(self, written: Written) -> tuple[object, ...]:
+    def _row_of(self, written: ValueRecord) -> tuple[object, ...]:
         digest = bytes.fromhex(written.digest)
         signature = None if written.is_plain else self._signer.sign(digest)
         return digest, written.size_bytes, written.content, signature, written.preview, time.time()

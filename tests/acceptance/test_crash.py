@@ -56,7 +56,7 @@ POINTS = [
         "flowbook.store.values.Values.prepare": (3, 8),
         "flowbook.results.blobs._TemporaryFile.begin": (1, 3),
         "flowbook.results.blobs._TemporaryFile.append": (2,),
-        "flowbook.results.blobs._TemporaryFile.settle": (1, 4),
+        "flowbook.results.blobs._TemporaryFile.commit": (1, 4),
         "flowbook.results.blobs._sync_folder": (2,),
         "flowbook.store.database.Database.sync": (1,),
         "flowbook.engine.machine.Machine.handle": (2, 12),
@@ -121,8 +121,8 @@ POINTS_ELSEWHERE = [
     (where, when, nth)
     for where, nths in {
         "flowbook.store.places._note": (1,),
-        "flowbook.results.remote.Place.put": (1, 3),
-        "flowbook.results.remote.RemoteBlobs._publish": (2,),
+        "flowbook.results.remote_blobs.RemoteFolder.put": (1, 3),
+        "flowbook.results.remote_blobs.RemoteBlobs._publish": (2,),
         "fsspec.implementations.local.LocalFileSystem.put_file": (1, 3),
         "fsspec.implementations.local.LocalFileSystem.mv": (1, 3),
     }.items()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from flowbook.engine import cache_validators as validators
 from flowbook.engine.state import Cached
-from flowbook.results.hashing import content_hash
+from flowbook.results.content_hash import content_hash
 
 HOUR = dt.timedelta(hours=1)
 

@@ -11,7 +11,7 @@ from flowbook import Flow, Parameter, context, task, unmapped
 from flowbook.engine.events import StateChanged
 from flowbook.exceptions import DefinitionError, ExecutorError, ResultGoneError, RunError
 from flowbook.executors import DaskExecutor
-from flowbook.results.parcel import Parcel
+from flowbook.results.pickled_value import PickledValue
 
 LARGE = 25_000_000
 
@@ -75,7 +75,7 @@ def test_values_stay_on_the_workers_until_they_are_read(executor):
     assert state.result[found].result[1] == LARGE
     assert state.result[found].result[0] != os.getpid()
     assert held.reference is not None
-    assert not isinstance(held.reference.handle, Parcel)
+    assert not isinstance(held.reference.handle, PickledValue)
     assert held.result.nbytes == LARGE
     assert held.reference is None
 

@@ -15,7 +15,7 @@ from flowbook.engine.cache_validators import all_inputs, code_and_inputs, partia
 from flowbook.engine.events import Logged
 from flowbook.executors import DaskExecutor
 from flowbook.results import Result
-from flowbook.results.parcel import Parcel
+from flowbook.results.pickled_value import PickledValue
 from tests.notes import count, note
 
 LARGE = 5_000_000
@@ -161,7 +161,7 @@ def test_outputs_are_looked_up_by_hashes_that_workers_made_of_inputs(executor, r
     assert [state.result[measured].result for state in states] == [1_000_000, 1_000_000, 1_000_001]
     assert here.result[measured].result == 1_000_000
     assert count(ran) == {"measure": 2}
-    assert not any(isinstance(state.result[made].reference.handle, Parcel) for state in states)
+    assert not any(isinstance(state.result[made].reference.handle, PickledValue) for state in states)
 
 
 def test_names_and_targets_load_only_the_inputs_that_they_are_made_of(executor, tmp_path):
@@ -177,7 +177,7 @@ def test_names_and_targets_load_only_the_inputs_that_they_are_made_of(executor, 
 
     assert state.result[measured].result == 1_000_005
     assert (tmp_path / "files" / "5.bin").exists()
-    assert not isinstance(state.result[made].reference.handle, Parcel)
+    assert not isinstance(state.result[made].reference.handle, PickledValue)
 
 
 def test_a_worker_out_of_the_stores_reach_gets_values_through_the_driver(home, ran):

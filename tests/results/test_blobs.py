@@ -21,7 +21,7 @@ def keep(blobs: Blobs, content: bytes) -> str:
     with blobs.writer(inline_bytes=10, limit_bytes=None) as writer:
         for start in range(0, len(content), 7):
             writer.write(content[start : start + 7])
-        writer.keep()
+        writer.commit()
     return writer.digest
 
 
@@ -38,7 +38,7 @@ def test_small_content_stays_with_the_caller(blobs: Blobs) -> None:
     with blobs.writer(inline_bytes=10, limit_bytes=None) as writer:
         writer.write(b"12345")
         writer.write(b"67890")
-        writer.keep()
+        writer.commit()
 
     assert writer.inline == b"1234567890"
     with pytest.raises(ResultGoneError):

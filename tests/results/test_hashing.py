@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowbook.exceptions import UnpicklableError
-from flowbook.results.hashing import code_hash, content_hash, portable_hash
+from flowbook.results.code_hash import code_hash
+from flowbook.results.content_hash import content_hash, portable_hash
 
 
 class Colour(enum.Enum):
@@ -124,7 +125,8 @@ def test_frames_and_arrays_hash_by_content() -> None:
 
 SCRIPT = textwrap.dedent("""
     import numpy as np, pandas as pd
-    from flowbook.results.hashing import code_hash, content_hash, portable_hash
+    from flowbook.results.code_hash import code_hash
+    from flowbook.results.content_hash import content_hash, portable_hash
 
     WORDS = frozenset({"a", "b", "c"})
 

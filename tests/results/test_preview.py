@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from flowbook.exceptions import DefinitionError
-from flowbook.results.preview import FramePager, describe, format_size, page
+from flowbook.results.frame_pager import FramePager, page
+from flowbook.results.preview import describe, format_size
 
 
 class Rude:

@@ -156,7 +156,7 @@ def nobody(monkeypatch):
 def test_a_place_that_does_not_answer_is_named_and_earlier_results_stay_readable(nobody):
     store = open_store()
 
-    with pytest.raises(StoreError, match=r"The place of large values can't be written to: ftp://127.0.0.1"):
+    with pytest.raises(StoreError, match=r"The remote folder of large values can't be written to: ftp://127.0.0.1"):
         store.values.put(LARGE * 2)
 
     assert store.values.load(nobody) == LARGE
@@ -181,10 +181,14 @@ def test_a_run_goes_on_in_memory_where_the_place_does_not_answer():
 
     states = open_store().runs.states(flow.last_run.run_id)
     assert state.is_successful()
-    assert state.result[flow.tasks[0]].message.startswith("Not cached: The place of large values can't be written to")
+    assert state.result[flow.tasks[0]].message.startswith(
+        "Not cached: The remote folder of large values can't be written to"
+    )
     assert isinstance(states["load"], Success)
     assert states["size"].result == len(LARGE) * 2
-    with pytest.raises(ResultGoneError, match=r"not kept: The place of large values can't be written to: ftp://"):
+    with pytest.raises(
+        ResultGoneError, match=r"not kept: The remote folder of large values can't be written to: ftp://"
+    ):
         states["load"].result  # noqa: B018  # loads it
 
 
@@ -195,7 +199,7 @@ def test_a_sweep_says_what_it_could_not_reach():
     swept = store.sweep(older_than=dt.timedelta(0))
 
     assert len(swept.dropped) == 1
-    assert "The place of large values can't be" in swept.trouble
+    assert "The remote folder of large values can't be" in swept.trouble
 
 
 @pytest.mark.parametrize("given", ["bucket", "relative/folder", "s3", "./x"])

@@ -1,8 +1,8 @@
-"""Blobs at any place that `fsspec` reaches (`s3://…`, `gs://…`, `sftp://…`), with verified copies in a local folder.
+"""Blobs in any folder that `fsspec` reaches (`s3://…`, `gs://…`, `sftp://…`), with verified copies in a local folder.
 
-A value is hashed and written into the local folder, put at its place, and only then gets its name in both; so whoever
+A value is hashed and written into the local folder, uploaded, and only then gets its name in both; so whoever
 finds a name finds all of it. What is read is copied into the folder, checked there, and memory-mapped from there. What
-comes from the place is never trusted: it has to match its digest.
+comes from the remote folder is never trusted: it has to match its digest.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from flowbook.results.blobs import BlobWriter, FolderBlobs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Place", "RemoteBlobs", "shown_url"]
+__all__ = ["RemoteBlobs", "RemoteFolder", "redact_url"]
 
 _NAME = re.compile(r"([0-9a-f]{2})/([0-9a-f]{62})")
 _TEMPORARY = ".tmp-"
 _CHUNK_BYTES = 1 << 22
-#: A place that could not be reached is not tried again for so long by writers: each would wait for its time-out.
+#: A remote folder that could not be reached is not tried again for so long by writers: each would wait for its time-out.
 _QUIET_S = 15.0
-#: A file is there as a whole or not at all, and giving it another name would copy it.
+#: A file there appears whole or not at all, and renaming it would copy it.
 _OBJECT_STORES = frozenset({"abfs", "abfss", "az", "gcs", "gs", "oci", "oss", "s3", "s3a", "tos"})
-#: What filesystems call the moment of the last change.
-_MOMENTS = ("mtime", "LastModified", "last_modified", "updated", "modified", "modify", "last_write_time", "created")
+#: What filesystems call the time of the last change.
+_MTIME_KEYS = ("mtime", "LastModified", "last_modified", "updated", "modified", "modify", "last_write_time", "created")
 
 
 class RemoteBlobs:
-    """Blobs at a `Place`; implements `Blobs`.
+    """Blobs at a `RemoteFolder`; implements `Blobs`.
 
     Args:
-        place: where they lie.
+        remote: where they lie.
         folder: for copies. It may be deleted at any time.
         copies_bytes: how much is kept there; what was used least recently goes first.
     """
 
-    def __init__(self, place: Place, folder: Path, copies_bytes: int) -> None:
-        self.place = place
+    def __init__(self, remote: RemoteFolder, folder: Path, copies_bytes: int) -> None:
+        self.remote = remote
         self._copies = FolderBlobs(folder)
         self._published = FolderBlobs(folder, self._publish)
         self._copies_bytes = copies_bytes
@@ -55,16 +55,16 @@ class RemoteBlobs:
         self._added_bytes = copies_bytes
 
     def writer(self, *, inline_bytes: int, limit_bytes: int | None) -> BlobWriter:
-        """See `Blobs`. Its `keep` raises StoreError if the place can't be reached."""
+        """See `Blobs`. Its `commit` raises StoreError if the remote folder can't be reached."""
         return self._published.writer(inline_bytes=inline_bytes, limit_bytes=limit_bytes)
 
     def read(self, digest: str, size_bytes: int) -> memoryview:
         """Return the blob memory-mapped from its copy, which is fetched if it is not there, or is not whole.
 
         Raises:
-            ResultGoneError: if it is not at its place.
+            ResultGoneError: if it is not in the remote folder.
             DamagedValueError: if what is there isn't what was written.
-            StoreError: if the place can't be reached.
+            StoreError: if the remote folder can't be reached.
         """
         try:
             view = self._copies.read(digest, size_bytes)
@@ -76,27 +76,27 @@ class RemoteBlobs:
 
     def digests(self) -> Iterator[str]:
         """See `Blobs`. Raises StoreError."""
-        return self.place.digests()
+        return self.remote.digests()
 
     def remove(self, digest: str, before: float) -> int:
         """See `Blobs`. Raises StoreError."""
         self._copies.remove(digest, before)
-        return self.place.remove(digest, before)
+        return self.remote.remove(digest, before)
 
     def remove_unfinished(self, before: float) -> list[int]:
         """See `Blobs`. Raises StoreError."""
-        return self._copies.remove_unfinished(before) + self.place.remove_unfinished(before)
+        return self._copies.remove_unfinished(before) + self.remote.remove_unfinished(before)
 
     def _publish(self, file: Path, digest: str) -> None:
-        self.place.put(file, digest)
+        self.remote.put(file, digest)
         self._make_room(file.stat().st_size)
 
     def _fetch(self, digest: str, size_bytes: int) -> None:
         self._make_room(size_bytes)
-        where = self.place.shown(digest)
+        where = self.remote.location(digest)
         try:
             with self._copies.writer(inline_bytes=0, limit_bytes=None) as writer:
-                for part in self.place.parts(digest):
+                for part in self.remote.parts(digest):
                     writer.write(part)
                     if writer.size_bytes > size_bytes:
                         break
@@ -106,7 +106,7 @@ class RemoteBlobs:
                         f"The stored value {digest[:12]} is damaged: {how} ({where}). Delete it and run its task again."
                     )
                     raise DamagedValueError(msg, digest=digest, path=where)
-                writer.keep()
+                writer.commit()
         except OSError as exc:
             msg = (
                 f"Value {digest[:12]} can't be copied to {self._copies.folder}: {exc.strerror or exc}. Free some room."
@@ -140,8 +140,8 @@ class RemoteBlobs:
                 yield status.st_atime, status.st_size, path
 
 
-class Place:
-    """A folder that `fsspec` reaches. All that it raises is a FlowbookError that names the place.
+class RemoteFolder:
+    """A folder that `fsspec` reaches. All that it raises is a FlowbookError that names the remote folder.
 
     Args:
         url: of the folder; what it needs besides (keys, regions) fsspec finds in its configuration or the environment.
@@ -161,9 +161,9 @@ class Place:
             StoreError: if that is not possible; for some seconds after that at once.
         """
         if time.monotonic() < self._quiet_until:
-            raise StoreError(self._trouble, path=shown_url(self.url))
+            raise StoreError(self._trouble, path=redact_url(self.url))
         try:
-            with self._told("written to", digest):
+            with self._translating_errors("written to", digest):
                 self._put(file, digest)
         except StoreError as error:
             self._quiet_until, self._trouble = time.monotonic() + _QUIET_S, str(error)
@@ -197,7 +197,7 @@ class Place:
             ResultGoneError: if there is nothing.
             StoreError: if it can't be read.
         """
-        with self._told("read", digest):
+        with self._translating_errors("read", digest):
             opened = self._open()
             opened.system.invalidate_cache()
             with opened.system.open(opened.path(digest), "rb", cache_type="none") as file:
@@ -212,23 +212,23 @@ class Place:
 
     def remove(self, digest: str, before: float) -> int:
         """Remove what was not written after `before` (seconds since the epoch); return the bytes freed. Raises StoreError."""
-        with self._told("written to", digest):
+        with self._translating_errors("written to", digest):
             opened = self._open()
             return _remove(opened.system, opened.path(digest), before)
 
     def remove_unfinished(self, before: float) -> list[int]:
-        """Remove what writers that died left behind before that moment; return the bytes of each. Raises StoreError."""
-        with self._told("written to"):
+        """Remove what writers that died left behind before that time; return the bytes of each. Raises StoreError."""
+        with self._translating_errors("written to"):
             opened = self._open()
             found = [path for path in self._files() if path.startswith(_TEMPORARY)]
             return [size for path in found if (size := _remove(opened.system, f"{opened.root}/{path}", before))]
 
-    def shown(self, digest: str) -> str:
+    def location(self, digest: str) -> str:
         """Return where a blob lies, in words."""
-        return f"{shown_url(self.url)}/{digest[:2]}/{digest[2:]}"
+        return f"{redact_url(self.url)}/{digest[:2]}/{digest[2:]}"
 
     def _files(self) -> list[str]:
-        with self._told("read"):
+        with self._translating_errors("read"):
             opened = self._open()
             opened.system.invalidate_cache()
             try:
@@ -245,19 +245,21 @@ class Place:
             return self._opened
 
     @contextlib.contextmanager
-    def _told(self, what: str, digest: str = "") -> Iterator[None]:
+    def _translating_errors(self, what: str, digest: str = "") -> Iterator[None]:
         """Make what the filesystem raises one of flowbook's errors; each has its own kinds."""
-        where = self.shown(digest) if digest else shown_url(self.url)
+        where = self.location(digest) if digest else redact_url(self.url)
         try:
             yield
         except (StoreError, GeneratorExit):
             raise
         except Exception as exc:
             if digest and what == "read" and isinstance(exc, FileNotFoundError):
-                msg = f"Value {digest[:12]} is gone from its place ({where}). Run its task again to get it back."
+                msg = (
+                    f"Value {digest[:12]} is gone from the remote folder ({where}). Run its task again to get it back."
+                )
                 raise ResultGoneError(msg, digest=digest, path=where) from exc
             msg = (
-                f"The place of large values can't be {what}: {where} ({type(exc).__name__}: {str(exc)[:300]}). "
+                f"The remote folder of large values can't be {what}: {where} ({type(exc).__name__}: {str(exc)[:300]}). "
                 "Check the network and your access to it, or unset FLOWBOOK_BLOBS to keep new values in the store's folder."
             )
             raise StoreError(msg, path=where) from exc
@@ -281,13 +283,11 @@ def _open(url: str) -> _Opened:
     try:
         system, root = fsspec.core.url_to_fs(url)
     except ImportError as exc:
-        msg = (
-            f"Values can't be kept at {shown_url(url)}: {exc}. Install what is missing, or give another FLOWBOOK_BLOBS."
-        )
-        raise StoreError(msg, path=shown_url(url)) from exc
+        msg = f"Values can't be kept at {redact_url(url)}: {exc}. Install what is missing, or give another FLOWBOOK_BLOBS."
+        raise StoreError(msg, path=redact_url(url)) from exc
     except ValueError as exc:
-        msg = f"FLOWBOOK_BLOBS={shown_url(url)!r} can't be used: {exc}. Give a place that fsspec knows, e.g. s3://bucket/folder."
-        raise StoreError(msg, path=shown_url(url)) from exc
+        msg = f"FLOWBOOK_BLOBS={redact_url(url)!r} can't be used: {exc}. Give a folder that fsspec knows, e.g. s3://bucket/folder."
+        raise StoreError(msg, path=redact_url(url)) from exc
     if scheme == "file":
         #: Made private, as the store's own folder is.
         Path(root).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -308,21 +308,21 @@ def _remove(system: Any, path: str, before: float) -> int:  # noqa: ANN401  # an
 
 def _changed(system: Any, path: str, found: dict[str, Any]) -> float | None:  # noqa: ANN401  # as above
     """Return when a file was changed last, seconds since the epoch; None where the filesystem doesn't say."""
-    moment = next((found[name] for name in _MOMENTS if found.get(name) is not None), None)
-    if moment is None:
+    modified = next((found[name] for name in _MTIME_KEYS if found.get(name) is not None), None)
+    if modified is None:
         try:
-            moment = system.modified(path)
+            modified = system.modified(path)
         except NotImplementedError:
             return None
-    if isinstance(moment, int | float):
-        return float(moment)
+    if isinstance(modified, int | float):
+        return float(modified)
     try:
-        return (dt.datetime.fromisoformat(moment) if isinstance(moment, str) else moment).timestamp()
+        return (dt.datetime.fromisoformat(modified) if isinstance(modified, str) else modified).timestamp()
     except ValueError:
         return None
 
 
-def shown_url(url: str) -> str:
+def redact_url(url: str) -> str:
     """Return `url` without the password that may stand in it."""
     parts = urlsplit(url)
     if "@" not in parts.netloc:

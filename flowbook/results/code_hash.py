@@ -1,9 +1,6 @@
-"""Names for values and for code: equal things have equal hashes, in every process.
+"""Hashes of code: equal code has equal hashes, in every process.
 
-A value is written down with a tag of its type before each part, so that `1`, `1.0`, `True` and `"1"` differ, and hashed
-with SHA-256. Frames and arrays go through dask's `tokenize`; what nobody knows is pickled. Code is followed from a
-function through everything it reaches in the user's own modules.
-Source: type tags as in redun's value hashing; canonical length-prefixed encoding as in bencode.
+Code is followed from a function through everything it reaches in the user's own modules.
 """
 
 from __future__ import annotations
@@ -16,132 +13,18 @@ import inspect
 import io
 import itertools
 import re
-import struct
 import types
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import UnpicklableError
-from flowbook.results import serializer
+from flowbook.results.content_hash import TooDeepError, qualified_name, write_down
 from flowbook.results.user_code import is_user_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["code_hash", "content_hash", "portable_hash"]
-
-_TOKENIZED = frozenset({"numpy", "pandas", "scipy", "pyarrow", "polars", "dask", "xarray"})
-#: The deepest nesting that is written down; deeper (or circular) values are pickled instead.
-_DEPTH = 50
-
-
-def content_hash(value: object) -> str:
-    """Return the SHA-256 of `value`'s type and content, hex; the same in every process.
-
-    Sets and frozensets hash alike in any order, dicts by their items in order of insertion, as tasks may depend on it.
-
-    Raises:
-        UnpicklableError: if it is of a kind that nobody knows and can't be pickled.
-    """
-    try:
-        written = _written(value, _DEPTH)
-    except (_TooDeepError, UnpicklableError):
-        #: Pickling all of it names the whole path to a member at fault.
-        written = _pickled(value)
-    return hashlib.sha256(written).hexdigest()
-
-
-def portable_hash(value: object) -> str | None:
-    """Return `content_hash(value)` where it does not depend on which modules are at hand, None where it may.
-
-    What nobody knows is pickled, and a class then goes by its name, or whole where its module is missing.
-    """
-    try:
-        return hashlib.sha256(_written(value, _DEPTH, _refused)).hexdigest()
-    except _TooDeepError:
-        return None
-
-
-def _refused(value: object) -> bytes:
-    raise _TooDeepError(type(value))
-
-
-class _TooDeepError(Exception):
-    """The value is nested too deeply, or holds itself."""
-
-
-def _written(value: object, depth: int, other: Callable[[object], bytes] | None = None) -> bytes:  # noqa: PLR0911  # a table of kinds
-    """Write `value` down: a tag, a length, the content; by `other` what nobody knows, else pickled."""
-    write = _WRITERS.get(type(value))
-    if write is not None:
-        return write(value)
-    if depth == 0:
-        raise _TooDeepError
-    kind = type(value)
-    if kind is tuple or kind is list:
-        return _sequence(b"t" if kind is tuple else b"l", [_written(part, depth - 1, other) for part in value])  # type: ignore[attr-defined]  # a sequence
-    if kind is dict:
-        return _sequence(b"d", [_written(part, depth - 1, other) for item in value.items() for part in item])  # type: ignore[attr-defined]  # a dict
-    if kind is set or kind is frozenset:
-        return _sequence(b"S" if kind is set else b"Z", sorted(_written(part, depth - 1, other) for part in value))  # type: ignore[attr-defined]  # a set
-    if isinstance(value, enum.Enum):
-        return _tagged(b"e", f"{_qualified(kind)}.{value.name}".encode())
-    if isinstance(value, PurePath):
-        return _tagged(b"p", f"{kind.__name__}:{value}".encode(errors="surrogatepass"))
-    if isinstance(value, dt.date | dt.time | dt.timedelta) and kind.__module__ == "datetime":
-        return _tagged(b"D", repr(value).encode())
-    if any(base.__module__.partition(".")[0] in _TOKENIZED for base in kind.__mro__) and (token := _token(value)):
-        return _tagged(b"k", f"{_qualified(kind)}:{token}".encode())
-    return _pickled(value) if other is None else other(value)
-
-
-def _tagged(tag: bytes, content: bytes) -> bytes:
-    return b"%b%d:%b" % (tag, len(content), content)
-
-
-def _sequence(tag: bytes, parts: list[bytes]) -> bytes:
-    return b"%b%d[%b]" % (tag, len(parts), b"".join(parts))
-
-
-_WRITERS: dict[type, Callable[..., bytes]] = {
-    type(None): lambda _: b"n",
-    type(...): lambda _: b".",
-    bool: lambda value: b"b1" if value else b"b0",
-    int: lambda value: b"i%d;" % value if -(1 << 62) < value < 1 << 62 else _tagged(b"i", hex(value).encode()),
-    float: lambda value: b"f" + struct.pack(">d", value),
-    complex: lambda value: b"c" + struct.pack(">dd", value.real, value.imag),
-    str: lambda value: _tagged(b"s", value.encode("utf-8", "surrogatepass")),
-    bytes: lambda value: _tagged(b"y", value),
-    bytearray: lambda value: _tagged(b"Y", bytes(value)),
-}
-
-
-def _token(value: object) -> str | None:
-    """Return dask's token where that is the same in every process, otherwise None."""
-    from dask.base import tokenize  # noqa: PLC0415  # heavy
-    from dask.tokenize import TokenizationError  # noqa: PLC0415  # heavy
-
-    try:
-        return str(tokenize(value, ensure_deterministic=True))
-    except (TokenizationError, TypeError, ValueError):
-        return None
-
-
-def _pickled(value: object) -> bytes:
-    out = _Hashing()
-    serializer.dump(value, out)
-    return _tagged(b"o", out.hash.digest())
-
-
-class _Hashing:
-    def __init__(self) -> None:
-        self.hash = hashlib.sha256()
-
-    def write(self, part: bytes | memoryview) -> None:
-        self.hash.update(part)
-
-
-# Code ---------------------------------------------------------------------------------------------------------------
+__all__ = ["code_hash"]
 
 
 def code_hash(function: Callable[..., object]) -> str:
@@ -169,7 +52,7 @@ class _CodeHash:
         return hashlib.sha256(self._out.getvalue()).hexdigest()
 
     def _note(self, tag: str, content: object = "") -> None:
-        self._out.write(_sequence(b"x", [_tagged(b"s", tag.encode()), _written(content, _DEPTH)]))
+        self._out.write(b"x2[%b%b]" % (write_down(tag), write_down(content)))
 
     def _visit(self, thing: object) -> None:  # noqa: C901, PLR0912  # a table of kinds
         if self._is_known(thing):
@@ -195,13 +78,13 @@ class _CodeHash:
             self._visit(type(thing))
             self._note("choice", (thing.name, _plain(thing.value)))
         elif _holds_code(thing):
-            self._note("table", _qualified(type(thing)))
+            self._note("table", qualified_name(type(thing)))
             for entry in _parts(thing):
                 self._reached(entry)
         elif isinstance(thing, types.ModuleType | types.BuiltinFunctionType):
             self._note("name", f"{getattr(thing, '__module__', '')}.{thing.__name__}")
         elif isinstance(wrapped := inspect.getattr_static(thing, "__wrapped__", None), types.FunctionType):
-            self._note("wrapper", _qualified(type(thing)))
+            self._note("wrapper", qualified_name(type(thing)))
             self._visit(wrapped)
         else:
             self._constant(thing)
@@ -253,7 +136,7 @@ class _CodeHash:
         if _is_code(held) or _is_immutable(held) or _holds_code(held):
             self._visit(held)
             return
-        self._note("variable", _qualified(type(held)))
+        self._note("variable", qualified_name(type(held)))
         if is_user_module(type(held).__module__):
             self._visit(type(held))
         wrapped = inspect.getattr_static(held, "run", None)
@@ -273,7 +156,7 @@ class _CodeHash:
 
     def _class(self, kind: type) -> None:
         if not is_user_module(kind.__module__):
-            self._note("library", _qualified(kind))
+            self._note("library", qualified_name(kind))
             return
         self._note("class", kind.__qualname__)
         for base in kind.__bases__:
@@ -298,8 +181,8 @@ class _CodeHash:
     def _constant(self, value: object) -> None:
         try:
             self._note("value", value)
-        except (UnpicklableError, _TooDeepError):
-            self._note("opaque", _qualified(type(value)))
+        except (UnpicklableError, TooDeepError):
+            self._note("opaque", qualified_name(type(value)))
 
 
 _CLASS_NOISE = frozenset(
@@ -360,7 +243,7 @@ def _parts(table: Any) -> Iterator[object]:  # noqa: ANN401  # a list, tuple or 
 
 def _plain(value: object) -> object:
     """Return the value of an enum's member, or its type where that has no content of its own."""
-    return value if _is_immutable(value) and not isinstance(value, enum.Enum) else _qualified(type(value))
+    return value if _is_immutable(value) and not isinstance(value, enum.Enum) else qualified_name(type(value))
 
 
 def _named_by(kind: type) -> set[str]:
@@ -396,7 +279,3 @@ def _docstring(code: types.CodeType) -> str | None:
 def _has_docstring(code: types.CodeType) -> bool:
     flag = getattr(inspect, "CO_HAS_DOCSTRING", 0)
     return bool(code.co_flags & flag) if flag else bool(code.co_flags & inspect.CO_OPTIMIZED)
-
-
-def _qualified(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"

@@ -12,7 +12,7 @@ import pytest
 
 from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
 from flowbook.results.blobs import TooLargeError
-from flowbook.results.remote import Place, RemoteBlobs, shown_url
+from flowbook.results.remote_blobs import RemoteBlobs, RemoteFolder, redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,28 +22,30 @@ CONTENT = bytes(range(256)) * 4
 
 
 @pytest.fixture(params=["memory", "file"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    found = Place(f"memory://{tmp_path.name}/there" if request.param == "memory" else (tmp_path / "there").as_uri())
+def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RemoteFolder]:
+    found = RemoteFolder(
+        f"memory://{tmp_path.name}/there" if request.param == "memory" else (tmp_path / "there").as_uri()
+    )
     yield found
     if request.param == "memory":
         fsspec.filesystem("memory").store.clear()
 
 
 @pytest.fixture
-def blobs(place: Place, tmp_path: Path) -> RemoteBlobs:
-    return RemoteBlobs(place, tmp_path / "copies", 1_000_000)
+def blobs(remote: RemoteFolder, tmp_path: Path) -> RemoteBlobs:
+    return RemoteBlobs(remote, tmp_path / "copies", 1_000_000)
 
 
 def keep(blobs: RemoteBlobs, content: bytes = CONTENT) -> str:
     with blobs.writer(inline_bytes=10, limit_bytes=None) as writer:
         for start in range(0, len(content), 300):
             writer.write(content[start : start + 300])
-        writer.keep()
+        writer.commit()
     return writer.digest
 
 
-def at(place: Place) -> tuple[fsspec.AbstractFileSystem, str]:
-    return fsspec.core.url_to_fs(place.url)
+def at(remote: RemoteFolder) -> tuple[fsspec.AbstractFileSystem, str]:
+    return fsspec.core.url_to_fs(remote.url)
 
 
 def forget_copies(tmp_path: Path) -> None:
@@ -51,9 +53,9 @@ def forget_copies(tmp_path: Path) -> None:
         path.unlink()
 
 
-def test_a_blob_lies_at_its_place_and_comes_back(blobs, place, tmp_path):
+def test_a_blob_lies_in_the_remote_folder_and_comes_back(blobs, remote, tmp_path):
     digest = keep(blobs)
-    system, root = at(place)
+    system, root = at(remote)
 
     assert system.cat_file(f"{root}/{digest[:2]}/{digest[2:]}") == CONTENT
     assert bytes(blobs.read(digest, len(CONTENT))) == CONTENT
@@ -62,13 +64,13 @@ def test_a_blob_lies_at_its_place_and_comes_back(blobs, place, tmp_path):
     assert not list((tmp_path / "copies").glob(".tmp-*"))
 
 
-def test_another_machine_reads_it_and_keeps_a_verified_copy(blobs, place, tmp_path):
+def test_another_machine_reads_it_and_keeps_a_verified_copy(blobs, remote, tmp_path):
     digest = keep(blobs)
-    other = RemoteBlobs(Place(place.url), tmp_path / "other", 1_000_000)
+    other = RemoteBlobs(RemoteFolder(remote.url), tmp_path / "other", 1_000_000)
 
     view = other.read(digest, len(CONTENT))
     view[0] = 99
-    system, root = at(place)
+    system, root = at(remote)
     system.rm_file(f"{root}/{digest[:2]}/{digest[2:]}")
 
     assert bytes(other.read(digest, len(CONTENT))) == CONTENT
@@ -86,10 +88,10 @@ def test_another_machine_reads_it_and_keeps_a_verified_copy(blobs, place, tmp_pa
     ],
     ids=["cut", "grown", "empty", "changed", "gone"],
 )
-def test_what_was_harmed_at_its_place_is_never_wrong_data(harm, error, blobs, place, tmp_path):
+def test_what_was_harmed_in_the_remote_folder_is_never_wrong_data(harm, error, blobs, remote, tmp_path):
     digest = keep(blobs)
     forget_copies(tmp_path)
-    system, root = at(place)
+    system, root = at(remote)
     path = f"{root}/{digest[:2]}/{digest[2:]}"
     if harm is None:
         system.rm_file(path)
@@ -111,8 +113,8 @@ def test_a_copy_that_was_harmed_is_fetched_anew(harm, blobs, tmp_path):
     assert bytes(blobs.read(digest, len(CONTENT))) == CONTENT
 
 
-def test_copies_make_room_for_those_that_are_used(place, tmp_path):
-    blobs = RemoteBlobs(place, tmp_path / "copies", 5000)
+def test_copies_make_room_for_those_that_are_used(remote, tmp_path):
+    blobs = RemoteBlobs(remote, tmp_path / "copies", 5000)
     digests = [keep(blobs, bytes([n]) * 1000) for n in range(4)]
     blobs.read(digests[0], 1000)
     digests += [keep(blobs, bytes([n]) * 1000) for n in range(4, 8)]
@@ -147,9 +149,9 @@ def test_only_what_is_old_enough_is_removed(blobs):
     assert list(blobs.digests()) == []
 
 
-def test_what_a_writer_that_died_left_behind_is_removed(blobs, place):
+def test_what_a_writer_that_died_left_behind_is_removed(blobs, remote):
     digest = keep(blobs)
-    system, root = at(place)
+    system, root = at(remote)
     system.pipe_file(f"{root}/.tmp-1-ab", b"half")
     system.pipe_file(f"{root}/notes.txt", b"none of ours")
 
@@ -168,7 +170,9 @@ def closed_port() -> int:
 
 
 def test_a_place_that_does_not_answer_is_named_and_asked_no_more_for_a_while(closed_port, tmp_path):
-    blobs = RemoteBlobs(Place(f"ftp://ada:secret@127.0.0.1:{closed_port}/values"), tmp_path / "copies", 1_000_000)
+    blobs = RemoteBlobs(
+        RemoteFolder(f"ftp://ada:secret@127.0.0.1:{closed_port}/values"), tmp_path / "copies", 1_000_000
+    )
 
     with pytest.raises(StoreError, match=r"can't be written to: ftp://…@127.0.0.1") as first:
         keep(blobs)
@@ -189,11 +193,11 @@ def test_a_place_that_does_not_answer_is_named_and_asked_no_more_for_a_while(clo
     ("url", "said"),
     [
         ("s3://bucket/folder", "Install s3fs to access S3. Install what is missing"),
-        ("nowhere://x", "Protocol not known: nowhere. Give a place that fsspec knows"),
+        ("nowhere://x", "Protocol not known: nowhere. Give a folder that fsspec knows"),
     ],
 )
 def test_a_place_that_can_t_be_had_says_what_to_do(url, said, tmp_path):
-    blobs = RemoteBlobs(Place(url), tmp_path / "copies", 1_000_000)
+    blobs = RemoteBlobs(RemoteFolder(url), tmp_path / "copies", 1_000_000)
 
     with pytest.raises(StoreError, match=said):
         keep(blobs)
@@ -201,35 +205,35 @@ def test_a_place_that_can_t_be_had_says_what_to_do(url, said, tmp_path):
 
 def test_a_place_whose_folder_is_in_the_way_is_named(tmp_path):
     (tmp_path / "there").write_text("a file")
-    blobs = RemoteBlobs(Place((tmp_path / "there" / "x").as_uri()), tmp_path / "copies", 1_000_000)
+    blobs = RemoteBlobs(RemoteFolder((tmp_path / "there" / "x").as_uri()), tmp_path / "copies", 1_000_000)
 
     with pytest.raises(StoreError, match=r"can't be written to: file://.*NotADirectory"):
         keep(blobs)
 
 
 def test_a_place_that_can_t_be_made_is_no_missing_value(tmp_path):
-    blobs = RemoteBlobs(Place("file:///proc/nowhere"), tmp_path / "copies", 1_000_000)
+    blobs = RemoteBlobs(RemoteFolder("file:///proc/nowhere"), tmp_path / "copies", 1_000_000)
 
     with pytest.raises(StoreError, match=r"can't be written to: file:///proc/nowhere.*FileNotFoundError"):
         keep(blobs)
     with pytest.raises(StoreError, match=r"can't be"):
-        list(Place("file:///proc/nowhere").digests())
+        list(RemoteFolder("file:///proc/nowhere").digests())
 
 
 def test_a_local_folder_is_made_private(tmp_path):
-    keep(RemoteBlobs(Place((tmp_path / "there").as_uri()), tmp_path / "copies", 1_000_000))
+    keep(RemoteBlobs(RemoteFolder((tmp_path / "there").as_uri()), tmp_path / "copies", 1_000_000))
 
     assert (tmp_path / "there").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_forked_child_opens_its_own(blobs, place):
+def test_a_forked_child_opens_its_own(blobs, remote):
     digest = keep(blobs)
     if not hasattr(os, "fork"):
         pytest.skip("no fork here")
 
     child = os.fork()
     if child == 0:
-        os._exit(int(bytes(RemoteBlobs(place, blobs._copies.folder, 1).read(digest, len(CONTENT))) != CONTENT))
+        os._exit(int(bytes(RemoteBlobs(remote, blobs._copies.folder, 1).read(digest, len(CONTENT))) != CONTENT))
 
     assert os.waitpid(child, 0)[1] == 0
 
@@ -244,4 +248,4 @@ def test_a_forked_child_opens_its_own(blobs, place):
     ],
 )
 def test_a_password_in_a_url_is_not_shown(url, shown):
-    assert shown_url(url) == shown
+    assert redact_url(url) == shown

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flowbook.engine.job import RunFacts
     from flowbook.engine.ports import CachedOutput, OutputCache
 
-__all__ = ["cached_state", "hash_now", "keep_output"]
+__all__ = ["cached_state", "hash_inputs", "store_output"]
 
 #: As in `logging`, which is not loaded for this.
 _WARNING = 30
@@ -69,23 +69,23 @@ def _scope(spec: TaskSpec, cache: OutputCache, run: RunFacts) -> CacheScope:
 def _code(spec: TaskSpec, cache: OutputCache) -> str:
     found = cache.codes.get(spec.run)
     if found is None:
-        from flowbook.results.hashing import code_hash  # noqa: PLC0415  # with it `import flowbook` takes a third longer
+        from flowbook.results.code_hash import code_hash  # noqa: PLC0415  # with it `import flowbook` takes a third longer
 
         found = cache.codes[spec.run] = code_hash(spec.run)
     return found
 
 
-def hash_now(spec: TaskSpec, inputs: HashedInputs) -> None:
-    """Hash what `keep_output` will ask for before the task is called, as it may change what it is given.
+def hash_inputs(spec: TaskSpec, inputs: HashedInputs) -> None:
+    """Hash what `store_output` will ask for before the task is called, as it may change what it is given.
 
-    What can't be hashed is left for `keep_output` to say.
+    What can't be hashed is left for `store_output` to say.
     """
     with contextlib.suppress(Exception):
         for name in _kept(spec, inputs):
             inputs.hash_of(name)
 
 
-def keep_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedInputs, state: State) -> State:
+def store_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedInputs, state: State) -> State:
     """Store a successful output, return Cached; if it can't be stored, the state as it is with the reason as message."""
     policy = _policy(spec)
     created = dt.datetime.now(dt.UTC)

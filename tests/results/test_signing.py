@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from flowbook.exceptions import StoreError
-from flowbook.results.keys import Signer, read_key
+from flowbook.results.signing import Signer, read_key
 
 
 def mode(path):

@@ -17,7 +17,7 @@ from typing import Any, SupportsIndex
 from flowbook.results.serializer import pickle_to, unpicklable
 from flowbook.results.user_code import is_user_module
 
-__all__ = ["Parcel"]
+__all__ = ["PickledValue"]
 
 #: A stream up to here is kept once it is made; a longer one is made again when the parcel leaves.
 _KEPT_BYTES = 64_000
@@ -25,7 +25,7 @@ _ABSENT: Any = object()
 _NUMBERS = itertools.count()
 
 
-class Parcel:
+class PickledValue:
     """Holds a value, or its bytes. `size_bytes` counts the stream and the buffers beside it.
 
     The value is not to be changed by whoever reads it: others in this process get the same one.
@@ -41,7 +41,7 @@ class Parcel:
         self.size_bytes = size_bytes
 
     @classmethod
-    def of(cls, value: object) -> Parcel:
+    def of(cls, value: object) -> PickledValue:
         """Return a parcel of `value`, which is pickled once here to see that it can be.
 
         Raises:
@@ -80,13 +80,13 @@ class Parcel:
         if operator.index(protocol) < pickle.HIGHEST_PROTOCOL:
             #: Dask's scheduler speaks an older one, which has no buffers.
             buffers = [bytearray(buffer) for buffer in buffers]
-        return Parcel, (stream, buffers, self.size_bytes, self._label)
+        return PickledValue, (stream, buffers, self.size_bytes, self._label)
 
     def __sizeof__(self) -> int:
         return self.size_bytes
 
     def __repr__(self) -> str:
-        return f"<Parcel of {self.size_bytes:,} bytes>"
+        return f"<PickledValue of {self.size_bytes:,} bytes>"
 
 
 class _Head(io.RawIOBase):

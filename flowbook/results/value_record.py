@@ -1,4 +1,4 @@
-"""A value as a store keeps it: its bytes, their hash, and what is noted of it. Made in the driver, or on a worker."""
+"""What a store records of one value: its bytes, their hash, and a preview. Made in the driver, or on a worker."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from flowbook.results.preview import describe
 if TYPE_CHECKING:
     from flowbook.results.blobs import Blobs
 
-__all__ = ["INLINE_BYTES", "StoredValue", "Written", "write"]
+__all__ = ["INLINE_BYTES", "EncodedValue", "ValueRecord", "write_value"]
 
-#: Up to here a value lies in the database itself.
+#: A value up to this size is stored in the database itself.
 INLINE_BYTES = 64_000
 
 
-class Written(NamedTuple):
+class ValueRecord(NamedTuple):
     """A value whose bytes are written.
 
     Attributes:
         digest: SHA-256 of its bytes, hex.
-        size_bytes: their number.
-        content: all of them where they are few; None where they are a blob.
-        is_plain: whether reading it runs nobody's code.
-        preview: what is noted of it, as JSON; None where the content says it.
+        size_bytes: how many bytes it has.
+        content: the bytes of a small value; None where they are a blob.
+        is_plain: whether reading it runs no code but ours (JSON).
+        preview: as JSON; None where the content says it all.
     """
 
     digest: str
@@ -37,8 +37,8 @@ class Written(NamedTuple):
     preview: str | None
 
 
-class StoredValue:
-    """The bytes of a small stored value on their way to whoever reads it; each `value` is a new one."""
+class EncodedValue:
+    """The bytes of a small stored value, decoded by whoever reads it; each read of `value` makes a new one."""
 
     __slots__ = ("_content",)
 
@@ -47,12 +47,12 @@ class StoredValue:
 
     @property
     def value(self) -> Any:  # noqa: ANN401  # what a user's task returned
-        """The value; reading it runs user code and may raise anything."""
+        """The value. Reading it runs user code and may raise anything."""
         return serializer.load(bytearray(self._content))
 
 
-def write(value: object, blobs: Blobs, *, limit_bytes: int | None = None, by_value: bool = False) -> Written:
-    """Write the bytes of `value`: a blob where they are many.
+def write_value(value: object, blobs: Blobs, *, limit_bytes: int | None = None, by_value: bool = False) -> ValueRecord:
+    """Write the bytes of `value`; large ones become a blob.
 
     Raises:
         UnpicklableError: naming the member at fault.
@@ -61,17 +61,17 @@ def write(value: object, blobs: Blobs, *, limit_bytes: int | None = None, by_val
     """
     plain = serializer.dump_plain(value)
     if plain is not None and len(plain) <= INLINE_BYTES:
-        return Written(hashlib.sha256(plain).hexdigest(), len(plain), plain, is_plain=True, preview=None)
+        return ValueRecord(hashlib.sha256(plain).hexdigest(), len(plain), plain, is_plain=True, preview=None)
     writer = blobs.writer(inline_bytes=INLINE_BYTES, limit_bytes=limit_bytes)
     try:
         with writer:
             serializer.dump(value, writer, by_value=by_value)
             preview = json.dumps(describe(value), separators=(",", ":"))
-            writer.keep()
+            writer.commit()
     except OSError as exc:
         msg = (
             f"A {type(value).__name__} of {writer.size_bytes:,} bytes or more can't be written to the store: "
             f"{exc.strerror}. Free some room, or set FLOWBOOK_HOME to another folder."
         )
         raise StoreError(msg) from exc
-    return Written(writer.digest, writer.size_bytes, writer.inline, is_plain=False, preview=preview)
+    return ValueRecord(writer.digest, writer.size_bytes, writer.inline, is_plain=False, preview=preview)

@@ -1,0 +1,201 @@
+"""Pages of a frame, series or array, as plain JSON data (docs/wire.md's PAGE), with a summary of each column.
+
+Never raises for strange cells: what their own code raises is shown as text. Cells are strings made here, so that a view
+needs no rules of its own. Changes nothing of the value.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from flowbook.exceptions import DefinitionError
+from flowbook.results.cells import cells_of, column_cells, label_text, safe_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+__all__ = ["FramePager", "page"]
+
+_ROWS = 100
+_COLUMNS = 24
+_BUCKETS = 12
+#: Rows looked at for a spark, and for the number of different values.
+_SPARK_ROWS = 50_000
+_DISTINCT_ROWS = 400_000
+#: Rows of a column that are summarised at a time, so that a summary takes little memory beside the frame.
+_CHUNK_ROWS = 1_000_000
+_SORTS_KEPT = 4
+
+
+def page(
+    frame: object, offset: int = 0, limit: int = _ROWS, sort: str | None = None, *, descending: bool = False
+) -> dict[str, Any]:
+    """Return one PAGE of a frame, series or array; to turn many pages, keep a `FramePager`."""
+    return FramePager(frame).page(offset, limit, sort, descending=descending)
+
+
+class FramePager:
+    """Turns the pages of one frame, series or array that is held in the kernel, and remembers how it is sorted.
+
+    Not to be used from several threads at once; the frame must not change meanwhile.
+
+    Args:
+        value: DataFrame, Series or array of at least one dimension; further dimensions are laid side by side.
+
+    Raises:
+        DefinitionError: if `value` is something else.
+    """
+
+    def __init__(self, value: object) -> None:
+        self._frame = _as_frame(value)
+        self._shown = self._frame.iloc[:, :_COLUMNS]
+        self._names = [label_text(name) for name in self._shown.columns]
+        self._heads: list[dict[str, Any]] | None = None
+        #: The newest last; each a permutation of the rows.
+        self._orders: OrderedDict[tuple[str, bool], np.ndarray[Any, Any]] = OrderedDict()
+
+    def page(
+        self, offset: int = 0, limit: int = _ROWS, sort: str | None = None, *, descending: bool = False
+    ) -> dict[str, Any]:
+        """Return rows `offset` to `offset + limit` (at most 100) as a PAGE, sorted by the column named `sort`.
+
+        Missing values come last either way; rows that are equal keep their order.
+
+        Raises:
+            DefinitionError: if no column shown has that name.
+        """
+        begin = time.perf_counter()
+        total = len(self._frame)
+        first = min(max(offset, 0), total)
+        last = min(first + min(max(limit, 0), _ROWS), total)
+        rows = (
+            self._shown.iloc[first:last]
+            if sort is None
+            else self._shown.iloc[self._order(sort, descending)[first:last]]
+        )
+        columns = [column_cells(rows.iloc[:, position]) for position in range(len(self._names))]
+        return {
+            "columns": self._head(),
+            "index": [label_text(label) for label in rows.index],
+            "rows": [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(len(rows))],
+            "offset": first,
+            "total": total,
+            "columns_total": self._frame.shape[1],
+            "sort": sort,
+            "descending": descending,
+            "took_ms": round((time.perf_counter() - begin) * 1000, 1),
+        }
+
+    def _head(self) -> list[dict[str, Any]]:
+        if self._heads is None:
+            self._heads = [_head(name, self._shown.iloc[:, position]) for position, name in enumerate(self._names)]
+        return self._heads
+
+    def _order(self, sort: str, descending: bool) -> np.ndarray[Any, Any]:  # noqa: FBT001
+        wanted = (sort, descending)
+        order = self._orders.pop(wanted, None)
+        if order is None:
+            if sort not in self._names:
+                msg = f"There is no column {sort!r} to sort by. Shown are: {', '.join(self._names)}."
+                raise DefinitionError(msg, sort=sort)
+            order = _sorted_positions(self._shown.iloc[:, self._names.index(sort)], descending=descending)
+        self._orders[wanted] = order
+        while len(self._orders) > _SORTS_KEPT:
+            self._orders.popitem(last=False)
+        return order
+
+
+def _as_frame(value: object) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415  # heavy
+
+    if isinstance(value, pd.DataFrame):
+        return value
+    if isinstance(value, pd.Series):
+        return value.to_frame("value" if value.name is None else value.name)
+    if type(value).__module__.partition(".")[0] == "numpy" and getattr(value, "ndim", False):
+        array: Any = value
+        if array.dtype.names:
+            return pd.DataFrame({name: array[name].ravel() for name in array.dtype.names})
+        if array.ndim == 1:
+            return pd.DataFrame(array.reshape(-1, 1), columns=["value"], copy=False)
+        return pd.DataFrame(array.reshape(array.shape[0], math.prod(array.shape[1:])), copy=False)
+    msg = f"A {type(value).__name__} has no rows to show. Give a DataFrame, a Series or an array."
+    raise DefinitionError(msg)
+
+
+def _head(name: str, column: pd.Series[Any]) -> dict[str, Any]:
+    from pandas.api import types  # noqa: PLC0415  # heavy
+
+    numeric = bool(types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype))
+    head: dict[str, Any] = {"name": name, "dtype": str(column.dtype), "numeric": numeric, "summary": "", "spark": None}
+    try:
+        head["summary"] = _summary(column, numeric=numeric)
+        head["spark"] = _spark(column, numeric=numeric)
+    except BaseException as exc:  # noqa: BLE001  # cells may hold a user's objects
+        head["summary"] = head["summary"] or f"no summary: {type(exc).__name__}"
+    return head
+
+
+def _summary(column: pd.Series[Any], *, numeric: bool) -> str:
+    if not len(column):
+        return "empty"
+    parts = [column.iloc[start : start + _CHUNK_ROWS] for start in range(0, len(column), _CHUNK_ROWS)]
+    if missing := sum(int(part.isna().sum()) for part in parts):
+        return f"{missing:,} missing"
+    if (numeric and column.dtype.kind != "c") or column.dtype.kind in "mM":
+        lowest = min(_python(part.min()) for part in parts)
+        highest = max(_python(part.max()) for part in parts)
+        low, high = cells_of([lowest, highest])
+        return low or "" if low == high else f"{low} … {high}"
+    return _distinct(column)
+
+
+def _python(scalar: Any) -> Any:  # noqa: ANN401  # what compares with its like
+    """Return Python's own kind of a number that came out of a column."""
+    return scalar.item() if hasattr(scalar, "dtype") and hasattr(scalar, "item") else scalar
+
+
+def _distinct(column: pd.Series[Any]) -> str:
+    looked_at = column.iloc[:_DISTINCT_ROWS]
+    try:
+        count = int(looked_at.nunique())
+    except TypeError:
+        return type(looked_at.iloc[0]).__name__
+    more = "+" if len(column) > _DISTINCT_ROWS else ""
+    return f"{count:,}{more} value{'s' if count != 1 or more else ''}"
+
+
+def _spark(column: pd.Series[Any], *, numeric: bool) -> list[float] | None:
+    import numpy as np  # noqa: PLC0415  # heavy
+
+    sample = column.iloc[:: max(1, len(column) // _SPARK_ROWS)].dropna()
+    if not len(sample) or column.dtype.kind == "c":
+        return None
+    if numeric or column.dtype.kind in "mM":
+        numbers = (sample.astype("int64") if column.dtype.kind in "mM" else sample).to_numpy(dtype="float64")
+        numbers = numbers[np.isfinite(numbers)]
+        if not len(numbers):
+            return None
+        heights = np.histogram(numbers, bins=_BUCKETS)[0]
+    else:
+        heights = sample.value_counts().to_numpy()
+        if len(heights) > _BUCKETS:
+            return None
+    top = int(heights.max())
+    return [round(int(height) / top, 3) for height in heights] if top else None
+
+
+def _sorted_positions(column: pd.Series[Any], *, descending: bool) -> np.ndarray[Any, Any]:
+    plain = column.reset_index(drop=True)
+    try:
+        ordered = plain.sort_values(ascending=not descending, kind="stable", na_position="last")
+    except TypeError:
+        #: Values that can't be compared with each other are sorted as they read.
+        texts = plain.map(safe_text, na_action="ignore")
+        ordered = texts.sort_values(ascending=not descending, kind="stable", na_position="last")
+    positions: np.ndarray[Any, Any] = ordered.index.to_numpy()
+    return positions
