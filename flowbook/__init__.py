@@ -9,13 +9,13 @@ from flowbook._context import context
 from flowbook._later import load
 from flowbook.core.annotations import flatten, mapped, unmapped
 from flowbook.core.building import tags
+from flowbook.core.cached_outputs import cache
 from flowbook.core.edge import Edge
 from flowbook.core.flow import Flow
 from flowbook.core.history import run, runs
-from flowbook.core.outputs import cache
 from flowbook.core.parameter import DateTimeParameter, Parameter
-from flowbook.core.run import FlowRun
 from flowbook.core.task import Task, task
+from flowbook.flow_run.run import FlowRun
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

@@ -6,8 +6,8 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from flowbook.cli.output import plain
-from flowbook.core.moments import moment_of
-from flowbook.core.outputs import cache, entry_state
+from flowbook.core.cached_outputs import cache, entry_state
+from flowbook.flow_run.times import parse_time
 from flowbook.results.preview import format_size
 from flowbook.store import open_store
 
@@ -25,7 +25,7 @@ _NAMED_AT_MOST = 20
 def ls(args: Namespace, out: Output) -> int:
     """List the entries, newest last."""
     store = open_store()
-    at = None if args.at is None else moment_of(args.at)
+    at = None if args.at is None else parse_time(args.at)
     found = store.cache.entries(at=at, flow=args.flow, task=args.task)
     rows = [_row(entry) for entry in found]
     columns = ("id", "flow", "task", "created", "expires", "state", "size", "uses", "pinned", "parameters")

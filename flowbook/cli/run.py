@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flowbook.cli.output import Output
-    from flowbook.core.run import FlowRun
     from flowbook.engine.events import Event
+    from flowbook.flow_run.run import FlowRun
     from flowbook.store import RunSummary
 
 __all__ = ["cancel", "export", "import_", "inspect", "logs", "ls", "resume", "retry"]

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from flowbook.core.flow import Flow
     from flowbook.core.task import Task
 
-__all__ = ["Block", "current_flow", "current_tags", "enter_flow", "flow_or_refuse", "leave_flow", "tags"]
+__all__ = [
+    "Block",
+    "current_flow",
+    "current_tags",
+    "enter_flow",
+    "flow_or_refuse",
+    "leave_flow",
+    "refuse_inside_block",
+    "tags",
+]
 
 _FLOWS: ContextVar[tuple[Flow, ...]] = ContextVar("flowbook_flows", default=())
 _TAGS: ContextVar[frozenset[str]] = ContextVar("flowbook_tags", default=frozenset())
@@ -69,6 +78,17 @@ def enter_flow(flow: Flow) -> Token[tuple[Flow, ...]]:
 def leave_flow(token: Token[tuple[Flow, ...]]) -> None:
     """Go back to the flow that was current before."""
     _FLOWS.reset(token)
+
+
+def refuse_inside_block(flow: Flow) -> None:
+    """See that `flow` isn't run while a flow is being written. Raises DefinitionError."""
+    building = current_flow()
+    if building is not None:
+        msg = (
+            f"Flow {flow.name!r} was run inside the block of flow {building.name!r}. Run it after the block, "
+            "or call it from inside a task."
+        )
+        raise DefinitionError(msg, flow=flow.name)
 
 
 def flow_or_refuse(flow: Flow | None, task_name: str) -> Flow:

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine import steps, triggers
-from flowbook.exceptions import DefinitionError, ExecutorError, RunError
+from flowbook.exceptions import DefinitionError, RunError
+from flowbook.flow_run.option_checks import executor, handlers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from flowbook.executors.base import Executor
     from flowbook.results.files import Result
 
 __all__ = [
@@ -95,23 +95,6 @@ def function(owner: str, what: str, given: Any) -> Any:  # noqa: ANN401  # as it
         msg = f"Task {owner!r}: {what} {given!r} can't be called. Give a function."
         raise DefinitionError(msg, task=owner)
     return given
-
-
-def handlers(owner: str, given: Any, of: str = "Task") -> list[Callable[..., object]]:  # noqa: ANN401  # as it came
-    """Return state handlers: several functions."""
-    if given is not None and callable(given):
-        msg = f"{of} {owner!r}: state_handlers={given!r} is one function. Give a list of functions."
-        raise DefinitionError(msg, owner=owner)
-    try:
-        found = list(given or ())
-    except TypeError as error:
-        msg = f"{of} {owner!r}: state_handlers={given!r} is no list. Give a list of functions."
-        raise DefinitionError(msg, owner=owner) from error
-    for handler in found:
-        if not callable(handler):
-            msg = f"{of} {owner!r}: state handler {handler!r} can't be called. Give a function."
-            raise DefinitionError(msg, owner=owner)
-    return found
 
 
 def texts(task: str, option: str, given: Any) -> list[str]:  # noqa: ANN401  # as it came
@@ -293,14 +276,3 @@ OPTIONS: Mapping[str, Callable[[str, Any], object]] = {
     "timeout": timeout,
     "trigger": lambda task, given: trigger(task, given if given is not None else triggers.all_successful),
 }
-
-
-def executor(given: Executor) -> Executor:
-    """Return the executor. Raises ExecutorError if it is none."""
-    if not callable(getattr(given, "submit", None)):
-        msg = f"{given!r} is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."
-        raise ExecutorError(msg, executor=repr(given))
-    if isinstance(given, type):
-        msg = f"{given!r} is a class. Make an executor of it: {given.__name__}()."
-        raise ExecutorError(msg, executor=repr(given))
-    return given

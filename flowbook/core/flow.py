@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from flowbook.core import checks, policies, surgery
 from flowbook.core.annotations import Annotation, flatten
-from flowbook.core.building import enter_flow, leave_flow
+from flowbook.core.building import enter_flow, leave_flow, refuse_inside_block
 from flowbook.core.collections import as_task, holds_tasks
 from flowbook.core.collector import collector_paused
 from flowbook.core.edge import Edge
 from flowbook.core.order import Order
 from flowbook.core.parameter import Parameter
-from flowbook.core.run import FlowRun, start_run
 from flowbook.core.task import Task, is_mapped_argument
 from flowbook.engine.graph import Binding, Graph, cycle_error, sort_keys
 from flowbook.exceptions import DefinitionError, UnknownTaskError
+from flowbook.flow_run.run import FlowRun, start_run
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from flowbook.core.building import Block
-    from flowbook.core.past import AsOf
-    from flowbook.core.pictures import Picture
+    from flowbook.core.time_travel import AsOf
+    from flowbook.draw.picture import Picture
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.state import State
     from flowbook.exceptions import CycleError
@@ -509,7 +509,7 @@ class Flow:
         return f"<Flow: {self.name!r}, {len(self._tasks)} tasks>"
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, str]:
-        from flowbook.core.pictures import LARGEST_SHOWN, picture_of  # noqa: PLC0415  # drawing: only where it is shown
+        from flowbook.draw.picture import LARGEST_SHOWN, picture_of  # noqa: PLC0415  # drawing: only where it is shown
 
         if len(self._tasks) > LARGEST_SHOWN:
             return {"text/plain": repr(self)}
@@ -539,7 +539,7 @@ class Flow:
             DefinitionError: if another format is asked for, or `flow_state` has no states of tasks.
             CycleError: if tasks wait on each other.
         """
-        from flowbook.core.pictures import visualize  # noqa: PLC0415
+        from flowbook.core.visualize import visualize  # noqa: PLC0415
 
         if format not in {None, "svg"}:
             msg = f"Pictures are written as SVG, not as {format!r}. Leave the format out."
@@ -566,7 +566,7 @@ class Flow:
         Raises:
             DefinitionError: if it is no moment.
         """
-        from flowbook.core.past import AsOf  # noqa: PLC0415  # the store: longer to load than all the rest
+        from flowbook.core.time_travel import AsOf  # noqa: PLC0415  # the store: longer to load than all the rest
 
         return AsOf(self, moment)
 
@@ -583,7 +583,7 @@ class Flow:
         Raises:
             UnknownTaskError: if the task isn't in the flow.
         """
-        from flowbook.core.past import history  # noqa: PLC0415  # as above
+        from flowbook.core.time_travel import history  # noqa: PLC0415  # as above
 
         return history(self.name, self.key_of(task))
 
@@ -660,13 +660,23 @@ class Flow:
             StartTaskError: if a start task isn't in the flow, or an input it needs is nowhere.
             CycleError: if tasks wait on each other.
         """
-        return start_run(self, parameters, options).run_here()
+        refuse_inside_block(self)
+        self.last_run = start_run(self, parameters, options)
+        return self.last_run.run_here()
 
     __call__ = run
 
     def start(self, parameters: Mapping[str, object] | None = None, **options: Any) -> FlowRun:  # noqa: ANN401
         """Run the flow in the background; return its FlowRun at once. Arguments and errors as for `run`."""
-        return start_run(self, parameters, options).run_behind()
+        refuse_inside_block(self)
+        self.last_run = start_run(self, parameters, options)
+        return self.last_run.run_behind()
+
+    def own_fields(self, task: object) -> Mapping[str, object]:
+        """Return the attributes that a task's author gave it beside its options."""
+        from flowbook.core.own_fields import own_fields  # noqa: PLC0415  # only where a run is recorded or compared
+
+        return own_fields(task)
 
     def handlers(self) -> tuple[Callable[..., object], ...]:
         """Return what is called when the flow's state changes."""

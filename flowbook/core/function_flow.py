@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, overload
 
-from flowbook.core.asked import RUN_OPTIONS
 from flowbook.core.flow import Flow
 from flowbook.core.parameter import NO_DEFAULT, Parameter
 from flowbook.core.task import Task
 from flowbook.exceptions import DefinitionError, ParameterError
+from flowbook.flow_run.run_request import RUN_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

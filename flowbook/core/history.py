@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import json
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from flowbook.core.collector import collector_paused
 from flowbook.core.flow import Flow
-from flowbook.core.moments import moments
-from flowbook.core.run import FlowRun
 from flowbook.engine import state as states
 from flowbook.exceptions import DefinitionError, UnknownRunError
+from flowbook.flow_run.run import FlowRun
+from flowbook.flow_run.times import to_datetimes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,7 +96,7 @@ def _columns(table: RunTable) -> dict[str, object]:
 
 def _times(stamps: Sequence[float | None]) -> object:
     """Return moments as pandas holds datetimes (in its own unit); where there is none, as it holds nothing at all."""
-    return list(stamps) if all(stamp is None for stamp in stamps) else moments(stamps).astype(_type_of_times())
+    return list(stamps) if all(stamp is None for stamp in stamps) else to_datetimes(stamps).astype(_type_of_times())
 
 
 @cache
@@ -138,10 +138,12 @@ def run(run_id: str, flow: Flow | None = None, executor: Executor | None = None)
     if not (flow is None or isinstance(flow, Flow)):
         msg = f"flow={flow!r} is no flow. Give the flow itself, or none to go on with it as it was kept."
         raise DefinitionError(msg, flow=repr(flow))
-    from flowbook.core.recording import Recording  # noqa: PLC0415  # the store: longer to load than all the rest
+    from flowbook.flow_run.recording import Recording  # noqa: PLC0415  # the store: longer to load than all the rest
     from flowbook.store import open_store  # noqa: PLC0415
 
-    return FlowRun.recorded(Recording.of(open_store(), run_id), flow, executor)
+    found = FlowRun.recorded(Recording.of(open_store(), run_id), flow, executor)
+    cast("Flow", found.flow).last_run = found
+    return found
 
 
 def flow_name(given: Flow | str | None) -> str | None:

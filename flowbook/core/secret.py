@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Any
 
 from flowbook._context import context
-from flowbook.engine.masks import SECRET_VARIABLES
+from flowbook.engine.masks import secret_variable
 from flowbook.exceptions import DefinitionError, MissingSecretError
 
 __all__ = ["Secret"]
@@ -36,7 +35,7 @@ class Secret:
     @property
     def variable(self) -> str:
         """The environment variable that may hold it."""
-        return f"{SECRET_VARIABLES}{re.sub('[^A-Za-z0-9]', '_', self.name).upper()}"
+        return secret_variable(self.name)
 
     def get(self) -> Any:  # noqa: ANN401  # a text from the environment; from the context, whatever was put there
         """Return the value.

@@ -346,7 +346,7 @@ class Task:
             flow: or its name; default: the flow whose block this copy was written in, else all. Of several tasks of one
                 name, a copy's own outcomes are told from the others'.
         """
-        from flowbook.core.past import history  # noqa: PLC0415  # the store: longer to load than all the rest
+        from flowbook.core.time_travel import history  # noqa: PLC0415  # the store: longer to load than all the rest
 
         if flow is not None and not isinstance(flow, str):
             return flow.history(self)

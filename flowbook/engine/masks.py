@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING
 
 from flowbook.engine.remote_error import RemoteError, safe_str
@@ -18,15 +19,20 @@ if TYPE_CHECKING:
     from flowbook._context import Frame
     from flowbook.engine.state import State
 
-__all__ = ["SECRET_VARIABLES", "Masks"]
+__all__ = ["Masks", "secret_variable"]
 
 #: Begins the name of an environment variable that holds a secret.
-SECRET_VARIABLES = "FLOWBOOK_SECRET_"  # noqa: S105  # a name, no secret
+_VARIABLES = "FLOWBOOK_SECRET_"  # a name, no secret
 _HIDDEN = "*****"
 #: What is shorter is no secret, and hiding it would blot out ordinary words.
 _SHORTEST_CHARS = 3
 #: A longer line of a secret of several lines is hidden by itself: prints come line by line.
 _SHORTEST_LINE_CHARS = 8
+
+
+def secret_variable(name: str) -> str:
+    """Return the name of the environment variable that may hold the secret `name`."""
+    return f"{_VARIABLES}{re.sub('[^A-Za-z0-9]', '_', name).upper()}"
 
 
 class Masks:
@@ -45,7 +51,7 @@ class Masks:
             frame: the innermost.
             contexts: further ones, of single tasks.
         """
-        secrets: list[object] = [value for name, value in os.environ.items() if name.startswith(SECRET_VARIABLES)]
+        secrets: list[object] = [value for name, value in os.environ.items() if name.startswith(_VARIABLES)]
         known = [own.get("secrets") for own in contexts]
         while frame is not None:
             known.append(frame.find("secrets"))

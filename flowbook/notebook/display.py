@@ -15,12 +15,12 @@ from IPython.core.error import UsageError
 from IPython.display import display, update_display
 
 from flowbook import config
-from flowbook.core.moments import moment_of
-from flowbook.core.run import FlowRun, new_run
 from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.state import Mapped
 from flowbook.exceptions import DefinitionError, FlowbookError
+from flowbook.flow_run.run import FlowRun, new_run
+from flowbook.flow_run.times import parse_time
 from flowbook.notebook import view_model
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.cache_browser import MOST_ENTRIES, CacheBrowser
@@ -286,7 +286,7 @@ def _assign(shell: InteractiveShell, wanted: str, value: object) -> str:
 
 def _moment(text: str) -> dt.datetime:
     try:
-        return moment_of(text)
+        return parse_time(text)
     except DefinitionError as error:
         msg = f"--at {text!r} is no moment. Write it like '2026-11-20 09:00'."
         raise UsageError(msg) from error

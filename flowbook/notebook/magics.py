@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
 
-    from flowbook.core.run import FlowRun
     from flowbook.executors import Executor
+    from flowbook.flow_run.run import FlowRun
     from flowbook.notebook.display import Closeable
 
 __all__ = ["AlreadyShownError", "FlowMagics"]
@@ -240,7 +240,7 @@ class FlowMagics(Magics):
             view.wait(run)
 
     def _view_of(self, run: FlowRun) -> FlowView:
-        return self._displayed(FlowView(self.shell, run.flow, run=run))
+        return self._displayed(FlowView(self.shell, cast("Flow", run.flow), run=run))
 
     def _displayed(self, view: _V) -> _V:
         """Note what the cell that runs shows, so that it is closed when that cell runs again."""

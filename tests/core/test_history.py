@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import flowbook
-from flowbook.core.moments import moments
 from flowbook.engine.state import Failed, Success
+from flowbook.flow_run.times import to_datetimes
 from flowbook.store import open_store
 from flowbook.store.processes import shown_state, this_process
 from flowbook.store.records import from_stamp
@@ -92,7 +92,7 @@ def test_the_table_is_what_one_row_after_the_other_would_make_it(rows) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stamps=st.lists(st.floats(-2e9, 4e9), min_size=1))
 def test_times_are_rounded_as_everywhere_else(stamps) -> None:
-    found = moments([*stamps, None])
+    found = to_datetimes([*stamps, None])
 
     assert list(found[:-1].to_pydatetime()) == [from_stamp(stamp) for stamp in stamps]
     assert found[-1] is pd.NaT

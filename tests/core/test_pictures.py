@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from flowbook import Flow, Parameter, task
-from flowbook.core.pictures import LARGEST_SHOWN, Picture
+from flowbook.draw.picture import LARGEST_SHOWN, Picture
 from flowbook.engine.state import Failed, Success
 from flowbook.exceptions import DefinitionError
 

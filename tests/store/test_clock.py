@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from flowbook.core.moments import moment_of
+from flowbook.flow_run.times import parse_time
 from flowbook.store import CacheEntry, CacheScope, open_store
 
 NOW = dt.datetime(2026, 3, 29, 0, 30, tzinfo=dt.UTC)
@@ -43,12 +43,12 @@ def test_an_entry_of_one_hour_serves_for_one_hour_over_a_change_of_clocks(disk_s
 
 @pytest.mark.usefixtures("berlin")
 def test_the_hour_that_comes_twice_is_told_apart():
-    first = moment_of(dt.datetime(2026, 10, 25, 2, 30, fold=0))  # noqa: DTZ001  # local time, on purpose
-    second = moment_of(dt.datetime(2026, 10, 25, 2, 30, fold=1))  # noqa: DTZ001  # as above
+    first = parse_time(dt.datetime(2026, 10, 25, 2, 30, fold=0))  # noqa: DTZ001  # local time, on purpose
+    second = parse_time(dt.datetime(2026, 10, 25, 2, 30, fold=1))  # noqa: DTZ001  # as above
 
     assert second - first == dt.timedelta(hours=1)
-    assert moment_of("2026-10-25T02:30+02:00") == first
-    assert moment_of("2026-10-25T02:30+01:00") == second
+    assert parse_time("2026-10-25T02:30+02:00") == first
+    assert parse_time("2026-10-25T02:30+01:00") == second
 
 
 def test_after_a_clock_was_set_back_nothing_serves_before_its_time(disk_store):

@@ -12,28 +12,37 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook._context import context, current_frame
-from flowbook.core import checks
-from flowbook.core.asked import context_of, mapping_of, task_contexts_of
-from flowbook.core.secret import Secret
 from flowbook.engine.frames import around
+from flowbook.engine.masks import secret_variable
 from flowbook.engine.state import Success
 from flowbook.exceptions import MissingSecretError, ParameterError, RunIncompleteError
+from flowbook.flow_run import option_checks
+from flowbook.flow_run.run_request import context_of, mapping_of, task_contexts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from flowbook.core.asked import Asked
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
     from flowbook.executors.base import Executor
+    from flowbook.flow_run.run_request import RunRequest
 
-__all__ = ["Again", "Given", "Missing", "ask_again", "begun_with", "joined", "refuse_incomplete", "with_parameters"]
+__all__ = [
+    "MissingInput",
+    "NewInputs",
+    "RunInputs",
+    "first_inputs",
+    "merge_inputs",
+    "read_new_inputs",
+    "refuse_incomplete",
+    "with_parameters",
+]
 
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
 
 
-class Missing(NamedTuple):
+class MissingInput(NamedTuple):
     """Something that a run was given and that is not kept.
 
     Attributes:
@@ -49,7 +58,7 @@ class Missing(NamedTuple):
     task: str = ""
 
 
-class Given(NamedTuple):
+class RunInputs(NamedTuple):
     """What a run was given.
 
     Attributes:
@@ -70,12 +79,12 @@ class Given(NamedTuple):
     executor: Executor | None = None
     states: Mapping[str, State] = _NONE
     start: tuple[str, ...] = ()
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[MissingInput, ...] = ()
     secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class NewInputs:
     """What somebody gives who goes on with a run; false if that is nothing. `handlers` are None where none are given."""
 
     parameters: Mapping[str, object] = field(default_factory=dict)
@@ -97,7 +106,7 @@ class Again:
         }
         return [f"{option}=" for option, value in given.items() if value]
 
-    def has(self, missing: Missing) -> bool:
+    def has(self, missing: MissingInput) -> bool:
         """Return whether this, or what surrounds whoever goes on, makes up for something that was not kept."""
         if missing.option == "parameters":
             return missing.name in self.parameters
@@ -108,10 +117,10 @@ class Again:
         return missing.name in self.context or missing.name in context
 
 
-def begun_with(asked: Asked) -> Given:
+def first_inputs(asked: RunRequest) -> RunInputs:
     """Return what a run that begins here is given: its context is what surrounds it, under what was asked for."""
     surrounding = around(current_frame())
-    return Given(
+    return RunInputs(
         parameters=asked.parameters,
         context={**surrounding, **asked.context} if surrounding else asked.context,
         task_contexts=asked.task_contexts,
@@ -122,9 +131,9 @@ def begun_with(asked: Asked) -> Given:
     )
 
 
-def ask_again(
+def read_new_inputs(
     graph: Graph, parameters: object, context: object, task_contexts: object, state_handlers: object
-) -> Again:
+) -> NewInputs:
     """Return what is given again, checked.
 
     Raises:
@@ -136,11 +145,13 @@ def ask_again(
         names = ", ".join(map(repr, unknown))
         msg = f"Flow {graph.name!r} has no parameter {names}. Its parameters: {', '.join(known) or 'none'}."
         raise ParameterError(msg, names=unknown)
-    handlers = None if state_handlers is None else tuple(checks.handlers(graph.name, state_handlers, "A run of flow"))
-    return Again(values, context_of(context), task_contexts_of(graph, task_contexts), handlers)
+    handlers = (
+        None if state_handlers is None else tuple(option_checks.handlers(graph.name, state_handlers, "A run of flow"))
+    )
+    return NewInputs(values, context_of(context), task_contexts_of(graph, task_contexts), handlers)
 
 
-def joined(given: Given, again: Again, run: str) -> Given:
+def merge_inputs(given: RunInputs, again: NewInputs, run: str) -> RunInputs:
     """Return what the run goes on with, and what is still missing.
 
     Args:
@@ -170,7 +181,7 @@ def joined(given: Given, again: Again, run: str) -> Given:
     )
 
 
-def refuse_incomplete(given: Given, run: str) -> None:
+def refuse_incomplete(given: RunInputs, run: str) -> None:
     """See that nothing is missing that tasks may need.
 
     Raises:
@@ -190,16 +201,16 @@ def refuse_incomplete(given: Given, run: str) -> None:
         raise RunIncompleteError(msg, missing=tuple(each.name for each in missing))
 
 
-def _is_at_hand(name: str, given: Given) -> bool:
+def _is_at_hand(name: str, given: RunInputs) -> bool:
     held = [context.get("secrets"), given.context.get("secrets")]
     held += [own.get("secrets") for own in given.task_contexts.values()]
     if any(isinstance(each, Mapping) and name in each for each in held):
         return True
-    return bool(name.strip()) and Secret(name).variable in os.environ
+    return bool(name.strip()) and secret_variable(name) in os.environ
 
 
 def _refuse_without_secret(name: str, run: str) -> None:
-    variable = Secret(name).variable if name.strip() else ""
+    variable = secret_variable(name) if name.strip() else ""
     msg = (
         f"{run} had a secret {name!r} in its context, and secrets are not stored. Set the environment variable {variable}, "
         f"or give it again, run.resume(context={{'secrets': {{{name!r}: ...}}}})"
@@ -208,7 +219,7 @@ def _refuse_without_secret(name: str, run: str) -> None:
     raise MissingSecretError(msg, name=name, variable=variable)
 
 
-def _called(missing: Missing) -> str:
+def _called(missing: MissingInput) -> str:
     match missing.option:
         case "parameters":
             return f"parameter {missing.name!r}"
@@ -217,7 +228,7 @@ def _called(missing: Missing) -> str:
     return f"{missing.name!r} of the context" + (f" of task {missing.task!r}" if missing.task else "")
 
 
-def _how(missing: Iterable[Missing]) -> str:
+def _how(missing: Iterable[MissingInput]) -> str:
     """Return how the arguments that make up for it are written."""
     named: dict[str, dict[str, list[str]]] = {}
     for each in missing:

@@ -1,6 +1,6 @@
-from flowbook.core import going_on
 from flowbook.engine.events import FLOW, Decided
 from flowbook.engine.state import Cached, Failed, Mapped, Paused, Pending, Running, Success, TriggerFailed
+from flowbook.flow_run import resume_plan
 from tests.graphs import build, mapped_below, task
 
 CHAIN = build(task("a"), task("b", "a"), task("c", "b"))
@@ -18,7 +18,7 @@ def decided(seq, key, by, action="resume"):
 def test_of_a_mapped_task_the_children_that_wait_for_a_person_are_waiting():
     states = {"m": Mapped(n_map_states=3), "m[0]": Paused(), "m[1]": Success(), "m[2]": Paused(), "n": Pending()}
 
-    found = going_on.waiting(states, ["m", "n"])
+    found = resume_plan.waiting(states, ["m", "n"])
 
     assert found == ("m[0]", "m[2]")
 
@@ -26,7 +26,7 @@ def test_of_a_mapped_task_the_children_that_wait_for_a_person_are_waiting():
 def test_finished_tasks_stay_as_they_are_and_others_begin_anew():
     states = {"a": Cached(result=1), "b": Running(), "c": Paused()}
 
-    found = going_on.unfinished(CHAIN, states)
+    found = resume_plan.unfinished(CHAIN, states)
 
     assert kinds(found) == {"a": "Success", "b": "Pending", "c": "Paused"}
     assert (found["a"].result, kinds(states)["b"]) == (1, "Running")
@@ -35,7 +35,7 @@ def test_finished_tasks_stay_as_they_are_and_others_begin_anew():
 def test_what_failed_by_its_trigger_did_not_fail_by_itself():
     states = {"a": Failed(), "b": TriggerFailed(), "c": Success()}
 
-    failed = going_on.failed(states)
+    failed = resume_plan.failed(states)
 
     assert failed == ["a"]
 
@@ -43,7 +43,7 @@ def test_what_failed_by_its_trigger_did_not_fail_by_itself():
 def test_a_task_to_try_again_keeps_its_inputs_and_opens_what_failed_by_its_trigger_below_it():
     states = {"a": Success(), "b": Failed(cached_inputs={"x": 1}), "c": TriggerFailed()}
 
-    found = going_on.to_try_again(CHAIN, states, ["b"])
+    found = resume_plan.to_try_again(CHAIN, states, ["b"])
 
     assert kinds(found) == {"a": "Success", "b": "Pending", "c": "Pending"}
     assert found["b"].cached_inputs == {"x": 1}
@@ -52,19 +52,19 @@ def test_a_task_to_try_again_keeps_its_inputs_and_opens_what_failed_by_its_trigg
 def test_what_failed_above_its_own_trigger_failure_is_left_alone():
     states = {"a": TriggerFailed(), "b": Failed(), "c": Success()}
 
-    found = going_on.to_try_again(CHAIN, states, ["b"])
+    found = resume_plan.to_try_again(CHAIN, states, ["b"])
 
     assert kinds(found) == {"a": "TriggerFailed", "b": "Pending", "c": "Success"}
 
 
 def test_a_failed_task_below_another_runs_in_its_turn():
-    first = going_on.first_of(CHAIN, ["a", "c"])
+    first = resume_plan.first_of(CHAIN, ["a", "c"])
 
     assert first == ("a",)
 
 
 def test_a_failed_child_waits_only_for_the_child_that_feeds_it():
-    first = going_on.first_of(MAPS, ["m[0]", "n[0]", "n[1]"])
+    first = resume_plan.first_of(MAPS, ["m[0]", "n[0]", "n[1]"])
 
     assert first == ("m[0]", "n[1]")
 
@@ -77,6 +77,6 @@ def test_the_last_word_on_a_task_or_its_children_or_the_run_says_who_resumed_it(
         decided(4, "m", "dan", "retry"),
     ]
 
-    found = [going_on.resumed_by(MAPS, events, key) for key in ("m", "m[0]", "n[0]")]
+    found = [resume_plan.resumed_by(MAPS, events, key) for key in ("m", "m[0]", "n[0]")]
 
     assert found == ["bob", "ann", "cy"]

@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from flowbook._context import Frame
-from flowbook.core.given import Given, Missing
 from flowbook.engine.masks import Masks
 from flowbook.exceptions import DamagedValueError, FlowbookError, UnpicklableError
+from flowbook.flow_run.run_inputs import MissingInput, RunInputs
 from flowbook.results import serializer
 from flowbook.results.reference import ResultRef
 from flowbook.store.given_states import read_states, write_states
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flowbook.executors.base import Executor
     from flowbook.store.values import Values
 
-__all__ = ["KeptGiven", "keep"]
+__all__ = ["StoredInputs", "keep"]
 
 #: Begins an index; parameters are a dict.
 _MARK = "flowbook given 1"
@@ -34,7 +34,7 @@ _SECRETS = "secrets"
 _CHUNK_BYTES = 1 << 20
 
 
-def keep(given: Given, graph: Graph, values: Values) -> tuple[ResultRef, list[ResultRef]]:
+def keep(given: RunInputs, graph: Graph, values: Values) -> tuple[ResultRef, list[ResultRef]]:
     """Keep what was given; return where it is, and the further values that this names.
 
     Raises:
@@ -67,7 +67,7 @@ def keep(given: Given, graph: Graph, values: Values) -> tuple[ResultRef, list[Re
 class _Keeping:
     """Gathers what is to be written."""
 
-    def __init__(self, values: Values, given: Given) -> None:
+    def __init__(self, values: Values, given: RunInputs) -> None:
         self._values = values
         self._given = given
         self.rows: list[tuple[object, ...]] = []
@@ -153,10 +153,10 @@ class _Keeping:
 
     def _note(self, option: str, name: str, why: str, task: str) -> None:
         shown = name.partition(" ")[2] if option == "state_handlers" else name
-        self.missing.append(Missing(option, shown, why, task))
+        self.missing.append(MissingInput(option, shown, why, task))
 
 
-class KeptGiven:
+class StoredInputs:
     """What was given to a run that was recorded; each part is loaded when it is asked for.
 
     Args:
@@ -181,9 +181,9 @@ class KeptGiven:
             self._index = content[-1]
 
     @property
-    def missing(self) -> tuple[Missing, ...]:
+    def missing(self) -> tuple[MissingInput, ...]:
         """What is not kept, and why."""
-        return tuple(Missing(*each) for each in self._index.get("missing", ()))
+        return tuple(MissingInput(*each) for each in self._index.get("missing", ()))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -217,13 +217,13 @@ class KeptGiven:
         except FlowbookError:
             return None
 
-    def load(self) -> Given:
+    def load(self) -> RunInputs:
         """Return all of it but the executor.
 
         Raises:
             ResultGoneError, DamagedValueError, UnpicklableError: if a part can't be read here.
         """
-        return Given(
+        return RunInputs(
             parameters=self.parameters(),
             context=self._load(self._index.get("context")),
             task_contexts={key: self._load(ref) for key, ref in self._index.get("task_contexts", {}).items()},

@@ -11,19 +11,19 @@ from flowbook.exceptions import RunClaimedError, StartTaskError
 from flowbook.store.records import Request
 
 if TYPE_CHECKING:
-    from flowbook.core.recording import Recording
-    from flowbook.core.run import FlowRun
     from flowbook.engine.events import Event
     from flowbook.engine.state import State
+    from flowbook.flow_run.recording import Recording
+    from flowbook.flow_run.run import FlowRun
 
-__all__ = ["Away"]
+__all__ = ["RemoteRun"]
 
 _LOOK_S = 0.05
 _FOLLOW_S = 0.1
 _ANSWER_S = 15.0
 
 
-class Away:
+class RemoteRun:
     """What this process knows of a run that another has. From any thread."""
 
     def __init__(self, recording: Recording, run: FlowRun, last_seq: int) -> None:

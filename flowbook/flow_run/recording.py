@@ -10,19 +10,17 @@ import threading
 import time
 import warnings
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from flowbook import config
-from flowbook.core.attendant import Attendant
-from flowbook.core.changes import changes
-from flowbook.core.kept import KeptGiven, keep
-from flowbook.core.task import FunctionTask
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.limits import Limits
 from flowbook.engine.ports import OutputCache
 from flowbook.engine.state import Mapped, Pending, Running
 from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError, UnpicklableError
+from flowbook.flow_run.flow_changes import changes
+from flowbook.flow_run.request_listener import RequestListener
+from flowbook.flow_run.stored_inputs import StoredInputs, keep
 from flowbook.results.code_hash import code_hash
 from flowbook.results.content_hash import content_hash
 from flowbook.store import RunRecord, graph_record, open_store
@@ -31,13 +29,13 @@ from flowbook.store.runs import gather_children
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from flowbook.core.changes import Changes
-    from flowbook.core.flow import Flow
-    from flowbook.core.given import Given
-    from flowbook.core.run import FlowRun
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.state import State
+    from flowbook.flow_run.flow_changes import FlowChanges
+    from flowbook.flow_run.ports import RunnableFlow
+    from flowbook.flow_run.run import FlowRun
+    from flowbook.flow_run.run_inputs import RunInputs
     from flowbook.store import Store
     from flowbook.store.records import Request
     from flowbook.store.shelf import Shelf
@@ -58,7 +56,7 @@ class Recording:
         self.epoch = epoch
         self._store = store
         self._lock = threading.Lock()
-        self._attendant: Attendant | None = None
+        self._attendant: RequestListener | None = None
         self._next_look = 0.0
         self._recorder = None if epoch < 1 else store.runs.recorder(record.run_id, epoch, graph=record.graph)
 
@@ -73,7 +71,7 @@ class Recording:
         found.epoch = store.runs.owned(run_id).epoch
         return found
 
-    def flow(self) -> Flow:
+    def flow(self) -> RunnableFlow:
         """Return the flow as it was kept.
 
         Raises:
@@ -87,7 +85,7 @@ class Recording:
             )
             raise ResultGoneError(msg, run_id=self.run_id)
         try:
-            return cast("Flow", self.record.flow_ref.load())
+            return cast("RunnableFlow", self.record.flow_ref.load())
         except ResultGoneError as error:
             msg = (
                 f"The flow of run {self.number} was dropped to make room. Run the cells that define it, then give it: "
@@ -95,19 +93,19 @@ class Recording:
             )
             raise ResultGoneError(msg, run_id=self.run_id) from error
 
-    def given(self) -> KeptGiven:
+    def given(self) -> StoredInputs:
         """Return what the run was given; parameters as they are shown where they were dropped and nothing needs them.
 
         Raises:
             ResultGoneError: if they were dropped, and tasks may run yet.
         """
         values = self._store.values
-        shown = KeptGiven(dict(self.record.parameters), values)
+        shown = StoredInputs(dict(self.record.parameters), values)
         ref = self.record.parameters_ref
         if ref is None:
             return shown
         try:
-            found = KeptGiven(ref.load(), values)
+            found = StoredInputs(ref.load(), values)
             found.parameters()
         except ResultGoneError:
             if self._store.runs.summary(self.run_id).state != "Success":
@@ -115,7 +113,7 @@ class Recording:
             return shown
         return found
 
-    def given_since(self) -> KeptGiven | None:
+    def given_since(self) -> StoredInputs | None:
         """Return what the run was given, if another process gave it more since this one looked; None if not."""
         ref = self._store.runs.given(self.run_id)
         if ref == self.record.parameters_ref:
@@ -123,7 +121,7 @@ class Recording:
         self.record = replace(self.record, parameters_ref=ref)
         return self.given()
 
-    def keep_given(self, given: Given, graph: Graph) -> None:
+    def keep_given(self, given: RunInputs, graph: Graph) -> None:
         """Keep with the run what it goes on with, since more was given to it; needs the claim."""
         try:
             ref, further = keep(given, graph, self._store.values)
@@ -143,7 +141,7 @@ class Recording:
         kept = self.record.graph.get("limits")
         return None if kept is None else Limits(kept["total"], kept["by_tag"])
 
-    def states(self, given: KeptGiven) -> dict[str, State]:
+    def states(self, given: StoredInputs) -> dict[str, State]:
         """Return the last state of every task by key, the flow's under FLOW; values are references.
 
         Of a task that has none since the run began, that is the one it was given; where the run was to start, none.
@@ -208,11 +206,11 @@ class Recording:
     def attend(self, run: FlowRun) -> None:
         """From now on hear what others ask of the run, which goes on here."""
         if self._recorder is not None and self._attendant is None:
-            self._attendant = Attendant(self._store, run, self.epoch)
+            self._attendant = RequestListener(self._store, run, self.epoch)
 
-    def changes(self, flow_graph: Graph) -> Changes:
-        """Return what differs between the flow of that graph and the one that was recorded."""
-        return changes(self.record.graph, _graph_record(flow_graph))
+    def changes(self, flow: RunnableFlow, graph: Graph) -> FlowChanges:
+        """Return how `flow`, compiled to `graph`, differs from the flow that was recorded."""
+        return changes(self.record.graph, _graph_record(flow, graph))
 
     def span(self) -> tuple[float | None, float | None]:
         """Return when the run started and ended, seconds since the epoch."""
@@ -259,7 +257,7 @@ class Recording:
             warnings.warn(f"The end of run {self.number} was not recorded: {error}", stacklevel=2)
 
 
-def open_recording(run: FlowRun, given: Given, *, origin: str, afterwards: bool = False) -> Recording | None:
+def open_recording(run: FlowRun, given: RunInputs, *, origin: str, afterwards: bool = False) -> Recording | None:
     """Begin to record `run`; a store that can't be used is a warning, the run goes on in memory, and None comes back.
 
     Args:
@@ -277,7 +275,7 @@ def open_recording(run: FlowRun, given: Given, *, origin: str, afterwards: bool 
             flow=run.flow_name,
             project=config.project(),
             graph={
-                **_graph_record(run.graph),
+                **_graph_record(run.flow, run.graph),
                 "limits": _limits_record(run.limits),
                 "utc_offset_s": _utc_offset_s(run.began),
             },
@@ -331,11 +329,11 @@ def owner_text() -> str:
     return f"{user}@{platform.node()}:{os.getpid()}"
 
 
-def _graph_record(graph: Graph) -> dict[str, object]:
+def _graph_record(flow: RunnableFlow, graph: Graph) -> dict[str, object]:
     #: Thousands of copies of a task share one function, and one trigger.
     hashes = _CodeHashes()
     codes = {key: hashes[spec.run] for key, spec in graph.specs.items()}
-    wirings = {key: wiring for key, spec in graph.specs.items() if (wiring := _wiring(spec, hashes)) is not None}
+    wirings = {key: wiring for key, spec in graph.specs.items() if (wiring := _wiring(flow, spec, hashes)) is not None}
     return graph_record(graph, codes, wirings)
 
 
@@ -345,13 +343,12 @@ class _CodeHashes(dict["Callable[..., object]", str]):
         return found
 
 
-def _wiring(spec: TaskSpec, hashes: _CodeHashes) -> str | None:
+def _wiring(flow: RunnableFlow, spec: TaskSpec, hashes: _CodeHashes) -> str | None:
     """Return a hash of what the flow's author gave a task besides its code and its edges; None: nothing."""
-    fields = vars(spec.task)
     given: list[tuple[object, ...]] = [("constant", *item) for item in (spec.constants or {}).items()]
     given += [("mapped", *item) for item in (spec.mapped_constants or {}).items()]
     given += [("way", bound.argument, bound.flattened) for bound in spec.bindings if bound.mapped or bound.flattened]
-    given += [("own", name, fields[name]) for name in sorted(fields.keys() - _task_fields())]
+    given += [("own", *item) for item in flow.own_fields(spec.task).items()]
     if spec.trigger is not None:
         cells = [cell.cell_contents for cell in getattr(spec.trigger, "__closure__", None) or ()]
         given.append(("trigger", hashes[spec.trigger], *(each for each in cells if not callable(each))))
@@ -367,12 +364,6 @@ def _hash(value: object) -> str:
         return content_hash(value)
     except UnpicklableError:
         return type(value).__qualname__
-
-
-@cache
-def _task_fields() -> frozenset[str]:
-    """Return what every task of a function holds: its options, which change nothing in what it returns, and its code."""
-    return frozenset(vars(FunctionTask(lambda: None, name="any"))) | {"written_in", "written_as"}
 
 
 def _limits_record(limits: Limits | None) -> dict[str, object] | None:

@@ -10,15 +10,15 @@ from flowbook.exceptions import FlowbookError, RunClaimedError, RunError
 from flowbook.store.processes import BEAT_S
 
 if TYPE_CHECKING:
-    from flowbook.core.run import FlowRun
+    from flowbook.flow_run.run import FlowRun
     from flowbook.store import Store
 
-__all__ = ["Attendant"]
+__all__ = ["RequestListener"]
 
 _LISTEN_S = 0.2
 
 
-class Attendant:
+class RequestListener:
     """A thread beside one epoch of a run. It costs one look into the store every 200 ms."""
 
     def __init__(self, store: Store, run: FlowRun, epoch: int) -> None:

@@ -10,13 +10,13 @@ from flowbook.exceptions import RunChangedError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Changes", "changes"]
+__all__ = ["FlowChanges", "changes"]
 
 _NAMED_AT_MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class FlowChanges:
     """Keys of tasks that are new, gone, or have other code, inputs, constants, defaults or triggers."""
 
     added: tuple[str, ...]
@@ -38,7 +38,7 @@ class Changes:
         return RunChangedError(msg, **kinds)
 
 
-def changes(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> Changes:
+def changes(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> FlowChanges:
     """Return what differs between two graphs, both as `store.graph_record` makes them, with code hashes."""
     both = [{task["key"]: task for task in graph["tasks"]} for graph in (recorded, given)]
     #: Runs that were recorded before wirings were are compared without.
@@ -48,7 +48,7 @@ def changes(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> Changes:
         else ("code_hash",)
     )
     before, after = ({key: _essence(task, names) for key, task in tasks.items()} for tasks in both)
-    return Changes(
+    return FlowChanges(
         added=tuple(key for key in after if key not in before),
         removed=tuple(key for key in before if key not in after),
         changed=tuple(key for key in after if key in before and after[key] != before[key]),

@@ -11,12 +11,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from flowbook.core import going_on
-from flowbook.core.asked import Asked, ask, no_child
-from flowbook.core.epochs import new_epoch
-from flowbook.core.given import ask_again, with_parameters
-from flowbook.core.giving import NOTHING, Giving, refuse_late
-from flowbook.core.run_log import FirstError, RunLog
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.graph import parse_child
 from flowbook.engine.outcome import waits_for_person
@@ -40,6 +34,12 @@ from flowbook.exceptions import (
 )
 from flowbook.executors import Executor, LocalExecutor
 from flowbook.executors.interrupts import wait_for
+from flowbook.flow_run import resume_plan
+from flowbook.flow_run.epochs import new_epoch
+from flowbook.flow_run.giving import NOTHING, Giving, refuse_late
+from flowbook.flow_run.run_inputs import read_new_inputs, with_parameters
+from flowbook.flow_run.run_log import FirstError, RunLog
+from flowbook.flow_run.run_request import RunRequest, no_child, read_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,16 +47,16 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from flowbook.core.away import Away
-    from flowbook.core.changes import Changes
-    from flowbook.core.flow import Flow
-    from flowbook.core.given import Again, Given
-    from flowbook.core.moments import RunStates
-    from flowbook.core.recording import Recording
     from flowbook.engine.epoch import Epoch
     from flowbook.engine.events import Event, EventSink
     from flowbook.engine.held import HeldValues
     from flowbook.engine.limits import Limits
+    from flowbook.flow_run.flow_changes import FlowChanges
+    from flowbook.flow_run.ports import RunnableFlow
+    from flowbook.flow_run.recording import Recording
+    from flowbook.flow_run.remote_run import RemoteRun
+    from flowbook.flow_run.run_inputs import NewInputs, RunInputs
+    from flowbook.flow_run.run_states import RunStates
     from flowbook.store.records import Request
 
 __all__ = ["FlowRun", "new_run", "start_run"]
@@ -67,7 +67,7 @@ _NUMBERS = itertools.count(1)
 class FlowRun:
     """One run. `flow.start()` and `flow.last_run` give it; methods may be called from any thread."""
 
-    def __init__(self, flow: Flow, asked: Asked) -> None:
+    def __init__(self, flow: RunnableFlow, asked: RunRequest) -> None:
         self.flow = flow
         self.flow_name = flow.name
         self.graph = asked.graph
@@ -93,24 +93,26 @@ class FlowRun:
         self._next_seq = 1
         self._recording: Recording | None = None
         #: Another process that has the run; None where none has, or this object started it.
-        self._away: Away | None = None
+        self._away: RemoteRun | None = None
         #: How the flow given differs from the one that was recorded.
-        self._changes: Changes | None = None
+        self._changes: FlowChanges | None = None
         #: Of each epoch, the values that workers hold.
         self._held: list[HeldValues] = []
         #: Who else is told of each event.
         self._sinks: tuple[EventSink, ...] = (self._log,)
 
     @classmethod
-    def recorded(cls, recording: Recording, flow: Flow | None = None, executor: Executor | None = None) -> FlowRun:
+    def recorded(
+        cls, recording: Recording, flow: RunnableFlow | None = None, executor: Executor | None = None
+    ) -> FlowRun:
         """Return a run that was recorded, by this process or another; with `flow`, else the flow as it was kept."""
-        from flowbook.core.away import Away  # noqa: PLC0415  # the store: longer to load than all the rest
+        from flowbook.flow_run.remote_run import RemoteRun  # noqa: PLC0415  # the store: longer to load than all the rest
 
         is_given = flow is not None
         flow = flow if flow is not None else recording.flow()
         kept = recording.given()
         own_executor = executor or kept.executor()
-        asked = Asked(
+        asked = RunRequest(
             flow.compile(),
             kept.parameters(),
             own_executor or flow.executor or LocalExecutor(),
@@ -127,14 +129,13 @@ class FlowRun:
         run._log.extend(events)
         run._next_seq = events[-1].seq + 1 if events else 1
         run.started, run.ended = recording.span()
-        if is_given and (found := recording.changes(run.graph)):
+        if is_given and (found := recording.changes(flow, run.graph)):
             run._changes = found
         if recording.is_owned():
             run._over.clear()
-            run._away = Away(recording, run, run._next_seq - 1)
+            run._away = RemoteRun(recording, run, run._next_seq - 1)
         else:
             run._note_crash()
-        flow.last_run = run
         return run
 
     # Looking
@@ -152,7 +153,7 @@ class FlowRun:
 
         Live: it changes while the run goes on.
         """
-        from flowbook.core.moments import RunStates  # noqa: PLC0415  # only where somebody looks
+        from flowbook.flow_run.run_states import RunStates  # noqa: PLC0415  # only where somebody looks
 
         self._look()
         return RunStates(self, self._states_now())
@@ -186,7 +187,7 @@ class FlowRun:
         found = self.states.get(key)
         if found is None:
             raise no_child(key, self.states.get(parse_child(key)[0]))
-        from flowbook.core.moments import as_seen  # noqa: PLC0415  # only where somebody looks
+        from flowbook.flow_run.run_states import as_seen  # noqa: PLC0415  # only where somebody looks
 
         return as_seen(key, found, self.states)
 
@@ -207,7 +208,7 @@ class FlowRun:
             (its key), `state` (the one it ended in; what goes on: that), `start` and `end` (aware UTC; NaT while it
             goes on, and where its process ended in the middle), `duration`, `attempt` (0: it did not run).
         """
-        from flowbook.core.moments import timeline  # noqa: PLC0415  # only where somebody looks
+        from flowbook.flow_run.timeline import timeline  # noqa: PLC0415  # only where somebody looks
 
         return timeline(self.events())
 
@@ -265,7 +266,7 @@ class FlowRun:
         self.close()
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, str]:
-        from flowbook.core.pictures import LARGEST_SHOWN, picture_of  # noqa: PLC0415  # drawing: only where it is shown
+        from flowbook.draw.picture import LARGEST_SHOWN, picture_of  # noqa: PLC0415  # drawing: only where it is shown
 
         if len(self.graph.specs) > LARGEST_SHOWN:
             return {**self.state._repr_mimebundle_(), "text/plain": repr(self)}  # what notebooks call
@@ -335,7 +336,7 @@ class FlowRun:
             DefinitionError: if something is given to a run that goes on already, or that is not what it should be.
         """
         keys = tuple(self.graph.key_of(task) for task in tasks)
-        again = ask_again(self.graph, parameters, context, task_contexts, state_handlers)
+        again = read_new_inputs(self.graph, parameters, context, task_contexts, state_handlers)
         self._refuse_changed(force=force)
         take_over = partial(self._take_over, again, force=force)
         while not self._ask("resume", keys, by, note, again):
@@ -372,8 +373,8 @@ class FlowRun:
 
     def _unfinished(self) -> dict[str, State]:
         """Return the states to go on from as a whole, or from where the run started."""
-        states, given = going_on.unfinished(self.graph, self._states), self._giving.at_hand
-        return going_on.started_again(states, given.start, given.states) if given is not None else states
+        states, given = resume_plan.unfinished(self.graph, self._states), self._giving.at_hand
+        return resume_plan.started_again(states, given.start, given.states) if given is not None else states
 
     def retry(  # noqa: PLR0913  # as `resume`
         self,
@@ -394,7 +395,7 @@ class FlowRun:
         Raises:
             StartTaskError: if nothing failed.
         """
-        again = ask_again(self.graph, parameters, context, task_contexts, state_handlers)
+        again = read_new_inputs(self.graph, parameters, context, task_contexts, state_handlers)
         self._refuse_changed(force=force)
         take_over = partial(self._take_over, again, force=force)
         while not self._ask("retry", (), by, note, again):
@@ -411,7 +412,7 @@ class FlowRun:
                 return True
             self._over.wait()
         states = self._states
-        failed = going_on.failed(states)
+        failed = resume_plan.failed(states)
         if not failed and self._is_taken():
             return False
         if not failed:
@@ -422,9 +423,9 @@ class FlowRun:
             raise StartTaskError(msg, run=self.run_id)
         take_over()
         states = self._states
-        again = [*failed, *going_on.to_set_up_again(self.graph, states, failed)]
-        start = going_on.first_of(self.graph, again)
-        self._go_on(going_on.to_try_again(self.graph, states, again), start, "retry", by, note)
+        again = [*failed, *resume_plan.to_set_up_again(self.graph, states, failed)]
+        start = resume_plan.first_of(self.graph, again)
+        self._go_on(resume_plan.to_try_again(self.graph, states, again), start, "retry", by, note)
         return True
 
     def _retry_live(self, runner: Epoch, by: str, note: str) -> bool:
@@ -435,7 +436,7 @@ class FlowRun:
             raise StartTaskError(msg, run=self.run_id)
         return taken
 
-    def _take_over(self, again: Again, *, force: bool) -> None:
+    def _take_over(self, again: NewInputs, *, force: bool) -> None:
         """Have at hand what the run was given, also where it was begun elsewhere. The caller holds the lock.
 
         Raises:
@@ -454,14 +455,14 @@ class FlowRun:
         if not keys:
             return self._all_waiting(states)
         for key in keys:
-            if not going_on.waiting(states, (key,)):
+            if not resume_plan.waiting(states, (key,)):
                 raise self._refusal_of(key, states)
-        return going_on.waiting(states, keys)
+        return resume_plan.waiting(states, keys)
 
     def _refusal_of(self, key: str, states: Mapping[str, State]) -> FlowbookError:
         if key not in states:
             return no_child(key, states.get(parse_child(key)[0]))
-        who = going_on.resumed_by(self.graph, self._log, key)
+        who = resume_plan.resumed_by(self.graph, self._log, key)
         told = f", resumed by {who}" if who else ""
         msg = f"{key} does not wait any more: it is {type(states[key]).__name__}{told}."
         return RunClaimedError(msg, key=key, owner=who)
@@ -505,7 +506,7 @@ class FlowRun:
         """Take note of what happened in the process that has the run: of its tasks, of the flow, and all of it."""
         self._states.update(changed)
         self._state = flow or self._state
-        going_on.gather_children(self._states, changed)
+        resume_plan.gather_children(self._states, changed)
         for event in events:
             self._log.emit(event)
 
@@ -538,15 +539,15 @@ class FlowRun:
 
     def _leave_to(self, recording: Recording) -> None:
         """From now on follow the process that took up the run. The caller holds the lock."""
-        from flowbook.core.away import Away  # noqa: PLC0415  # the store: longer to load than all the rest
+        from flowbook.flow_run.remote_run import RemoteRun  # noqa: PLC0415  # the store: longer to load than all the rest
 
         self._over.clear()
-        self._away = away = Away(recording, self, self._next_seq - 1)
+        self._away = away = RemoteRun(recording, self, self._next_seq - 1)
         away.look(now=True)
         if self._log.has_subscribers and self._away is away:
             away.follow()
 
-    def _ask(self, action: str, keys: tuple[str, ...], by: str, note: str, again: Again = NOTHING) -> bool:
+    def _ask(self, action: str, keys: tuple[str, ...], by: str, note: str, again: NewInputs = NOTHING) -> bool:
         """Return whether another process has the run and did it; if not, this one may go on with it."""
         away = self._away
         if away is not None and again:
@@ -566,7 +567,7 @@ class FlowRun:
             return
         owner = self._recording.owner() if self._recording is not None else ""
         self._state = Crashed(f"Its process ({owner}) ended in the middle. run.resume() goes on from what is stored.")
-        self._states = going_on.broken_off(self._states)
+        self._states = resume_plan.broken_off(self._states)
 
     def _refuse_changed(self, *, force: bool) -> None:
         if self._changes is not None and not force:
@@ -717,8 +718,8 @@ class FlowRun:
                 self._runner = None
                 self._over.set()
 
-    def _record(self, given: Given, *, afterwards: bool = False) -> None:
-        from flowbook.core.recording import open_recording  # noqa: PLC0415  # the store: longer to load than all the rest
+    def _record(self, given: RunInputs, *, afterwards: bool = False) -> None:
+        from flowbook.flow_run.recording import open_recording  # noqa: PLC0415  # the store: longer to load than all the rest
 
         self._recording = open_recording(self, given, origin=self._asked.origin, afterwards=afterwards)
         self.number = self._recording.number if self._recording is not None else self.number
@@ -727,10 +728,10 @@ class FlowRun:
         return self._asked.record is not False and isinstance(self._state, (Paused, Failed, Scheduled))
 
 
-def new_run(flow: Flow) -> FlowRun:
+def new_run(flow: RunnableFlow) -> FlowRun:
     """Return a run of `flow` that has not begun and is not going to: what a panel shows before the first."""
     values = {p.name: p.default for p in flow.parameters()}
-    return FlowRun(flow, Asked(flow.compile(), values, flow.executor or LocalExecutor()))
+    return FlowRun(flow, RunRequest(flow.compile(), values, flow.executor or LocalExecutor()))
 
 
 def is_recorded(record: bool | None) -> bool:  # noqa: FBT001  # the caller's word, or none
@@ -738,11 +739,9 @@ def is_recorded(record: bool | None) -> bool:  # noqa: FBT001  # the caller's wo
     return os.environ.get("FLOWBOOK_RECORD") == "1" if record is None else record
 
 
-def start_run(flow: Flow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> FlowRun:
-    """Check what was asked for, and return a FlowRun that has not begun. Raises as `ask` does."""
-    run = FlowRun(flow, ask(flow, parameters, options))
-    flow.last_run = run
-    return run
+def start_run(flow: RunnableFlow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> FlowRun:
+    """Check what was asked for, and return a FlowRun that has not begun. Raises as `read_request` does."""
+    return FlowRun(flow, read_request(flow, parameters, options))
 
 
 def _is_open(state: State) -> bool:

@@ -12,7 +12,6 @@ import pytest
 
 import flowbook
 from flowbook import Flow, Parameter, Secret, context, task, triggers
-from flowbook.core.kept import KeptGiven
 from flowbook.engine.state import Failed, Paused
 from flowbook.exceptions import (
     DamagedValueError,
@@ -22,6 +21,7 @@ from flowbook.exceptions import (
     RunIncompleteError,
 )
 from flowbook.executors import LocalExecutor
+from flowbook.flow_run.stored_inputs import StoredInputs
 from flowbook.store import open_store
 from tests.begun_runs import LONG_S, SECRET, Connection, begin, paused
 from tests.scripts import start
@@ -244,7 +244,9 @@ def test_no_run_is_there_without_what_it_was_given_whenever_its_process_is_kille
     process.communicate()
 
     store = open_store()
-    found = [KeptGiven(store.runs.get(each.run_id).parameters_ref.load(), store.values) for each in store.runs.list()]
+    found = [
+        StoredInputs(store.runs.get(each.run_id).parameters_ref.load(), store.values) for each in store.runs.list()
+    ]
     assert [(given.load().context["own"].n, given.load().task_contexts) for given in found] == [
         (n, {"look": {"n": n}}) for n in range(len(found))
     ]

@@ -5,28 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowbook._context import current_frame
-from flowbook.core.asked import with_contexts
 from flowbook.engine.epoch import Epoch, RunOptions
 from flowbook.engine.frames import run_frame
 from flowbook.engine.outcome import waits_for_person
+from flowbook.flow_run.run_request import with_contexts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from flowbook.core.given import Given
-    from flowbook.core.recording import Recording
-    from flowbook.core.run import FlowRun
     from flowbook.engine.events import EventSink
     from flowbook.engine.graph import Graph
     from flowbook.engine.ports import OutputCache, Shelf
     from flowbook.engine.state import State
+    from flowbook.flow_run.recording import Recording
+    from flowbook.flow_run.run import FlowRun
+    from flowbook.flow_run.run_inputs import RunInputs
 
 __all__ = ["new_epoch"]
 
 
 def new_epoch(  # noqa: PLR0913  # all that makes one differ from the one before
     run: FlowRun,
-    given: Given,
+    given: RunInputs,
     recording: Recording | None,
     sinks: tuple[EventSink, ...],
     *,
@@ -87,13 +87,13 @@ def new_epoch(  # noqa: PLR0913  # all that makes one differ from the one before
 def _output_cache(graph: Graph) -> OutputCache | None:
     if not any(spec.cache is not None for spec in graph.specs.values()):
         return None
-    from flowbook.core.recording import output_cache  # noqa: PLC0415  # the store: longer to load than all the rest
+    from flowbook.flow_run.recording import output_cache  # noqa: PLC0415  # the store: longer to load than all the rest
 
     return output_cache(graph)
 
 
 def _shelf(recording: Recording | None) -> Shelf | None:
-    from flowbook.core.recording import shelf  # noqa: PLC0415  # as above
+    from flowbook.flow_run.recording import shelf  # noqa: PLC0415  # as above
 
     return shelf(recording)
 

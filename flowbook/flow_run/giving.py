@@ -5,19 +5,19 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from flowbook.core.given import Again, begun_with, joined, refuse_incomplete
 from flowbook.exceptions import DefinitionError
+from flowbook.flow_run.run_inputs import NewInputs, first_inputs, merge_inputs, refuse_incomplete
 
 if TYPE_CHECKING:
-    from flowbook.core.asked import Asked
-    from flowbook.core.given import Given
-    from flowbook.core.kept import KeptGiven
-    from flowbook.core.recording import Recording
-    from flowbook.core.run import FlowRun
+    from flowbook.flow_run.recording import Recording
+    from flowbook.flow_run.run import FlowRun
+    from flowbook.flow_run.run_inputs import RunInputs
+    from flowbook.flow_run.run_request import RunRequest
+    from flowbook.flow_run.stored_inputs import StoredInputs
 
 __all__ = ["NOTHING", "Giving", "called", "refuse_late"]
 
-NOTHING = Again()
+NOTHING = NewInputs()
 
 
 class Giving:
@@ -29,23 +29,23 @@ class Giving:
         is_changed: whether it has more than is kept with it.
     """
 
-    def __init__(self, asked: Asked, kept: KeptGiven | None = None, *, is_changed: bool = False) -> None:
+    def __init__(self, asked: RunRequest, kept: StoredInputs | None = None, *, is_changed: bool = False) -> None:
         self._asked = asked
         self._kept = kept
         self._is_changed = is_changed
-        self._given: Given | None = None
+        self._given: RunInputs | None = None
 
     @property
-    def at_hand(self) -> Given | None:
+    def at_hand(self) -> RunInputs | None:
         """What the run goes on with; None before that is known."""
         return self._given
 
-    def begin(self) -> Given:
+    def begin(self) -> RunInputs:
         """Return what an epoch of the run is given."""
-        self._given = self._given or begun_with(self._asked)
+        self._given = self._given or first_inputs(self._asked)
         return self._given
 
-    def take_over(self, run: FlowRun, recording: Recording | None, again: Again, *, force: bool) -> Given:
+    def take_over(self, run: FlowRun, recording: Recording | None, again: NewInputs, *, force: bool) -> RunInputs:
         """Have at hand what the run was given by now, maybe by another process, with what is given `again`.
 
         Raises:
@@ -53,8 +53,8 @@ class Giving:
         """
         if recording is not None and (kept := recording.given_since()) is not None:
             self._kept, self._given = kept, None
-        given = self._given or (self._kept.load() if self._kept is not None else begun_with(self._asked))
-        given = joined(given, again, called(run))
+        given = self._given or (self._kept.load() if self._kept is not None else first_inputs(self._asked))
+        given = merge_inputs(given, again, called(run))
         if not force:
             refuse_incomplete(given, called(run))
         if self._kept is not None and not self._asked.has_executor and self._kept.has_executor:
@@ -77,7 +77,7 @@ def called(run: FlowRun) -> str:
     return f"Run {run.number} of {run.flow_name!r}"
 
 
-def refuse_late(run: FlowRun, again: Again, where: str) -> None:
+def refuse_late(run: FlowRun, again: NewInputs, where: str) -> None:
     """See that nothing is given to a run that goes on already. Raises DefinitionError."""
     if again:
         msg = (

@@ -1,28 +1,25 @@
-"""Moments as people write them, and what a run was at one."""
+"""The states of a run's tasks: now, or at any time before."""
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW
 from flowbook.engine.graph import child_key
-from flowbook.engine.replay import states_at, stretches
+from flowbook.engine.replay import states_at
 from flowbook.engine.state import Mapped, Pending
-from flowbook.exceptions import DefinitionError
+from flowbook.flow_run.times import parse_time
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
-    from collections.abc import ItemsView, Iterator, KeysView, Sequence, ValuesView
+    import datetime as dt
+    from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 
-    import pandas as pd
-
-    from flowbook.core.run import FlowRun
-    from flowbook.engine.events import Event
     from flowbook.engine.state import State
+    from flowbook.flow_run.run import FlowRun
 
-__all__ = ["RunStates", "as_seen", "moment_of", "moments", "timeline"]
+__all__ = ["RunStates", "as_seen"]
 
 
 class RunStates(Mapping[str, "State"]):
@@ -53,7 +50,7 @@ class RunStates(Mapping[str, "State"]):
             return dict(self._now)
         from flowbook.store.records import to_stamp  # noqa: PLC0415  # the store: longer to load than all the rest
 
-        found = states_at(self._run.events(), to_stamp(moment_of(at)))
+        found = states_at(self._run.events(), to_stamp(parse_time(at)))
         found.pop(FLOW, None)
         return {key: Pending() for key in self._run.graph.specs} | found
 
@@ -121,58 +118,3 @@ class _Loaded(Mapping[str, object]):
 
     def __repr__(self) -> str:
         return repr(dict(self))
-
-
-def moment_of(at: dt.datetime | str) -> dt.datetime:
-    """Return `at` as an aware UTC moment; a naive one, and text without a zone, are local time.
-
-    Raises:
-        DefinitionError: if it is no moment.
-    """
-    if isinstance(at, str):
-        try:
-            at = dt.datetime.fromisoformat(at.strip())
-        except ValueError as exc:
-            msg = f"{at!r} is no moment. Write it like '2026-11-20 09:00' (local time) or '2026-11-20T08:00:00+00:00'."
-            raise DefinitionError(msg, at=at) from exc
-    if not isinstance(at, dt.datetime) or at != at:  # noqa: PLR0124  # pandas' NaT is a datetime
-        msg = f"{at!r} is no moment. Give a datetime, or text like '2026-11-20 09:00'."
-        raise DefinitionError(msg, at=repr(at))
-    try:
-        #: Of the standard library: a pandas one without a zone refuses to be taken for local time.
-        return dt.datetime.combine(at.date(), at.timetz()).astimezone(dt.UTC)
-    except (OverflowError, ValueError, OSError) as exc:
-        msg = f"{at!r} is out of reach of the clock. Give a moment between the years 1 and 9999."
-        raise DefinitionError(msg, at=repr(at)) from exc
-
-
-def timeline(events: Sequence[Event]) -> pd.DataFrame:
-    """Return what each task's time went into, see `FlowRun.timeline`."""
-    import pandas as pd  # noqa: PLC0415  # heavy
-
-    found = stretches(events)
-    start, end = (moments([getattr(each, name) for each in found]) for name in ("start", "end"))
-    return pd.DataFrame(
-        {
-            "task": pd.Series([each.key for each in found], dtype=object),
-            "state": pd.Series([each.state for each in found], dtype=object),
-            "start": start,
-            "end": end,
-            "duration": end - start,
-            "attempt": pd.Series([each.attempt for each in found], dtype=int),
-        }
-    )
-
-
-def moments(stamps: Sequence[float | None]) -> pd.DatetimeIndex:
-    """Return seconds since the epoch as moments, rounded as `from_stamp` does; NaT for None."""
-    import numpy as np  # noqa: PLC0415  # heavy
-    import pandas as pd  # noqa: PLC0415  # heavy
-
-    parts, seconds = np.modf(np.array(stamps, dtype=float))
-    is_none = np.isnan(seconds)
-    microseconds = np.where(is_none, 0, seconds).astype("int64") * 1_000_000
-    microseconds += np.where(is_none, 0, np.rint(parts * 1e6)).astype("int64")
-    found = microseconds.view("datetime64[us]")
-    found[is_none] = np.datetime64("NaT", "us")
-    return pd.DatetimeIndex(found).tz_localize(dt.UTC)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowbook import config
-from flowbook.core.moments import moment_of
 from flowbook.engine.graph import parse_child
 from flowbook.engine.state import Cached, Mapped, Success
 from flowbook.exceptions import DefinitionError, ResultGoneError
+from flowbook.flow_run.times import parse_time
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class AsOf:
     def __init__(self, flow: Flow, at: dt.datetime | str) -> None:
         self._flow = flow
         #: Aware UTC.
-        self.at = moment_of(at)
+        self.at = parse_time(at)
 
     def __getitem__(self, task: object) -> Any:  # noqa: ANN401  # what a user's task returned
         """Return the value; the list of a mapped task's children. A copy: changing it changes no cache.

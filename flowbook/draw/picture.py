@@ -1,4 +1,4 @@
-"""Pictures of flows and runs, for `flow.visualize()` and for what a notebook shows of them."""
+"""A picture of a compiled flow with its tasks in the colours of their states, for notebooks and files."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from flowbook.core.run import FlowRun
 from flowbook.draw.layout import layout
 from flowbook.draw.svg import NodeView, alt_text, svg
 from flowbook.engine.graph import child_key
-from flowbook.engine.state import Mapped, State
+from flowbook.engine.state import Mapped
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from flowbook.core.flow import Flow
     from flowbook.engine.graph import Graph
+    from flowbook.engine.state import State
 
-__all__ = ["LARGEST_SHOWN", "Picture", "picture_of", "visualize"]
+__all__ = ["LARGEST_SHOWN", "Picture", "Theme", "picture_of"]
 
 #: Flows with more tasks are shown as text where nobody asked for a picture: it would weigh more than the notebook.
 LARGEST_SHOWN = 150
@@ -64,20 +63,6 @@ class Picture:
         return f"<Picture: {self.words}>"
 
 
-def visualize(flow: Flow, of: State | FlowRun | None, filename: str | os.PathLike[str] | None, theme: Theme) -> Picture:
-    """Return the picture that `Flow.visualize` promises, and write it to `filename` if given."""
-    if theme not in {"auto", "light", "dark"}:
-        msg = f"There is no theme {theme!r}. Use 'light', 'dark' or 'auto'."
-        raise DefinitionError(msg, theme=repr(theme))
-    graph = flow.compile()
-    if of is None and flow.last_run is not None and list(flow.last_run.graph.specs) == list(graph.specs):
-        of = flow.last_run
-    drawn = picture_of(graph, _states(graph, of), state=_name(of), caption=_caption(of), theme=theme)
-    if filename is not None:
-        drawn.save(filename)
-    return drawn
-
-
 def picture_of(
     graph: Graph, states: Mapping[str, State], *, state: str = "", caption: str = "", theme: Theme = "auto"
 ) -> Picture:
@@ -102,23 +87,3 @@ def _gathered(counts: Mapping[str, int]) -> str:
     """Return the state that stands for a mapped task's children: what is wrong or going on comes first."""
     order = ("Failed", "TimedOut", "Crashed", "ValidationFailed", "TriggerFailed", "Paused", "Running", "Retrying")
     return next((name for name in order if counts.get(name)), "Mapped")
-
-
-def _states(graph: Graph, of: State | FlowRun | None) -> Mapping[str, State]:
-    if of is None:
-        return {}
-    if isinstance(of, FlowRun):
-        return of.states
-    if not isinstance(of, State) or not isinstance(of.result, dict):
-        msg = f"visualize can't take states from {of!r}. Give a FlowRun, or the state that flow.run() returned."
-        raise DefinitionError(msg, given=repr(of))
-    return {graph.key_of(task): state for task, state in of.result.items()}
-
-
-def _name(of: State | FlowRun | None) -> str:
-    found = of.state if isinstance(of, FlowRun) else of
-    return "" if found is None else type(found).__name__
-
-
-def _caption(of: State | FlowRun | None) -> str:
-    return f"run {of.number}" if isinstance(of, FlowRun) else ""

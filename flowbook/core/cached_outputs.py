@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from flowbook.core.differences import Difference
     from flowbook.core.flow import Flow
     from flowbook.core.task import Task
+    from flowbook.core.value_diff import Difference
     from flowbook.results.reference import Preview
     from flowbook.store import CacheEntry, Store
     from flowbook.store.sweep import Swept
@@ -48,12 +48,12 @@ class CachedOutputs:
         import pandas as pd  # noqa: PLC0415  # heavy
 
         from flowbook.core.history import flow_name  # noqa: PLC0415
-        from flowbook.core.moments import moment_of  # noqa: PLC0415
+        from flowbook.flow_run.times import parse_time  # noqa: PLC0415
 
         store = _store()
         name = flow_name(flow)
         key = task if isinstance(task, str) or task is None else task.key_in(name)
-        found = store.cache.entries(at=None if at is None else moment_of(at), flow=name, task=key)
+        found = store.cache.entries(at=None if at is None else parse_time(at), flow=name, task=key)
         now = dt.datetime.now(dt.UTC)
         noted = store.values.previews(each.ref for each in found)  # noqa: PD011  # no table
         rows = [
@@ -109,7 +109,7 @@ class CachedOutputs:
             CacheEntryError, ResultGoneError, DamagedValueError: as `load`.
             DefinitionError: if a key column is missing, or tells rows not apart.
         """
-        from flowbook.core.differences import compare  # noqa: PLC0415  # loads pandas
+        from flowbook.core.value_diff import compare  # noqa: PLC0415  # loads pandas
 
         before, after = (self.load(each) if isinstance(each, str) else each for each in (first, second))
         return compare(before, after, key)

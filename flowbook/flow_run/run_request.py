@@ -7,21 +7,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from flowbook.core import checks
-from flowbook.core.building import current_flow
 from flowbook.engine.graph import child_key, parse_child
 from flowbook.engine.limits import Limits
 from flowbook.engine.state import Mapped, State
 from flowbook.exceptions import DefinitionError, ParameterError, StartTaskError
 from flowbook.executors import Executor, LocalExecutor
+from flowbook.flow_run import option_checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from flowbook.core.flow import Flow
     from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.flow_run.ports import RunnableFlow
 
-__all__ = ["RUN_OPTIONS", "Asked", "ask", "context_of", "mapping_of", "no_child", "task_contexts_of", "with_contexts"]
+__all__ = [
+    "RUN_OPTIONS",
+    "RunRequest",
+    "context_of",
+    "mapping_of",
+    "no_child",
+    "read_request",
+    "task_contexts_of",
+    "with_contexts",
+]
 
 #: What `flow.run` takes beside values of parameters.
 RUN_OPTIONS = frozenset(
@@ -43,7 +51,7 @@ RUN_OPTIONS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RunRequest:
     """What a caller of `flow.run` asked for, checked."""
 
     graph: Graph
@@ -63,37 +71,30 @@ class Asked:
     has_executor: bool = False
 
 
-def ask(flow: Flow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> Asked:
+def read_request(flow: RunnableFlow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> RunRequest:
     """Return what was asked for, checked.
 
     Raises:
         DefinitionError, ParameterError, StartTaskError, CycleError, ExecutorError: as `Flow.run` says.
     """
-    building = current_flow()
-    if building is not None:
-        msg = (
-            f"Flow {flow.name!r} was run inside the block of flow {building.name!r}. Run it after the block, "
-            "or call it from inside a task."
-        )
-        raise DefinitionError(msg, flow=flow.name)
     _warn_if_unnamed(flow)
     graph = flow.compile()
     own_executor = options.pop("executor", None)
-    executor = checks.executor(own_executor or flow.executor or LocalExecutor())
+    executor = option_checks.executor(own_executor or flow.executor or LocalExecutor())
     task_states = _by_key(
         graph, mapping_of("task_states", options.pop("task_states", None), "{load: Success(result=1)}")
     )
     start = tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None)))
     task_contexts = task_contexts_of(graph, options.pop("task_contexts", None))
     context = context_of(options.pop("context", None))
-    handlers = tuple(checks.handlers(flow.name, options.pop("state_handlers", None), "A run of flow"))
+    handlers = tuple(option_checks.handlers(flow.name, options.pop("state_handlers", None), "A run of flow"))
     record, origin = options.pop("record", None), options.pop("origin", "")
     limits = _limits(options.pop("max_concurrency", None), options.pop("limits", None))
     raises = bool(options.pop("raise_on_exception", False))
     values = _parameters(flow, {**mapping_of("parameters", parameters, "{'origin': 'JFK'}"), **options})
     for key in start:
         _check_start(graph, key, task_states)
-    return Asked(
+    return RunRequest(
         graph,
         values,
         executor,
@@ -149,7 +150,7 @@ def context_of(given: Any) -> Mapping[str, Any]:  # noqa: ANN401  # as it came
     return found
 
 
-def _parameters(flow: Flow, given: Mapping[str, object]) -> dict[str, object]:
+def _parameters(flow: RunnableFlow, given: Mapping[str, object]) -> dict[str, object]:
     known = {p.name: p for p in flow.parameters()}
     unknown = [name for name in given if name not in known]
     if unknown:
@@ -262,7 +263,7 @@ def _check_start(graph: Graph, key: str, states: Mapping[str, State]) -> None:
             raise StartTaskError(msg, key=key, argument=binding.argument)
 
 
-def _warn_if_unnamed(flow: Flow) -> None:
+def _warn_if_unnamed(flow: RunnableFlow) -> None:
     """Warn where outputs are cached under no name of their own."""
     if not flow.is_named and any(task.cache_for is not None for task in flow.tasks):
         warnings.warn(

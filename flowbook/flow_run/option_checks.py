@@ -1,0 +1,42 @@
+"""What an executor and state handlers must be, where a flow, a task or a run is given them. Pure: looks, and refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowbook.exceptions import DefinitionError, ExecutorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowbook.executors.base import Executor
+
+__all__ = ["executor", "handlers"]
+
+
+def executor(given: Executor) -> Executor:
+    """Return the executor. Raises ExecutorError if it is none."""
+    if not callable(getattr(given, "submit", None)):
+        msg = f"{given!r} is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."
+        raise ExecutorError(msg, executor=repr(given))
+    if isinstance(given, type):
+        msg = f"{given!r} is a class. Make an executor of it: {given.__name__}()."
+        raise ExecutorError(msg, executor=repr(given))
+    return given
+
+
+def handlers(owner: str, given: Any, of: str = "Task") -> list[Callable[..., object]]:  # noqa: ANN401  # as it came
+    """Return state handlers: several functions."""
+    if given is not None and callable(given):
+        msg = f"{of} {owner!r}: state_handlers={given!r} is one function. Give a list of functions."
+        raise DefinitionError(msg, owner=owner)
+    try:
+        found = list(given or ())
+    except TypeError as error:
+        msg = f"{of} {owner!r}: state_handlers={given!r} is no list. Give a list of functions."
+        raise DefinitionError(msg, owner=owner) from error
+    for handler in found:
+        if not callable(handler):
+            msg = f"{of} {owner!r}: state handler {handler!r} can't be called. Give a function."
+            raise DefinitionError(msg, owner=owner)
+    return found

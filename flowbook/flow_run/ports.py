@@ -1,0 +1,64 @@
+"""What a run needs of a flow. `flowbook.core` implements it; nothing here names a class of core."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from flowbook.engine.graph import Graph
+    from flowbook.executors.base import Executor
+
+__all__ = ["FlowParameter", "RunnableFlow", "RunnableTask"]
+
+
+class FlowParameter(Protocol):
+    """One parameter of a flow."""
+
+    name: str
+    default: object
+    required: bool
+
+    def accept(self, value: object) -> object:
+        """Return the value as tasks get it. Raises ParameterError if the parameter can't take it."""
+        ...
+
+
+class RunnableTask(Protocol):
+    """What a run asks of a task before anything runs."""
+
+    @property
+    def cache_for(self) -> object:
+        """How long the task's output may be reused; None if it isn't cached."""
+        ...
+
+
+class RunnableFlow(Protocol):
+    """A flow that can be compiled and run."""
+
+    name: str
+    is_named: bool
+    executor: Executor | None
+    terminal_state_handler: Callable[..., object] | None
+
+    @property
+    def tasks(self) -> Sequence[RunnableTask]:
+        """All tasks, in order of definition."""
+        ...
+
+    def compile(self) -> Graph:
+        """Return the frozen graph that the engine runs."""
+        ...
+
+    def parameters(self) -> Sequence[FlowParameter]:
+        """Return the parameters."""
+        ...
+
+    def handlers(self) -> tuple[Callable[..., object], ...]:
+        """Return the handlers to call when the flow's state changes."""
+        ...
+
+    def own_fields(self, task: object) -> Mapping[str, object]:
+        """Return the attributes that the author gave a task beside its options: part of what makes two flows the same."""
+        ...
