@@ -11,13 +11,13 @@ import traitlets
 
 from flowbook.engine.graph import Graph
 from flowbook.exceptions import FlowbookError
-from flowbook.notebook import phrases
 from flowbook.notebook.assets import Assets, read_assets
 from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
 from flowbook.notebook.patch_feed import PatchFeed
 from flowbook.notebook.routing import RoutedWidget
 from flowbook.notebook.run_projection import RunProjection
 from flowbook.notebook.value_access import identifier, page_request
+from flowbook.report import phrases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

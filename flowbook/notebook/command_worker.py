@@ -14,7 +14,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import FlowbookError
-from flowbook.notebook.phrases import error_text
+from flowbook.report.phrases import error_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

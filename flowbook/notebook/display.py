@@ -25,8 +25,8 @@ from flowbook.notebook import view_model
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.cache_browser import MOST_ENTRIES, CacheBrowser
 from flowbook.notebook.panel import Panel, PanelActions
-from flowbook.notebook.phrases import duration
 from flowbook.notebook.run_projection import RunProjection
+from flowbook.report.phrases import duration
 from flowbook.store import open_store
 from flowbook.store.records import now
 

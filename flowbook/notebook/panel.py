@@ -17,15 +17,15 @@ from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.events import FLOW
 from flowbook.engine.state import Paused
-from flowbook.notebook import phrases
 from flowbook.notebook import view_model as wire
 from flowbook.notebook.assets import Assets, read_assets
 from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
-from flowbook.notebook.error_view import describe_error
 from flowbook.notebook.patch_feed import PatchFeed
 from flowbook.notebook.routing import RoutedWidget
 from flowbook.notebook.run_projection import RunProjection
 from flowbook.notebook.value_access import RunValues, identifier, page_request
+from flowbook.report import phrases
+from flowbook.report.error_view import describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.state import Cached, Mapped, Retrying, Running, Scheduled, State
-from flowbook.notebook import phrases
 from flowbook.notebook.view_model import TaskView
+from flowbook.report import phrases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flowbook.engine.state import Failed, Mapped, State
 from flowbook.exceptions import FlowbookError
 from flowbook.notebook.command_worker import RefusedError
-from flowbook.notebook.phrases import error_text, shorten
+from flowbook.report.phrases import error_text, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable

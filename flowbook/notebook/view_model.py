@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.draw.svg import NodeView, svg
 from flowbook.engine.state import Failed, Paused, Retrying, Running, State
-from flowbook.notebook import phrases
+from flowbook.report import phrases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flowbook.draw.layout import Layout
     from flowbook.engine.events import Logged
     from flowbook.engine.graph import Binding, Graph, TaskSpec
-    from flowbook.notebook.error_view import ErrorView
+    from flowbook.report.error_view import ErrorView
 
 __all__ = [
     "VERSION",

@@ -9,7 +9,6 @@ from flowbook.draw.svg import NodeView
 from flowbook.engine.events import Logged
 from flowbook.engine.graph import Binding
 from flowbook.engine.state import Failed, Mapped, Paused, State, Success
-from flowbook.notebook.error_view import ErrorView
 from flowbook.notebook.view_model import (
     Inspected,
     RunView,
@@ -21,6 +20,7 @@ from flowbook.notebook.view_model import (
     plain,
     snapshot,
 )
+from flowbook.report.error_view import ErrorView
 from tests.graphs import build, delays_graph, task
 
 

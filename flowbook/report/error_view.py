@@ -1,12 +1,13 @@
-"""A failed task's exception as the inspector shows it: the user's own lines first.
+"""An exception as people read it: the user's own lines first.
 
-Reads source lines through `linecache`, so that notebook cells work; asks nothing else. Takes exceptions as they are,
-and those that came home from another process as text.
+Reads source lines through `linecache`, so that notebook cells work, and nothing else. Takes exceptions as they were raised,
+and those that another process sent as text.
 """
 
 from __future__ import annotations
 
 import linecache
+import os
 import re
 import site
 import sysconfig
@@ -20,13 +21,21 @@ from flowbook.engine.remote_error import RemoteError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ErrorView", "StackFrame", "describe_error", "is_mine"]
+__all__ = [
+    "CodeLocation",
+    "ErrorView",
+    "StackFrame",
+    "code_locations",
+    "describe_error",
+    "is_mine",
+    "source_lines",
+]
 
 _AROUND = 3
 _MOST_FRAMES = 40
 _MESSAGE_LENGTH, _TEXT_LENGTH, _LINE_LENGTH = 2000, 50_000, 400
 _OUTSIDE = tuple(
-    str(Path(folder).resolve())
+    f"{Path(folder).resolve()}{os.sep}"
     for folder in {
         sysconfig.get_path("stdlib"),
         sysconfig.get_path("platstdlib"),
@@ -61,7 +70,9 @@ class ErrorView:
 
 
 @dataclass(frozen=True, slots=True)
-class _CodeLocation:
+class CodeLocation:
+    """Where a frame of a traceback stands in the code."""
+
     file: str
     line: int
     function: str
@@ -75,7 +86,7 @@ def describe_error(error: BaseException, cell_name: Callable[[str], str | None] 
         cell_name: gives "In [4]" for the file name of a notebook's cell, None for another file.
     """
     text = _formatted(error)
-    locations = _locations(error, text)
+    locations = code_locations(error, text)
     name_of = cell_name or (lambda _: None)
     stack = [_frame(location, name_of) for location in reversed(locations[-_MOST_FRAMES:])]
     ordered = [frame for frame in stack if frame.mine] + [frame for frame in stack if not frame.mine]
@@ -84,6 +95,34 @@ def describe_error(error: BaseException, cell_name: Callable[[str], str | None] 
     else:
         kind, message = type(error).__name__, _message(error)
     return ErrorView(kind, message[:_MESSAGE_LENGTH], tuple(ordered), text[-_TEXT_LENGTH:])
+
+
+def code_locations(error: BaseException, text: str | None = None) -> list[CodeLocation]:
+    """Return the frames that an error passed through, outermost first.
+
+    Args:
+        error: as for `describe_error`.
+        text: its formatted traceback, where the caller has it.
+    """
+    if error.__traceback__ is not None:
+        summary = traceback.extract_tb(error.__traceback__)
+        own = [CodeLocation(frame.filename, frame.lineno or 0, frame.name) for frame in summary]
+        if any(is_mine(location.file) for location in own) or not isinstance(error.__cause__, BaseException):
+            return own
+    #: From another process: its cause, or the stand-in itself, holds the traceback there as text.
+    text = _formatted(error) if text is None else text
+    return [CodeLocation(found["file"], int(found["line"]), found["function"]) for found in _HEAD.finditer(text)]
+
+
+def source_lines(location: CodeLocation) -> tuple[tuple[int, str, bool], ...]:
+    """Return the source around a frame as (number, text, is the failing one); empty where it can't be read."""
+    source = linecache.getlines(location.file)
+    first = max(1, location.line - _AROUND)
+    last = min(len(source), location.line + _AROUND - 1)
+    numbers = range(first, last + 1) if location.line <= len(source) else ()
+    found = [(n, source[n - 1].rstrip()[:_LINE_LENGTH], n == location.line) for n in numbers]
+    told = [at for at, (_, text, is_failing) in enumerate(found) if text or is_failing]
+    return tuple(found[told[0] : told[-1] + 1]) if told else ()
 
 
 def is_mine(file: str) -> bool:
@@ -107,37 +146,16 @@ def _formatted(error: BaseException) -> str:
         return f"{type(error).__name__} (its traceback can't be shown: {type(exc).__name__})"
 
 
-def _locations(error: BaseException, text: str) -> list[_CodeLocation]:
-    """Return where it went wrong, outermost first: from the frames, else from the text that came with it."""
-    if error.__traceback__ is not None:
-        summary = traceback.extract_tb(error.__traceback__)
-        own = [_CodeLocation(frame.filename, frame.lineno or 0, frame.name) for frame in summary]
-        if any(is_mine(location.file) for location in own) or not isinstance(error.__cause__, BaseException):
-            return own
-    #: From another process: its cause, or the stand-in itself, holds the traceback there as text.
-    return [_CodeLocation(found["file"], int(found["line"]), found["function"]) for found in _HEAD.finditer(text)]
-
-
-def _frame(location: _CodeLocation, cell_name: Callable[[str], str | None]) -> StackFrame:
+def _frame(location: CodeLocation, cell_name: Callable[[str], str | None]) -> StackFrame:
     cell = cell_name(location.file) or _numbered(location.file)
     where = f"{cell or location.file}, line {location.line}, in {location.function}"
-    return StackFrame(where, is_mine(location.file) or cell is not None, _lines(location))
+    return StackFrame(where, is_mine(location.file) or cell is not None, source_lines(location))
 
 
 def _numbered(file: str) -> str | None:
     """Return the cell's name where its number is part of the file name, as old kernels have it."""
     found = _CELL.search(file)
     return f"In [{found['number']}]" if found and found["number"] else None
-
-
-def _lines(location: _CodeLocation) -> tuple[tuple[int, str, bool], ...]:
-    source = linecache.getlines(location.file)
-    first = max(1, location.line - _AROUND)
-    last = min(len(source), location.line + _AROUND - 1)
-    numbers = range(first, last + 1) if location.line <= len(source) else ()
-    found = [(n, source[n - 1].rstrip()[:_LINE_LENGTH], n == location.line) for n in numbers]
-    told = [at for at, (_, text, is_failing) in enumerate(found) if text or is_failing]
-    return tuple(found[told[0] : told[-1] + 1]) if told else ()
 
 
 def _message(error: BaseException) -> str:

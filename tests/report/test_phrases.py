@@ -17,7 +17,7 @@ from flowbook.engine.state import (
     TimedOut,
     TriggerFailed,
 )
-from flowbook.notebook import phrases
+from flowbook.report import phrases
 from tests.graphs import task
 
 NOW = dt.datetime(2026, 11, 23, 9, 42, tzinfo=dt.UTC).timestamp()

@@ -6,7 +6,7 @@ import pytest
 
 import flowbook.exceptions
 from flowbook.engine.state import RemoteError
-from flowbook.notebook.error_view import describe_error, is_mine
+from flowbook.report.error_view import describe_error, is_mine
 
 CELL = "/tmp/ipykernel_123/456.py"
 SOURCE = """def clean(month):
