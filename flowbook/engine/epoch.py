@@ -46,6 +46,7 @@ from flowbook.executors.interrupts import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from flowbook._context import Frame
     from flowbook.engine.events import Event, EventSink
@@ -155,14 +156,25 @@ class Epoch:
             self._obey(self._machine.handle(CancelAsked()) if self._options.is_cancelled else self._machine.begin())
         with ctrl_c_cancels(self, is_inline=self._options.executor.is_inline):
             try:
-                with self._options.executor.start() as executor:
+                with self._starting() as executor:
                     self._work(executor)
             except ExecutorError as error:
-                self._final = Failed(str(error), error)
+                self._final = self._final or Failed(str(error), error)
             except KeyboardInterrupt:
                 self._leave()
                 raise
         return self._finish(self._final or Cancelled("Stopped by Ctrl-C."))
+
+    def _starting(self) -> AbstractContextManager[Executor]:
+        """Return the executor's context manager; where it can be cancelled while it is entered, cancelling the run does so."""
+        starting = self._options.executor.start()
+        stop: Callable[[], None] | None = getattr(starting, "cancel", None)
+        with self._changed:
+            self.stop = stop
+            is_cancelled = self.is_cancelled
+        if is_cancelled and stop is not None:
+            stop()
+        return starting
 
     def _leave(self) -> None:
         """After a second Ctrl-C: close the run; what its tasks still do is heard of no more."""

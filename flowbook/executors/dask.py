@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import uuid
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.exceptions import ExecutorError
 from flowbook.executors import dask_worker
 from flowbook.executors.base import Executor
+from flowbook.executors.dask_connecting import Connecting
 from flowbook.executors.dask_session import DaskSession
 
 if TYPE_CHECKING:
@@ -75,12 +77,12 @@ class DaskExecutor(Executor):
         Raises:
             ExecutorError: when it is entered, if the cluster can't be made or reached.
         """
-        return self._session()
+        return _Session(self)
 
     @contextmanager
-    def _session(self) -> Iterator[DaskSession]:
+    def _session(self, connecting: Connecting) -> Iterator[DaskSession]:
         with ExitStack() as stack:
-            client = self._connect(stack)
+            client = self._connect(stack, connecting)
             if self.performance_report_path is not None:
                 stack.enter_context(self._report(client))
             session = DaskSession(client, outlives=self.address is not None)
@@ -94,8 +96,8 @@ class DaskExecutor(Executor):
                 self._client = before
                 session.close()
 
-    def _connect(self, stack: ExitStack) -> Any:  # noqa: ANN401  # a distributed.Client
-        from distributed import Client  # noqa: PLC0415  # heavy
+    def _connect(self, stack: ExitStack, connecting: Connecting) -> Any:  # noqa: ANN401  # a distributed.Client
+        from flowbook.executors.dask_client import ConnectingClient  # noqa: PLC0415  # heavy
 
         options = {"timeout": _CONNECT_S, "set_as_default": False, **self.client_kwargs}
         where: Any = self.address
@@ -104,7 +106,7 @@ class DaskExecutor(Executor):
                 where = stack.enter_context(self._cluster())
                 if self.adapt_kwargs:
                     where.adapt(**self.adapt_kwargs)
-            client = Client(where, **options)
+            client = ConnectingClient(where, connecting=connecting, **options)
         except Exception as error:
             place = f"at {self.address}" if self.address is not None else "for this run"
             msg = (
@@ -125,7 +127,7 @@ class DaskExecutor(Executor):
             from flowbook.executors.dask_cluster import LastingCluster  # noqa: PLC0415  # heavy
 
             make = LastingCluster
-            usual = {"processes": False, "dashboard_address": "127.0.0.1:0", "preload": [dask_worker.__name__]}
+            usual = {"processes": False, "preload": [dask_worker.__name__], **_dashboard()}
             return make(**{**usual, **self.cluster_kwargs})
         return make(**self.cluster_kwargs)
 
@@ -175,6 +177,35 @@ class DaskExecutor(Executor):
 
     def __repr__(self) -> str:
         return f"DaskExecutor(address={self.address!r})" if self.address is not None else "DaskExecutor()"
+
+
+class _Session(AbstractContextManager[DaskSession]):
+    """A session that connects when it is entered. `cancel` ends the connecting from another thread."""
+
+    def __init__(self, executor: DaskExecutor) -> None:
+        self._connecting = Connecting()
+        self._session = executor._session(self._connecting)  # noqa: SLF001  # its own
+
+    def __enter__(self) -> DaskSession:
+        return self._session.__enter__()
+
+    def __exit__(self, *error: Any) -> bool | None:  # noqa: ANN401, PYI036  # as they came
+        return self._session.__exit__(*error)
+
+    def cancel(self) -> None:
+        self._connecting.stop()
+
+
+def _dashboard() -> dict[str, Any]:
+    """Return the options by which a temporary cluster serves its dashboard, or doesn't try to where bokeh is missing.
+
+    Of clusters that try at the same time all the same, Python gives some only half of Dask's module, and they fail.
+    """
+    options: dict[str, Any] = {"dashboard_address": "127.0.0.1:0"}
+    if importlib.util.find_spec("bokeh") is None:
+        return {**options, "scheduler_kwargs": {"dashboard": False}}
+    importlib.import_module("distributed.dashboard.scheduler")
+    return options
 
 
 def _leave(client: Any) -> None:  # noqa: ANN401

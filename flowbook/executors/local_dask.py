@@ -7,9 +7,8 @@ loops run, and each draws tasks for itself (docs/decisions/0004 and 0015).
 from __future__ import annotations
 
 import contextvars
-import os
 import threading
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import ExecutorError
 from flowbook.executors.base import Executor
@@ -22,37 +21,55 @@ if TYPE_CHECKING:
 __all__ = ["LocalDaskExecutor"]
 
 _SCHEDULERS = ("threads", "processes", "synchronous")
+#: Dask's other names for them.
+_ALIASES = {
+    "threading": "threads",
+    "multiprocessing": "processes",
+    "sync": "synchronous",
+    "single-threaded": "synchronous",
+}
 
 
 class LocalDaskExecutor(Executor):
     """Runs tasks in parallel on this machine.
 
     Args:
-        scheduler: "threads"; "processes", each with an interpreter of its own: for Python code that computes; "synchronous":
-            one after another, in this thread; or a Dask `get` of your own. That one is given the calls that are ready in
-            one go, a wave, and only when all of it is done the next: there, branches wait for each other, and Running is
-            only seen at the end. Where it has processes, one that ends takes those calls with it that run then in any of
-            them, as Dask ends them all; each is one Crashed attempt, and the others go along with the next wave.
-        num_workers: how many run at once; default: one a core.
+        scheduler: "threads"; "processes", each with its own interpreter, for Python code that computes; "synchronous", one
+            task after another in this thread; Dask's other names for these ("threading", "multiprocessing", "sync",
+            "single-threaded"); or a Dask `get` of your own. A `get` takes all calls that are ready at once, as a wave, and
+            the next wave starts only when this one is done: branches wait for each other, and Running shows only at the
+            end. If one of its processes dies, Dask ends them all: each call that was running counts as one Crashed
+            attempt, and the others go along with the next wave.
+        num_workers: how many tasks run at once; default: one for each core that this process may use.
 
     Raises:
-        ExecutorError: if there is no such scheduler, or `num_workers` is not a positive whole number.
+        ExecutorError: if there is no such scheduler, or if `num_workers` isn't a positive whole number.
     """
 
     def __init__(
         self,
-        scheduler: Literal["threads", "processes", "synchronous"] | Callable[..., Any] = "threads",
+        scheduler: str | Callable[..., Any] = "threads",
         num_workers: int | None = None,
     ) -> None:
+        scheduler = _ALIASES.get(scheduler, scheduler) if isinstance(scheduler, str) else scheduler
         if scheduler not in _SCHEDULERS and not callable(scheduler):
             msg = f"There is no scheduler {scheduler!r}. Use one of {', '.join(map(repr, _SCHEDULERS))}, or a Dask get."
             raise ExecutorError(msg, scheduler=scheduler)
         if num_workers is not None and (not isinstance(num_workers, int) or num_workers < 1):
-            msg = f"num_workers={num_workers!r} is not a number of workers. Give 1 or more, or leave it out."
+            msg = f"num_workers={num_workers!r} isn't a number of workers. Give 1 or more, or leave it out."
             raise ExecutorError(msg, num_workers=num_workers)
         self.scheduler = scheduler
-        self.num_workers = 1 if scheduler == "synchronous" else num_workers or os.cpu_count() or 1
         self.is_inline = scheduler == "synchronous"
+        self._num_workers = 1 if self.is_inline else num_workers
+
+    @property
+    def num_workers(self) -> int:
+        """How many tasks run at once."""
+        if self._num_workers is None:
+            from dask.system import CPU_COUNT  # noqa: PLC0415  # heavy; knows the process's affinity and its container's quota
+
+            self._num_workers = CPU_COUNT
+        return self._num_workers
 
     def start(self) -> AbstractContextManager[Any]:
         """Return a context manager in which the executor takes work."""

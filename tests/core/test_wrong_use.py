@@ -792,13 +792,13 @@ def a_scheduler_that_does_not_exist():
 
 @refused(ExecutorError)
 def no_workers():
-    """num_workers=0 is not a number of workers. Give 1 or more, or leave it out."""
+    """num_workers=0 isn't a number of workers. Give 1 or more, or leave it out."""
     LocalDaskExecutor(num_workers=0)
 
 
 @refused(ExecutorError)
 def workers_that_are_no_number():
-    """num_workers='two' is not a number of workers. Give 1 or more, or leave it out."""
+    """num_workers='two' isn't a number of workers. Give 1 or more, or leave it out."""
     LocalDaskExecutor(num_workers="two")
 
 

@@ -9,6 +9,7 @@ import pytest
 from flowbook import Flow, task
 from flowbook.executors import Executor, LocalDaskExecutor, LocalExecutor
 from tests.executors_of import AWAY, HERE, everywhere
+from tests.scripts import start
 
 
 @everywhere
@@ -115,3 +116,34 @@ def test_an_executor_holds_no_value_and_no_error_after_a_run(make):
 
 class OwnError(Exception):
     """Holds what it is given."""
+
+
+@pytest.mark.parametrize(
+    ("name", "scheduler"),
+    [
+        ("threading", "threads"),
+        ("multiprocessing", "processes"),
+        ("sync", "synchronous"),
+        ("single-threaded", "synchronous"),
+    ],
+)
+def test_dasks_other_names_of_its_schedulers_are_taken(name, scheduler):
+    executor = LocalDaskExecutor(name, num_workers=1)
+
+    assert (executor.scheduler, repr(executor)) == (
+        scheduler,
+        f"LocalDaskExecutor(scheduler={scheduler!r}, num_workers=1)",
+    )
+
+
+def test_one_worker_runs_for_each_core_that_the_process_may_use(tmp_path):
+    script = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from flowbook.executors import LocalDaskExecutor
+print(LocalDaskExecutor().describe())
+"""
+
+    output, _ = start(script, tmp_path).communicate(timeout=50)
+
+    assert output.splitlines() == ["threads, 1 worker"]
