@@ -59,7 +59,7 @@ def fill(store: Store, runs: int, events: int, begin: float = BEGIN) -> None:
     tasks = (events - 2) // 2
     flows = [flow_of(number, tasks) for number in range(FLOWS)]
     graphs = [graph_record(flow.compile()) for flow in flows]
-    kept = [store.runs.keep_flow(flow)[0] for flow in flows]
+    kept = [store.runs.store_flow(flow)[0] for flow in flows]
     keys = [spec["key"] for spec in graphs[0]["tasks"]]
     for first in range(0, runs, 1000):
         numbers = range(first, min(first + 1000, runs))
@@ -137,9 +137,9 @@ def questions(store: Store, runs: int) -> dict[str, Callable[[], object]]:
         "run(run_id)": lambda: flowbook.run(last),
         "run.states()": lambda: dict(run.states),
         "run.states(at=...)": lambda: run.states(at=middle),
-        "store.runs.states(run_id)": lambda: store.runs.states(last),
-        "a task's last 14 outcomes": lambda: store.runs.outcomes(flow.name, key, project=PROJECT),
-        "a run's owner": lambda: store.runs.is_owned(last),
+        "store.history.states(run_id)": lambda: store.history.states(last),
+        "a task's last 14 outcomes": lambda: store.history.task_history(flow.name, key, project=PROJECT),
+        "a run's owner": lambda: store.ownership.is_owned(last),
         "cache entries of one task": lambda: store.cache.entries(flow=flow.name, task="step", project=PROJECT),
         "flow.as_of(now)[task]": lambda: flow.as_of(dt.datetime.now(dt.UTC))[key],
         "flow.history(task)": lambda: flow.history(key),

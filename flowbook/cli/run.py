@@ -15,7 +15,7 @@ from flowbook.engine.events import FLOW, Logged
 from flowbook.engine.replay import stretches
 from flowbook.exceptions import DefinitionError, UnknownRunError
 from flowbook.store import open_store
-from flowbook.store.processes import UNSURE, shown_state
+from flowbook.store.process_identity import UNSETTLED, effective_state_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -36,10 +36,10 @@ _GOES_ON = ("Running", "Pending", "Cancelling", None)
 def ls(args: Namespace, out: Output) -> int:
     """List the runs, newest last."""
     runs = open_store().runs
-    if args.state is None or args.state not in UNSURE:
+    if args.state is None or args.state not in UNSETTLED:
         found = runs.list(flow=args.flow, state=args.state, limit=args.limit)
     else:
-        found = [each for each in runs.list(flow=args.flow, is_open=True) if shown_state(each) == args.state]
+        found = [each for each in runs.list(flow=args.flow, is_open=True) if effective_state_of(each) == args.state]
     columns = ("run_id", "flow", "number", "state", "started", "ended", "tasks", "parameters", "origin")
     empty = "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True)."
     out.table([_row(each) for each in found[-args.limit :]], columns, empty)
@@ -48,9 +48,10 @@ def ls(args: Namespace, out: Output) -> int:
 
 def inspect(args: Namespace, out: Output) -> int:
     """Show one run: how it stands, and each task."""
-    runs = open_store().runs
+    store = open_store()
+    runs, history = store.runs, store.history
     run_id = _run_id(args.run)
-    events, states = runs.events(run_id), runs.states(run_id)
+    events, states = history.events(run_id), history.states(run_id)
     spent = {stretch.key: stretch for stretch in stretches(events)}
     tasks = []
     for key in [*_keys(runs.get(run_id).graph), *(key for key in states if key.endswith("]"))]:
@@ -72,12 +73,12 @@ def inspect(args: Namespace, out: Output) -> int:
 
 def logs(args: Namespace, out: Output) -> int:
     """Write what tasks logged and printed; with --follow until the run is at rest."""
-    runs = open_store().runs
+    store = open_store()
     run_id = _run_id(args.run)
     seen, pause = 0, threading.Event()
     while True:
-        is_at_rest = shown_state(runs.summary(run_id)) not in _GOES_ON
-        events = runs.events(run_id, seen)
+        is_at_rest = effective_state_of(store.runs.summary(run_id)) not in _GOES_ON
+        events = store.history.events(run_id, seen)
         seen = events[-1].seq if events else seen
         _write_logs(events, args.task, out)
         if is_at_rest or not args.follow:
@@ -207,7 +208,7 @@ def _write_logs(events: Iterable[Event], task: str | None, out: Output) -> None:
 
 
 def _row(summary: RunSummary) -> dict[str, object]:
-    state = shown_state(summary)
+    state = effective_state_of(summary)
     return {
         "run_id": summary.run_id,
         "flow": summary.flow,

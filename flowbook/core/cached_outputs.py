@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flowbook.core.value_diff import Difference
     from flowbook.results.reference import Preview
     from flowbook.store import CacheEntry, Store
-    from flowbook.store.sweep import Swept
+    from flowbook.store.sweep import SweepResult
 
 __all__ = ["CachedOutputs", "cache"]
 
@@ -116,7 +116,7 @@ class CachedOutputs:
 
     def gc(
         self, older_than: dt.timedelta | None = None, total_bytes: int | None = None, *, dry_run: bool = False
-    ) -> Swept:
+    ) -> SweepResult:
         """Make room: drop values that are neither pinned, unexpired, needed by an open run, nor young.
 
         Runs and entries stay listed; whoever asks for a dropped value is told its name, its size and when it went.

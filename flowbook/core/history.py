@@ -73,9 +73,9 @@ def runs(flow: Flow | str | None = None, state: str | None = None, limit: int | 
 
 
 def _found(kept: Runs, flow: str | None, state: str | None, limit: int | None) -> RunTable:
-    from flowbook.store.processes import UNSURE  # noqa: PLC0415  # the store: longer to load than all the rest
+    from flowbook.store.process_identity import UNSETTLED  # noqa: PLC0415  # the store: longer to load than all the rest
 
-    if state is None or state not in UNSURE:
+    if state is None or state not in UNSETTLED:
         return kept.table(flow=flow, state=state, limit=limit)
     #: Of what goes on and what broke off the store knows the same, and there is little of it.
     found = kept.table(flow=flow, is_open=True)

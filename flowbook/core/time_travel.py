@@ -139,7 +139,7 @@ def history(flow: str | None, key: str) -> pd.DataFrame:
 def _newest(flow: str, key: str, at: dt.datetime) -> Version | None:
     """Return the newest outcome by `at`. What the cache keeps counts where no run tells of it, and so nothing newer does."""
     store, project = open_store(), config.project()
-    result = store.runs.newest_result(flow, key, project, at)
+    result = store.history.newest_result(flow, key, project, at)
     entry = store.cache.last(flow, key, project, at)
     if entry is not None and (result is None or entry.created > result.state.timestamp):
         return _of_entry(entry)
@@ -150,7 +150,7 @@ def _versions(flow: str, key: str) -> Iterator[Version]:
     """Yield all outcomes, each once: what a run made and the cache keeps is one."""
     store, project = open_store(), config.project()
     entries = {entry.id: entry for entry in store.cache.entries(flow=flow, task=key, project=project)}
-    for result in _last_of_each(store.runs.results(flow, key, project)):
+    for result in _last_of_each(store.history.results(flow, key, project)):
         version = _of_run(result)
         if version.entry is not None:
             entries.pop(version.entry, None)

@@ -24,7 +24,7 @@ from flowbook.flow_run.stored_inputs import StoredInputs, keep
 from flowbook.results.code_hash import code_hash
 from flowbook.results.content_hash import content_hash
 from flowbook.store import RunRecord, graph_record, open_store
-from flowbook.store.runs import gather_children
+from flowbook.store.run_history import gather_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from flowbook.flow_run.run_inputs import RunInputs
     from flowbook.store import Store
     from flowbook.store.records import Request
-    from flowbook.store.shelf import Shelf
+    from flowbook.store.worker_values import WorkerValues
 
 __all__ = ["Recording", "open_recording", "output_cache", "owner_text", "shelf"]
 
@@ -68,7 +68,7 @@ class Recording:
             UnknownRunError: if there is none of that id.
         """
         found = cls(store, store.runs.get(run_id), 0)
-        found.epoch = store.runs.owned(run_id).epoch
+        found.epoch = store.ownership.owner(run_id).epoch
         return found
 
     def flow(self) -> RunnableFlow:
@@ -115,7 +115,7 @@ class Recording:
 
     def given_since(self) -> StoredInputs | None:
         """Return what the run was given, if another process gave it more since this one looked; None if not."""
-        ref = self._store.runs.given(self.run_id)
+        ref = self._store.runs.inputs(self.run_id)
         if ref == self.record.parameters_ref:
             return None
         self.record = replace(self.record, parameters_ref=ref)
@@ -125,7 +125,7 @@ class Recording:
         """Keep with the run what it goes on with, since more was given to it; needs the claim."""
         try:
             ref, further = keep(given, graph, self._store.values)
-            self._store.runs.keep_given(self.run_id, self.epoch, ref, further)
+            self._store.ownership.set_inputs(self.run_id, self.epoch, ref, further)
             self.record = replace(self.record, parameters_ref=ref)
         except FlowbookError as error:
             warnings.warn(f"What run {self.number} was given again is not recorded: {error}", stacklevel=2)
@@ -146,7 +146,7 @@ class Recording:
 
         Of a task that has none since the run began, that is the one it was given; where the run was to start, none.
         """
-        recorded = self._store.runs.states(self.run_id)
+        recorded = self._store.history.states(self.run_id)
         if not (begun := given.states()):
             return recorded
         unbegun = {
@@ -158,7 +158,7 @@ class Recording:
 
     def events(self, since: int = 0) -> list[Event]:
         """Return the events so far, after number `since`."""
-        return self._store.runs.events(self.run_id, since)
+        return self._store.history.events(self.run_id, since)
 
     def flow_state(self, events: Sequence[Event]) -> State | None:
         """Return the last state of the flow among `events`."""
@@ -167,7 +167,7 @@ class Recording:
 
     def is_owned(self) -> bool:
         """Return whether a process that lives has the run; this one may be it."""
-        return self._store.runs.is_owned(self.run_id)
+        return self._store.ownership.is_owned(self.run_id)
 
     def is_taken(self, *, now: bool = False) -> bool:
         """Return whether somebody else took up the run since `epoch`; looks every 50 ms at most unless it has to be `now`.
@@ -178,30 +178,30 @@ class Recording:
             return False
         self._next_look = time.monotonic() + _LOOK_S
         try:
-            return self._store.runs.owned(self.run_id).epoch != self.epoch
+            return self._store.ownership.owner(self.run_id).epoch != self.epoch
         except FlowbookError:
             return False
 
     def refresh(self) -> None:
         """Take note of the epoch it is at now."""
-        self.epoch = self._store.runs.owned(self.run_id).epoch
+        self.epoch = self._store.ownership.owner(self.run_id).epoch
 
     def owner(self) -> str:
         """Return who has the run, or had it last, in words."""
-        return self._store.runs.owned(self.run_id).owner or self.record.owner or "Another process"
+        return self._store.ownership.owner(self.run_id).owner or self.record.owner or "Another process"
 
     def ask(self, request: Request) -> int:
         """Leave a request for the run's owner; return its number."""
         self.refresh()
-        return self._store.runs.ask(self.run_id, request, self.epoch)
+        return self._store.requests.send(self.run_id, request, self.epoch)
 
     def answered(self, number: int) -> dict[str, object] | None:
         """Return the owner's answer, or None."""
-        return self._store.runs.answered(number)
+        return self._store.requests.answer_to(number)
 
     def withdraw(self, number: int) -> bool:
         """Take a request back; return False if it was answered already."""
-        return self._store.runs.answer(number, {"withdrawn": True})
+        return self._store.requests.answer(number, {"withdrawn": True})
 
     def attend(self, run: FlowRun) -> None:
         """From now on hear what others ask of the run, which goes on here."""
@@ -214,7 +214,7 @@ class Recording:
 
     def span(self) -> tuple[float | None, float | None]:
         """Return when the run started and ended, seconds since the epoch."""
-        claim = self._store.runs.owned(self.run_id)
+        claim = self._store.ownership.owner(self.run_id)
         return _stamp(claim.started), _stamp(claim.ended)
 
     def claim(self, by: str) -> None:
@@ -223,12 +223,12 @@ class Recording:
         Raises:
             RunClaimedError: if somebody else did in the meantime; says who and when.
         """
-        self.epoch = self._store.runs.claim(self.run_id, self.epoch, by or owner_text())
+        self.epoch = self._store.ownership.claim(self.run_id, self.epoch, by or owner_text())
         self._recorder = self._store.runs.recorder(self.run_id, self.epoch, graph=self.record.graph)
 
-    def shelf(self) -> Shelf | None:
+    def shelf(self) -> WorkerValues | None:
         """Return where workers of a cluster may keep values themselves."""
-        return self._store.shelf(is_for_all=True)
+        return self._store.worker_values(is_for_all=True)
 
     def emit(self, event: Event) -> None:
         """Record one event."""
@@ -251,7 +251,7 @@ class Recording:
             return
         recorder.close()
         try:
-            self._store.runs.finish(self.run_id, self.epoch, state)
+            self._store.ownership.finish(self.run_id, self.epoch, state)
             self._store.make_room()
         except FlowbookError as error:
             warnings.warn(f"The end of run {self.number} was not recorded: {error}", stacklevel=2)
@@ -268,7 +268,7 @@ def open_recording(run: FlowRun, given: RunInputs, *, origin: str, afterwards: b
     """
     try:
         store = open_store()
-        flow_ref, why_not = store.runs.keep_flow(run.flow)
+        flow_ref, why_not = store.runs.store_flow(run.flow)
         given_ref, further = keep(given, run.graph, store.values)
         created = RunRecord(
             run_id=run.run_id,
@@ -298,12 +298,12 @@ def open_recording(run: FlowRun, given: RunInputs, *, origin: str, afterwards: b
     return recording
 
 
-def shelf(recording: Recording | None) -> Shelf | None:
+def shelf(recording: Recording | None) -> WorkerValues | None:
     """Return where workers of a cluster may keep values themselves: all of a recorded run's, else the cached ones."""
     if recording is not None:
         return recording.shelf()
     try:
-        return open_store().shelf(is_for_all=False)
+        return open_store().worker_values(is_for_all=False)
     except StoreError:
         return None  # output_cache() has said so
 

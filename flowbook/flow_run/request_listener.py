@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from flowbook.exceptions import FlowbookError, RunClaimedError, RunError
-from flowbook.store.processes import BEAT_S
+from flowbook.store.process_identity import BEAT_S
 
 if TYPE_CHECKING:
     from flowbook.flow_run.run import FlowRun
@@ -22,7 +22,7 @@ class RequestListener:
     """A thread beside one epoch of a run. It costs one look into the store every 200 ms."""
 
     def __init__(self, store: Store, run: FlowRun, epoch: int) -> None:
-        self._runs = store.runs
+        self._ownership, self._requests = store.ownership, store.requests
         self._run = run
         self._epoch = epoch
         self._leave = threading.Event()
@@ -39,7 +39,7 @@ class RequestListener:
                 self._listen()
                 if time.monotonic() >= self._next_beat:
                     self._next_beat = time.monotonic() + BEAT_S
-                    self._runs.beat(self._run.run_id, self._epoch)
+                    self._ownership.beat(self._run.run_id, self._epoch)
             except RunClaimedError as error:
                 if not self._leave.is_set():
                     self._run.cancel(by="flowbook", note=str(error))
@@ -48,10 +48,10 @@ class RequestListener:
                 continue  # a store that can't be used now may be usable later, and the run must go on
 
     def _listen(self) -> None:
-        for request in self._runs.requests(self._run.run_id, self._epoch):
+        for request in self._requests.open(self._run.run_id, self._epoch):
             try:
-                self._runs.answer(request.number, {"done": self._run.obey(request)})
+                self._requests.answer(request.number, {"done": self._run.obey(request)})
             except RunError as error:
-                self._runs.answer(request.number, {"error": type(error).__name__, "message": str(error)})
+                self._requests.answer(request.number, {"error": type(error).__name__, "message": str(error)})
             except FlowbookError as error:
-                self._runs.answer(request.number, {"error": "StartTaskError", "message": str(error)})
+                self._requests.answer(request.number, {"error": "StartTaskError", "message": str(error)})

@@ -16,7 +16,7 @@ from flowbook.exceptions import DamagedValueError, FlowbookError, UnpicklableErr
 from flowbook.flow_run.run_inputs import MissingInput, RunInputs
 from flowbook.results import serializer
 from flowbook.results.reference import ResultRef
-from flowbook.store.given_states import read_states, write_states
+from flowbook.store.state_table import states_from_table, states_to_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +110,7 @@ class _Keeping:
         """Return the table of the states that were given; their values are kept as results are."""
         if not given:
             return {}
-        table, rows, refs = write_states(given, graph, self._values)
+        table, rows, refs = states_to_table(given, graph, self._values)
         self.rows += rows
         self.refs += refs
         return table
@@ -198,7 +198,7 @@ class StoredInputs:
 
     def states(self) -> dict[str, State]:
         """Return the states that were given, by key; values are references."""
-        return read_states(self._index.get("states", {}), self._values)
+        return states_from_table(self._index.get("states", {}), self._values)
 
     @property
     def has_executor(self) -> bool:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from flowbook.core.flow import Flow
     from flowbook.executors.base import Executor
     from flowbook.store import Store
-    from flowbook.store.records import TaskOutcome
+    from flowbook.store.records import TaskHistoryEntry
 
 __all__ = ["CellDisplays", "Closeable", "FlowView", "cache_entries", "open_cache", "picture"]
 
@@ -140,8 +140,8 @@ class FlowView:
         """Return how the task did in other runs; none where there is no store to ask."""
         besides = self._run.run_id if self._run is not None else ""
         try:
-            runs = open_store().runs
-            found = runs.outcomes(self._flow.name, key, project=config.project(), besides=besides)
+            history = open_store().history
+            found = history.task_history(self._flow.name, key, project=config.project(), besides=besides)
         except FlowbookError:
             return []
         return [_outcome(each) for each in found]
@@ -180,7 +180,7 @@ class Closeable(Protocol):
         ...
 
 
-def _outcome(found: TaskOutcome) -> dict[str, Any]:
+def _outcome(found: TaskHistoryEntry) -> dict[str, Any]:
     """Return a line of a task's history, as on the wire."""
     at = found.at.timestamp()
     has_run = found.running_at is not None and found.state not in _UNDER_WAY

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import StoreError
-from flowbook.store.codec import is_state_name
 from flowbook.store.queries import queries
 from flowbook.store.recorder import DECISION, LOG, STATE
-from flowbook.store.runs import keep_graph
+from flowbook.store.runs import store_graph
+from flowbook.store.state_codec import is_state_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,7 +208,7 @@ def _insert(connection: sqlite3.Connection, manifest: dict[str, Any], values: li
     marks = ", ".join(f":{name}" for name in columns)
     (row,) = connection.execute(
         f"INSERT INTO run ({', '.join(columns)}) VALUES ({marks}) RETURNING id",  # noqa: S608  # constants
-        {**run, "graph_id": keep_graph(connection, run["graph"]), "number": number, "epoch": 1},
+        {**run, "graph_id": store_graph(connection, run["graph"]), "number": number, "epoch": 1},
     ).fetchone()
     statements = queries()
     connection.executemany(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flowbook import config
 from flowbook.exceptions import StoreError
 from flowbook.store.folder import check_file, make_private
-from flowbook.store.locks import ProcessLock, open_lock
+from flowbook.store.process_lock import ProcessLock, open_lock
 from flowbook.store.queries import migrations
 
 if TYPE_CHECKING:

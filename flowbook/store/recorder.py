@@ -22,10 +22,10 @@ from flowbook import config
 from flowbook.engine.events import FLOW, Event, Logged, StateChanged
 from flowbook.engine.state import Cached, Looped, Mapped, Paused, Resume, Retrying, State
 from flowbook.exceptions import FlowbookError
-from flowbook.store.codec import Kept, encode, is_finished_name, state_name
-from flowbook.store.keeping import CHEAP_BYTES, Keeping, Memo, message_of
-from flowbook.store.keeping import raised as _raised  # noqa: F401  # how pickles in older stores name it
 from flowbook.store.queries import queries
+from flowbook.store.state_codec import StateValues, encode, is_finished_name, state_name
+from flowbook.store.value_collector import CHEAP_BYTES, ObjectMemo, ValueCollector, message_of
+from flowbook.store.value_collector import raised as _raised  # noqa: F401  # how pickles in older stores name it
 
 if TYPE_CHECKING:
     import sqlite3
@@ -103,7 +103,7 @@ class Recorder:
         self.trouble: str | None = None
         self._offset: int | None = None
         self._log_lines: dict[str, int] = {}
-        self._memo = Memo()
+        self._memo = ObjectMemo()
         self._is_superseded = False
         self._begin_process()
         atexit.register(self.close)
@@ -240,8 +240,8 @@ class Recorder:
                 body = encode(state, None)
                 event_row = (self._run, seq, STATE, key, state.at, name, body, plain[0], plain[1])
                 return _Row(event_row, haste, _parent(key), (plain,))
-        keeping = Keeping(self._values, self._memo, self._limit_bytes)
-        kept = Kept()
+        keeping = ValueCollector(self._values, self._memo, self._limit_bytes)
+        kept = StateValues()
         if value is not None:
             self._keep_result(key, state, value, kept, keeping)
         if inputs:
@@ -252,7 +252,7 @@ class Recorder:
         row = (self._run, seq, STATE, key, state.at, name, encode(state, kept), digest, size_bytes)
         return _Row(row, haste, _parent(key), keeping.rows, keeping.held)
 
-    def _keep_result(self, key: str, state: State, value: object, kept: Kept, keeping: Keeping) -> None:
+    def _keep_result(self, key: str, state: State, value: object, kept: StateValues, keeping: ValueCollector) -> None:
         if isinstance(value, BaseException) and not state.is_successful():
             kept.error = keeping.error(value)
         elif state.is_finished() or isinstance(state, _WAITING):
@@ -266,7 +266,7 @@ class Recorder:
             else:
                 kept.result = found
 
-    def _keep_inputs(self, key: str, inputs: Mapping[str, object], kept: Kept, keeping: Keeping) -> None:
+    def _keep_inputs(self, key: str, inputs: Mapping[str, object], kept: StateValues, keeping: ValueCollector) -> None:
         sources = self._sources.get(_parent(key), {})
         for argument, value in inputs.items():
             if (source := sources.get(argument)) in self._never_keep:
@@ -386,12 +386,12 @@ class Recorder:
             self._sync()
 
 
-def _error_only(state: State) -> Kept | None:
+def _error_only(state: State) -> StateValues | None:
     error = state._result  # noqa: SLF001  # reading it would load it
     if not isinstance(error, BaseException):
         return None
     formatted = "".join(traceback.format_exception(error))
-    return Kept(error={"type": type(error).__name__, "message": message_of(error), "traceback": formatted})
+    return StateValues(error={"type": type(error).__name__, "message": message_of(error), "traceback": formatted})
 
 
 def _unkept_keys(tasks: Sequence[Mapping[str, Any]]) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from flowbook.engine.state import Mapped
 
@@ -20,7 +20,7 @@ __all__ = [
     "Request",
     "RunRecord",
     "RunSummary",
-    "TaskOutcome",
+    "TaskHistoryEntry",
     "TaskResult",
     "from_stamp",
     "graph_record",
@@ -149,7 +149,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskOutcome:
+class TaskHistoryEntry:
     """How a task stands in one run.
 
     Attributes:
@@ -225,8 +225,12 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+@overload
+def from_stamp(stamp: float) -> dt.datetime: ...
+@overload
+def from_stamp(stamp: float | None) -> dt.datetime | None: ...
 def from_stamp(stamp: float | None) -> dt.datetime | None:
-    """Return the moment of `stamp`, seconds since the epoch."""
+    """Return the moment of `stamp`, seconds since the epoch; None for None."""
     return None if stamp is None else dt.datetime.fromtimestamp(stamp, dt.UTC)
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowbook.store.processes import as_shown
+from flowbook.store.process_identity import effective_state
 from flowbook.store.queries import queries
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def run_table(database: Database, query: str, given: Mapping[str, object]) -> Ru
     *shown, processes, beats, numbers = columns
     found, now = RunTable(*shown), time.time()
     states = [
-        as_shown(state, process, beat, now) for state, process, beat in zip(found.state, processes, beats, strict=True)
+        effective_state(state, process, beat, now)
+        for state, process, beat in zip(found.state, processes, beats, strict=True)
     ]
     counts = [
         _counted(database, number) if noted is None else noted

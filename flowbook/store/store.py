@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Self
 from flowbook import config
 from flowbook.exceptions import StoreError
 from flowbook.results.signing import Signer, read_key
+from flowbook.store.blob_storage import open_blobs
 from flowbook.store.cache import Cache
 from flowbook.store.database import Database
 from flowbook.store.folder import prepare
-from flowbook.store.places import open_blobs
+from flowbook.store.run_history import RunHistory
+from flowbook.store.run_lookup import find_run
+from flowbook.store.run_ownership import RunOwnership
+from flowbook.store.run_requests import RunRequests
 from flowbook.store.runs import Runs
-from flowbook.store.sweep import Sweep, Swept, total_bytes
+from flowbook.store.sweep import Sweep, SweepResult, total_bytes
 from flowbook.store.values import Values
 
 if TYPE_CHECKING:
@@ -25,10 +29,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from flowbook.results.blobs import Blobs
-    from flowbook.store.browse import Browse
     from flowbook.store.bundle import Bundles
-    from flowbook.store.lookup import Lookup
-    from flowbook.store.shelf import Shelf
+    from flowbook.store.cache_listing import CacheListing
+    from flowbook.store.cache_lookup import CacheLookup
+    from flowbook.store.worker_values import WorkerValues
 
 __all__ = ["Store", "open_store", "reopen_values"]
 
@@ -42,8 +46,11 @@ class Store:
 
     Attributes:
         path: the folder; None in memory.
-        values: keeps values, see `ResultStore`.
-        runs: keeps runs.
+        values: stores values, see `ResultStore`.
+        runs: creates and lists runs.
+        ownership: says which process owns a run.
+        requests: carries requests to the owner of a run, and its answers.
+        history: reads what happened in runs.
         cache: knows which values serve other runs.
     """
 
@@ -57,9 +64,12 @@ class Store:
         self.is_makeshift = False
         self.values = Values(database, blobs, signer, reopen_values)
         self.runs = Runs(database, self.values)
+        self.ownership = RunOwnership(database)
+        self.requests = RunRequests(database)
+        self.history = RunHistory(database, self.values)
         self.cache = Cache(database, self.values)
         #: The newest first, by the process that asked, the flow and its tasks. Replaced, never changed: from any thread.
-        self._lookups: tuple[tuple[object, Lookup], ...] = ()
+        self._lookups: tuple[tuple[object, CacheLookup], ...] = ()
 
     @property
     def is_closed(self) -> bool:
@@ -81,7 +91,7 @@ class Store:
 
     def sweep(
         self, *, older_than: dt.timedelta | None = None, limit_bytes: int | None = None, dry_run: bool = False
-    ) -> Swept:
+    ) -> SweepResult:
         """Drop what is neither pinned, unexpired, of an open run nor young, and files that belong to nothing.
 
         Args:
@@ -105,7 +115,7 @@ class Store:
             UnknownRunError: if there is no such run.
             StoreError: if the file is there already or can't be written, or a value is damaged.
         """
-        return self._bundles().write(self.runs.row_of(run_id), run_id, path)
+        return self._bundles().write(find_run(self._database, run_id).id, run_id, path)
 
     def import_run(self, path: Path, *, trust: bool = False) -> str:
         """Take a run from a file that `export_run` wrote into this store; return its id. Nothing is unpickled.
@@ -119,48 +129,48 @@ class Store:
         """
         return self._bundles().read(path, trust=trust)
 
-    def shelf(self, *, is_for_all: bool) -> Shelf | None:
+    def worker_values(self, *, is_for_all: bool) -> WorkerValues | None:
         """Return what workers in reach of the folder keep values by; None where large values lie elsewhere.
 
         Args:
             is_for_all: whether every task's output is stored, or only those that are cached.
         """
         from flowbook.results.blobs import FolderBlobs  # noqa: PLC0415  # where a cluster runs
-        from flowbook.store.shelf import Shelf  # noqa: PLC0415  # as above
+        from flowbook.store.worker_values import WorkerValues  # noqa: PLC0415  # as above
 
         if self.path is None or not isinstance(self._blobs, FolderBlobs):
             return None
-        return Shelf(self.path, self.values, is_for_all=is_for_all)
+        return WorkerValues(self.path, self.values, is_for_all=is_for_all)
 
     def _bundles(self) -> Bundles:
         from flowbook.store.bundle import Bundles  # noqa: PLC0415  # brings zipfile along
 
         return Bundles(self._database, self._blobs, self._signer)
 
-    def lookup(self, project: str = "", flow: str = "", tasks: Sequence[str] = ()) -> Lookup:
+    def lookup(self, project: str = "", flow: str = "", tasks: Sequence[str] = ()) -> CacheLookup:
         """Return the cache as runs ask it; entries of `tasks`, asked for in this order, are read ahead.
 
         The next run of the same flow gets the same, with what is known by then.
         """
-        from flowbook.store.lookup import Lookup, TasksAhead  # noqa: PLC0415  # only where outputs are cached
+        from flowbook.store.cache_lookup import CacheLookup, ExpectedTasks  # noqa: PLC0415  # only where outputs are cached
 
         if not tasks:
-            return Lookup(self._database, self.cache, self.values)
-        ahead = TasksAhead(project, flow, tuple(tasks))
+            return CacheLookup(self._database, self.cache, self.values)
+        ahead = ExpectedTasks(project, flow, tuple(tasks))
         #: Locks that were held at a fork stay held in the child.
         asked = self._database.generation, ahead
         known = [each for key, each in self._lookups if key == asked]
-        found = known[0] if known else Lookup(self._database, self.cache, self.values, ahead)
+        found = known[0] if known else CacheLookup(self._database, self.cache, self.values, ahead)
         self._lookups = ((asked, found), *[each for each in self._lookups if each[1] is not found][: _LOOKUPS - 1])
         return found
 
-    def browse(self) -> Browse:
+    def browse(self) -> CacheListing:
         """Return the cache as somebody looks at it, moment by moment."""
-        from flowbook.store.browse import Browse  # noqa: PLC0415  # only where somebody looks
+        from flowbook.store.cache_listing import CacheListing  # noqa: PLC0415  # only where somebody looks
 
-        return Browse(self._database, self.cache)
+        return CacheListing(self._database, self.cache)
 
-    def make_room(self) -> Swept | None:
+    def make_room(self) -> SweepResult | None:
         """Sweep if more is kept than may be; looked at every ten minutes at most. None if nothing was to be done."""
         if time.monotonic() < self._next_look or self._database.is_read_only:
             return None

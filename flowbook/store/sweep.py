@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flowbook.exceptions import StoreError
-from flowbook.store.codec import is_finished_name
 from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp
+from flowbook.store.state_codec import is_finished_name
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flowbook.results.blobs import Blobs
     from flowbook.store.database import Database
 
-__all__ = ["Sweep", "Swept", "total_bytes"]
+__all__ = ["Sweep", "SweepResult", "total_bytes"]
 
 #: A value that nothing names may be about to be named: for so long it is left alone.
 _GRACE_S = 600.0
@@ -30,7 +30,7 @@ _AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepResult:
     """What a sweep dropped, or would drop.
 
     Attributes:
@@ -73,11 +73,11 @@ class Sweep:
         self._trouble = ""
         self._plan(total_bytes)
 
-    def preview(self) -> Swept:
+    def preview(self) -> SweepResult:
         """Return what `run` would drop, orphans aside."""
         return self._swept(self._going, len(self._entries), 0, 0)
 
-    def run(self) -> Swept:
+    def run(self) -> SweepResult:
         """Drop what was planned, as far as nobody has put it to use since, and remove orphans."""
         with contextlib.suppress(StoreError):  # on a full disk this may be the room that is needed to go on
             self._database.take_over_log()
@@ -193,10 +193,10 @@ class Sweep:
     def _name(self, digest: bytes) -> str:
         return self._names.get(digest, f"Value {digest.hex()[:12]}")
 
-    def _swept(self, gone: list[bytes], entries: int, orphans: int, orphan_bytes: int) -> Swept:
+    def _swept(self, gone: list[bytes], entries: int, orphans: int, orphan_bytes: int) -> SweepResult:
         named = sorted(((self._name(digest), self._sizes[digest][0]) for digest in gone), key=lambda each: -each[1])
         freed = self._size(gone)
-        return Swept(
+        return SweepResult(
             tuple(named), entries, orphans, freed + orphan_bytes, self._size(self._sizes) - freed, self._trouble
         )
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flowbook.results.signing import Signer
     from flowbook.store.database import Database
 
-__all__ = ["Gone", "PreparedValue", "Values"]
+__all__ = ["PreparedValue", "Unstored", "Values"]
 
 #: Rows that are asked for in one go.
 _AT_ONCE = 500
@@ -40,7 +40,7 @@ class PreparedValue(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class Unstored:
     """Stands for the store of a value that was not kept, and says why when it is asked for."""
 
     why: str

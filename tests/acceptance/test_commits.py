@@ -97,7 +97,7 @@ def test_tasks_that_nothing_waits_for_are_committed_together(executor, monkeypat
     state = flow.run(record=True)
 
     assert state.is_successful()
-    assert len(open_store().runs.states(flow.last_run.run_id)) == 1_002
+    assert len(open_store().history.states(flow.last_run.run_id)) == 1_002
     assert commits[0] < 500
 
 

@@ -48,8 +48,8 @@ POINTS = [
     (f"{where}", when, nth)
     for where, nths in {
         "flowbook.store.runs.Runs.create": (1,),
-        "flowbook.store.runs.Runs.keep_flow": (1,),
-        "flowbook.store.runs.Runs.finish": (1,),
+        "flowbook.store.runs.Runs.store_flow": (1,),
+        "flowbook.store.run_ownership.RunOwnership.finish": (1,),
         "flowbook.store.recorder.Recorder._commit": (2, 6, 12),
         "flowbook.store.recorder.Recorder._insert": (1, 5, 11),
         "flowbook.store.recorder.Recorder.close": (1,),
@@ -120,7 +120,7 @@ def _goes_on_after_its_kill(trial, process, said, home):
 POINTS_ELSEWHERE = [
     (where, when, nth)
     for where, nths in {
-        "flowbook.store.places._note": (1,),
+        "flowbook.store.blob_storage._note": (1,),
         "flowbook.results.remote_blobs.RemoteFolder.put": (1, 3),
         "flowbook.results.remote_blobs.RemoteBlobs._publish": (2,),
         "fsspec.implementations.local.LocalFileSystem.put_file": (1, 3),
@@ -260,7 +260,7 @@ def test_of_50_threads_and_8_processes_that_resume_one_task_one_wins_and_all_oth
             assert len(told) == 58
             assert len(ran.read_text().splitlines()) == number
             assert all(run.state.is_successful() for run in clicked)
-            assert [each.by for each in open_store().runs.decisions(one.run_id)] == [winner]
+            assert [each.by for each in open_store().history.decisions(one.run_id)] == [winner]
             winners[winner.partition("-")[0]] += 1
     assert not IS_LONG or len(winners) == 2, winners
 
@@ -448,7 +448,7 @@ def test_a_run_goes_on_over_a_full_disk_and_is_recorded_when_there_is_room(small
     state = flow.run(record=True)
 
     assert state.is_successful()
-    found = open_store().runs.states(flow.last_run.run_id)
+    found = open_store().history.states(flow.last_run.run_id)
     assert [found[key].result for key in ("fill", "work", "free")] == [1, 2, 3]
 
 

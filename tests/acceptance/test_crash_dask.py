@@ -114,7 +114,7 @@ def test_of_workers_that_are_killed_nothing_committed_runs_again(piece, cluster,
         assert {key: times for key, times in ran.items() if times > begun[key]} == {}
         assert {key: times for key, times in begun.items() if times != 1 + lost[key]} == {}
         crashed += lost.total()
-        states = open_store().runs.states(run.run_id)
+        states = open_store().history.states(run.run_id)
         assert all(states[f"make[{n}]"].result is not None for n in range(WIDTH))
     assert crashed > 0
     check_file(home)

@@ -143,7 +143,7 @@ class Trial:
     def check(self) -> None:
         """See that what was committed before is there and did not run again; note what is committed now."""
         ran = self.ran()
-        states = open_store().runs.states(self.run_id)
+        states = open_store().history.states(self.run_id)
         again = {name: (times, ran[name]) for name, times in self.committed.items() if ran[name] != times}
         assert again == {}
         lost = [name for name in self.committed if not isinstance(states.get(KEYS[name]), Success)]
@@ -156,7 +156,7 @@ class Trial:
     def check_end(self, store: Path) -> None:
         self.check()
         assert set(self.committed) == set(NAMES)
-        assert open_store().runs.states(self.run_id)["add-8"].result == RESULT
+        assert open_store().history.states(self.run_id)["add-8"].result == RESULT
         check_file(store)
 
 

@@ -140,7 +140,7 @@ def test_a_paused_run_is_resumed_and_waited_for(capsys, run):
     assert code == 0
     assert out.startswith(f"Run {run.run_id} of 'delays' is Success.")
     assert flowbook.run(run.run_id)["publish"].result == 2
-    (decided,) = open_store().runs.decisions(run.run_id)
+    (decided,) = open_store().history.decisions(run.run_id)
     assert (decided.action, decided.by, decided.note) == ("resume", "ada", "looks right")
 
 

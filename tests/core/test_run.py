@@ -27,7 +27,7 @@ from flowbook.engine.steps import attempt_number
 from flowbook.exceptions import RunClaimedError, StartTaskError
 from flowbook.executors import LocalDaskExecutor
 from flowbook.store import open_store
-from flowbook.store.codec import decode, encode
+from flowbook.store.state_codec import decode, encode
 from tests.executors_of import everywhere
 
 ROOT = Path(__file__).parents[2]

@@ -693,7 +693,7 @@ def test_a_sweep_cuts_the_oldest_runs_until_all_fits():
 
 def _outcome(run_id):
     try:
-        open_store().runs.states(run_id)["load"].result  # noqa: B018  # loads it
+        open_store().history.states(run_id)["load"].result  # noqa: B018  # loads it
     except ResultGoneError as error:
         return "dropped" if "of flow 'big' (70.1 kB) was dropped" in str(error) else str(error)
     return "there"

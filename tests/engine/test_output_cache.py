@@ -170,7 +170,7 @@ def test_a_validator_that_says_what_it_compares_is_asked_about_nothing_else():
 def test_what_never_serves_is_not_even_looked_for(monkeypatch):
     ran = []
     flow = cached_flow("f", ran, cache_validator=cache_validators.never_use)
-    monkeypatch.setattr("flowbook.store.lookup.Lookup.find", lambda *_: pytest.fail("It was looked for."))
+    monkeypatch.setattr("flowbook.store.cache_lookup.CacheLookup.find", lambda *_: pytest.fail("It was looked for."))
 
     flow.run()
     flow.run()

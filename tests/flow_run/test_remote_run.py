@@ -132,7 +132,7 @@ def test_a_run_is_cancelled_from_another_process(owner):
 
     assert state.is_cancelled()
     assert owner.ran()["last"] == 0
-    assert [(event.action, event.by, event.note) for event in open_store().runs.decisions(owner.run_id)] == [
+    assert [(event.action, event.by, event.note) for event in open_store().history.decisions(owner.run_id)] == [
         ("cancel", "ada", "wrong day")
     ]
 

@@ -257,7 +257,7 @@ def test_no_run_is_there_without_what_it_was_given_whenever_its_process_is_kille
 def test_what_is_kept_in_another_way_is_refused(index):
     run_id = paused(context={"a": 1})
     store = open_store()
-    store.runs.keep_given(run_id, 1, store.values.put(index), ())
+    store.ownership.set_inputs(run_id, 1, store.values.put(index), ())
 
     with pytest.raises(DamagedValueError, match=r"not kept in a way that this version of flowbook can read"):
         flowbook.run(run_id)
@@ -269,7 +269,7 @@ def test_who_goes_on_no_more_can_not_change_what_a_run_was_given():
     flowbook.run(run_id).resume().wait(LONG_S)
 
     with pytest.raises(RunClaimedError):
-        store.runs.keep_given(run_id, 1, store.values.put({}), ())
+        store.ownership.set_inputs(run_id, 1, store.values.put({}), ())
 
 
 def test_equal_contexts_are_kept_once_and_runs_without_any_keep_what_they_did():

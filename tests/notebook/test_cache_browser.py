@@ -15,7 +15,7 @@ from tests.notebook.fakes import RecordedBrowser
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from flowbook.store.browse import Browse
+    from flowbook.store.cache_listing import CacheListing
 
 NOW = dt.datetime(2026, 11, 23, 9, 0, tzinfo=dt.UTC)
 PAGE = {"columns": [], "rows": [], "total": 3}
@@ -29,7 +29,7 @@ def entry(entry_id: str, task: str, created: dt.datetime, expires: dt.datetime =
     return CacheEntry("default", task=task, created=created, expires=expires, id=entry_id, **kept)
 
 
-def browse(*entries: CacheEntry) -> Browse:
+def browse(*entries: CacheEntry) -> CacheListing:
     store = MemoryStore()
     for each in entries:
         store.cache.add(each)

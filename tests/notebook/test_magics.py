@@ -263,11 +263,11 @@ def _keep_paused(count: int, first: int = 0) -> None:
     store = open_store()
     with Flow("kept") as flow:
         Parameter("x", default=1)()
-    flow_ref, _ = store.runs.keep_flow(flow)
+    flow_ref, _ = store.runs.store_flow(flow)
     graph = graph_record(flow.compile())
     for number in range(first, first + count):
         store.runs.create(RunRecord(f"kept-{number}", "kept", "test", graph, flow_ref=flow_ref, executor="local"))
-        store.runs.finish(f"kept-{number}", 1, "Paused")
+        store.ownership.finish(f"kept-{number}", 1, "Paused")
         store.cache.add(CacheEntry("test", "kept", "x", store.values.put(number), run_id=f"kept-{number}"))
 
 

@@ -47,7 +47,7 @@ def _record(store: Store) -> None:
     for event in events:
         recorder.emit(event)
     recorder.close()
-    store.runs.finish("r1", 1, Paused())
+    store.ownership.finish("r1", 1, Paused())
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def stranger():
 def test_a_run_comes_back_as_it_was(disk_store, file, other):
     run_id = other.import_run(file)
 
-    before, after = disk_store.runs.states("r1"), other.runs.states(run_id)
+    before, after = disk_store.history.states("r1"), other.history.states(run_id)
     assert {key: (type(state), state.at, state.message) for key, state in after.items()} == {
         key: (type(state), state.at, state.message) for key, state in before.items()
     }
@@ -83,9 +83,9 @@ def test_a_run_comes_back_as_it_was(disk_store, file, other):
     assert after["b"].result == list(range(30_000))
     assert after["c"].cached_inputs["x"].load() == {1, 2}
     assert other.runs.get("r1").parameters_ref.load() == {"n": 1}
-    assert list(map(repr, other.runs.events("r1"))) == list(map(repr, disk_store.runs.events("r1")))
+    assert list(map(repr, other.history.events("r1"))) == list(map(repr, disk_store.history.events("r1")))
     assert (other.runs.summary("r1").owner, other.runs.summary("r1").state) == (None, "Paused")
-    assert other.runs.claim("r1", 1, "ada") == 2
+    assert other.ownership.claim("r1", 1, "ada") == 2
     assert other.values.preview(after["b"].reference or other.values.put(list(range(30_000)))) is not None
 
 
@@ -122,7 +122,7 @@ def test_a_foreign_file_is_refused_unless_it_is_trusted(file, stranger):
 
     stranger.import_run(file, trust=True)
 
-    assert stranger.runs.states("r1")["a"].result == (1, "small")
+    assert stranger.history.states("r1")["a"].result == (1, "small")
 
 
 def _rewritten(file: Path, change, *, target: Path | None = None) -> Path:
@@ -274,7 +274,7 @@ def test_members_with_hostile_names_reach_no_file(file, other, tmp_path):
 
     assert sorted(path for path in tmp_path.rglob("*") if "other" not in path.parts) == before
     assert len(list((tmp_path / "other" / "blobs").glob("??/*"))) == 1
-    assert other.runs.states("r1")["b"].result == list(range(30_000))
+    assert other.history.states("r1")["b"].result == list(range(30_000))
 
 
 def test_of_two_members_of_one_name_none_is_taken_for_the_other(file, other, tmp_path):

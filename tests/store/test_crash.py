@@ -49,7 +49,7 @@ def test_what_was_secured_before_a_kill_is_there(tmp_path: Path, lines: int) -> 
     process.stdout.close()
 
     with open_store() as store:
-        states = store.runs.states("r1")
+        states = store.history.states("r1")
         told = [states[f"t{n}"] for n in range(last + 1)]
         assert [type(state) for state in told] == [Success] * (last + 1)
         assert [state.result[0] for state in told] == list(range(last + 1))

@@ -281,7 +281,7 @@ def test_a_store_opens_after_a_kill_in_the_middle_of_its_migration(where, point,
 
     assert killed.returncode == -signal.SIGKILL
     with open_store(home) as store:
-        assert store.runs.states("done")["load"].result == list(range(30_000))
+        assert store.history.states("done")["load"].result == list(range(30_000))
         assert [entry.ref.load() for entry in store.cache.entries()] == [(0, {"rows": 3}), (1, "y" * 70_000)]
         assert store._database.read("PRAGMA user_version") == [(max(migrations()),)]
         assert store._database.read("PRAGMA integrity_check") == [("ok",)]
@@ -323,7 +323,7 @@ def test_an_older_store_shrinks_too(tmp_path, monkeypatch):
 
     assert (home / "store.sqlite").stat().st_size < full / 5
     assert store._database.read("PRAGMA auto_vacuum") == [(2,)]
-    assert store.runs.states("done")["check"].is_successful()
+    assert store.history.states("done")["check"].is_successful()
     store.close()
 
 
@@ -360,5 +360,5 @@ def test_a_clock_that_was_set_back_leaves_the_order_of_events_as_it_was():
         tell(recorder, *(("a", state) for state in states))
         recorder.close()
 
-        assert store.runs.states("r1")["a"].message == "3"
-        assert [event.state.message for event in store.runs.events("r1")] == ["0", "1", "2", "3"]
+        assert store.history.states("r1")["a"].message == "3"
+        assert [event.state.message for event in store.history.events("r1")] == ["0", "1", "2", "3"]

@@ -43,7 +43,7 @@ def test_hostile_run_ids_are_refused_or_only_names(disk_store: Store, tmp_path: 
             with pytest.raises((UnknownRunError, StoreError)):
                 disk_store.runs.get(text)
             with pytest.raises((UnknownRunError, StoreError)):
-                disk_store.runs.claim(text, 1, "me")
+                disk_store.ownership.claim(text, 1, "me")
         else:
             assert disk_store.runs.get(text).run_id == text
 
@@ -92,11 +92,11 @@ def test_hostile_keys_and_texts_come_back_as_they_are(disk_store: Store, tmp_pat
             recorder.emit(event)
     recorder.close()
 
-    states = disk_store.runs.states("r1")
+    states = disk_store.history.states("r1")
     found = [states[f"{number}{text}x"] for number, text in enumerate(texts)]
     assert recorder.trouble is None
     assert [(state.result, state.message or "") for state in found] == [(text, text) for text in texts]
-    assert [(each.by, each.note) for each in disk_store.runs.decisions("r1")] == [(text, text) for text in texts]
+    assert [(each.by, each.note) for each in disk_store.history.decisions("r1")] == [(text, text) for text in texts]
     assert _files(tmp_path) == before
 
 
@@ -164,4 +164,4 @@ def test_text_that_sqlite_can_t_hold_is_no_crash(disk_store: Store):
         recorder.emit(StateChanged(2, "a", Success(text, result=text)))
         recorder.close()
 
-        assert disk_store.runs.states(run_id)["a"].result == text
+        assert disk_store.history.states(run_id)["a"].result == text

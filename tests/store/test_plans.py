@@ -33,7 +33,7 @@ QUESTIONS: dict[str, tuple[Callable[[Store], object], str]] = {
         lambda store: store.runs.list(state="Paused", limit=20), "SEARCH run USING INDEX run_state (state=?)",
     ),
     "who has a run": (
-        lambda store: store.runs.is_owned("r1"), "SEARCH run USING INDEX sqlite_autoindex_run_1 (run_id=?)",
+        lambda store: store.ownership.is_owned("r1"), "SEARCH run USING INDEX sqlite_autoindex_run_1 (run_id=?)",
     ),
     "entries that serve": (
         lambda store: list(store.cache.find(CacheScope("p", "f", "t"))),
@@ -96,13 +96,13 @@ def test_a_task_s_past_is_read_in_as_many_queries_however_many_runs_there_are(mo
             recorder = begin(store, f"r{number}", "f")
             tell(recorder, ("clean", Success(result=number)), ("other", Success(result=-number)), (FLOW, Success()))
             recorder.close()
-            store.runs.finish(f"r{number}", 1, "Success")
+            store.ownership.finish(f"r{number}", 1, "Success")
             store.cache.add(CacheEntry("p", "f", "clean", store.values.put(number)))
         found[runs] = [
             counted(store, monkeypatch, ask)
             for ask in (
-                lambda store=store: list(store.runs.results("f", "clean", "p")),
-                lambda store=store: store.runs.newest_result("f", "clean", "p"),
+                lambda store=store: list(store.history.results("f", "clean", "p")),
+                lambda store=store: store.history.newest_result("f", "clean", "p"),
                 lambda store=store: store.runs.list(limit=20),
                 lambda store=store: store.runs.summary("r1"),
                 lambda store=store: store.values.previews([entry.ref for entry in store.cache.entries()]),
@@ -117,11 +117,11 @@ OPENED: dict[str, Callable[[Store], object]] = {
     "the newest runs": lambda store: store.runs.table(limit=20),
     "the newest of a flow": lambda store: store.runs.table(flow="f", limit=20),
     "the newest that wait": lambda store: store.runs.table(state="Paused", limit=20),
-    "a task's last outcomes": lambda store: store.runs.outcomes("f", "clean", project="p", besides="r7"),
+    "a task's last outcomes": lambda store: store.history.task_history("f", "clean", project="p", besides="r7"),
     "a run": lambda store: store.runs.get("r7"),
-    "its owner": lambda store: store.runs.owned("r7"),
-    "its events": lambda store: store.runs.events("r7"),
-    "its states": lambda store: store.runs.states("r7"),
+    "its owner": lambda store: store.ownership.owner("r7"),
+    "its events": lambda store: store.history.events("r7"),
+    "its states": lambda store: store.history.states("r7"),
     "runs' numbers": lambda store: store.runs.numbers(["r7", "r8"]),
     "a new run": lambda store: begin(store, "another", "f").close(),
 }
@@ -133,7 +133,7 @@ def of_one_flow(runs: int) -> Store:
         recorder = begin(store, f"r{number}", "f")
         tell(recorder, ("clean", Success(result=number)), (FLOW, Success()))
         recorder.close()
-        store.runs.finish(f"r{number}", 1, "Paused" if number % 2 else "Success")
+        store.ownership.finish(f"r{number}", 1, "Paused" if number % 2 else "Success")
     return store
 
 
@@ -155,12 +155,12 @@ def test_the_newest_result_is_that_of_the_run_that_was_let_go_of_last() -> None:
         recorder = begin(store, run_id, "f")
         tell(recorder, ("clean", Success(result=run_id)))
         recorder.close()
-        store.runs.finish(run_id, 1, "Success")
-    epoch = store.runs.claim("r1", 1, "ada")
+        store.ownership.finish(run_id, 1, "Success")
+    epoch = store.ownership.claim("r1", 1, "ada")
     recorder = store.runs.recorder("r1", epoch)
     tell(recorder, ("clean", Success(result="again")))
 
-    found = [store.runs.newest_result("f", "clean", "p", at) for at in (None, AT)]
+    found = [store.history.newest_result("f", "clean", "p", at) for at in (None, AT)]
     recorder.close()
 
     assert [each and (each.run_id, each.state.result) for each in found] == [("r1", "again"), None]
@@ -182,7 +182,7 @@ def test_runs_that_did_not_come_to_rest_are_listed_without_the_others() -> None:
     store = MemoryStore()
     for run_id, state in (("r1", "Success"), ("r2", "Running"), ("r3", "Paused"), ("r4", "Running")):
         begin(store, run_id, "f").close()
-        store.runs.finish(run_id, 1, state)
+        store.ownership.finish(run_id, 1, state)
     begin(store, "r5", "g").close()
 
     assert [run.run_id for run in store.runs.list(is_open=True)] == ["r2", "r4", "r5"]

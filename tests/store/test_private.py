@@ -88,8 +88,8 @@ def test_looking_unpickles_no_value(tmp_path, capsys):
     copy.history()
     flow.as_of(dt.datetime.now(dt.UTC)).version("make")
     flow.last_run.timeline()
-    open_store().runs.states(run_id)
-    open_store().runs.events(run_id)
+    open_store().history.states(run_id)
+    open_store().history.events(run_id)
     open_store().export_run(run_id, tmp_path / "exported")
     open_store().sweep(dry_run=True)
     for words in (

@@ -39,7 +39,7 @@ def test_a_result_is_there_for_others_as_soon_as_emit_returns_where_few_finish(s
     recorder.emit(StateChanged(1, "clean", Running()))
     recorder.emit(StateChanged(2, "clean", Success("Done.", result={"rows": 7})))
 
-    state = store.runs.states("r1")["clean"]
+    state = store.history.states("r1")["clean"]
     assert (type(state), state.message, state.reference is not None, state.result) == (
         Success,
         "Done.",
@@ -56,10 +56,10 @@ def test_results_that_come_close_together_are_committed_in_one_go_before_anybody
     for seq, key in enumerate(("a[0]", "a[1]", "b"), 1):
         recorder.emit(StateChanged(seq, key, Success(result=seq)))
     recorder.secure(("c",))
-    before = list(store.runs.states("r1"))
+    before = list(store.history.states("r1"))
     recorder.secure(("c", "a"))
 
-    assert (before, list(store.runs.states("r1"))) == ([], ["a[0]", "a[1]", "b"])
+    assert (before, list(store.history.states("r1"))) == ([], ["a[0]", "a[1]", "b"])
     assert not recorder._unsafe
     recorder.close()
 
@@ -72,7 +72,7 @@ def test_a_task_that_waits_is_committed_when_emit_returns(store: Store, urgent: 
     recorder.emit(StateChanged(1, "a", Success(result=1)))
     recorder.emit(StateChanged(2, "b", urgent))
 
-    assert list(store.runs.states("r1")) == ["a", "b"]
+    assert list(store.history.states("r1")) == ["a", "b"]
     recorder.close()
 
 
@@ -92,7 +92,7 @@ def test_what_cannot_be_written_waits_in_order_and_is_still_unsafe(store: Store,
     recorder.secure(("b",))
 
     assert told == ("disk full", {"a": 1, "b": 1})
-    assert (recorder.trouble, dict(recorder._unsafe), list(store.runs.states("r1"))) == (None, {}, ["a", "b"])
+    assert (recorder.trouble, dict(recorder._unsafe), list(store.history.states("r1"))) == (None, {}, ["a", "b"])
     recorder.close()
 
 
@@ -106,7 +106,7 @@ def test_a_flood_that_nobody_builds_on_leaves_no_backlog(store: Store) -> None:
     recorder.close()
 
     assert longest <= 2 * 2000
-    assert len(store.runs.logs("r1")) == 20_000
+    assert len(store.history.logs("r1")) == 20_000
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_state_comes_back_as_it_was(store: Store, state: Success) -> None:
     tell(recorder, ("a", state))
     recorder.close()
 
-    back = store.runs.states("r1")["a"]
+    back = store.history.states("r1")["a"]
     _ = back.result
     assert back == state
     assert (back.message, back.at) == (state.message, state.at)
@@ -159,7 +159,7 @@ def test_an_exception_comes_back_with_its_traceback_in_words(store: Store) -> No
 
     tell(recorder, ("a", Failed("It failed.", result=error)))
 
-    back = store.runs.states("r1")["a"].result
+    back = store.history.states("r1")["a"].result
     assert (type(back), back.args) == (ValueError, ("no rows",))
     assert 'raise ValueError("no rows")' in str(back.__cause__)
     recorder.close()
@@ -175,7 +175,7 @@ def test_an_exception_that_cannot_be_pickled_comes_back_as_a_stand_in(store: Sto
 
     tell(recorder, ("a", Failed("It failed.", result=Odd())))
 
-    back = store.runs.states("r1")["a"].result
+    back = store.history.states("r1")["a"].result
     assert (type(back), str(back)) == (RemoteError, "Odd: odd")
     recorder.close()
 
@@ -185,7 +185,7 @@ def test_inputs_of_a_waiting_task_are_kept_as_references(store: Store) -> None:
 
     tell(recorder, ("approve", Paused("Waits.", cached_inputs={"report": [1, 2], "name": "EWR"})))
 
-    inputs = store.runs.states("r1")["approve"].cached_inputs
+    inputs = store.history.states("r1")["approve"].cached_inputs
     assert inputs is not None
     assert {name: ref.load() for name, ref in inputs.items()} == {"report": [1, 2], "name": "EWR"}
     recorder.close()
@@ -198,7 +198,7 @@ def test_an_input_that_was_recorded_as_an_output_is_not_written_again(store: Sto
 
     tell(recorder, ("a", Success(result=frame)), ("b", Paused(cached_inputs={"x": frame})))
 
-    states = store.runs.states("r1")
+    states = store.history.states("r1")
     assert states["b"].cached_inputs == {"x": states["a"].reference}
     recorder.close()
 
@@ -213,7 +213,7 @@ def test_an_output_that_is_its_changed_input_is_written_as_it_is_now(store: Stor
     recorder.emit(StateChanged(2, "b", Success(result=frame)))
     recorder.flush()
 
-    states = store.runs.states("r1")
+    states = store.history.states("r1")
     assert [list(states[key].result.columns) for key in "ab"] == [["a"], ["a", "b"]]
     recorder.close()
 
@@ -236,7 +236,7 @@ def test_what_cannot_be_pickled_is_said_where_it_is_missed(store: Store) -> None
 
     tell(recorder, ("a", Success(result={"lock": threading.Lock()})), ("b", Success(result=1)))
 
-    states = store.runs.states("r1")
+    states = store.history.states("r1")
     with pytest.raises(ResultGoneError, match=r"its \['lock'\] is a _thread.lock"):
         _ = states["a"].result
     assert states["b"].result == 1
@@ -250,7 +250,7 @@ def test_a_value_over_the_limit_is_not_kept_but_an_input_is(store: Store, monkey
 
     tell(recorder, ("a", Success(result=large)), ("b", Paused(cached_inputs={"x": large})))
 
-    states = store.runs.states("r1")
+    states = store.history.states("r1")
     with pytest.raises(ResultGoneError, match=r"bytes is larger than the limit of 100\.0 kB"):
         _ = states["a"].result
     assert states["b"].cached_inputs is not None
@@ -276,7 +276,7 @@ def test_a_value_that_must_not_be_kept_is_not_kept_as_an_input_either(store: Sto
 
     tell(recorder, ("secret", Success(result="hunter2")), ("ask", Paused(cached_inputs={"word": "hunter2", "n": 1})))
 
-    states = store.runs.states("r1")
+    states = store.history.states("r1")
     inputs = states["ask"].cached_inputs
     assert inputs is not None
     assert inputs["n"].load() == 1
@@ -297,7 +297,7 @@ def test_children_stand_in_their_parents_state(store: Store) -> None:
         ("clean[0]", Success(result="a")),
     )
 
-    states = store.runs.states("r1")
+    states = store.history.states("r1")
     parent = states["clean"]
     assert isinstance(parent, Mapped)
     assert parent.map_states == [states["clean[0]"], states["clean[1]"]]
@@ -313,8 +313,8 @@ def test_states_can_be_read_as_they_were_at_a_moment(store: Store) -> None:
     tell(recorder, ("a", early), ("a", late))
 
     moment = dt.datetime.fromtimestamp(1500, dt.UTC)
-    assert [type(store.runs.states("r1", at=at)["a"]) for at in (moment, None)] == [Running, Success]
-    assert store.runs.states("r1", at=dt.datetime.fromtimestamp(500, dt.UTC)) == {}
+    assert [type(store.history.states("r1", at=at)["a"]) for at in (moment, None)] == [Running, Success]
+    assert store.history.states("r1", at=dt.datetime.fromtimestamp(500, dt.UTC)) == {}
     recorder.close()
 
 
@@ -327,10 +327,10 @@ def test_events_logs_and_decisions_come_back_in_order(store: Store) -> None:
     recorder.emit(Decided(4, "a", 11.0, "resume", "me", "looks good"))
     recorder.close()
 
-    assert [event.seq for event in store.runs.events("r1")] == [1, 2, 3, 4]
-    assert [event.seq for event in store.runs.events("r1", since=2)] == [3, 4]
-    assert [(log.at, log.level, log.text) for log in store.runs.logs("r1", "a")] == [(10.5, logging.INFO, "hello")]
-    decided = store.runs.decisions("r1")[0]
+    assert [event.seq for event in store.history.events("r1")] == [1, 2, 3, 4]
+    assert [event.seq for event in store.history.events("r1", since=2)] == [3, 4]
+    assert [(log.at, log.level, log.text) for log in store.history.logs("r1", "a")] == [(10.5, logging.INFO, "hello")]
+    decided = store.history.decisions("r1")[0]
     assert (decided.key, decided.at, decided.action, decided.by, decided.note) == (
         "a",
         11.0,
@@ -347,7 +347,7 @@ def test_a_flood_of_lines_is_cut_with_a_notice(store: Store) -> None:
         recorder.emit(Logged(seq, "a", 1.0, logging.INFO, f"line {seq}"))
     recorder.close()
 
-    logs = store.runs.logs("r1")
+    logs = store.history.logs("r1")
     assert (len(logs), logs[-1].text) == (10_001, "More than 10,000 lines: the rest is not kept.")
 
 
@@ -356,23 +356,26 @@ def test_numbers_go_on_after_somebody_took_the_run_up(store: Store) -> None:
     tell(first, ("a", Success(result=1)))
     first.close()
 
-    epoch = store.runs.claim("r1", 1, "there:2")
+    epoch = store.ownership.claim("r1", 1, "there:2")
     second = store.runs.recorder("r1", epoch)
     second.emit(StateChanged(1, "b", Success(result=2)))
     second.close()
 
-    assert (second.last_seq, [(event.seq, event.key) for event in store.runs.events("r1")]) == (1, [(1, "a"), (2, "b")])
+    assert (second.last_seq, [(event.seq, event.key) for event in store.history.events("r1")]) == (
+        1,
+        [(1, "a"), (2, "b")],
+    )
 
 
 def test_who_lost_the_run_writes_nothing_more(store: Store) -> None:
     first = begin(store)
     tell(first, ("a", Success(result=1)))
 
-    store.runs.claim("r1", 1, "there:2")
+    store.ownership.claim("r1", 1, "there:2")
     first.emit(StateChanged(2, "b", Success(result=2)))
     first.close()
 
-    assert list(store.runs.states("r1")) == ["a"]
+    assert list(store.history.states("r1")) == ["a"]
 
 
 def test_many_threads_lose_no_event(store: Store) -> None:
@@ -389,7 +392,7 @@ def test_many_threads_lose_no_event(store: Store) -> None:
         thread.join()
     recorder.close()
 
-    assert [event.seq for event in store.runs.events("r1")] == list(range(1, 201))
+    assert [event.seq for event in store.history.events("r1")] == list(range(1, 201))
 
 
 def test_the_flow_s_states_show_in_the_list_of_runs(store: Store) -> None:
@@ -438,7 +441,7 @@ def test_a_strange_state_never_makes_emit_raise(store: Store) -> None:
         ("d", Failed("Told to.", result=[1, 2])),
     )
 
-    states = store.runs.states("r1")
+    states = store.history.states("r1")
     assert (type(states["a"]), states["a"].result) == (Success, 1)
     assert (states["c"].message, states["c"].context) == ("Done.", {"text": "{'x': {(1, 2): 3}}"})
     assert states["d"].result == [1, 2]
@@ -460,8 +463,8 @@ def test_an_event_that_cannot_be_written_holds_up_no_other(store: Store) -> None
     recorder.emit(Logged(4, "a", 1.0, logging.INFO, "odd \ud800"))
     recorder.close()
 
-    assert (list(store.runs.states("r1")), recorder.trouble) == (["again", "b"], None)
-    assert [log.text for log in store.runs.logs("r1")] == ["odd \\ud800"]
+    assert (list(store.history.states("r1")), recorder.trouble) == (["again", "b"], None)
+    assert [log.text for log in store.history.logs("r1")] == ["odd \\ud800"]
 
 
 def test_what_comes_after_the_end_is_recorded_still(store: Store) -> None:
@@ -470,7 +473,7 @@ def test_what_comes_after_the_end_is_recorded_still(store: Store) -> None:
 
     recorder.emit(StateChanged(1, "a", Running()))
 
-    assert list(store.runs.states("r1")) == ["a"]
+    assert list(store.history.states("r1")) == ["a"]
 
 
 def test_a_finished_flow_shows_when_it_ended(store: Store) -> None:
@@ -488,7 +491,7 @@ def test_a_finished_flow_shows_when_it_ended(store: Store) -> None:
 
 def test_who_lost_the_run_gets_no_recorder(store: Store) -> None:
     begin(store).close()
-    store.runs.claim("r1", 1, "there:2")
+    store.ownership.claim("r1", 1, "there:2")
 
     with pytest.raises(RunClaimedError, match="there:2 goes on with run r1 since"):
         store.runs.recorder("r1", 1)

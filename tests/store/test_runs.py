@@ -69,11 +69,17 @@ def test_a_second_run_of_one_id_is_refused(store: Store) -> None:
 def test_a_run_that_is_not_there_is_named(store: Store) -> None:
     with pytest.raises(UnknownRunError, match="There is no run 'nope'"):
         store.runs.get("nope")
-    for ask in (store.runs.states, store.runs.events, store.runs.logs, store.runs.summary, store.runs.decisions):
+    for ask in (
+        store.history.states,
+        store.history.events,
+        store.history.logs,
+        store.runs.summary,
+        store.history.decisions,
+    ):
         with pytest.raises(UnknownRunError):
             ask("nope")
     with pytest.raises(UnknownRunError):
-        store.runs.claim("nope", 1, "me")
+        store.ownership.claim("nope", 1, "me")
 
 
 def test_of_many_who_claim_a_run_one_wins_and_the_others_are_told_who(store: Store) -> None:
@@ -83,7 +89,7 @@ def test_of_many_who_claim_a_run_one_wins_and_the_others_are_told_who(store: Sto
 
     def claim(owner: str) -> None:
         try:
-            store.runs.claim("r1", 1, owner)
+            store.ownership.claim("r1", 1, owner)
             won.append(owner)
         except RunClaimedError as exc:
             told.append(exc)
@@ -102,20 +108,20 @@ def test_of_many_who_claim_a_run_one_wins_and_the_others_are_told_who(store: Sto
 def test_finishing_a_run_lets_go_of_it(store: Store) -> None:
     begin(store).close()
 
-    store.runs.finish("r1", 1, Success())
+    store.ownership.finish("r1", 1, Success())
 
     summary = store.runs.summary("r1")
     assert (summary.state, summary.owner, summary.ended is not None) == ("Success", None, True)
     with pytest.raises(RunClaimedError):
-        store.runs.finish("r1", 7, "Failed")
+        store.ownership.finish("r1", 7, "Failed")
 
 
 def test_a_run_that_was_released_shows_nobody_at_it(store: Store) -> None:
     begin(store).close()
 
-    store.runs.release("r1", 1)
+    store.ownership.release("r1", 1)
 
-    assert (store.runs.summary("r1").owner, store.runs.claim("r1", 1, "there:2")) == (None, 2)
+    assert (store.runs.summary("r1").owner, store.ownership.claim("r1", 1, "there:2")) == (None, 2)
 
 
 def test_runs_are_listed_oldest_first_by_flow_project_and_state(store: Store) -> None:
@@ -134,7 +140,7 @@ def test_runs_are_listed_oldest_first_by_flow_project_and_state(store: Store) ->
 
 
 def test_a_flow_that_cannot_be_kept_says_why(store: Store) -> None:
-    ref, why = store.runs.keep_flow({"lock": threading.Lock()})
+    ref, why = store.runs.store_flow({"lock": threading.Lock()})
 
     assert ref is None
     assert why is not None
@@ -147,7 +153,7 @@ def test_a_flow_is_kept_with_the_users_modules(store: Store, monkeypatch: pytest
     exec("def double(x): return 2 * x", module.__dict__)
     monkeypatch.setitem(sys.modules, "users_own", module)
 
-    ref, why = store.runs.keep_flow(module.double)
+    ref, why = store.runs.store_flow(module.double)
 
     monkeypatch.delitem(sys.modules, "users_own")
     assert why is None
@@ -167,7 +173,7 @@ def test_a_run_that_paused_in_one_process_is_read_in_another(disk_store: Store) 
 
         store = open_store()
         frame = pd.DataFrame({"dep": [1.5, None], "to": ["JFK", "EWR"]})
-        flow_ref, why = store.runs.keep_flow(lambda x: Own(x).n + 1)
+        flow_ref, why = store.runs.store_flow(lambda x: Own(x).n + 1)
         graph = {"name": "delays", "tasks": []}
         store.runs.create(RunRecord("r1", "delays", "p", graph, flow_ref=flow_ref, flow_unkept=why))
         recorder = store.runs.recorder("r1", 1)
@@ -180,7 +186,7 @@ def test_a_run_that_paused_in_one_process_is_read_in_another(disk_store: Store) 
 
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True)
 
-    states = disk_store.runs.states("r1")
+    states = disk_store.history.states("r1")
     assert {key: type(state) for key, state in states.items()} == {FLOW: Paused, "clean": Success, "approve": Paused}
     inputs = states["approve"].cached_inputs
     assert inputs is not None
@@ -200,9 +206,9 @@ def test_a_tasks_outcomes_in_the_newest_runs_come_without_its_values(store: Stor
         recorder.close()
     begin(store, "elsewhere", flow="another").close()
 
-    found = store.runs.outcomes("delays", "clean", project="p", besides="r15")
+    found = store.history.task_history("delays", "clean", project="p", besides="r15")
 
     assert [each.number for each in found] == [16, *range(14, 1, -1)]
     assert (found[0].run_id, found[0].state) == ("r16", "Success")
     assert [moment.timestamp() for moment in (found[0].at, found[0].running_at) if moment] == [1602.5, 1600.0]
-    assert store.runs.outcomes("delays", "nobody", project="p") == []
+    assert store.history.task_history("delays", "nobody", project="p") == []

@@ -32,15 +32,15 @@ def test_a_store_of_an_older_schema_opens_and_is_read(schema, tmp_path, monkeypa
     monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(key))
 
     with open_store(home) as store:
-        done, waits = store.runs.states("done"), store.runs.states("open")
+        done, waits = store.history.states("done"), store.history.states("open")
         assert [type(state) for state in done.values()] == [Success] * 3
         assert done["load"].result == list(range(30_000))
         assert isinstance(waits["check"], Paused)
         assert waits["check"].cached_inputs["rows"].load() == (1, 2)
-        assert [(event.action, event.by) for event in store.runs.decisions("open")] == [("resume", "ada")]
-        assert [event.text for event in store.runs.logs("done")] == ["30,000 rows"]
+        assert [(event.action, event.by) for event in store.history.decisions("open")] == [("resume", "ada")]
+        assert [event.text for event in store.history.logs("done")] == ["30,000 rows"]
         assert store.runs.get("done").parameters_ref.load() == {"day": "done"}
         assert [entry.ref.load() for entry in store.cache.entries()] == [(0, {"rows": 3}), (1, "y" * 70_000)]
-        assert store.runs.claim("open", 1, "ada") == 2
+        assert store.ownership.claim("open", 1, "ada") == 2
         assert store._database.read("PRAGMA user_version") == [(max(migrations()),)]
         assert store._database.read("PRAGMA integrity_check") == [("ok",)]

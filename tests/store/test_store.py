@@ -158,11 +158,11 @@ def test_a_full_disk_loses_no_event_and_earlier_results_stay_readable(disk_store
 
     assert recorder.trouble is not None
     assert "disk is full" in recorder.trouble
-    assert disk_store.runs.states("r1")["a"].result == "kept"
+    assert disk_store.history.states("r1")["a"].result == "kept"
     disk_store._database._writer().execute("PRAGMA max_page_count = 1000000")
     recorder.close()
     assert recorder.trouble is None
-    assert len(disk_store.runs.states("r1")) == 11
+    assert len(disk_store.history.states("r1")) == 11
 
 
 def test_a_folder_that_vanishes_is_said_and_does_not_end_the_run(tmp_path: Path) -> None:

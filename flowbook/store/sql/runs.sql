@@ -11,7 +11,7 @@ VALUES (
 )
 RETURNING id, number
 
--- keep_graph --
+-- store_graph --
 INSERT INTO graph (digest, content) VALUES (:digest, :content) ON CONFLICT (digest) DO NOTHING
 
 -- graph_of_digest --
@@ -67,10 +67,10 @@ UPDATE run
 SET epoch = epoch + 1, owner = :owner, claimed = :now, process = :process, beat = :now, ended = NULL, counts = NULL
 WHERE run_id = :run_id AND epoch = :epoch
 
--- run_given --
+-- run_inputs --
 SELECT parameters_digest, parameters_bytes FROM run WHERE run_id = ?
 
--- keep_given --
+-- set_inputs --
 UPDATE run SET parameters_digest = :digest, parameters_bytes = :size_bytes WHERE run_id = :run_id AND epoch = :epoch
 
 -- release_run --
@@ -124,7 +124,7 @@ SELECT body FROM event WHERE run = ? AND kind = 2 ORDER BY seq DESC LIMIT 1
 -- beat_run --
 UPDATE run SET beat = :now WHERE run_id = :run_id AND epoch = :epoch
 
--- ask_owner --
+-- add_request --
 INSERT INTO request (run, epoch, action, keys, person, note, asked)
 VALUES (:run, :epoch, :action, :keys, :person, :note, :now) RETURNING id
 
@@ -158,7 +158,7 @@ WHERE
     AND kind = 0 AND key = :key AND at <= :at AND name IN ('Success', 'Cached', 'Mapped', 'Skipped')
 ORDER BY run.created DESC, run.id DESC, seq
 
--- task_outcomes --
+-- task_history --
 -- One pass over the events of each run; runs of very many events are left out, because nobody waits for them.
 SELECT found.number, found.run_id, event.name, event.at, found.running_at
 FROM (

@@ -14,9 +14,9 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.engine.ports import CacheScope
-from flowbook.store.ahead import Ahead
 from flowbook.store.cache import NEVER, CacheEntry
-from flowbook.store.found import FoundOutput
+from flowbook.store.cached_output import StoredOutput
+from flowbook.store.prefetch import Prefetch
 from flowbook.store.queries import queries
 from flowbook.store.records import now
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     from flowbook.engine.ports import CachedOutput, NewOutput
     from flowbook.store.cache import Cache
+    from flowbook.store.cached_output import OutputRow
     from flowbook.store.database import Database
-    from flowbook.store.found import FoundRow
     from flowbook.store.values import Values
 
-__all__ = ["Lookup", "TasksAhead"]
+__all__ = ["CacheLookup", "ExpectedTasks"]
 
 _FEW = 4
 #: A value of so many bytes is read along with its entry.
@@ -38,7 +38,7 @@ _NEAR_BYTES = 1000
 _Place = tuple[float, int]
 
 
-class TasksAhead(NamedTuple):
+class ExpectedTasks(NamedTuple):
     """Keys of tasks of one flow."""
 
     project: str = ""
@@ -46,7 +46,7 @@ class TasksAhead(NamedTuple):
     tasks: Sequence[str] = ()
 
 
-class Lookup:
+class CacheLookup:
     """The cache as runs of a flow ask it, one after another or at once: implements `CacheIndex`. From any thread.
 
     Args:
@@ -56,13 +56,13 @@ class Lookup:
         ahead: tasks whose outputs will be asked for, of one flow, in the order in which they are.
     """
 
-    def __init__(self, database: Database, cache: Cache, values: Values, ahead: TasksAhead | None = None) -> None:
+    def __init__(self, database: Database, cache: Cache, values: Values, ahead: ExpectedTasks | None = None) -> None:
         self._database = database
         self._values = values
-        self._project, self._flow, self._tasks = ahead or TasksAhead()
+        self._project, self._flow, self._tasks = ahead or ExpectedTasks()
         self._place_of = {task: place for place, task in enumerate(self._tasks)}
-        self._tasks_ahead = Ahead(self._read_tasks, database.version)
-        self._numbers_ahead = Ahead(self._read_numbers, database.version)
+        self._tasks_ahead = Prefetch(self._read_tasks, database.version)
+        self._numbers_ahead = Prefetch(self._read_numbers, database.version)
         self._taken_in: object = None
         self._cache = cache
         self._sql = queries()
@@ -87,7 +87,7 @@ class Lookup:
         names = tuple(sorted(hashes))
         for _, number in self._newest_first(scope, names, tuple(hashes[name] for name in names)):
             row = self._numbers_ahead.get(number)
-            if row is not None and (found := FoundOutput(self._values, row)).is_valid(time.time()):
+            if row is not None and (found := StoredOutput(self._values, row)).is_valid(time.time()):
                 yield found
 
     def record(self, output: NewOutput) -> str:
@@ -123,25 +123,25 @@ class Lookup:
             if len(rows) > _FEW:
                 return None
             moment = time.time()
-            read = [FoundOutput(self._values, row) for row in rows]
+            read = [StoredOutput(self._values, row) for row in rows]
             return [each for each in read if each.is_valid(moment)]
         if not is_compared:
             return None
         found = self._cache.newest(scope, _FEW + 1)
         return found if len(found) <= _FEW else None
 
-    def _read_tasks(self, start: int, end: int) -> dict[int, tuple[FoundRow, ...]]:
+    def _read_tasks(self, start: int, end: int) -> dict[int, tuple[OutputRow, ...]]:
         """Return the newest entries of the expected tasks from one place to another."""
         tasks = json.dumps(self._tasks[start:end])
         given = {"tasks": tasks, "project": self._project, "flow": self._flow, "most": _FEW + 1, **_as_of_now()}
         #: Tuples of plain values: Python's collector soon looks at them no more.
-        found: dict[int, tuple[FoundRow, ...]] = {}
+        found: dict[int, tuple[OutputRow, ...]] = {}
         for row in self._database.read(self._sql["newest_of_tasks"], given):
             place = start + row[0]
             found[place] = (*found.get(place, ()), row)
         return found
 
-    def _read_numbers(self, start: int, end: int) -> dict[int, FoundRow]:
+    def _read_numbers(self, start: int, end: int) -> dict[int, OutputRow]:
         rows = self._database.read(self._sql["find_by_number"], {"first": start, "end": end, **_as_of_now()})
         return {row[0]: row for row in rows}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flowbook.store.locks import LibraryLock, ProcessLock, open_lock
+from flowbook.store.process_lock import LibraryLock, ProcessLock, open_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WAIT = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from flowbook.store.locks import LibraryLock, open_lock
+    from flowbook.store.process_lock import LibraryLock, open_lock
 
     lock = {"open_lock": open_lock, "LibraryLock": LibraryLock}[sys.argv[1]](Path(sys.argv[2]))
     print("ready", flush=True)

@@ -13,7 +13,7 @@ from flowbook.exceptions import DamagedValueError
 
 if TYPE_CHECKING:
     from flowbook.store import Store
-    from flowbook.store.lookup import Lookup
+    from flowbook.store.cache_lookup import CacheLookup
 
 SCOPE = CacheScope("p", "f", "clean")
 NOW = dt.datetime.now(dt.UTC)
@@ -25,7 +25,7 @@ def output(store: Store, value: int, scope: CacheScope = SCOPE, hours: float = 0
     return NewOutput(scope, store.values.put(value), created, NOW + HOUR, hashes, {}, None, "r")
 
 
-def found(lookup: Lookup, scope: CacheScope = SCOPE, **hashes: str) -> list[int]:
+def found(lookup: CacheLookup, scope: CacheScope = SCOPE, **hashes: str) -> list[int]:
     return [entry.ref.load() for entry in lookup.find(scope, hashes or None)]
 
 
@@ -240,7 +240,7 @@ def test_an_output_that_expires_between_two_runs_serves_the_first_alone(store: S
     scopes = filled(store)
     before = found(store.lookup("p", "f", TASKS), scopes[0])
 
-    monkeypatch.setattr("flowbook.store.lookup.time", SimpleNamespace(time=(NOW + HOUR).timestamp))
+    monkeypatch.setattr("flowbook.store.cache_lookup.time", SimpleNamespace(time=(NOW + HOUR).timestamp))
 
     assert (before, found(store.lookup("p", "f", TASKS), scopes[0])) == ([0], [])
 

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any
 from flowbook.executors.ledger import Place
 from flowbook.results import serializer
 from flowbook.results.blobs import FolderBlobs
-from flowbook.store.processes import is_here, this_process
+from flowbook.store.process_identity import is_here, this_process
 
 if TYPE_CHECKING:
     from flowbook.results.reference import ResultRef
     from flowbook.results.value_record import ValueRecord
     from flowbook.store.values import Values
 
-__all__ = ["Shelf"]
+__all__ = ["WorkerValues"]
 
 _FOLDER = "work"
 _OWNER = "owner"
 
 
-class Shelf:
-    """Implements the engine's `Shelf`.
+class WorkerValues:
+    """Implements the engine's `WorkerValues`.
 
     Args:
         folder: of the store.

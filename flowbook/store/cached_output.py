@@ -12,14 +12,14 @@ from flowbook.results.reference import ResultRef
 if TYPE_CHECKING:
     from flowbook.store.values import Values
 
-__all__ = ["FoundOutput", "FoundRow", "NearRef"]
+__all__ = ["InlineRef", "OutputRow", "StoredOutput"]
 
 #: Without the guess at an encoding and the look for spaces that `json.loads` begins and ends with.
 _scan = json.scanner.make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # the stubs ask for its C twin
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NearRef(ResultRef):
+class InlineRef(ResultRef):
     """A reference with what the value's row holds, as it was read along; loading checks it as it checks what it reads."""
 
     content: bytes = b""
@@ -39,15 +39,15 @@ class NearRef(ResultRef):
 
 #: As `newest_of_tasks` and `find_by_number` give it: a place or a number; id, created, expires, input hashes, parameters,
 #: code hash; of the value the digest, its length, its content where that is small, and the signature.
-FoundRow = tuple[Any, ...]
+OutputRow = tuple[Any, ...]
 
 
-class FoundOutput:
+class StoredOutput:
     """A `CachedOutput`, made of a row. Slots by hand: one a task."""
 
     __slots__ = ("_hashes", "_row", "_values")
 
-    def __init__(self, values: Values, row: FoundRow) -> None:
+    def __init__(self, values: Values, row: OutputRow) -> None:
         self._values = values
         self._row = row
         self._hashes: dict[str, str] | None = None
@@ -95,7 +95,7 @@ class FoundOutput:
         digest, size_bytes, content, signature = self._row[7:]
         if content is None:
             return ResultRef(digest.hex(), size_bytes, self._values)
-        return NearRef(digest.hex(), size_bytes, self._values, content, signature)
+        return InlineRef(digest.hex(), size_bytes, self._values, content, signature)
 
 
 def _plain(text: str) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from flowbook import config
 from flowbook.engine.graph import parse_child
 from flowbook.engine.state import Looped, Mapped, State
 from flowbook.results.reference import ResultRef
-from flowbook.store.codec import Kept, decode, encode, state_name
-from flowbook.store.keeping import Keeping, Memo
-from flowbook.store.runs import gather_children
+from flowbook.store.run_history import gather_children
+from flowbook.store.state_codec import StateValues, decode, encode, state_name
+from flowbook.store.value_collector import ObjectMemo, ValueCollector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.store.values import Values
 
-__all__ = ["Table", "read_states", "write_states"]
+__all__ = ["Table", "states_from_table", "states_to_table"]
 
 #: By task or child: the state's name, its time, what else is known of it, its value's digest and size.
 Table = dict[str, list[Any]]
 
 
-def write_states(
+def states_to_table(
     states: Mapping[str, State], graph: Graph, values: Values
 ) -> tuple[Table, list[tuple[object, ...]], list[ResultRef]]:
     """Return the table, the rows of the values that are to be kept for it, and what it names.
@@ -37,7 +37,7 @@ def write_states(
         graph: says what is never kept; states of tasks that it lacks are left out.
         values: where values are kept.
     """
-    keeping = Keeping(values, Memo(), config.limits().value_bytes)
+    keeping = ValueCollector(values, ObjectMemo(), config.limits().value_bytes)
     table: Table = {}
     named: list[ResultRef] = []
     for key, state in states.items():
@@ -52,8 +52,8 @@ def write_states(
     return table, keeping.rows, [*named, *(ResultRef(digest, 0, values) for digest in keeping.held)]
 
 
-def _kept(state: State, spec: TaskSpec, graph: Graph, keeping: Keeping) -> Kept:
-    kept = Kept()
+def _kept(state: State, spec: TaskSpec, graph: Graph, keeping: ValueCollector) -> StateValues:
+    kept = StateValues()
     value = None if isinstance(state, Mapped | Looped) else state._result  # noqa: SLF001  # reading it would load it
     if isinstance(value, BaseException) and not state.is_successful():
         kept.error = keeping.error(value)
@@ -73,7 +73,7 @@ def _never(key: str) -> str:
     return f"task {key!r} is marked keep=False"
 
 
-def read_states(table: Table, values: Values) -> dict[str, State]:
+def states_from_table(table: Table, values: Values) -> dict[str, State]:
     """Return the states; values are references."""
     states = {
         key: decode(name, at, body, None if digest is None else ResultRef(digest, size, values), values)

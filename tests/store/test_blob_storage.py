@@ -137,7 +137,7 @@ def test_a_run_is_exported_from_there(tmp_path):
 
     with open_store(tmp_path / "other") as other:
         other.import_run(tmp_path / "run.zip")
-        assert other.runs.states(flow.last_run.run_id)["load"].result == LARGE
+        assert other.history.states(flow.last_run.run_id)["load"].result == LARGE
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_a_run_goes_on_in_memory_where_the_place_does_not_answer():
 
     state = flow.run(record=True)
 
-    states = open_store().runs.states(flow.last_run.run_id)
+    states = open_store().history.states(flow.last_run.run_id)
     assert state.is_successful()
     assert state.result[flow.tasks[0]].message.startswith(
         "Not cached: The remote folder of large values can't be written to"

@@ -28,14 +28,14 @@ from flowbook.engine.state import (
     Success,
 )
 from flowbook.results.reference import ResultRef
-from flowbook.store.values import Gone
+from flowbook.store.values import Unstored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flowbook.store.values import Values
 
-__all__ = ["Kept", "decode", "encode", "is_finished_name", "is_state_name", "state_name"]
+__all__ = ["StateValues", "decode", "encode", "is_finished_name", "is_state_name", "state_name"]
 
 #: Made once: `json.dumps` with options makes an encoder a call.
 _to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
@@ -48,7 +48,7 @@ _KINDS: dict[str, type[State]] = {
 
 
 @dataclass(slots=True)
-class Kept:
+class StateValues:
     """What is kept of a state's values.
 
     Attributes:
@@ -83,7 +83,7 @@ def is_finished_name(name: str) -> bool:
     return issubclass(_KINDS.get(name, State), Finished)
 
 
-def encode(state: State, kept: Kept | None) -> str | None:
+def encode(state: State, kept: StateValues | None) -> str | None:
     """Return all of `state` but its class, time and result as JSON; None where there is nothing more."""
     body = _body(state, kept)
     return _written(body) if body else None
@@ -110,7 +110,7 @@ def _is_sayable(part: object) -> bool:
     return True
 
 
-def _body(state: State, kept: Kept | None) -> dict[str, Any]:
+def _body(state: State, kept: StateValues | None) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if state.message:
         body["message"] = state.message
@@ -187,7 +187,7 @@ def _result(body: Mapping[str, Any], result: ResultRef | None, values: Values) -
         return RemoteError(error["type"], error["message"], error["traceback"])
     if result is not None:
         return result
-    return ResultRef("", 0, Gone(body["unkept"])) if "unkept" in body else None
+    return ResultRef("", 0, Unstored(body["unkept"])) if "unkept" in body else None
 
 
 def _plain(found: ResultRef | str) -> object:
@@ -196,7 +196,7 @@ def _plain(found: ResultRef | str) -> object:
 
 def _reference(found: Any, values: Values) -> ResultRef:  # noqa: ANN401  # JSON
     if isinstance(found, dict):
-        return ResultRef("", 0, Gone(found["unkept"]))
+        return ResultRef("", 0, Unstored(found["unkept"]))
     digest, size_bytes = found
     return ResultRef(digest, size_bytes, values)
 

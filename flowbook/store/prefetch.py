@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Ahead"]
+__all__ = ["Prefetch"]
 
 T = TypeVar("T")
 _AT_ONCE = 128
@@ -19,7 +19,7 @@ _AT_ONCE = 128
 _HELD = 10_000
 
 
-class Ahead(Generic[T]):
+class Prefetch(Generic[T]):
     """Answers by place: a number that grows by one from one question to the next, mostly. From any thread.
 
     Args:

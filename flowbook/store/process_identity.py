@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowbook.store.records import RunSummary
 
-__all__ = ["BEAT_S", "UNSURE", "as_shown", "is_alive", "is_here", "shown_state", "this_process"]
+__all__ = ["BEAT_S", "UNSETTLED", "effective_state", "effective_state_of", "is_alive", "is_here", "this_process"]
 
 #: How often an owner says that it lives.
 BEAT_S = 5.0
 #: An owner on another machine that was not heard of for so long is taken for dead.
 _SILENCE_S = 60.0
 #: States, as they are shown, of which the store's word and a look at the owner tell only together.
-UNSURE = frozenset({None, "Running", "Pending", "Cancelling", "Crashed"})
+UNSETTLED = frozenset({None, "Running", "Pending", "Cancelling", "Crashed"})
 
 
 def this_process() -> str:
@@ -47,7 +47,7 @@ def is_here(process: str | None) -> bool | None:
     return None
 
 
-def as_shown(state: str | None, process: str | None, beat: float | None, now: float) -> str | None:
+def effective_state(state: str | None, process: str | None, beat: float | None, now: float) -> str | None:
     """Return the name of a run's state; Crashed where it did not come to rest and its process is gone.
 
     Args:
@@ -56,13 +56,13 @@ def as_shown(state: str | None, process: str | None, beat: float | None, now: fl
         beat: when it was last heard of.
         now: seconds since the epoch.
     """
-    return "Crashed" if state in UNSURE and not is_alive(process, beat, now) else state
+    return "Crashed" if state in UNSETTLED and not is_alive(process, beat, now) else state
 
 
-def shown_state(summary: RunSummary) -> str | None:
-    """Return the name of the run's state, as `as_shown` does."""
+def effective_state_of(summary: RunSummary) -> str | None:
+    """Return the name of the run's state, as `effective_state` does."""
     beat = None if summary.beat is None else summary.beat.timestamp()
-    return as_shown(summary.state, summary.process, beat, time.time())
+    return effective_state(summary.state, summary.process, beat, time.time())
 
 
 def _place() -> str:

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from flowbook.results.reference import ResultRef
 from flowbook.store import CacheEntry, MemoryStore, Store
-from flowbook.store import browse as browse_module
+from flowbook.store import cache_listing as listing_module
 from flowbook.store.records import from_stamp
 from tests.store.run_helpers import begin, steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from flowbook.store.browse import Browse
+    from flowbook.store.cache_listing import CacheListing
 
 BEGIN = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
 NEAR = "SEARCH cache_entry USING INDEX cache_entry_created (created<?)"
@@ -43,7 +43,7 @@ def middle(count: int) -> dt.datetime:
     return BEGIN + dt.timedelta(minutes=count // 2)
 
 
-LOOKS: dict[str, Callable[[Browse, dt.datetime], object]] = {
+LOOKS: dict[str, Callable[[CacheListing, dt.datetime], object]] = {
     "at all": lambda browse, at: browse.window(at, 20),
     "at a flow": lambda browse, at: browse.window(at, 20, flow="f1"),
     "at a task": lambda browse, at: browse.window(at, 20, task="t1"),
@@ -56,7 +56,7 @@ LOOKS: dict[str, Callable[[Browse, dt.datetime], object]] = {
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_a_look_takes_no_more_work_where_there_are_more_entries(look: str, monkeypatch) -> None:
-    monkeypatch.setattr(browse_module, "MOST_COUNTED", 20)
+    monkeypatch.setattr(listing_module, "MOST_COUNTED", 20)
     found = []
     for count in (900, 9000):
         store = many(count)

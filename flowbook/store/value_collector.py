@@ -20,7 +20,7 @@ from flowbook.results.reference import ResultRef
 if TYPE_CHECKING:
     from flowbook.store.values import PreparedValue, Values
 
-__all__ = ["CHEAP_BYTES", "Keeping", "Memo", "RecordedTracebackError", "message_of", "raised"]
+__all__ = ["CHEAP_BYTES", "ObjectMemo", "RecordedTracebackError", "ValueCollector", "message_of", "raised"]
 
 #: Objects that can't be watched weakly are remembered up to this many and this size, so that a memo holds no memory.
 _MEMO_LENGTH = 8
@@ -29,10 +29,10 @@ _MEMO_BYTES = 1_000_000
 CHEAP_BYTES = 1000
 
 
-class Keeping:
+class ValueCollector:
     """Collects the rows of the values of one event."""
 
-    def __init__(self, values: Values, memo: Memo, limit_bytes: int) -> None:
+    def __init__(self, values: Values, memo: ObjectMemo, limit_bytes: int) -> None:
         self._values = values
         self._memo = memo
         self._limit_bytes = limit_bytes
@@ -86,7 +86,7 @@ class Keeping:
         return prepared.ref
 
 
-class Memo:
+class ObjectMemo:
     """Which object was kept as what, while the object lives."""
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from flowbook.store.ahead import Ahead
+from flowbook.store.prefetch import Prefetch
 
 
 class _Source:
@@ -17,8 +17,8 @@ class _Source:
         return {place: place * place + self.version for place in range(start, end) if place != 3}
 
 
-def ahead_of(source: _Source) -> Ahead[int]:
-    return Ahead(source.read, lambda: source.version)
+def ahead_of(source: _Source) -> Prefetch[int]:
+    return Prefetch(source.read, lambda: source.version)
 
 
 def test_questions_in_order_are_answered_by_ever_fewer_reads() -> None:
@@ -61,7 +61,7 @@ def test_what_could_not_be_read_is_read_again() -> None:
             raise answer
         return answer
 
-    ahead = Ahead(read, lambda: source.version)
+    ahead = Prefetch(read, lambda: source.version)
 
     with pytest.raises(OSError, match="no disk"):
         ahead.get(5)
@@ -69,7 +69,7 @@ def test_what_could_not_be_read_is_read_again() -> None:
 
 
 def test_answers_stay_while_nothing_is_committed_and_not_more_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowbook.store.ahead._HELD", 10)
+    monkeypatch.setattr("flowbook.store.prefetch._HELD", 10)
     source = _Source()
     ahead = ahead_of(source)
     few = [ahead.get(place) for place in (*range(7), *range(7))]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Choose = Callable[[Sequence[CacheEntry]], Iterable[CacheEntry]]
 
-__all__ = ["MOST_COUNTED", "Browse", "Window"]
+__all__ = ["MOST_COUNTED", "CacheListing", "Window"]
 
 #: Entries are counted so far: nobody needs to know more exactly.
 MOST_COUNTED = 10_000
@@ -39,7 +39,7 @@ class Window(NamedTuple):
     total: int
 
 
-class Browse:
+class CacheListing:
     """Looks at the entries of a store. For one thread."""
 
     def __init__(self, database: Database, cache: Cache) -> None:
@@ -88,7 +88,8 @@ class Browse:
 
     def first(self) -> dt.datetime | None:
         """Return when the oldest entry was made; None if there is none."""
-        return from_stamp(self._database.read(self._sql["first_entry"])[0][0])
+        created: float | None = self._database.read(self._sql["first_entry"])[0][0]
+        return from_stamp(created)
 
     def names(self) -> list[tuple[str, str]]:
         """Return the flows and tasks that have entries, as pairs; in the order of the tasks."""

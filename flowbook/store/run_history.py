@@ -1,0 +1,167 @@
+"""What happened in recorded runs: events, logs, decisions, and states folded from them, now or at an earlier moment."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from flowbook.engine.events import Decided, Event, Logged, StateChanged
+from flowbook.engine.state import Mapped, State
+from flowbook.results.reference import ResultRef
+from flowbook.store.queries import queries
+from flowbook.store.recorder import DECISION, LOG, STATE
+from flowbook.store.records import TaskHistoryEntry, TaskResult, from_stamp, to_stamp
+from flowbook.store.run_lookup import find_run
+from flowbook.store.state_codec import decode
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator, Sequence
+
+    from flowbook.store.database import Database
+    from flowbook.store.values import Values
+
+__all__ = ["RunHistory", "gather_children"]
+
+#: How many runs one query reads.
+_PAGE_RUNS = 100
+_CHILD = re.compile(r"(.*)\[(\d+)\]", re.DOTALL)
+_FOREVER = float("inf")
+#: A task's history passes over runs with more events than this: it has to come at once.
+_MOST_EVENTS = 50_000
+
+
+class RunHistory:
+    """Reads the events of all runs of a store. From any thread."""
+
+    def __init__(self, database: Database, values: Values) -> None:
+        self._database = database
+        self._values = values
+        self._sql = queries()
+
+    def states(self, run_id: str, at: dt.datetime | None = None) -> dict[str, State]:
+        """Return the last state of each task, by key; the flow's own under `events.FLOW`.
+
+        Args:
+            run_id: of the run.
+            at: only what had happened by then; default now.
+
+        Returns:
+            Mapped children are under their keys (`clean[3]`) and in their parent's `map_states`; results and cached
+            inputs are references.
+
+        Raises:
+            UnknownRunError: if there is no such run.
+        """
+        row = find_run(self._database, run_id).id
+        rows = self._database.read(self._sql["states"], {"run": row, "at": _FOREVER if at is None else to_stamp(at)})
+        states = {
+            key: decode(name, moment, body, self._reference(digest, size), self._values)
+            for _, key, moment, name, body, digest, size in rows
+        }
+        gather_children(states)
+        return states
+
+    def events(self, run_id: str, since: int = 0) -> list[Event]:
+        """Return the run's events after number `since`, in order. Raises UnknownRunError."""
+        row = find_run(self._database, run_id).id
+        return [self._event(found) for found in self._database.read(self._sql["events"], (row, since))]
+
+    def logs(self, run_id: str, key: str | None = None) -> list[Logged]:
+        """Return what the run, or one of its tasks, logged and printed, in order. Raises UnknownRunError."""
+        return [event for event in self._of_kind(run_id, LOG, key) if isinstance(event, Logged)]
+
+    def decisions(self, run_id: str) -> list[Decided]:
+        """Return what people decided, in order. Raises UnknownRunError."""
+        return [event for event in self._of_kind(run_id, DECISION, None) if isinstance(event, Decided)]
+
+    def task_history(
+        self, flow: str, key: str, *, project: str, besides: str = "", limit: int = 14
+    ) -> list[TaskHistoryEntry]:
+        """Return the last state of task `key` in the flow's newest runs, the newest first; loads no value.
+
+        Args:
+            flow: name of the flow.
+            key: of a task, or of one child of a mapped task.
+            project: of the flow.
+            besides: id of a run to leave out.
+            limit: how many runs to read.
+        """
+        values = {"flow": flow, "key": key, "project": project, "besides": besides, "limit": limit}
+        rows = self._database.read(self._sql["task_history"], {**values, "most_events": _MOST_EVENTS})
+        return [
+            TaskHistoryEntry(run_id, number, name, from_stamp(at), from_stamp(started))
+            for number, run_id, name, at, started in rows
+        ]
+
+    def results(
+        self, flow: str, key: str, project: str | None = None, at: dt.datetime | None = None
+    ) -> Iterator[TaskResult]:
+        """Yield the successful states of task `key` of a flow by `at`, runs newest first, each run's in order.
+
+        A mapped task's state has its children's as they were at the same moment.
+        """
+        values = {"flow": flow, "project": project, "key": key, "at": _FOREVER if at is None else to_stamp(at)}
+        for run_id, number, *row in self._database.read(self._sql["task_results"], values):
+            yield self._result(run_id, number, key, at, row)
+
+    def newest_result(
+        self, flow: str, key: str, project: str | None = None, at: dt.datetime | None = None
+    ) -> TaskResult | None:
+        """Return the newest of `results` that is whole: of mapped tasks one whose children all succeeded."""
+        before = _FOREVER if at is None else to_stamp(at)
+        newest: TaskResult | None = None
+        for run, run_id, number, last in self._runs_by_end(flow, project, before):
+            if newest is not None and last is not None and last < newest.state.at:
+                break
+            for row in self._database.read(self._sql["newest_task_result"], {"run": run, "key": key, "at": before}):
+                result = self._result(run_id, number, key, at, row)
+                if result.is_whole and (newest is None or result.state.at > newest.state.at):
+                    newest = result
+                if result.is_whole:
+                    break
+        return newest
+
+    def _runs_by_end(self, flow: str, project: str | None, before: float) -> Iterator[tuple[Any, ...]]:
+        """Yield the flow's runs: those with an owner first, then the others from the one that was released last."""
+        for offset in itertools.count(0, _PAGE_RUNS):
+            values = {"flow": flow, "project": project, "at": before, "limit": _PAGE_RUNS, "offset": offset}
+            rows = self._database.read(self._sql["runs_by_end"], values)
+            yield from rows
+            if len(rows) < _PAGE_RUNS:
+                return
+
+    def _result(self, run_id: str, number: int, key: str, at: dt.datetime | None, row: Sequence[Any]) -> TaskResult:
+        moment, name, body, digest, size = row
+        state = decode(name, moment, body, self._reference(digest, size), self._values)
+        return TaskResult(run_id, number, self.states(run_id, at)[key] if isinstance(state, Mapped) else state)
+
+    def _of_kind(self, run_id: str, kind: int, key: str | None) -> list[Event]:
+        values = {"run": find_run(self._database, run_id).id, "kind": kind, "key": key}
+        return [self._event(row) for row in self._database.read(self._sql["events_of_kind"], values)]
+
+    def _event(self, row: tuple[Any, ...]) -> Event:
+        seq, kind, key, at, name, body, digest, size = row
+        if kind == STATE:
+            return StateChanged(seq, key, decode(name, at, body, self._reference(digest, size), self._values))
+        if kind == LOG:
+            return Logged(seq, key, at, int(name), body or "")
+        decided = json.loads(body or "{}")
+        return Decided(seq, key, at, name, decided["by"], decided["note"])
+
+    def _reference(self, digest: bytes | None, size_bytes: int | None) -> ResultRef | None:
+        return None if digest is None else ResultRef(digest.hex(), size_bytes or 0, self._values)
+
+
+def gather_children(states: dict[str, State]) -> None:
+    """Give each Mapped state its children's states, in order; up to the first that has none yet."""
+    by_parent: dict[str, dict[int, State]] = {}
+    for key, state in states.items():
+        if match := _CHILD.fullmatch(key):
+            by_parent.setdefault(match[1], {})[int(match[2])] = state
+    for key, state in states.items():
+        if isinstance(state, Mapped):
+            children = by_parent.get(key, {})
+            state.map_states = [children[index] for index in range(state.n_map_states) if index in children]

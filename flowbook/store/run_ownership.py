@@ -1,0 +1,102 @@
+"""Which process owns a run: claimed by one at a time, kept alive by heartbeats, released at the end."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+from flowbook.store.process_identity import is_alive, this_process
+from flowbook.store.queries import queries
+from flowbook.store.records import Claim, from_stamp
+from flowbook.store.run_lookup import RunRow, claimed_error, unknown_run
+from flowbook.store.state_codec import is_finished_name, state_name
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from flowbook.engine.state import State
+    from flowbook.results.reference import ResultRef
+    from flowbook.store.database import Database
+
+__all__ = ["RunOwnership"]
+
+
+class RunOwnership:
+    """Claims and releases the runs of a store. Every change compares the epoch, so only the owner makes it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sql = queries()
+
+    def claim(self, run_id: str, epoch: int, owner: str) -> int:
+        """Claim a run that was at `epoch`; return the new epoch. Of many who try at once, one wins.
+
+        Raises:
+            RunClaimedError: if somebody else claimed it in the meantime; says who and when.
+            UnknownRunError: if there is no such run.
+        """
+        values = {"run_id": run_id, "epoch": epoch, "owner": owner, "now": time.time(), "process": this_process()}
+        self._compare_and_set("claim_run", values)
+        return epoch + 1
+
+    def release(self, run_id: str, epoch: int) -> None:
+        """Release a run, so that it shows that nobody runs it. Raises as `claim`."""
+        self._compare_and_set("release_run", {"run_id": run_id, "epoch": epoch, "now": time.time()})
+
+    def finish(self, run_id: str, epoch: int, state: str | State) -> None:
+        """Record the state in which a run comes to rest (finished, or Paused) and release it. Raises as `claim`."""
+        name = state if isinstance(state, str) else state_name(state)
+        values = {"run_id": run_id, "epoch": epoch, "now": time.time(), "state": name}
+        self._compare_and_set("finish_run", {**values, "is_finished": is_finished_name(name)})
+
+    def beat(self, run_id: str, epoch: int) -> None:
+        """Say that the owner is alive. Raises as `claim`."""
+        self._compare_and_set("beat_run", {"run_id": run_id, "epoch": epoch, "now": time.time()})
+
+    def is_owned(self, run_id: str) -> bool:
+        """Return whether a live process owns the run, as far as can be known from here. Raises UnknownRunError."""
+        claim = self.owner(run_id)
+        beat = None if claim.beat is None else claim.beat.timestamp()
+        return is_alive(claim.process, beat, time.time())
+
+    def owner(self, run_id: str) -> Claim:
+        """Return who owns the run, without reading its events. Raises UnknownRunError."""
+        rows = self._database.read(self._sql["run_owner"], (run_id,))
+        if not rows:
+            raise unknown_run(run_id)
+        process, beat, owner, epoch, started, ended = rows[0]
+        return Claim(epoch, owner, process, from_stamp(beat), from_stamp(started), from_stamp(ended))
+
+    def set_inputs(self, run_id: str, epoch: int, inputs: ResultRef, further: Sequence[ResultRef]) -> None:
+        """Replace what the run was given by `inputs`, which names the values in `further`. Raises as `claim`."""
+        values = {
+            "run_id": run_id,
+            "epoch": epoch,
+            "digest": bytes.fromhex(inputs.digest),
+            "size_bytes": inputs.size_bytes,
+        }
+        self._compare_and_set("set_inputs", values, needed=(inputs, *further))
+
+    def _compare_and_set(self, statement: str, values: dict[str, object], needed: Sequence[ResultRef] = ()) -> None:
+        """Change the run's row if it is at the expected epoch; `needed` are values that the run needs from then on."""
+        run_id = str(values["run_id"])
+
+        def change(connection: sqlite3.Connection) -> tuple[RunRow, str] | None:
+            is_changed = connection.execute(self._sql[statement], values).rowcount
+            if is_changed and not needed:
+                return None
+            found = connection.execute(self._sql["run_row"], (run_id,)).fetchone()
+            if found is None:
+                raise unknown_run(run_id)
+            row = RunRow._make(found)
+            if is_changed:
+                rows = [(row.id, bytes.fromhex(ref.digest)) for ref in needed]
+                connection.executemany(self._sql["hold_value"], rows)
+                return None
+            decided = connection.execute(self._sql["last_decision"], (row.id,)).fetchone()
+            return row, json.loads(decided[0])["by"] if decided else ""
+
+        if (lost := self._database.write(change)) is not None:
+            raise claimed_error(run_id, *lost)
