@@ -7,6 +7,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from flowbook._utils import threads
 from flowbook.engine.task_runner import is_in_user_code
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def ctrl_c_cancels(run: Interruptible, *, is_inline: bool) -> Iterator[None]:
             return
         run.interrupted = True
         # The main thread may hold the run's lock at this moment, so another one asks.
-        threading.Thread(target=run.cancel, args=("Ctrl-C",), daemon=True).start()
+        threads.spawn(run.cancel, "Ctrl-C", name="ctrl-c", owner="ctrl_c_cancels")
         if is_inline and is_in_user_code(frame):
             raise KeyboardInterrupt
 

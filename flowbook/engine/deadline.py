@@ -6,9 +6,11 @@ then the thread is left alone, and what it still returns or raises is dropped.
 
 from __future__ import annotations
 
-import contextvars
 import threading
 from typing import TYPE_CHECKING, Any
+
+from flowbook._utils import threads
+from flowbook._utils.locks import Rank, RankedLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +29,7 @@ def call_within(seconds: float, call: Callable[[], Any], name: str) -> Any:  # n
         DeadlinePassed: after `seconds`.
     """
     made = _Call(call)
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(made.work,), name=name, daemon=True)
+    thread = threads.prepare(made.work, name=name, owner="call_within")
     try:
         thread.start()
         made.over.wait(min(seconds, threading.TIMEOUT_MAX))
@@ -49,7 +51,7 @@ class _Call:
         self.over = threading.Event()
         self.value: Any = None
         self.error: BaseException | None = None
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.DEADLINE)
         self._is_left = False
 
     def work(self) -> None:

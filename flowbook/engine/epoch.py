@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from flowbook._utils.locks import Rank, RankedCondition
 from flowbook.engine import steps
 from flowbook.engine.ctrl_c import ctrl_c_cancels
 from flowbook.engine.events import FLOW, Decided, DurableSink, Logged, StateChanged
@@ -126,7 +126,7 @@ class Epoch:
             within=options.within,
             has_handlers=bool(options.handlers),
         )
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = RankedCondition(Rank.EPOCH)
         self._ready: deque[str] = deque()
         self._timers = Timers()
         self._idle = 0

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import io
 import sys
-import threading
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, TextIO
 
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.task_log import LINE_CHARS
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class _Stream(io.TextIOBase):
     """Stands for `sys.stdout` while anybody captures; there may be none (None), in a program without a console."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.PRINTS)
         self._holders = 0
         self._real: TextIO | None = None
 

@@ -10,13 +10,13 @@ import contextlib
 import contextvars
 import itertools
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from types import CoroutineType
 from typing import TYPE_CHECKING
 
 from flowbook._context import current_frame, enter_frame, leave_frame
+from flowbook._utils import threads
 from flowbook.engine import steps
 from flowbook.engine.cache_validators import HashedInputs
 from flowbook.engine.deadline import DeadlinePassed, call_within
@@ -281,7 +281,7 @@ def _finish(coroutine: CoroutineType[object, object, object]) -> object:
         except BaseException as error:  # noqa: BLE001  # handed to the caller
             found.set_exception(error)
 
-    threading.Thread(target=work, name="flowbook-async", daemon=True).start()
+    threads.spawn(work, name="async", owner="run_task")
     return found.result()
 
 

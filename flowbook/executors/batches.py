@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.executors.ledger import BEGUN, DONE, RETURNED
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Batch:
         self._items = deque(items)
         self._send = send
         self._notes = notes if notes is not None else _NoNotes()
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.BATCH)
         self._unsent: list[News] = []
 
     def run(self, body: Callable[..., Answer | None], blobs: Mapping[str, Any], held: Sequence[Any]) -> dict[int, Any]:

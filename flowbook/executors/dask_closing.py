@@ -11,9 +11,14 @@ import atexit
 import contextlib
 import os
 import queue
-import threading
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from flowbook._utils import threads
+from flowbook._utils.locks import Rank, RankedLock
+
+if TYPE_CHECKING:
+    import threading
 
 __all__ = ["close_client", "close_client_with"]
 
@@ -26,15 +31,14 @@ class _Closing:
         self._open: dict[Any, int] = {}
         #: Of all queues this one may be put to in the middle of anything, its own `get` included.
         self._unneeded: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.DASK_CLOSING)
         self._thread: threading.Thread | None = None
 
     def close_with(self, owner: object, client: Any) -> None:  # noqa: ANN401
         """Close `client` soon after `owner` was collected, or at exit."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():  # a fork leaves threads behind
-                self._thread = threading.Thread(target=self._work, name="flowbook-dask-closing", daemon=True)
-                self._thread.start()
+                self._thread = threads.spawn(self._work, name="dask-closing", owner=self)
                 atexit.unregister(self.close_all)
                 atexit.register(self.close_all)
         self._open[client] = os.getpid()

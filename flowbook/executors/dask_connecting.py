@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, Any
+
+from flowbook._utils.locks import Rank, RankedLock
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -16,7 +17,7 @@ class Connecting:
     """One attempt to connect. `stop` may be called from any thread, before, during and after the attempt."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.DASK_CONNECTING)
         self._task: tuple[asyncio.AbstractEventLoop, asyncio.Task[None]] | None = None
         self.is_stopped = False
 

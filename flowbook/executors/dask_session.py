@@ -10,13 +10,13 @@ import contextlib
 import logging
 import pickle
 import queue
-import threading
 import time
 import uuid
 import weakref
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from flowbook._utils import threads
 from flowbook.exceptions import ExecutorError
 from flowbook.executors import dask_worker
 from flowbook.executors.base import Report
@@ -92,7 +92,7 @@ class DaskSession:
         self._threads, self._counted = 0, 0.0
         self._packing = Packing(client)
         self._handles: weakref.WeakSet[Held] = weakref.WeakSet()
-        self._thread = threading.Thread(target=self._pump, name="flowbook-dask", daemon=True)
+        self._thread = threads.prepare(self._pump, name="dask", owner=self)
         if outlives:
             close_client_with(self, client)
 
@@ -406,9 +406,11 @@ class DaskSession:
         self._later(_LOOK_S, "withdraw", None)
 
     def _later(self, seconds: float, kind: str, what: object) -> None:
-        timer = threading.Timer(seconds, self._inbox.put, [(kind, what)])
-        timer.daemon = True
-        timer.start()
+        threads.spawn(self._say_after, seconds, (kind, what), name="dask-timer", owner=self)
+
+    def _say_after(self, seconds: float, news: tuple[str, object]) -> None:
+        time.sleep(seconds)
+        self._inbox.put(news)
 
 
 class _Do:

@@ -11,6 +11,7 @@ import weakref
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.executors.batches import BATCH_S, HELD, Batch, Item, News
 from flowbook.executors.interrupts import leave_ctrl_c_to_the_driver
 from flowbook.executors.ledger import BEGUN, DONE, Entry, Page, Place
@@ -38,7 +39,7 @@ class _Memory:
     """What a worker process remembers between calls."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = RankedLock(Rank.DASK_WORKER)
         #: Topics of runs that were cancelled.
         self.stopped: set[str] = set()
         self._blobs: OrderedDict[str, Any] = OrderedDict()

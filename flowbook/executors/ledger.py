@@ -12,10 +12,11 @@ import os
 import shutil
 import struct
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+from flowbook._utils.locks import Rank, RankedLock
 
 __all__ = ["BEGUN", "DONE", "RETURNED", "Entry", "Ledger", "Page", "Place"]
 
@@ -114,7 +115,7 @@ class Page:
                 turn += 1
         self._next = str(_path(place, name, turn + 1))
         self._is_whole = True
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.LEDGER)
         self.note(BEGUN, _WRITER, writer.encode())
 
     def note(self, kind: bytes, number: int, body: bytes = b"") -> None:

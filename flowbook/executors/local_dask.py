@@ -6,10 +6,9 @@ loops run, and each draws tasks for itself (docs/decisions/0004 and 0015).
 
 from __future__ import annotations
 
-import contextvars
-import threading
 from typing import TYPE_CHECKING, Any
 
+from flowbook._utils import threads
 from flowbook.exceptions import ExecutorError
 from flowbook.executors.base import Executor
 from flowbook.executors.interrupts import LONGEST_WAIT_S
@@ -99,18 +98,17 @@ class LocalDaskExecutor(Executor):
             except BaseException as error:  # noqa: BLE001  # raised below, in the caller's thread
                 errors.append(error)
 
-        threads: list[threading.Thread] = []
+        workers: list[threads.OwnedThread] = []
         for number in range(self.num_workers):
-            run = contextvars.copy_context().run
-            thread = threading.Thread(target=run, args=(work,), name=f"flowbook-worker-{number}", daemon=True)
+            thread = threads.prepare(work, name=f"worker-{number}", owner=self)
             try:
                 thread.start()
             except RuntimeError:  # the machine gives no more threads; fewer do as well
-                if not threads:
+                if not workers:
                     raise
                 break
-            threads.append(thread)
-        for thread in threads:
+            workers.append(thread)
+        for thread in workers:
             while thread.is_alive():
                 thread.join(LONGEST_WAIT_S)
         if errors:

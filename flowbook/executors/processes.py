@@ -13,11 +13,12 @@ import queue
 import signal
 import struct
 import sys
-import threading
 import time
 from multiprocessing import connection, util
 from typing import TYPE_CHECKING, Any, Self
 
+from flowbook._utils import threads
+from flowbook._utils.locks import Rank, RankedLock, RankedRLock
 from flowbook.exceptions import ExecutorError
 from flowbook.executors.base import Report
 from flowbook.executors.batches import BATCH_S, Batch, CallQueue, Item, News
@@ -97,12 +98,12 @@ class Processes:
         self._count = count
         self._queue = CallQueue()
         self._workers: list[_Worker] = []
-        self._lock = threading.RLock()
+        self._lock = RankedRLock(Rank.PROCESS_POOL)
         self._is_open = True
         self._is_cancelled = False
         self._deaths_at_start = 0
         self._wake_here, self._wake_there = os.pipe()
-        self._thread = threading.Thread(target=self._pump, name="flowbook-processes", daemon=True)
+        self._thread = threads.prepare(self._pump, name="processes", owner=self)
 
     def __enter__(self) -> Self:
         return self
@@ -317,14 +318,14 @@ def work(pipe: Connection, body: Callable[..., Answer | None]) -> None:
     leave_ctrl_c_to_the_driver()
     _send(pipe, "ready")
     worker = _WorkerSide(pipe)
-    threading.Thread(target=worker.read, name="flowbook-reader", daemon=True).start()
+    threads.spawn(worker.read, name="reader", owner=worker)
     worker.run(body)
 
 
 class _WorkerSide:
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
-        self._send_lock = threading.Lock()
+        self._send_lock = RankedLock(Rank.PIPE)
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._blobs: dict[str, Any] = {}
         self._batch: Batch | None = None

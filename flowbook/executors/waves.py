@@ -16,6 +16,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Self
 
+from flowbook._utils import threads
 from flowbook.executors.base import Report
 from flowbook.executors.batches import HELD, Batch, Item, News
 from flowbook.executors.interrupts import ctrl_c_held_back, left_to_the_driver
@@ -58,7 +59,7 @@ class Waves:
         self._daemons: dict[int, _Daemon] = {}
         self._number = next(_NUMBERS)
         _RUNS[self._number] = self
-        self._thread = threading.Thread(target=self._work, name="flowbook-waves", daemon=True)
+        self._thread = threads.prepare(self._work, name="waves", owner=self)
 
     def __enter__(self) -> Self:
         return self
@@ -199,7 +200,7 @@ class _Daemon:
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[tuple[contextvars.Context, Callable[[], _Said]] | None] = queue.SimpleQueue()
         self._said: queue.SimpleQueue[_Said] = queue.SimpleQueue()
-        threading.Thread(target=self._work, name="flowbook-wave", daemon=True).start()
+        threads.spawn(self._work, name="wave", owner=self)
 
     def do(self, call: Callable[[], _Said]) -> _Said:
         """Return `call()`, which does not raise, made with a copy of this context; or nothing, when it was left alone."""

@@ -6,13 +6,13 @@ import datetime as dt
 import getpass
 import os
 import platform
-import threading
 import time
 import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from flowbook import config
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.limits import Limits
 from flowbook.engine.ports import OutputCache
@@ -55,7 +55,7 @@ class Recording:
         self.record = record
         self.epoch = epoch
         self._store = store
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.RECORDING)
         self._attendant: RequestListener | None = None
         self._next_look = 0.0
         self._recorder = None if epoch < 1 else store.runs.recorder(record.run_id, epoch, graph=record.graph)

@@ -6,6 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from flowbook._utils import threads
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.exceptions import RunClaimedError, StartTaskError
 from flowbook.store.records import Request
@@ -30,7 +32,7 @@ class RemoteRun:
         self._recording = recording
         self._run = run
         self._last_seq = last_seq
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.FOLLOWED_RUN)
         self._next_look = 0.0
         self._is_over = False
         self._thread: threading.Thread | None = None
@@ -53,8 +55,7 @@ class RemoteRun:
         """Look on and on, in a thread of its own, until the other process has let go of the run."""
         with self._lock:
             if self._thread is None and not self._is_over:
-                self._thread = threading.Thread(target=self._follow, name="flowbook-follow", daemon=True)
-                self._thread.start()
+                self._thread = threads.spawn(self._follow, name="follow", owner=self)
 
     def _follow(self) -> None:
         pause = threading.Event()

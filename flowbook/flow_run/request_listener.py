@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from flowbook._utils import threads
 from flowbook.exceptions import FlowbookError, RunClaimedError, RunError
 from flowbook.store.process_identity import BEAT_S
 
@@ -27,7 +28,7 @@ class RequestListener:
         self._epoch = epoch
         self._leave = threading.Event()
         self._next_beat = time.monotonic() + BEAT_S
-        threading.Thread(target=self._attend, name=f"flowbook-attend-{run.number}", daemon=True).start()
+        threads.spawn(self._attend, name=f"attend-{run.number}", owner=self)
 
     def dismiss(self) -> None:
         """Let it go; it may be answering still."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import datetime as dt
 import itertools
 import os
@@ -11,6 +10,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from flowbook._utils import threads
+from flowbook._utils.locks import Rank, RankedRLock
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.graph import parse_child
 from flowbook.engine.outcome import waits_for_person
@@ -83,7 +84,7 @@ class FlowRun:
         self._asked = asked
         self._giving = Giving(asked)
         self._log = RunLog(lambda: f"run {self.number} of {self.flow_name!r}")
-        self._lock = threading.RLock()
+        self._lock = RankedRLock(Rank.RUN)
         self._over = threading.Event()
         self._over.set()
         self._runner: Epoch | None = None
@@ -689,8 +690,7 @@ class FlowRun:
         self.ended = None
 
     def _spawn(self) -> None:
-        run = contextvars.copy_context().run
-        threading.Thread(target=run, args=(self._work,), name=f"flowbook-run-{self.number}", daemon=True).start()
+        threads.spawn(self._work, name=f"run-{self.number}", owner=self)
 
     def _work(self) -> None:
         runner = self._runner

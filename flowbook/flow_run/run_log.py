@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.event_log import EventLog
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import TriggerFailed
@@ -29,7 +29,7 @@ class RunLog:
         self._called = called
         self._events = EventLog()
         self._subscribers: tuple[EventSink, ...] = ()
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.SUBSCRIBERS)
 
     def __len__(self) -> int:
         return len(self._events)

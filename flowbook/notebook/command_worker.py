@@ -6,17 +6,17 @@ acknowledged; the repetition gets the same answer and does nothing again.
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import queue
-import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from flowbook._utils import threads
 from flowbook.exceptions import FlowbookError
 from flowbook.report.phrases import error_text
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping
 
 __all__ = ["Command", "CommandWorker", "RefusedError"]
@@ -57,9 +57,7 @@ class CommandWorker:
 
     def start(self) -> None:
         """Begin to work, in a daemon thread inside a copy of the caller's context."""
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=(self._work,), name="flowbook-panel", daemon=True)
-        self._thread.start()
+        self._thread = threads.spawn(self._work, name="panel", owner=self)
 
     def take(self, command: object) -> None:
         """Hand over what a view sent; returns at once. Whatever has no type and id is not ours and passed over."""

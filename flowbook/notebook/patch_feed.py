@@ -14,6 +14,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from flowbook._utils import threads
+from flowbook._utils.locks import Rank, RankedRLock
 from flowbook.engine.events import FLOW, Logged
 from flowbook.notebook.view_model import plain
 
@@ -61,7 +63,7 @@ class PatchFeed:
         self._on_changed = on_changed
         self._clock = clock
         self._now = now
-        self._lock = threading.RLock()
+        self._lock = RankedRLock(Rank.PANEL)
         self._wake = threading.Event()
         self._dirty: dict[str, None] = {}
         self._logged: set[str] = set()
@@ -91,9 +93,7 @@ class PatchFeed:
 
     def start(self) -> None:
         """Begin to send, in a daemon thread inside a copy of the caller's context."""
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=(self._work,), name="flowbook-feed", daemon=True)
-        self._thread.start()
+        self._thread = threads.spawn(self._work, name="feed", owner=self)
 
     def emit(self, event: Event) -> None:
         """Take one event: note it and wake the sender. Costs microseconds; never raises."""

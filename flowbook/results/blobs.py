@@ -11,9 +11,9 @@ import hashlib
 import mmap
 import os
 import re
-import threading
 from typing import TYPE_CHECKING, Protocol, Self
 
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class FolderBlobs:
         self._publish = publish
         #: What was found whole: digest to (inode, size, mtime). A file that changes later has another stamp.
         self._checked: dict[str, tuple[int, int, int]] = {}
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.BLOBS)
 
     def writer(self, *, inline_bytes: int, limit_bytes: int | None) -> BlobWriter:
         """See `Blobs`."""

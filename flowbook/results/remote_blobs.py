@@ -11,13 +11,13 @@ import contextlib
 import datetime as dt
 import os
 import re
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
 from flowbook.results.blobs import BlobWriter, FolderBlobs
 
@@ -150,7 +150,7 @@ class RemoteFolder:
     def __init__(self, url: str) -> None:
         self.url = url
         self._opened: _Opened | None = None
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.REMOTE_BLOBS)
         self._quiet_until = 0.0
         self._trouble = ""
 

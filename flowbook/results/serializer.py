@@ -13,11 +13,11 @@ from __future__ import annotations
 import json
 import pickle
 import sys
-import threading
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import DamagedValueError, FlowbookError, UnpicklableError
 from flowbook.results.user_code import user_modules
 
@@ -46,7 +46,7 @@ _PLAIN_KINDS = frozenset({str, list, dict})
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 #: Without the guess at an encoding and the look for spaces that `json.loads` begins and ends with.
 _decode = json.JSONDecoder().raw_decode
-_by_value_lock = threading.Lock()
+_by_value_lock = RankedLock(Rank.PICKLING_BY_VALUE)
 
 
 class Writer(Protocol):

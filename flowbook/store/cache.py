@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.ports import CacheScope
 from flowbook.exceptions import CacheEntryError
 from flowbook.results.reference import ResultRef
@@ -80,7 +80,7 @@ class Cache:
         self._sql = queries()
         #: Uses that were not written yet: a hit should not cost a commit.
         self._uses: Counter[str] = Counter()
-        self._uses_lock = threading.Lock()
+        self._uses_lock = RankedLock(Rank.CACHE_USES)
 
     def add(self, entry: CacheEntry) -> CacheEntry:
         """Keep `entry`; returned with its id. Its value must be in this store. Raises StoreError."""

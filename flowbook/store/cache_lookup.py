@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import bisect
 import json
-import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.ports import CacheScope
 from flowbook.store.cache import NEVER, CacheEntry
 from flowbook.store.cached_output import StoredOutput
@@ -66,7 +66,7 @@ class CacheLookup:
         self._taken_in: object = None
         self._cache = cache
         self._sql = queries()
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.CACHE_LOOKUP)
         #: Of each scope and names of inputs that were asked for, the entries by the hashes of these inputs.
         self._places: dict[CacheScope, dict[tuple[str, ...], dict[tuple[str, ...], list[_Place]]]] = {}
         self._last = 0

@@ -16,6 +16,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowbook import config
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import StoreError
 from flowbook.store.folder import check_file, make_private
 from flowbook.store.process_lock import ProcessLock, open_lock
@@ -240,11 +241,11 @@ class Database:
             self._process_lock.close()
 
     def _begin(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.DATABASE)
         self._local = threading.local()
         self._handles: weakref.WeakSet[_Handle] = weakref.WeakSet()
         self._write_handle: _Handle | None = None
-        self._version_lock = threading.Lock()
+        self._version_lock = RankedLock(Rank.DATABASE_VERSION)
         self._version_handle = None
         self._next_look = 0.0
         has_lock = self._folder is not None and not self.is_read_only
@@ -254,7 +255,7 @@ class Database:
         """In the child of a fork: leave what was inherited as it is (SQLite forbids even closing it) and begin anew."""
         self.generation += 1
         if self.path is None:
-            self._lock = threading.Lock()
+            self._lock = RankedLock(Rank.DATABASE)
         if self.is_closed or self.path is None:
             return
         self._abandoned += [*self._handles, self._local, self._write_handle, self._version_handle]

@@ -5,8 +5,9 @@ What was read is used only while nothing was committed to the database, by this 
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from flowbook._utils.locks import Rank, RankedLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +31,7 @@ class Prefetch(Generic[T]):
     def __init__(self, read: Callable[[int, int], Mapping[int, T]], version: Callable[[], object]) -> None:
         self._read = read
         self._version = version
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.READ_AHEAD)
         self._seen: object = None
         #: Also places without an answer.
         self._held: dict[int, T | None] = {}

@@ -19,6 +19,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook import config
+from flowbook._utils import threads
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.events import FLOW, Event, Logged, StateChanged
 from flowbook.engine.state import Cached, Looped, Mapped, Paused, Resume, Retrying, State
 from flowbook.exceptions import FlowbookError
@@ -113,13 +115,13 @@ class Recorder:
         self._rows: list[_Row] = []
         #: How many rows of each task, its children's included, wait that somebody downstream would build on.
         self._unsafe: Counter[str] = Counter()
-        self._rows_lock = threading.Lock()
+        self._rows_lock = RankedLock(Rank.RECORDER_ROWS)
         self._next_commit = 0.0
-        self._commit_lock = threading.Lock()
+        self._commit_lock = RankedLock(Rank.RECORDER_COMMIT)
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
-        self._thread_lock = threading.Lock()
+        self._thread_lock = RankedLock(Rank.RECORDER_THREAD)
         self._wants_sync = False
 
     def emit(self, event: Event) -> None:
@@ -373,8 +375,7 @@ class Recorder:
     def _wake_flusher(self) -> None:
         with self._thread_lock:
             if self._thread is None and not self._closing.is_set():
-                self._thread = threading.Thread(target=self._flush_on, name="flowbook-recorder", daemon=True)
-                self._thread.start()
+                self._thread = threads.spawn(self._flush_on, name="recorder", owner=self)
         self._wake.set()
 
     def _flush_on(self) -> None:

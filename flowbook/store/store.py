@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from flowbook import config
+from flowbook._utils.locks import Rank, RankedRLock
 from flowbook.exceptions import StoreError
 from flowbook.results.signing import Signer, read_key
 from flowbook.store.blob_storage import open_blobs
@@ -195,7 +195,7 @@ class _Opened:
         self._stores: dict[Path, Store] = {}
         #: Opened for reading while the disk was full; somebody may still read from them.
         self._replaced: list[Store] = []
-        self._lock = threading.RLock()
+        self._lock = RankedRLock(Rank.OPEN_STORES)
         atexit.register(self.close)
 
     def get(self, path: Path) -> Store:

@@ -5,12 +5,12 @@ Never raises for a value: why it can't be kept is what is kept of it.
 
 from __future__ import annotations
 
-import threading
 import traceback
 import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.held import HeldRef
 from flowbook.exceptions import FlowbookError
 from flowbook.results.blobs import TooLargeError
@@ -92,7 +92,7 @@ class ObjectMemo:
     def __init__(self) -> None:
         self._watched: dict[int, tuple[weakref.ref[object], ResultRef]] = {}
         self._recent: OrderedDict[int, tuple[object, ResultRef]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = RankedLock(Rank.STORED_OBJECTS)
 
     def find(self, value: object) -> ResultRef | None:
         """Return what the object was kept as."""

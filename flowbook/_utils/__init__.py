@@ -1,0 +1,1 @@
+"""What any package may use: threads with an owner, and locks that know their order."""

@@ -1,0 +1,173 @@
+"""Locks with a rank, so that tests notice two that could be taken in opposite orders.
+
+A thread that holds a lock may only take locks of a higher rank; then no two threads can wait for each other. Where
+FLOWBOOK_CHECK_LOCKS=1 is set (all tests set it) each lock checks that and raises; elsewhere it is a plain `threading` lock.
+
+No code of a user's may run while one of these is held: it could take any of them. `docs/architecture.md` says what each
+lock guards and who takes it.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["CHECK_VARIABLE", "Rank", "RankedCondition", "RankedLock", "RankedRLock", "held_locks", "violations"]
+
+CHECK_VARIABLE = "FLOWBOOK_CHECK_LOCKS"
+
+
+class Rank(enum.IntEnum):
+    """Every lock of flowbook, in the order in which one thread may take them. Members are named after what they guard."""
+
+    PANEL = enum.auto()
+    RUN = enum.auto()
+    FOLLOWED_RUN = enum.auto()
+    EPOCH = enum.auto()
+    SUBSCRIBERS = enum.auto()
+    RECORDING = enum.auto()
+    RECORDER_COMMIT = enum.auto()
+    RECORDER_THREAD = enum.auto()
+    RECORDER_ROWS = enum.auto()
+    OPEN_STORES = enum.auto()
+    CACHE_LOOKUP = enum.auto()
+    READ_AHEAD = enum.auto()
+    CACHE_USES = enum.auto()
+    DATABASE = enum.auto()
+    DATABASE_VERSION = enum.auto()
+    STORED_OBJECTS = enum.auto()
+    PICKLING_BY_VALUE = enum.auto()
+    REMOTE_BLOBS = enum.auto()
+    BLOBS = enum.auto()
+    PROCESS_POOL = enum.auto()
+    DASK_WORKER = enum.auto()
+    DASK_CONNECTING = enum.auto()
+    DASK_CLOSING = enum.auto()
+    LEDGER = enum.auto()
+    BATCH = enum.auto()
+    PIPE = enum.auto()
+    DEADLINE = enum.auto()
+    PRINTS = enum.auto()
+
+
+def RankedLock(rank: Rank, name: str = "") -> threading.Lock:  # noqa: N802  # stands where a class of threading stood
+    """Return a new lock, as `threading.Lock()`.
+
+    Args:
+        rank: its place in the order.
+        name: what an error calls it; default: the rank's name.
+    """
+    if not _is_checking():
+        return threading.Lock()
+    return _CheckedLock(rank, name, threading.Lock())  # type: ignore[return-value]  # what a lock does, it does
+
+
+def RankedRLock(rank: Rank, name: str = "") -> threading.RLock:  # noqa: N802  # as above
+    """Return a new lock that its holder may take again, as `threading.RLock()`. Arguments as for `RankedLock`."""
+    if not _is_checking():
+        return threading.RLock()
+    return _CheckedLock(rank, name, threading.RLock(), is_reentrant=True)  # type: ignore[return-value]  # as above
+
+
+def RankedCondition(rank: Rank, name: str = "") -> threading.Condition:  # noqa: N802  # as above
+    """Return a new condition with a `RankedLock` of its own. Arguments as for `RankedLock`."""
+    return threading.Condition(RankedLock(rank, name))
+
+
+def held_locks() -> list[str]:
+    """Return the names of the locks that this thread holds, outermost first; nothing where locks aren't checked."""
+    return [lock.name for lock in _held()]
+
+
+def violations() -> list[str]:
+    """Return what was refused in this process so far, once: whoever took the lock may have caught the error."""
+    found = _violations[:]
+    del _violations[:]
+    return found
+
+
+_local = threading.local()
+_violations: list[str] = []
+
+
+def _is_checking() -> bool:
+    return os.environ.get(CHECK_VARIABLE) == "1"
+
+
+def _held() -> list[_CheckedLock]:
+    """Return the locks of this thread, the last taken at the end; the list itself."""
+    try:
+        found: list[_CheckedLock] = _local.held
+    except AttributeError:
+        found = _local.held = []
+    return found
+
+
+class _CheckedLock:
+    """A lock that refuses to be taken out of order. Taking it without waiting can't deadlock and is always allowed."""
+
+    def __init__(
+        self,
+        rank: Rank,
+        name: str,
+        lock: Any,  # noqa: ANN401  # both kinds of threading, which share no type
+        *,
+        is_reentrant: bool = False,
+    ) -> None:
+        self.rank = rank
+        self.name = name or rank.name
+        self._lock = lock
+        self._is_reentrant = is_reentrant
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002  # as threading's
+        held = _held()
+        if blocking:
+            self._check(held)
+        is_taken: bool = self._lock.acquire(blocking, timeout)
+        if is_taken:
+            held.append(self)
+        return is_taken
+
+    def _check(self, held: list[_CheckedLock]) -> None:
+        if not held or (self._is_reentrant and self in held):
+            return
+        highest = max(held, key=lambda lock: lock.rank)
+        if highest.rank >= self.rank:
+            msg = (
+                f"This thread holds {', '.join(lock.name for lock in held)} and takes {self.name}, whose rank "
+                f"({self.rank.name}) isn't above {highest.rank.name}. Take them in the order of Rank, or release first."
+            )
+            _violations.append(msg)
+            raise AssertionError(msg)
+
+    def release(self) -> None:
+        self._lock.release()
+        held = _held()
+        for index in range(len(held) - 1, -1, -1):
+            if held[index] is self:
+                del held[index]
+                return
+
+    def locked(self) -> bool:
+        is_free: bool = self._lock.acquire(blocking=False)
+        if is_free:
+            self._lock.release()
+        return not is_free
+
+    def _is_owned(self) -> bool:
+        """What `threading.Condition` asks."""
+        return self in _held()
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
