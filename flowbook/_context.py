@@ -1,7 +1,7 @@
 """`flowbook.context`: what user code can read about its run without being given it.
 
-One ContextVar holds a chain of frames; threads, async tasks and workers each see their own. Entering copies nothing. The
-engine sets frames and never reads them to decide.
+One ContextVar holds a chain of layers; threads, async tasks and workers each see their own. Entering copies nothing. The
+engine sets layers and never reads them to decide.
 """
 
 from __future__ import annotations
@@ -15,39 +15,39 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
-__all__ = ["MISSING", "Context", "Frame", "FrameToken", "context", "current_frame", "enter_frame", "leave_frame"]
+__all__ = ["MISSING", "Context", "ContextLayer", "LayerToken", "context", "current_layer", "enter_layer", "leave_layer"]
 
 MISSING: Any = object()
 
 
-class Frame:
-    """Some values, and the frame around it. Subclasses may compute values when they are asked for."""
+class ContextLayer:
+    """Some values, and the layer around it. Subclasses may compute values when they are asked for."""
 
     __slots__ = ("parent", "values")
 
-    def __init__(self, values: Mapping[str, object], parent: Frame | None = None) -> None:
+    def __init__(self, values: Mapping[str, object], parent: ContextLayer | None = None) -> None:
         self.values = values
         self.parent = parent
 
     def find(self, name: str) -> object:
-        """Return the value of `name` in this frame alone, or MISSING."""
+        """Return the value of `name` in this layer alone, or MISSING."""
         return self.values.get(name, MISSING)
 
     def names(self) -> tuple[str, ...]:
-        """Return the names this frame holds."""
+        """Return the names this layer holds."""
         return tuple(self.values)
 
 
-FrameToken = Token[Frame | None]
-_FRAME: ContextVar[Frame | None] = ContextVar("flowbook_frame", default=None)
+LayerToken = Token[ContextLayer | None]
+_LAYER: ContextVar[ContextLayer | None] = ContextVar("flowbook_frame", default=None)
 
-current_frame = _FRAME.get
-enter_frame = _FRAME.set
-leave_frame = _FRAME.reset
+current_layer = _LAYER.get
+enter_layer = _LAYER.set
+leave_layer = _LAYER.reset
 
 
 class Context:
-    """Read-only view of the frames of whoever asks; `with context(key="abc"):` adds one."""
+    """Read-only view of the layers of whoever asks; `with context(key="abc"):` adds one."""
 
     __slots__ = ()
 
@@ -57,22 +57,22 @@ class Context:
 
     def get(self, name: str, default: object = None) -> Any:  # noqa: ANN401  # users put anything in
         """Return the innermost value of `name`, or `default`."""
-        frame = _FRAME.get()
-        while frame is not None:
-            value = frame.find(name)
+        layer = _LAYER.get()
+        while layer is not None:
+            value = layer.find(name)
             if value is not MISSING:
                 return value
-            frame = frame.parent
+            layer = layer.parent
         return default
 
     def to_dict(self) -> dict[str, Any]:
         """Return all values seen here, as a new dict."""
         found: dict[str, Any] = {}
-        frame = _FRAME.get()
-        while frame is not None:
-            for name in frame.names():
-                found.setdefault(name, frame.find(name))
-            frame = frame.parent
+        layer = _LAYER.get()
+        while layer is not None:
+            for name in layer.names():
+                found.setdefault(name, layer.find(name))
+            layer = layer.parent
         return found
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401
@@ -125,17 +125,17 @@ class _Entered:
 
     def __init__(self, values: dict[str, object]) -> None:
         self._values = values
-        self._token: FrameToken | None = None
+        self._token: LayerToken | None = None
 
     def __enter__(self) -> Context:
-        self._token = enter_frame(Frame(self._values, current_frame()))
+        self._token = enter_layer(ContextLayer(self._values, current_layer()))
         return context
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._token is not None:
-            leave_frame(self._token)
+            leave_layer(self._token)
             self._token = None
 
 

@@ -12,7 +12,8 @@ from flowbook.cli.output import plain
 from flowbook.core.flow import Flow
 from flowbook.core.history import run as recorded_run
 from flowbook.engine.events import FLOW, Logged
-from flowbook.engine.replay import stretches
+from flowbook.engine.replay import spans
+from flowbook.engine.task_keys import is_child_key
 from flowbook.exceptions import DefinitionError, UnknownRunError
 from flowbook.store import open_store
 from flowbook.store.process_identity import UNSETTLED, effective_state_of
@@ -52,14 +53,14 @@ def inspect(args: Namespace, out: Output) -> int:
     runs, history = store.runs, store.history
     run_id = _run_id(args.run)
     events, states = history.events(run_id), history.states(run_id)
-    spent = {stretch.key: stretch for stretch in stretches(events)}
+    spent = {span.key: span for span in spans(events)}
     tasks = []
-    for key in [*_keys(runs.get(run_id).graph), *(key for key in states if key.endswith("]"))]:
-        state, stretch = states.get(key), spent.get(key)
-        took = None if stretch is None or stretch.end is None else round(stretch.end - stretch.start, 3)
+    for key in [*_keys(runs.get(run_id).graph), *(key for key in states if is_child_key(key))]:
+        state, span = states.get(key), spent.get(key)
+        took = None if span is None or span.end is None else round(span.end - span.start, 3)
         name = "Pending" if state is None else type(state).__name__
         message = None if state is None else state.message
-        attempt = 0 if stretch is None else stretch.attempt
+        attempt = 0 if span is None else span.attempt
         tasks.append({"task": key, "state": name, "seconds": took, "attempt": attempt, "message": message})
     head = _row(runs.summary(run_id))
     if out.is_json:

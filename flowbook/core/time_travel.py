@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowbook import config
-from flowbook.engine.graph import parse_child
 from flowbook.engine.state import Cached, Mapped, Success
+from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import DefinitionError, ResultGoneError
 from flowbook.flow_run.times import parse_time
 from flowbook.store import open_store
@@ -100,7 +100,7 @@ class AsOf:
         graph = self._flow.compile()
         named = [graph.key_of(task) for task in tasks]
         if children := [key for key in named if key not in graph.specs]:
-            parent = parse_child(children[0])[0]
+            parent = parent_key(children[0])
             msg = (
                 f"{children[0]} is a child of a mapped task. Name the task, {parent!r}: its children stand as they did."
             )
@@ -193,7 +193,7 @@ def _is_told_again(before: State, state: State) -> bool:
 
 def _settled(state: State) -> State:
     """Return a state that a new run takes as it is: a Cached one would be looked up again."""
-    return Success(state.message, state._result) if isinstance(state, Cached) else state  # noqa: SLF001  # never loads it
+    return Success(state.message, state.raw_result) if isinstance(state, Cached) else state  # never loads it
 
 
 def _flow_names(store: Store) -> list[str]:

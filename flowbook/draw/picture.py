@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from flowbook.draw.layout import layout
 from flowbook.draw.svg import NodeView, alt_text, svg
-from flowbook.engine.graph import child_key
+from flowbook.engine.mapped_states import child_states
 from flowbook.engine.state import Mapped
 from flowbook.exceptions import DefinitionError
 
@@ -77,9 +77,7 @@ def _view(key: str, states: Mapping[str, State]) -> NodeView:
     state = states[key]
     if not isinstance(state, Mapped):
         return NodeView(state=type(state).__name__)
-    known = dict(enumerate(state.map_states))
-    children = [known.get(index) or states.get(child_key(key, index)) for index in range(state.n_map_states)]
-    counts = Counter("Pending" if child is None else type(child).__name__ for child in children)
+    counts = Counter(type(child).__name__ for child in child_states(key, state, states))
     return NodeView(state=_gathered(counts), counts=counts, width=state.n_map_states)
 
 

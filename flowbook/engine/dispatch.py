@@ -15,14 +15,14 @@ from flowbook import config
 from flowbook.engine import steps
 from flowbook.engine.cache_validators import needs_inputs, takes_references
 from flowbook.engine.events import FLOW
-from flowbook.engine.frames import TaskFrame
-from flowbook.engine.held import HeldRef, HeldValues, held
 from flowbook.engine.job import Job, RunFacts
 from flowbook.engine.messages import CancelAsked, Settled
 from flowbook.engine.packing import PackedRun, Packer, Sent
 from flowbook.engine.remote import Unread, read, run_remotely
 from flowbook.engine.state import Crashed, Looped, Pending, Running, State
+from flowbook.engine.task_context import TaskLayer
 from flowbook.engine.task_runner import ask_handlers, begin_task, begun_state, change_state, run_task, settle_task
+from flowbook.engine.worker_values import WorkerRef, WorkerValues, input_value
 from flowbook.exceptions import ExecutorError, StoreError
 from flowbook.results.pickled_value import PickledValue
 from flowbook.results.reference import ResultRef
@@ -49,7 +49,7 @@ class DispatchedRun(PackedRun, RunFacts, Protocol):
     #: Called once it was cancelled, so that nothing begins any more; `Dispatch` sets it.
     stop: Callable[[], None] | None
     #: Its values that workers hold; `Dispatch` sets it.
-    held: HeldValues | None
+    worker_values: WorkerValues | None
     #: Its mapped tasks; `Dispatch` sets how they read what workers hold.
     maps: MapPlans
 
@@ -81,7 +81,7 @@ class Dispatch:
     def __init__(self, runner: DispatchedRun, executor: RunsCalls) -> None:
         self._runner = runner
         self._executor = executor
-        self._values = HeldValues(executor)
+        self._values = WorkerValues(executor)
         self._reports: deque[Report] = deque()
         self._sent: dict[int, Sent] = {}
         self._ids = itertools.count(1)
@@ -90,7 +90,7 @@ class Dispatch:
         self._place = runner.shelf.place() if runner.shelf is not None else None
         self._packer = Packer(runner, self._place)
         runner.maps.read = self._read
-        runner.held = self._values
+        runner.worker_values = self._values
 
     def run(self) -> None:
         """Return when the run is over, or when all that is left waits for a person."""
@@ -110,7 +110,7 @@ class Dispatch:
                 self._place.remove()
 
     def _read(self, key: str) -> object:
-        return held(self._runner.states[key])
+        return input_value(self._runner.states[key])
 
     # What comes back
 
@@ -157,7 +157,7 @@ class Dispatch:
 
     def _unstarted(self, sent: Sent) -> None:
         if sent.has_begun:
-            self._runner.told(sent.job.key, Pending("Cancelled when it was about to begin."))
+            self._runner.state_changed(sent.job.key, Pending("Cancelled when it was about to begin."))
 
     def _begun(self, sent: Sent, report: Report) -> None:
         if sent.loop_count > 1:
@@ -167,7 +167,7 @@ class Dispatch:
             return
         sent.has_begun = True
         sent.running.at = report.body
-        self._runner.told(sent.job.key, sent.running)
+        self._runner.state_changed(sent.job.key, sent.running)
 
     def _ended(self, sent: Sent, report: Report) -> None:
         job, runner = sent.job, self._runner
@@ -176,7 +176,7 @@ class Dispatch:
             self._send_values(sent, state)
             return
         if state.is_looped():
-            result = state._result  # noqa: SLF001  # reading `result` would load it
+            result = state.raw_result  # reading `result` would load it
             if isinstance(state, Looped):
                 state.loop_count = sent.loop_count
             state = change_state(job, runner, sent.running, state)
@@ -226,7 +226,7 @@ class Dispatch:
         except StoreError:
             return shelf.load(written)
 
-    def _kept(self, ref: HeldRef) -> ResultRef:
+    def _kept(self, ref: WorkerRef) -> ResultRef:
         """Put a value into the store that its worker could not put there; return `ref` itself where that is impossible."""
         shelf, limit_bytes = self._runner.shelf, config.limits().value_bytes
         if shelf is None or ref.size_bytes > limit_bytes:
@@ -258,19 +258,19 @@ class Dispatch:
         rested = begin_task(job, runner, _inputs)
         if rested is None:
             attempt = steps.attempt_number(job.state)
-            frame = TaskFrame(runner, job, attempt)
-            running = self._running(job, frame)
+            layer = TaskLayer(runner, job, attempt)
+            running = self._running(job, layer)
             if type(running) is Running:
-                call = self._call(Sent(job, running, attempt, frame.run_name))
+                call = self._call(Sent(job, running, attempt, layer.run_name))
                 if call is not None:
                     calls.append(call)
                 return
-            runner.told(job.key, running)
+            runner.state_changed(job.key, running)
             rested = running
         runner.handle(Settled(job.key, rested))
 
-    def _running(self, job: Job, frame: TaskFrame) -> State:
-        begun = begun_state(job, self._runner, job.inputs or {}, frame)
+    def _running(self, job: Job, layer: TaskLayer) -> State:
+        begun = begun_state(job, self._runner, job.inputs or {}, layer)
         return ask_handlers(job, self._runner, job.state, begun)
 
     def _send(self, sent: Sent) -> None:
@@ -293,13 +293,13 @@ class Dispatch:
 
 def _inputs(job: Job) -> dict[str, object]:
     """Step 6, as `task_runner` does it, but values that workers hold are not loaded, unless the driver must see them."""
-    spec, kept = job.spec, job.state.cached_inputs or {}
+    spec, kept = job.spec, job.state.cached_inputs
     inputs = job.inputs
     if inputs is None:
         inputs = dict(spec.constants) if spec.constants else {}
         for binding, up in zip(spec.bindings, job.upstream, strict=True):
             if binding.argument is not None and binding.argument not in kept:
-                inputs[binding.argument] = held(up)
+                inputs[binding.argument] = input_value(up)
     inputs.update(kept)
     validator = spec.cache.validator if spec.cache is not None else None
     if validator is not None and needs_inputs(validator) and not takes_references(validator):

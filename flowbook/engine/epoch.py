@@ -16,7 +16,6 @@ from flowbook._utils.locks import Rank, RankedCondition
 from flowbook.engine import steps
 from flowbook.engine.ctrl_c import ctrl_c_cancels
 from flowbook.engine.events import FLOW, Decided, DurableSink, Logged, StateChanged
-from flowbook.engine.graph import child_key
 from flowbook.engine.job import Job
 from flowbook.engine.jobs import Jobs
 from flowbook.engine.machine import Machine
@@ -38,7 +37,8 @@ from flowbook.engine.messages import (
     WakeAt,
 )
 from flowbook.engine.state import Cancelled, Failed, Mapped, Pending, Running, Scheduled, State
-from flowbook.engine.task_runner import call_handlers, run_task, seeing
+from flowbook.engine.task_keys import child_keys
+from flowbook.engine.task_runner import call_handlers, in_layer, run_task
 from flowbook.engine.timers import Timers
 from flowbook.exceptions import ExecutorError
 from flowbook.executors.base import RunsCalls, RunsLoops
@@ -48,12 +48,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from flowbook._context import Frame
+    from flowbook._context import ContextLayer
     from flowbook.engine.events import Event, EventSink
     from flowbook.engine.graph import Graph
-    from flowbook.engine.held import HeldValues
     from flowbook.engine.limits import Limits
     from flowbook.engine.ports import OutputCache, Shelf
+    from flowbook.engine.worker_values import WorkerValues
     from flowbook.executors.base import Executor
 
 __all__ = ["Epoch", "RunOptions"]
@@ -92,7 +92,7 @@ class RunOptions:
     sinks: tuple[EventSink, ...] = ()
     cache: OutputCache | None = None
     shelf: Shelf | None = None
-    frame: Frame | None = None
+    layer: ContextLayer | None = None
     state: State = field(default_factory=Pending)
     first_seq: int = 1
     is_cancelled: bool = False
@@ -109,11 +109,11 @@ class Epoch:
         self.flow_name = graph.name
         self.parameters = options.parameters
         self.handlers = options.handlers
-        self.frame = options.frame
+        self.layer = options.layer
         self.cache = options.cache
         self.shelf = options.shelf
         self.interrupted = False
-        self.masks = Masks.around(options.frame, options.task_contexts.values()) or None
+        self.masks = Masks.around(options.layer, options.task_contexts.values()) or None
         self.state: State = options.state
         self._options = options
         self._sinks: tuple[EventSink, ...] = options.sinks
@@ -136,7 +136,7 @@ class Epoch:
         #: Keeps workers in other processes from beginning what they have; set while there are any.
         self.stop: Callable[[], None] | None = None
         #: Values of tasks that workers hold, maybe longer than the run lasts.
-        self.held: HeldValues | None = None
+        self.worker_values: WorkerValues | None = None
         #: How a task gets what is upstream of it: by its value, unless workers hold it.
         self.maps = MapPlans(graph, self._machine.states)
         durable = tuple(sink for sink in options.sinks if isinstance(sink, DurableSink))
@@ -361,11 +361,11 @@ class Epoch:
     def _children_of(self, key: str) -> Iterator[str]:
         state = self._machine.states.get(key)
         if isinstance(state, Mapped):
-            yield from (child_key(key, index) for index in range(state.n_map_states))
+            yield from child_keys(key, state.n_map_states)
 
     # Telling the world
 
-    def told(self, key: str, state: State) -> None:
+    def state_changed(self, key: str, state: State) -> None:
         """Take note of a state of a task that runs here."""
         self._machine.mark(key, state)
         self._tell(key, state)
@@ -391,11 +391,11 @@ class Epoch:
     def _change(self, new: State, results: dict[object, State] | None = None) -> State:
         handlers = (*self._options.flow_handlers, *self.handlers)
         if handlers:
-            with seeing(self.frame):
+            with in_layer(self.layer):
                 new = call_handlers(handlers, self.graph.flow, self.state, new)
-        if results is not None and new._result is not results:  # noqa: SLF001  # a handler's state may hold a reference
-            if isinstance(new._result, BaseException):  # noqa: SLF001
-                self.logged(FLOW, _ERROR, _traceback(new._result))  # noqa: SLF001
+        if results is not None and new.raw_result is not results:  # a handler's state may hold a reference
+            if isinstance(new.raw_result, BaseException):
+                self.logged(FLOW, _ERROR, _traceback(new.raw_result))
             new.result = results
         if self.masks:
             self.masks.hide_in(new)
@@ -425,7 +425,7 @@ class Epoch:
         def terminal_state_handler(flow: object, _: State, new: State) -> object:
             return handler(flow, new, reference) if handler is not None else None
 
-        with seeing(self.frame):
+        with in_layer(self.layer):
             return call_handlers((terminal_state_handler,), self.graph.flow, self.state, final)
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.engine.graph import child_key, parse_child
-from flowbook.engine.progress import PENDING, Group, open_group
+from flowbook.engine.mapped_states import PENDING
+from flowbook.engine.progress import Group, open_group
 from flowbook.engine.state import Mapped
+from flowbook.engine.task_keys import child_key, split_child_key
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -51,7 +52,7 @@ class EpochStart:
 
     def _sort_out(self, key: str) -> None:
         if key not in self._progress.graph.specs:
-            parent, index = parse_child(key)
+            parent, index = split_child_key(key)
             self._opened.setdefault(parent, set()).add(index)
             return
         state = self._progress.states[key]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from flowbook.engine.task_keys import split_key
 from flowbook.exceptions import CycleError, UnknownTaskError
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ __all__ = [
     "Graph",
     "RetryPolicy",
     "TaskSpec",
-    "child_key",
     "cycle_error",
-    "parse_child",
     "sort_keys",
 ]
 
@@ -159,8 +158,8 @@ class Graph:
         if isinstance(task, str):
             if task in self.specs:
                 return task
-            parent, bracket, index = task.rstrip("]").rpartition("[")
-            if bracket and task.endswith("]") and index.isdigit() and self.specs.get(parent) is not None:
+            parent, index = split_key(task)
+            if index is not None and parent in self.specs:
                 return task
         else:
             for asked in (task, ("name", getattr(task, "name", None))):
@@ -219,17 +218,6 @@ def _unknown(graph: Graph, task: object) -> UnknownTaskError:
             "Name one by its key, or give what the call in the flow returned."
         )
     return UnknownTaskError(msg, key=str(name))
-
-
-def child_key(key: str, index: int) -> str:
-    """Return the key of the `index`-th child of mapped task `key`, e.g. `clean[3]`."""
-    return f"{key}[{index}]"
-
-
-def parse_child(key: str) -> tuple[str, int]:
-    """Return the task's key and the index of a child's key such as `clean[3]`."""
-    parent, _, index = key[:-1].rpartition("[")
-    return parent, int(index)
 
 
 def sort_keys(children: Mapping[str, Sequence[str]], indegree: Mapping[str, int]) -> list[str]:

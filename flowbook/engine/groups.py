@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.engine.graph import child_key
+from flowbook.engine.mapped_states import PENDING
 from flowbook.engine.messages import Tell
-from flowbook.engine.progress import PENDING, UNDER_WAY, Group, open_group
+from flowbook.engine.progress import UNDER_WAY, Group, open_group
 from flowbook.engine.state import Mapped
+from flowbook.engine.task_keys import child_key
 
 if TYPE_CHECKING:
     from flowbook.engine.messages import Instruction

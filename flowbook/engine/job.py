@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from flowbook._context import Frame
+    from flowbook._context import ContextLayer
     from flowbook.engine.cache_validators import HashedInputs
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.masks import Masks
@@ -24,13 +24,13 @@ class RunFacts(Protocol):
     flow_name: str
     parameters: Mapping[str, object]
     handlers: tuple[Callable[..., object], ...]
-    frame: Frame | None
+    layer: ContextLayer | None
     cache: OutputCache | None
     interrupted: bool
     #: What must not be said; None, the common case made cheap: nothing.
     masks: Masks | None
 
-    def told(self, key: str, state: State) -> None:
+    def state_changed(self, key: str, state: State) -> None:
         """Take note of a state on the way."""
         ...
 

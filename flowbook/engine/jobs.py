@@ -9,10 +9,10 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook.engine import steps
-from flowbook.engine.graph import child_key
 from flowbook.engine.job import Job, RunFacts
 from flowbook.engine.messages import Expanded, Settled, TooEarly
 from flowbook.engine.state import Failed, Mapped, Paused, Skipped, State
+from flowbook.engine.task_keys import child_key
 from flowbook.engine.task_runner import ask_handlers, change_state
 from flowbook.exceptions import RunError
 
@@ -120,7 +120,7 @@ class Jobs:
             return self._unsplit(job, steps.state_of_error(error))
         split = self._asked_about_split(job, width)
         if not isinstance(split, Mapped):
-            self._run.told(key, split)
+            self._run.state_changed(key, split)
             return Settled(key, split)
         self._maps.keep(key, plan)
         if job.is_start:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine import reopening
 from flowbook.engine.epoch_start import EpochStart
-from flowbook.engine.graph import child_key
+from flowbook.engine.final_state import final_state, waits_for_person
 from flowbook.engine.groups import Groups
 from flowbook.engine.limits import Limits, Places
 from flowbook.engine.messages import (
@@ -29,9 +29,9 @@ from flowbook.engine.messages import (
     TooEarly,
     WakeAt,
 )
-from flowbook.engine.outcome import final_state, waits_for_person
 from flowbook.engine.progress import Progress
 from flowbook.engine.state import Cancelled, Mapped, Pending, Queued, Resume, Retrying, Scheduled, TriggerFailed
+from flowbook.engine.task_keys import child_keys
 from flowbook.exceptions import TransitionError
 
 if TYPE_CHECKING:
@@ -201,8 +201,7 @@ class Machine:
             return [key]
         if not isinstance(state, Mapped):
             return []
-        children = (child_key(key, index) for index in range(state.n_map_states))
-        return [child for child in children if waits_for_person(self.states.get(child))]
+        return [child for child in child_keys(key, state.n_map_states) if waits_for_person(self.states.get(child))]
 
     def _note_resumed(self, key: str) -> None:
         """Note that a paused task is to go on, so that asking twice before it runs does not run it twice."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine import steps
-from flowbook.engine.graph import child_key
 from flowbook.engine.job import Job
 from flowbook.engine.state import Mapped, Pending
+from flowbook.engine.task_keys import child_key
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ class MapPlans:
         plan = MapPlan(state.cached_inputs)
         states = self._states
         kept = {
-            name: value.load() if isinstance(value, ResultRef) else value
-            for name, value in (state.cached_inputs or {}).items()
+            name: value.load() if isinstance(value, ResultRef) else value for name, value in state.cached_inputs.items()
         }
         widths: dict[str, int] = {}
         plan.fixed.update(spec.constants or {})

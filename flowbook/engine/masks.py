@@ -16,7 +16,7 @@ from flowbook.engine.remote_error import RemoteError, safe_str
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from flowbook._context import Frame
+    from flowbook._context import ContextLayer
     from flowbook.engine.state import State
 
 __all__ = ["Masks", "secret_variable"]
@@ -44,18 +44,18 @@ class Masks:
         self._texts = sorted(found, key=len, reverse=True)
 
     @classmethod
-    def around(cls, frame: Frame | None, contexts: Iterable[Mapping[str, object]] = ()) -> Masks:
-        """Return the masks for what is known here: in the frames outwards from `frame`, and in this process's environment.
+    def around(cls, layer: ContextLayer | None, contexts: Iterable[Mapping[str, object]] = ()) -> Masks:
+        """Return the masks for what is known here: in the layers outwards from `layer`, and in this process's environment.
 
         Args:
-            frame: the innermost.
+            layer: the innermost.
             contexts: further ones, of single tasks.
         """
         secrets: list[object] = [value for name, value in os.environ.items() if name.startswith(_VARIABLES)]
         known = [own.get("secrets") for own in contexts]
-        while frame is not None:
-            known.append(frame.find("secrets"))
-            frame = frame.parent
+        while layer is not None:
+            known.append(layer.find("secrets"))
+            layer = layer.parent
         for held in known:
             if isinstance(held, dict):
                 secrets += held.values()
@@ -80,7 +80,7 @@ class Masks:
         """Hide what is secret in a state that was not emitted yet: in its message, and in the exception it holds."""
         if state.message:
             state.message = self.text(state.message)
-        held = state._result  # noqa: SLF001  # reading `result` would load a value
+        held = state.raw_result  # reading `result` would load a value
         if isinstance(held, BaseException):
             state.result = self.error(held)
 

@@ -105,7 +105,7 @@ def store_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Hash
         return kept
     return Cached(
         f"Kept until {created + policy.duration:%Y-%m-%d %H:%M} UTC.",
-        state._result,  # noqa: SLF001  # a reference stays one
+        state.raw_result,  # a reference stays one
         hashes,
         parameters,
         created + policy.duration,

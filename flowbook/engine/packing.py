@@ -6,10 +6,10 @@ import pickle
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook import config
-from flowbook._context import current_frame
+from flowbook._context import current_layer
 from flowbook.engine.cache_validators import needs_inputs
-from flowbook.engine.held import HeldRef, ManyRef
 from flowbook.engine.remote import Code, FromBlob, FromStore, FromWorker, Many, Reach, Surroundings, Work, pack
+from flowbook.engine.worker_values import ListRef, WorkerRef
 from flowbook.exceptions import FlowbookError, UnpicklableError
 from flowbook.executors.base import Blob, Call
 from flowbook.results.pickled_value import PickledValue
@@ -20,7 +20,7 @@ from flowbook.results.value_record import EncodedValue
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from flowbook._context import Frame
+    from flowbook._context import ContextLayer
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.job import Job
     from flowbook.engine.ports import OutputCache, Shelf
@@ -42,7 +42,7 @@ class PackedRun(Protocol):
     run_id: str
     flow_name: str
     parameters: Mapping[str, object]
-    frame: Frame | None
+    layer: ContextLayer | None
     cache: OutputCache | None
     #: The store, where workers may put values themselves.
     shelf: Shelf | None
@@ -143,7 +143,7 @@ class Packer:
             reach = None
             if run.shelf is not None and self._place is not None:
                 reach = Reach(self._place, run.shelf.blobs, config.limits().value_bytes)
-            facts = Surroundings(run.run_id, run.flow_name, run.parameters, _plain(run.frame), reach)
+            facts = Surroundings(run.run_id, run.flow_name, run.parameters, _plain(run.layer), reach)
             parcel = PickledValue.of(facts)
             self._surroundings = Blob(parcel.label, parcel, parcel.size_bytes)
         return self._surroundings
@@ -188,9 +188,9 @@ class _Inputs:
 
     def item(self, value: object) -> object:
         """Return what stands for `value` in the payload."""
-        if isinstance(value, ManyRef):
+        if isinstance(value, ListRef):
             return Many(tuple(self.item(each) for each in value.items))
-        if isinstance(value, HeldRef):
+        if isinstance(value, WorkerRef):
             if isinstance(value.handle, PickledValue):
                 return self._parcel(value.handle)
             self.held.append(value.handle)
@@ -239,15 +239,15 @@ def _hashed(graph: Graph) -> frozenset[str]:
     )
 
 
-def _plain(frame: Frame | None) -> Mapping[str, object]:
+def _plain(layer: ContextLayer | None) -> Mapping[str, object]:
     """Return what the context shows as plain values; what can't be pickled stays here."""
     found: dict[str, object] = {}
-    frame = frame if frame is not None else current_frame()
-    while frame is not None:
-        for name in frame.names():
-            if name not in found and _travels(value := frame.find(name)):
+    layer = layer if layer is not None else current_layer()
+    while layer is not None:
+        for name in layer.names():
+            if name not in found and _travels(value := layer.find(name)):
                 found[name] = value
-        frame = frame.parent
+        layer = layer.parent
     return found
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.engine.graph import child_key, parse_child
-from flowbook.engine.state import Mapped, Pending
+from flowbook.engine.mapped_states import PENDING
+from flowbook.engine.state import Mapped
+from flowbook.engine.task_keys import child_key, parent_key
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -16,12 +17,10 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
 
-__all__ = ["PENDING", "UNDER_WAY", "Group", "Progress", "open_group"]
+__all__ = ["UNDER_WAY", "Group", "Progress", "open_group"]
 
 #: Stands for what a child waits for that is under way while something above it settles anew.
 UNDER_WAY = -1
-#: One shared value: 100,000 children that wait must not cost 100,000 states.
-PENDING = Pending()
 
 
 class Group:
@@ -100,7 +99,7 @@ class Progress:
     def wait_for_all_below(self, roots: Iterable[str]) -> list[str]:
         """As `wait_for_all`, for `roots` and what lies below them alone; all else stays as it is."""
         specs = self.graph.specs
-        tops = {key if key in specs else parse_child(key)[0] for key in roots}
+        tops = {parent_key(key) for key in roots}
         scope = self.graph.downstream(tops)
         for key in filter(scope.__contains__, specs):
             above = () if key in tops else specs[key].upstream

@@ -12,14 +12,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowbook._context import Frame
+from flowbook._context import ContextLayer
 from flowbook.engine import steps
-from flowbook.engine.files import written_state
-from flowbook.engine.frames import TaskFrame
 from flowbook.engine.job import Job
 from flowbook.engine.masks import Masks
 from flowbook.engine.remote_error import RemoteError
 from flowbook.engine.state import Pending, State, Success
+from flowbook.engine.target_files import written_state
+from flowbook.engine.task_context import TaskLayer
 from flowbook.engine.task_runner import call_task
 from flowbook.exceptions import StoreError
 from flowbook.executors.base import Answer
@@ -202,8 +202,8 @@ def run_remotely(
 def read(body: bytes) -> Outcome | Unread:
     """Return the outcome; an exception that can't be unpickled here is replaced by its stand-in."""
     outcome: Outcome | Unread = pickle.loads(body)  # noqa: S301  # the run's own worker sent it
-    if isinstance(outcome, Outcome) and isinstance(outcome.state._result, _Raised):  # noqa: SLF001
-        outcome.state.result = outcome.state._result.error()  # noqa: SLF001
+    if isinstance(outcome, Outcome) and isinstance(outcome.state.raw_result, _Raised):
+        outcome.state.result = outcome.state.raw_result.error()
     return outcome
 
 
@@ -214,15 +214,15 @@ def _attempt(
     inputs = {name: given.open(item) for name, item in work.inputs.items()}
     facts = _Facts(surroundings, report)
     job = Job(spec, work.key, Pending(), (), inputs, work.map_index, is_start=work.is_start)
-    frame = TaskFrame(facts, job, work.attempt)
-    frame.loop_count = work.loop_count
-    frame.loop_result = given.open(work.loop_result)
-    frame.run_name = work.run_name
+    layer = TaskLayer(facts, job, work.attempt)
+    layer.loop_count = work.loop_count
+    layer.loop_result = given.open(work.loop_result)
+    layer.run_name = work.run_name
     if not report("running", time.time()):
         return None
-    state = call_task(job, facts, inputs, frame, work.attempt)
+    state = call_task(job, facts, inputs, layer, work.attempt)
     if spec.files is not None and type(state) is Success:
-        state = written_state(spec.files, inputs, frame, state)
+        state = written_state(spec.files, inputs, layer, state)
     if facts.masks:
         facts.masks.hide_in(state)
     return state
@@ -309,12 +309,12 @@ class _Facts:
         self.run_id = surroundings.run_id
         self.flow_name = surroundings.flow_name
         self.parameters = surroundings.parameters
-        self.frame: Frame | None = Frame(surroundings.values)
+        self.layer: ContextLayer | None = ContextLayer(surroundings.values)
         self._report = report
         #: Of what is secret in this process: the driver hides what it knows itself.
         self.masks = Masks.around(None) or None
 
-    def told(self, key: str, state: State) -> None:
+    def state_changed(self, key: str, state: State) -> None:
         """Drop a state: the driver tells them."""
 
     def logged(self, key: str, level: int, text: str) -> None:
@@ -365,7 +365,7 @@ def _parcel(value: object) -> PickledValue | None:
 
 
 def _answer(state: State, work: Work, shelf: _Shelf, start: float) -> Answer:
-    result, value, size = state._result, None, 0  # noqa: SLF001  # a value, never a reference
+    result, value, size = state.raw_result, None, 0  # a value, never a reference
     held = content_hash = None
     if isinstance(result, BaseException) and not state.is_successful():
         state.result = _Raised(result)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.engine.graph import child_key
+from flowbook.engine.mapped_states import PENDING
 from flowbook.engine.messages import Tell
-from flowbook.engine.progress import PENDING, open_group
+from flowbook.engine.progress import open_group
 from flowbook.engine.state import Pending, TriggerFailed
+from flowbook.engine.task_keys import child_key
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, StateChanged
-from flowbook.engine.graph import child_key
+from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.state import Cached, Crashed, Mapped, Paused, Resume, Retrying, Running, Success
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event
     from flowbook.engine.state import State
 
-__all__ = ["Stretch", "states_at", "stretches"]
+__all__ = ["Span", "spans", "states_at"]
 
 
 @dataclass(slots=True)
-class Stretch:
+class Span:
     """A time that a task spent: running, or waiting for a person or for its next attempt.
 
     Attributes:
@@ -48,18 +48,14 @@ def states_at(events: Iterable[Event], at: float) -> dict[str, State]:
         Mapped children stand under their keys and in their parent's `map_states`.
     """
     last = {event.key: event.state for event in events if isinstance(event, StateChanged) and event.at <= at}
-    for key, state in last.items():
-        if isinstance(state, Mapped):
-            whole = last[key] = state.copy()
-            children = (last.get(child_key(key, index)) for index in range(state.n_map_states))
-            whole.map_states = [child for child in children if child is not None]
+    fill_children(last)
     return last
 
 
-def stretches(events: Iterable[Event]) -> list[Stretch]:
+def spans(events: Iterable[Event]) -> list[Span]:
     """Return what each task's time went into, in the order in which it began."""
-    found: list[Stretch] = []
-    last: dict[str, Stretch] = {}
+    found: list[Span] = []
+    last: dict[str, Span] = {}
     for event in events:
         if not isinstance(event, StateChanged) or event.key == FLOW or isinstance(event.state, Mapped):
             continue
@@ -70,8 +66,8 @@ def stretches(events: Iterable[Event]) -> list[Stretch]:
     return found
 
 
-def _next(key: str, state: State, before: Stretch | None) -> Stretch | None:
-    """Close what went on, and return the stretch that `state` begins, if it does."""
+def _next(key: str, state: State, before: Span | None) -> Span | None:
+    """Close what went on, and return the span that `state` begins, if it does."""
     name = type(state).__name__
     attempt = before.attempt if before is not None else 0
     is_open = before is not None and before.end is None and before.state != Crashed.__name__
@@ -80,21 +76,21 @@ def _next(key: str, state: State, before: Stretch | None) -> Stretch | None:
             before.state = Crashed.__name__
         elif before is not None and is_open:
             _close(before, state.at, name)
-        return Stretch(key, name, state.at, None, attempt + 1)
+        return Span(key, name, state.at, None, attempt + 1)
     if before is not None and is_open:
         _close(before, state.at, name)
     elif before is not None and isinstance(state, Cached) and before.state == Success.__name__:
         before.state = name
         return None
     if isinstance(state, Paused | Retrying | Resume):
-        return Stretch(key, name, state.at, None, attempt)
+        return Span(key, name, state.at, None, attempt)
     if before is None and state.is_finished():
-        return Stretch(key, name, state.at, state.at, 0)
+        return Span(key, name, state.at, state.at, 0)
     return None
 
 
-def _close(stretch: Stretch, at: float, name: str) -> None:
+def _close(span: Span, at: float, name: str) -> None:
     """A task that ran ended in state `name`; one that waited just waited until then."""
-    stretch.end = at
-    if stretch.state == Running.__name__:
-        stretch.state = name
+    span.end = at
+    if span.state == Running.__name__:
+        span.state = name

@@ -137,14 +137,14 @@ def retry_state(
         or attempt > retry.max_retries
     ):
         return None
-    if isinstance(state._result, HandlerError):  # noqa: SLF001
+    if isinstance(state.raw_result, HandlerError):
         return None
-    if retry.on is not None and not issubclass(_kind(state._result), retry.on):  # noqa: SLF001  # never loads a value
+    if retry.on is not None and not issubclass(_kind(state.raw_result), retry.on):  # never loads a value
         return None
     start = dt.datetime.fromtimestamp(now + retry.delay_s, dt.UTC)
     said = (state.message or "It failed").rstrip(".")
     message = f"{said}. Attempt {attempt + 1} of {retry.max_retries + 1} follows."
-    return Retrying(message, state._result, start, None, dict(inputs), attempt)  # noqa: SLF001
+    return Retrying(message, state.raw_result, start, None, dict(inputs), attempt)
 
 
 def _kind(error: object) -> type:

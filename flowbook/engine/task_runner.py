@@ -15,17 +15,14 @@ from collections.abc import Mapping
 from types import CoroutineType
 from typing import TYPE_CHECKING
 
-from flowbook._context import current_frame, enter_frame, leave_frame
+from flowbook._context import current_layer, enter_layer, leave_layer
 from flowbook._utils import threads
 from flowbook.engine import steps
 from flowbook.engine.cache_validators import HashedInputs
 from flowbook.engine.deadline import DeadlinePassed, call_within
-from flowbook.engine.files import found_state, written_state
 from flowbook.engine.forks import end_copy, is_copy
-from flowbook.engine.frames import TaskFrame
 from flowbook.engine.job import Job, RunFacts
 from flowbook.engine.masks import Masks
-from flowbook.engine.names import fill
 from flowbook.engine.output_cache import cached_state, hash_inputs, store_output
 from flowbook.engine.prints import capture_prints
 from flowbook.engine.remote_error import safe_repr, safe_str
@@ -45,7 +42,10 @@ from flowbook.engine.state import (
     Success,
     TimedOut,
 )
+from flowbook.engine.target_files import found_state, written_state
+from flowbook.engine.task_context import TaskLayer
 from flowbook.engine.task_log import OVER
+from flowbook.engine.templates import fill
 from flowbook.exceptions import DefinitionError, HandlerError
 from flowbook.results.reference import ResultRef
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
-    from flowbook._context import Frame
+    from flowbook._context import ContextLayer
     from flowbook.engine.ports import OutputCache
 
 __all__ = [
@@ -64,9 +64,9 @@ __all__ = [
     "call_handlers",
     "call_task",
     "change_state",
+    "in_layer",
     "is_in_user_code",
     "run_task",
-    "seeing",
     "settle_task",
 ]
 
@@ -149,14 +149,14 @@ def _before_running(job: Job, run: RunFacts, inputs: dict[str, object], *, usual
     """Steps 8 and 9: the trigger, then target and cache: an output is not used when the trigger fails."""
     spec = job.spec
     if spec.trigger is not None or not usual:
-        with seeing(_frame_of(job, run) if spec.trigger is not None else None):
+        with in_layer(_layer_of(job, run) if spec.trigger is not None else None):
             state = steps.trigger_state(spec, job.upstream, steps.attempt_number(job.state), time.time())
         if state is not None:
             if isinstance(state, (Paused, Retrying)):
                 state.cached_inputs = inputs
             return state
     if spec.files is not None:
-        found = found_state(spec.files, inputs, _frame_of(job, run))
+        found = found_state(spec.files, inputs, _layer_of(job, run))
         if found is not None:
             return found
     if job.hashed is not None and run.cache is not None:
@@ -168,54 +168,54 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
     """Steps 10 to 14."""
     before = job.state
     attempt = steps.attempt_number(before)
-    frame = TaskFrame(run, job, attempt)
-    running = change_state(job, run, before, begun_state(job, run, inputs, frame))
+    layer = TaskLayer(run, job, attempt)
+    running = change_state(job, run, before, begun_state(job, run, inputs, layer))
     if type(running) is not Running:
         return running
     loops = itertools.count(1)
     while True:
-        state = call_task(job, run, inputs, frame, attempt)
+        state = call_task(job, run, inputs, layer, attempt)
         if not state.is_looped():
             break
-        frame.loop_count = next(loops) + 1
+        layer.loop_count = next(loops) + 1
         if isinstance(state, Looped):
-            state.loop_count = frame.loop_count - 1
-        frame.loop_result = state.result
+            state.loop_count = layer.loop_count - 1
+        layer.loop_result = state.result
         told = change_state(job, run, running, state)
         if not told.is_looped():
             state = told
             break
     if job.spec.files is not None and type(state) is Success:
-        state = written_state(job.spec.files, inputs, frame, state)
+        state = written_state(job.spec.files, inputs, layer, state)
     return settle_task(job, run, running, state, inputs, attempt)
 
 
-def begun_state(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame) -> State:
+def begun_state(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLayer) -> State:
     """Return Running, with the run's own name where it has one."""
     begun = Running()
     if job.spec.run_name is not None:
-        frame.run_name = _run_name(job, run, inputs, frame)
-        begun.context = {"task_run_name": frame.run_name}
+        layer.run_name = _run_name(job, run, inputs, layer)
+        begun.context = {"task_run_name": layer.run_name}
     return begun
 
 
-def _run_name(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame) -> str:
+def _run_name(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLayer) -> str:
     """Return what this run is called; a name that can't be made is a log line, not a failure: the work goes on."""
-    frame.parent = run.frame if run.frame is not None else current_frame()
+    layer.parent = run.layer if run.layer is not None else current_layer()
     try:
-        return fill(job.spec.run_name or job.key, inputs, frame)
+        return fill(job.spec.run_name or job.key, inputs, layer)
     except BaseException as error:  # noqa: BLE001  # a function of the user's
         run.logged(job.key, _WARNING, f"task_run_name: {type(error).__name__}: {safe_str(error)}")
         return job.key
 
 
-def call_task(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFrame, attempt: int) -> State:
+def call_task(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLayer, attempt: int) -> State:
     """The border: user code runs in here, and nothing it raises gets out."""
-    frame.parent = run.frame if run.frame is not None else current_frame()
-    frame.log = None
-    token = enter_frame(frame)
+    layer.parent = run.layer if run.layer is not None else current_layer()
+    layer.log = None
+    token = enter_layer(layer)
     try:
-        return Success(None, _value(job, inputs, frame))
+        return Success(None, _value(job, inputs, layer))
     except Signal as signal:
         return steps.signal_state(signal, attempt, time.time())
     except DeadlinePassed:
@@ -225,16 +225,16 @@ def call_task(job: Job, run: RunFacts, inputs: dict[str, object], frame: TaskFra
             return Cancelled("Cancelled by a person while it ran.")
         return steps.state_of_error(error)
     finally:
-        leave_frame(token)
-        if frame.log is not None:
-            frame.log.close()
-        frame.log = OVER
+        leave_layer(token)
+        if layer.log is not None:
+            layer.log.close()
+        layer.log = OVER
 
 
-def _value(job: Job, inputs: dict[str, object], frame: TaskFrame) -> object:
+def _value(job: Job, inputs: dict[str, object], layer: TaskLayer) -> object:
     try:
         if job.spec.log_stdout:
-            with capture_prints(frame.said()):
+            with capture_prints(layer.own_log()):
                 value = _timed(job, inputs) if job.spec.timeout_s is not None else job.spec.run(**inputs)
         elif job.spec.timeout_s is not None:
             value = _timed(job, inputs)
@@ -242,7 +242,7 @@ def _value(job: Job, inputs: dict[str, object], frame: TaskFrame) -> object:
             value = job.spec.run(**inputs)
         return _finish(value) if type(value) is CoroutineType else value
     finally:
-        if is_copy(frame):
+        if is_copy(layer):
             end_copy(sys.exception())
 
 
@@ -319,9 +319,9 @@ def change_state(job: Job, run: RunFacts, old: State, new: State) -> State:
         new = ask_handlers(job, run, old, new)
         if run.masks:
             run.masks.hide_in(new)
-        if isinstance(new, (Paused, Retrying)) and new.cached_inputs is None:
+        if isinstance(new, (Paused, Retrying)) and not new.cached_inputs:
             new.cached_inputs = job.inputs  # a handler asked for it
-    run.told(job.key, new)
+    run.state_changed(job.key, new)
     return new
 
 
@@ -330,31 +330,31 @@ def ask_handlers(job: Job, run: RunFacts, old: State, new: State) -> State:
     handlers = (*job.spec.handlers, *run.handlers)
     if not handlers:
         return new
-    with seeing(_frame_of(job, run)):
+    with in_layer(_layer_of(job, run)):
         return call_handlers(handlers, job.spec.task, old, new)
 
 
-def _frame_of(job: Job, run: RunFacts) -> TaskFrame:
-    frame = TaskFrame(run, job, steps.attempt_number(job.state))
-    frame.parent = run.frame if run.frame is not None else current_frame()
-    return frame
+def _layer_of(job: Job, run: RunFacts) -> TaskLayer:
+    layer = TaskLayer(run, job, steps.attempt_number(job.state))
+    layer.parent = run.layer if run.layer is not None else current_layer()
+    return layer
 
 
 @contextlib.contextmanager
-def seeing(frame: Frame | None) -> Iterator[None]:
-    """Let what a function of the user's reads in the context be this frame's; what it logged is told at the end."""
-    if frame is None:
+def in_layer(layer: ContextLayer | None) -> Iterator[None]:
+    """Let what a function of the user's reads in the context be this layer's; what it logged is told at the end."""
+    if layer is None:
         yield
         return
-    token = enter_frame(frame)
+    token = enter_layer(layer)
     try:
         yield
     finally:
-        leave_frame(token)
-        if isinstance(frame, TaskFrame):
-            if frame.log is not None:
-                frame.log.close()
-            frame.log = OVER
+        leave_layer(token)
+        if isinstance(layer, TaskLayer):
+            if layer.log is not None:
+                layer.log.close()
+            layer.log = OVER
 
 
 def call_handlers(handlers: tuple[Callable[..., object], ...], subject: object, old: State, new: State) -> State:
@@ -403,7 +403,7 @@ class TaskRunner:
         self.flow_name = ""
         self.parameters: Mapping[str, object] = {}
         self.handlers = tuple(state_handlers)
-        self.frame: Frame | None = None
+        self.layer: ContextLayer | None = None
         self.cache: OutputCache | None = None
         self.interrupted = False
         self.masks: Masks | None = None
@@ -427,15 +427,15 @@ class TaskRunner:
             DefinitionError: if these are no states, or an input is missing.
         """
         _check_given(self.task, state, upstream_states)
-        from flowbook._context import Frame  # noqa: PLC0415
+        from flowbook._context import ContextLayer  # noqa: PLC0415
 
         spec = self.task.compile(upstream_states or {})  # type: ignore[attr-defined]  # a Task; engine knows no core
         self.history.clear()
-        self.frame = Frame(context, current_frame()) if context else None
-        self.masks = Masks.around(self.frame or current_frame()) or None
+        self.layer = ContextLayer(context, current_layer()) if context else None
+        self.masks = Masks.around(self.layer or current_layer()) or None
         return run_task(Job(spec, spec.key, state or Pending(), list((upstream_states or {}).values())), self)
 
-    def told(self, key: str, state: State) -> None:
+    def state_changed(self, key: str, state: State) -> None:
         """Keep the state in `history`."""
         del key
         self.history.append(state)

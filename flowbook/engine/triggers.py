@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.signals import PAUSE, SKIP, TRIGGERFAIL
 from flowbook.engine.state import Mapped
+from flowbook.engine.task_keys import child_key
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _each(upstream_states: Mapping[object, State]) -> list[tuple[str, State]]:
     for edge, state in upstream_states.items():
         name = _name(edge)
         if isinstance(state, Mapped):
-            found.extend((f"{name}[{i}]", child) for i, child in enumerate(state.map_states))
+            found.extend((child_key(name, i), child) for i, child in enumerate(state.map_states))
         else:
             found.append((name, state))
     return found

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook._context import current_frame
+from flowbook._context import current_layer
 from flowbook.engine.epoch import Epoch, RunOptions
-from flowbook.engine.frames import run_frame
-from flowbook.engine.outcome import waits_for_person
+from flowbook.engine.final_state import waits_for_person
+from flowbook.engine.task_context import run_layer
 from flowbook.flow_run.run_request import with_contexts
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def new_epoch(  # noqa: PLR0913  # all that makes one differ from the one before
         is_cancelled: nothing runs any more but what cleans up.
     """
     cache = _output_cache(run.graph)
-    frame = run_frame(
+    layer = run_layer(
         flow_name=run.flow_name,
         run_id=run.run_id,
         parameters=run.parameters,
         extra=given.context,
-        parent=current_frame(),
+        parent=current_layer(),
         began=run.began,
     )
     options = RunOptions(
@@ -74,7 +74,7 @@ def new_epoch(  # noqa: PLR0913  # all that makes one differ from the one before
         sinks=sinks if recording is None else (recording, *sinks),
         cache=cache,
         shelf=None if cache is None and recording is None else _shelf(recording),
-        frame=frame,
+        layer=layer,
         state=state,
         is_cancelled=is_cancelled,
         first_seq=first_seq,

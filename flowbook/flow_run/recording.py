@@ -15,6 +15,7 @@ from flowbook import config
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.limits import Limits
+from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.ports import OutputCache
 from flowbook.engine.state import Mapped, Pending, Running
 from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError, UnpicklableError
@@ -24,7 +25,6 @@ from flowbook.flow_run.stored_inputs import StoredInputs, keep
 from flowbook.results.code_hash import code_hash
 from flowbook.results.content_hash import content_hash
 from flowbook.store import RunRecord, graph_record, open_store
-from flowbook.store.run_history import gather_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -153,7 +153,7 @@ class Recording:
             key: Pending(cached_inputs=begun[key].cached_inputs) for key in given.start if _is_one(begun.get(key))
         }
         states = {**begun, **unbegun, **recorded}
-        gather_children(states)
+        fill_children(states)
         return states
 
     def events(self, since: int = 0) -> list[Event]:

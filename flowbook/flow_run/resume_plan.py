@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, Decided
-from flowbook.engine.graph import child_key, parse_child
-from flowbook.engine.outcome import waits_for_person
-from flowbook.engine.state import Cached, Mapped, Pending, Running, Success, TriggerFailed
+from flowbook.engine.final_state import waits_for_person
+from flowbook.engine.mapped_states import children_of
+from flowbook.engine.state import Cached, Pending, Running, Success, TriggerFailed
+from flowbook.engine.task_keys import child_key, parent_key, split_child_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Reversible, Sequence
@@ -23,7 +24,6 @@ __all__ = [
     "broken_off",
     "failed",
     "first_of",
-    "gather_children",
     "resumed_by",
     "started_again",
     "to_set_up_again",
@@ -39,30 +39,18 @@ def broken_off(states: Mapping[str, State]) -> dict[str, State]:
     return {key: Pending(lost) if isinstance(state, Running) else state for key, state in states.items()}
 
 
-def gather_children(states: Mapping[str, State], changed: Iterable[str]) -> None:
-    """Give the mapped tasks of children that changed the states that these have now."""
-    for parent in {parse_child(key)[0] for key in changed if key.endswith("]")}:
-        state = states.get(parent)
-        if isinstance(state, Mapped):
-            count = range(state.n_map_states)
-            state.map_states = [found for i in count if (found := states.get(child_key(parent, i))) is not None]
-
-
 def waiting(states: Mapping[str, State], keys: Iterable[str]) -> tuple[str, ...]:
     """Return which of these wait for a person; for a mapped task its children that do."""
-    return tuple(each for key in keys for each in (key, *_children(key, states)) if waits_for_person(states.get(each)))
+    return tuple(
+        each for key in keys for each in (key, *children_of(key, states)) if waits_for_person(states.get(each))
+    )
 
 
-def _children(key: str, states: Mapping[str, State]) -> list[str]:
-    state = states.get(key)
-    return [child_key(key, i) for i in range(state.n_map_states)] if isinstance(state, Mapped) else []
-
-
-def resumed_by(graph: Graph, events: Reversible[Event], key: str) -> str:
+def resumed_by(events: Reversible[Event], key: str) -> str:
     """Return who decided last that a task, or the run, goes on; "" where nobody is known to have."""
-    task = _spec_key(graph, key)
+    task = parent_key(key)
     decided = (event for event in reversed(events) if isinstance(event, Decided) and event.action == "resume")
-    return next((e.by for e in decided if e.key in (key, task, FLOW) or _spec_key(graph, e.key) == key), "")
+    return next((e.by for e in decided if e.key in (key, task, FLOW) or parent_key(e.key) == key), "")
 
 
 def unfinished(graph: Graph, states: Mapping[str, State]) -> dict[str, State]:
@@ -70,7 +58,7 @@ def unfinished(graph: Graph, states: Mapping[str, State]) -> dict[str, State]:
     found: dict[str, State] = {}
     for key, state in states.items():
         if isinstance(state, Cached):
-            found[key] = Success(state.message, state._result)  # noqa: SLF001  # never loads a value
+            found[key] = Success(state.message, state.raw_result)  # never loads a value
         elif isinstance(state, Running) or state.is_cancelled():
             found[key] = Pending()
         else:
@@ -100,7 +88,7 @@ def failed(states: Mapping[str, State]) -> list[str]:
 
 def to_set_up_again(graph: Graph, states: Mapping[str, State], failed: Sequence[str]) -> list[str]:
     """Return the resources that were cleaned up and that these failed tasks need: their set-up and clean-up."""
-    tasks = [_spec_key(graph, key) for key in failed]
+    tasks = [parent_key(key) for key in failed]
     found = graph.to_set_up_again(tasks, lambda key: states[key].is_finished())
     return [key for key in found if key not in failed]
 
@@ -108,9 +96,9 @@ def to_set_up_again(graph: Graph, states: Mapping[str, State], failed: Sequence[
 def to_try_again(graph: Graph, states: Mapping[str, State], failed: Sequence[str]) -> dict[str, State]:
     """Return the states in which these failed tasks, and what failed by its trigger below them, may run once more."""
     found = dict(states)
-    below = graph.downstream(_spec_key(graph, key) for key in failed)
+    below = graph.downstream(parent_key(key) for key in failed)
     for key, state in states.items():
-        if isinstance(state, TriggerFailed) and _spec_key(graph, key) in below:
+        if isinstance(state, TriggerFailed) and parent_key(key) in below:
             found[key] = Pending()
     for key in failed:
         found[key] = Pending("To be tried again.", cached_inputs=found[key].cached_inputs)
@@ -126,12 +114,8 @@ def first_of(graph: Graph, failed: Sequence[str]) -> tuple[str, ...]:
     def is_first(key: str) -> bool:
         if key in specs:
             return key not in below
-        parent, index = parse_child(key)
+        parent, index = split_child_key(key)
         above = (b.upstream for b in specs[parent].bindings if b.mapped)
         return parent not in below and not any(child_key(up, index) in among for up in above)
 
     return tuple(key for key in failed if is_first(key))
-
-
-def _spec_key(graph: Graph, key: str) -> str:
-    return key if key in graph.specs else parse_child(key)[0]

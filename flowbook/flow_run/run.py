@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedRLock
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
-from flowbook.engine.graph import parse_child
-from flowbook.engine.outcome import waits_for_person
+from flowbook.engine.final_state import waits_for_person
+from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.remote_error import safe_str
 from flowbook.engine.state import (
     Cancelled,
@@ -26,6 +26,7 @@ from flowbook.engine.state import (
     Scheduled,
     State,
 )
+from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import (
     DefinitionError,
     FlowbookError,
@@ -50,8 +51,8 @@ if TYPE_CHECKING:
 
     from flowbook.engine.epoch import Epoch
     from flowbook.engine.events import Event, EventSink
-    from flowbook.engine.held import HeldValues
     from flowbook.engine.limits import Limits
+    from flowbook.engine.worker_values import WorkerValues
     from flowbook.flow_run.flow_changes import FlowChanges
     from flowbook.flow_run.ports import RunnableFlow
     from flowbook.flow_run.recording import Recording
@@ -98,7 +99,7 @@ class FlowRun:
         #: How the flow given differs from the one that was recorded.
         self._changes: FlowChanges | None = None
         #: Of each epoch, the values that workers hold.
-        self._held: list[HeldValues] = []
+        self._held: list[WorkerValues] = []
         #: Who else is told of each event.
         self._sinks: tuple[EventSink, ...] = (self._log,)
 
@@ -187,7 +188,7 @@ class FlowRun:
         key = self.graph.key_of(task)
         found = self.states.get(key)
         if found is None:
-            raise no_child(key, self.states.get(parse_child(key)[0]))
+            raise no_child(key, self.states.get(parent_key(key)))
         from flowbook.flow_run.run_states import as_seen  # noqa: PLC0415  # only where somebody looks
 
         return as_seen(key, found, self.states)
@@ -462,8 +463,8 @@ class FlowRun:
 
     def _refusal_of(self, key: str, states: Mapping[str, State]) -> FlowbookError:
         if key not in states:
-            return no_child(key, states.get(parse_child(key)[0]))
-        who = resume_plan.resumed_by(self.graph, self._log, key)
+            return no_child(key, states.get(parent_key(key)))
+        who = resume_plan.resumed_by(self._log, key)
         told = f", resumed by {who}" if who else ""
         msg = f"{key} does not wait any more: it is {type(states[key]).__name__}{told}."
         return RunClaimedError(msg, key=key, owner=who)
@@ -507,7 +508,7 @@ class FlowRun:
         """Take note of what happened in the process that has the run: of its tasks, of the flow, and all of it."""
         self._states.update(changed)
         self._state = flow or self._state
-        resume_plan.gather_children(self._states, changed)
+        fill_children(self._states, {parent_key(key) for key in changed})
         for event in events:
             self._log.emit(event)
 
@@ -704,8 +705,8 @@ class FlowRun:
             raise
         finally:
             self._states = dict(runner.states)
-            if runner.held is not None:
-                self._held.append(runner.held)
+            if runner.worker_values is not None:
+                self._held.append(runner.worker_values)
             self._next_seq = runner.next_seq
             self.ended = time.time()
             try:

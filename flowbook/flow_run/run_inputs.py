@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowbook._context import context, current_frame
-from flowbook.engine.frames import around
+from flowbook._context import context, current_layer
 from flowbook.engine.masks import secret_variable
 from flowbook.engine.state import Success
+from flowbook.engine.task_context import user_values
+from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import MissingSecretError, ParameterError, RunIncompleteError
 from flowbook.flow_run import option_checks
 from flowbook.flow_run.run_request import context_of, mapping_of, task_contexts_of
@@ -119,7 +120,7 @@ class NewInputs:
 
 def first_inputs(asked: RunRequest) -> RunInputs:
     """Return what a run that begins here is given: its context is what surrounds it, under what was asked for."""
-    surrounding = around(current_frame())
+    surrounding = user_values(current_layer())
     return RunInputs(
         parameters=asked.parameters,
         context={**surrounding, **asked.context} if surrounding else asked.context,
@@ -261,6 +262,6 @@ def with_parameters(states: Mapping[str, State], graph: Graph, parameters: Mappi
 def _forget_inputs(states: dict[str, State], task: str, stale: set[str | None]) -> None:
     """Let a task, and its children, take these inputs from upstream: what was kept of them is that they can't be."""
     for key, state in states.items():
-        if state.cached_inputs and (key == task or key.startswith(f"{task}[")):
+        if state.cached_inputs and parent_key(key) == task:
             states[key] = changed = state.copy()
             changed.cached_inputs = {name: each for name, each in state.cached_inputs.items() if name not in stale}

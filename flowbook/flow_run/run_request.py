@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from flowbook.engine.graph import child_key, parse_child
 from flowbook.engine.limits import Limits
 from flowbook.engine.state import Mapped, State
+from flowbook.engine.task_keys import child_key, parent_key, split_child_key
 from flowbook.exceptions import DefinitionError, ParameterError, StartTaskError
 from flowbook.executors import Executor, LocalExecutor
 from flowbook.flow_run import option_checks
@@ -230,7 +230,7 @@ def _start_key(graph: Graph, task: object) -> str:
 
 def no_child(key: str, parent: State | None) -> StartTaskError:
     """Return the error that says why there is no child `key` of the mapped task that is in state `parent`."""
-    name, _ = parse_child(key)
+    name = parent_key(key)
     if isinstance(parent, Mapped):
         count = parent.n_map_states
         msg = f"There is no {key!r}: {name!r} was mapped over {count}, and children count from 0. Name one below {name}[{count}]."
@@ -244,13 +244,13 @@ def no_child(key: str, parent: State | None) -> StartTaskError:
 def _check_start(graph: Graph, key: str, states: Mapping[str, State]) -> None:
     spec: TaskSpec | None = graph.specs.get(key)
     if spec is None:
-        parent, index = parse_child(key)
+        parent, index = split_child_key(key)
         whole = states.get(parent)
         if isinstance(whole, Mapped) and index >= whole.n_map_states:
             raise no_child(key, whole)
         return
     given = states.get(key)
-    kept = (given.cached_inputs if given is not None else None) or {}
+    kept = given.cached_inputs if given is not None else {}
     for binding in spec.bindings:
         if binding.argument is None or binding.argument in kept:
             continue

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW
-from flowbook.engine.graph import child_key
+from flowbook.engine.mapped_states import child_states
 from flowbook.engine.replay import states_at
 from flowbook.engine.state import Mapped, Pending
 from flowbook.flow_run.times import parse_time
@@ -85,12 +85,12 @@ class RunStates(Mapping[str, "State"]):
 def as_seen(key: str, state: State, states: Mapping[str, State]) -> State:
     """Return a task's state as people look at it: with its children so far, and the inputs it keeps as values."""
     children_missing = type(state) is Mapped and len(state.map_states) != state.n_map_states
-    if not children_missing and not any(isinstance(kept, ResultRef) for kept in (state.cached_inputs or {}).values()):
+    if not children_missing and not any(isinstance(kept, ResultRef) for kept in state.cached_inputs.values()):
         return state
     seen = state.copy()
     if isinstance(seen, Mapped) and children_missing:
-        seen.map_states = [states.get(child_key(key, index), Pending()) for index in range(seen.n_map_states)]
-    if seen.cached_inputs is not None:
+        seen.map_states = child_states(key, seen, states)
+    if seen.cached_inputs:
         seen.cached_inputs = _Loaded(seen.cached_inputs)
     return seen
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from flowbook._context import Frame
+from flowbook._context import ContextLayer
 from flowbook.engine.masks import Masks
 from flowbook.exceptions import DamagedValueError, FlowbookError, UnpicklableError
 from flowbook.flow_run.run_inputs import MissingInput, RunInputs
@@ -77,7 +77,7 @@ class _Keeping:
 
     @cached_property
     def _secret_texts(self) -> tuple[bytes, ...]:
-        return Masks.around(Frame(self._given.context), self._given.task_contexts.values()).needles()
+        return Masks.around(ContextLayer(self._given.context), self._given.task_contexts.values()).needles()
 
     def parameters(self, given: Mapping[str, object]) -> ResultRef | None:
         """Keep those that can be; None where none can."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.engine.replay import stretches
+from flowbook.engine.replay import spans
 from flowbook.flow_run.times import to_datetimes
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def timeline(events: Sequence[Event]) -> pd.DataFrame:
     """Return what each task's time went into, see `FlowRun.timeline`."""
     import pandas as pd  # noqa: PLC0415  # heavy
 
-    found = stretches(events)
+    found = spans(events)
     start, end = (to_datetimes([getattr(each, name) for each in found]) for name in ("start", "end"))
     return pd.DataFrame(
         {

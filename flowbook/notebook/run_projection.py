@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.state import Cached, Mapped, Retrying, Running, Scheduled, State
+from flowbook.engine.task_keys import child_key, split_key
 from flowbook.notebook.view_model import TaskView
 from flowbook.report import phrases
 
@@ -210,9 +211,8 @@ class RunProjection:
 
     def parent(self, key: str) -> str | None:
         """Return the mapped task that child `key` is of; None if it is no child."""
-        at = key.rfind("[")
-        parent = key[:at] if at > 0 and key.endswith("]") and key[at + 1 : -1].isdigit() else None
-        return parent if parent in self._children else None
+        parent, index = split_key(key)
+        return parent if index is not None and parent in self._children else None
 
     def state(self, key: str) -> State | None:
         """Return the newest state of a task, or of a child that is shown; None if nothing was told."""
@@ -275,7 +275,7 @@ class RunProjection:
         if state.map_states and not children.states:
             # A run from the store, whose children were not told one by one.
             for index, child in enumerate(state.map_states):
-                children.take(f"{key}[{index}]", _BEFORE, child)
+                children.take(child_key(key, index), _BEFORE, child)
 
     def _find(self, key: str) -> _Facts | None:
         facts = self._facts.get(key)

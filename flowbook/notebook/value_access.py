@@ -10,6 +10,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowbook.engine.state import Failed, Mapped, State
+from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.report.phrases import error_text, shorten
@@ -145,8 +146,7 @@ class RunValues:
         if what == "output":
             return key, None
         name = what.removeprefix("input:")
-        at = key.rfind("[")
-        spec = self._run.graph.specs.get(key) or self._run.graph.specs.get(key[:at] if at > 0 else "")
+        spec = self._run.graph.specs.get(parent_key(key))
         if spec is None:
             msg = f"This run has no task {shorten(key, 80)!r}."
             raise RefusedError(msg)

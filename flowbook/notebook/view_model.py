@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.draw.svg import NodeView, svg
 from flowbook.engine.state import Failed, Paused, Retrying, Running, State
+from flowbook.engine.task_keys import parent_key
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
@@ -236,8 +237,8 @@ def node_view(spec: TaskSpec, task: TaskView, now: float) -> NodeView:
 
 def details(of: Inspected) -> Details:
     """Return what the inspector shows of one task."""
-    spec, state = of.graph.specs[_parent(of.graph, of.key)], of.state_of(of.key)
-    held = state._result if state is not None else None  # noqa: SLF001  # as it is: `result` would load it
+    spec, state = of.graph.specs[parent_key(of.key)], of.state_of(of.key)
+    held = state.raw_result if state is not None else None  # as it is: `result` would load it
     failure = held if isinstance(state, (Failed, Retrying)) and isinstance(held, BaseException) else None
     is_done = state is not None and state.is_successful() and not state.is_skipped() and _is_over(of.view)
     output = of.preview(state, of.key) if is_done and state is not None else None
@@ -298,10 +299,6 @@ def _end(task: TaskView, now: float) -> str:
     if task.created is not None and task.duration_s is None:
         return f"{phrases.duration(now - task.created)} ago"
     return phrases.duration(task.duration_s) if task.duration_s is not None else ""
-
-
-def _parent(graph: Graph, key: str) -> str:
-    return key if key in graph.specs else key[: key.rfind("[")]
 
 
 def _title(of: Inspected) -> str:

@@ -116,7 +116,7 @@ def message(state: State) -> str:
     """Return the one sentence about a state: its exception for failures that have one, else its own message."""
     if not isinstance(state, (Failed, Retrying)):
         return shorten(state.message or "", _MESSAGE_LENGTH)
-    error = state._result  # noqa: SLF001  # as it is: `result` would load what is held elsewhere
+    error = state.raw_result  # as it is: `result` would load what is held elsewhere
     return error_text(error) if isinstance(error, BaseException) else shorten(state.message or "", _MESSAGE_LENGTH)
 
 
@@ -215,7 +215,7 @@ def _why_no_retry(spec: TaskSpec, state: Failed, attempt: int) -> list[list[str]
     if attempt > retry.max_retries:
         made = retry.max_retries + 1
         return [["Why no retry", f"{'Both' if made == 2 else f'All {made}'} attempts were made."]]  # noqa: PLR2004
-    error = state._result  # noqa: SLF001  # as it is: `result` would load what is held elsewhere
+    error = state.raw_result  # as it is: `result` would load what is held elsewhere
     if retry.on is not None and not isinstance(error, retry.on):
         return [["Why no retry", f"It is retried on {listed([kind.__name__ for kind in retry.on])} only."]]
     return []

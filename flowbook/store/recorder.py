@@ -23,6 +23,7 @@ from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.events import FLOW, Event, Logged, StateChanged
 from flowbook.engine.state import Cached, Looped, Mapped, Paused, Resume, Retrying, State
+from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError
 from flowbook.store.queries import queries
 from flowbook.store.state_codec import StateValues, encode, is_finished_name, state_name
@@ -228,20 +229,20 @@ class Recorder:
         state, key = event.state, event.key
         kind = type(state)
         waits = isinstance(state, _WAITING)
-        value = None if kind is Mapped or kind is Looped else state._result  # noqa: SLF001  # reading it would load it
+        value = None if kind is Mapped or kind is Looped else state.raw_result  # reading it would load it
         inputs = state.cached_inputs if waits else None
         haste = _NOW if waits else _SOON if state._finished else _LATER  # noqa: SLF001  # a call costs as much as the line
         seq, name = self._number(event.seq), state_name(state)
         if value is None and not inputs:
             body = encode(state, None)
-            return _Row((self._run, seq, STATE, key, state.at, name, body, None, None), haste, _parent(key))
-        if not inputs and type(value) in _PLAIN and state._successful and _parent(key) not in self._never_keep:  # noqa: SLF001
+            return _Row((self._run, seq, STATE, key, state.at, name, body, None, None), haste, parent_key(key))
+        if not inputs and type(value) in _PLAIN and state._successful and parent_key(key) not in self._never_keep:  # noqa: SLF001
             #: What most of very many tasks return; the rest below would do the same in three times the time.
             plain = self._values.plain_row(value, CHEAP_BYTES)
             if plain is not None:
                 body = encode(state, None)
                 event_row = (self._run, seq, STATE, key, state.at, name, body, plain[0], plain[1])
-                return _Row(event_row, haste, _parent(key), (plain,))
+                return _Row(event_row, haste, parent_key(key), (plain,))
         keeping = ValueCollector(self._values, self._memo, self._limit_bytes)
         kept = StateValues()
         if value is not None:
@@ -252,14 +253,14 @@ class Recorder:
         ref = kept.result
         digest, size_bytes = (None, None) if ref is None else (bytes.fromhex(ref.digest), ref.size_bytes)
         row = (self._run, seq, STATE, key, state.at, name, encode(state, kept), digest, size_bytes)
-        return _Row(row, haste, _parent(key), keeping.rows, keeping.held)
+        return _Row(row, haste, parent_key(key), keeping.rows, keeping.held)
 
     def _keep_result(self, key: str, state: State, value: object, kept: StateValues, keeping: ValueCollector) -> None:
         if isinstance(value, BaseException) and not state.is_successful():
             kept.error = keeping.error(value)
         elif state.is_finished() or isinstance(state, _WAITING):
-            if _parent(key) in self._never_keep:
-                kept.unkept = f"task {_parent(key)!r} is marked keep=False"
+            if parent_key(key) in self._never_keep:
+                kept.unkept = f"task {parent_key(key)!r} is marked keep=False"
                 return
             #: What the cache keeps is there, whatever its size.
             found = keeping.output(value, is_limited=not isinstance(state, Cached))
@@ -269,7 +270,7 @@ class Recorder:
                 kept.result = found
 
     def _keep_inputs(self, key: str, inputs: Mapping[str, object], kept: StateValues, keeping: ValueCollector) -> None:
-        sources = self._sources.get(_parent(key), {})
+        sources = self._sources.get(parent_key(key), {})
         for argument, value in inputs.items():
             if (source := sources.get(argument)) in self._never_keep:
                 kept.inputs[argument] = f"input {argument!r} comes from task {source!r}, which is marked keep=False"
@@ -388,7 +389,7 @@ class Recorder:
 
 
 def _error_only(state: State) -> StateValues | None:
-    error = state._result  # noqa: SLF001  # reading it would load it
+    error = state.raw_result  # reading it would load it
     if not isinstance(error, BaseException):
         return None
     formatted = "".join(traceback.format_exception(error))
@@ -397,7 +398,3 @@ def _error_only(state: State) -> StateValues | None:
 
 def _unkept_keys(tasks: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(task["key"] for task in tasks if not task.get("keep", True))
-
-
-def _parent(key: str) -> str:
-    return key.partition("[")[0] if key.endswith("]") else key

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.events import Decided, Event, Logged, StateChanged
+from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.state import Mapped, State
 from flowbook.results.reference import ResultRef
 from flowbook.store.queries import queries
@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from flowbook.store.database import Database
     from flowbook.store.values import Values
 
-__all__ = ["RunHistory", "gather_children"]
+__all__ = ["RunHistory"]
 
 #: How many runs one query reads.
 _PAGE_RUNS = 100
-_CHILD = re.compile(r"(.*)\[(\d+)\]", re.DOTALL)
 _FOREVER = float("inf")
 #: A task's history passes over runs with more events than this: it has to come at once.
 _MOST_EVENTS = 50_000
@@ -61,7 +60,7 @@ class RunHistory:
             key: decode(name, moment, body, self._reference(digest, size), self._values)
             for _, key, moment, name, body, digest, size in rows
         }
-        gather_children(states)
+        fill_children(states)
         return states
 
     def events(self, run_id: str, since: int = 0) -> list[Event]:
@@ -153,15 +152,3 @@ class RunHistory:
 
     def _reference(self, digest: bytes | None, size_bytes: int | None) -> ResultRef | None:
         return None if digest is None else ResultRef(digest.hex(), size_bytes or 0, self._values)
-
-
-def gather_children(states: dict[str, State]) -> None:
-    """Give each Mapped state its children's states, in order; up to the first that has none yet."""
-    by_parent: dict[str, dict[int, State]] = {}
-    for key, state in states.items():
-        if match := _CHILD.fullmatch(key):
-            by_parent.setdefault(match[1], {})[int(match[2])] = state
-    for key, state in states.items():
-        if isinstance(state, Mapped):
-            children = by_parent.get(key, {})
-            state.map_states = [children[index] for index in range(state.n_map_states) if index in children]

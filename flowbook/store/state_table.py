@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowbook import config
-from flowbook.engine.graph import parse_child
+from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.state import Looped, Mapped, State
+from flowbook.engine.task_keys import parent_key
 from flowbook.results.reference import ResultRef
-from flowbook.store.run_history import gather_children
 from flowbook.store.state_codec import StateValues, decode, encode, state_name
 from flowbook.store.value_collector import ObjectMemo, ValueCollector
 
@@ -41,7 +41,7 @@ def states_to_table(
     table: Table = {}
     named: list[ResultRef] = []
     for key, state in states.items():
-        spec = graph.specs.get(key if key in graph.specs else parse_child(key)[0])
+        spec = graph.specs.get(parent_key(key))
         if spec is None:
             continue
         kept = _kept(state, spec, graph, keeping)
@@ -54,7 +54,7 @@ def states_to_table(
 
 def _kept(state: State, spec: TaskSpec, graph: Graph, keeping: ValueCollector) -> StateValues:
     kept = StateValues()
-    value = None if isinstance(state, Mapped | Looped) else state._result  # noqa: SLF001  # reading it would load it
+    value = None if isinstance(state, Mapped | Looped) else state.raw_result  # reading it would load it
     if isinstance(value, BaseException) and not state.is_successful():
         kept.error = keeping.error(value)
     elif value is not None:
@@ -64,7 +64,7 @@ def _kept(state: State, spec: TaskSpec, graph: Graph, keeping: ValueCollector) -
         else:
             kept.result = found
     unkept = {b.argument: b.upstream for b in spec.bindings if not graph.specs[b.upstream].keep}
-    for name, each in (state.cached_inputs or {}).items():
+    for name, each in state.cached_inputs.items():
         kept.inputs[name] = _never(unkept[name]) if name in unkept else keeping.input(each)
     return kept
 
@@ -79,5 +79,5 @@ def states_from_table(table: Table, values: Values) -> dict[str, State]:
         key: decode(name, at, body, None if digest is None else ResultRef(digest, size, values), values)
         for key, (name, at, body, digest, size) in table.items()
     }
-    gather_children(states)
+    fill_children(states)
     return states

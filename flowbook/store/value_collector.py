@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from flowbook._utils.locks import Rank, RankedLock
-from flowbook.engine.held import HeldRef
+from flowbook.engine.worker_values import WorkerRef
 from flowbook.exceptions import FlowbookError
 from flowbook.results.blobs import TooLargeError
 from flowbook.results.preview import format_size
@@ -64,7 +64,7 @@ class ValueCollector:
         return described
 
     def _keep(self, value: object, limit_bytes: int | None) -> ResultRef | str:
-        if isinstance(value, HeldRef):
+        if isinstance(value, WorkerRef):
             if limit_bytes is not None and value.size_bytes > limit_bytes:
                 return (
                     f"it has {format_size(value.size_bytes)}, more than the limit of {format_size(limit_bytes)} a value"

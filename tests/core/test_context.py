@@ -8,7 +8,7 @@ import pytest
 
 import flowbook
 from flowbook import Flow, Parameter, context, task
-from flowbook._context import current_frame
+from flowbook._context import current_layer
 from flowbook.engine import signals
 from flowbook.exceptions import ContextKeyError
 from tests.executors_of import everywhere
@@ -154,7 +154,7 @@ def test_a_run_leaves_nothing_behind_in_the_context(executor):
 
     flow.run(executor=executor)
 
-    assert current_frame() is None
+    assert current_layer() is None
 
 
 def test_the_context_can_be_made_a_dict():
@@ -223,7 +223,7 @@ def test_handlers_and_triggers_see_what_their_task_sees(executor):
         ("f", "one", 0, "abc"),
         ("two", "EWR"),
     }
-    assert current_frame() is None
+    assert current_layer() is None
 
 
 @everywhere

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.engine.graph import child_key
+from flowbook.engine.task_keys import child_key, split_child_key
 
 if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
@@ -35,9 +35,9 @@ class Model:
     def _may_run(self, key: str) -> bool:
         if key in self.graph.specs:
             return all(self._is_over(up) or self._feeds_children(up, key) for up in self.graph.specs[key].upstream)
-        parent, _, index = key[:-1].partition("[")
+        parent, index = split_child_key(key)
         feeders = [b.upstream for b in self.graph.specs[parent].bindings if b.mapped and b.upstream in self.split]
-        return all(child_key(up, int(index)) in self.finished for up in feeders)
+        return all(child_key(up, index) in self.finished for up in feeders)
 
     def _is_over(self, key: str) -> bool:
         if key in self.split:

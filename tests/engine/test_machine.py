@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowbook.engine.graph import Binding, TaskSpec, child_key, parse_child
+from flowbook.engine.graph import Binding, TaskSpec
 from flowbook.engine.machine import Machine
 from flowbook.engine.messages import CancelAsked, Due, Expanded, Finish, ResumeAsked, Settled, Submit, Tell, WakeAt
 from flowbook.engine.state import (
@@ -22,6 +22,7 @@ from flowbook.engine.state import (
     Skipped,
     Success,
 )
+from flowbook.engine.task_keys import child_key
 from flowbook.exceptions import TransitionError
 from tests.engine.model import Model
 from tests.graphs import build, task
@@ -262,11 +263,6 @@ def test_100_000_children_that_wait_share_one_state():
     machine.handle(Expanded("m", 1000))
 
     assert len({id(machine.states[child_key("m", index)]) for index in range(1000)}) == 1
-
-
-def test_a_childs_key_is_read_back():
-    assert parse_child("clean[12]") == ("clean", 12)
-    assert parse_child("a[1][2]") == ("a[1]", 2)
 
 
 # Starting in the middle

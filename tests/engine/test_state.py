@@ -203,4 +203,4 @@ def test_what_is_no_moment_is_refused_with_its_value(moment):
     with pytest.raises(DefinitionError) as refused:
         Scheduled(start_time=moment)
 
-    assert str(refused.value).startswith(f"{moment!r} is no moment. Give a datetime, e.g. ")
+    assert str(refused.value).startswith(f"{moment!r} isn't a datetime that the clock can reach. Give one, e.g. ")

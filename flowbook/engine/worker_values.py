@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.executors.base import RunsCalls
 
-__all__ = ["HeldRef", "HeldValues", "ManyRef", "held"]
+__all__ = ["ListRef", "WorkerRef", "WorkerValues", "input_value"]
 
 #: A value up to here stays here once it was fetched (a recorded run fetches each): its task is not run again when the
 #: worker that held it goes away.
@@ -25,7 +25,7 @@ _HERE_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class HeldRef(ResultRef):
+class WorkerRef(ResultRef):
     """Names a value that a worker holds, by the executor's `handle`: a PickledValue if it is at hand, None if it is gone."""
 
     handle: object = None
@@ -34,12 +34,12 @@ class HeldRef(ResultRef):
     __hash__ = object.__hash__
 
     def __reduce__(self) -> tuple[object, ...]:
-        parcel = self.store.parcel(self) if isinstance(self.store, HeldValues) else self.handle
+        parcel = self.store.parcel(self) if isinstance(self.store, WorkerValues) else self.handle
         return _arrived, (parcel,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ManyRef(HeldRef):
+class ListRef(WorkerRef):
     """The list of the children's results of a mapped task; its items are values and references."""
 
     items: tuple[object, ...] = field(default=())
@@ -49,25 +49,25 @@ class ManyRef(HeldRef):
         return [item.load() if isinstance(item, ResultRef) else item for item in self.items]
 
     def __reduce__(self) -> tuple[object, ...]:
-        return ManyRef, ("", 0, None, None, self.items)
+        return ListRef, ("", 0, None, None, self.items)
 
 
-class HeldValues:
+class WorkerValues:
     """The values of one run that its workers hold. Implements `ResultStore` but for keeping more."""
 
     def __init__(self, executor: RunsCalls | None = None) -> None:
         self._executor = executor
-        self._refs: weakref.WeakSet[HeldRef] = weakref.WeakSet()
+        self._refs: weakref.WeakSet[WorkerRef] = weakref.WeakSet()
         self._why_gone = "it stayed on a worker, and the run's cluster has closed"
 
-    def reference(self, handle: object, size_bytes: int, content_hash: str | None = None) -> HeldRef:
+    def reference(self, handle: object, size_bytes: int, content_hash: str | None = None) -> WorkerRef:
         """Return a new reference."""
-        ref = HeldRef("", size_bytes, self, handle, content_hash=content_hash)
+        ref = WorkerRef("", size_bytes, self, handle, content_hash=content_hash)
         if not isinstance(handle, PickledValue):
             self._refs.add(ref)
         return ref
 
-    def parcel(self, ref: HeldRef) -> PickledValue:
+    def parcel(self, ref: WorkerRef) -> PickledValue:
         """Return the value in its parcel.
 
         Raises:
@@ -93,7 +93,7 @@ class HeldValues:
         Raises:
             ResultGoneError: if it is no more.
         """
-        assert isinstance(ref, HeldRef)  # noqa: S101  # its own
+        assert isinstance(ref, WorkerRef)  # noqa: S101  # its own
         return self.parcel(ref).value
 
     def bring_home(self, limit_bytes: int) -> None:
@@ -101,8 +101,8 @@ class HeldValues:
         if self._executor is None or self._executor.outlives:
             return
         left = limit_bytes
-        wanted: list[HeldRef] = []
-        lost: list[HeldRef] = []
+        wanted: list[WorkerRef] = []
+        lost: list[WorkerRef] = []
         for ref in sorted(self._refs, key=_size):
             left -= ref.size_bytes
             (wanted if left >= 0 else lost).append(ref)
@@ -131,14 +131,14 @@ class HeldValues:
         return None
 
 
-def held(state: State) -> object:
+def input_value(state: State) -> object:
     """Return what a task gets of `state` as an input: its value, or a reference that is not loaded."""
     if not isinstance(state, Mapped):
-        return state._result  # noqa: SLF001  # reading `result` would load it
-    return ManyRef("", 0, None, None, tuple(held(child) for child in state.map_states))
+        return state.raw_result  # reading `result` would load it
+    return ListRef("", 0, None, None, tuple(input_value(child) for child in state.map_states))
 
 
-def _gone(ref: HeldRef, why: str) -> ResultGoneError:
+def _gone(ref: WorkerRef, why: str) -> ResultGoneError:
     msg = (
         f"This value of {ref.size_bytes:,} bytes is gone: {why}. Run its task again; to have such values kept, raise "
         "FLOWBOOK_MAX_GATHER_BYTES, record the run, or use a cluster by its address."
@@ -146,9 +146,9 @@ def _gone(ref: HeldRef, why: str) -> ResultGoneError:
     return ResultGoneError(msg, size_bytes=ref.size_bytes)
 
 
-def _arrived(parcel: PickledValue) -> HeldRef:
-    return HeldRef("", parcel.size_bytes, HeldValues(), parcel)
+def _arrived(parcel: PickledValue) -> WorkerRef:
+    return WorkerRef("", parcel.size_bytes, WorkerValues(), parcel)
 
 
-def _size(ref: HeldRef) -> int:
+def _size(ref: WorkerRef) -> int:
     return ref.size_bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from flowbook._context import MISSING, Frame, current_frame
+from flowbook._context import MISSING, ContextLayer, current_layer
 from flowbook.engine.task_log import TaskLog
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.job import Job, RunFacts
 
-__all__ = ["TaskFrame", "around", "run_frame"]
+__all__ = ["TaskLayer", "run_layer", "user_values"]
 
 _DAYS = (("today", 0), ("yesterday", -1), ("tomorrow", 1))
 #: What every run has of its own.
@@ -24,16 +24,16 @@ _OF_RUN = frozenset(
 )
 
 
-def run_frame(  # noqa: PLR0913
+def run_layer(  # noqa: PLR0913
     *,
     flow_name: str,
     run_id: str,
     parameters: Mapping[str, object],
     extra: Mapping[str, object],
-    parent: Frame | None,
+    parent: ContextLayer | None,
     began: dt.datetime,
-) -> Frame:
-    """Return the frame of a run: days as `date`, `today`, `yesterday`, `tomorrow` and each with _nodash.
+) -> ContextLayer:
+    """Return the layer of a run: days as `date`, `today`, `yesterday`, `tomorrow` and each with _nodash.
 
     They are those on which the run `began`, where it did, however often and from wherever it goes on.
     """
@@ -49,23 +49,23 @@ def run_frame(  # noqa: PLR0913
         values[name] = day.isoformat()
         values[f"{name}_nodash"] = day.strftime("%Y%m%d")
     values.update(extra)
-    return Frame(values, parent)
+    return ContextLayer(values, parent)
 
 
-def around(frame: Frame | None) -> dict[str, object]:
-    """Return what a user put into the frames outwards from `frame`, as far as a run that begins there sees it."""
+def user_values(layer: ContextLayer | None) -> dict[str, object]:
+    """Return what a user put into the layers outwards from `layer`, as far as a run that begins there sees it."""
     found: dict[str, object] = {}
-    while frame is not None:
-        own = frame.job.spec.context or {} if isinstance(frame, TaskFrame) else frame.values
+    while layer is not None:
+        own = layer.job.spec.context or {} if isinstance(layer, TaskLayer) else layer.values
         for name, value in own.items():
             if name not in _OF_RUN:
                 found.setdefault(name, value)
-        frame = frame.parent
+        layer = layer.parent
     return found
 
 
-class TaskFrame(Frame):
-    """The frame of one task run."""
+class TaskLayer(ContextLayer):
+    """The layer of one task run."""
 
     __slots__ = ("attempt", "job", "log", "loop_count", "loop_result", "run", "run_name")
 
@@ -81,7 +81,7 @@ class TaskFrame(Frame):
         #: What it says, made when it first says something.
         self.log: TaskLog | None = None
 
-    def said(self) -> TaskLog:
+    def own_log(self) -> TaskLog:
         """Return where its lines go."""
         if self.log is None:
             self.log = TaskLog(self.run, self.job.key)
@@ -100,24 +100,24 @@ class TaskFrame(Frame):
         return tuple(name for name in (*_NAMES, *(self.job.spec.context or ())) if self.find(name) is not MISSING)
 
 
-def _index(frame: TaskFrame) -> object:
-    return MISSING if frame.job.index is None else frame.job.index
+def _index(layer: TaskLayer) -> object:
+    return MISSING if layer.job.index is None else layer.job.index
 
 
-def _logger(frame: TaskFrame) -> Logger:
+def _logger(layer: TaskLayer) -> Logger:
     from flowbook.engine.logs import task_logger  # noqa: PLC0415  # loads logging, for tasks that ask for it
 
-    return task_logger(frame.job.spec.name, _current_log)
+    return task_logger(layer.job.spec.name, _current_log)
 
 
 def _current_log() -> TaskLog | None:
-    frame = current_frame()
-    while frame is not None and not isinstance(frame, TaskFrame):
-        frame = frame.parent
-    return None if frame is None else frame.said()
+    layer = current_layer()
+    while layer is not None and not isinstance(layer, TaskLayer):
+        layer = layer.parent
+    return None if layer is None else layer.own_log()
 
 
-_NAMES: dict[str, Callable[[TaskFrame], Any]] = {
+_NAMES: dict[str, Callable[[TaskLayer], Any]] = {
     "task_name": lambda f: f.job.spec.name,
     "task_slug": lambda f: f.job.spec.key,
     "task_run_key": lambda f: f.job.key,

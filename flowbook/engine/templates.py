@@ -11,12 +11,12 @@ from flowbook.results.reference import ResultRef
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from flowbook._context import Frame
+    from flowbook._context import ContextLayer
 
 __all__ = ["fill"]
 
 
-def fill(template: str | Callable[..., str], inputs: Mapping[str, object], frame: Frame) -> str:
+def fill(template: str | Callable[..., str], inputs: Mapping[str, object], layer: ContextLayer) -> str:
     """Return the text: placeholders are inputs, else values of the context, e.g. "{year}/{today}-{map_index}".
 
     Inputs that are references are loaded where they are asked for. A function gets all as keywords; what it raises is raised.
@@ -25,13 +25,13 @@ def fill(template: str | Callable[..., str], inputs: Mapping[str, object], frame
         RunError: if there is nothing of a placeholder's name, or the function returns no text.
     """
     if callable(template):
-        text: object = template(**{**_seen(frame), **{name: _loaded(value) for name, value in inputs.items()}})
+        text: object = template(**{**_seen(layer), **{name: _loaded(value) for name, value in inputs.items()}})
         if not isinstance(text, str) or not text:
             msg = f"{getattr(template, '__name__', template)} returned {text!r}. Return a text."
             raise RunError(msg)
         return text
     try:
-        return template.format_map(_Values(inputs, frame))
+        return template.format_map(_Values(inputs, layer))
     except _UnknownError as error:
         known = ", ".join(inputs) or "none"
         msg = f"{template!r} asks for {error.name!r}, which is neither an input nor in the context. Inputs: {known}."
@@ -48,22 +48,22 @@ class _UnknownError(Exception):
 
 
 class _Values(dict[str, object]):
-    """Looks a name up among inputs, then outwards through the frames."""
+    """Looks a name up among inputs, then outwards through the layers."""
 
-    def __init__(self, inputs: Mapping[str, object], frame: Frame) -> None:
+    def __init__(self, inputs: Mapping[str, object], layer: ContextLayer) -> None:
         super().__init__(inputs)
-        self._frame = frame
+        self._layer = layer
 
     def __getitem__(self, name: str) -> object:
         return _loaded(super().__getitem__(name))
 
     def __missing__(self, name: str) -> object:
-        frame: Frame | None = self._frame
-        while frame is not None:
-            value = frame.find(name)
+        layer: ContextLayer | None = self._layer
+        while layer is not None:
+            value = layer.find(name)
             if value is not MISSING:
                 return value
-            frame = frame.parent
+            layer = layer.parent
         raise _UnknownError(name)
 
 
@@ -71,10 +71,10 @@ def _loaded(value: object) -> object:
     return value.load() if isinstance(value, ResultRef) else value
 
 
-def _seen(frame: Frame | None) -> dict[str, object]:
+def _seen(layer: ContextLayer | None) -> dict[str, object]:
     found: dict[str, object] = {}
-    while frame is not None:
-        for name in frame.names():
-            found.setdefault(name, frame.find(name))
-        frame = frame.parent
+    while layer is not None:
+        for name in layer.names():
+            found.setdefault(name, layer.find(name))
+        layer = layer.parent
     return found

@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from flowbook.engine.graph import child_key
-from flowbook.engine.progress import PENDING
+from flowbook.engine.mapped_states import child_states
 from flowbook.engine.state import Failed, Mapped, Paused, Scheduled, Success
+from flowbook.engine.task_keys import child_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
@@ -41,21 +41,15 @@ def waits_for_person(state: State | None) -> bool:
 def _has_ended(states: Mapping[str, State], key: str) -> bool:
     state = states[key]
     if isinstance(state, Mapped):
-        return all(child.is_finished() for child in _children(states, key, state))
+        return all(child.is_finished() for child in child_states(key, state, states))
     return state.is_finished()
 
 
 def _failed(states: Mapping[str, State], key: str) -> list[str]:
     state = states[key]
     if isinstance(state, Mapped):
-        return [child_key(key, i) for i, child in enumerate(_children(states, key, state)) if child.is_failed()]
+        return [child_key(key, i) for i, child in enumerate(child_states(key, state, states)) if child.is_failed()]
     return [key] if state.is_failed() else []
-
-
-def _children(states: Mapping[str, State], key: str, state: Mapped) -> Sequence[State]:
-    if len(state.map_states) == state.n_map_states:
-        return state.map_states
-    return [states.get(child_key(key, index), PENDING) for index in range(state.n_map_states)]
 
 
 def _list(keys: list[str]) -> str:
