@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import StoreError
+from flowbook.store.event_rows import DECISION, LOG, STATE
 from flowbook.store.queries import queries
-from flowbook.store.recorder import DECISION, LOG, STATE
 from flowbook.store.runs import store_graph
 from flowbook.store.state_codec import is_state_name
 

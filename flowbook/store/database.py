@@ -23,7 +23,7 @@ from flowbook.store.process_lock import ProcessLock, open_lock
 from flowbook.store.queries import migrations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["Database"]
@@ -94,11 +94,39 @@ class Database:
         Raises:
             StoreError: if they can't be read.
         """
+        if self.path is None:
+            with self._lock:
+                return self._fetch(self._writer(), query, parameters)
         try:
-            if self.path is None:
-                with self._lock:
-                    return self._writer().execute(query, parameters).fetchall()
-            return self._reader().execute(query, parameters).fetchall()
+            connection = self._reader()
+        except sqlite3.Error as exc:
+            raise self._trouble(exc, "read") from exc
+        return self._fetch(connection, query, parameters)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+        """Give a function like `read` whose answers are all of one moment: nobody's commit comes in between.
+
+        For one thread. Keep it short: as long as it is open, the log can't begin anew.
+
+        Raises:
+            StoreError: if the database can't be read.
+        """
+        if self.path is None:
+            with self._lock:
+                yield lambda query, parameters=(): self._fetch(self._writer(), query, parameters)
+            return
+        connection = self._reader()
+        self._fetch(connection, "BEGIN")
+        try:
+            yield lambda query, parameters=(): self._fetch(connection, query, parameters)
+        finally:
+            with contextlib.suppress(sqlite3.Error):  # it changed nothing
+                connection.execute("ROLLBACK")
+
+    def _fetch(self, connection: sqlite3.Connection, query: str, parameters: Any = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401
+        try:
+            return connection.execute(query, parameters).fetchall()
         except UnicodeEncodeError as exc:
             raise _unsayable(exc) from exc
         except sqlite3.Error as exc:

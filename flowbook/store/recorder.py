@@ -25,6 +25,7 @@ from flowbook.engine.events import FLOW, Event, Logged, StateChanged
 from flowbook.engine.state import Cached, Looped, Mapped, Paused, Resume, Retrying, State
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError
+from flowbook.store.event_rows import DECISION, LOG, STATE
 from flowbook.store.queries import queries
 from flowbook.store.state_codec import StateValues, encode, is_finished_name, state_name
 from flowbook.store.value_collector import CHEAP_BYTES, ObjectMemo, ValueCollector, message_of
@@ -37,9 +38,7 @@ if TYPE_CHECKING:
     from flowbook.store.database import Database
     from flowbook.store.values import Values
 
-__all__ = ["DECISION", "LOG", "STATE", "Recorder"]
-
-STATE, LOG, DECISION = 0, 1, 2
+__all__ = ["Recorder"]
 
 _FLUSH_S = 0.02
 #: Results that come within this after a commit wait for each other.

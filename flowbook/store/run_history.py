@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import json
 from typing import TYPE_CHECKING, Any
 
-from flowbook.engine.events import Decided, Event, Logged, StateChanged
+from flowbook.engine.events import Decided, Event, Logged
 from flowbook.engine.mapped_states import fill_children
-from flowbook.engine.state import Mapped, State
-from flowbook.results.reference import ResultRef
+from flowbook.engine.state import Mapped
+from flowbook.store.event_rows import DECISION, LOG, decode_event, value_ref
 from flowbook.store.queries import queries
-from flowbook.store.recorder import DECISION, LOG, STATE
 from flowbook.store.records import TaskHistoryEntry, TaskResult, from_stamp, to_stamp
 from flowbook.store.run_lookup import find_run
+from flowbook.store.run_snapshot import RunSnapshot, read_snapshot
 from flowbook.store.state_codec import decode
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator, Sequence
 
+    from flowbook.engine.state import State
     from flowbook.store.database import Database
     from flowbook.store.values import Values
 
@@ -57,16 +57,20 @@ class RunHistory:
         row = find_run(self._database, run_id).id
         rows = self._database.read(self._sql["states"], {"run": row, "at": _FOREVER if at is None else to_stamp(at)})
         states = {
-            key: decode(name, moment, body, self._reference(digest, size), self._values)
+            key: decode(name, moment, body, value_ref(digest, size, self._values), self._values)
             for _, key, moment, name, body, digest, size in rows
         }
         fill_children(states)
         return states
 
+    def snapshot(self, run_id: str, since: int = 0) -> RunSnapshot:
+        """Return the run in one piece, as it is now: owner, state, inputs, and events after `since`. Raises UnknownRunError."""
+        return read_snapshot(self._database, self._values, run_id, since)
+
     def events(self, run_id: str, since: int = 0) -> list[Event]:
         """Return the run's events after number `since`, in order. Raises UnknownRunError."""
         row = find_run(self._database, run_id).id
-        return [self._event(found) for found in self._database.read(self._sql["events"], (row, since))]
+        return [decode_event(found, self._values) for found in self._database.read(self._sql["events"], (row, since))]
 
     def logs(self, run_id: str, key: str | None = None) -> list[Logged]:
         """Return what the run, or one of its tasks, logged and printed, in order. Raises UnknownRunError."""
@@ -134,21 +138,9 @@ class RunHistory:
 
     def _result(self, run_id: str, number: int, key: str, at: dt.datetime | None, row: Sequence[Any]) -> TaskResult:
         moment, name, body, digest, size = row
-        state = decode(name, moment, body, self._reference(digest, size), self._values)
+        state = decode(name, moment, body, value_ref(digest, size, self._values), self._values)
         return TaskResult(run_id, number, self.states(run_id, at)[key] if isinstance(state, Mapped) else state)
 
     def _of_kind(self, run_id: str, kind: int, key: str | None) -> list[Event]:
         values = {"run": find_run(self._database, run_id).id, "kind": kind, "key": key}
-        return [self._event(row) for row in self._database.read(self._sql["events_of_kind"], values)]
-
-    def _event(self, row: tuple[Any, ...]) -> Event:
-        seq, kind, key, at, name, body, digest, size = row
-        if kind == STATE:
-            return StateChanged(seq, key, decode(name, at, body, self._reference(digest, size), self._values))
-        if kind == LOG:
-            return Logged(seq, key, at, int(name), body or "")
-        decided = json.loads(body or "{}")
-        return Decided(seq, key, at, name, decided["by"], decided["note"])
-
-    def _reference(self, digest: bytes | None, size_bytes: int | None) -> ResultRef | None:
-        return None if digest is None else ResultRef(digest.hex(), size_bytes or 0, self._values)
+        return [decode_event(row, self._values) for row in self._database.read(self._sql["events_of_kind"], values)]

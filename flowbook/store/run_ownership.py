@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from flowbook.exceptions import RunClaimedError
 from flowbook.store.process_identity import is_alive, this_process
 from flowbook.store.queries import queries
 from flowbook.store.records import Claim, from_stamp
@@ -30,14 +31,22 @@ class RunOwnership:
         self._database = database
         self._sql = queries()
 
-    def claim(self, run_id: str, epoch: int, owner: str) -> int:
+    def claim(self, run_id: str, epoch: int, owner: str, *, last_seq: int | None = None) -> int:
         """Claim a run that was at `epoch`; return the new epoch. Of many who try at once, one wins.
 
+        Args:
+            run_id: of the run.
+            epoch: as the caller saw it.
+            owner: who claims it, in words.
+            last_seq: number of the last event that the caller saw (`RunSnapshot.last_seq`): whoever missed an event does
+                not know what is left to do. None: not compared.
+
         Raises:
-            RunClaimedError: if somebody else claimed it in the meantime; says who and when.
+            RunClaimedError: if somebody else claimed it in the meantime, or recorded more of it; says who and when.
             UnknownRunError: if there is no such run.
         """
         values = {"run_id": run_id, "epoch": epoch, "owner": owner, "now": time.time(), "process": this_process()}
+        values["last_seq"] = last_seq
         self._compare_and_set("claim_run", values)
         return epoch + 1
 
@@ -99,4 +108,12 @@ class RunOwnership:
             return row, json.loads(decided[0])["by"] if decided else ""
 
         if (lost := self._database.write(change)) is not None:
-            raise claimed_error(run_id, *lost)
+            raise _moved_on(run_id, lost[0]) if lost[0].epoch == values["epoch"] else claimed_error(run_id, *lost)
+
+
+def _moved_on(run_id: str, row: RunRow) -> RunClaimedError:
+    msg = (
+        f"Run {run_id} has recorded more since it was read, so it isn't claimed. "
+        f"Look at it again with flowbook.run({run_id!r}), then go on with it."
+    )
+    return RunClaimedError(msg, run_id=run_id, owner=row.owner, since=from_stamp(row.claimed), epoch=row.epoch)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import FlowbookError, StoreError
-from flowbook.results.reference import ResultRef
+from flowbook.store.event_rows import value_ref
 from flowbook.store.process_identity import this_process
 from flowbook.store.queries import queries
 from flowbook.store.recorder import Recorder
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
+    from flowbook.results.reference import ResultRef
     from flowbook.store.database import Database
     from flowbook.store.values import Values
 
@@ -81,7 +82,8 @@ class Runs:
         rows = self._database.read(self._sql["run_inputs"], (run_id,))
         if not rows:
             raise unknown_run(run_id)
-        return self._reference(*rows[0])
+        digest, size_bytes = rows[0]
+        return value_ref(digest, size_bytes, self._values)
 
     def recorder(
         self,
@@ -125,8 +127,8 @@ class Runs:
             created=from_stamp(created),
             number=number,
             parameters=json.loads(parameters),
-            parameters_ref=self._reference(refs[0], refs[1]),
-            flow_ref=self._reference(refs[2], refs[3]),
+            parameters_ref=value_ref(refs[0], refs[1], self._values),
+            flow_ref=value_ref(refs[2], refs[3], self._values),
             flow_unkept=flow_unkept,
             executor=executor,
             origin=origin,
@@ -207,9 +209,6 @@ class Runs:
             process=process,
             beat=from_stamp(beat),
         )
-
-    def _reference(self, digest: bytes | None, size_bytes: int | None) -> ResultRef | None:
-        return None if digest is None else ResultRef(digest.hex(), size_bytes or 0, self._values)
 
 
 def insert_run(connection: sqlite3.Connection, record: RunRecord, graph: str) -> tuple[int, int]:

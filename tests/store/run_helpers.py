@@ -21,9 +21,9 @@ def begin(store: Store, run_id: str = "r1", flow: str = "delays", **given: Any) 
     return store.runs.recorder(run_id, 1)
 
 
-def tell(recorder: Recorder, *changes: tuple[str, State]) -> None:
-    """Emit these changes of state, numbered on from what was recorded, and let them be written."""
-    for seq, (key, state) in enumerate(changes, recorder.last_seq + 1):
+def tell(recorder: Recorder, *changes: tuple[str, State], after: int = 0) -> None:
+    """Emit these changes of state, numbered on from what was recorded and from `after`, and let them be written."""
+    for seq, (key, state) in enumerate(changes, recorder.last_seq + after + 1):
         recorder.emit(StateChanged(seq, key, state))
     recorder.flush()
 

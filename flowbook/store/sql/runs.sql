@@ -29,6 +29,12 @@ FROM run JOIN graph ON graph.id = run.graph_id WHERE run_id = ?
 -- run_owner --
 SELECT process, beat, owner, epoch, started, ended FROM run WHERE run_id = ?
 
+-- run_snapshot --
+SELECT
+    id, state, process, beat, owner, epoch, started, ended, parameters_digest, parameters_bytes,
+    (SELECT coalesce(max(seq), 0) FROM event WHERE event.run = run.id)
+FROM run WHERE run_id = ?
+
 -- run_summaries --
 -- `{which}` stands for what is asked for, so that each is found by its index.
 SELECT
@@ -65,7 +71,9 @@ SELECT run_id, number FROM run WHERE run_id IN (SELECT value FROM json_each(?))
 -- claim_run --
 UPDATE run
 SET epoch = epoch + 1, owner = :owner, claimed = :now, process = :process, beat = :now, ended = NULL, counts = NULL
-WHERE run_id = :run_id AND epoch = :epoch
+WHERE
+    run_id = :run_id AND epoch = :epoch
+    AND (:last_seq IS NULL OR :last_seq = (SELECT coalesce(max(seq), 0) FROM event WHERE event.run = run.id))
 
 -- run_inputs --
 SELECT parameters_digest, parameters_bytes FROM run WHERE run_id = ?

@@ -1,0 +1,84 @@
+"""A recorded run as it was at one moment: its owner, state, inputs and events, all read in one transaction."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowbook.engine.events import StateChanged
+from flowbook.engine.mapped_states import fill_children
+from flowbook.store.event_rows import decode_event, value_ref
+from flowbook.store.process_identity import is_alive
+from flowbook.store.queries import queries
+from flowbook.store.records import Claim, from_stamp
+from flowbook.store.run_lookup import unknown_run
+
+if TYPE_CHECKING:
+    from flowbook.engine.events import Event
+    from flowbook.engine.state import State
+    from flowbook.results.reference import ResultRef
+    from flowbook.store.database import Database
+    from flowbook.store.values import Values
+
+__all__ = ["RunSnapshot", "read_snapshot"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSnapshot:
+    """A run at one moment.
+
+    Attributes:
+        claim: who owned it; with its epoch.
+        is_owned: whether that process is alive, so that more may come. If not, `events` has all that it recorded.
+        state: name of the flow's last state; None if it has none yet.
+        inputs: what the run was given: `RunRecord.parameters_ref` as of this moment.
+        last_seq: number of the run's last event; 0 if it has none. `RunOwnership.claim` compares it.
+        events: those after the number that was asked for, in order; values are references.
+    """
+
+    claim: Claim
+    is_owned: bool
+    state: str | None
+    inputs: ResultRef | None
+    last_seq: int
+    events: list[Event]
+
+    def states(self) -> dict[str, State]:
+        """Return the last state of each task among `events`, by key; the flow's own under `events.FLOW`.
+
+        Mapped children are under their keys (`clean[3]`) and in their parent's `map_states`.
+        """
+        states = {event.key: event.state for event in self.events if isinstance(event, StateChanged)}
+        fill_children(states)
+        return states
+
+
+def read_snapshot(database: Database, values: Values, run_id: str, since: int = 0) -> RunSnapshot:
+    """Return run `run_id` as of now, with its events after number `since`. Raises UnknownRunError."""
+    snapshot = _read(database, values, run_id, since)
+    while snapshot.claim.process is not None and not snapshot.is_owned:
+        #: Its owner may have recorded more, or released the run, between the read and its death. The dead record nothing.
+        again = _read(database, values, run_id, since)
+        if again.claim.epoch == snapshot.claim.epoch:
+            return again
+        snapshot = again
+    return snapshot
+
+
+def _read(database: Database, values: Values, run_id: str, since: int) -> RunSnapshot:
+    sql = queries()
+    with database.snapshot() as read:
+        runs = read(sql["run_snapshot"], (run_id,))
+        if not runs:
+            raise unknown_run(run_id)
+        row, state, process, beat, owner, epoch, started, ended, digest, size_bytes, last_seq = runs[0]
+        events = read(sql["events"], (row, since))
+    return RunSnapshot(
+        claim=Claim(epoch, owner, process, from_stamp(beat), from_stamp(started), from_stamp(ended)),
+        is_owned=is_alive(process, beat, time.time()),
+        state=state,
+        inputs=value_ref(digest, size_bytes, values),
+        last_seq=last_seq,
+        events=[decode_event(event, values) for event in events],
+    )
