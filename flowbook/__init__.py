@@ -12,9 +12,10 @@ from flowbook.core.building import tags
 from flowbook.core.cached_outputs import cache
 from flowbook.core.edge import Edge
 from flowbook.core.flow import Flow
+from flowbook.core.function_task import task
 from flowbook.core.history import run, runs
 from flowbook.core.parameter import DateTimeParameter, Parameter
-from flowbook.core.task import Task, task
+from flowbook.core.task import Task
 from flowbook.flow_run.run import FlowRun
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ error pickles, since some come home from workers.
 from __future__ import annotations
 
 __all__ = [
+    "ArgumentError",
     "CacheEntryError",
     "ContextKeyError",
     "CycleError",
@@ -57,6 +58,10 @@ def _rebuild(kind: type[FlowbookError], message: str, details: dict[str, object]
 
 class DefinitionError(FlowbookError, ValueError):
     """The flow, or the way it was asked to run, is not possible: change the code."""
+
+
+class ArgumentError(DefinitionError, TypeError):
+    """An argument is of the wrong type, unknown, missing or given twice: change the call."""
 
 
 class CycleError(DefinitionError):

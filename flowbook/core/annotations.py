@@ -1,10 +1,12 @@
-"""Marks on an argument: how it is given to a task that is mapped."""
+"""Marks on an argument: how a mapped task gets it."""
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-__all__ = ["Annotation", "flatten", "mapped", "unmapped"]
+from flowbook.exceptions import DefinitionError
+
+__all__ = ["Annotation", "Marked", "flatten", "mapped", "marked", "unmapped"]
 
 T = TypeVar("T")
 
@@ -28,4 +30,35 @@ class mapped(Annotation[T]):  # noqa: N801
 
 
 class flatten(Annotation[T]):  # noqa: N801
-    """One level of nesting is taken off, then each child gets one element."""
+    """Remove one level of nesting, then give each child one element. A list that isn't nested stays as it is."""
+
+
+class Marked(NamedTuple):
+    """An argument without its marks, and what they say."""
+
+    value: object
+    is_mapped: bool
+    is_flattened: bool
+
+
+def marked(written: object, *, by_default: bool) -> Marked:
+    """Return what an argument says.
+
+    Args:
+        written: a value, or one with marks, also nested: `mapped(flatten(x))`.
+        by_default: whether a value without marks is mapped.
+
+    Raises:
+        DefinitionError: if the marks contradict each other.
+    """
+    if not isinstance(written, Annotation):
+        return Marked(written, by_default, is_flattened=False)
+    value: object = written
+    kinds: set[type] = set()
+    while isinstance(value, Annotation):
+        kinds.add(type(value))
+        value = value.value
+    if unmapped in kinds and len(kinds) > 1:
+        msg = f"{written!r} is to be mapped and not to be. Write unmapped(x), or mapped(x), or flatten(x)."
+        raise DefinitionError(msg, given=repr(written))
+    return Marked(value, unmapped not in kinds, flatten in kinds)

@@ -4,33 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowbook.core.annotations import Annotation, flatten, unmapped
+from flowbook.core.annotations import flatten, mapped, marked, unmapped
 from flowbook.core.building import flow_or_refuse
 from flowbook.core.collections import holds_tasks
+from flowbook.core.compiler import sorted_tasks
+from flowbook.core.edge import Edge
 from flowbook.core.flow import Flow
-from flowbook.core.parameter import Parameter
-from flowbook.core.task import Task, is_mapped_argument
+from flowbook.core.input_binding import bind
+from flowbook.core.task import Task
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flowbook.core.edge import Edge
+    from flowbook.core.task_graph import TaskGraph
 
 __all__ = ["apply_map"]
 
 
 class _Element(Task):
-    """Stands, while the function writes its tasks, for one element of an argument; never runs."""
+    """Stands for one element of an argument while the function writes its tasks; never runs."""
 
     def __init__(self, written: object) -> None:
         super().__init__(name="element")
-        self.given = written.value if isinstance(written, Annotation) else written
-        self.is_mapped = is_mapped_argument(written, by_default=True)
-        self.is_flattened = isinstance(written, flatten)
-        self.is_constant = not holds_tasks(self.given)
-        if isinstance(self.given, Task):
-            self.nout = self.given.nout
+        self.source, self.is_mapped, self.is_flattened = marked(written, by_default=True)
+        self.is_constant = not holds_tasks(self.source)
+        if isinstance(self.source, Task):
+            self.nout = self.source.nout
+
+    def written(self) -> object:
+        """Return the argument as the user wrote it."""
+        mark = flatten if self.is_flattened else mapped if self.is_mapped else unmapped
+        return mark(self.source)
 
 
 def apply_map(function: Callable[..., Any], *args: Any, flow: Flow | None = None, **kwargs: Any) -> Any:  # noqa: ANN401
@@ -61,7 +66,7 @@ def apply_map(function: Callable[..., Any], *args: Any, flow: Flow | None = None
     inner = Flow(target.name)
     with inner:
         answer = function(*elements, **named)
-    _Move(inner, target).all()
+    _Move(inner._graph, target._graph).all()  # noqa: SLF001  # what makes both flows up
     return _answer(answer)
 
 
@@ -72,7 +77,7 @@ def _is_to_map(value: object) -> bool:
 
 def _answer(answer: object) -> object:
     if isinstance(answer, _Element):
-        return answer.given
+        return answer.source
     if isinstance(answer, (list, tuple)) and type(answer) in {list, tuple}:
         return type(answer)(_answer(each) for each in answer)
     if type(answer) is dict:
@@ -81,21 +86,21 @@ def _answer(answer: object) -> object:
 
 
 class _Move:
-    """Takes what was written into `inner` over into `target`, mapped where it depends on an element."""
+    """Takes over into `target` what was written into `inner`, mapped where it depends on an element."""
 
-    def __init__(self, inner: Flow, target: Flow) -> None:
+    def __init__(self, inner: TaskGraph, target: TaskGraph) -> None:
         self.inner = inner
         self.target = target
         self.mapped: set[Task] = set()
 
     def all(self) -> None:
-        for task in self.inner.sorted_tasks():
+        for task in sorted_tasks(self.inner):
             if isinstance(task, _Element):
                 if task.is_mapped:
                     self.mapped.add(task)
                 continue
-            edges = self.inner.edges_to(task)
-            if any(edge.mapped for edge in edges) or self.inner.mapped_constants(task):
+            edges = self.inner.incoming[task]
+            if any(edge.mapped for edge in edges) or task in self.inner.mapped_constants:
                 msg = (
                     f"Task {task.name!r} is mapped inside apply_map, which maps it already, and maps don't nest. "
                     "Let the inner list be a task's result, and map over flatten(...) of it after apply_map: "
@@ -109,24 +114,18 @@ class _Move:
                 self._take(task)
 
     def _take(self, task: Task) -> None:
-        if not isinstance(task, Parameter) or task not in self.target:
-            self.target.add_task(task)
-        if constants := self.inner.constants.get(task):
-            self.target.constants.setdefault(task, {}).update(constants)
-        for edge in self.inner.edges_to(task):
+        self.target.add(task)
+        self.target.copy_constants(self.inner, task)
+        for edge in self.inner.incoming[task]:
             if isinstance(edge.upstream_task, _Element):
                 self._bind_element(edge, edge.upstream_task)
             else:
                 is_mapped = edge.upstream_task in self.mapped
-                self.target.add_edge(edge.upstream_task, task, edge.key, mapped=is_mapped)
+                self.target.add_edge(Edge(edge.upstream_task, task, edge.key, mapped=is_mapped))
 
     def _bind_element(self, edge: Edge, element: _Element) -> None:
-        task, written = edge.downstream_task, element.given
-        if element.is_flattened:
-            written = flatten(written)
-        elif not element.is_mapped:
-            written = unmapped(written)
+        task = edge.downstream_task
         if edge.key is not None:
-            self.target.bind(task, {edge.key: written}, [], mapped=element.is_mapped)
+            bind(self.target, task, {edge.key: element.written()})
         elif not element.is_constant:
-            self.target.bind(task, {}, [written], mapped=element.is_mapped)
+            bind(self.target, task, {}, [element.written()])

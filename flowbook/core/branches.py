@@ -2,6 +2,7 @@
 
 What is not taken is Skipped, and so is what needs it; `merge` brings branches together again.
 """
+# ruff: noqa: SLF001  # blocks and branches are parts of the flow that they are written in
 
 from __future__ import annotations
 
@@ -94,14 +95,14 @@ class case:  # noqa: N801  # used as `with case(...):`
 
     def __enter__(self) -> None:
         self._flow = flow_or_refuse(None, self._condition.name)
-        self._flow.open_block(self)
+        self._flow._open(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         flow = self._flow
         assert flow is not None  # noqa: S101  # set on entering
-        flow.close_block(self)
+        flow._close(self)
         if kind is not None:
             return
         self._condition.bind(self._task, flow=flow)
@@ -130,7 +131,7 @@ def switch(condition: object, cases: Mapping[Any, object], *, mapped: bool = Fal
     flow = flow_or_refuse(None, "switch")
     for value, task in cases.items():
         comparison = CompareValue(value).bind(condition, mapped=mapped)
-        flow.set_dependencies(flow.task_for(task), upstream_tasks=[comparison], mapped=mapped)
+        flow.set_dependencies(flow._task_for(task), upstream_tasks=[comparison], mapped=mapped)
 
 
 def ifelse(condition: object, true_task: object, false_task: object, *, mapped: bool = False) -> None:

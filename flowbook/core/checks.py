@@ -40,6 +40,7 @@ __all__ = [
     "texts",
     "timeout",
     "trigger",
+    "type_hints",
 ]
 
 _SHOWN_CHARS = 60
@@ -185,12 +186,17 @@ def nout(task: str, given: object) -> int | None:
 
 def nout_of(run: Callable[..., object]) -> int | None:
     """Return how many results the return annotation of `run` promises, None if it does not say."""
-    try:
-        returned = typing.get_type_hints(run).get("return")
-    except Exception:  # noqa: BLE001  # an annotation is text of the user's, and may name anything
-        return None
+    returned = type_hints(run).get("return")
     parts = typing.get_args(returned)
     return len(parts) if typing.get_origin(returned) is tuple and ... not in parts else None
+
+
+def type_hints(run: Callable[..., object]) -> dict[str, Any]:
+    """Return the annotations of `run`, none if they can't be evaluated."""
+    try:
+        return typing.get_type_hints(run)
+    except Exception:  # noqa: BLE001  # an annotation is text of the user's, and may name anything
+        return {}
 
 
 def run_name(task: str, given: Any) -> Any:  # noqa: ANN401  # text or callable, as it came

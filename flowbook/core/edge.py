@@ -1,8 +1,10 @@
-"""An edge: what flows from one task into another, and how."""
+"""An edge: what one task passes on to another, and how."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from flowbook.core.ordered_set import OrderedSet
 
 if TYPE_CHECKING:
     from flowbook.core.task import Task
@@ -11,12 +13,16 @@ __all__ = ["Edge"]
 
 
 class Edge:
-    """From `upstream_task` into `downstream_task`.
+    """A dependency: `downstream_task` runs after `upstream_task`. Edges are equal if all their fields are.
 
-    Attributes:
-        key: the argument of `run` that gets the value; None: only the state matters.
-        mapped: whether each child of the downstream task gets one element.
-        flattened: whether one level of nesting is taken off the value first.
+    Don't change an edge once it is in a flow.
+
+    Args:
+        upstream_task: runs first.
+        downstream_task: runs after it.
+        key: the argument of the downstream task's `run` that gets the value; None: order only, no value is passed.
+        mapped: whether each child of the downstream task gets one element of the value.
+        flattened: whether one level of nesting is removed from the value first.
     """
 
     __slots__ = ("downstream_task", "flattened", "key", "mapped", "upstream_task")
@@ -35,6 +41,20 @@ class Edge:
         self.key = key
         self.mapped = mapped
         self.flattened = flattened
+
+    @property
+    def tasks(self) -> OrderedSet[Task]:
+        """The upstream and the downstream task."""
+        return OrderedSet((self.upstream_task, self.downstream_task))
+
+    def _fields(self) -> tuple[Task, Task, str | None, bool, bool]:
+        return self.upstream_task, self.downstream_task, self.key, self.mapped, self.flattened
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Edge) and self._fields() == other._fields())
+
+    def __hash__(self) -> int:
+        return hash(self._fields())
 
     def __repr__(self) -> str:
         return f"<Edge{' ' + self.key if self.key else ''}: {self.upstream_task.name} to {self.downstream_task.name}>"

@@ -7,8 +7,8 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from flowbook.core.collector import collector_paused
 from flowbook.core.flow import Flow
+from flowbook.core.gc_pause import gc_paused
 from flowbook.engine import state as states
 from flowbook.exceptions import DefinitionError, UnknownRunError
 from flowbook.flow_run.run import FlowRun
@@ -67,7 +67,7 @@ def runs(flow: Flow | str | None = None, state: str | None = None, limit: int | 
     if not (limit is None or (isinstance(limit, int) and limit >= 0)):
         msg = f"limit={limit!r} is no count. Give a whole number, e.g. limit=20."
         raise DefinitionError(msg, limit=repr(limit))
-    with collector_paused():
+    with gc_paused():
         found = _found(open_store().runs, name, state, limit)
         return pd.DataFrame(_columns(found) if found.run_id else [], columns=list(_COLUMNS))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from flowbook.core.task import FunctionTask
+from flowbook.core.function_task import FunctionTask
 
 __all__ = ["own_fields"]
 
@@ -18,4 +18,4 @@ def own_fields(task: object) -> dict[str, object]:
 @cache
 def _fields_of_every_task() -> frozenset[str]:
     """Return the options, which change nothing in what a task returns, and its code."""
-    return frozenset(vars(FunctionTask(lambda: None, name="any"))) | {"written_in", "written_as"}
+    return frozenset(vars(FunctionTask(lambda: None, name="any"))) | {"_written_in", "_written_as", "_version"}

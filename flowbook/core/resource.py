@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from flowbook.core.building import flow_or_refuse
+from flowbook.core.function_task import FunctionTask
 from flowbook.core.parameter import Parameter
-from flowbook.core.task import FunctionTask, Task
+from flowbook.core.task import Task
 from flowbook.engine.signals import SKIP
 from flowbook.exceptions import DefinitionError
 
@@ -31,8 +32,8 @@ class _Setup(Task):
 class _Cleanup(Task):
     """Cleans a resource up. The flow's state is not judged by it, but by the tasks in the block."""
 
-    is_reference_by_default = False
-    cleans_up = True
+    _is_reference_by_default = False
+    _cleans_up = True
 
     def run(self, manager: Any, resource: Any) -> None:  # type: ignore[override]  # noqa: ANN401  # its own inputs
         """Call `manager.cleanup(resource)`."""
@@ -110,14 +111,14 @@ class ResourceBlock:
             self._tasks[task] = None
 
     def __enter__(self) -> Task:
-        self._flow.open_block(self)
+        self._flow._open(self)  # noqa: SLF001  # a block is a part of its flow
         return self.setup_task
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         flow = self._flow
-        flow.close_block(self)
+        flow._close(self)  # noqa: SLF001
         if kind is not None:
             return
         for task in self._tasks:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["RunSignature"]
 
@@ -58,6 +58,10 @@ class RunSignature(NamedTuple):
             any(p.kind is p.VAR_KEYWORD for p in found),
         )
 
+    def required_names(self) -> list[str]:
+        """Return the names that must be given, in order."""
+        return [name for name in self.names if name in self.required]
+
     def bind(self, task: str, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
         """Return the call's values by argument name.
 
@@ -83,7 +87,7 @@ class RunSignature(NamedTuple):
             raise DefinitionError(msg, task=task, missing=sorted(missing))
         return bound
 
-    def check(self, task: str, names: Mapping[str, object]) -> None:
+    def check(self, task: str, names: Iterable[str]) -> None:
         """Refuse names that `run` lacks."""
         if self.takes_any:
             return

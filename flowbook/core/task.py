@@ -3,51 +3,42 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
+import logging
+from typing import TYPE_CHECKING, Any, Self, cast
 
+from flowbook._context import context
 from flowbook.core import checks, policies
-from flowbook.core.annotations import Annotation, mapped, unmapped
 from flowbook.core.building import current_tags, flow_or_refuse
+from flowbook.core.deferred import DeferredValue
 from flowbook.core.signature import RunSignature
+from flowbook.core.task_spec import spec_of
 from flowbook.engine import triggers as engine_triggers
-from flowbook.engine.graph import Binding, CachePolicy, RetryPolicy, TaskSpec
+from flowbook.engine.graph import Binding
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import pandas as pd
 
     from flowbook.core.edge import Edge
     from flowbook.core.flow import Flow
+    from flowbook.engine.graph import TaskSpec
     from flowbook.engine.state import State
     from flowbook.results.files import Result
 
-__all__ = ["FunctionTask", "Task", "task"]
-
-T = TypeVar("T", bound="Task")
+__all__ = ["Task"]
 
 
-def _operation(name: str, *operands: object) -> Task:
-    from flowbook.core.operators import operation  # noqa: PLC0415  # few flows use operators; it is made after Task
+class _Logger:
+    """The logger of the run that a task is in. No data descriptor: a subclass may set a `logger` of its own."""
 
-    return operation(name, operands)
-
-
-def _of_one(name: str) -> Callable[[Task], Task]:
-    return lambda task: _operation(name, task)
+    def __get__(self, task: object, owner: type | None = None) -> Any:  # noqa: ANN401  # a Logger or an adapter
+        return context.get("logger") or logging.getLogger("flowbook.task_run")
 
 
-def _of_two(name: str) -> Callable[[Task, object], Task]:
-    return lambda task, other: _operation(name, task, other)
-
-
-def _of_two_swapped(name: str) -> Callable[[Task, object], Task]:
-    return lambda task, other: _operation(name, other, task)
-
-
-class Task:
+class Task(DeferredValue):
     """A step of a flow. Subclass it and write `run`, or use `@task` on a function.
 
     Args:
@@ -132,17 +123,25 @@ class Task:
         checks.function(self.name, "on_failure", on_failure)
         self._signature = RunSignature.of(self.run, self.name)
         #: From the start, as all tasks of a class share the names of their attributes: a late one costs a copy 1.2 kB.
-        self.written_in = self.written_as = None
+        self._written_in = self._written_as = None
 
     #: Name of the flow whose block made this copy; None for a task that may go into any flow.
-    written_in: str | None = None
+    _written_in: str | None = None
     #: Its key in that flow, as of the end of the block.
-    written_as: str | None = None
+    _written_as: str | None = None
+    #: Counts the changes of its attributes, so that a flow knows when to compile anew.
+    _version = 0
     _is_parameter = False
     #: Whether a flow is judged by it where its author did not say by which tasks.
-    is_reference_by_default = True
+    _is_reference_by_default = True
     #: Whether it runs in a run that was cancelled, if its inputs are there.
-    cleans_up = False
+    _cleans_up = False
+
+    logger = _Logger()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+        object.__setattr__(self, "_version", self._version + 1)
 
     if not TYPE_CHECKING:  # types are checked by the attributes that there are
 
@@ -158,14 +157,33 @@ class Task:
     def run(self) -> Any:  # noqa: ANN401  # what the user returns
         """Do the work; inputs are arguments, the value returned is the task's result. May be `async def`."""
 
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Names of the arguments of `run`."""
-        return self._signature.names
+    def inputs(self) -> dict[str, dict[str, object]]:
+        """Return the arguments of `run` by name, each with its `type` (Any if not annotated) and whether it is `required`."""
+        types = checks.type_hints(self.run)
+        return {
+            name: {"type": types.get(name, Any), "required": name in self._signature.required}
+            for name in self._signature.names
+        }
+
+    def outputs(self) -> Any:  # noqa: ANN401  # a type, or what an annotation may be
+        """Return the type that `run` is annotated to return, Any if it isn't annotated."""
+        return checks.type_hints(self.run).get("return", Any)
+
+    def _check_inputs(self, names: Iterable[str]) -> None:
+        """Refuse names that `run` lacks."""
+        self._signature.check(self.name, names)
+
+    def _written(self, key: str) -> None:
+        """Note the key in the flow whose block made this copy; changes nothing that is compiled."""
+        if self._written_in is not None:
+            self.__dict__["_written_as"] = key
+
+    def _twin(self) -> Self:
+        return copy.copy(self)
 
     def copy(self, **changes: object) -> Self:
         """Return a copy that is another task, with attributes changed."""
-        twin = _twin(self)
+        twin = self._twin()
         for name, value in changes.items():
             if not hasattr(twin, name):
                 msg = f"Task {self.name!r} has no attribute {name!r} to change in a copy."
@@ -216,8 +234,7 @@ class Task:
             flow: which flow; default: the one whose block this is.
         """
         twin = self.copy(**checks.task_args(self.name, task_args))
-        twin.written_in = flow_or_refuse(flow, self.name).name
-        twin.written_as = None
+        twin.__dict__.update(_written_in=flow_or_refuse(flow, self.name).name, _written_as=None)
         return twin.bind(*args, mapped=mapped, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
 
     def bind(
@@ -231,7 +248,7 @@ class Task:
         """Bind the inputs of this very task, not of a copy. As for `__call__` otherwise."""
         found = flow_or_refuse(flow, self.name)
         bound = self._signature.bind(self.name, args, kwargs)
-        found.bind(self, bound, checks.several(self.name, "upstream_tasks", upstream_tasks), mapped=mapped)
+        found._bind(self, bound, checks.several(self.name, "upstream_tasks", upstream_tasks), mapped=mapped)  # noqa: SLF001
         return self
 
     def map(
@@ -282,62 +299,7 @@ class Task:
         bindings = tuple(
             Binding(edge.upstream_task.name, edge.key, edge.mapped, edge.flattened, edge) for edge in upstream_states
         )
-        return self.compile_spec(key or self.slug or self.name, bindings)
-
-    def compile_spec(  # noqa: PLR0913
-        self,
-        key: str,
-        bindings: tuple[Binding, ...],
-        upstream: tuple[str, ...] = (),
-        constants: Mapping[str, object] | None = None,
-        mapped_constants: Mapping[str, object] | None = None,
-        *,
-        is_mapped: bool = False,
-        reads_mapped: bool = False,
-        flow_result: Result | None = None,
-    ) -> TaskSpec:
-        """Return the spec with these bindings; what can be known before a run is worked out here.
-
-        Raises:
-            DefinitionError: if the children of a mapped task would share one target.
-        """
-        trigger: Callable[..., bool] | None = self.trigger
-        if trigger is engine_triggers.all_successful:
-            trigger = None
-        has_files = self.target is not None or self.result is not None or flow_result is not None
-        return TaskSpec(
-            key=key,
-            name=self.name,
-            task=self,
-            run=self.run,
-            bindings=bindings,
-            upstream=upstream,
-            constants=constants,
-            mapped_constants=mapped_constants,
-            trigger=trigger,
-            is_manual=trigger is engine_triggers.manual_only,
-            is_mapped=is_mapped,
-            is_parameter=self._is_parameter,
-            cleans_up=self.cleans_up,
-            reads_mapped=reads_mapped,
-            skip_on_upstream_skip=self.skip_on_upstream_skip,
-            retry=RetryPolicy(self.max_retries, self.retry_delay.total_seconds(), self.retry_on)
-            if self.max_retries
-            else None,
-            cache=CachePolicy(self.cache_for, self.cache_validator, self.cache_key)
-            if self.cache_for is not None
-            else None,
-            timeout_s=self.timeout.total_seconds() if self.timeout is not None else None,
-            run_name=self.task_run_name,
-            files=policies.files(self, flow_result, is_mapped=is_mapped)
-            if has_files and self.keep and not self._is_parameter
-            else None,
-            tags=self.tags,
-            handlers=policies.handlers(self.state_handlers, self.on_failure),
-            log_stdout=self.log_stdout,
-            keep=self.keep,
-            resources=checks.resources(self.name, self.tags) if self.tags else (),
-        )
+        return spec_of(self, key or self.slug or self.name, bindings)
 
     def history(self, flow: Flow | str | None = None) -> pd.DataFrame:
         """Return every successful outcome of this task that is known, oldest first; columns as `Flow.history`.
@@ -350,117 +312,21 @@ class Task:
 
         if flow is not None and not isinstance(flow, str):
             return flow.history(self)
-        return history(flow or self.written_in, self.key_in(flow))
+        return history(flow or self._written_in, self.key_in(flow))
 
     def key_in(self, flow: str | None = None) -> str:
         """Return its key in the flow of that name, by default the one that this copy was written in; as far as it knows."""
-        own = self.written_as if flow in (None, self.written_in) else None
+        own = self._written_as if flow in (None, self._written_in) else None
         return own or self.slug or self.name
 
-    def __bool__(self) -> bool:
-        msg = (
-            f"Task {self.name!r} has no truth value while the flow is written: its result is not there yet. "
-            "Decide inside a task, or use flowbook.case(...)."
-        )
-        raise DefinitionError(msg, task=self.name)
+    def __or__(self, other: Any) -> Any:  # noqa: ANN401  # a task, or what holds some
+        """`a | b`: let `b` run after this task, without passing a value; return `b`."""
+        self.set_dependencies(downstream_tasks=[other])
+        return other
 
-    def __len__(self) -> int:
-        msg = (
-            f"Task {self.name!r} has no length while the flow is written: its result is not there yet. "
-            "Take len() inside a task, or use flowbook.case(...)."
-        )
-        raise DefinitionError(msg, task=self.name)
-
-    def __iter__(self) -> Iterator[Task]:
-        nout = self.nout if self.nout is not None else checks.nout_of(self.run)
-        if nout is None:
-            msg = (
-                f"Task {self.name!r} can't be iterated while the flow is written: its result is not there yet. "
-                f"To unpack it, say how many results it has: @task(nout=2). "
-                f"Else use {self.name}.map(...) downstream, or iterate inside a task."
-            )
-            raise DefinitionError(msg, task=self.name)
-        return iter([self[index] for index in range(nout)])
-
-    def is_equal(self, other: object) -> Task:
-        """Return a task that says whether the two results are equal; `==` compares the tasks themselves."""
-        return _operation("Equal", self, other)
-
-    def not_equal(self, other: object) -> Task:
-        """Return a task that says whether the two results differ."""
-        return _operation("NotEqual", self, other)
-
-    # Operators: each builds a task. `==` does not: it is used to find tasks in lists.
-
-    __add__, __radd__ = _of_two("Add"), _of_two_swapped("Add")
-    __sub__, __rsub__ = _of_two("Sub"), _of_two_swapped("Sub")
-    __mul__, __rmul__ = _of_two("Mul"), _of_two_swapped("Mul")
-    __truediv__, __rtruediv__ = _of_two("Div"), _of_two_swapped("Div")
-    __floordiv__, __rfloordiv__ = _of_two("FloorDiv"), _of_two_swapped("FloorDiv")
-    __mod__, __rmod__ = _of_two("Mod"), _of_two_swapped("Mod")
-    __pow__, __rpow__ = _of_two("Pow"), _of_two_swapped("Pow")
-    __and__, __rand__ = _of_two("And"), _of_two_swapped("And")
-    __or__, __ror__ = _of_two("Or"), _of_two_swapped("Or")
-    __lt__ = _of_two("LessThan")
-    __le__ = _of_two("LessThanOrEqual")
-    __gt__ = _of_two("GreaterThan")
-    __ge__ = _of_two("GreaterThanOrEqual")
-    __getitem__ = _of_two("GetItem")
-    __invert__ = _of_one("Not")
-    __neg__ = _of_one("Neg")
-    __pos__ = _of_one("Pos")
-    __abs__ = _of_one("Abs")
+    def __ror__(self, other: object) -> Self:
+        self.set_dependencies(upstream_tasks=[other])
+        return self
 
     def __repr__(self) -> str:
         return f"<Task: {self.name}>"
-
-
-class FunctionTask(Task):
-    """A task made of a function, by `@task`."""
-
-    def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:  # noqa: ANN401
-        if not callable(fn) or isinstance(fn, Task) or (isinstance(fn, type) and issubclass(fn, Task)):
-            hint = " It is a task already: call it in a flow." if isinstance(fn, Task) else ""
-            hint = f" Make a task of it: {fn.__name__}()." if isinstance(fn, type) else hint
-            msg = f"@task needs a function, got {fn!r}.{hint}"
-            raise DefinitionError(msg, given=repr(fn))
-        self.run = fn  # type: ignore[method-assign]  # the function is the task's run
-        self.__doc__ = fn.__doc__
-        self.__wrapped__ = fn
-        super().__init__(name=name or getattr(fn, "__name__", type(fn).__name__), **options)
-
-
-@overload
-def task(fn: Callable[..., Any], /) -> FunctionTask: ...
-@overload
-def task(fn: None = None, /, **options: Any) -> Callable[[Callable[..., Any]], FunctionTask]: ...  # noqa: ANN401
-
-
-def task(
-    fn: Callable[..., Any] | None = None,
-    /,
-    **options: Any,
-) -> FunctionTask | Callable[[Callable[..., Any]], FunctionTask]:
-    """Make a task of a function: `@task`, or `@task(max_retries=3, retry_delay=timedelta(seconds=10))`.
-
-    Options are those of `Task`.
-    """
-    if fn is None:
-        return lambda function: FunctionTask(function, **options)
-    return FunctionTask(fn, **options)
-
-
-def _twin(task: T) -> T:
-    if type(task) is not FunctionTask:
-        return copy.copy(task)
-    #: What `copy.copy` does, in a third of the time.
-    twin = object.__new__(type(task))
-    twin.__dict__.update(task.__dict__)
-    return twin
-
-
-def is_mapped_argument(value: object, *, by_default: bool) -> bool:
-    """Return whether an argument written as `value` gives each child one element."""
-    if isinstance(value, Annotation):
-        return isinstance(value, mapped) or (not isinstance(value, unmapped))
-    return by_default

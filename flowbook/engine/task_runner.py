@@ -395,7 +395,7 @@ class TaskRunner:
     """
 
     def __init__(self, task: object, state_handlers: Sequence[Callable[..., object]] = ()) -> None:
-        if not callable(getattr(task, "compile_spec", None)):
+        if not callable(getattr(task, "compile", None)):
             msg = f"TaskRunner can't run {task!r}, which is not a task. Give a flowbook.Task, e.g. a function under @task."
             raise DefinitionError(msg, given=repr(task))
         self.task = task

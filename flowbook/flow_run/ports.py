@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
     from flowbook.engine.graph import Graph
     from flowbook.executors.base import Executor
@@ -43,7 +43,7 @@ class RunnableFlow(Protocol):
     terminal_state_handler: Callable[..., object] | None
 
     @property
-    def tasks(self) -> Sequence[RunnableTask]:
+    def tasks(self) -> Collection[RunnableTask]:
         """All tasks, in order of definition."""
         ...
 
@@ -51,7 +51,7 @@ class RunnableFlow(Protocol):
         """Return the frozen graph that the engine runs."""
         ...
 
-    def parameters(self) -> Sequence[FlowParameter]:
+    def parameters(self) -> Collection[FlowParameter]:
         """Return the parameters."""
         ...
 

@@ -29,9 +29,9 @@ def diamond():
 def test_the_tasks_around_a_task_are_found():
     flow, top, left, right, bottom = diamond()
 
-    assert flow.root_tasks() == (top,)
-    assert flow.terminal_tasks() == flow.reference_tasks() == (bottom,)
-    assert flow.downstream_tasks(top) == flow.upstream_tasks(bottom) == (left, right)
+    assert flow.root_tasks() == {top}
+    assert flow.terminal_tasks() == flow.reference_tasks() == {bottom}
+    assert flow.downstream_tasks(top) == flow.upstream_tasks(bottom) == {left, right}
     assert [edge.key for edge in flow.edges_to(bottom)] == ["x", "y"]
     assert [edge.key for edge in flow.edges_from(top)] == ["x", "x"]
     assert (len(flow), top in flow, one in flow, list(flow)) == (4, True, False, [top, left, right, bottom])
@@ -43,7 +43,7 @@ def test_tasks_are_sorted_so_that_each_comes_after_its_upstream():
     flow.add_edge(first, last)
 
     assert flow.sorted_tasks() == (first, last)
-    assert flow.tasks == (first, last)
+    assert list(flow.tasks) == [first, last]
 
 
 def test_tasks_are_found_by_name_slug_and_tags():

@@ -29,7 +29,7 @@ def bindings(flow, key):
 
 
 def test_a_decorated_function_is_a_task_and_can_still_be_run_alone():
-    assert (add.name, add.inputs, add.run(2), add.__doc__) == ("add", ("x", "y"), 3, "Add two numbers.")
+    assert (add.name, list(add.inputs()), add.run(2), add.__doc__) == ("add", ["x", "y"], 3, "Add two numbers.")
 
 
 def test_options_of_the_decorator_are_those_of_task():

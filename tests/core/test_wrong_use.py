@@ -15,6 +15,7 @@ from flowbook.engine.cache_validators import partial_inputs_only
 from flowbook.engine.machine import Machine
 from flowbook.engine.state import Failed, Paused, Success
 from flowbook.exceptions import (
+    ArgumentError,
     ContextKeyError,
     CycleError,
     DefinitionError,
@@ -229,7 +230,7 @@ def a_cache_validator_that_cannot_be_called():
     task(one.run, cache_for=HOUR, cache_validator="all_inputs")
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_task_made_of_what_is_no_function():
     """@task needs a function, got 3."""
     task(3)
@@ -331,7 +332,7 @@ def the_length_of_a_task():
         len(one())
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def iterating_a_task():
     """Task 'one' can't be iterated while the flow is written: its result is not there yet.
     To unpack it, say how many results it has: @task(nout=2).
@@ -439,13 +440,13 @@ def a_name_for_a_flow():
     one(flow="f")
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_task_of_a_task():
     """@task needs a function, got <Task: one>. It is a task already: call it in a flow."""
     task(one)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_task_of_a_class_of_tasks():
     """@task needs a function, got <class 'flowbook.core.task.Task'>. Make a task of it: Task()."""
     task(Task)
@@ -465,7 +466,7 @@ def a_flow_of_one_task_without_a_list():
 
 @refused(DefinitionError)
 def a_flow_with_pairs_as_edges():
-    """Flow 'f': edges hold (1, 2), which is no Edge. Give e.g. Edge(a, b, key='x')."""
+    """Flow 'f': edges hold (1, 2), which isn't an Edge. Give e.g. Edge(a, b, key='x')."""
     Flow("f", edges=[(1, 2)])
 
 
@@ -562,31 +563,31 @@ def a_task_that_waits_for_itself():
 
 @refused(DefinitionError)
 def a_flow_with_an_empty_name():
-    """Flow name '' is no name. Give a text, e.g. Flow('delays')."""
+    """Flow name '' isn't a name. Give a text, e.g. Flow('delays')."""
     Flow("")
 
 
 @refused(DefinitionError)
 def a_flow_whose_name_is_no_text():
-    """Flow name 3 is no name. Give a text, e.g. Flow('delays')."""
+    """Flow name 3 isn't a name. Give a text, e.g. Flow('delays')."""
     Flow(3)
 
 
 @refused(DefinitionError)
 def what_is_no_task_in_a_flow():
-    """3 is not a task. Make one with @task, or by a subclass of Task."""
+    """3 is not a task. Make one with @task, or subclass Task."""
     Flow("f").add_task(3)
 
 
 @refused(DefinitionError)
 def a_parameter_with_a_task_upstream():
-    """Parameter 'n' can't have tasks upstream: it is given when the flow is run."""
+    """Parameter 'n' can't have tasks upstream: its value is given when the flow is run."""
     Flow("f").add_edge(one, Parameter("n"))
 
 
 @refused(DefinitionError)
 def two_parameters_of_one_name():
-    """Flow 'f' has a parameter 'n' already. Use that one, or give another name."""
+    """Flow 'f' has a parameter 'n' already. Use that one, or give this one another name."""
     Flow("f", tasks=[Parameter("n"), Parameter("n")])
 
 

@@ -24,7 +24,7 @@ from flowbook import (
     task,
     unmapped,
 )
-from flowbook.exceptions import ParameterError, UnknownTaskError
+from flowbook.exceptions import ArgumentError, ParameterError, UnknownTaskError
 from flowbook.results import Result
 from tests.wrong_uses import add, one, small, table
 
@@ -41,7 +41,7 @@ def an_operator_outside_a_flow():
     _ = Parameter("x") + 1
 
 
-@refused()
+@refused(ArgumentError)
 def looking_for_a_value_in_a_task():
     """Task 'one' can't be iterated while the flow is written: its result is not there yet. To unpack it, say how many
     results it has: @task(nout=2). Else use one.map(...) downstream, or iterate inside a task."""

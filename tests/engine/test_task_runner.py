@@ -197,7 +197,7 @@ def test_a_subclass_with_a_run_is_a_task():
     add = Add(5)
     found = TaskRunner(add).run(upstream_states={Edge(source, add, "x"): Success(result=1)})
 
-    assert (found.result, add.name, add.inputs) == (6, "Add", ("x",))
+    assert (found.result, add.name, list(add.inputs())) == (6, "Add", ["x"])
 
 
 def test_a_trigger_that_asks_to_be_asked_again_counts_how_often():

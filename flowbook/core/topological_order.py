@@ -1,8 +1,8 @@
-"""An order of a flow's tasks that keeps up with its edges, so that a ring is found at the edge that would close it.
+"""A topological order of a flow's tasks, kept up to date edge by edge, so that the edge that would close a ring is refused.
 
-Most edges lead from a task that was written earlier to a later one, and cost a comparison. For an edge that leads back, what
-lies above its start and what lies below its end are looked at in turn, until one side is at its end; that side moves to the
-front, or to the back. So an edge costs what the smaller side holds, never the whole flow.
+Most edges lead from a task written earlier to a later one, and cost one comparison. For an edge that leads back, we search
+upwards from its start and downwards from its end in turns, until one search is exhausted; the tasks found by that search move
+to the front, or to the back. So an edge costs what the smaller side holds, never the whole flow.
 """
 
 from __future__ import annotations
@@ -16,55 +16,55 @@ if TYPE_CHECKING:
 
     Neighbours = Callable[[Task], Iterable[Task]]
 
-__all__ = ["Order"]
+__all__ = ["TopologicalOrder"]
 
 
-class Order:
-    """Places of tasks: each comes after all that lie above it."""
+class TopologicalOrder:
+    """A rank for each task, greater than the ranks of all tasks upstream of it."""
 
     def __init__(self) -> None:
-        self._places: dict[Task, int] = {}
+        self._ranks: dict[Task, int] = {}
         self._first = 0
         self._last = 0
 
     def add(self, task: Task) -> None:
-        """Put a task without edges at the end."""
+        """Append a task that has no edges."""
         self._last += 1
-        self._places[task] = self._last
+        self._ranks[task] = self._last
 
     def remove(self, task: Task) -> None:
-        """Take a task out."""
-        del self._places[task]
+        """Remove a task."""
+        del self._ranks[task]
 
-    def copy(self) -> Order:
-        """Return a copy of its own."""
-        twin = Order()
-        twin._places, twin._first, twin._last = dict(self._places), self._first, self._last
+    def copy(self) -> TopologicalOrder:
+        """Return an independent copy."""
+        twin = TopologicalOrder()
+        twin._ranks, twin._first, twin._last = dict(self._ranks), self._first, self._last
         return twin
 
     def admits(self, before: Task, after: Task, above: Neighbours, below: Neighbours) -> bool:
-        """Return whether `after` may come after `before`, and see to it; False if that closes a ring.
+        """Reorder so that `after` comes after `before`; return False, and change nothing, if that would close a ring.
 
         Args:
-            before: a task that was added.
+            before: a task in this order.
             after: likewise.
-            above: gives the tasks directly above one, by the edges so far.
-            below: gives those directly below.
+            above: returns the tasks directly upstream of a task, by the edges so far.
+            below: returns the tasks directly downstream.
         """
-        places = self._places
-        if places[before] < places[after]:
+        ranks = self._ranks
+        if ranks[before] < ranks[after]:
             return True
         side = _smaller_side(before, after, above, below)
         if side is None:
             return False
-        moving = sorted(side, key=places.__getitem__)
+        moving = sorted(side, key=ranks.__getitem__)
         if before in side:
             self._first -= len(moving)
             start = self._first
         else:
             start = self._last + 1
             self._last += len(moving)
-        places.update((task, place) for place, task in enumerate(moving, start))
+        ranks.update((task, rank) for rank, task in enumerate(moving, start))
         return True
 
 
@@ -87,7 +87,7 @@ def _smaller_side(before: Task, after: Task, above: Neighbours, below: Neighbour
 
 
 def _walk(seen: dict[Task, None], neighbours: Neighbours) -> Iterator[Task]:
-    """Yield what is reached, one edge a step, and note it in `seen`."""
+    """Yield each task reached, one edge a step, and add it to `seen`."""
     stack = list(seen)
     while stack:
         for found in neighbours(stack.pop()):

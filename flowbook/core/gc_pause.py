@@ -1,4 +1,4 @@
-"""Python's garbage collector, kept from looking at a graph while that is made (docs/decisions/0024)."""
+"""Pause Python's garbage collector while a graph is built, so that it doesn't walk that graph (docs/decisions/0024)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["collector_paused"]
+__all__ = ["gc_paused"]
 
 
-class collector_paused:  # noqa: N801  # used as `with collector_paused():`
-    """Context manager: no collections in this process until it ends, then as before.
+class gc_paused:  # noqa: N801  # used as `with gc_paused():`
+    """Context manager: this process collects no garbage until it ends; then the collector is as it was.
 
-    Only around work that is bounded, makes no garbage in circles and calls nothing of the user's.
+    Use it only around work that is bounded, makes no cyclic garbage and calls no user code.
     """
 
     def __enter__(self) -> None:

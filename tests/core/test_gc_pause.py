@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flowbook import Flow, task
-from flowbook.core.collector import collector_paused
+from flowbook.core.gc_pause import gc_paused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def _as_before() -> Iterator[None]:
 def test_the_collector_is_off_inside_and_afterwards_as_it_was(is_on: bool) -> None:  # a parameter
     (gc.enable if is_on else gc.disable)()
 
-    with collector_paused():
+    with gc_paused():
         inside = gc.isenabled()
 
     assert (inside, gc.isenabled()) == (False, is_on)
@@ -34,7 +34,7 @@ def test_the_collector_is_off_inside_and_afterwards_as_it_was(is_on: bool) -> No
 def test_the_collector_is_on_again_after_an_error() -> None:
     gc.enable()
 
-    with pytest.raises(ValueError, match="no graph"), collector_paused():
+    with pytest.raises(ValueError, match="no graph"), gc_paused():
         raise ValueError("no graph")
 
     assert gc.isenabled()

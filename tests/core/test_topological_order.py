@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowbook import Flow, Parameter, Task, task
-from flowbook.core.order import Order
+from flowbook.core.topological_order import TopologicalOrder
 from flowbook.exceptions import CycleError
 
 NODES = 9
@@ -23,7 +23,7 @@ class Written:
     """Edges added one by one, and how many were looked at for it."""
 
     def __init__(self, count):
-        self.order = Order()
+        self.order = TopologicalOrder()
         self.above = {node: [] for node in range(count)}
         self.below = {node: [] for node in range(count)}
         self.looks = 0
@@ -61,9 +61,9 @@ def test_an_edge_is_admitted_where_it_closes_no_ring_and_the_order_follows(edges
     for before, after in edges:
         above = {node: [*ups, before] if node == after else ups for node, ups in written.above.items()}
         assert written.add(before, after) == is_ring_free(above)
-        places = written.order._places
-        assert all(places[up] < places[node] for node, ups in written.above.items() for up in ups)
-        assert len(set(places.values())) == NODES
+        ranks = written.order._ranks
+        assert all(ranks[up] < ranks[node] for node, ups in written.above.items() for up in ups)
+        assert len(set(ranks.values())) == NODES
 
 
 @pytest.mark.parametrize("way", ["forwards", "backwards", "shuffled", "ladder", "fan"])

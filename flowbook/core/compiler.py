@@ -1,0 +1,98 @@
+"""Compile a flow's tasks and edges into the frozen graph that the engine runs. Linear in tasks and edges."""
+# ruff: noqa: SLF001  # it reads what tasks keep for the compiler
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowbook.core.gc_pause import gc_paused
+from flowbook.core.task_spec import spec_of
+from flowbook.engine.graph import Binding, Graph, sort_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from flowbook.core.flow import Flow
+    from flowbook.core.task import Task
+    from flowbook.core.task_graph import TaskGraph
+    from flowbook.engine.graph import TaskSpec
+    from flowbook.results.files import Result
+
+__all__ = ["compile_graph", "fingerprint", "sorted_tasks"]
+
+
+def compile_graph(graph: TaskGraph, reference: Iterable[Task], result: Result | None, flow: Flow) -> Graph:
+    """Return the frozen graph.
+
+    Args:
+        graph: what is compiled.
+        reference: tasks whose states decide the flow's.
+        result: where the flow writes outputs as files, if anywhere.
+        flow: is handed to its state handlers.
+    """
+    with gc_paused():
+        return _compile(graph, reference, result, flow)
+
+
+def _compile(graph: TaskGraph, reference: Iterable[Task], result: Result | None, flow: Flow) -> Graph:
+    keys = graph.keys()
+    mapped = {edge.downstream_task for edges in graph.incoming.values() for edge in edges if edge.mapped}
+    mapped.update(graph.mapped_constants)
+    children = _children(graph, keys)
+    by_key = {key: task for task, key in keys.items()}
+    specs = {key: _spec(graph, by_key[key], keys, mapped, result) for key in sort_keys(children, _indegree(children))}
+    terminal = tuple(key for key, below in children.items() if not below)
+    return Graph(graph.flow_name, specs, children, terminal, tuple(keys[task] for task in reference), flow)
+
+
+def sorted_tasks(graph: TaskGraph) -> tuple[Task, ...]:
+    """Return the tasks so that each comes after its upstream; ties in order of definition."""
+    keys = graph.keys()
+    by_key = {key: task for task, key in keys.items()}
+    children = _children(graph, keys)
+    return tuple(by_key[key] for key in sort_keys(children, _indegree(children)))
+
+
+def fingerprint(graph: TaskGraph) -> Sequence[object]:
+    """Return what differs whenever compiling `graph` again could give another answer; 0.1 µs a task.
+
+    A task counts the changes of its attributes; its list of handlers may also change in place.
+    """
+    return (
+        graph.version,
+        [(t._version, *t.state_handlers) if t.state_handlers else t._version for t in graph.tasks],
+    )
+
+
+def _children(graph: TaskGraph, keys: Mapping[Task, str]) -> dict[str, tuple[str, ...]]:
+    return {
+        keys[task]: (keys[out[0].downstream_task],)
+        if len(out) == 1
+        else tuple(dict.fromkeys([keys[edge.downstream_task] for edge in out]))
+        for task, out in graph.outgoing.items()
+    }
+
+
+def _indegree(children: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
+    indegree = dict.fromkeys(children, 0)
+    for below in children.values():
+        for key in below:
+            indegree[key] += 1
+    return indegree
+
+
+def _spec(
+    graph: TaskGraph, task: Task, keys: Mapping[Task, str], mapped: set[Task], flow_result: Result | None
+) -> TaskSpec:
+    edges = graph.incoming[task]
+    bindings = tuple([Binding(keys[e.upstream_task], e.key, e.mapped, e.flattened, e) for e in edges])
+    return spec_of(
+        task,
+        keys[task],
+        bindings,
+        constants=graph.constants.get(task),
+        mapped_constants=graph.mapped_constants.get(task),
+        is_mapped=task in mapped,
+        reads_mapped=bool(mapped) and any(e.upstream_task in mapped and not e.mapped for e in edges),
+        flow_result=flow_result,
+    )

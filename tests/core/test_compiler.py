@@ -1,0 +1,142 @@
+"""A flow is compiled once, until it or one of its tasks changes."""
+# ruff: noqa: ARG001, ARG005  # each change takes the flow and a task of it
+
+from __future__ import annotations
+
+import cloudpickle
+import pytest
+
+from flowbook import Flow, Parameter, Task, case, task
+from flowbook.results import Result
+
+
+@task
+def inc(x):
+    return x + 1
+
+
+def written():
+    with Flow("f") as flow:
+        first = inc(Parameter("x", default=1))
+        inc(first)
+    return flow, first
+
+
+def test_a_flow_that_does_not_change_is_compiled_once():
+    flow, first = written()
+    graph = flow.compile()
+
+    flow.run(record=False)
+    flow.visualize()
+    flow.key_of(first)
+
+    assert flow.compile() is graph
+
+
+def add_a_task(flow, first):
+    flow.add_task(Task(name="new"))
+
+
+def add_an_edge(flow, first):
+    flow.add_edge(Task(name="new"), first)
+
+
+def add_an_edge_between_tasks_that_are_there(flow, first):
+    flow.add_edge(flow.tasks[0], flow.tasks[2])
+
+
+def add_a_constant(flow, first):
+    first.copy().bind(5, flow=flow)
+
+
+def replace_a_task(flow, first):
+    flow.replace(first, inc.copy())
+
+
+def take_another_flow(flow, first):
+    with Flow("g") as other:
+        inc(5)
+    flow.update(other)
+
+
+def choose_reference_tasks(flow, first):
+    flow.set_reference_tasks([first])
+
+
+def rename_the_flow(flow, first):
+    flow.name = "g"
+
+
+def give_the_flow_a_result(flow, first):
+    flow.result = Result("{task_name}.bin")
+
+
+def write_a_case(flow, first):
+    with flow, case(first, 2):
+        inc(1)
+
+
+def change_an_option_of_a_task(flow, first):
+    first.log_stdout = True
+
+
+def rename_a_task(flow, first):
+    first.name = "other"
+
+
+def append_a_handler(flow, first):
+    first.state_handlers.append(lambda task, old, new: new)
+
+
+def put_a_handler_in_the_place_of_another(flow, first):
+    first.state_handlers[:] = [lambda task, old, new: new]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        add_a_task,
+        add_an_edge,
+        add_an_edge_between_tasks_that_are_there,
+        add_a_constant,
+        replace_a_task,
+        take_another_flow,
+        choose_reference_tasks,
+        rename_the_flow,
+        give_the_flow_a_result,
+        write_a_case,
+        change_an_option_of_a_task,
+        rename_a_task,
+        append_a_handler,
+    ],
+    ids=lambda each: each.__name__,
+)
+def test_a_flow_that_changed_is_compiled_anew(change):
+    flow, first = written()
+    before = flow.compile()
+
+    change(flow, first)
+
+    assert flow.compile() is not before
+    assert flow.compile() is flow.compile()
+
+
+def test_a_handler_in_the_place_of_another_is_seen():
+    flow, first = written()
+    first.state_handlers.append(lambda task, old, new: new)
+    before = flow.compile()
+
+    put_a_handler_in_the_place_of_another(flow, first)
+
+    assert flow.compile().specs["inc"].handlers == tuple(first.state_handlers)
+    assert flow.compile() is not before
+
+
+def test_a_copy_and_a_pickle_of_a_flow_are_compiled_for_themselves():
+    flow, _ = written()
+    graph = flow.compile()
+
+    twin, again = flow.copy(), cloudpickle.loads(cloudpickle.dumps(flow))
+
+    assert (twin.compile().flow, again.compile().flow) == (twin, again)
+    assert (twin.compile() is graph, again.compile() is graph) == (False, False)
