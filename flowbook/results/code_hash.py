@@ -1,4 +1,4 @@
-"""Hashes of code: equal code has equal hashes, in every process.
+"""Hashes of code: equal code has equal hashes, in every process; and the variables that code reads.
 
 Code is followed from a function through everything it reaches in the user's own modules.
 """
@@ -6,6 +6,7 @@ Code is followed from a function through everything it reaches in the user's own
 from __future__ import annotations
 
 import datetime as dt
+import dis
 import enum
 import functools
 import hashlib
@@ -13,84 +14,116 @@ import inspect
 import io
 import itertools
 import re
+import sys
 import types
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.exceptions import UnpicklableError
-from flowbook.results.content_hash import TooDeepError, qualified_name, write_down
+from flowbook.results.encoding import TooDeepError, encode, qualified_name
 from flowbook.results.user_code import is_user_module
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["code_hash"]
+__all__ = ["Code", "code_hash", "read_code"]
+
+#: Hashes that were made by other rules differ, so that what was cached under them is made again.
+_VERSION = 2
+
+
+class Code(NamedTuple):
+    """What a function does.
+
+    Attributes:
+        hash: of its code and that of all it reaches, hex.
+        variables: what it reads that is neither code nor a constant, by name: lists, dicts, frames, objects.
+    """
+
+    hash: str
+    variables: Mapping[str, object]
 
 
 def code_hash(function: Callable[..., object]) -> str:
     """Return a hash of what `function` does: its code and that of all it reaches in the user's modules.
 
     Covered: functions and classes reached by name, through a closure or in a table of them, the class of an object that is
-    reached, what the object of a method holds that cannot change, default arguments, values it closes over, and immutable
-    constants of their modules. Not covered: installed modules and the standard library (only their names),
-    globals that can change, comments, docstrings and where the code stands. Differs between versions of Python.
+    reached, default arguments, values it closes over and globals of their modules, these as far as they can't change.
+    Not covered: installed modules and the standard library (only their names), what can change (see `Code.variables`),
+    comments, docstrings and where the code stands. Differs between versions of Python.
     """
-    return _CodeHash().of(function)
+    return read_code(function).hash
 
 
-class _CodeHash:
+def read_code(function: Callable[..., object]) -> Code:
+    """Return the hash of `function`, see `code_hash`, and the variables that it reads."""
+    walk = _Walk()
+    walk.visit(function)
+    return Code(walk.digest(), walk.variables)
+
+
+class _Walk:
     """One walk from one function; everything is looked at once, in the order in which it is reached."""
 
     def __init__(self) -> None:
+        self.variables: dict[str, object] = {}
         self._out = io.BytesIO()
+        self._note("version", _VERSION)
         self._seen: dict[int, int] = {}
         #: What was seen stays alive, so that no two objects share an id.
         self._alive: list[object] = []
 
-    def of(self, function: object) -> str:
-        self._visit(function)
+    def digest(self) -> str:
         return hashlib.sha256(self._out.getvalue()).hexdigest()
 
     def _note(self, tag: str, content: object = "") -> None:
-        self._out.write(b"x2[%b%b]" % (write_down(tag), write_down(content)))
+        self._out.write(b"x2[%b%b]" % (encode(tag, self._pickled), encode(content, self._pickled)))
 
-    def _visit(self, thing: object) -> None:  # noqa: C901, PLR0912  # a table of kinds
+    def _pickled(self, value: object) -> bytes:
+        from flowbook.results.object_hash import pickle_digest  # noqa: PLC0415  # heavy
+
+        return b"o" + pickle_digest(value, self._reference)
+
+    def _reference(self, code: object) -> str:
+        """Return what stands for a function or class in the pickle of a constant."""
+        self.visit(code)
+        return str(self._seen.get(id(code)))
+
+    def visit(self, thing: object) -> None:  # noqa: C901, PLR0912  # a table of kinds
         if self._is_known(thing):
             return
         if isinstance(thing, types.FunctionType):
             self._function(thing)
         elif isinstance(thing, types.MethodType):
-            self._visit(thing.__func__)
+            self.visit(thing.__func__)
             self._bound(thing.__self__)
         elif isinstance(thing, functools.partial):
-            self._note("partial")
-            for part in (thing.func, thing.args, thing.keywords):
-                self._visit(part)
+            self._partial(thing)
         elif isinstance(thing, staticmethod | classmethod):
-            self._visit(thing.__func__)
+            self.visit(thing.__func__)
         elif isinstance(thing, property | functools.cached_property):
             for accessor in (getattr(thing, name, None) for name in ("fget", "fset", "fdel", "func")):
                 if accessor is not None:
-                    self._visit(accessor)
+                    self.visit(accessor)
         elif isinstance(thing, type):
             self._class(thing)
         elif isinstance(thing, enum.Enum):
-            self._visit(type(thing))
+            self.visit(type(thing))
             self._note("choice", (thing.name, _plain(thing.value)))
         elif _holds_code(thing):
             self._note("table", qualified_name(type(thing)))
-            for entry in _parts(thing):
-                self._reached(entry)
+            for position, entry in enumerate(_parts(thing)):
+                self._reached(f"entry {position}", entry)
         elif isinstance(thing, types.ModuleType | types.BuiltinFunctionType):
             self._note("name", f"{getattr(thing, '__module__', '')}.{thing.__name__}")
         elif isinstance(wrapped := inspect.getattr_static(thing, "__wrapped__", None), types.FunctionType):
             self._note("wrapper", qualified_name(type(thing)))
-            self._visit(wrapped)
+            self.visit(wrapped)
         else:
             self._constant(thing)
 
     def _is_known(self, thing: object) -> bool:
-        """Say which of the earlier things this is, so that circles end and sharing counts."""
+        """Note which of the earlier things this is, so that circles end and sharing counts."""
         if not isinstance(thing, types.FunctionType | type):
             return False
         index = self._seen.setdefault(id(thing), len(self._seen))
@@ -100,59 +133,87 @@ class _CodeHash:
         self._alive.append(thing)
         return False
 
+    def _partial(self, thing: functools.partial[Any]) -> None:
+        self._note("partial")
+        self.visit(thing.func)
+        for name, held in itertools.chain(enumerate(thing.args), thing.keywords.items()):
+            self._note("argument", name)
+            self._reached(f"argument {name} of a partial", held)
+
     def _function(self, function: types.FunctionType) -> None:
         if not is_user_module(function.__module__):
             self._note("library", f"{function.__module__}.{function.__qualname__}")
             return
         self._note("function")
         self._code(function.__code__, function.__doc__)
-        for default in (function.__defaults__, function.__kwdefaults__):
-            self._visit(default)
+        for name, held in _defaults(function):
+            self._note("default", name)
+            self._reached(f"default of {name} in {function.__name__}", held)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._note("closure", name)
             try:
                 held = cell.cell_contents
             except ValueError:
                 continue
-            self._visit(held)
+            self._reached(f"variable {name} around {function.__name__}", held)
         if isinstance(wrapped := function.__dict__.get("__wrapped__"), types.FunctionType):
-            self._visit(wrapped)
-        for name in _names(function.__code__):
+            self.visit(wrapped)
+        self._globals(function)
+
+    def _globals(self, function: types.FunctionType) -> None:
+        read, written = _global_names(function.__code__)
+        attributes = list(dict.fromkeys(_all_names(function.__code__)))
+        for name in read:
             if name in function.__globals__:
-                self._global(name, function.__globals__[name], _names(function.__code__))
+                self._note("global", name)
+                self._global(name, function.__globals__[name], attributes, is_written=name in written)
 
-    def _global(self, name: str, held: object, names: list[str]) -> None:
-        self._note("global", name)
-        if isinstance(held, types.ModuleType) and is_user_module(held.__name__):
-            for attribute in names:
-                if attribute in held.__dict__ and not isinstance(held.__dict__[attribute], types.ModuleType):
-                    self._note("attribute", attribute)
-                    self._reached(held.__dict__[attribute])
+    def _global(self, name: str, held: object, attributes: list[str], *, is_written: bool = False) -> None:
+        if not isinstance(held, types.ModuleType) or not is_user_module(held.__name__):
+            self._reached(f"global {name}", held, is_written=is_written)
             return
-        self._reached(held)
+        for attribute in attributes:
+            if attribute in held.__dict__ and held.__dict__[attribute] is not held:
+                self._note("attribute", attribute)
+                inner = held.__dict__[attribute]
+                is_below = isinstance(inner, types.ModuleType) and inner.__name__.startswith(f"{held.__name__}.")
+                if is_below:
+                    self._global(f"{name}.{attribute}", inner, attributes)
+                elif not isinstance(inner, types.ModuleType):
+                    self._reached(f"global {name}.{attribute}", inner)
 
-    def _reached(self, held: object) -> None:
-        """Globals that can change are left out but for their type: their content is not code."""
-        if _is_code(held) or _is_immutable(held) or _holds_code(held):
-            self._visit(held)
+    def _reached(self, name: str, held: object, *, is_written: bool = False) -> None:
+        """What can change is left out but for its type: its content is not code."""
+        if (_is_code(held) or _is_immutable(held) or _holds_code(held)) and not is_written:
+            self.visit(held)
             return
         self._note("variable", qualified_name(type(held)))
         if is_user_module(type(held).__module__):
-            self._visit(type(held))
+            self.visit(type(held))
         wrapped = inspect.getattr_static(held, "run", None)
         if isinstance(wrapped, types.FunctionType):
-            self._visit(wrapped)
+            self.visit(wrapped)
+        if _is_content(held) and not is_written:
+            self._add_variable(name, held)
+
+    def _add_variable(self, name: str, held: object) -> None:
+        if any(held is known for known in self.variables.values()):
+            return
+        unique, count = name, 2
+        while unique in self.variables:
+            unique, count = f"{name} ({count})", count + 1
+        self.variables[unique] = held
 
     def _bound(self, owner: object) -> None:
         """What a method's object is: its class, and those of its attributes which the class's own code names."""
         if isinstance(owner, type):
-            self._visit(owner)
+            self.visit(owner)
             return
-        self._visit(type(owner))
+        self.visit(type(owner))
         attributes = getattr(owner, "__dict__", {})
         for name in sorted(_named_by(type(owner)) & attributes.keys()):
             self._note("own", name)
-            self._reached(attributes[name])
+            self._reached(f"attribute {name} of {type(owner).__name__}", attributes[name])
 
     def _class(self, kind: type) -> None:
         if not is_user_module(kind.__module__):
@@ -160,16 +221,24 @@ class _CodeHash:
             return
         self._note("class", kind.__qualname__)
         for base in kind.__bases__:
-            self._visit(base)
+            self.visit(base)
         if type(kind) is not type:
-            self._visit(type(kind))
+            self.visit(type(kind))
         for name, held in kind.__dict__.items():
             if name not in _CLASS_NOISE:
                 self._note("member", name)
-                self._reached(held)
+                self._member(kind, name, held)
+
+    def _member(self, kind: type, name: str, held: object) -> None:
+        is_ours = not name.startswith("_") and (type(held) in {list, dict, set} or _is_table(held))
+        if is_ours or _is_code(held) or _is_immutable(held) or _holds_code(held):
+            self._reached(f"{kind.__name__}.{name}", held)
+        else:
+            #: Descriptors, and what the makers of enums and dataclasses keep in a class.
+            self._note("variable", qualified_name(type(held)))
 
     def _code(self, code: types.CodeType, doc: str | None) -> None:
-        self._note("code", code.co_code)
+        self._note("code", (code.co_code, code.co_exceptiontable))
         self._note("names", (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars))
         self._note("signature", (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags))
         for position, constant in enumerate(code.co_consts):
@@ -186,8 +255,23 @@ class _CodeHash:
 
 
 _CLASS_NOISE = frozenset(
-    {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__static_attributes__", "__annotations__"}
+    {
+        "__dict__",
+        "__weakref__",
+        "__doc__",
+        "__module__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__annotations__",
+        "__annotations_cache__",
+        "__annotate__",
+        "__annotate_func__",
+        #: Pickling an instance adds it.
+        "__slotnames__",
+        "_abc_impl",
+    }
 )
+
 _IMMUTABLE = (
     type(None),
     bool,
@@ -218,6 +302,22 @@ _CODE = (
     property,
     functools.cached_property,
 )
+
+
+#: Objects of these modules hold no content that an output could come from.
+_WITHOUT_CONTENT = frozenset({"_thread", "threading", "typing", "_contextvars", "flowbook"})
+
+
+def _is_content(held: object) -> bool:
+    return type(held).__module__.partition(".")[0] not in _WITHOUT_CONTENT
+
+
+def _is_table(held: object) -> bool:
+    """Return whether `held` is an array, frame or series."""
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    return (numpy is not None and isinstance(held, numpy.ndarray)) or (
+        pandas is not None and isinstance(held, pandas.DataFrame | pandas.Series | pandas.Index)
+    )
 
 
 def _is_code(held: object) -> bool:
@@ -258,16 +358,35 @@ def _named_by(kind: type) -> set[str]:
     }
 
 
-def _names(code: types.CodeType) -> list[str]:
-    """Return the names that `code` and the functions in it look up, each once, in order."""
-    return list(dict.fromkeys(_all_names(code)))
+def _defaults(function: types.FunctionType) -> Iterator[tuple[str, object]]:
+    code, defaults = function.__code__, function.__defaults__ or ()
+    yield from zip(code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount], defaults, strict=True)
+    yield from (function.__kwdefaults__ or {}).items()
+
+
+def _global_names(code: types.CodeType) -> tuple[list[str], set[str]]:
+    """Return the globals that `code` and the functions in it read, in order, and those that they set."""
+    read: dict[str, None] = {}
+    written: set[str] = set()
+    for part in _with_nested(code):
+        for instruction in dis.get_instructions(part):
+            if instruction.opname in {"LOAD_GLOBAL", "LOAD_NAME"}:
+                read[instruction.argval] = None
+            elif instruction.opname in {"STORE_GLOBAL", "DELETE_GLOBAL"}:
+                written.add(instruction.argval)
+    return list(read), written
+
+
+def _with_nested(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _with_nested(constant)
 
 
 def _all_names(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _all_names(constant)
+    """Return all names that `code` and the functions in it look up, those of attributes too."""
+    return itertools.chain.from_iterable(part.co_names for part in _with_nested(code))
 
 
 def _docstring(code: types.CodeType) -> str | None:

@@ -43,7 +43,8 @@ _SEARCH_BUDGET = 2000
 _PLAIN_SCALARS = frozenset({float, bool, type(None)})
 _PLAIN_KINDS = frozenset({str, list, dict})
 #: Made once: `json.dumps` with options makes an encoder a call.
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+#: Text as it is: escaped, two lone surrogates would be read back as the one character they spell together.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 #: Without the guess at an encoding and the look for spaces that `json.loads` begins and ends with.
 _decode = json.JSONDecoder().raw_decode
 _by_value_lock = RankedLock(Rank.PICKLING_BY_VALUE)
@@ -63,7 +64,10 @@ def dump_plain(value: object) -> bytes | None:
     if isinstance(value, int) and kind is int:
         return _JSON_HEADER + b"%d" % value if value.bit_length() <= _PLAIN_INT_BITS else None
     if kind in _PLAIN_SCALARS or (kind in _PLAIN_KINDS and _is_plain(value)):
-        return _JSON_HEADER + _encode(value).encode()
+        try:
+            return _JSON_HEADER + _encode(value).encode()
+        except UnicodeEncodeError:  # a lone surrogate
+            return None
     return None
 
 

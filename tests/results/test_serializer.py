@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from flowbook.exceptions import DamagedValueError, UnpicklableError
 from flowbook.results.serializer import dump, dump_plain, is_pickle, load
 
+#: Lone surrogates too.
+TEXT = st.text(st.characters())
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(TEXT, inner, max_size=5),
 )
 
 
@@ -33,6 +35,12 @@ def test_plain_values_come_back_equal_in_type_and_value(value: Any) -> None:
     back = load(stored if stored is not None else pickled(value))
 
     assert repr(back) == repr(value)
+
+
+@pytest.mark.parametrize("value", ["\ud83d\ude00", ["\ud83d\ude00"], {"\ud83d\ude00": 1}, {"a": {"b": "\ud800"}}])
+def test_lone_surrogates_stay_apart(value: object) -> None:
+    assert dump_plain(value) is None
+    assert load(bytearray(pickled(value))) == value
 
 
 @pytest.mark.parametrize(

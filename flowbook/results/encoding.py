@@ -1,0 +1,104 @@
+"""A value as bytes that say its type and content, the same in every process; what content hashes are taken of.
+
+Each part has a tag of its type before it, so that `1`, `1.0`, `True` and `"1"` differ. Pure: nothing is pickled here;
+a value of a type that has no encoding is left to the caller.
+Source: type tags as in redun's value hashing; canonical length-prefixed encoding as in bencode.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import struct
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from flowbook.results.table_encoding import encode_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Fallback = Callable[[object], bytes]
+
+__all__ = ["DEPTH", "TooDeepError", "encode", "qualified_name", "tagged"]
+
+#: The deepest nesting that is encoded.
+DEPTH = 50
+
+
+class TooDeepError(Exception):
+    """The value is nested more than `DEPTH` deep, or holds itself."""
+
+
+def encode(value: object, fallback: Fallback, depth: int = DEPTH) -> bytes:
+    """Return `value` as a tag, a length and its content.
+
+    Args:
+        value: anything.
+        fallback: encodes a value of a type that has no encoding here.
+        depth: how deep it may be nested.
+
+    Raises:
+        TooDeepError: if it is nested deeper.
+    """
+    write = _WRITERS.get(type(value))
+    if write is not None:
+        return write(value)
+    if depth == 0:
+        raise TooDeepError
+    write_members = _CONTAINERS.get(type(value))
+    if write_members is not None:
+        return write_members(value, lambda member: encode(member, fallback, depth - 1))
+    return _encode_object(value, fallback, depth)
+
+
+def _encode_object(value: object, fallback: Fallback, depth: int) -> bytes:
+    kind = type(value)
+    if isinstance(value, enum.Enum):
+        return tagged(b"e", f"{qualified_name(kind)}.{value.name}".encode())
+    if isinstance(value, PurePath):
+        return tagged(b"p", f"{kind.__name__}:{value}".encode(errors="surrogatepass"))
+    if isinstance(value, dt.date | dt.time | dt.timedelta) and kind.__module__ == "datetime":
+        return tagged(b"D", repr(value).encode())
+    table = encode_table(value, lambda part: encode(part, fallback, depth - 1))
+    return fallback(value) if table is None else tagged(b"T", qualified_name(kind).encode() + b":" + table)
+
+
+def tagged(tag: bytes, content: bytes) -> bytes:
+    """Return `content` with its tag and length before it."""
+    return b"%b%d:%b" % (tag, len(content), content)
+
+
+def qualified_name(kind: type) -> str:
+    """Return the name of a class, its module first."""
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _sequence(tag: bytes, parts: list[bytes]) -> bytes:
+    return b"%b%d[%b]" % (tag, len(parts), b"".join(parts))
+
+
+_WRITERS: dict[type, Callable[..., bytes]] = {
+    type(None): lambda _: b"n",
+    type(...): lambda _: b".",
+    bool: lambda value: b"b1" if value else b"b0",
+    int: lambda value: b"i%d;" % value if -(1 << 62) < value < 1 << 62 else tagged(b"i", hex(value).encode()),
+    float: lambda value: b"f" + struct.pack(">d", value),
+    complex: lambda value: b"c" + struct.pack(">dd", value.real, value.imag),
+    str: lambda value: tagged(b"s", value.encode("utf-8", "surrogatepass")),
+    bytes: lambda value: tagged(b"y", value),
+    bytearray: lambda value: tagged(b"Y", bytes(value)),
+}
+
+
+def _items(value: dict[Any, Any]) -> Iterable[object]:
+    return (part for item in value.items() for part in item)
+
+
+_CONTAINERS: dict[type, Callable[[Any, Callable[[object], bytes]], bytes]] = {
+    tuple: lambda value, member: _sequence(b"t", list(map(member, value))),
+    list: lambda value, member: _sequence(b"l", list(map(member, value))),
+    dict: lambda value, member: _sequence(b"d", list(map(member, _items(value)))),
+    set: lambda value, member: _sequence(b"S", sorted(map(member, value))),
+    frozenset: lambda value, member: _sequence(b"Z", sorted(map(member, value))),
+}
