@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from flowbook.engine.state_kinds import DISPLAY_ORDER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -16,7 +18,6 @@ __all__ = [
     "CHROME",
     "FAMILIES",
     "STATES",
-    "STATE_ORDER",
     "Chrome",
     "Family",
     "FamilyName",
@@ -128,8 +129,7 @@ STATES: Mapping[str, StateStyle] = {
     "Pending": StateStyle("waiting", filled=False, border="plain"),
 }
 
-STATE_ORDER: tuple[str, ...] = tuple(STATES)
-_RANK = {name: index for index, name in enumerate(STATE_ORDER)}
+_RANK = {name: index for index, name in enumerate(DISPLAY_ORDER)}
 _UNKNOWN = StateStyle("waiting", filled=False, border="plain")
 
 

@@ -12,6 +12,7 @@ from flowbook.draw.layout import layout
 from flowbook.draw.svg import NodeView, alt_text, svg
 from flowbook.engine.mapped_states import child_states
 from flowbook.engine.state import Mapped
+from flowbook.engine.state_kinds import mapped_state
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
@@ -78,10 +79,4 @@ def _view(key: str, states: Mapping[str, State]) -> NodeView:
     if not isinstance(state, Mapped):
         return NodeView(state=type(state).__name__)
     counts = Counter(type(child).__name__ for child in child_states(key, state, states))
-    return NodeView(state=_gathered(counts), counts=counts, width=state.n_map_states)
-
-
-def _gathered(counts: Mapping[str, int]) -> str:
-    """Return the state that stands for a mapped task's children: what is wrong or going on comes first."""
-    order = ("Failed", "TimedOut", "Crashed", "ValidationFailed", "TriggerFailed", "Paused", "Running", "Retrying")
-    return next((name for name in order if counts.get(name)), "Mapped")
+    return NodeView(state=mapped_state(counts), counts=counts, width=state.n_map_states)

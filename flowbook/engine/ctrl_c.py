@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook._utils import threads
-from flowbook.engine.task_runner import is_in_user_code
+from flowbook.engine.task_call import is_in_user_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,9 @@ from flowbook.engine.messages import CancelAsked, Settled
 from flowbook.engine.packing import PackedRun, Packer, Sent
 from flowbook.engine.remote import Unread, read, run_remotely
 from flowbook.engine.state import Crashed, Looped, Pending, Running, State
+from flowbook.engine.state_handlers import ask_handlers, change_state
+from flowbook.engine.task_attempt import begin_task, begun_state, run_task, settle_task
 from flowbook.engine.task_context import TaskLayer
-from flowbook.engine.task_runner import ask_handlers, begin_task, begun_state, change_state, run_task, settle_task
 from flowbook.engine.worker_values import WorkerRef, WorkerValues, input_value
 from flowbook.exceptions import ExecutorError, StoreError
 from flowbook.results.pickled_value import PickledValue

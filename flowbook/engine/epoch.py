@@ -37,8 +37,9 @@ from flowbook.engine.messages import (
     WakeAt,
 )
 from flowbook.engine.state import Cancelled, Failed, Mapped, Pending, Running, Scheduled, State
+from flowbook.engine.state_handlers import call_handlers, in_layer
+from flowbook.engine.task_attempt import run_task
 from flowbook.engine.task_keys import child_keys
-from flowbook.engine.task_runner import call_handlers, in_layer, run_task
 from flowbook.engine.timers import Timers
 from flowbook.exceptions import ExecutorError
 from flowbook.executors.base import RunsCalls, RunsLoops

@@ -1,4 +1,4 @@
-"""What a run came to, once nothing is left to do now. Pure."""
+"""The state that a flow ends in, once nothing is left to do now. Pure."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowbook.engine.mapped_states import child_states
-from flowbook.engine.state import Failed, Mapped, Paused, Scheduled, Success
-from flowbook.engine.task_keys import child_key
+from flowbook.engine.state import Failed, Mapped, Paused, Scheduled, Success, TriggerFailed
+from flowbook.engine.state_kinds import failed_by_itself, waits_for_person
+from flowbook.engine.task_keys import parent_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
 
-__all__ = ["final_state", "waits_for_person"]
+__all__ = ["final_state"]
 
-_NAMED_AT_MOST = 5
+_NAMED_AT_MOST = 3
+#: The most that is shown of why a task failed; its own state has it all.
+_REASON_CHARS = 200
 
 
 def final_state(graph: Graph, states: Mapping[str, State]) -> State:
@@ -26,16 +29,11 @@ def final_state(graph: Graph, states: Mapping[str, State]) -> State:
         waiting = [key for key, state in states.items() if waits_for_person(state)]
         if waiting:
             return Paused(f"{_list(waiting)} {'waits' if len(waiting) == 1 else 'wait'} for a person.")
-        return Scheduled("Tasks are left that are to run later.")
-    failed = [key for each in graph.reference for key in _failed(states, each)]
+        return Scheduled("Some tasks have yet to run, at a later time.")
+    failed = [key for key in graph.reference if _has_failed(states, key)]
     if failed:
-        return Failed(f"{_list(failed)} failed.")
+        return Failed(_why_failed(graph, states, failed))
     return Success("All reference tasks succeeded.")
-
-
-def waits_for_person(state: State | None) -> bool:
-    """Return whether a task in this state goes on only when a person says so."""
-    return isinstance(state, Paused) and state.start_time is None
 
 
 def _has_ended(states: Mapping[str, State], key: str) -> bool:
@@ -45,14 +43,61 @@ def _has_ended(states: Mapping[str, State], key: str) -> bool:
     return state.is_finished()
 
 
-def _failed(states: Mapping[str, State], key: str) -> list[str]:
+def _has_failed(states: Mapping[str, State], key: str) -> bool:
     state = states[key]
     if isinstance(state, Mapped):
-        return [child_key(key, i) for i, child in enumerate(child_states(key, state, states)) if child.is_failed()]
-    return [key] if state.is_failed() else []
+        return any(child.is_failed() for child in child_states(key, state, states))
+    return state.is_failed()
+
+
+def _why_failed(graph: Graph, states: Mapping[str, State], failed: Iterable[str]) -> str:
+    """Return which tasks failed by themselves, and how many did not run because of that.
+
+    Args:
+        graph: of the run.
+        states: newest state by key, children included.
+        failed: reference tasks that failed, or have children that did.
+    """
+    among = _and_above(graph, failed)
+    culprits = [key for key, state in states.items() if failed_by_itself(state) and parent_key(key) in among]
+    not_run = [key for key, state in states.items() if isinstance(state, TriggerFailed)]
+    if not culprits:
+        first = next(key for key in not_run if parent_key(key) in among)
+        reason = _reason(states[first])
+        return f"{first} did not run{f': {reason}' if reason else ''}{_and_others(len(not_run) - 1, 'it')}."
+    below = graph.downstream(parent_key(key) for key in culprits)
+    count = sum(parent_key(key) in below for key in not_run)
+    if len(culprits) > 1:
+        return f"{len(culprits):,} tasks failed: {_list(culprits)}{_and_others(count, 'them')}."
+    reason = _reason(states[culprits[0]])
+    return f"{culprits[0]} failed{f': {reason}' if reason else ''}{_and_others(count, 'it')}."
+
+
+def _and_above(graph: Graph, keys: Iterable[str]) -> set[str]:
+    """Return `keys` and all tasks above them."""
+    seen = set(keys)
+    stack = list(seen)
+    while stack:
+        fresh = [up for up in graph.specs[stack.pop()].upstream if up not in seen]
+        seen.update(fresh)
+        stack.extend(fresh)
+    return seen
+
+
+def _reason(state: State) -> str:
+    """Return why a task failed, in one line without its full stop."""
+    lines = (state.message or "").strip().splitlines()
+    line = lines[0].rstrip(" .") if lines else ""
+    return line if len(line) <= _REASON_CHARS else f"{line[:_REASON_CHARS]}…"
+
+
+def _and_others(count: int, below: str) -> str:
+    return f"; {count:,} {'task' if count == 1 else 'tasks'} below {below} did not run" if count else ""
 
 
 def _list(keys: list[str]) -> str:
-    shown = ", ".join(islice(keys, _NAMED_AT_MOST))
+    *first, last = [*islice(keys, _NAMED_AT_MOST)]
     more = len(keys) - _NAMED_AT_MOST
-    return f"{shown} and {more} more" if more > 0 else shown
+    if more > 0:
+        return f"{', '.join([*first, last])} and {more:,} more"
+    return f"{', '.join(first)} and {last}" if first else last

@@ -12,8 +12,8 @@ from flowbook.engine import steps
 from flowbook.engine.job import Job, RunFacts
 from flowbook.engine.messages import Expanded, Settled, TooEarly
 from flowbook.engine.state import Failed, Mapped, Paused, Skipped, State
+from flowbook.engine.state_handlers import ask_handlers, change_state
 from flowbook.engine.task_keys import child_key
-from flowbook.engine.task_runner import ask_handlers, change_state
 from flowbook.exceptions import RunError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine import reopening
 from flowbook.engine.epoch_start import EpochStart
-from flowbook.engine.final_state import final_state, waits_for_person
+from flowbook.engine.final_state import final_state
 from flowbook.engine.groups import Groups
 from flowbook.engine.limits import Limits, Places
 from flowbook.engine.messages import (
@@ -31,6 +31,7 @@ from flowbook.engine.messages import (
 )
 from flowbook.engine.progress import Progress
 from flowbook.engine.state import Cancelled, Mapped, Pending, Queued, Resume, Retrying, Scheduled, TriggerFailed
+from flowbook.engine.state_kinds import waits_for_person
 from flowbook.engine.task_keys import child_keys
 from flowbook.exceptions import TransitionError
 
@@ -207,7 +208,7 @@ class Machine:
         """Note that a paused task is to go on, so that asking twice before it runs does not run it twice."""
         state = self.states[key]
         if waits_for_person(state):
-            self.states[key] = Resume("Goes on.", None, None, state.context, state.cached_inputs)
+            self.states[key] = Resume("Resumed by a person.", None, None, state.context, state.cached_inputs)
 
     def _cancel(self, queued: tuple[str, ...]) -> list[Instruction]:
         self.progress.is_cancelled = True
@@ -259,7 +260,7 @@ class Machine:
             if is_split or places.take(key, under):
                 admitted.append(key)
             else:
-                self._queue(key, f"Waits for a place: {places.reason(under)} is reached.", out)
+                self._queue(key, f"Waits for a free slot: {places.reason(under)} is reached.", out)
         for key in places.admit():
             self.states[key] = self._before_queue.pop(key)
             admitted.append(key)

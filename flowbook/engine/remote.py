@@ -19,8 +19,8 @@ from flowbook.engine.masks import Masks
 from flowbook.engine.remote_error import RemoteError
 from flowbook.engine.state import Pending, State, Success
 from flowbook.engine.target_files import written_state
+from flowbook.engine.task_call import call_task
 from flowbook.engine.task_context import TaskLayer
-from flowbook.engine.task_runner import call_task
 from flowbook.exceptions import StoreError
 from flowbook.executors.base import Answer
 from flowbook.results import serializer

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowbook._context import current_layer
 from flowbook.engine.epoch import Epoch, RunOptions
-from flowbook.engine.final_state import waits_for_person
+from flowbook.engine.state_kinds import waits_for_person
 from flowbook.engine.task_context import run_layer
 from flowbook.flow_run.run_request import with_contexts
 

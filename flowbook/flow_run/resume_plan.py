@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, Decided
-from flowbook.engine.final_state import waits_for_person
 from flowbook.engine.mapped_states import children_of
 from flowbook.engine.state import Cached, Pending, Running, Success, TriggerFailed
+from flowbook.engine.state_kinds import waits_for_person
 from flowbook.engine.task_keys import child_key, parent_key, split_child_key
 
 if TYPE_CHECKING:

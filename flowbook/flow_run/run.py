@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedRLock
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
-from flowbook.engine.final_state import waits_for_person
 from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.remote_error import safe_str
 from flowbook.engine.state import (
@@ -26,6 +25,7 @@ from flowbook.engine.state import (
     Scheduled,
     State,
 )
+from flowbook.engine.state_kinds import waits_for_person
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import (
     DefinitionError,

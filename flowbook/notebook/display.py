@@ -18,6 +18,7 @@ from flowbook import config
 from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.state import Mapped
+from flowbook.engine.state_kinds import FINISHED
 from flowbook.exceptions import DefinitionError, FlowbookError
 from flowbook.flow_run.run import FlowRun, new_run
 from flowbook.flow_run.times import parse_time
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
     from flowbook.store.records import TaskHistoryEntry
 
 __all__ = ["CellDisplays", "Closeable", "FlowView", "cache_entries", "open_cache", "picture"]
-
-#: States whose time says nothing of how long a task takes.
-_UNDER_WAY = frozenset({"Running", "Retrying", "Pending", "Submitted", "Queued", "Scheduled", "Paused", "Mapped"})
 
 
 class FlowView:
@@ -183,7 +181,7 @@ class Closeable(Protocol):
 def _outcome(found: TaskHistoryEntry) -> dict[str, Any]:
     """Return a line of a task's history, as on the wire."""
     at = found.at.timestamp()
-    has_run = found.running_at is not None and found.state not in _UNDER_WAY
+    has_run = found.running_at is not None and found.state in FINISHED and found.state != "Mapped"
     took = max(0.0, at - found.running_at.timestamp()) if has_run and found.running_at is not None else None
     return {"run": str(found.number), "state": found.state, "at": at, "duration_s": took}
 

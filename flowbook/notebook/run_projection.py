@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.state import Cached, Mapped, Retrying, Running, Scheduled, State
+from flowbook.engine.state_kinds import NEEDS_ATTENTION, OPEN, mapped_state
 from flowbook.engine.task_keys import child_key, split_key
 from flowbook.notebook.view_model import TaskView
 from flowbook.report import phrases
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph, TaskSpec
 
-__all__ = ["MOST_CHILDREN", "RunProjection", "fold"]
+__all__ = ["MOST_CHILDREN", "RunProjection"]
 
 #: Of each mapped task, at most so many children are shown by themselves.
 MOST_CHILDREN = 50
@@ -29,40 +30,6 @@ MOST_CHILDREN = 50
 #: Numbers below every event's: nothing was told; it was so when we came.
 _NEVER, _BEFORE = -2, -1
 _JUST_S = 1.0
-_NOTABLE = frozenset({"Failed", "TimedOut", "ValidationFailed", "Crashed", "Retrying", "Paused"})
-_GOING = ("Running", "Cancelling", "Looped")
-_COMING = ("Submitted", "Resume", "Queued", "Scheduled", "Pending")
-#: Once nothing goes on: the first of these that any child is in names the whole.
-_PRECEDENCE = (
-    "Retrying",
-    "Paused",
-    "Failed",
-    "TimedOut",
-    "ValidationFailed",
-    "Crashed",
-    "TriggerFailed",
-    "Cancelled",
-)
-
-
-def fold(counts: Mapping[str, int]) -> str:
-    """Return the state of a mapped task whose children are in these states.
-
-    Something runs, or some are done and others yet to come: Running. Else Retrying, Paused, then the first kind of
-    failure. All in one state: that. Nothing but good ends: Success.
-    """
-    present = [name for name, count in counts.items() if count]
-    if any(name in _GOING for name in present):
-        return "Running"
-    coming = [name for name in present if name in _COMING]
-    if coming and len(coming) < len(present) and not {"Retrying", "Paused"} & set(present):
-        return "Running"
-    for name in _PRECEDENCE:
-        if name in present:
-            return name
-    if coming:
-        return next(name for name in _COMING if name in coming)
-    return present[0] if len(present) == 1 and present[0] != "Mapped" else "Success"
 
 
 class _Facts:
@@ -130,7 +97,7 @@ class _Children:
         if isinstance(state, Running):
             self.first_at = state.at if self.first_at is None else min(self.first_at, state.at)
         self.last_at = state.at if self.last_at is None else max(self.last_at, state.at)
-        return self._show(key, seq, state, is_notable=name in _NOTABLE)
+        return self._show(key, seq, state, is_notable=name in NEEDS_ATTENTION)
 
     def _show(self, key: str, seq: int, state: State, *, is_notable: bool) -> list[str]:
         facts = self.shown.get(key) or self.waiting.get(key)
@@ -156,7 +123,7 @@ class _Children:
 
     def settle(self) -> None:
         """Make room: forget children that are no longer notable."""
-        for key in [key for key in self.shown if self.states[key][0] not in _NOTABLE]:
+        for key in [key for key in self.shown if self.states[key][0] not in NEEDS_ATTENTION]:
             del self.shown[key]
         while self.waiting and len(self.shown) < MOST_CHILDREN:
             key = next(iter(self.waiting))
@@ -289,9 +256,9 @@ class RunProjection:
 
     def _mapped(self, spec: TaskSpec, facts: _Facts, children: _Children, now: float) -> TaskView:
         counts = children.spread()
-        name = fold(counts)
+        name = mapped_state(counts)
         own = facts.state
-        is_over = all(name not in (*_GOING, *_COMING, "Retrying", "Paused") for name in counts)
+        is_over = not OPEN.intersection(counts)
         since = children.first_at if children.first_at is not None else (own.at if own is not None else None)
         took = None
         if is_over and children.first_at is not None and children.last_at is not None:

@@ -14,7 +14,6 @@ from flowbook.engine import state as states
 from flowbook.engine.state import (
     Cached,
     Failed,
-    Finished,
     Looped,
     Mapped,
     Pending,
@@ -27,6 +26,7 @@ from flowbook.engine.state import (
     Submitted,
     Success,
 )
+from flowbook.engine.state_kinds import FINISHED
 from flowbook.results.reference import ResultRef
 from flowbook.store.values import Unstored
 
@@ -80,7 +80,7 @@ def is_state_name(name: str) -> bool:
 
 def is_finished_name(name: str) -> bool:
     """Return whether states of that name are finished."""
-    return issubclass(_KINDS.get(name, State), Finished)
+    return name in FINISHED
 
 
 def encode(state: State, kept: StateValues | None) -> str | None:

@@ -136,9 +136,9 @@ def test_a_state_shows_its_word_its_message_and_the_count_of_its_tasks():
     shown = state._repr_mimebundle_()
 
     assert shown == {
-        "text/html": '<div style="border-left:4px solid #b84000;padding-left:8px"><b>Failed</b> fails failed. '
+        "text/html": '<div style="border-left:4px solid #b84000;padding-left:8px"><b>Failed</b> fails failed: ValueError: 2. '
         "(2 Success, 1 Mapped, 1 Failed)</div>",
-        "text/plain": "<Failed: 'fails failed.'>",
+        "text/plain": "<Failed: 'fails failed: ValueError: 2.'>",
     }
 
 

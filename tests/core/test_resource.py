@@ -74,7 +74,7 @@ def test_it_is_cleaned_up_when_a_task_failed_and_the_flow_fails_all_the_same(exe
     state = flow.run(executor=executor)
 
     assert log == ["setup", "work with client of 2", "cleanup client of 2"]
-    assert (type(state).__name__, state.message) == ("Failed", "breaks failed.")
+    assert (type(state).__name__, state.message) == ("Failed", "breaks failed: RuntimeError: broken 1.")
 
 
 def test_nothing_is_cleaned_up_where_the_setup_failed():

@@ -133,7 +133,7 @@ def test_whatever_task_code_raises_fails_that_task_and_stops_no_other(executor, 
     state = flow.run(executor=executor)
 
     assert state.is_failed()
-    assert state.message == "rude failed."
+    assert state.message == f"rude failed: {error.__name__}: rude."
     assert state.result[bad].message == f"{error.__name__}: rude"
     assert type(state.result[bad].result) is error
     assert state.result[good].result == 2
@@ -582,7 +582,7 @@ def test_on_failure_is_called_on_every_failed_attempt():
 
     flow.run()
 
-    assert calls == [("bad", "OSError: busy")] * 2 + [("f", "bad failed.")]
+    assert calls == [("bad", "OSError: busy")] * 2 + [("f", "bad failed: OSError: busy.")]
 
 
 @pytest.mark.parametrize("above", ["failed", "not a sequence", "skipped"])
@@ -788,7 +788,7 @@ def test_a_child_that_fails_fails_its_own_branch(executor):
     state = flow.run(executor=executor)
 
     assert [type(child) for child in state.result[d].map_states] == [Success, TriggerFailed, Success]
-    assert state.message == "double[1] failed."
+    assert state.message == "fails_on_two[1] failed: ValueError: it is two; 1 task below it did not run."
 
 
 @everywhere

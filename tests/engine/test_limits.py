@@ -45,7 +45,7 @@ def test_a_queued_task_says_which_limit_holds_it_back():
 
     machine.begin()
 
-    assert machine.states["b"].message == "Waits for a place: the limit of 'db' is reached."
+    assert machine.states["b"].message == "Waits for a free slot: the limit of 'db' is reached."
 
 
 def test_a_task_held_back_by_its_tag_holds_back_nobody_else():

@@ -19,7 +19,9 @@ from flowbook.engine.state import (
     Success,
     TriggerFailed,
 )
-from flowbook.engine.task_runner import TaskRunner, call_handlers, is_in_user_code
+from flowbook.engine.state_handlers import call_handlers
+from flowbook.engine.task_call import is_in_user_code
+from flowbook.engine.task_runner import TaskRunner
 
 
 @task

@@ -15,6 +15,7 @@ import pytest
 import flowbook.notebook
 from flowbook.draw import palette
 from flowbook.draw.glyphs import GLYPHS, WARNING
+from flowbook.engine.state_kinds import DISPLAY_ORDER
 
 STATIC = Path(flowbook.notebook.__file__).parent / "static"
 ASK = (
@@ -44,7 +45,7 @@ def test_each_state_has_the_same_glyph_in_both(states: dict[str, Any]) -> None:
 
 
 def test_bars_and_legends_have_the_same_order_in_both(states: dict[str, Any]) -> None:
-    assert list(palette.STATE_ORDER) == states["ORDER"]
+    assert list(DISPLAY_ORDER) == states["ORDER"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

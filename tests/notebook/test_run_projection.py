@@ -20,7 +20,7 @@ from flowbook.engine.state import (
     State,
     Success,
 )
-from flowbook.notebook.run_projection import MOST_CHILDREN, RunProjection, fold
+from flowbook.notebook.run_projection import MOST_CHILDREN, RunProjection
 from flowbook.notebook.view_model import TaskView
 from tests.graphs import build, task
 
@@ -34,26 +34,6 @@ def _mapped(width: int) -> RunProjection:
     projection = RunProjection(build(task("clean", is_mapped=True)))
     projection.apply(StateChanged(1, "clean", Mapped(n_map_states=width)))
     return projection
-
-
-@pytest.mark.parametrize(
-    ("counts", "name"),
-    [
-        ({"Success": 7, "Running": 2, "Failed": 1, "Pending": 2}, "Running"),
-        ({"Success": 7, "Retrying": 1, "Failed": 1}, "Retrying"),
-        ({"Success": 7, "Paused": 1, "Failed": 1, "Pending": 1}, "Paused"),
-        ({"Success": 7, "Failed": 1}, "Failed"),
-        ({"Success": 7, "Pending": 5}, "Running"),
-        ({"Pending": 5}, "Pending"),
-        ({"Cached": 5}, "Cached"),
-        ({"Cached": 2, "Success": 3, "Skipped": 1}, "Success"),
-        ({"Skipped": 2}, "Skipped"),
-        ({"Cancelled": 2, "Success": 1}, "Cancelled"),
-        ({}, "Success"),
-    ],
-)
-def test_a_mapped_task_is_what_matters_most_among_its_children(counts: dict[str, int], name: str) -> None:
-    assert fold(counts) == name
 
 
 def test_a_task_counts_from_when_it_began_to_run_and_says_how_long_it_took() -> None:

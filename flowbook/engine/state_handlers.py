@@ -1,0 +1,99 @@
+"""State handlers: users' functions that are asked about every change of a task's state."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from flowbook._context import current_layer, enter_layer, leave_layer
+from flowbook.engine import steps
+from flowbook.engine.remote_error import safe_repr, safe_str
+from flowbook.engine.signals import Signal
+from flowbook.engine.state import Failed, Paused, Retrying, State
+from flowbook.engine.task_context import TaskLayer
+from flowbook.engine.task_log import OVER
+from flowbook.exceptions import HandlerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from flowbook._context import ContextLayer
+    from flowbook.engine.job import Job, RunFacts
+
+__all__ = ["ask_handlers", "call_handlers", "change_state", "in_layer", "task_layer"]
+
+
+def change_state(job: Job, run: RunFacts, old: State, new: State) -> State:
+    """Move on to `new`, after the handlers had their say."""
+    if run.masks:
+        run.masks.hide_in(new)
+    if job.spec.handlers or run.handlers:
+        new = ask_handlers(job, run, old, new)
+        if run.masks:
+            run.masks.hide_in(new)
+        if isinstance(new, (Paused, Retrying)) and not new.cached_inputs:
+            new.cached_inputs = job.inputs  # a handler asked for it
+    run.state_changed(job.key, new)
+    return new
+
+
+def ask_handlers(job: Job, run: RunFacts, old: State, new: State) -> State:
+    """Return what the handlers of the task and those of the run make of a change; they see the context of the task."""
+    handlers = (*job.spec.handlers, *run.handlers)
+    if not handlers:
+        return new
+    with in_layer(task_layer(job, run)):
+        return call_handlers(handlers, job.spec.task, old, new)
+
+
+def task_layer(job: Job, run: RunFacts) -> TaskLayer:
+    """Return what `flowbook.context` shows to a function that is called for the task outside its attempt."""
+    layer = TaskLayer(run, job, steps.attempt_number(job.state))
+    layer.parent = run.layer if run.layer is not None else current_layer()
+    return layer
+
+
+@contextlib.contextmanager
+def in_layer(layer: ContextLayer | None) -> Iterator[None]:
+    """Let what a function of the user's reads in the context be this layer's; what it logged is told at the end."""
+    if layer is None:
+        yield
+        return
+    token = enter_layer(layer)
+    try:
+        yield
+    finally:
+        leave_layer(token)
+        if isinstance(layer, TaskLayer):
+            if layer.log is not None:
+                layer.log.close()
+            layer.log = OVER
+
+
+def call_handlers(handlers: tuple[Callable[..., object], ...], subject: object, old: State, new: State) -> State:
+    """Return what the handlers make of the change: each gets what the one before returned, as a copy of its own.
+
+    None keeps the state. A handler that raises, or returns something else, makes it Failed.
+    """
+    for handler in handlers:
+        name = steps.name_of(handler)
+        try:
+            answer = handler(subject, old, new.copy())
+        except Signal as signal:
+            answer = signal.state
+        except BaseException as error:  # noqa: BLE001  # user code
+            return _handler_failed(f"State handler {name} raised {type(error).__name__}: {safe_str(error)}", error)
+        if answer is None:
+            continue
+        if not isinstance(answer, State):
+            return _handler_failed(
+                f"State handler {name} returned {safe_repr(answer)}. Return a State, or None to keep the one given."
+            )
+        new = answer
+    return new
+
+
+def _handler_failed(message: str, cause: BaseException | None = None) -> Failed:
+    error = HandlerError(message)
+    error.__cause__ = cause
+    return Failed(message, error)

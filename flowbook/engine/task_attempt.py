@@ -1,0 +1,186 @@
+"""One attempt at a task: from its state and the states above it to the state that the attempt ends in.
+
+The steps follow engine.md, section 4; those that only decide are in `steps`. User code is called in `task_call` and
+`state_handlers`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import TYPE_CHECKING
+
+from flowbook._context import current_layer
+from flowbook.engine import steps
+from flowbook.engine.cache_validators import HashedInputs
+from flowbook.engine.output_cache import cached_state, hash_inputs, store_output
+from flowbook.engine.remote_error import safe_str
+from flowbook.engine.state import Looped, Mapped, Paused, Pending, Retrying, Running, Scheduled, Skipped, State, Success
+from flowbook.engine.state_handlers import change_state, in_layer, task_layer
+from flowbook.engine.target_files import found_state, written_state
+from flowbook.engine.task_call import call_task
+from flowbook.engine.task_context import TaskLayer
+from flowbook.engine.templates import fill
+from flowbook.results.reference import ResultRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flowbook.engine.job import Job, RunFacts
+
+__all__ = ["begin_task", "begun_state", "run_task", "settle_task"]
+
+#: As in `logging`, which is not loaded for this.
+_WARNING = 30
+
+
+def run_task(job: Job, run: RunFacts) -> State:
+    """Run `job`, tell `run` the states on the way, return the one it comes to rest in (told as well)."""
+    ended = begin_task(job, run)
+    return ended if ended is not None else _attempt(job, run, job.inputs or {})
+
+
+def begin_task(job: Job, run: RunFacts, inputs_of: Callable[[Job], dict[str, object]] | None = None) -> State | None:
+    """Steps 1 to 9: return the state in which the run ends there, or None with `job.inputs` set: it is to be called."""
+    usual = _is_usual(job.upstream)
+    held = _held_back(job, usual=usual)
+    if held is not None:
+        return held if held is job.state else change_state(job, run, job.state, held)
+    try:
+        inputs = job.inputs = (inputs_of or _inputs)(job)
+    except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
+        return change_state(job, run, job.state, steps.state_of_error(error))
+    if job.spec.cache is not None and run.cache is not None:
+        job.hashed = HashedInputs(inputs)
+    if not job.is_start:
+        early = _before_running(job, run, inputs, usual=usual)
+        if early is not None:
+            return change_state(job, run, job.state, early)
+    if job.hashed is not None:
+        hash_inputs(job.spec, job.hashed)
+    return None
+
+
+def _is_usual(upstream: Sequence[State]) -> bool:
+    """Return whether every upstream state is a plain success: then no check can hold the task back."""
+    for state in upstream:  # noqa: SIM110  # the inner loop of every run: any() costs three times as much
+        if not state._successful or state._skipped or type(state) is Mapped:  # noqa: SLF001
+            return False
+    return True
+
+
+def _held_back(job: Job, *, usual: bool) -> State | None:
+    """Steps 1 to 5: a state if the run ends before anything is done."""
+    if job.is_start:
+        return None
+    if type(job.state) is not Pending:
+        job.state = steps.unwrap(job.state)
+        if steps.rests(job.state, time.time()):
+            return job.state
+    return None if usual else _unusual_upstream(job)
+
+
+def _unusual_upstream(job: Job) -> State | None:
+    if not all(up._finished for up in job.upstream):  # noqa: SLF001
+        return job.state
+    culprit = steps.skipped_by(job.spec, job.upstream)
+    if culprit is not None:
+        return Skipped(f"{culprit} was skipped.")
+    return None
+
+
+def _inputs(job: Job) -> dict[str, object]:
+    """Step 6: one value per keyed edge, then constants; inputs kept on the state win."""
+    inputs = job.inputs
+    if inputs is None:
+        spec = job.spec
+        kept = job.state.cached_inputs or ()
+        inputs = dict(spec.constants) if spec.constants else {}
+        for binding, up in zip(spec.bindings, job.upstream, strict=True):
+            if binding.argument is not None and binding.argument not in kept:
+                inputs[binding.argument] = up.result
+    if job.state.cached_inputs:
+        for name, value in job.state.cached_inputs.items():
+            inputs[name] = value.load() if isinstance(value, ResultRef) else value
+    return inputs
+
+
+def _before_running(job: Job, run: RunFacts, inputs: dict[str, object], *, usual: bool) -> State | None:
+    """Steps 8 and 9: the trigger, then target and cache: an output is not used when the trigger fails."""
+    spec = job.spec
+    if spec.trigger is not None or not usual:
+        with in_layer(task_layer(job, run) if spec.trigger is not None else None):
+            state = steps.trigger_state(spec, job.upstream, steps.attempt_number(job.state), time.time())
+        if state is not None:
+            if isinstance(state, (Paused, Retrying)):
+                state.cached_inputs = inputs
+            return state
+    if spec.files is not None:
+        found = found_state(spec.files, inputs, task_layer(job, run))
+        if found is not None:
+            return found
+    if job.hashed is not None and run.cache is not None:
+        return cached_state(spec, run.cache, run, job.hashed)
+    return None
+
+
+def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
+    """Steps 10 to 14."""
+    before = job.state
+    attempt = steps.attempt_number(before)
+    layer = TaskLayer(run, job, attempt)
+    running = change_state(job, run, before, begun_state(job, run, inputs, layer))
+    if type(running) is not Running:
+        return running
+    loops = itertools.count(1)
+    while True:
+        state = call_task(job, run, inputs, layer, attempt)
+        if not state.is_looped():
+            break
+        layer.loop_count = next(loops) + 1
+        if isinstance(state, Looped):
+            state.loop_count = layer.loop_count - 1
+        layer.loop_result = state.result
+        told = change_state(job, run, running, state)
+        if not told.is_looped():
+            state = told
+            break
+    if job.spec.files is not None and type(state) is Success:
+        state = written_state(job.spec.files, inputs, layer, state)
+    return settle_task(job, run, running, state, inputs, attempt)
+
+
+def begun_state(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLayer) -> State:
+    """Return Running, with the run's own name where it has one."""
+    begun = Running()
+    if job.spec.run_name is not None:
+        layer.run_name = _run_name(job, run, inputs, layer)
+        begun.context = {"task_run_name": layer.run_name}
+    return begun
+
+
+def _run_name(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLayer) -> str:
+    """Return what this run is called; a name that can't be made is a log line, not a failure: the work goes on."""
+    layer.parent = run.layer if run.layer is not None else current_layer()
+    try:
+        return fill(job.spec.run_name or job.key, inputs, layer)
+    except BaseException as error:  # noqa: BLE001  # a function of the user's
+        run.logged(job.key, _WARNING, f"task_run_name: {type(error).__name__}: {safe_str(error)}")
+        return job.key
+
+
+def settle_task(  # noqa: PLR0913  # the steps share all of these
+    job: Job, run: RunFacts, running: State, state: State, inputs: dict[str, object], attempt: int
+) -> State:
+    """Steps 11 to 13: from what came of the call to the state in which the task rests."""
+    spec = job.spec
+    if isinstance(state, Scheduled):
+        state.cached_inputs = inputs
+        return change_state(job, run, running, state)
+    told = change_state(job, run, running, state)
+    if type(told) is Success and spec.cache is None:
+        return told
+    if type(told) is Success and run.cache is not None and job.hashed is not None:
+        return change_state(job, run, told, store_output(spec, run.cache, run, job.hashed, told))
+    again = steps.retry_state(told, spec.retry, attempt, time.time(), inputs)
+    return told if again is None else change_state(job, run, told, again)

@@ -1,0 +1,112 @@
+"""The border around user code: a task's function is called here, and whatever it raises becomes a state."""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+import time
+from types import CoroutineType
+from typing import TYPE_CHECKING
+
+from flowbook._context import current_layer, enter_layer, leave_layer
+from flowbook._utils import threads
+from flowbook.engine import steps
+from flowbook.engine.deadline import DeadlinePassed, call_within
+from flowbook.engine.forks import end_copy, is_copy
+from flowbook.engine.prints import capture_prints
+from flowbook.engine.signals import Signal
+from flowbook.engine.state import Cancelled, State, Success, TimedOut
+from flowbook.engine.task_log import OVER
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from flowbook.engine.job import Job, RunFacts
+    from flowbook.engine.task_context import TaskLayer
+
+__all__ = ["call_task", "is_in_user_code"]
+
+
+def call_task(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLayer, attempt: int) -> State:
+    """The border: user code runs in here, and nothing it raises gets out."""
+    layer.parent = run.layer if run.layer is not None else current_layer()
+    layer.log = None
+    token = enter_layer(layer)
+    try:
+        return Success(None, _value(job, inputs, layer))
+    except Signal as signal:
+        return steps.signal_state(signal, attempt, time.time())
+    except DeadlinePassed:
+        return _timed_out(job)
+    except BaseException as error:  # noqa: BLE001
+        if run.interrupted and isinstance(error, KeyboardInterrupt):
+            return Cancelled("Cancelled by a person while it ran.")
+        return steps.state_of_error(error)
+    finally:
+        leave_layer(token)
+        if layer.log is not None:
+            layer.log.close()
+        layer.log = OVER
+
+
+def _value(job: Job, inputs: dict[str, object], layer: TaskLayer) -> object:
+    try:
+        if job.spec.log_stdout:
+            with capture_prints(layer.own_log()):
+                value = _timed(job, inputs) if job.spec.timeout_s is not None else job.spec.run(**inputs)
+        elif job.spec.timeout_s is not None:
+            value = _timed(job, inputs)
+        else:
+            value = job.spec.run(**inputs)
+        return _finish(value) if type(value) is CoroutineType else value
+    finally:
+        if is_copy(layer):
+            end_copy(sys.exception())
+
+
+def _timed(job: Job, inputs: dict[str, object]) -> object:
+    def call() -> object:
+        value = job.spec.run(**inputs)
+        return _finish(value) if type(value) is CoroutineType else value
+
+    return call_within(job.spec.timeout_s or 0.0, call, f"flowbook-timed-{job.key}")
+
+
+def _timed_out(job: Job) -> State:
+    message = (
+        f"Took longer than {job.spec.timeout_s:g} s. Its thread was told to stop; a sleep or C code in it may still go on, "
+        "and what it returns is dropped."
+    )
+    return TimedOut(message, TimeoutError(message))
+
+
+def _finish(coroutine: CoroutineType[object, object, object]) -> object:
+    """Run what an `async def` task returned, in this thread; where a loop runs already, in a thread beside it."""
+    import asyncio  # noqa: PLC0415  # heavy
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    from concurrent import futures  # noqa: PLC0415
+
+    found: futures.Future[object] = futures.Future()
+    run = contextvars.copy_context().run
+
+    def work() -> None:
+        try:
+            found.set_result(run(asyncio.run, coroutine))
+        except BaseException as error:  # noqa: BLE001  # handed to the caller
+            found.set_exception(error)
+
+    threads.spawn(work, name="async", owner="run_task")
+    return found.result()
+
+
+def is_in_user_code(frame: FrameType | None) -> bool:
+    """Return whether `frame` was called from inside the border, so that an exception raised there becomes a state."""
+    while frame is not None:
+        if frame.f_code is call_task.__code__:
+            return True
+        frame = frame.f_back
+    return False
