@@ -15,7 +15,7 @@ __all__ = ["FlowRunner", "TaskRunner"]
 #: Where they are: loaded when first asked for, as the modules in here import each other.
 _LATER = {"FlowRunner": "flowbook.engine.flow_runner", "TaskRunner": "flowbook.engine.task_runner"}
 #: Modules that a flow may name after `import flowbook` alone.
-_MODULES = frozenset({"cache_validators", "signals", "state", "triggers"})
+_MODULES = frozenset({"cache_validators", "flow_runner", "signals", "state", "task_runner", "triggers"})
 
 
 def __getattr__(name: str) -> object:
