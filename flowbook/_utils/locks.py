@@ -29,6 +29,8 @@ class Rank(enum.IntEnum):
     RUN = enum.auto()
     FOLLOWED_RUN = enum.auto()
     EPOCH = enum.auto()
+    EVENT_RECORDING = enum.auto()
+    EVENT_QUEUE = enum.auto()
     SUBSCRIBERS = enum.auto()
     RECORDING = enum.auto()
     RECORDER_COMMIT = enum.auto()

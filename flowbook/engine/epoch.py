@@ -6,7 +6,6 @@ The machine is asked under one lock; user code never runs inside it.
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING
 from flowbook._utils.locks import Rank, RankedCondition
 from flowbook.engine import steps
 from flowbook.engine.ctrl_c import ctrl_c_cancels
-from flowbook.engine.events import FLOW, Decided, DurableSink, Logged, StateChanged
+from flowbook.engine.event_relay import EventRelay
+from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.job import Job
 from flowbook.engine.jobs import Jobs
 from flowbook.engine.machine import Machine
@@ -46,11 +46,11 @@ from flowbook.executors.base import RunsCalls, RunsLoops
 from flowbook.executors.interrupts import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from flowbook._context import ContextLayer
-    from flowbook.engine.events import Event, EventSink
+    from flowbook.engine.events import EventSink
     from flowbook.engine.graph import Graph
     from flowbook.engine.limits import Limits
     from flowbook.engine.ports import OutputCache, Shelf
@@ -117,8 +117,7 @@ class Epoch:
         self.masks = Masks.around(options.layer, options.task_contexts.values()) or None
         self.state: State = options.state
         self._options = options
-        self._sinks: tuple[EventSink, ...] = options.sinks
-        self._seq = itertools.count(options.first_seq)
+        self._relay = EventRelay(options.sinks, options.first_seq)
         self._machine = Machine(
             graph,
             options.states,
@@ -140,8 +139,7 @@ class Epoch:
         self.worker_values: WorkerValues | None = None
         #: How a task gets what is upstream of it: by its value, unless workers hold it.
         self.maps = MapPlans(graph, self._machine.states)
-        durable = tuple(sink for sink in options.sinks if isinstance(sink, DurableSink))
-        self._jobs = Jobs(self, self._machine, self.maps, durable, (*options.start, *options.resumed))
+        self._jobs = Jobs(self, self._machine, self.maps, self._relay, (*options.start, *options.resumed))
 
     @property
     def states(self) -> dict[str, State]:
@@ -155,6 +153,7 @@ class Epoch:
         with self._changed:
             self.is_cancelled = self.is_cancelled or self._options.is_cancelled
             self._obey(self._machine.handle(CancelAsked()) if self._options.is_cancelled else self._machine.begin())
+        self._pass_on()
         with ctrl_c_cancels(self, is_inline=self._options.executor.is_inline):
             try:
                 with self._starting() as executor:
@@ -184,18 +183,18 @@ class Epoch:
             self._final = left
             self._changed.notify_all()
         self._finish(left)
-        self._sinks = ()
+        self._relay.close()
 
     def resume(self, keys: tuple[str, ...], by: str = "", note: str = "") -> bool:
         """Let paused tasks go on; return False if the run is over, so that a new epoch is needed."""
         with self._changed:
             if self._final is not None:
                 return False
-            for key in keys:
-                self._emit(Decided(next(self._seq), key, time.time(), "resume", by, note))
+            self._decided(keys, "resume", by, note)
             self._jobs.ask_for(self._machine.waiting(keys))
             self._obey(self._machine.handle(ResumeAsked(keys)))
-            return True
+        self._relay.pass_on()
+        return True
 
     def retry(self, by: str = "", note: str = "") -> bool | None:
         """Try what failed again, with a fresh count of attempts; return None if nothing did, False if the run is over."""
@@ -203,34 +202,43 @@ class Epoch:
             if self._final is not None:
                 return False
             keys = tuple(self._machine.failed())
-            for key in keys:
-                self._emit(Decided(next(self._seq), key, time.time(), "retry", by, note))
+            self._decided(keys, "retry", by, note)
             instructions = self._machine.handle(RetryAsked(keys))
             # What waits for another of them is asked for by its trigger, in its turn.
             self._jobs.ask_for(key for each in instructions if isinstance(each, Submit) for key in each.keys)
+            self._jobs.ask_for(self._machine.asked_early)
             self._obey(instructions)
-            return True if keys else None
+        self._relay.pass_on()
+        return True if keys else None
 
     def cancel(self, by: str = "", note: str = "") -> bool:
         """Start nothing more; what runs goes on to its end. Return False if the run is over."""
         with self._changed:
             if self._final is not None:
                 return False
-            self._emit(Decided(next(self._seq), FLOW, time.time(), "cancel", by, note))
+            self._decided((FLOW,), "cancel", by, note)
             self.is_cancelled = True
             self._changed.notify_all()
             queued = tuple(self._ready)
             self._ready.clear()
             self._timers.clear()
             self._obey(self._machine.handle(CancelAsked(queued)))
-        if self.stop is not None:
-            self.stop()
+        self._relay.pass_on()
+        stop = self.stop  # once: the thread that runs the flow clears it when nothing is left to stop
+        if stop is not None:
+            stop()
         return True
+
+    def _decided(self, keys: Iterable[str], action: str, by: str, note: str) -> None:
+        """Take note of what a person decided. Call it with the lock held."""
+        at = time.time()
+        for key in keys:
+            self._relay.gather(Decided, key, at, action, by, note)
 
     @property
     def next_seq(self) -> int:
         """The number that the next epoch's first event gets; meaningful once `run` has returned."""
-        return next(self._seq)
+        return self._relay.next_seq
 
     # The loop that each worker runs
 
@@ -265,17 +273,20 @@ class Epoch:
             with self._changed:
                 for event in events:
                     self._obey(self._machine.handle(event))
+            self._relay.pass_on()
 
     def take(self, count: int, has_news: Callable[[], bool]) -> list[str] | None:
         """Return at most `count` keys to run, waiting for some, or none when there is other news; None at the end."""
-        with self._changed:
-            while True:
+        while True:
+            with self._changed:
                 self._ring()
-                if has_news() or self._ready:
-                    return [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
-                if self._final is not None:
-                    return None
-                self._wait()
+                if not self._relay.has_gathered:
+                    if has_news() or self._ready:
+                        return [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
+                    if self._final is not None:
+                        return None
+                    self._wait()
+            self._pass_on()
 
     def wake(self) -> None:
         """Let `take` look again."""
@@ -286,26 +297,35 @@ class Epoch:
         """Tell the machine what happened, and do what it says."""
         with self._changed:
             self._obey(self._machine.handle(event))
+        self._pass_on()
 
     def _next(self, event: MachineEvent) -> str | None:
         with self._changed:
             instructions = self._machine.handle(event)
             if instructions:
                 self._obey(instructions)
-            if self._ready:
+            if self._ready and not self._relay.has_gathered:
                 return self._ready.popleft()
+        self._pass_on()
         return self._take()
 
     def _take(self) -> str | None:
         """Return a key to run, waiting for one; None when the run is over."""
-        with self._changed:
-            while True:
+        while True:
+            with self._changed:
                 self._ring()
-                if self._ready:
-                    return self._ready.popleft()
-                if self._final is not None:
-                    return None
-                self._wait()
+                if not self._relay.has_gathered:
+                    if self._ready:
+                        return self._ready.popleft()
+                    if self._final is not None:
+                        return None
+                    self._wait()
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Let others hear of what was gathered under the lock; whatever they do about it happens before a task starts."""
+        if self._relay.has_gathered:
+            self._relay.pass_on()
 
     def _wait(self) -> None:
         wait_s = self._timers.wait_s()
@@ -322,7 +342,7 @@ class Epoch:
                 # The clock was set back: its time has come all the same.
                 state = state.copy()
                 state.start_time = dt.datetime.fromtimestamp(time.time(), dt.UTC)
-                self._machine.mark(key, state)
+                self._machine.states[key] = state
             self._obey(self._machine.handle(Due(key)))
 
     def _obey(self, instructions: list[Instruction]) -> None:
@@ -335,7 +355,7 @@ class Epoch:
                     if self._idle:
                         self._changed.notify_all()
                 case Tell(key, state):
-                    self._tell(key, state)
+                    self._relay.gather(StateChanged, key, state)
                 case Finish(state):
                     self._final = state
                     self._changed.notify_all()
@@ -369,23 +389,13 @@ class Epoch:
     def state_changed(self, key: str, state: State) -> None:
         """Take note of a state of a task that runs here."""
         self._machine.mark(key, state)
-        self._tell(key, state)
+        self._relay.state_changed(key, state)
 
     def logged(self, key: str, level: int, text: str) -> None:
         """Take note of what a task logged or printed."""
         if self.masks:
             text = self.masks.text(text)
-        self._emit(Logged(next(self._seq), key, time.time(), level, text))
-
-    def _tell(self, key: str, state: State) -> None:
-        if self._sinks:
-            event = StateChanged(next(self._seq), key, state)
-            for sink in self._sinks:
-                sink.emit(event)
-
-    def _emit(self, event: Event) -> None:
-        for sink in self._sinks:
-            sink.emit(event)
+        self._relay.emit(Logged, key, time.time(), level, text)
 
     # The flow's own state
 
@@ -401,7 +411,7 @@ class Epoch:
         if self.masks:
             self.masks.hide_in(new)
         self.state = new
-        self._tell(FLOW, new)
+        self._relay.state_changed(FLOW, new)
         return new
 
     def _finish(self, final: State) -> State:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.state import State
 
-__all__ = ["FLOW", "Decided", "DurableSink", "Event", "EventSink", "Logged", "StateChanged"]
+__all__ = ["FLOW", "Decided", "DurableSink", "Event", "EventSink", "Logged", "SharedLog", "StateChanged"]
 
 #: The key under which a flow's own states are told.
 FLOW = ""
@@ -83,20 +83,38 @@ Event = StateChanged | Logged | Decided
 
 
 class EventSink(Protocol):
-    """Receives a run's events, in the thread where they happen: from several at once, so it must take care of itself.
-
-    It must not raise.
-    """
+    """Receives a run's events."""
 
     def emit(self, event: Event) -> None:
-        """Take one event."""
+        """Take one event. Must not raise."""
         ...
 
 
 @runtime_checkable
 class DurableSink(EventSink, Protocol):
-    """One that keeps what must not be lost, and is asked before anybody builds on it: so it may gather in between."""
+    """Records what must not be lost. Called from several threads at once, before anybody else hears of an event.
+
+    It is asked before anything starts that builds on an event, so it may gather until then.
+    """
 
     def secure(self, keys: Sequence[str]) -> None:
-        """Return when what was told of tasks `keys` and their children is safe: something downstream is about to begin."""
+        """Return when what happened to tasks `keys` and their children is recorded."""
+        ...
+
+
+@runtime_checkable
+class SharedLog(Protocol):
+    """Keeps a run's events, and has subscribers who hear of them later: of each once, in order, under no lock."""
+
+    @property
+    def has_subscribers(self) -> bool:
+        """Whether anybody hears of events."""
+        ...
+
+    def append(self, event: Event) -> None:
+        """Take an event and call nobody; may be called while a lock is held."""
+        ...
+
+    def deliver(self) -> None:
+        """Let subscribers hear of what was appended, unless another thread does so already. Called under no lock."""
         ...

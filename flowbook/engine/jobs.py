@@ -19,7 +19,7 @@ from flowbook.exceptions import RunError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from flowbook.engine.events import DurableSink
+    from flowbook.engine.event_relay import EventRelay
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.machine import Machine
     from flowbook.engine.mapping import MapPlans
@@ -41,7 +41,7 @@ class Jobs:
         run: whose tasks they are.
         machine: of the epoch; only looked at.
         maps: how children get their elements.
-        durable: made to have what a task reads before it begins.
+        relay: has what a task reads recorded before it starts.
         start: keys that were asked for, so that no check holds them back.
     """
 
@@ -50,7 +50,7 @@ class Jobs:
         run: JobRun,
         machine: Machine,
         maps: MapPlans,
-        durable: tuple[DurableSink, ...],
+        relay: EventRelay,
         start: Iterable[str],
     ) -> None:
         self._run = run
@@ -58,7 +58,7 @@ class Jobs:
         self._machine = machine
         self._progress = machine.progress
         self._maps = maps
-        self._durable = durable
+        self._relay = relay
         #: Replaced, never changed: other threads look into it.
         self._start = frozenset(start)
 
@@ -73,8 +73,7 @@ class Jobs:
         if self._progress.has_reopened and key not in self._start and self._machine.is_early(key):
             return TooEarly(key)
         child = self._machine.children.get(key)
-        for sink in self._durable:
-            sink.secure(self._graph.specs[key if child is None else child[0]].upstream)
+        self._relay.secure(self._graph.specs[key if child is None else child[0]].upstream)
         if child is None:
             return self._task_job(key, self._graph.specs[key])
         try:

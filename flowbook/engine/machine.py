@@ -30,7 +30,17 @@ from flowbook.engine.messages import (
     WakeAt,
 )
 from flowbook.engine.progress import Progress
-from flowbook.engine.state import Cancelled, Mapped, Pending, Queued, Resume, Retrying, Scheduled, TriggerFailed
+from flowbook.engine.state import (
+    Cancelled,
+    Mapped,
+    Pending,
+    Queued,
+    Resume,
+    Retrying,
+    Running,
+    Scheduled,
+    TriggerFailed,
+)
 from flowbook.engine.state_kinds import waits_for_person
 from flowbook.engine.task_keys import child_keys
 from flowbook.exceptions import TransitionError
@@ -84,6 +94,10 @@ class Machine:
         self._before_queue: dict[str, State] = {}
         self._running = 0
         self._asleep: set[str] = set()
+        #: Submitted tasks whose state says that they failed or wait: they may still be told to go on, by whoever saw that.
+        self._unsettled: set[str] = set()
+        #: Of these, the ones that are to be resumed or retried once they have settled.
+        self.asked_early: set[str] = set()
         #: Those that were submitted because the run was cancelled.
         self._cleaned_up: set[str] = set()
         for each in self.waiting(self._start):
@@ -95,8 +109,10 @@ class Machine:
         return bool(self._running or self._asleep)
 
     def mark(self, key: str, state: State) -> None:
-        """Note that a submitted task now runs."""
+        """Note what a submitted task came to on the way; `handle` gets what it comes to in the end as Settled."""
         self.states[key] = state
+        if not state._successful and type(state) is not Running:  # noqa: SLF001  # asked of every state
+            self._unsettled.add(key)
 
     def begin(self) -> list[Instruction]:
         """Return what to do first."""
@@ -145,9 +161,13 @@ class Machine:
         return [key for key, state in self.states.items() if waits_for_person(state)]
 
     def failed(self) -> list[str]:
-        """Return the keys that failed by themselves and have settled, in the order of the graph."""
-        failed = self.progress.failed
-        return [key for key, state in self.states.items() if key in failed and type(state) is not TriggerFailed]
+        """Return the keys that failed by themselves, in the order of the graph."""
+        failed, unsettled = self.progress.failed, self._unsettled
+        return [
+            key
+            for key, state in self.states.items()
+            if type(state) is not TriggerFailed and (key in failed or (state.is_failed() and key in unsettled))
+        ]
 
     # What an event does
 
@@ -157,6 +177,8 @@ class Machine:
         if self._places is not None:
             self._places.give_back(key)
         self.states[key] = state
+        if self._unsettled and self._is_asked_early(key, state) and key not in self.gathering:
+            return self._asked_again(key, state)
         if self.gathering and key in self.gathering:
             self.gathering.discard(key)
             if state.is_finished():
@@ -177,6 +199,22 @@ class Machine:
             return self._go_on([], [WakeAt(key, state.start_time.timestamp())])
         return self._go_on([])
 
+    def _is_asked_early(self, key: str, state: State) -> bool:
+        """Note that a task has settled; return whether it is to go on, as somebody asked when they saw its state."""
+        self._unsettled.discard(key)
+        if key not in self.asked_early:
+            return False
+        self.asked_early.discard(key)
+        return not self.progress.is_cancelled and (waits_for_person(state) or state.is_failed())
+
+    def _asked_again(self, key: str, state: State) -> list[Instruction]:
+        if waits_for_person(state):
+            self._note_resumed(key)
+            return self._go_on([key])
+        #: Nothing below was let go yet, so nothing has to be undone.
+        again = self.states[key] = reopening.to_try_again(state)
+        return self._go_on([key], [Tell(key, again)])
+
     def _came_too_early(self, key: str) -> list[Instruction]:
         self._running -= 1
         if self._places is not None:
@@ -190,7 +228,9 @@ class Machine:
         return self._go_on(ready, out)
 
     def _wake(self, keys: Iterable[str]) -> list[Instruction]:
-        ready = [] if self.progress.is_cancelled else list(dict.fromkeys(self.waiting(keys)))
+        found = [] if self.progress.is_cancelled else list(dict.fromkeys(self.waiting(keys)))
+        self.asked_early.update(self._unsettled.intersection(found))
+        ready = [each for each in found if each not in self._unsettled]
         for each in ready:
             self._asleep.discard(each)
             self._note_resumed(each)
@@ -214,6 +254,7 @@ class Machine:
         self.progress.is_cancelled = True
         self._running -= len(queued)
         self._asleep.clear()
+        self.asked_early.clear()
         untold: list[Instruction] = [Tell(key, self.states[key]) for key in queued if key in self.gathering]
         if self._places is not None:
             self._places.forget()
@@ -222,6 +263,7 @@ class Machine:
         return self._go_on([], untold)
 
     def _retry(self, keys: tuple[str, ...]) -> list[Instruction]:
+        self.asked_early.update(self._unsettled.intersection(keys))
         failed = [key for key in keys if key in self.progress.failed]
         if self.progress.is_cancelled or not failed:
             return []

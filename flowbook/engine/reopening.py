@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowbook.engine.progress import Progress
     from flowbook.engine.state import State
 
-__all__ = ["is_early", "look_again", "looked_too_early", "reopen"]
+__all__ = ["is_early", "look_again", "looked_too_early", "reopen", "to_try_again"]
 
 
 def reopen(progress: Progress, keys: Iterable[str], out: list[Instruction]) -> list[str]:
@@ -36,9 +36,13 @@ def reopen(progress: Progress, keys: Iterable[str], out: list[Instruction]) -> l
         progress.failed.add(key)
         roots[key] = None
     for key in roots:
-        kept = progress.states[key].cached_inputs
-        _open(progress, key, Pending("To be tried again.", cached_inputs=kept), roots, out)
+        _open(progress, key, to_try_again(progress.states[key]), roots, out)
     return [key for key in roots if not progress.left.get(key)]
+
+
+def to_try_again(state: State) -> Pending:
+    """Return the state from which a failed task runs once more."""
+    return Pending("To be tried again.", cached_inputs=state.cached_inputs)
 
 
 def _open(progress: Progress, key: str, state: State, roots: Container[str], out: list[Instruction]) -> None:

@@ -1,0 +1,171 @@
+"""Numbers an epoch's events, has them recorded, and passes them on: in order, once, and to nobody while a lock is held.
+
+Most events happen in the thread that runs their task, under no lock: `emit` takes those. What the machine says happens
+under the epoch's lock: `gather` takes that, and whoever held the lock calls `pass_on` after releasing it.
+
+Three promises meet here. An event is recorded before anybody hears of it, and before anything starts that builds on it
+(`secure`). Recording goes on in several threads at once, so that commits are shared. Subscribers hear of events by their
+number: one that is still being recorded holds up those after it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from typing import TYPE_CHECKING
+
+from flowbook._utils.locks import Rank, RankedLock
+from flowbook.engine.events import DurableSink, SharedLog, StateChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flowbook.engine.events import Event, EventSink
+    from flowbook.engine.state import State
+
+__all__ = ["EventRelay"]
+
+
+class _Entry:
+    """An event on its way. `is_recorded` is also set where there is nothing to record."""
+
+    __slots__ = ("event", "is_recorded")
+
+    def __init__(self, event: Event, *, is_recorded: bool) -> None:
+        self.event = event
+        self.is_recorded = is_recorded
+
+
+class EventRelay:
+    """Passes on the events of one epoch; from any thread.
+
+    Args:
+        sinks: durable ones record; the others hear of what was recorded.
+        first_seq: number of the first event.
+    """
+
+    def __init__(self, sinks: Sequence[EventSink], first_seq: int) -> None:
+        self._seq = itertools.count(first_seq)
+        self._durable = tuple(sink for sink in sinks if isinstance(sink, DurableSink))
+        self._logs: tuple[SharedLog, ...] = tuple(
+            sink if isinstance(sink, SharedLog) else _Queue(sink) for sink in sinks if not isinstance(sink, DurableSink)
+        )
+        self._lock = RankedLock(Rank.EVENT_QUEUE)
+        #: By number. Appended to with the lock held.
+        self._queue: deque[_Entry] = deque()
+        self._recording = RankedLock(Rank.EVENT_RECORDING)
+        #: Gathered and not recorded yet. An event is taken out after it was recorded, with the lock for recording held.
+        self._unrecorded: deque[_Entry] = deque()
+        #: Whether something was gathered since somebody passed it on.
+        self.has_gathered = False
+
+    @property
+    def next_seq(self) -> int:
+        """The number of the next epoch's first event; meaningful once this epoch is over."""
+        return next(self._seq)
+
+    def state_changed(self, key: str, state: State) -> None:
+        """Take a change that happened under no lock, and pass it on."""
+        if self._durable or any(log.has_subscribers for log in self._logs):
+            self.emit(StateChanged, key, state)
+            return
+        for log in self._logs:
+            log.append(StateChanged(next(self._seq), key, state))
+
+    def emit(self, kind: Callable[..., Event], *fields: object) -> None:
+        """Take an event that happened under no lock, and pass it on.
+
+        Args:
+            kind: of the event.
+            fields: of the event, after its number.
+        """
+        entry = self._enqueue(kind, fields)
+        if not entry.is_recorded:
+            try:
+                self._record(entry)
+            finally:
+                entry.is_recorded = True
+        self.pass_on()
+
+    def gather(self, kind: Callable[..., Event], *fields: object) -> None:
+        """Take an event, as `emit`, while the caller holds a lock; it has to call `pass_on` after releasing it."""
+        entry = self._enqueue(kind, fields)
+        if not entry.is_recorded:
+            self._unrecorded.append(entry)
+        self.has_gathered = True
+
+    def pass_on(self) -> None:
+        """Record what was gathered, and let subscribers hear of what is recorded. Call it under no lock."""
+        self.has_gathered = False
+        if self._unrecorded:
+            self._record_gathered()
+        if self._queue:
+            with self._lock:
+                self._hand_over()
+        for log in self._logs:
+            log.deliver()
+
+    def secure(self, keys: Sequence[str]) -> None:
+        """Return when what happened to tasks `keys` and their children is recorded: something that builds on it starts."""
+        if self._unrecorded:
+            self._record_gathered()
+        for sink in self._durable:
+            sink.secure(keys)
+
+    def close(self) -> None:
+        """From now on pass nothing on: the run was left, and what its tasks still do is nobody's business."""
+        self.pass_on()
+        self._durable = self._logs = ()
+
+    def _enqueue(self, kind: Callable[..., Event], fields: tuple[object, ...]) -> _Entry:
+        with self._lock:
+            entry = _Entry(kind(next(self._seq), *fields), is_recorded=not self._durable)
+            self._queue.append(entry)
+        return entry
+
+    def _record(self, entry: _Entry) -> None:
+        for sink in self._durable:
+            sink.emit(entry.event)
+
+    def _record_gathered(self) -> None:
+        with self._recording:
+            while self._unrecorded:
+                entry = self._unrecorded[0]
+                self._record(entry)
+                entry.is_recorded = True
+                self._unrecorded.popleft()
+
+    def _hand_over(self) -> None:
+        """Append to the logs what is recorded, up to the first event that isn't. Call it with the lock held."""
+        queue = self._queue
+        while queue and queue[0].is_recorded:
+            event = queue.popleft().event
+            for log in self._logs:
+                log.append(event)
+
+
+class _Queue:
+    """Lets a plain sink be used as a log: it gets one event at a time, in order, from one thread at a time."""
+
+    has_subscribers = True
+
+    def __init__(self, sink: EventSink) -> None:
+        self._sink = sink
+        self._events: deque[Event] = deque()
+        self._lock = RankedLock(Rank.EVENT_QUEUE)
+        self._is_delivering = False
+
+    def append(self, event: Event) -> None:
+        self._events.append(event)
+
+    def deliver(self) -> None:
+        while self._events:
+            with self._lock:
+                if self._is_delivering:
+                    return
+                self._is_delivering = True
+            try:
+                while self._events:
+                    self._sink.emit(self._events.popleft())
+            finally:
+                self._is_delivering = False
