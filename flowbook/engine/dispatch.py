@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook import config
+from flowbook._utils.fresh import fresh_values
 from flowbook.engine import steps
 from flowbook.engine.cache_validators import needs_inputs, takes_references
 from flowbook.engine.events import FLOW
@@ -297,7 +298,7 @@ def _inputs(job: Job) -> dict[str, object]:
     spec, kept = job.spec, job.state.cached_inputs
     inputs = job.inputs
     if inputs is None:
-        inputs = dict(spec.constants) if spec.constants else {}
+        inputs = fresh_values(spec.constants)
         for binding, up in zip(spec.bindings, job.upstream, strict=True):
             if binding.argument is not None and binding.argument not in kept:
                 inputs[binding.argument] = input_value(up)

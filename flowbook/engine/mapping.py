@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flowbook._utils.fresh import fresh, fresh_values
 from flowbook.engine import steps
 from flowbook.engine.job import Job
 from flowbook.engine.state import Mapped, Pending
@@ -93,9 +94,14 @@ class MapPlans:
             name: value.load() if isinstance(value, ResultRef) else value for name, value in state.cached_inputs.items()
         }
         widths: dict[str, int] = {}
-        plan.fixed.update(spec.constants or {})
+        plan.fixed.update(fresh_values(spec.constants))
         for argument, sequence in (spec.mapped_constants or {}).items():
-            self._add_source(plan, widths, argument, steps.elements(kept.get(argument, sequence), argument))
+            self._add_source(
+                plan,
+                widths,
+                argument,
+                steps.elements(kept[argument] if argument in kept else fresh(sequence), argument),
+            )
         for binding in spec.bindings:
             up, name = states[binding.upstream], binding.argument
             is_fed = binding.mapped and not binding.flattened and type(up) is Mapped
@@ -140,7 +146,7 @@ class MapPlans:
     def reduced(self, spec: TaskSpec, state: State) -> dict[str, object]:
         """Return the inputs of a task that reads mapped ones whole."""
         kept = state.cached_inputs or ()
-        inputs = dict(spec.constants) if spec.constants else {}
+        inputs = fresh_values(spec.constants)
         for binding in spec.bindings:
             if binding.argument is not None and binding.argument not in kept:
                 inputs[binding.argument] = self.read(binding.upstream)

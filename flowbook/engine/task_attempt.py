@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from flowbook._context import current_layer
+from flowbook._utils.fresh import fresh_values
 from flowbook.engine import steps
 from flowbook.engine.cache_validators import HashedInputs
 from flowbook.engine.output_cache import cached_state, hash_inputs, store_output
@@ -95,7 +96,7 @@ def _inputs(job: Job) -> dict[str, object]:
     if inputs is None:
         spec = job.spec
         kept = job.state.cached_inputs or ()
-        inputs = dict(spec.constants) if spec.constants else {}
+        inputs = fresh_values(spec.constants) if spec.constants else {}
         for binding, up in zip(spec.bindings, job.upstream, strict=True):
             if binding.argument is not None and binding.argument not in kept:
                 inputs[binding.argument] = up.result

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from flowbook._utils.fresh import fresh
 from flowbook.engine.limits import Limits
 from flowbook.engine.state import Mapped, State
 from flowbook.engine.task_keys import child_key, parent_key, split_child_key
@@ -167,7 +168,7 @@ def _parameters(flow: RunnableFlow, given: Mapping[str, object]) -> dict[str, ob
         raise ParameterError(msg, names=missing)
     for name, value in given.items():
         known[name].accept(value)
-    return {name: given.get(name, p.default) for name, p in known.items()}
+    return {name: given[name] if name in given else fresh(p.default) for name, p in known.items()}
 
 
 def _by_key(graph: Graph, task_states: Mapping[object, State]) -> dict[str, State]:

@@ -184,8 +184,10 @@ def pickle_to(value: object, out: Writer, buffers: list[pickle.PickleBuffer], *,
     """Write the bare pickle stream of `value` to `out`; what can travel beside it is appended to `buffers`."""
     import cloudpickle  # noqa: PLC0415  # heavy
 
+    from flowbook.results.by_value import ByValuePickler  # noqa: PLC0415  # heavy
+
     def pickled() -> None:
-        cloudpickle.Pickler(out, protocol=5, buffer_callback=buffers.append).dump(value)
+        ByValuePickler(out, protocol=5, buffer_callback=buffers.append).dump(value)
 
     if not by_value:
         pickled()

@@ -1,0 +1,96 @@
+"""Pickling classes and functions by value, and finding the class that is meant where one of that definition is at hand.
+
+A class of a script or notebook (`__main__`) is at hand by name in no other process, so its definition travels with its
+instances. A second class made from it would be no match for the reader's own: `Colour.RED == Colour.RED` is False. So a
+reader takes its own class of that module, name and definition, if it has one; only otherwise it makes one.
+Names of `take_class` and `fill_class` stand in stored pickles: don't rename them.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+import types
+from multiprocessing.reduction import ForkingPickler
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+from cloudpickle import cloudpickle as internals
+
+from flowbook.results.code_hash import code_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["ByValuePickler", "fill_class", "take_class", "take_function"]
+
+_MAKERS = frozenset({internals._make_skeleton_class, internals._make_skeleton_enum})  # noqa: SLF001  # no public name
+_make_function = internals._make_function  # noqa: SLF001
+_set_class_state = internals._class_setstate  # noqa: SLF001
+
+
+class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # no stubs
+    """cloudpickle's, which writes down besides which class it was."""
+
+    def reducer_override(self, thing: object) -> Any:  # noqa: ANN401  # as pickle asks for it
+        """See `pickle.Pickler`."""
+        reduced = super().reducer_override(thing)
+        if not isinstance(reduced, tuple):
+            return reduced
+        maker, arguments, *state = reduced
+        if maker is _make_function:
+            return (take_function, arguments, *state)
+        if maker not in _MAKERS:
+            return reduced
+        kind: Any = thing
+        identity = (kind.__module__, kind.__qualname__, code_hash(kind))
+        return (take_class, (maker, arguments, identity), state[0], None, None, fill_class)
+
+
+def take_class(maker: Callable[..., type], arguments: tuple[Any, ...], identity: tuple[str, str, str]) -> type:
+    """Return the class of this module, name and definition if it is at hand, else a new one without members."""
+    module, name, definition = identity
+    found = _at_hand(module, name)
+    if found is not None and code_hash(found) == definition:
+        return found
+    return maker(*arguments)
+
+
+def fill_class(kind: type, state: tuple[Any, Any]) -> type:
+    """Give a new class its members; one that was at hand has them."""
+    if _at_hand(kind.__module__, kind.__qualname__) is not kind:
+        _set_class_state(kind, state)
+    return kind
+
+
+def take_function(*arguments: Any) -> types.FunctionType:  # noqa: ANN401  # what cloudpickle's maker takes
+    """Return a new function, and see to it that `multiprocessing` can send it on."""
+    ForkingPickler.reducer_override = _for_multiprocessing  # type: ignore[method-assign]  # the only door there is
+    found: types.FunctionType = _make_function(*arguments)
+    return found
+
+
+def _at_hand(module: str, name: str) -> type | None:
+    found = _by_name(module, name)
+    return found if isinstance(found, type) else None
+
+
+def _by_name(module: str, name: str) -> object:
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _for_multiprocessing(_: pickle.Pickler, thing: object) -> Any:  # noqa: ANN401  # as pickle asks for it
+    """Let a `multiprocessing` pool send what it finds by no name: `Pool.map(work)` in a flow read from the store."""
+    if not isinstance(thing, type | types.FunctionType) or _is_found_by_name(thing):
+        return NotImplemented
+    out = io.BytesIO()
+    ByValuePickler(out, protocol=5).dump(thing)
+    return pickle.loads, (out.getvalue(),)
+
+
+def _is_found_by_name(thing: Any) -> bool:  # noqa: ANN401  # a class or function
+    return _by_name(thing.__module__, thing.__qualname__) is thing
