@@ -39,7 +39,7 @@ RUN_OPTIONS = frozenset(
         "executor",
         "limits",
         "max_concurrency",
-        "origin",
+        "_origin",
         "parameters",
         "raise_on_exception",
         "record",
@@ -89,7 +89,7 @@ def read_request(flow: RunnableFlow, parameters: Mapping[str, object] | None, op
     task_contexts = task_contexts_of(graph, options.pop("task_contexts", None))
     context = context_of(options.pop("context", None))
     handlers = tuple(option_checks.handlers(flow.name, options.pop("state_handlers", None), "A run of flow"))
-    record, origin = options.pop("record", None), options.pop("origin", "")
+    record, origin = options.pop("record", None), options.pop("_origin", "")
     limits = _limits(options.pop("max_concurrency", None), options.pop("limits", None))
     raises = bool(options.pop("raise_on_exception", False))
     values = _parameters(flow, {**mapping_of("parameters", parameters, "{'origin': 'JFK'}"), **options})

@@ -56,6 +56,15 @@ def script(folder, text):
     return path
 
 
+def test_a_parameter_may_have_the_name_of_what_is_kept_beside_a_run():
+    with Flow("delays") as flow:
+        double(Parameter("origin", default=1))
+
+    flow.run(origin=4)
+
+    assert (flow.last_run.parameters, flow.last_run["double"].result) == ({"origin": 4}, 8)
+
+
 def python(path, *arguments):
     return subprocess.run(
         [sys.executable, "-W", "error", str(path), *arguments],
