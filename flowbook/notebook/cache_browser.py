@@ -16,7 +16,7 @@ from flowbook.notebook.command_worker import Command, CommandWorker, RefusedErro
 from flowbook.notebook.patch_feed import PatchFeed
 from flowbook.notebook.routing import RoutedWidget
 from flowbook.notebook.run_projection import RunProjection
-from flowbook.notebook.value_access import identifier, page_request
+from flowbook.notebook.value_access import assigned_text, identifier, page_request
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ class CacheBrowser(RoutedWidget):
             msg = "There is no namespace to write to here. Take the value through flowbook.cache."
             raise RefusedError(msg)
         entry = self._entry(command.get("entry"))
-        return f"Now in the variable {self._assign(identifier(entry.task), self._values.load(entry.ref))}."
+        wanted = identifier(entry.task)
+        return assigned_text(wanted, self._assign(wanted, self._values.load(entry.ref)))
 
     def _entry(self, entry_id: object) -> EntryLike:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ from flowbook.exceptions import FlowbookError
 from flowbook.report.phrases import error_text
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Mapping
 
 __all__ = ["Command", "CommandWorker", "RefusedError"]
@@ -24,6 +24,7 @@ __all__ = ["Command", "CommandWorker", "RefusedError"]
 #: What a view sent: `type`, `id`, and what belongs to the type.
 Command = dict[str, Any]
 _MOST_REMEMBERED = 1000
+_CLOSE_S = 2.0
 _logger = logging.getLogger("flowbook.notebook")
 
 
@@ -79,8 +80,10 @@ class CommandWorker:
         return job is not None
 
     def close(self) -> None:
-        """End the thread after what was handed over before."""
+        """End the thread after what was handed over before; wait for that at most 2 s."""
         self._jobs.put(None)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_CLOSE_S)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import getpass
+import builtins
 import html
 import itertools
 import keyword
@@ -17,7 +17,7 @@ from IPython.display import display, update_display
 from flowbook import config
 from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
-from flowbook.engine.state import Mapped
+from flowbook.engine.state import Mapped, Running
 from flowbook.engine.state_kinds import FINISHED
 from flowbook.exceptions import DefinitionError, FlowbookError
 from flowbook.flow_run.run import FlowRun, new_run
@@ -25,9 +25,10 @@ from flowbook.flow_run.times import parse_time
 from flowbook.notebook import view_model
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.cache_browser import MOST_ENTRIES, CacheBrowser
+from flowbook.notebook.frontend import person
 from flowbook.notebook.panel import Panel, PanelActions
 from flowbook.notebook.run_projection import RunProjection
-from flowbook.report.phrases import duration
+from flowbook.report.phrases import duration, listed
 from flowbook.store import open_store
 from flowbook.store.records import now
 
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from flowbook.store import Store
     from flowbook.store.records import TaskHistoryEntry
 
-__all__ = ["CellDisplays", "Closeable", "FlowView", "cache_entries", "open_cache", "picture"]
+__all__ = ["CellDisplays", "Closeable", "FlowView", "cache_entries", "cancelled", "open_cache", "picture"]
 
 
 class FlowView:
@@ -77,7 +78,7 @@ class FlowView:
 
     def start(self, parameters: Mapping[str, object], *, record: bool, origin: str) -> FlowRun:
         """Start a run in the background, and show that one from now on. Raises what `Flow.start` raises."""
-        self._options = {"record": record, "origin": origin}
+        self._options = {"record": record, "_origin": origin}
         self._run = self._flow.start(dict(parameters), executor=self._executor, **self._options)
         return self._run
 
@@ -103,8 +104,18 @@ class FlowView:
         return self._executor
 
     def wait(self, run: FlowRun, *, quiet: bool = False) -> None:
-        """Wait until nothing goes on; where there is no panel, show how it stands then."""
-        run.wait()
+        """Wait until nothing goes on; where there is no panel, show how it stands then.
+
+        Raises:
+            KeyboardInterrupt: if the cell is interrupted; the run is cancelled then.
+        """
+        try:
+            run.wait()
+        except KeyboardInterrupt as interrupt:
+            run.cancel(by=person(), note="The cell was interrupted.")
+            line = cancelled(run)
+            interrupt._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]  # IPython calls it
+            raise
         if self._panel is not None:
             self._panel.drain()
         elif not quiet:
@@ -123,12 +134,11 @@ class FlowView:
             cell_name=self._cell_name,
             history=self._history,
             settled=self._settled,
-            by=getpass.getuser(),
+            by=person(),
         )
 
     def _run_again(self, parameters: Mapping[str, object]) -> FlowRun:
-        options = self._options or {"record": True, "origin": ""}
-        return self.start(parameters, **options)
+        return self.start(parameters, record=self._options.get("record", True), origin=self._options.get("_origin", ""))
 
     def _cell_name(self, filename: str) -> str | None:
         number = getattr(self._shell.compile, "_filename_map", {}).get(filename)
@@ -230,6 +240,19 @@ def summary(run: FlowRun) -> str:
     return "\n".join(lines)
 
 
+def cancelled(run: FlowRun) -> str:
+    """Return what became of a run that was just cancelled, and what of it still runs."""
+    state = run.state
+    head = f"{run.flow_name}, run {run.number}"
+    running = [key for key, found in list(run.states.items()) if isinstance(found, Running)]
+    if state.is_finished():
+        return f"{head} is over: {type(state).__name__}."
+    if not running:
+        return f"{head} is being cancelled; nothing of it runs."
+    verb = "goes" if len(running) == 1 else "go"
+    return f"{head} is being cancelled: {listed(running)} {verb} on to the end, nothing else starts."
+
+
 def open_cache(shell: InteractiveShell, store: Store, *, task: str | None, at: str | None) -> CacheBrowser:
     """Show the cache browser below the cell that runs.
 
@@ -271,11 +294,13 @@ def cache_entries(store: Store, *, task: str | None, at: str | None) -> pd.DataF
 
 
 def _assign(shell: InteractiveShell, wanted: str, value: object) -> str:
-    """Write `value` into the user's namespace under the wanted name, or one like it; return the chosen name."""
+    """Write `value` into the user's namespace under the wanted name, or one like it; return the chosen name.
+
+    No variable of the user's is overwritten, and no name of Python's own is hidden: `list` becomes `list_value`.
+    """
     namespace = shell.user_ns
-    name = wanted if not keyword.iskeyword(wanted) else f"{wanted}_"
+    name = stem = f"{wanted}_value" if keyword.iskeyword(wanted) or hasattr(builtins, wanted) else wanted
     numbers = itertools.count(2)
-    stem = name
     while name in namespace and namespace[name] is not value:
         name = f"{stem}_{next(numbers)}"
     namespace[name] = value

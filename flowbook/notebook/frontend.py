@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from flowbook.exceptions import DefinitionError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["cell_and_request", "has_front_end", "notebook_name"]
+__all__ = ["cell_and_request", "has_front_end", "notebook_name", "person"]
 
 
 def has_front_end(shell: InteractiveShell) -> bool:
@@ -41,6 +42,14 @@ def cell_and_request(shell: InteractiveShell) -> tuple[str, str]:
     """Return the id of the cell that runs and of the request that runs it; empty texts where nobody tells them."""
     request = _request(shell)
     return str(request.get("metadata", {}).get("cellId", "")), str(request.get("header", {}).get("msg_id", ""))
+
+
+def person() -> str:
+    """Return the user's name on this machine; empty where it has none, as for a bare user id in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return ""
 
 
 def _request(shell: InteractiveShell) -> dict[str, Any]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import sys
+import tokenize
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from IPython.core.displayhook import DisplayHook
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
@@ -15,13 +19,15 @@ from flowbook.core.history import runs as recorded_runs
 from flowbook.core.task import Task
 from flowbook.exceptions import FlowbookError
 from flowbook.notebook.arguments import parse_executor, parse_parameters, unquoted
-from flowbook.notebook.display import CellDisplays, FlowView, cache_entries, open_cache
-from flowbook.notebook.frontend import cell_and_request, has_front_end, notebook_name
+from flowbook.notebook.display import CellDisplays, FlowView, cache_entries, cancelled, open_cache
+from flowbook.notebook.frontend import cell_and_request, has_front_end, notebook_name, person
+from flowbook.notebook.tracebacks import skip_showing
+from flowbook.report.phrases import listed
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
@@ -30,19 +36,12 @@ if TYPE_CHECKING:
     from flowbook.flow_run.run import FlowRun
     from flowbook.notebook.display import Closeable
 
-__all__ = ["AlreadyShownError", "FlowMagics"]
+__all__ = ["FlowMagics"]
 
 _V = TypeVar("_V", bound="Closeable")
 _ACTIONS = ("cancel", "list", "resume", "retry", "run", "show")
 _PANELS_AT_MOST = 5
 _RUNS_AT_MOST = 20
-
-
-class AlreadyShownError(Exception):
-    """Ends a cell whose traceback has been shown."""
-
-    def _render_traceback_(self) -> list[str]:
-        return []
 
 
 @magics_class
@@ -121,6 +120,8 @@ class FlowMagics(Magics):
         del local_ns
         args = _parse(self.cache, line)
         key = self._task_key(args.task) if args.task else None
+        if key is not None:
+            _refuse_unknown_output(key)
         if not has_front_end(self.shell):
             return cache_entries(open_store(), task=key, at=args.at)
         self._displayed(open_cache(self.shell, open_store(), task=key, at=args.at))
@@ -129,16 +130,23 @@ class FlowMagics(Magics):
     # Writing
 
     def _write(self, name: str, cell: str) -> Flow:
+        """Run the cell's body inside a new flow of that name, and return the flow. Raises what the body raises."""
         _refuse_await(cell)
-        flow = Flow(name)
+        flow, failed = Flow(name), None
         before = {key: value for key, value in self.shell.user_ns.items() if isinstance(value, Task)}
-        with flow:
-            # The magic's own line goes first, so that a traceback counts the lines as the person sees them.
-            result = self.shell.run_cell(f"# %%flow {name}\n{cell}", store_history=False, silent=True)
-            failed = result.error_before_exec or result.error_in_exec
-            if failed is not None:
-                self.shell.user_ns.update(before)
-                raise AlreadyShownError from failed
+        try:
+            with flow, _tasks_unshown(self.shell, cell):
+                # The magic's own line goes first, so that a traceback counts the lines as the person sees them.
+                result = self.shell.run_cell(f"# %%flow {name}\n{cell}", store_history=False)
+                failed = result.error_before_exec or result.error_in_exec
+                if failed is not None:
+                    self.shell.user_ns.update(before)
+                    skip_showing(self.shell, failed)
+                    raise failed
+        except FlowbookError as error:
+            if error is failed:
+                raise
+            raise UsageError(str(error)) from error
         if not len(flow):
             msg = f"Flow {name!r} has no tasks. Call at least one @task in the cell's body."
             raise UsageError(msg)
@@ -153,7 +161,7 @@ class FlowMagics(Magics):
         if run is None:
             return ""
         if run.is_live:
-            run.cancel("the cell was run again")
+            run.cancel(by=person(), note="The cell was run again.")
             return f"Run {run.number} of the flow as it was before was cancelled."
         if run.state.is_paused():
             return f"Run {run.number} still waits: %flow resume lists it."
@@ -204,22 +212,22 @@ class FlowMagics(Magics):
     def _resume(self, args: Namespace) -> pd.DataFrame | None:
         if args.name is None:
             return self._waiting()
-        run = self._any_run(args.name)
+        run = self._run_in(args.name, ("Paused",))
         view = self._view_of(run)
-        run.resume(*([args.task] if args.task else []), by="%flow resume")
+        run.resume(*([args.task] if args.task else []), by=person())
         self._watch(view, run)
         return None
 
     def _retry(self, args: Namespace) -> None:
         run = self._any_run(args.name)
         view = self._view_of(run)
-        run.retry(by="%flow retry")
+        run.retry(by=person())
         self._watch(view, run)
 
     def _cancel(self, args: Namespace) -> None:
-        run = self._any_run(args.name)
-        run.cancel(by="%flow cancel")
-        run.wait()
+        run = self._run_in(args.name, ("Running", "Paused"))
+        run.cancel(by=person())
+        print(cancelled(run))  # noqa: T201  # the cell's own output
 
     def _waiting(self) -> pd.DataFrame:
         """Show every run that waits for a person, also those of other kernels, with its buttons."""
@@ -271,6 +279,18 @@ class FlowMagics(Magics):
         run_id = known["run_id"].iloc[-1] if len(known) else name
         return self._session_run(run_id) or recorded_run(run_id)
 
+    def _run_in(self, name: str | None, states: tuple[str, ...]) -> FlowRun:
+        """Return the newest run of the flow of that name that is in one of these states; if none is, its newest."""
+        newest = self._any_run(name)
+        if newest.run_id == name or type(newest.state).__name__ in states:
+            return newest
+        found = [recorded_runs(flow=newest.flow_name, state=state, limit=1) for state in states]
+        rows = [row for each in found for row in each.to_dict("records")]
+        if not rows:
+            return newest
+        run_id = max(rows, key=lambda row: row["number"])["run_id"]
+        return self._session_run(run_id) or recorded_run(run_id)
+
     def _session_run(self, run_id: str) -> FlowRun | None:
         for flow in self.flows.values():
             if flow.last_run is not None and flow.last_run.run_id == run_id:
@@ -279,7 +299,7 @@ class FlowMagics(Magics):
 
     def _task_key(self, text: str) -> str:
         value = self.shell.user_ns.get(text)
-        return value.name if isinstance(value, Task) else text
+        return value.key_in() if isinstance(value, Task) else text
 
 
 @magic_arguments("%flow")
@@ -300,11 +320,51 @@ def _newest(**wanted: str | None) -> pd.DataFrame:
     return found[:_RUNS_AT_MOST]
 
 
+def _refuse_unknown_output(key: str) -> None:
+    """Refuse a task that no cache entry is of, and name those that have some."""
+    known = sorted({task for _, task in open_store().browse().names()})
+    if key not in known:
+        have = f"Tasks with stored outputs: {listed(known, 10)}." if known else "No task has stored an output yet."
+        msg = f"The cache has no output of a task {key!r}. {have} @task(cache_for=...) stores outputs."
+        raise UsageError(msg)
+
+
 def _parse(magic: Callable[..., object], line: str) -> Namespace:
-    args = cast("Namespace", parse_argstring(magic, line))
+    try:
+        args = cast("Namespace", parse_argstring(magic, line))
+    except UsageError as error:
+        if "unrecognized" in str(error) and "--param" in line:
+            msg = f"{error}. A parameter's value with spaces needs quotes around NAME=VALUE: --param 'months=[1, 2]'."
+            raise UsageError(msg) from error
+        raise
     given = {name: unquoted(value) for name, value in vars(args).items() if isinstance(value, str)}
     vars(args).update(given)
     return args
+
+
+@contextmanager
+def _tasks_unshown(shell: InteractiveShell, cell: str) -> Iterator[None]:
+    """Let the cell's last expression be shown as in any other cell, but for tasks: the graph shows those."""
+    with shell.display_trap:
+        show = sys.displayhook
+        is_quiet = _ends_quietly(cell)
+        sys.displayhook = lambda value: None if is_quiet or _holds_task(value) else show(value)
+        try:
+            yield
+        finally:
+            sys.displayhook = show
+
+
+def _ends_quietly(cell: str) -> bool:
+    try:
+        return bool(DisplayHook.semicolon_at_end_of_expression(cell))
+    except (tokenize.TokenError, SyntaxError):
+        return False
+
+
+def _holds_task(value: object) -> bool:
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list, set)) else (value,)
+    return any(isinstance(item, Task) for item in items)
 
 
 def _refuse_await(cell: str) -> None:

@@ -16,14 +16,14 @@ import traitlets
 from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.events import FLOW
-from flowbook.engine.state import Paused
+from flowbook.engine.state import Paused, Pending
 from flowbook.notebook import view_model as wire
 from flowbook.notebook.assets import Assets, read_assets
 from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
 from flowbook.notebook.patch_feed import PatchFeed
 from flowbook.notebook.routing import RoutedWidget
 from flowbook.notebook.run_projection import RunProjection
-from flowbook.notebook.value_access import RunValues, identifier, page_request
+from flowbook.notebook.value_access import RunValues, assigned_text, identifier, page_request
 from flowbook.report import phrases
 from flowbook.report.error_view import describe_error
 
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from flowbook.notebook.ports import RunLike
 
 __all__ = ["Panel", "PanelActions", "parse_parameter"]
+
+
+#: A view that inspects a task says so again every 20 s; one that has not for this long is gone.
+_SILENT_S = 90.0
 
 
 def parse_parameter(text: str) -> object:
@@ -70,6 +74,7 @@ class PanelActions:
         history: gives a task's earlier runs, newest first.
         settled: told when the run paused or ended, e.g. to bring the static picture up to date.
         by: who clicks.
+        clock: seconds, to tell views that went away.
     """
 
     run: Callable[[Mapping[str, object]], RunLike | None] = _refuse_run
@@ -79,6 +84,15 @@ class PanelActions:
     history: Callable[[str], Sequence[Mapping[str, Any]]] = lambda _: ()
     settled: Callable[[Panel], None] = lambda _: None
     by: str = ""
+    clock: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class _Inspection:
+    """The task that a view inspects, and when the view said so last, by the panel's clock."""
+
+    key: str
+    heard: float
 
 
 class Panel(RoutedWidget):
@@ -86,7 +100,7 @@ class Panel(RoutedWidget):
 
     Args:
         run: the run to show.
-        commands: what the panel asks of its surroundings.
+        actions: what the panel asks of its surroundings.
         notice: a sentence that the person should know.
         assets: the views' code.
         is_started: whether to begin at once; a test may do the threads' work by itself.
@@ -103,7 +117,7 @@ class Panel(RoutedWidget):
     def __init__(
         self,
         run: RunLike,
-        commands: PanelActions | None = None,
+        actions: PanelActions | None = None,
         *,
         notice: str = "",
         assets: Assets | None = None,
@@ -111,7 +125,7 @@ class Panel(RoutedWidget):
     ) -> None:
         code = assets or read_assets("panel")
         self._run = run
-        self._commands = commands or PanelActions()
+        self._actions = actions or PanelActions()
         self._notice = notice
         self._layout: Layout = layout(run.graph)
         self._values = RunValues(run)
@@ -128,8 +142,8 @@ class Panel(RoutedWidget):
             "to-variable": self._on_to_variable,
         }
         self._worker = CommandWorker(self._feed.post, handlers, self._reads)
-        #: Key that each view inspects, and those whose details wait to be made.
-        self._inspected: dict[str, str] = {}
+        #: What each view inspects, and the keys whose details wait to be made.
+        self._inspected: dict[str, _Inspection] = {}
         self._refreshing: set[str] = set()
         #: The Paused states that were resumed, by key: a second click finds the same one.
         self._resumed: dict[str, State] = {}
@@ -208,49 +222,49 @@ class Panel(RoutedWidget):
         self._worker.take(content)
 
     def _on_run(self, command: Command) -> str:
-        if self._run.is_live and not isinstance(self._run.state, Paused):
+        if self._stage() == "running":
             msg = f"{self._run.flow_name} is already running. Cancel it first."
             raise RefusedError(msg)
-        run = self._commands.run(self._parameters(command.get("parameters") or {}))
+        run = self._actions.run(self._parameters(command.get("parameters") or {}))
         if run is not None:
             self.show(run)
         return f"{self._run.flow_name} runs."
 
     def _on_cancel(self, command: Command) -> str:
         del command
-        if not self._run.is_live:
-            msg = f"{self._run.flow_name} has ended: it is {type(self._run.state).__name__}."
+        if self._stage() not in {"running", "waiting"}:
+            msg = f"{self._run.flow_name} doesn't run: it is {type(self._run.state).__name__}."
             raise RefusedError(msg)
-        self._run.cancel(by=self._commands.by)
-        return "Cancelling: tasks that have started go on to their end."
+        self._follow(lambda: self._run.cancel(by=self._actions.by))
+        return "Cancelled." if self._stage() == "over" else "Cancelling: tasks that have started go on to their end."
 
     def _on_retry(self, command: Command) -> str:
         del command
-        self._follow(self._run.retry)
+        self._follow(lambda: self._run.retry(by=self._actions.by))
         return "What failed runs again."
 
     def _on_resume(self, command: Command) -> str:
         key, note = command.get("key"), command.get("note")
-        waiting = [key] if isinstance(key, str) else [name for name, _ in self._paused()]
-        for name in waiting:
-            self._check_paused(name)
-        if not waiting:
-            msg = "Nothing waits."
-            raise RefusedError(msg)
-        states = {name: self._run.states[name] for name in waiting}
-        by, reason = self._commands.by, note if isinstance(note, str) else ""
-        self._follow(lambda: self._run.resume(*waiting, by=by, note=reason))
-        self._resumed.update(states)
-        return f"{phrases.listed(waiting)} {'goes' if len(waiting) == 1 else 'go'} on."
+        named = [key] if isinstance(key, str) else []
+        for name in named:
+            self._check_known(name)
+        waiting = self._waiting(named)
+        self._check_waiting(named, waiting)
+        by, reason = self._actions.by, note if isinstance(note, str) else ""
+        self._follow(lambda: self._run.resume(*(named or waiting), by=by, note=reason))
+        self._resumed.update(waiting)
+        return f"{phrases.listed(list(waiting))} {'goes' if len(waiting) == 1 else 'go'} on."
 
     def _on_inspect(self, command: Command) -> str:
         view, key = str(command.get("view", "")), command.get("key")
+        before = self._inspected.pop(view, None)
         if key is None:
-            self._inspected.pop(view, None)
             return ""
         self._check_known(key)
-        self._inspected[view] = key
-        self._send_details(key)
+        self._inspected[view] = _Inspection(key, self._actions.clock())
+        is_known = command.get("again") is True and before is not None and before.key == key
+        if not is_known:
+            self._send_details(key)
         return ""
 
     def _on_page(self, command: Command) -> str:
@@ -263,7 +277,7 @@ class Panel(RoutedWidget):
         key, what = self._source(command)
         value = self._values.value(key, what)
         wanted = identifier(key if what == "output" else what.removeprefix("input:"))
-        return f"Now in the variable {self._commands.assign(wanted, value)}."
+        return assigned_text(wanted, self._actions.assign(wanted, value))
 
     # What they need to know.
 
@@ -281,22 +295,41 @@ class Panel(RoutedWidget):
             elif kinds.get(name) == "str" and not str(text).startswith("$"):
                 values[name] = str(text)
             else:
-                values[name] = self._commands.parse(str(text))
+                values[name] = self._actions.parse(str(text))
         return values
 
-    def _paused(self) -> list[tuple[str, State]]:
-        """Return what waits. Children count; the states of many are looked at, but only on a click."""
-        return [(key, state) for key, state in list(self._run.states.items()) if isinstance(state, Paused)]
+    def _waiting(self, named: Sequence[str]) -> dict[str, State]:
+        """Return what waits for a person and was not resumed yet: of the named tasks and their children, or of all."""
+        found = [(key, state) for key, state in list(self._run.states.items()) if isinstance(state, Paused)]
+        return {
+            key: state
+            for key, state in found
+            if self._resumed.get(key) is not state and (not named or key in named or self._parent(key) in named)
+        }
 
-    def _check_paused(self, key: str) -> None:
-        self._check_known(key)
+    def _check_waiting(self, named: Sequence[str], waiting: Mapping[str, State]) -> None:
+        if waiting:
+            return
+        if not named:
+            msg = "Nothing waits."
+            raise RefusedError(msg)
+        (key,) = named
         state = self._run.states.get(key)
-        if not isinstance(state, Paused):
-            msg = f"{key} does not wait: it is {type(state).__name__ if state is not None else 'Pending'}."
-            raise RefusedError(msg)
-        if self._resumed.get(key) is state:
-            msg = f"{key} was resumed already."
-            raise RefusedError(msg)
+        is_resumed = isinstance(state, Paused) or any(self._parent(each) == key for each in self._resumed)
+        name = self._state_name(key)
+        msg = f"{key} was resumed already." if is_resumed else f"{key} doesn't wait: it is {name}."
+        raise RefusedError(msg)
+
+    def _parent(self, key: str) -> str | None:
+        return self._feed.projection.parent(key)
+
+    def _state_name(self, key: str) -> str:
+        """Return the name of the state that the graph shows."""
+        with self._feed.locked:
+            known = self._feed.projection.state(key) is not None
+            shown = self._feed.projection.task(key, time.time()).state if known else None
+        state = self._run.states.get(key)
+        return shown or (type(state).__name__ if state is not None else "Pending")
 
     def _check_known(self, key: object) -> None:
         if not isinstance(key, str) or (key not in self._run.graph.specs and self._feed.projection.parent(key) is None):
@@ -336,9 +369,9 @@ class Panel(RoutedWidget):
     def _changed(self, keys: set[str]) -> None:
         if FLOW in keys and (isinstance(self._run.state, Paused) or self._run.state.is_finished()):
             self._update_traits()
-            self._commands.settled(self)
-        for key in set(self._inspected.values()):
-            parent = self._feed.projection.parent(key)
+            self._actions.settled(self)
+        for key in self._inspected_keys():
+            parent = self._parent(key)
             if (key in keys or parent in keys) and key not in self._refreshing:
                 self._refreshing.add(key)
                 self._worker.call(lambda key=key: self._send_details(key))  # type: ignore[misc]  # bound now
@@ -351,8 +384,13 @@ class Panel(RoutedWidget):
 
     def _send_details(self, key: str) -> None:
         self._refreshing.discard(key)
-        if key in self._inspected.values():
+        if key in self._inspected_keys():
             self._feed.post({"type": "details", **wire.plain(self._details(key))})
+
+    def _inspected_keys(self) -> set[str]:
+        """Return the keys that views inspect, but for views that have been silent for long: they went away."""
+        since = self._actions.clock() - _SILENT_S
+        return {found.key for found in list(self._inspected.values()) if found.heard >= since}
 
     def _details(self, key: str) -> wire.Details:
         run, projection, now = self._run, self._feed.projection, time.time()
@@ -369,9 +407,9 @@ class Panel(RoutedWidget):
                 attempt=attempt,
                 state_of=run.states.get,
                 preview=self._values.preview,
-                error=lambda error: describe_error(error, self._commands.cell_name),
+                error=lambda error: describe_error(error, self._actions.cell_name),
                 logs=run.logs(key),
-                history=self._commands.history(key),
+                history=self._actions.history(key),
                 decisions=tuple(_decision(event, now) for event in decided),
                 now=now,
             )
@@ -396,19 +434,28 @@ class Panel(RoutedWidget):
     def _run_view(self) -> wire.RunView:
         run = self._run
         state = self._feed.projection.flow_state or run.state
-        is_ended = state.is_finished() or getattr(run, "is_saved", False) is False
         return wire.RunView(
             id=run.run_id,
             number=str(run.number) if run.number is not None else "",
             state=type(state).__name__,
             message=phrases.shorten(state.message or "", 500),
-            live="live" if run.is_live else "ended" if is_ended else "saved",
+            stage=self._stage(),
             started=run.started,
             ended=None if isinstance(state, Paused) else run.ended,
             parameters={name: phrases.parameter_text(value) for name, value in run.parameters.items()},
             executor=run.executor_text,
             notice=" ".join(filter(None, (self._notice, phrases.shorten(self._feed.projection.warning, 500)))),
         )
+
+    def _stage(self) -> wire.Stage:
+        """Return how far the run has come, in whatever process that is."""
+        state = self._run.state
+        if state.is_finished():
+            return "over"
+        if isinstance(state, Paused):
+            return "waiting"
+        is_new = type(state) is Pending and not self._run.is_live and self._run.started is None
+        return "new" if is_new else "running"
 
     def _picture_parts(self) -> tuple[Any, str, str]:
         now = time.time()

@@ -23,7 +23,7 @@ class RunLike(Protocol):
 
     @property
     def number(self) -> int | None:
-        """The how-manieth run it is."""
+        """Run number, counted per flow in the store, or per session if unrecorded."""
         ...
 
     @property
@@ -91,7 +91,7 @@ class RunLike(Protocol):
         """Go on with these paused tasks, or with all; returns the run that goes on, or None."""
         ...
 
-    def retry(self) -> object:
+    def retry(self, *, by: str = "") -> object:
         """Run what failed again; returns the run that goes on, or None."""
         ...
 

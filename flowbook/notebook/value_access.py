@@ -71,6 +71,11 @@ def identifier(key: str) -> str:
     return name if not name[0].isdigit() else f"_{name}"
 
 
+def assigned_text(wanted: str, chosen: str) -> str:
+    """Return the sentence that says which variable has a value now, and why it isn't the wanted one."""
+    return f"Now in the variable {chosen}." if chosen == wanted else f"Now in the variable {chosen}: {wanted} is taken."
+
+
 class RunValues:
     """The values of one run.
 

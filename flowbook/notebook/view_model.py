@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from flowbook.draw.svg import NodeView, svg
-from flowbook.engine.state import Failed, Paused, Retrying, Running, State
+from flowbook.engine.state import Failed, Retrying, State
 from flowbook.engine.task_keys import parent_key
 from flowbook.report import phrases
 
@@ -33,6 +33,7 @@ __all__ = [
     "LogView",
     "ParameterView",
     "RunView",
+    "Stage",
     "TaskView",
     "details",
     "graph_view",
@@ -48,6 +49,8 @@ _MOST_LOGS = 500
 _LOG_LENGTH = 2000
 
 Preview = dict[str, Any]
+#: How far a run has come: never started, under way (here or in another process), waiting for a person, over.
+Stage = Literal["new", "running", "waiting", "over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class RunView:
     number: str
     state: str
     message: str = ""
-    live: str = "live"
+    stage: Stage = "running"
     started: float | None = None
     ended: float | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -231,7 +234,7 @@ def node_view(spec: TaskSpec, task: TaskView, now: float) -> NodeView:
         warns=task.stale,
         counts=task.counts or {},
         width=task.width,
-        controls=spec.is_manual and task.state == "Paused",
+        controls=spec.is_manual and task.state == "Paused" and not task.counts,
     )
 
 
@@ -255,7 +258,7 @@ def details(of: Inspected) -> Details:
         history=of.history,
         up=spec.upstream,
         down=of.graph.children[spec.key],
-        actions=_actions(state, inputs, has_output=is_done),
+        actions=_actions(of.view, inputs, has_output=is_done),
     )
 
 
@@ -334,9 +337,9 @@ def _constant(name: str, value: object) -> InputView:
     return InputView(name, None, None, f"{phrases.parameter_text(value)} ({type(value).__name__}, a constant)")
 
 
-def _actions(state: State | None, inputs: Sequence[InputView], *, has_output: bool) -> list[str]:
-    actions = ["resume"] if isinstance(state, Paused) else []
-    if has_output or (inputs and not isinstance(state, Running)):
+def _actions(view: TaskView, inputs: Sequence[InputView], *, has_output: bool) -> list[str]:
+    actions = ["resume"] if view.state == "Paused" or (view.counts or {}).get("Paused") else []
+    if has_output or (inputs and view.state != "Running"):
         actions.append("to-variable")
     return actions
 

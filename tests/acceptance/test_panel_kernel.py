@@ -19,13 +19,23 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.acceptance
 ROOT = Path(__file__).parents[2]
 SETUP = """
-import threading, time
-from flowbook.engine.state import Paused, Running, Success
+import threading
+from flowbook import Flow, task
+from flowbook.engine.signals import PAUSE
 from flowbook.notebook.panel import Panel
-from tests.graphs import build, task
-from tests.notebook.fakes import ASSETS, FakeRun
-run = FakeRun(build(task("approve", is_manual=True)))
-panel = Panel(run, assets=ASSETS)
+from tests.notebook.recorded import ASSETS
+
+door, approvals = threading.Event(), iter([False, True])
+
+@task
+def approve():
+    door.wait(20)
+    if not next(approvals):
+        raise PAUSE
+
+with Flow("delays") as flow:
+    approve()
+panel = Panel(flow.start(), assets=ASSETS)
 print(panel.model_id)
 """
 
@@ -81,13 +91,13 @@ def test_a_view_is_answered_and_told_what_changes(client: BlockingKernelClient) 
     _say(client, comm, type="hello", id="h1", view="v")
     ack = _until(client, _is_custom("ack"))
     snapshot = _until(client, _is_custom("snapshot"))
-    client.execute("run.go('approve', Paused())")
+    client.execute("door.set()")
     patch = _until(client, _is_custom("patch"))
     _say(client, comm, type="resume", id="c1", view="v", key="approve")
     resumed = _until(client, _is_custom("ack"))
 
     assert ack["content"]["data"]["content"]["ok"]
-    assert snapshot["content"]["data"]["content"]["tasks"]["approve"]["state"] == "Pending"
+    assert snapshot["content"]["data"]["content"]["tasks"]["approve"]["state"] == "Running"
     assert patch["content"]["data"]["content"]["tasks"]["approve"]["state"] == "Paused"
     assert resumed["content"]["data"]["content"]["text"] == "approve goes on."
 
@@ -99,7 +109,7 @@ def test_a_click_is_answered_while_a_cell_runs(client: BlockingKernelClient) -> 
     subshell = client.get_control_msg(timeout=10)["content"]["subshell_id"]
     _say(client, comm, subshell, type="hello", id="h1", view="v")
     _until(client, _is_custom("snapshot"))
-    client.execute("run.go('approve', Paused()); gate = threading.Event(); print('runs'); gate.wait(8)")
+    client.execute("door.set(); panel.run.wait(); gate = threading.Event(); print('runs'); gate.wait(8)")
     _until(client, lambda message: message["msg_type"] == "stream")
 
     began = time.monotonic()

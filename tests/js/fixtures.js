@@ -10,10 +10,9 @@ const run = (now, change) => ({
   number: "14",
   state: "Running",
   message: "",
-  live: /** @type {const} */ ("live"),
+  stage: /** @type {const} */ ("running"),
   started: now - 41,
   ended: null,
-  expected_s: 70,
   parameters: { origin: "JFK", months: "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]", min_flights: "100", dry_run: "false" },
   executor: "threads, 2 workers",
   notice: "",
@@ -39,7 +38,7 @@ export const running = (now) => ({
     summarise: { state: "Cached", created: now - 7300, stale: true },
     approve: { state: "Paused", since: now - 35, message: "waits for a person" },
     fetch_rates: { state: "Retrying", due: now + 12, attempt: 1, max_attempts: 4 },
-    publish: { state: "Pending", expected_s: 2 },
+    publish: { state: "Pending" },
   },
 });
 
@@ -47,7 +46,7 @@ export const running = (now) => ({
 export const paused = (now) => ({
   version: 1,
   seq: 40,
-  run: run(now, { state: "Paused", started: now - 314, expected_s: null }),
+  run: run(now, { state: "Paused", started: now - 314 }),
   tasks: {
     ...running(now).tasks,
     delays_by_carrier: { state: "Success", duration_s: 49.1, width: 12, counts: { Success: 12 } },
@@ -62,7 +61,7 @@ export const paused = (now) => ({
 export const failed = (now) => ({
   version: 1,
   seq: 60,
-  run: run(now, { state: "Failed", live: "ended", started: now - 90, ended: now - 20, message: "1 task failed" }),
+  run: run(now, { state: "Failed", stage: "over", started: now - 90, ended: now - 20, message: "1 task failed" }),
   tasks: {
     ...running(now).tasks,
     delays_by_carrier: { state: "Failed", duration_s: 49.1, width: 12, counts: { Success: 11, Failed: 1 } },
@@ -77,7 +76,7 @@ export const failed = (now) => ({
 export const finished = (now) => ({
   version: 1,
   seq: 80,
-  run: run(now, { state: "Success", live: "ended", started: now - 90, ended: now - 20, notice: "Run 11 still waits for you; %flow resume lists it." }),
+  run: run(now, { state: "Success", stage: "over", started: now - 90, ended: now - 20, notice: "Run 11 still waits for you; %flow resume lists it." }),
   tasks: {
     ...failed(now).tasks,
     delays_by_carrier: { state: "Success", duration_s: 49.1, width: 12, counts: { Success: 12 } },

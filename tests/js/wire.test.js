@@ -8,7 +8,7 @@ import { Commands, Fold, Link } from "../../flowbook/notebook/static/wire.js";
 const snapshot = (seq, states, id = "r1") => ({
   version: 1,
   seq,
-  run: { id, state: "Running", live: "live" },
+  run: { id, state: "Running", stage: "running" },
   tasks: Object.fromEntries(Object.entries(states).map(([key, state]) => [key, { state }])),
 });
 
@@ -250,6 +250,18 @@ test("a kernel that comes back is said hello to again", () => {
   ack();
 
   assert.equal(link.status, "live");
+});
+
+test("a live link that closes says one last thing, and a dead one doesn't", () => {
+  const [live, dead] = [linked(), linked()];
+  live.link.hello();
+  live.ack();
+
+  live.link.close({ type: "inspect", key: null });
+  dead.link.close({ type: "inspect", key: null });
+
+  assert.deepEqual(live.sent.at(-1), { id: "v-last", view: "v", type: "inspect", key: null });
+  assert.deepEqual(dead.sent, []);
 });
 
 test("a closed link says nothing more", () => {

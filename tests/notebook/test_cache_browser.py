@@ -10,7 +10,7 @@ from flowbook.notebook.cache_browser import CacheBrowser
 from flowbook.results.reference import ResultRef
 from flowbook.store import CacheEntry, MemoryStore
 from flowbook.store.cache import NEVER
-from tests.notebook.fakes import RecordedBrowser
+from tests.notebook.recorded import RecordedBrowser
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

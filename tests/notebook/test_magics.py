@@ -9,8 +9,9 @@ from ipywidgets import Widget
 
 import flowbook
 from flowbook import Flow, Parameter
+from flowbook.engine.events import Decided
 from flowbook.notebook import extension
-from flowbook.notebook.magics import AlreadyShownError
+from flowbook.notebook.display import _assign
 from flowbook.store import CacheEntry, RunRecord, graph_record, open_store
 
 TASKS = """
@@ -39,6 +40,27 @@ def publish(total):
 """
 BODY = """values = double.map(load(Parameter("origin", default="EWR")))
 publish(approve(values))"""
+
+HELD = """%%flow held --wait
+import threading
+door = threading.Event()
+
+@task
+def hold():
+    door.wait(20)
+
+hold()"""
+CACHED = """
+import datetime as dt
+from flowbook import Flow
+
+@task(cache_for=dt.timedelta(hours=1))
+def clean(x):
+    return x
+
+with Flow("kept") as kept:
+    first, second = clean(1), clean(2)
+kept.run()"""
 
 
 @pytest.fixture
@@ -146,20 +168,83 @@ def test_a_body_that_raises_leaves_everything_as_it_was(shell):
     before = _flow(shell)
     runs = len(flowbook.runs())
 
-    with pytest.raises(AlreadyShownError) as raised:
+    with pytest.raises(ZeroDivisionError):
         shell.run_cell_magic("flow", "delays", "load('EWR')\n1 / 0")
 
-    assert type(raised.value.__cause__) is ZeroDivisionError
     assert shell.user_ns["delays"] is before
     assert len(flowbook.runs()) == runs
 
 
 def test_a_traceback_counts_the_lines_of_the_cell(shell, capsys):
     shell.colors = "nocolor"
-    with pytest.raises(AlreadyShownError):
+    with pytest.raises(ZeroDivisionError):
         shell.run_cell_magic("flow", "delays", "load('EWR')\n\n1 / 0")
 
     assert "----> 4 1 / 0" in capsys.readouterr().out
+
+
+def test_an_error_of_the_body_is_shown_once_and_is_the_cells_error(shell, capsys):
+    shell.colors = "nocolor"
+
+    result = shell.run_cell("%%flow delays\nload('EWR')\n1 / 0")
+
+    out = capsys.readouterr().out
+    assert type(result.error_in_exec) is ZeroDivisionError
+    assert (out.count("ZeroDivisionError: division by zero"), out.count("Traceback")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [("load('EWR'", SyntaxError), ("nowhere", NameError), ("raise KeyboardInterrupt", KeyboardInterrupt)],
+    ids=["syntax", "name", "interrupt"],
+)
+def test_whatever_the_body_raises_ends_the_cell(shell, capsys, body, error):
+    shell.colors = "nocolor"
+
+    result = shell.run_cell(f"%%flow delays\n{body}")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert type(result.error_in_exec) is error
+    assert len([line for line in lines if line.startswith(f"{error.__name__}:")]) == 1
+
+
+def test_an_error_after_one_in_a_body_is_shown_as_any_other(shell, capsys):
+    shell.colors = "nocolor"
+    with pytest.raises(ZeroDivisionError):
+        shell.run_cell_magic("flow", "delays", "1 / 0")
+    capsys.readouterr()
+
+    shell.run_cell("[][1]")
+
+    assert "IndexError: list index out of range" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cell", ["load.map()", "%%flow delays\nload.map()"])
+def test_a_definition_error_ends_at_the_writers_own_line(shell, capsys, cell):
+    shell.colors = "nocolor"
+
+    shell.run_cell(cell)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "/flowbook/" in line] == []
+    assert [line for line in lines if "load.map()" in line and "->" in line] != []
+    assert lines[-1].startswith("DefinitionError: ")
+
+
+@pytest.mark.parametrize(
+    ("body", "out"),
+    [
+        ("load('EWR')\n6 * 7", "42"),
+        ("load('EWR')\n6 * 7;", ""),
+        ("x = load('EWR')", ""),
+        ("load('EWR')", ""),
+        ("load('EWR'), 1", ""),
+    ],
+)
+def test_the_last_expression_is_shown_as_in_any_cell_but_for_tasks(shell, capsys, body, out):
+    shell.run_cell(f"%%flow delays --no-run --quiet\n{body}")
+
+    assert capsys.readouterr().out.strip().removeprefix("Out[0]: ") == out
 
 
 @pytest.mark.parametrize(
@@ -167,6 +252,12 @@ def test_a_traceback_counts_the_lines_of_the_cell(shell, capsys):
     [
         ("delays --colour red", BODY, "unrecognized arguments: --colour red"),
         ("", BODY, "the following arguments are required: name"),
+        (
+            "delays --param origin=[1, 2]",
+            BODY,
+            "unrecognized arguments: 2]. A parameter's value with spaces needs quotes around NAME=VALUE: --param 'months=",
+        ),
+        ("delays --param origin='a b'", BODY, "needs quotes around NAME=VALUE: --param 'months=[1, 2]'."),
         (
             "my-flow",
             BODY,
@@ -223,6 +314,110 @@ def test_a_wrong_word_to_the_line_magic_is_one_line(shell, line, message):
         shell.run_line_magic("flow", line)
 
     assert str(raised.value) == message
+
+
+def test_cancel_returns_at_once_and_says_what_still_runs(shell, capsys, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_FRONTEND", "1")
+    shell.run_cell(HELD.replace("--wait", "--quiet"))
+    run = shell.user_ns["held"].last_run
+    while type(run.states["hold"]).__name__ != "Running":
+        pass
+    shell.run_line_magic("flow", "cancel held")
+    said = capsys.readouterr().out
+    shell.user_ns["door"].set()
+
+    assert type(run.wait(20)).__name__ == "Cancelled"
+    assert said == f"held, run {run.number} is being cancelled: hold goes on to the end, nothing else starts.\n"
+
+
+def test_cancel_finds_an_older_run_that_waits(shell, capsys):
+    _flow(shell)
+    waiting = shell.user_ns["delays"].last_run
+    shell.run_cell_magic("flow", "delays", "load('EWR')")
+    capsys.readouterr()
+
+    shell.run_line_magic("flow", "cancel delays")
+
+    assert type(flowbook.run(waiting.run_id).state).__name__ == "Cancelled"
+    assert capsys.readouterr().out == "delays, run 1 is over: Cancelled.\n"
+
+
+def test_resume_finds_an_older_run_that_waits(shell):
+    _flow(shell)
+    shell.run_cell_magic("flow", "delays", "load('EWR')")
+
+    shell.run_line_magic("flow", "resume delays")
+
+    assert flowbook.run(flowbook.runs(flow="delays")["run_id"].iloc[0])["publish"].result == 12
+
+
+def test_an_interrupt_while_the_cell_waits_cancels_the_run_and_says_so_in_one_line(shell, capsys, monkeypatch):
+    monkeypatch.setattr("flowbook.flow_run.run.FlowRun.wait", _interrupted)
+
+    result = shell.run_cell(HELD)
+
+    monkeypatch.undo()
+    shell.user_ns["door"].set()
+    run = shell.user_ns["held"].last_run
+    assert type(run.wait(20)).__name__ == "Cancelled"
+    assert type(result.error_in_exec) is KeyboardInterrupt
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"held, run {run.number} is being cancelled: hold goes on to the end, nothing else starts."
+    )
+
+
+def _interrupted(run):
+    assert run.flow.state_handlers == []
+    while type(run.states["hold"]).__name__ != "Running":
+        pass
+    raise KeyboardInterrupt
+
+
+def test_who_acts_is_the_user_of_this_machine_where_it_has_a_name(shell, monkeypatch):
+    def nameless():
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    flow = _flow(shell)
+    monkeypatch.setattr("getpass.getuser", nameless)
+
+    shell.run_line_magic("flow", "resume delays")
+
+    decided = [event.by for event in flow.last_run.events() if isinstance(event, Decided)]
+    assert decided == [""]
+
+
+def test_the_cache_of_a_variable_is_that_of_its_own_copy(shell):
+    shell.run_cell(CACHED)
+
+    found = shell.run_line_magic("cache", "second")
+
+    assert found["task"].tolist() == ["clean-2"]
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        ("", "The cache has no output of a task 'nosuch'. No task has stored an output yet."),
+        ("CACHED", "The cache has no output of a task 'nosuch'. Tasks with stored outputs: clean and clean-2."),
+    ],
+)
+def test_a_task_without_stored_outputs_is_refused_by_the_cache_with_those_that_have_some(shell, before, message):
+    shell.run_cell(CACHED if before else "")
+
+    with pytest.raises(UsageError) as raised:
+        shell.run_line_magic("cache", "nosuch")
+
+    assert str(raised.value) == f"{message} @task(cache_for=...) stores outputs."
+
+
+@pytest.mark.parametrize(("wanted", "chosen"), [("list", "list_value"), ("class", "class_value"), ("total", "total_2")])
+def test_a_variable_that_is_written_hides_nothing(shell, wanted, chosen):
+    shell.user_ns["total"] = 1
+
+    name = _assign(shell, wanted, [5])
+
+    assert (name, shell.user_ns[chosen], shell.user_ns["total"]) == (chosen, [5], 1)
+    assert wanted == "total" or wanted not in shell.user_ns
 
 
 def test_a_moment_that_is_none_is_refused_by_the_cache(shell):

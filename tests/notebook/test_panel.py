@@ -1,159 +1,288 @@
+from __future__ import annotations
+
 import json
 import threading
 import xml.etree.ElementTree as ET
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from flowbook.engine.graph import Binding, Graph
-from flowbook.engine.state import Failed, Mapped, Paused, Running, Success
+import flowbook
+from flowbook import Flow, Parameter, task, triggers
+from flowbook.engine.events import FLOW, Decided
+from flowbook.engine.signals import PAUSE
 from flowbook.notebook.panel import Panel, PanelActions, parse_parameter
-from tests.graphs import build, delays_graph, task
-from tests.notebook.fakes import ASSETS, FakeRun, RecordedPanel
+from tests.notebook.recorded import ASSETS, RecordedPanel
+from tests.scripts import start
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flowbook.flow_run.run import FlowRun
+
+LONG_S = 20
+
+
+class Doors:
+    """Tasks stop at these until the test opens them."""
+
+    def __init__(self) -> None:
+        self.clean = threading.Event()
+        self.approve = threading.Event()
+        self.is_broken = False
+
+    def open(self) -> None:
+        self.clean.set()
+        self.approve.set()
 
 
 @pytest.fixture
-def graph() -> Graph:
-    binding = Binding("clean", "report", mapped=False, flattened=False, edge=None)
-    approve = task("approve", "clean", is_manual=True)._replace(bindings=(binding,))
-    return build(task("clean"), approve, task("publish", "approve"), task("each", is_mapped=True))
+def doors() -> Doors:
+    doors = Doors()
+    doors.open()
+    return doors
 
 
-def test_a_new_panel_holds_the_graph_and_all_that_was_before(graph: Graph) -> None:
-    run = FakeRun(graph, origin="JFK")
-    run.go("clean", Success(result=7))
+@pytest.fixture
+def flow(doors: Doors) -> Flow:
+    """Three tasks, of which the middle one waits for a person, and a mapped one beside them."""
+
+    @task
+    def clean(origin: str) -> list[int]:
+        assert doors.clean.wait(LONG_S)
+        if doors.is_broken:
+            raise ValueError(origin)
+        return [1, 2]
+
+    @task(trigger=triggers.manual_only)
+    def approve(report: list[int]) -> list[int]:
+        assert doors.approve.wait(LONG_S)
+        return report
+
+    @task
+    def publish(report: list[int]) -> int:
+        return sum(report)
+
+    with Flow("delays") as flow:
+        publish(approve(clean(Parameter("origin", default="JFK"))))
+    return flow
+
+
+@pytest.fixture
+def mapped() -> Flow:
+    """A mapped task whose three children wait for a person."""
+
+    @task(trigger=triggers.manual_only)
+    def approve(each: int) -> int:
+        return each
+
+    with Flow("papers") as flow:
+        approve.map([1, 2, 3])
+    return flow
+
+
+def _paused(flow: Flow) -> FlowRun:
+    flow.run()
+    assert flow.last_run is not None
+    return flow.last_run
+
+
+def test_a_new_panel_holds_the_graph_and_all_that_was_before(flow: Flow) -> None:
+    run = _paused(flow)
 
     panel = RecordedPanel(run)
 
-    assert panel.snapshot["tasks"]["clean"]["state"] == "Success"
+    assert {key: view["state"] for key, view in panel.snapshot["tasks"].items()} == {
+        "origin": "Success",
+        "clean": "Success",
+        "approve": "Paused",
+        "publish": "Pending",
+    }
     assert panel.snapshot["run"]["parameters"] == {"origin": "JFK"}
-    assert [node["key"] for node in panel.graph["nodes"]] == list(graph.specs)
-    assert 'data-state="Success"' in panel.graph["svg"]
-    assert json.dumps(panel.get_state(["graph", "snapshot", "parts"]))
+    assert [node["key"] for node in panel.graph["nodes"]] == list(run.graph.specs)
+    assert panel.graph["svg"].count('class="node"') == 4
+    assert len(json.dumps(panel.get_state(["graph", "snapshot", "parts"]))) < 20_000
 
 
-def test_changes_reach_the_views_as_patches(graph: Graph) -> None:
-    run = FakeRun(graph)
-    panel = RecordedPanel(run)
+def test_changes_reach_the_views_as_patches(flow: Flow, doors: Doors) -> None:
+    doors.clean.clear()
+    panel = RecordedPanel(flow.start())
+    panel.until("clean", "Running")
+    panel.sent.clear()
 
-    run.flow(Running())
-    run.go("clean", Running())
-    panel.settle()
+    doors.open()
+    panel.until(FLOW, "Paused")
 
-    (patch,) = panel.all("patch")
-    assert patch["run"]["state"] == "Running"
-    assert {key: view["state"] for key, view in patch["tasks"].items()} == {"clean": "Running"}
+    assert panel.tasks() == {"clean": "Success", "approve": "Paused"}
+    assert panel.all("patch")[-1]["run"]["state"] == "Paused"
 
 
-def test_hello_is_acknowledged_and_answered_with_all_there_is(graph: Graph) -> None:
-    run = FakeRun(graph)
-    panel = RecordedPanel(run)
-    run.go("clean", Running())
+def test_hello_is_acknowledged_and_answered_with_all_there_is(flow: Flow) -> None:
+    panel = RecordedPanel(_paused(flow))
 
     ack = panel.hear("hello")
 
     (snapshot,) = panel.all("snapshot")
-    assert ack["ok"]
-    assert snapshot["tasks"]["clean"]["state"] == "Running"
+    assert ack == {"type": "ack", "id": "c1", "ok": True, "text": ""}
+    assert snapshot["tasks"]["approve"]["state"] == "Paused"
 
 
-def test_resume_goes_to_the_run_once_and_says_so(graph: Graph) -> None:
-    run = FakeRun(graph)
+def test_resume_goes_to_the_run_once_and_says_so(flow: Flow, doors: Doors) -> None:
+    run = _paused(flow)
     panel = RecordedPanel(run, PanelActions(by="ana"))
-    run.go("approve", Paused())
+    doors.approve.clear()
 
     first = panel.hear("resume", "c1", key="approve", note="looks right")
     again = panel.hear("resume", "c1", key="approve", note="looks right")
+    panel.until("approve", "Running")
     second = panel.hear("resume", "c2", key="approve")
+    doors.open()
+    panel.until(FLOW, "Success")
 
-    assert run.asked == [("resume", ("approve",), "ana", "looks right")]
+    decided = [(event.key, event.action, event.by, event.note) for event in run.events() if isinstance(event, Decided)]
+    assert decided == [("approve", "resume", "ana", "looks right")]
     assert first == again == {"type": "ack", "id": "c1", "ok": True, "text": "approve goes on."}
-    assert (second["ok"], second["text"]) == (False, "approve was resumed already.")
+    assert (second["ok"], second["text"]) == (False, "approve doesn't wait: it is Running.")
 
 
-def test_a_task_that_pauses_again_can_be_resumed_again(graph: Graph) -> None:
-    run = FakeRun(graph)
-    panel = RecordedPanel(run)
+def test_a_task_that_pauses_again_can_be_resumed_again() -> None:
+    pauses = iter([True, True, False])
+
+    @task
+    def ask() -> None:
+        if next(pauses):
+            raise PAUSE
+
+    with Flow("twice") as flow:
+        ask()
+    panel = RecordedPanel(_paused(flow))
+    answers = []
     for id_ in ("c1", "c2"):
-        run.go("approve", Paused())
-        panel.hear("resume", id_, key="approve")
-        run.go("approve", Running())
+        answers.append(panel.hear("resume", id_, key="ask")["text"])
+        panel.run.wait()  # type: ignore[attr-defined]  # a FlowRun
+        panel.settle()
 
-    assert len(run.asked) == 2
-
-
-def test_what_does_not_wait_is_not_resumed(graph: Graph) -> None:
-    run = FakeRun(graph)
-    panel = RecordedPanel(run)
-
-    answers = [panel.hear("resume", f"c{n}", key=key)["text"] for n, key in enumerate(["clean", "nobody", None])]
-
-    assert run.asked == []
-    assert answers == ["clean does not wait: it is Pending.", "delays has no task 'nobody'.", "Nothing waits."]
+    assert answers == ["ask goes on.", "ask goes on."]
+    assert type(panel.run.state).__name__ == "Success"
 
 
-def test_resume_without_a_key_goes_on_with_all_that_waits(graph: Graph) -> None:
-    run = FakeRun(graph)
-    panel = RecordedPanel(run)
-    run.go("approve", Paused())
-    run.go("each[3]", Paused())
+def test_what_does_not_wait_is_not_resumed(flow: Flow) -> None:
+    flow.run()
+    panel = RecordedPanel(_paused(flow))
+    panel.hear("resume", "c0")
+    panel.until(FLOW, "Success")
+
+    answers = [panel.hear("resume", f"c{n}", key=key)["text"] for n, key in enumerate(["clean", "nobody", None], 1)]
+
+    assert answers == ["clean doesn't wait: it is Success.", "delays has no task 'nobody'.", "Nothing waits."]
+
+
+def test_resume_without_a_key_goes_on_with_all_that_waits(mapped: Flow) -> None:
+    panel = RecordedPanel(_paused(mapped))
 
     ack = panel.hear("resume")
+    panel.until(FLOW, "Success")
 
-    assert run.asked == [("resume", ("approve", "each[3]"), "", "")]
-    assert ack["text"] == "approve and each[3] go on."
+    assert ack["text"] == "approve[0], approve[1] and approve[2] go on."
 
 
-def test_a_paused_run_that_goes_on_is_shown_in_the_same_panel(graph: Graph) -> None:
-    run = FakeRun(graph)
+def test_a_mapped_task_whose_children_wait_has_resume_on_its_card_and_all_of_them_go_on(mapped: Flow) -> None:
+    panel = RecordedPanel(_paused(mapped))
+
+    panel.hear("inspect", "c1", key="approve")
+    ack = panel.hear("resume", "c2", key="approve")
+    panel.until(FLOW, "Success")
+
+    details = panel.all("details")[0]
+    assert (details["state"], details["actions"]) == ("Paused", ["resume"])
+    assert ack["text"] == "approve[0], approve[1] and approve[2] go on."
+    assert mapped.last_run["approve"].result == [1, 2, 3]
+
+
+def test_the_children_of_a_mapped_task_are_resumed_one_by_one(mapped: Flow) -> None:
+    panel = RecordedPanel(_paused(mapped))
+
+    first = panel.hear("resume", "c1", key="approve[1]")
+    panel.run.wait()  # type: ignore[attr-defined]  # a FlowRun
+    panel.hear("inspect", "c2", key="approve")
+    rest = panel.hear("resume", "c3", key="approve")
+    panel.until(FLOW, "Success")
+
+    assert (first["text"], rest["text"]) == ("approve[1] goes on.", "approve[0] and approve[2] go on.")
+    assert panel.all("details")[0]["actions"] == ["resume"]
+
+
+def test_a_paused_run_that_goes_on_is_shown_in_the_same_panel(flow: Flow) -> None:
+    run = _paused(flow)
     panel = RecordedPanel(run)
-    run.go("approve", Paused())
-    run.flow(Paused())
-    run.following = following = FakeRun(graph, "r2", 15)
 
     panel.hear("resume", key="approve")
-    following.go("publish", Running())
+    panel.until(FLOW, "Success")
+
+    assert panel.run is run
+    assert panel.tasks()["publish"] == "Success"
+    assert panel.snapshot["run"]["stage"] == "over"
+
+
+def test_another_run_is_shown_in_the_same_panel_and_the_old_one_is_no_longer_heard(flow: Flow, doors: Doors) -> None:
+    doors.clean.clear()
+    old = flow.start()
+    panel = RecordedPanel(old)
+    panel.until("clean", "Running")
+    doors.open()
+    old.wait()
     panel.settle()
+    panel.sent.clear()
 
-    assert panel.run is following
-    assert panel.all("snapshot")[-1]["run"]["id"] == "r2"
-    assert panel.all("patch")[-1]["tasks"]["publish"]["state"] == "Running"
-    assert panel.snapshot["run"]["number"] == "15"
-
-
-def test_an_old_run_is_no_longer_heard_after_another_is_shown(graph: Graph) -> None:
-    run, other = FakeRun(graph), FakeRun(delays_graph(), "r2")
-    panel = RecordedPanel(run)
-
-    panel.show(other, "run 14 still waits")
-    run.go("clean", Failed())
+    new = _paused(flow)
+    panel.show(new, "Run 1 still waits.")
+    old.resume().wait()
     panel.settle()
 
     assert panel.all("patch") == []
-    assert panel.snapshot["run"]["notice"] == "run 14 still waits"
-    assert len(panel.graph["nodes"]) == 12
-    assert panel.all("snapshot")[0]["seq"] > 0
+    assert (panel.snapshot["run"]["id"], panel.snapshot["run"]["notice"]) == (new.run_id, "Run 1 still waits.")
+    assert [(sent["run"]["id"], sent["seq"] > 0) for sent in panel.all("snapshot")] == [(new.run_id, True)]
 
 
-def test_cancel_and_retry_go_to_the_run(graph: Graph) -> None:
-    run = FakeRun(graph)
+def test_cancel_and_retry_go_to_the_run_with_who_asked(flow: Flow, doors: Doors) -> None:
+    doors.is_broken = True
+    (clean,) = flow.get_tasks(name="clean")
+    with Flow("delays") as only_clean:
+        clean("JFK")
+    run = _paused(only_clean)
     panel = RecordedPanel(run, PanelActions(by="ana"))
 
-    panel.hear("cancel", "c1")
-    panel.hear("retry", "c2")
-    run.flow(Failed())
-    refused = panel.hear("cancel", "c3")
+    refused = panel.hear("cancel", "c1")
+    doors.is_broken = False
+    doors.clean.clear()
+    retried = panel.hear("retry", "c2")
+    panel.until("clean", "Running")
+    cancelled = panel.hear("cancel", "c3")
+    doors.open()
+    panel.until(FLOW, "Cancelled")
 
-    assert run.asked == [("cancel", "ana"), ("retry",)]
-    assert refused["text"] == "delays has ended: it is Failed."
+    decided = [(event.action, event.by) for event in run.events() if isinstance(event, Decided)]
+    assert decided == [("retry", "ana"), ("cancel", "ana")]
+    assert [ack["text"] for ack in (refused, retried, cancelled)] == [
+        "delays doesn't run: it is Failed.",
+        "What failed runs again.",
+        "Cancelling: tasks that have started go on to their end.",
+    ]
 
 
-def test_running_again_parses_only_what_was_changed(graph: Graph) -> None:
+def test_running_again_parses_only_what_was_changed() -> None:
     months = range(1, 3)
-    run = FakeRun(graph, origin="5", months=months, limit=3)
-    run.is_live = False
+
+    @task
+    def load(origin: object, months: object, limit: object, note: object) -> object:
+        return [origin, months, limit, note]
+
+    with Flow("delays") as flow:
+        load(*(Parameter(name, default=None) for name in ("origin", "months", "limit", "note")))
+    flow.run(origin="5", months=months, limit=3, note="-")
     given: list[Any] = []
-    panel = RecordedPanel(run, PanelActions(run=lambda parameters: given.append(dict(parameters))))
+    assert flow.last_run is not None
+    panel = RecordedPanel(flow.last_run, PanelActions(run=lambda parameters: given.append(dict(parameters))))
 
     panel.hear("run", parameters={"origin": "5", "months": "range(1, 3)", "limit": "[4, 5]", "note": "a b"})
 
@@ -161,72 +290,101 @@ def test_running_again_parses_only_what_was_changed(graph: Graph) -> None:
     assert given[0]["months"] is months
 
 
-def test_a_live_run_is_not_started_again(graph: Graph) -> None:
-    panel = RecordedPanel(FakeRun(graph), PanelActions(run=lambda _: None))
+def test_a_live_run_is_not_started_again(flow: Flow, doors: Doors) -> None:
+    doors.clean.clear()
+    panel = RecordedPanel(flow.start(), PanelActions(run=lambda _: None))
 
-    assert panel.hear("run", parameters={})["text"] == "delays is already running. Cancel it first."
+    answer = panel.hear("run", parameters={})["text"]
+    doors.open()
+    panel.until(FLOW, "Paused")
+
+    assert answer == "delays is already running. Cancel it first."
 
 
-def test_the_inspector_is_told_at_once_and_again_when_its_task_changes(graph: Graph) -> None:
-    run = FakeRun(graph)
-    panel = RecordedPanel(run)
-    run.go("clean", Running())
-    panel.settle()
+def test_the_inspector_is_told_at_once_and_again_when_its_task_changes(doors: Doors) -> None:
+    steps = iter([doors.clean, doors.approve])
+
+    @task(log_stdout=True)
+    def clean() -> None:
+        assert next(steps).wait(LONG_S)
+        print("hello")  # noqa: T201  # what is logged
+        assert next(steps).wait(LONG_S)
+        raise ValueError("no")
+
+    doors.clean.clear()
+    doors.approve.clear()
+    with Flow("delays") as flow:
+        clean()
+    panel = RecordedPanel(flow.start())
+    panel.until("clean", "Running")
 
     panel.hear("inspect", key="clean")
-    run.go("clean", Failed(result=ValueError("no")))
-    panel.settle()
-    run.log("clean", "hello")
-    panel.settle()
+    doors.open()
+    panel.until(FLOW, "Failed")
     panel.hear("inspect", "c2", key=None)
-    run.go("clean", Running())
+    panel.run.retry()
+    panel.run.wait()  # type: ignore[attr-defined]  # a FlowRun
     panel.settle()
 
     told = [
         (sent["state"], sent["error"] and sent["error"]["type"], len(sent["logs"])) for sent in panel.all("details")
     ]
-    assert told == [("Running", None, 0), ("Failed", "ValueError", 0), ("Failed", "ValueError", 1)]
+    assert (told[0], told[-1]) == (("Running", None, 0), ("Failed", "ValueError", 1))
 
 
-def test_a_child_can_be_inspected_whether_or_not_it_is_shown(graph: Graph) -> None:
-    run = FakeRun(graph)
-    panel = RecordedPanel(run)
-    run.go("each", Mapped(n_map_states=3))
-    run.go("each[1]", Success(result=5))
-    panel.settle()
+def test_details_are_made_for_views_that_still_speak_and_no_others(flow: Flow) -> None:
+    clock = iter([0.0, 60.0, 100.0, 100.0, 100.0, 200.0, *[200.0] * 20])
+    panel = RecordedPanel(_paused(flow), PanelActions(clock=lambda: next(clock)))
+
+    panel.hear("inspect", "c1", key="publish")  # heard at 0 s, asked at 60 s
+    panel.hear("inspect", "c2", key="publish", again=True)  # at 100 s: nothing is made anew
+    panel.hear("inspect", "c3", key="publish", again=True)
+    told = len(panel.all("details"))
+    panel.hear("resume", "c4", key="approve")
+    panel.until(FLOW, "Success")
+
+    assert told == 1
+    assert len(panel.all("details")) == 1
+
+
+def test_a_child_can_be_inspected_whether_or_not_it_is_shown() -> None:
+    @task
+    def each(x: int) -> int:
+        return 5 * x
+
+    with Flow("many") as flow:
+        each.map([0, 1, 2])
+    flow.run()
+    assert flow.last_run is not None
+    panel = RecordedPanel(flow.last_run)
 
     panel.hear("inspect", key="each[1]")
 
     (details,) = panel.all("details")
-    assert (details["key"], details["state"]) == ("each[1]", "Success")
-    assert details["actions"] == ["to-variable"]
+    assert (details["key"], details["state"], details["actions"]) == ("each[1]", "Success", ["to-variable"])
 
 
-def test_who_decided_is_told(graph: Graph) -> None:
-    run = FakeRun(graph)
+def test_who_decided_is_told(flow: Flow) -> None:
+    run = _paused(flow)
+    run.resume("approve", by="ana", note="looks right").wait()
     panel = RecordedPanel(run)
-    run.go("approve", Success())
-    run.decide("approve", "resume", "ana", "looks right")
 
     panel.hear("inspect", key="approve")
 
     question, answer = panel.all("details")[0]["why"][-1]
-    assert question == "Who decided"
-    assert answer.startswith("ana resumed it, ")
-    assert answer.endswith(": “looks right”")
+    who, when = answer.split(", ")
+    assert (question, who, when[5:]) == ("Who decided", "ana resumed it", ": “looks right”")
 
 
-def test_a_value_goes_to_a_variable_and_the_answer_names_it(graph: Graph) -> None:
-    run = FakeRun(graph)
+def test_a_value_goes_to_a_variable_and_the_answer_names_it(flow: Flow) -> None:
     namespace: dict[str, object] = {}
 
     def assign(name: str, value: object) -> str:
-        namespace[f"{name}_1"] = value
-        return f"{name}_1"
+        chosen = name if name == "clean" else f"{name}_2"
+        namespace[chosen] = value
+        return chosen
 
-    panel = RecordedPanel(run, PanelActions(assign=assign))
-    run.go("clean", Success(result=[1, 2]))
-    run.go("approve", Paused())
+    panel = RecordedPanel(_paused(flow), PanelActions(assign=assign))
 
     texts = [
         panel.hear("to-variable", "c1", key="clean", what="output")["text"],
@@ -236,53 +394,106 @@ def test_a_value_goes_to_a_variable_and_the_answer_names_it(graph: Graph) -> Non
         panel.hear("to-variable", "c5", key="approve", what="else")["text"],
     ]
 
-    assert namespace == {"clean_1": [1, 2], "report_1": [1, 2]}
+    assert namespace == {"clean": [1, 2], "report_2": [1, 2]}
     assert texts == [
-        "Now in the variable clean_1.",
-        "Now in the variable report_1.",
+        "Now in the variable clean.",
+        "Now in the variable report_2: report is taken.",
         "approve has no output yet: it is Paused.",
         "approve has no input 'nothing'.",
         "A task has its output and its inputs, not 'else'.",
     ]
 
 
-def test_the_saved_state_and_the_picture_follow_at_pause_and_end(graph: Graph) -> None:
-    run = FakeRun(graph)
+def test_the_saved_state_and_the_picture_follow_at_pause_and_end(flow: Flow, doors: Doors) -> None:
+    doors.clean.clear()
     settled: list[str] = []
+    run = flow.start()
     panel = RecordedPanel(run, PanelActions(settled=lambda panel: settled.append(panel.picture_text())))
 
-    run.go("clean", Success())
-    run.go("approve", Paused())
-    run.flow(Paused())
-    panel.settle()
+    doors.open()
+    panel.until(FLOW, "Paused")
 
     assert panel.snapshot["tasks"]["approve"]["state"] == "Paused"
-    assert settled == ["flowbook: delays: Paused. 1 Success, 1 Paused, 2 Pending. run 14, approve waits for you"]
-    assert ET.fromstring(panel.picture()).get("aria-label") == settled[0]
+    assert settled[-1] == (
+        f"flowbook: delays: Paused. 1 Success, 1 Paused, 1 Pending. run {run.number}, approve waits for you"
+    )
+    assert ET.fromstring(panel.picture()).get("aria-label") == settled[-1]
 
 
-def test_what_is_shown_never_holds_a_value_in_the_traits(graph: Graph) -> None:
-    run = FakeRun(graph)
-    panel = RecordedPanel(run)
-    run.go("clean", Success(result="secret of the data"))
-    run.flow(Success())
+def test_what_is_shown_never_holds_a_value_in_the_traits() -> None:
+    @task
+    def clean() -> str:
+        return "secret of the data"
+
+    with Flow("delays") as flow:
+        clean()
+    flow.run()
+    assert flow.last_run is not None
+    panel = RecordedPanel(flow.last_run)
 
     panel.hear("inspect", key="clean")
 
+    assert "secret of the data" in panel.all("details")[0]["output"]["repr"]
     assert "secret of the data" not in json.dumps([panel.snapshot, panel.graph])
 
 
-def test_closing_ends_the_threads_and_stops_listening(graph: Graph) -> None:
-    run = FakeRun(graph)
+def test_closing_ends_the_threads_and_stops_listening(flow: Flow) -> None:
+    run = _paused(flow)
     panel = Panel(run, assets=ASSETS)
-    run.go("clean", Running())
+    during = _panel_threads()
 
     is_sent = panel.drain()
     panel.close()
 
     assert is_sent
-    assert run._sinks == []
-    assert "flowbook-feed" not in {thread.name for thread in threading.enumerate()}
+    assert during == {"flowbook-feed", "flowbook-panel"}
+    assert _panel_threads() == set()
+
+
+def _panel_threads() -> set[str]:
+    return {thread.name for thread in threading.enumerate()} & {"flowbook-feed", "flowbook-panel"}
+
+
+ELSEWHERE = """
+import sys
+from pathlib import Path
+from flowbook import Flow, task
+
+@task
+def slow():
+    while not Path(sys.argv[1]).exists():
+        pass
+
+@task
+def after(x):
+    return x
+
+with Flow("far") as flow:
+    after(slow())
+run = flow.start(record=True)
+print(run.run_id, flush=True)
+run.wait()
+"""
+
+
+def test_a_run_of_another_process_is_shown_as_it_runs_and_can_be_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
+    with start(ELSEWHERE, tmp_path, tmp_path / "go") as other:
+        panel = RecordedPanel(flowbook.run(other.stdout.readline().strip()))
+        panel.until("slow", "Running")
+
+        panel.hear("hello", "c0")
+        stage = panel.all("snapshot")[-1]["run"]["stage"]
+        ack = panel.hear("cancel", "c1")
+        (tmp_path / "go").touch()
+        panel.until(FLOW, "Cancelled")
+
+    assert (stage, ack["ok"]) == ("running", True)
+    assert ack["text"] == "Cancelling: tasks that have started go on to their end."
+    assert panel.snapshot["run"]["stage"] == "over"
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,11 @@ from typing import Any
 
 import pytest
 
-from flowbook.engine.state import Failed, Mapped, Success
+from flowbook import Flow, task, triggers
+from flowbook.engine.state import Mapped, Success
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.value_access import RunValues, identifier, page_request, preview
 from flowbook.results.reference import ResultRef
-from tests.graphs import build, task
-from tests.notebook.fakes import FakeRun
 
 
 class Store:
@@ -81,19 +80,30 @@ def test_the_results_of_many_children_are_not_loaded_to_be_shown() -> None:
 
 
 def test_pages_are_turned_by_one_pager_until_the_task_has_another_value() -> None:
-    run = FakeRun(build(task("clean")))
-    shown = RunValues(run, pager=Turned)
+    @task(trigger=triggers.manual_only)
+    def approve() -> str:
+        return "approved"
+
+    @task
+    def read(x: str) -> str:
+        return x
+
+    with Flow("delays") as flow:
+        read(approve())
+    flow.run()
+    run = flow.last_run
+    assert run is not None
+    run.resume().wait()
+    values = RunValues(run, pager=Turned)
     Turned.made = 0
 
-    run.go("clean", Success(result="old"))
-    shown.page("clean", "output", page_request({"offset": 0}))
-    page = shown.page("clean", "output", page_request({"offset": 100, "limit": 9999, "sort": "a", "descending": True}))
-    run.go("clean", Success(result="new"))
-    fresh = shown.page("clean", "output", page_request({}))
+    values.page("read", "output", page_request({"offset": 0}))
+    page = values.page("read", "output", page_request({"offset": 100, "limit": 9999, "sort": "a", "descending": True}))
+    made = Turned.made
+    values.page("read", "input:x", page_request({}))
 
-    assert page == {"value": "old", "offset": 100, "limit": 100, "sort": "a", "descending": True}
-    assert fresh["value"] == "new"
-    assert Turned.made == 2
+    assert page == {"value": "approved", "offset": 100, "limit": 100, "sort": "a", "descending": True}
+    assert (made, Turned.made) == (1, 2)
 
 
 @pytest.mark.parametrize("wrong", [{"offset": "1"}, {"limit": None}, {"sort": 3}])
@@ -105,11 +115,17 @@ def test_a_page_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_a_failed_task_has_no_output_to_take() -> None:
-    run = FakeRun(build(task("clean")))
-    run.go("clean", Failed(result=ValueError("no")))
+    @task
+    def clean() -> None:
+        raise ValueError("no")
+
+    with Flow("delays") as flow:
+        clean()
+    flow.run()
+    assert flow.last_run is not None
 
     with pytest.raises(RefusedError) as caught:
-        RunValues(run).value("clean", "output")
+        RunValues(flow.last_run).value("clean", "output")
 
     assert str(caught.value) == "clean has no output: it is Failed. Take an input instead."
 
@@ -120,13 +136,20 @@ def test_variables_get_names_that_python_takes(key: str, name: str) -> None:
 
 
 def test_the_output_of_a_mapped_task_is_taken_only_when_all_its_children_are_done() -> None:
-    run = FakeRun(build(task("each", is_mapped=True)))
-    shown = RunValues(run)
-    run.go("each", Mapped(n_map_states=2))
+    @task(trigger=triggers.manual_only)
+    def each(x: int) -> int:
+        return x
+
+    with Flow("many") as flow:
+        each.map([1, 2])
+    flow.run()
+    run = flow.last_run
+    assert run is not None
+    values = RunValues(run)
 
     with pytest.raises(RefusedError) as caught:
-        shown.value("each", "output")
-    run.go("each", Mapped(map_states=[Success(result=1), Success(result=2)]))
+        values.value("each", "output")
+    run.resume().wait()
 
     assert str(caught.value) == "each has no output yet: its children still run."
-    assert shown.value("each", "output") == [1, 2]
+    assert values.value("each", "output") == [1, 2]

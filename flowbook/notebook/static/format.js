@@ -94,8 +94,7 @@ export function timeOf(task, now) {
       return task.due ? `in ${span(Math.max(0, task.due - now) + 0.999)}` : "";
     default:
       if (task.state === "Cached" && task.created) return `${span(now - task.created)} ago`;
-      if (typeof task.duration_s === "number") return duration(task.duration_s);
-      return typeof task.expected_s === "number" ? `about ${span(task.expected_s + 0.5)}` : "";
+      return typeof task.duration_s === "number" ? duration(task.duration_s) : "";
   }
 }
 

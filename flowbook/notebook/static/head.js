@@ -4,7 +4,7 @@
 /** @typedef {import("./wire.js").Status} Status */
 /** @typedef {import("./needs.js").Need} Need */
 /** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js")}} Tools */
-/** @typedef {{flow: string, run: Run | null, status: Status, isConnected: boolean, hasGivenUp: boolean, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
+/** @typedef {{flow: string, run: Run | null, status: Status, hasGivenUp: boolean, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
 
 /** What the view is, in words. @type {Record<Status, [string, string]>} */
 export const STATUS = {
@@ -18,7 +18,7 @@ export const STATUS = {
 const WAITING_LEAST_S = 10;
 
 /** Whether the run has work of its own to do. @param {Run | null} run */
-export const isUnderWay = (run) => run !== null && run.live === "live" && !run.ended && run.state !== "Paused";
+export const isUnderWay = (run) => run?.stage === "running";
 
 /** One sentence on what waits or is wrong. @param {Run | null} run @param {Need[]} needs */
 export function sentence(run, needs) {
@@ -63,7 +63,7 @@ export function buttons({ run, failed, paused }) {
       label: "Cancel",
       why: run?.state === "Cancelling" ? "Already being cancelled" : null,
       isPrimary: false,
-      isThere: going || (isPaused && run?.live === "live"),
+      isThere: going || isPaused,
     },
     { action: "retry", label: `Retry failed (${failed})`, why: null, isPrimary: false, isThere: failed > 0 },
     { action: "resume", label: `Resume (${paused})`, why: null, isPrimary: false, isThere: paused > 0 },
@@ -110,20 +110,14 @@ function render({ el, tools }) {
   };
 
   /** @param {View} view */
-  const tellLink = ({ status, hasGivenUp, isConnected }) => {
+  const tellLink = ({ status, hasGivenUp }) => {
     const [text, title] = STATUS[status];
     if (link.getAttribute("data-live") !== status) link.replaceChildren(status === "live" ? "" : dom.icon(states.SIGNS.warn ?? []), text);
     dom.set(link, {
       "data-live": status,
       "data-state": status === "live" ? null : "Paused",
-      title: titleOf(status, hasGivenUp, isConnected) ?? title,
+      title: status === "waiting" && hasGivenUp ? "No answer for 20 s; a cell may be keeping the kernel busy" : title,
     });
-  };
-
-  /** @param {Status} status @param {boolean} hasGivenUp @param {boolean} isConnected */
-  const titleOf = (status, hasGivenUp, isConnected) => {
-    if (status === "waiting" && hasGivenUp) return "No answer for 20 s; a cell may be keeping the kernel busy";
-    return status === "saved" && isConnected ? "Read from the record of runs; the buttons go on with it" : null;
   };
 
   /** @param {Run | null} run */
@@ -137,13 +131,8 @@ function render({ el, tools }) {
     const { done: n, total } = progress(found, states.isFinished);
     const waits = waitsSince(run, needs);
     const elapsed = run?.started ? format.clock((waits ?? run.ended ?? now) - run.started) : null;
-    const expected =
-      waits !== null && now - waits >= WAITING_LEAST_S
-        ? ` and ${format.span(now - waits)} of waiting`
-        : run?.expected_s && !run.ended
-          ? ` of about ${format.clock(run.expected_s)}`
-          : "";
-    const text = elapsed ? [`${format.thousands(n)}`, ` of ${format.plural(total, "task")}, `, elapsed, expected] : ["", format.plural(total, "task"), "", ""];
+    const waited = waits !== null && now - waits >= WAITING_LEAST_S ? ` and ${format.span(now - waits)} of waiting` : "";
+    const text = elapsed ? [`${format.thousands(n)}`, ` of ${format.plural(total, "task")}, `, elapsed, waited] : ["", format.plural(total, "task"), "", ""];
     if (done.textContent !== text.join("")) done.replaceChildren(dom.h("b", {}, text[0]), text[1] ?? "", dom.h("b", {}, text[2]), text[3] ?? "");
     dom.set(bar, { "aria-label": found.map(([state, k]) => `${k} ${state}`).join(", ") });
     const itemOf = (/** @type {[string, number]} */ [state]) => state;

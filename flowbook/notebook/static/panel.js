@@ -12,6 +12,8 @@
 /** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js"), wire: typeof import("./wire.js"), head: typeof import("./head.js"), graph: typeof import("./graph.js"), frame: typeof import("./frame.js"), form: typeof import("./form.js"), needs: typeof import("./needs.js"), table: typeof import("./table.js"), inspector: typeof import("./inspector.js"), picture: typeof import("./picture.js"), host: typeof import("./host.js")}} Tools */
 
 const TICK_MS = 1000;
+/** Python takes a view that inspects a task and has been silent for 90 s for gone. */
+const INSPECT_AGAIN_MS = 20_000;
 const HIDDEN_MS = 250;
 /** Browsers lay out the whole picture when a text in it changes: above so many nodes they are given time between two changes. */
 const MANY = 300;
@@ -268,7 +270,7 @@ function render({ model, el, root, tools, signal }) {
   const tell = () => {
     const found = tools.needs.needs(fold.tasks, states.isFailed);
     const count = (/** @type {string} */ kind) => found.filter((need) => need.kind === kind).length;
-    const status = link.status === "live" && fold.run?.live === "saved" ? "saved" : link.status;
+    const status = link.status;
     dom.set(root, {
       "data-flow": graph.flow,
       "data-run": fold.run?.number ?? fold.run?.id ?? "",
@@ -283,7 +285,6 @@ function render({ model, el, root, tools, signal }) {
       flow: graph.flow,
       run: fold.run,
       status,
-      isConnected: link.status === "live",
       hasGivenUp: link.hasGivenUp,
       counts,
       needs: found,
@@ -392,11 +393,14 @@ function render({ model, el, root, tools, signal }) {
     }
     if (!PLAIN.has(action) && action !== "run" && action !== "to-variable") return null;
     if (link.status !== "live") return `${tools.head.STATUS[link.status][0]}: ${tools.head.STATUS[link.status][1]}`;
-    if (action === "resume" && key && stateOf(key) !== "Paused") return "It is no longer paused";
+    if (action === "resume" && key && !waits(key)) return "It is no longer paused";
     if (action === "reject" && !inspector.note()) return "Write a note first: it becomes the message of the failure";
     if (key) return null;
     return tools.head.buttons({ run: fold.run, failed: 1, paused: 1 }).find((entry) => entry.action === action)?.why ?? null;
   }
+
+  /** Whether a task, or a child of it, waits for a person. @param {string} key */
+  const waits = (key) => stateOf(key) === "Paused" || Boolean(fold.tasks.get(key)?.counts?.Paused) || details?.state === "Paused";
 
   /** @param {string | null} key */
   const stateOf = (key) => fold.tasks.get(key ?? "")?.state ?? "Pending";
@@ -484,7 +488,7 @@ function render({ model, el, root, tools, signal }) {
     },
     signal,
   );
-  signal.addEventListener("abort", () => link.close(), { once: true });
+  signal.addEventListener("abort", () => link.close(own.inspected ? { type: "inspect", key: null } : null), { once: true });
   takeSnapshot(model.get("snapshot"));
   drawGraph();
   if (isConnected(model, el)) {
@@ -492,6 +496,9 @@ function render({ model, el, root, tools, signal }) {
     link.hello();
   } else link.setStatus("saved");
   flush();
+  repeat(INSPECT_AGAIN_MS, signal, () => {
+    if (own.inspected && link.status === "live") link.command("inspect", { key: own.inspected, again: true }, `inspect:${own.inspected}`);
+  });
   repeat(TICK_MS, signal, () => {
     if (document.hidden) return;
     drawing?.tick();

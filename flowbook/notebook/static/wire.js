@@ -4,8 +4,8 @@
  * No DOM; the clock and the timers are given, so that every rule here can be tested.
  */
 
-/** @typedef {{id: string, number?: string, state: string, message?: string, live: "live" | "saved" | "ended", started?: number | null, ended?: number | null, expected_s?: number | null, parameters?: Record<string, string>, executor?: string, notice?: string}} Run */
-/** @typedef {{state: string, message?: string, since?: number | null, duration_s?: number | null, expected_s?: number | null, attempt?: number, max_attempts?: number, due?: number | null, width?: number | null, counts?: Record<string, number> | null, note?: string, stale?: boolean, created?: number | null}} Task */
+/** @typedef {{id: string, number?: string, state: string, message?: string, stage: "new" | "running" | "waiting" | "over", started?: number | null, ended?: number | null, parameters?: Record<string, string>, executor?: string, notice?: string}} Run */
+/** @typedef {{state: string, message?: string, since?: number | null, duration_s?: number | null, attempt?: number, max_attempts?: number, due?: number | null, width?: number | null, counts?: Record<string, number> | null, note?: string, stale?: boolean, created?: number | null}} Task */
 /** @typedef {{version: number, seq: number, now?: number, run: Run | null, tasks: Record<string, Task>}} Snapshot */
 /** @typedef {{seq: number, now?: number, run?: Run, tasks: Record<string, Task>}} Patch */
 /** @typedef {"waiting" | "live" | "saved" | "unavailable"} Status */
@@ -228,7 +228,9 @@ export class Link {
     this.given.onStatus();
   }
 
-  close() {
+  /** @param {{type: string, [name: string]: unknown} | null} [last] what the kernel should still hear, unanswered */
+  close(last = null) {
+    if (last && this.status === "live") this.#send({ id: `${this.given.view}-last`, view: this.given.view, ...last });
     this.#isClosed = true;
     this.#stopHello?.();
     this.#stopWatch?.();

@@ -1,0 +1,87 @@
+"""Shows an error of a cell once, and without the library's own lines where the mistake is the writer's.
+
+IPython shows what a cell raises. Two things it can't know: that the body of a `%%flow` cell has already shown its error,
+and that nobody can act on the lines of flowbook below the line that used it wrongly.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from flowbook.exceptions import DefinitionError
+from flowbook.report.error_view import is_mine
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__all__ = ["end_at_writers_line", "show_writers_line", "skip_showing", "unshow_writers_line"]
+
+_LIBRARY = str(Path(__file__).resolve().parent.parent)
+
+
+def skip_showing(shell: InteractiveShell, error: BaseException) -> None:
+    """Let the shell pass over `error` the next time it shows an exception: it is on the screen already."""
+    original = shell.showtraceback
+
+    def show(exc_tuple: object = None, *args: object, **options: object) -> None:
+        shell.__dict__.pop("showtraceback", None)
+        raised = exc_tuple[1] if isinstance(exc_tuple, tuple) else sys.exc_info()[1]
+        if raised is not error:
+            original(exc_tuple, *args, **options)  # type: ignore[arg-type]  # as it was called
+
+    shell.__dict__["showtraceback"] = show
+
+
+def show_writers_line(shell: InteractiveShell) -> None:
+    """From now on end the traceback of a DefinitionError at the writer's own line; not if others handle exceptions here."""
+    if not shell.custom_exceptions:
+        shell.set_custom_exc((DefinitionError,), _show)
+
+
+def unshow_writers_line(shell: InteractiveShell) -> None:
+    """Undo `show_writers_line`."""
+    if shell.custom_exceptions == (DefinitionError,):
+        shell.set_custom_exc((), None)
+
+
+def end_at_writers_line(trace: TracebackType | None) -> TracebackType | None:
+    """Return a copy of `trace` without the library's lines at its end; `trace` itself if it has no others."""
+    entries = []
+    while trace is not None:
+        entries.append(trace)
+        trace = trace.tb_next
+    outside = [index for index, entry in enumerate(entries) if not _is_ours(entry)]
+    kept = entries[: outside[-1] + 1] if outside else entries
+    found: TracebackType | None = None
+    for entry in reversed(kept):
+        found = TracebackType(found, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return found
+
+
+def _show(  # what `set_custom_exc` calls
+    shell: InteractiveShell,
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType | None,
+    tb_offset: int | None = None,
+) -> None:
+    cause, is_context_hidden = error.__cause__, error.__suppress_context__
+    if not _tells_writer(cause if cause is not None else error.__context__):
+        error.__cause__ = None
+    try:
+        shell.showtraceback((kind, error, end_at_writers_line(trace)), tb_offset=tb_offset)
+    finally:
+        error.__cause__, error.__suppress_context__ = cause, is_context_hidden
+
+
+def _tells_writer(cause: BaseException | None) -> bool:
+    """Return whether a line of the writer's is among those that `cause` passed."""
+    return cause is not None and any(is_mine(line.filename) for line in traceback.extract_tb(cause.__traceback__))
+
+
+def _is_ours(entry: TracebackType) -> bool:
+    return entry.tb_frame.f_code.co_filename.startswith(_LIBRARY)
