@@ -12,11 +12,24 @@ from pathlib import Path
 
 from flowbook.exceptions import InfrastructureError
 
-__all__ = ["Limits", "blobs", "home", "key_file", "limits", "outlasts_power_loss", "project"]
+__all__ = [
+    "Limits",
+    "blobs",
+    "home",
+    "key_file",
+    "limits",
+    "logging_level",
+    "outlasts_power_loss",
+    "project",
+    "shows_full_tracebacks",
+    "shows_progress",
+]
 
 _PROJECT_MARKS = (".git", "pyproject.toml")
 _GB = 1_000_000_000
 _DAY_S = 86_400
+#: As in `logging`, which is not loaded for this.
+_LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,31 @@ def outlasts_power_loss() -> bool:
         )
         raise InfrastructureError(msg, name="FLOWBOOK_DURABILITY", value=given)
     return given == "power-loss"
+
+
+def logging_level() -> int | None:
+    """Return the level from which on flowbook writes its log to stderr: `FLOWBOOK_LOGGING_LEVEL`; None if it isn't set.
+
+    Raises:
+        InfrastructureError: if it isn't the name of a level.
+    """
+    given = os.environ.get("FLOWBOOK_LOGGING_LEVEL")
+    if not given:
+        return None
+    if (level := _LEVELS.get(given.upper())) is None:
+        msg = f"FLOWBOOK_LOGGING_LEVEL is {given!r}. Give one of {', '.join(_LEVELS)}."
+        raise InfrastructureError(msg, name="FLOWBOOK_LOGGING_LEVEL", value=given)
+    return level
+
+
+def shows_full_tracebacks() -> bool:
+    """Return whether failures show every frame: `FLOWBOOK_TRACEBACK` is "full"."""
+    return os.environ.get("FLOWBOOK_TRACEBACK") == "full"
+
+
+def shows_progress() -> bool:
+    """Return whether runs may show on a terminal how they go: `FLOWBOOK_PROGRESS` isn't "0"."""
+    return os.environ.get("FLOWBOOK_PROGRESS") != "0"
 
 
 def project(folder: Path | None = None) -> str:

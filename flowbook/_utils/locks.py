@@ -55,6 +55,7 @@ class Rank(enum.IntEnum):
     PIPE = enum.auto()
     DEADLINE = enum.auto()
     PRINTS = enum.auto()
+    SCREEN = enum.auto()
 
 
 def RankedLock(rank: Rank, name: str = "") -> threading.Lock:  # noqa: N802  # stands where a class of threading stood

@@ -1,0 +1,104 @@
+"""How the tasks of a run stand, counted from their states as they are; cheap enough to be done while the run goes on. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from flowbook.engine.state import Failed, Finished, Mapped, Paused, Retrying, Running, TriggerFailed
+from flowbook.terminal.marks import ORDER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flowbook.engine.graph import Graph
+    from flowbook.engine.state import State
+
+__all__ = ["Census", "Counting", "TaskNow"]
+
+
+class TaskNow(NamedTuple):
+    """A task or child that is told of by name."""
+
+    key: str
+    state: State
+
+
+class Census(NamedTuple):
+    """How the tasks of a run stand at one moment. A mapped task that was split counts by its children; parameters don't count.
+
+    Attributes:
+        counts: how many there are, by the name of their state, in the order in which they are shown.
+        total: how many tasks there are, as far as is known: a mapped task that isn't split yet counts as one.
+        done: how many have finished.
+        running: those that run, the longest first.
+        retrying: those that wait for their next attempt.
+        paused: those that wait for a person.
+        failed: those that failed themselves, the newest first.
+    """
+
+    counts: Mapping[str, int]
+    total: int
+    done: int
+    running: tuple[TaskNow, ...]
+    retrying: tuple[TaskNow, ...]
+    paused: tuple[TaskNow, ...]
+    failed: tuple[TaskNow, ...]
+
+
+class Counting:
+    """Counts the tasks of runs of one graph.
+
+    Args:
+        graph: of the run.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        specs = graph.specs
+        self._parameters = [key for key, spec in specs.items() if spec.is_parameter]
+        self._mapped = [key for key, spec in specs.items() if spec.is_mapped]
+
+    def census(self, states: Mapping[str, State]) -> Census:
+        """Return how the tasks stand; `states` by key, children included, may change meanwhile."""
+        found = dict(states)  # one step for other threads
+        counted = Counter(map(type, found.values()))
+        uncounted = [*self._parameters, *(key for key in self._mapped if _is_split(found.get(key)))]
+        counted.subtract(type(found[key]) for key in uncounted if key in found)
+        counted = +counted
+        named = [TaskNow(key, found[key]) for key in self._named(found, counted)]
+        return Census(
+            counts=_in_order(counted),
+            total=counted.total(),
+            done=sum(count for kind, count in counted.items() if issubclass(kind, Finished)),
+            running=tuple(sorted((each for each in named if isinstance(each.state, Running)), key=_at)),
+            retrying=tuple(each for each in named if isinstance(each.state, Retrying)),
+            paused=tuple(each for each in named if isinstance(each.state, Paused)),
+            failed=tuple(sorted((each for each in named if each.state.is_failed()), key=_at, reverse=True)),
+        )
+
+    def _named(self, states: Mapping[str, State], counted: Counter[type[State]]) -> list[str]:
+        kinds = {
+            kind
+            for kind in counted
+            if issubclass(kind, (Running, Retrying, Paused, Failed)) and not issubclass(kind, TriggerFailed)
+        }
+        if not kinds:
+            return []
+        skipped = set(self._parameters)
+        return [key for key, state in states.items() if type(state) in kinds and key not in skipped]
+
+
+def _is_split(state: State | None) -> bool:
+    return isinstance(state, Mapped) and state.n_map_states > 0
+
+
+def _in_order(counted: Counter[type[State]]) -> dict[str, int]:
+    by_name: Counter[str] = Counter()
+    for kind, count in counted.items():
+        by_name["Success" if kind is Mapped else kind.__name__] += count
+    known = {name: by_name.pop(name) for name in ORDER if name in by_name}
+    return {**known, **by_name}
+
+
+def _at(task: TaskNow) -> float:
+    return task.state.at

@@ -1,0 +1,189 @@
+"""What stays in a terminal when a run has come to rest: how it ended, why, and what to do next. Pure: times are arguments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from flowbook.engine.state import Cached, Cancelled, Paused, TriggerFailed
+from flowbook.engine.task_keys import parent_key
+from flowbook.report.phrases import listed, shorten
+from flowbook.terminal.durations import running_time
+from flowbook.terminal.lines import Span, spread, width_of
+from flowbook.terminal.live_lines import count_spans
+from flowbook.terminal.paused_inputs import input_lines
+from flowbook.terminal.traceback_lines import traceback_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from flowbook.engine.graph import Graph
+    from flowbook.engine.state import State
+    from flowbook.terminal.census import Census
+    from flowbook.terminal.lines import Line
+    from flowbook.terminal.marks import Marks
+
+__all__ = ["EndView", "last_lines"]
+
+_DIM, _BOLD = "dim", "bold"
+_MESSAGE_CHARS = 600
+_MOST_PAUSED = 3
+_MOST_WARNINGS = 5
+
+
+class EndView(NamedTuple):
+    """A run that came to rest.
+
+    Attributes:
+        flow: the flow's name.
+        number: of the run.
+        state: of the flow.
+        states: of tasks and children by key.
+        graph: of the run.
+        census: how its tasks stand.
+        took_s: how long it went on.
+        called: what commands call it, "18"; None where no store has it.
+        slowest: the tasks that took longest, with seconds; the longest first.
+        hide: takes secrets out of a text.
+        shows_traceback: whether a failure's traceback is shown: not where a log or Python shows it.
+        is_full: whether that is Python's own, with every frame.
+    """
+
+    flow: str
+    number: int
+    state: State
+    states: Mapping[str, State]
+    graph: Graph
+    census: Census
+    took_s: float
+    called: str | None
+    slowest: Sequence[tuple[str, float]] = ()
+    hide: Callable[[str], str] = str
+    shows_traceback: bool = True
+    is_full: bool = False
+
+
+def last_lines(view: EndView, marks: Marks, width: int) -> list[Line]:
+    """Return the lines; those of a traceback may be wider than `width`."""
+    if view.state.is_failed():
+        return _failure(view, marks, width)
+    if isinstance(view.state, Paused):
+        return _pause(view, marks, width)
+    if isinstance(view.state, Cancelled):
+        return _cancelled(view, marks, width)
+    return _success(view, marks, width)
+
+
+def _success(view: EndView, marks: Marks, width: int) -> list[Line]:
+    how = f" {_word(view)} in {running_time(view.took_s)}"
+    lines = [spread(_title(view, marks, how), (Span(_counts(view.census), _DIM),), width)]
+    if len(view.slowest) > 1:
+        text = "   ".join(f"{key} {running_time(seconds)}" for key, seconds in view.slowest)
+        lines.append((Span("  slowest    ", _DIM), Span(text)))
+    lines += _warnings(view, marks)
+    if view.called is not None:
+        lines.append((Span(f"  look at it: flowbook run inspect {view.called}", _DIM),))
+    return lines
+
+
+def _failure(view: EndView, marks: Marks, width: int) -> list[Line]:
+    lines: list[Line] = []
+    failed = view.census.failed[-1] if view.census.failed else None
+    error = view.state.raw_result if failed is None else failed.state.raw_result
+    if view.shows_traceback and isinstance(error, BaseException):
+        lines += [*traceback_lines(error, marks, view.hide, is_full=view.is_full), ()]
+    how = f" {_word(view)} after {running_time(view.took_s)}: "
+    head = _title(view, marks, how)
+    message = view.hide(shorten(view.state.message or "", _MESSAGE_CHARS))
+    lines += _wrapped(head, message, width)
+    lines.append((Span("  "), *count_spans(view.census, marks)[1:], Span(_not_run(view))))
+    if view.called is not None:
+        lines.append((Span("  again, only what failed   ", _DIM), Span(f"flowbook run retry {view.called}")))
+    if view.called is not None and failed is not None:
+        key = f"'{failed.key}'" if "[" in failed.key else failed.key
+        lines.append((Span("  what it got               ", _DIM), Span(f"flowbook run inspect {view.called} {key}")))
+    return lines
+
+
+def _pause(view: EndView, marks: Marks, width: int) -> list[Line]:
+    waiting = view.census.paused
+    names = listed([task.key for task in waiting])
+    verb = "waits" if len(waiting) == 1 else "wait"
+    how = f" {_word(view)} after {running_time(view.took_s)}: {names} {verb} for you"
+    done = f"{view.census.done:,} of {view.census.total:,} tasks done"
+    lines = [spread(_title(view, marks, how), (Span(done, _DIM),), width)]
+    for task in waiting[:_MOST_PAUSED]:
+        lines += input_lines(task, view.graph, view.hide)
+    if view.called is None:
+        return lines
+    below = listed([key for task in waiting for key in _below(view, task.key)]) if waiting else ""
+    goes_on = f"goes on with {names}{f', then {below}' if below else ''}"
+    resume, cancel = f"  flowbook run resume {view.called}", f"  flowbook run cancel {view.called}"
+    gap = max(len(resume), len(cancel)) + 4
+    lines += [(), (Span(f"{resume:<{gap}}"), Span(goes_on, _DIM)), (Span(f"{cancel:<{gap}}"), Span("ends it", _DIM))]
+    return lines
+
+
+def _cancelled(view: EndView, marks: Marks, width: int) -> list[Line]:
+    how = f" {_word(view)} after {running_time(view.took_s)}"
+    lines = [spread(_title(view, marks, how), (Span(_counts(view.census), _DIM),), width)]
+    if view.census.running:
+        lines.append((Span("  may still run   ", _DIM), Span(listed([task.key for task in view.census.running]))))
+    left = view.census.total - view.census.done + view.census.counts.get("Cancelled", 0)
+    if view.called is not None:
+        text = f"  go on with the {left:,} that are left:  " if left != 1 else "  go on with the one that is left:  "
+        lines.append((Span(text, _DIM), Span(f"flowbook run resume {view.called}")))
+    return lines
+
+
+def _title(view: EndView, marks: Marks, how: str) -> Line:
+    state = type(view.state)
+    return (
+        Span(view.flow, _BOLD),
+        Span(f"  run {view.number}  "),
+        marks.of(state),
+        Span(how, marks.style(state)),
+    )
+
+
+def _word(view: EndView) -> str:
+    return type(view.state).__name__
+
+
+def _counts(census: Census) -> str:
+    return f"{', '.join(f'{count:,} {name}' for name, count in census.counts.items())} of {census.total:,}"
+
+
+def _warnings(view: EndView, marks: Marks) -> list[Line]:
+    stale = [key for key, state in view.states.items() if isinstance(state, Cached) and state.stale_code]
+    lines: list[Line] = [
+        (Span("  "), marks.warning, Span(f" {key} came from the cache; its code has changed since"))
+        for key in stale[:_MOST_WARNINGS]
+    ]
+    if more := len(stale) - len(lines):
+        lines.append((Span("  "), marks.warning, Span(f" {more:,} more tasks' code has changed since, too")))
+    return lines
+
+
+def _not_run(view: EndView) -> str:
+    blocked = [key for key, state in view.states.items() if isinstance(state, TriggerFailed)]
+    return f": {listed(blocked)}" if blocked and list(view.census.counts)[-1] == "TriggerFailed" else ""
+
+
+def _below(view: EndView, key: str) -> list[str]:
+    task = parent_key(key)
+    return [child for child in view.graph.children.get(task, ()) if not view.states[child].is_finished()]
+
+
+def _wrapped(head: Line, text: str, width: int) -> list[Line]:
+    """Return a sentence after a title, its further lines below the first word."""
+    indent = " " * width_of(head[:2])
+    lines: list[Line] = []
+    before, rest = head, ""
+    for word in text.split():
+        longer = f"{rest} {word}" if rest else word
+        if rest and width_of(before) + len(longer) > width:
+            lines.append((*before, Span(rest)))
+            before, rest = (Span(indent),), word
+        else:
+            rest = longer
+    return [*lines, (*before, Span(rest))] if rest else [head]

@@ -1,0 +1,81 @@
+"""Lines for a terminal: spans of text with a style, fitted to a width. Pure.
+
+Nobody's text moves the cursor or colours the terminal: characters that can't be printed are escaped.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+__all__ = ["Line", "Span", "cut_middle", "fit", "plain_text", "printable", "spread", "width_of"]
+
+
+class Span(NamedTuple):
+    """Text in one style: "bold", "dim", the name of a colour, or several of these."""
+
+    text: str
+    style: str = ""
+
+
+#: One line, without its end.
+Line = tuple[Span, ...]
+
+
+def printable(text: str) -> str:
+    """Return `text` without characters that would move the cursor or colour the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def width_of(line: Line) -> int:
+    """Return how many cells a line takes; wide characters take two."""
+    return sum(cell_len(span.text) for span in line)
+
+
+def cut_middle(text: str, width: int) -> str:
+    """Return `text` in at most `width` cells; a longer one loses its middle: its end tells siblings apart."""
+    if cell_len(text) <= width:
+        return text
+    if width < 3:  # noqa: PLR2004  # a letter at each side of the dots
+        return set_cell_size(text, max(0, width))
+    right = (width - 1) // 2
+    return f"{set_cell_size(text, width - 1 - right).rstrip()}…{_last_cells(text, right)}"
+
+
+def fit(line: Line, width: int) -> Line:
+    """Return the line in at most `width` cells; what is too much at its end becomes "…"."""
+    if width_of(line) <= width:
+        return line
+    kept: list[Span] = []
+    room = width - 1
+    for span in line:
+        if room <= 0:
+            break
+        text = span.text if cell_len(span.text) <= room else set_cell_size(span.text, room)
+        kept.append(span._replace(text=text))
+        room -= cell_len(text)
+    return (*kept, Span("…", "dim"))
+
+
+def spread(left: Line, right: Line, width: int) -> Line:
+    """Return a line with `left` at its left and `right` at its right; where both don't fit, `left` is cut."""
+    room = width - width_of(right)
+    if room <= 0:
+        return fit(left, width)
+    left = fit(left, room - 2) if right else fit(left, width)
+    return (*left, Span(" " * (room - width_of(left))), *right) if right else left
+
+
+def plain_text(line: Line) -> str:
+    """Return the line's text, for where there are no styles."""
+    return "".join(span.text for span in line)
+
+
+def _last_cells(text: str, width: int) -> str:
+    start = len(text)
+    while start and cell_len(text[start - 1 :]) <= width:
+        start -= 1
+    return text[start:]

@@ -1,0 +1,150 @@
+"""What a terminal shows of a run while it goes on. Pure: the time is an argument."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from flowbook.engine.task_keys import parent_key
+from flowbook.report.error_view import code_locations, is_mine
+from flowbook.report.phrases import error_text, shorten
+from flowbook.terminal.durations import stopwatch, ticking
+from flowbook.terminal.lines import Span, cut_middle, fit, spread, width_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from flowbook.engine.graph import Graph
+    from flowbook.engine.state import State
+    from flowbook.terminal.census import Census, TaskNow
+    from flowbook.terminal.lines import Line
+    from flowbook.terminal.marks import Marks
+
+__all__ = ["LiveView", "count_spans", "live_lines"]
+
+_DIM, _BOLD = "dim", "bold"
+#: The part of a line that a name may take.
+_NAME_PART = 0.4
+
+
+class LiveView(NamedTuple):
+    """What is shown, at one moment.
+
+    Attributes:
+        title: the flow and its run: "delays", "run 16".
+        graph: of the run.
+        census: how its tasks stand.
+        started: when it began; seconds since the epoch, as `now`.
+        now: the moment.
+        expected_s: how long runs like it took before; None where that isn't known.
+        is_cancelling: whether somebody asked it to stop.
+        hide: takes secrets out of a text.
+    """
+
+    title: tuple[str, str]
+    graph: Graph
+    census: Census
+    started: float
+    now: float
+    expected_s: float | None
+    is_cancelling: bool
+    hide: Callable[[str], str] = str
+
+
+def live_lines(view: LiveView, marks: Marks, width: int, most: int) -> list[Line]:
+    """Return at most `most` lines of at most `width` cells."""
+    lines = [_title(view, marks, width)]
+    if not view.is_cancelling:
+        lines += [_bar(view.census, marks, width), count_spans(view.census, marks)]
+    rows = list(_rows(view, marks))
+    room = most - len(lines) - 1
+    shown = rows if len(rows) <= room else rows[: room - 1]
+    if shown:
+        lines.append(())
+    name_width = max((min(len(row.name), int(width * _NAME_PART)) for row in shown), default=0)
+    lines += [_row_line(row, name_width, width) for row in shown]
+    if hidden := len(rows) - len(shown):
+        lines.append((Span(f"  and {hidden:,} more", _DIM),))
+    return [fit(line, width) for line in lines[:most]]
+
+
+def count_spans(census: Census, marks: Marks) -> Line:
+    """Return how many tasks are in which state."""
+    spans: list[Span] = []
+    for name, count in census.counts.items():
+        gap = "   " if spans else ""
+        spans += [Span(gap), marks.of(name), Span(f" {count:,} {name}", marks.style(name))]
+    return tuple(spans)
+
+
+class _Row(NamedTuple):
+    mark: Span
+    name: str
+    name_style: str
+    text: str
+    right: str
+
+
+def _title(view: LiveView, marks: Marks, width: int) -> Line:
+    name, number = view.title
+    elapsed = stopwatch(view.now - view.started)
+    left: Line = (Span(name, _BOLD), Span(f"  {number}"))
+    if view.is_cancelling:
+        count = len(view.census.running)
+        still = f"{count:,} {'task still runs' if count == 1 else 'tasks still run'}"
+        text = f" Cancelling: nothing new starts, {still}; Ctrl-C again stops now"
+        return spread((*left, Span("  "), marks.of("Cancelling"), Span(text)), (), width)
+    expected = "" if view.expected_s is None else f" of about {stopwatch(view.expected_s)}"
+    return spread(left, (Span(f"{elapsed}{expected}", _DIM),), width)
+
+
+def _bar(census: Census, marks: Marks, width: int) -> Line:
+    text = f"  {census.done:,} of {census.total:,}"
+    cells = max(1, width - len(text))
+    filled = cells * census.done // max(1, census.total)
+    end = marks.bar_end if 0 < filled < cells else ""
+    bar = marks.bar * (filled - len(end)) + end
+    style = "red" if census.failed else "green"
+    return (Span(bar, style), Span(marks.bar_rest * (cells - filled), _DIM), Span(text))
+
+
+def _rows(view: LiveView, marks: Marks) -> Iterator[_Row]:
+    for task in view.census.running:
+        yield _Row(marks.of(type(task.state)), task.key, _BOLD, "", ticking(view.now - task.state.at))
+    for task in view.census.retrying:
+        yield _retrying(view, task, marks)
+    for task in view.census.paused:
+        yield _Row(marks.of(type(task.state)), task.key, "", task.state.message or "waits for a person", "")
+    for task in view.census.failed:
+        error = task.state.raw_result
+        yield _Row(marks.of(type(task.state)), task.key, "", view.hide(_failure(task.state)), _line_of(error))
+
+
+def _retrying(view: LiveView, task: TaskNow, marks: Marks) -> _Row:
+    made = getattr(task.state, "run_count", 1)
+    spec = view.graph.specs.get(parent_key(task.key))
+    most = f" of {spec.retry.max_retries + 1}" if spec is not None and spec.retry is not None else ""
+    due = getattr(task.state, "start_time", None)
+    left = 0.0 if due is None else due.timestamp() - view.now
+    when = f" in {ticking(left)}" if left > 0 else ""
+    text = f"attempt {made + 1}{most}{when}; {view.hide(_failure(task.state))}"
+    return _Row(marks.of(type(task.state)), task.key, "", text, "")
+
+
+def _failure(state: State) -> str:
+    error = state.raw_result
+    return error_text(error) if isinstance(error, BaseException) else shorten(state.message or "", 200)
+
+
+def _line_of(error: object) -> str:
+    """Return in which line of the user's an error was raised."""
+    if not isinstance(error, BaseException) or error.__traceback__ is None:
+        return ""
+    mine = [location for location in code_locations(error) if is_mine(location.file)]
+    return f"line {mine[-1].line}" if mine else ""
+
+
+def _row_line(row: _Row, name_width: int, width: int) -> Line:
+    name = cut_middle(row.name, name_width)
+    gap = " " * (name_width - width_of((Span(name),)))
+    left: Line = (row.mark, Span(" "), Span(name, row.name_style), Span(f"{gap}  "), Span(row.text))
+    return spread(left, (Span(row.right, _DIM),) if row.right else (), width)

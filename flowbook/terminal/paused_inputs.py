@@ -1,0 +1,63 @@
+"""What a paused task is about to get, as lines; reads no value from a store, and of other objects than tables only the type."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import TYPE_CHECKING
+
+from flowbook.engine.task_keys import parent_key
+from flowbook.results.reference import ResultRef
+from flowbook.terminal.lines import Span
+from flowbook.terminal.value_text import value_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.terminal.census import TaskNow
+    from flowbook.terminal.lines import Line
+
+__all__ = ["input_lines"]
+
+_DIM = "dim"
+_ROWS, _COLUMNS, _CELLS = 3, 6, 90
+_MOST_INPUTS = 4
+
+
+def input_lines(task: TaskNow, graph: Graph, hide: Callable[[str], str]) -> list[Line]:
+    """Return what a person needs to decide about a task: what it is, and what it gets."""
+    spec = graph.specs[parent_key(task.key)]
+    inputs = dict(list((task.state.cached_inputs or {}).items())[:_MOST_INPUTS])
+    width = max(map(len, (task.key, *inputs)))
+    said = task.state.message if not spec.is_manual else _first_line(spec)
+    lines: list[Line] = [(Span(f"  {task.key:<{width}}  "), Span(hide(said or "")))] if said else []
+    for argument, value in inputs.items():
+        above = next((bound.upstream for bound in spec.bindings if bound.argument == argument), "")
+        source = f", from {above}" if above else ""
+        lines.append((Span(f"  {argument:<{width}}  "), Span(f"{hide(_what(argument, value))}{source}")))
+        lines += [(Span(f"  {'':<{width}}  {hide(text)}", _DIM),) for text in _first_rows(value)]
+    return lines
+
+
+def _first_line(spec: TaskSpec) -> str:
+    text = inspect.getdoc(spec.run)
+    return text.splitlines()[0] if text and not text.startswith("partial(") else ""
+
+
+def _what(name: str, value: object) -> str:
+    if isinstance(value, ResultRef):
+        return "a value in the store"
+    return value_text(name, value)
+
+
+def _first_rows(value: object) -> Iterator[str]:
+    """Yield a table's first rows, as far as they fit."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(value, pandas.DataFrame) or not len(value.columns):
+        return
+    table = value.iloc[:_ROWS, :_COLUMNS]
+    for line in table.to_string(index=False, max_colwidth=30).splitlines():
+        yield line[:_CELLS].rstrip()
+    if (more := len(value) - _ROWS) > 0:
+        yield f"… {more:,} more {'row' if more == 1 else 'rows'}"

@@ -1,0 +1,80 @@
+"""What the terminal asks of a run; the run side implements it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flowbook.engine.events import Event
+    from flowbook.engine.graph import Graph
+    from flowbook.engine.state import State
+
+__all__ = ["ReportedRun"]
+
+
+class ReportedRun(Protocol):
+    """A run that is told of, in a log or on a terminal; asked from any thread."""
+
+    @property
+    def run_id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def flow_name(self) -> str:
+        """The flow's name."""
+        ...
+
+    @property
+    def graph(self) -> Graph:
+        """What is run."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """Counted per flow in the store, or per session if unrecorded."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """The flow's parameters by name."""
+        ...
+
+    @property
+    def started(self) -> float | None:
+        """When it began, in seconds since the epoch."""
+        ...
+
+    @property
+    def executor_text(self) -> str:
+        """The executor in words."""
+        ...
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the store has the run, so that commands find it."""
+        ...
+
+    @property
+    def can_go_on_elsewhere(self) -> bool:
+        """Whether the store has the run by the time that it is over, should it wait for somebody or have failed."""
+        ...
+
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether somebody asked it to stop, and tasks still run."""
+        ...
+
+    def events(self) -> Sequence[Event]:
+        """Return all events so far, by their number."""
+        ...
+
+    def snapshot(self) -> tuple[State, Mapping[str, State]]:
+        """Return the flow's state and those of tasks and children by key, as of now; the mapping may change meanwhile."""
+        ...
+
+    def hide(self, text: str) -> str:
+        """Return the text without the secrets that the run knows."""
+        ...

@@ -1,0 +1,150 @@
+"""Shows on a terminal how a run goes while a thread waits for it, and how it ended.
+
+The states are looked at from a thread of its own, so a task costs nothing more; the longer a look takes, the rarer it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+from flowbook import config
+from flowbook._utils import threads
+from flowbook.engine.state import Cancelled, Paused
+from flowbook.terminal.census import Counting
+from flowbook.terminal.last_lines import EndView, last_lines
+from flowbook.terminal.live_lines import LiveView, live_lines
+from flowbook.terminal.marks import marks_for
+from flowbook.terminal.run_history import slowest_tasks, usual_time
+from flowbook.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from flowbook._utils.threads import OwnedThread
+    from flowbook.engine.state import State
+    from flowbook.terminal.census import Census
+    from flowbook.terminal.lines import Line
+    from flowbook.terminal.ports import ReportedRun
+
+__all__ = ["Progress"]
+
+_SHOWN_AFTER_S = 1.0
+_INTERVAL_S = 0.1
+#: At most this part of the time goes into looking and drawing.
+_SHARE = 0.01
+_END_S = 2.0
+#: Of more tasks than these, the slowest aren't named: looking for them would take longer than anybody cares.
+_MOST_TIMED = 5_000
+
+
+class Progress:
+    """Shows one run while the block lasts. One block at a time in a process, see `reporting.has_display`.
+
+    Args:
+        run: that begins, or goes on.
+        is_wanted: whether it is shown from the start, and its end also where it took no second; False: as usual.
+        shows_traceback: whether the end of a failure shows its traceback: not where it is raised or logged to the terminal.
+    """
+
+    def __init__(self, run: ReportedRun, *, is_wanted: bool, shows_traceback: bool = True) -> None:
+        self._run = run
+        self._is_wanted = is_wanted
+        self._shows_traceback = shows_traceback
+        self._counting = Counting(run.graph)
+        term = os.environ.get("TERM", "")
+        stream = sys.stderr
+        marks = marks_for(stream.encoding, term)
+        self._screen = Screen(stream, marks, has_colours="NO_COLOR" not in os.environ and term != "dumb")
+        self._is_dumb = term == "dumb"
+        self._is_shown = False
+        self._is_over = threading.Event()
+        self._began = time.monotonic()
+        self._thread: OwnedThread | None = None
+        self._expected_s: float | None = None
+
+    def __enter__(self) -> Self:
+        self._screen.open()
+        if not self._is_dumb:
+            self._thread = threads.spawn(self._work, name="progress", owner=self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_over.set()
+        if self._thread is not None:
+            self._thread.join(_END_S)
+        self._screen.close()
+        state, _ = self._run.snapshot()
+        if self._tells_end(state):
+            self._screen.say(self._last_lines())
+
+    def _tells_end(self, state: State) -> bool:
+        if state.is_failed() or isinstance(state, (Paused, Cancelled)):
+            return True
+        took_s = time.monotonic() - self._began
+        return state.is_finished() and (self._is_wanted or self._is_shown or took_s > _SHOWN_AFTER_S)
+
+    # While it goes on
+
+    def _work(self) -> None:
+        wait_s = _INTERVAL_S
+        while not self._is_over.wait(wait_s):
+            state, _ = self._run.snapshot()
+            is_due = self._is_wanted or time.monotonic() - self._began >= _SHOWN_AFTER_S
+            if not (is_due or self._run.is_cancelling) or state.is_finished():
+                continue
+            if not self._is_shown:
+                self._is_shown = True
+                self._expected_s = usual_time(self._run)
+            began = time.thread_time()
+            self._screen.draw(self._live_lines())
+            wait_s = max(_INTERVAL_S, (time.thread_time() - began) / _SHARE)
+
+    def _live_lines(self) -> list[Line]:
+        run = self._run
+        _, states = run.snapshot()
+        now = time.time()
+        view = LiveView(
+            title=(run.flow_name, f"run {run.number}"),
+            graph=run.graph,
+            census=self._counting.census(states),
+            started=now - (time.monotonic() - self._began),
+            now=now,
+            expected_s=self._expected_s,
+            is_cancelling=self._run.is_cancelling,
+            hide=run.hide,
+        )
+        return live_lines(view, self._screen.marks, self._screen.width, self._screen.height)
+
+    # At the end
+
+    def _last_lines(self) -> list[Line]:
+        run = self._run
+        state, states = run.snapshot()
+        census = self._counting.census(states)
+        view = EndView(
+            flow=run.flow_name,
+            number=run.number,
+            state=state,
+            states=states,
+            graph=run.graph,
+            census=census,
+            took_s=time.monotonic() - self._began,
+            called=run.run_id[:8] if run.is_recorded else None,
+            slowest=self._slowest(census) if state.is_successful() else (),
+            hide=run.hide,
+            shows_traceback=self._shows_traceback,
+            is_full=config.shows_full_tracebacks(),
+        )
+        return last_lines(view, self._screen.marks, self._screen.width)
+
+    def _slowest(self, census: Census) -> list[tuple[str, float]]:
+        if census.total > _MOST_TIMED:
+            return []
+        parameters = frozenset(key for key, spec in self._run.graph.specs.items() if spec.is_parameter)
+        return slowest_tasks(self._run.events(), parameters)

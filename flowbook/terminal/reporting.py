@@ -1,0 +1,126 @@
+"""Who is told what happens in a run: Python's `logging`, and the terminal. Asked once a run; loads nothing until it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from flowbook import config
+from flowbook.engine import state as states
+from flowbook.engine.events import Logged, StateChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flowbook.engine.events import Event, EventSink
+    from flowbook.terminal.ports import ReportedRun
+    from flowbook.terminal.run_logger import RunLogger
+
+__all__ = ["TroubleSink", "displayed", "has_display", "log_sinks"]
+
+#: As in `logging`, which is not loaded for this.
+_INFO, _WARNING, _ERROR = 20, 30, 40
+_TASK_LOGGER = "flowbook.task_run"
+#: States that nobody is warned of.
+_QUIET = frozenset(
+    {
+        states.Cached,
+        states.Cancelled,
+        states.Cancelling,
+        states.Finished,
+        states.Looped,
+        states.Mapped,
+        states.Pending,
+        states.Queued,
+        states.Resume,
+        states.Running,
+        states.Scheduled,
+        states.Skipped,
+        states.Submitted,
+        states.Success,
+    }
+)
+
+
+def has_display(progress: bool | None) -> bool:  # noqa: FBT001  # the caller's word, or none
+    """Return whether a run that somebody waits for is shown on the terminal: stderr is one, and nobody said no.
+
+    Where another run is shown, or a program has put something else in the place of stderr, it isn't.
+    """
+    stream: TextIO | None = sys.stderr
+    if progress is False or not config.shows_progress() or stream is not sys.__stderr__:
+        return False
+    try:
+        return stream is not None and stream.isatty()
+    except (AttributeError, ValueError, OSError):
+        return False
+
+
+@contextlib.contextmanager
+def displayed(run: ReportedRun, *, is_wanted: bool = False, shows_traceback: bool = True) -> Iterator[None]:
+    """Show on the terminal how a run goes while the block lasts, and how it ended; only where `has_display` says so.
+
+    Args:
+        run: that begins in the block, or goes on.
+        is_wanted: as for `Progress`.
+        shows_traceback: likewise.
+    """
+    from flowbook.terminal.progress import Progress  # noqa: PLC0415  # rich: only where something is shown
+
+    with Progress(run, is_wanted=is_wanted, shows_traceback=shows_traceback):
+        yield
+
+
+def log_sinks(run: ReportedRun, *, is_displayed: bool, is_watched: bool) -> tuple[EventSink, ...]:
+    """Return what is to be told of a run's events, for Python's `logging`; nothing where nobody would hear of them.
+
+    Args:
+        run: that begins, or goes on.
+        is_displayed: whether the terminal shows how it goes, and its failure at the end.
+        is_watched: whether somebody else shows it: a notebook's panel.
+    """
+    level = config.logging_level()
+    if level is not None:
+        from flowbook.terminal.log_lines import attach_handler  # noqa: PLC0415  # where somebody asked for it
+
+        attach_handler(level)
+    logging = sys.modules.get("logging")
+    logger = None if logging is None else logging.getLogger(_TASK_LOGGER)
+    if logger is not None and logger.hasHandlers():
+        if logger.isEnabledFor(_INFO):
+            from flowbook.terminal.run_logger import RunLogger  # noqa: PLC0415  # as above
+
+            return (RunLogger(run, _INFO),)
+        return (TroubleSink(run),) if logger.isEnabledFor(_ERROR) else ()
+    # Where nothing is set up, Python writes warnings and errors to stderr.
+    return () if is_watched else (TroubleSink(run, tells_states=not is_displayed),)
+
+
+class TroubleSink:
+    """Logs what goes wrong, and what tasks warn of. Implements `EventSink`; costs next to nothing while all goes well.
+
+    Args:
+        run: what is told of.
+        tells_states: whether failures, retries and pauses are logged, or only what tasks log.
+    """
+
+    __slots__ = ("_logger", "_run", "_tells_states")
+
+    def __init__(self, run: ReportedRun, *, tells_states: bool = True) -> None:
+        self._run = run
+        self._tells_states = tells_states
+        self._logger: RunLogger | None = None
+
+    def emit(self, event: Event) -> None:
+        """Log one event, if it is to be told."""
+        if type(event) is StateChanged:
+            if type(event.state) in _QUIET or not self._tells_states:
+                return
+        elif type(event) is not Logged or event.level < _WARNING:
+            return
+        if self._logger is None:
+            from flowbook.terminal.run_logger import RunLogger  # noqa: PLC0415  # logging: where there is something to say
+
+            self._logger = RunLogger(self._run, _WARNING)
+        self._logger.emit(event)

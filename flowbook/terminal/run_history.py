@@ -1,0 +1,53 @@
+"""What is known of how long a run and its tasks take: from its events, and from earlier runs in the store."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+from flowbook import config
+from flowbook.engine.replay import spans
+from flowbook.exceptions import FlowbookError
+from flowbook.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flowbook.engine.events import Event
+    from flowbook.terminal.ports import ReportedRun
+
+__all__ = ["slowest_tasks", "usual_time"]
+
+_RUNS = 5
+_TASKS = 3
+#: Spans in which a task didn't run.
+_WAITS = frozenset({"Paused", "Resume", "Retrying"})
+#: What took less isn't worth a word.
+_SLOW_S = 0.1
+
+
+def usual_time(run: ReportedRun) -> float | None:
+    """Return the median length, in seconds, of the last successful runs of that flow; None where the store knows none."""
+    if not run.is_recorded:
+        return None
+    try:
+        found = open_store().runs.list(flow=run.flow_name, project=config.project(), state="Success", limit=_RUNS)
+    except FlowbookError:
+        return None
+    took = [(each.ended - each.started).total_seconds() for each in found if each.ended and each.started]
+    return statistics.median(took) if took else None
+
+
+def slowest_tasks(events: Iterable[Event], parameters: frozenset[str] = frozenset()) -> list[tuple[str, float]]:
+    """Return the tasks and children that took longest, with seconds, the longest first.
+
+    Args:
+        events: of the run, by number.
+        parameters: keys that don't count.
+    """
+    took: dict[str, float] = {}
+    for each in spans(events):
+        if each.end is not None and each.state not in _WAITS and each.key not in parameters:
+            took[each.key] = took.get(each.key, 0.0) + each.end - each.start
+    slow = [(key, seconds) for key, seconds in took.items() if seconds >= _SLOW_S]
+    return sorted(slow, key=lambda each: each[1], reverse=True)[:_TASKS]

@@ -1,0 +1,166 @@
+"""An exception in a terminal: the failing line of the user's first, with the values of the names in it; the rest is folded.
+
+Reads source lines through `linecache`, and asks values nothing that runs their own code.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flowbook.engine.remote_error import RemoteError, safe_str
+from flowbook.report.error_view import code_locations, describe_error, is_mine, source_lines
+from flowbook.terminal.lines import Span
+from flowbook.terminal.value_text import names_in, value_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import FrameType
+
+    from flowbook.report.error_view import CodeLocation
+    from flowbook.terminal.lines import Line
+    from flowbook.terminal.marks import Marks
+
+__all__ = ["traceback_lines"]
+
+_MOST_FRAMES = 5
+_BEFORE, _AFTER = 2, 1
+_MOST_NAMES = 6
+_MOST_CAUSES = 3
+_MOST_MESSAGE_LINES = 20
+_DIM, _BOLD, _BAD = "dim", "bold", "bold red"
+
+
+def traceback_lines(
+    error: BaseException, marks: Marks, hide: Callable[[str], str] = str, *, is_full: bool = False
+) -> list[Line]:
+    """Return the lines that show an error, its own message last.
+
+    Args:
+        error: as a task raised it, or its stand-in from another process.
+        marks: what the terminal can show.
+        hide: takes secrets out of a text.
+        is_full: Python's own traceback, nothing folded.
+    """
+    if is_full:
+        return [(Span(hide(line)),) for line in describe_error(error).text.splitlines()]
+    lines = _stack_lines(error, marks)
+    for cause in _causes(error):
+        lines.append((Span("  because of ", _DIM), Span(_headline(cause)[0]), Span(_where(cause), _DIM)))
+    lines += [(Span(text, _BAD),) for text in _headline(error)]
+    return [tuple(Span(hide(span.text), span.style) for span in line) for line in lines]
+
+
+def _stack_lines(error: BaseException, marks: Marks) -> list[Line]:
+    locations = code_locations(error)
+    mine = [location for location in locations if is_mine(location.file)]
+    lines: list[Line] = []
+    for location in reversed(mine[-_MOST_FRAMES:]):
+        lines.append((Span(f'  File "{_path(location.file)}", line {location.line}, in {location.function}', _DIM),))
+        if location is mine[-1]:
+            lines += _source(location, marks)
+            lines += _values(error, location)
+    if not mine:
+        for location in locations[-_MOST_FRAMES:]:
+            text = f'  File "{_path(location.file)}", line {location.line}, in {location.function}'
+            lines.append((Span(text, _DIM),))
+    folded = [location for location in locations if location not in mine] if mine else []
+    if folded:
+        lines.append((Span(f"     {_folded(folded)}", _DIM),))
+    return lines
+
+
+def _source(location: CodeLocation, marks: Marks) -> Iterator[Line]:
+    for number, text, is_failing in _shown_lines(location):
+        pointer = marks.pointer if is_failing else " "
+        style = _BOLD if is_failing else ""
+        yield (
+            Span(f"  {pointer}{number:>4} ", style or _DIM),
+            Span(f"{marks.rule} ", _DIM),
+            Span(text.expandtabs(4), style),
+        )
+
+
+def _values(error: BaseException, location: CodeLocation) -> Iterator[Line]:
+    """Yield what the names in the failing lines held; nothing where the error came from another process."""
+    frame = _frame_at(error, location)
+    if frame is None:
+        return
+    shown = [text for number, text, _ in _shown_lines(location) if number <= location.line]
+    values: Mapping[str, object] = frame.f_locals
+    nearest = names_in(reversed(shown), values, _MOST_NAMES)
+    names = [name for name in names_in(shown, values, len(values)) if name in nearest]
+    width = max(map(len, names), default=0)
+    for name in names:
+        yield (Span(f"     {name:<{width}}  {value_text(name, values[name])}", _DIM),)
+
+
+def _shown_lines(location: CodeLocation) -> list[tuple[int, str, bool]]:
+    around = range(location.line - _BEFORE, location.line + _AFTER + 1)
+    lines = [line for line in source_lines(location) if line[0] in around]
+    return lines if not lines or lines[-1][1] else lines[:-1]
+
+
+def _frame_at(error: BaseException, location: CodeLocation) -> FrameType | None:
+    found, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == location.file and trace.tb_lineno == location.line:
+            found = trace.tb_frame
+        trace = trace.tb_next
+    return found
+
+
+def _folded(locations: list[CodeLocation]) -> str:
+    packages = Counter(_package(location.file) for location in locations)
+    count = len(locations)
+    names = " and ".join(name for name, _ in packages.most_common(3))
+    verb = "is" if count == 1 else "are"
+    return f"{count} {'frame' if count == 1 else 'frames'} of {names} {verb} folded: FLOWBOOK_TRACEBACK=full shows all"
+
+
+def _package(file: str) -> str:
+    """Return the package that a file is part of, or Python for the standard library."""
+    parts = Path(file).parts
+    for folder in ("site-packages", "dist-packages"):
+        if folder in parts:
+            return Path(parts[len(parts) - parts[::-1].index(folder)]).stem
+    return "flowbook" if "flowbook" in parts else "Python"
+
+
+def _path(file: str) -> str:
+    """Return a file's path as it reads shortest: from the working folder, where it lies in it."""
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return file
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield what led to an error, the nearest first."""
+    seen = {id(error)}
+    for _ in range(_MOST_CAUSES):
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is None or id(cause) in seen:
+            return
+        seen.add(id(cause))
+        if not isinstance(cause, RemoteError):
+            yield cause
+        error = cause
+
+
+def _where(error: BaseException) -> str:
+    mine = [location for location in code_locations(error) if is_mine(location.file)]
+    return f' (File "{_path(mine[-1].file)}", line {mine[-1].line}, in {mine[-1].function})' if mine else ""
+
+
+def _headline(error: BaseException) -> list[str]:
+    """Return an error's type and message, with the notes that were added to it."""
+    if isinstance(error, RemoteError):
+        kind, message = error.type_name, error.message
+    else:
+        kind, message = type(error).__name__, safe_str(error)
+    notes = [note for note in getattr(error, "__notes__", ()) if isinstance(note, str)]
+    lines = "\n".join([f"{kind}: {message}" if message else kind, *notes]).splitlines()
+    more = len(lines) - _MOST_MESSAGE_LINES
+    return lines if more <= 0 else [*lines[:_MOST_MESSAGE_LINES], f"… {more:,} more lines"]

@@ -1,0 +1,71 @@
+"""Values of a failing frame's names, in a few words; none of a user's own code runs for that."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["names_in", "value_text"]
+
+_TEXT_CHARS = 60
+_HIDDEN = "*****"
+#: An int of more bits isn't written out: that takes long, or is refused by Python.
+_MOST_BITS = 200
+#: Packages whose tables and arrays say their shape without running anybody's code.
+_WITH_SHAPES = frozenset({"cupy", "jax", "jaxlib", "numpy", "pandas", "polars", "pyarrow", "scipy", "torch", "xarray"})
+_SECRET = re.compile(r"passw|secret|token|api_?key|credential|private_?key", re.IGNORECASE)
+_NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
+
+
+def names_in(lines: Iterable[str], known: Mapping[str, object], most: int) -> list[str]:
+    """Return which of the `known` names those lines of source use, in their order; not what is a module or a callable."""
+    used = dict.fromkeys(name for line in lines for name in _NAME.findall(line))
+    return [name for name in used if name in known and not _is_code(known[name])][:most]
+
+
+def value_text(name: str, value: object) -> str:
+    """Return what a name holds: plain values as Python writes them, others by type and size.
+
+    Args:
+        name: what sounds like a secret is hidden.
+        value: anybody's.
+    """
+    if _SECRET.search(name):
+        return _HIDDEN
+    kind = type(value)
+    if kind in {bool, float, complex, type(None)}:
+        return repr(value)
+    if isinstance(value, int) and kind is int:
+        return repr(value) if value.bit_length() <= _MOST_BITS else f"int of {value.bit_length():,} bits"
+    if isinstance(value, str) and kind is str:
+        return repr(value) if len(value) <= _TEXT_CHARS else f"{value[:_TEXT_CHARS]!r}… ({len(value):,} characters)"
+    if kind in {bytes, bytearray, list, tuple, dict, set, frozenset}:
+        return f"{kind.__name__} of {len(value):,}"  # type: ignore[arg-type]  # these have a length
+    return _shape_text(value) or _type_name(kind)
+
+
+def _shape_text(value: object) -> str:
+    kind = type(value)
+    if str(kind.__module__).partition(".")[0] not in _WITH_SHAPES:
+        return ""
+    shape = getattr(value, "shape", None)
+    if not isinstance(shape, tuple) or not shape or not all(isinstance(size, int) for size in shape):
+        return ""
+    return f"{kind.__name__}, {' × '.join(f'{size:,}' for size in shape)}"
+
+
+def _type_name(kind: type) -> str:
+    name = kind.__qualname__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _is_code(value: object) -> bool:
+    return isinstance(value, type) or type(value).__name__ in {
+        "module",
+        "function",
+        "builtin_function_or_method",
+        "method",
+    }

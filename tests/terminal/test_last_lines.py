@@ -1,0 +1,148 @@
+"""What stays in a terminal when a run has come to rest."""
+
+import pandas as pd
+import pytest
+
+from flowbook.engine.graph import Binding
+from flowbook.engine.state import Cached, Cancelled, Failed, Paused, Pending, Running, Success, TriggerFailed
+from flowbook.terminal.census import Counting
+from flowbook.terminal.last_lines import EndView, last_lines
+from flowbook.terminal.lines import plain_text
+from flowbook.terminal.marks import Marks
+from tests.graphs import build, task
+
+WIDTH = 99
+
+
+def _approve(report):
+    """Are the delays by carrier good enough to be published?
+
+    If not, cancel the run.
+    """
+
+
+@pytest.fixture
+def graph():
+    report = Binding("summarise", "report", mapped=False, flattened=False, edge=None)
+    return build(
+        task("load"),
+        task("summarise", "load"),
+        task("approve", "summarise", is_manual=True, bindings=(report,))._replace(run=_approve),
+        task("publish", "approve"),
+    )
+
+
+def _text(graph, state, states, **more):
+    view = EndView(
+        flow="delays",
+        number=18,
+        state=state,
+        states=states,
+        graph=graph,
+        census=Counting(graph).census(states),
+        took_s=74.0,
+        called="7c1f09e2",
+    )
+    return "\n".join(map(plain_text, last_lines(view._replace(**more), Marks(), WIDTH)))
+
+
+def test_a_success_says_what_took_longest(graph):
+    states = {"load": Cached(), "summarise": Success(), "approve": Success(), "publish": Success()}
+
+    text = _text(graph, Success(), states, slowest=[("summarise", 58.0), ("load", 3.8)])
+
+    assert text == (
+        "delays  run 18  ✓ Success in 1:14                                          3 Success, 1 Cached of 4\n"
+        "  slowest    summarise 0:58   load 3.8 s\n"
+        "  look at it: flowbook run inspect 7c1f09e2"
+    )
+
+
+def test_a_success_says_what_came_from_the_cache_although_its_code_changed(graph):
+    states = {"load": Cached(stale_code=True), "summarise": Success()}
+
+    text = _text(graph, Success(), states)
+
+    assert text.splitlines()[1] == "  ! load came from the cache; its code has changed since"
+
+
+def test_a_failure_says_why_what_did_not_run_and_what_to_do(graph):
+    error = ValueError("80 of 9,870 flights have no weather")
+    states = {
+        "load": Success(),
+        "summarise": Failed("x", error),
+        "approve": TriggerFailed(),
+        "publish": TriggerFailed(),
+    }
+    state = Failed(
+        "summarise failed: ValueError: 80 of 9,870 flights have no weather in the whole month; 2 tasks below it did not run."
+    )
+
+    text = _text(graph, state, states)
+
+    assert text == (
+        "ValueError: 80 of 9,870 flights have no weather\n"
+        "\n"
+        "delays  run 18  ✗ Failed after 1:14: summarise failed: ValueError: 80 of 9,870 flights have no\n"
+        "                weather in the whole month; 2 tasks below it did not run.\n"
+        "  ✓ 1 Success   ✗ 1 Failed   ⊘ 2 TriggerFailed: approve and publish\n"
+        "  again, only what failed   flowbook run retry 7c1f09e2\n"
+        "  what it got               flowbook run inspect 7c1f09e2 summarise"
+    )
+
+
+def test_a_traceback_that_is_shown_elsewhere_is_left_out(graph):
+    states = {"load": Failed("x", ValueError("no"))}
+
+    text = _text(graph, Failed("load failed."), states, shows_traceback=False, called=None)
+
+    assert text == "delays  run 18  ✗ Failed after 1:14: load failed.\n  ✗ 1 Failed"
+
+
+def test_a_pause_says_what_waits_what_it_gets_and_how_to_go_on(graph):
+    report = pd.DataFrame({"carrier": ["EV", "MQ", "B6", "DL"], "mean_delay": [17.79, 12.47, 8.89, 8.0]})
+    paused = Paused("Waits for a person, by its trigger manual_only.", cached_inputs={"report": report})
+    states = {"load": Success(), "summarise": Success(), "approve": paused, "publish": Pending()}
+
+    text = _text(graph, Paused("approve waits for a person."), states)
+
+    assert text == (
+        "delays  run 18  ‖ Paused after 1:14: approve waits for you                        2 of 4 tasks done\n"
+        "  approve  Are the delays by carrier good enough to be published?\n"
+        "  report   DataFrame, 4 × 2, from summarise\n"
+        "           carrier  mean_delay\n"
+        "                EV       17.79\n"
+        "                MQ       12.47\n"
+        "                B6        8.89\n"
+        "           … 1 more row\n"
+        "\n"
+        "  flowbook run resume 7c1f09e2    goes on with approve, then publish\n"
+        "  flowbook run cancel 7c1f09e2    ends it"
+    )
+
+
+def test_a_task_that_paused_itself_says_why(graph):
+    states = {"load": Paused("Is January complete?"), "summarise": Pending()}
+
+    text = _text(graph, Paused("load waits for a person."), states, called=None)
+
+    assert text.splitlines()[1] == "  load  Is January complete?"
+
+
+def test_a_cancelled_run_says_how_to_go_on(graph):
+    states = {"load": Success(), "summarise": Cancelled(), "approve": Pending(), "publish": Pending()}
+
+    text = _text(graph, Cancelled("Cancelled by a person."), states)
+
+    assert text == (
+        "delays  run 18  · Cancelled after 1:14                       1 Success, 1 Cancelled, 2 Pending of 4\n"
+        "  go on with the 3 that are left:  flowbook run resume 7c1f09e2"
+    )
+
+
+def test_a_run_that_was_left_in_a_hurry_says_what_may_still_run(graph):
+    states = {"load": Success(), "summarise": Running()}
+
+    text = _text(graph, Cancelled("Stopped by a second Ctrl-C."), states, called=None)
+
+    assert text.splitlines()[1] == "  may still run   summarise"

@@ -1,0 +1,155 @@
+"""An error in a terminal: the user's lines first."""
+
+import linecache
+
+import pandas as pd
+import pytest
+
+from flowbook.engine.state import RemoteError
+from flowbook.terminal.lines import plain_text
+from flowbook.terminal.marks import Marks
+from flowbook.terminal.traceback_lines import traceback_lines
+from flowbook.terminal.value_text import value_text
+
+FILE = "/somewhere/delays.py"
+SOURCE = """def by_carrier(month, password):
+    carriers = list(month)
+    missing = 80
+    if missing > 5:
+        raise ValueError(f"{missing} of {len(month):,} flights have no weather, {password}")
+    return carriers
+
+def again(month):
+    try:
+        {}["rates"]
+    except KeyError as error:
+        raise RuntimeError("no rates") from error
+"""
+
+
+@pytest.fixture
+def written():
+    """Return the functions of a file that a user wrote."""
+    linecache.cache[FILE] = (len(SOURCE), None, SOURCE.splitlines(keepends=True), FILE)
+    names: dict[str, object] = {}
+    exec(compile(SOURCE, FILE, "exec"), names)
+    yield names
+    del linecache.cache[FILE]
+
+
+def _raised(function, *arguments):
+    try:
+        function(*arguments)
+    except (ValueError, RuntimeError) as error:
+        return error
+    raise AssertionError
+
+
+def _text(error, **options):
+    return "\n".join(map(plain_text, traceback_lines(error, Marks(), **options)))
+
+
+def _without_test(text):
+    """Return the lines without the frame of this file, in which the function is called."""
+    lines = text.splitlines()
+    return "\n".join(line for line in lines if "test_traceback_lines.py" not in line)
+
+
+def test_the_users_line_comes_first_with_its_neighbours_and_what_its_names_hold(written):
+    error = _raised(written["by_carrier"], pd.DataFrame({"a": range(9870)}), "x")
+
+    assert _without_test(_text(error)) == (
+        '  File "/somewhere/delays.py", line 5, in by_carrier\n'
+        "      3 │     missing = 80\n"
+        "      4 │     if missing > 5:\n"
+        '  ▸   5 │         raise ValueError(f"{missing} of {len(month):,} flights have no weather, {password}")\n'
+        "      6 │     return carriers\n"
+        "     missing   80\n"
+        "     month     DataFrame, 9,870 × 1\n"
+        "     password  *****\n"
+        "ValueError: 80 of 9,870 flights have no weather, x"
+    )
+
+
+def test_what_led_to_an_error_is_named(written):
+    error = _raised(written["again"], 1)
+
+    assert _without_test(_text(error)).splitlines()[-2:] == [
+        "  because of KeyError: 'rates' (File \"/somewhere/delays.py\", line 10, in again)",
+        "RuntimeError: no rates",
+    ]
+
+
+def test_frames_of_libraries_are_counted(written):
+    error = _raised(pd.Series([1]).map, lambda _: written["by_carrier"]([], ""))
+
+    folded = _text(error).splitlines()[-2]
+    assert folded.startswith("     ")
+    assert folded.endswith(" frames of pandas are folded: FLOWBOOK_TRACEBACK=full shows all")
+
+
+def test_an_error_from_another_process_has_lines_and_no_values(written):
+    error = RemoteError.of(_raised(written["by_carrier"], [1, 2], ""))
+
+    assert _without_test(_text(error)) == (
+        '  File "/somewhere/delays.py", line 5, in by_carrier\n'
+        "      3 │     missing = 80\n"
+        "      4 │     if missing > 5:\n"
+        '  ▸   5 │         raise ValueError(f"{missing} of {len(month):,} flights have no weather, {password}")\n'
+        "      6 │     return carriers\n"
+        "ValueError: 80 of 2 flights have no weather, "
+    )
+
+
+def test_secrets_are_hidden_everywhere(written):
+    error = _raised(written["by_carrier"], "hunter2", "hunter2")
+
+    assert "hunter2" not in _text(error, hide=lambda text: text.replace("hunter2", "*****"))
+
+
+def test_all_of_it_is_pythons_own_traceback(written):
+    error = _raised(written["by_carrier"], [1], "")
+
+    assert _text(error, is_full=True).startswith("Traceback (most recent call last):\n")
+
+
+def test_notes_of_an_error_stand_below_it(written):
+    error = _raised(written["again"], 1)
+    error.add_note("in August")
+
+    assert _text(error).splitlines()[-2:] == ["RuntimeError: no rates", "in August"]
+
+
+class Hostile:
+    def __repr__(self):
+        raise SystemExit
+
+    __str__ = __len__ = __repr__
+
+    @property
+    def shape(self):
+        raise SystemExit
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "None"),
+        (3, "3"),
+        (10**100, "int of 333 bits"),
+        ("JFK", "'JFK'"),
+        ("x" * 100, f"'{'x' * 60}'… (100 characters)"),
+        ([1, 2], "list of 2"),
+        ({}, "dict of 0"),
+        (b"abc", "bytes of 3"),
+        (pd.Series([1, 2]), "Series, 2"),
+        (Hostile(), "a Hostile"),
+    ],
+)
+def test_values_are_shown_without_running_anybodys_code(value, text):
+    assert value_text("value", value) == text
+
+
+@pytest.mark.parametrize("name", ["password", "api_key", "TOKEN", "db_secret"])
+def test_what_sounds_like_a_secret_is_hidden(name):
+    assert value_text(name, "hunter2") == "*****"
