@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from flowbook.core.annotations import flatten, mapped, marked, unmapped
@@ -25,6 +26,9 @@ __all__ = ["apply_map"]
 class _Element(Task):
     """Stands for one element of an argument while the function writes its tasks; never runs."""
 
+    _is_given = True
+    _warns_if_unused = False
+
     def __init__(self, written: object) -> None:
         super().__init__(name="element")
         self.source, self.is_mapped, self.is_flattened = marked(written, by_default=True)
@@ -47,7 +51,8 @@ def apply_map(function: Callable[..., Any], *args: Any, flow: Flow | None = None
     Args:
         function: calls tasks; returns a task, or several in a tuple, list or dict.
         args: tasks or sequences to map over; `unmapped(x)` goes whole to every child.
-        flow: default: the one whose block this is.
+        flow: default: the one whose block this is. If it is given and the function has an argument `flow`, the function gets
+            the flow into which it is to write.
         kwargs: likewise, by name.
 
     Returns:
@@ -57,17 +62,27 @@ def apply_map(function: Callable[..., Any], *args: Any, flow: Flow | None = None
         DefinitionError: if the function maps a task itself, by `map` or another `apply_map` (`flatten` does that), or uses an
             element for what must be known now.
     """
-    target = flow_or_refuse(flow, getattr(function, "__name__", "apply_map"))
+    target = flow_or_refuse(flow, getattr(function, "__name__", "apply_map"))._graph  # noqa: SLF001  # what both flows are made of
     elements = [_Element(value) if _is_to_map(value) else value for value in args]
     named = {name: _Element(value) if _is_to_map(value) else value for name, value in kwargs.items()}
     if not any(isinstance(each, _Element) and each.is_mapped for each in (*elements, *named.values())):
-        msg = "apply_map has nothing to map over. Give it a task or a sequence that is not unmapped(...)."
+        msg = "apply_map has nothing to map over. Give it a task or a sequence that isn't unmapped(...)."
         raise DefinitionError(msg)
-    inner = Flow(target.name)
+    inner = Flow(target.flow_name)
+    inner._graph.outer = target  # noqa: SLF001
+    if flow is not None and "flow" in _argument_names(function):
+        named["flow"] = inner
     with inner:
         answer = function(*elements, **named)
-    _Move(inner._graph, target._graph).all()  # noqa: SLF001  # what makes both flows up
+    _Move(inner._graph, target).all()  # noqa: SLF001
     return _answer(answer)
+
+
+def _argument_names(function: Callable[..., object]) -> frozenset[str]:
+    try:
+        return frozenset(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # a callable whose arguments can't be read
+        return frozenset()
 
 
 def _is_to_map(value: object) -> bool:
@@ -112,6 +127,7 @@ class _Move:
         for task in self.inner.tasks:
             if not isinstance(task, _Element):
                 self._take(task)
+        self.target.called |= self.inner.called
 
     def _take(self, task: Task) -> None:
         self.target.add(task)

@@ -1,17 +1,18 @@
-"""Which flow is being written at the moment, and under which tags, for tasks that are called in its block."""
+"""What is being written in this thread: which flow, under which tags, in which blocks that don't know their flow yet."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Protocol
 
-from flowbook.exceptions import DefinitionError
+from flowbook.exceptions import ArgumentError, DefinitionError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from flowbook.core.flow import Flow
     from flowbook.core.task import Task
+    from flowbook.core.task_graph import TaskGraph
 
 __all__ = [
     "Block",
@@ -20,37 +21,49 @@ __all__ = [
     "enter_flow",
     "flow_or_refuse",
     "leave_flow",
+    "mark_made",
+    "mark_used",
     "refuse_inside_block",
+    "start_waiting",
+    "stop_waiting",
     "tags",
+    "waiting_blocks",
 ]
 
 _FLOWS: ContextVar[tuple[Flow, ...]] = ContextVar("flowbook_flows", default=())
 _TAGS: ContextVar[frozenset[str]] = ContextVar("flowbook_tags", default=frozenset())
+_WAITING: ContextVar[tuple[Block, ...]] = ContextVar("flowbook_blocks", default=())
 
 #: The tags of the `with tags(...)` blocks around here.
 current_tags = _TAGS.get
+#: The blocks entered outside a flow's block: the first task that is added to a flow tells them which it is.
+waiting_blocks = _WAITING.get
 
 
 class Block(Protocol):
-    """A part of a flow's block that wants to know which tasks are written in it: `case`, a resource."""
+    """A part of a flow that needs to know which tasks are written in it: `case`, a resource."""
 
     def add(self, task: Task) -> None:
-        """Take note of a task that was added to the flow."""
+        """Take note of a task that was added to the flow in this block."""
+        ...
+
+    def attach(self, graph: TaskGraph) -> None:
+        """Be told which flow this block belongs to, if it didn't know."""
         ...
 
 
 class tags:  # noqa: N801  # used as `with tags(...):`
-    """Context manager: tasks that are made or called in here carry these tags besides their own.
+    """Context manager: tasks made or called in it carry these tags besides their own.
 
     Raises:
-        DefinitionError: if a tag is not a text.
+        DefinitionError: if a tag isn't a text.
     """
 
     def __init__(self, *names: str) -> None:
         for name in names:
             if not isinstance(name, str):
                 msg = f"tags({name!r}): a tag is a text. Write tags('db', 'slow')."
-                raise DefinitionError(msg, tag=repr(name))
+                raise ArgumentError(msg, tag=repr(name))
         self._names = frozenset(names)
         self._tokens: list[Token[frozenset[str]]] = []
 
@@ -64,6 +77,29 @@ class tags:  # noqa: N801  # used as `with tags(...):`
         _TAGS.reset(self._tokens.pop())
 
 
+def start_waiting(block: Block) -> Token[tuple[Block, ...]]:
+    """Let the first task that is added to a flow tell `block` which flow, until the token goes to `stop_waiting`."""
+    return _WAITING.set((*_WAITING.get(), block))
+
+
+def stop_waiting(token: Token[tuple[Block, ...]]) -> None:
+    """Wait no longer."""
+    _WAITING.reset(token)
+
+
+def mark_made(task: Task) -> None:
+    """Note a task that was made in a flow's block: it is unused until it is added to a flow, or copied."""
+    if flows := _FLOWS.get():
+        flows[-1]._graph.unused[task] = None  # noqa: SLF001  # what is being written is a part of the flow
+
+
+def mark_used(task: Task) -> None:
+    """Note that a task was added to a flow, or copied."""
+    for flow in _FLOWS.get():
+        if unused := flow._graph.unused:  # noqa: SLF001  # likewise
+            unused.pop(task, None)
+
+
 def current_flow() -> Flow | None:
     """Return the flow whose block is innermost, or None."""
     flows = _FLOWS.get()
@@ -71,17 +107,17 @@ def current_flow() -> Flow | None:
 
 
 def enter_flow(flow: Flow) -> Token[tuple[Flow, ...]]:
-    """Make `flow` the current one, until the token is given to `leave_flow`."""
+    """Make `flow` the current one, until the token goes to `leave_flow`."""
     return _FLOWS.set((*_FLOWS.get(), flow))
 
 
 def leave_flow(token: Token[tuple[Flow, ...]]) -> None:
-    """Go back to the flow that was current before."""
+    """Return to the flow that was current before."""
     _FLOWS.reset(token)
 
 
 def refuse_inside_block(flow: Flow) -> None:
-    """See that `flow` isn't run while a flow is being written. Raises DefinitionError."""
+    """Refuse to run `flow` while a flow is being written. Raises DefinitionError."""
     building = current_flow()
     if building is not None:
         msg = (
@@ -99,10 +135,8 @@ def flow_or_refuse(flow: Flow | None, task_name: str) -> Flow:
     """
     found = flow if flow is not None else current_flow()
     if flow is not None and not hasattr(flow, "add_task"):
-        msg = (
-            f"Task {task_name!r}: flow={flow!r} is not a flow. Give a Flow, or call the task inside `with Flow(...):`."
-        )
-        raise DefinitionError(msg, task=task_name)
+        msg = f"Task {task_name!r}: flow={flow!r} isn't a flow. Give a Flow, or call the task inside `with Flow(...):`."
+        raise ArgumentError(msg, task=task_name)
     if found is None:
         msg = (
             f"Task {task_name!r} was called outside a flow. Call it inside `with Flow(...):` or a %%flow cell, "

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine import steps, triggers
-from flowbook.exceptions import DefinitionError, RunError
+from flowbook.exceptions import ArgumentError, DefinitionError, RunError
 from flowbook.flow_run.option_checks import executor, handlers
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def function(owner: str, what: str, given: Any) -> Any:  # noqa: ANN401  # as it
     return given
 
 
-def texts(task: str, option: str, given: Any) -> list[str]:  # noqa: ANN401  # as it came
+def texts(owner: str, option: str, given: Any, of: str = "Task") -> list[str]:  # noqa: ANN401  # as it came
     """Return several texts."""
     try:
         found = list(given or ())
@@ -106,8 +106,8 @@ def texts(task: str, option: str, given: Any) -> list[str]:  # noqa: ANN401  # a
         found = [given]
     for each in found:
         if not isinstance(each, str):
-            msg = f"Task {task!r}: {option}={given!r} holds {each!r}, which is no text. Give e.g. {option}=['db']."
-            raise DefinitionError(msg, task=task)
+            msg = f"{of} {owner!r}: {option}={given!r} holds {each!r}, which isn't a text. Give e.g. {option}=['db']."
+            raise ArgumentError(msg, owner=owner)
     return found
 
 

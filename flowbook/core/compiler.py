@@ -45,12 +45,21 @@ def _compile(graph: TaskGraph, reference: Iterable[Task], result: Result | None,
     return Graph(graph.flow_name, specs, children, terminal, tuple(keys[task] for task in reference), flow)
 
 
-def sorted_tasks(graph: TaskGraph) -> tuple[Task, ...]:
-    """Return the tasks so that each comes after its upstream; ties in order of definition."""
+def sorted_tasks(graph: TaskGraph, roots: Iterable[Task] | None = None) -> tuple[Task, ...]:
+    """Return the tasks so that each comes after its upstream; ties in order of definition.
+
+    Args:
+        graph: whose tasks these are.
+        roots: only these and the tasks downstream of them; default: all.
+    """
     keys = graph.keys()
     by_key = {key: task for task, key in keys.items()}
     children = _children(graph, keys)
-    return tuple(by_key[key] for key in sort_keys(children, _indegree(children)))
+    found = tuple(by_key[key] for key in sort_keys(children, _indegree(children)))
+    if roots is None:
+        return found
+    wanted = graph.downstream(roots)
+    return tuple(task for task in found if task in wanted)
 
 
 def fingerprint(graph: TaskGraph) -> Sequence[object]:
@@ -94,5 +103,8 @@ def _spec(
         mapped_constants=graph.mapped_constants.get(task),
         is_mapped=task in mapped,
         reads_mapped=bool(mapped) and any(e.upstream_task in mapped and not e.mapped for e in edges),
+        conditions=()
+        if task.skip_on_upstream_skip
+        else tuple(keys[e.upstream_task] for e in edges if e.upstream_task._is_condition),
         flow_result=flow_result,
     )

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import copy
 import itertools
+import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from flowbook.core import checks, compiler, flow_edits, input_binding, policies
 from flowbook.core.building import enter_flow, leave_flow, refuse_inside_block
 from flowbook.core.edge import Edge
-from flowbook.core.ordered_set import OrderedSet
-from flowbook.core.task_graph import TaskGraph
+from flowbook.core.flow_structure import FlowStructure
 from flowbook.exceptions import DefinitionError
 from flowbook.flow_run.run import FlowRun, start_run
 
 if TYPE_CHECKING:
     import datetime as dt
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from contextvars import Token
     from types import TracebackType
 
     import pandas as pd
 
-    from flowbook.core.building import Block
-    from flowbook.core.parameter import Parameter
     from flowbook.core.task import Task
     from flowbook.core.time_travel import AsOf
     from flowbook.draw.picture import Picture
@@ -36,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Flow"]
 
 
-class Flow:
+class Flow(FlowStructure):
     """Tasks and the edges between them.
 
     Write it as a block, in which tasks that you call become part of the flow, then run it:
@@ -77,8 +75,7 @@ class Flow:
         terminal_state_handler: Callable[..., object] | None = None,
         reference_tasks: Iterable[Task] | None = None,
     ) -> None:
-        self.is_named = name is not None
-        self._graph = TaskGraph(_flow_name(name))
+        super().__init__(name)
         self.executor = None if executor is None else checks.executor(executor)
         self.result = checks.result(self.name, result)
         self.state_handlers = checks.handlers(self.name, state_handlers, "Flow")
@@ -89,7 +86,6 @@ class Flow:
                 msg = f"Flow {self.name!r}: {option}={given!r} can't be called. Give a function."
                 raise DefinitionError(msg, flow=self.name)
         self.last_run: FlowRun | None = None
-        self._reference: tuple[Task, ...] | None = None
         self._tokens: list[Token[tuple[Flow, ...]]] = []
         #: The compiled graph, with what it was compiled from.
         self._compiled: tuple[object, Result | None, Graph] | None = None
@@ -103,16 +99,6 @@ class Flow:
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
 
-    @property
-    def name(self) -> str:
-        """What people call it; outputs are cached under it."""
-        return self._graph.flow_name
-
-    @name.setter
-    def name(self, name: str) -> None:
-        self._graph.flow_name = _flow_name(name)
-        self._graph.changed()
-
     # Writing
 
     def __enter__(self) -> Self:
@@ -123,9 +109,12 @@ class Flow:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         leave_flow(self._tokens.pop())
+        unused, self._graph.unused = self._graph.unused, {}
         if kind is None:
             for task, key in self.keys().items():
                 task._written(key)  # noqa: SLF001  # what a task knows of its flow, for its history
+            if unused:
+                _warn_of_unused(self.name, unused)
 
     def add_task(self, task: Task) -> Task:
         """Add a task; one that is there already stays. Return it.
@@ -181,20 +170,13 @@ class Flow:
         before = checks.several(task.name, "upstream_tasks", upstream_tasks)
         self._bind(task, keyword_tasks or {}, before, mapped=mapped)
         for below in checks.several(task.name, "downstream_tasks", downstream_tasks):
-            self.add_edge(task, below)
+            self.add_edge(task, self._task_for(below))
 
     def _bind(self, task: Task, inputs: Mapping[str, object], upstream: Iterable[object], *, mapped: bool) -> None:
         input_binding.bind(self._graph, task, inputs, upstream, mapped=mapped)
 
     def _task_for(self, value: object) -> Task:
         return input_binding.task_for(self._graph, value)
-
-    def _open(self, block: Block) -> None:
-        """Let `block` know of the tasks that are added from now on."""
-        self._graph.blocks.append(block)
-
-    def _close(self, block: Block) -> None:
-        self._graph.blocks.remove(block)
 
     def chain(self, *tasks: object) -> list[Edge]:
         """Let each of these tasks run after the one before it, without passing values; return the edges.
@@ -226,13 +208,16 @@ class Flow:
         if merge_reference_tasks:
             self.set_reference_tasks([*(replaced.get(task, task) for task in reference), *flow.reference_tasks()])
 
-    def replace(self, old: Task, new: object) -> Task:
-        """Put `new` in the place of `old`: its edges, its inputs, its place among the reference tasks; return it.
+    def replace(self, old: Task, new: object) -> Task | None:
+        """Put `new` in the place of `old`: its edges, its inputs, its place among the reference tasks.
+
+        Returns:
+            The task that is there now; None for a plain value, which is a constant input of the tasks downstream.
 
         Args:
             old: a task of this flow; it leaves the flow.
-            new: a task that isn't in the flow, or a collection of tasks: that comes after what `old` did, and takes no
-                inputs.
+            new: a task that isn't in the flow; a collection of tasks, which comes after what `old` did and takes no inputs;
+                or a plain value.
 
         Raises:
             DefinitionError: if the inputs of `new` differ from those that `old` was given, or it is in the flow already.
@@ -240,8 +225,19 @@ class Flow:
         """
         found = flow_edits.replace(self._graph, old, new)
         if self._reference is not None:
-            self._reference = tuple(found if task is old else task for task in self._reference)
+            kept = (found if task is old else task for task in self._reference)
+            self._reference = tuple(task for task in kept if task is not None) or None
         return found
+
+    def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
+        """Let these tasks decide the flow's state; an empty list means the terminal tasks, the default.
+
+        Raises:
+            UnknownTaskError: if one isn't in the flow.
+        """
+        given = checks.several(self.name, "reference_tasks", tasks, "Flow")
+        self._reference = tuple(self._graph.known(task) for task in given) or None
+        self._graph.changed()
 
     def copy(self) -> Self:
         """Return an independent flow with the same tasks: what you add to one isn't in the other."""
@@ -255,75 +251,6 @@ class Flow:
         )
         return twin
 
-    # Reading
-
-    @property
-    def tasks(self) -> OrderedSet[Task]:
-        """All tasks, in order of definition."""
-        return OrderedSet(self._graph.tasks)
-
-    @property
-    def edges(self) -> OrderedSet[Edge]:
-        """All edges, in order of definition of the tasks they lead into."""
-        return OrderedSet(edge for edges in self._graph.incoming.values() for edge in edges)
-
-    @property
-    def constants(self) -> dict[Task, dict[str, object]]:
-        """The plain values written in the flow, by task and input; a copy."""
-        return {task: dict(values) for task, values in self._graph.constants.items()}
-
-    def edges_to(self, task: Task) -> OrderedSet[Edge]:
-        """Return the edges into `task`."""
-        return OrderedSet(self._graph.incoming[self._graph.known(task)])
-
-    def edges_from(self, task: Task) -> OrderedSet[Edge]:
-        """Return the edges out of `task`."""
-        return OrderedSet(self._graph.outgoing[self._graph.known(task)])
-
-    def upstream_tasks(self, task: Task) -> OrderedSet[Task]:
-        """Return the tasks directly upstream of `task`."""
-        return OrderedSet(self._graph.above(self._graph.known(task)))
-
-    def downstream_tasks(self, task: Task) -> OrderedSet[Task]:
-        """Return the tasks directly downstream of `task`."""
-        return OrderedSet(self._graph.below(self._graph.known(task)))
-
-    def parameters(self) -> OrderedSet[Parameter]:
-        """Return the parameters."""
-        return OrderedSet(self._graph.parameters.values())
-
-    def root_tasks(self) -> OrderedSet[Task]:
-        """Return the tasks with nothing upstream."""
-        return OrderedSet(task for task, edges in self._graph.incoming.items() if not edges)
-
-    def terminal_tasks(self) -> OrderedSet[Task]:
-        """Return the tasks with nothing downstream."""
-        return OrderedSet(task for task, edges in self._graph.outgoing.items() if not edges)
-
-    def reference_tasks(self) -> OrderedSet[Task]:
-        """Return the tasks whose states decide the flow's."""
-        if self._reference is not None:
-            return OrderedSet(self._reference)
-        return OrderedSet(self._graph.default_reference())
-
-    def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
-        """Let these tasks decide the flow's state; an empty list means the terminal tasks, the default.
-
-        Raises:
-            UnknownTaskError: if one isn't in the flow.
-        """
-        given = checks.several(self.name, "reference_tasks", tasks, "Flow")
-        self._reference = tuple(self._graph.known(task) for task in given) or None
-        self._graph.changed()
-
-    def sorted_tasks(self) -> tuple[Task, ...]:
-        """Return the tasks so that each comes after its upstream."""
-        return compiler.sorted_tasks(self._graph)
-
-    def keys(self) -> dict[Task, str]:
-        """Return each task's key: its slug, else its name, then `name-2`, `name-3`; parameters take theirs first."""
-        return self._graph.keys()
-
     def key_of(self, task: Task | str) -> str:
         """Return the key of a task of this flow; a key (also a child's, `clean[3]`) stands for itself.
 
@@ -331,38 +258,6 @@ class Flow:
             UnknownTaskError: if it isn't in the flow; the message proposes close names.
         """
         return self.compile().key_of(task)
-
-    def get_tasks(self, name: str | None = None, slug: str | None = None, tags: Iterable[str] = ()) -> list[Task]:
-        """Return the tasks with that name, slug and all those tags."""
-        wanted = frozenset(tags)
-        return [
-            task
-            for task, key in self.keys().items()
-            if (name is None or task.name == name) and (slug is None or key == slug) and wanted <= task.tags
-        ]
-
-    def validate(self) -> None:
-        """Check that the flow can run. Each task and edge was checked when it was added; this checks them once more.
-
-        Raises:
-            CycleError: if tasks wait on each other.
-        """
-        self.sorted_tasks()
-
-    def __contains__(self, task: object) -> bool:
-        return task in self._graph.tasks
-
-    def __iter__(self) -> Iterator[Task]:
-        return iter(self._graph.tasks)
-
-    def __len__(self) -> int:
-        return len(self._graph.tasks)
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __repr__(self) -> str:
-        return f"<Flow: {self.name!r}, {len(self)} tasks>"
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, str]:
         from flowbook.draw.picture import LARGEST_SHOWN, picture_of  # noqa: PLC0415  # drawing: only where it is shown
@@ -486,10 +381,10 @@ class Flow:
         return policies.handlers(self.state_handlers, self.on_failure)
 
 
-def _flow_name(name: str | None) -> str:
-    if name is None:
-        return "flow"
-    if not isinstance(name, str) or not name.strip():
-        msg = f"Flow name {name!r} isn't a name. Give a text, e.g. Flow('delays')."
-        raise DefinitionError(msg, name=name)
-    return name
+def _warn_of_unused(flow: str, unused: Iterable[Task]) -> None:
+    names = ", ".join(repr(task) for task in unused)
+    msg = (
+        f"Made in the block of flow {flow!r} and never used, so not part of it: {names}. "
+        "Call a task to add it: Load()(path); use a parameter as an input. Or make it outside the block."
+    )
+    warnings.warn(msg, UserWarning, stacklevel=3)

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowbook.core.annotations import flatten, mapped, unmapped
+from flowbook.core.collections import holds_tasks
 from flowbook.core.edge import Edge
-from flowbook.core.input_binding import task_for
+from flowbook.core.input_binding import bind, task_for
 from flowbook.core.parameter import Parameter
 from flowbook.core.task import Task
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flowbook.core.task_graph import TaskGraph
 
 __all__ = ["replace", "update"]
@@ -49,14 +53,17 @@ def _shared_parameters(graph: TaskGraph, other: TaskGraph, *, may_merge: bool) -
     return shared
 
 
-def replace(graph: TaskGraph, old: Task, new: object) -> Task:
-    """Put `new`, a task or a collection of tasks, in the place of `old`; errors as for `Flow.replace`."""
+def replace(graph: TaskGraph, old: Task, new: object) -> Task | None:
+    """Put `new`, a task, a collection of tasks or a plain value, in the place of `old`; errors as for `Flow.replace`."""
     into, out = tuple(graph.incoming[graph.known(old)]), tuple(graph.outgoing[old])
     constants, elements = graph.constants.get(old, {}), graph.mapped_constants.get(old, {})
     is_task = isinstance(new, Task)
     if isinstance(new, Task):
         _check_replacement(graph, old, new)
     graph.remove(old)
+    if not holds_tasks(new):
+        _replace_by_constant(graph, out, new)
+        return None
     found = task_for(graph, new)
     if is_task:
         for name, value in constants.items():
@@ -69,6 +76,13 @@ def replace(graph: TaskGraph, old: Task, new: object) -> Task:
     for edge in out:
         graph.add_edge(Edge(found, edge.downstream_task, edge.key, mapped=edge.mapped, flattened=edge.flattened))
     return found
+
+
+def _replace_by_constant(graph: TaskGraph, out: Iterable[Edge], value: object) -> None:
+    for edge in out:
+        if edge.key is not None:
+            mark = flatten if edge.flattened else mapped if edge.mapped else unmapped
+            bind(graph, edge.downstream_task, {edge.key: mark(value)})
 
 
 def _check_replacement(graph: TaskGraph, old: Task, new: Task) -> None:

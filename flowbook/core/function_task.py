@@ -22,6 +22,9 @@ class FunctionTask(Task):
         options: as for `Task`.
     """
 
+    #: A cell may well define functions for the cells below.
+    _warns_if_unused = False
+
     def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:  # noqa: ANN401
         if not callable(fn) or isinstance(fn, Task) or (isinstance(fn, type) and issubclass(fn, Task)):
             hint = " It is a task already: call it in a flow." if isinstance(fn, Task) else ""

@@ -12,7 +12,8 @@ from flowbook.core.edge import Edge
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     from flowbook.core.task import Task
     from flowbook.core.task_graph import TaskGraph
@@ -40,14 +41,12 @@ def bind(
         _bind_input(graph, task, name, written, mapped=mapped)
     for written in upstream:
         value, is_mapped, _ = marked(written, by_default=mapped)
-        graph.add_edge(Edge(task_for(graph, value), task, mapped=is_mapped))
+        if holds_tasks(value):  # there is nothing to wait for in a constant
+            graph.add_edge(Edge(task_for(graph, value), task, mapped=is_mapped))
     if task in graph.mapped_constants:
         checks.same_length(task.name, graph.mapped_constants[task])
-    elif mapped and not any(edge.mapped for edge in graph.incoming[task]):
-        msg = (
-            f"Task {task.name!r} has nothing to map over. "
-            "Give it a list or a task that is not unmapped(...), or call it plainly."
-        )
+    elif mapped and not inputs and not graph.incoming[task]:
+        msg = f"Task {task.name!r} has nothing to map over. Give it a list or a task, or call it plainly."
         raise DefinitionError(msg, task=task.name)
 
 
@@ -56,8 +55,8 @@ def _bind_input(graph: TaskGraph, task: Task, name: str, written: object, *, map
     if holds_tasks(value):
         graph.add_edge(Edge(task_for(graph, value), task, name, mapped=is_mapped, flattened=is_flattened))
     elif is_mapped:
-        elements = _flat(value, name, task.name) if is_flattened else value
-        graph.set_mapped_constant(task, name, checks.elements(task.name, name, elements))
+        elements = checks.elements(task.name, name, value)
+        graph.set_mapped_constant(task, name, _flat(elements) if is_flattened else elements)
     else:
         graph.set_constant(task, name, value)
 
@@ -69,25 +68,38 @@ def task_for(graph: TaskGraph, value: object) -> Task:
         DefinitionError: if it holds no task, or one of another flow.
     """
     if not holds_tasks(value):
-        msg = f"{value!r} is not a task, so nothing can wait for it. Give a task, or a value for one of the inputs."
+        msg = f"{value!r} isn't a task, so nothing can wait for it. Give a task."
         raise DefinitionError(msg, given=repr(value))
     found, items = as_task(value)
     if items:
         bind(graph, found, items)
     elif found not in graph.tasks:
-        if found._written_in is not None:
-            msg = (
-                f"Task {found.name!r} belongs to flow {found._written_in!r}, not to {graph.flow_name!r}. "
-                "Call the task anew inside this flow."
-            )
-            raise DefinitionError(msg, task=found.name)
+        _check_new(graph, found)
         graph.add(found)
     return found
 
 
-def _flat(value: object, argument: str, task: str) -> list[object]:
+def _check_new(graph: TaskGraph, task: Task) -> None:
+    """Refuse a task that a user can't mean: one of another flow, or one whose copy is here already."""
+    if graph.is_outside(task):
+        return
+    if task in graph.called:
+        msg = (
+            f"Task {task.name!r} was called in flow {graph.flow_name!r} already, and {task.name} by itself would run it "
+            f"a second time. Use what the call returned: x = {task.name}(...)."
+        )
+        raise DefinitionError(msg, task=task.name)
+    if task._written_in is not None:
+        msg = (
+            f"Task {task.name!r} belongs to flow {task._written_in!r}, not to {graph.flow_name!r}. "
+            "Call the task anew inside this flow."
+        )
+        raise DefinitionError(msg, task=task.name)
+
+
+def _flat(elements: Sequence[Any]) -> Sequence[Any]:
+    """Return the elements of the elements; a list that isn't nested stays as it is."""
     try:
-        return [item for part in value for item in part]  # type: ignore[attr-defined]  # refused below if it can't
-    except TypeError as error:
-        msg = f"Input {argument!r} of task {task!r}: flatten needs a list of lists, got {value!r}."
-        raise DefinitionError(msg, task=task, argument=argument) from error
+        return [item for part in elements for item in part]
+    except TypeError:
+        return elements

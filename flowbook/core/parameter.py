@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from flowbook._context import context
 from flowbook.core.task import Task
-from flowbook.exceptions import DefinitionError, ParameterError
+from flowbook.exceptions import ArgumentError, DefinitionError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +37,7 @@ class Parameter(Task):
     """
 
     _is_parameter = True
+    _is_given = True
 
     def __init__(
         self,
@@ -45,9 +46,7 @@ class Parameter(Task):
         required: bool | None = None,  # noqa: FBT001  # the seeds' order
         tags: Iterable[str] | None = None,
     ) -> None:
-        if not isinstance(name, str) or not name.isidentifier():
-            msg = f"Parameter name {name!r} is not an identifier, so flow.run({name}=...) could not give it. Rename it."
-            raise DefinitionError(msg, parameter=name)
+        name = _checked_name(name)
         self.default = None if default is NO_DEFAULT else default
         self.required = default is NO_DEFAULT if required is None else required
         super().__init__(name=name, slug=name, tags=tags)
@@ -68,11 +67,19 @@ class Parameter(Task):
         """Add this very parameter to the flow that is being written."""
         return self.bind(*args, **options)
 
-    def copy(self, **changes: object) -> Parameter:
-        """Return a copy; its name can't be changed."""
-        if "name" in changes or "slug" in changes:
-            msg = f"Parameter {self.name!r} can't be renamed in a copy. Make a new Parameter."
-            raise DefinitionError(msg, parameter=self.name)
+    def copy(self, name: str | None = None, **changes: Any) -> Self:  # noqa: ANN401  # as in Task
+        """Return a copy that is another parameter.
+
+        Args:
+            name: of the copy, also its key in a flow; default: the same, which another flow may have.
+            changes: other attributes to change.
+        """
+        if "slug" in changes:
+            msg = f"Parameter {self.name!r}: a parameter has no slug beside its name. Write copy(name=...)."
+            raise ArgumentError(msg, parameter=self.name)
+        if name is not None:
+            name = _checked_name(name)
+            changes |= {"name": name, "slug": name}
         return super().copy(**changes)
 
     def __repr__(self) -> str:
@@ -108,6 +115,13 @@ class DateTimeParameter(Parameter):
     def run(self) -> Any:  # noqa: ANN401
         """Return the moment given for this run, else the default."""
         return self.accept(super().run())
+
+
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str) or not name.isidentifier():
+        msg = f"Parameter name {name!r} isn't an identifier, so flow.run({name}=...) can't give it. Rename it."
+        raise DefinitionError(msg, parameter=name)
+    return name
 
 
 def _moment(value: object) -> dt.datetime | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 from flowbook.core.building import flow_or_refuse
+from flowbook.core.edge import Edge
 from flowbook.core.function_task import FunctionTask
-from flowbook.core.parameter import Parameter
 from flowbook.core.task import Task
 from flowbook.engine.signals import SKIP
 from flowbook.exceptions import DefinitionError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from flowbook.core.flow import Flow
+    from flowbook.core.task_graph import TaskGraph
     from flowbook.engine.state import State
 
 __all__ = ["ResourceBlock", "ResourceManager", "resource_cleanup_trigger", "resource_manager"]
@@ -25,8 +26,9 @@ class _Setup(Task):
     """Sets a resource up."""
 
     def run(self, manager: Any) -> Any:  # type: ignore[override]  # noqa: ANN401  # its own inputs
-        """Return what `manager.setup()` does."""
-        return manager.setup()
+        """Return what `manager.setup()` does, None if it has no setup."""
+        setup = getattr(manager, "setup", None)
+        return None if setup is None else setup()
 
 
 class _Cleanup(Task):
@@ -70,9 +72,8 @@ class ResourceManager:
         self.resource_class = resource_class
         self.name = name or str(getattr(resource_class, "__name__", "resource"))
         self.__doc__ = resource_class.__doc__
-        missing = [each for each in ("setup", "cleanup") if not callable(getattr(resource_class, each, None))]
-        if isinstance(resource_class, type) and missing:
-            msg = f"Resource {self.name!r} has no {' and no '.join(missing)}. Write setup(self) and cleanup(self, resource)."
+        if isinstance(resource_class, type) and not callable(getattr(resource_class, "cleanup", None)):
+            msg = f"Resource {self.name!r} has no cleanup. Write cleanup(self, resource)."
             raise DefinitionError(msg, resource=self.name)
         self._init_options = {"name": self.name, **(init_task_kwargs or {})}
         self._setup_options = {"name": f"{self.name}.setup", **(setup_task_kwargs or {})}
@@ -102,32 +103,34 @@ class ResourceBlock:
         self.init_task = init_task
         self.setup_task = setup_task
         self.cleanup_task = cleanup_task
-        self._flow = flow
+        self._graph = flow._graph  # noqa: SLF001  # a block is a part of its flow
         self._tasks: dict[Task, None] = {}
 
     def add(self, task: Task) -> None:
         """Take note of a task that was written in the block."""
-        if not isinstance(task, Parameter):
-            self._tasks[task] = None
+        self._tasks[task] = None
+
+    def attach(self, graph: TaskGraph) -> None:
+        """It knows its flow from the start."""
 
     def __enter__(self) -> Task:
-        self._flow._open(self)  # noqa: SLF001  # a block is a part of its flow
+        self._graph.blocks.append(self)
         return self.setup_task
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        flow = self._flow
-        flow._close(self)  # noqa: SLF001
+        graph = self._graph
+        graph.blocks.remove(self)
         if kind is not None:
             return
         for task in self._tasks:
-            upstream = flow.upstream_tasks(task)
+            upstream = set(graph.above(task))
             if self.setup_task not in upstream and not any(up in self._tasks for up in upstream):
-                flow.add_edge(self.setup_task, task)
-            downstream = flow.downstream_tasks(task)
+                graph.add_edge(Edge(self.setup_task, task))
+            downstream = set(graph.below(task))
             if self.cleanup_task not in downstream and not any(below in self._tasks for below in downstream):
-                flow.add_edge(task, self.cleanup_task)
+                graph.add_edge(Edge(task, self.cleanup_task))
 
 
 @overload

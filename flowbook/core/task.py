@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from flowbook._context import context
 from flowbook.core import checks, policies
-from flowbook.core.building import current_tags, flow_or_refuse
+from flowbook.core.building import current_tags, flow_or_refuse, mark_made, mark_used
 from flowbook.core.deferred import DeferredValue
 from flowbook.core.signature import RunSignature
 from flowbook.core.task_spec import spec_of
@@ -124,6 +124,8 @@ class Task(DeferredValue):
         self._signature = RunSignature.of(self.run, self.name)
         #: From the start, as all tasks of a class share the names of their attributes: a late one costs a copy 1.2 kB.
         self._written_in = self._written_as = None
+        if self._warns_if_unused:
+            mark_made(self)
 
     #: Name of the flow whose block made this copy; None for a task that may go into any flow.
     _written_in: str | None = None
@@ -132,6 +134,12 @@ class Task(DeferredValue):
     #: Counts the changes of its attributes, so that a flow knows when to compile anew.
     _version = 0
     _is_parameter = False
+    #: Whether to warn if it was made in a flow's block and not used there.
+    _warns_if_unused = True
+    #: Whether its value comes from outside the block in which it is first used, so that a `case` there doesn't decide on it.
+    _is_given = False
+    #: Whether it is a case, which decides whether other tasks run.
+    _is_condition = False
     #: Whether a flow is judged by it where its author did not say by which tasks.
     _is_reference_by_default = True
     #: Whether it runs in a run that was cancelled, if its inputs are there.
@@ -181,7 +189,7 @@ class Task(DeferredValue):
     def _twin(self) -> Self:
         return copy.copy(self)
 
-    def copy(self, **changes: object) -> Self:
+    def copy(self, **changes: Any) -> Self:  # noqa: ANN401  # what an option may be
         """Return a copy that is another task, with attributes changed."""
         twin = self._twin()
         for name, value in changes.items():
@@ -202,7 +210,12 @@ class Task(DeferredValue):
             )
         if added := current_tags():
             twin.tags |= added
+        mark_used(self)
         return twin
+
+    def pipe(self, other: Task, **inputs: Any) -> Task:  # noqa: ANN401  # what a task takes
+        """Call `other` with this task as its first input: `load().pipe(clean).pipe(fit, model="ridge")`."""
+        return other(self, **inputs)
 
     def _change_retries(self, before: Task, changes: Mapping[str, object]) -> None:
         """Check what a copy changed of `before`; what only made sense with retries goes with them."""
@@ -233,9 +246,16 @@ class Task(DeferredValue):
             upstream_tasks: tasks that come before, without giving a value.
             flow: which flow; default: the one whose block this is.
         """
-        twin = self.copy(**checks.task_args(self.name, task_args))
-        twin.__dict__.update(_written_in=flow_or_refuse(flow, self.name).name, _written_as=None)
+        twin = self._called_in(flow, task_args)
         return twin.bind(*args, mapped=mapped, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
+
+    def _called_in(self, flow: Flow | None, task_args: Mapping[str, object] | None) -> Self:
+        """Return the copy that a call puts into the flow, still without inputs."""
+        twin = self.copy(**checks.task_args(self.name, task_args))
+        graph = flow_or_refuse(flow, self.name)._graph  # noqa: SLF001  # a task is a part of its flow
+        graph.called.add(self)
+        twin.__dict__.update(_written_in=graph.flow_name, _written_as=None)
+        return twin
 
     def bind(
         self,
@@ -259,8 +279,12 @@ class Task(DeferredValue):
         task_args: Mapping[str, object] | None = None,
         **kwargs: object,
     ) -> Self:
-        """Run once for each element of the inputs, which have the same length; `unmapped(x)` goes whole to every child."""
-        twin = self.copy(**checks.task_args(self.name, task_args))
+        """Copy this task into the flow that is being written, to run once for each element of its inputs; return the copy.
+
+        Inputs that are mapped have the same length; `unmapped(x)` goes whole to every child. If all inputs are unmapped the
+        task runs once. Arguments as for a call.
+        """
+        twin = self._called_in(flow, task_args)
         return twin.bind(*args, mapped=True, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
 
     def set_upstream(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowbook.core.building import mark_used, waiting_blocks
 from flowbook.core.parameter import Parameter
 from flowbook.core.task import Task
 from flowbook.core.topological_order import TopologicalOrder
@@ -14,7 +15,7 @@ from flowbook.engine.graph import cycle_error
 from flowbook.exceptions import DefinitionError, UnknownTaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from flowbook.core.building import Block
@@ -39,11 +40,14 @@ class TaskGraph:
         constants: values written in the flow, by task and input.
         mapped_constants: sequences written in the flow, one element for each child, by task and input.
         parameters: by name.
+        called: the tasks whose calls put copies of them here.
+        outer: of a part that is written by itself and then moved there, as `apply_map` does: whose tasks it may use too.
         blocks: the open `case` and resource blocks, innermost last.
+        unused: tasks that were made in the flow's block and not used so far.
         version: counts the changes.
     """
 
-    def __init__(self, flow_name: str) -> None:
+    def __init__(self, flow_name: str, outer: TaskGraph | None = None) -> None:
         self.flow_name = flow_name
         self.tasks: dict[Task, None] = {}
         self.incoming: dict[Task, list[Edge] | tuple[Edge, ...]] = {}
@@ -51,7 +55,10 @@ class TaskGraph:
         self.constants: dict[Task, dict[str, object]] = {}
         self.mapped_constants: dict[Task, dict[str, Sequence[Any]]] = {}
         self.parameters: dict[str, Parameter] = {}
+        self.called: set[Task] = set()
+        self.outer = outer
         self.blocks: list[Block] = []
+        self.unused: dict[Task, None] = {}
         self.version = 0
         self._order = TopologicalOrder()
         #: By task with more than a few incoming edges: the edges, and the inputs they feed.
@@ -77,9 +84,23 @@ class TaskGraph:
         self.tasks[task] = None
         self._order.add(task)
         self.incoming[task] = self.outgoing[task] = _NO_EDGES
-        if self.blocks:
-            self.blocks[-1].add(task)
+        mark_used(task)
+        self._tell_blocks(task)
         self.changed()
+
+    def _tell_blocks(self, task: Task) -> None:
+        if self.outer is None:
+            for block in waiting_blocks():
+                block.attach(self)
+        if self.blocks and not task._is_given and not self.is_outside(task):  # noqa: SLF001  # kept for the graph
+            self.blocks[-1].add(task)
+
+    def is_outside(self, task: Task) -> bool:
+        """Return whether `task` belongs to the flow for which this part is written."""
+        around = self.outer
+        while around is not None and task not in around.tasks:
+            around = around.outer
+        return around is not None
 
     def _add_parameter(self, parameter: Parameter) -> None:
         if parameter.name in self.parameters:
@@ -203,6 +224,16 @@ class TaskGraph:
         counts = dict.fromkeys(judged)
         return [task for task in judged if not any(below in counts for below in self.below(task))]
 
+    def downstream(self, tasks: Iterable[Task]) -> set[Task]:
+        """Return these tasks and all downstream of them."""
+        seen = {self.known(task) for task in tasks}
+        stack = list(seen)
+        while stack:
+            fresh = [task for task in self.below(stack.pop()) if task not in seen]
+            seen.update(fresh)
+            stack.extend(fresh)
+        return seen
+
     def known(self, task: Task) -> Task:
         """Return `task`. Raises UnknownTaskError if it isn't here."""
         if task not in self.tasks:
@@ -228,6 +259,16 @@ class TaskGraph:
             keys[task] = key
         return {task: keys[task] for task in self.tasks} if self.parameters else keys
 
+    def slugs(self) -> dict[Task, str]:
+        """Return each task's slug or name with its number among those of that name; a parameter's name."""
+        counts: dict[str, int] = {}
+        slugs: dict[Task, str] = {}
+        for task in self.tasks:
+            name = task.slug or task.name
+            counts[name] = counts.get(name, 0) + 1
+            slugs[task] = name if isinstance(task, Parameter) else f"{name}-{counts[name]}"
+        return slugs
+
     def copy(self) -> TaskGraph:
         """Return an independent copy, with the same tasks and no open blocks."""
         twin = TaskGraph(self.flow_name)
@@ -242,7 +283,7 @@ class TaskGraph:
         return twin
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "blocks": [], "_index": {}}
+        return {**self.__dict__, "blocks": [], "called": set(), "unused": {}, "outer": None, "_index": {}}
 
     def _ring(self, edge: Edge) -> CycleError:
         """Return the error that names the tasks of the ring that `edge`, which isn't in the graph, would close."""

@@ -28,6 +28,7 @@ def spec_of(  # noqa: PLR0913  # one argument for each fact that the flow knows 
     mapped_constants: Mapping[str, object] | None = None,
     is_mapped: bool = False,
     reads_mapped: bool = False,
+    conditions: tuple[str, ...] = (),
     flow_result: Result | None = None,
 ) -> TaskSpec:
     """Return the spec of `task` under `key`, with its inputs bound to these edges and constants.
@@ -58,6 +59,7 @@ def spec_of(  # noqa: PLR0913  # one argument for each fact that the flow knows 
         cleans_up=task._cleans_up,
         reads_mapped=reads_mapped,
         skip_on_upstream_skip=task.skip_on_upstream_skip,
+        conditions=conditions,
         retry=RetryPolicy(task.max_retries, task.retry_delay.total_seconds(), task.retry_on)
         if task.max_retries
         else None,

@@ -103,6 +103,8 @@ class TaskSpec(NamedTuple):
     #: Whether something upstream is mapped and read whole.
     reads_mapped: bool = False
     skip_on_upstream_skip: bool = True
+    #: Keys of the cases that this task is written in, noted only where `skip_on_upstream_skip` is False: they skip it anyway.
+    conditions: tuple[str, ...] = ()
     retry: RetryPolicy | None = None
     cache: CachePolicy | None = None
     timeout_s: float | None = None

@@ -74,9 +74,11 @@ def rests(state: State, now: float) -> bool:
 
 def skipped_by(spec: TaskSpec, upstream: Sequence[State]) -> str | None:
     """Return the name of an upstream task that was skipped and takes this one with it, or None."""
-    if not spec.skip_on_upstream_skip:
+    if not spec.skip_on_upstream_skip and not spec.conditions:
         return None
     for binding, state in zip(spec.bindings, upstream, strict=True):
+        if not spec.skip_on_upstream_skip and binding.upstream not in spec.conditions:
+            continue
         if isinstance(state, Mapped) and binding.mapped:
             continue
         if state.is_skipped() or (isinstance(state, Mapped) and any(s.is_skipped() for s in state.map_states)):

@@ -1,6 +1,8 @@
 """apply_map, flatten and nested maps."""
 
-from flowbook import Flow, Parameter, apply_map, case, flatten, merge, task, unmapped
+import pytest
+
+from flowbook import Flow, Parameter, apply_map, case, flatten, mapped, merge, task, unmapped
 from tests.executors_of import everywhere
 
 
@@ -118,3 +120,92 @@ def test_a_map_over_a_map_goes_child_by_child_and_a_plain_task_gathers(executor)
     state = flow.run(executor=executor)
 
     assert state.result[end].result == 3 + 4 + 5
+
+
+@task
+def same(x):
+    return x
+
+
+@everywhere
+def test_a_case_decides_on_a_task_that_first_uses_an_element_in_its_block(executor):
+    def body(c, x, y):
+        with case(c, True):
+            first = inc(x)
+            second = add(y, x)
+        return first, second
+
+    with Flow("cases") as flow:
+        ends = apply_map(body, same([True, False]), [1, 2], unmapped(10))
+
+    state = flow.run(executor=executor)
+
+    assert [state.result[end].result for end in ends] == [[2, None], [11, None]]
+
+
+@everywhere
+@pytest.mark.parametrize("taken", [True, False])
+def test_apply_map_in_a_case_is_skipped_or_runs_as_a_whole(executor, taken):
+    with Flow("cases") as flow:
+        extra = same(100)
+
+        def body(x):
+            with case(is_even(x), True):
+                even = add(x, extra)
+            return merge(even, same(x))
+
+        with case(Parameter("p"), True):
+            end = apply_map(body, [1, 2])
+            other = apply_map(collatz, numbers())
+
+    state = flow.run(p=taken, executor=executor)
+
+    assert [state.result[each].result for each in (end, other)] == ([[1, 102], [4, 1, 10]] if taken else [None, None])
+    assert (state.is_successful(), state.result[extra].result) == (True, 100)
+
+
+def test_a_task_of_the_flow_that_the_function_names_goes_whole_to_every_child_and_runs_once():
+    with Flow("whole") as flow:
+        base = inc(9)
+        end = apply_map(lambda x: add(x, base), numbers())
+
+    state = flow.run()
+
+    assert (state.result[end].result, len(flow)) == ([11, 12, 13], 3)
+
+
+def test_the_function_gets_the_flow_to_write_into_where_that_is_given_and_it_takes_one():
+    flow = Flow("imperative")
+
+    end = apply_map(lambda x, flow: inc.copy().bind(x, flow=flow), [1, 2], flow=flow)
+    with flow:
+        other = apply_map(inc, [5])
+
+    state = flow.run()
+
+    assert [state.result[each].result for each in (end, other)] == [[2, 3], [6]]
+
+
+@everywhere
+def test_flatten_leaves_a_list_that_is_not_nested_as_it_is(executor):
+    with Flow("flat") as flow:
+        ends = [
+            inc.map(flatten([1, 2, 3])),
+            inc(flatten([[1], [2]])),
+            inc(mapped(flatten([[1], [2]]))),
+            inc(flatten(mapped(up_to.map(numbers())))),
+        ]
+
+    state = flow.run(executor=executor)
+
+    assert [state.result[end].result for end in ends] == [[2, 3, 4], [2, 3], [2, 3], [1, 1, 2, 1, 2, 3]]
+
+
+@everywhere
+def test_a_map_with_everything_unmapped_runs_once(executor):
+    with Flow("once") as flow:
+        ends = [inc.map(unmapped(1)), add.map(unmapped(numbers()[0]), unmapped(2))]
+
+    state = flow.run(executor=executor)
+
+    assert [state.result[end].result for end in ends] == [2, 3]

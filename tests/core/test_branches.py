@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowbook import Flow, Parameter, case, ifelse, merge, switch, task
+from flowbook import Flow, Parameter, case, ifelse, merge, switch, task, triggers
 from flowbook.tasks import control_flow
 from tests.executors_of import everywhere
 
@@ -170,3 +170,118 @@ def test_the_names_promised_elsewhere_are_the_same_objects():
         ifelse,
         merge,
     )
+
+
+@task
+def same(x):
+    return x
+
+
+@everywhere
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_merge_in_a_case_that_is_not_taken_is_skipped_whatever_its_branches_did(executor, taken):
+    with Flow("merges") as flow:
+        p, outside, numbers = Parameter("p"), same("outside"), same([1, 2])
+        with case(p, True):
+            inside = same("inside")
+            ends = [
+                merge(outside),
+                merge(inside, outside),
+                merge(outside, 5),
+                same(merge(outside)),
+                merge(numbers, mapped=True),
+                merge(inc.map(numbers), numbers, mapped=True),
+            ]
+
+    state = flow.run(p=taken, executor=executor)
+
+    expected = ["outside", "inside", "outside", "outside", [1, 2], [2, 3]] if taken else [None] * 6
+    assert state.is_successful()
+    assert [state.result[end].result for end in ends] == expected
+    assert [state.result[end].is_skipped() for end in ends] == [not taken] * 6
+
+
+@everywhere
+@pytest.mark.parametrize("option", [{"skip_on_upstream_skip": False}, {"trigger": triggers.always_run}])
+def test_no_option_lets_a_task_run_in_a_case_that_is_not_taken(executor, option):
+    runs = task(lambda x=0: x, name="runs", skip_on_upstream_skip=False, trigger=triggers.always_run)
+    with Flow("options") as flow:
+        outside = same(1)
+        with case(same(False), True):
+            inside = same(2)
+            some = task(lambda x=0: x, name="some", **option)
+            ends = [each for ran in (some, runs) for each in (ran(), ran(outside), ran(inside))]
+        with case(same(False), True), case(same(True), True):
+            ends.append(runs(outside))
+        below = runs(ends[0])
+
+    state = flow.run(executor=executor)
+
+    assert [type(state.result[end]).__name__ for end in ends] == ["Skipped"] * 7
+    assert type(state.result[below]).__name__ == "Success"
+
+
+@everywhere
+def test_a_switch_skips_also_a_task_that_would_run_after_a_skip(executor):
+    stubborn = same.copy(skip_on_upstream_skip=False)
+    with Flow("switch") as flow:
+        a, b = stubborn("a"), stubborn("b")
+        switch(same("a"), {"a": a, "b": b, "c": 5})
+
+    state = flow.run(executor=executor)
+
+    assert (state.result[a].result, state.result[b].is_skipped()) == ("a", True)
+
+
+@everywhere
+@pytest.mark.parametrize(("given", "expected"), [(True, 2), (False, 5)])
+def test_a_plain_value_in_a_merge_is_a_branch_that_is_never_skipped(executor, given, expected):
+    with Flow("merge") as flow:
+        with case(same(given), True):
+            y = inc(1)
+        ends = [merge(y, 5), merge(y, [5])]
+
+    state = flow.run(executor=executor)
+
+    assert [state.result[end].result for end in ends] == [expected, expected if given else [5]]
+
+
+def test_a_merge_with_a_plain_value_fails_where_a_branch_failed():
+    with Flow("merge") as flow:
+        end = merge(fails(), 5)
+
+    state = flow.run()
+
+    assert type(state.result[end]).__name__ == "TriggerFailed"
+
+
+@pytest.mark.parametrize("way", ["the flow is given", "by its first task"])
+@pytest.mark.parametrize(("given", "expected"), [(True, [2, 2]), (False, [None, 2])])
+def test_a_case_outside_a_flows_block_decides_on_the_tasks_in_it(way, given, expected):
+    flow = Flow("imperative")
+    decides = same.copy().bind(given, flow=flow)
+    with case(decides, True, flow=flow) if way == "the flow is given" else case(decides, True):
+        inside = inc.copy().bind(1, flow=flow)
+    after = inc.copy().bind(1, flow=flow)
+
+    state = flow.run()
+
+    assert [state.result[each].result for each in (inside, after)] == expected
+
+
+def test_cases_outside_a_flows_block_may_be_nested():
+    flow = Flow("imperative")
+    yes, no = same.copy().bind(True, flow=flow), same.copy().bind(False, flow=flow)
+    with case(yes, True):
+        outer = inc.copy().bind(1, flow=flow)
+        with case(no, True):
+            inner = inc.copy().bind(2, flow=flow)
+
+    state = flow.run()
+
+    assert [state.result[each].result for each in (outer, inner)] == [2, None]
+
+
+def test_an_error_in_a_case_outside_a_flow_is_the_users_own():
+    with pytest.raises(ZeroDivisionError), case(same, True):
+        1 / 0  # noqa: B018

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowbook import Flow, Parameter, task
+from flowbook import Flow, Parameter, flatten, task
 from flowbook.exceptions import CycleError, DefinitionError
 
 
@@ -213,3 +213,47 @@ def test_an_input_of_a_task_that_gathers_few_or_many_is_given_once_also_after_ch
         with pytest.raises(DefinitionError, match=f"'{name}' of task 'gather' is given twice"):
             flow.add_edge(sources[2] if name != "part2" else other, last, name)
     assert flow.run(record=False).result[last].result == sorted([*(f"part{place}" for place in range(inputs)), "late"])
+
+
+def test_update_may_let_the_others_reference_tasks_decide_too():
+    with Flow("one") as one:
+        mine = inc(Parameter("x", 1))
+        inc(mine)
+    with Flow("two") as two:
+        theirs = double(Parameter("x", 2))
+        double(theirs)
+    one.set_reference_tasks([mine, one.parameters()[0]])
+    two.set_reference_tasks([theirs])
+    plain = one.copy()
+
+    plain.update(two, merge_parameters=True)
+    one.update(two, merge_parameters=True, merge_reference_tasks=True)
+
+    (x,) = two.parameters()
+    assert (plain.reference_tasks(), one.reference_tasks()) == ({mine, x}, {mine, x, theirs})
+
+
+def test_replace_by_a_plain_value_makes_it_a_constant_downstream():
+    with Flow("flow") as flow:
+        p = Parameter("p")
+        plain, mapped_, flat = inc(p), inc.map(p), inc.map(flatten(p))
+        after = say(upstream_tasks=[p])
+    flow.set_reference_tasks([p, after])
+
+    replaced = [flow.replace(old, new) for old, new in ((p, [[1], [2]]),)]
+
+    assert (replaced, p in flow, flow.reference_tasks(), flow.upstream_tasks(after)) == ([None], False, {after}, set())
+    assert flow.constants == {plain: {"x": [[1], [2]]}}
+    assert flow.run(record=False).result[flat].result == [2, 3]
+    assert mapped_ in flow
+
+
+def test_a_copied_parameter_has_a_name_of_its_own():
+    p = Parameter("p", default=1)
+    with Flow("flow") as flow:
+        ends = [inc(p), inc(p.copy("q")), inc(p.copy(name="r", default=5))]
+
+    state = flow.run({"p": 1, "q": 2}, record=False)
+
+    assert [state.result[end].result for end in ends] == [2, 3, 6]
+    assert flow.keys()[flow.parameters()[1]] == "q"

@@ -143,7 +143,7 @@ def test_a_class_that_can_not_clean_up_is_refused():
             def setup(self):
                 pass
 
-    assert str(refused.value) == "Resource 'Leaks' has no cleanup. Write setup(self) and cleanup(self, resource)."
+    assert str(refused.value) == "Resource 'Leaks' has no cleanup. Write cleanup(self, resource)."
 
 
 # Cancelled, resumed, tried again
@@ -331,3 +331,22 @@ def linger(name, path):
 def note(path, word):
     with Path(path).open("a") as file:
         file.write(word + "\n")
+
+
+@everywhere
+def test_a_resource_without_a_setup_is_cleaned_up_all_the_same(executor, tmp_path):
+    @resource_manager
+    class Room:
+        def __init__(self, path):
+            self.path = path
+
+        def cleanup(self, resource):
+            self.path.write_text(f"cleaned up {resource}")
+
+    with Flow("room") as flow, Room(tmp_path / "log") as room:
+        seen = task(lambda resource: resource, name="seen")(room)
+
+    state = flow.run(executor=executor)
+
+    assert (state.is_successful(), state.result[seen].result) == (True, None)
+    assert (tmp_path / "log").read_text() == "cleaned up None"

@@ -309,10 +309,10 @@ def an_edge_to_an_argument_that_has_a_value():
 
 
 @refused(DefinitionError)
-def a_constant_as_upstream():
-    """3 is not a task, so nothing can wait for it. Give a task, or a value for one of the inputs."""
-    with Flow("f"):
-        one(upstream_tasks=[3])
+def a_constant_in_a_chain():
+    """3 isn't a task, so nothing can wait for it. Give a task."""
+    with Flow("f") as flow:
+        flow.chain(one(), 3)
 
 
 @refused(DefinitionError)
@@ -380,15 +380,15 @@ def a_trigger_that_was_not_called():
     Task(trigger=triggers.some_failed)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_tag_that_is_no_text():
-    """Task 'Task': tags=[5] holds 5, which is no text. Give e.g. tags=['db']."""
+    """Task 'Task': tags=[5] holds 5, which isn't a text. Give e.g. tags=['db']."""
     Task(tags=[5])
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def tags_that_are_no_list():
-    """Task 'Task': tags=5 holds 5, which is no text. Give e.g. tags=['db']."""
+    """Task 'Task': tags=5 holds 5, which isn't a text. Give e.g. tags=['db']."""
     Task(tags=5)
 
 
@@ -434,9 +434,9 @@ def one_upstream_task_without_a_list():
     one(upstream_tasks=add, flow=Flow("f"))
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_name_for_a_flow():
-    """Task 'one': flow='f' is not a flow. Give a Flow, or call the task inside `with Flow(...):`."""
+    """Task 'one': flow='f' isn't a flow. Give a Flow, or call the task inside `with Flow(...):`."""
     one(flow="f")
 
 
@@ -593,14 +593,38 @@ def two_parameters_of_one_name():
 
 @refused(DefinitionError)
 def a_parameter_whose_name_is_no_identifier():
-    """Parameter name 'my key' is not an identifier, so flow.run(my key=...) could not give it. Rename it."""
+    """Parameter name 'my key' isn't an identifier, so flow.run(my key=...) can't give it. Rename it."""
     Parameter("my key")
 
 
-@refused(DefinitionError)
-def a_parameter_renamed_in_a_copy():
-    """Parameter 'n' can't be renamed in a copy. Make a new Parameter."""
-    Parameter("n").copy(name="m")
+@refused(ArgumentError)
+def a_parameter_with_a_slug_in_a_copy():
+    """Parameter 'n': a parameter has no slug beside its name. Write copy(name=...)."""
+    Parameter("n").copy(slug="m")
+
+
+@refused()
+def a_parameter_renamed_to_what_is_no_identifier():
+    """Parameter name 'm n' isn't an identifier, so flow.run(m n=...) can't give it. Rename it."""
+    Parameter("n").copy("m n")
+
+
+@refused()
+def an_uncalled_task_upstream_whose_copy_is_in_the_flow():
+    """Task 'one' was called in flow 'f' already, and one by itself would run it a second time.
+    Use what the call returned: x = one(...)."""
+    with Flow("f"):
+        one()
+        add(1, upstream_tasks=[one])
+
+
+@refused()
+def an_uncalled_task_as_an_input_whose_copy_is_in_the_flow():
+    """Task 'one' was called in flow 'f' already, and one by itself would run it a second time.
+    Use what the call returned: x = one(...)."""
+    with Flow("f"):
+        one()
+        add([1, one])
 
 
 @refused(UnknownTaskError)
