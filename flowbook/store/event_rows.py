@@ -1,21 +1,62 @@
-"""Events as the rows that the database holds, read back. Pure: no I/O."""
+"""Events as rows of the database, and the events that such rows hold. Pure: no I/O."""
 
 from __future__ import annotations
 
+import enum
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowbook.engine.events import Decided, Event, Logged, StateChanged
+from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
 from flowbook.results.reference import ResultRef
 from flowbook.store.state_codec import decode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flowbook.store.values import Values
 
-__all__ = ["DECISION", "LOG", "STATE", "decode_event", "value_ref"]
+__all__ = ["DECISION", "LOG", "STATE", "EventRow", "Urgency", "decode_event", "value_ref"]
 
 #: What the column `kind` holds.
 STATE, LOG, DECISION = 0, 1, 2
+
+
+class Urgency(enum.IntEnum):
+    """How soon a row has to be committed: some time, before anybody builds on it, or before `emit` returns."""
+
+    LATER = 0
+    SOON = 1
+    NOW = 2
+
+
+class EventRow(NamedTuple):
+    """What one event adds to the database.
+
+    Attributes:
+        event: run, seq, kind, key, at, name, body, digest, size_bytes.
+        urgency: how soon it has to be committed.
+        task: key of the task; of a child that of its mapped task.
+        values: rows of the values that it holds.
+        needed: digests of values that the run needs besides the event's own.
+        needs_sync: whether it has to outlast a loss of power.
+    """
+
+    event: tuple[int, int, int, str, float, str, str | None, bytes | None, int | None]
+    urgency: Urgency
+    task: str
+    values: Sequence[tuple[object, ...]] = ()
+    needed: Sequence[str] = ()
+    needs_sync: bool = False
+
+    @property
+    def is_of_flow(self) -> bool:
+        """Whether it is a state of the flow itself."""
+        return self.event[3] == FLOW and self.event[2] == STATE
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory it takes while it waits."""
+        return 500 + len(self.event[6] or "") + sum(len(each[2]) for each in self.values if isinstance(each[2], bytes))
 
 
 def decode_event(row: tuple[Any, ...], values: Values) -> Event:

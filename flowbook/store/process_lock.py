@@ -21,8 +21,12 @@ __all__ = ["ProcessLock", "open_lock"]
 class ProcessLock(Protocol):
     """One process at a time."""
 
+    def is_intact(self) -> bool:
+        """Return whether its descriptor is still its own: nobody closed it, or opened another file in its place."""
+        ...
+
     def acquire(self) -> None:
-        """Wait until this process has it."""
+        """Wait until this process has it. Raises OSError if the system refuses it."""
         ...
 
     def release(self) -> None:
@@ -46,6 +50,14 @@ if sys.platform != "win32":
 
         def __init__(self, path: Path) -> None:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = _identity(self._descriptor)
+
+        def is_intact(self) -> bool:
+            """See `ProcessLock`."""
+            try:
+                return _identity(self._descriptor) == self._file
+            except OSError:
+                return False
 
         def acquire(self) -> None:
             """See `ProcessLock`."""
@@ -57,9 +69,13 @@ if sys.platform != "win32":
 
         def close(self) -> None:
             """See `ProcessLock`."""
-            if self._descriptor >= 0:
+            if self._descriptor >= 0 and self.is_intact():
                 os.close(self._descriptor)
-                self._descriptor = -1
+            self._descriptor = -1
+
+    def _identity(descriptor: int) -> tuple[int, int]:
+        status = os.fstat(descriptor)
+        return status.st_dev, status.st_ino
 
 
 class LibraryLock:
@@ -69,6 +85,10 @@ class LibraryLock:
         from filelock import FileLock  # noqa: PLC0415  # only where there is no flock
 
         self._lock = FileLock(path, thread_local=False)
+
+    def is_intact(self) -> bool:
+        """See `ProcessLock`: the library opens it each time."""
+        return True
 
     def acquire(self) -> None:
         """See `ProcessLock`."""

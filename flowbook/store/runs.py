@@ -60,6 +60,8 @@ class Runs:
             msg = f"{record.run_id!r} can't be a run's id. Use letters, digits, '-', '_' and '.', at most 100."
             raise StoreError(msg, run_id=record.run_id)
         graph = json.dumps(record.graph, separators=(",", ":"))
+        if "\\ud" in graph:
+            _refuse_unsayable(record)
         _, number = self._database.write(lambda connection: insert_run(connection, record, graph))
         return replace(record, number=number)
 
@@ -209,6 +211,15 @@ class Runs:
             process=process,
             beat=from_stamp(beat),
         )
+
+
+def _refuse_unsayable(record: RunRecord) -> None:
+    """Refuse keys of tasks with lone surrogates: SQLite can't hold them, and another key would be another task."""
+    for task in record.graph.get("tasks", ()):
+        key = task["key"]
+        if key.encode("utf-8", "replace").decode() != key:
+            msg = f"A text that is no valid Unicode can't be kept or looked for: {key[:40]!r}. Give the task another name."
+            raise StoreError(msg, text=key)
 
 
 def insert_run(connection: sqlite3.Connection, record: RunRecord, graph: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine import state as states
+from flowbook.engine.remote_error import safe_repr
 from flowbook.engine.state import (
     Cached,
     Failed,
@@ -49,17 +50,17 @@ _KINDS: dict[str, type[State]] = {
 
 @dataclass(slots=True)
 class StateValues:
-    """What is kept of a state's values.
+    """What the store has of a state's values.
 
     Attributes:
         result: where the value is.
-        unkept: why the value is not kept, if it should have been.
-        inputs: argument to its value, or to why it isn't kept.
+        missing: why the value isn't stored, if it should have been.
+        inputs: by argument the stored value, or why it isn't stored.
         error: the exception's type, message and traceback, with `ref` where it could be pickled.
     """
 
     result: ResultRef | None = None
-    unkept: str | None = None
+    missing: str | None = None
     inputs: dict[str, ResultRef | str] = field(default_factory=dict)
     error: dict[str, Any] | None = None
 
@@ -83,9 +84,12 @@ def is_finished_name(name: str) -> bool:
     return name in FINISHED
 
 
-def encode(state: State, kept: StateValues | None) -> str | None:
-    """Return all of `state` but its class, time and result as JSON; None where there is nothing more."""
-    body = _body(state, kept)
+def encode(state: State, stored: StateValues | None) -> str | None:
+    """Return all of `state` but its class, time and result as JSON; None where there is nothing more.
+
+    Never raises: a message or a context that JSON can't hold is written as text.
+    """
+    body = _body(state, stored)
     return _written(body) if body else None
 
 
@@ -95,37 +99,52 @@ def decode(name: str, at: float, body: str | None, result: ResultRef | None, val
 
 
 def _written(body: dict[str, Any]) -> str:
-    """Return `body` as JSON; a part of it that JSON can't say, as text."""
+    """Return `body` as JSON; a part of it that JSON can't hold, as text."""
     try:
         return _to_json(body)
-    except (TypeError, ValueError, RecursionError):
-        return _to_json({name: part if _is_sayable(part) else str(part) for name, part in body.items()})
+    except BaseException:  # noqa: BLE001  # a message or a context holds users' objects, which may raise anything
+        return _to_json({name: part if _is_json(part) else safe_repr(part) for name, part in body.items()})
 
 
-def _is_sayable(part: object) -> bool:
+def _is_json(part: object) -> bool:
     try:
         _to_json(part)
-    except (TypeError, ValueError, RecursionError):
+    except BaseException:  # noqa: BLE001  # as above
         return False
     return True
 
 
-def _body(state: State, kept: StateValues | None) -> dict[str, Any]:
+def _body(state: State, stored: StateValues | None) -> dict[str, Any]:
     body: dict[str, Any] = {}
-    if state.message:
-        body["message"] = state.message
-    if state.context:
-        body["context"] = dict(state.context)
+    if message := _message(state):
+        body["message"] = message
+    if context := _context(state):
+        body["context"] = context
     if type(state) not in _BARE:
         body.update(_fields(state))
-    if kept is not None:
-        if kept.unkept is not None:
-            body["unkept"] = kept.unkept
-        if kept.inputs:
-            body["inputs"] = {name: _plain(found) for name, found in kept.inputs.items()}
-        if kept.error is not None:
-            body["error"] = kept.error
+    if stored is not None:
+        if stored.missing is not None:
+            body["unkept"] = stored.missing
+        if stored.inputs:
+            body["inputs"] = {name: _plain(found) for name, found in stored.inputs.items()}
+        if stored.error is not None:
+            body["error"] = stored.error
     return body
+
+
+def _message(state: State) -> str:
+    """Return the message as text, whatever was given for one."""
+    message: object = state.message
+    if issubclass(type(message), str):
+        return str.__str__(message)
+    return "" if message is None else safe_repr(message)
+
+
+def _context(state: State) -> dict[str, object] | str:
+    try:
+        return dict(state.context)
+    except BaseException:  # noqa: BLE001  # a mapping of the user's may raise anything
+        return safe_repr(state.context)
 
 
 def _fields(state: State) -> dict[str, Any]:
@@ -172,9 +191,9 @@ def _set_fields(state: State, body: Mapping[str, Any], values: Values) -> None:
         state.expiry, state.created = _moment(body.get("expiry")), _moment(body.get("created"))
         state.entry, state.stale_code = body.get("entry"), body.get("stale_code", False)
     elif isinstance(state, Mapped):
-        state.n_map_states = body["n_map_states"]
+        state.n_map_states = body.get("n_map_states", 0)
     elif isinstance(state, Looped):
-        state.loop_count = body["loop_count"]
+        state.loop_count = body.get("loop_count", 0)
     elif isinstance(state, Submitted) and "state" in body:
         name, at, inner = body["state"]
         state.state = _decode(name, at, inner, None, values)

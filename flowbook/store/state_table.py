@@ -49,7 +49,7 @@ def states_to_table(
         found = (None, None) if ref is None else (ref.digest, ref.size_bytes)
         table[key] = [state_name(state), state.at, encode(state, kept), *found]
         named += [] if ref is None else [ref]
-    return table, keeping.rows, [*named, *(ResultRef(digest, 0, values) for digest in keeping.held)]
+    return table, keeping.rows, [*named, *(ResultRef(digest, 0, values) for digest in keeping.needed)]
 
 
 def _kept(state: State, spec: TaskSpec, graph: Graph, keeping: ValueCollector) -> StateValues:
@@ -60,7 +60,7 @@ def _kept(state: State, spec: TaskSpec, graph: Graph, keeping: ValueCollector) -
     elif value is not None:
         found = keeping.output(value) if spec.keep else _never(spec.key)
         if isinstance(found, str):
-            kept.unkept = found
+            kept.missing = found
         else:
             kept.result = found
     unkept = {b.argument: b.upstream for b in spec.bindings if not graph.specs[b.upstream].keep}

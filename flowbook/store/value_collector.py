@@ -1,16 +1,16 @@
-"""Keeps what one event holds (a result, inputs, an exception): the rows to write, and what to say of what can't be kept.
+"""Stores the values of one event (a result, inputs, an exception): the rows to write, and why a value can't be stored.
 
-Never raises for a value: why it can't be kept is what is kept of it.
+Never raises for a value: the reason stands in its place.
 """
 
 from __future__ import annotations
 
-import traceback
 import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from flowbook._utils.locks import Rank, RankedLock
+from flowbook.engine.remote_error import RemoteError, safe_str
 from flowbook.engine.worker_values import WorkerRef
 from flowbook.exceptions import FlowbookError
 from flowbook.results.blobs import TooLargeError
@@ -18,76 +18,94 @@ from flowbook.results.preview import format_size
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
-    from flowbook.store.values import PreparedValue, Values
+    from flowbook.store.values import Values
 
-__all__ = ["CHEAP_BYTES", "ObjectMemo", "RecordedTracebackError", "ValueCollector", "message_of", "raised"]
+__all__ = ["CHEAP_BYTES", "ObjectMemo", "RecordedTracebackError", "ValueCollector", "raised"]
 
-#: Objects that can't be watched weakly are remembered up to this many and this size, so that a memo holds no memory.
+#: Of objects without weak references so many, up to this size, are remembered: a memo must not hold memory.
 _MEMO_LENGTH = 8
 _MEMO_BYTES = 1_000_000
-#: Below this, writing a value again is cheaper than remembering it.
+#: A smaller value is cheaper to write again than to remember.
 CHEAP_BYTES = 1000
 
 
 class ValueCollector:
-    """Collects the rows of the values of one event."""
+    """Collects the rows of the values of one event.
+
+    Attributes:
+        rows: of the values, for the caller's transaction.
+        needed: digests of values that the run needs besides the event's result.
+    """
 
     def __init__(self, values: Values, memo: ObjectMemo, limit_bytes: int) -> None:
         self._values = values
         self._memo = memo
         self._limit_bytes = limit_bytes
         self.rows: list[tuple[object, ...]] = []
-        self.held: list[str] = []
+        self.needed: list[str] = []
 
     def output(self, value: object, *, is_limited: bool = True) -> ResultRef | str:
-        """Keep a task's result; not from memory, since the task may have changed the object that it was given."""
-        return self._keep(value, self._limit_bytes if is_limited else None)
+        """Store a task's result; return where, or why not.
+
+        Never taken from the memo: the task may have changed the object that it was given.
+        """
+        return self._store(value, self._limit_bytes if is_limited else None)
 
     def input(self, value: object) -> ResultRef | str:
-        """Keep an input, whatever its size; one that was kept as the output it is need not be written again."""
-        found = self._memo.find(value) or self._keep(value, None)
+        """Store an input, whatever its size; one that was stored as the output it is isn't written again."""
+        found = self._memo.find(value) or self._store(value, None)
         if isinstance(found, ResultRef):
-            self.held.append(found.digest)
+            self.needed.append(found.digest)
         return found
 
     def error(self, error: BaseException) -> dict[str, Any]:
-        """Keep an exception: in words, and itself where it pickles."""
-        described: dict[str, Any] = {
-            "type": type(error).__name__,
-            "message": message_of(error),
-            "traceback": "".join(traceback.format_exception(error)),
-        }
-        found = self._keep(Raised(error, described["traceback"]), self._limit_bytes)
+        """Store an exception in words, and itself if it can be pickled."""
+        words = RemoteError.of(error)
+        described: dict[str, Any] = {"type": words.type_name, "message": words.message, "traceback": words.formatted}
+        found = self._store(Raised(error, words.formatted), self._limit_bytes)
         if isinstance(found, ResultRef):
-            self.held.append(found.digest)
+            self.needed.append(found.digest)
             described["ref"] = [found.digest, found.size_bytes]
         return described
 
-    def _keep(self, value: object, limit_bytes: int | None) -> ResultRef | str:
-        if isinstance(value, WorkerRef):
-            if limit_bytes is not None and value.size_bytes > limit_bytes:
-                return (
-                    f"it has {format_size(value.size_bytes)}, more than the limit of {format_size(limit_bytes)} a value"
-                )
-            try:
-                value = value.load()
-            except BaseException as exc:  # noqa: BLE001  # unpickling runs user code
-                return f"it could not be had from its worker: {message_of(exc)}"
-        if isinstance(value, ResultRef):
-            return value if value.store is self._values or self._values.holds(value) else _elsewhere(value)
+    def _store(self, value: object, limit_bytes: int | None) -> ResultRef | str:
         try:
-            prepared: PreparedValue = self._values.prepare(value, limit_bytes=limit_bytes)
+            if issubclass(type(value), WorkerRef):
+                return self._store_from_worker(value, limit_bytes)  # type: ignore[arg-type]  # as just compared
+            return self._store_value(value, limit_bytes)
         except TooLargeError as exc:
             return f"the {type(value).__name__} is larger than the limit of {format_size(exc.limit_bytes)} a value"
         except (FlowbookError, OSError, MemoryError) as exc:
             return str(exc) or type(exc).__name__
+        except BaseException as exc:  # noqa: BLE001  # the border to users' objects, which may raise anything
+            return f"the {type(value).__name__} can't be looked at ({type(exc).__name__}: {safe_str(exc)})"
+
+    def _store_from_worker(self, ref: WorkerRef, limit_bytes: int | None) -> ResultRef | str:
+        if limit_bytes is not None and ref.size_bytes > limit_bytes:
+            return f"it has {format_size(ref.size_bytes)}, more than the limit of {format_size(limit_bytes)} a value"
+        try:
+            value = ref.load()
+        except BaseException as exc:  # noqa: BLE001  # unpickling runs user code
+            return f"it could not be had from its worker: {safe_str(exc)}"
+        return self._store_value(value, limit_bytes)
+
+    def _store_value(self, value: object, limit_bytes: int | None) -> ResultRef | str:
+        #: By its type: what an object says of its own class may be a lie, or raise.
+        if issubclass(type(value), ResultRef):
+            return self._known(value)  # type: ignore[arg-type]  # as just compared
+        prepared = self._values.prepare(value, limit_bytes=limit_bytes)
         self.rows.append(prepared.row)
         self._memo.note(value, prepared.ref)
         return prepared.ref
 
+    def _known(self, ref: ResultRef) -> ResultRef | str:
+        if ref.store is self._values or self._values.holds(ref):
+            return ref
+        return f"value {ref.digest[:12]} is in another store, out of reach of this one"
+
 
 class ObjectMemo:
-    """Which object was kept as what, while the object lives."""
+    """Remembers which object was stored as which value, while the object lives."""
 
     def __init__(self) -> None:
         self._watched: dict[int, tuple[weakref.ref[object], ResultRef]] = {}
@@ -95,7 +113,7 @@ class ObjectMemo:
         self._lock = RankedLock(Rank.STORED_OBJECTS)
 
     def find(self, value: object) -> ResultRef | None:
-        """Return what the object was kept as."""
+        """Return the value as which the object was stored."""
         watched = self._watched.get(id(value))
         if watched is not None and watched[0]() is value:
             return watched[1]
@@ -103,7 +121,7 @@ class ObjectMemo:
         return recent[1] if recent is not None and recent[0] is value else None
 
     def note(self, value: object, ref: ResultRef) -> None:
-        """Remember what the object was kept as."""
+        """Remember the value as which the object was stored."""
         identity = id(value)
         if type(value).__weakrefoffset__:
             watched = self._watched
@@ -115,14 +133,14 @@ class ObjectMemo:
                     self._recent.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget every object."""
         with self._lock:
             self._watched.clear()
             self._recent.clear()
 
 
 class Raised:
-    """Pickles an exception so that it comes back with its traceback in words as its cause."""
+    """Pickles an exception so that it is loaded with its traceback as a text for its cause."""
 
     def __init__(self, error: BaseException, formatted: str) -> None:
         self._error = error
@@ -133,26 +151,14 @@ class Raised:
 
 
 class RecordedTracebackError(Exception):
-    """The traceback of an exception as it was when it was recorded."""
+    """The traceback that an exception had when it was recorded."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
 
 
 def raised(error: BaseException, formatted: str) -> BaseException:
-    """Return the exception as it was recorded: what its pickle calls."""
+    """Return the exception as it was recorded; its pickle calls this."""
     if error.__cause__ is None:
         error.__cause__ = RecordedTracebackError(formatted)
     return error
-
-
-def _elsewhere(ref: ResultRef) -> str:
-    return f"value {ref.digest[:12]} is held elsewhere, out of this store's reach"
-
-
-def message_of(error: BaseException) -> str:
-    """Return an exception's message."""
-    try:
-        return str(error)
-    except BaseException as exc:  # noqa: BLE001  # a user's __str__ may raise, or exit
-        return f"(its message can't be shown: {type(exc).__name__})"

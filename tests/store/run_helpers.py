@@ -35,7 +35,7 @@ def steps(store: Store, ask: Callable[[], object]) -> int:
     def counting() -> None:
         count[0] += 1
 
-    connection = store._database._writer()
+    connection = store._database._connections.writer()
     connection.set_progress_handler(counting, 10)
     ask()
     connection.set_progress_handler(None, 0)

@@ -450,7 +450,7 @@ def test_a_strange_state_never_makes_emit_raise(store: Store) -> None:
     recorder.close()
 
 
-def test_an_event_that_cannot_be_written_holds_up_no_other(store: Store) -> None:
+def test_an_event_that_cannot_be_written_as_it_is_is_written_otherwise_and_holds_up_no_other(store: Store) -> None:
     recorder = begin(store)
 
     for event in (
@@ -463,7 +463,11 @@ def test_an_event_that_cannot_be_written_holds_up_no_other(store: Store) -> None
     recorder.emit(Logged(4, "a", 1.0, logging.INFO, "odd \ud800"))
     recorder.close()
 
-    assert (list(store.history.states("r1")), recorder.trouble) == (["again", "b"], None)
+    assert (list(store.history.states("r1")), recorder.trouble) == (
+        ["again", "a", "b", "odd \\ud800"],
+        None,
+    )
+    assert [event.seq for event in store.history.events("r1")] == [1, 2, 3, 4, 5]
     assert [log.text for log in store.history.logs("r1")] == ["odd \\ud800"]
 
 

@@ -135,21 +135,21 @@ def test_a_closed_store_says_so(store: Store) -> None:
 
 
 def test_a_thread_that_ends_leaves_no_connection(disk_store: Store) -> None:
-    before = len(disk_store._database._handles)
+    before = len(disk_store._database._connections)
 
     for _ in range(3):
         thread = threading.Thread(target=disk_store.runs.list)
         thread.start()
         thread.join()
 
-    assert len(disk_store._database._handles) == before
+    assert len(disk_store._database._connections) == before
 
 
 def test_a_full_disk_loses_no_event_and_earlier_results_stay_readable(disk_store: Store) -> None:
     recorder = begin(disk_store)
     tell(recorder, ("a", Success(result="kept")))
     pages = disk_store._database.read("PRAGMA page_count")[0][0]
-    disk_store._database._writer().execute(f"PRAGMA max_page_count = {pages}")
+    disk_store._database._connections.writer().execute(f"PRAGMA max_page_count = {pages}")
 
     for seq in range(2, 12):
         tell_one = Success(result="x" * 50_000 + str(seq))
@@ -159,7 +159,7 @@ def test_a_full_disk_loses_no_event_and_earlier_results_stay_readable(disk_store
     assert recorder.trouble is not None
     assert "disk is full" in recorder.trouble
     assert disk_store.history.states("r1")["a"].result == "kept"
-    disk_store._database._writer().execute("PRAGMA max_page_count = 1000000")
+    disk_store._database._connections.writer().execute("PRAGMA max_page_count = 1000000")
     recorder.close()
     assert recorder.trouble is None
     assert len(disk_store.history.states("r1")) == 11

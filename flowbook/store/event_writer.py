@@ -1,0 +1,152 @@
+"""Writes the rows of one run in transactions, as long as this process owns the run."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from typing import TYPE_CHECKING
+
+from flowbook.engine.state import Paused
+from flowbook.exceptions import FlowbookError, RunClaimedError
+from flowbook.store.queries import queries
+from flowbook.store.state_codec import is_finished_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowbook.store.database import Database
+    from flowbook.store.event_rows import EventRow
+    from flowbook.store.values import Values
+
+__all__ = ["EventWriter", "UnwritableEventError"]
+
+#: A longer message of a flow's state is cut in the list of runs; the state itself has all of it.
+_MESSAGE_CHARACTERS = 1000
+
+#: What the database raises for what is in a row, not for what is wrong with itself.
+_ROW_ERRORS = (
+    sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError,
+    ArithmeticError, TypeError, ValueError, MemoryError,
+)  # fmt: skip
+
+_log = logging.getLogger("flowbook.store")
+
+
+class UnwritableEventError(Exception):
+    """The database refuses a row, and always will."""
+
+
+class EventWriter:
+    """Writes rows for the owner of a run. For one thread at a time.
+
+    Args:
+        database: of the store.
+        values: of the store.
+        run: the run's key in the database.
+        epoch: at which this process claimed it.
+    """
+
+    def __init__(self, database: Database, values: Values, run: int, epoch: int) -> None:
+        self._database = database
+        self._add_value = values.keep_statement
+        self._run = run
+        self._epoch = epoch
+        self._sql = queries()
+
+    def write(self, rows: list[EventRow], done: Callable[[int], None]) -> None:
+        """Write `rows` in order, in one transaction; where the database refuses one of them, each by itself.
+
+        Args:
+            rows: not empty.
+            done: told how many of them, from the first on, are committed.
+
+        Raises:
+            StoreError: if they can't be written now; those that are not done may be tried again.
+            RunClaimedError: if somebody else owns the run now.
+            UnwritableEventError: if the row after those that are done can never be written.
+        """
+        try:
+            self._database.write(lambda connection: self._insert(connection, rows))
+        except FlowbookError as exc:
+            if not isinstance(exc.__cause__, _ROW_ERRORS):
+                raise
+        except _ROW_ERRORS:
+            _log.debug("%d events are written one by one.", len(rows), exc_info=True)
+        else:
+            done(len(rows))
+            return
+        for number, row in enumerate(rows, start=1):
+            self._write_one(row)
+            done(number)
+
+    def _write_one(self, row: EventRow) -> None:
+        """Write one row; if that fails, without lone surrogates and under the next free number."""
+        try:
+            try:
+                self._database.write(lambda connection: self._insert(connection, [row]))
+            except (FlowbookError, *_ROW_ERRORS) as exc:
+                if not isinstance(exc, _ROW_ERRORS) and not isinstance(exc.__cause__, _ROW_ERRORS):
+                    raise
+                self._database.write(lambda connection: self._insert(connection, [self._repaired(connection, row)]))
+        except FlowbookError as exc:
+            if isinstance(exc.__cause__, _ROW_ERRORS):
+                raise UnwritableEventError(_described(row, exc)) from exc
+            raise
+        except _ROW_ERRORS as exc:
+            raise UnwritableEventError(_described(row, exc)) from exc
+
+    def _repaired(self, connection: sqlite3.Connection, row: EventRow) -> EventRow:
+        last = connection.execute(self._sql["last_seq"], (self._run,)).fetchone()[0]
+        run, seq, kind, key, at, name, body, digest, size_bytes = row.event
+        texts = (_sayable(key), at, _sayable(name), None if body is None else _sayable(body))
+        return row._replace(event=(run, max(seq, last + 1), kind, *texts, digest, size_bytes))
+
+    def _insert(self, connection: sqlite3.Connection, rows: list[EventRow]) -> None:
+        found = connection.execute(self._sql["run_epoch"], (self._run,)).fetchone()
+        if found is None or found[0] != self._epoch:
+            msg = "Somebody else went on with it."
+            raise RunClaimedError(msg, epoch=self._epoch)
+        if values := [value for row in rows for value in row.values]:
+            connection.executemany(self._add_value, values)
+        connection.executemany(self._sql["add_event"], [row.event for row in rows])
+        if needed := [(self._run, bytes.fromhex(digest)) for row in rows for digest in row.needed]:
+            connection.executemany(self._sql["hold_value"], needed)
+        for row in rows:
+            if row.is_of_flow:
+                self._update_run(connection, row)
+
+    def _update_run(self, connection: sqlite3.Connection, row: EventRow) -> None:
+        """Let the list of runs show the flow's new state."""
+        _, _, _, _, at, name, text, *_ = row.event
+        body = json.loads(text) if text else {}
+        is_finished = is_finished_name(name)
+        values = {
+            "run": self._run,
+            "state": name,
+            "message": _shortened(body.get("message")),
+            "started": at if name == "Running" else None,
+            "ended": at if is_finished else None,
+        }
+        connection.execute(self._sql["flow_changed"], values)
+        if is_finished or name == Paused.__name__:
+            counts = dict(connection.execute(self._sql["count_states"], (self._run,)).fetchall())
+            connection.execute(self._sql["keep_counts"], (json.dumps(counts), self._run))
+
+
+def _shortened(message: object) -> str | None:
+    """Return a message as a column takes it: without lone surrogates, and not too long."""
+    if message is None:
+        return None
+    text = _sayable(str(message))
+    return text if len(text) <= _MESSAGE_CHARACTERS else f"{text[:_MESSAGE_CHARACTERS]}… ({len(text):,} characters)"
+
+
+def _sayable(text: str) -> str:
+    """Return `text` as SQLite takes it: lone surrogates, which come with undecodable file names, are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _described(row: EventRow, error: Exception) -> str:
+    _, _, _, key, _, name, *_ = row.event
+    return f"{name} of {key!r} can't be written: {error}"
