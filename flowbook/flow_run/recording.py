@@ -250,11 +250,17 @@ class Recording:
         if recorder is None:
             return
         recorder.close()
+        reason = recorder.unrecorded
         try:
-            self._store.ownership.finish(self.run_id, self.epoch, state)
+            if reason is None:
+                self._store.ownership.finish(self.run_id, self.epoch, state)
+            else:
+                self._store.ownership.release(self.run_id, self.epoch)  # shown as Crashed: the record has no end
             self._store.make_room()
         except FlowbookError as error:
-            warnings.warn(f"The end of run {self.number} was not recorded: {error}", stacklevel=2)
+            reason = str(error)
+        if reason is not None:
+            warnings.warn(f"The end of run {self.number} was not recorded: {reason}", stacklevel=2)
 
 
 def open_recording(run: FlowRun, given: RunInputs, *, origin: str, afterwards: bool = False) -> Recording | None:

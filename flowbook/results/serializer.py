@@ -61,12 +61,12 @@ class Writer(Protocol):
 def dump_plain(value: object) -> bytes | None:
     """Return `value` as stored JSON where that gives the same value back; None where it must be pickled."""
     kind = type(value)
-    if isinstance(value, int) and kind is int:
+    if kind is int and isinstance(value, int):
         return _JSON_HEADER + b"%d" % value if value.bit_length() <= _PLAIN_INT_BITS else None
     if kind in _PLAIN_SCALARS or (kind in _PLAIN_KINDS and _is_plain(value)):
         try:
             return _JSON_HEADER + _encode(value).encode()
-        except UnicodeEncodeError:  # a lone surrogate
+        except (UnicodeEncodeError, RecursionError):  # a lone surrogate; more depth than JSON's encoder takes
             return None
     return None
 
@@ -226,15 +226,15 @@ def _is_plain(value: object) -> bool:
             return False
         if type(item) in _PLAIN_SCALARS:
             continue
-        if isinstance(item, str) and type(item) is str:
+        if type(item) is str and isinstance(item, str):
             characters += len(item)
             continue
-        if isinstance(item, int) and type(item) is int:
+        if type(item) is int and isinstance(item, int):
             if item.bit_length() > _PLAIN_INT_BITS:
                 return False
-        elif isinstance(item, list) and type(item) is list and len(item) <= _PLAIN_ITEMS:
+        elif type(item) is list and isinstance(item, list) and len(item) <= _PLAIN_ITEMS:
             stack.extend(item)
-        elif isinstance(item, dict) and type(item) is dict and len(item) <= _PLAIN_ITEMS:
+        elif type(item) is dict and isinstance(item, dict) and len(item) <= _PLAIN_ITEMS:
             if not all(type(key) is str for key in item):
                 return False
             characters += sum(map(len, item))
@@ -246,7 +246,10 @@ def _is_plain(value: object) -> bool:
 
 def unpicklable(value: object, error: BaseException) -> UnpicklableError:
     """Return the error that names the member of `value` which can't be pickled."""
-    member, culprit, reason = _find_culprit(value, error)
+    try:
+        member, culprit, reason = _find_culprit(value, error)
+    except BaseException:  # noqa: BLE001  # looking at a user's object may raise anything
+        member, culprit, reason = "", value, error
     kind = _type_name(value)
     what = (
         f"{kind} can't be pickled"

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import fcntl
 import logging
 import math
+import os
 import threading
 import weakref
 
@@ -499,3 +502,98 @@ def test_who_lost_the_run_gets_no_recorder(store: Store) -> None:
 
     with pytest.raises(RunClaimedError, match="there:2 goes on with run r1 since"):
         store.runs.recorder("r1", 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="platform: no fork here")
+def test_a_forked_child_writes_nothing_of_its_parent_s_run(store: Store) -> None:
+    recorder = begin(store)
+    tell(recorder, ("a", Running()))
+
+    child = os.fork()
+    if child == 0:
+        try:
+            recorder.emit(Logged(2, "a", 1.0, logging.INFO, "from the child"))
+            recorder.emit(StateChanged(3, "b", Success(result=1)))
+            recorder.secure(("b",))
+            recorder.close()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    tell(recorder, ("a", Success(result=1)), after=1)
+    recorder.close()
+
+    assert [(event.seq, event.key) for event in store.history.events("r1")] == [(1, "a"), (2, "a")]
+    assert recorder.unrecorded is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="platform: flock")
+def test_a_lock_that_fails_for_a_moment_costs_no_event(disk_store: Store, monkeypatch) -> None:
+    recorder = begin(disk_store)
+    flock, left = fcntl.flock, [5]
+
+    def refuse(descriptor: int, operation: int) -> None:
+        if operation == fcntl.LOCK_EX and left[0]:
+            left[0] -= 1
+            raise OSError(errno.ENOLCK, "No locks available")
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    tell(recorder, ("a", Success(result=1)))
+    recorder.close()
+
+    assert (left, recorder.trouble, recorder.unrecorded) == ([0], None, None)
+    assert list(disk_store.history.states("r1")) == ["a"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="platform: flock")
+def test_a_lock_that_fails_for_good_ends_the_record_with_a_word(disk_store: Store, monkeypatch, caplog) -> None:
+    recorder = begin(disk_store)
+    tell(recorder, ("a", Success(result=1)))
+    monkeypatch.setattr("flowbook.store.database._LOCK_RETRY_S", 0.0)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", refuse)
+        tell(recorder, ("b", Success(result=1)), after=1)
+        recorder.close()
+
+    why = f"The store {disk_store._database.path} can't be locked: No locks available. Nothing is written to it without its"
+    assert recorder.unrecorded is not None
+    assert recorder.unrecorded.startswith(why)
+    assert f"The run is not recorded any more: {why}" in caplog.text
+    assert list(disk_store.history.states("r1")) == ["a"]
+
+
+def test_what_waits_while_nothing_can_be_written_takes_no_endless_memory(store: Store, monkeypatch) -> None:
+    recorder = begin(store)
+    monkeypatch.setattr("flowbook.store.recorder._MOST_WAITING_BYTES", 100_000)
+
+    def full(_: object) -> None:
+        msg = "The disk is full."
+        raise StoreError(msg)
+
+    monkeypatch.setattr(store._database, "write", full)
+    for seq in range(1, 10):
+        recorder.emit(StateChanged(seq, f"t{seq}", Success(result="x" * 30_000 + str(seq))))
+
+    assert recorder.unrecorded == "The disk is full. Its events took too much memory while they waited."
+    assert recorder._rows == []
+    recorder.close()
+
+
+def test_a_foreign_trigger_in_the_store_ends_the_record_with_a_word(disk_store: Store) -> None:
+    recorder = begin(disk_store)
+    tell(recorder, ("a", Success(result=1)))
+    disk_store._database.write(
+        lambda connection: connection.execute(
+            "CREATE TRIGGER foreign_one BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT, 'not here'); END"
+        )
+    )
+
+    tell(recorder, ("b", Success(result=1)), after=1)
+    recorder.close()
+
+    assert recorder.unrecorded == "Success of 'b' can't be written: not here"
+    assert list(disk_store.history.states("r1")) == ["a"]
