@@ -15,7 +15,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from flowbook._utils.locks import Rank, RankedLock
-from flowbook.engine.events import DurableSink, SharedLog, StateChanged
+from flowbook.engine.events import DurableSink, SelectiveSink, SharedLog, StateChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,9 +47,16 @@ class EventRelay:
     def __init__(self, sinks: Sequence[EventSink], first_seq: int) -> None:
         self._seq = itertools.count(first_seq)
         self._durable = tuple(sink for sink in sinks if isinstance(sink, DurableSink))
+        others = [sink for sink in sinks if not isinstance(sink, DurableSink)]
+        selective = [sink for sink in others if isinstance(sink, SelectiveSink)]
+        #: Logs that hear of everything.
         self._logs: tuple[SharedLog, ...] = tuple(
-            sink if isinstance(sink, SharedLog) else _Queue(sink) for sink in sinks if not isinstance(sink, DurableSink)
+            sink if isinstance(sink, SharedLog) else _Queue(sink) for sink in others if sink not in selective
         )
+        #: What hears of an event that isn't quiet, or that somebody else hears of.
+        self._all_logs = (*self._logs, *map(_Queue, selective))
+        #: Types of state that no selective sink cares for; None where there is no such sink.
+        self._quiet = frozenset.intersection(*(sink.quiet for sink in selective)) if selective else None
         self._lock = RankedLock(Rank.EVENT_QUEUE)
         #: By number. Appended to with the lock held.
         self._queue: deque[_Entry] = deque()
@@ -66,7 +73,12 @@ class EventRelay:
 
     def state_changed(self, key: str, state: State) -> None:
         """Take a change that happened under no lock, and pass it on."""
-        if self._durable or any(log.has_subscribers for log in self._logs):
+        quiet = self._quiet
+        if (
+            self._durable
+            or (quiet is not None and type(state) not in quiet)
+            or any(log.has_subscribers for log in self._logs)
+        ):
             self.emit(StateChanged, key, state)
             return
         for log in self._logs:
@@ -102,7 +114,7 @@ class EventRelay:
         if self._queue:
             with self._lock:
                 self._hand_over()
-        for log in self._logs:
+        for log in self._all_logs:
             log.deliver()
 
     def secure(self, keys: Sequence[str]) -> None:
@@ -115,7 +127,7 @@ class EventRelay:
     def close(self) -> None:
         """From now on pass nothing on: the run was left, and what its tasks still do is nobody's business."""
         self.pass_on()
-        self._durable = self._logs = ()
+        self._durable = self._logs = self._all_logs = ()
 
     def _enqueue(self, kind: Callable[..., Event], fields: tuple[object, ...]) -> _Entry:
         with self._lock:
@@ -140,7 +152,7 @@ class EventRelay:
         queue = self._queue
         while queue and queue[0].is_recorded:
             event = queue.popleft().event
-            for log in self._logs:
+            for log in self._all_logs:
                 log.append(event)
 
 

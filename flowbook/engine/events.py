@@ -13,7 +13,17 @@ if TYPE_CHECKING:
 
     from flowbook.engine.state import State
 
-__all__ = ["FLOW", "Decided", "DurableSink", "Event", "EventSink", "Logged", "SharedLog", "StateChanged"]
+__all__ = [
+    "FLOW",
+    "Decided",
+    "DurableSink",
+    "Event",
+    "EventSink",
+    "Logged",
+    "SelectiveSink",
+    "SharedLog",
+    "StateChanged",
+]
 
 #: The key under which a flow's own states are told.
 FLOW = ""
@@ -100,6 +110,14 @@ class DurableSink(EventSink, Protocol):
     def secure(self, keys: Sequence[str]) -> None:
         """Return when what happened to tasks `keys` and their children is recorded."""
         ...
+
+
+@runtime_checkable
+class SelectiveSink(EventSink, Protocol):
+    """A sink that doesn't care for changes to most states, and may not hear of them: so it costs nothing while all goes well."""
+
+    #: Types of state that it doesn't care for.
+    quiet: frozenset[type[State]]
 
 
 @runtime_checkable

@@ -23,7 +23,7 @@ __all__ = ["TroubleSink", "displayed", "has_display", "log_sinks"]
 _INFO, _WARNING, _ERROR = 20, 30, 40
 _TASK_LOGGER = "flowbook.task_run"
 #: States that nobody is warned of.
-_QUIET = frozenset(
+_QUIET: frozenset[type[states.State]] = frozenset(
     {
         states.Cached,
         states.Cancelled,
@@ -98,19 +98,20 @@ def log_sinks(run: ReportedRun, *, is_displayed: bool, is_watched: bool) -> tupl
 
 
 class TroubleSink:
-    """Logs what goes wrong, and what tasks warn of. Implements `EventSink`; costs next to nothing while all goes well.
+    """Logs what goes wrong, and what tasks warn of. Implements `SelectiveSink`, so a task that goes well costs nothing more.
 
     Args:
         run: what is told of.
         tells_states: whether failures, retries and pauses are logged, or only what tasks log.
     """
 
-    __slots__ = ("_logger", "_run", "_tells_states")
+    __slots__ = ("_logger", "_run", "_tells_states", "quiet")
 
     def __init__(self, run: ReportedRun, *, tells_states: bool = True) -> None:
         self._run = run
         self._tells_states = tells_states
         self._logger: RunLogger | None = None
+        self.quiet = _QUIET
 
     def emit(self, event: Event) -> None:
         """Log one event, if it is to be told."""

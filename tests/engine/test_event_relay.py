@@ -8,7 +8,8 @@ import pytest
 from flowbook._utils.locks import Rank, RankedLock, held_locks
 from flowbook.engine.event_relay import EventRelay
 from flowbook.engine.events import Logged, StateChanged
-from flowbook.engine.state import Running, Success
+from flowbook.engine.state import Failed, Running, Success
+from flowbook.flow_run.run_log import RunLog
 
 
 class Heard:
@@ -188,3 +189,30 @@ def test_a_relay_that_was_closed_passes_nothing_on():
     relay.emit(Logged, "a", 0.0, 20, "a line")
 
     assert told(heard) == [(1, "a")]
+
+
+class HeardOfTrouble(Heard):
+    """A selective sink: all is quiet but for failures."""
+
+    quiet = frozenset({Running, Success})
+
+
+def test_a_selective_sink_hears_of_what_is_not_quiet_and_the_log_of_everything():
+    trouble, log = HeardOfTrouble(), RunLog(lambda: "run 1")
+    relay = EventRelay([log, trouble], 1)
+
+    for state in (Running(), Failed(), Running(), Success()):
+        relay.state_changed("a", state)
+    relay.emit(Logged, "a", 0.0, 30, "a line")
+
+    assert (told(trouble), [event.seq for event in log]) == ([(2, "a"), (5, "a")], [1, 2, 3, 4, 5])
+
+
+def test_a_selective_sink_keeps_no_other_from_hearing_everything():
+    heard, trouble = Heard(), HeardOfTrouble()
+    relay = EventRelay([heard, trouble], 1)
+
+    for state in (Running(), Failed()):
+        relay.state_changed("a", state)
+
+    assert told(heard) == [(1, "a"), (2, "a")]
