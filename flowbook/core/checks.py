@@ -1,8 +1,9 @@
-"""What a task's options must be; each check returns the option as it is kept. Pure: looks, and refuses."""
+"""Check the options of tasks and flows. Each check returns the option as it is stored, or refuses it. Pure."""
 
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import math
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sized
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "OPTIONS",
     "cache_key",
+    "duration",
     "elements",
     "executor",
     "function",
@@ -41,43 +43,114 @@ __all__ = [
     "timeout",
     "trigger",
     "type_hints",
+    "unknown_options",
 ]
 
 _SHOWN_CHARS = 60
+_LONGEST_S = 1e11
+#: What other engines call an option of a task or flow, and what to write here.
+_ELSEWHERE: Mapping[str, str] = {
+    "cache_expiration": "cache_for=",
+    "cache_key_fn": "cache_validator=",
+    "cache_policy": "cache_for= and cache_validator=",
+    "cache_result_in_memory": "keep=",
+    "depends_on": "upstream_tasks= when you call it",
+    "description": "a docstring",
+    "execution_timeout": "timeout=",
+    "flow_run_name": "flow.run(flow_run_name=...)",
+    "log_prints": "log_stdout=",
+    "on_completion": "state_handlers=",
+    "on_running": "state_handlers=",
+    "on_success": "state_handlers=",
+    "persist_result": "target=, result= or checkpoint=",
+    "result_serializer": "result=",
+    "result_storage": "result=",
+    "retries": "max_retries=",
+    "retry_condition_fn": "retry_on=",
+    "retry_delay_seconds": "retry_delay=",
+    "retry_exponential_backoff": "retry_delay=",
+    "task_id": "name=",
+    "task_runner": "executor=",
+    "timeout_seconds": "timeout=",
+    "trigger_rule": "trigger=",
+}
 #: Begins a tag that says what a worker of a Dask cluster must have.
 _RESOURCE = "dask-resource:"
 
 
+def unknown_options(owner: str, given: Mapping[str, object], known: Callable[..., object], of: str = "Task") -> None:
+    """Refuse options that nothing takes; those of other engines with ours.
+
+    Args:
+        owner: name of the task or flow.
+        given: the options left over.
+        known: takes the options that there are.
+        of: what the owner is.
+    """
+    for option in given:
+        if option in _ELSEWHERE:
+            hint = f"Here it is {_ELSEWHERE[option]}." if _ELSEWHERE[option] != "a docstring" else "Write a docstring."
+        else:
+            names = [
+                name for name in inspect.signature(known).parameters if name not in {"self", "fn", "unknown", "options"}
+            ]
+            import difflib  # noqa: PLC0415  # only where something is wrong
+
+            close = difflib.get_close_matches(option, names, n=1)
+            hint = f"Did you mean {close[0]}=?" if close else f"Its options: {', '.join(names)}."
+        msg = f"{of} {owner!r} has no option {option!r}. {hint}"
+        raise ArgumentError(msg, owner=owner, option=option)
+
+
 def slug(task: str, given: str | None) -> str | None:
-    """Return a slug: a text without the brackets that mark a mapped task's children."""
+    """Return a slug: a text without brackets."""
     if given is None:
         return None
     if not isinstance(given, str) or not given.strip():
-        msg = f"Task {task!r}: slug={given!r} is no name. Give a text, e.g. slug='load-2024', or leave it out."
-        raise DefinitionError(msg, task=task, slug=given)
-    if "[" in given or "]" in given:
-        msg = f"Task {task!r}: slug={given!r} has brackets, which stand for a mapped task's children. Use '-' instead."
-        raise DefinitionError(msg, task=task, slug=given)
-    return given
+        msg = f"Task {task!r}: slug={given!r} isn't a name. Give a text, e.g. slug='load-2024', or leave it out."
+        raise ArgumentError(msg, task=task, slug=given)
+    return _without_brackets(f"Task {task!r}: slug={given!r}", given)
 
 
 def name(given: object) -> str:
-    """Return a task's name: a text that is not taken for the key of a mapped task's child."""
+    """Return a task's name: a text without brackets."""
     if not isinstance(given, str) or not given.strip():
-        msg = f"Task name {given!r} is no name. Give a text, e.g. name='load', or leave it out."
+        msg = f"Task name {given!r} isn't a name. Give a text, e.g. name='load', or leave it out."
+        raise ArgumentError(msg, name=given)
+    return _without_brackets(f"Task name {given!r}", given)
+
+
+def _without_brackets(what: str, given: str) -> str:
+    if "[" in given or "]" in given:
+        msg = f"{what} has brackets, which stand for a mapped task's children. Use e.g. '-' instead."
         raise DefinitionError(msg, name=given)
-    stem, bracket, index = given.rstrip("]").rpartition("[")
-    if stem and bracket and given.endswith("]") and index.isdigit():
-        msg = f"Task name {given!r} is what a child of a mapped task {stem!r} is called. Use e.g. '{stem}-{index}' instead."
-        raise DefinitionError(msg, name=given)
+    return given
+
+
+def duration(what: str, given: object, example: str) -> dt.timedelta:
+    """Return a duration given as a timedelta or in seconds.
+
+    Args:
+        what: names it in the message, e.g. "Task 'a': timeout".
+        given: the duration.
+        example: a right one.
+    """
+    seconds = given if isinstance(given, (int, float)) and not isinstance(given, bool) else None
+    if seconds is not None and -_LONGEST_S < seconds < _LONGEST_S:
+        return dt.timedelta(seconds=seconds)
+    if not isinstance(given, dt.timedelta):
+        msg = f"{what}={given!r} isn't a duration. Give seconds or a timedelta, e.g. {example}."
+        raise ArgumentError(msg, given=repr(given))
     return given
 
 
 def cache_key(task: str, given: object) -> str | None:
     """Return the key under which flows share an output."""
     if given is not None and (not isinstance(given, str) or not given):
-        msg = f"Task {task!r}: cache_key={given!r} is no text. Give one that the flows share, e.g. cache_key='prices'."
-        raise DefinitionError(msg, task=task, cache_key=given)
+        msg = (
+            f"Task {task!r}: cache_key={given!r} isn't a text. Give one that the flows share, e.g. cache_key='prices'."
+        )
+        raise ArgumentError(msg, task=task, cache_key=given)
     return given
 
 
@@ -85,7 +158,7 @@ def trigger(task: str, given: Any) -> Any:  # noqa: ANN401  # as it came
     """Return a trigger: a function of states, not one that makes triggers."""
     if given in {triggers.some_successful, triggers.some_failed}:
         name = given.__name__
-        msg = f"Task {task!r}: trigger {name} says not how many. Call it: trigger={name}(at_least=1)."
+        msg = f"Task {task!r}: trigger={name} doesn't say how many. Call it: trigger={name}(at_least=1)."
         raise DefinitionError(msg, task=task)
     return function(task, "trigger", given)
 
@@ -93,8 +166,8 @@ def trigger(task: str, given: Any) -> Any:  # noqa: ANN401  # as it came
 def function(owner: str, what: str, given: Any) -> Any:  # noqa: ANN401  # as it came
     """Return a function, or None."""
     if given is not None and not callable(given):
-        msg = f"Task {owner!r}: {what} {given!r} can't be called. Give a function."
-        raise DefinitionError(msg, task=owner)
+        msg = f"Task {owner!r}: {what}={given!r} can't be called. Give a function."
+        raise ArgumentError(msg, task=owner)
     return given
 
 
@@ -112,13 +185,13 @@ def texts(owner: str, option: str, given: Any, of: str = "Task") -> list[str]:  
 
 
 def tags(task: str, given: Iterable[str] | None) -> frozenset[str]:
-    """Return labels; those that ask for a resource are checked as such."""
+    """Return labels; those that ask for a resource must be of the form `dask-resource:NAME=N`."""
     if isinstance(given, str):
-        msg = f"Task {task!r}: tags={given!r} is one string. Give a list: tags=[{given!r}]."
-        raise DefinitionError(msg, task=task, tags=given)
+        msg = f"Task {task!r}: tags={given!r} is one text. Give a list: tags=[{given!r}]."
+        raise ArgumentError(msg, task=task, tags=given)
     found = frozenset(texts(task, "tags", given))
     if found:
-        resources(task, found)  # says at once what is wrong with them
+        resources(task, found)  # refuses what is wrong with them, now and not when it is compiled
     return found
 
 
@@ -145,7 +218,7 @@ def several(owner: str, option: str, given: Any, of: str = "Task") -> list[Any]:
         return []
     if hasattr(type(given), "set_upstream") or isinstance(given, str) or not isinstance(given, Iterable):
         msg = f"{of} {owner!r}: {option}={given!r} is one value. Give a list: {option}=[...]."
-        raise DefinitionError(msg, owner=owner)
+        raise ArgumentError(msg, owner=owner)
     return list(given)
 
 
@@ -154,24 +227,20 @@ def task_args(task: str, given: Any) -> Mapping[str, Any]:  # noqa: ANN401  # as
     if given is None:
         return {}
     if not isinstance(given, Mapping) or not all(isinstance(each, str) for each in given):
-        msg = f"Task {task!r}: task_args={given!r} is no dict by name. Give e.g. task_args={{'name': 'other'}}."
-        raise DefinitionError(msg, task=task)
+        msg = f"Task {task!r}: task_args={given!r} isn't a dict by name. Give e.g. task_args={{'name': 'other'}}."
+        raise ArgumentError(msg, task=task)
     return given
 
 
 def timeout(task: str, given: object) -> dt.timedelta | None:
-    """Return a timeout: more than no time."""
+    """Return a timeout: more than zero."""
     if given is None:
         return None
-    if isinstance(given, (int, float)) and not isinstance(given, bool):
-        given = dt.timedelta(seconds=given) if given == given and abs(given) < 1e9 else None  # noqa: PLR0124, PLR2004  # NaN
-    if not isinstance(given, dt.timedelta):
-        msg = f"Task {task!r}: its timeout is not a time. Give seconds, e.g. timeout=0.5, or a timedelta."
-        raise DefinitionError(msg, task=task)
-    if given <= dt.timedelta(0):
-        msg = f"Task {task!r}: timeout={given.total_seconds():g} s leaves it no time. Give more than zero."
+    found = duration(f"Task {task!r}: timeout", given, "timeout=0.5")
+    if found <= dt.timedelta(0):
+        msg = f"Task {task!r}: timeout={found.total_seconds():g} s leaves it no time. Give more than zero."
         raise DefinitionError(msg, task=task, timeout=given)
-    return given
+    return found
 
 
 def nout(task: str, given: object) -> int | None:
@@ -179,13 +248,13 @@ def nout(task: str, given: object) -> int | None:
     if given is None:
         return None
     if not isinstance(given, int) or isinstance(given, bool) or given < 0:
-        msg = f"Task {task!r}: nout={given!r} is not a number of results. Give 1, 2, 3, ..."
-        raise DefinitionError(msg, task=task, nout=given)
+        msg = f"Task {task!r}: nout={given!r} isn't a number of results. Give 1, 2, 3, ..."
+        raise ArgumentError(msg, task=task, nout=given)
     return given
 
 
 def nout_of(run: Callable[..., object]) -> int | None:
-    """Return how many results the return annotation of `run` promises, None if it does not say."""
+    """Return how many results the return annotation of `run` promises, None if it doesn't say."""
     returned = type_hints(run).get("return")
     parts = typing.get_args(returned)
     return len(parts) if typing.get_origin(returned) is tuple and ... not in parts else None
@@ -200,12 +269,16 @@ def type_hints(run: Callable[..., object]) -> dict[str, Any]:
 
 
 def run_name(task: str, given: Any) -> Any:  # noqa: ANN401  # text or callable, as it came
-    """Return what runs are called: a text with placeholders, or a function that makes the text."""
-    return _template(task, "task_run_name", given)
+    """Return the name of a task run: a text with placeholders and without brackets, or a function that returns the text."""
+    found = _template(task, "task_run_name", given)
+    if isinstance(found, str):
+        for text in _literals(found):
+            _without_brackets(f"Task {task!r}: task_run_name={found!r}", text)
+    return found
 
 
 def target(task: str, given: Any) -> Any:  # noqa: ANN401  # text or callable, as it came
-    """Return the name of a file: a text with placeholders, or a function that makes the text."""
+    """Return the name of a file: a text with placeholders, or a function that returns the text."""
     return _template(task, "target", given)
 
 
@@ -214,7 +287,7 @@ def _template(task: str, option: str, given: Any) -> Any:  # noqa: ANN401
         return given
     if not isinstance(given, str) or not given:
         msg = f"Task {task!r}: {option}={given!r} is neither a text nor a function. Give e.g. {option}='{{task_name}}-{{today}}'."
-        raise DefinitionError(msg, task=task)
+        raise ArgumentError(msg, task=task)
     try:
         list(_fields(given))
     except ValueError as error:
@@ -224,30 +297,30 @@ def _template(task: str, option: str, given: Any) -> Any:  # noqa: ANN401
 
 
 def has_fields(given: object) -> bool:
-    """Return whether what a template makes can differ between runs."""
+    """Return whether a template can give different texts for different runs."""
     return not isinstance(given, str) or any(_fields(given))
 
 
 def result(task: str, given: Result | None) -> Result | None:
-    """Return where the results of a task or flow go: something that writes, reads and knows what is there."""
+    """Return where the results of a task or flow are written: an object with `exists`, `read` and `write`."""
     if given is not None and not all(callable(getattr(given, name, None)) for name in ("exists", "read", "write")):
-        msg = f"{task!r}: result={given!r} can't keep values. Give flowbook.results.Result('folder')."
-        raise DefinitionError(msg, task=task)
+        msg = f"{task!r}: result={given!r} can't store values. Give flowbook.results.Result('folder')."
+        raise ArgumentError(msg, task=task)
     return given
 
 
 def elements(task: str, argument: str, given: object) -> Sequence[Any]:
-    """Return a sequence written in the flow to map over; an iterator becomes a list, as each run goes over it anew."""
+    """Return a sequence written in the flow to map over; an iterator becomes a list, as each run reads it anew."""
     try:
         found = steps.elements(given, argument)
     except RunError as error:
         shown = repr(given)
         what = shown if len(shown) <= _SHOWN_CHARS else f"a {type(given).__name__}"
         msg = (
-            f"Task {task!r} is mapped, and its input {argument!r} is {what}, which is not a sequence. "
+            f"Task {task!r} is mapped, and its input {argument!r} is {what}, which isn't a sequence. "
             f"Give a list, or unmapped(...) for each child to get it whole."
         )
-        raise DefinitionError(msg, task=task, argument=argument) from error
+        raise ArgumentError(msg, task=task, argument=argument) from error
     return found if isinstance(given, Iterator) or not isinstance(given, Sized) else given  # type: ignore[return-value]  # as long as `found`
 
 
@@ -255,20 +328,28 @@ def same_length(task: str, sequences: Mapping[str, Sequence[Any]]) -> None:
     """Refuse sequences written in the flow that have different lengths."""
     lengths = {name: len(sequence) for name, sequence in sequences.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        each = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         msg = (
-            f"Task {task!r} is mapped over inputs of different lengths: {told}. Make them equal, or use unmapped(...)."
+            f"Task {task!r} is mapped over inputs of different lengths: {each}. Make them equal, or use unmapped(...)."
         )
         raise DefinitionError(msg, task=task, lengths=lengths)
 
 
+def _literals(text: str) -> list[str]:
+    return [literal for literal, _ in _parsed(text)]
+
+
 def _fields(text: str) -> list[str]:
+    return [name for _, name in _parsed(text) if name is not None]
+
+
+def _parsed(text: str) -> list[tuple[str, str | None]]:
     import string  # noqa: PLC0415  # only where a template is given
 
-    return [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+    return [(literal, name) for literal, name, _, _ in string.Formatter().parse(text)]
 
 
-#: The options that a copy of a task may change too, with their checks.
+#: The options that a copy of a task may change, with their checks.
 OPTIONS: Mapping[str, Callable[[str, Any], object]] = {
     "cache_key": cache_key,
     "name": lambda _, given: name(given),

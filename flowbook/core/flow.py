@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import itertools
 import warnings
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Never, Self
 
 from flowbook.core import checks, compiler, flow_edits, input_binding, policies
 from flowbook.core.building import enter_flow, leave_flow, refuse_inside_block
 from flowbook.core.edge import Edge
 from flowbook.core.flow_structure import FlowStructure
+from flowbook.core.traceback_trim import end_at_caller
 from flowbook.exceptions import DefinitionError
 from flowbook.flow_run.run import FlowRun, start_run
 
@@ -74,8 +75,11 @@ class Flow(FlowStructure):
         on_failure: Callable[[Flow, State], object] | None = None,
         terminal_state_handler: Callable[..., object] | None = None,
         reference_tasks: Iterable[Task] | None = None,
+        **unknown: Never,
     ) -> None:
         super().__init__(name)
+        if unknown:
+            checks.unknown_options(self.name, unknown, Flow.__init__, "Flow")
         self.executor = None if executor is None else checks.executor(executor)
         self.result = checks.result(self.name, result)
         self.state_handlers = checks.handlers(self.name, state_handlers, "Flow")
@@ -110,6 +114,8 @@ class Flow(FlowStructure):
     ) -> None:
         leave_flow(self._tokens.pop())
         unused, self._graph.unused = self._graph.unused, {}
+        if isinstance(error, DefinitionError):
+            end_at_caller(error)
         if kind is None:
             for task, key in self.keys().items():
                 task._written(key)  # noqa: SLF001  # what a task knows of its flow, for its history

@@ -1,6 +1,6 @@
 """Tasks that operators build: `a + b`, `a < b`, `a[0]`, `~a`.
 
-`&`, `|` and `~` are the logical and, or, not of the results' truth, as in `case(a & ~b, True)`; for element-wise work on
+`&`, `~` and `or_` are the logical and, not, or of the results' truth, as in `case(a & ~b, True)`; for element-wise work on
 frames write a task.
 """
 
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from flowbook.core.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from flowbook.core.flow import Flow
 
-__all__ = ["OneSided", "TwoSided", "operation"]
+__all__ = ["OneSided", "TwoSided", "name_after_variables", "operation"]
 
 
 def _and(x: object, y: object) -> bool:
@@ -51,29 +52,46 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 
 
 class _Operation(Task):
+    """A task built by an operator; `operation` says which one, as the task's name may change."""
+
     def __init__(self, name: str) -> None:
-        #: Which one; the task's own name may be changed in a copy.
         self.operation = name
         super().__init__(name=name)
 
 
 class TwoSided(_Operation):
-    """An operation of two results."""
+    """A binary operation."""
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]  # noqa: ANN401  # its own inputs
-        """Return what the operator makes of the two."""
+        """Apply the operator."""
         return _OPERATIONS[self.operation](x, y)
 
 
 class OneSided(_Operation):
-    """An operation of one result."""
+    """A unary operation."""
 
     def run(self, x: Any) -> Any:  # type: ignore[override]  # noqa: ANN401  # its own inputs
-        """Return what the operator makes of it."""
+        """Apply the operator."""
         return _OPERATIONS[self.operation](x)
 
 
 def operation(name: str, operands: tuple[object, ...]) -> Task:
-    """Return a new task that does operation `name` to the operands; it is in the flow that is being written."""
+    """Return a new task that applies operation `name` to the operands; it is in the flow that is being written."""
     kind = TwoSided if len(operands) == 2 else OneSided  # noqa: PLR2004
     return kind(name).bind(*operands)
+
+
+def name_after_variables(flow: Flow, variables: Mapping[str, object]) -> None:
+    """Name the tasks of `flow` that operators built after the variables that hold them: `X_test` instead of `GetItem-3`.
+
+    Call it when the flow is written and before it runs: the names become keys.
+
+    Args:
+        flow: whose tasks are named. A task that has a name of its own keeps it.
+        variables: by name, e.g. the names that a cell defined. The first public one that holds a task counts.
+    """
+    for name, task in variables.items():
+        if isinstance(task, _Operation) and task in flow and task.name == task.operation and not name.startswith("_"):
+            task.name = name
+    for task, key in flow.keys().items():
+        task._written(key)  # noqa: SLF001  # what a task knows of its flow, for its history

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Never, Self
 
 from flowbook._context import context
+from flowbook.core import checks
 from flowbook.core.task import Task
 from flowbook.exceptions import ArgumentError, DefinitionError, ParameterError
 
@@ -45,8 +46,11 @@ class Parameter(Task):
         default: object = NO_DEFAULT,
         required: bool | None = None,  # noqa: FBT001  # the seeds' order
         tags: Iterable[str] | None = None,
+        **unknown: Never,
     ) -> None:
         name = _checked_name(name)
+        if unknown:
+            checks.unknown_options(name, unknown, Parameter.__init__, "Parameter")
         self.default = None if default is NO_DEFAULT else default
         self.required = default is NO_DEFAULT if required is None else required
         super().__init__(name=name, slug=name, tags=tags)
@@ -98,8 +102,9 @@ class DateTimeParameter(Parameter):
         default: object = NO_DEFAULT,
         required: bool | None = None,  # noqa: FBT001
         tags: Iterable[str] | None = None,
+        **unknown: Never,
     ) -> None:
-        super().__init__(name, default, required, tags)
+        super().__init__(name, default, required, tags, **unknown)
         self.accept(self.default)
 
     def accept(self, value: object) -> object:

@@ -1,7 +1,4 @@
-"""Options of a task that only fit together, and what the engine is told of them: when it runs again, what is kept of it.
-
-Pure: looks, and refuses.
-"""
+"""Check the options of a task that depend on each other, and turn them into the engine's policies. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from flowbook.core import checks
 from flowbook.engine import cache_validators
 from flowbook.engine.graph import FilePolicy
 from flowbook.engine.steps import name_of
-from flowbook.exceptions import DefinitionError
+from flowbook.exceptions import ArgumentError, DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -21,32 +18,28 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.results.files import Result
 
-__all__ = ["files", "handlers", "retries", "retry_on", "validator"]
+__all__ = ["cache_for", "files", "handlers", "retries", "retry_on", "validator"]
 
 
 def retries(
     name: str, max_retries: int | None, delay: dt.timedelta | float | None, retry_on: object
 ) -> tuple[int, dt.timedelta]:
-    """Return the number of attempts after a failure, and the time before each."""
+    """Return the number of attempts after the first, and the delay before each."""
     if max_retries is not None and (
         not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0
     ):
-        msg = f"Task {name!r}: max_retries={max_retries!r} is not a number of attempts. Give 0, 1, 2, ..."
-        raise DefinitionError(msg, task=name, max_retries=max_retries)
-    if delay is not None and not isinstance(delay, dt.timedelta):
-        if not isinstance(delay, (int, float)) or isinstance(delay, bool):
-            advice = "Write timedelta(seconds=10), or a number of seconds."
-            msg = f"Task {name!r}: retry_delay={delay!r} is not a time. {advice}"
-            raise DefinitionError(msg, task=name, retry_delay=delay)
-        delay = dt.timedelta(seconds=delay)
+        msg = f"Task {name!r}: max_retries={max_retries!r} isn't a number of attempts. Give 0, 1, 2, ..."
+        raise ArgumentError(msg, task=name, max_retries=max_retries)
+    if delay is not None:
+        delay = checks.duration(f"Task {name!r}: retry_delay", delay, "retry_delay=10")
     if max_retries and delay is None:
-        msg = f"Task {name!r} has max_retries={max_retries} and no retry_delay. Add retry_delay=timedelta(seconds=10)."
+        msg = f"Task {name!r} has max_retries={max_retries} and no retry_delay. Add retry_delay=10, in seconds."
         raise DefinitionError(msg, task=name, max_retries=max_retries)
     if delay is not None and not max_retries:
         msg = f"Task {name!r} has a retry_delay and no max_retries. Add max_retries=3, or remove the delay."
         raise DefinitionError(msg, task=name, retry_delay=delay)
     if delay is not None and delay < dt.timedelta(0):
-        msg = f"Task {name!r}: retry_delay={delay} lies in the past. Give zero or more."
+        msg = f"Task {name!r}: retry_delay={delay.total_seconds():g} s is less than nothing. Give zero or more."
         raise DefinitionError(msg, task=name, retry_delay=delay)
     if retry_on is not None and not max_retries:
         msg = f"Task {name!r} has retry_on and no max_retries. Add max_retries=3 and a retry_delay."
@@ -63,37 +56,41 @@ def retry_on(
     kinds: Sequence[object] = tuple(given) if isinstance(given, (tuple, list, set, frozenset)) else (given,)
     for kind in kinds:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-            msg = (
-                f"Task {name!r}: retry_on has {kind!r}, which is not an exception type. Give types, e.g. TimeoutError."
-            )
-            raise DefinitionError(msg, task=name, retry_on=repr(kind))
+            msg = f"Task {name!r}: retry_on has {kind!r}, which isn't an exception type. Give types, e.g. TimeoutError."
+            raise ArgumentError(msg, task=name, retry_on=repr(kind))
     return cast("tuple[type[BaseException], ...]", tuple(kinds))
 
 
+def cache_for(name: str, given: dt.timedelta | float | None) -> dt.timedelta | None:
+    """Return how long an output may be reused: more than zero."""
+    if given is None:
+        return None
+    found = checks.duration(f"Task {name!r}: cache_for", given, "cache_for=timedelta(hours=1)")
+    if found <= dt.timedelta(0):
+        seconds = found.total_seconds()
+        msg = f"Task {name!r}: cache_for={seconds:g} s caches nothing. Give e.g. timedelta(hours=1), or leave it out."
+        raise DefinitionError(msg, task=name, cache_for=given)
+    return found
+
+
 def validator(name: str, cache_for: dt.timedelta | None, given: Callable[..., bool] | None) -> Callable[..., bool]:
-    """Return what says whether a stored output fits; without `cache_for` none ever does."""
+    """Return the function that says whether a cached output may be reused; without `cache_for` none may."""
     if cache_for is None:
         if given is not None and given is not cache_validators.never_use:
             msg = f"Task {name!r} has a cache_validator and no cache_for. Add cache_for=timedelta(hours=1)."
             raise DefinitionError(msg, task=name)
         return given or cache_validators.never_use
-    if not isinstance(cache_for, dt.timedelta):
-        msg = f"Task {name!r}: cache_for={cache_for!r} is not a timedelta. Write timedelta(hours=1)."
-        raise DefinitionError(msg, task=name, cache_for=cache_for)
-    if cache_for <= dt.timedelta(0):
-        msg = f"Task {name!r}: cache_for={cache_for} keeps nothing. Give e.g. timedelta(hours=1), or leave it out."
-        raise DefinitionError(msg, task=name, cache_for=cache_for)
     makers: tuple[object, ...] = (cache_validators.partial_inputs_only, cache_validators.partial_parameters_only)
     if given in makers:
         made = getattr(given, "__name__", "")
-        msg = f"Task {name!r}: cache_validator {made} says not on what. Call it: {made}(validate_on=['x'])."
+        msg = f"Task {name!r}: cache_validator={made} doesn't say what to compare. Call it: {made}(validate_on=['x'])."
         raise DefinitionError(msg, task=name)
     checks.function(name, "cache_validator", given)
     return given or cache_validators.duration_only
 
 
 def files(task: Task, flow_result: Result | None, *, is_mapped: bool) -> FilePolicy:
-    """Return where the output of a task is written, which has a target or a result, or whose flow has one.
+    """Return where the output of a task is written; call this if the task has a target or a result, or its flow has a result.
 
     Raises:
         DefinitionError: if the children of a mapped task would share one file.
@@ -115,7 +112,7 @@ def files(task: Task, flow_result: Result | None, *, is_mapped: bool) -> FilePol
 def handlers(
     state_handlers: Iterable[Callable[..., object]], on_failure: Callable[..., object] | None
 ) -> tuple[Callable[..., object], ...]:
-    """Return the handlers of a task or flow; the last of them calls `on_failure` where it failed."""
+    """Return the handlers of a task or flow; the last of them calls `on_failure` after a failure."""
     if on_failure is None:
         return tuple(state_handlers)
 

@@ -1,11 +1,11 @@
-"""The arguments of a task's `run`: looked at once, bound quickly."""
+"""The arguments of a task's `run`, read once, so that binding a call is quick."""
 
 from __future__ import annotations
 
 import inspect
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowbook.exceptions import DefinitionError
+from flowbook.exceptions import ArgumentError, DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +16,14 @@ _RESERVED = frozenset({"upstream_tasks", "mapped", "task_args", "flow"})
 
 
 class RunSignature(NamedTuple):
-    """Names of the arguments in order, those that must be given, and whether any others are taken (`**kwargs`)."""
+    """The arguments of `run`.
+
+    Attributes:
+        names: all of them, in order.
+        positional: those that may be given by position.
+        required: those without a default.
+        takes_any: whether `run` takes others too, by `**kwargs`.
+    """
 
     names: tuple[str, ...]
     positional: tuple[str, ...]
@@ -28,13 +35,13 @@ class RunSignature(NamedTuple):
         """Return the signature of `run` of the task named `task`.
 
         Raises:
-            DefinitionError: if it has `*args`, an argument of a reserved name, or arguments that can't be read.
+            DefinitionError: if it has `*args`, positional-only arguments or a reserved name, or can't be inspected.
         """
         try:
             found = inspect.signature(run).parameters.values()
         except (TypeError, ValueError) as error:
-            msg = f"Task {task!r}: the arguments of {run!r} can't be read. Wrap it in a function of your own."
-            raise DefinitionError(msg, task=task) from error
+            msg = f"Task {task!r}: the arguments of {run!r} can't be inspected. Wrap it in a function of your own."
+            raise ArgumentError(msg, task=task) from error
         if any(p.kind is p.VAR_POSITIONAL for p in found):
             msg = f"Task {task!r} takes *args, so its inputs have no names. Give it named arguments or **kwargs."
             raise DefinitionError(msg, task=task)
@@ -66,25 +73,25 @@ class RunSignature(NamedTuple):
         """Return the call's values by argument name.
 
         Raises:
-            DefinitionError: if there are too many, twice the same, unknown or missing ones.
+            ArgumentError: if there are too many, or one is unknown, missing or given twice.
         """
         if len(args) > len(self.positional):
             count = len(self.positional)
             inputs = "1 input" if count == 1 else f"{count} inputs"
             msg = f"Task {task!r} takes {inputs} by position, got {len(args)}. Remove some."
-            raise DefinitionError(msg, task=task)
+            raise ArgumentError(msg, task=task)
         bound = dict(zip(self.positional, args, strict=False))
         for name, value in kwargs.items():
             if name in bound:
                 msg = f"Task {task!r} got {name!r} twice, by position and by name. Give it once."
-                raise DefinitionError(msg, task=task, argument=name)
+                raise ArgumentError(msg, task=task, argument=name)
             bound[name] = value
         self.check(task, bound)
         missing = self.required - bound.keys()
         if missing:
             names = ", ".join(repr(name) for name in self.names if name in missing)
             msg = f"Task {task!r} needs {names}. Give a value or a task for it."
-            raise DefinitionError(msg, task=task, missing=sorted(missing))
+            raise ArgumentError(msg, task=task, missing=sorted(missing))
         return bound
 
     def check(self, task: str, names: Iterable[str]) -> None:
@@ -95,4 +102,4 @@ class RunSignature(NamedTuple):
             if name not in self.names:
                 known = ", ".join(self.names) or "none"
                 msg = f"Task {task!r} has no input {name!r}. Its inputs: {known}."
-                raise DefinitionError(msg, task=task, argument=name)
+                raise ArgumentError(msg, task=task, argument=name)

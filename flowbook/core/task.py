@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Never, Self, cast
 
 from flowbook._context import context
 from flowbook.core import checks, policies
@@ -80,7 +80,7 @@ class Task(DeferredValue):
         retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
         trigger: Callable[..., bool] | None = None,
         skip_on_upstream_skip: bool = True,  # noqa: FBT001, FBT002  # the seeds' order
-        cache_for: dt.timedelta | None = None,
+        cache_for: dt.timedelta | float | None = None,
         cache_validator: Callable[..., bool] | None = None,
         cache_key: str | None = None,
         state_handlers: Iterable[Callable[..., object]] | None = None,
@@ -94,16 +94,19 @@ class Task(DeferredValue):
         result: Result | None = None,
         checkpoint: bool = True,
         keep: bool = True,
+        **unknown: Never,
     ) -> None:
         self.name = checks.name(name) if name is not None else type(self).__name__
+        if unknown:
+            checks.unknown_options(self.name, unknown, Task.__init__)
         self.slug = checks.slug(self.name, slug)
         self.tags = checks.tags(self.name, tags) | current_tags()
         self.max_retries, self.retry_delay = policies.retries(self.name, max_retries, retry_delay, retry_on)
         self.retry_on = policies.retry_on(self.name, retry_on)
         self.trigger = trigger or engine_triggers.all_successful
         self.skip_on_upstream_skip = skip_on_upstream_skip
-        self.cache_for = cache_for
-        self.cache_validator = policies.validator(self.name, cache_for, cache_validator)
+        self.cache_for = policies.cache_for(self.name, cache_for)
+        self.cache_validator = policies.validator(self.name, self.cache_for, cache_validator)
         self.cache_key = checks.cache_key(self.name, cache_key)
         self.state_handlers = checks.handlers(self.name, state_handlers)
         self.on_failure = on_failure
@@ -157,9 +160,15 @@ class Task(DeferredValue):
             """Name the usual reason why a subclassed task has no name: its `__init__` left this class's out."""
             kind = type(self).__name__
             if name in {"name", "slug", "tags", "_signature"}:
-                msg = f"A task of class {kind!r} was not set up. Call super().__init__(...) in the __init__ of {kind}."
+                msg = f"A task of class {kind!r} wasn't set up. Call super().__init__(...) in the __init__ of {kind}."
                 raise DefinitionError(msg, kind=kind)
             msg = f"{kind!r} object has no attribute {name!r}"
+            if not name.startswith("_"):
+                flow = self._written_in if self._written_in and self._written_in.isidentifier() else "flow"
+                msg = (
+                    f"{self.name!r} is a task and has no attribute {name!r}; its value comes when the flow runs. "
+                    f"In another task use .{name} of its input; after a run: {flow}.last_run[{self.key_in()!r}].result.{name}."
+                )
             raise AttributeError(msg, name=name, obj=self)
 
     def run(self) -> Any:  # noqa: ANN401  # what the user returns
@@ -204,6 +213,7 @@ class Task(DeferredValue):
         if changes.keys() & {"max_retries", "retry_delay", "retry_on"}:
             twin._change_retries(self, changes)  # noqa: SLF001  # its own
         if changes.keys() & {"cache_for", "cache_validator"}:
+            twin.cache_for = policies.cache_for(twin.name, twin.cache_for)
             is_default = "cache_validator" not in changes and (self.cache_for is None or twin.cache_for is None)
             twin.cache_validator = policies.validator(
                 twin.name, twin.cache_for, None if is_default else twin.cache_validator

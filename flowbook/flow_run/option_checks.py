@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowbook.exceptions import DefinitionError, ExecutorError
+from flowbook.exceptions import ArgumentError, ExecutorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,14 +29,14 @@ def handlers(owner: str, given: Any, of: str = "Task") -> list[Callable[..., obj
     """Return state handlers: several functions."""
     if given is not None and callable(given):
         msg = f"{of} {owner!r}: state_handlers={given!r} is one function. Give a list of functions."
-        raise DefinitionError(msg, owner=owner)
+        raise ArgumentError(msg, owner=owner)
     try:
         found = list(given or ())
     except TypeError as error:
-        msg = f"{of} {owner!r}: state_handlers={given!r} is no list. Give a list of functions."
-        raise DefinitionError(msg, owner=owner) from error
+        msg = f"{of} {owner!r}: state_handlers={given!r} isn't a list. Give a list of functions."
+        raise ArgumentError(msg, owner=owner) from error
     for handler in found:
         if not callable(handler):
             msg = f"{of} {owner!r}: state handler {handler!r} can't be called. Give a function."
-            raise DefinitionError(msg, owner=owner)
+            raise ArgumentError(msg, owner=owner)
     return found

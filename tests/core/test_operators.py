@@ -3,6 +3,7 @@
 import pytest
 
 from flowbook import Flow, Parameter, Task, task
+from flowbook.core.operators import name_after_variables
 from tests.executors_of import everywhere
 
 
@@ -126,3 +127,39 @@ def test_a_failing_operation_fails_its_task_with_the_operators_error():
     state = flow.run()
 
     assert state.result[answer].message == "ZeroDivisionError: division by zero"
+
+
+@task(nout=2)
+def split(text):
+    return text.split()
+
+
+def test_tasks_that_operators_make_are_named_for_the_variables_that_hold_them():
+    with Flow("names") as flow:
+        first, second = split("to be")
+        total = number(1) + 2
+        unheld = number([[7]])[0][0]
+        same = total
+    before = flow.keys()
+
+    name_after_variables(
+        flow, {"_": total, "first": first, "second": second, "total": total, "same": same, "x": 5, "unheld": unheld}
+    )
+    state = flow.run()
+
+    assert [before[each] for each in (first, second, total, unheld)] == ["GetItem", "GetItem-2", "Add", "GetItem-4"]
+    assert [flow.keys()[each] for each in (first, second, total, unheld)] == ["first", "second", "total", "unheld"]
+    assert [state.result[each].result for each in (first, second, total, unheld)] == ["to", "be", 3, 7]
+    assert (first.key_in(), flow.last_run["first"].result) == ("first", "to")
+
+
+def test_a_name_that_a_task_has_of_its_own_is_kept():
+    with Flow("names") as flow:
+        total = number(1) + 2
+        other = Flow("other")
+        renamed = (number(1) + 2).copy(name="mine").bind(1, 2)
+        foreign = number.copy().bind(1, flow=other)
+
+    name_after_variables(flow, {"number": number, "renamed": renamed, "foreign": foreign, "total": total})
+
+    assert [renamed.name, foreign.name, total.name, number.name] == ["mine", "number", "total", "number"]

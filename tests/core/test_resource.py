@@ -11,6 +11,10 @@ from flowbook.triggers import all_finished, manual_only
 from tests.executors_of import everywhere
 
 
+class Log(list):
+    """What happened, in order; tasks get this very object, as they would not get a plain list."""
+
+
 def cluster(log, *, breaks=""):
     @resource_manager(name="cluster")
     class Cluster:
@@ -52,7 +56,7 @@ def breaks(x):
 
 @everywhere
 def test_tasks_run_between_setup_and_cleanup_also_those_that_do_not_take_the_resource(executor):
-    log = []
+    log = Log()
     with Flow("cluster") as flow:
         workers = Parameter("workers")
         with cluster(log)(workers) as client:
@@ -67,7 +71,7 @@ def test_tasks_run_between_setup_and_cleanup_also_those_that_do_not_take_the_res
 
 @everywhere
 def test_it_is_cleaned_up_when_a_task_failed_and_the_flow_fails_all_the_same(executor):
-    log = []
+    log = Log()
     with Flow("cluster") as flow, cluster(log)(2) as client:
         breaks(work(client, log))
 
@@ -78,7 +82,7 @@ def test_it_is_cleaned_up_when_a_task_failed_and_the_flow_fails_all_the_same(exe
 
 
 def test_nothing_is_cleaned_up_where_the_setup_failed():
-    log = []
+    log = Log()
     with Flow("cluster") as flow, cluster(log, breaks="setup")(2) as client:
         work(client, log)
 
@@ -93,7 +97,7 @@ def test_nothing_is_cleaned_up_where_the_setup_failed():
 
 
 def test_the_flow_is_not_judged_by_the_cleanup():
-    log = []
+    log = Log()
     with Flow("cluster") as flow, cluster(log, breaks="cleanup")(2) as client:
         end = work(client, log)
 
@@ -105,7 +109,7 @@ def test_the_flow_is_not_judged_by_the_cleanup():
 
 
 def test_a_resource_within_another_is_cleaned_up_first():
-    log = []
+    log = Log()
     with Flow("two") as flow, cluster(log)("outer"):
         aside(log)
         with cluster(log)("inner") as client:
@@ -172,7 +176,7 @@ EVERYWHERE_LOCAL = pytest.mark.parametrize(
 
 @EVERYWHERE_LOCAL
 def test_a_cancelled_run_closes_what_it_opened_inner_ones_first_and_opens_it_anew_when_resumed(executor):
-    log = []
+    log = Log()
 
     @task
     def stops(name):
@@ -200,7 +204,7 @@ def test_a_cancelled_run_closes_what_it_opened_inner_ones_first_and_opens_it_ane
 
 
 def test_what_was_not_opened_when_a_run_is_cancelled_is_not_closed():
-    log = []
+    log = Log()
 
     @task
     def stops():
@@ -216,7 +220,7 @@ def test_what_was_not_opened_when_a_run_is_cancelled_is_not_closed():
 
 
 def test_a_cancelled_run_ends_though_closing_fails():
-    log = []
+    log = Log()
 
     @task
     def stops(client):
@@ -234,7 +238,7 @@ def test_a_cancelled_run_ends_though_closing_fails():
 
 @pytest.mark.parametrize("is_live", [False, True])
 def test_a_retry_opens_anew_what_was_closed(is_live):
-    log = []
+    log = Log()
     closed, held = threading.Event(), threading.Event()
 
     @task
@@ -275,7 +279,7 @@ def test_a_retry_opens_anew_what_was_closed(is_live):
 
 
 def test_a_paused_run_that_is_cancelled_closes_what_it_opened():
-    log = []
+    log = Log()
 
     @task(trigger=manual_only)
     def waits(name):

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import pickle
 import sys
+import traceback
 
 import cloudpickle
 import pytest
 
-from flowbook import Flow, Parameter, Task, flatten, mapped, task, triggers, unmapped
+from flowbook import Flow, Parameter, Task, case, flatten, mapped, task, triggers, unmapped
+from flowbook import flow as flow_of
 from flowbook.core.collections import Dict, List, Set, Tuple
 from flowbook.engine import cache_validators
 from flowbook.engine.state import Success
+from flowbook.exceptions import DefinitionError
 
 
 @task
@@ -176,3 +180,67 @@ def test_a_task_inside_a_task_is_called_by_its_run():
         found = outer()
 
     assert flow.run().result[found] == Success(result=2)
+
+
+@pytest.mark.parametrize("given", [90, 90.0, dt.timedelta(minutes=1, seconds=30)])
+def test_durations_are_timedeltas_or_seconds_everywhere(given):
+    made = Task(max_retries=1, retry_delay=given, timeout=given, cache_for=given)
+    copied = Task().copy(max_retries=1, retry_delay=given, timeout=given, cache_for=given)
+
+    expected = dt.timedelta(seconds=90)
+    assert [(each.retry_delay, each.timeout, each.cache_for) for each in (made, copied)] == [(expected,) * 3] * 2
+
+
+def test_a_task_in_a_text_is_shown_as_itself_where_no_flow_is_written():
+    with Flow("f"):
+        a = one()
+        shown = repr(a)
+
+    assert (shown, str(a), f"{a}", f"{one:>13}", "%s" % one) == (  # noqa: UP031  # each way
+        "<Task: one>",
+        "<Task: one>",
+        "<Task: one>",
+        "  <Task: one>",
+        "<Task: one>",
+    )
+
+
+@pytest.mark.parametrize("value", ["a[0]", ["a", "b"], {"x": [1]}])
+def test_a_case_of_a_value_with_brackets_has_a_name_without(value):
+    with Flow("f") as flow:
+        same = task(lambda x: x, name="same")
+        with case(same(value), value):
+            inside = one()
+
+    assert flow.run().result[inside].result == 1
+    assert [name for name in flow.keys().values() if "[" in name] == []
+
+
+def writers_lines(error):
+    return [each.name for each in traceback.extract_tb(error.__traceback__)]
+
+
+def test_an_error_of_the_writers_shows_the_writers_lines_alone():
+    def helper():
+        add(nonsense=5)
+
+    with pytest.raises(DefinitionError) as in_a_helper, Flow("f"):
+        helper()
+    with pytest.raises(DefinitionError) as in_a_case, Flow("f"), case(Parameter("p"), True):
+        one().copy(name="a[0]")
+    with pytest.raises(DefinitionError) as in_a_function:
+        flow_of(helper)
+
+    names = [writers_lines(each.value) for each in (in_a_helper, in_a_case, in_a_function)]
+    assert names == [
+        ["test_an_error_of_the_writers_shows_the_writers_lines_alone", "helper"],
+        ["test_an_error_of_the_writers_shows_the_writers_lines_alone"],
+        ["test_an_error_of_the_writers_shows_the_writers_lines_alone", "flow", "__init__", "helper"],
+    ]
+
+
+def test_an_error_of_a_library_in_a_block_keeps_its_frames():
+    with pytest.raises(KeyError) as caught, Flow("f"):
+        collections.ChainMap({})["x"]
+
+    assert writers_lines(caught.value)[-1] == "__missing__"

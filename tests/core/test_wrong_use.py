@@ -45,7 +45,7 @@ class Pair(NamedTuple):
 
 @refused()
 def a_subclass_that_is_not_set_up():
-    """A task of class 'Load' was not set up. Call super().__init__(...) in the __init__ of Load."""
+    """A task of class 'Load' wasn't set up. Call super().__init__(...) in the __init__ of Load."""
 
     class Load(Task):
         def __init__(self, path):
@@ -60,7 +60,8 @@ def a_subclass_that_is_not_set_up():
 
 @refused()
 def a_validator_that_was_not_called():
-    """Task 'a': cache_validator partial_inputs_only says not on what. Call it: partial_inputs_only(validate_on=['x'])."""
+    """Task 'a': cache_validator=partial_inputs_only doesn't say what to compare. Call it:
+    partial_inputs_only(validate_on=['x'])."""
     task(lambda x: x, name="a", cache_for=HOUR, cache_validator=partial_inputs_only)
 
 
@@ -124,9 +125,9 @@ def run_takes_by_position_only():
         return x / 2
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def run_whose_arguments_cannot_be_read():
-    """Task 'max': the arguments of <built-in function max> can't be read. Wrap it in a function of your own."""
+    """Task 'max': the arguments of <built-in function max> can't be inspected. Wrap it in a function of your own."""
     task(max)
 
 
@@ -142,7 +143,7 @@ for _name in ("upstream_tasks", "mapped", "task_args", "flow"):
 
 @refused(DefinitionError)
 def retries_without_a_delay():
-    """Task 'one' has max_retries=3 and no retry_delay. Add retry_delay=timedelta(seconds=10)."""
+    """Task 'one' has max_retries=3 and no retry_delay. Add retry_delay=10, in seconds."""
     task(one.run, max_retries=3)
 
 
@@ -154,25 +155,25 @@ def a_delay_without_retries():
 
 @refused(DefinitionError)
 def a_delay_in_the_past():
-    """Task 'one': retry_delay=-1 day, 23:00:00 lies in the past. Give zero or more."""
+    """Task 'one': retry_delay=-3600 s is less than nothing. Give zero or more."""
     task(one.run, max_retries=1, retry_delay=-HOUR)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_delay_that_is_no_time():
-    """Task 'one': retry_delay='10s' is not a time. Write timedelta(seconds=10), or a number of seconds."""
+    """Task 'one': retry_delay='10s' isn't a duration. Give seconds or a timedelta, e.g. retry_delay=10."""
     task(one.run, max_retries=1, retry_delay="10s")
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def retries_that_are_no_number():
-    """Task 'one': max_retries='many' is not a number of attempts. Give 0, 1, 2, ..."""
+    """Task 'one': max_retries='many' isn't a number of attempts. Give 0, 1, 2, ..."""
     task(one.run, max_retries="many", retry_delay=1)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def fewer_than_no_retries():
-    """Task 'one': max_retries=-1 is not a number of attempts. Give 0, 1, 2, ..."""
+    """Task 'one': max_retries=-1 isn't a number of attempts. Give 0, 1, 2, ..."""
     task(one.run, max_retries=-1, retry_delay=1)
 
 
@@ -182,33 +183,33 @@ def retry_on_without_retries():
     task(one.run, retry_on=OSError)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def retry_on_what_is_no_exception():
-    """Task 'one': retry_on has 'OSError', which is not an exception type. Give types, e.g. TimeoutError."""
+    """Task 'one': retry_on has 'OSError', which isn't an exception type. Give types, e.g. TimeoutError."""
     task(one.run, max_retries=1, retry_delay=1, retry_on=["OSError"])
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_string_as_tags():
-    """Task 'one': tags='db' is one string. Give a list: tags=['db']."""
+    """Task 'one': tags='db' is one text. Give a list: tags=['db']."""
     task(one.run, tags="db")
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_trigger_that_cannot_be_called():
-    """Task 'one': trigger 'all_failed' can't be called. Give a function."""
+    """Task 'one': trigger='all_failed' can't be called. Give a function."""
     task(one.run, trigger="all_failed")
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_handler_that_cannot_be_called():
     """Task 'one': state handler 'notify' can't be called. Give a function."""
     task(one.run, state_handlers=["notify"])
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def on_failure_that_cannot_be_called():
-    """Task 'one': on_failure 'notify' can't be called. Give a function."""
+    """Task 'one': on_failure='notify' can't be called. Give a function."""
     task(one.run, on_failure="notify")
 
 
@@ -218,15 +219,15 @@ def a_cache_validator_without_a_duration():
     task(one.run, cache_validator=flowbook.engine.cache_validators.all_inputs)
 
 
-@refused(DefinitionError)
-def a_cache_duration_that_is_a_number():
-    """Task 'one': cache_for=3600 is not a timedelta. Write timedelta(hours=1)."""
-    task(one.run, cache_for=3600)
+@refused(ArgumentError)
+def a_cache_duration_that_is_a_text():
+    """Task 'one': cache_for='1 h' isn't a duration. Give seconds or a timedelta, e.g. cache_for=timedelta(hours=1)."""
+    task(lambda: 1, name="one", cache_for="1 h")
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_cache_validator_that_cannot_be_called():
-    """Task 'one': cache_validator 'all_inputs' can't be called. Give a function."""
+    """Task 'one': cache_validator='all_inputs' can't be called. Give a function."""
     task(one.run, cache_for=HOUR, cache_validator="all_inputs")
 
 
@@ -242,9 +243,9 @@ def a_copy_with_an_unknown_attribute():
     one.copy(colour="red")
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_copy_with_a_string_as_tags():
-    """Task 'one': tags='db' is one string. Give a list: tags=['db']."""
+    """Task 'one': tags='db' is one text. Give a list: tags=['db']."""
     one.copy(tags="db")
 
 
@@ -258,35 +259,35 @@ def a_task_called_outside_a_flow():
     one()
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def too_many_inputs():
     """Task 'add' takes 2 inputs by position, got 3. Remove some."""
     with Flow("f"):
         add(1, 2, 3)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def an_input_given_twice():
     """Task 'add' got 'x' twice, by position and by name. Give it once."""
     with Flow("f"):
         add(1, x=2)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def an_unknown_input():
     """Task 'add' has no input 'z'. Its inputs: x, y."""
     with Flow("f"):
         add(1, z=2)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_missing_input():
     """Task 'add' needs 'x'. Give a value or a task for it."""
     with Flow("f"):
         add()
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def an_edge_to_an_argument_that_run_lacks():
     """Task 'add' has no input 'z'. Its inputs: x, y."""
     Flow("f").add_edge(one, add, "z")
@@ -344,39 +345,39 @@ def iterating_a_task():
 # Values of another kind
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_task_name_that_is_no_text():
-    """Task name 5 is no name. Give a text, e.g. name='load', or leave it out."""
+    """Task name 5 isn't a name. Give a text, e.g. name='load', or leave it out."""
     Task(name=5)
 
 
 @refused(DefinitionError)
 def a_task_named_like_a_child():
-    """Task name 'a[0]' is what a child of a mapped task 'a' is called. Use e.g. 'a-0' instead."""
+    """Task name 'a[0]' has brackets, which stand for a mapped task's children. Use e.g. '-' instead."""
     Task(name="a[0]")
 
 
 @refused(DefinitionError)
 def a_copy_named_like_a_child():
-    """Task name 'a[0]' is what a child of a mapped task 'a' is called. Use e.g. 'a-0' instead."""
+    """Task name 'a[0]' has brackets, which stand for a mapped task's children. Use e.g. '-' instead."""
     one.copy(name="a[0]")
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_cache_key_that_is_no_text():
-    """Task 'Task': cache_key=5 is no text. Give one that the flows share, e.g. cache_key='prices'."""
+    """Task 'Task': cache_key=5 isn't a text. Give one that the flows share, e.g. cache_key='prices'."""
     Task(cache_for=HOUR, cache_key=5)
 
 
 @refused(DefinitionError)
 def a_cache_that_keeps_nothing():
-    """Task 'Task': cache_for=0:00:00 keeps nothing. Give e.g. timedelta(hours=1), or leave it out."""
+    """Task 'Task': cache_for=0 s caches nothing. Give e.g. timedelta(hours=1), or leave it out."""
     Task(cache_for=0 * HOUR)
 
 
 @refused(DefinitionError)
 def a_trigger_that_was_not_called():
-    """Task 'Task': trigger some_failed says not how many. Call it: trigger=some_failed(at_least=1)."""
+    """Task 'Task': trigger=some_failed doesn't say how many. Call it: trigger=some_failed(at_least=1)."""
     Task(trigger=triggers.some_failed)
 
 
@@ -392,43 +393,192 @@ def tags_that_are_no_list():
     Task(tags=5)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def retrying_on_a_number():
-    """Task 'one': retry_on has 5, which is not an exception type. Give types, e.g. TimeoutError."""
+    """Task 'one': retry_on has 5, which isn't an exception type. Give types, e.g. TimeoutError."""
     one.copy(max_retries=1, retry_delay=1, retry_on=5)
 
 
 @refused(DefinitionError)
 def a_copy_with_retries_and_no_delay():
-    """Task 'one' has max_retries=2 and no retry_delay. Add retry_delay=timedelta(seconds=10)."""
+    """Task 'one' has max_retries=2 and no retry_delay. Add retry_delay=10, in seconds."""
     one.copy(max_retries=2)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_copy_with_a_trigger_that_can_not_be_called():
-    """Task 'one': trigger 5 can't be called. Give a function."""
+    """Task 'one': trigger=5 can't be called. Give a function."""
     one.copy(trigger=5)
 
 
-@refused(DefinitionError)
-def a_copy_cached_for_a_number():
-    """Task 'one': cache_for=5 is not a timedelta. Write timedelta(hours=1)."""
-    one.copy(cache_for=5)
+@refused(ArgumentError)
+def a_copy_cached_for_a_truth_value():
+    """Task 'one': cache_for=True isn't a duration. Give seconds or a timedelta, e.g. cache_for=timedelta(hours=1)."""
+    one.copy(cache_for=True)
 
 
-@refused(DefinitionError)
+@refused()
+def a_copy_cached_for_less_than_nothing():
+    """Task 'one': cache_for=-5 s caches nothing. Give e.g. timedelta(hours=1), or leave it out."""
+    one.copy(cache_for=-5)
+
+
+@refused()
+def a_run_name_with_brackets():
+    """Task 'one': task_run_name='load[{x}]' has brackets, which stand for a mapped task's children. Use e.g. '-' instead."""
+    task(lambda x: x, name="one", task_run_name="load[{x}]")
+
+
+@refused()
+def a_name_with_a_bracket_anywhere():
+    """Task name 'raw [0] of' has brackets, which stand for a mapped task's children. Use e.g. '-' instead."""
+    Task(name="raw [0] of")
+
+
+# Options of other engines
+
+
+@refused(ArgumentError)
+def retries_as_elsewhere():
+    """Task 'one' has no option 'retries'. Here it is max_retries=."""
+    task(lambda: 1, name="one", retries=3)
+
+
+@refused(ArgumentError)
+def a_delay_as_elsewhere():
+    """Task 'Load' has no option 'retry_delay_seconds'. Here it is retry_delay=."""
+
+    class Load(Task):
+        pass
+
+    Load(retry_delay_seconds=3)
+
+
+@refused(ArgumentError)
+def prints_as_elsewhere():
+    """Task 'one' has no option 'log_prints'. Here it is log_stdout=."""
+    task(lambda: 1, name="one", log_prints=True)
+
+
+@refused(ArgumentError)
+def a_cache_policy_as_elsewhere():
+    """Task 'one' has no option 'cache_policy'. Here it is cache_for= and cache_validator=."""
+    task(lambda: 1, name="one", cache_policy="inputs")
+
+
+@refused(ArgumentError)
+def a_stored_result_as_elsewhere():
+    """Task 'one' has no option 'persist_result'. Here it is target=, result= or checkpoint=."""
+    task(lambda: 1, name="one", persist_result=True)
+
+
+@refused(ArgumentError)
+def a_description_as_elsewhere():
+    """Task 'one' has no option 'description'. Write a docstring."""
+    task(lambda: 1, name="one", description="one")
+
+
+@refused(ArgumentError)
+def an_option_with_a_slip():
+    """Task 'one' has no option 'max_retry'. Did you mean max_retries=?"""
+    task(lambda: 1, name="one", max_retry=True)
+
+
+@refused(ArgumentError)
+def a_flow_with_options_of_elsewhere():
+    """Flow 'f' has no option 'task_runner'. Here it is executor=."""
+    flow_of(lambda: None, name="f", task_runner="threads")
+
+
+@refused(ArgumentError)
+def a_flow_with_an_unknown_option():
+    """Flow 'f' has no option 'schedule'. Its options: name, tasks, edges, executor, result, state_handlers, on_failure,
+    terminal_state_handler, reference_tasks."""
+    Flow("f", schedule="daily")
+
+
+@refused(ArgumentError)
+def a_parameter_with_an_unknown_option():
+    """Parameter 'n' has no option 'type'. Its options: name, default, required, tags."""
+    Parameter("n", type=int)
+
+
+# A task is not its value
+
+
+@refused(AttributeError)
+def an_attribute_of_a_result():
+    """'one' is a task and has no attribute 'head'; its value comes when the flow runs. In another task use .head of its input;
+    after a run: peng.last_run['one-2'].result.head."""
+    with Flow("peng"):
+        one()
+        report = one()
+    report.head()
+
+
+@refused(AttributeError)
+def an_attribute_of_a_task_that_was_not_called():
+    """'one' is a task and has no attribute 'columns'; its value comes when the flow runs. In another task use .columns of its
+    input; after a run: flow.last_run['one'].result.columns."""
+    _ = one.columns
+
+
+def not_a_text(name):
+    return (
+        f"Task {name!r} can't be made part of a text while the flow is written: its result is not there yet. "
+        f"Make the text inside a task that takes {name} as an input. To show the task itself, use repr()."
+    )
+
+
+@refused()
+def a_parameter_in_an_f_string():
+    with Flow("f"):
+        sym = Parameter("sym")
+        add(f"data/{sym}.csv")
+
+
+@refused()
+def a_task_in_an_f_string_with_a_width():
+    with Flow("f"):
+        add(f"{one():>10}")
+
+
+@refused()
+def a_task_in_a_format():
+    with Flow("f"):
+        add("data/{}.csv".format(one()))  # noqa: UP032  # what people write
+
+
+@refused()
+def a_task_in_an_interpolation():
+    with Flow("f"):
+        add("data/%s.csv" % one())  # noqa: UP031  # what people write
+
+
+@refused()
+def a_task_made_a_text():
+    with Flow("f"):
+        add(str(one()))
+
+
+a_parameter_in_an_f_string.__doc__ = not_a_text("sym")
+for each in (a_task_in_an_f_string_with_a_width, a_task_in_a_format, a_task_in_an_interpolation, a_task_made_a_text):
+    each.__doc__ = not_a_text("one")
+
+
+@refused(ArgumentError)
 def a_copy_with_one_handler():
     """Task 'one': state_handlers=<built-in function print> is one function. Give a list of functions."""
     one.copy(state_handlers=print)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def task_args_that_are_no_dict():
-    """Task 'one': task_args=['name'] is no dict by name. Give e.g. task_args={'name': 'other'}."""
+    """Task 'one': task_args=['name'] isn't a dict by name. Give e.g. task_args={'name': 'other'}."""
     one(task_args=["name"], flow=Flow("f"))
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def one_upstream_task_without_a_list():
     """Task 'one': upstream_tasks=<Task: add> is one value. Give a list: upstream_tasks=[...]."""
     one(upstream_tasks=add, flow=Flow("f"))
@@ -458,7 +608,7 @@ def a_flow_of_a_task():
     flow_of(one)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_flow_of_one_task_without_a_list():
     """Flow 'f': tasks=<Task: one> is one value. Give a list: tasks=[...]."""
     Flow("f", tasks=one)
@@ -470,27 +620,27 @@ def a_flow_with_pairs_as_edges():
     Flow("f", edges=[(1, 2)])
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def one_reference_task_without_a_list():
     """Flow 'f': reference_tasks=<Task: one> is one value. Give a list: reference_tasks=[...]."""
     Flow("f", tasks=[one], reference_tasks=one)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_flow_with_one_handler():
     """Flow 'f': state_handlers=<built-in function print> is one function. Give a list of functions."""
     Flow("f", state_handlers=print)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_flow_with_a_number_as_handler():
     """Flow 'f': state handler 5 can't be called. Give a function."""
     Flow("f", state_handlers=[5])
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_flow_with_a_number_as_handlers():
-    """Flow 'f': state_handlers=5 is no list. Give a list of functions."""
+    """Flow 'f': state_handlers=5 isn't a list. Give a list of functions."""
     Flow("f", state_handlers=5)
 
 
@@ -506,7 +656,7 @@ def a_flow_with_a_number_at_its_end():
     Flow("f", terminal_state_handler=5)
 
 
-@refused(DefinitionError)
+@refused(ArgumentError)
 def a_run_with_one_handler():
     """A run of flow 'small': state_handlers=<built-in function print> is one function. Give a list of functions."""
     small().run(state_handlers=print)

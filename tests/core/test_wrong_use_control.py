@@ -65,9 +65,9 @@ def chaining_comparisons():
         _ = 0 < one() < 2
 
 
-@refused()
+@refused(ArgumentError)
 def nout_that_is_no_number():
-    """Task 'one': nout='2' is not a number of results. Give 1, 2, 3, ..."""
+    """Task 'one': nout='2' isn't a number of results. Give 1, 2, 3, ..."""
     task(lambda: 1, name="one", nout="2")
 
 
@@ -83,19 +83,19 @@ def unpacking_into_the_wrong_number():
 
 @refused()
 def a_slug_with_brackets():
-    """Task 'one': slug='a[0]' has brackets, which stand for a mapped task's children. Use '-' instead."""
+    """Task 'one': slug='a[0]' has brackets, which stand for a mapped task's children. Use e.g. '-' instead."""
     task(lambda: 1, name="one", slug="a[0]")
 
 
-@refused()
+@refused(ArgumentError)
 def an_empty_slug():
-    """Task 'one': slug=' ' is no name. Give a text, e.g. slug='load-2024', or leave it out."""
+    """Task 'one': slug=' ' isn't a name. Give a text, e.g. slug='load-2024', or leave it out."""
     task(lambda: 1, name="one", slug=" ")
 
 
-@refused()
+@refused(ArgumentError)
 def a_wrong_slug_in_a_copy():
-    """Task 'one': slug=3 is no name. Give a text, e.g. slug='load-2024', or leave it out."""
+    """Task 'one': slug=3 isn't a name. Give a text, e.g. slug='load-2024', or leave it out."""
     with Flow("f"):
         one(task_args={"slug": 3})
 
@@ -112,19 +112,19 @@ def a_negative_timeout():
     task(lambda: 1, name="one", timeout=dt.timedelta(seconds=-1))
 
 
-@refused()
+@refused(ArgumentError)
 def a_timeout_that_is_text():
-    """Task 'one': its timeout is not a time. Give seconds, e.g. timeout=0.5, or a timedelta."""
+    """Task 'one': timeout='1s' isn't a duration. Give seconds or a timedelta, e.g. timeout=0.5."""
     task(lambda: 1, name="one", timeout="1s")
 
 
-@refused()
+@refused(ArgumentError)
 def a_timeout_without_end():
-    """Task 'one': its timeout is not a time. Give seconds, e.g. timeout=0.5, or a timedelta."""
+    """Task 'one': timeout=nan isn't a duration. Give seconds or a timedelta, e.g. timeout=0.5."""
     task(lambda: 1, name="one", timeout=float("nan"))
 
 
-@refused()
+@refused(ArgumentError)
 def a_run_name_that_is_a_number():
     """Task 'one': task_run_name=3 is neither a text nor a function. Give e.g. task_run_name='{task_name}-{today}'."""
     task(lambda: 1, name="one", task_run_name=3)
@@ -136,15 +136,15 @@ def a_target_with_an_open_brace():
     task(lambda: 1, name="one", target="{x")
 
 
-@refused()
+@refused(ArgumentError)
 def a_result_that_is_a_path():
-    """'one': result='folder' can't keep values. Give flowbook.results.Result('folder')."""
+    """'one': result='folder' can't store values. Give flowbook.results.Result('folder')."""
     task(lambda: 1, name="one", result="folder")
 
 
-@refused()
+@refused(ArgumentError)
 def a_flows_result_that_is_a_path():
-    """'f': result='folder' can't keep values. Give flowbook.results.Result('folder')."""
+    """'f': result='folder' can't store values. Give flowbook.results.Result('folder')."""
     Flow("f", result="folder")
 
 
@@ -245,26 +245,26 @@ def an_apply_map_inside_apply_map():
 # Maps
 
 
-@refused()
+@refused(ArgumentError)
 def a_map_over_a_number():
-    """Task 'add' is mapped, and its input 'y' is 10, which is not a sequence.
-    Give a list, or unmapped(...) for each child to get it whole."""
+    """Task 'add' is mapped, and its input 'y' is 10, which isn't a sequence. Give a list, or unmapped(...) for each
+    child to get it whole."""
     with Flow("f"):
         add.map([1, 2], y=10)
 
 
-@refused()
+@refused(ArgumentError)
 def a_map_over_a_dict():
-    """Task 'add' is mapped, and its input 'x' is {'a': 1}, which is not a sequence.
-    Give a list, or unmapped(...) for each child to get it whole."""
+    """Task 'add' is mapped, and its input 'x' is {'a': 1}, which isn't a sequence. Give a list, or unmapped(...) for
+    each child to get it whole."""
     with Flow("f"):
         add.map({"a": 1})
 
 
-@refused()
+@refused(ArgumentError)
 def a_map_over_a_frame():
-    """Task 'add' is mapped, and its input 'x' is a DataFrame, which is not a sequence.
-    Give a list, or unmapped(...) for each child to get it whole."""
+    """Task 'add' is mapped, and its input 'x' is a DataFrame, which isn't a sequence. Give a list, or unmapped(...) for
+    each child to get it whole."""
     with Flow("f"):
         add.map(pd.DataFrame({"a" * 70: [1]}))
 
@@ -452,7 +452,7 @@ def replacing_by_a_task_that_needs_more():
     made.replace(made.tasks[0], add.copy())
 
 
-@refused()
+@refused(ArgumentError)
 def replacing_by_a_task_that_takes_less():
     """Task 'one' has no input 'x'. Its inputs: none."""
     with Flow("f") as made:
