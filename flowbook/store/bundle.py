@@ -14,12 +14,11 @@ import re
 import sqlite3
 import time
 import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import StoreError
-from flowbook.store.event_rows import DECISION, LOG, STATE
+from flowbook.store.event_rows import DECISION, LOG, STATE, decode_event
 from flowbook.store.queries import queries
 from flowbook.store.runs import store_graph
 from flowbook.store.state_codec import is_state_name
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from flowbook.results.blobs import Blobs
     from flowbook.results.signing import Signer
     from flowbook.store.database import Database
+    from flowbook.store.values import Values
 
 __all__ = ["Bundles"]
 
@@ -37,17 +37,14 @@ _KINDS = (STATE, LOG, DECISION)
 _FORMAT = "flowbook run 1"
 _CHUNK_BYTES = 1 << 20
 _INLINE_BYTES = 64_000
-_MANIFEST_BYTES = 1_000_000_000
+_ROW_ERRORS = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError, UnicodeEncodeError)
+_SIGNATURE_BYTES = 64
+_SWELLS = "its values are larger than it is"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _RUN_COLUMNS = (
     "run_id", "project", "flow", "created", "graph", "parameters", "parameters_digest", "parameters_bytes", "flow_digest",
     "flow_bytes", "flow_unkept", "executor", "origin", "state", "message", "started", "ended", "counts",
-)  # fmt: skip
-#: What reading a file may raise that is not what it should be; the last where it breaks a rule of the schema.
-_UNREADABLE = (
-    zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError, NotImplementedError, RuntimeError,
-    OverflowError, sqlite3.IntegrityError,
 )  # fmt: skip
 #: The year 9999, which is as far as calendars go.
 _LATEST = 253_402_300_800
@@ -62,6 +59,7 @@ class Bundles:
     database: Database
     blobs: Blobs
     signer: Signer
+    values: Values
 
     def write(self, row: int, run_id: str, path: Path) -> int:
         """Write the run of that row to `path`, which must not exist; return how many values went along.
@@ -101,25 +99,19 @@ class Bundles:
         """
         try:
             with zipfile.ZipFile(path) as archive:
-                written = _member(archive, "manifest.json", _MANIFEST_BYTES)
-                is_own = self.signer.is_signed(hashlib.sha256(written).digest(), _member(archive, "signature", 64))
-                if not is_own and not trust:
-                    msg = (
-                        f"{path} was not signed with your key, so it is not read: what it holds could run code. "
-                        "If you trust whoever made it, import it with trust=True (on the command line: --trust)."
-                    )
-                    raise StoreError(msg, path=str(path))
-                manifest = _checked(json.loads(written))
-                _refuse_swelling(archive, manifest, path.stat().st_size)
+                manifest = self._read_manifest(archive, path, trust=trust)
                 self._refuse_known(manifest["run"]["run_id"])
                 values = [self._take(archive, value) for value in manifest["values"]]
                 self.database.write(lambda connection: _insert(connection, manifest, values))
         except OSError as exc:
             msg = f"{path} can't be read: {exc.strerror or exc}. Give a file that `flowbook run export` made."
             raise StoreError(msg, path=str(path)) from exc
-        except _UNREADABLE as exc:
-            msg = f"{path} is damaged, or no exported run: {exc}. Export the run again."
-            raise StoreError(msg, path=str(path)) from exc
+        except StoreError as exc:
+            if isinstance(exc.__cause__, _ROW_ERRORS):  # the database can't take what is in the file
+                raise _damaged(path, exc.__cause__) from exc
+            raise
+        except Exception as exc:  # the file may come from anybody, and hold anything
+            raise _damaged(path, exc) from exc
         run_id: str = manifest["run"]["run_id"]
         return run_id
 
@@ -128,9 +120,10 @@ class Bundles:
     def _manifest(self, row: int) -> dict[str, Any]:
         columns = ", ".join("graph.content" if name == "graph" else name for name in _RUN_COLUMNS)
         query = f"SELECT {columns} FROM run JOIN graph ON graph.id = graph_id WHERE run.id = ?"  # noqa: S608  # constants
-        (found,) = self.database.read(query, (row,))
-        events = self.database.read(queries()["events"], (row, 0))
-        held = self.database.read("SELECT digest FROM held WHERE run = ?", (row,))
+        with self.database.snapshot() as read:
+            (found,) = read(query, (row,))
+            events = read(queries()["events"], (row, 0))
+            held = read("SELECT digest FROM held WHERE run = ?", (row,))
         run = {name: _plain(value) for name, value in zip(_RUN_COLUMNS, found, strict=True)}
         wanted = dict.fromkeys(
             [event[6] for event in events if event[6] is not None]
@@ -174,6 +167,24 @@ class Bundles:
             member.write(view[start : start + _CHUNK_BYTES])
 
     # Reading ----------------------------------------------------------------------------------------------------------
+
+    def _read_manifest(self, archive: zipfile.ZipFile, path: Path, *, trust: bool) -> dict[str, Any]:
+        """Return the manifest, checked. Before its signature is, no more than a piece of it is in memory."""
+        signature = _member(archive, "signature", _SIGNATURE_BYTES)
+        file_bytes = path.stat().st_size
+        _refuse_packed(archive, file_bytes)
+        if not trust and not self.signer.is_signed(_hash_of(archive, "manifest.json"), signature):
+            msg = (
+                f"{path} was not signed with your key, so it is not read: what it holds could run code. "
+                "If you trust whoever made it, import it with trust=True (on the command line: --trust)."
+            )
+            raise StoreError(msg, path=str(path))
+        manifest = _checked(json.loads(_member(archive, "manifest.json", file_bytes)))
+        for event in manifest["events"]:
+            _refuse_undecodable(event, self.values)
+        if sum(value["size_bytes"] for value in manifest["values"]) > file_bytes:
+            raise ValueError(_SWELLS)
+        return manifest
 
     def _refuse_known(self, run_id: str) -> None:
         if self.database.read(queries()["run_row"], (run_id,)):
@@ -219,9 +230,22 @@ def _insert(connection: sqlite3.Connection, manifest: dict[str, Any], values: li
     )
     connection.executemany(
         statements["add_event"],
-        [(row, *event[:6], bytes.fromhex(event[6]) if event[6] else None, event[7]) for event in manifest["events"]],
+        [(row, *_event_row(event)) for event in manifest["events"]],
     )
     connection.executemany(statements["hold_value"], [(row, bytes.fromhex(digest)) for digest in manifest["held"]])
+
+
+def _event_row(event: list[Any]) -> tuple[Any, ...]:
+    """Return the event as the database has it."""
+    return *event[:6], bytes.fromhex(event[6]) if event[6] else None, event[7]
+
+
+def _refuse_undecodable(event: list[Any], values: Values) -> None:
+    """Refuse an event that couldn't be shown later."""
+    try:
+        decode_event(_event_row(event), values)
+    except StoreError as exc:
+        raise ValueError(str(exc)) from exc
 
 
 def _member(archive: zipfile.ZipFile, name: str, most_bytes: int) -> bytes:
@@ -232,12 +256,24 @@ def _member(archive: zipfile.ZipFile, name: str, most_bytes: int) -> bytes:
     return archive.read(name)
 
 
-def _refuse_swelling(archive: zipfile.ZipFile, manifest: dict[str, Any], file_bytes: int) -> None:
-    """Refuse a file whose values would take more room than it does: none is packed, and each is there once."""
-    is_packed = any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist())
-    if is_packed or sum(value["size_bytes"] for value in manifest["values"]) > file_bytes:
-        msg = "its values are larger than it is"
-        raise ValueError(msg)
+def _refuse_packed(archive: zipfile.ZipFile, file_bytes: int) -> None:
+    """Refuse a file that could take more room than it has: no member of ours is packed, and each is there once."""
+    members = archive.infolist()
+    if any(member.compress_type != zipfile.ZIP_STORED or member.file_size > file_bytes for member in members):
+        raise ValueError(_SWELLS)
+
+
+def _hash_of(archive: zipfile.ZipFile, name: str) -> bytes:
+    found = hashlib.sha256()
+    with archive.open(name) as member:
+        while part := member.read(_CHUNK_BYTES):
+            found.update(part)
+    return found.digest()
+
+
+def _damaged(path: Path, error: Exception) -> StoreError:
+    msg = f"{path} is damaged, or no exported run: {error}. Export the run again."
+    return StoreError(msg, path=str(path))
 
 
 def _checked(manifest: Any) -> dict[str, Any]:  # noqa: ANN401  # what was in the file

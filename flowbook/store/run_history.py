@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.engine.events import Decided, Event, Logged
 from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.state import Mapped
-from flowbook.store.event_rows import DECISION, LOG, decode_event, value_ref
+from flowbook.store.event_rows import DECISION, LOG, damaged_event, decode_event, value_ref
 from flowbook.store.queries import queries
 from flowbook.store.records import TaskHistoryEntry, TaskResult, from_stamp, to_stamp
 from flowbook.store.run_lookup import find_run
@@ -56,10 +56,12 @@ class RunHistory:
         """
         row = find_run(self._database, run_id).id
         rows = self._database.read(self._sql["states"], {"run": row, "at": _FOREVER if at is None else to_stamp(at)})
-        states = {
-            key: decode(name, moment, body, value_ref(digest, size, self._values), self._values)
-            for _, key, moment, name, body, digest, size in rows
-        }
+        states: dict[str, State] = {}
+        for _, key, moment, name, body, digest, size in rows:
+            try:
+                states[key] = decode(name, moment, body, value_ref(digest, size, self._values), self._values)
+            except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as exc:
+                raise damaged_event(key, exc) from exc
         fill_children(states)
         return states
 

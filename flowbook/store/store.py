@@ -145,7 +145,7 @@ class Store:
     def _bundles(self) -> Bundles:
         from flowbook.store.bundle import Bundles  # noqa: PLC0415  # brings zipfile along
 
-        return Bundles(self._database, self._blobs, self._signer)
+        return Bundles(self._database, self._blobs, self._signer, self.values)
 
     def lookup(self, project: str = "", flow: str = "", tasks: Sequence[str] = ()) -> CacheLookup:
         """Return the cache as runs ask it; entries of `tasks`, asked for in this order, are read ahead.

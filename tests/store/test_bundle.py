@@ -7,8 +7,11 @@ import io
 import json
 import os
 import pickle
+import random
+import tracemalloc
 import warnings
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -326,3 +329,57 @@ def test_a_damaged_value_is_not_exported(disk_store, tmp_path):
 
     assert not (tmp_path / "file").exists()
     assert list(tmp_path.glob(".file*")) == []
+
+
+def _places(part, path=()):
+    """Yield the path to everything that a manifest holds."""
+    yield path
+    inner = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for key, each in inner:
+        yield from _places(each, (*path, key))
+
+
+def _replace(manifest, path, value):
+    *way, last = path
+    for key in way:
+        manifest = manifest[key]
+    manifest[last] = value
+
+
+ODD_PARTS = [None, [], {}, "x", "", -1, 2**70, 1e300, True, [[]], {"a": {}}, "\ud800", [None] * 3]
+
+
+def test_a_signed_file_with_anything_in_any_place_is_refused_in_words_or_read(file, other):
+    with zipfile.ZipFile(file) as archive:
+        places = [path for path in _places(json.loads(archive.read("manifest.json"))) if path]
+    choose = random.Random(1)
+
+    wrong = []
+    for _ in range(150):
+        path, value = choose.choice(places), choose.choice(ODD_PARTS)
+        changed = _rewritten(file, _in_manifest(partial(_replace, path=path, value=value)))
+        try:
+            run_id = other.import_run(changed, trust=True)
+            other.history.snapshot(run_id).states()
+            other.history.states(run_id)
+            other.runs.summary(run_id)
+            other._database.write(lambda connection: connection.execute("DELETE FROM run"))
+        except StoreError as error:
+            if "is damaged, or no exported run" not in str(error):
+                wrong.append((path, value, str(error)))
+
+    assert wrong == []
+
+
+def test_an_unsigned_file_that_is_packed_is_refused_before_it_is_unpacked(other, tmp_path):
+    path = tmp_path / "bomb"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("manifest.json", b" " * 300_000_000)
+        archive.writestr("signature", b"x" * 32)
+    tracemalloc.start()
+
+    with pytest.raises(StoreError, match="its values are larger than it is"):
+        other.import_run(path)
+
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
