@@ -17,6 +17,7 @@ from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.limits import Limits
 from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.ports import OutputCache
+from flowbook.engine.remote_error import safe_repr
 from flowbook.engine.state import Mapped, Pending, Running
 from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError, UnpicklableError
 from flowbook.flow_run.flow_changes import changes
@@ -401,9 +402,9 @@ def _record_past(recording: Recording, run: FlowRun) -> None:
 
 
 def _shown(value: object) -> object:
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if value is None or isinstance(value, (bool, int, float)):
         return value
-    text = repr(value)
+    text = value if isinstance(value, str) else safe_repr(value)
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
 
 

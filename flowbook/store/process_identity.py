@@ -23,7 +23,7 @@ UNSETTLED = frozenset({None, "Running", "Pending", "Cancelling", "Crashed"})
 
 def this_process() -> str:
     """Return this process's mark: where it runs, its number there, and when it started."""
-    return f"{_place()}|{os.getpid()}|{_started(os.getpid()) or ''}"
+    return f"{_host()}|{os.getpid()}|{_started(os.getpid()) or ''}"
 
 
 def is_alive(process: str | None, beat: float | None, now: float) -> bool:
@@ -40,9 +40,9 @@ def is_alive(process: str | None, beat: float | None, now: float) -> bool:
 
 def is_here(process: str | None) -> bool | None:
     """Return whether the process of that mark lives on this machine; None if that can't be told from here."""
-    place, _, rest = (process or "").partition("|")
+    host, _, rest = (process or "").partition("|")
     number, _, started = rest.partition("|")
-    if place == _place() and started and number.isdigit():
+    if host == _host() and started and number.isdigit():
         return _started(int(number)) == started
     return None
 
@@ -65,7 +65,7 @@ def effective_state_of(summary: RunSummary) -> str | None:
     return effective_state(summary.state, summary.process, beat, time.time())
 
 
-def _place() -> str:
+def _host() -> str:
     """Return what tells machines, their boots, and containers on them apart: numbers of processes hold within it."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -75,11 +75,19 @@ def _place() -> str:
 
 
 def _started(number: int) -> str | None:
-    """Return when process `number` started, in its system's ticks; None if there is none, or it can't be told here."""
+    """Return when process `number` started; None if there is none that lives, or it can't be told here.
+
+    On Linux in clock ticks since the system's boot, which no change of the clock alters; elsewhere in seconds since the epoch.
+    """
+    import psutil  # noqa: PLC0415  # as long to load as all the rest of the store
+
     try:
-        stat = Path(f"/proc/{number}/stat").read_bytes()
-    except OSError:
+        process = psutil.Process(number)
+        if process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}:
+            return None
+        created = process.create_time()
+    except (psutil.Error, ValueError, OSError):
         return None
-    fields = stat[stat.rfind(b")") + 2 :].split()
-    is_dead = fields[0] in {b"Z", b"X"}
-    return None if is_dead else fields[19].decode("ascii")
+    if not psutil.LINUX:
+        return f"{created:.2f}"
+    return str(round((created - psutil.boot_time()) * os.sysconf("SC_CLK_TCK")))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from flowbook import Flow, task, triggers
+from flowbook import Flow, Parameter, task, triggers
 from flowbook.engine.state import Success
 from flowbook.exceptions import FlowbookError
 from flowbook.executors import LocalExecutor
@@ -113,3 +113,16 @@ def test_a_run_whose_keys_no_store_can_hold_says_that_it_is_not_recorded(text: s
         state = flow.run(record=True)
 
     assert (state.is_successful(), open_store().runs.list()) == (True, [])
+
+
+def test_a_long_text_that_a_run_was_given_is_cut_where_it_is_shown_and_whole_where_it_is_used() -> None:
+    text = "x" * 20_000_000
+    with Flow("long") as flow:
+        task(len)(Parameter("text"))
+
+    flow.run(record=True, parameters={"text": text})
+
+    record = open_store().runs.get(flow.last_run.run_id)
+    assert record.parameters == {"text": f"{'x' * 200}…"}
+    assert record.parameters_ref is not None
+    assert record.parameters_ref.load() == {"text": text}
