@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flowbook.engine.job import Job
     from flowbook.engine.ports import OutputCache, Shelf
     from flowbook.engine.state import State
-    from flowbook.executors.ledger import Place
+    from flowbook.executors.ledger import LedgerFolder
 
 __all__ = ["PackedRun", "Packer", "Sent"]
 
@@ -83,7 +83,7 @@ class Packer:
         place: where workers leave word of what they put into the store; None where they put nothing.
     """
 
-    def __init__(self, run: PackedRun, place: Place | None) -> None:
+    def __init__(self, run: PackedRun, place: LedgerFolder | None) -> None:
         #: The store that workers may read; None once it turned out to be out of reach of one.
         self.shelf = run.shelf
         self._run = run

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping
 
-    from flowbook.executors.ledger import Place
+    from flowbook.executors.ledger import LedgerFolder
     from flowbook.results.reference import ResultRef, ResultStore
     from flowbook.results.value_record import ValueRecord
 
@@ -107,7 +107,7 @@ class Shelf(Protocol):
         """Whether every task's output is stored (the run is recorded), or only those that are cached."""
         ...
 
-    def place(self) -> Place:
+    def place(self) -> LedgerFolder:
         """Make a folder by which workers see whether the store is in their reach."""
         ...
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.ports import OutputCache
-    from flowbook.executors.ledger import Place
+    from flowbook.executors.ledger import LedgerFolder
 
 __all__ = [
     "Code",
@@ -86,7 +86,7 @@ class Many(NamedTuple):
 class Reach(NamedTuple):
     """The store's folder of values, and how a worker sees that it is in reach. Values above `limit_bytes` are not kept."""
 
-    place: Place
+    place: LedgerFolder
     blobs: str
     limit_bytes: int
 
@@ -265,7 +265,7 @@ class _Shelf:
 
 
 @functools.lru_cache(maxsize=64)
-def _is_in_reach(place: Place) -> bool:
+def _is_in_reach(place: LedgerFolder) -> bool:
     return place.is_in_reach()
 
 

@@ -1,7 +1,7 @@
-"""What the engine needs of an executor: somewhere to run callables. Executors know no tasks.
+"""What the engine needs of an executor: somewhere to run callables. Executors know nothing of tasks.
 
-Two kinds. One runs the engine's loops in its own threads (`RunsLoops`). The other has workers in other processes: the
-engine stays where it is and hands over calls (`RunsCalls`).
+There are two kinds. One runs the engine's loops in its own threads (`RunsLoops`). The other has workers in other processes:
+the engine stays in this one and submits calls to them (`RunsCalls`).
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_ch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from flowbook.executors.ledger import Place
+    from flowbook.executors.ledger import LedgerFolder
 
 __all__ = ["Answer", "Blob", "Call", "Executor", "Report", "RunsCalls", "RunsLoops"]
 
 
 @runtime_checkable
 class RunsLoops(Protocol):
-    """An executor in this process: it runs one loop in each of its workers, and the loops draw the work themselves.
+    """An executor in this process: it runs one loop in each of its workers, and the loops fetch the work themselves.
 
-    A worker that finished a task so goes on with a child it has made ready, without a way through any queue.
+    So a worker that has finished a task goes straight on with a task below it, without passing through a queue.
     """
 
     def run_loops(self, loop: Callable[[], None]) -> None:
-        """Call `loop` in every worker at once; return when all have returned. `loop` does not raise."""
+        """Call `loop` in every worker at the same time; return when all calls have returned. `loop` doesn't raise."""
         ...
 
 
 class Blob(NamedTuple):
-    """What many calls share: sent to a worker once. `parcel` pickles without running user code."""
+    """Bytes that many calls share: sent to each worker once. `parcel` pickles without running user code."""
 
     label: str
     parcel: object
@@ -41,28 +41,28 @@ class Call(NamedTuple):
     """One piece of work for a worker in another process.
 
     Attributes:
-        id: of this call within the run.
-        label: what people see of it, e.g. the task's name.
+        id: number of the call within the run.
+        label: the name that people see, e.g. the task's.
         payload: bytes for the body.
-        blobs: what it shares with others.
-        held: handles of values that workers hold, in the order in which the body gets them.
+        blobs: what it shares with other calls.
+        worker_values: handles of values that stay on workers, in the order in which the body receives them.
         resources: what a worker must have, by name.
-        priority: the higher, the sooner.
-        group: calls of one group are alike, and may go together where they are short.
+        priority: higher goes first.
+        group: calls of one group are alike, and may be batched if they are short.
     """
 
     id: int
     label: str
     payload: bytes
     blobs: tuple[Blob, ...] = ()
-    held: tuple[object, ...] = ()
+    worker_values: tuple[object, ...] = ()
     resources: tuple[tuple[str, float], ...] = ()
     priority: int = 0
     group: str = ""
 
 
 class Answer(NamedTuple):
-    """What a body gives back: bytes for the engine, and a value too large for them, to be held (or None)."""
+    """What a body returns: bytes for the engine, and a value too large for them that stays on the worker (or None)."""
 
     body: bytes
     value: object | None = None
@@ -72,12 +72,12 @@ class Report(NamedTuple):
     """What became of a call.
 
     Attributes:
-        kind: running: it has begun; log; done; unstarted: it has not begun and won't, since the run was cancelled; lost:
-            its worker went away while it ran; notice: of no call, but something that a person is to know of the run.
-        id: of the call; 0 for a notice.
-        body: what the call's body said, for running and log; the bytes of its Answer, for done; a sentence, for lost; a
-            level as in `logging` and a line, for notice.
-        handle: stands for the value of a call that is done, where there is one.
+        kind: "running": the call has begun; "log"; "done"; "unstarted": it hasn't begun and won't, because the run was
+            cancelled; "lost": its worker died while it ran; "notice": about the run, something that people should know.
+        id: the call's; 0 for a notice.
+        body: for running and log, what the call's body reported; for done, the bytes of its Answer; for lost, a sentence;
+            for notice, a level as in `logging` and a line.
+        handle: of the value of a call that is done, if it stays on a worker.
     """
 
     kind: Literal["running", "log", "done", "unstarted", "lost", "notice"]
@@ -88,48 +88,51 @@ class Report(NamedTuple):
 
 @runtime_checkable
 class RunsCalls(Protocol):
-    """An executor whose workers are other processes; `start()` gives one of these for each run."""
+    """An executor whose workers are other processes; `start()` returns one of these for each run."""
 
     def listen(
-        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], place: Place | None = None
+        self,
+        body: Callable[..., Answer | None],
+        on_report: Callable[[Report], None],
+        folder: LedgerFolder | None = None,
     ) -> None:
-        """Begin: calls are done by `body`, reports go to `on_report`, from any thread, each call's in order.
+        """Start: `body` does the calls, and `on_report` gets the reports, from any thread, those of each call in order.
 
         Args:
-            body: does the work, `body(payload, blobs by label, held values, report(kind, body)) -> Answer`. Module-level,
-                and it never raises. Where `report("running", …)` is answered by False the run was cancelled: the body
-                returns None without having begun.
+            body: does one call, `body(payload, blobs by label, worker values, report(kind, content)) -> Answer`. It is a
+                module-level function and never raises. If `report("running", …)` returns False, the run was cancelled,
+                and the body returns None without having begun.
             on_report: must be quick.
-            place: a folder that workers elsewhere may see too, for what the executor notes of calls.
+            folder: one that workers elsewhere may see too, for the executor's ledger.
         """
         ...
 
     def submit_batch(self, calls: Sequence[Call]) -> None:
-        """Take calls; returns at once."""
+        """Queue calls; return at once."""
         ...
 
     def cancel(self) -> None:
-        """Start nothing more: each call that has not begun is reported as unstarted. What runs goes on.
+        """Start nothing more: each call that hasn't begun is reported as unstarted. Running calls go on.
 
-        From any thread. When it returns, no worker that can be reached begins anything.
+        May be called from any thread. Once it has returned, no worker that can be reached begins anything.
         """
         ...
 
     def fetch(self, handles: Sequence[object]) -> list[Any]:
-        """Return the held values, as the body gave them.
+        """Return values that stayed on workers, as the body returned them.
 
         Raises:
-            ExecutorError: if they are gone.
+            ExecutorError: if one is gone.
         """
         ...
 
     def release(self) -> None:
-        """Let go of the held values, where they outlive the run. From any thread."""
+        """Let workers drop the values that outlive the run. May be called from any thread."""
         ...
 
     @property
     def outlives(self) -> bool:
-        """Whether held values can still be fetched after the run."""
+        """Whether worker values can still be fetched after the run."""
         ...
 
 
@@ -140,7 +143,10 @@ class Executor:
     is_inline: bool = False
 
     def start(self) -> AbstractContextManager[Any]:
-        """Return a context manager in which the executor takes work; it gives what takes it."""
+        """Return a context manager that yields what takes the work.
+
+        If it has a method `cancel`, cancelling a run calls that while the context manager is being entered.
+        """
         return self._started()
 
     @contextmanager
@@ -154,7 +160,7 @@ class Executor:
         extra_context: Mapping[str, object] | None = None,
         **kwargs: object,
     ) -> Any:  # noqa: ANN401  # each executor has its own futures
-        """Run `fn(*args, **kwargs)`, return a future of its value. `extra_context` labels it where labels are shown."""
+        """Submit `fn(*args, **kwargs)`; return a future of its value. `extra_context` labels it for people."""
         raise NotImplementedError(type(self).__name__)
 
     def wait(self, futures: Any) -> Any:  # noqa: ANN401
@@ -162,5 +168,5 @@ class Executor:
         raise NotImplementedError(type(self).__name__)
 
     def describe(self) -> str:
-        """Return what people call it, e.g. `threads, 4 workers`."""
+        """Return its name for people, e.g. `threads, 4 workers`."""
         return type(self).__name__

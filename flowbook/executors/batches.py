@@ -1,7 +1,7 @@
-"""Short calls go together: how many, and how a worker does them.
+"""Batches of short calls: how many calls go together, and how a worker does them.
 
-A group's first calls go singly; then a batch holds at most 100 ms of work by the mean so far. A worker reports each call
-of a batch, gives back what it has not begun after 100 ms, and begins nothing more once the run was cancelled.
+The first calls of a group go one by one; after that a batch holds at most 100 ms of work, by the mean so far. A worker
+reports each call of a batch, returns what it hasn't begun after 100 ms, and begins nothing more once the run is cancelled.
 """
 
 from __future__ import annotations
@@ -20,42 +20,47 @@ if TYPE_CHECKING:
 
     from flowbook.executors.base import Answer, Call
 
-__all__ = ["BATCH_S", "HELD", "Batch", "CallQueue", "Item", "News", "Notes"]
+__all__ = ["BATCH_S", "WITH_VALUE", "Batch", "CallEvent", "CallJournal", "CallQueue", "Item"]
 
-#: How much work a batch holds at most, and how long a worker keeps what it has not begun.
+#: How much work a batch holds at most, and how long a worker keeps calls that it hasn't begun.
 BATCH_S = 0.1
 _FIRST = 4
 _LARGEST = 1000
 _SHARES = 4
-#: So little work is not worth sharing.
+#: Less work than this isn't worth sharing between workers.
 _CRUMB_S = 0.002
-#: Begins what is noted of a call that is done and whose value is held.
-HELD = b"h"
-_NOT_HELD = b"-"
+#: First byte of the journal's entry for a call that is done: whether its value stays on the worker.
+WITH_VALUE = b"h"
+_WITHOUT_VALUE = b"-"
 
 
-class News(NamedTuple):
-    """What a worker says of a call: as `Report`, with the seconds it took and whether its value is held; or `returned`."""
+class CallEvent(NamedTuple):
+    """What a worker reports about a call: a kind of `Report`, or "returned" for a call that others are to do.
+
+    Attributes:
+        seconds: how long the call took.
+        has_value: whether its value stays on the worker.
+    """
 
     kind: str
     id: int
     body: Any = None
     seconds: float = 0.0
-    is_held: bool = False
+    has_value: bool = False
 
 
 class Item(NamedTuple):
-    """A call as a worker gets it."""
+    """A call as a worker receives it."""
 
     id: int
     payload: bytes
     labels: tuple[str, ...]
-    #: Positions of its held values among those of the batch.
-    held: tuple[int, ...] = ()
+    #: Positions of its worker values among those of the batch.
+    worker_values: tuple[int, ...] = ()
 
 
 class CallQueue:
-    """Calls that wait, those with the highest priority first. Not safe for threads."""
+    """Calls that wait, highest priority first. Not thread-safe."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Call]] = []
@@ -67,19 +72,19 @@ class CallQueue:
         return len(self._heap)
 
     def add(self, calls: Iterable[Call]) -> None:
-        """Let calls wait."""
+        """Queue calls."""
         for call in calls:
             heapq.heappush(self._heap, (-call.priority, next(self._numbers), call))
             self._waiting[call.group] = self._waiting.get(call.group, 0) + 1
 
-    def took(self, group: str, seconds: float) -> None:
-        """Note how long a call of `group` took."""
+    def record_duration(self, group: str, seconds: float) -> None:
+        """Record how long a call of `group` took."""
         if group:
             count, total = self._done.get(group, (0, 0.0))
             self._done[group] = (count + 1, total + seconds)
 
     def take(self, slots: int) -> list[Call]:
-        """Return the calls that go next, together; `slots` is how many batches can be done at once."""
+        """Return the next batch; `slots` is how many batches can run at once."""
         first = self._pop()
         batch = [first]
         size = self._size(first.group, slots)
@@ -88,7 +93,7 @@ class CallQueue:
         return batch
 
     def is_quick(self) -> bool:
-        """Whether the next call is one of many that go in batches, or whose pace is not known yet."""
+        """Whether the next call belongs to a group of short calls, or to one whose pace isn't known yet."""
         group = self._heap[0][2].group
         if not group:
             return False
@@ -96,7 +101,7 @@ class CallQueue:
         return count < _FIRST or total / count < BATCH_S / 2
 
     def drain(self) -> list[Call]:
-        """Return all that wait, and forget them."""
+        """Return all calls that wait, and forget them."""
         calls = [call for _, _, call in sorted(self._heap)]
         self._heap.clear()
         self._waiting.clear()
@@ -116,25 +121,25 @@ class CallQueue:
         return max(1, min(round(BATCH_S / each), by_share, _LARGEST))
 
 
-class Notes(Protocol):
-    """Where it is noted what becomes of the calls of a batch; see `ledger.Page`."""
+class CallJournal(Protocol):
+    """Records what becomes of the calls of a batch; see `ledger.Page`."""
 
-    def note(self, kind: bytes, number: int, body: bytes = b"") -> None:
-        """Note something of a call; from any thread."""
+    def record(self, kind: bytes, number: int, body: bytes = b"") -> None:
+        """Record something about a call; from any thread."""
         ...
 
     def is_stopped(self) -> bool:
-        """Return whether the run was cancelled: nothing more is to be begun."""
+        """Return whether the run was cancelled, so that nothing more may begin."""
         ...
 
     def is_superseded(self) -> bool:
-        """Return whether somebody else does what has not begun."""
+        """Return whether another worker now has the calls that haven't begun."""
         ...
 
 
-class _NoNotes:
-    def note(self, kind: bytes, number: int, body: bytes = b"") -> None:
-        """Nobody will ask."""
+class _NoJournal:
+    def record(self, kind: bytes, number: int, body: bytes = b"") -> None:
+        """Nobody will read it."""
 
     def is_stopped(self) -> bool:
         return False
@@ -148,82 +153,85 @@ class Batch:
 
     Args:
         items: the calls.
-        send: takes news, and the value of the last of them where there is one.
-        notes: where is noted what was begun and done, before it is said.
+        send: takes events, and the value of the last of them if it has one.
+        journal: records what was begun and done, before `send` reports it.
     """
 
     def __init__(
-        self, items: Sequence[Item], send: Callable[[list[News], Any], None], notes: Notes | None = None
+        self, items: Sequence[Item], send: Callable[[list[CallEvent], Any], None], journal: CallJournal | None = None
     ) -> None:
         self._items = deque(items)
         self._send = send
-        self._notes = notes if notes is not None else _NoNotes()
+        self._journal = journal if journal is not None else _NoJournal()
         self._lock = RankedLock(Rank.BATCH)
-        self._unsent: list[News] = []
+        self._unsent: list[CallEvent] = []
 
-    def run(self, body: Callable[..., Answer | None], blobs: Mapping[str, Any], held: Sequence[Any]) -> dict[int, Any]:
-        """Do the calls; return the values that are to be held, by call."""
+    def run(
+        self, body: Callable[..., Answer | None], blobs: Mapping[str, Any], worker_values: Sequence[Any]
+    ) -> dict[int, Any]:
+        """Do the calls; return the values that stay on this worker, by call."""
         values: dict[int, Any] = {}
         while (item := self._next()) is not None:
             start = time.perf_counter()
-            answer = body(item.payload, blobs, [held[position] for position in item.held], self._reporter(item.id))
+            inputs = [worker_values[position] for position in item.worker_values]
+            answer = body(item.payload, blobs, inputs, self._reporter(item.id))
             if answer is None:
-                self._notes.note(RETURNED, item.id)
-                self._unsent.append(News("unstarted", item.id))
+                self._journal.record(RETURNED, item.id)
+                self._unsent.append(CallEvent("unstarted", item.id))
                 continue
-            is_held = answer.value is not None
-            self._notes.note(DONE, item.id, (HELD if is_held else _NOT_HELD) + answer.body)
-            self._unsent.append(News("done", item.id, answer.body, time.perf_counter() - start, is_held))
-            if is_held:
+            has_value = answer.value is not None
+            self._journal.record(DONE, item.id, (WITH_VALUE if has_value else _WITHOUT_VALUE) + answer.body)
+            self._unsent.append(CallEvent("done", item.id, answer.body, time.perf_counter() - start, has_value))
+            if has_value:
                 values[item.id] = answer.value
-            if is_held or not self._items:
+            if has_value or not self._items:
                 self._flush(answer.value)
         self._flush(None)
         return values
 
     def give_back(self) -> None:
-        """Let others do what has not begun."""
-        self._let_go("returned")
+        """Let other workers do the calls that haven't begun."""
+        self._drop_rest("returned")
 
     def stop(self) -> None:
-        """Begin nothing more."""
-        self._let_go("unstarted")
+        """Begin no more calls."""
+        self._drop_rest("unstarted")
 
     def _reporter(self, number: int) -> Callable[[str, object], bool]:
-        """Return what the body of a call says things by; the answer is whether it may go on."""
+        """Return the function by which a call's body reports; it returns whether the body may go on."""
 
-        def report(kind: str, said: object) -> bool:
-            if kind == "running" and self._notes.is_stopped():
+        def report(kind: str, content: object) -> bool:
+            if kind == "running" and self._journal.is_stopped():
                 return False
-            self._unsent.append(News(kind, number, said))
+            self._unsent.append(CallEvent(kind, number, content))
             self._flush(None)
-            #: Asked once more: other threads may have had their turn, and the next that happens is the user's code.
-            return kind != "running" or not self._notes.is_stopped()
+            # Checked again: other threads may have run meanwhile, and next comes the user's code.
+            return kind != "running" or not self._journal.is_stopped()
 
         return report
 
     def _flush(self, value: object) -> None:
         if self._unsent:
-            news, self._unsent = self._unsent, []
-            self._send(news, value)
+            events, self._unsent = self._unsent, []
+            self._send(events, value)
 
-    def _let_go(self, kind: str) -> None:
+    def _drop_rest(self, kind: str) -> None:
         with self._lock:
             items = list(self._items)
             self._items.clear()
         if items:
             for item in items:
-                self._notes.note(RETURNED, item.id)
-            self._send([News(kind, item.id) for item in items], None)
+                self._journal.record(RETURNED, item.id)
+            self._send([CallEvent(kind, item.id) for item in items], None)
 
     def _next(self) -> Item | None:
-        if self._notes.is_stopped():
+        if self._journal.is_stopped():
             self.stop()
         with self._lock:
-            if self._notes.is_superseded():
+            if self._journal.is_superseded():
                 self._items.clear()
             if not self._items:
                 return None
             item = self._items.popleft()
-        self._notes.note(BEGUN, item.id)
+        self._journal.record(BEGUN, item.id)
         return item

@@ -1,4 +1,4 @@
-"""Tasks on a Dask cluster: one at an address, or a temporary one. What a run does on it is in `dask_session`."""
+"""`DaskExecutor`: tasks on a Dask cluster, at an address or temporary. What a run does there is in `dask_session`."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ class DaskExecutor(Executor):
     """Runs tasks on a Dask cluster.
 
     Args:
-        address: of a scheduler, e.g. "tcp://localhost:8786"; without one a cluster is made for each run.
+        address: of a scheduler, e.g. "tcp://localhost:8786"; without one, each run makes a temporary cluster.
         cluster_class: makes the temporary cluster, a class or its path as text; default: `distributed.LocalCluster`,
-            but one that starts a worker anew each time it dies.
+            but one that restarts a worker each time it dies.
         cluster_kwargs: for it; default: `processes=False`, all within this process. With `processes=True` a script must
-            let the run stand under `if __name__ == "__main__":`.
+            have the run under `if __name__ == "__main__":`.
         adapt_kwargs: lets the cluster grow and shrink, e.g. `{"minimum": 1, "maximum": 10}`.
-        client_kwargs: for `distributed.Client`; `timeout` is how many seconds a connection may take, default 10.
-        performance_report_path: where Dask writes its report of each run, as HTML.
+        client_kwargs: for `distributed.Client`; `timeout` is how many seconds connecting may take, default 10.
+        performance_report_path: file to which Dask writes its report of each run, as HTML.
 
-    Values stay on the workers, and are loaded when `state.result` is first read. Before a temporary cluster closes, those
-    up to `FLOWBOOK_MAX_GATHER_BYTES` in all come here; with an address they stay until the run is closed (`FlowRun.close`),
-    or nobody has its states any more.
+    Values stay on the workers, and are loaded when `state.result` is first read. Before a temporary cluster closes, values
+    of up to `FLOWBOOK_MAX_GATHER_BYTES` in total move to this process; on a cluster at an address they stay until the run
+    is closed (`FlowRun.close`) or its states are no longer referenced.
     A task's tag `dask-resource:NAME=N` asks for a worker that has this resource.
-    Where the cluster has no worker for what is ready, the run waits: its log says so, and what is missing, after a few
-    seconds and then ever more rarely. It goes on once there is one. A task's `timeout` counts from when it begins.
+    While the cluster has no worker for the tasks that are ready, the run waits, and its log says what is missing: after a
+    few seconds, and then ever more rarely. A task's `timeout` counts from when it begins.
     """
 
     def __init__(  # noqa: PLR0913  # the names promised to users
@@ -56,10 +56,10 @@ class DaskExecutor(Executor):
         *,
         debug: bool | None = None,
     ) -> None:
-        del debug  # the seeds' system had it; there is no less and no more to say
+        del debug  # accepted for compatibility; it has no effect
         if address is not None and (cluster_class is not None or cluster_kwargs or adapt_kwargs):
             msg = (
-                f"DaskExecutor got address={address!r} and what is for a temporary cluster. Give the address alone, or "
+                f"DaskExecutor got address={address!r} and options of a temporary cluster. Give the address alone, or "
                 "leave it out and give cluster_class, cluster_kwargs, adapt_kwargs."
             )
             raise ExecutorError(msg, address=address)
@@ -72,10 +72,10 @@ class DaskExecutor(Executor):
         self._client: Any = None
 
     def start(self) -> AbstractContextManager[DaskSession]:
-        """Return a context manager that connects, and makes and closes the temporary cluster.
+        """Return a context manager that connects, and that makes and closes the temporary cluster.
 
         Raises:
-            ExecutorError: when it is entered, if the cluster can't be made or reached.
+            ExecutorError: on entering it, if the cluster can't be made or reached.
         """
         return _Session(self)
 
@@ -137,7 +137,7 @@ class DaskExecutor(Executor):
         try:
             importlib.import_module("bokeh")
         except ImportError as error:
-            msg = "Dask writes performance reports with bokeh, which is not installed: pip install bokeh."
+            msg = "Dask writes performance reports with bokeh, which isn't installed: pip install bokeh."
             raise ExecutorError(msg) from error
 
         @contextmanager
@@ -154,22 +154,22 @@ class DaskExecutor(Executor):
         extra_context: Mapping[str, object] | None = None,
         **kwargs: object,
     ) -> Any:  # noqa: ANN401
-        """Return a Dask future of `fn(*args, **kwargs)`; within `start()`."""
+        """Return a Dask future of `fn(*args, **kwargs)`. Call it inside `start()`."""
         name = (extra_context or {}).get("task", getattr(fn, "__name__", "call"))
         return self._connected().submit(fn, *args, key=f"{name}-{uuid.uuid4().hex}", pure=False, **kwargs)
 
     def wait(self, futures: Any) -> Any:  # noqa: ANN401
-        """Return the values of futures: one, or a list, tuple or dict of them; within `start()`."""
+        """Return the values of futures: one, or a list, tuple or dict of them. Call it inside `start()`."""
         return self._connected().gather(futures)
 
     def _connected(self) -> Any:  # noqa: ANN401
         if self._client is None:
-            msg = "This executor is not connected. Use it within `with executor.start():`."
+            msg = "This executor isn't connected. Use it inside `with executor.start():`."
             raise ExecutorError(msg)
         return self._client
 
     def describe(self) -> str:
-        """Return what people call it."""
+        """Return its name for people."""
         return f"Dask at {self.address}" if self.address is not None else "Dask, a temporary cluster"
 
     def __getstate__(self) -> dict[str, object]:
@@ -209,7 +209,7 @@ def _dashboard() -> dict[str, Any]:
 
 
 def _leave(client: Any) -> None:  # noqa: ANN401
-    """Close workers that are threads of this process, whatever their tasks still do: the cluster would wait for them."""
+    """Close workers that are threads of this process, even if their tasks are running: the cluster would wait for them."""
     for worker in getattr(client.cluster, "workers", {}).values():
         if hasattr(worker, "executors"):  # no nanny, whose process is ended
             with contextlib.suppress(Exception):  # closed already

@@ -1,8 +1,8 @@
-"""Closes the Dask clients that nobody needs any more.
+"""Closes Dask clients that are no longer needed.
 
-The collector of garbage finds that out in any thread at any moment: in one of Dask's loops, where closing would wait for
-itself, or while a thread holds Dask's lock of all loops, which the end of a loop takes again. So there it is only noted, and
-done in a thread of its own.
+The garbage collector finds such a client in any thread at any moment: in one of Dask's own event loops, where closing would
+wait for itself, or while a thread holds Dask's lock of all loops, which closing a loop takes again. So the collector only
+queues the client, and a separate thread closes it.
 """
 
 from __future__ import annotations

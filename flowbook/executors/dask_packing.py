@@ -1,4 +1,4 @@
-"""What goes to a Dask cluster with a batch of calls: bytes that Dask does not look into, and futures of what is not in them."""
+"""Packs batches of calls for a Dask cluster: as bytes that Dask doesn't look into, and futures of everything else."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
     from flowbook.executors.base import Blob, Call
 
-__all__ = ["Held", "Packed", "Packing"]
+__all__ = ["Packed", "Packing", "WorkerValue"]
 
-#: A blob up to here goes along with each call; a larger one becomes a future of its own.
+#: A blob of at most this size travels with each call; a larger one becomes a future of its own.
 _INLINE_BYTES = 50_000
-#: Up to here the scheduler keeps a blob, so that it outlives a worker; larger ones are copied to every worker.
+#: The scheduler keeps a blob of at most this size, so that it outlives a worker; larger ones are copied to every worker.
 _SCHEDULER_BYTES = 8_000_000
 
 
-class Held:
-    """Stands for a value on a worker: which one of those that a future gives."""
+class WorkerValue:
+    """A handle of a value that stays on a worker: which of the values in a future's result."""
 
     __slots__ = ("__weakref__", "future", "number")
 
@@ -34,13 +34,13 @@ class Held:
 
 
 class Packed(NamedTuple):
-    """A batch as it is handed over.
+    """A batch as it is submitted.
 
     Attributes:
-        page: of the ledger.
-        calls: by the number that each got for this time.
+        page: name of its page in the ledger.
+        calls: by the number that each got for this submission.
         content: what `dask_worker.do_batch` unpacks.
-        futures: of large blobs, then of held values.
+        futures: of large blobs, then of worker values.
     """
 
     page: str
@@ -50,41 +50,41 @@ class Packed(NamedTuple):
 
 
 class Packing:
-    """Packs the batches of one run. Not safe for threads."""
+    """Packs the batches of one run. Not thread-safe."""
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401  # a distributed.Client
         self._client = client
-        #: Each call that is handed over gets a number of its own, so that late news of an earlier try is known as such.
+        #: Each submission of a call gets a new number, so that late events of an earlier one can be told apart.
         self._numbers = itertools.count(1)
         self._blobs: dict[str, Any] = {}
 
     def pack(self, batch: Sequence[Call]) -> Packed:
-        """Return the batch; blobs that are large go to the cluster now, once for all calls."""
+        """Return the packed batch; large blobs are sent to the cluster now, once for all calls."""
         blobs = {blob.label: blob for call in batch for blob in call.blobs}
         small = {label: blob.parcel for label, blob in blobs.items() if blob.size_bytes <= _INLINE_BYTES}
         large = [label for label in blobs if label not in small]
         futures = [self._blob(blobs[label]) for label in large]
-        places: dict[str, int] = {}
-        held: list[tuple[int, int]] = []
+        numbers: dict[str, int] = {}
+        locations: list[tuple[int, int]] = []
         calls: dict[int, Call] = {}
         items = []
         for call in batch:
             positions = []
-            for handle in call.held:
-                assert isinstance(handle, Held)  # noqa: S101  # ours
-                place = places.setdefault(handle.future.key, len(places))
-                if place == len(futures) - len(large):
+            for handle in call.worker_values:
+                assert isinstance(handle, WorkerValue)  # noqa: S101  # ours
+                number = numbers.setdefault(handle.future.key, len(numbers))
+                if number == len(futures) - len(large):
                     futures.append(handle.future)
-                positions.append(len(held))
-                held.append((place + len(large), handle.number))
-            number = next(self._numbers)
-            calls[number] = call
-            items.append(Item(number, call.payload, tuple(blob.label for blob in call.blobs), tuple(positions)))
+                positions.append(len(locations))
+                locations.append((number + len(large), handle.number))
+            submission = next(self._numbers)
+            calls[submission] = call
+            items.append(Item(submission, call.payload, tuple(blob.label for blob in call.blobs), tuple(positions)))
         page = f"{items[0].id:x}"
-        return Packed(page, calls, pickle.dumps((page, items, small, large, held), protocol=5), futures)
+        return Packed(page, calls, pickle.dumps((page, items, small, large, locations), protocol=5), futures)
 
     def forget_blobs(self) -> None:
-        """Send blobs anew from now on: the cluster need not keep them, or has lost them."""
+        """Send blobs again from now on: the cluster may drop them, or has lost them."""
         self._blobs.clear()
 
     def _blob(self, blob: Blob) -> Any:  # noqa: ANN401  # a distributed.Future

@@ -1,7 +1,7 @@
-"""The calls of one run on a Dask cluster, and what is heard of them. This side; the workers' is `dask_worker`.
+"""The calls of one run on a Dask cluster, seen from the driver; `dask_worker` is the workers' side.
 
-Values stay on the workers, as futures. What happens is told by Dask's events, one topic a run: they arrive before the
-result of the call they speak of.
+Values stay on the workers, as futures. Workers report through Dask's events, one topic for each run; events arrive before
+the result of the call that they are about.
 """
 
 from __future__ import annotations
@@ -20,57 +20,57 @@ from flowbook._utils import threads
 from flowbook.exceptions import ExecutorError
 from flowbook.executors import dask_worker
 from flowbook.executors.base import Report
-from flowbook.executors.batches import HELD, News
+from flowbook.executors.batches import WITH_VALUE, CallEvent
 from flowbook.executors.dask_closing import close_client, close_client_with
-from flowbook.executors.dask_lanes import Lanes
-from flowbook.executors.dask_packing import Held, Packing
-from flowbook.executors.dask_waiting import Wanted, Watch, WorkerSeen
+from flowbook.executors.dask_packing import Packing, WorkerValue
+from flowbook.executors.dask_queues import ResourceQueues
 from flowbook.executors.ledger import BEGUN, DONE, Ledger
+from flowbook.executors.worker_monitor import PendingCalls, WorkerInfo, WorkerMonitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from flowbook.executors.base import Answer, Call
-    from flowbook.executors.dask_lanes import Resources
     from flowbook.executors.dask_packing import Packed
-    from flowbook.executors.dask_waiting import Notice
-    from flowbook.executors.ledger import Place
+    from flowbook.executors.dask_queues import Resources
+    from flowbook.executors.ledger import LedgerFolder
+    from flowbook.executors.worker_monitor import Notice
 
 __all__ = ["DaskSession"]
 
 _log = logging.getLogger("flowbook.executors")
 
 _COUNT_AGAIN_S = 1.0
-#: How long news may come later than the result.
+#: How much later than the result an event may arrive.
 _GRACE_S = 2.0
-#: How long news may be on the way.
-_NEWS_S = 0.1
-#: How often it is looked, once a run was cancelled, whether what has begun still runs.
-_LOOK_S = 1.0
-#: How long cancelling waits for workers that it can only tell by a message.
-_TELL_S = 2.0
-#: How long Dask's client gathers messages before it sends them. Its own 10 ms are most of the way of a call that is alone,
-#: as under a limit; the scheduler and workers gather theirs for 2 to 5 ms.
+#: How long an event may be on its way.
+_EVENT_DELAY_S = 0.1
+#: How often a cancelled run checks whether the calls that began are still running.
+_STILL_RUNNING_S = 1.0
+#: How long cancelling waits for workers that only a message can reach.
+_STOP_S = 2.0
+#: How long Dask's client gathers messages before it sends them. Its default of 10 ms is most of the latency of a single
+#: call; the scheduler and workers gather theirs for 2 to 5 ms.
 _GATHER_S = 0.002
-#: How often it is looked, while calls are not done, whether the cluster has workers that can do them.
-_WATCH_S = 2.0
-#: How long the scheduler may take to say which it has.
+#: How often the session checks that the cluster has workers for the calls that aren't done.
+_CHECK_S = 2.0
+#: How long the scheduler may take to answer which workers it has.
 _ASK_S = 2.0
-#: How often a call that was not begun is handed over, where its Dask task came to nothing.
+#: How often a call that hasn't begun is submitted again after its Dask task failed.
 _TRIES = 4
 
 
 class _Task:
-    """One Dask task that was submitted: the calls in it that are not done, by number, and which have begun."""
+    """One submitted Dask task: its calls that aren't done, by number, and which of them have begun."""
 
-    __slots__ = ("begun", "calls", "future", "holds", "page")
+    __slots__ = ("begun", "calls", "future", "has_values", "page")
 
     def __init__(self, packed: Packed, future: Any) -> None:  # noqa: ANN401
         self.page = packed.page
         self.calls = packed.calls
         self.begun: set[int] = set()
-        #: Whether its result has values that somebody may ask for.
-        self.holds = False
+        #: Whether its result holds values that the run may need.
+        self.has_values = False
         self.future = future
 
 
@@ -81,18 +81,18 @@ class DaskSession:
         self._client = client
         self._outlives = outlives
         self._topic = f"flowbook-{uuid.uuid4().hex}"
-        self._lanes = Lanes()
+        self._queues = ResourceQueues()
         self._ledger: Ledger | None = None
         self._tasks: dict[int, _Task] = {}
         self._tries: dict[int, int] = {}
-        self._watch = Watch(*_where(client, is_temporary=not outlives))
-        self._is_watching = False
+        self._monitor = WorkerMonitor(*_where(client, is_temporary=not outlives))
+        self._is_check_due = False
         self._inbox: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._is_cancelled = False
         self._threads, self._counted = 0, 0.0
         self._packing = Packing(client)
-        self._handles: weakref.WeakSet[Held] = weakref.WeakSet()
-        self._thread = threads.prepare(self._pump, name="dask", owner=self)
+        self._handles: weakref.WeakSet[WorkerValue] = weakref.WeakSet()
+        self._thread = threads.prepare(self._read_inbox, name="dask", owner=self)
         if outlives:
             close_client_with(self, client)
 
@@ -102,75 +102,78 @@ class DaskSession:
         return self._outlives
 
     def listen(
-        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], place: Place | None = None
+        self,
+        body: Callable[..., Answer | None],
+        on_report: Callable[[Report], None],
+        folder: LedgerFolder | None = None,
     ) -> None:
-        """Begin."""
-        self._ledger = Ledger(place)
-        self._errand = dask_worker.Errand(self._topic, self._ledger.place, body)
+        """Start listening to the workers."""
+        self._ledger = Ledger(folder)
+        self._batch_context = dask_worker.BatchContext(self._topic, self._ledger.folder, body)
         self._on_report = on_report
         self._client.scheduler_comm.interval = _GATHER_S
         inbox = self._inbox
-        self._client.subscribe_topic(self._topic, lambda event: inbox.put(("news", event[1])))
+        self._client.subscribe_topic(self._topic, lambda event: inbox.put(("events", event[1])))
         self._thread.start()
 
     def submit_batch(self, calls: Sequence[Call]) -> None:
-        """Take calls."""
+        """Queue calls."""
         self._inbox.put(("calls", calls))
 
     def cancel(self) -> None:
-        """Start nothing more, and take back from the cluster what has not begun.
+        """Start nothing more, and withdraw from the cluster what hasn't begun.
 
-        Workers that share the ledger's folder know at once; the others have been told when this returns.
+        Workers that see the ledger's folder know at once; the others have been told when this returns.
         """
         if self._is_cancelled:
             return
         self._is_cancelled = True
         if self._ledger is not None:
             self._ledger.stop()
-        with contextlib.suppress(Exception):  # a worker that does not answer has nothing to stop
-            run = self._client._run  # noqa: SLF001  # `run` itself would wait for ever for a worker that hangs
-            self._client.sync(run, dask_worker.stop, self._topic, on_error="ignore", callback_timeout=_TELL_S)
+        with contextlib.suppress(Exception):  # a worker that doesn't answer has nothing to stop
+            run = self._client._run  # noqa: SLF001  # `run` itself would wait for ever for a hanging worker
+            self._client.sync(run, dask_worker.stop, self._topic, on_error="ignore", callback_timeout=_STOP_S)
         self._inbox.put(("cancel", None))
 
     def fetch(self, handles: Sequence[object]) -> list[Any]:
         """Return values from the workers.
 
         Raises:
-            ExecutorError: if they are lost, or the cluster is gone.
+            ExecutorError: if a value is lost, or the cluster is gone.
         """
         if not handles:
             return []
-        held: list[Held] = list(handles)  # type: ignore[arg-type]  # they are ours
-        futures = {each.future.key: each.future for each in held}
+        values: list[WorkerValue] = list(handles)  # type: ignore[arg-type]  # they are ours
+        futures = {each.future.key: each.future for each in values}
         try:
             lists = dict(zip(futures, self._gather(list(futures.values())), strict=True))
         except Exception as error:
             msg = f"the cluster no longer gives it ({type(error).__name__}: {error})"
             raise ExecutorError(msg) from error
         try:
-            return [lists[each.future.key][each.number] for each in held]
+            return [lists[each.future.key][each.number] for each in values]
         except (KeyError, TypeError) as error:
             msg = "it was lost with its worker and could not be made again"
             raise ExecutorError(msg) from error
 
     def release(self) -> None:
-        """Let the cluster forget the values."""
+        """Let the cluster drop the values."""
         self._handles.clear()
         close_client(self._client)
 
     def _gather(self, futures: list[Any]) -> list[Any]:
-        """Return results, straight from the workers where they can be reached: by the scheduler they are copied."""
+        """Return results, straight from the workers if they can be reached; through the scheduler they are copied twice."""
         try:
             return list(self._client.gather(futures, direct=True))
-        except Exception:  # noqa: BLE001  # behind a firewall, or lost: the scheduler knows
+        except Exception:  # noqa: BLE001  # behind a firewall, or lost: ask the scheduler
             return list(self._client.gather(futures, direct=False))
 
     def close(self) -> None:
-        """End the run's part; values stay where the cluster stays, as long as somebody may ask for them."""
+        """End the session. On a cluster that outlives the run, values stay for as long as the run may need them."""
         if self._thread.ident is not None:
             self._inbox.put(("end", None))
             self._thread.join()
-        with contextlib.suppress(Exception):  # a cluster that is gone need not be told
+        with contextlib.suppress(Exception):  # the cluster may be gone
             self._client.run_on_scheduler(_forget, topic=self._topic)
         if self._ledger is not None:
             self._ledger.close()
@@ -179,97 +182,97 @@ class DaskSession:
         if self._outlives and not self._handles:
             close_client(self._client)
 
-    # All of it in one thread
+    # The session's thread; all below runs in it
 
-    def _pump(self) -> None:
+    def _read_inbox(self) -> None:
         while True:
             kind, what = self._inbox.get()
             if kind == "end":
                 return
             try:
                 self._take(kind, what)
-            except Exception as error:  # noqa: BLE001  # Dask's own: the run must not wait for ever
+            except Exception as error:  # noqa: BLE001  # any of Dask's errors: the run must not wait for ever
                 self._give_up(f"Dask failed: {type(error).__name__}: {error}")
 
     def _take(self, kind: str, what: Any) -> None:  # noqa: ANN401
         if kind == "calls":
-            self._lanes.add(what)
-        elif kind == "news":
-            for each in pickle.loads(what):  # noqa: S301  # the run's own workers sent it
-                self._tell(each)
+            self._queues.add(what)
+        elif kind == "events":
+            for event in pickle.loads(what):  # noqa: S301  # the run's own workers sent them
+                self._handle_event(event)
         elif kind == "cancel":
             self._cancel()
         elif kind == "withdraw":
             self._withdraw()
-        elif kind == "watch":
-            self._look_for_workers()
+        elif kind == "check":
+            self._check_workers()
         elif kind == "settled":
             self._settled(what)
         elif kind == "late":
-            self._account(what, "its worker said nothing of how it ended")
+            self._resolve(what, "its worker didn't report how it ended")
         if self._inbox.empty():
             self._feed()
 
-    def _tell(self, news: News) -> None:
-        task = self._tasks.get(news.id)
+    def _handle_event(self, event: CallEvent) -> None:
+        task = self._tasks.get(event.id)
         if task is None:
             return
-        call = task.calls[news.id]
-        self._say(self._watch.began(call.resources))
-        if news.kind == "running":
-            if news.id in task.begun:
+        call = task.calls[event.id]
+        self._report_notice(self._monitor.began(call.resources))
+        if event.kind == "running":
+            if event.id in task.begun:
                 return
-            task.begun.add(news.id)
-        if news.kind in {"running", "log"}:
-            self._on_report(Report(news.kind, call.id, news.body))  # type: ignore[arg-type]  # one of these two
+            task.begun.add(event.id)
+        if event.kind in {"running", "log"}:
+            self._on_report(Report(event.kind, call.id, event.body))  # type: ignore[arg-type]  # one of these two
             return
-        self._forget(news.id)
-        if news.kind == "returned":
-            self._lanes.add([call])
-        elif news.kind == "unstarted":
+        self._forget(event.id)
+        if event.kind == "returned":
+            self._queues.add([call])
+        elif event.kind == "unstarted":
             self._on_report(Report("unstarted", call.id))
-        elif news.kind == "lost":
-            self._on_report(Report("lost", call.id, news.body))
+        elif event.kind == "lost":
+            self._on_report(Report("lost", call.id, event.body))
         else:
-            self._lanes.took(call, news.seconds)
+            self._queues.record_duration(call, event.seconds)
             handle = None
-            if news.is_held:
-                handle = Held(task.future, news.id)
+            if event.has_value:
+                handle = WorkerValue(task.future, event.id)
                 self._handles.add(handle)
-                task.holds = True
-            self._on_report(Report("done", call.id, news.body, handle))
+                task.has_values = True
+            self._on_report(Report("done", call.id, event.body, handle))
 
     def _forget(self, number: int) -> Call:
         task = self._tasks.pop(number)
         call = task.calls.pop(number)
         if not task.calls:
-            self._lanes.ended(call)
+            self._queues.batch_done(call)
         return call
 
-    # Handing over
+    # Submitting
 
     def _feed(self) -> None:
         if self._is_cancelled:
-            for call in self._lanes.drain():
+            for call in self._queues.drain():
                 self._on_report(Report("unstarted", call.id))
             return
-        if not len(self._lanes):
+        if not len(self._queues):
             return
-        self._watch_soon()
+        self._schedule_check()
         alike: dict[tuple[Any, ...], list[list[Call]]] = {}
-        for batch in self._lanes.take(self._slots()):
+        for batch in self._queues.take(self._slots()):
             alike.setdefault((batch[0].label, batch[0].priority, batch[0].resources), []).append(batch)
         try:
             for (_, priority, resources), batches in alike.items():
                 self._submit(batches, {"priority": priority, "resources": dict(resources) or None, "pure": False})
         except Exception:
-            self._take_back(call for batches in alike.values() for batch in batches for call in batch)
+            self._requeue(call for batches in alike.values() for batch in batches for call in batch)
             raise
 
-    def _take_back(self, calls: Iterable[Call]) -> None:
-        """Let those that are with no Dask task wait again, so that none is forgotten when all is given up."""
-        handed_over = {call.id for task in self._tasks.values() for call in task.calls.values()}
-        self._lanes.add(call for call in calls if call.id not in handed_over)
+    def _requeue(self, calls: Iterable[Call]) -> None:
+        """Queue the calls that no Dask task has again, so that none is lost if the session gives up."""
+        submitted = {call.id for task in self._tasks.values() for call in task.calls.values()}
+        self._queues.add(call for call in calls if call.id not in submitted)
 
     def _slots(self) -> int:
         now = time.monotonic()
@@ -283,90 +286,92 @@ class DaskSession:
         for batch in batches:
             packed = self._packing.pack(batch)
             if packed.futures:
-                inputs = self._errand, packed.content, packed.futures
+                inputs = self._batch_context, packed.content, packed.futures
                 future = self._client.submit(dask_worker.do_batch, *inputs, key=self._key(packed), **options)
-                self._note(packed, future)
+                self._track(packed, future)
             else:
                 plain.append(packed)
         if plain:
             keys = [self._key(packed) for packed in plain]
-            found = self._client.map(_Do(self._errand), [packed.content for packed in plain], key=keys, **options)
+            found = self._client.map(
+                _Do(self._batch_context), [packed.content for packed in plain], key=keys, **options
+            )
             for packed, future in zip(plain, found, strict=True):
-                self._note(packed, future)
+                self._track(packed, future)
 
     def _key(self, packed: Packed) -> str:
         first = next(iter(packed.calls.values()))
         return f"{first.label}-{self._topic[9:17]}{first.id:x}-{packed.page}"
 
-    def _note(self, packed: Packed, future: Any) -> None:  # noqa: ANN401
+    def _track(self, packed: Packed, future: Any) -> None:  # noqa: ANN401
         task = _Task(packed, future)
         for number in task.calls:
             self._tasks[number] = task
         inbox = self._inbox
         future.add_done_callback(lambda _: inbox.put(("settled", task)))
 
-    # Workers that are not there
+    # Missing workers
 
-    def _watch_soon(self) -> None:
-        if not self._is_watching:
-            self._is_watching = True
-            self._later(_WATCH_S, "watch", None)
+    def _schedule_check(self) -> None:
+        if not self._is_check_due:
+            self._is_check_due = True
+            self._later(_CHECK_S, "check", None)
 
-    def _look_for_workers(self) -> None:
-        """Say which workers are missing, if any are; look again as long as something is not done."""
-        self._is_watching = False
-        wanted = {} if self._is_cancelled else self._wanted()
-        if not wanted:
+    def _check_workers(self) -> None:
+        """Report missing workers, if there are any; check again as long as calls aren't done."""
+        self._is_check_due = False
+        pending = {} if self._is_cancelled else self._pending_calls()
+        if not pending:
             return
-        with contextlib.suppress(Exception):  # a scheduler that doesn't answer may do so the next time
+        with contextlib.suppress(Exception):  # a scheduler that doesn't answer may do so next time
             identity = self._client.sync(self._client.scheduler.identity, callback_timeout=_ASK_S)
-            self._say(self._watch.look(wanted, WorkerSeen.all_of(identity), time.monotonic()))
-        self._watch_soon()
+            self._report_notice(self._monitor.check(pending, WorkerInfo.all_of(identity), time.monotonic()))
+        self._schedule_check()
 
-    def _wanted(self) -> dict[Resources, Wanted]:
-        """Return what is not done, by what it asks of a worker."""
+    def _pending_calls(self) -> dict[Resources, PendingCalls]:
+        """Return the calls that aren't done, by the resources they ask of a worker."""
         names: dict[Resources, dict[str, None]] = {}
-        waiting: Counter[Resources] = Counter(self._lanes.waiting())
+        waiting: Counter[Resources] = Counter(self._queues.waiting())
         begun: Counter[Resources] = Counter()
         for number, task in self._tasks.items():
             call = task.calls[number]
             names.setdefault(call.resources, {})[call.label] = None
             (begun if number in task.begun else waiting)[call.resources] += 1
-        return {need: Wanted(tuple(labels), waiting[need], begun[need]) for need, labels in names.items()}
+        return {need: PendingCalls(tuple(labels), waiting[need], begun[need]) for need, labels in names.items()}
 
-    def _say(self, notice: Notice | None) -> None:
+    def _report_notice(self, notice: Notice | None) -> None:
         if notice is not None:
             _log.log(notice.level, notice.text)
             self._on_report(Report("notice", 0, notice))
 
-    # What went wrong, and cancelling
+    # Failures and cancelling
 
     def _settled(self, task: _Task) -> None:
-        """Let go of a Dask task that has ended, or look after the calls in it of which nothing was heard."""
+        """Release a Dask task that has ended, or find out about those of its calls that no event was about."""
         if not task.calls:
-            if not task.holds:
+            if not task.has_values:
                 task.future.release()
             return
         status = task.future.status
         if status == "finished":
             self._later(_GRACE_S, "late", task)
         elif status == "cancelled":
-            #: The cluster may have lost what was sent to it once for all calls.
+            # The cluster may have lost the blobs that were sent once for all calls.
             self._packing.forget_blobs()
-            self._account(task, "Dask cancelled it")
+            self._resolve(task, "Dask cancelled it")
         else:
             error = task.future.exception()
-            self._account(task, f"{type(error).__name__}: {error}")
+            self._resolve(task, f"{type(error).__name__}: {error}")
 
-    def _account(self, task: _Task, why: str) -> None:
-        """Say what became of the calls of a Dask task that Dask gave up; those that were not begun are tried again."""
+    def _resolve(self, task: _Task, why: str) -> None:
+        """Report what became of the calls of a Dask task that Dask gave up; submit those that hadn't begun again."""
         entries = self._ledger.read(task.page) if self._ledger is not None else None
         for number in list(task.calls):
             call = self._forget(number)
             entry = entries.get(number) if entries is not None else None
             if entry is not None and entry.kind in {BEGUN, DONE} and number not in task.begun:
                 self._on_report(Report("running", call.id, entry.begun))
-            if entry is not None and entry.kind == DONE and entry.body[:1] != HELD:
+            if entry is not None and entry.kind == DONE and entry.body[:1] != WITH_VALUE:
                 self._on_report(Report("done", call.id, entry.body[1:]))
             elif entry is not None and entry.kind == BEGUN:
                 self._on_report(Report("lost", call.id, dask_worker.ended_while_running(entry)))
@@ -380,52 +385,52 @@ class DaskSession:
         if self._is_cancelled:
             self._on_report(Report("unstarted", call.id))
         elif tries < _TRIES:
-            self._lanes.add([call._replace(group="")])
+            self._queues.add([call._replace(group="")])
         else:
-            self._on_report(Report("lost", call.id, f"The cluster could not finish it: {why}."))
+            self._on_report(Report("lost", call.id, f"The cluster couldn't finish it: {why}."))
 
     def _give_up(self, why: str) -> None:
         for task in list(self._tasks.values()):
             for number in list(task.calls):
                 self._on_report(Report("lost", self._forget(number).id, why))
-        for call in self._lanes.drain():
+        for call in self._queues.drain():
             self._on_report(Report("lost", call.id, why))
 
     def _cancel(self) -> None:
-        #: News of what began before may still be on the way.
-        self._later(_NEWS_S, "withdraw", None)
+        #: CallEvent of what began before may still be on the way.
+        self._later(_EVENT_DELAY_S, "withdraw", None)
 
     def _withdraw(self) -> None:
-        """Take back what no worker has: it may wait for one for ever. Looked at again until all that runs has ended."""
+        """Withdraw what no worker has: it may wait for one for ever. Repeat until all running calls have ended."""
         if not self._tasks:
             return
         on_workers = {key for keys in self._client.processing().values() for key in keys}
         tasks = {id(task): task for task in self._tasks.values()}.values()
         idle = [task for task in tasks if not task.begun or task.future.key not in on_workers]
         self._client.cancel([task.future for task in idle if task.future.status == "pending"], force=True)
-        self._later(_LOOK_S, "withdraw", None)
+        self._later(_STILL_RUNNING_S, "withdraw", None)
 
     def _later(self, seconds: float, kind: str, what: object) -> None:
-        threads.spawn(self._say_after, seconds, (kind, what), name="dask-timer", owner=self)
+        threads.spawn(self._put_after, seconds, (kind, what), name="dask-timer", owner=self)
 
-    def _say_after(self, seconds: float, news: tuple[str, object]) -> None:
+    def _put_after(self, seconds: float, message: tuple[str, object]) -> None:
         time.sleep(seconds)
-        self._inbox.put(news)
+        self._inbox.put(message)
 
 
 class _Do:
-    """`do_batch` of one run, as `Client.map` wants it: a function of the batch alone. Small: it is sent once."""
+    """`do_batch` for one run, as `Client.map` needs it: a function of the batch alone. It is small, and sent once."""
 
-    def __init__(self, errand: dask_worker.Errand) -> None:
-        self._errand = errand
+    def __init__(self, context: dask_worker.BatchContext) -> None:
+        self._batch_context = context
         self.__name__ = "flowbook"
 
     def __call__(self, packed: bytes) -> dict[int, Any] | None:
-        return dask_worker.do_batch(self._errand, packed, [])
+        return dask_worker.do_batch(self._batch_context, packed, [])
 
 
 def _where(client: Any, *, is_temporary: bool) -> tuple[str, str]:  # noqa: ANN401
-    """Return what to call the cluster, and how it gets workers."""
+    """Return the cluster's name in messages, and how it gets workers."""
     address = client.scheduler.address
     if is_temporary:
         advice = "A temporary cluster gets workers by DaskExecutor's cluster_kwargs and adapt_kwargs."
@@ -434,6 +439,6 @@ def _where(client: Any, *, is_temporary: bool) -> tuple[str, str]:  # noqa: ANN4
 
 
 def _forget(dask_scheduler: Any, topic: str) -> None:  # noqa: ANN401
-    """Drop what the scheduler keeps of the run's events, the subscription included: to end that from afar keeps a rest."""
+    """Drop everything that the scheduler keeps about the run's events; unsubscribing from the client leaves some of it."""
     topics = getattr(getattr(dask_scheduler, "_broker", None), "_topics", {})
     topics.pop(topic, None)

@@ -1,4 +1,4 @@
-"""Ctrl-C is the driver's business, who cancels the run: a terminal sends it to the processes of its workers too."""
+"""Leaves Ctrl-C to the driver, which cancels the run: a terminal sends it to the worker processes too."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 __all__ = ["LONGEST_WAIT_S", "ctrl_c_held_back", "leave_ctrl_c_to_the_driver", "left_to_the_driver", "wait_for"]
 
-#: How long a wait lasts at most: Python does not see a Ctrl-C that comes right before it begins until it ends.
+#: How long a single wait lasts at most: Python notices a Ctrl-C that came just before a wait only when the wait ends.
 LONGEST_WAIT_S = 0.5
 
-#: Windows has no masks: there, processes of somebody else's pool end by Ctrl-C.
+#: Windows has no signal masks: there, Ctrl-C ends the processes of a foreign pool.
 _HAS_MASKS = hasattr(signal, "pthread_sigmask")
 
 
 def wait_for(event: threading.Event, timeout: float | None = None) -> bool:
-    """Wait until `event` is set, at most `timeout` seconds; return whether it is. Sees every Ctrl-C."""
+    """Wait until `event` is set, at most `timeout` seconds; return whether it is. Notices every Ctrl-C."""
     deadline = float("inf") if timeout is None else time.monotonic() + timeout
     while not event.wait(max(0.0, min(LONGEST_WAIT_S, deadline - time.monotonic()))):
         if time.monotonic() >= deadline:
@@ -30,20 +30,20 @@ def wait_for(event: threading.Event, timeout: float | None = None) -> bool:
 
 
 def leave_ctrl_c_to_the_driver() -> None:
-    """From now on let Ctrl-C do nothing in this process; in its main thread."""
+    """Let Ctrl-C do nothing in this process from now on. Call it in the main thread."""
     signal.signal(signal.SIGINT, _ignore)
 
 
 @contextlib.contextmanager
 def ctrl_c_held_back(*, is_held_back: bool = True) -> Iterator[None]:
-    """Keep Ctrl-C from this thread while the block goes on, and from the processes and threads that it starts; or don't."""
+    """Block Ctrl-C for this thread during the block, and for the processes and threads that it starts; or unblock it."""
     if not _HAS_MASKS:
         yield
         return
     if is_held_back:
         from multiprocessing import resource_tracker  # noqa: PLC0415  # only where it is used
 
-        #: Comes with the first process that is spawned, and lets Ctrl-C through to the thread that does it.
+        # It starts with the first spawned process, and lets Ctrl-C through to the thread that spawns.
         resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK if is_held_back else signal.SIG_UNBLOCK, (signal.SIGINT,))
     try:
@@ -54,13 +54,13 @@ def ctrl_c_held_back(*, is_held_back: bool = True) -> Iterator[None]:
 
 @contextlib.contextmanager
 def left_to_the_driver() -> Iterator[None]:
-    """Let Ctrl-C do nothing in this process while the block goes on, what was held back included; in its main thread."""
+    """Let Ctrl-C do nothing in this process during the block, a blocked one included. Call it in the main thread."""
     before = signal.signal(signal.SIGINT, _ignore)
     try:
         with ctrl_c_held_back(is_held_back=False):
             yield
     finally:
-        if before is not None:  # else it was not set by Python
+        if before is not None:  # otherwise Python didn't set it
             signal.signal(signal.SIGINT, before)
 
 

@@ -1,8 +1,8 @@
-"""What workers have begun and done, noted in a folder that they share with the driver, so that nothing is begun twice.
+"""What workers have begun and done, recorded in a folder that they share with the driver, so that no call begins twice.
 
-Dask repeats by itself what a dead worker had: five of ten finished tasks, `os._exit` four times. So each Dask task has a
-page here. Whoever gets the task makes the page, as a new file; whoever gets it again finds what was begun and done before.
-A page is only ever written by the one who made it, who stops when there is a next one.
+Dask repeats what a dead worker had: five of ten finished tasks were seen to run again, and `os._exit` four times. So each
+Dask task has a page in the ledger. The worker that gets the task creates the page as a new file; a worker that gets the
+same task later reads what was begun and done before. Only its creator writes to a page, and stops once there is a newer one.
 """
 
 from __future__ import annotations
@@ -18,44 +18,44 @@ from typing import NamedTuple
 
 from flowbook._utils.locks import Rank, RankedLock
 
-__all__ = ["BEGUN", "DONE", "RETURNED", "Entry", "Ledger", "Page", "Place"]
+__all__ = ["BEGUN", "DONE", "RETURNED", "Entry", "Ledger", "LedgerFolder", "Page"]
 
-#: Kinds of entries; the last one of a call counts.
+#: Kinds of entries; the last entry of a call counts.
 BEGUN, DONE, RETURNED = b"b", b"d", b"r"
 _HEAD = struct.Struct("<cQdI")
 _TOKEN = "token"  # noqa: S105  # a file's name
 _STOP = "stop"
 _WRITER = 0
-_MADE_HERE = "flowbook-"
+_PREFIX = "flowbook-"
 
 
-class Place(NamedTuple):
-    """Where the ledger of a run is: a folder, and the token by which a worker sees that its folder is the same one."""
+class LedgerFolder(NamedTuple):
+    """The folder of a run's ledger, and a token by which a worker can tell that it sees the same folder."""
 
-    folder: str
+    path: str
     token: str
 
     @classmethod
-    def make(cls, folder: Path) -> Place:
-        """Return the place in a folder that is there."""
-        place = cls(str(folder), os.urandom(16).hex())
-        (folder / _TOKEN).write_text(place.token, encoding="ascii")
-        return place
+    def create(cls, path: Path) -> LedgerFolder:
+        """Write a new token into the folder `path`, which exists."""
+        folder = cls(str(path), os.urandom(16).hex())
+        (path / _TOKEN).write_text(folder.token, encoding="ascii")
+        return folder
 
     def remove(self) -> None:
-        """Remove the folder and all that is in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the folder and everything in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def is_in_reach(self) -> bool:
         """Return whether this process sees the same folder."""
         try:
-            return Path(self.folder, _TOKEN).read_text(encoding="ascii") == self.token
+            return Path(self.path, _TOKEN).read_text(encoding="ascii") == self.token
         except (OSError, UnicodeDecodeError):
             return False
 
 
 class Entry(NamedTuple):
-    """The last that is noted of a call: its kind, what was noted with it, by whom, and when the call was begun."""
+    """The last entry of a call: its kind, its content, who wrote it, and when the call began (seconds since the epoch)."""
 
     kind: bytes
     body: bytes
@@ -64,87 +64,87 @@ class Entry(NamedTuple):
 
 
 class Ledger:
-    """The driver's side: reads what workers noted, and tells them to stop.
+    """The driver's side: reads what workers recorded, and tells them to stop.
 
     Args:
-        place: that workers may see as well; default: a temporary one of this machine.
+        folder: one that workers may see too; default: a temporary folder on this machine.
     """
 
-    def __init__(self, place: Place | None = None) -> None:
-        self._is_made_here = place is None
-        self.place = place if place is not None else Place.make(Path(tempfile.mkdtemp(prefix=_MADE_HERE)))
+    def __init__(self, folder: LedgerFolder | None = None) -> None:
+        self._is_temporary = folder is None
+        self.folder = folder if folder is not None else LedgerFolder.create(Path(tempfile.mkdtemp(prefix=_PREFIX)))
 
     def stop(self) -> None:
-        """From now on no worker in reach begins anything."""
+        """Let no worker that sees the folder begin anything more."""
         with contextlib.suppress(OSError):  # the run is over, or its disk is full
-            Path(self.place.folder, _STOP).touch()
+            Path(self.folder.path, _STOP).touch()
 
     def read(self, name: str) -> dict[int, Entry] | None:
-        """Return the entries of page `name` by call; None if nobody made it: its calls are with no worker in reach."""
+        """Return the entries of page `name` by call; None if no worker that sees the folder has the calls."""
         entries: dict[int, Entry] = {}
         turns = 0
-        while (found := _read(_path(self.place, name, turns))) is not None:
+        while (found := _read(_path(self.folder, name, turns))) is not None:
             entries.update(found)
             turns += 1
         return entries if turns else None
 
     def close(self) -> None:
-        """Remove what was made here."""
-        if self._is_made_here:
-            self.place.remove()
+        """Remove the folder if it is temporary."""
+        if self._is_temporary:
+            self.folder.remove()
 
 
 class Page:
-    """A worker's side: the page of one Dask task; `known` is what was noted before, when somebody else had the task.
+    """A worker's side: the page of one Dask task. `known` is what another worker recorded when it had the task.
 
     Raises:
-        OSError: if it can't be made; the calls are then done without.
+        OSError: if the file can't be created; the calls then go unrecorded.
     """
 
-    def __init__(self, place: Place, name: str, writer: str) -> None:
+    def __init__(self, folder: LedgerFolder, name: str, writer: str) -> None:
         self.known: dict[int, Entry] = {}
-        self._stop = os.path.join(place.folder, _STOP)  # noqa: PTH118  # asked for at every call
+        self._stop = os.path.join(folder.path, _STOP)  # noqa: PTH118  # needed at every call
         turn = 0
         while True:
-            path = _path(place, name, turn)
+            path = _path(folder, name, turn)
             try:
                 self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
                 break
             except FileExistsError:
                 self.known.update(_read(path) or {})
                 turn += 1
-        self._next = str(_path(place, name, turn + 1))
+        self._next = str(_path(folder, name, turn + 1))
         self._is_whole = True
         self._lock = RankedLock(Rank.LEDGER)
-        self.note(BEGUN, _WRITER, writer.encode())
+        self.record(BEGUN, _WRITER, writer.encode())
 
-    def note(self, kind: bytes, number: int, body: bytes = b"") -> None:
-        """Note what became of a call, in one piece; once that is not possible (a full disk) nothing more is noted."""
+    def record(self, kind: bytes, number: int, body: bytes = b"") -> None:
+        """Record what became of a call, in one write; after a write that failed (a full disk) record nothing more."""
         entry = _HEAD.pack(kind, number, time.time(), len(body)) + body
         with self._lock, contextlib.suppress(OSError):
             self._is_whole = self._is_whole and os.write(self._file, entry) == len(entry)
 
     def is_stopped(self) -> bool:
-        """Return whether the run was cancelled: nothing more is to be begun."""
+        """Return whether the run was cancelled, so that nothing more may begin."""
         return os.path.exists(self._stop)  # noqa: PTH110  # as above
 
     def is_superseded(self) -> bool:
-        """Return whether another worker has the task now, as this one was taken for dead."""
+        """Return whether another worker has the task now, because this one was taken for dead."""
         return os.path.exists(self._next)  # noqa: PTH110  # as above
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         with self._lock:
             self._is_whole = False
             os.close(self._file)
 
 
-def _path(place: Place, name: str, turn: int) -> Path:
-    return Path(place.folder, f"{name}.{turn}")
+def _path(folder: LedgerFolder, name: str, turn: int) -> Path:
+    return Path(folder.path, f"{name}.{turn}")
 
 
 def _read(path: Path) -> dict[int, Entry] | None:
-    """Return the entries of one file, None if there is none; one that was cut off by its writer's end does not count."""
+    """Return the entries of one file, None if there is no file. An entry that its writer's death cut off doesn't count."""
     try:
         text = path.read_bytes()
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Tasks side by side on this machine: in threads, in processes, or through a Dask scheduler of the user's own.
+"""`LocalDaskExecutor`: tasks in parallel on this machine, in threads, processes, or a Dask scheduler of the user's own.
 
-One Dask call a task would cost 55 to 110 microseconds and could not take in retries or mapped children. So `num_workers`
-loops run, and each draws tasks for itself (docs/decisions/0004 and 0015).
+One Dask call for each task would cost 55 to 110 µs and couldn't handle retries or mapped children. So `num_workers` loops
+run, and each fetches tasks for itself (docs/decisions/0004 and 0015).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class LocalDaskExecutor(Executor):
         return self._num_workers
 
     def start(self) -> AbstractContextManager[Any]:
-        """Return a context manager in which the executor takes work."""
+        """Return a context manager in which the executor accepts work."""
         if self.scheduler == "processes":
             from flowbook.executors.processes import Processes  # noqa: PLC0415  # multiprocessing: only where it is used
 
@@ -83,9 +83,9 @@ class LocalDaskExecutor(Executor):
         return super().start()
 
     def run_loops(self, loop: Callable[[], None]) -> None:
-        """Call `loop` in every worker, each in a copy of this context (or its prints would be lost in a notebook).
+        """Call `loop` in every worker, each in a copy of this context (otherwise a notebook would lose its prints).
 
-        The threads are daemons: what a second Ctrl-C leaves running holds up neither the caller nor the end of Python.
+        The threads are daemons: a task that is abandoned by a second Ctrl-C holds up neither the caller nor Python's end.
         """
         if self.is_inline:
             loop()
@@ -103,7 +103,7 @@ class LocalDaskExecutor(Executor):
             thread = threads.prepare(work, name=f"worker-{number}", owner=self)
             try:
                 thread.start()
-            except RuntimeError:  # the machine gives no more threads; fewer do as well
+            except RuntimeError:  # the machine has no more threads: fewer will do
                 if not workers:
                     raise
                 break
@@ -128,14 +128,14 @@ class LocalDaskExecutor(Executor):
         return dask.delayed(fn, pure=False)(*args, **kwargs)
 
     def wait(self, futures: Any) -> Any:  # noqa: ANN401
-        """Compute what `submit` returned; all of it in one go."""
+        """Compute what `submit` returned, all at once."""
         import dask  # noqa: PLC0415
 
         (values,) = dask.compute(futures, scheduler=self.scheduler, num_workers=self.num_workers)
         return values
 
     def describe(self) -> str:
-        """Return what people call it."""
+        """Return its name for people."""
         return f"{self._name()}, {self.num_workers} worker{'s' if self.num_workers != 1 else ''}"
 
     def _name(self) -> str:

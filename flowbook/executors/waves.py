@@ -1,7 +1,7 @@
-"""A Dask `get` of the user's own: the calls that are ready go to it together, and nothing is heard before all are done.
+"""Runs calls through a Dask `get` of the user's own: all that are ready go to it as one wave, and report when all are done.
 
-Where it has processes of its own, one that ends breaks the whole wave. So what is begun and done there is noted in a
-ledger: what ran then is lost, what was done is done, and the rest goes along with the next wave.
+If the `get` has processes of its own, one that dies breaks the whole wave. So calls are recorded in a ledger: those that
+were running are lost, those that were done stay done, and the rest joins the next wave.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from flowbook._utils import threads
 from flowbook.executors.base import Report
-from flowbook.executors.batches import HELD, Batch, Item, News
+from flowbook.executors.batches import WITH_VALUE, Batch, CallEvent, Item
 from flowbook.executors.interrupts import ctrl_c_held_back, left_to_the_driver
 from flowbook.executors.ledger import BEGUN, DONE, Ledger, Page
 
@@ -27,22 +27,23 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from flowbook.executors.base import Answer, Call
-    from flowbook.executors.batches import Notes
-    from flowbook.executors.ledger import Entry, Place
+    from flowbook.executors.batches import CallJournal
+    from flowbook.executors.ledger import Entry, LedgerFolder
 
 __all__ = ["Waves", "do_call"]
 
 
 _NUMBERS = itertools.count()
-#: The runs of this process, by number, so that a call which runs in it sees that its run was cancelled.
+#: The runs of this process, by number, so that a call in this process can see that its run was cancelled.
 _RUNS: weakref.WeakValueDictionary[int, Waves] = weakref.WeakValueDictionary()
 
-_Said = tuple[list[News], dict[int, Any]]
-_NOTHING: _Said = ([], {})
+#: What a call returns through the `get`: its events, and the values they are about.
+_Outcome = tuple[list[CallEvent], dict[int, Any]]
+_NO_OUTCOME: _Outcome = ([], {})
 
 
 class Waves:
-    """Runs the calls of one run through `get`, a wave after another. Implements `RunsCalls`; use it as a context manager."""
+    """Runs the calls of one run through `get`, wave after wave. Implements `RunsCalls`; use it as a context manager."""
 
     outlives = False
 
@@ -54,8 +55,8 @@ class Waves:
         self._wave: list[_Packed] = []
         self._pages = itertools.count(1)
         self.is_cancelled = False
-        self._is_left = False
-        #: Beside each thread of this process that the `get` uses, by its number: where calls run.
+        self._is_abandoned = False
+        #: The thread in which calls run, for each thread of this process that the `get` uses, by its number.
         self._daemons: dict[int, _Daemon] = {}
         self._number = next(_NUMBERS)
         _RUNS[self._number] = self
@@ -67,7 +68,7 @@ class Waves:
     def __exit__(self, kind: object, *_: object) -> None:
         self._inbox.put(None)
         if kind is not None:
-            self._leave()
+            self._abandon()
         elif self._thread.ident is not None:
             self._thread.join()
         for daemon in list(self._daemons.values()):
@@ -76,67 +77,70 @@ class Waves:
             self._ledger.close()
 
     def listen(
-        self, body: Callable[..., Answer | None], on_report: Callable[[Report], None], place: Place | None = None
+        self,
+        body: Callable[..., Answer | None],
+        on_report: Callable[[Report], None],
+        folder: LedgerFolder | None = None,
     ) -> None:
-        """Begin."""
-        self._ledger = Ledger(place)
+        """Start the thread that runs the waves."""
+        self._ledger = Ledger(folder)
         self._body = body
         self._on_report = on_report
         self._thread.start()
 
     def submit_batch(self, calls: Sequence[Call]) -> None:
-        """Take calls, for the next wave."""
+        """Queue calls for the next wave."""
         self._inbox.put(calls)
 
     def cancel(self) -> None:
-        """Begin no further wave, and of this one nothing more, where its calls run on this machine."""
+        """Begin no further wave, nor any more calls of this one if they run on this machine."""
         self.is_cancelled = True
         if self._ledger is not None:
             self._ledger.stop()
 
-    def note(self, kind: bytes, number: int, body: bytes = b"") -> None:
-        """Note nothing of calls that run in this process: part of `Notes`."""
+    def record(self, kind: bytes, number: int, body: bytes = b"") -> None:
+        """Record nothing of calls in this process. Part of `CallJournal`."""
 
     def is_stopped(self) -> bool:
-        """Return whether the run was cancelled: part of `Notes`."""
+        """Return whether the run was cancelled. Part of `CallJournal`."""
         return self.is_cancelled
 
     def is_superseded(self) -> bool:
-        """Return False: nobody else has these calls. Part of `Notes`."""
+        """Return False: no other worker has these calls. Part of `CallJournal`."""
         return False
 
     def fetch(self, handles: Sequence[object]) -> list[Any]:
-        """Return the values, which are here already."""
+        """Return the values, which are in this process already."""
         return list(handles)
 
     def release(self) -> None:
-        """Hold nothing: all values are here."""
+        """Do nothing: all values are in this process."""
 
-    def apart(self, call: Callable[[], _Said]) -> _Said:
-        """Return `call()`, made in a daemon thread beside this one, unless this is one of ours.
+    def call_in_daemon(self, call: Callable[[], _Outcome]) -> _Outcome:
+        """Return `call()`, made in a daemon thread that belongs to this thread, or directly if this thread is ours.
 
-        Python's end waits for threads of pools, and so would wait for what a second Ctrl-C has left running.
+        At its end Python waits for the threads of pools, and so would wait for calls that a second Ctrl-C abandoned.
         """
         if threading.current_thread() is self._thread:
             return call()
         daemon = self._daemons.get(threading.get_ident())
         if daemon is None:
             daemon = self._daemons[threading.get_ident()] = _Daemon()
-        return _NOTHING if self._is_left else daemon.do(call)
+        return _NO_OUTCOME if self._is_abandoned else daemon.do(call)
 
-    def _leave(self) -> None:
-        """After a second Ctrl-C wait for nothing: leave threads alone, end the processes in which calls run."""
+    def _abandon(self) -> None:
+        """After a second Ctrl-C, wait for nothing: abandon the threads, kill the processes in which calls run."""
         self.cancel()
-        self._is_left = True
+        self._is_abandoned = True
         for daemon in list(self._daemons.values()):
-            daemon.leave()
+            daemon.abandon()
         entries = [self._entry(packed) for packed in list(self._wave)]
         writers = {entry.writer for entry in entries if entry is not None and entry.kind == BEGUN}
         for process in multiprocessing.active_children():
             if _writer(process.pid) in writers:
                 process.kill()
 
-    # In a thread of its own
+    # The thread that runs the waves
 
     def _work(self) -> None:
         while (calls := self._inbox.get()) is not None:
@@ -151,24 +155,24 @@ class Waves:
 
     def _do(self, wave: Sequence[Call]) -> None:
         assert self._ledger is not None  # noqa: S101  # `listen` made it
-        self._wave = [_Packed(call, self._number, self._ledger.place, f"{next(self._pages):x}") for call in wave]
+        self._wave = [_Packed(call, self._number, self._ledger.folder, f"{next(self._pages):x}") for call in wave]
         names = [f"{call.label}-{call.id}" for call in wave]
         graph = {name: (do_call, self._body, packed) for name, packed in zip(names, self._wave, strict=True)}
         try:
             with ctrl_c_held_back():  # a pool whose processes end by it would end all that runs
                 answers = self._get(graph, names, num_workers=self._count)
-        except BaseException as error:  # noqa: BLE001  # somebody else's scheduler: whatever it raises, the run goes on
-            self._account(wave, f"{type(error).__name__}: {error}")
+        except BaseException as error:  # noqa: BLE001  # a foreign scheduler: the run goes on whatever it raises
+            self._resolve(wave, f"{type(error).__name__}: {error}")
             return
-        for news, values in answers:
-            for each in news:
-                handle = values[each.id] if each.is_held else None
+        for events, values in answers:
+            for each in events:
+                handle = values[each.id] if each.has_value else None
                 self._on_report(Report(each.kind, each.id, each.body, handle))
 
-    def _account(self, wave: Sequence[Call], why: str) -> None:
-        """Say what became of the calls of a wave that came to nothing; those that were not begun go with the next.
+    def _resolve(self, wave: Sequence[Call], why: str) -> None:
+        """Report what became of the calls of a failed wave; those that hadn't begun join the next one.
 
-        So does what was done and whose value is gone with its process.
+        So do calls that were done but whose value died with its process.
         """
         entries = [self._entry(packed) for packed in self._wave]
         suspects = [call.label for call, entry in zip(wave, entries, strict=True) if entry and entry.kind == BEGUN]
@@ -177,7 +181,7 @@ class Waves:
             if entry is not None and entry.kind == BEGUN:
                 self._on_report(Report("running", call.id, entry.begun))
                 self._on_report(Report("lost", call.id, _lost(suspects, why)))
-            elif entry is not None and entry.kind == DONE and entry.body[:1] != HELD:
+            elif entry is not None and entry.kind == DONE and entry.body[:1] != WITH_VALUE:
                 self._on_report(Report("running", call.id, entry.begun))
                 self._on_report(Report("done", call.id, entry.body[1:]))
             else:
@@ -195,59 +199,59 @@ class Waves:
 
 
 class _Daemon:
-    """A daemon thread that makes the calls of another thread, which may stop to wait for them."""
+    """A daemon thread that makes calls for another thread, which may stop waiting for them."""
 
     def __init__(self) -> None:
-        self._calls: queue.SimpleQueue[tuple[contextvars.Context, Callable[[], _Said]] | None] = queue.SimpleQueue()
-        self._said: queue.SimpleQueue[_Said] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[tuple[contextvars.Context, Callable[[], _Outcome]] | None] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
         threads.spawn(self._work, name="wave", owner=self)
 
-    def do(self, call: Callable[[], _Said]) -> _Said:
-        """Return `call()`, which does not raise, made with a copy of this context; or nothing, when it was left alone."""
+    def do(self, call: Callable[[], _Outcome]) -> _Outcome:
+        """Return `call()`, which doesn't raise, made in a copy of this context; or an empty outcome, if it was abandoned."""
         self._calls.put((contextvars.copy_context(), call))
-        return self._said.get()
+        return self._outcomes.get()
 
-    def leave(self) -> None:
-        """Let who waits go on."""
-        self._said.put(_NOTHING)
+    def abandon(self) -> None:
+        """Let the waiting thread go on."""
+        self._outcomes.put(_NO_OUTCOME)
 
     def end(self) -> None:
-        """Make no more calls."""
+        """End the thread after its present call."""
         self._calls.put(None)
 
     def _work(self) -> None:
-        while (asked := self._calls.get()) is not None:
-            context, call = asked
-            self._said.put(context.run(call))
+        while (request := self._calls.get()) is not None:
+            context, call = request
+            self._outcomes.put(context.run(call))
 
 
 class _Packed:
-    """A call that Dask does not look into."""
+    """A call as an object that Dask doesn't look into."""
 
-    def __init__(self, call: Call, run: int, place: Place, page: str) -> None:
+    def __init__(self, call: Call, run: int, folder: LedgerFolder, page: str) -> None:
         self.run = os.getpid(), run
         self.item = Item(call.id, call.payload, ())
         self.blobs = {blob.label: blob.parcel for blob in call.blobs}
-        self.place = place
+        self.folder = folder
         self.page = page
 
 
-def do_call(body: Callable[..., Answer | None], packed: _Packed) -> _Said:
-    """Do one call; return its news, and the value that they speak of."""
+def do_call(body: Callable[..., Answer | None], packed: _Packed) -> _Outcome:
+    """Do one call; return its events, and the values they are about."""
     process, number = packed.run
     waves = _RUNS.get(number) if process == os.getpid() else None
     if waves is None:
         return _do_elsewhere(body, packed)
     with ctrl_c_held_back(is_held_back=False):  # from what a task starts as well
-        return waves.apart(lambda: _done(body, packed, waves))
+        return waves.call_in_daemon(lambda: _done(body, packed, waves))
 
 
-def _do_elsewhere(body: Callable[..., Answer | None], packed: _Packed) -> _Said:
-    """Do a call in another process than the driver's, and note it where the driver may look."""
+def _do_elsewhere(body: Callable[..., Answer | None], packed: _Packed) -> _Outcome:
+    """Do a call in a process other than the driver's, and record it in the ledger if that is in reach."""
     page = None
-    if packed.place.is_in_reach():
-        with contextlib.suppress(OSError):  # it is done without
-            page = Page(packed.place, packed.page, _writer(os.getpid()))
+    if packed.folder.is_in_reach():
+        with contextlib.suppress(OSError):  # the call goes unrecorded
+            page = Page(packed.folder, packed.page, _writer(os.getpid()))
     is_main = threading.current_thread() is threading.main_thread()
     undisturbed: AbstractContextManager[None] = left_to_the_driver() if is_main else contextlib.nullcontext()
     try:
@@ -258,10 +262,10 @@ def _do_elsewhere(body: Callable[..., Answer | None], packed: _Packed) -> _Said:
             page.close()
 
 
-def _done(body: Callable[..., Answer | None], packed: _Packed, notes: Notes | None) -> _Said:
-    heard: list[News] = []
-    batch = Batch([packed.item], lambda news, _: heard.extend(news), notes)
-    return heard, batch.run(body, packed.blobs, ())
+def _done(body: Callable[..., Answer | None], packed: _Packed, journal: CallJournal | None) -> _Outcome:
+    events: list[CallEvent] = []
+    batch = Batch([packed.item], lambda more, _: events.extend(more), journal)
+    return events, batch.run(body, packed.blobs, ())
 
 
 def _writer(process: int | None) -> str:
@@ -273,4 +277,4 @@ def _lost(suspects: Sequence[str], why: str) -> str:
     if len(suspects) == 1:
         return f"Its process ended while it ran ({why}). {look}."
     among = ", ".join(suspects)
-    return f"Its process ended while it ran, or was ended as another had ({why}). {look}, in any of: {among}."
+    return f"Its process ended while it ran, or was ended because another one had ({why}). {look}, in any of: {among}."

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowbook.executors.ledger import Place
+from flowbook.executors.ledger import LedgerFolder
 from flowbook.results import serializer
 from flowbook.results.blobs import FolderBlobs
 from flowbook.store.process_identity import is_here, this_process
@@ -42,7 +42,7 @@ class WorkerValues:
         self.is_for_all = is_for_all
         self.blobs = str(folder / "blobs")
 
-    def place(self) -> Place:
+    def place(self) -> LedgerFolder:
         """See the port. What processes of this machine left behind when they died is removed first."""
         folder = self._folder / _FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -52,7 +52,7 @@ class WorkerValues:
         made = folder / os.urandom(8).hex()
         made.mkdir(mode=0o700)
         (made / _OWNER).write_text(this_process(), encoding="utf-8")
-        return Place.make(made)
+        return LedgerFolder.create(made)
 
     def adopt(self, written: ValueRecord) -> ResultRef:
         """See the port."""

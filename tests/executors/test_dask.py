@@ -40,11 +40,11 @@ class Waiting:
     """A sink that lets a test wait for an event."""
 
     def __init__(self, wanted):
-        self._wanted = wanted
+        self._pending_calls = wanted
         self.seen = threading.Event()
 
     def emit(self, event):
-        if isinstance(event, StateChanged) and self._wanted(event):
+        if isinstance(event, StateChanged) and self._pending_calls(event):
             self.seen.set()
 
 

@@ -22,7 +22,7 @@ def echo(payload, blobs, held, report):
 
 def test_calls_that_cannot_be_handed_over_are_reported_as_lost():
     reports = queue.SimpleQueue()
-    sound, unsound = Call(1, "sound", b"x"), Call(2, "unsound", b"x", held=(object(),))
+    sound, unsound = Call(1, "sound", b"x"), Call(2, "unsound", b"x", worker_values=(object(),))
 
     with DaskExecutor().start() as session:
         session.listen(echo, reports.put)

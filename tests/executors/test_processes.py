@@ -219,7 +219,7 @@ def test_a_script_without_a_guard_gets_an_error_that_says_so(tmp_path):
 def test_a_script_that_is_no_file_is_told_to_become_one():
     last = python("-", text=MAIN + "main()\n")[-1]
 
-    assert last.endswith("and '<stdin>' is no file. Save it as one, and run that.")
+    assert last.endswith("and '<stdin>' isn't a file. Save the script as a file and run that.")
 
 
 def test_a_scheduler_that_is_none_is_refused():
@@ -253,7 +253,7 @@ def test_the_first_calls_of_a_group_go_singly_then_as_many_as_their_pace_allows(
 
     singles = [len(waiting.take(2)) for _ in range(4)]
     for _ in range(4):
-        waiting.took("g", 0.01)
+        waiting.record_duration("g", 0.01)
     together = len(waiting.take(2))
 
     assert singles == [1, 1, 1, 1]
@@ -286,7 +286,7 @@ def test_a_batch_gives_back_what_has_not_begun():
 
 
 class Stopped:
-    """Notes of a run that was cancelled."""
+    """CallJournal of a run that was cancelled."""
 
     def note(self, kind, number, body=b""):
         pass

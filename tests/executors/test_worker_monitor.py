@@ -16,18 +16,18 @@ from distributed import Scheduler, SpecCluster, Worker
 from flowbook import Flow, context, task
 from flowbook.engine.events import FLOW, Logged
 from flowbook.executors import DaskExecutor
-from flowbook.executors.dask_waiting import Wanted, Watch, WorkerSeen
+from flowbook.executors.worker_monitor import PendingCalls, WorkerInfo, WorkerMonitor
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 40
 GPU = (("GPU", 1.0),)
-ONE = {(): Wanted(("load",), 1)}
+ONE = {(): PendingCalls(("load",), 1)}
 WARNING, INFO = 30, 20
 GOES_ON = "The run goes on by itself when one comes; cancel it to end it."
 
 
 def watch():
-    return Watch("the cluster", "Start one: worker{option}.")
+    return WorkerMonitor("the cluster", "Start one: worker{option}.")
 
 
 def test_that_workers_are_missing_is_said_after_a_few_seconds():
@@ -43,17 +43,17 @@ def test_that_workers_are_missing_is_said_after_a_few_seconds():
     ("workers", "has"),
     [
         ([], "no workers"),
-        ([WorkerSeen("running", {})], "1 worker, but none with that"),
-        ([WorkerSeen("running", {"GPU": 0.5}), WorkerSeen("running", {"TPU": 1})], "2 workers, but none with that"),
+        ([WorkerInfo("running", {})], "1 worker, but none with that"),
+        ([WorkerInfo("running", {"GPU": 0.5}), WorkerInfo("running", {"TPU": 1})], "2 workers, but none with that"),
         (
-            [WorkerSeen("paused", {"GPU": 2}), WorkerSeen("running", {})],
+            [WorkerInfo("paused", {"GPU": 2}), WorkerInfo("running", {})],
             "2 workers, but of those that could do it each is paused",
         ),
     ],
 )
 def test_a_resource_that_no_worker_has_is_named_with_what_there_is(workers, has):
     looking = watch()
-    wanted = {(): ONE[()], GPU: Wanted(("train", "test", "plot", "send"), 7)} if workers else {GPU: ONE[()]}
+    wanted = {(): ONE[()], GPU: PendingCalls(("train", "test", "plot", "send"), 7)} if workers else {GPU: ONE[()]}
 
     looking.look(wanted, workers, 0.0)
     _, text = looking.look(wanted, workers, 6.0)
@@ -73,7 +73,7 @@ def test_what_is_missing_is_said_again_ever_more_rarely():
 
 def test_a_worker_that_soon_comes_back_is_not_missed():
     looking = watch()
-    back = [WorkerSeen("running", {})]
+    back = [WorkerInfo("running", {})]
 
     said = [looking.look(ONE, workers, now) for workers, now in (([], 0.0), (back, 3.0), ([], 4.0), ([], 7.9))]
 
@@ -81,8 +81,8 @@ def test_a_worker_that_soon_comes_back_is_not_missed():
 
 
 def test_what_has_begun_is_missed_a_worker_only_where_its_own_has_gone():
-    begun = {(): Wanted(("load",), 0, 2)}
-    paused = [WorkerSeen("paused", {})]
+    begun = {(): PendingCalls(("load",), 0, 2)}
+    paused = [WorkerInfo("paused", {})]
 
     found = []
     for workers in (paused, []):
