@@ -31,9 +31,9 @@ def watch():
 
 
 def test_that_workers_are_missing_is_said_after_a_few_seconds():
-    looking = watch()
+    monitor = watch()
 
-    said = [looking.look(ONE, [], now) for now in (100.0, 102.0, 103.9, 104.0, 106.0)]
+    said = [monitor.check(ONE, [], now) for now in (100.0, 102.0, 103.9, 104.0, 106.0)]
 
     text = f"A task run ('load') waits for a worker: the cluster has no workers. Start one: worker. {GOES_ON}"
     assert said == [None, None, None, (WARNING, text), None]
@@ -52,11 +52,11 @@ def test_that_workers_are_missing_is_said_after_a_few_seconds():
     ],
 )
 def test_a_resource_that_no_worker_has_is_named_with_what_there_is(workers, has):
-    looking = watch()
+    monitor = watch()
     wanted = {(): ONE[()], GPU: PendingCalls(("train", "test", "plot", "send"), 7)} if workers else {GPU: ONE[()]}
 
-    looking.look(wanted, workers, 0.0)
-    _, text = looking.look(wanted, workers, 6.0)
+    monitor.check(wanted, workers, 0.0)
+    _, text = monitor.check(wanted, workers, 6.0)
 
     who = "7 task runs ('train', 'test', 'plot', …) wait" if workers else "A task run ('load') waits"
     asked = "for a worker with GPU=1 (tag dask-resource:GPU=1)"
@@ -64,18 +64,18 @@ def test_a_resource_that_no_worker_has_is_named_with_what_there_is(workers, has)
 
 
 def test_what_is_missing_is_said_again_ever_more_rarely():
-    looking = watch()
+    monitor = watch()
 
-    said = [now for now in range(0, 12_000, 5) if looking.look(ONE, [], float(now)) is not None]
+    said = [now for now in range(0, 12_000, 5) if monitor.check(ONE, [], float(now)) is not None]
 
     assert said == [5, 65, 185, 425, 905, 1865, 3785, 7385, 10985]
 
 
 def test_a_worker_that_soon_comes_back_is_not_missed():
-    looking = watch()
+    monitor = watch()
     back = [WorkerInfo("running", {})]
 
-    said = [looking.look(ONE, workers, now) for workers, now in (([], 0.0), (back, 3.0), ([], 4.0), ([], 7.9))]
+    said = [monitor.check(ONE, workers, now) for workers, now in (([], 0.0), (back, 3.0), ([], 4.0), ([], 7.9))]
 
     assert said == [None] * 4
 
@@ -86,32 +86,32 @@ def test_what_has_begun_is_missed_a_worker_only_where_its_own_has_gone():
 
     found = []
     for workers in (paused, []):
-        looking = watch()
-        looking.look(begun, workers, 0.0)
-        found.append(looking.look(begun, workers, 4.0))
+        monitor = watch()
+        monitor.check(begun, workers, 0.0)
+        found.append(monitor.check(begun, workers, 4.0))
 
     assert found[0] is None
     assert found[1].text.startswith("2 task runs ('load') wait for a worker: the cluster has no workers.")
 
 
 def test_that_a_run_goes_on_is_said_once_where_it_was_said_to_wait():
-    looking = watch()
-    looking.look({GPU: ONE[()]}, [], 0.0)
-    looking.look({GPU: ONE[()]}, [], 5.0)
+    monitor = watch()
+    monitor.check({GPU: ONE[()]}, [], 0.0)
+    monitor.check({GPU: ONE[()]}, [], 5.0)
 
-    said = [looking.began(need) for need in ((), GPU, GPU)]
+    said = [monitor.began(need) for need in ((), GPU, GPU)]
 
     assert said == [None, (INFO, "The run goes on: there is a worker with GPU=1."), None]
 
 
 def test_a_cluster_that_comes_and_goes_is_told_of_once_a_minute_at_most():
-    looking = watch()
+    monitor = watch()
 
     said = []
     for start in range(0, 120, 12):
-        said += [now for now in range(start, start + 10, 5) if looking.look(ONE, [], float(now)) is not None]
-        looking.began(())
-        looking.look({}, [], start + 10.0)
+        said += [now for now in range(start, start + 10, 5) if monitor.check(ONE, [], float(now)) is not None]
+        monitor.began(())
+        monitor.check({}, [], start + 10.0)
 
     assert said == [5, 65]
 
