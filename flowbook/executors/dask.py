@@ -97,7 +97,7 @@ class DaskExecutor(Executor):
                 session.close()
 
     def _connect(self, stack: ExitStack, connecting: Connecting) -> Any:  # noqa: ANN401  # a distributed.Client
-        from flowbook.executors.dask_client import ConnectingClient  # noqa: PLC0415  # heavy
+        from flowbook.executors.dask_client import Client  # noqa: PLC0415  # heavy
 
         options = {"timeout": _CONNECT_S, "set_as_default": False, **self.client_kwargs}
         where: Any = self.address
@@ -106,7 +106,7 @@ class DaskExecutor(Executor):
                 where = stack.enter_context(self._cluster())
                 if self.adapt_kwargs:
                     where.adapt(**self.adapt_kwargs)
-            client = ConnectingClient(where, connecting=connecting, **options)
+            client = Client(where, connecting=connecting, **options)
         except Exception as error:
             place = f"at {self.address}" if self.address is not None else "for this run"
             msg = (

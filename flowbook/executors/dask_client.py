@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import distributed
 from dask.utils import parse_timedelta
-from distributed import Client
 
 if TYPE_CHECKING:
     from flowbook.executors.dask_connecting import Connecting
 
-__all__ = ["ConnectingClient"]
+__all__ = ["Client"]
 
 
-class ConnectingClient(Client):
+class Client(distributed.Client):
     """A `distributed.Client` whose timeout covers all of its start.
 
     Dask's own limits the opening of the connection alone: something that accepts it and says nothing is waited for without end.

@@ -82,7 +82,7 @@ def test_a_report_of_the_run_is_written_or_the_error_names_what_that_takes(tmp_p
 
     if importlib.util.find_spec("bokeh") is None:
         assert state.is_failed()
-        assert state.message.endswith("bokeh, which is not installed: pip install bokeh.")
+        assert state.message.endswith("bokeh, which isn't installed: pip install bokeh.")
     else:
         assert "Dask Performance Report" in report.read_text()
 
