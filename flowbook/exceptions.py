@@ -25,6 +25,7 @@ __all__ = [
     "RunChangedError",
     "RunClaimedError",
     "RunError",
+    "RunFailedError",
     "RunIncompleteError",
     "StartTaskError",
     "StoreError",
@@ -130,6 +131,13 @@ class UnknownRunError(RunError, KeyError):
 
 class RunChangedError(RunError):
     """The flow given differs from the one the run was recorded with; `added`, `removed`, `changed` list keys."""
+
+
+class RunFailedError(RunError):
+    """A run failed, and `flow.run(raise_on_failure=True)` asked for an error; `keys` of the failed tasks, `state` of the flow.
+
+    Its `__cause__` is the first exception that a task raised.
+    """
 
 
 class RunIncompleteError(RunError):

@@ -11,7 +11,6 @@ from flowbook.core.flow import Flow
 from flowbook.core.gc_pause import gc_paused
 from flowbook.engine import state as states
 from flowbook.exceptions import DefinitionError, UnknownRunError
-from flowbook.flow_run.run import FlowRun
 from flowbook.flow_run.times import to_datetimes
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from pandas import DatetimeTZDtype
 
     from flowbook.executors.base import Executor
+    from flowbook.flow_run.run import FlowRun
     from flowbook.store.run_table import RunTable
     from flowbook.store.runs import Runs
 
@@ -138,10 +138,11 @@ def run(run_id: str, flow: Flow | None = None, executor: Executor | None = None)
     if not (flow is None or isinstance(flow, Flow)):
         msg = f"flow={flow!r} is no flow. Give the flow itself, or none to go on with it as it was kept."
         raise DefinitionError(msg, flow=repr(flow))
+    from flowbook.flow_run.recorded_run import load_run  # noqa: PLC0415
     from flowbook.flow_run.recording import Recording  # noqa: PLC0415  # the store: longer to load than all the rest
     from flowbook.store import open_store  # noqa: PLC0415
 
-    found = FlowRun.recorded(Recording.of(open_store(), run_id), flow, executor)
+    found = load_run(Recording.of(open_store(), run_id), flow, executor)
     cast("Flow", found.flow).last_run = found
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowbook._utils.locks import Rank, RankedCondition
@@ -36,7 +36,7 @@ from flowbook.engine.messages import (
     TooEarly,
     WakeAt,
 )
-from flowbook.engine.state import Cancelled, Failed, Mapped, Pending, Running, Scheduled, State
+from flowbook.engine.state import Cancelled, Failed, Mapped, Running, Scheduled, State
 from flowbook.engine.state_handlers import call_handlers, in_layer
 from flowbook.engine.task_attempt import run_task
 from flowbook.engine.task_keys import child_keys
@@ -46,85 +46,81 @@ from flowbook.executors.base import RunsCalls, RunsLoops
 from flowbook.executors.interrupts import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from flowbook._context import ContextLayer
     from flowbook.engine.events import EventSink
     from flowbook.engine.graph import Graph
-    from flowbook.engine.limits import Limits
     from flowbook.engine.ports import OutputCache, Shelf
+    from flowbook.engine.run_inputs import RunInputs
+    from flowbook.engine.start_point import StartPoint
     from flowbook.engine.worker_values import WorkerValues
     from flowbook.executors.base import Executor
 
-__all__ = ["Epoch", "RunOptions"]
+__all__ = ["Epoch", "EpochPorts"]
 
 #: As in `logging`, which is not loaded for this.
 _ERROR = 40
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How one epoch of a run goes.
+class EpochPorts:
+    """What an epoch works with.
 
     Attributes:
-        states: given states by key, children included.
-        start: keys to treat as roots; empty: the whole graph runs.
-        resumed: keys that need not wait for a person any more, in their turn.
-        within: where the first epoch started; without `start` nothing but what lies below is visited.
-        handlers: called for the flow and for every task, after their own.
-        state: the flow's own, as the epoch before left it.
-        first_seq: number of the first event, so that a later epoch goes on counting.
-        is_cancelled: nothing runs any more but what cleans up.
-        limits: how many tasks run at once; None: as many as the executor runs.
-        task_contexts: what single tasks have in their contexts, which the graph's specs hold; for the secrets in it.
+        run_id: of the run.
+        executor: where tasks run.
+        sinks: receive every event, in this order.
+        flow_handlers: called when the flow's state changes, before those that the run was given.
+        terminal_handler: may replace the flow's final state.
+        cache: where outputs are looked up and stored; None where no task's output is cached.
+        shelf: where workers of a cluster may store values themselves.
+        layer: what user code sees in the context.
     """
 
     run_id: str
     executor: Executor
-    parameters: Mapping[str, object] = field(default_factory=dict)
-    states: Mapping[str, State] = field(default_factory=dict)
-    start: tuple[str, ...] = ()
-    resumed: tuple[str, ...] = ()
-    within: tuple[str, ...] = ()
-    handlers: tuple[Callable[..., object], ...] = ()
+    sinks: tuple[EventSink, ...] = ()
     flow_handlers: tuple[Callable[..., object], ...] = ()
     terminal_handler: Callable[..., object] | None = None
-    sinks: tuple[EventSink, ...] = ()
     cache: OutputCache | None = None
     shelf: Shelf | None = None
     layer: ContextLayer | None = None
-    state: State = field(default_factory=Pending)
-    first_seq: int = 1
-    is_cancelled: bool = False
-    limits: Limits | None = None
-    task_contexts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 class Epoch:
-    """One epoch of a run of `graph`. Threads: `run` in one, all else from any."""
+    """One epoch of a run of `graph`. Threads: `run` in one, all else from any.
 
-    def __init__(self, graph: Graph, options: RunOptions) -> None:
+    Args:
+        graph: its specs hold the contexts of single tasks that the run was given.
+        inputs: what the run was given.
+        start: from where the epoch begins.
+        ports: what it works with.
+    """
+
+    def __init__(self, graph: Graph, inputs: RunInputs, start: StartPoint, ports: EpochPorts) -> None:
         self.graph = graph
-        self.run_id = options.run_id
+        self.run_id = ports.run_id
         self.flow_name = graph.name
-        self.parameters = options.parameters
-        self.handlers = options.handlers
-        self.layer = options.layer
-        self.cache = options.cache
-        self.shelf = options.shelf
+        self.parameters = inputs.parameters
+        self.handlers = inputs.handlers
+        self.layer = ports.layer
+        self.cache = ports.cache
+        self.shelf = ports.shelf
         self.interrupted = False
-        self.masks = Masks.around(options.layer, options.task_contexts.values()) or None
-        self.state: State = options.state
-        self._options = options
-        self._relay = EventRelay(options.sinks, options.first_seq)
+        self.masks = Masks.around(ports.layer, inputs.task_contexts.values()) or None
+        self.state: State = start.state
+        self._ports = ports
+        self._is_begun_cancelled = start.is_cancelled
+        self._relay = EventRelay(ports.sinks, start.first_seq)
         self._machine = Machine(
             graph,
-            options.states,
-            options.start,
-            options.limits,
-            within=options.within,
-            has_handlers=bool(options.handlers),
+            start.states,
+            start.start,
+            inputs.limits,
+            within=inputs.start,
+            has_handlers=bool(inputs.handlers),
         )
         self._changed = RankedCondition(Rank.EPOCH)
         self._ready: deque[str] = deque()
@@ -139,7 +135,7 @@ class Epoch:
         self.worker_values: WorkerValues | None = None
         #: How a task gets what is upstream of it: by its value, unless workers hold it.
         self.maps = MapPlans(graph, self._machine.states)
-        self._jobs = Jobs(self, self._machine, self.maps, self._relay, (*options.start, *options.resumed))
+        self._jobs = Jobs(self, self._machine, self.maps, self._relay, (*start.start, *start.resumed))
 
     @property
     def states(self) -> dict[str, State]:
@@ -151,10 +147,10 @@ class Epoch:
         if not self._change(Running("The flow runs.")).is_running():
             return self.state
         with self._changed:
-            self.is_cancelled = self.is_cancelled or self._options.is_cancelled
-            self._obey(self._machine.handle(CancelAsked()) if self._options.is_cancelled else self._machine.begin())
+            self.is_cancelled = self.is_cancelled or self._is_begun_cancelled
+            self._obey(self._machine.handle(CancelAsked()) if self._is_begun_cancelled else self._machine.begin())
         self._pass_on()
-        with ctrl_c_cancels(self, is_inline=self._options.executor.is_inline):
+        with ctrl_c_cancels(self, is_inline=self._ports.executor.is_inline):
             try:
                 with self._starting() as executor:
                     self._work(executor)
@@ -167,7 +163,7 @@ class Epoch:
 
     def _starting(self) -> AbstractContextManager[Executor]:
         """Return the executor's context manager; where it can be cancelled while it is entered, cancelling the run does so."""
-        starting = self._options.executor.start()
+        starting = self._ports.executor.start()
         stop: Callable[[], None] | None = getattr(starting, "cancel", None)
         with self._changed:
             self.stop = stop
@@ -400,7 +396,7 @@ class Epoch:
     # The flow's own state
 
     def _change(self, new: State, results: dict[object, State] | None = None) -> State:
-        handlers = (*self._options.flow_handlers, *self.handlers)
+        handlers = (*self._ports.flow_handlers, *self.handlers)
         if handlers:
             with in_layer(self.layer):
                 new = call_handlers(handlers, self.graph.flow, self.state, new)
@@ -417,7 +413,7 @@ class Epoch:
     def _finish(self, final: State) -> State:
         results = {spec.task: self._whole(key) for key, spec in self.graph.specs.items()}
         final.result = results
-        if self._options.terminal_handler is not None and final.is_finished():
+        if self._ports.terminal_handler is not None and final.is_finished():
             final = self._terminal(final)
         return self._change(final, results)
 
@@ -430,7 +426,7 @@ class Epoch:
         return state
 
     def _terminal(self, final: State) -> State:
-        handler = self._options.terminal_handler
+        handler = self._ports.terminal_handler
         reference = [self._machine.states[key] for key in self.graph.reference]
 
         def terminal_state_handler(flow: object, _: State, new: State) -> object:

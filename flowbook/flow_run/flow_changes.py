@@ -1,4 +1,4 @@
-"""What differs between a flow and the one that a run was recorded with. Pure."""
+"""How a flow differs from the one that a run was recorded with. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flowbook.exceptions import RunChangedError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FlowChanges", "changes"]
+__all__ = ["FlowChanges", "compare_graphs"]
 
 _NAMED_AT_MOST = 8
 
@@ -27,21 +27,21 @@ class FlowChanges:
         return bool(self.added or self.removed or self.changed)
 
     def error(self, number: int, flow: str) -> RunChangedError:
-        """Return what refuses to go on with run `number`."""
+        """Return the error that refuses to resume run `number`."""
         kinds = {"added": self.added, "removed": self.removed, "changed": self.changed}
-        told = "; ".join(f"{kind}: {_list(keys)}" for kind, keys in kinds.items() if keys)
+        listed = "; ".join(f"{kind}: {_list(keys)}" for kind, keys in kinds.items() if keys)
         msg = (
-            f"Run {number} was recorded with another version of flow {flow!r} ({told}). "
+            f"Run {number} was recorded with another version of flow {flow!r} ({listed}). "
             "Go on all the same with force=True (on the command line: --force), go on with the flow as it was by naming "
             "none, or run the flow anew."
         )
         return RunChangedError(msg, **kinds)
 
 
-def changes(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> FlowChanges:
+def compare_graphs(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> FlowChanges:
     """Return what differs between two graphs, both as `store.graph_record` makes them, with code hashes."""
-    both = [{task["key"]: task for task in graph["tasks"]} for graph in (recorded, given)]
-    #: Runs that were recorded before wirings were are compared without.
+    both = [{task["key"]: task for task in graph["tasks"]} for graph in (recorded, current)]
+    # Older records have no wirings; they are compared without.
     names = (
         ("code_hash", "wiring")
         if all("wiring" in task for tasks in both for task in tasks.values())

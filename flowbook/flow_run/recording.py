@@ -1,7 +1,8 @@
-"""Wiring between runs and the store: what is kept, when, and how a kept run comes back."""
+"""A run in the store: what is recorded, when, and how it is read back."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import getpass
 import os
@@ -15,40 +16,49 @@ from flowbook import config
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.limits import Limits
-from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.ports import OutputCache
 from flowbook.engine.remote_error import safe_repr
-from flowbook.engine.state import Mapped, Pending, Running
-from flowbook.exceptions import FlowbookError, ResultGoneError, StoreError, UnpicklableError
-from flowbook.flow_run.flow_changes import changes
+from flowbook.engine.state import Running
+from flowbook.exceptions import FlowbookError, ResultGoneError, RunClaimedError, StoreError
+from flowbook.flow_run.fingerprint import fingerprint
+from flowbook.flow_run.flow_changes import compare_graphs
 from flowbook.flow_run.request_listener import RequestListener
-from flowbook.flow_run.stored_inputs import StoredInputs, keep
-from flowbook.results.code_hash import code_hash
-from flowbook.results.content_hash import content_hash
-from flowbook.store import RunRecord, graph_record, open_store
+from flowbook.flow_run.run_description import RunLabel
+from flowbook.flow_run.stored_inputs import StoredInputs, store_inputs
+from flowbook.store import RunRecord, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from flowbook.engine.events import Event
-    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.graph import Graph
+    from flowbook.engine.run_inputs import RunInputs
     from flowbook.engine.state import State
     from flowbook.flow_run.flow_changes import FlowChanges
     from flowbook.flow_run.ports import RunnableFlow
-    from flowbook.flow_run.run import FlowRun
-    from flowbook.flow_run.run_inputs import RunInputs
+    from flowbook.flow_run.request_listener import Listens
+    from flowbook.flow_run.run_description import RunDescription
     from flowbook.store import Store
-    from flowbook.store.records import Request
+    from flowbook.store.recorder import Recorder
+    from flowbook.store.records import Claim, Request
+    from flowbook.store.run_snapshot import RunSnapshot
     from flowbook.store.worker_values import WorkerValues
 
-__all__ = ["Recording", "open_recording", "output_cache", "owner_text", "shelf"]
+__all__ = [
+    "Recording",
+    "open_recording",
+    "output_cache",
+    "owner_text",
+    "record_past",
+    "shelf",
+]
 
 _SHOWN_CHARS = 200
 _LOOK_S = 0.05
 
 
 class Recording:
-    """One run's place in the store. An EventSink while an epoch goes on."""
+    """One run in the store. An EventSink while an epoch goes on."""
 
     def __init__(self, store: Store, record: RunRecord, epoch: int) -> None:
         self.run_id = record.run_id
@@ -57,7 +67,9 @@ class Recording:
         self.epoch = epoch
         self._store = store
         self._lock = RankedLock(Rank.RECORDING)
-        self._attendant: RequestListener | None = None
+        self._listener: RequestListener | None = None
+        #: Number of the last event that this process knows of; None: it recorded all itself.
+        self._last_seq: int | None = None
         self._next_look = 0.0
         self._recorder = None if epoch < 1 else store.runs.recorder(record.run_id, epoch, graph=record.graph)
 
@@ -68,9 +80,12 @@ class Recording:
         Raises:
             UnknownRunError: if there is none of that id.
         """
-        found = cls(store, store.runs.get(run_id), 0)
-        found.epoch = store.ownership.owner(run_id).epoch
-        return found
+        return cls(store, store.runs.get(run_id), 0)
+
+    @property
+    def label(self) -> RunLabel:
+        """How people tell the run from others."""
+        return RunLabel(self.run_id, self.number, self.record.flow)
 
     def flow(self) -> RunnableFlow:
         """Return the flow as it was kept.
@@ -94,42 +109,42 @@ class Recording:
             )
             raise ResultGoneError(msg, run_id=self.run_id) from error
 
-    def given(self) -> StoredInputs:
-        """Return what the run was given; parameters as they are shown where they were dropped and nothing needs them.
+    def inputs(self) -> StoredInputs:
+        """Return what the run was given; of a successful run whose parameters were dropped, their texts.
 
         Raises:
-            ResultGoneError: if they were dropped, and tasks may run yet.
+            ResultGoneError: if they were dropped, and tasks may still run.
         """
-        values = self._store.values
-        shown = StoredInputs(dict(self.record.parameters), values)
+        values, limits = self._store.values, self._limits()
+        texts = StoredInputs(dict(self.record.parameters), values, limits)
         ref = self.record.parameters_ref
         if ref is None:
-            return shown
+            return texts
         try:
-            found = StoredInputs(ref.load(), values)
+            found = StoredInputs(ref.load(), values, limits)
             found.parameters()
         except ResultGoneError:
             if self._store.runs.summary(self.run_id).state != "Success":
                 raise
-            return shown
+            return texts
         return found
 
-    def given_since(self) -> StoredInputs | None:
-        """Return what the run was given, if another process gave it more since this one looked; None if not."""
+    def newer_inputs(self) -> StoredInputs | None:
+        """Return what the run was given, if another process changed that since this one looked; else None."""
         ref = self._store.runs.inputs(self.run_id)
         if ref == self.record.parameters_ref:
             return None
         self.record = replace(self.record, parameters_ref=ref)
-        return self.given()
+        return self.inputs()
 
-    def keep_given(self, given: RunInputs, graph: Graph) -> None:
-        """Keep with the run what it goes on with, since more was given to it; needs the claim."""
+    def store_inputs(self, inputs: RunInputs, graph: Graph) -> None:
+        """Store what the run goes on with, since more was given to it; needs the claim."""
         try:
-            ref, further = keep(given, graph, self._store.values)
+            ref, further = store_inputs(inputs, graph, self._store.values)
             self._store.ownership.set_inputs(self.run_id, self.epoch, ref, further)
             self.record = replace(self.record, parameters_ref=ref)
         except FlowbookError as error:
-            warnings.warn(f"What run {self.number} was given again is not recorded: {error}", stacklevel=2)
+            warnings.warn(f"What run {self.number} was given when it resumed is not recorded: {error}", stacklevel=2)
 
     def began(self) -> dt.datetime:
         """Return when the run began, in the time of the place where it did."""
@@ -137,38 +152,17 @@ class Recording:
         zone = None if east_s is None else dt.timezone(dt.timedelta(seconds=east_s))
         return self.record.created.astimezone(zone)
 
-    def limits(self) -> Limits | None:
-        """Return how many tasks may run at once, as the run was begun."""
-        kept = self.record.graph.get("limits")
-        return None if kept is None else Limits(kept["total"], kept["by_tag"])
+    def _limits(self) -> Limits | None:
+        stored = self.record.graph.get("limits")
+        return None if stored is None else Limits(stored["total"], stored["by_tag"])
 
-    def states(self, given: StoredInputs) -> dict[str, State]:
-        """Return the last state of every task by key, the flow's under FLOW; values are references.
+    def snapshot(self, since: int = 0) -> RunSnapshot:
+        """Return the run in one piece: who has it, and its events after number `since`. Raises UnknownRunError."""
+        return self._store.history.snapshot(self.run_id, since)
 
-        Of a task that has none since the run began, that is the one it was given; where the run was to start, none.
-        """
-        recorded = self._store.history.states(self.run_id)
-        if not (begun := given.states()):
-            return recorded
-        unbegun = {
-            key: Pending(cached_inputs=begun[key].cached_inputs) for key in given.start if _is_one(begun.get(key))
-        }
-        states = {**begun, **unbegun, **recorded}
-        fill_children(states)
-        return states
-
-    def events(self, since: int = 0) -> list[Event]:
-        """Return the events so far, after number `since`."""
-        return self._store.history.events(self.run_id, since)
-
-    def flow_state(self, events: Sequence[Event]) -> State | None:
-        """Return the last state of the flow among `events`."""
-        found = [event.state for event in events if isinstance(event, StateChanged) and event.key == FLOW]
-        return found[-1] if found else None
-
-    def is_owned(self) -> bool:
-        """Return whether a process that lives has the run; this one may be it."""
-        return self._store.ownership.is_owned(self.run_id)
+    def saw(self, snapshot: RunSnapshot) -> None:
+        """Take note of what this process knows of the run: `claim` is refused if there is more by then."""
+        self.epoch, self._last_seq = snapshot.claim.epoch, snapshot.last_seq
 
     def is_taken(self, *, now: bool = False) -> bool:
         """Return whether somebody else took up the run since `epoch`; looks every 50 ms at most unless it has to be `now`.
@@ -179,21 +173,25 @@ class Recording:
             return False
         self._next_look = time.monotonic() + _LOOK_S
         try:
-            return self._store.ownership.owner(self.run_id).epoch != self.epoch
+            return self._owner().epoch != self.epoch
         except FlowbookError:
             return False
 
-    def refresh(self) -> None:
-        """Take note of the epoch it is at now."""
-        self.epoch = self._store.ownership.owner(self.run_id).epoch
+    def owner_name(self, claim: Claim | None = None) -> str:
+        """Return who has the run, or had it last, for people."""
+        claim = claim or self._owner()
+        return claim.owner or self.record.owner or "another process"
 
-    def owner(self) -> str:
-        """Return who has the run, or had it last, in words."""
-        return self._store.ownership.owner(self.run_id).owner or self.record.owner or "Another process"
+    def is_owned(self) -> bool:
+        """Return whether a process that lives has the run; this one may be it."""
+        return self._store.ownership.is_owned(self.run_id)
+
+    def _owner(self) -> Claim:
+        return self._store.ownership.owner(self.run_id)
 
     def ask(self, request: Request) -> int:
         """Leave a request for the run's owner; return its number."""
-        self.refresh()
+        self.epoch = self._owner().epoch
         return self._store.requests.send(self.run_id, request, self.epoch)
 
     def answered(self, number: int) -> dict[str, object] | None:
@@ -204,28 +202,31 @@ class Recording:
         """Take a request back; return False if it was answered already."""
         return self._store.requests.answer(number, {"withdrawn": True})
 
-    def attend(self, run: FlowRun) -> None:
-        """From now on hear what others ask of the run, which goes on here."""
-        if self._recorder is not None and self._attendant is None:
-            self._attendant = RequestListener(self._store, run, self.epoch)
+    def listen(self, label: RunLabel, listens: Listens) -> None:
+        """From now on hand to `listens` what other processes ask of the run, which goes on here."""
+        if self._recorder is not None and self._listener is None:
+            self._listener = RequestListener(self._store, label, self.epoch, listens)
 
     def changes(self, flow: RunnableFlow, graph: Graph) -> FlowChanges:
         """Return how `flow`, compiled to `graph`, differs from the flow that was recorded."""
-        return changes(self.record.graph, _graph_record(flow, graph))
-
-    def span(self) -> tuple[float | None, float | None]:
-        """Return when the run started and ended, seconds since the epoch."""
-        claim = self._store.ownership.owner(self.run_id)
-        return _stamp(claim.started), _stamp(claim.ended)
+        return compare_graphs(self.record.graph, fingerprint(flow, graph))
 
     def claim(self, by: str) -> None:
-        """Take up the run for a new epoch.
+        """Claim the run for a new epoch.
 
         Raises:
             RunClaimedError: if somebody else did in the meantime; says who and when.
         """
-        self.epoch = self._store.ownership.claim(self.run_id, self.epoch, by or owner_text())
+        who = by or owner_text()
+        self.epoch = self._store.ownership.claim(self.run_id, self.epoch, who, last_seq=self._last_seq)
+        self._last_seq = None
         self._recorder = self._store.runs.recorder(self.run_id, self.epoch, graph=self.record.graph)
+
+    def release(self) -> None:
+        """Let go of a run that was claimed and could not begin, as if it had not been."""
+        self._close()
+        with contextlib.suppress(FlowbookError):
+            self._store.ownership.release(self.run_id, self.epoch)
 
     def shelf(self) -> WorkerValues | None:
         """Return where workers of a cluster may keep values themselves."""
@@ -241,16 +242,11 @@ class Recording:
         if self._recorder is not None:
             self._recorder.secure(keys)
 
-    def finish(self, state: State) -> None:
-        """Write what waits, and let go of the run."""
-        with self._lock:
-            recorder, self._recorder = self._recorder, None
-            attendant, self._attendant = self._attendant, None
-        if attendant is not None:
-            attendant.dismiss()
+    def finish(self, state: State) -> RunClaimedError | None:
+        """Write what waits, and let go of the run; return who took it over, if somebody did."""
+        recorder = self._close()
         if recorder is None:
-            return
-        recorder.close()
+            return None
         reason = recorder.unrecorded
         try:
             if reason is None:
@@ -258,51 +254,69 @@ class Recording:
             else:
                 self._store.ownership.release(self.run_id, self.epoch)  # shown as Crashed: the record has no end
             self._store.make_room()
+        except RunClaimedError as error:
+            return error
         except FlowbookError as error:
             reason = str(error)
         if reason is not None:
             warnings.warn(f"The end of run {self.number} was not recorded: {reason}", stacklevel=2)
+        return None
+
+    def _close(self) -> Recorder | None:
+        """Stop to listen and to record; return what recorded."""
+        with self._lock:
+            recorder, self._recorder = self._recorder, None
+            listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.stop()
+        if recorder is not None:
+            recorder.close()
+        return recorder
 
 
-def open_recording(run: FlowRun, given: RunInputs, *, origin: str, afterwards: bool = False) -> Recording | None:
-    """Begin to record `run`; a store that can't be used is a warning, the run goes on in memory, and None comes back.
-
-    Args:
-        run: not begun, or over when `afterwards`.
-        given: what it was given.
-        origin: e.g. the notebook's name.
-        afterwards: keep what is needed to go on with a run that is over.
-    """
+def open_recording(run: RunDescription, inputs: RunInputs) -> Recording | None:
+    """Begin to record a run. If the store can't be used, warn and return None: the run goes on in memory."""
     try:
         store = open_store()
         flow_ref, why_not = store.runs.store_flow(run.flow)
-        given_ref, further = keep(given, run.graph, store.values)
+        inputs_ref, further = store_inputs(inputs, run.graph, store.values)
         created = RunRecord(
-            run_id=run.run_id,
-            flow=run.flow_name,
+            run_id=run.label.run_id,
+            flow=run.label.flow_name,
             project=config.project(),
             graph={
-                **_graph_record(run.flow, run.graph),
-                "limits": _limits_record(run.limits),
+                **fingerprint(run.flow, run.graph),
+                "limits": _limits_record(inputs.limits),
                 "utc_offset_s": _utc_offset_s(run.began),
             },
             created=run.began.astimezone(dt.UTC),
-            parameters={name: _shown(value) for name, value in run.parameters.items()},
-            parameters_ref=given_ref,
+            parameters={name: _shown(value) for name, value in inputs.parameters.items()},
+            parameters_ref=inputs_ref,
             further=further,
             flow_ref=flow_ref,
             flow_unkept=why_not,
-            executor=run.executor_text,
-            origin=origin,
+            executor=run.executor.describe(),
+            origin=run.origin,
             owner=owner_text(),
         )
-        recording = Recording(store, store.runs.create(created), 1)
+        return Recording(store, store.runs.create(created), 1)
     except FlowbookError as error:
-        warnings.warn(f"Run {run.number} of {run.flow_name!r} is not recorded: {error}", stacklevel=4)
+        warnings.warn(f"{run.label.title} is not recorded: {error}", stacklevel=4)
         return None
-    if afterwards:
-        _record_past(recording, run)
-    return recording
+
+
+def record_past(recording: Recording, events: Iterable[Event]) -> None:
+    """Record a run that is over: when it began, and its last states, in the order of its events."""
+    changed = [event for event in events if isinstance(event, StateChanged)]
+    last = {event.key: event for event in changed}
+    flow_event = last.pop(FLOW, None)
+    began = next((event for event in changed if event.key == FLOW and isinstance(event.state, Running)), None)
+    if began is not None:
+        recording.emit(began)
+    for event in sorted(last.values(), key=lambda e: e.seq):
+        recording.emit(event)
+    if flow_event is not None:
+        recording.emit(flow_event)
 
 
 def shelf(recording: Recording | None) -> WorkerValues | None:
@@ -336,43 +350,6 @@ def owner_text() -> str:
     return f"{user}@{platform.node()}:{os.getpid()}"
 
 
-def _graph_record(flow: RunnableFlow, graph: Graph) -> dict[str, object]:
-    #: Thousands of copies of a task share one function, and one trigger.
-    hashes = _CodeHashes()
-    codes = {key: hashes[spec.run] for key, spec in graph.specs.items()}
-    wirings = {key: wiring for key, spec in graph.specs.items() if (wiring := _wiring(flow, spec, hashes)) is not None}
-    return graph_record(graph, codes, wirings)
-
-
-class _CodeHashes(dict["Callable[..., object]", str]):
-    def __missing__(self, function: Callable[..., object]) -> str:
-        found = self[function] = code_hash(function)
-        return found
-
-
-def _wiring(flow: RunnableFlow, spec: TaskSpec, hashes: _CodeHashes) -> str | None:
-    """Return a hash of what the flow's author gave a task besides its code and its edges; None: nothing."""
-    given: list[tuple[object, ...]] = [("constant", *item) for item in (spec.constants or {}).items()]
-    given += [("mapped", *item) for item in (spec.mapped_constants or {}).items()]
-    given += [("way", bound.argument, bound.flattened) for bound in spec.bindings if bound.mapped or bound.flattened]
-    given += [("own", *item) for item in flow.own_fields(spec.task).items()]
-    if spec.trigger is not None:
-        cells = [cell.cell_contents for cell in getattr(spec.trigger, "__closure__", None) or ()]
-        given.append(("trigger", hashes[spec.trigger], *(each for each in cells if not callable(each))))
-    try:
-        return content_hash(given) if given else None
-    except UnpicklableError:
-        return content_hash([tuple(map(_hash, each)) for each in given])
-
-
-def _hash(value: object) -> str:
-    """Return a hash of what can be pickled; of anything else only what it is."""
-    try:
-        return content_hash(value)
-    except UnpicklableError:
-        return type(value).__qualname__
-
-
 def _limits_record(limits: Limits | None) -> dict[str, object] | None:
     return None if limits is None else {"total": limits.total, "by_tag": dict(limits.by_tag)}
 
@@ -380,25 +357,6 @@ def _limits_record(limits: Limits | None) -> dict[str, object] | None:
 def _utc_offset_s(moment: dt.datetime) -> float | None:
     offset = moment.utcoffset()
     return None if offset is None else offset.total_seconds()
-
-
-def _is_one(state: State | None) -> bool:
-    """Return whether this is a state of one task or child, not of several together."""
-    return state is not None and not isinstance(state, Mapped)
-
-
-def _record_past(recording: Recording, run: FlowRun) -> None:
-    """Record a run that is over: when it began, and its last states, in the order of its events."""
-    changed = [event for event in run.events() if isinstance(event, StateChanged)]
-    last = {event.key: event for event in changed}
-    flow_event = last.pop(FLOW, None)
-    began = next((event for event in changed if event.key == FLOW and isinstance(event.state, Running)), None)
-    if began is not None:
-        recording.emit(began)
-    for event in sorted(last.values(), key=lambda e: e.seq):
-        recording.emit(event)
-    if flow_event is not None:
-        recording.emit(flow_event)
 
 
 def _shown(value: object) -> object:

@@ -1,7 +1,8 @@
-"""A run that goes on in another process: watched through the store, and reached by requests to its owner."""
+"""A run that another process has: followed through the store, and reached by requests to its owner."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -9,95 +10,140 @@ from typing import TYPE_CHECKING
 from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.events import FLOW, StateChanged
+from flowbook.engine.mapped_states import fill_children
+from flowbook.engine.state import Pending
+from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import RunClaimedError, StartTaskError
 from flowbook.store.records import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flowbook.engine.events import Event
     from flowbook.engine.state import State
+    from flowbook.flow_run.decision import Decision
     from flowbook.flow_run.recording import Recording
-    from flowbook.flow_run.run import FlowRun
+    from flowbook.flow_run.run_log import RunLog
+    from flowbook.store.run_snapshot import RunSnapshot
 
 __all__ = ["RemoteRun"]
 
 _LOOK_S = 0.05
 _FOLLOW_S = 0.1
 _ANSWER_S = 15.0
+_log = logging.getLogger("flowbook")
 
 
 class RemoteRun:
-    """What this process knows of a run that another has. From any thread."""
+    """What this process knows of a run that another one has. From any thread.
 
-    def __init__(self, recording: Recording, run: FlowRun, last_seq: int) -> None:
-        self._recording = recording
-        self._run = run
-        self._last_seq = last_seq
+    Args:
+        recording: of the run.
+        snapshot: the run as it was read last.
+        states: of its tasks and children then.
+        log: takes every event.
+        on_end: called, maybe several times and never under a lock, once the other process has let go of the run or died.
+
+    Attributes:
+        state: of the flow, as known here.
+        states: of tasks and children, likewise.
+        snapshot: what was read last.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        snapshot: RunSnapshot,
+        states: dict[str, State],
+        log: RunLog,
+        on_end: Callable[[], None],
+    ) -> None:
+        self.recording = recording
+        self.snapshot = snapshot
+        self.state = states.pop(FLOW, Pending())
+        self.states = states
+        self._label = recording.label
+        self._events = log
+        self._on_end = on_end
         self._lock = RankedLock(Rank.FOLLOWED_RUN)
         self._next_look = 0.0
         self._is_over = False
         self._thread: threading.Thread | None = None
 
     def look(self, *, now: bool = False) -> None:
-        """Hand on to the run what is new; at most every 50 ms unless it has to be `now`."""
-        if not now and time.monotonic() < self._next_look:
+        """Take in what is new; at most every 50 ms unless it has to be `now`. Calls no subscriber."""
+        if not self._is_over and (now or time.monotonic() >= self._next_look):
+            with self._lock:
+                self._read()
+        if self._is_over:
+            self._on_end()
+
+    def _read(self) -> None:
+        if self._is_over:
             return
-        with self._lock:
-            if self._is_over:
-                return
-            is_owned = self._recording.is_owned()
-            self._hand_on(self._recording.events(self._last_seq))
-            if not is_owned:
-                self._is_over = True
-                self._run.come_back()
-            self._next_look = time.monotonic() + _LOOK_S
+        snapshot = self.recording.snapshot(self.snapshot.last_seq)
+        if snapshot.events:
+            self._take_in(snapshot.events)
+        self._next_look = time.monotonic() + _LOOK_S
+        self.snapshot = snapshot
+        self._is_over = not snapshot.is_owned
+
+    def _take_in(self, events: list[Event]) -> None:
+        changed: dict[str, State] = {event.key: event.state for event in events if isinstance(event, StateChanged)}
+        self.state = changed.pop(FLOW, self.state)
+        self.states.update(changed)
+        fill_children(self.states, {parent_key(key) for key in changed})
+        for event in events:
+            self._events.append(event)
 
     def follow(self) -> None:
-        """Look on and on, in a thread of its own, until the other process has let go of the run."""
+        """Keep looking, in a thread of its own, until the other process has let go of the run; tell the subscribers."""
         with self._lock:
-            if self._thread is None and not self._is_over:
-                self._thread = threads.spawn(self._follow, name="follow", owner=self)
+            if self._thread is None:
+                self._thread = threads.spawn(self._follow, name=f"follow-{self._label.number}", owner=self)
 
     def _follow(self) -> None:
         pause = threading.Event()
+        has_warned = False
         while not self._is_over:
-            self.look(now=True)
+            try:
+                self.look(now=True)
+            except Exception:  # noqa: BLE001  # a store that can't be read now may be readable later, and somebody may wait for the end
+                if not has_warned:
+                    _log.warning("%s can't be followed at the moment; trying again.", self._label.title, exc_info=True)
+                has_warned = True
+            self._events.deliver()
             pause.wait(_FOLLOW_S)
+        self._on_end()
+        self._events.deliver()
 
-    def _hand_on(self, events: list[Event]) -> None:
-        if not events:
-            return
-        self._last_seq = events[-1].seq
-        changed: dict[str, State] = {
-            event.key: event.state for event in events if isinstance(event, StateChanged) and event.key != FLOW
-        }
-        self._run.take_in(changed, self._recording.flow_state(events), events)
-
-    def ask(self, action: str, keys: tuple[str, ...], by: str, note: str) -> bool:
-        """Ask the owner; return whether it did so, False where it has let go of the run in the meantime.
+    def ask(self, decision: Decision) -> bool:
+        """Ask the owner; return whether it did so, False if it let go of the run meanwhile.
 
         Raises:
             RunClaimedError: if somebody else did it before, or the owner does not answer.
-            StartTaskError: if it makes no sense there.
+            StartTaskError: if it can't be done there.
         """
-        number = self._recording.ask(Request(action, keys, by, note))
+        number = self.recording.ask(Request(decision.action, decision.keys, decision.by, decision.note))
         deadline = time.monotonic() + _ANSWER_S
         pause = threading.Event()
-        while (answer := self._recording.answered(number)) is None:
+        while (answer := self.recording.answered(number)) is None:
             is_late = time.monotonic() > deadline
-            if (is_late or not self._recording.is_owned()) and self._recording.withdraw(number):
+            if (is_late or not self.recording.is_owned()) and self.recording.withdraw(number):
                 if is_late:
-                    raise self._no_answer(action)
+                    raise self._no_answer(decision.action)
                 return False
             pause.wait(_LOOK_S)
         if "error" in answer:
             kind = RunClaimedError if answer["error"] == RunClaimedError.__name__ else StartTaskError
-            raise kind(str(answer["message"]), run=self._run.run_id)
+            raise kind(str(answer["message"]), run=self._label.run_id)
         return bool(answer["done"])
 
     def _no_answer(self, action: str) -> RunClaimedError:
-        owner = self._recording.owner()
+        owner = self.recording.owner_name()
         msg = (
-            f"{owner} has run {self._run.number} of {self._run.flow_name!r} and did not answer within {_ANSWER_S:.0f} s "
-            f"(asked to {action}). It may be busy: try again, or end that process; the run can then be resumed from here."
+            f"{owner} has {self._label} and did not answer within {_ANSWER_S:.0f} s "
+            f"(asked to {action.replace('_', ' ')}). It may be busy: try again, or end that process; "
+            "the run can then be resumed from here."
         )
-        return RunClaimedError(msg, owner=owner, run=self._run.run_id)
+        return RunClaimedError(msg, owner=owner, run=self._label.run_id)

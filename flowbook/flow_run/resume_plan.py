@@ -1,6 +1,6 @@
-"""From where a run goes on: which of its tasks wait, failed or are unfinished, and the states that they begin in then.
+"""From where a run resumes: which of its tasks wait, failed or are unfinished, and in which states they begin again.
 
-States and events come as arguments.
+Pure: states and events are arguments.
 """
 
 from __future__ import annotations
@@ -9,28 +9,108 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, Decided
 from flowbook.engine.mapped_states import children_of
-from flowbook.engine.state import Cached, Pending, Running, Success, TriggerFailed
-from flowbook.engine.state_kinds import waits_for_person
+from flowbook.engine.start_point import StartPoint
+from flowbook.engine.state import Cached, Crashed, Pending, Running, Success, TriggerFailed
+from flowbook.engine.state_kinds import failed_by_itself, waits_for_person
 from flowbook.engine.task_keys import child_key, parent_key, split_child_key
+from flowbook.exceptions import FlowbookError, RunClaimedError, StartTaskError
+from flowbook.flow_run.run_request import no_child
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Reversible, Sequence
 
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph
+    from flowbook.engine.run_inputs import RunInputs
     from flowbook.engine.state import State
+    from flowbook.flow_run.run_description import RunLabel
 
 __all__ = [
     "broken_off",
     "failed",
     "first_of",
+    "plan_cancel",
+    "plan_resume",
+    "plan_retry",
     "resumed_by",
     "started_again",
     "to_set_up_again",
     "to_try_again",
     "unfinished",
     "waiting",
+    "waiting_or_refuse",
 ]
+
+
+def plan_resume(
+    graph: Graph, at: StartPoint, waiting: tuple[str, ...], inputs: RunInputs, *, is_changed: bool
+) -> StartPoint:
+    """Return from where a run at rest resumes.
+
+    Args:
+        graph: of the flow that goes on.
+        at: what the last epoch left.
+        waiting: keys of the tasks that wait for a person and are to go on.
+        inputs: what the run is given.
+        is_changed: whether the flow differs from the one that was recorded. What was added lies below no task that waits.
+    """
+    is_broken_off = at.state.is_cancelled() or isinstance(at.state, Crashed)
+    if waiting and not is_broken_off and not is_changed:
+        return StartPoint(dict(at.states), at.state, start=waiting, first_seq=at.first_seq)
+    states = started_again(unfinished(graph, at.states), inputs.start, inputs.states)
+    return StartPoint(states, at.state, resumed=waiting, first_seq=at.first_seq)
+
+
+def plan_retry(graph: Graph, at: StartPoint) -> StartPoint:
+    """Return from where a run at rest tries again what failed."""
+    found = failed(at.states)
+    again = [*found, *to_set_up_again(graph, at.states, found)]
+    return StartPoint(
+        to_try_again(graph, at.states, again), at.state, start=first_of(graph, again), first_seq=at.first_seq
+    )
+
+
+def plan_cancel(at: StartPoint) -> StartPoint:
+    """Return from where a run at rest only cleans up."""
+    return StartPoint(dict(at.states), at.state, is_cancelled=True, first_seq=at.first_seq)
+
+
+def waiting_or_refuse(  # noqa: PLR0913  # what the refusal names
+    run: RunLabel,
+    state: State,
+    states: Mapping[str, State],
+    events: Reversible[Event],
+    keys: tuple[str, ...],
+    *,
+    is_live: bool,
+) -> tuple[str, ...]:
+    """Return which of `keys` wait for a person, for a mapped task its children; without keys all that wait.
+
+    Raises:
+        StartTaskError: if nothing waits.
+        RunClaimedError: if a task named here was resumed before, or does not wait; says by whom.
+    """
+    for key in keys:
+        if not waiting(states, (key,)):
+            raise _refusal(states, events, key)
+    if keys:
+        return waiting(states, keys)
+    found = tuple(key for key, each in list(states.items()) if waits_for_person(each))
+    if not found and is_live:
+        msg = f"Nothing waits in {run}; it goes on."
+        raise StartTaskError(msg, run=run.run_id)
+    if not found and state.is_finished() and not (state.is_cancelled() or isinstance(state, Crashed)):
+        msg = f"Nothing waits in {run}: it is {type(state).__name__}."
+        raise StartTaskError(msg, run=run.run_id)
+    return found
+
+
+def _refusal(states: Mapping[str, State], events: Reversible[Event], key: str) -> FlowbookError:
+    if key not in states:
+        return no_child(key, states.get(parent_key(key)))
+    who = resumed_by(events, key)
+    by = f", resumed by {who}" if who else ""
+    return RunClaimedError(f"{key} does not wait any more: it is {type(states[key]).__name__}{by}.", key=key, owner=who)
 
 
 def broken_off(states: Mapping[str, State]) -> dict[str, State]:
@@ -83,7 +163,7 @@ def started_again(states: Mapping[str, State], start: Iterable[str], begun: Mapp
 
 def failed(states: Mapping[str, State]) -> list[str]:
     """Return what failed by itself, not by its trigger."""
-    return [key for key, state in states.items() if state.is_failed() and not isinstance(state, TriggerFailed)]
+    return [key for key, state in states.items() if failed_by_itself(state)]
 
 
 def to_set_up_again(graph: Graph, states: Mapping[str, State], failed: Sequence[str]) -> list[str]:

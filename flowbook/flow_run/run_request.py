@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from flowbook._context import current_layer
 from flowbook._utils.fresh import fresh
 from flowbook.engine.limits import Limits
+from flowbook.engine.run_inputs import RunInputs
 from flowbook.engine.state import Mapped, State
+from flowbook.engine.task_context import user_values
 from flowbook.engine.task_keys import child_key, parent_key, split_child_key
 from flowbook.exceptions import DefinitionError, ParameterError, StartTaskError
 from flowbook.executors import Executor, LocalExecutor
 from flowbook.flow_run import option_checks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.flow_run.ports import RunnableFlow
@@ -24,11 +27,11 @@ if TYPE_CHECKING:
 __all__ = [
     "RUN_OPTIONS",
     "RunRequest",
-    "context_of",
-    "mapping_of",
     "no_child",
+    "read_context",
+    "read_mapping",
     "read_request",
-    "task_contexts_of",
+    "read_task_contexts",
     "with_contexts",
 ]
 
@@ -37,85 +40,126 @@ RUN_OPTIONS = frozenset(
     {
         "context",
         "executor",
+        "flow_run_name",
         "limits",
         "max_concurrency",
         "_origin",
         "parameters",
         "raise_on_exception",
+        "raise_on_failure",
         "record",
         "start_tasks",
+        "state",
         "state_handlers",
         "task_contexts",
         "task_states",
     }
 )
+#: What other engines call their options, and what to write here.
+_FOREIGN_OPTIONS = {
+    "cache_policy": "@task(cache_for=...) on the tasks",
+    "flow_run_id": "flow_run_name=",
+    "log_prints": "@task(log_stdout=True) on the tasks",
+    "max_workers": "max_concurrency=",
+    "name": "flow_run_name=",
+    "num_workers": "executor=LocalDaskExecutor(num_workers=...)",
+    "params": "parameters=",
+    "persist_result": "record=True",
+    "raise_on_error": "raise_on_failure=True",
+    "retries": "@task(max_retries=...) on the tasks",
+    "retry_delay_seconds": "@task(retry_delay=...) on the tasks",
+    "return_state": "nothing: flow.run() returns the state",
+    "run_name": "flow_run_name=",
+    "runner": "executor=",
+    "scheduler": "executor=LocalDaskExecutor(...)",
+    "task_runner": "executor=",
+    "timeout_seconds": "@task(timeout=...) on the tasks",
+    "wait": "flow.start() to run it in the background",
+    "wait_for": "upstream_tasks= where the tasks are called",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What a caller of `flow.run` asked for, checked."""
+class RunRequest(NamedTuple):
+    """What a caller of `flow.run` asked for, checked.
+
+    Attributes:
+        executor: where tasks run: the run's own, else the flow's, else the default.
+        state: of the flow before; None: it has none.
+        record: whether the run is recorded; None: as usual here.
+        origin: where it was started, e.g. the notebook's name.
+        raises_first: whether the first exception of a task stops the run and is raised.
+        raises_failure: whether a Failed run raises RunFailedError once it is over.
+    """
 
     graph: Graph
-    parameters: dict[str, object]
+    inputs: RunInputs
     executor: Executor
-    states: dict[str, State] = field(default_factory=dict)
-    start: tuple[str, ...] = ()
-    context: Mapping[str, object] = field(default_factory=dict)
-    handlers: tuple[Callable[..., object], ...] = ()
+    state: State | None = None
     record: bool | None = None
     origin: str = ""
-    limits: Limits | None = None
-    raises: bool = False
-    #: By key.
-    task_contexts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    #: Whether the executor is this run's own, not the flow's or the default.
-    has_executor: bool = False
+    raises_first: bool = False
+    raises_failure: bool = False
 
 
 def read_request(flow: RunnableFlow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> RunRequest:
-    """Return what was asked for, checked.
+    """Return what was asked for, checked; what `options` holds besides RUN_OPTIONS are parameters.
 
     Raises:
         DefinitionError, ParameterError, StartTaskError, CycleError, ExecutorError: as `Flow.run` says.
     """
     _warn_if_unnamed(flow)
     graph = flow.compile()
-    own_executor = options.pop("executor", None)
-    executor = option_checks.executor(own_executor or flow.executor or LocalExecutor())
-    task_states = _by_key(
-        graph, mapping_of("task_states", options.pop("task_states", None), "{load: Success(result=1)}")
-    )
-    start = tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None)))
-    task_contexts = task_contexts_of(graph, options.pop("task_contexts", None))
-    context = context_of(options.pop("context", None))
-    handlers = tuple(option_checks.handlers(flow.name, options.pop("state_handlers", None), "A run of flow"))
-    record, origin = options.pop("record", None), options.pop("_origin", "")
-    limits = _limits(options.pop("max_concurrency", None), options.pop("limits", None))
-    raises = bool(options.pop("raise_on_exception", False))
-    values = _parameters(flow, {**mapping_of("parameters", parameters, "{'origin': 'JFK'}"), **options})
-    for key in start:
-        _check_start(graph, key, task_states)
-    return RunRequest(
+    own = options.pop("executor", None)
+    executor = option_checks.executor(own or flow.executor or LocalExecutor())
+    request = RunRequest(
         graph,
-        values,
+        _inputs(graph, own, options),
         executor,
-        task_states,
-        start,
-        context,
-        handlers,
-        record,
-        origin,
-        limits,
-        raises,
-        task_contexts,
-        has_executor=own_executor is not None,
+        state=_state(options.pop("state", None)),
+        record=options.pop("record", None),
+        origin=options.pop("_origin", ""),
+        raises_first=bool(options.pop("raise_on_exception", False)),
+        raises_failure=bool(options.pop("raise_on_failure", False)),
+    )
+    values = _parameters(flow, {**read_mapping("parameters", parameters, "{'origin': 'JFK'}"), **options})
+    for key in request.inputs.start:
+        _check_start(graph, key, request.inputs.states)
+    return request._replace(inputs=request.inputs._replace(parameters=values))
+
+
+def _inputs(graph: Graph, executor: Executor | None, options: dict[str, Any]) -> RunInputs:
+    """Take what the run is given out of `options`, its parameters excepted."""
+    states = _by_key(graph, read_mapping("task_states", options.pop("task_states", None), "{load: Success(result=1)}"))
+    return RunInputs(
+        states=states,
+        start=tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None))),
+        task_contexts=read_task_contexts(graph, options.pop("task_contexts", None)),
+        context={**user_values(current_layer()), **read_context(options.pop("context", None))},
+        handlers=tuple(option_checks.handlers(graph.name, options.pop("state_handlers", None), "A run of flow")),
+        executor=executor,
+        limits=_limits(options.pop("max_concurrency", None), options.pop("limits", None)),
+        name=_name(options.pop("flow_run_name", None)),
     )
 
 
-def mapping_of(option: str, given: Any, example: str) -> Mapping[Any, Any]:  # noqa: ANN401  # as it came
+def _state(given: object) -> State | None:
+    if given is not None and not isinstance(given, State):
+        msg = f"state={given!r} isn't a state. Give e.g. state=Pending(), or leave it out."
+        raise DefinitionError(msg, state=repr(given))
+    return given
+
+
+def _name(given: object) -> str:
+    if given is not None and (not isinstance(given, str) or not given.strip()):
+        msg = f"flow_run_name={given!r} isn't a name. Give a text, e.g. flow_run_name='nightly'."
+        raise DefinitionError(msg, flow_run_name=repr(given))
+    return given or ""
+
+
+def read_mapping(option: str, given: Any, example: str) -> Mapping[Any, Any]:  # noqa: ANN401  # as it came
     """Return a mapping, empty where nothing was given. Raises DefinitionError, naming the option."""
     if given is not None and not isinstance(given, Mapping):
-        msg = f"{option}={given!r} is no dict. Give e.g. {option}={example}."
+        msg = f"{option}={given!r} isn't a dict. Give e.g. {option}={example}."
         raise DefinitionError(msg, **{option: repr(given)})
     return given or {}
 
@@ -127,7 +171,7 @@ def _limits(total: object, by_tag: object) -> Limits | None:
         msg = f"max_concurrency={total!r} is not a number of tasks. Give 1 or more, or leave it out."
         raise DefinitionError(msg, max_concurrency=repr(total))
     if by_tag is not None and not isinstance(by_tag, Mapping):
-        msg = f"limits={by_tag!r} is no dict. Give the number of tasks by tag, e.g. limits={{'db': 2}}."
+        msg = f"limits={by_tag!r} isn't a dict. Give the number of tasks by tag, e.g. limits={{'db': 2}}."
         raise DefinitionError(msg, limits=repr(by_tag))
     for tag, count in (by_tag or {}).items():
         if not isinstance(tag, str) or not tag or not _is_count(count):
@@ -142,11 +186,11 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def context_of(given: Any) -> Mapping[str, Any]:  # noqa: ANN401  # as it came
+def read_context(given: Any) -> Mapping[str, Any]:  # noqa: ANN401  # as it came
     """Return values by name for the context, none where nothing was given. Raises DefinitionError."""
-    found = mapping_of("context", given, "{'limit': 5}")
+    found = read_mapping("context", given, "{'limit': 5}")
     if strange := [name for name in found if not isinstance(name, str)]:
-        msg = f"context has {strange[0]!r}, which is no name. Give names as text, e.g. context={{'limit': 5}}."
+        msg = f"context has {strange[0]!r}, which isn't a name. Give names as text, e.g. context={{'limit': 5}}."
         raise DefinitionError(msg, name=repr(strange[0]))
     return found
 
@@ -156,7 +200,8 @@ def _parameters(flow: RunnableFlow, given: Mapping[str, object]) -> dict[str, ob
     unknown = [name for name in given if name not in known]
     if unknown:
         names = ", ".join(map(repr, unknown))
-        msg = f"Flow {flow.name!r} has no parameter {names}. Its parameters: {', '.join(known) or 'none'}."
+        ours = "".join(f" For {name}= write {_FOREIGN_OPTIONS[name]}." for name in unknown if name in _FOREIGN_OPTIONS)
+        msg = f"Flow {flow.name!r} has no parameter {names}. Its parameters: {', '.join(known) or 'none'}.{ours}"
         raise ParameterError(msg, names=unknown)
     missing = [name for name, p in known.items() if p.required and name not in given]
     if missing:
@@ -184,20 +229,20 @@ def _by_key(graph: Graph, task_states: Mapping[object, State]) -> dict[str, Stat
     return states
 
 
-def task_contexts_of(graph: Graph, contexts: Any) -> dict[str, dict[str, object]]:  # noqa: ANN401  # as it came
+def read_task_contexts(graph: Graph, contexts: Any) -> dict[str, dict[str, object]]:  # noqa: ANN401  # as it came
     """Return by key what the caller gave single tasks to see in the context.
 
     Raises:
         DefinitionError: if it is no such thing.
     """
     found = {}
-    for task, values in mapping_of("task_contexts", contexts, "{load: {'limit': 5}}").items():
+    for task, values in read_mapping("task_contexts", contexts, "{load: {'limit': 5}}").items():
         key = graph.key_of(task)
         if key not in graph.specs:
             msg = f"task_contexts has {key!r}, one child of a mapped task. Give the mapped task: its children share a context."
             raise DefinitionError(msg, key=key)
         if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
-            msg = f"task_contexts has {values!r} for {key!r}, which is no dict by name. Give e.g. {{'limit': 5}}."
+            msg = f"task_contexts has {values!r} for {key!r}, which isn't a dict by name. Give e.g. {{'limit': 5}}."
             raise DefinitionError(msg, key=key)
         found[key] = dict(values)
     return found

@@ -14,51 +14,58 @@ from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+    from collections.abc import ItemsView, Iterable, Iterator, KeysView, ValuesView
 
+    from flowbook.engine.events import Event
+    from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
-    from flowbook.flow_run.run import FlowRun
 
-__all__ = ["RunStates", "as_seen"]
+__all__ = ["RunStates", "complete_state"]
 
 
 class RunStates(Mapping[str, "State"]):
-    """The states of a run's tasks and children by key, as of now; called, as of any moment.
+    """The states of a run's tasks and children by key, as of now; called, as of any time.
 
-    Live: it changes while the run goes on.
+    Live: it changes while the run goes on. An iteration goes through what there was when it began.
+
+    Args:
+        graph: of the run; its tasks have a state at any time.
+        events: of the run so far.
+        now: the states, which others may change.
     """
 
-    __slots__ = ("_now", "_run")
+    __slots__ = ("_events", "_graph", "_now")
 
-    def __init__(self, run: FlowRun, now: Mapping[str, State]) -> None:
-        self._run = run
+    def __init__(self, graph: Graph, events: Iterable[Event], now: dict[str, State]) -> None:
+        self._graph = graph
+        self._events = events
         self._now = now
 
     def __call__(self, at: dt.datetime | str | None = None) -> dict[str, State]:
         """Return the states as they were at a moment.
 
         Args:
-            at: an aware datetime, a naive one or ISO text in local time; default: now.
+            at: a datetime, or text as `flow.as_of` takes it; default: now.
 
         Returns:
             By key; tasks of which nothing was known are Pending. A copy. Values are references, loaded when asked for.
 
         Raises:
-            DefinitionError: if `at` is no moment.
+            DefinitionError: if `at` isn't a time.
         """
         if at is None:
-            return dict(self._now)
+            return self._now.copy()
         from flowbook.store.records import to_stamp  # noqa: PLC0415  # the store: longer to load than all the rest
 
-        found = states_at(self._run.events(), to_stamp(parse_time(at)))
+        found = states_at(sorted(self._events, key=lambda event: event.seq), to_stamp(parse_time(at)))
         found.pop(FLOW, None)
-        return {key: Pending() for key in self._run.graph.specs} | found
+        return {key: Pending() for key in self._graph.specs} | found
 
     def __getitem__(self, key: str) -> State:
         return self._now[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._now)
+        return iter(self._now.copy())
 
     def __len__(self) -> int:
         return len(self._now)
@@ -68,50 +75,50 @@ class RunStates(Mapping[str, "State"]):
 
     def keys(self) -> KeysView[str]:
         """As of a dict."""
-        return self._now.keys()
+        return self._now.copy().keys()
 
     def values(self) -> ValuesView[State]:
         """As of a dict."""
-        return self._now.values()
+        return self._now.copy().values()
 
     def items(self) -> ItemsView[str, State]:
         """As of a dict."""
-        return self._now.items()
+        return self._now.copy().items()
 
     def __repr__(self) -> str:
-        return repr(self._now)
+        return repr(self._now.copy())
 
 
-def as_seen(key: str, state: State, states: Mapping[str, State]) -> State:
-    """Return a task's state as people look at it: with its children so far, and the inputs it keeps as values."""
+def complete_state(key: str, state: State, states: Mapping[str, State]) -> State:
+    """Return a task's state as people read it: with its children so far, and its cached inputs as values."""
     children_missing = type(state) is Mapped and len(state.map_states) != state.n_map_states
-    if not children_missing and not any(isinstance(kept, ResultRef) for kept in state.cached_inputs.values()):
+    if not children_missing and not any(isinstance(each, ResultRef) for each in state.cached_inputs.values()):
         return state
-    seen = state.copy()
-    if isinstance(seen, Mapped) and children_missing:
-        seen.map_states = child_states(key, seen, states)
-    if seen.cached_inputs:
-        seen.cached_inputs = _Loaded(seen.cached_inputs)
-    return seen
+    found = state.copy()
+    if isinstance(found, Mapped) and children_missing:
+        found.map_states = child_states(key, found, states)
+    if found.cached_inputs:
+        found.cached_inputs = _Loaded(found.cached_inputs)
+    return found
 
 
 class _Loaded(Mapping[str, object]):
-    """Inputs by name; one that is held in the store or on a worker is loaded when it is read."""
+    """Inputs by name; one that lies in the store or on a worker is loaded when it is read."""
 
-    def __init__(self, held: Mapping[str, object]) -> None:
-        self._held = dict(held)
+    def __init__(self, inputs: Mapping[str, object]) -> None:
+        self._inputs = dict(inputs)
 
     def __getitem__(self, name: str) -> object:
-        value = self._held[name]
+        value = self._inputs[name]
         if isinstance(value, ResultRef):
-            value = self._held[name] = value.load()
+            value = self._inputs[name] = value.load()
         return value
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._held)
+        return iter(self._inputs)
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._inputs)
 
     def __reduce__(self) -> tuple[object, ...]:
         return dict, (dict(self),)

@@ -1,32 +1,32 @@
-"""What a run was given: kept with it, so that another process goes on with it as it was begun.
+"""What a run was given, stored with it, so that another process resumes it as it was begun.
 
-Parameters alone are kept as they are. Where there is more, what is kept is an index: which value holds the parameters, the
-context, each task's own context, the handlers and the executor, the states of tasks that were given one, and what is not
-there and why. Secrets never are: their names are kept, and whoever goes on is asked for the values.
+Parameters alone are stored as they are. If there is more, an index is stored: it names the values that hold the parameters,
+the context, each task's own context, the handlers, the executor and given states, and says what could not be stored and
+why. Secrets never are: their names are stored, and whoever resumes the run is asked for the values.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from flowbook._context import ContextLayer
 from flowbook.engine.masks import Masks
+from flowbook.engine.run_inputs import MissingInput, RunInputs
 from flowbook.exceptions import DamagedValueError, FlowbookError, UnpicklableError
-from flowbook.flow_run.run_inputs import MissingInput, RunInputs
 from flowbook.results import serializer
 from flowbook.results.reference import ResultRef
 from flowbook.store.state_table import states_from_table, states_to_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from flowbook.engine.graph import Graph
+    from flowbook.engine.limits import Limits
     from flowbook.engine.state import State
     from flowbook.executors.base import Executor
     from flowbook.store.values import Values
 
-__all__ = ["StoredInputs", "keep"]
+__all__ = ["StoredInputs", "store_inputs"]
 
 #: Begins an index; parameters are a dict.
 _MARK = "flowbook given 1"
@@ -34,83 +34,84 @@ _SECRETS = "secrets"
 _CHUNK_BYTES = 1 << 20
 
 
-def keep(given: RunInputs, graph: Graph, values: Values) -> tuple[ResultRef, list[ResultRef]]:
-    """Keep what was given; return where it is, and the further values that this names.
+def store_inputs(inputs: RunInputs, graph: Graph, values: Values) -> tuple[ResultRef, list[ResultRef]]:
+    """Store what a run was given; return the reference to it, and to the further values that it names.
 
     Raises:
         StoreError: if it can't be written.
     """
-    keeping = _Keeping(values, given)
-    parameters = keeping.parameters(given.parameters)
+    writer = _Writer(values, inputs)
+    parameters = writer.parameters(inputs.parameters)
     index = {
-        "context": keeping.context(given.context),
+        "context": writer.context(inputs.context),
         "task_contexts": {
-            key: ref for key, own in given.task_contexts.items() if (ref := keeping.context(own, key)) is not None
+            key: found for key, own in inputs.task_contexts.items() if (found := writer.context(own, key)) is not None
         },
-        "state_handlers": keeping.portion(
-            "state_handlers", {f"{place} {_name(each)}": each for place, each in enumerate(given.handlers)}
+        "state_handlers": writer.part(
+            "state_handlers", {f"{number} {_name(each)}": each for number, each in enumerate(inputs.handlers)}
         ),
-        "executor": keeping.portion("executor", {} if given.executor is None else {"executor": given.executor}),
-        "states": keeping.states(given.states, graph),
-        "start": list(given.start),
-        "missing": [list(each) for each in keeping.missing],
-        "secrets": keeping.secrets,
+        "executor": writer.part("executor", {} if inputs.executor is None else {"executor": inputs.executor}),
+        "states": writer.states(inputs.states, graph),
+        "start": list(inputs.start),
+        "name": inputs.name,
+        "missing": [list(each) for each in writer.missing],
+        "secrets": writer.secrets,
     }
     index = {part: found for part, found in index.items() if found}
-    given_ref = parameters
-    if index or given_ref is None:
-        given_ref = keeping.put([_MARK, {"parameters": parameters and _plain(parameters), **index}])
-    values.put_rows(keeping.rows)
-    return given_ref, [ref for ref in keeping.refs if ref is not given_ref]
+    ref = parameters
+    if index or ref is None:
+        ref = writer.put([_MARK, {"parameters": parameters and _plain(parameters), **index}])
+    values.put_rows(writer.rows)
+    return ref, [each for each in writer.refs if each is not ref]
 
 
-class _Keeping:
-    """Gathers what is to be written."""
+class _Writer:
+    """Gathers the values to write, in order."""
 
-    def __init__(self, values: Values, given: RunInputs) -> None:
+    def __init__(self, values: Values, inputs: RunInputs) -> None:
         self._values = values
-        self._given = given
+        self._inputs = inputs
         self.rows: list[tuple[object, ...]] = []
         self.refs: list[ResultRef] = []
-        self.missing = list(given.missing)
-        self.secrets = list(given.secrets)
+        self.missing = list(inputs.missing)
+        self.secrets = list(inputs.secrets)
 
     @cached_property
     def _secret_texts(self) -> tuple[bytes, ...]:
-        return Masks.around(ContextLayer(self._given.context), self._given.task_contexts.values()).needles()
+        return Masks.around(ContextLayer(self._inputs.context), self._inputs.task_contexts.values()).needles()
 
-    def parameters(self, given: Mapping[str, object]) -> ResultRef | None:
-        """Keep those that can be; None where none can."""
+    def parameters(self, named: Mapping[str, object]) -> ResultRef | None:
+        """Store those that can be; return None if none can."""
         try:
-            return self.put(given)
+            return self.put(named)
         except UnpicklableError:
-            sound = self._sound("parameters", given, "")
+            sound = self._sound("parameters", named, "")
             return self.put(sound) if sound else None
 
-    def context(self, given: Mapping[str, object], task: str = "") -> list[Any] | None:
-        """Keep a context without its secrets; their names are noted."""
-        held = given.get(_SECRETS)
-        if isinstance(held, dict):
-            self.secrets += [name for name in map(str, held) if name not in self.secrets]
-        elif held is not None:
+    def context(self, named: Mapping[str, object], task: str = "") -> list[Any] | None:
+        """Store a context without its secrets; note their names."""
+        secrets = named.get(_SECRETS)
+        if isinstance(secrets, Mapping):
+            self.secrets += [name for name in map(str, secrets) if name not in self.secrets]
+        elif secrets is not None:
             self._note("context", _SECRETS, "secrets are not stored", task)
-        return self.portion("context", {name: each for name, each in given.items() if name != _SECRETS}, task)
+        return self.part("context", {name: each for name, each in named.items() if name != _SECRETS}, task)
 
-    def portion(self, option: str, named: Mapping[str, object], task: str = "") -> list[Any] | None:
-        """Keep what is named as one value, as far as it can be; None where nothing is left."""
+    def part(self, option: str, named: Mapping[str, object], task: str = "") -> list[Any] | None:
+        """Store what is named as one value, as far as it can be; return None if nothing is left."""
         if named and self._secret_texts:
-            named = {name: each for name, each in named.items() if not self._tells(option, name, each, task)}
+            named = {name: each for name, each in named.items() if not self._reveals(option, name, each, task)}
         try:
             return _plain(self.put(named, by_value=True)) if named else None
         except UnpicklableError:
             sound = self._sound(option, named, task)
             return _plain(self.put(sound, by_value=True)) if sound else None
 
-    def states(self, given: Mapping[str, State], graph: Graph) -> Mapping[str, object]:
-        """Return the table of the states that were given; their values are kept as results are."""
-        if not given:
+    def states(self, states: Mapping[str, State], graph: Graph) -> Mapping[str, object]:
+        """Return the table of the states that were given; their values are stored as results are."""
+        if not states:
             return {}
-        table, rows, refs = states_to_table(given, graph, self._values)
+        table, rows, refs = states_to_table(states, graph, self._values)
         self.rows += rows
         self.refs += refs
         return table
@@ -128,7 +129,7 @@ class _Keeping:
         return prepared.ref
 
     def _sound(self, option: str, named: Mapping[str, object], task: str) -> dict[str, object]:
-        """Return what can be pickled of what is named; the rest is noted."""
+        """Return what can be pickled of what is named; note the rest."""
         sound = {}
         for name, each in named.items():
             try:
@@ -139,50 +140,57 @@ class _Keeping:
                 sound[name] = each
         return sound
 
-    def _tells(self, option: str, name: str, value: object, task: str) -> bool:
-        """Return whether the value of a secret would be written with this one; that is noted."""
+    def _reveals(self, option: str, name: str, value: object, task: str) -> bool:
+        """Return whether this value holds the value of a secret; note that."""
         found = _Search(self._secret_texts)
         try:
             found.write(serializer.dump_plain(value) or b"")
             serializer.dump(value, found, by_value=True)
         except UnpicklableError:
-            return False  # noted where it is to be kept
+            return False  # noted where it is to be stored
         if found.has_found:
             self._note(option, name, "it holds a secret, and those are not stored", task)
         return found.has_found
 
     def _note(self, option: str, name: str, why: str, task: str) -> None:
-        shown = name.partition(" ")[2] if option == "state_handlers" else name
-        self.missing.append(MissingInput(option, shown, why, task))
+        name = name.partition(" ")[2] if option == "state_handlers" else name
+        self.missing.append(MissingInput(option, name, why, task))
 
 
 class StoredInputs:
-    """What was given to a run that was recorded; each part is loaded when it is asked for.
+    """What a recorded run was given. Each part is loaded when it is asked for.
 
     Args:
-        content: what `keep` wrote.
-        values: where it is kept.
+        content: what `store_inputs` wrote.
+        values: where it is stored.
+        limits: how many tasks run at once; stored with the run itself.
 
     Raises:
-        DamagedValueError: if it is no such thing.
+        DamagedValueError: if `content` is something else.
     """
 
-    def __init__(self, content: object, values: Values) -> None:
+    def __init__(self, content: object, values: Values, limits: Limits | None = None) -> None:
         self._values = values
+        self._limits = limits
         self._index: dict[str, Any] = {}
         self._parameters: dict[str, object] | None = content if isinstance(content, dict) else None
         if self._parameters is None:
             if not (isinstance(content, list) and content[:1] == [_MARK] and isinstance(content[-1], dict)):
                 msg = (
-                    "What a run was given is not kept in a way that this version of flowbook can read. "
+                    "This version of flowbook can't read how this run's inputs are stored. "
                     "Use the flowbook that recorded it, or run the flow again."
                 )
                 raise DamagedValueError(msg)
             self._index = content[-1]
 
     @property
+    def limits(self) -> Limits | None:
+        """How many tasks run at once; None: as many as the executor can."""
+        return self._limits
+
+    @property
     def missing(self) -> tuple[MissingInput, ...]:
-        """What is not kept, and why."""
+        """What isn't stored, and why."""
         return tuple(MissingInput(*each) for each in self._index.get("missing", ()))
 
     @property
@@ -191,7 +199,7 @@ class StoredInputs:
         return tuple(self._index.get(_SECRETS, ()))
 
     def parameters(self) -> dict[str, object]:
-        """Return the parameters that are kept. Raises ResultGoneError."""
+        """Return the parameters that are stored. Raises ResultGoneError."""
         if self._parameters is None:
             self._parameters = self._load(self._index["parameters"])
         return dict(self._parameters)
@@ -202,7 +210,7 @@ class StoredInputs:
 
     @property
     def has_executor(self) -> bool:
-        """Whether the run had an executor of its own, kept or not."""
+        """Whether the run had an executor of its own, stored or not."""
         return "executor" in self._index or any(each.option == "executor" for each in self.missing)
 
     @property
@@ -210,8 +218,13 @@ class StoredInputs:
         """The keys of the tasks at which it started."""
         return tuple(self._index.get("start", ()))
 
+    @property
+    def name(self) -> str:
+        """What the caller called the run; empty: nothing."""
+        return str(self._index.get("name", ""))
+
     def executor(self) -> Executor | None:
-        """Return the run's own executor; None where there is none, or it can't be made here."""
+        """Return the run's own executor; None if it had none, or it can't be loaded here."""
         try:
             return cast("Executor | None", self._load(self._index.get("executor")).get("executor"))
         except FlowbookError:
@@ -230,6 +243,8 @@ class StoredInputs:
             handlers=tuple(self._load(self._index.get("state_handlers")).values()),
             states=self.states(),
             start=self.start,
+            limits=self._limits,
+            name=self.name,
             missing=self.missing,
             secrets=self.secrets,
         )
@@ -239,14 +254,14 @@ class StoredInputs:
 
 
 class _Unread:
-    """Takes what is written, and drops it."""
+    """Drops what is written to it."""
 
     def write(self, part: bytes | memoryview) -> None:
         pass
 
 
 class _Search:
-    """Looks for texts in what is written; holds no more of it than a part."""
+    """Looks for texts in what is written to it; holds no more of that than a chunk."""
 
     def __init__(self, texts: tuple[bytes, ...]) -> None:
         self._texts = texts

@@ -19,7 +19,10 @@ __all__ = ["CacheLike", "EntryLike", "RunLike", "ValuesLike", "WindowLike"]
 class RunLike(Protocol):
     """A run of a flow, live or ended. All of it may be called from any thread."""
 
-    run_id: str
+    @property
+    def run_id(self) -> str:
+        """Unique over all stores."""
+        ...
 
     @property
     def number(self) -> int | None:

@@ -664,25 +664,25 @@ def a_run_with_one_handler():
 
 @refused(DefinitionError)
 def a_run_with_a_text_as_context():
-    """context='a' is no dict. Give e.g. context={'limit': 5}."""
+    """context='a' isn't a dict. Give e.g. context={'limit': 5}."""
     small().run(context="a")
 
 
 @refused(DefinitionError)
 def a_run_with_a_number_as_a_name_in_its_context():
-    """context has 1, which is no name. Give names as text, e.g. context={'limit': 5}."""
+    """context has 1, which isn't a name. Give names as text, e.g. context={'limit': 5}."""
     small().run(context={1: 2})
 
 
 @refused(DefinitionError)
 def a_run_with_a_list_of_states():
-    """task_states=[1] is no dict. Give e.g. task_states={load: Success(result=1)}."""
+    """task_states=[1] isn't a dict. Give e.g. task_states={load: Success(result=1)}."""
     small().run(task_states=[1])
 
 
 @refused(DefinitionError)
 def a_run_with_a_list_of_parameters():
-    """parameters=[1] is no dict. Give e.g. parameters={'origin': 'JFK'}."""
+    """parameters=[1] isn't a dict. Give e.g. parameters={'origin': 'JFK'}."""
     small().run([1])
 
 
@@ -1003,7 +1003,7 @@ def retrying_what_did_not_fail():
 
 @refused()
 def a_subscriber_without_emit():
-    """'screen' can't be told of events: it has no emit. Give an object with a method emit(event)."""
+    """'screen' can't receive events: it has no emit. Give an object with a method emit(event)."""
     flow = small()
     flow.run()
     flow.last_run.subscribe("screen")

@@ -68,8 +68,8 @@ def test_each_task_may_see_a_context_of_its_own(executor):
 @pytest.mark.parametrize(
     ("contexts", "message"),
     [
-        (5, "task_contexts=5 is no dict. Give e.g. task_contexts={load: {'limit': 5}}."),
-        ({"add": 5}, "task_contexts has 5 for 'add', which is no dict by name. Give e.g. {'limit': 5}."),
+        (5, "task_contexts=5 isn't a dict. Give e.g. task_contexts={load: {'limit': 5}}."),
+        ({"add": 5}, "task_contexts has 5 for 'add', which isn't a dict by name. Give e.g. {'limit': 5}."),
         (
             {"add[0]": {}},
             "task_contexts has 'add[0]', one child of a mapped task. Give the mapped task: its children share a context.",

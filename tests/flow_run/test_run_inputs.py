@@ -401,7 +401,7 @@ def test_a_secret_in_the_context_of_one_task_is_hidden_in_what_the_task_says(kin
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"context": 5}, DefinitionError, r"context=5 is no dict"),
+        ({"context": 5}, DefinitionError, r"context=5 isn.t a dict"),
         ({"task_contexts": {"nope": {}}}, UnknownTaskError, r"nope"),
         ({"task_contexts": {"look": 5}}, DefinitionError, r"task_contexts has 5 for 'look'"),
         ({"state_handlers": print}, DefinitionError, r"is one function\. Give a list"),

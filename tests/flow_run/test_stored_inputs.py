@@ -259,7 +259,9 @@ def test_what_is_kept_in_another_way_is_refused(index):
     store = open_store()
     store.ownership.set_inputs(run_id, 1, store.values.put(index), ())
 
-    with pytest.raises(DamagedValueError, match=r"not kept in a way that this version of flowbook can read"):
+    with pytest.raises(
+        DamagedValueError, match=r"This version of flowbook can't read how this run's inputs are stored"
+    ):
         flowbook.run(run_id)
 
 

@@ -1,0 +1,56 @@
+"""A compiled flow as plain JSON with hashes of its code: what is recorded of it, and compared when a run resumes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowbook.exceptions import UnpicklableError
+from flowbook.results.code_hash import code_hash
+from flowbook.results.content_hash import content_hash
+from flowbook.store import graph_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.flow_run.ports import RunnableFlow
+
+__all__ = ["fingerprint"]
+
+
+def fingerprint(flow: RunnableFlow, graph: Graph) -> dict[str, object]:
+    """Return the graph as `store.graph_record` makes it, with a hash of each task's code and of what else its author gave it."""
+    # Thousands of copies of a task share one function, and one trigger.
+    hashes = _CodeHashes()
+    codes = {key: hashes[spec.run] for key, spec in graph.specs.items()}
+    wirings = {key: wiring for key, spec in graph.specs.items() if (wiring := _wiring(flow, spec, hashes)) is not None}
+    return graph_record(graph, codes, wirings)
+
+
+class _CodeHashes(dict["Callable[..., object]", str]):
+    def __missing__(self, function: Callable[..., object]) -> str:
+        found = self[function] = code_hash(function)
+        return found
+
+
+def _wiring(flow: RunnableFlow, spec: TaskSpec, hashes: _CodeHashes) -> str | None:
+    """Return a hash of what the flow's author gave a task besides its code and its edges; None: nothing."""
+    given: list[tuple[object, ...]] = [("constant", *item) for item in (spec.constants or {}).items()]
+    given += [("mapped", *item) for item in (spec.mapped_constants or {}).items()]
+    given += [("way", bound.argument, bound.flattened) for bound in spec.bindings if bound.mapped or bound.flattened]
+    given += [("own", *item) for item in flow.own_fields(spec.task).items()]
+    if spec.trigger is not None:
+        cells = [cell.cell_contents for cell in getattr(spec.trigger, "__closure__", None) or ()]
+        given.append(("trigger", hashes[spec.trigger], *(each for each in cells if not callable(each))))
+    try:
+        return content_hash(given) if given else None
+    except UnpicklableError:
+        return content_hash([tuple(map(_hash, each)) for each in given])
+
+
+def _hash(value: object) -> str:
+    """Return a hash of what can be pickled; of anything else only what it is."""
+    try:
+        return content_hash(value)
+    except UnpicklableError:
+        return type(value).__qualname__

@@ -1,0 +1,453 @@
+"""Where one run is, and how it moves: from rest into an epoch here, to another process, and back to rest."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import TYPE_CHECKING
+
+from flowbook._utils import threads
+from flowbook._utils.locks import Rank, RankedRLock
+from flowbook.engine.events import FLOW, Decided, StateChanged
+from flowbook.engine.mapped_states import fill_children
+from flowbook.engine.remote_error import safe_str
+from flowbook.engine.run_inputs import RunInputs
+from flowbook.engine.start_point import StartPoint
+from flowbook.engine.state import Cancelled, Crashed, Failed, Mapped, Paused, Pending, Running, Scheduled
+from flowbook.exceptions import RunClaimedError, StartTaskError
+from flowbook.executors.interrupts import wait_for
+from flowbook.flow_run.epochs import new_epoch
+from flowbook.flow_run.location import AtRest, Elsewhere, Here
+from flowbook.flow_run.new_inputs import NewInputs, merge_inputs, refuse_incomplete, refuse_late, with_parameters
+from flowbook.flow_run.recording_default import is_recorded
+from flowbook.flow_run.resume_plan import broken_off, failed, plan_cancel, plan_resume, plan_retry, waiting_or_refuse
+from flowbook.flow_run.run_log import RunLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowbook.engine.state import State
+    from flowbook.engine.worker_values import WorkerValues
+    from flowbook.executors.base import Executor
+    from flowbook.flow_run.decision import Decision
+    from flowbook.flow_run.flow_changes import FlowChanges
+    from flowbook.flow_run.location import Location
+    from flowbook.flow_run.recording import Recording
+    from flowbook.flow_run.run_description import RunDescription
+    from flowbook.flow_run.stored_inputs import StoredInputs
+    from flowbook.store.records import Claim
+    from flowbook.store.run_snapshot import RunSnapshot
+
+__all__ = ["RunControl"]
+
+_NOTHING_NEW = NewInputs()
+
+
+class RunControl:
+    """One run's location, and its moves between locations. From any thread.
+
+    The location is one value. Reading it takes no lock; it is replaced under one, by a thread that still finds the value
+    it saw. No subscriber and no task runs under that lock.
+
+    Args:
+        run: what all epochs share.
+        inputs: what the run is given; those of a recorded run are loaded when it resumes.
+        record: whether it is recorded; None: as usual here.
+
+    Attributes:
+        location: where the run is.
+        started: seconds since 1970; None before.
+        ended: likewise; None as long as it goes on.
+        changes: how the flow differs from the one that was recorded; None if it doesn't.
+        log: all events.
+    """
+
+    def __init__(self, run: RunDescription, inputs: RunInputs | StoredInputs, *, record: bool | None = None) -> None:
+        self.run = run
+        self.inputs = inputs
+        #: The one given to this run; None where the flow's own or the default serves.
+        self.own_executor: Executor | None = None
+        self.log = RunLog(lambda: self.run.label)
+        states: dict[str, State] = dict.fromkeys(run.graph.specs, Pending())
+        if isinstance(inputs, RunInputs):
+            states.update(inputs.states)
+            self.own_executor = inputs.executor
+        self.location: Location = AtRest(Pending(), states)
+        self.started: float | None = None
+        self.ended: float | None = None
+        self.changes: FlowChanges | None = None
+        #: Whether it has inputs that aren't stored with it yet.
+        self.has_new_inputs = False
+        self._record = record
+        #: Values of its tasks that workers hold, by epoch.
+        self._worker_values: list[WorkerValues] = []
+        self._lock = RankedRLock(Rank.RUN)
+
+    # Where it is
+
+    def look(self, *, now: bool = False) -> Location:
+        """Return where the run is, after reading what other processes did: at most every 50 ms, unless `now`."""
+        location = self.location
+        if isinstance(location, Elsewhere):
+            location.remote.look(now=now)
+        elif isinstance(location, AtRest) and location.recording is not None and not location.state.is_successful():
+            self._follow_if_taken(location, location.recording, now=now)
+        return self.location
+
+    def _follow_if_taken(self, rest: AtRest, recording: Recording, *, now: bool) -> None:
+        if recording.is_taken(now=now):
+            self._follow(rest, recording)
+
+    def follow(self, recording: Recording) -> None:
+        """Take up a recorded run that this process knows nothing of yet."""
+        assert isinstance(self.location, AtRest)  # noqa: S101  # nobody else knows the run yet
+        self._follow(self.location, recording)
+
+    def _follow(self, seen: AtRest, recording: Recording) -> None:
+        """From now on follow what is recorded of the run, if it still is where it was `seen`."""
+        from flowbook.flow_run.remote_run import RemoteRun  # noqa: PLC0415  # loading the store takes long
+
+        snapshot = recording.snapshot()
+        states = self._states_in(snapshot)
+        with self._lock:
+            if self.location is not seen:
+                return
+            if seen.is_lost:
+                self.log.replace(snapshot.events)
+            else:
+                for event in snapshot.events:
+                    if event.seq >= seen.next_seq:
+                        self.log.append(event)
+            remote = RemoteRun(recording, snapshot, states, self.log, lambda: self._come_back(away))
+            self.location = away = Elsewhere(remote)
+            self._note_span(snapshot.claim)
+        remote.look(now=True)
+        if self.log.has_subscribers:
+            remote.follow()
+
+    def _come_back(self, away: Elsewhere) -> None:
+        """Take note that the process that had the run let go of it, or died."""
+        remote, snapshot = away.remote, away.remote.snapshot
+        rest = AtRest(remote.state, remote.states, self.log.next_seq, remote.recording)
+        if isinstance(rest.state, Running | Pending) and not isinstance(rest.state, Scheduled):
+            who = remote.recording.owner_name(snapshot.claim)
+            crashed = Crashed(f"Its process ({who}) ended in the middle. run.resume() goes on from what is stored.")
+            rest = rest._replace(state=crashed, states=broken_off(remote.states))
+        with self._lock:
+            if self.location is away:
+                remote.recording.saw(snapshot)
+                self._note_span(snapshot.claim)
+                self.location = rest
+        away.over.set()
+
+    def _states_in(self, snapshot: RunSnapshot) -> dict[str, State]:
+        """Return the states of a recorded run, the flow's under FLOW; values are references.
+
+        A task that has none since the run began has the one it was given; a task where the run was to start has none.
+        """
+        inputs = self.inputs
+        begun = inputs.states if isinstance(inputs, RunInputs) else inputs.states()
+        states: dict[str, State] = {**dict.fromkeys(self.run.graph.specs, Pending()), **begun}
+        for key in inputs.start:
+            if key in begun and not isinstance(begun[key], Mapped):
+                states[key] = Pending(cached_inputs=begun[key].cached_inputs)
+        states.update(snapshot.states())
+        if begun:
+            fill_children(states)
+        return states
+
+    def _note_span(self, claim: Claim) -> None:
+        self.started, self.ended = (None if at is None else at.timestamp() for at in (claim.started, claim.ended))
+
+    # What people decide
+
+    def decide(self, decision: Decision, new: NewInputs = _NOTHING_NEW, *, force: bool = False) -> None:
+        """Do what a person decided, wherever the run is.
+
+        Args:
+            decision: about it.
+            new: what the run is given to go on with.
+            force: whether to go on although the flow changed, or something that the run was given is missing.
+
+        Raises:
+            RunError, DefinitionError: as `FlowRun.resume`, `retry` and `cancel` say.
+        """
+        label = self.run.label
+        if self.changes is not None and not force and decision.action in {"resume", "retry"}:
+            raise self.changes.error(label.number, label.flow_name)
+        location, is_done = self.location, False
+        while not is_done:
+            if isinstance(location, AtRest):
+                is_done = self._decide_at_rest(location, decision, new, force=force)
+            else:
+                refuse_late(label, new, "here" if isinstance(location, Here) else "in another process")
+                is_done = location.obey(decision)
+            if not is_done and isinstance(location, Here):
+                is_done = self._wait_or_defer(location, lambda: self.decide(decision, force=force))
+            location = self.look(now=True)
+
+    def _wait_or_defer(self, here: Here, action: Callable[[], None]) -> bool:
+        """Wait until the run is no longer here, or, within a subscriber, have `action` called then; return whether it will be."""
+        if self.log.is_delivering_here:
+            with self._lock:
+                if self.location is here:  # it comes to rest only after this subscriber has returned
+                    here.afterwards.append(action)
+                    return True
+                return False
+        wait_for(here.over)
+        return False
+
+    def _decide_at_rest(self, rest: AtRest, decision: Decision, new: NewInputs, *, force: bool) -> bool:
+        """Return False if the run has moved since."""
+        if decision.action in {"cancel", "cancel_now"}:
+            try:
+                return self._cancel_at_rest(rest, decision)
+            except RunClaimedError:
+                if not isinstance(self.look(now=True), Elsewhere):
+                    raise
+                return False
+        try:
+            inputs, start = self._plan(rest, decision, new, force=force)
+        except (RunClaimedError, StartTaskError):
+            if self.look(now=True) is rest:
+                raise
+            return False
+        return self._begin_next(rest, inputs, start, decision)
+
+    def _plan(self, rest: AtRest, decision: Decision, new: NewInputs, *, force: bool) -> tuple[RunInputs, StartPoint]:
+        """Return what a run at rest is given, and from where it begins, to resume or to try again."""
+        run, at = self.run, StartPoint(rest.states, rest.state, first_seq=rest.next_seq)
+        waiting: tuple[str, ...] = ()
+        if decision.action == "resume":
+            waiting = waiting_or_refuse(run.label, rest.state, rest.states, self.log, decision.keys, is_live=False)
+            waiting = decision.keys if isinstance(rest.state, Crashed) else waiting
+        elif not failed(rest.states):
+            hint = " Go on with run.resume()." if isinstance(rest.state, Crashed) else ""
+            msg = f"Nothing failed in {run.label}: it is {type(rest.state).__name__}.{hint}"
+            raise StartTaskError(msg, run=run.label.run_id)
+        inputs = self._inputs_to_resume(rest, new, force=force)
+        if new.parameters:
+            at = at._replace(states=with_parameters(at.states, run.graph, new.parameters))
+        if decision.action == "retry":
+            return inputs, plan_retry(run.graph, at)
+        return inputs, plan_resume(run.graph, at, waiting, inputs, is_changed=self.changes is not None)
+
+    def _inputs_to_resume(self, rest: AtRest, new: NewInputs, *, force: bool) -> RunInputs:
+        """Return what the run goes on with: what it was given, here or elsewhere, and what is given now.
+
+        Raises:
+            RunIncompleteError, MissingSecretError: if something is missing, unless by `force`.
+        """
+        label, recording = self.run.label, rest.recording
+        newer = None if recording is None else recording.newer_inputs()
+        known = self.inputs if newer is None else newer
+        inputs = merge_inputs(known if isinstance(known, RunInputs) else known.load(), new, label)
+        if not force:
+            refuse_incomplete(inputs, label)
+        self.has_new_inputs = self.has_new_inputs or bool(new)
+        if not isinstance(known, RunInputs):
+            inputs = inputs._replace(executor=self.own_executor)
+            if self.own_executor is None and known.has_executor:
+                _warn_of_executor(self.run)
+        return inputs
+
+    def _cancel_at_rest(self, rest: AtRest, decision: Decision) -> bool:
+        """Close a run that nobody has, if it isn't over."""
+        recording = rest.recording
+        if recording is None or not isinstance(rest.state, Scheduled | Crashed):
+            return True
+        if any(spec.cleans_up for spec in self.run.graph.specs.values()):
+            at = StartPoint(rest.states, rest.state, first_seq=rest.next_seq)
+            return self._begin_next(
+                rest, self._inputs_to_resume(rest, _NOTHING_NEW, force=True), plan_cancel(at), decision
+            )
+        with self._lock:
+            if self.location is not rest:
+                return False
+            recording.claim(decision.by)
+            state = Cancelled("Cancelled by a person.")
+            decided = Decided(rest.next_seq, FLOW, time.time(), "cancel", decision.by, decision.note)
+            for event in (decided, StateChanged(rest.next_seq + 1, FLOW, state)):
+                recording.emit(event)
+                self.log.append(event)
+            recording.finish(state)
+            self.ended = time.time()
+            self.location = AtRest(state, rest.states, rest.next_seq + 2, recording)
+        self.log.deliver()
+        return True
+
+    # Into an epoch here, and back to rest
+
+    def begin(self, state: State | None = None) -> Here:
+        """Begin the run, once: return its first epoch, which has yet to `work`."""
+        rest, inputs = self.location, self.inputs
+        assert isinstance(rest, AtRest)  # noqa: S101  # nobody else knows the run yet
+        assert isinstance(inputs, RunInputs)  # noqa: S101  # likewise, so it wasn't loaded
+        recording = self._open_recording() if is_recorded(self._record) else None
+        try:
+            here = self._here(
+                inputs, StartPoint(inputs.states, rest.state if state is None else state, inputs.start), recording
+            )
+            self.location = here
+            self._note_start(here)
+        except BaseException:
+            self._give_up(recording, rest)
+            raise
+        return here
+
+    def start(self, state: State | None = None) -> None:
+        """Begin the run, once, in the background."""
+        rest = self.location
+        assert isinstance(rest, AtRest)  # noqa: S101  # as for `begin`
+        here = self.begin(state)
+        try:
+            self._spawn(here)
+        except BaseException:
+            self._give_up(here.recording, rest)
+            raise
+
+    def _begin_next(self, rest: AtRest, inputs: RunInputs, start: StartPoint, decision: Decision) -> bool:
+        """Begin another epoch in the background; return False if the run has moved since.
+
+        Raises:
+            RunClaimedError: if somebody else goes on with it.
+        """
+        keys = start.start or start.resumed or (FLOW,)
+        start = start._replace(first_seq=start.first_seq + len(keys))
+        try:
+            here = self._claim(rest, inputs, start, decision)
+        except RunClaimedError:
+            self.look(now=True)
+            raise
+        if here is None:
+            return False
+        try:
+            if here.recording is not None and self.has_new_inputs:
+                here.recording.store_inputs(inputs, self.run.graph)
+                self.has_new_inputs = False
+            self._tell(here.recording, decision, keys, rest.next_seq)
+            self._note_start(here)
+            self._spawn(here)
+        except BaseException:
+            self._give_up(here.recording, rest)
+            raise
+        return True
+
+    def _claim(self, rest: AtRest, inputs: RunInputs, start: StartPoint, decision: Decision) -> Here | None:
+        with self._lock:
+            if self.location is not rest:
+                return None
+            if rest.recording is not None:
+                rest.recording.claim(decision.by)
+            try:
+                here = self._here(inputs, start, rest.recording)
+            except BaseException:
+                if rest.recording is not None:
+                    rest.recording.release()
+                raise
+            self.inputs = inputs
+            self.location = here
+            return here
+
+    def _here(self, inputs: RunInputs, start: StartPoint, recording: Recording | None) -> Here:
+        return Here(new_epoch(self.run, inputs, start, recording, (self.log,)), recording, self.run, self.log)
+
+    def _tell(self, recording: Recording | None, decision: Decision, keys: tuple[str, ...], seq: int) -> None:
+        action = decision.action.partition("_")[0]
+        for number, key in enumerate(keys, seq):
+            event = Decided(number, key, time.time(), action, decision.by, decision.note)
+            if recording is not None:
+                recording.emit(event)
+            self.log.emit(event)
+
+    def _note_start(self, here: Here) -> None:
+        if here.recording is not None:
+            here.recording.listen(self.run.label, here)
+        self.started = self.started if self.started is not None else time.time()
+        self.ended = None
+
+    def _give_up(self, recording: Recording | None, rest: AtRest) -> None:
+        """Return to rest because an epoch could not begin."""
+        here = self.location
+        if recording is not None:
+            recording.release()
+        with self._lock:
+            self.location = rest._replace(next_seq=max(self.log.next_seq, rest.next_seq), recording=recording)
+        if isinstance(here, Here):
+            here.end()
+
+    def _spawn(self, here: Here) -> None:
+        """Let an epoch that has begun work in a thread of its own."""
+        threads.spawn(self.work, here, name=f"run-{self.run.label.number}", owner=self)
+
+    def work(self, here: Here) -> State:
+        """Let an epoch that has begun work in this thread, to its end; return the flow's state."""
+        epoch = here.epoch
+        state: State | None = None
+        try:
+            state = epoch.run()
+        except BaseException as error:
+            if not epoch.state.is_finished():
+                state = Failed(f"The run itself failed: {type(error).__name__}: {safe_str(error)}", error)
+            raise
+        finally:
+            state = self._end(here, epoch.state if state is None else state)
+        return state
+
+    def _end(self, here: Here, state: State) -> State:
+        """Record the end of an epoch and come to rest; return the flow's state."""
+        epoch, recording = here.epoch, here.recording
+        if epoch.worker_values is not None:
+            self._worker_values.append(epoch.worker_values)
+        rest = AtRest(state, dict(epoch.states), epoch.next_seq, recording)
+        lost_to = None
+        try:
+            self.ended = time.time()
+            if recording is None and self._is_worth_recording(state):
+                recording = self._record_past()
+                rest = rest._replace(recording=recording)
+            lost_to = recording.finish(state) if recording is not None else None
+        finally:
+            # Whatever went wrong: nobody waits for this run for ever.
+            lost_to = here.lost_to or lost_to
+            if lost_to is not None:
+                rest = rest._replace(state=Cancelled(f"Stopped here. {lost_to}"), is_lost=True)
+            with self._lock:
+                self.location = rest
+            here.end()
+        return rest.state
+
+    def _is_worth_recording(self, state: State) -> bool:
+        """Whether somebody may want to go on with an unrecorded run in this state."""
+        return self._record is not False and isinstance(state, Paused | Failed | Scheduled)
+
+    def _open_recording(self) -> Recording | None:
+        from flowbook.flow_run.recording import open_recording  # noqa: PLC0415  # loading the store takes long
+
+        assert isinstance(self.inputs, RunInputs)  # noqa: S101  # it began here
+        recording = open_recording(self.run, self.inputs)
+        if recording is not None:
+            self.run = self.run._replace(label=self.run.label._replace(number=recording.number))
+        return recording
+
+    def _record_past(self) -> Recording | None:
+        from flowbook.flow_run.recording import record_past  # noqa: PLC0415  # as above
+
+        recording = self._open_recording()
+        if recording is not None:
+            record_past(recording, self.log.in_order())
+        return recording
+
+    def close(self) -> None:
+        """Let workers forget the values that they hold."""
+        values, self._worker_values = self._worker_values, []
+        for each in values:
+            each.close()
+
+
+def _warn_of_executor(run: RunDescription) -> None:
+    msg = (
+        f"The executor of {run.label} was not kept, so it goes on with {run.executor.describe()}. "
+        f"For another one: flowbook.run({run.label.run_id!r}, executor=...)."
+    )
+    warnings.warn(msg, stacklevel=6)
