@@ -1,20 +1,23 @@
 """Prints of a task, sent to its run as log lines.
 
-`sys.stdout` is one for the whole process, tasks run side by side: so it is replaced once, while anybody captures, by a
-stream that looks at a ContextVar to see whose print it is. Others print as before.
+`sys.stdout` belongs to the whole process and tasks run side by side. So while anybody captures, the stream that is
+`sys.stdout` gets a `write` of its own, which asks a ContextVar whose print it is; others print as before. The stream stays
+the same object: whoever redirects `sys.stdout` meanwhile (`%%capture`, `redirect_stdout`) puts the right one back.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import sys
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any
 
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.task_log import LINE_CHARS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from flowbook.engine.task_log import TaskLog
@@ -35,7 +38,7 @@ class capture_prints:  # noqa: N801  # used as `with capture_prints(...):`
         self._token: Token[_Lines | None] | None = None
 
     def __enter__(self) -> None:
-        _STREAM.hold()
+        _HOOKS.acquire()
         self._token = _LINES.set(self._lines)
 
     def __exit__(
@@ -43,14 +46,16 @@ class capture_prints:  # noqa: N801  # used as `with capture_prints(...):`
     ) -> None:
         if self._token is not None:
             _LINES.reset(self._token)
+        if self._lines.pid != os.getpid():
+            return  # a fork's copy: what is gathered and counted here belongs to the original
         self._lines.finish()
-        _STREAM.release()
+        _HOOKS.release()
 
 
 class _Lines:
     """Gathers writes into lines; of a long one only the beginning is kept."""
 
-    __slots__ = ("_length", "_log", "_rest", "is_over")
+    __slots__ = ("_length", "_log", "_rest", "is_over", "pid")
 
     def __init__(self, log: TaskLog) -> None:
         self._log = log
@@ -58,6 +63,8 @@ class _Lines:
         self._length = 0
         #: Whether the task has ended; a thread that outlived it may still print.
         self.is_over = False
+        #: A forked child prints for itself.
+        self.pid = os.getpid()
 
     def write(self, text: str) -> None:
         start = 0
@@ -86,53 +93,112 @@ class _Lines:
         self._log.line(_INFO, line, length)
 
 
-class _Stream(io.TextIOBase):
-    """Stands for `sys.stdout` while anybody captures; there may be none (None), in a program without a console."""
+def _capturing() -> _Lines | None:
+    """Return where a print of this context goes; None if nobody captures it."""
+    lines = _LINES.get()
+    return lines if lines is not None and not lines.is_over and lines.pid == os.getpid() else None
 
-    def __init__(self) -> None:
-        self._lock = RankedLock(Rank.PRINTS)
-        self._holders = 0
-        self._real: TextIO | None = None
 
-    def hold(self) -> None:
-        with self._lock:
-            self._holders += 1
-            now = getattr(sys, "stdout", None)
-            if self._holders == 1 and now is not self:
-                self._real = now
-                sys.stdout = self
+class _Hook:
+    """The `write` and `isatty` of one stream while anybody captures."""
 
-    def release(self) -> None:
-        with self._lock:
-            self._holders -= 1
-            if not self._holders and getattr(sys, "stdout", None) is self:
-                sys.stdout = self._real
+    def __init__(self, stream: Any) -> None:  # noqa: ANN401  # whatever stands for sys.stdout
+        self.stream = stream
+        self._before = {name: vars(stream)[name] for name in ("write", "isatty") if name in vars(stream)}
+        self._write: Callable[[str], int] = stream.write
+        self._isatty: Callable[[], bool] = stream.isatty
+        stream.write, stream.isatty = self.write, self.isatty
 
     def write(self, text: str) -> int:
-        lines = _LINES.get()
-        if lines is None or lines.is_over:
-            return self._real.write(text) if self._real is not None else len(text)
+        lines = _capturing()
+        if lines is None or not isinstance(text, str):
+            return self._write(text)
         lines.write(text)
         return len(text)
 
+    def isatty(self) -> bool:
+        return _capturing() is None and self._isatty()
+
+    def remove(self) -> None:
+        """Give the stream its own methods back, unless somebody wrapped ours: then ours stay and pass everything on."""
+        for name, mine in (("write", self.write), ("isatty", self.isatty)):
+            if vars(self.stream).get(name) == mine:
+                if name in self._before:
+                    setattr(self.stream, name, self._before[name])
+                else:
+                    delattr(self.stream, name)
+
+
+class _StandIn(io.TextIOBase):
+    """Stands for a `sys.stdout` that can't be hooked: none at all, in a program without a console, or one with slots."""
+
+    def __init__(self, real: Any) -> None:  # noqa: ANN401  # whatever stood for sys.stdout
+        self.real = real
+
+    def write(self, text: str) -> int:
+        return len(text) if self.real is None else self.real.write(text)  # type: ignore[no-any-return]  # a stream
+
     def flush(self) -> None:
-        if self._real is not None:
-            self._real.flush()
+        if self.real is not None:
+            self.real.flush()
+
+    def isatty(self) -> bool:
+        return self.real is not None and bool(self.real.isatty())
+
+    def fileno(self) -> int:
+        if self.real is None:
+            raise io.UnsupportedOperation("fileno")
+        return self.real.fileno()  # type: ignore[no-any-return]  # a stream
 
     def close(self) -> None:
         """Stay open: others print here too."""
 
-    @property
-    def encoding(self) -> str:  # type: ignore[override]  # io.TextIOBase declares an attribute
-        return self._real.encoding if self._real is not None else "utf-8"
-
-    def isatty(self) -> bool:
-        return False
-
-    def fileno(self) -> int:
-        if self._real is None:
-            raise io.UnsupportedOperation("fileno")
-        return self._real.fileno()
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # what the real one has
+        return getattr(self.real, name)
 
 
-_STREAM = _Stream()
+class _Hooks:
+    """The hooked streams, while anybody captures: each that was `sys.stdout` when somebody began to."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, in a forked child: nobody captures there, and the lock may be held by a thread that isn't there."""
+        self._lock = RankedLock(Rank.PRINTS)
+        self._count = 0
+        self._hooks: list[_Hook] = []
+
+    def acquire(self) -> None:
+        """Hook `sys.stdout`; call `release` once for each call."""
+        with self._lock:
+            self._count += 1
+            stream = getattr(sys, "stdout", None)
+            if not any(hook.stream is stream for hook in self._hooks):
+                self._hooks.append(self._hook(stream))
+
+    def release(self) -> None:
+        """Undo it when the last has released."""
+        with self._lock:
+            self._count -= 1
+            if self._count:
+                return
+            hooks, self._hooks = self._hooks, []
+            for hook in hooks:
+                hook.remove()
+                if isinstance(hook.stream, _StandIn) and getattr(sys, "stdout", None) is hook.stream:
+                    sys.stdout = hook.stream.real
+
+    @staticmethod
+    def _hook(stream: Any) -> _Hook:  # noqa: ANN401  # whatever stands for sys.stdout
+        try:
+            return _Hook(stream)
+        except (AttributeError, TypeError):
+            sys.stdout = _StandIn(stream)
+            return _Hook(sys.stdout)
+
+
+_HOOKS = _Hooks()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_HOOKS.forget)
