@@ -6,13 +6,15 @@ engine sets layers and never reads them to decide.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
-from flowbook.exceptions import ContextKeyError
+from flowbook.exceptions import ContextKeyError, DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from types import TracebackType
 
 __all__ = ["MISSING", "Context", "ContextLayer", "LayerToken", "context", "current_layer", "enter_layer", "leave_layer"]
@@ -51,9 +53,20 @@ class Context:
 
     __slots__ = ()
 
-    def __call__(self, **values: object) -> _Entered:
-        """Return a context manager in which these values are seen, by what it calls and the runs it starts."""
-        return _Entered(values)
+    def __call__(self, values: Mapping[str, object] | None = None, /, **more: object) -> _Entered:
+        """Return a context manager in which these values are seen, by what it calls and the runs it starts.
+
+        Args:
+            values: by name; for names that can't be written as keywords.
+            more: further values; they win.
+
+        Raises:
+            DefinitionError: if `values` isn't a dict by name.
+        """
+        if values is not None and not (isinstance(values, Mapping) and all(isinstance(name, str) for name in values)):
+            msg = f"context({values!r}) isn't a dict by name. Write context(key='abc') or context({{'key': 'abc'}})."
+            raise DefinitionError(msg, values=repr(values))
+        return _Entered({**(values or {}), **more})
 
     def get(self, name: str, default: object = None) -> Any:  # noqa: ANN401  # users put anything in
         """Return the innermost value of `name`, or `default`."""
@@ -78,6 +91,8 @@ class Context:
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401
         value = self.get(name, MISSING)
         if value is MISSING:
+            if _LAYER.get() is None and threading.current_thread() is not threading.main_thread():
+                raise _outside(name)
             msg = (
                 f"The context has no {name!r}. Run inside `with flowbook.context({name}=...)`, "
                 f"or read it with context.get({name!r}, default)."
@@ -118,6 +133,15 @@ class Context:
 
     def __repr__(self) -> str:
         return f"<flowbook.context: {', '.join(sorted(self.to_dict())) or 'empty'}>"
+
+
+def _outside(name: str) -> ContextKeyError:
+    msg = (
+        f"The context is empty here, so it has no {name!r}. It holds values inside a run and inside `with "
+        f"flowbook.context({name}=...)`, but not in a thread that a task starts itself: read the value first and hand it to "
+        "the thread, or start the thread with target=contextvars.copy_context().run."
+    )
+    return ContextKeyError(msg, name=name)
 
 
 class _Entered:

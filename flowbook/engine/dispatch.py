@@ -162,7 +162,7 @@ class Dispatch:
             self._runner.state_changed(sent.job.key, Pending("Cancelled when it was about to begin."))
 
     def _begun(self, sent: Sent, report: Report) -> None:
-        if sent.loop_count > 1:
+        if sent.is_looping:
             return
         if sent.has_begun:
             self._runner.logged(sent.job.key, 30, "Its worker went away; the cluster runs it again.")
@@ -180,11 +180,12 @@ class Dispatch:
         if state.is_looped():
             result = state.raw_result  # reading `result` would load it
             if isinstance(state, Looped):
-                state.loop_count = sent.loop_count
+                state.loop_count = job.loop_count
             state = change_state(job, runner, sent.running, state)
             if state.is_looped():
-                sent.loop_count += 1
-                sent.loop_result = result
+                sent.is_looping = True
+                job.loop_count += 1
+                job.loop_result = result
                 self._send(sent)
                 return
         rested = settle_task(job, runner, sent.running, state, sent.inputs, sent.attempt)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from flowbook.engine.state import Resume
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -47,10 +49,23 @@ class Job:
         inputs: values by argument from upstream and constants, or None: take them from `upstream`.
         hashed: the inputs, with hashes made before the call may change them; where the output is cached.
         index: which child of a mapped task this is.
+        loop_count: which round of its loop comes next, counted from 1.
+        loop_result: what the round before returned; None in the first.
         is_start: whether a person asked for it, so that no check holds it back.
     """
 
-    __slots__ = ("hashed", "index", "inputs", "is_start", "key", "spec", "state", "upstream")
+    __slots__ = (
+        "hashed",
+        "index",
+        "inputs",
+        "is_start",
+        "key",
+        "loop_count",
+        "loop_result",
+        "spec",
+        "state",
+        "upstream",
+    )
 
     def __init__(  # noqa: PLR0913
         self,
@@ -71,3 +86,10 @@ class Job:
         self.hashed: HashedInputs | None = None
         self.index = index
         self.is_start = is_start
+        self.loop_count = 1
+        self.loop_result: object = None
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether a person asked for it, so that no trigger holds it back."""
+        return self.is_start or type(self.state) is Resume

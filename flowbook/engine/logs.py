@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,29 +20,50 @@ __all__ = ["task_logger"]
 _LOGGER = "flowbook.task"
 
 
-def task_logger(name: str, current_log: Finder) -> logging.Logger:
-    """Return the logger of the task of that name; INFO and above is shown unless somebody set another level.
+def task_logger(name: str, log: TaskLog, current_log: Finder) -> logging.Logger:
+    """Return a logger for one attempt of the task of that name; INFO and above is kept unless somebody set another level.
 
     Args:
         name: of the task.
-        current_log: gives where a record belongs, by the context it is logged in.
+        log: of the attempt; takes records that are logged outside any task, as in a thread that the task started itself.
+        current_log: returns the log of the task that a record is logged in, None outside any.
     """
     root = logging.getLogger(_LOGGER)
     if not any(isinstance(handler, _ToRun) for handler in root.handlers):
         root.addHandler(_ToRun(current_log))
         if root.level == logging.NOTSET:
             root.setLevel(logging.INFO)
-    return root.getChild(name)
+    return _TaskLogger(root.getChild(name), log)
+
+
+class _TaskLogger(logging.Logger):
+    """Knows the log of its attempt; all else it leaves to the logger of the task's name."""
+
+    def __init__(self, parent: logging.Logger, log: TaskLog) -> None:
+        super().__init__(parent.name)
+        self.parent = parent
+        self._task_log = log
+
+    def handle(self, record: logging.LogRecord) -> None:
+        record.task_log = self._task_log
+        super().handle(record)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return logging.getLogger, (self.name,)
 
 
 class _ToRun(logging.Handler):
-    """Hands records to the run whose task logs them."""
+    """Hands records to the run whose task logs them; those of a process that a task forked go to the terminal."""
 
     def __init__(self, current_log: Finder) -> None:
         super().__init__()
         self._current_log = current_log
 
     def emit(self, record: logging.LogRecord) -> None:
-        log = self._current_log()
-        if log is not None and not log.is_closed:
+        log: TaskLog | None = self._current_log() or getattr(record, "task_log", None)
+        if log is None or log.is_closed:
+            return
+        if log.pid == os.getpid():
             log.line(record.levelno, self.format(record))
+        elif sys.stderr is not None:
+            sys.stderr.write(f"{self.format(record)}\n")

@@ -55,9 +55,8 @@ class Sent:
         "attempt",
         "has_begun",
         "inputs",
+        "is_looping",
         "job",
-        "loop_count",
-        "loop_result",
         "reads_store",
         "run_name",
         "running",
@@ -69,9 +68,9 @@ class Sent:
         self.running = running
         self.attempt = attempt
         self.has_begun = False
+        #: Whether a round of its loop has been made: it is Running already.
+        self.is_looping = False
         self.reads_store = True
-        self.loop_count = 1
-        self.loop_result: object = None
         self.run_name = run_name
 
 
@@ -111,9 +110,9 @@ class Packer:
             job.key,
             job.index,
             sent.attempt,
-            job.is_start,
-            sent.loop_count,
-            packing.item(sent.loop_result),
+            job.is_resumed,
+            job.loop_count,
+            packing.item(job.loop_result),
             sent.run_name,
             {name: packing.argument(spec.name, name, value) for name, value in sent.inputs.items()},
             self.keeps(spec),

@@ -136,7 +136,7 @@ class _StandIn(io.TextIOBase):
         self.real = real
 
     def write(self, text: str) -> int:
-        return len(text) if self.real is None else self.real.write(text)  # type: ignore[no-any-return]  # a stream
+        return len(text) if self.real is None else self.real.write(text)
 
     def flush(self) -> None:
         if self.real is not None:
@@ -149,6 +149,11 @@ class _StandIn(io.TextIOBase):
         if self.real is None:
             raise io.UnsupportedOperation("fileno")
         return self.real.fileno()  # type: ignore[no-any-return]  # a stream
+
+    def step_aside(self) -> None:
+        """Let the real one be `sys.stdout` again."""
+        if getattr(sys, "stdout", None) is self:
+            sys.stdout = self.real
 
     def close(self) -> None:
         """Stay open: others print here too."""
@@ -186,8 +191,8 @@ class _Hooks:
             hooks, self._hooks = self._hooks, []
             for hook in hooks:
                 hook.remove()
-                if isinstance(hook.stream, _StandIn) and getattr(sys, "stdout", None) is hook.stream:
-                    sys.stdout = hook.stream.real
+                if isinstance(hook.stream, _StandIn):
+                    hook.stream.step_aside()
 
     @staticmethod
     def _hook(stream: Any) -> _Hook:  # noqa: ANN401  # whatever stands for sys.stdout

@@ -215,8 +215,8 @@ def _attempt(
     facts = _Facts(surroundings, report)
     job = Job(spec, work.key, Pending(), (), inputs, work.map_index, is_start=work.is_start)
     layer = TaskLayer(facts, job, work.attempt)
-    layer.loop_count = work.loop_count
-    layer.loop_result = given.open(work.loop_result)
+    job.loop_count = work.loop_count
+    job.loop_result = given.open(work.loop_result)
     layer.run_name = work.run_name
     if not report("running", time.time()):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING
 
 from flowbook._context import current_layer, enter_layer, leave_layer
@@ -33,6 +34,8 @@ def change_state(job: Job, run: RunFacts, old: State, new: State) -> State:
             run.masks.hide_in(new)
         if isinstance(new, (Paused, Retrying)) and not new.cached_inputs:
             new.cached_inputs = job.inputs  # a handler asked for it
+    if job.loop_count > 1:
+        steps.keep_loop(new, job.loop_count, job.loop_result)
     run.state_changed(job.key, new)
     return new
 
@@ -43,7 +46,7 @@ def ask_handlers(job: Job, run: RunFacts, old: State, new: State) -> State:
     if not handlers:
         return new
     with in_layer(task_layer(job, run)):
-        return call_handlers(handlers, job.spec.task, old, new)
+        return call_handlers(handlers, job.spec.task, old, new, steps.attempt_number(job.state))
 
 
 def task_layer(job: Job, run: RunFacts) -> TaskLayer:
@@ -70,7 +73,9 @@ def in_layer(layer: ContextLayer | None) -> Iterator[None]:
             layer.log = OVER
 
 
-def call_handlers(handlers: tuple[Callable[..., object], ...], subject: object, old: State, new: State) -> State:
+def call_handlers(
+    handlers: tuple[Callable[..., object], ...], subject: object, old: State, new: State, attempt: int = 1
+) -> State:
     """Return what the handlers make of the change: each gets what the one before returned, as a copy of its own.
 
     None keeps the state. A handler that raises, or returns something else, makes it Failed.
@@ -80,7 +85,7 @@ def call_handlers(handlers: tuple[Callable[..., object], ...], subject: object, 
         try:
             answer = handler(subject, old, new.copy())
         except Signal as signal:
-            answer = signal.state
+            answer = steps.signal_state(signal, attempt, time.time())
         except BaseException as error:  # noqa: BLE001  # user code
             return _handler_failed(f"State handler {name} raised {type(error).__name__}: {safe_str(error)}", error)
         if answer is None:
@@ -90,6 +95,8 @@ def call_handlers(handlers: tuple[Callable[..., object], ...], subject: object, 
                 f"State handler {name} returned {safe_repr(answer)}. Return a State, or None to keep the one given."
             )
         new = answer
+        if isinstance(new, Retrying) and new.run_count < attempt:
+            new.run_count = attempt
     return new
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = [
     "attempt_number",
     "elements",
+    "keep_loop",
+    "loop_start",
     "name_of",
     "rests",
     "retry_state",
@@ -59,6 +61,19 @@ def unwrap(state: State) -> State:
 def attempt_number(state: State) -> int:
     """Return which attempt comes now, counted from 1."""
     return state.run_count + 1 if isinstance(state, (Retrying, Queued)) else 1
+
+
+def loop_start(state: State) -> tuple[int, object]:
+    """Return which round of a loop the attempt begins with, counted from 1, and the result of the round before."""
+    noted = state.context if isinstance(state, Scheduled) else {}
+    count = noted.get("task_loop_count", 1)
+    return (count, noted.get("task_loop_result")) if isinstance(count, int) else (1, None)
+
+
+def keep_loop(state: State, loop_count: int, loop_result: object) -> None:
+    """Note in a state that runs again later which round of its loop comes next, and the result of the round before."""
+    if loop_count > 1 and isinstance(state, Scheduled):
+        state.context = {**state.context, "task_loop_count": loop_count, "task_loop_result": loop_result}
 
 
 def rests(state: State, now: float) -> bool:

@@ -6,7 +6,6 @@ The steps follow engine.md, section 4; those that only decide are in `steps`. Us
 
 from __future__ import annotations
 
-import itertools
 import time
 from typing import TYPE_CHECKING
 
@@ -72,13 +71,12 @@ def _is_usual(upstream: Sequence[State]) -> bool:
 
 def _held_back(job: Job, *, usual: bool) -> State | None:
     """Steps 1 to 5: a state if the run ends before anything is done."""
-    if job.is_start:
-        return None
     if type(job.state) is not Pending:
         job.state = steps.unwrap(job.state)
-        if steps.rests(job.state, time.time()):
+        job.loop_count, job.loop_result = steps.loop_start(job.state)
+        if not job.is_start and steps.rests(job.state, time.time()):
             return job.state
-    return None if usual else _unusual_upstream(job)
+    return None if usual or job.is_start else _unusual_upstream(job)
 
 
 def _unusual_upstream(job: Job) -> State | None:
@@ -109,7 +107,7 @@ def _inputs(job: Job) -> dict[str, object]:
 def _before_running(job: Job, run: RunFacts, inputs: dict[str, object], *, usual: bool) -> State | None:
     """Steps 8 and 9: the trigger, then target and cache: an output is not used when the trigger fails."""
     spec = job.spec
-    if spec.trigger is not None or not usual:
+    if (spec.trigger is not None or not usual) and not job.is_resumed:
         with in_layer(task_layer(job, run) if spec.trigger is not None else None):
             state = steps.trigger_state(spec, job.upstream, steps.attempt_number(job.state), time.time())
         if state is not None:
@@ -133,15 +131,14 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
     running = change_state(job, run, before, begun_state(job, run, inputs, layer))
     if type(running) is not Running:
         return running
-    loops = itertools.count(1)
     while True:
         state = call_task(job, run, inputs, layer, attempt)
         if not state.is_looped():
             break
-        layer.loop_count = next(loops) + 1
         if isinstance(state, Looped):
-            state.loop_count = layer.loop_count - 1
-        layer.loop_result = state.result
+            state.loop_count = job.loop_count
+        job.loop_count += 1
+        job.loop_result = state.result
         told = change_state(job, run, running, state)
         if not told.is_looped():
             state = told

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from flowbook._context import MISSING, ContextLayer, current_layer
+from flowbook.engine.task_keys import child_key
 from flowbook.engine.task_log import TaskLog
 
 if TYPE_CHECKING:
@@ -14,14 +15,21 @@ if TYPE_CHECKING:
 
     from flowbook.engine.job import Job, RunFacts
 
-__all__ = ["TaskLayer", "run_layer", "user_values"]
+__all__ = ["RunLayer", "TaskLayer", "run_layer", "user_values"]
 
 _DAYS = (("today", 0), ("yesterday", -1), ("tomorrow", 1))
-#: What every run has of its own.
-_OF_RUN = frozenset(
-    {"date", "flow_name", "flow_run_id", "parameters", "scheduled_start_time"}
-    | {f"{day}{form}" for day, _ in _DAYS for form in ("", "_nodash")}
-)
+#: What every run has of its own, whatever surrounds it.
+_OF_RUN = frozenset({"flow_name", "flow_run_id", "parameters"})
+
+
+class RunLayer(ContextLayer):
+    """The layer of one run: its own facts, and what it was given as `extra`."""
+
+    __slots__ = ("extra",)
+
+    def __init__(self, values: Mapping[str, object], extra: Mapping[str, object], parent: ContextLayer | None) -> None:
+        super().__init__({**values, **extra}, parent)
+        self.extra = extra
 
 
 def run_layer(  # noqa: PLR0913
@@ -32,10 +40,11 @@ def run_layer(  # noqa: PLR0913
     extra: Mapping[str, object],
     parent: ContextLayer | None,
     began: dt.datetime,
-) -> ContextLayer:
+) -> RunLayer:
     """Return the layer of a run: days as `date`, `today`, `yesterday`, `tomorrow` and each with _nodash.
 
-    They are those on which the run `began`, where it did, however often and from wherever it goes on.
+    The days are those around `date` if the run is given one, else around the day on which it `began`, where it began:
+    they stay the same however often, and from wherever, the run is resumed.
     """
     values: dict[str, object] = {
         "date": began,
@@ -44,30 +53,45 @@ def run_layer(  # noqa: PLR0913
         "parameters": dict(parameters),
         "scheduled_start_time": began.astimezone(dt.UTC),
     }
+    date = _day(extra["date"]) if "date" in extra else None
     for name, days in _DAYS:
-        day = began.date() + dt.timedelta(days=days)
+        day = (date or began.date()) + dt.timedelta(days=days)
         values[name] = day.isoformat()
         values[f"{name}_nodash"] = day.strftime("%Y%m%d")
-    values.update(extra)
-    return ContextLayer(values, parent)
+    return RunLayer(values, extra, parent)
+
+
+def _day(date: object) -> dt.date | None:
+    """Return the day of a `date` that a user put into the context: a date, a datetime, or either as ISO 8601 text."""
+    if isinstance(date, str):
+        try:
+            return dt.datetime.fromisoformat(date).date()
+        except ValueError:
+            return None
+    return date.date() if isinstance(date, dt.datetime) else date if isinstance(date, dt.date) else None
 
 
 def user_values(layer: ContextLayer | None) -> dict[str, object]:
-    """Return what a user put into the layers outwards from `layer`, as far as a run that begins there sees it."""
+    """Return what users put into the layers outwards from `layer`, as far as a run that begins there sees it."""
     found: dict[str, object] = {}
     while layer is not None:
-        own = layer.job.spec.context or {} if isinstance(layer, TaskLayer) else layer.values
-        for name, value in own.items():
+        for name, value in _own_values(layer).items():
             if name not in _OF_RUN:
                 found.setdefault(name, value)
         layer = layer.parent
     return found
 
 
+def _own_values(layer: ContextLayer) -> Mapping[str, object]:
+    if isinstance(layer, TaskLayer):
+        return layer.job.spec.context or {}
+    return layer.extra if isinstance(layer, RunLayer) else layer.values
+
+
 class TaskLayer(ContextLayer):
     """The layer of one task run."""
 
-    __slots__ = ("attempt", "job", "log", "loop_count", "loop_result", "run", "run_name")
+    __slots__ = ("attempt", "job", "log", "run", "run_name")
 
     def __init__(
         self, run: RunFacts, job: Job, attempt: int
@@ -75,8 +99,6 @@ class TaskLayer(ContextLayer):
         self.run = run
         self.job = job
         self.attempt = attempt
-        self.loop_count = 1
-        self.loop_result: object = None
         self.run_name: str | None = None
         #: What it says, made when it first says something.
         self.log: TaskLog | None = None
@@ -100,14 +122,15 @@ class TaskLayer(ContextLayer):
         return tuple(name for name in (*_NAMES, *(self.job.spec.context or ())) if self.find(name) is not MISSING)
 
 
-def _index(layer: TaskLayer) -> object:
-    return MISSING if layer.job.index is None else layer.job.index
+def _full_name(layer: TaskLayer) -> str:
+    name, index = layer.job.spec.name, layer.job.index
+    return name if index is None else child_key(name, index)
 
 
 def _logger(layer: TaskLayer) -> Logger:
     from flowbook.engine.logs import task_logger  # noqa: PLC0415  # loads logging, for tasks that ask for it
 
-    return task_logger(layer.job.spec.name, _current_log)
+    return task_logger(layer.job.spec.name, layer.own_log(), _current_log)
 
 
 def _current_log() -> TaskLog | None:
@@ -118,14 +141,15 @@ def _current_log() -> TaskLog | None:
 
 
 _NAMES: dict[str, Callable[[TaskLayer], Any]] = {
+    "task_full_name": _full_name,
     "task_name": lambda f: f.job.spec.name,
     "task_slug": lambda f: f.job.spec.key,
     "task_run_key": lambda f: f.job.key,
     "task_run_name": lambda f: f.run_name or f.job.key,
     "task_run_count": lambda f: f.attempt,
-    "map_index": _index,
-    "resume": lambda f: f.job.is_start,
-    "task_loop_count": lambda f: f.loop_count,
-    "task_loop_result": lambda f: f.loop_result if f.loop_count > 1 else MISSING,
+    "map_index": lambda f: f.job.index,
+    "resume": lambda f: f.job.is_resumed,
+    "task_loop_count": lambda f: f.job.loop_count,
+    "task_loop_result": lambda f: f.job.loop_result if f.job.loop_count > 1 else MISSING,
     "logger": _logger,
 }

@@ -1,7 +1,8 @@
-"""What one attempt prints and logs, on its way to the run: cut where it is a flood, and stopped when the attempt is over."""
+"""What one attempt prints and logs, on its way to the run: limited in size, and stopped when the attempt is over."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LINE_CHARS", "OVER", "TaskLog"]
 
-#: The most that is kept of one line, and of all that one attempt says.
+#: The most that is kept of one line, and of all lines of one attempt.
 LINE_CHARS = 10_000
 _LINES = 10_000
 _CHARS = 10_000_000
@@ -20,26 +21,28 @@ _WARNING = 30
 class TaskLog:
     """The lines of one attempt. Threads: any."""
 
-    __slots__ = ("_chars", "_key", "_lines", "_run", "is_closed")
+    __slots__ = ("_chars", "_key", "_lines", "_run", "is_closed", "pid")
 
     def __init__(self, run: RunFacts | None, key: str) -> None:
         self._run = run
         self._key = key
         self._lines = 0
         self._chars = 0
-        #: Whether what comes now is dropped: there was too much of it, or the attempt is over.
+        #: Whether further lines are dropped: there were too many, or the attempt is over.
         self.is_closed = run is None
+        #: The process that the attempt runs in; one that it forked must not write to the run.
+        self.pid = os.getpid()
 
     def line(self, level: int, text: str, length: int = 0) -> None:
-        """Hand a line on to the run; `length` if it was longer before."""
-        if self.is_closed or self._run is None:
+        """Pass a line on to the run; `length` if it was longer before."""
+        if self.is_closed or self._run is None or self.pid != os.getpid():
             return
         self._lines += 1
         self._chars += min(len(text), LINE_CHARS)
         if self._lines > _LINES or self._chars > _CHARS:
             self.is_closed = True
             most = f"{_LINES:,} lines" if self._lines > _LINES else f"{_CHARS:,} characters"
-            self._run.logged(self._key, _WARNING, f"More than {most}: the rest is not kept.")
+            self._run.logged(self._key, _WARNING, f"More than {most}: the rest isn't kept.")
             return
         length = max(length, len(text))
         if length > LINE_CHARS:
@@ -47,9 +50,9 @@ class TaskLog:
         self._run.logged(self._key, level, text)
 
     def close(self) -> None:
-        """Take nothing more: what still comes is of a thread that outlived the attempt."""
+        """Take no more lines: what still comes is from a thread that outlived the attempt."""
         self.is_closed = True
 
 
-#: The log of every attempt that is over.
+#: Stands for the log of every attempt that is over.
 OVER = TaskLog(None, "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flowbook._context import ContextLayer, current_layer
 from flowbook.engine.job import Job
 from flowbook.engine.masks import Masks
-from flowbook.engine.state import Pending, State
+from flowbook.engine.state import Mapped, Pending, State
 from flowbook.engine.task_attempt import run_task
 from flowbook.exceptions import DefinitionError
 
@@ -65,6 +65,8 @@ class TaskRunner:
         self.history.clear()
         self.layer = ContextLayer(context, current_layer()) if context else None
         self.masks = Masks.around(self.layer or current_layer()) or None
+        if any(_has_open_children(each) for each in (upstream_states or {}).values()):
+            return state or Pending("Waits for children of a mapped task above.")
         return run_task(Job(spec, spec.key, state or Pending(), list((upstream_states or {}).values())), self)
 
     def state_changed(self, key: str, state: State) -> None:
@@ -74,6 +76,10 @@ class TaskRunner:
 
     def logged(self, key: str, level: int, text: str) -> None:
         """Drop a log line: nobody watches."""
+
+
+def _has_open_children(state: State) -> bool:
+    return isinstance(state, Mapped) and not all(child.is_finished() for child in state.map_states)
 
 
 def _check_given(task: object, state: object, upstream_states: object) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import pickle
 import threading
 
 import pytest
@@ -10,7 +11,7 @@ import flowbook
 from flowbook import Flow, Parameter, context, task
 from flowbook._context import current_layer
 from flowbook.engine import signals
-from flowbook.exceptions import ContextKeyError
+from flowbook.exceptions import ContextKeyError, DefinitionError
 from tests.executors_of import everywhere
 
 
@@ -75,11 +76,12 @@ def test_a_key_that_is_not_set_is_an_attribute_and_a_key_that_is_missing():
 
 @everywhere
 def test_inside_a_task_the_run_and_the_task_are_described(executor):
-    names = ["flow_name", "flow_run_id", "task_name", "task_slug", "task_run_count", "parameters", "resume"]
+    names = ["flow_name", "flow_run_id", "task_name", "task_full_name", "task_slug", "task_run_count", "map_index"]
+    names += ["parameters", "resume"]
 
     @task(slug="look-here")
     def look():
-        return {name: flowbook.context[name] for name in names}, "map_index" in flowbook.context
+        return {name: flowbook.context[name] for name in names}
 
     with Flow("f") as flow:
         Parameter("n", 1)()
@@ -87,31 +89,31 @@ def test_inside_a_task_the_run_and_the_task_are_described(executor):
 
     state = flow.run(executor=executor, n=4)
 
-    seen, has_index = state.result[found].result
-    assert seen == {
+    assert state.result[found].result == {
         "flow_name": "f",
         "flow_run_id": flow.last_run.run_id,
         "task_name": "look",
+        "task_full_name": "look",
+        "map_index": None,
         "task_slug": "look-here",
         "task_run_count": 1,
         "parameters": {"n": 4},
         "resume": False,
     }
-    assert has_index is False
 
 
 @everywhere
 def test_each_child_knows_its_index(executor):
     @task
     def look(x):
-        return x, flowbook.context.map_index, flowbook.context.task_run_key
+        return x, flowbook.context.map_index, flowbook.context.task_run_key, flowbook.context.task_full_name
 
     with Flow("f") as flow:
         found = look.map(["a", "b"])
 
     state = flow.run(executor=executor)
 
-    assert state.result[found].result == [("a", 0, "look[0]"), ("b", 1, "look[1]")]
+    assert state.result[found].result == [("a", 0, "look[0]", "look[0]"), ("b", 1, "look[1]", "look[1]")]
 
 
 @everywhere
@@ -240,3 +242,114 @@ def test_what_a_handler_logs_is_a_line_of_its_task(executor):
         ("one", "attempt 1 failed"),
         ("one", "attempt 2 failed"),
     ]
+
+
+def test_values_may_come_in_a_dict_and_keywords_win():
+    with flowbook.context({"a": 1, "not a name": 2}, a=3):
+        assert flowbook.context.to_dict() == {"a": 3, "not a name": 2}
+
+
+@pytest.mark.parametrize("values", [5, "ab", [("a", 1)], {1: 2}])
+def test_what_is_no_dict_by_name_is_refused_with_its_value(values):
+    with pytest.raises(DefinitionError) as refused:
+        flowbook.context(values)
+
+    assert str(refused.value) == (
+        f"context({values!r}) isn't a dict by name. Write context(key='abc') or context({{'key': 'abc'}})."
+    )
+
+
+@everywhere
+@pytest.mark.parametrize(
+    ("date", "days"),
+    [
+        ("2020-01-02 00:00:00", ("2020-01-02", "2020-01-01", "2020-01-03", "20200102")),
+        ("2020-02-29", ("2020-02-29", "2020-02-28", "2020-03-01", "20200229")),
+        (dt.date(2020, 1, 2), ("2020-01-02", "2020-01-01", "2020-01-03", "20200102")),
+        (dt.datetime(2020, 1, 2, 23, tzinfo=dt.UTC), ("2020-01-02", "2020-01-01", "2020-01-03", "20200102")),
+    ],
+)
+def test_the_days_are_those_around_the_date_that_a_run_is_given(executor, date, days):
+    @task
+    def look():
+        return context.date, (context.today, context.yesterday, context.tomorrow, context.today_nodash)
+
+    with Flow("f") as flow:
+        found = look()
+
+    with context(date=date):
+        around = flow.run(executor=executor)
+    given = flow.run(executor=executor, context={"date": date})
+
+    assert [state.result[found].result for state in (around, given)] == [(date, days)] * 2
+
+
+def test_a_day_around_the_run_is_seen_and_what_a_run_has_of_its_own_is_not():
+    @task
+    def look():
+        return context.today, context.flow_name
+
+    with Flow("f") as flow:
+        found = look()
+
+    with context(today="2020-01-02", flow_name="other"):
+        state = flow.run()
+
+    assert state.result[found].result == ("2020-01-02", "f")
+
+
+def test_a_flow_within_a_task_has_the_date_of_the_run_around_and_its_own_name():
+    with Flow("inner") as inner:
+        look = task(lambda: (context.today, context.flow_name), name="look")()
+
+    @task
+    def outer():
+        return inner.run().result[look].result
+
+    with Flow("outer") as flow:
+        found = outer()
+
+    assert flow.run(context={"date": "2020-01-02"}).result[found].result == ("2020-01-02", "inner")
+
+
+def in_a_thread(call):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(call()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+@everywhere
+def test_a_tasks_logger_works_in_a_thread_of_the_tasks_own(executor):
+    @task
+    def works():
+        logger = context.logger
+        in_a_thread(lambda: logger.warning("from the thread"))
+
+    with Flow("f") as flow:
+        works()
+    flow.run(executor=executor)
+
+    assert [(line.key, line.text) for line in flow.last_run.logs()] == [("works", "from the thread")]
+
+
+def test_a_thread_that_asks_for_the_context_itself_is_told_how_to_get_it():
+    def ask():
+        try:
+            return context.logger
+        except ContextKeyError as error:
+            return str(error)
+
+    assert in_a_thread(ask) == (
+        "The context is empty here, so it has no 'logger'. It holds values inside a run and inside `with "
+        "flowbook.context(logger=...)`, but not in a thread that a task starts itself: read the value first and hand it to the "
+        "thread, or start the thread with target=contextvars.copy_context().run."
+    )
+
+
+def test_a_tasks_logger_can_be_pickled_as_the_logger_of_its_name():
+    with Flow("f") as flow:
+        found = task(lambda: pickle.loads(pickle.dumps(context.logger)).name, name="one")()
+
+    assert flow.run().result[found].result == "flowbook.task.one"

@@ -354,3 +354,44 @@ def test_a_resource_without_a_setup_is_cleaned_up_all_the_same(executor, tmp_pat
 
     assert (state.is_successful(), state.result[seen].result) == (True, None)
     assert (tmp_path / "log").read_text() == "cleaned up None"
+
+
+def test_it_is_set_up_again_for_a_task_that_a_new_run_has_yet_to_make(executor):
+    log, first = [], []
+
+    @resource_manager
+    class Connection:
+        def setup(self):
+            log.append("setup")
+            return {"open": True}
+
+        def cleanup(self, resource):
+            resource["open"] = False
+            log.append("cleanup")
+
+    @task
+    def use(resource):
+        if not first:
+            first.append(1)
+            raise ValueError
+        return resource["open"]
+
+    with Flow("f") as flow, Connection() as resource:
+        used = use(resource)
+    states = flow.run(executor=executor).result
+
+    state = flow.run(task_states={each: known for each, known in states.items() if each is not used}, executor=executor)
+
+    assert (state.result[used].result, log) == (True, ["setup", "cleanup", "setup", "cleanup"])
+
+
+@everywhere
+def test_it_stays_cleaned_up_where_nothing_is_left_to_run(executor):
+    log = []
+    with Flow("f") as flow, cluster(log)(2) as client:
+        work(client, log)
+    states = flow.run(executor=executor).result
+
+    flow.run(task_states=states, executor=executor)
+
+    assert log == ["setup", "work with client of 2", "cleanup client of 2"]

@@ -11,6 +11,7 @@ import pytest
 from flowbook.engine import state as states
 from flowbook.engine.state import (
     Cached,
+    Crashed,
     Failed,
     Finished,
     Looped,
@@ -27,6 +28,9 @@ from flowbook.engine.state import (
     State,
     Submitted,
     Success,
+    TimedOut,
+    TriggerFailed,
+    ValidationFailed,
 )
 from flowbook.exceptions import DefinitionError
 from flowbook.results.reference import ResultRef
@@ -204,3 +208,45 @@ def test_what_is_no_moment_is_refused_with_its_value(moment):
         Scheduled(start_time=moment)
 
     assert str(refused.value).startswith(f"{moment!r} isn't a datetime that the clock can reach. Give one, e.g. ")
+
+
+def test_what_was_not_noted_is_an_empty_dict():
+    state = Success()
+
+    assert (state.context, state.cached_inputs) == ({}, {})
+    assert state == Success(context={}, cached_inputs={})
+
+
+def test_a_mapped_state_without_children_has_the_result_it_was_given():
+    assert Mapped(result=[1, 2]).result == [1, 2]
+    assert Mapped(result=[1, 2], map_states=[Success(result=3)]).result == [3]
+    assert Mapped().result == []
+
+
+def test_a_class_of_states_knows_its_parents_and_children():
+    assert Cached.parents() == (Success, Finished, State)
+    assert Failed.children() == (TimedOut, TriggerFailed, ValidationFailed, Crashed)
+    assert set(Scheduled.children()) == {Paused, Resume, Queued, Retrying}
+
+
+def test_what_a_state_holds_is_read_without_loading_it():
+    loaded = []
+
+    class Values:
+        def load(self, ref):
+            loaded.append(ref)
+            return 5
+
+    ref = ResultRef("ab", 1, Values())
+    state = Success(result=ref)
+
+    assert (state.raw_result, loaded) == (ref, [])
+    assert (state.result, state.raw_result) == (5, 5)
+
+
+def test_states_pickled_by_an_older_flowbook_are_read():
+    state = Success.__new__(Success)
+
+    state.__setstate__({"message": "old", "_result": 7, "context": {"a": 1}, "cached_inputs": None, "at": 5.0})
+
+    assert (state.message, state.result, state.context, state.cached_inputs, state.at) == ("old", 7, {"a": 1}, {}, 5.0)

@@ -5,12 +5,14 @@ import datetime as dt
 import pytest
 
 import flowbook
-from flowbook import Edge, Task, task, triggers
+from flowbook import Edge, Flow, Task, task, triggers
 from flowbook.engine import signals
 from flowbook.engine.state import (
     Failed,
+    Mapped,
     Paused,
     Pending,
+    Resume,
     Retrying,
     Running,
     Scheduled,
@@ -22,6 +24,7 @@ from flowbook.engine.state import (
 from flowbook.engine.state_handlers import call_handlers
 from flowbook.engine.task_call import is_in_user_code
 from flowbook.engine.task_runner import TaskRunner
+from tests.executors_of import everywhere
 
 
 @task
@@ -221,3 +224,93 @@ def test_a_failed_trigger_is_told_once():
     found = runner.run(upstream_states=above(Failed()))
 
     assert (type(found), kinds(runner)) == (TriggerFailed, ["TriggerFailed"])
+
+
+# A state that is resumed, retried or looped
+
+
+@everywhere
+def test_a_resume_state_passes_the_trigger_that_holds_the_task_back(executor):
+    @task(trigger=triggers.manual_only)
+    def ok(x):
+        return x, flowbook.context.resume
+
+    with Flow("f") as flow:
+        found = ok(3)
+
+    state = flow.run(task_states={found: Resume()}, executor=executor)
+
+    assert (type(state), state.result[found].result) == (Success, (3, True))
+
+
+@everywhere
+def test_a_handler_that_makes_resume_of_paused_lets_the_task_run_once(executor):
+    seen = []
+
+    def go_on(_task, _old, new):
+        seen.append(type(new).__name__)
+        return Resume() if isinstance(new, Paused) else None
+
+    with Flow("f") as flow:
+        found = task(lambda: 1, name="ok", trigger=triggers.manual_only, state_handlers=[go_on])()
+
+    state = flow.run(executor=executor)
+
+    assert (type(state), state.result[found].result) == (Success, 1)
+    assert seen == ["Paused", "Running", "Success"]
+
+
+@everywhere
+@pytest.mark.parametrize("ask", ["raise", "return"])
+def test_attempts_are_counted_however_a_handler_asks_for_another(executor, ask):
+    seen = []
+
+    def again(_task, _old, new):
+        if not new.is_failed():
+            return None
+        if ask == "raise":
+            raise signals.RETRY("again", start_time=new.timestamp)
+        return Retrying("again", start_time=new.timestamp)
+
+    @task(state_handlers=[again])
+    def works():
+        seen.append(flowbook.context.task_run_count)
+        if len(seen) < 5:
+            raise ValueError
+
+    with Flow("f") as flow:
+        works()
+
+    assert (type(flow.run(executor=executor)), seen) == (Success, [1, 2, 3, 4, 5])
+
+
+@everywhere
+@pytest.mark.parametrize("how", ["retry", "signal", "pause"])
+def test_a_retry_within_a_loop_begins_with_the_round_that_failed(executor, how):
+    seen = []
+
+    @task(max_retries=1, retry_delay=dt.timedelta(0))
+    def counts():
+        number, before = flowbook.context.task_loop_count, flowbook.context.get("task_loop_result")
+        seen.append((number, before))
+        if len(seen) == 3:
+            if how == "pause":
+                raise signals.PAUSE(start_time=Success().timestamp)
+            raise signals.RETRY if how == "signal" else ValueError
+        if number < 4:
+            raise signals.LOOP(result=f"round {number}")
+        return before
+
+    with Flow("f") as flow:
+        found = counts()
+
+    state = flow.run(executor=executor)
+
+    rounds = [(1, None), (2, "round 1"), (3, "round 2"), (3, "round 2"), (4, "round 3")]
+    assert (type(state), state.result[found].result, seen) == (Success, "round 3", rounds)
+
+
+def test_the_runner_waits_for_children_of_a_mapped_task_above():
+    state = TaskRunner(double).run(upstream_states=above(Mapped(map_states=[Retrying(), Success()])))
+
+    assert repr(state) == "<Pending: 'Waits for children of a mapped task above.'>"
