@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DateTimeParameter",
     "Edge",
+    "File",
     "Flow",
     "FlowRun",
     "Parameter",
@@ -58,6 +59,7 @@ __version__ = "0.1.0"
 
 #: Names that few flows use, and where they are: loaded when they are first asked for.
 _LATER = {
+    "File": "flowbook.results.file",
     "Secret": "flowbook.core.secret",
     "apply_map": "flowbook.core.apply_map",
     "case": "flowbook.core.branches",

@@ -16,31 +16,29 @@ if TYPE_CHECKING:
     from flowbook.core.task import Task
     from flowbook.core.task_graph import TaskGraph
     from flowbook.engine.graph import TaskSpec
-    from flowbook.results.files import Result
 
 __all__ = ["compile_graph", "fingerprint", "sorted_tasks"]
 
 
-def compile_graph(graph: TaskGraph, reference: Iterable[Task], result: Result | None, flow: Flow) -> Graph:
+def compile_graph(graph: TaskGraph, reference: Iterable[Task], flow: Flow) -> Graph:
     """Return the frozen graph.
 
     Args:
         graph: what is compiled.
         reference: tasks whose states decide the flow's.
-        result: where the flow writes outputs as files, if anywhere.
-        flow: is handed to its state handlers.
+        flow: says where outputs are written and whether they are cached; is handed to its state handlers.
     """
     with gc_paused():
-        return _compile(graph, reference, result, flow)
+        return _compile(graph, reference, flow)
 
 
-def _compile(graph: TaskGraph, reference: Iterable[Task], result: Result | None, flow: Flow) -> Graph:
+def _compile(graph: TaskGraph, reference: Iterable[Task], flow: Flow) -> Graph:
     keys = graph.keys()
     mapped = {edge.downstream_task for edges in graph.incoming.values() for edge in edges if edge.mapped}
     mapped.update(graph.mapped_constants)
     children = _children(graph, keys)
     by_key = {key: task for task, key in keys.items()}
-    specs = {key: _spec(graph, by_key[key], keys, mapped, result) for key in sort_keys(children, _indegree(children))}
+    specs = {key: _spec(graph, by_key[key], keys, mapped, flow) for key in sort_keys(children, _indegree(children))}
     terminal = tuple(key for key, below in children.items() if not below)
     return Graph(graph.flow_name, specs, children, terminal, tuple(keys[task] for task in reference), flow)
 
@@ -90,9 +88,7 @@ def _indegree(children: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
     return indegree
 
 
-def _spec(
-    graph: TaskGraph, task: Task, keys: Mapping[Task, str], mapped: set[Task], flow_result: Result | None
-) -> TaskSpec:
+def _spec(graph: TaskGraph, task: Task, keys: Mapping[Task, str], mapped: set[Task], flow: Flow) -> TaskSpec:
     edges = graph.incoming[task]
     bindings = tuple([Binding(keys[e.upstream_task], e.key, e.mapped, e.flattened, e) for e in edges])
     return spec_of(
@@ -106,5 +102,6 @@ def _spec(
         conditions=()
         if task.skip_on_upstream_skip
         else tuple(keys[e.upstream_task] for e in edges if e.upstream_task._is_condition),
-        flow_result=flow_result,
+        flow_result=flow.result,
+        flow_caches=flow.cache,
     )

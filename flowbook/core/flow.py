@@ -7,7 +7,7 @@ import itertools
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, Never, Self
 
-from flowbook.core import checks, compiler, flow_edits, input_binding, policies
+from flowbook.core import cache_policy, checks, compiler, flow_edits, input_binding, policies
 from flowbook.core.building import enter_flow, leave_flow, refuse_inside_block
 from flowbook.core.edge import Edge
 from flowbook.core.flow_structure import FlowStructure
@@ -58,6 +58,7 @@ class Flow(FlowStructure):
         on_failure: called when the flow fails, `on_failure(flow, state)`.
         terminal_state_handler: may replace the final state, `handler(flow, state, reference_states) -> State`.
         reference_tasks: the tasks whose states decide the flow's; default: the tasks with nothing downstream.
+        cache: whether tasks that don't say otherwise are cached, as `@task(cache=True)` is.
 
     Attributes:
         last_run: the newest FlowRun that was started here, None before the first.
@@ -75,6 +76,7 @@ class Flow(FlowStructure):
         on_failure: Callable[[Flow, State], object] | None = None,
         terminal_state_handler: Callable[..., object] | None = None,
         reference_tasks: Iterable[Task] | None = None,
+        cache: bool = False,
         **unknown: Never,
     ) -> None:
         super().__init__(name)
@@ -82,6 +84,7 @@ class Flow(FlowStructure):
             checks.unknown_options(self.name, unknown, Flow.__init__, "Flow")
         self.executor = None if executor is None else checks.executor(executor)
         self.result = checks.result(self.name, result)
+        self.cache = cache_policy.flow_switch(self.name, cache)
         self.state_handlers = checks.handlers(self.name, state_handlers, "Flow")
         self.on_failure = on_failure
         self.terminal_state_handler = terminal_state_handler
@@ -92,7 +95,7 @@ class Flow(FlowStructure):
         self.last_run: FlowRun | None = None
         self._tokens: list[Token[tuple[Flow, ...]]] = []
         #: The compiled graph, with what it was compiled from.
-        self._compiled: tuple[object, Result | None, Graph] | None = None
+        self._compiled: tuple[object, tuple[Result | None, bool], Graph] | None = None
         for task in checks.several(self.name, "tasks", tasks, "Flow"):
             self.add_task(task)
         for edge in edges or ():
@@ -343,9 +346,9 @@ class Flow(FlowStructure):
         """Return the frozen graph that the engine runs. It is compiled anew only after the flow or a task has changed."""
         seen = compiler.fingerprint(self._graph)
         compiled = self._compiled
-        if compiled is None or compiled[0] != seen or compiled[1] is not self.result:
-            graph = compiler.compile_graph(self._graph, self.reference_tasks(), self.result, self)
-            compiled = self._compiled = (seen, self.result, graph)
+        if compiled is None or compiled[0] != seen or compiled[1][0] is not self.result or compiled[1][1] != self.cache:
+            graph = compiler.compile_graph(self._graph, self.reference_tasks(), self)
+            compiled = self._compiled = (seen, (self.result, self.cache), graph)
         return compiled[2]
 
     def run(self, parameters: Mapping[str, object] | None = None, **options: Any) -> State:  # noqa: ANN401

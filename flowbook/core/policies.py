@@ -6,7 +6,6 @@ import datetime as dt
 from typing import TYPE_CHECKING, cast
 
 from flowbook.core import checks
-from flowbook.engine import cache_validators
 from flowbook.engine.graph import FilePolicy
 from flowbook.engine.steps import name_of
 from flowbook.exceptions import ArgumentError, DefinitionError
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.results.files import Result
 
-__all__ = ["cache_for", "files", "handlers", "retries", "retry_on", "validator"]
+__all__ = ["files", "handlers", "retries", "retry_on"]
 
 
 def retries(
@@ -59,34 +58,6 @@ def retry_on(
             msg = f"Task {name!r}: retry_on has {kind!r}, which isn't an exception type. Give types, e.g. TimeoutError."
             raise ArgumentError(msg, task=name, retry_on=repr(kind))
     return cast("tuple[type[BaseException], ...]", tuple(kinds))
-
-
-def cache_for(name: str, given: dt.timedelta | float | None) -> dt.timedelta | None:
-    """Return how long an output may be reused: more than zero."""
-    if given is None:
-        return None
-    found = checks.duration(f"Task {name!r}: cache_for", given, "cache_for=timedelta(hours=1)")
-    if found <= dt.timedelta(0):
-        seconds = found.total_seconds()
-        msg = f"Task {name!r}: cache_for={seconds:g} s caches nothing. Give e.g. timedelta(hours=1), or leave it out."
-        raise DefinitionError(msg, task=name, cache_for=given)
-    return found
-
-
-def validator(name: str, cache_for: dt.timedelta | None, given: Callable[..., bool] | None) -> Callable[..., bool]:
-    """Return the function that says whether a cached output may be reused; without `cache_for` none may."""
-    if cache_for is None:
-        if given is not None and given is not cache_validators.never_use:
-            msg = f"Task {name!r} has a cache_validator and no cache_for. Add cache_for=timedelta(hours=1)."
-            raise DefinitionError(msg, task=name)
-        return given or cache_validators.never_use
-    makers: tuple[object, ...] = (cache_validators.partial_inputs_only, cache_validators.partial_parameters_only)
-    if given in makers:
-        made = getattr(given, "__name__", "")
-        msg = f"Task {name!r}: cache_validator={made} doesn't say what to compare. Call it: {made}(validate_on=['x'])."
-        raise DefinitionError(msg, task=name)
-    checks.function(name, "cache_validator", given)
-    return given or cache_validators.duration_only
 
 
 def files(task: Task, flow_result: Result | None, *, is_mapped: bool) -> FilePolicy:

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Never, Self, cast
 
 from flowbook._context import context
-from flowbook.core import checks, policies
+from flowbook.core import cache_policy, checks, policies
 from flowbook.core.building import current_tags, flow_or_refuse, mark_made, mark_used
 from flowbook.core.deferred import DeferredValue
 from flowbook.core.signature import RunSignature
@@ -50,7 +50,10 @@ class Task(DeferredValue):
         retry_on: exception types that are retried; default: all.
         trigger: decides from the states upstream whether it runs, see `flowbook.triggers`.
         skip_on_upstream_skip: whether it is skipped when something upstream was.
-        cache_for: how long its output serves other runs.
+        cache: True: its output serves other runs for good, as long as its code, what that reads and its inputs are the same.
+            False: not even in a flow with `cache=True`.
+        cache_for: how long its output serves other runs: a timedelta, or seconds. Without `cache` whatever its inputs are,
+            unless `cache_validator` says otherwise; an output that was made from others carries a warning.
         cache_validator: decides whether a stored output fits, see `flowbook.engine.cache_validators`.
         cache_key: under which flows share the output; default: each flow and task its own.
         state_handlers: called at every change of state, `handler(task, old, new) -> State`.
@@ -94,6 +97,7 @@ class Task(DeferredValue):
         result: Result | None = None,
         checkpoint: bool = True,
         keep: bool = True,
+        cache: bool | None = None,
         **unknown: Never,
     ) -> None:
         self.name = checks.name(name) if name is not None else type(self).__name__
@@ -105,8 +109,9 @@ class Task(DeferredValue):
         self.retry_on = policies.retry_on(self.name, retry_on)
         self.trigger = trigger or engine_triggers.all_successful
         self.skip_on_upstream_skip = skip_on_upstream_skip
-        self.cache_for = policies.cache_for(self.name, cache_for)
-        self.cache_validator = policies.validator(self.name, self.cache_for, cache_validator)
+        self.cache_for = cache_policy.duration(self.name, cache_for)
+        self.cache = cache_policy.switch(self.name, cache, self.cache_for, keep=keep)
+        self.cache_validator = cache_policy.validator(self.name, self.cache_for, cache_validator, cache=self.cache)
         self.cache_key = checks.cache_key(self.name, cache_key)
         self.state_handlers = checks.handlers(self.name, state_handlers)
         self.on_failure = on_failure
@@ -212,12 +217,8 @@ class Task(DeferredValue):
             setattr(twin, name, checks.OPTIONS[name](twin.name, changes[name]))
         if changes.keys() & {"max_retries", "retry_delay", "retry_on"}:
             twin._change_retries(self, changes)  # noqa: SLF001  # its own
-        if changes.keys() & {"cache_for", "cache_validator"}:
-            twin.cache_for = policies.cache_for(twin.name, twin.cache_for)
-            is_default = "cache_validator" not in changes and (self.cache_for is None or twin.cache_for is None)
-            twin.cache_validator = policies.validator(
-                twin.name, twin.cache_for, None if is_default else twin.cache_validator
-            )
+        if changes.keys() & {"cache", "cache_for", "cache_validator"}:
+            twin._change_cache(self, changes)  # noqa: SLF001  # its own
         if added := current_tags():
             twin.tags |= added
         mark_used(self)
@@ -226,6 +227,17 @@ class Task(DeferredValue):
     def pipe(self, other: Task, **inputs: Any) -> Task:  # noqa: ANN401  # what a task takes
         """Call `other` with this task as its first input: `load().pipe(clean).pipe(fit, model="ridge")`."""
         return other(self, **inputs)
+
+    def _change_cache(self, before: Task, changes: Mapping[str, object]) -> None:
+        """Check what a copy changed of `before`; a validator that came with an option goes with it."""
+        self.cache_for = cache_policy.duration(self.name, self.cache_for)
+        self.cache = cache_policy.switch(self.name, self.cache, self.cache_for, keep=self.keep)
+        was_cached = before.cache or before.cache_for is not None
+        is_default = "cache_validator" not in changes and (
+            "cache" in changes or not was_cached or not (self.cache or self.cache_for is not None)
+        )
+        given = None if is_default else self.cache_validator
+        self.cache_validator = cache_policy.validator(self.name, self.cache_for, given, cache=self.cache)
 
     def _change_retries(self, before: Task, changes: Mapping[str, object]) -> None:
         """Check what a copy changed of `before`; what only made sense with retries goes with them."""

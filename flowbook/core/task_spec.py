@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.core import checks, policies
+from flowbook.core import cache_policy, checks, policies
 from flowbook.engine import triggers
-from flowbook.engine.graph import CachePolicy, RetryPolicy, TaskSpec
+from flowbook.engine.graph import RetryPolicy, TaskSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +30,7 @@ def spec_of(  # noqa: PLR0913  # one argument for each fact that the flow knows 
     reads_mapped: bool = False,
     conditions: tuple[str, ...] = (),
     flow_result: Result | None = None,
+    flow_caches: bool = False,
 ) -> TaskSpec:
     """Return the spec of `task` under `key`, with its inputs bound to these edges and constants.
 
@@ -63,7 +64,7 @@ def spec_of(  # noqa: PLR0913  # one argument for each fact that the flow knows 
         retry=RetryPolicy(task.max_retries, task.retry_delay.total_seconds(), task.retry_on)
         if task.max_retries
         else None,
-        cache=CachePolicy(task.cache_for, task.cache_validator, task.cache_key) if task.cache_for is not None else None,
+        cache=cache_policy.policy_of(task, by_default=flow_caches),
         timeout_s=task.timeout.total_seconds() if task.timeout is not None else None,
         run_name=task.task_run_name,
         files=policies.files(task, flow_result, is_mapped=is_mapped)

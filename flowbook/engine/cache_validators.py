@@ -10,6 +10,7 @@ import datetime as dt
 import functools
 from typing import TYPE_CHECKING
 
+from flowbook.exceptions import UnpicklableError
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "never_use",
     "partial_inputs_only",
     "partial_parameters_only",
+    "reads_variables",
     "takes_references",
 ]
 
@@ -37,24 +39,55 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 class HashedInputs(dict[str, object]):
-    """A task's inputs by argument, each hashed at most once, however many entries they are compared with."""
+    """A task's inputs by argument, each hashed at most once, however many entries they are compared with.
 
-    __slots__ = ("_known",)
+    Attributes:
+        variables: content hashes of what the task's code reads beside its inputs, by name.
+    """
+
+    __slots__ = ("_known", "_pickled", "variables")
 
     def __init__(self, inputs: Mapping[str, object]) -> None:
         super().__init__(inputs)
+        self.variables: Mapping[str, str] = {}
         self._known: dict[str, str] = {}
+        #: Names of those that count by their pickle.
+        self._pickled: set[str] | None = None
 
     def hash_of(self, name: str) -> str:
-        """Return the content hash of an input."""
+        """Return the content hash of an input. Raises UnpicklableError; OSError if it is a file that isn't there."""
         found = self._known.get(name)
         if found is None:
-            found = self._known[name] = hash_of(self[name])
+            found, is_pickled = _hash_input(self[name])
+            self._known[name] = found
+            if is_pickled:
+                self._pickled = {name, *(self._pickled or ())}
         return found
 
+    def told_hash(self, name: str) -> str | None:
+        """Return the content hash of an input, None if it can't be hashed, or would have to be loaded for it."""
+        value = self[name]
+        if isinstance(value, ResultRef) and value.content_hash is None:
+            return None
+        try:
+            return self.hash_of(name)
+        except (UnpicklableError, OSError):
+            return None
+
     def hashes(self) -> dict[str, str]:
-        """Return the content hash of every input."""
-        return {name: self.hash_of(name) for name in self}
+        """Return the content hash of every input, and of what the code reads."""
+        found = {name: self.hash_of(name) for name in self}
+        if self.variables:
+            found.update(self.variables)
+        return found
+
+    def is_stable(self, name: str) -> bool:
+        """Return whether another process finds the hash of an input again."""
+        if not self._pickled or name not in self._pickled:
+            return True
+        from flowbook.results.content_hash import is_stable  # noqa: PLC0415  # heavy
+
+        return is_stable(self[name])
 
 
 def never_use(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
@@ -82,7 +115,10 @@ def all_parameters(entry: Cached, inputs: Mapping[str, object], parameters: Mapp
 
 
 def code_and_inputs(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
-    """Use it until it expires, if the task's code and all its inputs are what they were."""
+    """Use it until it expires, if the task's code, what that reads and all its inputs are what they were.
+
+    What the code reads: constants, lists, dicts, sets, frames, arrays and objects of its module, or around the function.
+    """
     return not entry.stale_code and all_inputs(entry, inputs, parameters)
 
 
@@ -117,6 +153,7 @@ def partial_parameters_only(validate_on: Iterable[str] | None = None) -> Validat
 
 for _with in (all_inputs, code_and_inputs):
     _with.compares = None  # type: ignore[attr-defined]  # all of them; read by `compared_hashes`
+code_and_inputs.reads_variables = True  # type: ignore[attr-defined]  # read by `reads_variables`
 for _without in (never_use, duration_only, all_parameters):
     _without.needs_inputs = False  # type: ignore[attr-defined]  # read by `needs_inputs`
 
@@ -124,6 +161,11 @@ for _without in (never_use, duration_only, all_parameters):
 def takes_references(validator: Validator) -> bool:
     """Return whether inputs may be references that are not loaded; a user's own validator gets values."""
     return hasattr(validator, "compares")
+
+
+def reads_variables(validator: object) -> bool:
+    """Return whether what the task's code reads counts for it."""
+    return hasattr(validator, "reads_variables")
 
 
 def needs_inputs(validator: Validator) -> bool:
@@ -165,17 +207,21 @@ def _hashed(inputs: Mapping[str, object]) -> HashedInputs:
 
 def hash_of(value: object) -> str:
     """Return the content hash of a value, or of the one that a reference stands for: loaded only if that was not told."""
+    return _hash_input(value)[0]
+
+
+def _hash_input(value: object) -> tuple[str, bool]:
     if isinstance(value, ResultRef):
-        return value.content_hash or _content_hash()(value.load())
-    return _content_hash()(value)
+        return (value.content_hash, False) if value.content_hash else _hasher()(value.load())
+    return _hasher()(value)
 
 
 @functools.cache
-def _content_hash() -> Callable[[object], str]:
+def _hasher() -> Callable[[object], tuple[str, bool]]:
     """Return the function; found once, as an import costs as much as a hash."""
-    from flowbook.results.content_hash import content_hash  # noqa: PLC0415  # with it `import flowbook` takes a third longer
+    from flowbook.results.content_hash import hash_value  # noqa: PLC0415  # with it `import flowbook` takes a third longer
 
-    return content_hash
+    return hash_value
 
 
 def _is_current(entry: Cached) -> bool:

@@ -59,9 +59,9 @@ class RetryPolicy(NamedTuple):
 
 
 class CachePolicy(NamedTuple):
-    """How long an output serves other runs, who says whether it fits, and a key shared between flows."""
+    """How long an output serves other runs (None: for good), who decides whether it fits, and a key shared by flows."""
 
-    duration: timedelta
+    duration: timedelta | None
     validator: Callable[..., bool]
     key: str | None = None
 

@@ -7,23 +7,34 @@ import datetime as dt
 import functools
 from typing import TYPE_CHECKING
 
-from flowbook.engine.cache_validators import HashedInputs, comparable, compared_hashes, needs_inputs, never_use
+from flowbook.engine.cache_validators import (
+    comparable,
+    compared_hashes,
+    needs_inputs,
+    never_use,
+    reads_variables,
+)
 from flowbook.engine.ports import CacheScope, NewOutput
 from flowbook.engine.remote_error import safe_str
 from flowbook.engine.state import Cached, Failed, State
 from flowbook.exceptions import FlowbookError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
+    from flowbook.engine.cache_validators import HashedInputs
     from flowbook.engine.graph import CachePolicy, TaskSpec
     from flowbook.engine.job import RunFacts
     from flowbook.engine.ports import CachedOutput, OutputCache
+    from flowbook.engine.task_code import TaskCode
 
 __all__ = ["cached_state", "hash_inputs", "store_output"]
 
 #: As in `logging`, which is not loaded for this.
 _WARNING = 30
+_SHORT = (str, int, float, bool, type(None))
+_SHORT_CHARACTERS = 40
+_ADVICE = "With @task(cache=True) a task runs again when its code or its inputs have changed."
 
 
 def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedInputs) -> State | None:
@@ -35,7 +46,7 @@ def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Hash
     try:
         return _accepted(spec, cache, run, inputs)
     except Exception as error:  # noqa: BLE001  # whatever keeps the index from answering, the task can run
-        run.logged(spec.key, _WARNING, f"The cache was passed over: {error}")
+        _warn(spec, cache, run, f"The cache was passed over: {error}")
         return None
 
 
@@ -43,11 +54,12 @@ def _accepted(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedI
     validator = _policy(spec).validator
     if validator is never_use:
         return None
+    if reads_variables(validator):
+        inputs.variables = _code(spec, cache).variable_hashes()
     #: Children share a key, and no child may get the output of another element.
     own = spec.mapped_arguments() if spec.is_mapped else ()
     for entry in cache.index.find(_scope(spec, cache, run), compared_hashes(validator, inputs, own)):
-        code = entry.code_hash
-        state = _as_state(entry, stale=code is not None and code != _code(spec, cache))
+        state = _as_state(entry, is_stale=_has_other_code(entry, spec, cache, validator))
         try:
             accepted = validator(state, inputs, run.parameters)
         except FlowbookError as error:
@@ -58,6 +70,10 @@ def _accepted(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedI
             return Failed(f"Cache validator {name} raised {type(error).__name__}: {safe_str(error)}", error)
         if accepted and _is_readable(state, spec, run):
             cache.index.used(entry.id)
+            if not needs_inputs(validator):
+                state.stale_inputs = _stale_inputs(entry, inputs)
+            if state.stale_inputs or state.stale_code:
+                _say_stale(state, spec, cache, run)
             return state
     return None
 
@@ -66,13 +82,70 @@ def _scope(spec: TaskSpec, cache: OutputCache, run: RunFacts) -> CacheScope:
     return CacheScope(cache.project, run.flow_name, spec.key, _policy(spec).key)
 
 
-def _code(spec: TaskSpec, cache: OutputCache) -> str:
+def _code(spec: TaskSpec, cache: OutputCache) -> TaskCode:
     found = cache.codes.get(spec.run)
     if found is None:
-        from flowbook.results.code_hash import code_hash  # noqa: PLC0415  # with it `import flowbook` takes a third longer
+        from flowbook.engine.task_code import TaskCode  # noqa: PLC0415  # with it `import flowbook` takes a third longer
 
-        found = cache.codes[spec.run] = code_hash(spec.run)
+        found = cache.codes[spec.run] = TaskCode(spec.run)
     return found
+
+
+def _has_other_code(entry: CachedOutput, spec: TaskSpec, cache: OutputCache, validator: object) -> bool:
+    """Return whether other code made an entry; of one that was hashed by other rules only who compares code has to know."""
+    then, now = entry.code_hash, _code(spec, cache).hash
+    if then is None or then == now:
+        return False
+    return reads_variables(validator) or then.partition("-")[0] == now.partition("-")[0]
+
+
+# What an output was made from ---------------------------------------------------------------------------------------
+
+
+def _stale_inputs(entry: CachedOutput, inputs: HashedInputs) -> dict[str, str]:
+    """Return the inputs that the entry wasn't made from, each with what it was and is, as far as that is short."""
+    then = entry.input_hashes
+    stale = {}
+    for name in inputs if then else ():
+        before = then.get(name)
+        if before is not None and inputs.told_hash(name) not in {None, before}:
+            stale[name] = _difference(entry.input_texts.get(name), inputs[name])
+    return stale
+
+
+def _difference(before: str | None, value: object) -> str:
+    now = _short_text(value)
+    return f"{before}, now {now}" if before is not None and now is not None else ""
+
+
+def _short_text(value: object) -> str | None:
+    if type(value) not in _SHORT:
+        return None
+    text = repr(value)
+    return text if len(text) <= _SHORT_CHARACTERS else None
+
+
+def _say_stale(state: Cached, spec: TaskSpec, cache: OutputCache, run: RunFacts) -> None:
+    """Let the state say what it was made from, and the log once a task and run; the advice once a run."""
+    found = ", ".join(f"{name} {text}".rstrip() for name, text in (state.stale_inputs or {}).items())
+    sources = [f"other inputs: {found}"] if found else []
+    made = "made from " + sources[0] if sources else "made"
+    if state.stale_code:
+        made += " by other code" if not sources else ", by other code"
+    state.message = f"{(state.message or '').rstrip('.')}, {made}."
+    if spec.key not in cache.warned:
+        advice = "" if cache.warned else f" {_ADVICE}"
+        _warn(spec, cache, run, f"{state.message}{advice}")
+
+
+def _warn(spec: TaskSpec, cache: OutputCache, run: RunFacts, text: str) -> None:
+    """Log once a run for a task with all its children."""
+    if spec.key not in cache.warned:
+        cache.warned.add(spec.key)
+        run.logged(spec.key, _WARNING, text)
+
+
+# Storing ------------------------------------------------------------------------------------------------------------
 
 
 def hash_inputs(spec: TaskSpec, inputs: HashedInputs) -> None:
@@ -80,43 +153,63 @@ def hash_inputs(spec: TaskSpec, inputs: HashedInputs) -> None:
 
     What can't be hashed is left for `store_output` to say.
     """
-    with contextlib.suppress(Exception):
-        for name in _kept(spec, inputs):
-            inputs.hash_of(name)
+    needed = needs_inputs(_policy(spec).validator)
+    for name in inputs:
+        with contextlib.suppress(Exception):
+            inputs.hash_of(name) if needed else inputs.told_hash(name)
 
 
 def store_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedInputs, state: State) -> State:
     """Store a successful output, return Cached; if it can't be stored, the state as it is with the reason as message."""
     policy = _policy(spec)
     created = dt.datetime.now(dt.UTC)
+    expires = None if policy.duration is None else created + policy.duration
     parameters = comparable(run.parameters)
     try:
-        hashes = {name: inputs.hash_of(name) for name in _kept(spec, inputs)}
+        hashes = _stored_hashes(spec, cache, inputs)
         ref = state.reference
         if ref is None or ref.store is not cache.values:
             ref = cache.values.put(state.result)
-        code, scope = _code(spec, cache), _scope(spec, cache, run)
-        expires = created + policy.duration
-        output = NewOutput(scope, ref, created, expires, hashes, parameters, code, run.run_id)
+        code, scope = _code(spec, cache).hash, _scope(spec, cache, run)
+        texts = {name: text for name in hashes if name in inputs and (text := _short_text(inputs[name])) is not None}
+        output = NewOutput(scope, ref, created, expires, hashes, parameters, code, run.run_id, texts)
         entry = cache.index.record(output)
+        lost = _never_found_again(policy, inputs)
     except Exception as error:  # noqa: BLE001  # a full disk, a value that can't be pickled: the task has succeeded
-        kept = state.copy()
-        kept.message = f"Not cached: {error}"
-        return kept
+        unstored = state.copy()
+        unstored.message = f"Not cached: {error}"
+        return unstored
+    until = "for good" if expires is None else f"until {expires:%Y-%m-%d %H:%M} UTC"
     return Cached(
-        f"Kept until {created + policy.duration:%Y-%m-%d %H:%M} UTC.",
+        f"Kept {until}{lost}.",
         state.raw_result,  # a reference stays one
         hashes,
         parameters,
-        created + policy.duration,
+        expires,
         entry=entry,
         created=created,
     )
 
 
-def _kept(spec: TaskSpec, inputs: HashedInputs) -> Iterable[str]:
-    """Return the inputs whose hashes an entry holds."""
-    return inputs if needs_inputs(_policy(spec).validator) else spec.mapped_arguments()
+def _stored_hashes(spec: TaskSpec, cache: OutputCache, inputs: HashedInputs) -> Mapping[str, str]:
+    """Return what an entry says of what it was made from; an input that nobody compares may be one that can't be hashed."""
+    validator = _policy(spec).validator
+    if reads_variables(validator):
+        inputs.variables = _code(spec, cache).variable_hashes()
+    if needs_inputs(validator):
+        return inputs.hashes()
+    compared = {name: inputs.hash_of(name) for name in spec.mapped_arguments() if name in inputs}
+    told = {name: inputs.told_hash(name) for name in inputs}
+    return {**{name: found for name, found in told.items() if found is not None}, **compared}
+
+
+def _never_found_again(policy: CachePolicy, inputs: HashedInputs) -> str:
+    """Return what is said of inputs whose hash differs with each copy; empty if there are none."""
+    if not needs_inputs(policy.validator):
+        return ""
+    unstable = [f"{name} ({type(inputs[name]).__name__})" for name in inputs if not inputs.is_stable(name)]
+    which = ", ".join(unstable)
+    return f", but another run won't find it: {which} pickles differently each time" if which else ""
 
 
 def _policy(spec: TaskSpec) -> CachePolicy:
@@ -124,7 +217,7 @@ def _policy(spec: TaskSpec) -> CachePolicy:
     return spec.cache
 
 
-def _as_state(entry: CachedOutput, *, stale: bool) -> Cached:
+def _as_state(entry: CachedOutput, *, is_stale: bool) -> Cached:
     created = entry.created
     return Cached(
         _made(created.year, created.month, created.day, created.hour, created.minute),
@@ -134,7 +227,7 @@ def _as_state(entry: CachedOutput, *, stale: bool) -> Cached:
         entry.expires,
         entry=entry.id,
         created=created,
-        stale_code=stale,
+        stale_code=is_stale,
     )
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from flowbook import config
 from flowbook._context import current_layer
-from flowbook.engine.cache_validators import needs_inputs
 from flowbook.engine.remote import Code, FromBlob, FromStore, FromWorker, Many, Reach, Surroundings, Work, pack
 from flowbook.engine.worker_values import ListRef, WorkerRef
 from flowbook.exceptions import FlowbookError, UnpicklableError
@@ -231,10 +230,7 @@ def _stuck(task: str, what: str, error: UnpicklableError) -> UnpicklableError:
 
 def _hashed(graph: Graph) -> frozenset[str]:
     return frozenset(
-        binding.upstream
-        for spec in graph.specs.values()
-        if spec.cache is not None and needs_inputs(spec.cache.validator)
-        for binding in spec.bindings
+        binding.upstream for spec in graph.specs.values() if spec.cache is not None for binding in spec.bindings
     )
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping
 
+    from flowbook.engine.task_code import TaskCode
     from flowbook.executors.ledger import LedgerFolder
     from flowbook.results.reference import ResultRef, ResultStore
     from flowbook.results.value_record import ValueRecord
@@ -33,6 +34,7 @@ class NewOutput(NamedTuple):
         expires: aware UTC; None: never.
         input_hashes: content hash by argument.
         parameters: the flow's, as plain data.
+        input_texts: short inputs as text, by argument, for people.
     """
 
     scope: CacheScope
@@ -43,6 +45,7 @@ class NewOutput(NamedTuple):
     parameters: Mapping[str, object]
     code_hash: str | None
     run_id: str
+    input_texts: Mapping[str, str] = {}  # never changed
 
 
 class CachedOutput(Protocol):
@@ -60,6 +63,8 @@ class CachedOutput(Protocol):
     def parameters(self) -> Mapping[str, object]: ...  # noqa: D102
     @property
     def code_hash(self) -> str | None: ...  # noqa: D102
+    @property
+    def input_texts(self) -> Mapping[str, str]: ...  # noqa: D102
     @property
     def ref(self) -> ResultRef: ...  # noqa: D102
 
@@ -85,13 +90,15 @@ class OutputCache:
     """Where a run finds and keeps cached outputs.
 
     Attributes:
-        codes: hashes of the code of functions, each taken once a run.
+        codes: of the functions that tasks run, each looked at once a run.
+        warned: keys of tasks of which the log has been told that something is odd.
     """
 
     values: ResultStore
     index: CacheIndex
     project: str
-    codes: dict[Callable[..., object], str] = field(default_factory=dict)
+    codes: dict[Callable[..., object], TaskCode] = field(default_factory=dict)
+    warned: set[str] = field(default_factory=set)
 
 
 class Shelf(Protocol):

@@ -189,10 +189,11 @@ class Cached(Success):
     """Succeeded, or did not need to run: its output is in the cache until `expiry`.
 
     `input_hashes` are content hashes by argument name, `parameters` the flow's parameters as they were (plain values, others
-    as hashes), `entry` the id in the cache index, `created` when it was made, `stale_code` whether other code made it.
+    as hashes), `entry` the id in the cache index, `created` when it was made, `stale_code` whether other code made it,
+    `stale_inputs` the inputs that were others when it was made, each with what it was and is ("5, now 77"; empty if long).
     """
 
-    __slots__ = ("created", "entry", "expiry", "input_hashes", "parameters", "stale_code")
+    __slots__ = ("created", "entry", "expiry", "input_hashes", "parameters", "stale_code", "stale_inputs")
     fields = ("expiry", "input_hashes", "parameters")
 
     def __init__(  # noqa: PLR0913
@@ -208,6 +209,7 @@ class Cached(Success):
         entry: str | None = None,
         created: dt.datetime | None = None,
         stale_code: bool = False,
+        stale_inputs: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message, result, context, cached_inputs)
         self.input_hashes = input_hashes
@@ -216,6 +218,7 @@ class Cached(Success):
         self.entry = entry
         self.created = aware(created) if created is not None else None
         self.stale_code = stale_code
+        self.stale_inputs: Mapping[str, str] = stale_inputs or {}
 
 
 class Mapped(Success):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.exceptions import UnpicklableError
 from flowbook.results.code_hash import code_hash
-from flowbook.results.content_hash import content_hash
+from flowbook.results.content_hash import literal_hash
 from flowbook.store import graph_record
 
 if TYPE_CHECKING:
@@ -43,14 +43,14 @@ def _wiring(flow: RunnableFlow, spec: TaskSpec, hashes: _CodeHashes) -> str | No
         cells = [cell.cell_contents for cell in getattr(spec.trigger, "__closure__", None) or ()]
         given.append(("trigger", hashes[spec.trigger], *(each for each in cells if not callable(each))))
     try:
-        return content_hash(given) if given else None
+        return literal_hash(given) if given else None
     except UnpicklableError:
-        return content_hash([tuple(map(_hash, each)) for each in given])
+        return literal_hash([tuple(map(_hash, each)) for each in given])
 
 
 def _hash(value: object) -> str:
     """Return a hash of what can be pickled; of anything else only what it is."""
     try:
-        return content_hash(value)
+        return literal_hash(value)
     except UnpicklableError:
         return type(value).__qualname__

@@ -41,18 +41,22 @@ class FlowChanges:
 def compare_graphs(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> FlowChanges:
     """Return what differs between two graphs, both as `store.graph_record` makes them, with code hashes."""
     both = [{task["key"]: task for task in graph["tasks"]} for graph in (recorded, current)]
-    # Older records have no wirings; they are compared without.
-    names = (
-        ("code_hash", "wiring")
-        if all("wiring" in task for tasks in both for task in tasks.values())
-        else ("code_hash",)
-    )
+    names = _compared(*both)
     before, after = ({key: _essence(task, names) for key, task in tasks.items()} for tasks in both)
     return FlowChanges(
         added=tuple(key for key in after if key not in before),
         removed=tuple(key for key in before if key not in after),
         changed=tuple(key for key in after if key in before and after[key] != before[key]),
     )
+
+
+def _compared(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which hashes to compare: none that an older version made by other rules, or didn't make."""
+    rules = {(task.get("code_hash") or "").rpartition("-")[0] for tasks in (recorded, given) for task in tasks.values()}
+    if len(rules) > 1:
+        return ()
+    has_wirings = all("wiring" in task for tasks in (recorded, given) for task in tasks.values())
+    return ("code_hash", "wiring") if has_wirings else ("code_hash",)
 
 
 def _essence(task: Mapping[str, Any], names: tuple[str, ...]) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.executors.base import Executor
 
-__all__ = ["FlowParameter", "RunnableFlow", "RunnableTask"]
+__all__ = ["FlowParameter", "RunnableFlow"]
 
 
 class FlowParameter(Protocol):
@@ -25,15 +25,6 @@ class FlowParameter(Protocol):
         ...
 
 
-class RunnableTask(Protocol):
-    """What a run asks of a task before anything runs."""
-
-    @property
-    def cache_for(self) -> object:
-        """How long the task's output may be reused; None if it isn't cached."""
-        ...
-
-
 class RunnableFlow(Protocol):
     """A flow that can be compiled and run."""
 
@@ -43,7 +34,7 @@ class RunnableFlow(Protocol):
     terminal_state_handler: Callable[..., object] | None
 
     @property
-    def tasks(self) -> Collection[RunnableTask]:
+    def tasks(self) -> Collection[object]:
         """All tasks, in order of definition."""
         ...
 

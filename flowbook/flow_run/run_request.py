@@ -311,7 +311,7 @@ def _check_start(graph: Graph, key: str, states: Mapping[str, State]) -> None:
 
 def _warn_if_unnamed(flow: RunnableFlow) -> None:
     """Warn where outputs are cached under no name of their own."""
-    if not flow.is_named and any(task.cache_for is not None for task in flow.tasks):
+    if not flow.is_named and any(spec.cache is not None for spec in flow.compile().specs.values()):
         warnings.warn(
             "This flow caches outputs and has no name, so it shares them with other flows without one. "
             "Give it a name: Flow('...').",

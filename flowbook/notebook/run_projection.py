@@ -294,6 +294,6 @@ def _view(spec: TaskSpec, facts: _Facts, states: Callable[[str], State | None], 
         max_attempts=most,
         due=start.timestamp() if start is not None else None,
         note=phrases.note(spec, state, attempt, states, now, has_run=has_run),
-        stale=isinstance(state, Cached) and state.stale_code,
+        stale=isinstance(state, Cached) and bool(state.stale_code or state.stale_inputs),
         created=created.timestamp() if created is not None else None,
     )

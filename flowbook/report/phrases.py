@@ -233,12 +233,17 @@ def _why_cached(state: Cached, now: float) -> list[list[str]]:
     entry = f" (entry {state.entry})" if state.entry is not None else ""
     until = f" It serves {_until(state, now)}."
     lines = [["Why it did not run", f"Its output{made}{entry} and still fits.{until}"]]
+    if state.stale_inputs:
+        differences = [f"{name} {text}".rstrip() for name, text in state.stale_inputs.items()]
+        lines.append(["Mind", f"That output was made from other inputs: {', '.join(differences)}."])
     if state.stale_code:
         lines.append(["Mind", "Its code has changed since that output was made."])
     return lines
 
 
 def _cached_note(state: Cached, now: float, *, has_run: bool) -> str:
+    if state.stale_inputs:
+        return "made from other inputs"
     if state.stale_code:
         return "code changed since"
     if has_run:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Code", "code_hash", "read_code"]
 
-#: Hashes that were made by other rules differ, so that what was cached under them is made again.
+#: Of the rules by which hashes are made; hashes begin with it. Hashes of different rules say nothing of each other.
 _VERSION = 2
 
 
@@ -36,7 +36,7 @@ class Code(NamedTuple):
     """What a function does.
 
     Attributes:
-        hash: of its code and that of all it reaches, hex.
+        hash: of its code and that of all it reaches, after the number of the rules that it was made by.
         variables: what it reads that is neither code nor a constant, by name: lists, dicts, frames, objects.
     """
 
@@ -68,13 +68,12 @@ class _Walk:
     def __init__(self) -> None:
         self.variables: dict[str, object] = {}
         self._out = io.BytesIO()
-        self._note("version", _VERSION)
         self._seen: dict[int, int] = {}
         #: What was seen stays alive, so that no two objects share an id.
         self._alive: list[object] = []
 
     def digest(self) -> str:
-        return hashlib.sha256(self._out.getvalue()).hexdigest()
+        return f"{_VERSION}-{hashlib.sha256(self._out.getvalue()).hexdigest()}"
 
     def _note(self, tag: str, content: object = "") -> None:
         self._out.write(b"x2[%b%b]" % (encode(tag, self._pickled), encode(content, self._pickled)))

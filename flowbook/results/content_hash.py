@@ -12,29 +12,48 @@ from typing import TYPE_CHECKING
 from flowbook.exceptions import UnpicklableError
 from flowbook.results.code_hash import code_hash
 from flowbook.results.encoding import TooDeepError, encode, tagged
+from flowbook.results.file import File
 from flowbook.results.serializer import pickle_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["content_hash", "is_stable", "portable_hash"]
+__all__ = ["content_hash", "hash_value", "is_stable", "literal_hash", "portable_hash"]
 
 
 def content_hash(value: object) -> str:
     """Return the SHA-256 of `value`'s type and content, hex; the same in every process.
 
     Sets and frozensets hash alike in any order, dicts by their items in order of insertion, as tasks may depend on it.
-    Instances of the user's classes count with the code of the class.
+    Instances of the user's classes count with the code of the class, a `File` with what is in the file.
 
     Raises:
         UnpicklableError: if it has no encoding and can't be pickled.
+        OSError: if a file isn't there.
     """
+    return hash_value(value)[0]
+
+
+def hash_value(value: object) -> tuple[str, bool]:
+    """Return the `content_hash` of a value, and whether something in it counts by its pickle.
+
+    Raises:
+        UnpicklableError, OSError: as `content_hash` does.
+    """
+    pickled: list[bytes] = []
+
+    def pickle_part(part: object) -> bytes:
+        if isinstance(part, File):
+            return tagged(b"F", part.digest())
+        pickled.append(_pickled(part))
+        return pickled[-1]
+
     try:
-        encoded = encode(value, _pickled)
+        encoded = encode(value, pickle_part)
     except (TooDeepError, UnpicklableError):
         #: Pickling all of it names the whole path to a member at fault.
-        encoded = _pickled(value)
-    return hashlib.sha256(encoded).hexdigest()
+        encoded = pickle_part(value)
+    return hashlib.sha256(encoded).hexdigest(), bool(pickled)
 
 
 def portable_hash(value: object) -> str | None:
@@ -48,16 +67,27 @@ def portable_hash(value: object) -> str | None:
         return None
 
 
+def literal_hash(value: object) -> str:
+    """Return a hash of `value` as it was written: as `content_hash`, but a `File` counts by its path, and isn't read."""
+
+    def write_part(part: object) -> bytes:
+        return tagged(b"F", str(part.path).encode(errors="surrogatepass")) if isinstance(part, File) else _pickled(part)
+
+    try:
+        encoded = encode(value, write_part)
+    except (TooDeepError, UnpicklableError):
+        encoded = _pickled(value)
+    return hashlib.sha256(encoded).hexdigest()
+
+
 def is_stable(value: object) -> bool:
     """Return whether a copy of `value`, pickled and read back, has the same hash: only then is it found again.
 
-    Takes a copy of it; a value that has an encoding is stable, and isn't copied.
+    Takes a copy of it.
 
     Raises:
         UnpicklableError: if it can't be pickled.
     """
-    if portable_hash(value) is not None:
-        return True
     stream, buffers = _Stream(), list[pickle.PickleBuffer]()
     pickle_to(value, stream, buffers, by_value=False)
     copied = pickle.loads(b"".join(stream.parts), buffers=buffers)  # noqa: S301  # pickled here

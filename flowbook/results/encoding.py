@@ -1,6 +1,6 @@
 """A value as bytes that say its type and content, the same in every process; what content hashes are taken of.
 
-Each part has a tag of its type before it, so that `1`, `1.0`, `True` and `"1"` differ. Pure: nothing is pickled here;
+Each part has a tag of its type before it, so that `1`, `1.0`, `True` and `"1"` differ. Pure: nothing is pickled or read here;
 a value of a type that has no encoding is left to the caller.
 Source: type tags as in redun's value hashing; canonical length-prefixed encoding as in bencode.
 """

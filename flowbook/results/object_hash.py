@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle
 
 from flowbook.results.encoding import encode
+from flowbook.results.file import File
 from flowbook.results.serializer import unpicklable
 from flowbook.results.table_encoding import encode_table
 from flowbook.results.user_code import is_user_module
@@ -68,7 +69,7 @@ class _HashingPickler(cloudpickle.Pickler):  # type: ignore[misc]  # no stubs
             return hashlib.sha256(self._encode(thing)).digest()
         if isinstance(thing, type | types.FunctionType):
             return str(self._hash_code(thing)).encode() if is_user_module(getattr(thing, "__module__", None)) else None
-        return encode_table(thing, self._encode)
+        return thing.digest() if kind is File else encode_table(thing, self._encode)
 
     def _encode(self, thing: object) -> bytes:
         return encode(thing, lambda other: pickle_digest(other, self._hash_code))

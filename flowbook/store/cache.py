@@ -13,6 +13,7 @@ from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.ports import CacheScope
 from flowbook.exceptions import CacheEntryError
 from flowbook.results.reference import ResultRef
+from flowbook.store.cached_output import read_inputs, write_inputs
 from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp, now
 
@@ -42,6 +43,7 @@ class CacheEntry:
         created: aware UTC; an entry from the future does not serve.
         expires: aware UTC; not from then on.
         input_hashes: content hash by argument.
+        input_texts: short inputs as text, by argument.
         parameters: the flow's parameters; plain JSON, others as `{"$hash": …}`.
         code_hash: of the task that made it.
         id: assigned by the store.
@@ -61,6 +63,7 @@ class CacheEntry:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     code_hash: str | None = None
     run_id: str | None = None
+    input_texts: Mapping[str, str] = field(default_factory=dict)
     id: str = ""
     uses: int = 0
     pinned: bool = False
@@ -179,6 +182,7 @@ class Cache:
         """Return the entry in a row of `cache_entry`."""
         (entry_id, project, flow, task, cache_key, created, expires, input_hashes, parameters, *rest) = row
         code_hash, digest, size_bytes, run_id, uses, pinned, dropped = rest
+        inputs = read_inputs(input_hashes)
         return CacheEntry(
             project=project,
             flow=flow,
@@ -187,7 +191,8 @@ class Cache:
             expires=from_stamp(expires) or NEVER,
             created=from_stamp(created) or NEVER,
             cache_key=cache_key,
-            input_hashes=_plain(input_hashes),
+            input_hashes=inputs.hashes,
+            input_texts=inputs.texts,
             parameters=_plain(parameters),
             code_hash=code_hash,
             run_id=run_id,
@@ -212,7 +217,7 @@ def _row(entry: CacheEntry) -> tuple[object, ...]:
         entry.cache_key,
         entry.created.timestamp(),
         entry.expires.timestamp(),
-        json.dumps(dict(entry.input_hashes), separators=(",", ":")),
+        write_inputs(entry.input_hashes, entry.input_texts),
         json.dumps(dict(entry.parameters), separators=(",", ":")),
         entry.code_hash,
         bytes.fromhex(entry.ref.digest),

@@ -102,6 +102,7 @@ class CacheLookup:
             created=output.created,
             cache_key=cache_key,
             input_hashes=output.input_hashes,
+            input_texts=output.input_texts,
             parameters=output.parameters,
             code_hash=output.code_hash,
             run_id=output.run_id,

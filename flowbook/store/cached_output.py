@@ -5,15 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import json.scanner
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flowbook.store.values import Values
 
-__all__ = ["InlineRef", "OutputRow", "StoredOutput"]
+__all__ = ["InlineRef", "Inputs", "OutputRow", "StoredOutput", "read_inputs", "write_inputs"]
 
+#: No argument has this name.
+_TEXTS = ""
 #: Without the guess at an encoding and the look for spaces that `json.loads` begins and ends with.
 _scan = json.scanner.make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # the stubs ask for its C twin
 
@@ -45,12 +49,12 @@ OutputRow = tuple[Any, ...]
 class StoredOutput:
     """A `CachedOutput`, made of a row. Slots by hand: one a task."""
 
-    __slots__ = ("_hashes", "_row", "_values")
+    __slots__ = ("_inputs", "_row", "_values")
 
     def __init__(self, values: Values, row: OutputRow) -> None:
         self._values = values
         self._row = row
-        self._hashes: dict[str, str] | None = None
+        self._inputs: Inputs | None = None
 
     def is_valid(self, at: float) -> bool:
         """Return whether it serves at that moment, seconds since the epoch."""
@@ -74,9 +78,17 @@ class StoredOutput:
     @property
     def input_hashes(self) -> dict[str, str]:
         """Content hashes by argument."""
-        if self._hashes is None:
-            self._hashes = _plain(self._row[4])
-        return self._hashes
+        return self._read_inputs().hashes
+
+    @property
+    def input_texts(self) -> dict[str, str]:
+        """Short inputs as text, by argument."""
+        return self._read_inputs().texts
+
+    def _read_inputs(self) -> Inputs:
+        if self._inputs is None:
+            self._inputs = read_inputs(self._row[4])
+        return self._inputs
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -96,6 +108,28 @@ class StoredOutput:
         if content is None:
             return ResultRef(digest.hex(), size_bytes, self._values)
         return InlineRef(digest.hex(), size_bytes, self._values, content, signature)
+
+
+class Inputs(NamedTuple):
+    """What an entry says of what it was made from: content hashes by argument, and short inputs as text."""
+
+    hashes: dict[str, str]
+    texts: dict[str, str]
+
+
+def read_inputs(text: str) -> Inputs:
+    """Return what `write_inputs` wrote."""
+    hashes = _plain(text)
+    texts = hashes.pop(_TEXTS, None) or {}
+    return Inputs(hashes, texts)
+
+
+def write_inputs(hashes: Mapping[str, str], texts: Mapping[str, str]) -> str:
+    """Return both as the JSON of one column."""
+    found: dict[str, object] = dict(hashes)
+    if texts:
+        found[_TEXTS] = dict(texts)
+    return json.dumps(found, separators=(",", ":"))
 
 
 def _plain(text: str) -> dict[str, Any]:

@@ -159,6 +159,7 @@ def _fields(state: State) -> dict[str, Any]:
             "entry": state.entry,
             "created": _stamp(state.created),
             "stale_code": state.stale_code,
+            **({"stale_inputs": dict(state.stale_inputs)} if state.stale_inputs else {}),
         }
     if isinstance(state, Mapped):
         return {"n_map_states": state.n_map_states}
@@ -190,6 +191,7 @@ def _set_fields(state: State, body: Mapping[str, Any], values: Values) -> None:
         state.input_hashes, state.parameters = body.get("input_hashes"), body.get("parameters")
         state.expiry, state.created = _moment(body.get("expiry")), _moment(body.get("created"))
         state.entry, state.stale_code = body.get("entry"), body.get("stale_code", False)
+        state.stale_inputs = body.get("stale_inputs") or {}
     elif isinstance(state, Mapped):
         state.n_map_states = body.get("n_map_states", 0)
     elif isinstance(state, Looped):

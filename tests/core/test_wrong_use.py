@@ -215,7 +215,7 @@ def on_failure_that_cannot_be_called():
 
 @refused(DefinitionError)
 def a_cache_validator_without_a_duration():
-    """Task 'one' has a cache_validator and no cache_for. Add cache_for=timedelta(hours=1)."""
+    """Task 'one' has a cache_validator and no cache_for. Add cache_for=timedelta(hours=1), or cache=True."""
     task(one.run, cache_validator=flowbook.engine.cache_validators.all_inputs)
 
 
@@ -223,6 +223,37 @@ def a_cache_validator_without_a_duration():
 def a_cache_duration_that_is_a_text():
     """Task 'one': cache_for='1 h' isn't a duration. Give seconds or a timedelta, e.g. cache_for=timedelta(hours=1)."""
     task(lambda: 1, name="one", cache_for="1 h")
+
+
+@refused(ArgumentError)
+def a_cache_switch_that_is_a_time():
+    """Task 'one': cache=datetime.timedelta(seconds=3600) isn't a switch. Give True or False; how long is
+    cache_for=timedelta(...)."""
+    task(one.run, cache=HOUR)
+
+
+@refused(ArgumentError)
+def a_flows_cache_switch_that_is_a_time():
+    """Flow 'f': cache=datetime.timedelta(seconds=3600) isn't a switch. Give True or False."""
+    Flow("f", cache=HOUR)
+
+
+@refused(DefinitionError)
+def a_task_that_is_cached_and_not():
+    """Task 'one' has cache=False and cache_for=1:00:00. Remove one."""
+    task(one.run, cache=False, cache_for=HOUR)
+
+
+@refused(DefinitionError)
+def a_cached_task_whose_value_is_never_stored():
+    """Task 'one' has cache=True and keep=False, which stores nothing. Remove one."""
+    task(one.run, cache=True, keep=False)
+
+
+@refused(ArgumentError)
+def a_file_that_is_no_path():
+    """File(5) isn't a path. Give e.g. File('data/delays.csv')."""
+    flowbook.File(5)
 
 
 @refused(ArgumentError)
@@ -493,7 +524,7 @@ def a_flow_with_options_of_elsewhere():
 @refused(ArgumentError)
 def a_flow_with_an_unknown_option():
     """Flow 'f' has no option 'schedule'. Its options: name, tasks, edges, executor, result, state_handlers, on_failure,
-    terminal_state_handler, reference_tasks."""
+    terminal_state_handler, reference_tasks, cache."""
     Flow("f", schedule="daily")
 
 

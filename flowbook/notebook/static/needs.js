@@ -91,6 +91,7 @@ function render({ el, tools, now }) {
 
   /** @param {Task} task @param {Need["kind"]} kind @returns {string[]} word, type of the error, rest */
   const wordsOf = (task, kind) => {
+    if (kind === "stale" && task.note === "made from other inputs") return ["", "", inside(task.message || "Its output was made from other inputs")];
     if (kind === "stale")
       return [
         "",
