@@ -9,13 +9,13 @@ from flowbook.core import checks
 from flowbook.core.annotations import marked
 from flowbook.core.collections import as_task, holds_tasks
 from flowbook.core.edge import Edge
+from flowbook.core.task import Task
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from flowbook.core.task import Task
     from flowbook.core.task_graph import TaskGraph
 
 __all__ = ["bind", "task_for"]
@@ -51,6 +51,9 @@ def bind(
 
 
 def _bind_input(graph: TaskGraph, task: Task, name: str, written: object, *, mapped: bool) -> None:
+    if not mapped and isinstance(written, Task) and written in graph.tasks:  # what most inputs are
+        graph.add_edge(Edge(written, task, name))
+        return
     value, is_mapped, is_flattened = marked(written, by_default=mapped)
     if holds_tasks(value):
         graph.add_edge(Edge(task_for(graph, value), task, name, mapped=is_mapped, flattened=is_flattened))

@@ -119,9 +119,11 @@ class TaskGraph:
             CycleError: if the tasks would wait on each other.
         """
         before, after = edge.upstream_task, edge.downstream_task
-        self.add(before)
-        self.add(after)
-        if (found := self._find(edge)) is not None:
+        if before not in self.tasks:
+            self.add(before)
+        if after not in self.tasks:
+            self.add(after)
+        if self.incoming[after] and (found := self._find(edge)) is not None:
             return found
         if isinstance(after, Parameter):
             msg = f"Parameter {after.name!r} can't have tasks upstream: its value is given when the flow is run."
@@ -158,19 +160,16 @@ class TaskGraph:
     def check_input(self, task: Task, name: str) -> None:
         """Refuse an input that `task` doesn't have, or that has its value already."""
         task._check_inputs((name,))  # noqa: SLF001  # a task knows its inputs, and says so only to its graph
-        if (
-            name in self.constants.get(task, ())
-            or name in self.mapped_constants.get(task, ())
-            or self._is_fed(task, name)
-        ):
+        is_constant = name in self.constants.get(task, ()) or name in self.mapped_constants.get(task, ())
+        if is_constant or (self.incoming.get(task) and self._is_fed(task, name)):
             msg = f"Input {name!r} of task {task.name!r} is given twice. Remove one of the two."
             raise DefinitionError(msg, task=task.name, argument=name)
 
     def _is_fed(self, task: Task, name: str) -> bool:
-        edges = self.incoming.get(task, _NO_EDGES)
+        edges = self.incoming[task]
         if len(edges) > _FEW:
             return name in self._index_of(task)[1]
-        return any(edge.key == name for edge in edges)
+        return name in [edge.key for edge in edges]
 
     def set_constant(self, task: Task, name: str, value: object) -> None:
         """Give input `name` of `task` a value that is known now."""
