@@ -1,9 +1,9 @@
 """Every error that flowbook raises, grouped by who must act.
 
 `DefinitionError` is for whoever writes a flow, `RunError` for whoever runs it (their task or its data),
-`InfrastructureError` for whoever keeps the host, `TransitionError` for flowbook's own developers.
-A message says what happened, with the value, and then what to do. Data stays on the error as keyword fields, and every
-error pickles, since some come home from workers.
+`InfrastructureError` for whoever runs the host, `TransitionError` for flowbook's own developers.
+A message says what happened, with the value, and then what to do. The data of the message stays on the error as attributes.
+Every error pickles, since some come from workers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class FlowbookError(Exception):
-    """Root of flowbook's errors; `details` holds what the message was made from."""
+    """Base of flowbook's errors. `details` holds the data of the message by name; each is an attribute too."""
 
     def __init__(self, message: str, **details: object) -> None:
         super().__init__(message)
@@ -58,7 +58,7 @@ def _rebuild(kind: type[FlowbookError], message: str, details: dict[str, object]
 
 
 class DefinitionError(FlowbookError, ValueError):
-    """The flow, or the way it was asked to run, is not possible: change the code."""
+    """The flow as written, or the way it is to be run, is impossible: change the code."""
 
 
 class ArgumentError(DefinitionError, TypeError):
@@ -66,7 +66,7 @@ class ArgumentError(DefinitionError, TypeError):
 
 
 class CycleError(DefinitionError):
-    """Tasks wait on each other; `ring` lists their keys in order."""
+    """Tasks wait on each other; `ring` lists their keys, each waiting on the one before."""
 
 
 class ParameterError(DefinitionError):
@@ -74,63 +74,63 @@ class ParameterError(DefinitionError):
 
 
 class StartTaskError(DefinitionError):
-    """A start task isn't in the flow, or an input it needs is nowhere; `key` and `argument` say which."""
+    """A start task isn't in the flow, or an input that it needs has no value; `key` and `argument` say which."""
 
 
 class UnknownTaskError(DefinitionError, KeyError):
-    """No task of that key; `key` and the `known` keys."""
+    """No task has this `key`."""
 
     __str__ = Exception.__str__
 
 
 class RunError(FlowbookError):
-    """A task or its data did not work out."""
+    """A task, its data or its run went wrong."""
 
 
 class ContextKeyError(RunError, AttributeError, KeyError):
-    """`flowbook.context` has nothing of that name; `name` says which."""
+    """`flowbook.context` has no value of this `name`."""
 
     __str__ = Exception.__str__
 
 
 class UnpicklableError(RunError):
-    """A value can't be pickled, so it can't be kept (`member` is the path to the part at fault), or not be read back."""
+    """A value can't be pickled, so it can't be stored, or its pickle can't be read; `member` is the path to the part at fault."""
 
 
 class HandlerError(RunError):
-    """A state handler raised, or returned something that is not a state; never retried."""
+    """A state handler raised, or returned something that isn't a state; the task isn't retried."""
 
 
 class MissingSecretError(RunError, KeyError):
-    """No secret of that name where it was asked for, or where a run is to go on; `name` and `variable` say which."""
+    """The secret `name` is in neither the context nor the environment `variable`, where a task or a resumed run needs it."""
 
     __str__ = Exception.__str__
 
 
 class ResultGoneError(RunError):
-    """A value was dropped, or lived on a cluster that has closed."""
+    """A value was deleted, or was on a cluster that has closed. Run the task again to get it back."""
 
 
 class DamagedValueError(RunError):
-    """A stored value does not match its hash; `digest` and `path` say which."""
+    """A stored value doesn't match its hash; `digest` and `path` say which."""
 
 
 class CacheEntryError(RunError):
-    """No cache entry of that id."""
+    """No cache entry has this id."""
 
 
 class RunClaimedError(RunError):
-    """Somebody else goes on with this run; `owner` and `since` say who."""
+    """Another process runs this run; `owner` says which, `since` from when."""
 
 
 class UnknownRunError(RunError, KeyError):
-    """No run of that id in the store."""
+    """The store has no run of this id."""
 
     __str__ = Exception.__str__
 
 
 class RunChangedError(RunError):
-    """The flow given differs from the one the run was recorded with; `added`, `removed`, `changed` list keys."""
+    """The flow differs from the one that the run was recorded with; `added`, `removed` and `changed` list keys."""
 
 
 class RunFailedError(RunError):
@@ -141,15 +141,15 @@ class RunFailedError(RunError):
 
 
 class RunIncompleteError(RunError):
-    """Some of what the run was given could not be kept and was not given again; `missing` lists the names."""
+    """Arguments of the run couldn't be stored, and resuming it needs them again; `missing` lists their names."""
 
 
 class InfrastructureError(FlowbookError):
-    """The host does not give what is needed."""
+    """The host lacks something: a package, a folder, a cluster."""
 
 
 class ExecutorError(InfrastructureError, ValueError):
-    """No such executor, or it can't be started."""
+    """There is no such executor, or it can't be started."""
 
 
 class StoreError(InfrastructureError):
@@ -157,4 +157,4 @@ class StoreError(InfrastructureError):
 
 
 class TransitionError(FlowbookError):
-    """Flowbook's own mistake: an event that can't follow what came before. Please report it."""
+    """A bug in flowbook: an event that can't follow the ones before it. Please report it."""

@@ -1,4 +1,4 @@
-"""`apply_map`: a function that writes several tasks, mapped as a whole."""
+"""`apply_map`: map a function that calls several tasks as a whole."""
 
 from __future__ import annotations
 
@@ -43,24 +43,23 @@ class _Element(Task):
 
 
 def apply_map(function: Callable[..., Any], *args: Any, flow: Flow | None = None, **kwargs: Any) -> Any:  # noqa: ANN401
-    """Map a function that calls tasks: each element of the arguments goes through all of them, `case` and `merge` included.
+    """Map a function that calls tasks: each element of the arguments passes through all of them, `case` and `merge` included.
 
-    The function is called once, while the flow is written. Tasks in it that depend on an element are mapped; a task of the
-    flow that it uses without being given it goes whole to every child.
+    The function is called once, while the flow is written. Its tasks that depend on an element are mapped. Other tasks of
+    the flow that it uses go whole to every child.
 
     Args:
         function: calls tasks; returns a task, or several in a tuple, list or dict.
         args: tasks or sequences to map over; `unmapped(x)` goes whole to every child.
-        flow: default: the one whose block this is. If it is given and the function has an argument `flow`, the function gets
-            the flow into which it is to write.
-        kwargs: likewise, by name.
+        flow: default: the one whose block this is. A function with an argument `flow` gets the flow to write into.
+        kwargs: as `args`, by name.
 
     Returns:
         What the function returned.
 
     Raises:
-        DefinitionError: if the function maps a task itself, by `map` or another `apply_map` (`flatten` does that), or uses an
-            element for what must be known now.
+        DefinitionError: if the function itself maps a task, by `map` or another `apply_map`: maps don't nest, use `flatten`.
+            Also if it needs the value of an element while the flow is written.
     """
     target = flow_or_refuse(flow, getattr(function, "__name__", "apply_map"))._graph  # noqa: SLF001  # what both flows are made of
     elements = [_Element(value) if _is_to_map(value) else value for value in args]
@@ -70,7 +69,7 @@ def apply_map(function: Callable[..., Any], *args: Any, flow: Flow | None = None
         raise DefinitionError(msg)
     inner = Flow(target.flow_name)
     inner._graph.outer = target  # noqa: SLF001
-    if flow is not None and "flow" in _argument_names(function):
+    if "flow" in _argument_names(function)[len(args) :]:
         named["flow"] = inner
     with inner:
         answer = function(*elements, **named)
@@ -78,15 +77,15 @@ def apply_map(function: Callable[..., Any], *args: Any, flow: Flow | None = None
     return _answer(answer)
 
 
-def _argument_names(function: Callable[..., object]) -> frozenset[str]:
+def _argument_names(function: Callable[..., object]) -> tuple[str, ...]:
     try:
-        return frozenset(inspect.signature(function).parameters)
-    except (TypeError, ValueError):  # a callable whose arguments can't be read
-        return frozenset()
+        return tuple(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # a callable whose arguments can't be inspected
+        return ()
 
 
 def _is_to_map(value: object) -> bool:
-    """Return whether `value` is an element for the function; a plain value marked `unmapped` is given as it is."""
+    """Return whether the function gets an element in place of `value`; a plain value marked `unmapped` is passed as it is."""
     return not isinstance(value, unmapped) or holds_tasks(value.value)
 
 
@@ -101,7 +100,7 @@ def _answer(answer: object) -> object:
 
 
 class _Move:
-    """Takes over into `target` what was written into `inner`, mapped where it depends on an element."""
+    """Moves what was written into `inner` to `target`, and maps what depends on an element."""
 
     def __init__(self, inner: TaskGraph, target: TaskGraph) -> None:
         self.inner = inner

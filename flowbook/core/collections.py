@@ -1,4 +1,4 @@
-"""Lists, tuples, sets and dicts that hold tasks become tasks which gather them."""
+"""Tasks that gather other tasks' results: a list, tuple, set or dict that holds tasks becomes one of these."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Set(Task):
 
 
 class Dict(Task):
-    """Gathers its inputs into a dict; its keys are known when the flow is written."""
+    """Gathers its inputs into a dict with the keys that were written."""
 
     def __init__(self, keys: tuple[object, ...]) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ def holds_tasks(value: object) -> bool:
     """Return whether `value` is a task, or a list, tuple, set or dict with one inside.
 
     Raises:
-        DefinitionError: if a task is where it can't be gathered: a key of a dict, or in a collection of another kind.
+        DefinitionError: if a task is a dict's key, or in a collection of another type: it can't be gathered there.
     """
     if isinstance(value, Task):
         return True
@@ -84,7 +84,7 @@ def _refuse_kind(value: Any) -> None:  # noqa: ANN401  # an OrderedDict, a named
 
 
 def as_task(value: object) -> tuple[Task, dict[str, object]]:
-    """Return the task that stands for `value`, which holds tasks, and the inputs to bind to it (none for a task itself)."""
+    """Return the task that stands for `value`, which holds tasks, and the inputs to bind to it; a task stands for itself."""
     if isinstance(value, Task):
         return value, {}
     if isinstance(value, dict):

@@ -23,15 +23,27 @@ def _operation(name: str, *operands: object) -> Task:
 
 
 def _unary(name: str) -> Callable[[DeferredValue], Task]:
-    return lambda task: _operation(name, task)
+    def operator(self: DeferredValue) -> Task:
+        return _operation(name, self)
+
+    operator.__doc__ = f"Return a task that applies {name} to the result."
+    return operator
 
 
 def _binary(name: str) -> Callable[[DeferredValue, object], Task]:
-    return lambda task, other: _operation(name, task, other)
+    def operator(self: DeferredValue, other: object) -> Task:
+        return _operation(name, self, other)
+
+    operator.__doc__ = f"Return a task that applies {name} to the two results."
+    return operator
 
 
 def _reflected(name: str) -> Callable[[DeferredValue, object], Task]:
-    return lambda task, other: _operation(name, other, task)
+    def operator(self: DeferredValue, other: object) -> Task:
+        return _operation(name, other, self)
+
+    operator.__doc__ = f"Return a task that applies {name} to the two results."
+    return operator
 
 
 class DeferredValue:

@@ -1,4 +1,4 @@
-"""`@flow`: a flow made of a function."""
+"""`@flow`: a flow made from a function."""
 
 from __future__ import annotations
 
@@ -20,10 +20,15 @@ __all__ = ["FunctionFlow", "flow"]
 
 
 class FunctionFlow(Flow):
-    """A flow whose parameters are a function's arguments and whose tasks are what its body calls.
+    """A flow whose parameters are the arguments of a function, and whose tasks are those that its body calls.
 
-    The body is run once, when the flow is made, with a Parameter for each argument: it writes the flow, as a `with Flow(...)`
+    The body runs once, when the flow is made, with a Parameter for each argument: it writes the flow as a `with Flow(...)`
     block does.
+
+    Args:
+        fn: the function.
+        name: default: the function's.
+        options: as for `Flow`.
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:  # noqa: ANN401
@@ -39,7 +44,7 @@ class FunctionFlow(Flow):
             fn(**{parameter.name: parameter for parameter in self._arguments})
 
     def __call__(self, *args: Any, **options: Any) -> State:  # noqa: ANN401
-        """Run the flow and wait, with these values for the function's arguments; otherwise as `run`."""
+        """Run the flow and wait. `args` are values of the function's arguments by position; `options` as for `run`."""
         if len(args) > len(self._arguments):
             msg = f"Flow {self.name!r} has {len(self._arguments)} parameters, got {len(args)} values. Remove some."
             raise ParameterError(msg, names=[])
@@ -62,9 +67,15 @@ def flow(
     /,
     **options: Any,
 ) -> FunctionFlow | Callable[[Callable[..., Any]], FunctionFlow]:
-    """Make a flow of a function: `@flow`, or `@flow(name="delays", executor=...)`; options are those of `Flow`.
+    """Make a flow from a function: `@flow`, or with options `@flow(name="delays", executor=...)`.
 
-    The arguments become parameters; the body is run once, now, and the tasks it calls are the flow's. It may call none.
+    The arguments become parameters. The body runs once, now, and the tasks that it calls are the flow's. It may call none.
+    Call the flow to run it: `delays(2014)`, or `delays.run(year=2014)`.
+
+    Args:
+        fn: the function.
+        options: as for `Flow`: `name`, `executor`, `result`, `state_handlers`, `on_failure`, `terminal_state_handler`,
+            `reference_tasks`.
 
     Raises:
         DefinitionError: if the function takes `*args` or `**kwargs`, is `async` or a generator, or has an argument that

@@ -1,4 +1,4 @@
-"""A parameter: a task whose value is given when the flow is run."""
+"""A parameter: a task whose value you give when you run the flow."""
 
 from __future__ import annotations
 
@@ -28,13 +28,18 @@ NO_DEFAULT = _NoDefault()
 
 
 class Parameter(Task):
-    """A value that `flow.run(name=...)` gives.
+    """A value that you give when you run the flow: `Parameter("year", default=2013)`, then `flow.run(year=2014)`.
+
+    Use it as the input of a task; that adds it to the flow.
 
     Args:
-        name: of the parameter, an identifier; also its key in the flow.
-        default: used where none is given.
-        required: whether one must be given; default: if there is no default.
+        name: an identifier; also the parameter's key in the flow.
+        default: the value of runs that give none.
+        required: whether a run must give a value; default: True if there is no default.
         tags: labels.
+
+    Raises:
+        DefinitionError: if the name isn't an identifier.
     """
 
     _is_parameter = True
@@ -56,19 +61,19 @@ class Parameter(Task):
         super().__init__(name=name, slug=name, tags=tags)
 
     def run(self) -> Any:  # noqa: ANN401
-        """Return the value given for this run, else the default."""
+        """Return the run's value, else the default."""
         return context.get("parameters", {}).get(self.name, self.default)
 
     def accept(self, value: object) -> object:
-        """Return `value` as the tasks are to get it.
+        """Return the value that tasks get. Subclasses convert `value` here, before anything runs.
 
         Raises:
-            ParameterError: if it can't be taken; nothing has run then.
+            ParameterError: if `value` isn't allowed.
         """
         return value
 
     def __call__(self, *args: object, **options: Any) -> Parameter:  # noqa: ANN401
-        """Add this very parameter to the flow that is being written."""
+        """Add this parameter itself, not a copy, to the flow that is being written; return it."""
         return self.bind(*args, **options)
 
     def copy(self, name: str | None = None, **changes: Any) -> Self:  # noqa: ANN401  # as in Task
@@ -91,9 +96,9 @@ class Parameter(Task):
 
 
 class DateTimeParameter(Parameter):
-    """A parameter that is a moment: ISO text (`"2024-02-29T12:00+01:00"`, `"2024-02-29"`), a date or a datetime.
+    """A parameter that is a time: ISO text (`"2024-02-29T12:00+01:00"`, `"2024-02-29"`), a date or a datetime.
 
-    Tasks get an aware datetime in UTC; one without a zone means local time. None stays None.
+    Tasks get an aware datetime in UTC; a value without a zone is local time. None stays None. Arguments as for `Parameter`.
     """
 
     def __init__(
@@ -108,17 +113,17 @@ class DateTimeParameter(Parameter):
         self.accept(self.default)
 
     def accept(self, value: object) -> object:
-        """Return the moment that `value` says."""
+        """Return the time as an aware datetime in UTC."""
         if value is None:
             return None
         moment = _moment(value)
         if moment is None:
-            msg = f"Parameter {self.name!r}: {value!r} is no moment. Give a datetime, or ISO text such as '2024-02-29T12:00'."
+            msg = f"Parameter {self.name!r}: {value!r} isn't a time. Give a datetime, or ISO text such as '2024-02-29T12:00'."
             raise ParameterError(msg, names=[self.name], value=repr(value))
         return moment.astimezone(dt.UTC)
 
     def run(self) -> Any:  # noqa: ANN401
-        """Return the moment given for this run, else the default."""
+        """Return the run's value, else the default, in UTC."""
         return self.accept(super().run())
 
 

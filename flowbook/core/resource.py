@@ -1,4 +1,4 @@
-"""Resources: made before the tasks that need them, cleaned up after, whatever happened to those."""
+"""Resources: set up before the tasks that need them, cleaned up after them whatever happened."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class _Setup(Task):
     """Sets a resource up."""
 
     def run(self, manager: Any) -> Any:  # type: ignore[override]  # noqa: ANN401  # its own inputs
-        """Return what `manager.setup()` does, None if it has no setup."""
+        """Return the result of `manager.setup()`, None if it has no setup."""
         setup = getattr(manager, "setup", None)
         return None if setup is None else setup()
 
 
 class _Cleanup(Task):
-    """Cleans a resource up. The flow's state is not judged by it, but by the tasks in the block."""
+    """Cleans a resource up. The tasks in the block decide the flow's state, this one doesn't."""
 
     _is_reference_by_default = False
     _cleans_up = True
@@ -51,14 +51,14 @@ def resource_cleanup_trigger(upstream_states: Mapping[Any, State]) -> bool:
 
 
 class ResourceManager:
-    """What `@resource_manager` makes of a class; call it in a flow: `with Cluster(workers=4) as client:`.
+    """A class under `@resource_manager`. Call it in a flow: `with Cluster(workers=4) as client:`.
 
     Args:
-        resource_class: has `setup(self)`, which returns the resource, and `cleanup(self, resource)`.
+        resource_class: has `cleanup(self, resource)` and, if it likes, `setup(self)`, which returns the resource.
         name: default: the class's.
-        init_task_kwargs: options of the task that makes the object.
-        setup_task_kwargs: of the task that sets the resource up.
-        cleanup_task_kwargs: of the task that cleans it up.
+        init_task_kwargs: options of the task that calls the class.
+        setup_task_kwargs: options of the task that calls `setup`.
+        cleanup_task_kwargs: options of the task that calls `cleanup`.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class ResourceManager:
         }
 
     def __call__(self, *args: Any, flow: Flow | None = None, **kwargs: Any) -> ResourceBlock:  # noqa: ANN401
-        """Write the three tasks into the flow; return the context manager that gives the resource."""
+        """Add the three tasks to the flow; return the context manager in which the resource is used."""
         found = flow_or_refuse(flow, self.name)
         made = FunctionTask(self.resource_class, **self._init_options).bind(*args, flow=found, **kwargs)
         setup = _Setup(**self._setup_options).bind(made, flow=found)
@@ -148,12 +148,16 @@ def resource_manager(
     /,
     **options: Any,
 ) -> ResourceManager | Callable[[Callable[..., Any]], ResourceManager]:
-    """Make a resource of a class with `setup(self)` and `cleanup(self, resource)`; options are those of `ResourceManager`.
+    """Make a resource of a class with `setup(self)` and `cleanup(self, resource)`.
 
-    In a flow, `with Cluster(workers=4) as client:` gives what `setup` returns to the tasks in the block. `cleanup` runs when
-    they have ended, however they did, if the setup succeeded; also when the run is cancelled. By default the flow's state does
-    not depend on it. Where tasks in the block run again after it (a retry, a cancelled run that is resumed), the resource is set
-    up anew for them.
+    In a flow, `with Cluster(workers=4) as client:` passes the result of `setup` to the tasks in the block. If the setup
+    succeeded, `cleanup` runs when these tasks have ended, whatever their states, and also if the run is cancelled. The flow's
+    state doesn't depend on it by default. If tasks in the block run again later (a retry, a cancelled run that is resumed),
+    the resource is set up again for them.
+
+    Args:
+        resource_class: the class. `setup` may be missing: then the resource is None.
+        options: as for `ResourceManager`: `name`, `init_task_kwargs`, `setup_task_kwargs`, `cleanup_task_kwargs`.
     """
     if resource_class is None:
         return lambda decorated: ResourceManager(decorated, **options)

@@ -1,4 +1,4 @@
-"""A secret: a name in the flow, a value only where a task asks for it."""
+"""A secret: the flow holds its name, and only a task that asks for it gets the value."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["Secret"]
 
 
 class Secret:
-    """Names a secret; `get()` looks its value up where it is called.
+    """The name of a secret; `get()` returns its value.
 
-    Give the Secret itself to a task and call `get()` inside: then the value is in no event, no store, no picture and on no
-    wire. Where the task prints or logs it, or an exception names it, the run shows `*****`. It is looked for in
-    `context.secrets`, then in the environment as `FLOWBOOK_SECRET_NAME` (upper case, other characters than letters and
-    digits as `_`).
+    Pass the Secret itself to a task and call `get()` inside: then no event, store or picture contains the value, and it is
+    never sent anywhere. If the task prints or logs it, or an exception contains it, the run shows `*****`. The value is
+    looked up in `context.secrets`, then in the environment as `FLOWBOOK_SECRET_NAME` (upper case; characters other than
+    letters and digits become `_`).
 
     Args:
         name: e.g. "db-password".
@@ -41,11 +41,11 @@ class Secret:
         """Return the value.
 
         Raises:
-            MissingSecretError: if it is nowhere; says where it was looked for.
+            MissingSecretError: if neither has it.
         """
-        held = context.get("secrets") or {}
-        if self.name in held:
-            return held[self.name]
+        secrets = context.get("secrets") or {}
+        if self.name in secrets:
+            return secrets[self.name]
         if self.variable in os.environ:
             return os.environ[self.variable]
         msg = (

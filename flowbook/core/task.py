@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["Task"]
 
 
+#: What a task's key is made of.
+_KEY_PARTS = frozenset({"name", "slug"})
+
+
 class _Logger:
     """The logger of the run that a task is in. No data descriptor: a subclass may set a `logger` of its own."""
 
@@ -39,38 +43,47 @@ class _Logger:
 
 
 class Task(DeferredValue):
-    """A step of a flow. Subclass it and write `run`, or use `@task` on a function.
+    """A step of a flow. Put `@task` on a function, or subclass Task and write `run`.
+
+    Call a task inside a flow: that adds a copy, bound to these inputs, and runs nothing yet. Inputs are plain values, other
+    tasks, or lists, tuples, sets and dicts that hold tasks. A task in a flow isn't its value: operators and indexing on it
+    build more tasks.
 
     Args:
         name: what people call it; default: the class's or function's name.
         slug: its key in the flow; default: the name, then `name-2`, `name-3`.
         tags: labels, e.g. `["db"]`.
-        max_retries: attempts after a failure, each `retry_delay` after it; both or none.
-        retry_delay: timedelta, or seconds.
+        max_retries: how many attempts may follow the first, if it fails; needs `retry_delay`.
+        retry_delay: time before each further attempt, a timedelta or seconds.
         retry_on: exception types that are retried; default: all.
-        trigger: decides from the states upstream whether it runs, see `flowbook.triggers`.
-        skip_on_upstream_skip: whether it is skipped when something upstream was.
-        cache: True: its output serves other runs for good, as long as its code, what that reads and its inputs are the same.
-            False: not even in a flow with `cache=True`.
-        cache_for: how long its output serves other runs: a timedelta, or seconds. Without `cache` whatever its inputs are,
-            unless `cache_validator` says otherwise; an output that was made from others carries a warning.
-        cache_validator: decides whether a stored output fits, see `flowbook.engine.cache_validators`.
-        cache_key: under which flows share the output; default: each flow and task its own.
+        trigger: decides from the states of the tasks upstream whether this one runs, see `flowbook.triggers`; default:
+            all must have succeeded.
+        skip_on_upstream_skip: whether this task is skipped if a task upstream was. A `case` that isn't taken skips it anyway.
+        cache: True: other runs reuse its output, without a time limit, as long as its code, what that reads and its inputs
+            are the same. False: they don't, even in a flow with `cache=True`. Default: as the flow says.
+        cache_for: how long other runs may reuse its output, a timedelta or seconds. Without `cache` and `cache_validator`
+            they reuse it whatever their inputs and code are; then the state carries a warning.
+        cache_validator: decides whether a cached output may be reused, see `flowbook.engine.cache_validators`.
+        cache_key: a name under which flows share the output; default: each task of each flow has its own.
         state_handlers: called at every change of state, `handler(task, old, new) -> State`.
-        on_failure: called on every failed attempt, `on_failure(task, state)`.
+        on_failure: called after every failed attempt, `on_failure(task, state)`.
         log_stdout: whether prints become log lines of the run.
-        timeout: seconds (fractions count) or a timedelta that one attempt may take. At the deadline an exception is raised
-            in the task's thread, then that thread is left alone: what it does in a sleep or in C code may still go on,
-            and its result is dropped. The state is TimedOut, retried like any failure.
-        nout: into how many results it may be unpacked, `a, b = task(...)`; default: as a return annotation
+        timeout: how long one attempt may take, a timedelta or seconds. At the deadline an exception is raised in the task's
+            thread. That stops Python code, but not a sleep or C code: these may run on, and their result is dropped. The
+            state is TimedOut, which is retried like any failure.
+        nout: into how many results it can be unpacked, `a, b = task(...)`; default: what a return annotation
             `tuple[int, str]` says.
-        task_run_name: what one run of it is called: a text with {placeholders} for inputs and context, e.g.
-            `"load {year}"`, or a function that takes them as keywords. Seen as `context.task_run_name`.
-        target: file that holds its output, with placeholders as for `task_run_name`, e.g. `"{today}/{task_name}.bin"`; where
-            it exists the task is Cached and does not run. A task that is mapped needs one file for each child.
+        task_run_name: name of one run of the task: a text with {placeholders} for inputs and context, e.g. `"load {year}"`,
+            or a function that takes them as keywords. Tasks read it as `context.task_run_name`.
+        target: file that holds its output, with placeholders as in `task_run_name`, e.g. `"{today}/{task_name}.bin"`. If the
+            file exists the task is Cached and doesn't run. A mapped task needs one file for each child.
         result: where outputs are written, a `flowbook.results.Result`; default: the flow's.
-        checkpoint: False: nothing is written by `result` or `target`.
-        keep: False: its value is never stored, not even as another task's input.
+        checkpoint: whether `result` and `target` write anything.
+        keep: whether its value may be stored, as an output or as another task's input. Without it a run can't be resumed in
+            another process past this task.
+
+    Raises:
+        DefinitionError: if an option is unknown, can't be what it is, or lacks another one that it needs.
     """
 
     def __init__(  # noqa: PLR0913  # the names promised to users
@@ -100,10 +113,10 @@ class Task(DeferredValue):
         cache: bool | None = None,
         **unknown: Never,
     ) -> None:
-        self.name = checks.name(name) if name is not None else type(self).__name__
+        self.name = name if name is not None else type(self).__name__
         if unknown:
             checks.unknown_options(self.name, unknown, Task.__init__)
-        self.slug = checks.slug(self.name, slug)
+        self.slug = slug
         self.tags = checks.tags(self.name, tags) | current_tags()
         self.max_retries, self.retry_delay = policies.retries(self.name, max_retries, retry_delay, retry_on)
         self.retry_on = policies.retry_on(self.name, retry_on)
@@ -156,13 +169,15 @@ class Task(DeferredValue):
     logger = _Logger()
 
     def __setattr__(self, name: str, value: object) -> None:
+        if name in _KEY_PARTS:
+            value = checks.OPTIONS[name](self.__dict__.get("name", type(self).__name__), value)
         object.__setattr__(self, name, value)
         object.__setattr__(self, "_version", self._version + 1)
 
     if not TYPE_CHECKING:  # types are checked by the attributes that there are
 
         def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # asked only for what is not there
-            """Name the usual reason why a subclassed task has no name: its `__init__` left this class's out."""
+            """Explain why there is no such attribute: a task isn't its value, or its `__init__` didn't call this class's."""
             kind = type(self).__name__
             if name in {"name", "slug", "tags", "_signature"}:
                 msg = f"A task of class {kind!r} wasn't set up. Call super().__init__(...) in the __init__ of {kind}."
@@ -177,7 +192,7 @@ class Task(DeferredValue):
             raise AttributeError(msg, name=name, obj=self)
 
     def run(self) -> Any:  # noqa: ANN401  # what the user returns
-        """Do the work; inputs are arguments, the value returned is the task's result. May be `async def`."""
+        """Do the work. Arguments are the task's inputs, the return value is its result. May be `async def`."""
 
     def inputs(self) -> dict[str, dict[str, object]]:
         """Return the arguments of `run` by name, each with its `type` (Any if not annotated) and whether it is `required`."""
@@ -196,7 +211,7 @@ class Task(DeferredValue):
         self._signature.check(self.name, names)
 
     def _written(self, key: str) -> None:
-        """Note the key in the flow whose block made this copy; changes nothing that is compiled."""
+        """Note the key in the flow whose block made this copy. That is no change: the flow needn't be compiled again."""
         if self._written_in is not None:
             self.__dict__["_written_as"] = key
 
@@ -204,7 +219,11 @@ class Task(DeferredValue):
         return copy.copy(self)
 
     def copy(self, **changes: Any) -> Self:  # noqa: ANN401  # what an option may be
-        """Return a copy that is another task, with attributes changed."""
+        """Return a copy, which is another task, with these options changed: `load.copy(name="load_raw", timeout=60)`.
+
+        Raises:
+            DefinitionError: if there is no such option, or it can't be what it is.
+        """
         twin = self._twin()
         for name, value in changes.items():
             if not hasattr(twin, name):
@@ -240,7 +259,7 @@ class Task(DeferredValue):
         self.cache_validator = cache_policy.validator(self.name, self.cache_for, given, cache=self.cache)
 
     def _change_retries(self, before: Task, changes: Mapping[str, object]) -> None:
-        """Check what a copy changed of `before`; what only made sense with retries goes with them."""
+        """Check the retry options of a copy of `before`; drop those that make no sense without retries."""
         delay: dt.timedelta | float | None = self.retry_delay
         if "retry_delay" not in changes and not (self.max_retries and before.max_retries):
             delay = None
@@ -264,9 +283,12 @@ class Task(DeferredValue):
             args: inputs by position: values, tasks, or lists, tuples, sets and dicts that hold tasks.
             kwargs: inputs by name.
             mapped: whether each child gets one element of every input that isn't `unmapped`.
-            task_args: attributes to change in the copy, e.g. `{"name": "other"}`.
-            upstream_tasks: tasks that come before, without giving a value.
-            flow: which flow; default: the one whose block this is.
+            task_args: options to change in the copy, e.g. `{"name": "other"}`.
+            upstream_tasks: tasks that run before, without passing a value.
+            flow: default: the flow whose block this is.
+
+        Raises:
+            DefinitionError: if an input is missing, unknown or given twice, or no flow is being written.
         """
         twin = self._called_in(flow, task_args)
         return twin.bind(*args, mapped=mapped, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
@@ -287,7 +309,7 @@ class Task(DeferredValue):
         flow: Flow | None = None,
         **kwargs: object,
     ) -> Self:
-        """Bind the inputs of this very task, not of a copy. As for `__call__` otherwise."""
+        """Add this task itself, not a copy, to the flow and bind its inputs; return it. Arguments as for a call."""
         found = flow_or_refuse(flow, self.name)
         bound = self._signature.bind(self.name, args, kwargs)
         found._bind(self, bound, checks.several(self.name, "upstream_tasks", upstream_tasks), mapped=mapped)  # noqa: SLF001
@@ -303,8 +325,8 @@ class Task(DeferredValue):
     ) -> Self:
         """Copy this task into the flow that is being written, to run once for each element of its inputs; return the copy.
 
-        Inputs that are mapped have the same length; `unmapped(x)` goes whole to every child. If all inputs are unmapped the
-        task runs once. Arguments as for a call.
+        Mapped inputs need the same length; `unmapped(x)` goes whole to every child. If all inputs are unmapped the task runs
+        once. Arguments as for a call.
         """
         twin = self._called_in(flow, task_args)
         return twin.bind(*args, mapped=True, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
@@ -312,7 +334,7 @@ class Task(DeferredValue):
     def set_upstream(
         self, task: object, flow: Flow | None = None, key: str | None = None, *, mapped: bool = False
     ) -> Self:
-        """Let `task` come before this one; with `key` it gives that input."""
+        """Run `task` before this one. With `key`, its result becomes that input."""
         flow_or_refuse(flow, self.name).set_dependencies(
             self, upstream_tasks=None if key else [task], keyword_tasks={key: task} if key else None, mapped=mapped
         )
@@ -321,7 +343,7 @@ class Task(DeferredValue):
     def set_downstream(
         self, task: Task, flow: Flow | None = None, key: str | None = None, *, mapped: bool = False
     ) -> Self:
-        """Let `task` come after this one; with `key` this one gives that input."""
+        """Run `task` after this one. With `key`, this one's result becomes that input of `task`."""
         task.set_upstream(self, flow=flow, key=key, mapped=mapped)
         return self
 
@@ -348,11 +370,11 @@ class Task(DeferredValue):
         return spec_of(self, key or self.slug or self.name, bindings)
 
     def history(self, flow: Flow | str | None = None) -> pd.DataFrame:
-        """Return every successful outcome of this task that is known, oldest first; columns as `Flow.history`.
+        """Return every known successful result of this task, oldest first; columns as in `Flow.history`.
 
         Args:
-            flow: or its name; default: the flow whose block this copy was written in, else all. Of several tasks of one
-                name, a copy's own outcomes are told from the others'.
+            flow: a flow or its name; default: the flow whose block called this task, else all flows. If a flow has several
+                tasks of this name, a called task finds its own results.
         """
         from flowbook.core.time_travel import history  # noqa: PLC0415  # the store: longer to load than all the rest
 
@@ -361,12 +383,12 @@ class Task(DeferredValue):
         return history(flow or self._written_in, self.key_in(flow))
 
     def key_in(self, flow: str | None = None) -> str:
-        """Return its key in the flow of that name, by default the one that this copy was written in; as far as it knows."""
+        """Return its key in the flow of this name; default: the flow whose block called it. Before that, the likely key."""
         own = self._written_as if flow in (None, self._written_in) else None
         return own or self.slug or self.name
 
     def __or__(self, other: Any) -> Any:  # noqa: ANN401  # a task, or what holds some
-        """`a | b`: let `b` run after this task, without passing a value; return `b`."""
+        """`a | b`: run `b` after `a`, without passing a value; return `b`."""
         self.set_dependencies(downstream_tasks=[other])
         return other
 

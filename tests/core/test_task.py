@@ -244,3 +244,13 @@ def test_an_error_of_a_library_in_a_block_keeps_its_frames():
         collections.ChainMap({})["x"]
 
     assert writers_lines(caught.value)[-1] == "__missing__"
+
+
+@pytest.mark.parametrize("option", ["name", "slug"])
+def test_a_task_can_not_be_renamed_to_a_childs_key_either(option):
+    a = add.copy()
+
+    with pytest.raises(DefinitionError, match="has brackets, which stand for a mapped task's children"):
+        setattr(a, option, "add[0]")
+
+    assert (a.name, a.slug) == ("add", None)

@@ -404,7 +404,7 @@ def a_value_given_twice_to_a_flow():
 
 @refused(ParameterError)
 def a_moment_that_is_none():
-    """Parameter 'at': 'soon' is no moment. Give a datetime, or ISO text such as '2024-02-29T12:00'."""
+    """Parameter 'at': 'soon' isn't a time. Give a datetime, or ISO text such as '2024-02-29T12:00'."""
     with Flow("f") as made:
         DateTimeParameter("at")()
     made.run(at="soon")
@@ -412,7 +412,7 @@ def a_moment_that_is_none():
 
 @refused(ParameterError)
 def a_default_moment_that_is_none():
-    """Parameter 'at': 7 is no moment. Give a datetime, or ISO text such as '2024-02-29T12:00'."""
+    """Parameter 'at': 7 isn't a time. Give a datetime, or ISO text such as '2024-02-29T12:00'."""
     DateTimeParameter("at", 7)
 
 
