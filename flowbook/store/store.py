@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -20,6 +21,7 @@ from flowbook.store.run_lookup import find_run
 from flowbook.store.run_ownership import RunOwnership
 from flowbook.store.run_requests import RunRequests
 from flowbook.store.runs import Runs
+from flowbook.store.store_users import StoreUsers
 from flowbook.store.sweep import Sweep, SweepResult, total_bytes
 from flowbook.store.values import Values
 
@@ -62,6 +64,7 @@ class Store:
         self._next_look = 0.0
         #: Whether it is open for reading only because the disk was full; whoever opens it next tries anew.
         self.is_makeshift = False
+        self._users = None if path is None or database.is_read_only else StoreUsers(path)
         self.values = Values(database, blobs, signer, reopen_values)
         self.runs = Runs(database, self.values)
         self.ownership = RunOwnership(database)
@@ -88,6 +91,8 @@ class Store:
                     self.cache.flush()
             finally:
                 self._database.close()
+                if self._users is not None:
+                    self._users.close()
 
     def sweep(
         self, *, older_than: dt.timedelta | None = None, limit_bytes: int | None = None, dry_run: bool = False
@@ -105,8 +110,14 @@ class Store:
         limits = config.limits()
         age_s = limits.keep_s if older_than is None else max(older_than.total_seconds(), 0.0)
         total = limits.total_bytes if limit_bytes is None else limit_bytes
-        plan = Sweep(self._database, self._blobs, now=time.time(), older_than_s=age_s, total_bytes=total)
-        return plan.preview() if dry_run else plan.run()
+        with self._users.alone() if self._users is not None else contextlib.nullcontext(enter_result=True) as is_alone:
+            plan = Sweep(
+                self._database, self._blobs, now=time.time(), older_than_s=age_s, total_bytes=total, is_alone=is_alone
+            )
+            if dry_run:
+                return plan.preview()
+            plan.drop()
+        return plan.finish()  # others may open the store meanwhile: it may take long
 
     def export_run(self, run_id: str, path: Path) -> int:
         """Write a run with its values into a new file, signed; return how many values went along.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flowbook.exceptions import StoreError
+from flowbook.store.process_identity import is_alive
 from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp
 from flowbook.store.state_codec import is_finished_name
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sweep", "SweepResult", "total_bytes"]
 
-#: A value that nothing names may be about to be named: for so long it is left alone.
+#: A value or a file that nothing names may be about to be named: for so long it is left alone while others use the store.
 _GRACE_S = 600.0
 _AT_ONCE = 500
 
@@ -57,53 +58,71 @@ class Sweep:
         now: seconds since the epoch.
         older_than_s: what is younger stays, as far as there is room.
         total_bytes: of finished runs the oldest outputs go until all fits into this; None: no limit.
+        is_alone: whether no other process has the store open.
     """
 
-    def __init__(
-        self, database: Database, blobs: Blobs, *, now: float, older_than_s: float, total_bytes: int | None = None
+    def __init__(  # noqa: PLR0913  # made by Store only
+        self,
+        database: Database,
+        blobs: Blobs,
+        *,
+        now: float,
+        older_than_s: float,
+        total_bytes: int | None = None,
+        is_alone: bool = True,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._sql = queries()
         self._now = now
         self._before = now - older_than_s
-        self._untouched_since = now - min(_GRACE_S, older_than_s)
-        self._sizes = {digest: (size, created) for digest, size, created in database.read(self._sql["all_values"])}
         self._names: dict[bytes, str] = {}
+        #: When what names a value was last changed: whoever puts it into the store later is about to name it again.
+        self._last_named: dict[bytes, float] = {}
         self._trouble = ""
-        self._plan(total_bytes)
+        self._gone: list[bytes] = []
+        self._dropped_entries = 0
+        self._orphans = (0, 0)
+        with database.snapshot() as read:
+            self._read = read
+            self._is_quiet = is_alone and not self._is_anybody_recording()
+            self._untouched_since = now - (min(_GRACE_S, older_than_s) if self._is_quiet else _GRACE_S)
+            self._sizes = {digest: (size, created) for digest, size, created in read(self._sql["all_values"])}
+            self._last_run, self._last_entry = read(self._sql["last_run_and_entry"])[0]
+            self._plan(total_bytes)
 
     def preview(self) -> SweepResult:
-        """Return what `run` would drop, orphans aside."""
+        """Return what `drop` would drop, orphans aside."""
         return self._swept(self._going, len(self._entries), 0, 0)
 
-    def run(self) -> SweepResult:
+    def drop(self) -> None:
         """Drop what was planned, as far as nobody has put it to use since, and remove orphans."""
         with contextlib.suppress(StoreError):  # on a full disk this may be the room that is needed to go on
             self._database.take_over_log()
-        entries = self._drop_entries()
-        gone: list[bytes] = []
+        self._dropped_entries = self._drop_entries()
         for start in range(0, len(self._going), _AT_ONCE):
-            gone += self._drop_values(self._going[start : start + _AT_ONCE])
-        orphans, orphan_bytes = self._remove_orphans()
+            self._gone += self._drop_values(self._going[start : start + _AT_ONCE])
+        self._orphans = self._remove_orphans()
+
+    def finish(self) -> SweepResult:
+        """Give the room back to the disk; return what was dropped."""
         self._shrink()
-        return self._swept(gone, entries, orphans, orphan_bytes)
+        return self._swept(self._gone, self._dropped_entries, *self._orphans)
 
     # Deciding ---------------------------------------------------------------------------------------------------------
 
     def _plan(self, total_bytes: int | None) -> None:
-        rows = self._database.read(self._sql["entries_to_drop"], {"now": self._now, "before": self._before})
+        rows = self._read(self._sql["entries_to_drop"], {"now": self._now, "before": self._before})
         self._entries = [row[0] for row in rows]
         for _, flow, task, created, digest in rows:
             when = from_stamp(created)
+            self._note_name(digest, created)
             self._names[digest] = f"The output of task {task!r} of flow {flow!r} of {when:%Y-%m-%d %H:%M} UTC"
         going_entries = set(self._entries)
-        held = {
-            digest for entry, digest in self._database.read(self._sql["kept_entries"]) if entry not in going_entries
-        }
+        held = {digest for entry, digest in self._read(self._sql["kept_entries"]) if entry not in going_entries}
         young: list[set[bytes]] = []
-        for row, flow, number, state, last in self._database.read(self._sql["runs_to_sweep"]):
-            values = self._values_of_run(row, flow, number)
+        for row, flow, number, state, last, let_go in self._read(self._sql["runs_to_sweep"]):
+            values = self._values_of_run(row, flow, number, let_go)
             if state is None or not is_finished_name(state):
                 held |= values
             elif last > self._before:
@@ -114,13 +133,24 @@ class Sweep:
         self._going = [
             digest
             for digest, (_, created) in self._sizes.items()
-            if digest not in kept and created <= self._untouched_since
+            if digest not in kept and created <= self._limit(digest)
         ]
 
-    def _values_of_run(self, row: int, flow: str, number: int) -> set[bytes]:
+    def _is_anybody_recording(self) -> bool:
+        owned = self._read(self._sql["owned_runs"])
+        return any(is_alive(process, beat, self._now) for process, beat in owned)
+
+    def _limit(self, digest: bytes) -> float:
+        """Return the moment after which nobody may have put the value into the store if it is to go."""
+        if self._is_quiet:
+            return self._untouched_since
+        return max(self._untouched_since, self._last_named.get(digest, 0.0))
+
+    def _values_of_run(self, row: int, flow: str, number: int, let_go: float) -> set[bytes]:
         found = set()
-        for digest, key in self._database.read(self._sql["values_of_run"], {"run": row}):
+        for digest, key in self._read(self._sql["values_of_run"], {"run": row}):
             found.add(digest)
+            self._note_name(digest, let_go)
             what = f"The output of task {key!r}" if key else "A value"
             self._names.setdefault(digest, f"{what} of run {number} of flow {flow!r}")
         return found
@@ -150,8 +180,11 @@ class Sweep:
     def _drop_values(self, digests: list[bytes]) -> list[bytes]:
         def drop(connection: sqlite3.Connection) -> list[bytes]:
             gone = []
+            needed = self._needed_since(connection)
             for digest in digests:
-                if connection.execute(self._sql["drop_value"], (digest, self._untouched_since)).rowcount:
+                if digest in needed:
+                    continue
+                if connection.execute(self._sql["drop_value"], (digest, self._limit(digest))).rowcount:
                     size_bytes, name = self._sizes[digest][0], self._name(digest)
                     connection.execute(self._sql["note_dropped"], (digest, size_bytes, name, self._now))
                     gone.append(digest)
@@ -159,17 +192,30 @@ class Sweep:
 
         gone = self._database.write(drop)
         for digest in gone:
-            self._remove(digest.hex())
+            self._remove(digest)
         return gone
 
-    def _remove(self, digest: str) -> int:
-        """Remove a blob; return the bytes freed. After the first trouble nothing more is tried: the next sweep finds it."""
-        if not self._trouble:
-            try:
-                return self._blobs.remove(digest, self._untouched_since)
-            except StoreError as error:
-                self._trouble = str(error)
-        return 0
+    def _needed_since(self, connection: sqlite3.Connection) -> set[bytes]:
+        """Return the values that were named since the plan was made: by runs that somebody had, and by new entries."""
+        values = {"run": self._last_run, "entry": self._last_entry, "planned": self._now}
+        runs = connection.execute(self._sql["runs_changed_since"], values).fetchall()
+        needed = {digest for (digest,) in connection.execute(self._sql["entries_added_since"], values)}
+        for (run,) in runs:
+            needed.update(digest for digest, _ in connection.execute(self._sql["values_of_run"], {"run": run}))
+        return needed
+
+    def _remove(self, digest: bytes) -> None:
+        """Remove a blob. After the first trouble nothing more is tried: the next sweep finds it.
+
+        A file that is younger than the row that named it was written again by somebody who is about to name it.
+        """
+        if self._trouble:
+            return
+        before = self._untouched_since if self._is_quiet else max(self._untouched_since, self._sizes[digest][1])
+        try:
+            self._blobs.remove(digest.hex(), before)
+        except StoreError as error:
+            self._trouble = str(error)
 
     def _remove_orphans(self) -> tuple[int, int]:
         if self._trouble:
@@ -189,6 +235,9 @@ class Sweep:
             self._database.shrink()
         except StoreError as error:
             self._trouble = self._trouble or str(error)
+
+    def _note_name(self, digest: bytes, at: float) -> None:
+        self._last_named[digest] = max(self._last_named.get(digest, 0.0), at)
 
     def _name(self, digest: bytes) -> str:
         return self._names.get(digest, f"Value {digest.hex()[:12]}")

@@ -81,6 +81,7 @@ class Values:
         self._signer = signer
         statements = queries()
         self.keep_statement = statements["keep_value"]
+        self._refresh = statements["refresh_value"]
         self._content = statements["value_content"]
         self._preview = statements["value_preview"]
         self._dropped = statements["value_dropped"]
@@ -104,7 +105,7 @@ class Values:
 
     def put_rows(self, rows: Sequence[tuple[object, ...]]) -> None:
         """Keep values that were prepared, in one transaction. Raises StoreError."""
-        self._database.write(lambda connection: connection.executemany(self.keep_statement, rows))
+        self._database.write(lambda connection: connection.executemany(self._refresh, rows))
 
     def prepare(self, value: object, *, limit_bytes: int | None = None, by_value: bool = False) -> PreparedValue:
         """As `put`, but leave the row to the caller: `keep_statement` takes it."""
@@ -124,7 +125,7 @@ class Values:
     def adopt(self, written: ValueRecord) -> ResultRef:
         """Keep a value whose bytes a worker wrote into this store's folder. Raises StoreError."""
         row = self._row_of(written)
-        self._database.write(lambda connection: connection.execute(self.keep_statement, row))
+        self._database.write(lambda connection: connection.execute(self._refresh, row))
         return ResultRef(written.digest, written.size_bytes, self)
 
     def content(self, ref: ResultRef) -> bytes | None:

@@ -51,7 +51,7 @@ POINTS = [
         "flowbook.store.runs.Runs.store_flow": (1,),
         "flowbook.store.run_ownership.RunOwnership.finish": (1,),
         "flowbook.store.recorder.Recorder._commit": (2, 6, 12),
-        "flowbook.store.recorder.Recorder._insert": (1, 5, 11),
+        "flowbook.store.event_writer.EventWriter._insert": (1, 5, 11),
         "flowbook.store.recorder.Recorder.close": (1,),
         "flowbook.store.values.Values.prepare": (3, 8),
         "flowbook.results.blobs._TemporaryFile.begin": (1, 3),

@@ -9,7 +9,24 @@ UPDATE cache_entry SET dropped = :now WHERE id = :id AND pinned = 0 AND expires 
 SELECT id, digest FROM cache_entry WHERE dropped IS NULL
 
 -- runs_to_sweep --
-SELECT id, flow, number, state, coalesce(ended, claimed, created) FROM run ORDER BY 5, id
+-- Its end as the run has it, and the last moment at which its owner may have named a value.
+SELECT
+    id, flow, number, state, coalesce(ended, claimed, created),
+    max(coalesce(ended, 0), coalesce(claimed, 0), created)
+FROM run ORDER BY 5, id
+
+-- owned_runs --
+SELECT process, beat FROM run WHERE process IS NOT NULL
+
+-- last_run_and_entry --
+SELECT (SELECT coalesce(max(id), 0) FROM run), (SELECT coalesce(max(rowid), 0) FROM cache_entry)
+
+-- runs_changed_since --
+-- Only who has a run adds to it; who got or let go of it since then changed `claimed`.
+SELECT id FROM run WHERE id > :run OR owner IS NOT NULL OR claimed >= :planned
+
+-- entries_added_since --
+SELECT digest FROM cache_entry WHERE rowid > :entry AND dropped IS NULL
 
 -- values_of_run --
 SELECT digest, key FROM event WHERE run = :run AND digest IS NOT NULL

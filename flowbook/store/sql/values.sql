@@ -1,6 +1,6 @@
 -- keep_value --
--- What is known already is left alone, unless it was damaged or signed with another key; one that is old is made young,
--- so that no sweep takes it before whoever keeps it says what for.
+-- For a value that is named in the same transaction. What is known already is left alone, unless it was damaged or signed
+-- with another key; one that is old is made young.
 INSERT INTO value (digest, size_bytes, content, signature, preview, created)
 VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (digest) DO UPDATE SET content = excluded.content, signature = excluded.signature, created = excluded.created
@@ -8,6 +8,12 @@ WHERE
     value.content IS NOT excluded.content
     OR value.signature IS NOT excluded.signature
     OR value.created < excluded.created - 600
+
+-- refresh_value --
+-- As `keep_value`, for a value that is named in a later transaction: made young each time, so that no sweep takes it before.
+INSERT INTO value (digest, size_bytes, content, signature, preview, created)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (digest) DO UPDATE SET content = excluded.content, signature = excluded.signature, created = excluded.created
 
 -- value_content --
 SELECT size_bytes, content, signature FROM value WHERE digest = ?
