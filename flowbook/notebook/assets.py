@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Assets", "read_assets"]
 
-_LOADER = "loader"
-_ROOTS = ("panel", "cache")
+#: How one module of the views names another.
+_FROM = re.compile(r'\bfrom "\./([\w-]+)\.js"')
 _SHEETS = ("tokens.css", "flowbook.css")
 
 
@@ -36,8 +37,15 @@ def read_assets(root: str, folder: Traversable | None = None) -> Assets:
         folder: where the files are; the package's own by default.
     """
     static = folder if folder is not None else importlib.resources.files("flowbook.notebook").joinpath("static")
-    modules = {item.name.removesuffix(".js"): item for item in static.iterdir() if item.name.endswith(".js")}
-    names = [name for name in sorted(modules) if name not in (*_ROOTS, _LOADER)]
-    parts = {"main": modules[root], **{name: modules[name] for name in names}}
-    parts |= {name: static.joinpath(name) for name in _SHEETS}
-    return Assets(modules[_LOADER].read_text("utf-8"), {name: part.read_text("utf-8") for name, part in parts.items()})
+    parts: dict[str, str] = {}
+    _read(static, root, "main", parts)
+    parts |= {name: static.joinpath(name).read_text("utf-8") for name in _SHEETS}
+    return Assets(static.joinpath("loader.js").read_text("utf-8"), parts)
+
+
+def _read(static: Traversable, module: str, name: str, parts: dict[str, str]) -> None:
+    """Add the text of a module to `parts`, and those of all modules that it imports."""
+    parts[name] = static.joinpath(f"{module}.js").read_text("utf-8")
+    for imported in _FROM.findall(parts[name]):
+        if imported not in parts:
+            _read(static, imported, imported, parts)

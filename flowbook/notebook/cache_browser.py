@@ -86,6 +86,7 @@ class CacheBrowser(RoutedWidget):
         #: Chooses entries by what the store can't tell; the same function for as long as the filter is the same.
         self._choose: Callable[[Sequence[EntryLike]], list[EntryLike]] | None = None
         self._opened: tuple[str, Pager] | None = None
+        self._is_over = False
         #: What is noted beside the values, and never changes: types by digest, numbers by run.
         self._types: dict[str, str] = {}
         self._numbers: dict[str, str] = {}
@@ -106,7 +107,10 @@ class CacheBrowser(RoutedWidget):
             self._worker.start()
 
     def close(self) -> None:
-        """End the threads and take the widget away."""
+        """End the threads and take the widget away. Doing so twice is once."""
+        if self._is_over:
+            return
+        self._is_over = True
         self._worker.close()
         self._outbox.close()
         super().close()

@@ -143,7 +143,7 @@ export const details = (now, frames) => ({
     history: [{ run: "13", state: "Success", at: now - 60_000, duration_s: 2.2 }],
     up: ["join_weather"],
     down: ["publish"],
-    actions: ["run-from", "to-variable"],
+    actions: ["to-variable"],
   },
   join_weather: {
     key: "join_weather",

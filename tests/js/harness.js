@@ -4,7 +4,6 @@ import * as fixtures from "./fixtures.js";
 import { FakeModel } from "./model.js";
 
 const STATIC = "../../flowbook/notebook/static/";
-const NAMES = ["dom", "states", "format", "wire", "host", "head", "graph", "frame", "form", "needs", "table", "inspector", "picture", "axis"];
 
 const query = new URLSearchParams(location.search);
 const show = query.get("show") ?? "running";
@@ -14,8 +13,16 @@ const text = async (/** @type {string} */ url) => (await fetch(url)).text();
 const json = async (/** @type {string} */ name) => JSON.parse(await text(`fixtures/${name}.json`));
 const SHEETS = ["tokens.css", "flowbook.css"];
 const isCache = show === "cache";
-const files = [["main", isCache ? "cache.js" : "panel.js"], ...NAMES.map((name) => [name, `${name}.js`]), ...SHEETS.map((name) => [name, name])];
-const parts = Object.fromEntries(await Promise.all(files.map(async ([name, file]) => [name, await text(`${STATIC}${file}`)])));
+/** The text of a module and of all that it imports, by name. @param {string} name @param {string} file @param {Record<string, string>} found */
+async function withImports(name, file, found) {
+  found[name] = await text(`${STATIC}${file}`);
+  for (const [, imported = ""] of found[name].matchAll(/\bfrom "\.\/([\w-]+)\.js"/g)) {
+    if (!(imported in found)) await withImports(imported, `${imported}.js`, found);
+  }
+  return found;
+}
+const sheets = Object.fromEntries(await Promise.all(SHEETS.map(async (name) => [name, await text(`${STATIC}${name}`)])));
+const parts = { ...(await withImports("main", isCache ? "cache.js" : "panel.js", {})), ...sheets };
 const [graph, frames] = await Promise.all([json("graph"), json("frames")]);
 const now = Date.now() / 1000;
 const details = fixtures.details(now, frames);

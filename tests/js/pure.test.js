@@ -5,13 +5,17 @@ import * as axis from "../../flowbook/notebook/static/axis.js";
 import { complaint, textOf } from "../../flowbook/notebook/static/form.js";
 import * as format from "../../flowbook/notebook/static/format.js";
 import { footing, refusal, request } from "../../flowbook/notebook/static/frame.js";
-import { drawnHeight, middleCut, reach, step } from "../../flowbook/notebook/static/graph.js";
+import { reach, step } from "../../flowbook/notebook/static/graph_keys.js";
 import { buttons, progress, sentence, waitsSince } from "../../flowbook/notebook/static/head.js";
 import { primaryOf, tabsOf } from "../../flowbook/notebook/static/inspector.js";
 import { load } from "../../flowbook/notebook/static/loader.js";
-import { needs, parentOf, splitError } from "../../flowbook/notebook/static/needs.js";
+import { needs, splitError } from "../../flowbook/notebook/static/needs.js";
+import { drawnHeight } from "../../flowbook/notebook/static/node_view.js";
 import { isOf } from "../../flowbook/notebook/static/picture.js";
+import { DISPLAY_ORDER } from "../../flowbook/notebook/static/state_kinds.js";
 import * as states from "../../flowbook/notebook/static/states.js";
+import { parentOf } from "../../flowbook/notebook/static/task_keys.js";
+import { middleCut } from "../../flowbook/notebook/static/text_fit.js";
 
 const STATIC = new URL("../../flowbook/notebook/static/", import.meta.url);
 
@@ -72,13 +76,40 @@ test("counts take a mapped task as its children and children of their own not tw
   assert.deepEqual(progress(counts, states.isFinished), { done: 9, total: 14 });
 });
 
+test("an output that was made just now, and stored, counts as a Success", () => {
+  const fresh = { state: "Cached", word: "Success" };
+  const served = { state: "Cached" };
+
+  const counts = states.countStates(Object.entries({ fresh, served }), () => true);
+
+  assert.deepEqual(counts, [
+    ["Success", 1],
+    ["Cached", 1],
+  ]);
+  assert.deepEqual(
+    [states.isIn(fresh, "Success"), states.isIn(fresh, "Cached"), states.isIn(served, "Cached"), states.isIn(served, null)],
+    [true, false, true, true],
+  );
+});
+
+test("a task waits for a person, or one of its children does", () => {
+  const tasks = /** @type {(import("../../flowbook/notebook/static/wire.js").Task | undefined)[]} */ ([
+    { state: "Paused" },
+    { state: "Running", counts: { Running: 1, Paused: 2 } },
+    { state: "Running", counts: { Running: 1 } },
+    undefined,
+  ]);
+
+  assert.deepEqual(tasks.map(states.waits), [true, true, false, false]);
+});
+
 test("every state of the engine has a glyph and a place in the bar", () => {
   const source = readFileSync(new URL("../../engine/state.py", STATIC), "utf8");
   const names = [...source.matchAll(/^class (\w+)\((\w+)\):/gm)].flatMap(([, name = "", base = ""]) =>
     base === "Exception" || name === "Finished" ? [] : [name],
   );
 
-  const missing = names.filter((name) => !states.GLYPHS[name] || !states.ORDER.includes(name));
+  const missing = names.filter((name) => !states.GLYPHS[name] || !DISPLAY_ORDER.includes(name));
 
   assert.ok(names.length > 15);
   assert.deepEqual(missing, []);
@@ -93,7 +124,7 @@ test("what needs a person comes paused, failed, doubtful; children speak for the
     ["ask", { state: "Paused" }],
   ]);
 
-  const found = needs(tasks, states.isFailed).map(({ key, kind }) => [key, kind]);
+  const found = needs(tasks).map(({ key, kind }) => [key, kind]);
 
   assert.deepEqual(found, [
     ["ask", "paused"],
@@ -103,7 +134,7 @@ test("what needs a person comes paused, failed, doubtful; children speak for the
 });
 
 test("only an index in brackets makes a child", () => {
-  assert.deepEqual(["clean[3]", "clean", "a[b]", "x[1][2]"].map(parentOf), ["clean", null, null, "x[1]"]);
+  assert.deepEqual(["clean[3]", "clean", "a[b]", "x[1][2]", "a[03]"].map(parentOf), ["clean", null, null, "x[1]", null]);
 });
 
 test("the type of an error is told apart from its text", () => {
@@ -215,7 +246,7 @@ test("a column sorts up, then down, then as stored", () => {
 });
 
 test("the foot of a frame says which rows, how sorted and how many columns are left out", () => {
-  const text = footing({ ...PAGE, total: 109_079, columns_total: 23, sort: "arr_delay", descending: true, took_ms: 38.2 }, format);
+  const text = footing({ ...PAGE, total: 109_079, columns_total: 23, sort: "arr_delay", descending: true, took_ms: 38.2 });
 
   assert.equal(text, "Rows 1 to 100 of 109,079, sorted by arr_delay, largest first in 38 ms; columns 0 of 23");
 });
@@ -276,11 +307,8 @@ test("the tabs of the inspector are those with something to say", () => {
 
 test("there is one primary button, and only for the step that goes on", () => {
   assert.equal(primaryOf({ key: "a", state: "Paused", actions: ["to-variable", "resume"] }), "resume");
-  assert.equal(primaryOf({ key: "a", state: "Failed", actions: ["run-from", "to-variable"] }), "run-from");
-  assert.equal(
-    primaryOf({ key: "a", state: "Success", actions: ["run-from", "to-variable"], output: { kind: "text", type: "int", text: "1" } }),
-    "to-variable",
-  );
+  assert.equal(primaryOf({ key: "a", state: "Failed", actions: ["to-variable"] }), null);
+  assert.equal(primaryOf({ key: "a", state: "Success", actions: ["to-variable"], output: { kind: "text", type: "int", text: "1" } }), "to-variable");
   assert.equal(primaryOf({ key: "a", state: "Pending", actions: [] }), null);
 });
 
@@ -341,9 +369,16 @@ test("parts are imported from their text and their addresses given back", async 
     },
   });
 
-  const parts = /** @type {any} */ (await load({ one: "export const n = 1;", two: "export const n = 2;", "a.css": "a {}" }, toUrl));
+  const texts = {
+    main: 'import * as one from "./one.js";\nimport { n } from "./two.js";\nexport const all = [one.n, n];',
+    one: "export const n = 1;",
+    two: 'import { n as first } from "./one.js";\nexport const n = first + 1;',
+    other: "export const n = 3;",
+    "a.css": "a {}",
+  };
+  const main = /** @type {any} */ (await load(texts, toUrl));
 
-  assert.deepEqual([parts.one.n, parts.two.n, revoked], [1, 2, 2]);
+  assert.deepEqual([main.all, revoked], [[1, 2], 3]);
 });
 
 test("a part that can't be read gives its address back too", async () => {
@@ -355,16 +390,16 @@ test("a part that can't be read gives its address back too", async () => {
     },
   });
 
-  await assert.rejects(load({ broken: "export const" }, toUrl), SyntaxError);
+  await assert.rejects(load({ main: "export const" }, toUrl), SyntaxError);
   assert.equal(revoked, 1);
 });
 
-test("each part is under 40 kB, imports nothing and writes no markup", () => {
+test("each part is under 40 kB, imports only its neighbours and writes no markup", () => {
   for (const name of readdirSync(STATIC).filter((file) => file.endsWith(".js"))) {
     const text = readFileSync(new URL(name, STATIC), "utf8");
     const code = text.replace(/\/\*[\s\S]*?\*\//g, "");
     assert.ok(statSync(new URL(name, STATIC)).size < 40_000, `${name} is too long`);
-    assert.doesNotMatch(code, /^\s*import\s/m, `${name} imports by path`);
+    assert.doesNotMatch(code, /^\s*import\s(?!.*from "\.\/[\w-]+\.js";$)/m, `${name} imports from elsewhere`);
     assert.doesNotMatch(code, /innerHTML|outerHTML|insertAdjacentHTML|document\.write/, `${name} writes markup`);
     assert.doesNotMatch(code, /https?:\/\/(?!www\.w3\.org)/, `${name} reaches out`);
   }

@@ -4,16 +4,26 @@ from flowbook.notebook.assets import read_assets
 
 
 def test_the_loader_the_view_its_parts_and_its_sheets_are_read_apart(tmp_path: Path) -> None:
-    for name in ("loader.js", "panel.js", "cache.js", "dom.js", "graph.js", "tokens.css", "flowbook.css"):
-        (tmp_path / name).write_text(f"// {name}", "utf-8")
+    texts = {
+        "loader.js": "// loader.js",
+        "panel.js": 'import * as dom from "./dom.js";',
+        "dom.js": 'import { x } from "./graph.js";',
+        "graph.js": "// graph",
+        "cache.js": "// cache",
+        "other.js": "// of the cache only",
+        "tokens.css": "// tokens.css",
+        "flowbook.css": "// flowbook.css",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, "utf-8")
 
     assets = read_assets("panel", tmp_path)
 
     assert assets.esm == "// loader.js"
     assert assets.parts == {
-        "main": "// panel.js",
-        "dom": "// dom.js",
-        "graph": "// graph.js",
+        "main": 'import * as dom from "./dom.js";',
+        "dom": 'import { x } from "./graph.js";',
+        "graph": "// graph",
         "tokens.css": "// tokens.css",
         "flowbook.css": "// flowbook.css",
     }

@@ -15,20 +15,43 @@ import pytest
 import flowbook.notebook
 from flowbook.draw import palette
 from flowbook.draw.glyphs import GLYPHS, WARNING
-from flowbook.engine.state_kinds import DISPLAY_ORDER
+from flowbook.engine.task_keys import split_key
+from scripts import state_kinds_js
 
 STATIC = Path(flowbook.notebook.__file__).parent / "static"
-ASK = (
-    "console.log(JSON.stringify((({GLYPHS, SIGNS, ORDER}) => ({GLYPHS, SIGNS, ORDER}))(await import(process.argv[1]))))"
-)
+ASK = "console.log(JSON.stringify((({GLYPHS, SIGNS}) => ({GLYPHS, SIGNS}))(await import(process.argv[1]))))"
+SPLIT = """const {splitKey} = await import(process.argv[1]);
+console.log(JSON.stringify(JSON.parse(process.argv[2]).map((key) => Object.values(splitKey(key)))))"""
+KEYS = [
+    "clean",
+    "clean[3]",
+    "clean[0]",
+    "clean[03]",
+    "clean[raw]",
+    "[3]",
+    "a[1][2]",
+    "a[",
+    "a]",
+    "",
+    "a[3] ",
+    "a\n[3]",
+    "a[٣]",
+    "a[]",
+]
 
 
 @pytest.fixture(scope="module")
 def states() -> dict[str, Any]:
+    found: dict[str, Any] = _run(ASK, (STATIC / "states.js").as_uri())
+    return found
+
+
+def _run(program: str, *arguments: str) -> Any:
+    """Return what a program in JavaScript prints, as JSON."""
     node = shutil.which("node")
     if node is None:
-        pytest.skip("There is no 'node' on the PATH to read states.js with.")
-    command = [node, "--input-type=module", "--eval", ASK, (STATIC / "states.js").as_uri()]
+        pytest.skip("There is no 'node' on the PATH to run JavaScript with.")
+    command = [node, "--input-type=module", "--eval", program, *arguments]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -44,8 +67,14 @@ def test_each_state_has_the_same_glyph_in_both(states: dict[str, Any]) -> None:
     assert _shapes(WARNING)[0]["attrs"]["d"] == states["SIGNS"]["warn"][0]["attrs"]["d"]
 
 
-def test_bars_and_legends_have_the_same_order_in_both(states: dict[str, Any]) -> None:
-    assert list(DISPLAY_ORDER) == states["ORDER"]
+def test_facts_about_states_are_those_of_the_engine() -> None:
+    written = (STATIC / "state_kinds.js").read_text("utf-8")
+
+    assert written == state_kinds_js.text(), "Run python scripts/state_kinds_js.py."
+
+
+def test_keys_of_children_are_read_alike_in_both() -> None:
+    assert _run(SPLIT, (STATIC / "task_keys.js").as_uri(), json.dumps(KEYS)) == [list(split_key(key)) for key in KEYS]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -1,7 +1,8 @@
 /** The form of the parameters: one field each, typed by its default. Values travel as text; Python reads them. */
 
+import * as dom from "./dom.js";
+
 /** @typedef {import("./graph.js").Parameter} Parameter */
-/** @typedef {{dom: typeof import("./dom.js")}} Tools */
 
 /**
  * Say what is wrong with `text`, or null. Only what can be told without Python.
@@ -38,82 +39,89 @@ export function textOf({ type, default: value }) {
 
 let count = 0;
 
-/**
- * Show the fields in `el`.
- *
- * @param {{el: HTMLElement, parameters: Parameter[], values: Record<string, string>, tools: Tools, signal: AbortSignal, onSubmit: () => void}} given
- *   `values` are the texts of the run before; they come first
- */
-function render({ el, parameters, values, tools: { dom }, signal, onSubmit }) {
-  count += 1;
+/** The fields in `el`. */
+export class ParameterForm {
   /** @type {Map<string, HTMLInputElement>} */
-  const fields = new Map();
-  const wrong = dom.h("p", { class: "wrong", role: "alert" });
-  wrong.hidden = true;
-  const form = dom.h("form", { class: "form", "data-flowbook": "parameters" });
-  for (const parameter of parameters) {
-    const id = `fb-p${count}-${parameter.name}`;
-    const text = values[parameter.name] ?? textOf(parameter);
-    const field = dom.h("input", {
-      id,
-      name: parameter.name,
-      "data-action": "parameter",
-      type: parameter.type === "bool" ? "checkbox" : "text",
-      autocomplete: "off",
-      spellcheck: "false",
-    });
-    if (parameter.type === "bool") field.checked = text.toLowerCase() === "true";
-    else {
-      field.value = text;
-      dom.set(field, {
-        class: parameter.type === "json" ? "mono" : null,
-        inputmode: parameter.type === "int" ? "numeric" : null,
-        required: Boolean(parameter.required),
-        placeholder: parameter.required ? "needed" : null,
-      });
+  #fields = new Map();
+  #wrong = dom.h("p", { class: "wrong", role: "alert", hidden: true });
+
+  /**
+   * @param {{el: HTMLElement, parameters: Parameter[], values: Record<string, string>, signal: AbortSignal, onSubmit: () => void}} given
+   *   `values` are the texts of the run before; they come first
+   */
+  constructor({ el, parameters, values, signal, onSubmit }) {
+    count += 1;
+    this.parameters = parameters;
+    const form = dom.h("form", { class: "form", "data-flowbook": "parameters" });
+    for (const parameter of parameters) form.append(...this.#row(parameter, values[parameter.name] ?? textOf(parameter)));
+    form.noValidate = true;
+    form.addEventListener(
+      "submit",
+      (event) => {
+        event.preventDefault();
+        onSubmit();
+      },
+      { signal },
+    );
+    // One field submits by Enter without a button; several need this.
+    form.append(dom.h("button", { type: "submit", hidden: true, "aria-hidden": "true", tabindex: -1 }));
+    el.append(form, this.#wrong);
+  }
+
+  /** The texts by name; null if one can't be, and then the form says which. @returns {Record<string, string> | null} */
+  values() {
+    /** @type {Record<string, string>} */
+    const texts = {};
+    this.#wrong.hidden = true;
+    for (const parameter of this.parameters) {
+      const field = /** @type {HTMLInputElement} */ (this.#fields.get(parameter.name));
+      const text = parameter.type === "bool" ? String(field.checked) : field.value;
+      const why = complaint(parameter, text);
+      dom.set(field, { "aria-invalid": why ? "true" : null });
+      if (why) {
+        dom.say(this.#wrong, why);
+        this.#wrong.hidden = false;
+        field.focus();
+        return null;
+      }
+      if (text.trim() || parameter.type === "str") texts[parameter.name] = text;
     }
-    fields.set(parameter.name, field);
-    form.append(
+    return texts;
+  }
+
+  /** @param {Parameter} parameter @param {string} text */
+  #row(parameter, text) {
+    const id = `fb-p${count}-${parameter.name}`;
+    const field = fieldOf(parameter, id, text);
+    this.#fields.set(parameter.name, field);
+    return [
       dom.h("label", { for: id, class: "mono" }, parameter.name),
       parameter.type === "bool" ? dom.h("span", { class: "check" }, field) : field,
       dom.h("span", { class: "dim" }, parameter.type),
-    );
+    ];
   }
-  form.noValidate = true;
-  form.addEventListener(
-    "submit",
-    (event) => {
-      event.preventDefault();
-      onSubmit();
-    },
-    { signal },
-  );
-  // One field submits by Enter without a button; several need this.
-  form.append(dom.h("button", { type: "submit", hidden: true, "aria-hidden": "true", tabindex: -1 }));
-  el.append(form, wrong);
-
-  return {
-    /** The texts by name; null if one can't be, and then the form says which. @returns {Record<string, string> | null} */
-    values() {
-      /** @type {Record<string, string>} */
-      const texts = {};
-      wrong.hidden = true;
-      for (const parameter of parameters) {
-        const field = /** @type {HTMLInputElement} */ (fields.get(parameter.name));
-        const text = parameter.type === "bool" ? String(field.checked) : field.value;
-        const why = complaint(parameter, text);
-        dom.set(field, { "aria-invalid": why ? "true" : null });
-        if (why) {
-          dom.say(wrong, why);
-          wrong.hidden = false;
-          field.focus();
-          return null;
-        }
-        if (text.trim() || parameter.type === "str") texts[parameter.name] = text;
-      }
-      return texts;
-    },
-  };
 }
 
-export default { render };
+/** @param {Parameter} parameter @param {string} id @param {string} text */
+function fieldOf({ name, type, required }, id, text) {
+  const field = dom.h("input", {
+    id,
+    name,
+    "data-action": "parameter",
+    type: type === "bool" ? "checkbox" : "text",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
+  if (type === "bool") {
+    field.checked = text.toLowerCase() === "true";
+    return field;
+  }
+  field.value = text;
+  dom.set(field, {
+    class: type === "json" ? "mono" : null,
+    inputmode: type === "int" ? "numeric" : null,
+    required: Boolean(required),
+    placeholder: required ? "needed" : null,
+  });
+  return field;
+}

@@ -1,5 +1,7 @@
 /** Numbers, durations and moments as text. Pure: `now` is given. */
 
+import { RUNNING } from "./state_kinds.js";
+
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
@@ -82,29 +84,15 @@ export const plural = (n, noun) => `${thousands(n)} ${noun}${n === 1 ? "" : "s"}
  * @param {number} now
  */
 export function timeOf(task, now) {
-  switch (task.state) {
-    case "Running":
-    case "Cancelling":
-    case "Looped":
-      return task.since ? live(now - task.since) : "";
-    case "Paused":
-      return task.since ? span(now - task.since) : "";
-    case "Retrying":
-    case "Scheduled":
-      return task.due ? `in ${span(Math.max(0, task.due - now) + 0.999)}` : "";
-    default:
-      if (task.state === "Cached" && task.created) return `${span(now - task.created)} ago`;
-      return typeof task.duration_s === "number" ? duration(task.duration_s) : "";
-  }
+  if (RUNNING.includes(task.state)) return task.since ? live(now - task.since) : "";
+  if (task.state === "Paused") return task.since ? span(now - task.since) : "";
+  if (task.state === "Retrying" || task.state === "Scheduled") return task.due ? `in ${span(Math.max(0, task.due - now) + 0.999)}` : "";
+  if (task.state === "Cached" && task.created) return `${span(now - task.created)} ago`;
+  return typeof task.duration_s === "number" ? duration(task.duration_s) : "";
 }
 
 /** The third line of a node; empty if it would say nothing. @param {import("./wire.js").Task} task */
-export function noteOf(task) {
-  if (task.note) return task.note;
-  if (task.stale) return "code changed since";
-  if (task.state === "Retrying" && task.max_attempts) return `then attempt ${(task.attempt ?? 1) + 1} of ${task.max_attempts}`;
-  return "";
-}
+export const noteOf = (task) => task.note ?? "";
 
 /** @param {number} seconds */
 const live = (seconds) => (seconds < MINUTE ? `${Math.max(0, Math.floor(seconds))} s` : clock(seconds));

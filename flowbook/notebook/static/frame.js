@@ -1,10 +1,13 @@
 /** A value as the kernel previewed it; a frame is paged and sorted by the kernel, never here. */
 
+import * as dom from "./dom.js";
+import { thousands } from "./format.js";
+import { SIGNS } from "./states.js";
+
 /** @typedef {{name: string, dtype: string, numeric: boolean, summary?: string | null, spark?: number[] | null}} Column */
 /** @typedef {{columns: Column[], index: string[], rows: (string | null)[][], offset: number, total: number, columns_total: number, sort: string | null, descending: boolean, took_ms?: number | null}} Page */
 /** @typedef {{kind: string, type: string, text: string, shape?: number[] | null, size_bytes?: number | null, page?: Page | null, repr?: string | null}} Preview */
 /** @typedef {{key: string, what: string} | {entry: string}} Source */
-/** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js")}} Tools */
 /** @typedef {{offset: number, limit: number, sort: string | null, descending: boolean}} Request */
 
 export const LIMIT = 100;
@@ -47,10 +50,9 @@ export function refusal(page, action) {
   return page.offset + page.rows.length >= page.total ? "Already at the last rows" : null;
 }
 
-/** `Rows 1 to 100 of 109,079, sorted by arr_delay in 38 ms; columns 9 of 23`. @param {Page} page @param {Tools["format"]} format */
-export function footing(page, format) {
+/** `Rows 1 to 100 of 109,079, sorted by arr_delay in 38 ms; columns 9 of 23`. @param {Page} page */
+export function footing(page) {
   const n = page.rows.length;
-  const { thousands } = format;
   const rows = n === 0 ? "No rows" : `Rows ${thousands(page.offset + 1)} to ${thousands(page.offset + n)} of ${thousands(page.total)}`;
   const way = page.descending ? ", largest first" : "";
   const took = page.took_ms ? ` in ${Math.max(1, Math.round(page.took_ms))} ms` : "";
@@ -60,20 +62,49 @@ export function footing(page, format) {
 }
 
 /**
- * Show a preview in `el`.
- *
- * @param {{el: HTMLElement, preview: Preview, source: Source, tools: Tools, ask: (source: Source, request: Request) => string | null, signal: AbortSignal, rows?: number, isBare?: boolean}} given
- *   `ask` sends a page request and returns its id, or null if nobody can answer; `rows` shows only the first few; `isBare` leaves the foot out
+ * @typedef {object} Shown
+ * @property {HTMLElement} el
+ * @property {Preview} preview
+ * @property {Source} source
+ * @property {(source: Source, request: Request) => string | null} ask sends a page request and returns its id, or null if nobody can answer
+ * @property {AbortSignal} signal
+ * @property {boolean} [isBare] leaves the foot out
  */
-function render({ el, preview, source, tools, ask, signal, rows, isBare = false }) {
-  const { dom, format } = tools;
-  let page = preview.page ?? null;
-  /** @type {string | null} */
-  let awaited = null;
-  /** @type {string | null} */
-  let pressed = null;
 
-  const draw = () => {
+/** A preview in `el`, with the pages of its value. */
+export class FrameView {
+  /** @type {string | null} */
+  #awaited = null;
+  /** @type {string | null} */
+  #pressed = null;
+
+  /** @param {Shown} given */
+  constructor(given) {
+    this.given = given;
+    this.current = given.preview.page ?? null;
+    given.el.addEventListener("click", (event) => this.#click(event), { signal: given.signal });
+    this.#draw();
+  }
+
+  /** Take a page if it is the one asked for. @param {{id: string, frame: Page}} message */
+  page(message) {
+    if (message.id !== this.#awaited) return false;
+    this.#awaited = null;
+    this.current = message.frame;
+    this.#draw();
+    return true;
+  }
+
+  /** Stop waiting: the request was refused, or nobody will answer. @param {string | null} id null for whatever is waited for */
+  release(id) {
+    if (this.#awaited === null || (id !== null && id !== this.#awaited)) return;
+    this.#awaited = null;
+    this.#draw();
+  }
+
+  #draw() {
+    const { el, preview, isBare = false } = this.given;
+    const page = this.current;
     if (!page) {
       el.replaceChildren(dom.h("pre", { class: "code text", tabindex: 0 }, preview.repr || preview.text));
       return;
@@ -81,83 +112,56 @@ function render({ el, preview, source, tools, ask, signal, rows, isBare = false 
     // Mere row numbers of a frame that is shown whole say nothing.
     const hasIndex = !isBare || page.index.some((label, i) => label !== String(i));
     const kept = el.querySelector(".scroll")?.scrollLeft ?? 0;
-    const where = el.contains(document.activeElement) ? pressed : null;
+    const where = el.contains(document.activeElement) ? this.#pressed : null;
     const body = dom.h("div", { class: "scroll", tabindex: 0, "data-flowbook": "frame", role: "region", "aria-label": `${preview.text}: rows` });
-    body.append(dom.h("table", {}, header(page, tools, hasIndex), cells(page, tools, hasIndex, rows)));
+    body.append(dom.h("table", {}, header(page, hasIndex), cells(page, hasIndex)));
     el.replaceChildren(body);
-    if (!isBare) el.append(foot(page));
+    if (!isBare) el.append(foot(page, this.#awaited !== null));
     body.scrollLeft = kept;
     if (where) /** @type {HTMLElement | null} */ (el.querySelector(`[data-slot="${CSS.escape(where)}"]`))?.focus({ preventScroll: true });
-  };
+  }
 
-  /** @param {Page} now */
-  const foot = (now) => {
-    const paging = [
-      /** @type {const} */ (["page-first", "First", "The first rows"]),
-      /** @type {const} */ (["page-prev", dom.icon(tools.states.SIGNS.previous ?? []), `The ${LIMIT} rows before`]),
-      /** @type {const} */ (["page-next", dom.icon(tools.states.SIGNS.next ?? []), `Next ${LIMIT} rows`]),
-      /** @type {const} */ (["page-last", "Last", "The last rows"]),
-    ].map(([action, content, title]) => {
-      const why = awaited ? "Waits for the kernel" : refusal(now, action);
-      return dom.button(action, content, {
-        class: typeof content === "string" ? null : "icon",
-        "data-slot": action,
-        "aria-label": typeof content === "string" ? null : title,
-        "aria-disabled": why ? "true" : null,
-        title: why ?? title,
-      });
-    });
-    const isWhole = now.total <= now.rows.length;
-    return dom.h(
-      "div",
-      { class: "foot" },
-      dom.h("span", { class: "grow" }, footing(now, format)),
-      isWhole ? null : dom.h("span", { class: "group" }, ...paging),
-    );
-  };
-
-  el.addEventListener(
-    "click",
-    (event) => {
-      const target = event.target instanceof Element ? event.target.closest("button[data-action]") : null;
-      const action = target?.getAttribute("data-action") ?? "";
-      if (!page || !target || !(action === "sort" || action.startsWith("page-"))) return;
-      event.stopPropagation();
-      if (awaited || target.getAttribute("aria-disabled") === "true") return;
-      pressed = target.getAttribute("data-slot");
-      awaited = ask(source, request(page, action, target.getAttribute("data-column")));
-      if (awaited) draw();
-    },
-    { signal },
-  );
-  draw();
-  return {
-    /** Take a page if it is the one asked for. @param {{id: string, frame: Page}} message */
-    page(message) {
-      if (message.id !== awaited) return false;
-      awaited = null;
-      page = message.frame;
-      draw();
-      return true;
-    },
-    /** Stop waiting: the request was refused, or nobody will answer. @param {string | null} id null for whatever is waited for */
-    release(id) {
-      if (awaited === null || (id !== null && id !== awaited)) return;
-      awaited = null;
-      draw();
-    },
-  };
+  /** @param {Event} event */
+  #click(event) {
+    const target = event.target instanceof Element ? event.target.closest("button[data-action]") : null;
+    const action = target?.getAttribute("data-action") ?? "";
+    if (!this.current || !target || !(action === "sort" || action.startsWith("page-"))) return;
+    event.stopPropagation();
+    if (this.#awaited || target.getAttribute("aria-disabled") === "true") return;
+    this.#pressed = target.getAttribute("data-slot");
+    this.#awaited = this.given.ask(this.given.source, request(this.current, action, target.getAttribute("data-column")));
+    if (this.#awaited) this.#draw();
+  }
 }
 
-export default { render };
+/** @param {Page} page @param {boolean} isAwaited */
+function foot(page, isAwaited) {
+  const paging = [
+    /** @type {const} */ (["page-first", "First", "The first rows"]),
+    /** @type {const} */ (["page-prev", dom.icon(SIGNS.previous ?? []), `The ${LIMIT} rows before`]),
+    /** @type {const} */ (["page-next", dom.icon(SIGNS.next ?? []), `Next ${LIMIT} rows`]),
+    /** @type {const} */ (["page-last", "Last", "The last rows"]),
+  ].map(([action, content, title]) => {
+    const why = isAwaited ? "Waits for the kernel" : refusal(page, action);
+    return dom.button(action, content, {
+      class: typeof content === "string" ? null : "icon",
+      "data-slot": action,
+      "aria-label": typeof content === "string" ? null : title,
+      "aria-disabled": why ? "true" : null,
+      title: why ?? title,
+    });
+  });
+  const isWhole = page.total <= page.rows.length;
+  return dom.h("div", { class: "foot" }, dom.h("span", { class: "grow" }, footing(page)), isWhole ? null : dom.h("span", { class: "group" }, ...paging));
+}
 
-/** @param {Page} page @param {Tools} tools @param {boolean} hasIndex */
-function header(page, { dom, states }, hasIndex) {
+/** @param {Page} page @param {boolean} hasIndex */
+function header(page, hasIndex) {
   const isSummed = page.columns.some((column) => column.spark || column.summary);
   const first = dom.h("th", { class: "i num", scope: "col" }, dom.h("span", { class: "sr" }, "row"));
   const columns = page.columns.map((column) => {
     const isSorted = page.sort === column.name;
-    const sign = isSorted ? dom.icon(states.SIGNS[page.descending ? "down" : "up"] ?? []) : null;
+    const sign = isSorted ? dom.icon(SIGNS[page.descending ? "down" : "up"] ?? []) : null;
     const name = dom.button("sort", [column.name, sign], {
       "data-column": column.name,
       "data-slot": `sort:${column.name}`,
@@ -168,15 +172,15 @@ function header(page, { dom, states }, hasIndex) {
       { class: column.numeric ? "num" : null, scope: "col", "aria-sort": isSorted ? (page.descending ? "descending" : "ascending") : null },
       name,
       dom.h("small", { class: "mono" }, column.dtype),
-      isSummed ? spark(column, dom) : null,
+      isSummed ? spark(column) : null,
       isSummed ? dom.h("small", {}, column.summary || "\u00a0") : null,
     );
   });
   return dom.h("thead", {}, dom.h("tr", {}, hasIndex && first, ...columns));
 }
 
-/** @param {Column} column @param {Tools["dom"]} dom */
-function spark(column, dom) {
+/** @param {Column} column */
+function spark(column) {
   const bars = column.spark ?? [];
   if (!bars.length) return dom.h("span", { class: "nospark" });
   const most = Math.max(...bars, 1e-9);
@@ -192,9 +196,9 @@ function spark(column, dom) {
   );
 }
 
-/** @param {Page} page @param {Tools} tools @param {boolean} hasIndex @param {number} [most] */
-function cells(page, { dom }, hasIndex, most) {
-  const rows = page.rows.slice(0, most ?? page.rows.length).map((row, r) => {
+/** @param {Page} page @param {boolean} hasIndex */
+function cells(page, hasIndex) {
+  const rows = page.rows.map((row, r) => {
     const values = row.map((value, c) => {
       const numeric = page.columns[c]?.numeric;
       if (value === null) return dom.h("td", { class: "na" }, "missing");

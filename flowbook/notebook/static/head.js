@@ -1,9 +1,12 @@
 /** The head of a panel: name, run, state, what is wrong or waits, progress, buttons, the bar by state and its legend. */
 
+import * as dom from "./dom.js";
+import * as format from "./format.js";
+import * as states from "./states.js";
+
 /** @typedef {import("./wire.js").Run} Run */
 /** @typedef {import("./wire.js").Status} Status */
 /** @typedef {import("./needs.js").Need} Need */
-/** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js")}} Tools */
 /** @typedef {{flow: string, run: Run | null, status: Status, hasGivenUp: boolean, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
 
 /** What the view is, in words. @type {Record<Status, [string, string]>} */
@@ -71,97 +74,104 @@ export function buttons({ run, failed, paused }) {
   return all.filter(({ isThere }) => isThere);
 }
 
-/**
- * Make the head in `el`; `update` keeps it in step.
- *
- * @param {{el: HTMLElement, tools: Tools}} given
- */
-function render({ el, tools }) {
-  const { dom, states, format } = tools;
-  const tile = dom.h("span", { class: "tile" });
-  const name = dom.h("h3");
-  const number = dom.h("span", { class: "dim" });
-  const word = dom.h("span", { class: "word" });
-  const said = dom.h("span", { class: "saying" });
-  const link = dom.h("span", { class: "link" });
-  const done = dom.h("span", { class: "nowrap" });
-  const row = dom.h("span", { class: "row tight" });
-  const head = dom.h("div", { class: "head" }, tile, name, number, word, said, dom.h("span", { class: "side" }, done, row));
-  const notice = dom.h("div", { class: "notice", "data-state": "Paused" });
-  const bar = dom.h("div", { class: "bar", role: "img" });
-  const counts = dom.h("div", { class: "counts" });
-  el.append(head, notice, dom.h("div", { class: "progress" }, bar, dom.h("div", { class: "legend" }, counts, link)));
+/** The head in `el`; `update` keeps it in step. */
+export class Head {
+  #tile = dom.h("span", { class: "tile" });
+  #name = dom.h("h3");
+  #number = dom.h("span", { class: "dim" });
+  #word = dom.h("span", { class: "word" });
+  #said = dom.h("span", { class: "saying" });
+  #link = dom.h("span", { class: "link" });
+  #done = dom.h("span", { class: "nowrap" });
+  #buttons = dom.h("span", { class: "row tight" });
+  #notice = dom.h("div", { class: "notice", "data-state": "Paused" });
+  #bar = dom.h("div", { class: "bar", role: "img" });
+  #counts = dom.h("div", { class: "counts" });
+
+  /** @param {HTMLElement} el */
+  constructor(el) {
+    const side = dom.h("span", { class: "side" }, this.#done, this.#buttons);
+    const head = dom.h("div", { class: "head" }, this.#tile, this.#name, this.#number, this.#word, this.#said, side);
+    const legend = dom.h("div", { class: "legend" }, this.#counts, this.#link);
+    el.append(head, this.#notice, dom.h("div", { class: "progress" }, this.#bar, legend));
+  }
 
   /** @param {View} view */
-  const update = (view) => {
+  update(view) {
     const { run, flow } = view;
     const state = run?.state ?? "Pending";
-    if (tile.getAttribute("data-state") !== state) tile.replaceChildren(dom.icon(states.glyphOf(state)));
-    dom.set(tile, { "data-state": state });
-    dom.say(name, flow);
-    dom.say(number, run?.number ? `run ${run.number}` : "not started");
-    dom.set(word, { "data-state": state });
-    dom.say(word, state);
-    dom.say(said, sentence(run, view.needs));
-    tellLink(view);
-    tellNotice(run);
-    tellProgress(view);
-    tellButtons(view);
-  };
+    if (this.#tile.getAttribute("data-state") !== state) this.#tile.replaceChildren(dom.icon(states.glyphOf(state)));
+    dom.set(this.#tile, { "data-state": state });
+    dom.say(this.#name, flow);
+    dom.say(this.#number, run?.number ? `run ${run.number}` : "not started");
+    dom.set(this.#word, { "data-state": state });
+    dom.say(this.#word, state);
+    dom.say(this.#said, sentence(run, view.needs));
+    this.#showLink(view);
+    this.#showNotice(run);
+    this.#showDone(view);
+    this.#showCounts(view);
+    this.#showButtons(view);
+  }
 
   /** @param {View} view */
-  const tellLink = ({ status, hasGivenUp }) => {
+  #showLink({ status, hasGivenUp }) {
     const [text, title] = STATUS[status];
+    const link = this.#link;
     if (link.getAttribute("data-live") !== status) link.replaceChildren(status === "live" ? "" : dom.icon(states.SIGNS.warn ?? []), text);
     dom.set(link, {
       "data-live": status,
       "data-state": status === "live" ? null : "Paused",
       title: status === "waiting" && hasGivenUp ? "No answer for 20 s; a cell may be keeping the kernel busy" : title,
     });
-  };
+  }
 
   /** @param {Run | null} run */
-  const tellNotice = (run) => {
-    notice.hidden = !run?.notice;
-    if (notice.textContent !== (run?.notice ?? "")) notice.replaceChildren(dom.icon(states.SIGNS.warn ?? []), dom.h("span", {}, run?.notice ?? ""));
-  };
+  #showNotice(run) {
+    const text = run?.notice ?? "";
+    this.#notice.hidden = !text;
+    if (this.#notice.textContent !== text) this.#notice.replaceChildren(dom.icon(states.SIGNS.warn ?? []), dom.h("span", {}, text));
+  }
 
   /** @param {View} view */
-  const tellProgress = ({ run, counts: found, now, filter, needs }) => {
-    const { done: n, total } = progress(found, states.isFinished);
-    const waits = waitsSince(run, needs);
-    const elapsed = run?.started ? format.clock((waits ?? run.ended ?? now) - run.started) : null;
-    const waited = waits !== null && now - waits >= WAITING_LEAST_S ? ` and ${format.span(now - waits)} of waiting` : "";
-    const text = elapsed ? [`${format.thousands(n)}`, ` of ${format.plural(total, "task")}, `, elapsed, waited] : ["", format.plural(total, "task"), "", ""];
-    if (done.textContent !== text.join("")) done.replaceChildren(dom.h("b", {}, text[0]), text[1] ?? "", dom.h("b", {}, text[2]), text[3] ?? "");
-    dom.set(bar, { "aria-label": found.map(([state, k]) => `${k} ${state}`).join(", ") });
-    const itemOf = (/** @type {[string, number]} */ [state]) => state;
+  #showDone({ run, counts, now, needs }) {
+    const { done, total } = progress(counts, states.isFinished);
+    const since = waitsSince(run, needs);
+    const elapsed = run?.started ? format.clock((since ?? run.ended ?? now) - run.started) : null;
+    const waited = since !== null && now - since >= WAITING_LEAST_S ? ` and ${format.span(now - since)} of waiting` : "";
+    const text = elapsed ? [format.thousands(done), ` of ${format.plural(total, "task")}, `, elapsed, waited] : ["", format.plural(total, "task"), "", ""];
+    if (this.#done.textContent !== text.join("")) this.#done.replaceChildren(dom.h("b", {}, text[0]), text[1] ?? "", dom.h("b", {}, text[2]), text[3] ?? "");
+  }
+
+  /** @param {View} view */
+  #showCounts({ counts, filter }) {
+    dom.set(this.#bar, { "aria-label": counts.map(([state, n]) => `${n} ${state}`).join(", ") });
     dom.keyed(
-      bar,
-      found,
-      itemOf,
+      this.#bar,
+      counts,
+      stateOf,
       ([state]) => dom.h("i", { "data-state": state }),
-      (item, [, k]) => {
-        /** @type {HTMLElement} */ (item).style.flex = String(k);
+      (item, [, n]) => {
+        /** @type {HTMLElement} */ (item).style.flex = String(n);
       },
     );
     dom.keyed(
+      this.#counts,
       counts,
-      found,
-      itemOf,
+      stateOf,
       ([state]) => dom.button("filter-state", [dom.icon(states.glyphOf(state)), dom.h("b"), state], { class: "count", "data-state": state }),
-      (item, [state, k]) => {
+      (item, [state, n]) => {
         const isOn = filter === state;
         dom.set(item, { "aria-pressed": isOn ? "true" : "false", title: isOn ? "Show all states again" : `Show only ${state}` });
-        dom.say(/** @type {Element} */ (item.querySelector("b")), format.thousands(k));
+        dom.say(/** @type {Element} */ (item.querySelector("b")), format.thousands(n));
       },
     );
-  };
+  }
 
   /** @param {View} view */
-  const tellButtons = (view) => {
+  #showButtons(view) {
     dom.keyed(
-      row,
+      this.#buttons,
       buttons(view),
       ({ action }) => action,
       ({ action, label }) => dom.button(action, label),
@@ -174,9 +184,8 @@ function render({ el, tools }) {
         });
       },
     );
-  };
-
-  return { update };
+  }
 }
 
-export default { render };
+/** @param {[string, number]} count */
+const stateOf = ([state]) => state;

@@ -8,6 +8,9 @@ export function isConnected(model, el) {
   return typeof isLive === "boolean" ? isLive : el.closest(".jupyter-widgets-disconnected") === null;
 }
 
+/** A name that no other view has. */
+export const viewName = () => crypto.randomUUID?.().slice(0, 8) ?? String(Math.random()).slice(2, 10);
+
 /** @param {Model} model @param {Record<string, (...args: any[]) => void>} heard @param {AbortSignal} signal */
 export function listen(model, heard, signal) {
   for (const [name, call] of Object.entries(heard)) model.on(name, call);

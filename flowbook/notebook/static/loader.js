@@ -7,7 +7,7 @@
  */
 
 /** @typedef {import("@anywidget/types").AnyModel} Model */
-/** @typedef {{default: {render: (given: {model: Model, el: HTMLElement, root: HTMLElement, tools: any, signal: AbortSignal}) => void}}} Main */
+/** @typedef {{default: {render: (given: {model: Model, el: HTMLElement, root: HTMLElement, signal: AbortSignal}) => void}}} Main */
 
 const TAKEN = ["parts", "graph", "snapshot"];
 const MAIN = "main";
@@ -17,29 +17,36 @@ const SHEET = ".css";
 const kept = new Map();
 /** @type {Map<string, Set<(...args: any[]) => void>>} */
 const heard = new Map();
-/** @type {Promise<Record<string, unknown>> | null} */
+/** @type {Promise<Main> | null} */
 let loaded = null;
 
+/** `from "./NAME.js"`: modules import each other by these, in files as in texts. */
+const FROM = /\bfrom "\.\/([\w-]+)\.js"/g;
+
 /**
- * Import modules from their text.
+ * Import a module from its text, and what it imports from theirs.
  *
- * @param {Record<string, string>} texts
+ * @param {Record<string, string>} texts by name, style sheets among them
  * @param {(text: string) => {url: string, revoke: () => void}} [toUrl]
- * @returns {Promise<Record<string, unknown>>}
+ * @returns {Promise<Main>} the module "main"
  */
 export async function load(texts, toUrl = blobUrl) {
-  const names = Object.keys(texts).filter((name) => !name.endsWith(SHEET));
-  const modules = await Promise.all(
-    names.map(async (name) => {
-      const { url, revoke } = toUrl(texts[name] ?? "");
-      try {
-        return [name, await import(/* @vite-ignore */ url)];
-      } finally {
-        revoke();
-      }
-    }),
-  );
-  return Object.fromEntries(modules);
+  /** @type {Map<string, {url: string, revoke: () => void}>} */
+  const made = new Map();
+  /** @param {string} name @returns {string} */
+  const urlOf = (name) => {
+    const text = texts[name];
+    if (text === undefined) throw new Error(`There is no part ${name}.`);
+    /** @type {{url: string, revoke: () => void}} */
+    const found = made.get(name) ?? toUrl(text.replace(FROM, (_, imported) => `from "${urlOf(imported)}"`));
+    made.set(name, found);
+    return found.url;
+  };
+  try {
+    return await import(/* @vite-ignore */ urlOf(MAIN));
+  } finally {
+    for (const { revoke } of made.values()) revoke();
+  }
 }
 
 /** @param {string} text */
@@ -122,9 +129,9 @@ async function render({ model, el, signal }) {
     .join("\n");
   el.append(sheet, root);
   try {
-    const tools = await begin();
-    if (!tools) throw new Error("It was not saved with the notebook: run its cell again.");
-    if (!ended.aborted) /** @type {Main} */ (tools[MAIN]).default.render({ model: facade(model), el, root, tools, signal: ended });
+    const main = await begin();
+    if (!main) throw new Error("It was not saved with the notebook: run its cell again.");
+    if (!ended.aborted) main.default.render({ model: facade(model), el, root, signal: ended });
   } catch (error) {
     root.textContent = `There is no live view. ${error instanceof Error ? error.message : String(error)}`;
   }

@@ -1,7 +1,11 @@
 /** The list "Needs you": what is paused, then failed, then doubtful; each one sentence and its buttons. */
 
+import * as dom from "./dom.js";
+import * as format from "./format.js";
+import * as states from "./states.js";
+import { parentOf } from "./task_keys.js";
+
 /** @typedef {import("./wire.js").Task} Task */
-/** @typedef {{dom: typeof import("./dom.js"), states: typeof import("./states.js"), format: typeof import("./format.js")}} Tools */
 /** @typedef {{key: string, task: Task, kind: "paused" | "failed" | "stale"}} Need */
 
 /** As many as a person can take in; the rest is counted. */
@@ -13,24 +17,21 @@ export const SHOWN = 8;
  * @param {Iterable<[string, Task]>} tasks
  * @returns {Need[]}
  */
-export function needs(tasks, isFailed = (/** @type {string} */ _state) => false) {
+export function needs(tasks) {
   const all = [...tasks];
   const told = new Set(
-    all.flatMap(([key, task]) => (parentOf(key) && (task.state === "Paused" || isFailed(task.state)) ? [`${parentOf(key)}:${task.state}`] : [])),
+    all.flatMap(([key, task]) => (parentOf(key) && (task.state === "Paused" || states.isFailed(task.state)) ? [`${parentOf(key)}:${task.state}`] : [])),
   );
   /** @type {Need[][]} */
   const [paused, failed, stale] = [[], [], []];
   for (const [key, task] of all) {
     if (told.has(`${key}:${task.state}`)) continue;
     if (task.state === "Paused") paused?.push({ key, task, kind: "paused" });
-    else if (isFailed(task.state)) failed?.push({ key, task, kind: "failed" });
+    else if (states.isFailed(task.state)) failed?.push({ key, task, kind: "failed" });
     else if (task.stale) stale?.push({ key, task, kind: "stale" });
   }
   return [...(paused ?? []), ...(failed ?? []), ...(stale ?? [])];
 }
-
-/** `clean` of `clean[3]`, else null. @param {string} key */
-export const parentOf = (key) => /^(.+)\[\d+\]$/.exec(key)?.[1] ?? null;
 
 /**
  * Split `ValueError: what` into the type and the rest.
@@ -45,76 +46,70 @@ export function splitError(message) {
 /** A sentence after a colon begins small, unless its first word is a name of its own. @param {string} text */
 const inside = (text) => (/^[A-Z][a-z]+ /.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text);
 
-/**
- * Make the list in `el`; `update` keeps it in step.
- *
- * @param {{el: HTMLElement, tools: Tools, now: () => number}} given
- */
-function render({ el, tools, now }) {
-  const { dom, states, format } = tools;
-  const list = dom.h("div");
-  const more = dom.h("p", { class: "dim more" });
-  el.append(list, more);
+/** The list in `el`; `update` keeps it in step. */
+export class NeedList {
+  #list = dom.h("div");
+  #more = dom.h("p", { class: "dim more" });
 
-  /** @param {Need} need */
-  const create = (need) => {
-    const tile = need.kind === "stale" ? dom.h("span", { class: "tile warn" }, dom.icon(states.SIGNS.warn ?? [])) : dom.h("span", { class: "tile" });
-    const text = dom.h("div", {}, dom.h("div", { class: "name" }, need.key), dom.h("span", { class: "sentence" }));
-    return dom.h("div", { class: "item", "data-task": need.key }, tile, text, dom.h("div", { class: "row" }, ...buttons(need)));
-  };
+  /** @param {{el: HTMLElement, now: () => number}} given */
+  constructor({ el, now }) {
+    this.now = now;
+    el.append(this.#list, this.#more);
+  }
 
-  /** @param {Need} need */
-  const buttons = ({ key, kind }) => {
-    const task = { "data-task": key };
-    if (kind === "paused") return [dom.button("resume", "Resume", { ...task, class: "primary" }), dom.button("inspect", "Look at inputs", task)];
-    if (kind === "failed") return [dom.button("inspect", "Traceback", task)];
-    return [dom.button("inspect", "Look at it", task)];
-  };
+  /** @param {Need[]} found */
+  update(found) {
+    dom.keyed(
+      this.#list,
+      found.slice(0, SHOWN),
+      ({ key, kind }) => `${kind}:${key}`,
+      itemOf,
+      (element, need) => this.#fill(element, need),
+    );
+    const left = found.length - SHOWN;
+    dom.say(this.#more, left > 0 ? `And ${format.thousands(left)} more; “As a table” shows them all.` : found.length ? "" : "Nothing waits for you.");
+    this.#more.hidden = !this.#more.textContent;
+  }
 
   /** @param {Element} element @param {Need} need */
-  const update = (element, { task, kind }) => {
+  #fill(element, { task, kind }) {
     if (kind !== "stale") {
       const tile = /** @type {Element} */ (element.firstElementChild);
       if (tile.getAttribute("data-state") !== task.state) tile.replaceChildren(dom.icon(states.glyphOf(task.state)));
       dom.set(tile, { "data-state": task.state });
     }
     const sentence = /** @type {Element} */ (element.querySelector(".sentence"));
-    const words = wordsOf(task, kind);
-    const [state = "", type = "", rest = ""] = words;
+    const [state = "", type = "", rest = ""] = sentenceOf(task, kind, this.now());
     if (sentence.textContent === `${state}${type && ` ${type}`}${rest}`) return;
-    sentence.replaceChildren(
-      ...[state && dom.h("span", { class: "word", "data-state": task.state }, state), type && " ", type && dom.h("span", { class: "mono" }, type), rest].filter(
-        Boolean,
-      ),
-    );
-  };
-
-  /** @param {Task} task @param {Need["kind"]} kind @returns {string[]} word, type of the error, rest */
-  const wordsOf = (task, kind) => {
-    if (kind === "stale" && task.note === "made from other inputs") return ["", "", inside(task.message || "Its output was made from other inputs")];
-    if (kind === "stale")
-      return [
-        "",
-        "",
-        task.created
-          ? `Output of ${format.moment(task.created, now())}, made by other code than the cell has now`
-          : "Its output was made by other code than the cell has now",
-      ];
-    if (kind === "paused")
-      return [task.state, "", `${task.since ? ` for ${format.span(now() - task.since)}` : ""}: ${inside(task.message || "waits for a person")}`];
-    const { type, text } = splitError(task.message || "gave no message");
-    return [task.state, type, type ? (text ? `: ${text}` : "") : `: ${text}`];
-  };
-
-  return {
-    /** @param {Need[]} found */
-    update(found) {
-      dom.keyed(list, found.slice(0, SHOWN), ({ key, kind }) => `${kind}:${key}`, create, update);
-      const left = found.length - SHOWN;
-      dom.say(more, left > 0 ? `And ${format.thousands(left)} more; “As a table” shows them all.` : found.length ? "" : "Nothing waits for you.");
-      more.hidden = !more.textContent;
-    },
-  };
+    const word = state && dom.h("span", { class: "word", "data-state": task.state }, state);
+    sentence.replaceChildren(...[word, type && " ", type && dom.h("span", { class: "mono" }, type), rest].filter(Boolean));
+  }
 }
 
-export default { render };
+/** @param {Need} need */
+function itemOf(need) {
+  const tile = need.kind === "stale" ? dom.h("span", { class: "tile warn" }, dom.icon(states.SIGNS.warn ?? [])) : dom.h("span", { class: "tile" });
+  const text = dom.h("div", {}, dom.h("div", { class: "name" }, need.key), dom.h("span", { class: "sentence" }));
+  return dom.h("div", { class: "item", "data-task": need.key }, tile, text, dom.h("div", { class: "row" }, ...buttonsOf(need)));
+}
+
+/** @param {Need} need */
+function buttonsOf({ key, kind }) {
+  const task = { "data-task": key };
+  if (kind === "paused") return [dom.button("resume", "Resume", { ...task, class: "primary" }), dom.button("inspect", "Look at inputs", task)];
+  if (kind === "failed") return [dom.button("inspect", "Traceback", task)];
+  return [dom.button("inspect", "Look at it", task)];
+}
+
+/** @param {Task} task @param {Need["kind"]} kind @param {number} now @returns {string[]} word, type of the error, rest */
+function sentenceOf(task, kind, now) {
+  if (kind === "stale" && task.note === "made from other inputs") return ["", "", inside(task.message || "Its output was made from other inputs")];
+  if (kind === "stale") {
+    const made = task.created ? `Output of ${format.moment(task.created, now)},` : "Its output was";
+    return ["", "", `${made} made by other code than the cell has now`];
+  }
+  if (kind === "paused")
+    return [task.state, "", `${task.since ? ` for ${format.span(now - task.since)}` : ""}: ${inside(task.message || "waits for a person")}`];
+  const { type, text } = splitError(task.message || "gave no message");
+  return [task.state, type, type ? (text ? `: ${text}` : "") : `: ${text}`];
+}

@@ -29,7 +29,7 @@ export function isOf(picture, flow) {
  *
  * @param {{el: Element, flow: string, view: string, signal: AbortSignal}} given
  */
-function render({ el, flow, view, signal }) {
+export function hidePictures({ el, flow, view, signal }) {
   if (signal.aborted) return () => {};
   /** @type {Set<HTMLElement>} */
   const hidden = new Set();
@@ -37,7 +37,7 @@ function render({ el, flow, view, signal }) {
   const hide = () => {
     for (const picture of area?.querySelectorAll(PICTURES) ?? []) {
       if (el.contains(picture) || !isOf(picture, flow)) continue;
-      const target = /** @type {HTMLElement} */ (frameOf(picture, el));
+      const target = /** @type {HTMLElement} */ (entryOf(picture, el));
       if (!hidden.has(target)) mark(target, view, true);
       hidden.add(target);
     }
@@ -57,8 +57,6 @@ function render({ el, flow, view, signal }) {
   return show;
 }
 
-export default { render };
-
 /** Whether a picture of `flow` stands in the output around `el` and is not hidden. @param {Element} el @param {string} flow */
 export function isShownNear(el, flow) {
   const pictures = [...(outermost(el)?.querySelectorAll(PICTURES) ?? [])];
@@ -73,7 +71,7 @@ function outermost(el) {
 }
 
 /** What to hide: the entry of the output that holds the picture, if it holds not the widget too. @param {Element} picture @param {Element} el */
-function frameOf(picture, el) {
+function entryOf(picture, el) {
   const entry = picture.closest(ENTRIES);
   return entry && !entry.contains(el) ? entry : picture;
 }

@@ -4,6 +4,9 @@
  * The paths are drawn on a 12 x 12 field, in the colour of the text around them.
  */
 
+import { COUNTS_TIME, DISPLAY_ORDER, FAILED, FINISHED } from "./state_kinds.js";
+
+/** @typedef {import("./wire.js").Task} Task */
 /** @typedef {{tag: "path" | "circle", attrs: Record<string, string>}} Shape */
 
 /** @param {string} d @param {Record<string, string>} [more] @returns {Shape} */
@@ -55,42 +58,23 @@ export const SIGNS = {
   up: [path("M2.5 7.5 6 4l3.5 3.5")],
 };
 
-/** The order of every bar and every legend. */
-export const ORDER = [
-  "Success",
-  "Mapped",
-  "Cached",
-  "Running",
-  "Cancelling",
-  "Looped",
-  "Retrying",
-  "Paused",
-  "Failed",
-  "TimedOut",
-  "ValidationFailed",
-  "Crashed",
-  "TriggerFailed",
-  "Skipped",
-  "Cancelled",
-  "Resume",
-  "Submitted",
-  "Queued",
-  "Scheduled",
-  "Pending",
-];
-
-const FAILED = new Set(["Failed", "TimedOut", "ValidationFailed", "Crashed"]);
-const FINISHED = new Set([...FAILED, "Success", "Mapped", "Cached", "Skipped", "Cancelled", "TriggerFailed"]);
-const GOING = new Set(["Running", "Cancelling", "Looped", "Retrying"]);
-
 /** Whether `state` went wrong by its own doing; TriggerFailed only never ran. @param {string} state */
-export const isFailed = (state) => FAILED.has(state);
+export const isFailed = (state) => FAILED.includes(state);
 
 /** @param {string} state */
-export const isFinished = (state) => FINISHED.has(state);
+export const isFinished = (state) => FINISHED.includes(state);
 
 /** Whether time is counted for `state`. @param {string} state */
-export const isGoing = (state) => GOING.has(state);
+export const isGoing = (state) => COUNTS_TIME.includes(state);
+
+/** Whether a task, or a child of it, waits for a person. @param {Task | undefined} task */
+export const waits = (task) => task?.state === "Paused" || Boolean(task?.counts?.Paused);
+
+/** Whether a task, or a child of it, is in `state`; a state of null is any. @param {Task | undefined} task @param {string | null} state */
+export const isIn = (task, state) => !state || (task !== undefined && (wordOf(task) === state || Boolean(task.counts && (spread(task)[state] ?? 0) > 0)));
+
+/** What people call a task's state: an output that was made just now, and stored, is a Success. @param {Task} task */
+export const wordOf = (task) => task.word || task.state;
 
 /** The shapes of `state`; a state of a newer kernel gets the ring. @param {string} state */
 export const glyphOf = (state) => GLYPHS[state] ?? RING;
@@ -98,7 +82,7 @@ export const glyphOf = (state) => GLYPHS[state] ?? RING;
 /**
  * Count tasks by state, in the order of the bar. A mapped task counts as its children.
  *
- * @param {Iterable<[string, import("./wire.js").Task]>} tasks children listed by themselves (`clean[3]`) are not counted twice
+ * @param {Iterable<[string, Task]>} tasks children listed by themselves (`clean[3]`) are not counted twice
  * @param {(key: string) => boolean} isNode whether `key` is a node of the graph
  * @returns {[string, number][]}
  */
@@ -109,7 +93,7 @@ export function countStates(tasks, isNode) {
   for (const [key, task] of tasks) {
     if (!isNode(key)) continue;
     if (!task.counts || !task.width) {
-      add(task.state, 1);
+      add(wordOf(task), 1);
       continue;
     }
     for (const [state, n] of Object.entries(spread(task))) add(state, n);
@@ -120,7 +104,7 @@ export function countStates(tasks, isNode) {
 /**
  * The counts of a mapped task; children that nobody has heard of yet are Pending.
  *
- * @param {import("./wire.js").Task} task
+ * @param {Task} task
  * @returns {Record<string, number>}
  */
 export function spread(task) {
@@ -133,7 +117,7 @@ export function spread(task) {
 
 /** @param {Record<string, number>} counts @returns {[string, number][]} */
 export function inOrder(counts) {
-  const rank = (/** @type {string} */ state) => (ORDER.includes(state) ? ORDER.indexOf(state) : ORDER.length);
+  const rank = (/** @type {string} */ state) => (DISPLAY_ORDER.includes(state) ? DISPLAY_ORDER.indexOf(state) : DISPLAY_ORDER.length);
   return Object.entries(counts)
     .filter(([, n]) => n > 0)
     .sort(([a], [b]) => rank(a) - rank(b));

@@ -1,0 +1,84 @@
+/** Enables and disables the panel's controls, says why, and shows what the kernel said to the last click. */
+
+import * as dom from "./dom.js";
+import { buttons, STATUS } from "./head.js";
+
+/** @typedef {import("./wire.js").Run} Run */
+/**
+ * What decides whether a control can be used.
+ *
+ * @typedef {object} Situation
+ * @property {Run | null} run
+ * @property {boolean} isTable
+ * @property {(way: "in" | "out") => boolean} canZoom
+ * @property {(key: string) => boolean} waits whether a task waits for a person
+ * @property {string} note what was written for a decision
+ */
+
+/** Commands that are sent as they are, with the key of their task. */
+export const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject"]);
+/** Commands that need a kernel. */
+const COMMANDS = new Set([...PLAIN, "run", "to-variable"]);
+const ZOOMS = new Set(["zoom-in", "zoom-out", "fit"]);
+/** Other parts see to these. */
+const OTHERS = new Set(["sort", "inspect"]);
+
+/** The name under which a control may wait only once. @param {Element | null} control @param {string} action @param {string | null} key */
+export function slotOf(control, action, key) {
+  const what = action === "to-variable" ? `:${control?.getAttribute("data-what") ?? "output"}` : "";
+  return `${action}:${key ?? ""}${what}`;
+}
+
+export class Controls {
+  /** @param {{root: HTMLElement, link: import("./wire.js").Link, situation: () => Situation}} given */
+  constructor(given) {
+    this.given = given;
+  }
+
+  /** Bring all controls up to date. */
+  dress() {
+    const { root, link } = this.given;
+    for (const control of root.querySelectorAll('button[data-action], g[role="button"][data-action]')) {
+      const action = control.getAttribute("data-action") ?? "";
+      if (action.startsWith("page-") || OTHERS.has(action)) continue;
+      const key = control.getAttribute("data-task");
+      const slot = slotOf(control, action, key);
+      const why = link.commands.isWaiting(slot) ? `Waits for the kernel to take “${control.textContent}”` : this.refusal(action, key);
+      if (!control.hasAttribute("data-title")) dom.set(control, { "data-title": control.getAttribute("title") ?? "" });
+      dom.set(control, { "aria-disabled": why ? "true" : null, title: why ?? (control.getAttribute("data-title") || null) });
+      if (control instanceof HTMLElement) this.#showAnswer(control, slot);
+    }
+  }
+
+  /** Why `action` can't be done now; null if it can. @param {string} action @param {string | null} key */
+  refusal(action, key) {
+    const { link, situation } = this.given;
+    const now = situation();
+    if (ZOOMS.has(action)) return zoomRefusal(action, now);
+    if (!COMMANDS.has(action)) return null;
+    if (link.status !== "live") return STATUS[link.status].join(": ");
+    if (action === "resume" && key && !now.waits(key)) return "It is no longer paused";
+    if (action === "reject" && !now.note) return "Write a note first: it becomes the message of the failure";
+    if (key) return null;
+    return buttons({ run: now.run, failed: 1, paused: 1 }).find((entry) => entry.action === action)?.why ?? null;
+  }
+
+  /** @param {HTMLElement} control @param {string} slot */
+  #showAnswer(control, slot) {
+    const answer = this.given.link.commands.said(slot);
+    const there = control.nextElementSibling?.matches(".said") ? control.nextElementSibling : null;
+    if (!answer || !COMMANDS.has(slot.split(":")[0] ?? "")) return there?.remove();
+    const span = there ?? dom.h("span", { class: "said" });
+    dom.set(span, { "data-ok": answer.ok ? "true" : "false" });
+    dom.say(span, answer.text);
+    if (!there) control.after(span);
+  }
+}
+
+/** @param {string} action @param {Situation} now */
+function zoomRefusal(action, { isTable, canZoom }) {
+  if (isTable) return "The table is shown";
+  if (action === "fit") return null;
+  if (action === "zoom-in") return canZoom("in") ? null : "As large as it gets";
+  return canZoom("out") ? null : "Smaller, its text could not be read";
+}

@@ -1,0 +1,126 @@
+/** What a node of the graph shows inside its box: glyph, word, time, note, bar of its children, buttons. */
+
+import * as dom from "./dom.js";
+import * as format from "./format.js";
+import * as states from "./states.js";
+import { endCut } from "./text_fit.js";
+
+/** @typedef {import("./wire.js").Task} Task */
+/** @typedef {import("./graph.js").GraphNode} GraphNode */
+
+export const TEXT_X = 32;
+const [TWO_LINES, THREE_LINES, TALL] = [44, 64, 80];
+/** From the beginning of a node's third line to its right edge, less some air. */
+const NOTE_ROOM = 152;
+
+/**
+ * How high a node is drawn: two lines, a note, or its buttons or bar.
+ *
+ * @param {Pick<GraphNode, "h">} node
+ * @param {Task} task
+ * @param {string} note
+ */
+export function drawnHeight({ h }, task, note) {
+  if (h >= 72 && (task.counts || task.state === "Paused")) return Math.min(h, TALL);
+  return note && task.state !== "Paused" ? Math.min(h, THREE_LINES) : Math.min(h, TWO_LINES);
+}
+
+/** Make a box as high as what it shows: its place was kept for all that it may come to show. @param {Element} g @param {GraphNode} node @param {number} high */
+export function shape(g, node, high) {
+  for (const [part, height] of /** @type {const} */ ([
+    [".box", high - 1],
+    [".tile-bg", high - 2],
+    [".ring", high + 6],
+  ])) {
+    const rect = g.querySelector(part);
+    if (rect) dom.set(rect, { height });
+  }
+  const under = g.querySelector(".under");
+  if (under) dom.set(under, { d: `M4 ${high}v4h${node.w}v-${high}h-4` });
+}
+
+/**
+ * The elements inside a node, but for its boxes and its name.
+ *
+ * @param {GraphNode} node
+ * @param {Task} task
+ * @param {{now: number, svg: Element}} given `svg` says which font is measured
+ * @returns {SVGElement[]}
+ */
+export function insideOf(node, task, { now, svg }) {
+  const right = node.w - 8;
+  const word = states.wordOf(task);
+  /** @type {SVGElement[]} */
+  const parts = [
+    dom.s("g", { class: "glyph", transform: "translate(7 16)" }, ...dom.drawn(states.glyphOf(word))),
+    dom.s("text", { class: "word", x: TEXT_X, y: 35 }, word),
+  ];
+  if (task.width) parts.push(dom.s("text", { class: "end", x: right, y: 18 }, `×${format.thousands(task.width)}`));
+  const isWaiting = task.state === "Paused";
+  const isLow = node.h < 72;
+  if (isWaiting && isLow) return [...parts, control("resume", node.key, "Resume", { x: right - 68, y: 18, width: 72 })];
+  parts.push(dom.s("text", { class: "end time", x: right, y: 35 }, format.timeOf(task, now)));
+  if (isWaiting && !task.counts) {
+    const resume = control("resume", node.key, "Resume", { x: TEXT_X, y: 44, width: 72 });
+    return [...parts, resume, control("inspect", node.key, "Inputs", { x: 112, y: 44, width: 64 })];
+  }
+  if (task.counts && !isLow) return [...parts, ...barOf(node, task)];
+  return node.h >= 60 ? [...parts, ...noteOf(task, svg)] : parts;
+}
+
+/** @param {Task} task @param {Element} svg @returns {SVGElement[]} */
+function noteOf(task, svg) {
+  const text = format.noteOf(task);
+  if (!text) return [];
+  const short = endCut(text, NOTE_ROOM - (task.stale ? 16 : 0), svg);
+  if (!task.stale) return [dom.s("text", { class: "note", x: TEXT_X, y: 53 }, short, dom.s("title", {}, text))];
+  const sign = dom.s("g", { class: "glyph-ink", transform: `translate(${TEXT_X} 43)` }, ...dom.drawn(states.SIGNS.warn ?? []));
+  return [dom.s("g", { "data-state": "Paused" }, sign), dom.s("text", { class: "note warn", x: TEXT_X + 16, y: 53 }, short, dom.s("title", {}, text))];
+}
+
+/** @param {GraphNode} node @param {Task} task @returns {SVGElement[]} */
+function barOf(node, task) {
+  const counts = states.inOrder(states.spread(task));
+  const total = counts.reduce((sum, [, n]) => sum + n, 0) || 1;
+  const room = node.w - TEXT_X - 8 - (counts.length - 1);
+  const bar = dom.s("g", { class: "bar", "aria-hidden": "true" });
+  let x = TEXT_X;
+  for (const [state, n] of counts) {
+    const wide = Math.max(1.5, (room * n) / total);
+    bar.append(dom.s("rect", { class: "seg", "data-state": state, x: x.toFixed(1), y: 44, width: wide.toFixed(1), height: 8 }));
+    x += wide + 1;
+  }
+  return [bar, legendOf(node, counts)];
+}
+
+/** The counts under the bar, as far as there is room. @param {GraphNode} node @param {[string, number][]} counts */
+function legendOf(node, counts) {
+  const legend = dom.s("g", { class: "counts", "aria-hidden": "true" });
+  let x = TEXT_X;
+  for (const [state, n] of counts) {
+    const text = format.thousands(n);
+    const wide = 18 + text.length * 7.5;
+    if (x + wide - 6 > node.w - 4) continue;
+    const sign = dom.s("g", { class: "glyph-ink", transform: `translate(${x} 60) scale(.8)` }, ...dom.drawn(states.glyphOf(state)));
+    legend.append(dom.s("g", { "data-state": state }, sign, dom.s("text", { x: x + 13, y: 69 }, text)));
+    x += Math.ceil(wide) + 3;
+  }
+  return legend;
+}
+
+/** @param {string} action @param {string} key @param {string} text @param {{x: number, y: number, width: number}} box */
+const control = (action, key, text, { x, y, width }) =>
+  dom.s(
+    "g",
+    {
+      role: "button",
+      tabindex: -1,
+      "data-action": action,
+      "data-task": key,
+      class: action === "resume" ? null : "ctl",
+      transform: `translate(${x} ${y})`,
+      "aria-label": `${text}: ${key}`,
+    },
+    dom.s("rect", { width, height: 24, rx: 2 }),
+    dom.s("text", { x: width / 2, y: 16 }, text),
+  );

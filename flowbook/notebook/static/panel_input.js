@@ -1,0 +1,49 @@
+/** What a person does with mouse and keyboard on a panel, passed on as what is meant by it. */
+
+/**
+ * @typedef {object} Meant
+ * @property {(action: string, key: string | null, control: Element | null) => void} act
+ * @property {(query: string) => void} search
+ * @property {(query: string) => void} find
+ * @property {() => void} note a note was typed
+ * @property {() => void} leave Escape, with nothing typed
+ */
+
+/** Listen until the signal ends. @param {HTMLElement} root @param {Meant} meant @param {AbortSignal} signal */
+export function listenToPerson(root, meant, signal) {
+  const click = (/** @type {Event} */ event) => {
+    const control = event.target instanceof Element ? event.target.closest("[data-action]") : null;
+    if (control && root.contains(control)) meant.act(control.getAttribute("data-action") ?? "", control.getAttribute("data-task"), control);
+  };
+  const input = (/** @type {Event} */ event) => {
+    const field = /** @type {HTMLInputElement} */ (event.target);
+    if (field.dataset.action === "search") meant.search(field.value);
+    if (field.dataset.action === "note") meant.note();
+  };
+  root.addEventListener("click", click, { signal });
+  root.addEventListener("input", input, { signal });
+  root.addEventListener("keydown", (event) => onKey(event, meant), { signal });
+}
+
+/** @param {KeyboardEvent} event @param {Meant} meant */
+function onKey(event, meant) {
+  if (event.ctrlKey || event.metaKey || event.altKey || !(event.target instanceof Element)) return;
+  const field = event.target instanceof HTMLInputElement && event.target.dataset.action === "search" ? event.target : null;
+  const control = event.target.closest('g.node, g[role="button"]');
+  const key = control?.getAttribute("data-task") ?? null;
+  if (event.key === "Escape" && !field && event.target.matches("textarea, input")) /** @type {HTMLElement} */ (event.target).blur();
+  else if (event.key === "Escape") onEscape(field, meant);
+  else if (field && event.key === "Enter") meant.find(field.value);
+  else if (control && (event.key === "Enter" || event.key === " ")) meant.act(control.getAttribute("data-action") ?? "", key, control);
+  else if (control && key && event.key.toLowerCase() === "r") meant.act("resume", key, null);
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+/** @param {HTMLInputElement | null} field @param {Meant} meant */
+function onEscape(field, meant) {
+  if (!field?.value) return meant.leave();
+  field.value = "";
+  meant.search("");
+}

@@ -1,0 +1,83 @@
+/** What a panel's view knows: the run as told so far, the graph, and what is the view's own. No DOM. */
+
+import { countStates, isIn } from "./states.js";
+import { parentOf } from "./task_keys.js";
+import { Fold } from "./wire.js";
+
+/** @typedef {import("./wire.js").Task} Task */
+/** @typedef {import("./graph.js").Graph} Graph */
+/** @typedef {import("./inspector.js").Details} Details */
+
+/** What a node is that the kernel has not spoken of. @type {Task} */
+const PENDING = { state: "Pending" };
+
+export class PanelState {
+  fold = new Fold();
+  /** @type {Set<string>} */
+  keys = new Set();
+  /** The node that is lit with all above and below it. @type {string | null} */
+  selected = null;
+  /** The state that is shown alone. @type {string | null} */
+  filter = null;
+  query = "";
+  /** Key of the task in the inspector. @type {string | null} */
+  inspected = null;
+  /** What the kernel told of it. @type {Details | null} */
+  details = null;
+  isTable = false;
+
+  /** @param {Graph} graph */
+  constructor(graph) {
+    this.graph = graph;
+  }
+
+  get run() {
+    return this.fold.run;
+  }
+
+  /** @param {Graph} graph */
+  setGraph(graph) {
+    this.graph = graph;
+    this.keys = new Set(graph.nodes.map(({ key }) => key));
+  }
+
+  /** @param {string} key */
+  task(key) {
+    return this.fold.tasks.get(key) ?? PENDING;
+  }
+
+  /** @param {string | null} key */
+  stateOf(key) {
+    return this.task(key ?? "").state;
+  }
+
+  /** The node that shows a task or a child. @param {string} key */
+  nodeOf(key) {
+    return this.keys.has(key) ? key : parentOf(key);
+  }
+
+  /** How many tasks are in each state, children of mapped tasks counted. */
+  counts() {
+    const { tasks } = this.fold;
+    const all = tasks.size ? tasks : this.graph.nodes.map(({ key }) => /** @type {[string, Task]} */ ([key, PENDING]));
+    return countStates(all, (key) => this.keys.has(key));
+  }
+
+  /** The table's rows: as the graph has them, children after their task, as far as filter and search let them. */
+  rows() {
+    const { tasks } = this.fold;
+    const rank = new Map(this.graph.nodes.map(({ key }, i) => [key, i]));
+    const rankOf = (/** @type {string} */ key) => rank.get(parentOf(key) ?? key) ?? 0;
+    const wanted = this.query.trim().toLowerCase();
+    return [...(tasks.size ? tasks.keys() : this.keys)]
+      .sort((a, b) => rankOf(a) - rankOf(b))
+      .map((key) => ({ key, task: this.task(key), up: this.graph.nodes[rank.get(key) ?? -1]?.up ?? [] }))
+      .filter(({ key, task }) => key.toLowerCase().includes(wanted) && isIn(task, this.filter));
+  }
+
+  /** The first node whose name has `query` in it. @param {string} query */
+  find(query) {
+    const wanted = query.trim().toLowerCase();
+    return (wanted && this.graph.nodes.find((node) => node.key.toLowerCase().includes(wanted))?.key) || null;
+  }
+}

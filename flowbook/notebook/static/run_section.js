@@ -1,0 +1,55 @@
+/** The section on the run: the form of its parameters before it runs, their values and the executor afterwards. */
+
+import * as dom from "./dom.js";
+import { ParameterForm } from "./form.js";
+import { isUnderWay } from "./head.js";
+
+/** @typedef {import("./graph.js").Graph} Graph */
+/** @typedef {import("./wire.js").Run} Run */
+
+export class RunSection {
+  /** @type {ParameterForm | null} */
+  #form = null;
+  /** @type {Graph["parameters"]} */
+  #parameters = [];
+
+  /** @param {{section: HTMLElement, title: HTMLElement, form: HTMLElement, facts: HTMLElement}} parts */
+  constructor(parts) {
+    this.parts = parts;
+  }
+
+  /** Make the form of another graph. @param {{graph: Graph, run: Run | null, signal: AbortSignal, onSubmit: () => void}} given */
+  reset({ graph, run, signal, onSubmit }) {
+    this.#parameters = graph.parameters ?? [];
+    this.parts.form.replaceChildren();
+    this.#form = this.#parameters.length
+      ? new ParameterForm({ el: this.parts.form, parameters: this.#parameters, values: run?.parameters ?? {}, signal, onSubmit })
+      : null;
+  }
+
+  /** The texts of the form; null if one can't be. */
+  values() {
+    return this.#form ? this.#form.values() : {};
+  }
+
+  /** @param {Run | null} run */
+  update(run) {
+    const { section, title, form, facts } = this.parts;
+    const canEdit = this.#form !== null && !isUnderWay(run) && run?.state !== "Paused";
+    form.hidden = !canEdit;
+    dom.say(title, canEdit ? "Parameters" : "This run");
+    const rows = [...(canEdit ? [] : this.#values(run)), ...(run?.executor ? [["executor", run.executor]] : [])];
+    section.hidden = !canEdit && !rows.length;
+    const json = JSON.stringify(rows);
+    if (facts.dataset.shown === json) return;
+    facts.dataset.shown = json;
+    const cells = rows.flatMap(([name = "", value = ""]) => [dom.h("dt", {}, name), dom.h("dd", { class: name === "executor" ? null : "mono" }, value)]);
+    facts.replaceChildren(...cells);
+  }
+
+  /** @param {Run | null} run */
+  #values(run) {
+    const types = new Map(this.#parameters.map(({ name, type }) => [name, type]));
+    return Object.entries(run?.parameters ?? {}).map(([name, text]) => [name, types.get(name) === "str" ? JSON.stringify(text) : text]);
+  }
+}

@@ -1,0 +1,50 @@
+/** Cuts texts to the room there is. Measured beside the page: asking the page itself would lay out the whole graph for each name. */
+
+/** @type {WeakMap<Element, {name: CanvasRenderingContext2D | null, note: CanvasRenderingContext2D | null}>} */
+const rulers = new WeakMap();
+
+/** `text` with its middle left out, `length` characters in all. @param {string} text @param {number} length */
+export function middleCut(text, length) {
+  if (text.length <= length) return text;
+  const end = Math.floor((length - 1) / 2);
+  return `${text.slice(0, length - 1 - end)}…${text.slice(text.length - end)}`;
+}
+
+/** A note that is too wide loses its end. @param {string} text @param {number} room in px @param {Element} svg */
+export function endCut(text, room, svg) {
+  const ruler = rulersOf(svg).note;
+  const width = (/** @type {string} */ words) => ruler?.measureText(words).width ?? 0;
+  if (width(text) <= room) return text;
+  let kept = Math.floor((text.length * room) / width(text));
+  while (kept > 6 && width(`${text.slice(0, kept)}…`) > room) kept -= 1;
+  return `${text.slice(0, kept).trimEnd()}…`;
+}
+
+/** A name that is too wide loses its middle, never its end. @param {string} name @param {number} room in px @param {Element} svg */
+export function nameCut(name, room, svg) {
+  const ruler = rulersOf(svg).name;
+  const width = (/** @type {string} */ words) => ruler?.measureText(words).width ?? 0;
+  let text = name;
+  const whole = width(name);
+  let kept = whole > room ? Math.ceil((name.length * room) / whole) : name.length;
+  for (; kept > 6 && width(text) > room; kept -= 1) text = middleCut(name, kept);
+  return text;
+}
+
+/** What measures the names and the notes of a picture, in its own fonts. @param {Element} svg */
+function rulersOf(svg) {
+  const found = rulers.get(svg) ?? {
+    name: rulerFor(svg.querySelector("text.name") ?? svg),
+    note: rulerFor(svg.querySelector("text.time, text.word") ?? svg, "400"),
+  };
+  rulers.set(svg, found);
+  return found;
+}
+
+/** @param {Element} like @param {string} [weight] */
+function rulerFor(like, weight) {
+  const { fontWeight, fontSize, fontFamily } = getComputedStyle(like);
+  const ruler = document.createElement("canvas").getContext("2d");
+  if (ruler) ruler.font = `${weight ?? fontWeight} ${fontSize} ${fontFamily}`;
+  return ruler;
+}
