@@ -11,7 +11,8 @@ from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.mapped_states import fill_children
-from flowbook.engine.state import Pending
+from flowbook.engine.run_inputs import RunInputs
+from flowbook.engine.state import Mapped, Pending
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import RunClaimedError, StartTaskError
 from flowbook.store.records import Request
@@ -20,18 +21,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowbook.engine.events import Event
+    from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
     from flowbook.flow_run.decision import Decision
     from flowbook.flow_run.recording import Recording
     from flowbook.flow_run.run_log import RunLog
+    from flowbook.flow_run.stored_inputs import StoredInputs
     from flowbook.store.run_snapshot import RunSnapshot
 
-__all__ = ["RemoteRun"]
+__all__ = ["RemoteRun", "recorded_states"]
 
 _LOOK_S = 0.05
 _FOLLOW_S = 0.1
 _ANSWER_S = 15.0
 _log = logging.getLogger("flowbook")
+
+
+def recorded_states(graph: Graph, inputs: RunInputs | StoredInputs, snapshot: RunSnapshot) -> dict[str, State]:
+    """Return the states of a recorded run by key, the flow's under FLOW; values are references.
+
+    A task that has none since the run began has the one it was given; a task where the run was to start has none.
+    """
+    begun = inputs.states if isinstance(inputs, RunInputs) else inputs.states()
+    states: dict[str, State] = {**dict.fromkeys(graph.specs, Pending()), **begun}
+    for key in inputs.start:
+        if key in begun and not isinstance(begun[key], Mapped):
+            states[key] = Pending(cached_inputs=begun[key].cached_inputs)
+    states.update(snapshot.states())
+    if begun:
+        fill_children(states)
+    return states
 
 
 class RemoteRun:

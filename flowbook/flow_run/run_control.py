@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedRLock
 from flowbook.engine.events import FLOW, Decided, StateChanged
-from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.remote_error import safe_str
 from flowbook.engine.run_inputs import RunInputs
 from flowbook.engine.start_point import StartPoint
-from flowbook.engine.state import Cancelled, Crashed, Failed, Mapped, Paused, Pending, Running, Scheduled
+from flowbook.engine.state import Cancelled, Crashed, Failed, Paused, Pending, Running, Scheduled
 from flowbook.exceptions import RunClaimedError, StartTaskError
 from flowbook.executors.interrupts import wait_for
 from flowbook.flow_run.epochs import new_epoch
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from flowbook.flow_run.run_description import RunDescription
     from flowbook.flow_run.stored_inputs import StoredInputs
     from flowbook.store.records import Claim
-    from flowbook.store.run_snapshot import RunSnapshot
 
 __all__ = ["RunControl"]
 
@@ -105,10 +103,10 @@ class RunControl:
 
     def _follow(self, seen: AtRest, recording: Recording) -> None:
         """From now on follow what is recorded of the run, if it still is where it was `seen`."""
-        from flowbook.flow_run.remote_run import RemoteRun  # noqa: PLC0415  # loading the store takes long
+        from flowbook.flow_run.remote_run import RemoteRun, recorded_states  # noqa: PLC0415  # loading the store takes long
 
         snapshot = recording.snapshot()
-        states = self._states_in(snapshot)
+        states = recorded_states(self.run.graph, self.inputs, snapshot)
         with self._lock:
             if self.location is not seen:
                 return
@@ -139,22 +137,6 @@ class RunControl:
                 self._note_span(snapshot.claim)
                 self.location = rest
         away.over.set()
-
-    def _states_in(self, snapshot: RunSnapshot) -> dict[str, State]:
-        """Return the states of a recorded run, the flow's under FLOW; values are references.
-
-        A task that has none since the run began has the one it was given; a task where the run was to start has none.
-        """
-        inputs = self.inputs
-        begun = inputs.states if isinstance(inputs, RunInputs) else inputs.states()
-        states: dict[str, State] = {**dict.fromkeys(self.run.graph.specs, Pending()), **begun}
-        for key in inputs.start:
-            if key in begun and not isinstance(begun[key], Mapped):
-                states[key] = Pending(cached_inputs=begun[key].cached_inputs)
-        states.update(snapshot.states())
-        if begun:
-            fill_children(states)
-        return states
 
     def _note_span(self, claim: Claim) -> None:
         self.started, self.ended = (None if at is None else at.timestamp() for at in (claim.started, claim.ended))
@@ -265,16 +247,24 @@ class RunControl:
             if self.location is not rest:
                 return False
             recording.claim(decision.by)
-            state = Cancelled("Cancelled by a person.")
-            decided = Decided(rest.next_seq, FLOW, time.time(), "cancel", decision.by, decision.note)
-            for event in (decided, StateChanged(rest.next_seq + 1, FLOW, state)):
-                recording.emit(event)
-                self.log.append(event)
-            recording.finish(state)
-            self.ended = time.time()
-            self.location = AtRest(state, rest.states, rest.next_seq + 2, recording)
+            try:
+                self._record_cancelled(rest, recording, decision)
+            except BaseException:
+                recording.release()
+                raise
         self.log.deliver()
         return True
+
+    def _record_cancelled(self, rest: AtRest, recording: Recording, decision: Decision) -> None:
+        """Record that a claimed run at rest was cancelled, and let go of it. Call it with the lock held."""
+        state = Cancelled("Cancelled by a person.")
+        decided = Decided(rest.next_seq, FLOW, time.time(), "cancel", decision.by, decision.note)
+        for event in (decided, StateChanged(rest.next_seq + 1, FLOW, state)):
+            recording.emit(event)
+            self.log.append(event)
+        recording.finish(state)
+        self.ended = time.time()
+        self.location = AtRest(state, rest.states, rest.next_seq + 2, recording)
 
     # Into an epoch here, and back to rest
 
