@@ -60,5 +60,5 @@ def marked(written: object, *, by_default: bool) -> Marked:
         value = value.value
     if unmapped in kinds and len(kinds) > 1:
         msg = f"{written!r} is to be mapped and not to be. Write unmapped(x), or mapped(x), or flatten(x)."
-        raise DefinitionError(msg, given=repr(written))
+        raise DefinitionError(msg, value=repr(written))
     return Marked(value, unmapped not in kinds, flatten in kinds)

@@ -26,7 +26,7 @@ __all__ = ["apply_map"]
 class _Element(Task):
     """Stands for one element of an argument while the function writes its tasks; never runs."""
 
-    _is_given = True
+    _is_external = True
     _warns_if_unused = False
 
     def __init__(self, written: object) -> None:

@@ -99,7 +99,7 @@ class case:  # noqa: N801  # used as `with case(...):`
     def __init__(self, task: object, value: object, flow: Flow | None = None) -> None:
         if not holds_tasks(task):
             msg = f"A case decides by a task's result, and {task!r} is known already. Give a task, or use a plain if."
-            raise ArgumentError(msg, given=repr(task))
+            raise ArgumentError(msg, value=repr(task))
         self._condition = CompareValue(value)
         self._task = task
         self._tasks: dict[Task, None] = {}

@@ -36,7 +36,7 @@ _WAITING: ContextVar[tuple[Block, ...]] = ContextVar("flowbook_blocks", default=
 
 #: The tags of the `with tags(...)` blocks around here.
 current_tags = _TAGS.get
-#: The blocks entered outside a flow's block: the first task that is added to a flow tells them which it is.
+#: The blocks entered outside a flow's block. They belong to the flow to which the next task is added.
 waiting_blocks = _WAITING.get
 
 
@@ -48,7 +48,7 @@ class Block(Protocol):
         ...
 
     def attach(self, graph: TaskGraph) -> None:
-        """Be told which flow this block belongs to, if it didn't know."""
+        """Belong to the flow of `graph`, unless the block has a flow already."""
         ...
 
 
@@ -78,12 +78,12 @@ class tags:  # noqa: N801  # used as `with tags(...):`
 
 
 def start_waiting(block: Block) -> Token[tuple[Block, ...]]:
-    """Let the first task that is added to a flow tell `block` which flow, until the token goes to `stop_waiting`."""
+    """Attach `block` to the flow to which the next task is added. End this by passing the token to `stop_waiting`."""
     return _WAITING.set((*_WAITING.get(), block))
 
 
 def stop_waiting(token: Token[tuple[Block, ...]]) -> None:
-    """Wait no longer."""
+    """Undo `start_waiting`."""
     _WAITING.reset(token)
 
 

@@ -46,7 +46,7 @@ __all__ = [
     "unknown_options",
 ]
 
-_SHOWN_CHARS = 60
+_LONGEST_TEXT = 60
 _LONGEST_S = 1e11
 #: What other engines call an option of a task or flow, and what to write here.
 _ELSEWHERE: Mapping[str, str] = {
@@ -78,16 +78,16 @@ _ELSEWHERE: Mapping[str, str] = {
 _RESOURCE = "dask-resource:"
 
 
-def unknown_options(owner: str, given: Mapping[str, object], known: Callable[..., object], of: str = "Task") -> None:
+def unknown_options(owner: str, options: Mapping[str, object], known: Callable[..., object], of: str = "Task") -> None:
     """Refuse options that nothing takes; those of other engines with ours.
 
     Args:
         owner: name of the task or flow.
-        given: the options left over.
+        options: those left over.
         known: takes the options that there are.
         of: what the owner is.
     """
-    for option in given:
+    for option in options:
         if option in _ELSEWHERE:
             hint = f"Here it is {_ELSEWHERE[option]}." if _ELSEWHERE[option] != "a docstring" else "Write a docstring."
         else:
@@ -102,102 +102,102 @@ def unknown_options(owner: str, given: Mapping[str, object], known: Callable[...
         raise ArgumentError(msg, owner=owner, option=option)
 
 
-def slug(task: str, given: str | None) -> str | None:
+def slug(task: str, value: str | None) -> str | None:
     """Return a slug: a text without brackets."""
-    if given is None:
+    if value is None:
         return None
-    if not isinstance(given, str) or not given.strip():
-        msg = f"Task {task!r}: slug={given!r} isn't a name. Give a text, e.g. slug='load-2024', or leave it out."
-        raise ArgumentError(msg, task=task, slug=given)
-    return _without_brackets(f"Task {task!r}: slug={given!r}", given)
+    if not isinstance(value, str) or not value.strip():
+        msg = f"Task {task!r}: slug={value!r} isn't a name. Give a text, e.g. slug='load-2024', or leave it out."
+        raise ArgumentError(msg, task=task, slug=value)
+    return _without_brackets(f"Task {task!r}: slug={value!r}", value)
 
 
-def name(given: object) -> str:
+def name(value: object) -> str:
     """Return a task's name: a text without brackets."""
-    if not isinstance(given, str) or not given.strip():
-        msg = f"Task name {given!r} isn't a name. Give a text, e.g. name='load', or leave it out."
-        raise ArgumentError(msg, name=given)
-    return _without_brackets(f"Task name {given!r}", given)
+    if not isinstance(value, str) or not value.strip():
+        msg = f"Task name {value!r} isn't a name. Give a text, e.g. name='load', or leave it out."
+        raise ArgumentError(msg, name=value)
+    return _without_brackets(f"Task name {value!r}", value)
 
 
-def _without_brackets(what: str, given: str) -> str:
-    if "[" in given or "]" in given:
+def _without_brackets(what: str, value: str) -> str:
+    if "[" in value or "]" in value:
         msg = f"{what} has brackets, which stand for a mapped task's children. Use e.g. '-' instead."
-        raise DefinitionError(msg, name=given)
-    return given
+        raise DefinitionError(msg, name=value)
+    return value
 
 
-def duration(what: str, given: object, example: str) -> dt.timedelta:
-    """Return a duration given as a timedelta or in seconds.
+def duration(what: str, value: object, example: str) -> dt.timedelta:
+    """Return a duration that is given as a timedelta or in seconds.
 
     Args:
         what: names it in the message, e.g. "Task 'a': timeout".
-        given: the duration.
+        value: the duration.
         example: a right one.
     """
-    seconds = given if isinstance(given, (int, float)) and not isinstance(given, bool) else None
+    seconds = value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
     if seconds is not None and -_LONGEST_S < seconds < _LONGEST_S:
         return dt.timedelta(seconds=seconds)
-    if not isinstance(given, dt.timedelta):
-        msg = f"{what}={given!r} isn't a duration. Give seconds or a timedelta, e.g. {example}."
-        raise ArgumentError(msg, given=repr(given))
-    return given
+    if not isinstance(value, dt.timedelta):
+        msg = f"{what}={value!r} isn't a duration. Give seconds or a timedelta, e.g. {example}."
+        raise ArgumentError(msg, value=repr(value))
+    return value
 
 
-def cache_key(task: str, given: object) -> str | None:
+def cache_key(task: str, value: object) -> str | None:
     """Return the key under which flows share an output."""
-    if given is not None and (not isinstance(given, str) or not given):
+    if value is not None and (not isinstance(value, str) or not value):
         msg = (
-            f"Task {task!r}: cache_key={given!r} isn't a text. Give one that the flows share, e.g. cache_key='prices'."
+            f"Task {task!r}: cache_key={value!r} isn't a text. Give one that the flows share, e.g. cache_key='prices'."
         )
-        raise ArgumentError(msg, task=task, cache_key=given)
-    return given
+        raise ArgumentError(msg, task=task, cache_key=value)
+    return value
 
 
-def trigger(task: str, given: Any) -> Any:  # noqa: ANN401  # as it came
+def trigger(task: str, value: Any) -> Any:  # noqa: ANN401  # unchecked
     """Return a trigger: a function of states, not one that makes triggers."""
-    if given in {triggers.some_successful, triggers.some_failed}:
-        name = given.__name__
+    if value in {triggers.some_successful, triggers.some_failed}:
+        name = value.__name__
         msg = f"Task {task!r}: trigger={name} doesn't say how many. Call it: trigger={name}(at_least=1)."
         raise DefinitionError(msg, task=task)
-    return function(task, "trigger", given)
+    return function(task, "trigger", value)
 
 
-def function(owner: str, what: str, given: Any) -> Any:  # noqa: ANN401  # as it came
+def function(owner: str, what: str, value: Any) -> Any:  # noqa: ANN401  # unchecked
     """Return a function, or None."""
-    if given is not None and not callable(given):
-        msg = f"Task {owner!r}: {what}={given!r} can't be called. Give a function."
+    if value is not None and not callable(value):
+        msg = f"Task {owner!r}: {what}={value!r} can't be called. Give a function."
         raise ArgumentError(msg, task=owner)
-    return given
+    return value
 
 
-def texts(owner: str, option: str, given: Any, of: str = "Task") -> list[str]:  # noqa: ANN401  # as it came
+def texts(owner: str, option: str, value: Any, of: str = "Task") -> list[str]:  # noqa: ANN401  # unchecked
     """Return several texts."""
     try:
-        found = list(given or ())
+        found = list(value or ())
     except TypeError:
-        found = [given]
+        found = [value]
     for each in found:
         if not isinstance(each, str):
-            msg = f"{of} {owner!r}: {option}={given!r} holds {each!r}, which isn't a text. Give e.g. {option}=['db']."
+            msg = f"{of} {owner!r}: {option}={value!r} holds {each!r}, which isn't a text. Give e.g. {option}=['db']."
             raise ArgumentError(msg, owner=owner)
     return found
 
 
-def tags(task: str, given: Iterable[str] | None) -> frozenset[str]:
+def tags(task: str, value: Iterable[str] | None) -> frozenset[str]:
     """Return labels; those that ask for a resource must be of the form `dask-resource:NAME=N`."""
-    if isinstance(given, str):
-        msg = f"Task {task!r}: tags={given!r} is one text. Give a list: tags=[{given!r}]."
-        raise ArgumentError(msg, task=task, tags=given)
-    found = frozenset(texts(task, "tags", given))
+    if isinstance(value, str):
+        msg = f"Task {task!r}: tags={value!r} is one text. Give a list: tags=[{value!r}]."
+        raise ArgumentError(msg, task=task, tags=value)
+    found = frozenset(texts(task, "tags", value))
     if found:
         resources(task, found)  # refuses what is wrong with them, now and not when it is compiled
     return found
 
 
-def resources(task: str, given: frozenset[str]) -> tuple[tuple[str, float], ...]:
+def resources(task: str, value: frozenset[str]) -> tuple[tuple[str, float], ...]:
     """Return what the tags `dask-resource:NAME=N` ask for."""
-    return tuple(_resource(task, tag) for tag in sorted(given) if tag.startswith(_RESOURCE))
+    return tuple(_resource(task, tag) for tag in sorted(value) if tag.startswith(_RESOURCE))
 
 
 def _resource(task: str, tag: str) -> tuple[str, float]:
@@ -212,45 +212,45 @@ def _resource(task: str, tag: str) -> tuple[str, float]:
     return name.strip(), count
 
 
-def several(owner: str, option: str, given: Any, of: str = "Task") -> list[Any]:  # noqa: ANN401  # as it came
+def several(owner: str, option: str, value: Any, of: str = "Task") -> list[Any]:  # noqa: ANN401  # unchecked
     """Return several tasks."""
-    if given is None:
+    if value is None:
         return []
-    if hasattr(type(given), "set_upstream") or isinstance(given, str) or not isinstance(given, Iterable):
-        msg = f"{of} {owner!r}: {option}={given!r} is one value. Give a list: {option}=[...]."
+    if hasattr(type(value), "set_upstream") or isinstance(value, str) or not isinstance(value, Iterable):
+        msg = f"{of} {owner!r}: {option}={value!r} is one value. Give a list: {option}=[...]."
         raise ArgumentError(msg, owner=owner)
-    return list(given)
+    return list(value)
 
 
-def task_args(task: str, given: Any) -> Mapping[str, Any]:  # noqa: ANN401  # as it came
+def task_args(task: str, value: Any) -> Mapping[str, Any]:  # noqa: ANN401  # unchecked
     """Return the attributes to change in a copy."""
-    if given is None:
+    if value is None:
         return {}
-    if not isinstance(given, Mapping) or not all(isinstance(each, str) for each in given):
-        msg = f"Task {task!r}: task_args={given!r} isn't a dict by name. Give e.g. task_args={{'name': 'other'}}."
+    if not isinstance(value, Mapping) or not all(isinstance(each, str) for each in value):
+        msg = f"Task {task!r}: task_args={value!r} isn't a dict by name. Give e.g. task_args={{'name': 'other'}}."
         raise ArgumentError(msg, task=task)
-    return given
+    return value
 
 
-def timeout(task: str, given: object) -> dt.timedelta | None:
+def timeout(task: str, value: object) -> dt.timedelta | None:
     """Return a timeout: more than zero."""
-    if given is None:
+    if value is None:
         return None
-    found = duration(f"Task {task!r}: timeout", given, "timeout=0.5")
+    found = duration(f"Task {task!r}: timeout", value, "timeout=0.5")
     if found <= dt.timedelta(0):
         msg = f"Task {task!r}: timeout={found.total_seconds():g} s leaves it no time. Give more than zero."
-        raise DefinitionError(msg, task=task, timeout=given)
+        raise DefinitionError(msg, task=task, timeout=value)
     return found
 
 
-def nout(task: str, given: object) -> int | None:
+def nout(task: str, value: object) -> int | None:
     """Return into how many results a task may be unpacked."""
-    if given is None:
+    if value is None:
         return None
-    if not isinstance(given, int) or isinstance(given, bool) or given < 0:
-        msg = f"Task {task!r}: nout={given!r} isn't a number of results. Give 1, 2, 3, ..."
-        raise ArgumentError(msg, task=task, nout=given)
-    return given
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        msg = f"Task {task!r}: nout={value!r} isn't a number of results. Give 1, 2, 3, ..."
+        raise ArgumentError(msg, task=task, nout=value)
+    return value
 
 
 def nout_of(run: Callable[..., object]) -> int | None:
@@ -268,60 +268,60 @@ def type_hints(run: Callable[..., object]) -> dict[str, Any]:
         return {}
 
 
-def run_name(task: str, given: Any) -> Any:  # noqa: ANN401  # text or callable, as it came
+def run_name(task: str, value: Any) -> Any:  # noqa: ANN401  # text or callable, as it came
     """Return the name of a task run: a text with placeholders and without brackets, or a function that returns the text."""
-    found = _template(task, "task_run_name", given)
+    found = _template(task, "task_run_name", value)
     if isinstance(found, str):
         for text in _literals(found):
             _without_brackets(f"Task {task!r}: task_run_name={found!r}", text)
     return found
 
 
-def target(task: str, given: Any) -> Any:  # noqa: ANN401  # text or callable, as it came
+def target(task: str, value: Any) -> Any:  # noqa: ANN401  # text or callable, as it came
     """Return the name of a file: a text with placeholders, or a function that returns the text."""
-    return _template(task, "target", given)
+    return _template(task, "target", value)
 
 
-def _template(task: str, option: str, given: Any) -> Any:  # noqa: ANN401
-    if given is None or callable(given):
-        return given
-    if not isinstance(given, str) or not given:
-        msg = f"Task {task!r}: {option}={given!r} is neither a text nor a function. Give e.g. {option}='{{task_name}}-{{today}}'."
+def _template(task: str, option: str, value: Any) -> Any:  # noqa: ANN401
+    if value is None or callable(value):
+        return value
+    if not isinstance(value, str) or not value:
+        msg = f"Task {task!r}: {option}={value!r} is neither a text nor a function. Give e.g. {option}='{{task_name}}-{{today}}'."
         raise ArgumentError(msg, task=task)
     try:
-        list(_fields(given))
+        list(_fields(value))
     except ValueError as error:
-        msg = f"Task {task!r}: {option}={given!r} can't be filled in: {error}. Write {{{{ and }}}} for plain braces."
+        msg = f"Task {task!r}: {option}={value!r} can't be filled in: {error}. Write {{{{ and }}}} for plain braces."
         raise DefinitionError(msg, task=task) from error
-    return given
+    return value
 
 
-def has_fields(given: object) -> bool:
+def has_fields(value: object) -> bool:
     """Return whether a template can give different texts for different runs."""
-    return not isinstance(given, str) or any(_fields(given))
+    return not isinstance(value, str) or any(_fields(value))
 
 
-def result(task: str, given: Result | None) -> Result | None:
+def result(task: str, value: Result | None) -> Result | None:
     """Return where the results of a task or flow are written: an object with `exists`, `read` and `write`."""
-    if given is not None and not all(callable(getattr(given, name, None)) for name in ("exists", "read", "write")):
-        msg = f"{task!r}: result={given!r} can't store values. Give flowbook.results.Result('folder')."
+    if value is not None and not all(callable(getattr(value, name, None)) for name in ("exists", "read", "write")):
+        msg = f"{task!r}: result={value!r} can't store values. Give flowbook.results.Result('folder')."
         raise ArgumentError(msg, task=task)
-    return given
+    return value
 
 
-def elements(task: str, argument: str, given: object) -> Sequence[Any]:
+def elements(task: str, argument: str, value: object) -> Sequence[Any]:
     """Return a sequence written in the flow to map over; an iterator becomes a list, as each run reads it anew."""
     try:
-        found = steps.elements(given, argument)
+        found = steps.elements(value, argument)
     except RunError as error:
-        shown = repr(given)
-        what = shown if len(shown) <= _SHOWN_CHARS else f"a {type(given).__name__}"
+        text = repr(value)
+        what = text if len(text) <= _LONGEST_TEXT else f"a {type(value).__name__}"
         msg = (
             f"Task {task!r} is mapped, and its input {argument!r} is {what}, which isn't a sequence. "
             f"Give a list, or unmapped(...) for each child to get it whole."
         )
         raise ArgumentError(msg, task=task, argument=argument) from error
-    return found if isinstance(given, Iterator) or not isinstance(given, Sized) else given  # type: ignore[return-value]  # as long as `found`
+    return found if isinstance(value, Iterator) or not isinstance(value, Sized) else value  # type: ignore[return-value]  # as long as `found`
 
 
 def same_length(task: str, sequences: Mapping[str, Sequence[Any]]) -> None:
@@ -352,14 +352,14 @@ def _parsed(text: str) -> list[tuple[str, str | None]]:
 #: The options that a copy of a task may change, with their checks.
 OPTIONS: Mapping[str, Callable[[str, Any], object]] = {
     "cache_key": cache_key,
-    "name": lambda _, given: name(given),
+    "name": lambda _, value: name(value),
     "nout": nout,
-    "on_failure": lambda task, given: function(task, "on_failure", given),
+    "on_failure": lambda task, value: function(task, "on_failure", value),
     "result": result,
     "slug": slug,
     "state_handlers": handlers,
     "target": target,
     "task_run_name": run_name,
     "timeout": timeout,
-    "trigger": lambda task, given: trigger(task, given if given is not None else triggers.all_successful),
+    "trigger": lambda task, value: trigger(task, value if value is not None else triggers.all_successful),
 }

@@ -88,9 +88,9 @@ class Flow(FlowStructure):
         self.state_handlers = checks.handlers(self.name, state_handlers, "Flow")
         self.on_failure = on_failure
         self.terminal_state_handler = terminal_state_handler
-        for option, given in (("on_failure", on_failure), ("terminal_state_handler", terminal_state_handler)):
-            if given is not None and not callable(given):
-                msg = f"Flow {self.name!r}: {option}={given!r} can't be called. Give a function."
+        for option, handler in (("on_failure", on_failure), ("terminal_state_handler", terminal_state_handler)):
+            if handler is not None and not callable(handler):
+                msg = f"Flow {self.name!r}: {option}={handler!r} can't be called. Give a function."
                 raise DefinitionError(msg, flow=self.name)
         self.last_run: FlowRun | None = None
         self._tokens: list[Token[tuple[Flow, ...]]] = []
@@ -234,8 +234,8 @@ class Flow(FlowStructure):
         """
         found = flow_edits.replace(self._graph, old, new)
         if self._reference is not None:
-            kept = (found if task is old else task for task in self._reference)
-            self._reference = tuple(task for task in kept if task is not None) or None
+            replaced = (found if task is old else task for task in self._reference)
+            self._reference = tuple(task for task in replaced if task is not None) or None
         return found
 
     def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
@@ -244,8 +244,8 @@ class Flow(FlowStructure):
         Raises:
             UnknownTaskError: if one isn't in the flow.
         """
-        given = checks.several(self.name, "reference_tasks", tasks, "Flow")
-        self._reference = tuple(self._graph.known(task) for task in given) or None
+        found = checks.several(self.name, "reference_tasks", tasks, "Flow")
+        self._reference = tuple(self._graph.known(task) for task in found) or None
         self._graph.changed()
 
     def copy(self) -> Self:
@@ -296,7 +296,7 @@ class Flow(FlowStructure):
             theme: colours for a light or a dark page; "auto" is light, on a background of its own.
 
         Raises:
-            DefinitionError: if another format is asked for, or `flow_state` has no states of tasks.
+            DefinitionError: if `format` is another one, or `flow_state` has no states of tasks.
         """
         from flowbook.core.visualize import visualize  # noqa: PLC0415
 
@@ -343,7 +343,7 @@ class Flow(FlowStructure):
     # Running
 
     def compile(self) -> Graph:
-        """Return the frozen graph that the engine runs. It is compiled anew only after the flow or a task has changed."""
+        """Return the frozen graph that the engine runs. It is compiled again only after the flow or a task has changed."""
         seen = compiler.fingerprint(self._graph)
         compiled = self._compiled
         if compiled is None or compiled[0] != seen or compiled[1][0] is not self.result or compiled[1][1] != self.cache:

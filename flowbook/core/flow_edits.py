@@ -89,12 +89,12 @@ def _check_replacement(graph: TaskGraph, old: Task, new: Task) -> None:
     if new in graph.tasks:
         msg = f"Task {new.name!r} is in flow {graph.flow_name!r} already. Replace {old.name!r} by a task that is not."
         raise DefinitionError(msg, task=new.name)
-    given = {edge.key: None for edge in graph.incoming[old] if edge.key is not None}
-    given |= dict.fromkeys((*graph.constants.get(old, ()), *graph.mapped_constants.get(old, ())))
-    new._check_inputs(given)
-    if missing := [name for name in new._signature.required_names() if name not in given]:
+    inputs = {edge.key: None for edge in graph.incoming[old] if edge.key is not None}
+    inputs |= dict.fromkeys((*graph.constants.get(old, ()), *graph.mapped_constants.get(old, ())))
+    new._check_inputs(inputs)
+    if missing := [name for name in new._signature.required_names() if name not in inputs]:
         names = ", ".join(map(repr, missing))
-        msg = f"Task {new.name!r} needs {names}, which {old.name!r} was not given. Replace it by a task with the same inputs."
+        msg = f"Task {new.name!r} needs {names}, which {old.name!r} doesn't have. Replace it by a task with the same inputs."
         raise DefinitionError(msg, task=new.name, missing=missing)
     if isinstance(new, Parameter):
         _check_parameter(graph, old, new)

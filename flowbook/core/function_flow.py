@@ -34,7 +34,7 @@ class FunctionFlow(Flow):
     def __init__(self, fn: Callable[..., Any], name: str | None = None, **options: Any) -> None:  # noqa: ANN401
         if not callable(fn) or isinstance(fn, (type, Task)):
             msg = f"@flow needs a function, got {fn!r}."
-            raise DefinitionError(msg, given=repr(fn))
+            raise DefinitionError(msg, value=repr(fn))
         super().__init__(name if name is not None else getattr(fn, "__name__", type(fn).__name__), **options)
         self.__doc__ = fn.__doc__
         self._arguments = _arguments(fn, self.name)
@@ -52,8 +52,8 @@ class FunctionFlow(Flow):
         if twice := [name for name in values if name in options]:
             msg = f"Flow {self.name!r} got {twice[0]!r} twice, by position and by name. Give it once."
             raise ParameterError(msg, names=twice)
-        given: Mapping[str, object] = options.pop("parameters", None) or {}
-        return self.run({**given, **values}, **options)
+        by_name: Mapping[str, object] = options.pop("parameters", None) or {}
+        return self.run({**by_name, **values}, **options)
 
 
 @overload

@@ -30,7 +30,7 @@ class FunctionTask(Task):
             hint = " It is a task already: call it in a flow." if isinstance(fn, Task) else ""
             hint = f" Make a task of it: {fn.__name__}()." if isinstance(fn, type) else hint
             msg = f"@task needs a function, got {fn!r}.{hint}"
-            raise ArgumentError(msg, given=repr(fn))
+            raise ArgumentError(msg, value=repr(fn))
         self.run = fn  # type: ignore[method-assign]  # the function is the task's run
         self.__doc__ = fn.__doc__
         self.__wrapped__ = fn
@@ -66,7 +66,7 @@ def task(
             `state_handlers`, `on_failure`, `log_stdout`, `nout`, `task_run_name`.
 
     Raises:
-        DefinitionError: if an option is unknown or can't be what it is.
+        DefinitionError: if an option is unknown or its value is refused.
     """
     if fn is None:
         return lambda function: FunctionTask(function, **options)

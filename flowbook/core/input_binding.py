@@ -72,7 +72,7 @@ def task_for(graph: TaskGraph, value: object) -> Task:
     """
     if not holds_tasks(value):
         msg = f"{value!r} isn't a task, so nothing can wait for it. Give a task."
-        raise DefinitionError(msg, given=repr(value))
+        raise DefinitionError(msg, value=repr(value))
     found, items = as_task(value)
     if items:
         bind(graph, found, items)
@@ -95,7 +95,7 @@ def _check_new(graph: TaskGraph, task: Task) -> None:
     if task._written_in is not None:
         msg = (
             f"Task {task.name!r} belongs to flow {task._written_in!r}, not to {graph.flow_name!r}. "
-            "Call the task anew inside this flow."
+            "Call the task again inside this flow."
         )
         raise DefinitionError(msg, task=task.name)
 

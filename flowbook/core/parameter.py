@@ -43,7 +43,7 @@ class Parameter(Task):
     """
 
     _is_parameter = True
-    _is_given = True
+    _is_external = True
 
     def __init__(
         self,
@@ -116,11 +116,11 @@ class DateTimeParameter(Parameter):
         """Return the time as an aware datetime in UTC."""
         if value is None:
             return None
-        moment = _moment(value)
-        if moment is None:
+        time = _time(value)
+        if time is None:
             msg = f"Parameter {self.name!r}: {value!r} isn't a time. Give a datetime, or ISO text such as '2024-02-29T12:00'."
             raise ParameterError(msg, names=[self.name], value=repr(value))
-        return moment.astimezone(dt.UTC)
+        return time.astimezone(dt.UTC)
 
     def run(self) -> Any:  # noqa: ANN401
         """Return the run's value, else the default, in UTC."""
@@ -134,7 +134,7 @@ def _checked_name(name: object) -> str:
     return name
 
 
-def _moment(value: object) -> dt.datetime | None:
+def _time(value: object) -> dt.datetime | None:
     if isinstance(value, dt.datetime):
         return value
     if isinstance(value, dt.date):

@@ -47,17 +47,17 @@ def retries(
 
 
 def retry_on(
-    name: str, given: type[BaseException] | Iterable[type[BaseException]] | None
+    name: str, kinds: type[BaseException] | Iterable[type[BaseException]] | None
 ) -> tuple[type[BaseException], ...] | None:
     """Return the exception types that are retried, None for all."""
-    if given is None:
+    if kinds is None:
         return None
-    kinds: Sequence[object] = tuple(given) if isinstance(given, (tuple, list, set, frozenset)) else (given,)
-    for kind in kinds:
+    found: Sequence[object] = tuple(kinds) if isinstance(kinds, (tuple, list, set, frozenset)) else (kinds,)
+    for kind in found:
         if not (isinstance(kind, type) and issubclass(kind, BaseException)):
             msg = f"Task {name!r}: retry_on has {kind!r}, which isn't an exception type. Give types, e.g. TimeoutError."
             raise ArgumentError(msg, task=name, retry_on=repr(kind))
-    return cast("tuple[type[BaseException], ...]", tuple(kinds))
+    return cast("tuple[type[BaseException], ...]", found)
 
 
 def files(task: Task, flow_result: Result | None, *, is_mapped: bool) -> FilePolicy:

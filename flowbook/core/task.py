@@ -80,10 +80,10 @@ class Task(DeferredValue):
         result: where outputs are written, a `flowbook.results.Result`; default: the flow's.
         checkpoint: whether `result` and `target` write anything.
         keep: whether its value may be stored, as an output or as another task's input. Without it a run can't be resumed in
-            another process past this task.
+            another process beyond this task.
 
     Raises:
-        DefinitionError: if an option is unknown, can't be what it is, or lacks another one that it needs.
+        DefinitionError: if an option is unknown, has a value that is refused, or lacks another one that it needs.
     """
 
     def __init__(  # noqa: PLR0913  # the names promised to users
@@ -152,16 +152,16 @@ class Task(DeferredValue):
     _written_in: str | None = None
     #: Its key in that flow, as of the end of the block.
     _written_as: str | None = None
-    #: Counts the changes of its attributes, so that a flow knows when to compile anew.
+    #: Counts the changes of its attributes, so that a flow knows when to compile again.
     _version = 0
     _is_parameter = False
     #: Whether to warn if it was made in a flow's block and not used there.
     _warns_if_unused = True
     #: Whether its value comes from outside the block in which it is first used, so that a `case` there doesn't decide on it.
-    _is_given = False
+    _is_external = False
     #: Whether it is a case, which decides whether other tasks run.
     _is_condition = False
-    #: Whether a flow is judged by it where its author did not say by which tasks.
+    #: Whether it decides the flow's state if the flow's author chose no reference tasks.
     _is_reference_by_default = True
     #: Whether it runs in a run that was cancelled, if its inputs are there.
     _cleans_up = False
@@ -176,7 +176,7 @@ class Task(DeferredValue):
 
     if not TYPE_CHECKING:  # types are checked by the attributes that there are
 
-        def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # asked only for what is not there
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # called only for what is missing
             """Explain why there is no such attribute: a task isn't its value, or its `__init__` didn't call this class's."""
             kind = type(self).__name__
             if name in {"name", "slug", "tags", "_signature"}:
@@ -222,7 +222,7 @@ class Task(DeferredValue):
         """Return a copy, which is another task, with these options changed: `load.copy(name="load_raw", timeout=60)`.
 
         Raises:
-            DefinitionError: if there is no such option, or it can't be what it is.
+            DefinitionError: if there is no such option, or its value is refused.
         """
         twin = self._twin()
         for name, value in changes.items():

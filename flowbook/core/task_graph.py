@@ -65,7 +65,7 @@ class TaskGraph:
         self._index: dict[Task, tuple[dict[Edge, Edge], set[str]]] = {}
 
     def changed(self) -> None:
-        """Count a change: what was compiled from this graph no longer holds."""
+        """Count a change: what was compiled from this graph is out of date."""
         self.version += 1
 
     def add(self, task: Task) -> None:
@@ -78,21 +78,21 @@ class TaskGraph:
             return
         if not isinstance(task, Task):
             msg = f"{task!r} is not a task. Make one with @task, or subclass Task."
-            raise DefinitionError(msg, given=repr(task))
+            raise DefinitionError(msg, value=repr(task))
         if isinstance(task, Parameter):
             self._add_parameter(task)
         self.tasks[task] = None
         self._order.add(task)
         self.incoming[task] = self.outgoing[task] = _NO_EDGES
         mark_used(task)
-        self._tell_blocks(task)
+        self._note_in_blocks(task)
         self.changed()
 
-    def _tell_blocks(self, task: Task) -> None:
+    def _note_in_blocks(self, task: Task) -> None:
         if self.outer is None:
             for block in waiting_blocks():
                 block.attach(self)
-        if self.blocks and not task._is_given and not self.is_outside(task):  # noqa: SLF001  # kept for the graph
+        if self.blocks and not task._is_external and not self.is_outside(task):  # noqa: SLF001  # for the graph only
             self.blocks[-1].add(task)
 
     def is_outside(self, task: Task) -> bool:
@@ -217,7 +217,7 @@ class TaskGraph:
 
     def default_reference(self) -> list[Task]:
         """Return the tasks with nothing downstream, as if tasks that only clean up weren't there."""
-        judged = [task for task in self.tasks if task._is_reference_by_default]  # noqa: SLF001  # kept for the graph
+        judged = [task for task in self.tasks if task._is_reference_by_default]  # noqa: SLF001  # for the graph only
         if len(judged) == len(self.tasks):
             return [task for task, edges in self.outgoing.items() if not edges]
         counts = dict.fromkeys(judged)

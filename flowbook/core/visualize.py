@@ -41,7 +41,7 @@ def _states(graph: Graph, of: State | FlowRun | None) -> Mapping[str, State]:
         return of.states
     if not isinstance(of, State) or not isinstance(of.result, dict):
         msg = f"visualize can't take states from {of!r}. Give a FlowRun, or the state that flow.run() returned."
-        raise DefinitionError(msg, given=repr(of))
+        raise DefinitionError(msg, value=repr(of))
     return {graph.key_of(task): state for task, state in of.result.items()}
 
 

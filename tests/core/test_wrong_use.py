@@ -834,7 +834,7 @@ def a_key_that_is_like_no_other():
 
 @refused(DefinitionError)
 def the_tasks_of_two_flows_mixed():
-    """Task 'one' belongs to flow 'outer', not to 'inner'. Call the task anew inside this flow."""
+    """Task 'one' belongs to flow 'outer', not to 'inner'. Call the task again inside this flow."""
     with Flow("outer"):
         mine = one()
         add(mine, flow=Flow("inner"))
@@ -842,7 +842,7 @@ def the_tasks_of_two_flows_mixed():
 
 @refused(DefinitionError)
 def a_task_of_a_flow_used_in_another():
-    """Task 'one' belongs to flow 'first', not to 'second'. Call the task anew inside this flow."""
+    """Task 'one' belongs to flow 'first', not to 'second'. Call the task again inside this flow."""
     with Flow("first"):
         mine = one()
     with Flow("second"):

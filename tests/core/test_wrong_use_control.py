@@ -447,7 +447,7 @@ def replacing_by_a_task_that_is_there():
 
 @refused()
 def replacing_by_a_task_that_needs_more():
-    """Task 'add' needs 'x', which 'one' was not given. Replace it by a task with the same inputs."""
+    """Task 'add' needs 'x', which 'one' doesn't have. Replace it by a task with the same inputs."""
     made = small()
     made.replace(made.tasks[0], add.copy())
 
@@ -471,7 +471,7 @@ def no_concurrency():
 
 @refused()
 def limits_in_a_list():
-    """limits=['db'] is no dict. Give the number of tasks by tag, e.g. limits={'db': 2}."""
+    """limits=['db'] isn't a dict. Give the number of tasks by tag, e.g. limits={'db': 2}."""
     small().run(limits=["db"])
 
 
