@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["CHECK_VARIABLE", "Rank", "RankedCondition", "RankedLock", "RankedRLock", "held_locks", "violations"]
+__all__ = ["Rank", "RankedCondition", "RankedLock", "RankedRLock", "held_locks", "violations"]
 
-CHECK_VARIABLE = "FLOWBOOK_CHECK_LOCKS"
+_VARIABLE = "FLOWBOOK_CHECK_LOCKS"
 
 
 class Rank(enum.IntEnum):
@@ -65,21 +65,23 @@ def RankedLock(rank: Rank, name: str = "") -> threading.Lock:  # noqa: N802  # s
         rank: its place in the order.
         name: what an error calls it; default: the rank's name.
     """
-    if not _is_checking():
+    if not _checks:
         return threading.Lock()
     return _CheckedLock(rank, name, threading.Lock())  # type: ignore[return-value]  # what a lock does, it does
 
 
 def RankedRLock(rank: Rank, name: str = "") -> threading.RLock:  # noqa: N802  # as above
     """Return a new lock that its holder may take again, as `threading.RLock()`. Arguments as for `RankedLock`."""
-    if not _is_checking():
+    if not _checks:
         return threading.RLock()
     return _CheckedLock(rank, name, threading.RLock(), is_reentrant=True)  # type: ignore[return-value]  # as above
 
 
-def RankedCondition(rank: Rank, name: str = "") -> threading.Condition:  # noqa: N802  # as above
-    """Return a new condition with a `RankedLock` of its own. Arguments as for `RankedLock`."""
-    return threading.Condition(RankedLock(rank, name))
+def RankedCondition(  # noqa: N802  # as above
+    rank: Rank, name: str = "", lock: threading.Lock | None = None
+) -> threading.Condition:
+    """Return a new condition with a `RankedLock`: this one, if given. Other arguments as for `RankedLock`."""
+    return threading.Condition(lock if lock is not None else RankedLock(rank, name))
 
 
 def held_locks() -> list[str]:
@@ -94,12 +96,10 @@ def violations() -> list[str]:
     return found
 
 
+#: Looked up once: a run makes several locks.
+_checks = os.environ.get(_VARIABLE) == "1"
 _local = threading.local()
 _violations: list[str] = []
-
-
-def _is_checking() -> bool:
-    return os.environ.get(CHECK_VARIABLE) == "1"
 
 
 def _held() -> list[_CheckedLock]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowbook.core.gc_pause import gc_paused
-from flowbook.core.task_spec import spec_of
+from flowbook.core.task_spec import SpecMaker
 from flowbook.engine.graph import Binding, Graph, sort_keys
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from flowbook.core.task import Task
     from flowbook.core.task_graph import TaskGraph
     from flowbook.engine.graph import TaskSpec
+
+_new = tuple.__new__
 
 __all__ = ["compile_graph", "fingerprint", "sorted_tasks"]
 
@@ -34,11 +36,12 @@ def compile_graph(graph: TaskGraph, reference: Iterable[Task], flow: Flow) -> Gr
 
 def _compile(graph: TaskGraph, reference: Iterable[Task], flow: Flow) -> Graph:
     keys = graph.keys()
-    mapped = {edge.downstream_task for edges in graph.incoming.values() for edge in edges if edge.mapped}
+    mapped = {edge.downstream_task for edges in graph.incoming.values() if edges for edge in edges if edge.mapped}
     mapped.update(graph.mapped_constants)
     children = _children(graph, keys)
     by_key = {key: task for task, key in keys.items()}
-    specs = {key: _spec(graph, by_key[key], keys, mapped, flow) for key in sort_keys(children, _indegree(children))}
+    maker = SpecMaker(flow.result, caches=flow.cache)
+    specs = {key: _spec(graph, by_key[key], keys, mapped, maker) for key in sort_keys(children, _indegree(children))}
     terminal = tuple(key for key, below in children.items() if not below)
     return Graph(graph.flow_name, specs, children, terminal, tuple(keys[task] for task in reference), flow)
 
@@ -73,7 +76,9 @@ def fingerprint(graph: TaskGraph) -> Sequence[object]:
 
 def _children(graph: TaskGraph, keys: Mapping[Task, str]) -> dict[str, tuple[str, ...]]:
     return {
-        keys[task]: (keys[out[0].downstream_task],)
+        keys[task]: ()
+        if not out
+        else (keys[out[0].downstream_task],)
         if len(out) == 1
         else tuple(dict.fromkeys([keys[edge.downstream_task] for edge in out]))
         for task, out in graph.outgoing.items()
@@ -88,10 +93,13 @@ def _indegree(children: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
     return indegree
 
 
-def _spec(graph: TaskGraph, task: Task, keys: Mapping[Task, str], mapped: set[Task], flow: Flow) -> TaskSpec:
+def _spec(graph: TaskGraph, task: Task, keys: Mapping[Task, str], mapped: set[Task], maker: SpecMaker) -> TaskSpec:
     edges = graph.incoming[task]
-    bindings = tuple([Binding(keys[e.upstream_task], e.key, e.mapped, e.flattened, e) for e in edges])
-    return spec_of(
+    bindings: tuple[Binding, ...] = (
+        # As `Binding(...)`, at half its cost: there is one for each edge.
+        tuple([_new(Binding, (keys[e.upstream_task], e.key, e.mapped, e.flattened, e)) for e in edges]) if edges else ()
+    )
+    return maker.spec(
         task,
         keys[task],
         bindings,
@@ -102,6 +110,4 @@ def _spec(graph: TaskGraph, task: Task, keys: Mapping[Task, str], mapped: set[Ta
         conditions=()
         if task.skip_on_upstream_skip
         else tuple(keys[e.upstream_task] for e in edges if e.upstream_task._is_condition),
-        flow_result=flow.result,
-        flow_caches=flow.cache,
     )

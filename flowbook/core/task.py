@@ -11,7 +11,7 @@ from flowbook.core import cache_policy, checks, policies
 from flowbook.core.building import current_tags, flow_or_refuse, mark_made, mark_used
 from flowbook.core.deferred import DeferredValue
 from flowbook.core.signature import RunSignature
-from flowbook.core.task_spec import spec_of
+from flowbook.core.task_spec import SpecMaker
 from flowbook.engine import triggers as engine_triggers
 from flowbook.engine.graph import Binding
 from flowbook.exceptions import DefinitionError
@@ -367,7 +367,7 @@ class Task(DeferredValue):
         bindings = tuple(
             Binding(edge.upstream_task.name, edge.key, edge.mapped, edge.flattened, edge) for edge in upstream_states
         )
-        return spec_of(self, key or self.slug or self.name, bindings)
+        return SpecMaker(None).spec(self, key or self.slug or self.name, bindings)
 
     def history(self, flow: Flow | str | None = None) -> pd.DataFrame:
         """Return every known successful result of this task, oldest first; columns as in `Flow.history`.

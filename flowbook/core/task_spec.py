@@ -3,76 +3,145 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import is_, itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.core import cache_policy, checks, policies
 from flowbook.engine import triggers
 from flowbook.engine.graph import RetryPolicy, TaskSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from flowbook.core.task import Task
     from flowbook.engine.graph import Binding
     from flowbook.results.files import Result
 
-__all__ = ["spec_of"]
+__all__ = ["SpecMaker"]
+
+#: The attributes of a task that the fields of a spec from `trigger` on are made of.
+_OPTIONS = (
+    "trigger",
+    "skip_on_upstream_skip",
+    "max_retries",
+    "retry_delay",
+    "retry_on",
+    "cache",
+    "cache_for",
+    "cache_validator",
+    "cache_key",
+    "timeout",
+    "state_handlers",
+    "on_failure",
+    "log_stdout",
+    "keep",
+    "task_run_name",
+    "target",
+    "result",
+    "checkpoint",
+    "tags",
+)
+_options_of = itemgetter(*_OPTIONS)
+_FIRST_OPTION = TaskSpec._fields.index("trigger")
 
 
-def spec_of(  # noqa: PLR0913  # one argument for each fact that the flow knows and the task doesn't
-    task: Task,
-    key: str,
-    bindings: tuple[Binding, ...],
-    *,
-    constants: Mapping[str, object] | None = None,
-    mapped_constants: Mapping[str, object] | None = None,
-    is_mapped: bool = False,
-    reads_mapped: bool = False,
-    conditions: tuple[str, ...] = (),
-    flow_result: Result | None = None,
-    flow_caches: bool = False,
-) -> TaskSpec:
-    """Return the spec of `task` under `key`, with its inputs bound to these edges and constants.
+class _Compiled(NamedTuple):
+    """What options come to: whether they need a step of their own, and the fields of a spec from `trigger` on."""
 
-    Raises:
-        DefinitionError: if the children of a mapped task would share one target.
+    options: tuple[Any, ...]
+    is_plain: bool
+    fields: tuple[Any, ...]
+
+
+class SpecMaker:
+    """Makes the specs of one flow. Tasks that are copies of one another share what their options come to.
+
+    Args:
+        flow_result: where the flow writes outputs as files, if anywhere.
+        caches: whether the flow caches outputs unless a task says otherwise.
     """
-    trigger: Callable[..., bool] | None = task.trigger
-    if trigger is triggers.all_successful:
-        trigger = None
-    has_files = task.target is not None or task.result is not None or flow_result is not None
-    is_parameter = task._is_parameter
-    return TaskSpec(
-        key=key,
-        name=task.name,
-        task=task,
-        run=task.run,
-        bindings=bindings,
-        upstream=(bindings[0].upstream,)
-        if len(bindings) == 1
-        else tuple(dict.fromkeys([binding.upstream for binding in bindings])),
-        constants=constants,
-        mapped_constants=mapped_constants,
-        trigger=trigger,
-        is_manual=trigger is triggers.manual_only,
-        is_mapped=is_mapped,
-        is_parameter=is_parameter,
-        cleans_up=task._cleans_up,
-        reads_mapped=reads_mapped,
-        skip_on_upstream_skip=task.skip_on_upstream_skip,
-        conditions=conditions,
-        retry=RetryPolicy(task.max_retries, task.retry_delay.total_seconds(), task.retry_on)
-        if task.max_retries
-        else None,
-        cache=cache_policy.policy_of(task, by_default=flow_caches),
-        timeout_s=task.timeout.total_seconds() if task.timeout is not None else None,
-        run_name=task.task_run_name,
-        files=policies.files(task, flow_result, is_mapped=is_mapped)
-        if has_files and task.keep and not is_parameter
-        else None,
-        tags=task.tags,
-        handlers=policies.handlers(task.state_handlers, task.on_failure),
-        log_stdout=task.log_stdout,
-        keep=task.keep,
-        resources=checks.resources(task.name, task.tags) if task.tags else (),
+
+    def __init__(self, flow_result: Result | None, *, caches: bool = False) -> None:
+        self._flow_result = flow_result
+        self._flow_caches = caches
+        #: By what tasks share that are copies of one another: their options, and the fields that these come to.
+        self._known: dict[tuple[int, bool], _Compiled] = {}
+
+    def spec(  # noqa: PLR0913  # one argument for each fact that the flow knows and the task doesn't
+        self,
+        task: Task,
+        key: str,
+        bindings: tuple[Binding, ...],
+        *,
+        constants: Mapping[str, object] | None = None,
+        mapped_constants: Mapping[str, object] | None = None,
+        is_mapped: bool = False,
+        reads_mapped: bool = False,
+        conditions: tuple[str, ...] = (),
+    ) -> TaskSpec:
+        """Return the spec of `task` under `key`, with its inputs bound to these edges and constants.
+
+        Raises:
+            DefinitionError: if the children of a mapped task would share one target.
+        """
+        if len(bindings) == 1:
+            upstream: tuple[str, ...] = (bindings[0].upstream,)
+        else:
+            upstream = tuple(dict.fromkeys([binding.upstream for binding in bindings]))
+        _, is_plain, fields = self._compiled(task, is_mapped=is_mapped)
+        is_plain = is_plain and not (is_mapped or reads_mapped)
+        own = (key, task.name, task, task.run, bindings, upstream, constants, mapped_constants)
+        # As `TaskSpec(...)`, at a third of its cost: there is one for each task.
+        return tuple.__new__(TaskSpec, (*own, is_mapped, reads_mapped, conditions, is_plain, *fields))
+
+    def _compiled(self, task: Task, *, is_mapped: bool) -> _Compiled:
+        attributes = task.__dict__
+        kind = (id(attributes.get("run", type(task))), is_mapped)
+        options = _options_of(attributes)
+        known = self._known.get(kind)
+        if known is None or not all(map(is_, options, known.options)):
+            spec = self._spec_of_options(task, is_mapped=is_mapped)
+            known = self._known[kind] = _Compiled(options, _is_plain(spec), spec[_FIRST_OPTION:])
+        return known
+
+    def _spec_of_options(self, task: Task, *, is_mapped: bool) -> TaskSpec:
+        """Return a spec that only says what the options of `task` say."""
+        trigger = None if task.trigger is triggers.all_successful else task.trigger
+        has_files = task.target is not None or task.result is not None or self._flow_result is not None
+        return TaskSpec(
+            key="",
+            name=task.name,
+            task=task,
+            run=task.run,
+            trigger=trigger,
+            is_manual=trigger is triggers.manual_only,
+            is_parameter=task._is_parameter,
+            cleans_up=task._cleans_up,
+            skip_on_upstream_skip=task.skip_on_upstream_skip,
+            retry=RetryPolicy(task.max_retries, task.retry_delay.total_seconds(), task.retry_on)
+            if task.max_retries
+            else None,
+            cache=cache_policy.policy_of(task, by_default=self._flow_caches),
+            timeout_s=task.timeout.total_seconds() if task.timeout is not None else None,
+            handlers=policies.handlers(task.state_handlers, task.on_failure),
+            log_stdout=task.log_stdout,
+            keep=task.keep,
+            resources=checks.resources(task.name, task.tags) if task.tags else (),
+            run_name=task.task_run_name,
+            files=policies.files(task, self._flow_result, is_mapped=is_mapped)
+            if has_files and task.keep and not task._is_parameter
+            else None,
+            tags=task.tags,
+        )
+
+
+def _is_plain(spec: TaskSpec) -> bool:
+    """Return whether these options need none of the optional steps."""
+    return (
+        spec.trigger is None
+        and spec.cache is None
+        and spec.files is None
+        and spec.timeout_s is None
+        and spec.run_name is None
+        and not (spec.handlers or spec.log_stdout or spec.cleans_up)
     )

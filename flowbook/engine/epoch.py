@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flowbook._utils.locks import Rank, RankedCondition
+from flowbook._utils.locks import Rank, RankedCondition, RankedLock
 from flowbook.engine import steps
 from flowbook.engine.ctrl_c import ctrl_c_cancels
 from flowbook.engine.event_relay import EventRelay
@@ -36,7 +36,8 @@ from flowbook.engine.messages import (
     TooEarly,
     WakeAt,
 )
-from flowbook.engine.state import Cancelled, Failed, Mapped, Running, Scheduled, State
+from flowbook.engine.plain_tasks import PlainTasks
+from flowbook.engine.state import Cancelled, Failed, Mapped, Running, Scheduled, State, Success
 from flowbook.engine.state_handlers import call_handlers, in_layer
 from flowbook.engine.task_attempt import run_task
 from flowbook.engine.task_keys import child_keys
@@ -46,7 +47,7 @@ from flowbook.executors.base import RunsCalls, RunsLoops
 from flowbook.executors.interrupts import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from flowbook._context import ContextLayer
@@ -122,7 +123,9 @@ class Epoch:
             within=inputs.start,
             has_handlers=bool(inputs.handlers),
         )
-        self._changed = RankedCondition(Rank.EPOCH)
+        self._lock = RankedLock(Rank.EPOCH)
+        #: Says that there is something to do for a worker that waits.
+        self._changed = RankedCondition(Rank.EPOCH, lock=self._lock)
         self._ready: deque[str] = deque()
         self._timers = Timers()
         self._idle = 0
@@ -136,6 +139,7 @@ class Epoch:
         #: How a task gets what is upstream of it: by its value, unless workers hold it.
         self.maps = MapPlans(graph, self._machine.states)
         self._jobs = Jobs(self, self._machine, self.maps, self._relay, (*start.start, *start.resumed))
+        self._plain = PlainTasks(self, self._machine, self._jobs, self._relay, self._plain_settled)
 
     @property
     def states(self) -> dict[str, State]:
@@ -250,9 +254,9 @@ class Epoch:
 
     def _loop(self) -> None:
         try:
-            key = self._take()
-            while key is not None:
-                key = self._next(self._run(key))
+            key = self._plain.run(self._take())
+            while key is not None or (key := self._plain.run(self._take())) is not None:
+                key = self._plain.run(self._next(self._run(key)))
         except BaseException:
             # Flowbook's own mistake, or a sink's: the other workers must not wait for this one for ever.
             with self._changed:
@@ -305,6 +309,18 @@ class Epoch:
         self._pass_on()
         return self._take()
 
+    def _plain_settled(self, key: str, state: State) -> str | None:
+        """Tell the machine that a plain task has settled; return the next key to run, if there is one now."""
+        with self._lock:
+            ready = self._machine.succeed(key, state) if type(state) is Success else None
+            if ready is None:
+                self._obey(self._machine.handle(Settled(key, state)))
+            elif ready:
+                self._enqueue(ready)
+            elif not self._machine.has_work:
+                self._obey(self._machine.finish())
+            return self._ready.popleft() if self._ready and not self._relay.has_gathered else None
+
     def _take(self) -> str | None:
         """Return a key to run, waiting for one; None when the run is over."""
         while True:
@@ -356,7 +372,7 @@ class Epoch:
                     self._final = state
                     self._changed.notify_all()
 
-    def _enqueue(self, keys: tuple[str, ...]) -> None:
+    def _enqueue(self, keys: Sequence[str]) -> None:
         """What a finished task made ready goes first: branches go depth first."""
         if len(keys) > 1 and not self._ready:
             self._ready.extend(keys)

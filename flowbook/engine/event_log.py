@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.engine.events import StateChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from flowbook.engine.events import Event
 
@@ -26,6 +26,11 @@ class EventLog:
     def __init__(self) -> None:
         #: Three an event: number, key and state of a change; number, None and the event itself of any other.
         self._parts: list[Any] = []
+
+    @property
+    def writer(self) -> Callable[[tuple[Any, ...]], object]:
+        """What takes the number, key and state of a change, at half the cost of `append`."""
+        return self._parts.extend
 
     def append(self, event: Event) -> None:
         """Take one event; all its parts at once, so that threads don't mix theirs."""

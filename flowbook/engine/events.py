@@ -6,10 +6,10 @@ state holds its value, or a reference to it. Whoever wants to know implements `E
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from flowbook.engine.state import State
 
@@ -126,7 +126,12 @@ class SharedLog(Protocol):
 
     @property
     def has_subscribers(self) -> bool:
-        """Whether anybody hears of events."""
+        """Whether anybody hears of tasks that plainly run and succeed; otherwise those changes may be written with `writer`."""
+        ...
+
+    @property
+    def writer(self) -> Callable[[tuple[Any, ...]], object]:
+        """What takes the number, key and state of a change without making an event."""
         ...
 
     def append(self, event: Event) -> None:

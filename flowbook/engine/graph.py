@@ -84,6 +84,7 @@ class FilePolicy(NamedTuple):
 class TaskSpec(NamedTuple):
     """What is known of a task before it runs. `trigger` None is all_successful, the common case made cheap."""
 
+    # What the flow says of the task.
     key: str
     name: str
     task: object
@@ -94,17 +95,21 @@ class TaskSpec(NamedTuple):
     constants: Mapping[str, object] | None = None
     #: Sequences written in the flow itself, one element for each child.
     mapped_constants: Mapping[str, object] | None = None
+    is_mapped: bool = False
+    #: Whether something upstream is mapped and read whole.
+    reads_mapped: bool = False
+    #: Keys of the cases that this task is written in, noted only where `skip_on_upstream_skip` is False: they skip it anyway.
+    conditions: tuple[str, ...] = ()
+    #: Whether it needs none of the optional steps, see `engine.plain_tasks`.
+    is_plain: bool = False
+
+    # What its options say; copies of one task share it.
     trigger: Callable[..., bool] | None = None
     is_manual: bool = False
-    is_mapped: bool = False
     is_parameter: bool = False
     #: Whether it cleans up what its inputs set up: it runs though the run was cancelled.
     cleans_up: bool = False
-    #: Whether something upstream is mapped and read whole.
-    reads_mapped: bool = False
     skip_on_upstream_skip: bool = True
-    #: Keys of the cases that this task is written in, noted only where `skip_on_upstream_skip` is False: they skip it anyway.
-    conditions: tuple[str, ...] = ()
     retry: RetryPolicy | None = None
     cache: CachePolicy | None = None
     timeout_s: float | None = None

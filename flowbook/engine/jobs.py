@@ -66,6 +66,11 @@ class Jobs:
         """From now on let no check hold these back."""
         self._start |= frozenset(keys)
 
+    @property
+    def has_asked(self) -> bool:
+        """Whether any tasks are held back by no check."""
+        return bool(self._start)
+
     def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
         """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
         if key in self._machine.gathering:

@@ -80,6 +80,8 @@ class Machine:
         self._graph = graph
         self._start = tuple(start)
         self._within = tuple(within)
+        #: Whether only a part of the graph is visited.
+        self._is_partial = bool(self._start or self._within)
         #: What is known of the run. Written by the machine and its parts alone.
         self.progress = Progress(graph, states)
         #: The state of every task and child, by key. Written by the machine and its parts alone, but for `mark`.
@@ -169,6 +171,29 @@ class Machine:
             for key, state in self.states.items()
             if type(state) is not TriggerFailed and (key in failed or (state.is_failed() and key in unsettled))
         ]
+
+    def succeed(self, key: str, state: State) -> list[str] | None:
+        """Do what `handle` does when a task without children, that plainly succeeded, has settled.
+
+        Returns:
+            What is to be submitted; None if `handle` has to be asked, as this is no ordinary run.
+        """
+        progress = self.progress
+        if self._is_partial or self._places is not None or progress.has_reopened or progress.is_cancelled:
+            return None
+        self.states[key] = state
+        left = progress.left
+        ready = []
+        for below in self._graph.children[key]:
+            count = left[below] = left[below] - 1
+            if not count:
+                ready.append(below)
+        self._running += len(ready) - 1
+        return ready
+
+    def finish(self) -> list[Instruction]:
+        """Return what to do when nothing runs or sleeps any more."""
+        return self._go_on([])
 
     # What an event does
 

@@ -51,7 +51,7 @@ class Masks:
             layer: the innermost.
             contexts: further ones, of single tasks.
         """
-        secrets: list[object] = [value for name, value in os.environ.items() if name.startswith(_VARIABLES)]
+        secrets: list[object] = [os.environ[name] for name in os.environ if name.startswith(_VARIABLES)]
         known = [own.get("secrets") for own in contexts]
         while layer is not None:
             known.append(layer.find("secrets"))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.job import Job, RunFacts
 
-__all__ = ["begin_task", "begun_state", "run_task", "settle_task"]
+__all__ = ["begin_task", "begun_state", "finish_attempt", "run_task", "settle_task"]
 
 #: As in `logging`, which is not loaded for this.
 _WARNING = 30
@@ -131,10 +131,13 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
     running = change_state(job, run, before, begun_state(job, run, inputs, layer))
     if type(running) is not Running:
         return running
-    while True:
-        state = call_task(job, run, inputs, layer, attempt)
-        if not state.is_looped():
-            break
+    return finish_attempt(job, run, running, call_task(job, run, inputs, layer, attempt), layer)
+
+
+def finish_attempt(job: Job, run: RunFacts, running: State, state: State, layer: TaskLayer) -> State:
+    """Steps 11 to 14: from the state of the first call, which is not told yet, to the one in which the task rests."""
+    inputs, attempt = job.inputs or {}, layer.attempt
+    while state.is_looped():
         if isinstance(state, Looped):
             state.loop_count = job.loop_count
         job.loop_count += 1
@@ -143,6 +146,7 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
         if not told.is_looped():
             state = told
             break
+        state = call_task(job, run, inputs, layer, attempt)
     if job.spec.files is not None and type(state) is Success:
         state = written_state(job.spec.files, inputs, layer, state)
     return settle_task(job, run, running, state, inputs, attempt)

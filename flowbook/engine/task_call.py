@@ -21,10 +21,11 @@ from flowbook.engine.task_log import OVER
 if TYPE_CHECKING:
     from types import FrameType
 
+    from flowbook.engine.graph import TaskSpec
     from flowbook.engine.job import Job, RunFacts
     from flowbook.engine.task_context import TaskLayer
 
-__all__ = ["call_task", "is_in_user_code"]
+__all__ = ["call_plainly", "call_task", "is_in_user_code"]
 
 
 def call_task(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLayer, attempt: int) -> State:
@@ -34,19 +35,36 @@ def call_task(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLay
     token = enter_layer(layer)
     try:
         return Success(None, _value(job, inputs, layer))
-    except Signal as signal:
-        return steps.signal_state(signal, attempt, time.time())
     except DeadlinePassed:
         return _timed_out(job)
     except BaseException as error:  # noqa: BLE001
-        if run.interrupted and isinstance(error, KeyboardInterrupt):
-            return Cancelled("Cancelled by a person while it ran.")
-        return steps.state_of_error(error)
+        return _state_of(error, run, attempt)
     finally:
         leave_layer(token)
         if layer.log is not None:
             layer.log.close()
         layer.log = OVER
+
+
+def call_plainly(spec: TaskSpec, inputs: dict[str, object], layer: TaskLayer, run: RunFacts) -> State:
+    """The border, too, for the first call of a task without time limit and captured prints; in its layer already."""
+    try:
+        value = spec.run(**inputs)
+        return Success(None, _finish(value) if type(value) is CoroutineType else value)
+    except BaseException as error:  # noqa: BLE001
+        return _state_of(error, run, 1)
+    finally:
+        if is_copy(layer):
+            end_copy(sys.exception())
+
+
+def _state_of(error: BaseException, run: RunFacts, attempt: int) -> State:
+    """Return the state of a task that raised."""
+    if isinstance(error, Signal):
+        return steps.signal_state(error, attempt, time.time())
+    if run.interrupted and isinstance(error, KeyboardInterrupt):
+        return Cancelled("Cancelled by a person while it ran.")
+    return steps.state_of_error(error)
 
 
 def _value(job: Job, inputs: dict[str, object], layer: TaskLayer) -> object:
@@ -106,7 +124,7 @@ def _finish(coroutine: CoroutineType[object, object, object]) -> object:
 def is_in_user_code(frame: FrameType | None) -> bool:
     """Return whether `frame` was called from inside the border, so that an exception raised there becomes a state."""
     while frame is not None:
-        if frame.f_code is call_task.__code__:
+        if frame.f_code is call_task.__code__ or frame.f_code is call_plainly.__code__:
             return True
         frame = frame.f_back
     return False

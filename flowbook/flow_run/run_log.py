@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowbook._utils.locks import Rank, RankedCondition
 from flowbook.engine.event_log import EventLog
@@ -72,6 +72,11 @@ class RunLog:
     def has_subscribers(self) -> bool:
         """Whether anybody is told."""
         return bool(self._subscribers)
+
+    @property
+    def writer(self) -> Callable[[tuple[Any, ...]], object]:
+        """What takes the number, key and state of a change while there are no subscribers, and makes no event of it."""
+        return self._events.writer
 
     def replace(self, events: Iterable[Event]) -> None:
         """Hold these events and no others; nobody is told."""

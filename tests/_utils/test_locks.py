@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from flowbook._utils.locks import CHECK_VARIABLE, Rank, RankedCondition, RankedLock, RankedRLock, held_locks, violations
+from flowbook._utils import locks
+from flowbook._utils.locks import Rank, RankedCondition, RankedLock, RankedRLock, held_locks, violations
 
 
 def test_locks_are_taken_in_the_order_of_their_ranks():
@@ -78,7 +79,7 @@ def test_a_condition_lets_go_of_its_lock_while_it_waits():
 
 
 def test_locks_are_plain_where_they_are_not_checked(monkeypatch):
-    monkeypatch.delenv(CHECK_VARIABLE)
+    monkeypatch.setattr(locks, "_checks", False)
 
     kinds = [type(RankedLock(Rank.RUN)), type(RankedRLock(Rank.RUN))]
 

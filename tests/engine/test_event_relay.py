@@ -198,6 +198,9 @@ class Log:
     def __init__(self):
         self.events = []
 
+    def writer(self, parts):
+        self.append(StateChanged(*parts))
+
     def append(self, event):
         self.events.append(event)
 
