@@ -9,7 +9,6 @@ from flowbook.core.annotations import flatten, mapped, marked, unmapped
 from flowbook.core.building import flow_or_refuse
 from flowbook.core.collections import holds_tasks
 from flowbook.core.compiler import sorted_tasks
-from flowbook.core.edge import Edge
 from flowbook.core.flow import Flow
 from flowbook.core.input_binding import bind
 from flowbook.core.task import Task
@@ -18,6 +17,7 @@ from flowbook.exceptions import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flowbook.core.edge import Edge
     from flowbook.core.task_graph import TaskGraph
 
 __all__ = ["apply_map"]
@@ -136,7 +136,7 @@ class _Move:
                 self._bind_element(edge, edge.upstream_task)
             else:
                 is_mapped = edge.upstream_task in self.mapped
-                self.target.add_edge(Edge(edge.upstream_task, task, edge.key, mapped=is_mapped))
+                self.target.add_edge(edge.between(edge.upstream_task, task, mapped=is_mapped))
 
     def _bind_element(self, edge: Edge, element: _Element) -> None:
         task = edge.downstream_task

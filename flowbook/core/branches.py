@@ -37,8 +37,6 @@ _NO_BRACKETS = str.maketrans("[]", "()")
 class CompareValue(Task):
     """Skipped, with what lies downstream, unless its input equals `value`."""
 
-    _is_condition = True
-
     def __init__(self, value: object) -> None:
         if isinstance(value, Task):
             msg = (
@@ -144,7 +142,7 @@ class case:  # noqa: N801  # used as `with case(...):`
         bind(graph, self._condition, {"value": self._task})
         for task in self._tasks:
             if not task.skip_on_upstream_skip or not any(up in self._tasks for up in graph.above(task)):
-                graph.add_edge(Edge(self._condition, task))
+                graph.add_edge(Edge.deciding(self._condition, task))
 
 
 def switch(condition: object, cases: Mapping[Any, object], *, mapped: bool = False, flow: Flow | None = None) -> None:
@@ -170,7 +168,7 @@ def switch(condition: object, cases: Mapping[Any, object], *, mapped: bool = Fal
     for value, task in cases.items():
         if holds_tasks(task):
             comparison = CompareValue(value).bind(condition, mapped=mapped, flow=found)
-            found.set_dependencies(found._task_for(task), upstream_tasks=[comparison], mapped=mapped)
+            found._graph.add_edge(Edge.deciding(comparison, found._task_for(task), mapped=mapped))
 
 
 def ifelse(

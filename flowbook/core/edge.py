@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowbook.core.ordered_set import OrderedSet
 
@@ -25,7 +25,7 @@ class Edge:
         flattened: whether one level of nesting is removed from the value first.
     """
 
-    __slots__ = ("downstream_task", "flattened", "key", "mapped", "upstream_task")
+    __slots__ = ("_decides", "downstream_task", "flattened", "key", "mapped", "upstream_task")
 
     def __init__(
         self,
@@ -41,6 +41,22 @@ class Edge:
         self.key = key
         self.mapped = mapped
         self.flattened = flattened
+        #: Whether the downstream task is written in the case that the upstream one is: it runs only if that is taken.
+        self._decides = False
+
+    @classmethod
+    def deciding(cls, condition: Task, task: Task, *, mapped: bool = False) -> Edge:
+        """Return the edge from a case to a task that is written in it."""
+        edge = cls(condition, task, mapped=mapped)
+        edge._decides = True
+        return edge
+
+    def between(self, upstream_task: Task, downstream_task: Task, **changes: Any) -> Edge:  # noqa: ANN401  # of its fields
+        """Return an edge like this one between other tasks."""
+        fields = {"key": self.key, "mapped": self.mapped, "flattened": self.flattened, **changes}
+        edge = Edge(upstream_task, downstream_task, **fields)
+        edge._decides = self._decides
+        return edge
 
     @property
     def tasks(self) -> OrderedSet[Task]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from flowbook.core.annotations import flatten, mapped, unmapped
 from flowbook.core.collections import holds_tasks
-from flowbook.core.edge import Edge
 from flowbook.core.input_binding import bind, task_for
 from flowbook.core.parameter import Parameter
 from flowbook.core.task import Task
@@ -16,6 +15,7 @@ from flowbook.exceptions import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from flowbook.core.edge import Edge
     from flowbook.core.task_graph import TaskGraph
 
 __all__ = ["replace", "update"]
@@ -71,10 +71,9 @@ def replace(graph: TaskGraph, old: Task, new: object) -> Task | None:
         for name, sequence in elements.items():
             graph.set_mapped_constant(found, name, sequence)
     for edge in into:
-        key = edge.key if is_task else None
-        graph.add_edge(Edge(edge.upstream_task, found, key, mapped=edge.mapped, flattened=edge.flattened))
+        graph.add_edge(edge.between(edge.upstream_task, found, key=edge.key if is_task else None))
     for edge in out:
-        graph.add_edge(Edge(found, edge.downstream_task, edge.key, mapped=edge.mapped, flattened=edge.flattened))
+        graph.add_edge(edge.between(found, edge.downstream_task))
     return found
 
 

@@ -159,8 +159,6 @@ class Task(DeferredValue):
     _warns_if_unused = True
     #: Whether its value comes from outside the block in which it is first used, so that a `case` there doesn't decide on it.
     _is_external = False
-    #: Whether it is a case, which decides whether other tasks run.
-    _is_condition = False
     #: Whether it decides the flow's state if the flow's author chose no reference tasks.
     _is_reference_by_default = True
     #: Whether it runs in a run that was cancelled, if its inputs are there.

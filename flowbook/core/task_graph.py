@@ -93,7 +93,8 @@ class TaskGraph:
             for block in waiting_blocks():
                 block.attach(self)
         if self.blocks and not task._is_external and not self.is_outside(task):  # noqa: SLF001  # for the graph only
-            self.blocks[-1].add(task)
+            for block in self.blocks:
+                block.add(task)
 
     def is_outside(self, task: Task) -> bool:
         """Return whether `task` belongs to the flow for which this part is written."""
@@ -124,6 +125,7 @@ class TaskGraph:
         if after not in self.tasks:
             self.add(after)
         if self.incoming[after] and (found := self._find(edge)) is not None:
+            found._decides = found._decides or edge._decides  # noqa: SLF001  # a part of this graph
             return found
         if isinstance(after, Parameter):
             msg = f"Parameter {after.name!r} can't have tasks upstream: its value is given when the flow is run."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowbook import Flow, Parameter, case, ifelse, merge, switch, task, triggers
+from flowbook import Flow, Parameter, apply_map, case, ifelse, merge, switch, task, triggers
 from flowbook.tasks import control_flow
 from tests.executors_of import everywhere
 
@@ -285,3 +285,32 @@ def test_cases_outside_a_flows_block_may_be_nested():
 def test_an_error_in_a_case_outside_a_flow_is_the_users_own():
     with pytest.raises(ZeroDivisionError), case(same, True):
         1 / 0  # noqa: B018
+
+
+@everywhere
+def test_a_mapped_switch_skips_children_that_would_run_after_a_skip(executor):
+    stubborn = inc.copy(skip_on_upstream_skip=False)
+    with Flow("switch") as flow:
+        small, large = stubborn.map([1, 2, 3]), stubborn.map([10, 20, 30])
+        switch(same.map([0, 1, 0]), {1: small, 0: large}, mapped=True)
+
+    state = flow.run(executor=executor)
+
+    assert [state.result[each].result for each in (small, large)] == [[None, 3, None], [11, None, 31]]
+
+
+@everywhere
+def test_switch_and_ifelse_decide_within_apply_map(executor):
+    def body(x):
+        small, large = inc(x), same(x * 100)
+        switch(x > 1, {False: small, True: large})
+        only = same(x)
+        ifelse(x > 1, only, None)
+        return merge(small, large), merge(only, -1)
+
+    with Flow("mapped") as flow:
+        ends = apply_map(body, [1, 2])
+
+    state = flow.run(executor=executor)
+
+    assert [state.result[end].result for end in ends] == [[2, 200], [-1, 2]]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flowbook import Flow, Parameter, resource_manager, task
+from flowbook import Flow, Parameter, case, resource_manager, task
 from flowbook.executors import LocalDaskExecutor
 from flowbook.triggers import all_finished, manual_only
 from tests.executors_of import everywhere
@@ -356,6 +356,7 @@ def test_a_resource_without_a_setup_is_cleaned_up_all_the_same(executor, tmp_pat
     assert (tmp_path / "log").read_text() == "cleaned up None"
 
 
+@everywhere
 def test_it_is_set_up_again_for_a_task_that_a_new_run_has_yet_to_make(executor):
     log, first = [], []
 
@@ -387,7 +388,7 @@ def test_it_is_set_up_again_for_a_task_that_a_new_run_has_yet_to_make(executor):
 
 @everywhere
 def test_it_stays_cleaned_up_where_nothing_is_left_to_run(executor):
-    log = []
+    log = Log()
     with Flow("f") as flow, cluster(log)(2) as client:
         work(client, log)
     states = flow.run(executor=executor).result
@@ -395,3 +396,48 @@ def test_it_stays_cleaned_up_where_nothing_is_left_to_run(executor):
     flow.run(task_states=states, executor=executor)
 
     assert log == ["setup", "work with client of 2", "cleanup client of 2"]
+
+
+@everywhere
+@pytest.mark.parametrize("nesting", ["a case in a resource", "a resource in a case", "a resource in a resource"])
+def test_a_resource_is_cleaned_up_after_all_tasks_of_the_blocks_within(executor, nesting):
+    log = Log()
+    outer, inner = cluster(log), cluster(log)
+    with Flow("nested") as flow:
+        yes = Parameter("yes", default=True)
+        if nesting == "a case in a resource":
+            with outer(1) as client, case(yes, True):
+                end = task(lambda client: log.append("used") or client, name="use")(client)
+        elif nesting == "a resource in a case":
+            with case(yes, True), outer(1) as client:
+                end = task(lambda: log.append("used"), name="use")()
+        else:
+            with outer(1) as client, inner(yes):
+                end = task(lambda client: log.append("used") or client, name="use")(client)
+
+    state = flow.run(executor=executor)
+
+    after = log[log.index("used") + 1 :]
+    assert (state.result[end].is_successful(), "cleanup client of 1" in after, after[-1]) == (
+        True,
+        True,
+        "cleanup client of 1",
+    )
+
+
+@pytest.mark.parametrize("nesting", ["a case in a resource", "a resource in a case"])
+def test_nothing_is_used_in_a_case_that_is_not_taken(nesting):
+    log = Log()
+    with Flow("nested") as flow:
+        no = Parameter("no", default=False)
+        if nesting == "a case in a resource":
+            with cluster(log)(1) as client, case(no, True):
+                end = work(client, log)
+        else:
+            with case(no, True), cluster(log)(1) as client:
+                end = work(client, log)
+
+    state = flow.run()
+
+    assert state.result[end].is_skipped()
+    assert log == (["setup", "cleanup client of 1"] if nesting == "a case in a resource" else [])
