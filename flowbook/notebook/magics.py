@@ -16,8 +16,11 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from flowbook.core.flow import Flow
 from flowbook.core.history import run as recorded_run
 from flowbook.core.history import runs as recorded_runs
+from flowbook.core.operators import name_after_variables
 from flowbook.core.task import Task
 from flowbook.exceptions import FlowbookError
+from flowbook.flow_run.failure import failure_of
+from flowbook.flow_run.run_description import RunLabel
 from flowbook.notebook.arguments import parse_executor, parse_parameters, unquoted
 from flowbook.notebook.display import CellDisplays, FlowView, cache_entries, cancelled, open_cache
 from flowbook.notebook.frontend import cell_and_request, has_front_end, notebook_name, person
@@ -27,7 +30,7 @@ from flowbook.store import open_store
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
@@ -74,6 +77,10 @@ class FlowMagics(Magics):
         metavar="NAME=VALUE",
         help="a parameter; $name takes a variable; with spaces: 'NAME=New York'",
     )
+    @argument(
+        "--raise", dest="raises", action="store_true", help="wait, and if the run fails, end the cell with its error"
+    )
+    @argument("--cache", action="store_true", help="cache every task's output by its code and inputs")
     @argument("--no-record", action="store_true", help="don't keep the run in the store")
     @argument("--quiet", action="store_true", help="show nothing but errors")
     @cell_magic
@@ -89,7 +96,7 @@ class FlowMagics(Magics):
             raise UsageError(msg)
         executor = parse_executor(args.executor, self.shell.user_ns)
         parameters = parse_parameters(args.param, self.shell.user_ns)
-        flow = self._write(name, cell)
+        flow = self._write(Flow(name, cache=args.cache), cell)
         notice = self._replace(name, flow)
         self._open(flow, args, notice, executor, parameters)
 
@@ -129,26 +136,27 @@ class FlowMagics(Magics):
 
     # Writing
 
-    def _write(self, name: str, cell: str) -> Flow:
-        """Run the cell's body inside a new flow of that name, and return the flow. Raises what the body raises."""
+    def _write(self, flow: Flow, cell: str) -> Flow:
+        """Run the cell's body inside a new flow, and return the flow. Raises what the body raises."""
         _refuse_await(cell)
-        flow, failed = Flow(name), None
+        failed = None
         before = {key: value for key, value in self.shell.user_ns.items() if isinstance(value, Task)}
         try:
             with flow, _tasks_unshown(self.shell, cell):
                 # The magic's own line goes first, so that a traceback counts the lines as the person sees them.
-                result = self.shell.run_cell(f"# %%flow {name}\n{cell}", store_history=False)
+                result = self.shell.run_cell(f"# %%flow {flow.name}\n{cell}", store_history=False)
                 failed = result.error_before_exec or result.error_in_exec
                 if failed is not None:
                     self.shell.user_ns.update(before)
                     skip_showing(self.shell, failed)
                     raise failed
+                name_after_variables(flow, _new_tasks(self.shell.user_ns, before))
         except FlowbookError as error:
             if error is failed:
                 raise
             raise UsageError(str(error)) from error
         if not len(flow):
-            msg = f"Flow {name!r} has no tasks. Call at least one @task in the cell's body."
+            msg = f"Flow {flow.name!r} has no tasks. Call at least one @task in the cell's body."
             raise UsageError(msg)
         return flow
 
@@ -184,8 +192,10 @@ class FlowMagics(Magics):
         except FlowbookError as error:
             raise UsageError(str(error)) from error
         view.show(with_widget=is_watched, quiet=args.quiet)
-        if args.wait or not has_front_end(self.shell):
+        if args.wait or args.raises or not has_front_end(self.shell):
             view.wait(run, quiet=args.quiet)
+        if args.raises and run.state.is_failed():
+            raise failure_of(RunLabel(run.run_id, run.number, run.flow_name), run.state, run.states)
 
     # Acting
 
@@ -226,7 +236,7 @@ class FlowMagics(Magics):
 
     def _cancel(self, args: Namespace) -> None:
         run = self._run_in(args.name, ("Running", "Paused"))
-        run.cancel(by=person())
+        run.cancel(by=person(), now=args.now)
         print(cancelled(run))  # noqa: T201  # the cell's own output
 
     def _waiting(self) -> pd.DataFrame:
@@ -307,6 +317,7 @@ class FlowMagics(Magics):
 @argument("name", nargs="?", help="name of a flow, or id of a run")
 @argument("task", nargs="?", help="for resume: which task; default: all that wait")
 @argument("--param", action="append", default=[], metavar="NAME=VALUE", help="for run: a parameter")
+@argument("--now", action="store_true", help="for cancel: also stop what runs")
 def _line_arguments() -> None:
     """Hold the arguments of `%flow`."""
 
@@ -340,6 +351,11 @@ def _parse(magic: Callable[..., object], line: str) -> Namespace:
     given = {name: unquoted(value) for name, value in vars(args).items() if isinstance(value, str)}
     vars(args).update(given)
     return args
+
+
+def _new_tasks(now: Mapping[str, object], before: Mapping[str, Task]) -> dict[str, object]:
+    """Return the variables that a cell gave a task."""
+    return {name: value for name, value in now.items() if isinstance(value, Task) and before.get(name) is not value}
 
 
 @contextmanager

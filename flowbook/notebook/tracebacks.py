@@ -12,7 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from flowbook.exceptions import DefinitionError
+import IPython
+
+from flowbook.exceptions import DefinitionError, RunFailedError
 from flowbook.report.error_view import is_mine
 
 if TYPE_CHECKING:
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["end_at_writers_line", "show_writers_line", "skip_showing", "unshow_writers_line"]
 
-_LIBRARY = str(Path(__file__).resolve().parent.parent)
+#: Errors whose traceback ends at the writer's own line.
+_ENDED_EARLY = (DefinitionError, RunFailedError)
+#: Nobody can act on the lines of these below their own.
+_LIBRARIES = (str(Path(__file__).resolve().parent.parent), str(Path(IPython.__file__).resolve().parent))
 
 
 def skip_showing(shell: InteractiveShell, error: BaseException) -> None:
@@ -37,14 +42,17 @@ def skip_showing(shell: InteractiveShell, error: BaseException) -> None:
 
 
 def show_writers_line(shell: InteractiveShell) -> None:
-    """From now on end the traceback of a DefinitionError at the writer's own line; not if others handle exceptions here."""
+    """From now on end the traceback of a wrong definition, or of a run that failed, at the writer's own line.
+
+    Where others handle exceptions already, it stays so.
+    """
     if not shell.custom_exceptions:
-        shell.set_custom_exc((DefinitionError,), _show)
+        shell.set_custom_exc(_ENDED_EARLY, _show)
 
 
 def unshow_writers_line(shell: InteractiveShell) -> None:
     """Undo `show_writers_line`."""
-    if shell.custom_exceptions == (DefinitionError,):
+    if shell.custom_exceptions == _ENDED_EARLY:
         shell.set_custom_exc((), None)
 
 
@@ -84,4 +92,4 @@ def _tells_writer(cause: BaseException | None) -> bool:
 
 
 def _is_ours(entry: TracebackType) -> bool:
-    return entry.tb_frame.f_code.co_filename.startswith(_LIBRARY)
+    return entry.tb_frame.f_code.co_filename.startswith(_LIBRARIES)

@@ -194,6 +194,39 @@ def test_an_error_of_the_body_is_shown_once_and_is_the_cells_error(shell, capsys
 
 
 @pytest.mark.parametrize(
+    ("options", "error"), [("--raise", "RunFailedError"), ("--wait --raise", "RunFailedError"), ("--wait", "")]
+)
+def test_a_cell_ends_with_the_error_of_a_run_that_failed_where_that_was_asked_for(shell, capsys, options, error):
+    shell.colors = "nocolor"
+    shell.run_cell("@task\ndef fail(x):\n    raise ValueError('August is missing')")
+
+    result = shell.run_cell(f"%%flow delays {options} --quiet\npublish(fail(load('EWR')))")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert type(result.error_in_exec).__name__ == (error or "NoneType")
+    assert ("ValueError: August is missing" in lines, lines[-1:] != [] and lines[-1].startswith(error)) == (
+        bool(error),
+    ) * 2
+    assert [line for line in lines if "magics.py" in line or "interactiveshell.py" in line] == []
+
+
+def test_every_task_is_cached_by_code_and_inputs_where_that_was_asked_for(shell):
+    shell.run_cell("@task\ndef plain(x):\n    return x")
+    entries = []
+    for value in (5, 5, 77):
+        shell.run_cell_magic("flow", "delays --cache", f"plain({value})")
+        entries.append(shell.user_ns["delays"].last_run["plain"].entry)
+
+    assert entries[0] == entries[1] != entries[2]
+
+
+def test_tasks_of_operators_are_named_after_the_variables_of_the_cell(shell):
+    flow = _flow(shell, "delays --no-run", "both = load('EWR')\nfirst, rest = both[0], both[1:]")
+
+    assert sorted(flow.compile().specs) == ["first", "load", "rest"]
+
+
+@pytest.mark.parametrize(
     ("body", "error"),
     [("load('EWR'", SyntaxError), ("nowhere", NameError), ("raise KeyboardInterrupt", KeyboardInterrupt)],
     ids=["syntax", "name", "interrupt"],
@@ -228,7 +261,7 @@ def test_a_definition_error_ends_at_the_writers_own_line(shell, capsys, cell):
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if "/flowbook/" in line] == []
     assert [line for line in lines if "load.map()" in line and "->" in line] != []
-    assert lines[-1].startswith("DefinitionError: ")
+    assert lines[-1].startswith(("DefinitionError: ", "ArgumentError: "))
 
 
 @pytest.mark.parametrize(
