@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from flowbook.engine.remote_error import RemoteError, safe_str
+from flowbook.results.text_search import pickle_holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -90,10 +91,12 @@ class Masks:
         for each in _related(error):
             self._hide_in_error(each)
             shows = shows or self._shows(each)
-        if not shows:
+        if not shows and not pickle_holds(error, self.needles()):
             return error
         twin = RemoteError.of(error)
-        return RemoteError(twin.type_name, self.text(twin.message), self.text(twin.formatted))
+        stand_in = RemoteError(twin.type_name, self.text(twin.message), self.text(twin.formatted))
+        stand_in.kind = twin.kind if twin is error else type(error)
+        return stand_in
 
     def _hide_in_error(self, error: BaseException) -> None:
         error.args = tuple(self._hidden(each) for each in error.args)

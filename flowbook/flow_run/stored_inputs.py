@@ -17,6 +17,7 @@ from flowbook.engine.run_inputs import MissingInput, RunInputs
 from flowbook.exceptions import DamagedValueError, FlowbookError, UnpicklableError
 from flowbook.results import serializer
 from flowbook.results.reference import ResultRef
+from flowbook.results.text_search import TextSearch
 from flowbook.store.state_table import states_from_table, states_to_table
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ __all__ = ["StoredInputs", "store_inputs"]
 #: Begins an index; parameters are a dict.
 _MARK = "flowbook given 1"
 _SECRETS = "secrets"
-_CHUNK_BYTES = 1 << 20
 
 
 def store_inputs(inputs: RunInputs, graph: Graph, values: Values) -> tuple[ResultRef, list[ResultRef]]:
@@ -142,7 +142,7 @@ class _Writer:
 
     def _reveals(self, option: str, name: str, value: object, task: str) -> bool:
         """Return whether this value holds the value of a secret; note that."""
-        found = _Search(self._secret_texts)
+        found = TextSearch(self._secret_texts)
         try:
             found.write(serializer.dump_plain(value) or b"")
             serializer.dump(value, found, by_value=True)
@@ -258,23 +258,6 @@ class _Unread:
 
     def write(self, part: bytes | memoryview) -> None:
         pass
-
-
-class _Search:
-    """Looks for texts in what is written to it; holds no more of that than a chunk."""
-
-    def __init__(self, texts: tuple[bytes, ...]) -> None:
-        self._texts = texts
-        self._overlap = max(map(len, texts)) - 1
-        self._end = b""
-        self.has_found = False
-
-    def write(self, part: bytes | memoryview) -> None:
-        view = memoryview(part).cast("B")
-        for start in range(0, len(view), _CHUNK_BYTES):
-            seen = self._end + bytes(view[start : start + _CHUNK_BYTES])
-            self.has_found = self.has_found or any(text in seen for text in self._texts)
-            self._end = seen[len(seen) - self._overlap :] if self._overlap else b""
 
 
 def _name(handler: object) -> str:

@@ -10,7 +10,9 @@ import pytest
 import flowbook
 from flowbook import Flow, Parameter, Secret, task, triggers
 from flowbook.cli.main import main
+from flowbook.engine.state import RemoteError
 from flowbook.store import open_store
+from tests.executors_of import AWAY, HERE
 
 HIDDEN, OTHER = "correct-horse-battery", "staple-5f1c"
 
@@ -103,3 +105,67 @@ def test_looking_unpickles_no_value(tmp_path, capsys):
     flowbook.cache.load(entry)
     assert mark.exists()
     open_store().close()
+
+
+TOKEN = "Tr0ub4dor-XYZZY"
+
+
+class _Holder:
+    """Gives the token as a secret does, and is none."""
+
+    def get(self):
+        return TOKEN
+
+
+TOKEN_HOLDER = _Holder()
+
+
+class Request:
+    def __init__(self, headers):
+        self.headers = headers
+
+
+class AnswerError(Exception):
+    """As HTTP libraries raise it: with the request, whose headers hold the token."""
+
+    def __init__(self, text, request):
+        super().__init__(text)
+        self.request = request
+
+
+@task
+def call(token):
+    message = "500"
+    raise AnswerError(message, Request({"Authorization": [("Bearer", token.get().encode())]}))
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("executor", [*HERE, *AWAY])
+def test_a_secret_in_an_attribute_of_an_exception_reaches_neither_the_store_nor_an_exported_file(
+    executor, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("FLOWBOOK_SECRET_TOK", TOKEN)
+    with Flow("calls") as flow:
+        call(Secret("tok"))
+
+    flow.run(record=True, executor=(HERE | AWAY)[executor]())
+    open_store().export_run(flow.last_run.run_id, tmp_path / "run.flowbook")
+    open_store().close()
+
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.name for path in files if TOKEN.encode() in path.read_bytes()] == []
+    with open_store() as store:
+        error = store.history.states(flow.last_run.run_id)["call"].result
+        assert (type(error), str(error)) == (RemoteError, "AnswerError: 500")
+
+
+def test_an_exception_without_the_secret_is_kept_as_it_is(monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_SECRET_TOK", "another-secret")
+    with Flow("calls") as flow:
+        call(TOKEN_HOLDER)
+
+    flow.run(record=True)
+
+    with open_store() as store:
+        error = store.history.states(flow.last_run.run_id)["call"].result
+        assert (type(error), error.request.headers) == (AnswerError, {"Authorization": [("Bearer", TOKEN.encode())]})
