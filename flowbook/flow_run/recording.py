@@ -19,7 +19,7 @@ from flowbook.engine.limits import Limits
 from flowbook.engine.ports import OutputCache
 from flowbook.engine.remote_error import safe_repr
 from flowbook.engine.state import Running
-from flowbook.exceptions import FlowbookError, ResultGoneError, RunClaimedError, StoreError
+from flowbook.exceptions import FlowbookError, ResultGoneError, RunClaimedError, StoreError, UnpicklableError
 from flowbook.flow_run.fingerprint import fingerprint
 from flowbook.flow_run.flow_changes import compare_graphs
 from flowbook.flow_run.request_listener import RequestListener
@@ -92,6 +92,7 @@ class Recording:
 
         Raises:
             ResultGoneError: if it could not be kept, or was dropped; says why.
+            UnpicklableError: if the code that it needs isn't at hand, or it was stored by another version of flowbook.
         """
         if self.record.flow_ref is None:
             why = (self.record.flow_unkept or "no reason was noted").removesuffix(".")
@@ -108,6 +109,12 @@ class Recording:
                 f"flowbook.run({self.run_id!r}, flow=...)."
             )
             raise ResultGoneError(msg, run_id=self.run_id) from error
+        except UnpicklableError as error:
+            msg = (
+                f"The stored flow of run {self.number} can't be read here: {error} "
+                f"Or run the cells that define it, then give it: flowbook.run({self.run_id!r}, flow=...)."
+            )
+            raise UnpicklableError(msg, run_id=self.run_id) from error
 
     def inputs(self) -> StoredInputs:
         """Return what the run was given; of a successful run whose parameters were dropped, their texts.

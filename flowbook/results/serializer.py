@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import DamagedValueError, FlowbookError, UnpicklableError
+from flowbook.results.old_names import load_old
 from flowbook.results.user_code import user_modules
 
 if TYPE_CHECKING:
@@ -135,7 +136,10 @@ def load(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what
     start, end = trailer["stream"]
     buffers = [view[first:last] for first, last in trailer["buffers"]]
     try:
-        return pickle.loads(view[start:end], buffers=buffers)  # noqa: S301  # signed, see the store's values
+        try:
+            return pickle.loads(view[start:end], buffers=buffers)  # noqa: S301  # signed, see the store's values
+        except (AttributeError, ModuleNotFoundError):
+            return load_old(view[start:end], buffers)
     except FlowbookError:
         raise
     except Exception as exc:

@@ -24,7 +24,6 @@ from flowbook.store.event_encoder import EventEncoder
 from flowbook.store.event_rows import Urgency
 from flowbook.store.event_writer import EventWriter, UnwritableEventError
 from flowbook.store.queries import queries
-from flowbook.store.value_collector import raised as _raised  # noqa: F401  # how pickles in older stores name it
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
