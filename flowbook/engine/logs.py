@@ -31,6 +31,8 @@ def task_logger(name: str, log: TaskLog, current_log: Finder) -> logging.Logger:
     root = logging.getLogger(_LOGGER)
     if not any(isinstance(handler, _ToRun) for handler in root.handlers):
         root.addHandler(_ToRun(current_log))
+        # The run logs them again, with task and attempt: twice is once too often.
+        root.propagate = False
         if root.level == logging.NOTSET:
             root.setLevel(logging.INFO)
     return _TaskLogger(root.getChild(name), log)

@@ -16,12 +16,14 @@ from flowbook.executors.interrupts import wait_for
 from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
 from flowbook.flow_run.new_inputs import read_new_inputs
+from flowbook.flow_run.reported_run import on_terminal
 from flowbook.flow_run.run_control import RunControl
 from flowbook.flow_run.run_description import RunDescription, RunLabel
 from flowbook.flow_run.run_log import FirstError
 from flowbook.flow_run.run_request import RunRequest, no_child, read_request
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
@@ -355,7 +357,9 @@ class FlowRun:
         first = FirstError(lambda note: self.cancel(note=note))
         if request is not None and request.raises_first:
             control.log.subscribe(first)
-        state = control.work(control.begin(None if request is None else request.state))
+        raises = request is not None and (request.raises_first or request.raises_failure)
+        with self.on_terminal(progress=None if request is None else request.progress, shows_traceback=not raises):
+            state = control.work(control.begin(None if request is None else request.state))
         if (error := first.take()) is not None:
             raise error
         if request is not None and request.raises_failure and state.is_failed():
@@ -363,6 +367,17 @@ class FlowRun:
 
             raise failure_of(control.run.label, state, control.location.states)
         return state
+
+    def on_terminal(
+        self, *, progress: bool | None = None, shows_traceback: bool = True
+    ) -> contextlib.AbstractContextManager[None]:
+        """Show on the terminal, where there is one, how the run goes while the block lasts, and how it comes to rest.
+
+        Args:
+            progress: whether it is shown from the start; None: once it takes a while; False: not at all.
+            shows_traceback: whether that of a failure is shown.
+        """
+        return on_terminal(self._control, progress=progress, shows_traceback=shows_traceback)
 
     def run_behind(self) -> FlowRun:
         """Run in a thread of its own; return at once.

@@ -19,6 +19,7 @@ from flowbook.flow_run.epochs import new_epoch
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
 from flowbook.flow_run.new_inputs import NewInputs, merge_inputs, refuse_incomplete, refuse_late, with_parameters
 from flowbook.flow_run.recording_default import is_recorded
+from flowbook.flow_run.reported_run import reporting_sinks
 from flowbook.flow_run.resume_plan import broken_off, failed, plan_cancel, plan_resume, plan_retry, waiting_or_refuse
 from flowbook.flow_run.run_log import RunLog
 
@@ -76,7 +77,10 @@ class RunControl:
         self.changes: FlowChanges | None = None
         #: Whether it has inputs that aren't stored with it yet.
         self.has_new_inputs = False
-        self._record = record
+        #: Whether the run is recorded; None: as usual here.
+        self.record = record
+        #: Whether a terminal shows how it goes, so that its failures need no log.
+        self.is_displayed = False
         #: Values of its tasks that workers hold, by epoch.
         self._worker_values: list[WorkerValues] = []
         self._lock = RankedRLock(Rank.RUN)
@@ -273,7 +277,7 @@ class RunControl:
         rest, inputs = self.location, self.inputs
         assert isinstance(rest, AtRest)  # noqa: S101  # nobody else knows the run yet
         assert isinstance(inputs, RunInputs)  # noqa: S101  # likewise, so it wasn't loaded
-        recording = self._open_recording() if is_recorded(self._record) else None
+        recording = self._open_recording() if is_recorded(self.record) else None
         try:
             here = self._here(
                 inputs, StartPoint(inputs.states, rest.state if state is None else state, inputs.start), recording
@@ -340,7 +344,8 @@ class RunControl:
             return here
 
     def _here(self, inputs: RunInputs, start: StartPoint, recording: Recording | None) -> Here:
-        return Here(new_epoch(self.run, inputs, start, recording, (self.log,)), recording, self.run, self.log)
+        sinks = (self.log, *reporting_sinks(self))
+        return Here(new_epoch(self.run, inputs, start, recording, sinks), recording, self.run, self.log)
 
     def _tell(self, recording: Recording | None, decision: Decision, keys: tuple[str, ...], seq: int) -> None:
         action = decision.action.partition("_")[0]
@@ -409,7 +414,7 @@ class RunControl:
 
     def _is_worth_recording(self, state: State) -> bool:
         """Whether somebody may want to go on with an unrecorded run in this state."""
-        return self._record is not False and isinstance(state, Paused | Failed | Scheduled)
+        return self.record is not False and isinstance(state, Paused | Failed | Scheduled)
 
     def _open_recording(self) -> Recording | None:
         from flowbook.flow_run.recording import open_recording  # noqa: PLC0415  # loading the store takes long

@@ -45,6 +45,7 @@ RUN_OPTIONS = frozenset(
         "max_concurrency",
         "_origin",
         "parameters",
+        "progress",
         "raise_on_exception",
         "raise_on_failure",
         "record",
@@ -89,6 +90,7 @@ class RunRequest(NamedTuple):
         origin: where it was started, e.g. the notebook's name.
         raises_first: whether the first exception of a task stops the run and is raised.
         raises_failure: whether a Failed run raises RunFailedError once it is over.
+        progress: whether a terminal shows how it goes; None: once it takes a while.
     """
 
     graph: Graph
@@ -99,6 +101,7 @@ class RunRequest(NamedTuple):
     origin: str = ""
     raises_first: bool = False
     raises_failure: bool = False
+    progress: bool | None = None
 
 
 def read_request(flow: RunnableFlow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> RunRequest:
@@ -120,6 +123,7 @@ def read_request(flow: RunnableFlow, parameters: Mapping[str, object] | None, op
         origin=options.pop("_origin", ""),
         raises_first=bool(options.pop("raise_on_exception", False)),
         raises_failure=bool(options.pop("raise_on_failure", False)),
+        progress=_progress(options.pop("progress", None)),
     )
     values = _parameters(flow, {**read_mapping("parameters", parameters, "{'origin': 'JFK'}"), **options})
     for key in request.inputs.start:
@@ -140,6 +144,13 @@ def _inputs(graph: Graph, executor: Executor | None, options: dict[str, Any]) ->
         limits=_limits(options.pop("max_concurrency", None), options.pop("limits", None)),
         name=_name(options.pop("flow_run_name", None)),
     )
+
+
+def _progress(given: object) -> bool | None:
+    if given is not None and not isinstance(given, bool):
+        msg = f"progress={given!r} isn't True or False. Leave it out to see on a terminal how a run goes that takes a while."
+        raise DefinitionError(msg, progress=repr(given))
+    return given
 
 
 def _state(given: object) -> State | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-__all__ = ["Line", "Span", "cut_middle", "fit", "plain_text", "printable", "spread", "width_of"]
+__all__ = ["Line", "Span", "cut_middle", "fit", "plain_text", "printable", "spread", "styled", "width_of"]
 
 
 class Span(NamedTuple):
@@ -72,6 +72,21 @@ def spread(left: Line, right: Line, width: int) -> Line:
 def plain_text(line: Line) -> str:
     """Return the line's text, for where there are no styles."""
     return "".join(span.text for span in line)
+
+
+def styled(line: Line, *, has_colours: bool) -> str:
+    """Return the line as it is written, with the codes of its styles where there are colours."""
+    if not has_colours:
+        return "".join(printable(span.text) for span in line)
+    from rich.color import ColorSystem  # noqa: PLC0415  # only where there are colours
+    from rich.style import Style  # noqa: PLC0415
+
+    return "".join(
+        Style.parse(span.style).render(printable(span.text), color_system=ColorSystem.STANDARD)
+        if span.style
+        else printable(span.text)
+        for span in line
+    )
 
 
 def _last_cells(text: str, width: int) -> str:

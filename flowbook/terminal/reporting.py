@@ -94,7 +94,7 @@ def log_sinks(run: ReportedRun, *, is_displayed: bool, is_watched: bool) -> tupl
             return (RunLogger(run, _INFO),)
         return (TroubleSink(run),) if logger.isEnabledFor(_ERROR) else ()
     # Where nothing is set up, Python writes warnings and errors to stderr.
-    return () if is_watched else (TroubleSink(run, tells_states=not is_displayed),)
+    return () if is_watched else (TroubleSink(run, tells_states=not is_displayed, names_tasks=True),)
 
 
 class TroubleSink:
@@ -103,13 +103,15 @@ class TroubleSink:
     Args:
         run: what is told of.
         tells_states: whether failures, retries and pauses are logged, or only what tasks log.
+        names_tasks: as for `RunLogger`.
     """
 
-    __slots__ = ("_logger", "_run", "_tells_states", "quiet")
+    __slots__ = ("_logger", "_names_tasks", "_run", "_tells_states", "quiet")
 
-    def __init__(self, run: ReportedRun, *, tells_states: bool = True) -> None:
+    def __init__(self, run: ReportedRun, *, tells_states: bool = True, names_tasks: bool = False) -> None:
         self._run = run
         self._tells_states = tells_states
+        self._names_tasks = names_tasks
         self._logger: RunLogger | None = None
         self.quiet = _QUIET
 
@@ -123,5 +125,5 @@ class TroubleSink:
         if self._logger is None:
             from flowbook.terminal.run_logger import RunLogger  # noqa: PLC0415  # logging: where there is something to say
 
-            self._logger = RunLogger(self._run, _WARNING)
+            self._logger = RunLogger(self._run, _WARNING, names_tasks=self._names_tasks)
         self._logger.emit(event)

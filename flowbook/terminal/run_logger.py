@@ -24,6 +24,7 @@ from flowbook.engine.state import (
 from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.report.phrases import error_text, shorten
 from flowbook.terminal.durations import running_time
+from flowbook.terminal.lines import printable
 from flowbook.terminal.log_lines import traceback_text
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["FLOW_LOGGER", "TASK_LOGGER", "RunLogger"]
 
 FLOW_LOGGER, TASK_LOGGER = "flowbook.flow_run", "flowbook.task_run"
-#: Of one mapped task, this many children's failures are told one by one; the others are summed up with it.
+#: Of one mapped task's children, this many failures, retries and pauses are told one by one; the others are summed up.
 _MOST_CHILDREN = 5
 _PARAMETERS_CHARS = 200
 
@@ -44,10 +45,12 @@ class RunLogger:
     Args:
         run: what is told of.
         level: what is below isn't told.
+        names_tasks: whether what a task logs begins with its key: where nothing formats the record's attributes.
     """
 
-    def __init__(self, run: ReportedRun, level: int) -> None:
+    def __init__(self, run: ReportedRun, level: int, *, names_tasks: bool = False) -> None:
         self._run = run
+        self._names_tasks = names_tasks
         self._level = level
         self._flow_logger = logging.getLogger(FLOW_LOGGER)
         self._task_logger = logging.getLogger(TASK_LOGGER)
@@ -58,8 +61,8 @@ class RunLogger:
         #: Failures of tasks that may be retried: told once it is known that they aren't. By key, with attempts that were retried.
         self._undecided: dict[str, State] = {}
         self._retried: dict[str, int] = {}
-        #: How many failures of each mapped task's children were told.
-        self._failed: dict[str, int] = {}
+        #: How often a mapped task's children failed, were retried or paused.
+        self._told: dict[str, int] = {}
 
     def emit(self, event: Event) -> None:
         """Tell one event."""
@@ -68,7 +71,8 @@ class RunLogger:
             if self._tells_all or state._failed or isinstance(state, (Retrying, Paused)):  # noqa: SLF001  # a call fewer a task
                 self._changed(event.key, state)
         elif type(event) is Logged and event.level >= self._level:
-            self._record(event.level, event.text.rstrip("\n"), event.key)
+            text = event.text.rstrip("\n")
+            self._record(event.level, f"{event.key}: {text}" if self._names_tasks and event.key else text, event.key)
 
     def _changed(self, key: str, state: State) -> None:
         if (failure := self._undecided.pop(key, None)) is not None and not isinstance(state, Retrying):
@@ -79,6 +83,8 @@ class RunLogger:
             self._task_began(key, state)
         elif isinstance(state, (Retrying, Paused)):
             self._retried[key] = getattr(state, "run_count", 0)
+            if self._is_one_of_many(key):
+                return
             self._record(logging.WARNING, f"{key} {_name(state)}: {_why(state)}", key, state)
         elif isinstance(state, TriggerFailed):
             self._task_ended(key, state, f" TriggerFailed: {state.message or ''}")
@@ -154,15 +160,21 @@ class RunLogger:
         self._record(level, f"{key}{text}{'' if took is None else f' in {running_time(took)}'}", key, state, took)
 
     def _task_failed(self, key: str, state: State) -> None:
-        task = parent_key(key)
-        told = self._failed[task] = self._failed.get(task, 0) + 1
-        if key != task and told > _MOST_CHILDREN:
+        if self._is_one_of_many(key):
             return
         took = self._took(key, state)
         error = state.raw_result
         why = error_text(error) if isinstance(error, BaseException) else state.message or ""
         after = "" if took is None else f" after {running_time(took)}"
         self._record(logging.ERROR, f"{key} {_name(state)}{after}: {why}", key, state, took)
+
+    def _is_one_of_many(self, key: str) -> bool:
+        """Return whether so many of a mapped task's children were told of that this one is only summed up; count it."""
+        if not is_child_key(key):
+            return False
+        task = parent_key(key)
+        self._told[task] = self._told.get(task, 0) + 1
+        return self._told[task] > _MOST_CHILDREN
 
     def _may_retry(self, key: str) -> bool:
         spec = self._run.graph.specs.get(parent_key(key))
@@ -196,6 +208,8 @@ class RunLogger:
             "state": "" if state is None else _verdict(state),
             "seconds": took,
         }
+        if state is not None:
+            text = "\n".join(map(printable, text.splitlines()))
         record = logger.makeRecord(logger.name, level, "flowbook", 0, text, (), info, extra=extra)
         if raised is not None:
             # Formatters write this instead of Python's own: the user's frames first.
@@ -228,7 +242,7 @@ def _why(state: State) -> str:
     why = error_text(error) if isinstance(error, BaseException) else state.message or ""
     due = getattr(state, "start_time", None)
     when = "" if due is None else f", again in {running_time(max(0.0, due.timestamp() - state.at))}"
-    return f"{why}{when}"
+    return f"{why.rstrip('.')}{when}"
 
 
 def _value(value: object) -> str:

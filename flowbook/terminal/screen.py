@@ -13,11 +13,9 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.cells import cell_len
-from rich.color import ColorSystem
-from rich.style import Style
 
 from flowbook._utils.locks import Rank, RankedRLock
-from flowbook.terminal.lines import fit, printable
+from flowbook.terminal.lines import fit, styled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,7 +44,7 @@ class Screen:
     def __init__(self, to: TextIO, marks: Marks, *, has_colours: bool) -> None:
         self.marks = marks
         self._to = to
-        self._colours = ColorSystem.STANDARD if has_colours else None
+        self._has_colours = has_colours
         self._lock = RankedRLock(Rank.SCREEN)
         self._pid = os.getpid()
         #: Rows that are drawn now, below what others printed.
@@ -92,14 +90,16 @@ class Screen:
             if not self._rows and self._partial:
                 text += f"\r\x1b[{rows - 1}A\x1b[J" if (rows := self._rows_of(self._partial)) > 1 else "\r\x1b[J"
             above = f"{self._partial}\n" if self._partial else ""
-            self._write(text + above + "".join(f"{self._styled(fit(line, width))}\n" for line in lines))
+            self._write(
+                text + above + "".join(f"{styled(fit(line, width), has_colours=self._has_colours)}\n" for line in lines)
+            )
             self._rows = len(lines) + (self._rows_of(self._partial) if self._partial else 0)
 
     def say(self, lines: Sequence[Line]) -> None:
         """Write lines that stay, at the end of a run."""
         with self._lock:
             gap = "\n" if self._partial else ""
-            self._write(gap + "".join(f"{self._styled(line)}\n" for line in lines))
+            self._write(gap + "".join(f"{styled(line, has_colours=self._has_colours)}\n" for line in lines))
             self._partial = ""
 
     def print_above(self, stream: TextIO, text: str) -> None:
@@ -122,16 +122,6 @@ class Screen:
     def _rows_of(self, text: str) -> int:
         columns = max(1, shutil.get_terminal_size((80, 24)).columns)
         return max(1, -(-cell_len(_ESCAPES.sub("", text)) // columns))
-
-    def _styled(self, line: Line) -> str:
-        if self._colours is None:
-            return "".join(printable(span.text) for span in line)
-        return "".join(
-            Style.parse(span.style).render(printable(span.text), color_system=self._colours)
-            if span.style
-            else printable(span.text)
-            for span in line
-        )
 
     def _write(self, text: str) -> None:
         if text:

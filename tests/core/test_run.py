@@ -548,6 +548,11 @@ def test_what_a_stored_task_is_about_to_get_is_read_as_values():
     assert pickle.loads(pickle.dumps(found)).cached_inputs == {"x": 1}
 
 
+def _warnings(done):
+    """Return what a program's runs warned of, without how long they took and how to go on."""
+    return [line.partition(" after ")[0] for line in done.stderr.splitlines()]
+
+
 def test_a_paused_run_is_resumed_in_another_process(tmp_path):
     path = script(
         tmp_path,
@@ -604,7 +609,10 @@ def test_a_paused_run_is_resumed_in_another_process(tmp_path):
     resumed = python(path, "given", str(counts), run_id)
     again = python(path, "kept", str(counts), run_id)
 
-    assert (begun.stderr, paused) == ("", "Paused")
+    assert (_warnings(begun), paused) == (
+        ["approve Paused: Waits for a person, by its trigger manual_only.", "delays run 1 Paused"],
+        "Paused",
+    )
     assert (resumed.stderr, resumed.stdout.split()) == ("", [run_id, "Success", "60"])
     assert counts.read_text().splitlines() == [
         "load",
@@ -739,7 +747,10 @@ def test_a_cached_output_serves_another_process_and_says_when_other_code_made_it
     second = python(script(tmp_path, CACHED.format(value="[1, 2]")), str(counts))
     edited = python(script(tmp_path, CACHED.format(value="[1, 2, 3]")), str(counts))
 
-    assert [each.stderr for each in (first, second, edited)] == ["", "", ""]
+    assert (first.stderr, second.stderr) == ("", "")
+    assert edited.stderr.partition(" UTC, ")[2] == (
+        "made by other code. With @task(cache=True) a task runs again when its code or its inputs have changed.\n"
+    )
     assert first.stdout == "Cached [1, 2] False\n"
     assert second.stdout == "Cached [1, 2] False\n"
     assert edited.stdout == "Cached [1, 2] True\n"
@@ -839,7 +850,8 @@ def test_a_flow_is_pickled_and_runs_where_it_arrives(tmp_path):
 
     came_back = python(path, str(tmp_path / "flow.pickle"))
 
-    assert (came_back.stderr, came_back.stdout) == ("", "Paused 10\n")
+    waits = "approve Paused: Waits for a person, by its trigger manual_only."
+    assert (_warnings(came_back), came_back.stdout) == ([waits, "f run 1 Paused"], "Paused 10\n")
 
 
 def test_states_of_a_run_pickle():

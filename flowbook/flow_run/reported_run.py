@@ -1,0 +1,145 @@
+"""A run as the terminal and Python's `logging` see it: what `flowbook.terminal.ports.ReportedRun` asks for."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Protocol
+
+from flowbook.engine.run_inputs import RunInputs
+from flowbook.flow_run.location import Here
+from flowbook.terminal.reporting import displayed, has_display, log_sinks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from flowbook.engine.events import Event, EventSink
+    from flowbook.engine.graph import Graph
+    from flowbook.engine.masks import Masks
+    from flowbook.engine.state import State
+    from flowbook.flow_run.location import Location
+    from flowbook.flow_run.run_description import RunDescription
+    from flowbook.flow_run.run_log import RunLog
+    from flowbook.flow_run.stored_inputs import StoredInputs
+
+__all__ = ["Control", "ControlledRun", "on_terminal", "reporting_sinks"]
+
+
+class Control(Protocol):
+    """What is asked of a run's control."""
+
+    run: RunDescription
+    inputs: RunInputs | StoredInputs
+    location: Location
+    log: RunLog
+    #: Seconds since the epoch; None before it began.
+    started: float | None
+    #: Whether the run is recorded; None: as usual here.
+    record: bool | None
+    #: Whether a terminal shows how it goes; set here.
+    is_displayed: bool
+
+
+class ControlledRun:
+    """Facts of one run, asked from any thread.
+
+    Args:
+        control: of the run.
+    """
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._masks: Masks | None = None
+
+    @property
+    def run_id(self) -> str:
+        """Its id."""
+        return self._control.run.label.run_id
+
+    @property
+    def flow_name(self) -> str:
+        """The flow's name."""
+        return self._control.run.label.flow_name
+
+    @property
+    def graph(self) -> Graph:
+        """What is run."""
+        return self._control.run.graph
+
+    @property
+    def number(self) -> int:
+        """Counted per flow in the store, or per session if unrecorded."""
+        return self._control.run.label.number
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """The flow's parameters by name."""
+        inputs = self._control.inputs
+        return inputs.parameters if isinstance(inputs, RunInputs) else {}
+
+    @property
+    def started(self) -> float | None:
+        """When it began, in seconds since the epoch."""
+        return self._control.started
+
+    @property
+    def executor_text(self) -> str:
+        """The executor in words."""
+        return self._control.run.executor.describe()
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the store has the run, so that commands find it."""
+        return self._control.location.recording is not None
+
+    @property
+    def can_go_on_elsewhere(self) -> bool:
+        """Whether the store has the run by the time that it is over, should it wait for somebody or have failed."""
+        return self.is_recorded or self._control.record is not False
+
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether somebody asked it to stop, and tasks still run."""
+        location = self._control.location
+        return isinstance(location, Here) and location.epoch.is_cancelled
+
+    def events(self) -> list[Event]:
+        """Return all events so far, by their number."""
+        return self._control.log.in_order()
+
+    def snapshot(self) -> tuple[State, Mapping[str, State]]:
+        """Return the flow's state and those of tasks and children by key, as of now."""
+        location = self._control.location
+        return location.state, location.states
+
+    def hide(self, text: str) -> str:
+        """Return the text without the secrets that the run knows; those of its last epoch, once that is over."""
+        location = self._control.location
+        if isinstance(location, Here):
+            self._masks = location.epoch.masks
+        return text if self._masks is None else self._masks.text(text)
+
+
+def reporting_sinks(control: Control) -> tuple[EventSink, ...]:
+    """Return what tells Python's `logging` of an epoch's events; a run with an origin is shown by whoever began it."""
+    is_watched = bool(control.run.origin)
+    return log_sinks(ControlledRun(control), is_displayed=control.is_displayed, is_watched=is_watched)
+
+
+@contextlib.contextmanager
+def on_terminal(control: Control, *, progress: bool | None = None, shows_traceback: bool = True) -> Iterator[None]:
+    """Show on the terminal, where there is one, how a run goes while the block lasts, and how it comes to rest.
+
+    Args:
+        control: of a run that begins or goes on in the block.
+        progress: whether it is shown from the start; None: once it takes a while; False: not at all.
+        shows_traceback: whether that of a failure is shown: not where it is raised.
+    """
+    if control.run.origin or not has_display(progress):
+        yield
+        return
+    control.is_displayed = True
+    try:
+        with displayed(ControlledRun(control), is_wanted=bool(progress), shows_traceback=shows_traceback):
+            yield
+    finally:
+        control.is_displayed = False
