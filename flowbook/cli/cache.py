@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from flowbook.cli.output import plain
 from flowbook.core.cached_outputs import cache, entry_state
 from flowbook.flow_run.times import parse_time
 from flowbook.results.preview import format_size
 from flowbook.store import open_store
+from flowbook.terminal.lines import printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -75,13 +75,13 @@ def gc(args: Namespace, out: Output) -> int:
         )
         return 0
     for name, size in swept.dropped[:_NAMED_AT_MOST]:
-        out.line(f"{format_size(size):>10}  {plain(name)}")
+        out.line(f"{format_size(size):>10}  {printable(name)}")
     if (more := len(swept.dropped) - _NAMED_AT_MOST) > 0:
         out.line(f"{'':>10}  and {more:,} more")
     verb = "Would drop" if args.dry_run else "Dropped"
     orphans = f" and {swept.orphans:,} files that belonged to nothing" if swept.orphans else ""
     if swept.trouble:
-        out.line(f"Some files are still there, for the next time: {plain(swept.trouble)}")
+        out.line(f"Some files are still there, for the next time: {printable(swept.trouble)}")
     out.line(
         f"{verb} {len(swept.dropped):,} values{orphans}: {format_size(swept.freed_bytes)}. "
         f"{format_size(swept.kept_bytes)} stay."
@@ -115,8 +115,8 @@ def _preview_lines(preview: dict[str, object]) -> list[str]:
     columns, rows = (page.get("columns"), page.get("rows")) if isinstance(page, dict) else (None, None)
     if not isinstance(columns, list) or not isinstance(rows, list):
         return []
-    names = [plain(str(column.get("name", "") if isinstance(column, dict) else column)) for column in columns]
-    cells = [["" if cell is None else plain(str(cell)) for cell in row] for row in rows]
+    names = [printable(str(column.get("name", "") if isinstance(column, dict) else column)) for column in columns]
+    cells = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(names)]
     return [
         "",

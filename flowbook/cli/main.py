@@ -100,15 +100,22 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
         found = commands.add_parser(name, parents=[common], help=text, description=text)
         found.set_defaults(command=f"run {name}")
         if is_of_one:
-            found.add_argument("run", help="id of the run, or its first digits (4 at least)")
+            found.add_argument(
+                "run", help='id of the run or its beginning, number, flow, "delays 17", "last" or "last failed"'
+            )
         return found
 
     ls = add("ls", "list the runs", is_of_one=False)
     ls.add_argument("--flow", help="only of this flow")
     ls.add_argument("--state", help="only in this state, e.g. Paused or Crashed")
-    ls.add_argument("--limit", type=_count, default=50, metavar="N", help="at most the N newest; default: 50")
-    add("inspect", "show one run and its tasks")
-    logs = add("logs", "write what its tasks logged and printed")
+    ls.add_argument("--waiting", action="store_true", help="only those that wait for a person")
+    ls.add_argument("--limit", type=_count, metavar="N", help="at most the N newest; default: 20")
+    ls.add_argument("--all", action="store_true", help="every run")
+    inspect = add("inspect", "show one run and its tasks, or one task")
+    inspect.add_argument("task", nargs="?", help="only this task or child, e.g. 'clean[3]'")
+    inspect.add_argument("--all", action="store_true", help="every child of mapped tasks, too")
+    inspect.add_argument("--traceback", action="store_true", help="every frame of a failure's traceback")
+    logs = add("logs", "write what its tasks logged and printed, and how they failed")
     logs.add_argument("--task", help="only of this one")
     logs.add_argument("--follow", action="store_true", help="go on until the run is at rest")
     _decides(add("cancel", "cancel it, wherever it goes on"))
@@ -141,24 +148,34 @@ def _decides(command: argparse.ArgumentParser) -> None:
 
 
 def _command(name: str) -> Command:
-    from flowbook.cli import cache, run, version  # noqa: PLC0415  # `--help` needs none of what they load
+    """Return a command; only what its group needs is loaded, and `--help` needs nothing."""
+    group, _, verb = name.partition(" ")
+    if group == "version":
+        from flowbook.cli.version import version  # noqa: PLC0415  # as said
 
-    commands: dict[str, Command] = {
-        "version": version.version,
-        "cache ls": cache.ls,
-        "cache show": cache.show,
-        "cache expire": cache.expire,
-        "cache gc": cache.gc,
-        "run ls": run.ls,
-        "run inspect": run.inspect,
-        "run logs": run.logs,
-        "run cancel": run.cancel,
-        "run resume": run.resume,
-        "run retry": run.retry,
-        "run export": run.export,
-        "run import": run.import_,
-    }
-    return commands[name]
+        return version
+    return _cache_command(verb) if group == "cache" else _run_command(verb)
+
+
+def _cache_command(verb: str) -> Command:
+    from flowbook.cli import cache  # noqa: PLC0415  # as said
+
+    return {"ls": cache.ls, "show": cache.show, "expire": cache.expire, "gc": cache.gc}[verb]
+
+
+def _run_command(verb: str) -> Command:
+    from flowbook.cli import run  # noqa: PLC0415  # as said
+
+    return {
+        "ls": run.ls,
+        "inspect": run.inspect,
+        "logs": run.logs,
+        "cancel": run.cancel,
+        "resume": run.resume,
+        "retry": run.retry,
+        "export": run.export,
+        "import": run.import_,
+    }[verb]
 
 
 def _days(text: str) -> float:
@@ -167,7 +184,7 @@ def _days(text: str) -> float:
     except ValueError:
         days = -1.0
     if not 0 <= days <= 100_000:  # noqa: PLR2004  # 270 years
-        msg = f"{text!r} is no number of days. Give 0 or more, e.g. 30."
+        msg = f"{text!r} isn't a number of days. Give 0 or more, e.g. 30."
         raise argparse.ArgumentTypeError(msg)
     return days
 

@@ -10,10 +10,16 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from flowbook.terminal.lines import fit, printable, styled
+from flowbook.terminal.marks import marks_for
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Output", "local_time", "plain", "standard"]
+    from flowbook.terminal.lines import Line
+    from flowbook.terminal.marks import Marks
+
+__all__ = ["Output", "local_time", "standard"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,19 @@ class Output:
         else:
             cells = [[_cell(row.get(column)) for column in columns] for row in rows]
             (_rich_table if self.to.isatty() else _text_table)(self.to, columns, cells)
+
+    @property
+    def marks(self) -> Marks:
+        """The marks that the stream can show."""
+        return marks_for(getattr(self.to, "encoding", None), os.environ.get("TERM"))
+
+    def lines(self, lines: Sequence[Line]) -> None:
+        """Write lines with their styles on a terminal, cut to its width, and without them elsewhere."""
+        is_terminal = self.to.isatty()
+        width = shutil.get_terminal_size().columns if is_terminal else None
+        has_colours = is_terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        for line in lines:
+            self.line(styled(line if width is None else fit(line, width), has_colours=has_colours).rstrip())
 
     def record(self, found: Mapping[str, object]) -> None:
         """Write one thing, a line for each field that has a value."""
@@ -60,15 +79,10 @@ class Output:
         if self.is_json:
             self.errors.write(json.dumps({"error": type(error).__name__, "message": str(error)}) + "\n")
         else:
-            self.errors.write(f"flowbook: {plain(str(error))}\n")
+            self.errors.write(f"flowbook: {printable(str(error))}\n")
 
     def _json(self, found: object) -> None:
         self.to.write(json.dumps(found, default=_jsonable, indent=2 if self.to.isatty() else None) + "\n")
-
-
-def plain(text: str) -> str:
-    """Return `text` without characters that would move the cursor or colour the terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def local_time(moment: dt.datetime) -> str:
@@ -82,10 +96,10 @@ def _cell(value: object) -> str:
     if isinstance(value, dt.datetime):
         return local_time(value)
     if isinstance(value, dict):
-        return plain(", ".join(f"{name}={part}" for name, part in value.items()))
+        return printable(", ".join(f"{name}={part}" for name, part in value.items()))
     if isinstance(value, bool):
         return "yes" if value else ""
-    return plain(str(value))
+    return printable(str(value))
 
 
 def _jsonable(value: object) -> object:

@@ -2,86 +2,115 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowbook.cli.output import plain
+from flowbook.cli.run_lines import head_lines, run_table, task_table
+from flowbook.cli.run_names import find_run_id
+from flowbook.cli.task_facts import task_facts
 from flowbook.core.flow import Flow
 from flowbook.core.history import run as recorded_run
-from flowbook.engine.events import FLOW, Logged
-from flowbook.engine.replay import spans
-from flowbook.engine.task_keys import is_child_key
-from flowbook.exceptions import DefinitionError, UnknownRunError
+from flowbook.engine.events import Logged, StateChanged
+from flowbook.exceptions import DefinitionError, UnknownTaskError
 from flowbook.store import open_store
 from flowbook.store.process_identity import UNSETTLED, effective_state_of
+from flowbook.terminal.lines import Span, printable
+from flowbook.terminal.reporting import has_display
+from flowbook.terminal.traceback_lines import traceback_lines
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from flowbook.cli.output import Output
     from flowbook.engine.events import Event
+    from flowbook.engine.remote_error import RemoteError
     from flowbook.flow_run.run import FlowRun
     from flowbook.store import RunSummary
 
 __all__ = ["cancel", "export", "import_", "inspect", "logs", "ls", "resume", "retry"]
 
 _FOLLOW_S = 0.25
-_SHORTEST_PREFIX = 4
+_LISTED = 20
+_NO_RUNS = "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True)."
+_NOTHING_WAITS = "No run waits for you."
 _GOES_ON = ("Running", "Pending", "Cancelling", None)
 
 
 def ls(args: Namespace, out: Output) -> int:
-    """List the runs, newest last."""
+    """List the runs: as a table the newest first, as JSON the newest last."""
     runs = open_store().runs
-    if args.state is None or args.state not in UNSETTLED:
-        found = runs.list(flow=args.flow, state=args.state, limit=args.limit)
+    limit = None if args.all else args.limit or _LISTED
+    if args.waiting:
+        found = runs.list(flow=args.flow, state="Paused", limit=limit)
+    elif args.state is None or args.state not in UNSETTLED:
+        found = runs.list(flow=args.flow, state=args.state, limit=limit)
     else:
         found = [each for each in runs.list(flow=args.flow, is_open=True) if effective_state_of(each) == args.state]
-    columns = ("run_id", "flow", "number", "state", "started", "ended", "tasks", "parameters", "origin")
-    empty = "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True)."
-    out.table([_row(each) for each in found[-args.limit :]], columns, empty)
+        found = found[-(limit or len(found)) :]
+    if out.is_json:
+        out.table([_row(each) for each in found], (), "")
+    elif not found:
+        out.line(_NOTHING_WAITS if args.waiting else _NO_RUNS)
+    else:
+        newest = found[::-1]
+        states = [_state_of(each) for each in newest]
+        out.lines(run_table(newest, states, out.marks, dt.datetime.now(dt.UTC)))
+        out.line(_footer(len(found), limit))
     return 0
 
 
 def inspect(args: Namespace, out: Output) -> int:
-    """Show one run: how it stands, and each task."""
+    """Show one run and its tasks, or one task."""
     store = open_store()
-    runs, history = store.runs, store.history
-    run_id = _run_id(args.run)
-    events, states = history.events(run_id), history.states(run_id)
-    spent = {span.key: span for span in spans(events)}
-    tasks = []
-    for key in [*_keys(runs.get(run_id).graph), *(key for key in states if is_child_key(key))]:
-        state, span = states.get(key), spent.get(key)
-        took = None if span is None or span.end is None else round(span.end - span.start, 3)
-        name = "Pending" if state is None else type(state).__name__
-        message = None if state is None else state.message
-        attempt = 0 if span is None else span.attempt
-        tasks.append({"task": key, "state": name, "seconds": took, "attempt": attempt, "message": message})
-    head = _row(runs.summary(run_id))
+    run_id = find_run_id(store.runs, args.run)
+    summary, tasks = store.runs.summary(run_id), task_facts(store, run_id)
+    if args.task is not None:
+        tasks = [each for each in tasks if each.key == args.task]
+        if not tasks:
+            run = f"Run {summary.number} of {summary.flow!r}"
+            msg = f"{run} has no task {args.task!r}. `flowbook run inspect {args.run}` lists them."
+            raise UnknownTaskError(msg, key=args.task)
     if out.is_json:
-        out.record({**head, "states": tasks})
+        out.record({**_row(summary), "states": [each.as_json() for each in tasks]})
         return 0
-    out.record(head)
+    state = _state_of(summary)
+    out.lines(head_lines(summary, state, out.marks, dt.datetime.now(dt.UTC)))
     out.line("")
-    out.table(tasks, ("task", "state", "seconds", "attempt", "message"), "It has no tasks.")
+    rows = tasks if args.all or args.task is not None else [each for each in tasks if each.is_of_interest]
+    out.lines(task_table([each.row() for each in rows], out.marks))
+    if hidden := len(tasks) - len(rows):
+        out.line(f"  {hidden:,} children that went well are left out: --all")
+    for error in [each.error for each in rows if each.error is not None][: None if args.task else 1]:
+        out.lines([(), *traceback_lines(error, out.marks, is_full=args.traceback)])
+    _hint(args, state, out)
     return 0
 
 
+def _hint(args: Namespace, state: str, out: Output) -> None:
+    name = f"'{args.run}'" if " " in args.run else args.run
+    if args.task is None:
+        out.lines([(), (Span(f"  one task   flowbook run inspect {name} TASK", "dim"),)])
+        out.lines([(Span(f"  its logs   flowbook run logs {name}", "dim"),)])
+        again = {"Paused": "resume", "Cancelled": "resume", "Crashed": "resume", "Failed": "retry"}.get(state)
+        if again is not None:
+            out.lines([(Span(f"  go on      flowbook run {again} {name}", "dim"),)])
+
+
 def logs(args: Namespace, out: Output) -> int:
-    """Write what tasks logged and printed; with --follow until the run is at rest."""
+    """Write what tasks logged and printed, and the tracebacks of those that failed; with --follow until the run is at rest."""
     store = open_store()
-    run_id = _run_id(args.run)
+    run_id = find_run_id(store.runs, args.run)
     seen, pause = 0, threading.Event()
     while True:
         is_at_rest = effective_state_of(store.runs.summary(run_id)) not in _GOES_ON
         events = store.history.events(run_id, seen)
         seen = events[-1].seq if events else seen
-        _write_logs(events, args.task, out)
+        _write_logs(events, store.history.errors(run_id) if _has_failure(events) else {}, args.task, out)
         if is_at_rest or not args.follow:
             return 0
         pause.wait(_FOLLOW_S)
@@ -92,30 +121,31 @@ def cancel(args: Namespace, out: Output) -> int:
     run = _run(args.run)
     run.cancel(by=args.by, note=args.note)
     run.wait()
-    return _told(run, out)
+    return _say_state(run, out)
 
 
 def resume(args: Namespace, out: Output) -> int:
     """Go on with a run, in this process unless another has it, and wait until it is at rest."""
     run = _run(args.run, args.flow)
-    run.resume(*args.task, by=args.by, note=args.note, force=args.force)
-    return _watched(run, out)
+    return _watched(run, lambda: run.resume(*args.task, by=args.by, note=args.note, force=args.force), out)
 
 
 def retry(args: Namespace, out: Output) -> int:
     """Run what failed again, and wait until the run is at rest."""
     run = _run(args.run, args.flow)
-    run.retry(by=args.by, note=args.note, force=args.force)
-    return _watched(run, out)
+    return _watched(run, lambda: run.retry(by=args.by, note=args.note, force=args.force), out)
 
 
 def export(args: Namespace, out: Output) -> int:
     """Write a run with its values into a file."""
     path = Path(args.file)
-    run_id = _run_id(args.run)
+    run_id = find_run_id(open_store().runs, args.run)
     count = open_store().export_run(run_id, path)
     out.done(
-        f"Run {run_id} and its {count:,} values are in {plain(str(path))}.", run_id=run_id, file=str(path), values=count
+        f"Run {run_id} and its {count:,} values are in {printable(str(path))}.",
+        run_id=run_id,
+        file=str(path),
+        values=count,
     )
     return 0
 
@@ -127,26 +157,30 @@ def import_(args: Namespace, out: Output) -> int:
     return 0
 
 
-def _watched(run: FlowRun, out: Output) -> int:
-    try:
-        run.wait()
-    except KeyboardInterrupt:
-        run.cancel(by="Ctrl-C")
-        run.wait()
-    return _told(run, out)
+def _watched(run: FlowRun, begin: Callable[[], object], out: Output) -> int:
+    """Let a run go on, wait until it is at rest, and say how it stands; on a terminal it shows how it goes."""
+    is_displayed = not out.is_json and has_display(None)
+    with run.on_terminal(progress=is_displayed):
+        begin()
+        try:
+            run.wait()
+        except KeyboardInterrupt:
+            run.cancel(by="Ctrl-C")
+            run.wait()
+    return int(run.state.is_failed()) if is_displayed else _say_state(run, out)
 
 
-def _told(run: FlowRun, out: Output) -> int:
+def _say_state(run: FlowRun, out: Output) -> int:
     """Say how a run stands; return 1 if it failed."""
     state = run.state
     name = type(state).__name__
     sentence = f"Run {run.run_id} of {run.flow_name!r} is {name}. {state.message or ''}".rstrip()
-    out.done(plain(sentence), run_id=run.run_id, flow=run.flow_name, state=name, message=state.message)
+    out.done(printable(sentence), run_id=run.run_id, flow=run.flow_name, state=name, message=state.message)
     return int(state.is_failed())
 
 
 def _run(given: str, file: str | None = None) -> FlowRun:
-    run_id = _run_id(given)
+    run_id = find_run_id(open_store().runs, given)
     return recorded_run(run_id, None if file is None else _flow_in(file, open_store().runs.get(run_id).flow))
 
 
@@ -161,51 +195,55 @@ def _flow_in(file: str, name: str) -> Flow:
     try:
         held = runpy.run_path(file, run_name=Path(file).stem)
     except Exception as error:
-        msg = f"{plain(file)} can't be run: {type(error).__name__}: {error}. Give a Python file that makes the flow."
+        msg = (
+            f"{printable(file)} can't be run: {type(error).__name__}: {error}. Give a Python file that makes the flow."
+        )
         raise DefinitionError(msg, file=file) from error
     flows = {id(each): each for each in held.values() if isinstance(each, Flow)}
     found = [flow for flow in flows.values() if flow.name == name]
     if len(found) != 1:
         there = ", ".join(repr(flow.name) for flow in flows.values()) or "none"
-        msg = f"{plain(file)} holds {len(found)} flows named {name!r} (flows in it: {there}). Give the file that makes it once."
+        msg = (
+            f"{printable(file)} holds {len(found)} flows named {name!r} (flows in it: {there}). "
+            "Give the file that makes it once."
+        )
         raise DefinitionError(msg, file=file, flow=name)
     return found[0]
 
 
-def _run_id(given: str) -> str:
-    """Return the id of the run that is meant by an id, or by the beginning of one.
-
-    Raises:
-        UnknownRunError: if there is none, or there are several.
-    """
-    runs = open_store().runs
-    try:
-        return runs.summary(given).run_id
-    except UnknownRunError:
-        alike = (
-            [run_id for run_id in runs.table().run_id if run_id.startswith(given)]
-            if len(given) >= _SHORTEST_PREFIX
-            else []
-        )
-    if len(alike) == 1:
-        return alike[0]
-    if alike:
-        msg = f"{len(alike)} runs begin with {given!r}: {', '.join(alike[:5])}. Give more of the id."
-    else:
-        msg = f"There is no run {given!r} in this store. `flowbook run ls` lists those that there are."
-    raise UnknownRunError(msg, run_id=given)
-
-
-def _write_logs(events: Iterable[Event], task: str | None, out: Output) -> None:
+def _write_logs(events: Iterable[Event], errors: Mapping[str, RemoteError], task: str | None, out: Output) -> None:
+    told = {event.key: event.seq for event in events if isinstance(event, StateChanged) and event.key in errors}
     for event in events:
-        if not isinstance(event, Logged) or task not in (None, event.key):
+        if task not in (None, event.key):
             continue
-        level = logging.getLevelName(event.level)
-        if out.is_json:
-            out.done("", seq=event.seq, task=event.key, at=event.at, level=level, text=event.text)
-        else:
-            clock = time.strftime("%H:%M:%S", time.localtime(event.at))
-            out.line(f"{clock}  {level:<7}  {plain(event.key)}  {plain(event.text.rstrip())}")
+        if isinstance(event, Logged):
+            _write_log(event.seq, event.key, event.at, logging.getLevelName(event.level), event.text, out)
+        elif told.get(event.key) == event.seq:
+            text = errors[event.key].formatted
+            _write_log(event.seq, event.key, event.at, "ERROR", text, out)
+
+
+def _write_log(seq: int, key: str, at: float, level: str, text: str, out: Output) -> None:  # noqa: PLR0913
+    if out.is_json:
+        out.done("", seq=seq, task=key, at=at, level=level, text=text)
+        return
+    clock = time.strftime("%H:%M:%S", time.localtime(at))
+    for line in text.rstrip().splitlines() or [""]:
+        out.line(f"{clock}  {level:<7}  {printable(key)}  {printable(line)}")
+
+
+def _has_failure(events: Iterable[Event]) -> bool:
+    return any(isinstance(event, StateChanged) and event.state.is_failed() for event in events)
+
+
+def _state_of(summary: RunSummary) -> str:
+    return effective_state_of(summary) or "Pending"
+
+
+def _footer(count: int, limit: int | None) -> str:
+    if limit is not None and count == limit:
+        return f"The {count:,} newest runs. What waits for you: --waiting   all: --all   as data: --json"
+    return f"{count:,} {'run' if count == 1 else 'runs'}. What waits for you: --waiting   as data: --json"
 
 
 def _row(summary: RunSummary) -> dict[str, object]:
@@ -225,8 +263,3 @@ def _row(summary: RunSummary) -> dict[str, object]:
         "owner": summary.owner,
         "project": summary.project,
     }
-
-
-def _keys(graph: object) -> list[str]:
-    tasks = graph.get("tasks", ()) if isinstance(graph, dict) else ()
-    return [task["key"] for task in tasks if task["key"] != FLOW]

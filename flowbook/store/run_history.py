@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.events import Decided, Event, Logged
 from flowbook.engine.mapped_states import fill_children
+from flowbook.engine.remote_error import RemoteError
 from flowbook.engine.state import Mapped
 from flowbook.store.event_rows import DECISION, LOG, damaged_event, decode_event, value_ref
 from flowbook.store.queries import queries
@@ -64,6 +66,24 @@ class RunHistory:
                 raise damaged_event(key, exc) from exc
         fill_children(states)
         return states
+
+    def errors(self, run_id: str) -> dict[str, RemoteError]:
+        """Return what the run's tasks raised that stand as failed, by key: type, message and traceback; unpickles nothing.
+
+        Raises:
+            UnknownRunError: if there is no such run.
+        """
+        row = find_run(self._database, run_id).id
+        bodies = {
+            key: body
+            for _, key, _, _, body, *_ in self._database.read(self._sql["states"], {"run": row, "at": _FOREVER})
+        }
+        noted = {key: json.loads(body).get("error") for key, body in bodies.items() if body and '"error"' in body}
+        return {
+            key: RemoteError(error["type"], error["message"], error["traceback"])
+            for key, error in noted.items()
+            if error is not None
+        }
 
     def snapshot(self, run_id: str, since: int = 0) -> RunSnapshot:
         """Return the run in one piece, as it is now: owner, state, inputs, and events after `since`. Raises UnknownRunError."""

@@ -93,13 +93,109 @@ def test_runs_are_listed(capsys, run, failed):
     found = _json(capsys, "run", "ls")
 
     assert code == 0
-    assert out.splitlines()[0].split()[:4] == ["run_id", "flow", "number", "state"]
+    assert [line.split()[:4] for line in out.splitlines()] == [
+        ["RUN", "FLOW", "STATE", "STARTED"],
+        ["1", "broken", "✗", "Failed"],
+        ["1", "delays", "‖", "Paused"],
+        ["2", "runs.", "What", "waits"],
+    ]
     assert [(each["run_id"], each["state"]) for each in found] == [(run.run_id, "Paused"), (failed.run_id, "Failed")]
     assert [each["flow"] for each in _json(capsys, "run", "ls", "--flow", "broken")] == ["broken"]
     assert [each["flow"] for each in _json(capsys, "run", "ls", "--state", "Paused")] == ["delays"]
     assert [each["flow"] for each in _json(capsys, "run", "ls", "--limit", "1")] == ["broken"]
     assert [each["flow"] for each in _json(capsys, "run", "ls", "--limit", "1", "--state", "Paused")] == ["delays"]
     assert _json(capsys, "run", "ls", "--limit", "1", "--state", "Crashed") == []
+
+
+@pytest.mark.usefixtures("failed")
+def test_runs_that_wait_for_a_person_are_listed(capsys, run):
+    waiting = _json(capsys, "run", "ls", "--waiting")
+    _run(capsys, "run", "cancel", "delays")
+
+    assert [each["run_id"] for each in waiting] == [run.run_id]
+    assert _run(capsys, "run", "ls", "--waiting")[1] == "No run waits for you.\n"
+
+
+@pytest.mark.parametrize("name", ["delays", "delays 1", "last paused", "last-paused", "Last Paused"])
+@pytest.mark.usefixtures("failed")
+def test_a_run_is_found_by_the_names_that_people_call_it(capsys, run, name):
+    assert _json(capsys, "run", "inspect", name)["run_id"] == run.run_id
+
+
+@pytest.mark.parametrize("name", ["last", "last failed", "broken"])
+@pytest.mark.usefixtures("run")
+def test_the_last_run_is_found(capsys, failed, name):
+    assert _json(capsys, "run", "inspect", name)["run_id"] == failed.run_id
+
+
+def test_a_number_that_two_flows_have_is_refused_with_the_names_to_use(capsys, run, failed):
+    code, _, err = _run(capsys, "run", "inspect", "1")
+
+    assert code == 1
+    assert err == (
+        f"flowbook: 2 runs could be meant by '1': 'delays 1' ({run.run_id[:8]}), 'broken 1' ({failed.run_id[:8]}). "
+        "Name one of them so.\n"
+    )
+
+
+@pytest.mark.usefixtures("failed")
+def test_a_failed_run_is_inspected_with_the_users_line(capsys):
+    _, out, _ = _run(capsys, "run", "inspect", "last")
+    (task,) = _json(capsys, "run", "inspect", "last")["states"]
+
+    lines = out.splitlines()
+    assert lines[0].startswith("broken  run 1  ✗ Failed just now, took ")
+    assert "  broken  ✗ Failed" in out
+    assert '  ▸  65 │         raise ValueError("no such column")' in lines
+    assert "ValueError: no such column" in lines
+    assert "  go on      flowbook run retry last" in lines
+    assert (task["error"]["type"], task["error"]["message"]) == ("ValueError", "no such column")
+    assert task["error"]["traceback"].startswith("Traceback (most recent call last):\n")
+
+
+def test_one_task_is_inspected(capsys, run):
+    _, out, _ = _run(capsys, "run", "inspect", run.run_id, "load")
+    code, _, err = _run(capsys, "run", "inspect", run.run_id, "nothing")
+
+    assert [line.split()[:3] for line in out.splitlines()[-2:]] == [["TASK", "STATE", "TOOK"], ["load", "◷", "Cached"]]
+    assert code == 1
+    assert err == (
+        f"flowbook: Run 1 of 'delays' has no task 'nothing'. `flowbook run inspect {run.run_id}` lists them.\n"
+    )
+
+
+def _tasks(out):
+    table = out.partition("WHY\n")[2].partition("\n\n")[0]
+    return [line.split()[0] for line in table.splitlines() if " child" not in line]
+
+
+def test_children_that_went_well_are_left_out(capsys):
+    @task
+    def odd(number):
+        if number % 2:
+            raise ValueError(f"{number} is odd")
+        return number
+
+    with Flow("numbers") as flow:
+        odd.map([0, 1, 2])
+    flow.run(record=True)
+
+    _, out, _ = _run(capsys, "run", "inspect", "last")
+    _, every, _ = _run(capsys, "run", "inspect", "last", "--all")
+
+    assert _tasks(out) == ["odd", "odd[1]"]
+    assert _tasks(every) == ["odd", "odd[0]", "odd[1]", "odd[2]"]
+    assert "  2 children that went well are left out: --all" in out.splitlines()
+
+
+@pytest.mark.usefixtures("failed")
+def test_the_logs_of_a_failed_run_end_with_its_traceback(capsys):
+    _, out, _ = _run(capsys, "run", "logs", "last")
+    _, line, _ = _run(capsys, "run", "logs", "last", "--json")
+
+    assert [each.split(maxsplit=3)[1:3] for each in out.splitlines()[:1]] == [["ERROR", "broken"]]
+    assert out.splitlines()[-1].endswith("  ERROR    broken  ValueError: no such column")
+    assert json.loads(line)["text"].endswith("\nValueError: no such column\n")
 
 
 def test_an_empty_store_says_how_it_comes_to_hold_something(capsys):
@@ -363,7 +459,7 @@ def test_help_names_every_command(capsys):
 
 
 def test_the_command_works_in_a_terminal_with_tables_and_names_that_are_no_markup():
-    @task(name="[red]evil[/red]\x1b[31m\nline")
+    @task(name="evil\x07\rline")
     def evil():
         return 1
 
@@ -384,7 +480,7 @@ def test_the_command_works_in_a_terminal_with_tables_and_names_that_are_no_marku
     os.close(controller)
 
     assert (done.returncode, done.stderr) == (0, b"")
-    assert "[red]evil[/red]" in written
+    assert "evil\\x07\\rline" in written
     assert "\x1b]0;title" not in written
     assert "\x1b[31m" not in written
 

@@ -1,0 +1,175 @@
+"""Recorded runs as lines for people. Pure: the time is an argument."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, NamedTuple
+
+from flowbook.engine.state_kinds import FINISHED
+from flowbook.terminal.durations import running_time
+from flowbook.terminal.lines import Span, cut_middle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flowbook.store import RunSummary
+    from flowbook.terminal.lines import Line
+    from flowbook.terminal.marks import Marks
+
+__all__ = ["TaskRow", "ago", "head_lines", "run_table", "task_table"]
+
+_DIM, _BOLD = "dim", "bold"
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+_LONGEST_NAME = 30
+
+
+class TaskRow(NamedTuple):
+    """A task or child in the table of one run.
+
+    Attributes:
+        state: the name of its state.
+        took_s: how long it ran; None where it didn't.
+        rows: what is known of its value's size, in words.
+        why: how it came to its state, in words.
+    """
+
+    key: str
+    state: str
+    took_s: float | None
+    rows: str
+    why: str
+
+
+def run_table(runs: Sequence[RunSummary], states: Sequence[str], marks: Marks, now: dt.datetime) -> list[Line]:
+    """Return a heading, and a line for each run; `states` are theirs, as they are shown."""
+    rows = [
+        (
+            str(run.number),
+            cut_middle(run.flow, _LONGEST_NAME),
+            state,
+            "" if run.started is None else ago(run.started, now),
+            _took(run, state, now),
+            _tasks(run, state),
+            _where(run, state),
+        )
+        for run, state in zip(runs, states, strict=True)
+    ]
+    heading = ("RUN", "FLOW", "STATE", "STARTED", "TOOK", "TASKS", "WHERE")
+    widths = _widths([heading, *rows])
+    widths[2] += 2
+    lines: list[Line] = [_cells(heading, widths, right=(0, 4), style=_DIM)]
+    for row, state in zip(rows, states, strict=True):
+        lines.append(_with_mark(row, 2, state, widths, marks, right=(0, 4)))
+    return lines
+
+
+def head_lines(run: RunSummary, state: str, marks: Marks, now: dt.datetime) -> list[Line]:
+    """Return what is known of one run as a whole."""
+    when = "" if run.started is None else f" {ago(run.started, now)}"
+    took = _took(run, state, now)
+    length = f", {'for' if run.ended is None else 'took'} {took}" if took else ""
+    title = (
+        Span(run.flow, _BOLD),
+        Span(f"  run {run.number}  "),
+        marks.of(state),
+        Span(f" {state}", marks.style(state)),
+        Span(f"{when}{length}   id {run.run_id}", _DIM),
+    )
+    parameters = "  ".join(f"{name}={value!r}" for name, value in run.parameters.items())
+    facts = "  ".join(filter(None, (parameters, run.executor, run.origin)))
+    lines: list[Line] = [title, (Span(f"  {facts}"),)] if facts else [title]
+    if run.message and state not in {"Success", "Running"}:
+        lines.append((Span(f"  {run.message}"),))
+    return lines
+
+
+def task_table(rows: Sequence[TaskRow], marks: Marks) -> list[Line]:
+    """Return a heading, and a line for each task."""
+    cells = [
+        (
+            cut_middle(row.key, _LONGEST_NAME),
+            row.state,
+            "" if row.took_s is None else running_time(row.took_s),
+            row.rows,
+            row.why,
+        )
+        for row in rows
+    ]
+    heading = ("TASK", "STATE", "TOOK", "ROWS", "WHY")
+    widths = _widths([heading, *cells])
+    widths[1] += 2
+    lines: list[Line] = [_cells(heading, widths, right=(2,), style=_DIM)]
+    lines += [_with_mark(row, 1, row[1], widths, marks, right=(2,)) for row in cells]
+    return [(Span("  "), *line) for line in lines]
+
+
+def ago(moment: dt.datetime, now: dt.datetime) -> str:
+    """Return a moment in the past as people say it: "4 min ago", "today 08:12", "yesterday 17:30", "20 Nov 09:00"."""
+    seconds = (now - moment).total_seconds()
+    local, today = moment.astimezone(), now.astimezone().date()
+    if seconds < _MINUTE:
+        return "just now" if seconds < 10 else f"{int(seconds)} s ago"  # noqa: PLR2004  # nobody counts these
+    if seconds < _HOUR:
+        return f"{int(seconds // _MINUTE)} min ago"
+    if local.date() == today:
+        return f"{int(seconds // _HOUR)} h ago" if seconds < 4 * _HOUR else f"today {local:%H:%M}"
+    if local.date() == today - dt.timedelta(days=1):
+        return f"yesterday {local:%H:%M}"
+    return f"{local.day} {local:%b %H:%M}" if local.year == today.year else f"{local.day} {local:%b %Y}"
+
+
+def _took(run: RunSummary, state: str, now: dt.datetime) -> str:
+    if run.started is None or (run.ended is None and state != "Running"):
+        return ""
+    return running_time(((run.ended or now) - run.started).total_seconds())
+
+
+def _tasks(run: RunSummary, state: str) -> str:
+    """Return how many tasks have finished of how many; parameters don't count."""
+    counts = _without_parameters(run)
+    total = sum(counts.values())
+    done = sum(count for name, count in counts.items() if name in FINISHED and name != "Cancelled")
+    if state == "Success":
+        cached = counts.get("Cached", 0)
+        return f"{total:,}, {cached:,} cached" if cached else f"{total:,}"
+    which = ""
+    if run.message and state in {"Paused", "Failed"}:
+        named = run.message.partition(" failed" if state == "Failed" else " wait")[0]
+        which = f", {cut_middle(named, _LONGEST_NAME)}" if named != run.message else ""
+    return f"{done:,} of {total:,}{which}"
+
+
+def _without_parameters(run: RunSummary) -> Mapping[str, int]:
+    counts = dict(run.counts)
+    if "Success" in counts:
+        counts["Success"] = max(0, counts["Success"] - len(run.parameters))
+    return {name: count for name, count in counts.items() if count}
+
+
+def _where(run: RunSummary, state: str) -> str:
+    if state == "Running" and run.owner:
+        return f"process {run.owner.rpartition(':')[2]}"
+    return run.origin
+
+
+def _with_mark(  # noqa: PLR0913  # a row of a table
+    row: Sequence[str], column: int, state: str, widths: Sequence[int], marks: Marks, *, right: Sequence[int]
+) -> Line:
+    before = _cells(row[:column], widths[:column], right=right)
+    mark, style = marks.of(state), marks.style(state)
+    word = Span(f" {row[column]:<{widths[column] - 2}}  ", style)
+    after = _cells(row[column + 1 :], widths[column + 1 :], right=[place - column - 1 for place in right])
+    return (*before, Span("  "), mark, word, *after)
+
+
+def _cells(row: Sequence[str], widths: Sequence[int], *, right: Sequence[int], style: str = "") -> Line:
+    cells = [
+        f"{cell:>{width}}" if place in right else f"{cell:<{width}}"
+        for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return (Span("  ".join(cells).rstrip() if style else "  ".join(cells), style),)
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return how wide each column is."""
+    return [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -1,0 +1,128 @@
+"""What is known of each task of a recorded run; no value is loaded and nothing unpickled."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowbook.cli.run_lines import TaskRow
+from flowbook.engine.replay import spans
+from flowbook.engine.state import Cached, Mapped
+from flowbook.engine.state_kinds import NEEDS_ATTENTION, RUNNING, mapped_state
+from flowbook.engine.task_keys import is_child_key
+from flowbook.report.phrases import duration, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flowbook.engine.remote_error import RemoteError
+    from flowbook.engine.replay import Span
+    from flowbook.engine.state import State
+    from flowbook.results.reference import Preview
+    from flowbook.store import Store
+
+__all__ = ["TaskFacts", "task_facts"]
+
+_WHY_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFacts:
+    """One task or child of a recorded run.
+
+    Attributes:
+        state: None before it has one.
+        took_s: how long its last attempt took; None where it didn't run.
+        attempt: number of that attempt; 0 where it didn't run.
+        error: what it raised, where it stands as failed.
+        preview: what the store noted of its value.
+    """
+
+    key: str
+    state: State | None
+    took_s: float | None
+    attempt: int
+    error: RemoteError | None
+    preview: Preview | None
+
+    @property
+    def is_of_interest(self) -> bool:
+        """Whether it is shown among many: not a child that went well."""
+        return not is_child_key(self.key) or self.state_name in {*NEEDS_ATTENTION, *RUNNING}
+
+    @property
+    def state_name(self) -> str:
+        """The name of its state; of a mapped task that of its children together."""
+        if self.state is None:
+            return "Pending"
+        if isinstance(self.state, Mapped) and self.state.map_states:
+            return mapped_state(Counter(type(child).__name__ for child in self.state.map_states))
+        return type(self.state).__name__
+
+    def row(self) -> TaskRow:
+        """Return what stands in a table."""
+        return TaskRow(self.key, self.state_name, self.took_s, self._rows(), shorten(self._why(), _WHY_CHARS))
+
+    def as_json(self) -> dict[str, object]:
+        """Return all that is known, as plain data."""
+        state = self.state
+        error = self.error
+        told = (
+            None if error is None else {"type": error.type_name, "message": error.message, "traceback": error.formatted}
+        )
+        return {
+            "task": self.key,
+            "state": "Pending" if state is None else type(state).__name__,
+            "seconds": self.took_s,
+            "attempt": self.attempt,
+            "message": None if state is None else state.message,
+            "error": told,
+            "value": None if self.preview is None else self.preview.get("text"),
+        }
+
+    def _rows(self) -> str:
+        shape = None if self.preview is None else self.preview.get("shape")
+        return f"{shape[0]:,}" if isinstance(shape, list) and shape else ""
+
+    def _why(self) -> str:
+        state = self.state
+        if self.error is not None:
+            return str(self.error)
+        if isinstance(state, Mapped) and state.map_states:
+            counts = Counter(type(child).__name__ for child in state.map_states)
+            return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        if isinstance(state, Cached) and self.attempt == 0 and state.created is not None:
+            return f"made {duration(time.time() - state.created.timestamp())} ago"
+        if self.attempt > 1:
+            return f"on attempt {self.attempt}"
+        return "" if state is None or (state.is_successful() and not state.is_skipped()) else state.message or ""
+
+
+def task_facts(store: Store, run_id: str) -> list[TaskFacts]:
+    """Return what is known of the tasks of a run, in the flow's order, each mapped one before its children."""
+    history = store.history
+    states, errors = history.states(run_id), history.errors(run_id)
+    last = {span.key: span for span in spans(history.events(run_id))}
+    refs = {key: state.reference for key, state in states.items()}
+    previews = store.values.previews(ref for ref in refs.values() if ref is not None and ref.digest)
+    keys = [*_keys(store.runs.get(run_id).graph), *(key for key in states if is_child_key(key))]
+    found = []
+    for key in keys:
+        ref = refs.get(key)
+        preview = None if ref is None else previews.get(ref.digest)
+        found.append(_facts(key, states.get(key), last.get(key), errors.get(key), preview))
+    return found
+
+
+def _facts(
+    key: str, state: State | None, span: Span | None, error: RemoteError | None, preview: Preview | None
+) -> TaskFacts:
+    took_s = None if span is None or span.end is None or not span.attempt else round(span.end - span.start, 3)
+    return TaskFacts(key, state, took_s, 0 if span is None else span.attempt, error, preview)
+
+
+def _keys(graph: Mapping[str, object]) -> list[str]:
+    tasks = graph.get("tasks", ())
+    return [task["key"] for task in tasks if task["key"]] if isinstance(tasks, list) else []
