@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 from typing import TYPE_CHECKING, Any, Never, Self, cast
 
 from flowbook._context import context
@@ -39,6 +38,8 @@ class _Logger:
     """The logger of the run that a task is in. No data descriptor: a subclass may set a `logger` of its own."""
 
     def __get__(self, task: object, owner: type | None = None) -> Any:  # noqa: ANN401  # a Logger or an adapter
+        import logging  # noqa: PLC0415  # half a hundredth of a second, for those who log
+
         return context.get("logger") or logging.getLogger("flowbook.task_run")
 
 

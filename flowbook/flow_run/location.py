@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -115,6 +114,8 @@ class Here:
             try:
                 action()
             except Exception:
+                import logging  # noqa: PLC0415  # only where something is wrong
+
                 logging.getLogger("flowbook").exception("What a subscriber of %s asked for failed.", self._run.label)
 
     def lose_claim(self, error: RunClaimedError) -> None:
