@@ -12,7 +12,7 @@ from flowbook.draw.layout import layout
 from flowbook.draw.svg import NodeView, alt_text, svg
 from flowbook.engine.mapped_states import child_states
 from flowbook.engine.state import Mapped
-from flowbook.engine.state_kinds import mapped_state
+from flowbook.engine.state_kinds import mapped_state, name_in_words
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
@@ -77,6 +77,6 @@ def picture_of(
 def _view(key: str, states: Mapping[str, State]) -> NodeView:
     state = states[key]
     if not isinstance(state, Mapped):
-        return NodeView(state=type(state).__name__)
-    counts = Counter(type(child).__name__ for child in child_states(key, state, states))
+        return NodeView(state=type(state).__name__, word=name_in_words(state))
+    counts = Counter(name_in_words(child) for child in child_states(key, state, states))
     return NodeView(state=mapped_state(counts), counts=counts, width=state.n_map_states)

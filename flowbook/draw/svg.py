@@ -63,8 +63,8 @@ class NodeView:
     """What a node shows.
 
     Attributes:
-        state: class name of the state; colour and glyph come from it.
-        word: the word on the node; empty means `state`.
+        state: class name of the state.
+        word: what people call it, from which come colour and glyph too; empty means `state`.
         end: right of the word: a duration, an age, a countdown.
         note: third line.
         warns: whether the note is a warning.
@@ -81,6 +81,11 @@ class NodeView:
     counts: Mapping[str, int] = field(default_factory=dict)
     width: int | None = None
     controls: bool = False
+
+    @property
+    def name(self) -> str:
+        """What people read: colour and glyph of the word go with it."""
+        return self.word or self.state
 
 
 def svg(  # noqa: PLR0913  # one picture, its options by keyword
@@ -127,7 +132,7 @@ def counts_of(graph: Graph, views: Mapping[str, NodeView]) -> dict[str, int]:
         if view.counts:
             counts.update(view.counts)
         elif not spec.is_parameter:
-            counts[view.state] += 1
+            counts[view.name] += 1
     return {name: counts[name] for name in palette.in_order(counts) if counts[name]}
 
 
@@ -314,7 +319,7 @@ class _Picture:
             yield from self._node(self._graph.specs[key], box, self._views.get(key, NodeView()))
 
     def _node(self, spec: TaskSpec, box: Box, view: NodeView) -> Iterable[str]:
-        paint, state = self._paint, view.state
+        paint, state = self._paint, view.name
         box = replace(box, h=drawn_height(box, view))
         yield f"{self._opening(spec, box, view)}<title>{_text(spec.key)}</title>"
         if spec.is_mapped:
@@ -335,11 +340,12 @@ class _Picture:
         position = f'transform="translate({box.x} {box.y})"'
         if not self._paint.is_live:
             return f"<g {position}>"
-        label = ", ".join(part for part in (spec.key, view.word or view.state, view.end, view.note) if part)
+        label = ", ".join(part for part in (spec.key, view.name, view.end, view.note) if part)
+        word = f' data-word="{_text(view.word)}"' if view.word else ""
         #: A button may hold no buttons, so a node with controls is a group.
         role = "group" if spec.is_manual else "button"
         return (
-            f'<g class="node" data-task="{_text(spec.key)}" data-state="{_text(view.state)}" data-action="inspect" '
+            f'<g class="node" data-task="{_text(spec.key)}" data-state="{_text(view.state)}"{word} data-action="inspect" '
             f'role="{role}" tabindex="-1" aria-label="{_text(label)}" {position}>'
         )
 
@@ -353,8 +359,8 @@ class _Picture:
         yield f'<text {paint("name")} x="{_TEXT_X}" y="18">{_text(name)}</text>'
         if spec.is_mapped:
             yield self._optional("end width", right, 18, times)
-        yield f'<text {paint("word", view.state)} x="{_TEXT_X}" y="35">{_text(view.word or view.state)}</text>'
-        end_room = room - width_px(view.word or view.state, TEXT_PX) - 8
+        yield f'<text {paint("word", view.name)} x="{_TEXT_X}" y="35">{_text(view.name)}</text>'
+        end_room = room - width_px(view.name, TEXT_PX) - 8
         yield self._optional("end time", right, 35, fit_end(_line(view.end), end_room, TEXT_PX))
         if box.h > 44 and not spec.is_mapped:  # noqa: PLR2004  # the height of two lines
             yield from self._note(view, room)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.engine.state import Paused, TriggerFailed
+from flowbook.engine.state import Cached, Paused, TriggerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,7 @@ __all__ = [
     "WAITING",
     "failed_by_itself",
     "mapped_state",
+    "name_in_words",
     "waits_for_person",
 ]
 
@@ -70,6 +71,8 @@ COUNTS_TIME = frozenset({*RUNNING, "Retrying"})
 #: Children in these states are listed one by one; of the others a view only shows how many there are.
 NEEDS_ATTENTION = frozenset({*FAILED, *WAITING})
 
+#: An output is stored within this after it was made.
+_AT_ONCE_S = 1.0
 #: The first of these that any child is in is the mapped task's, once none is running.
 _PRECEDENCE = (*WAITING, *FAILED, "TriggerFailed", "Cancelled")
 
@@ -95,6 +98,16 @@ def mapped_state(counts: Mapping[str, int]) -> str:
     if upcoming:
         return upcoming[0]
     return present[0] if len(present) == 1 and present[0] != "Mapped" else "Success"
+
+
+def name_in_words(state: State) -> str:
+    """Return what people call a state: a Cached output that was made when its task ended is a Success that was also stored.
+
+    Where the events of the run are known they say it better: whether the task ran.
+    """
+    if isinstance(state, Cached) and state.created is not None and state.at - state.created.timestamp() < _AT_ONCE_S:
+        return "Success"
+    return type(state).__name__
 
 
 def failed_by_itself(state: State) -> bool:

@@ -18,7 +18,7 @@ from flowbook import config
 from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.state import Mapped, Running
-from flowbook.engine.state_kinds import FINISHED
+from flowbook.engine.state_kinds import FINISHED, name_in_words
 from flowbook.exceptions import DefinitionError, FlowbookError
 from flowbook.flow_run.run import FlowRun, new_run
 from flowbook.flow_run.times import parse_time
@@ -44,7 +44,16 @@ if TYPE_CHECKING:
     from flowbook.store import Store
     from flowbook.store.records import TaskHistoryEntry
 
-__all__ = ["CellDisplays", "Closeable", "FlowView", "cache_entries", "cancelled", "open_cache", "picture"]
+__all__ = [
+    "CellDisplays",
+    "Closeable",
+    "FlowView",
+    "cache_entries",
+    "cancelled",
+    "open_cache",
+    "picture",
+    "run_that_made",
+]
 
 
 class FlowView:
@@ -133,6 +142,7 @@ class FlowView:
             parse=lambda text: parse_value(text, self._shell.user_ns),
             cell_name=self._cell_name,
             history=self._history,
+            maker=run_that_made,
             settled=self._settled,
             by=person(),
         )
@@ -156,6 +166,16 @@ class FlowView:
 
     def _settled(self, panel: Panel) -> None:
         update_display(_Picture(panel.picture(), panel.picture_text(), self._flow.name), display_id=self._id)
+
+
+def run_that_made(entry_id: str) -> str:
+    """Return the number of the run that made a cache entry; empty if it isn't known."""
+    try:
+        store = open_store()
+        run_id = store.browse().entry(entry_id).run_id
+    except FlowbookError:
+        return ""
+    return str(store.runs.numbers([run_id]).get(run_id, "")) if run_id is not None else ""
 
 
 class CellDisplays:
@@ -236,7 +256,7 @@ def summary(run: FlowRun) -> str:
         found = run.states[key]
         count = f" ×{found.n_map_states}" if isinstance(found, Mapped) else ""  # times
         said = f"  {found.message}" if (found.message and not found.is_pending()) or found.is_paused() else ""
-        lines.append(f"  {key:<{width}}  {type(found).__name__}{count}{said}")
+        lines.append(f"  {key:<{width}}  {name_in_words(found)}{count}{said}")
     return "\n".join(lines)
 
 

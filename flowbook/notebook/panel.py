@@ -16,7 +16,7 @@ import traitlets
 from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.events import FLOW
-from flowbook.engine.state import Paused, Pending
+from flowbook.engine.state import Cached, Paused, Pending
 from flowbook.notebook import view_model as wire
 from flowbook.notebook.assets import Assets, read_assets
 from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
@@ -72,6 +72,7 @@ class PanelActions:
         parse: turns a parameter's text into its value.
         cell_name: gives "In [4]" for the file name of a notebook's cell.
         history: gives a task's earlier runs, newest first.
+        maker: gives the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
         settled: told when the run paused or ended, e.g. to bring the static picture up to date.
         by: who clicks.
         clock: seconds, to tell views that went away.
@@ -82,6 +83,7 @@ class PanelActions:
     parse: Callable[[str], object] = parse_parameter
     cell_name: Callable[[str], str | None] = lambda _: None
     history: Callable[[str], Sequence[Mapping[str, Any]]] = lambda _: ()
+    maker: Callable[[str], str] = lambda _: ""
     settled: Callable[[Panel], None] = lambda _: None
     by: str = ""
     clock: Callable[[], float] = time.monotonic
@@ -410,6 +412,7 @@ class Panel(RoutedWidget):
                 error=lambda error: describe_error(error, self._actions.cell_name),
                 logs=run.logs(key),
                 history=self._actions.history(key),
+                maker=self._actions.maker(state.entry) if isinstance(state, Cached) and state.entry is not None else "",
                 decisions=tuple(_decision(event, now) for event in decided),
                 now=now,
             )

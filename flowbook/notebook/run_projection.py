@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.state import Cached, Mapped, Retrying, Running, Scheduled, State
-from flowbook.engine.state_kinds import NEEDS_ATTENTION, OPEN, mapped_state
+from flowbook.engine.state_kinds import NEEDS_ATTENTION, OPEN, mapped_state, name_in_words
 from flowbook.engine.task_keys import child_key, split_key
 from flowbook.notebook.view_model import TaskView
 from flowbook.report import phrases
@@ -29,7 +29,8 @@ MOST_CHILDREN = 50
 
 #: Numbers below every event's: nothing was told; it was so when we came.
 _NEVER, _BEFORE = -2, -1
-_JUST_S = 1.0
+#: States that a child is in when its function has run.
+_AFTER_RUNNING = frozenset({"Running", "Success"})
 
 
 class _Facts:
@@ -59,9 +60,13 @@ class _Facts:
         """Whether the function ran in this run: a Cached output may as well come from an earlier one."""
         if self.running_at is not None:
             return True
-        created = self.state.created if isinstance(self.state, Cached) else None
-        # Where only the last state is known: what is kept was made just before.
-        return created is not None and self.state is not None and self.state.at - created.timestamp() < _JUST_S
+        # Where no event is known but the last state.
+        return self.seq == _BEFORE and isinstance(self.state, Cached) and name_in_words(self.state) == "Success"
+
+    @property
+    def word(self) -> str:
+        """What the state is called where that isn't its name: what this run made, and stored, is a Success."""
+        return "Success" if isinstance(self.state, Cached) and self.has_run else ""
 
     @property
     def duration_s(self) -> float | None:
@@ -86,8 +91,8 @@ class _Children:
 
     def take(self, key: str, seq: int, state: State) -> list[str]:
         """Note a child's state; return the keys of the children whose own view changes."""
-        name = type(state).__name__
         before, at = self.states.get(key, ("", _NEVER))
+        name = _child_name(state, before, seq)
         if seq <= at:
             return []
         if before:
@@ -128,6 +133,13 @@ class _Children:
         while self.waiting and len(self.shown) < MOST_CHILDREN:
             key = next(iter(self.waiting))
             self.shown[key] = self.waiting.pop(key)
+
+
+def _child_name(state: State, before: str, seq: int) -> str:
+    """Return what a child counts as: an output that this run made, and stored, as Success."""
+    if isinstance(state, Cached) and before in _AFTER_RUNNING:
+        return "Success"
+    return name_in_words(state) if seq == _BEFORE else type(state).__name__
 
 
 class RunProjection:
@@ -287,6 +299,7 @@ def _view(spec: TaskSpec, facts: _Facts, states: Callable[[str], State | None], 
     created = state.created if isinstance(state, Cached) and not has_run else None
     return TaskView(
         state=type(state).__name__,
+        word=facts.word,
         message=phrases.message(state),
         since=facts.running_at if isinstance(state, Running) and facts.running_at is not None else state.at,
         duration_s=facts.duration_s,

@@ -71,9 +71,13 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """TASK of the wire. Times are seconds since the epoch; `created` only where another run made the output."""
+    """TASK of the wire. Times are seconds since the epoch; `created` only where another run made the output.
+
+    `word` is what people call the state where that isn't its name, else empty.
+    """
 
     state: str
+    word: str = ""
     message: str = ""
     since: float | None = None
     duration_s: float | None = None
@@ -149,6 +153,7 @@ class Details:
 
     key: str
     state: str
+    word: str
     title: str
     why: Sequence[Sequence[str]]
     inputs: Sequence[InputView]
@@ -175,6 +180,7 @@ class Inspected:
         error: shows an exception.
         logs: what it logged.
         history: the same task in earlier runs.
+        maker: number of the run that made a Cached output; empty if it isn't known.
         decisions: what persons decided about it, as sentences.
         now: seconds since the epoch.
     """
@@ -188,6 +194,7 @@ class Inspected:
     error: Callable[[BaseException], ErrorView]
     logs: Sequence[Logged] = ()
     history: Sequence[Mapping[str, Any]] = ()
+    maker: str = ""
     decisions: Sequence[str] = ()
     now: float = 0.0
 
@@ -229,6 +236,7 @@ def node_view(spec: TaskSpec, task: TaskView, now: float) -> NodeView:
     """Return what the picture shows of one task."""
     return NodeView(
         state=task.state,
+        word=task.word,
         end=_end(task, now),
         note=task.note,
         warns=task.stale,
@@ -249,6 +257,7 @@ def details(of: Inspected) -> Details:
     return Details(
         key=of.key,
         state=of.view.state,
+        word=of.view.word,
         title=_title(of),
         why=_why(spec, state, of),
         inputs=inputs + tuple(_constant(name, value) for name, value in (spec.constants or {}).items()),
@@ -322,6 +331,8 @@ def _why(spec: TaskSpec, state: State | None, of: Inspected) -> list[list[str]]:
         lines = [["What it waits for", f"{phrases.listed(spec.upstream)}."]] if spec.upstream else []
     else:
         lines = phrases.why(spec, state, of.attempt, of.state_of, of.now, has_run=of.view.created is None)
+    if of.maker and of.view.created is not None:
+        lines.append(["Who made it", f"Run {of.maker}, {phrases.duration(of.now - of.view.created)} ago."])
     return [*lines, *(["Who decided", sentence] for sentence in of.decisions)]
 
 

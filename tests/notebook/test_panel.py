@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import json
 import threading
 import xml.etree.ElementTree as ET
@@ -11,6 +12,7 @@ import flowbook
 from flowbook import Flow, Parameter, task, triggers
 from flowbook.engine.events import FLOW, Decided
 from flowbook.engine.signals import PAUSE
+from flowbook.notebook.display import run_that_made
 from flowbook.notebook.panel import Panel, PanelActions, parse_parameter
 from tests.notebook.recorded import ASSETS, RecordedPanel
 from tests.scripts import start
@@ -220,7 +222,7 @@ def test_a_paused_run_that_goes_on_is_shown_in_the_same_panel(flow: Flow) -> Non
     panel.until(FLOW, "Success")
 
     assert panel.run is run
-    assert panel.tasks()["publish"] == "Success"
+    assert panel.snapshot["tasks"]["publish"]["state"] == "Success"
     assert panel.snapshot["run"]["stage"] == "over"
 
 
@@ -362,6 +364,58 @@ def test_a_child_can_be_inspected_whether_or_not_it_is_shown() -> None:
 
     (details,) = panel.all("details")
     assert (details["key"], details["state"], details["actions"]) == ("each[1]", "Success", ["to-variable"])
+
+
+def test_what_was_made_just_now_is_a_success_and_what_served_from_the_cache_is_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
+
+    @task(cache_for=dt.timedelta(days=1))
+    def plain(x: int) -> int:
+        return x
+
+    with Flow("kept") as flow:
+        plain(5)
+        plain.map([6, 7])
+    seen = []
+    for _ in range(2):
+        flow.run(record=True)
+        assert flow.last_run is not None
+        panel = RecordedPanel(flow.last_run)
+        views = panel.snapshot["tasks"]
+        one, each = views["plain"], views["plain-2"]
+        text = panel.picture_text().split(". ")[1]
+        seen.append((one["state"], one["word"], one["note"][:11], each["state"], each["counts"], text))
+
+    assert seen == [
+        ("Cached", "Success", "kept until ", "Success", {"Success": 2}, "3 Success"),
+        ("Cached", "", "served from", "Cached", {"Cached": 2}, "3 Cached"),
+    ]
+
+
+def test_who_made_what_served_from_the_cache_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
+
+    @task(cache_for=dt.timedelta(days=1))
+    def plain() -> int:
+        return 5
+
+    with Flow("kept") as flow:
+        plain()
+    flow.run(record=True)
+    first = flow.last_run
+    flow.run(record=True)
+    assert first is not None
+    assert flow.last_run is not None
+    panel = RecordedPanel(flow.last_run, PanelActions(maker=run_that_made))
+
+    panel.hear("inspect", key="plain")
+
+    question, answer = panel.all("details")[0]["why"][-1]
+    assert (question, answer.split(", ")[0]) == ("Who made it", f"Run {first.number}")
 
 
 def test_who_decided_is_told(flow: Flow) -> None:

@@ -75,6 +75,7 @@ def test_a_snapshot_is_json_as_the_wire_says() -> None:
     assert (sent["version"], sent["seq"], sent["run"]["number"]) == (1, 17, "14")
     assert sent["tasks"]["clean"] == {
         "state": "Success",
+        "word": "",
         "message": "",
         "since": None,
         "duration_s": 3.8,
