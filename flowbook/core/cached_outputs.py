@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from flowbook.core import checks
 from flowbook.exceptions import CacheEntryError, DefinitionError, ResultGoneError
 
 if TYPE_CHECKING:
@@ -115,15 +116,15 @@ class CachedOutputs:
         return compare(before, after, key)
 
     def gc(
-        self, older_than: dt.timedelta | None = None, total_bytes: int | None = None, *, dry_run: bool = False
+        self, older_than: dt.timedelta | float | None = None, total_bytes: int | None = None, *, dry_run: bool = False
     ) -> SweepResult:
         """Make room: drop values that are neither pinned, unexpired, needed by an open run, nor young.
 
         Runs and entries stay listed; whoever asks for a dropped value is told its name, its size and when it went.
 
         Args:
-            older_than: what is younger stays as long as there is room; default: `FLOWBOOK_KEEP_DAYS`, else 30 days.
-                Zero takes all that may go.
+            older_than: a timedelta, or seconds. What is younger stays as long as there is room; default:
+                `FLOWBOOK_KEEP_DAYS`, else 30 days. Zero takes all that may go.
             total_bytes: of finished runs the oldest outputs go until all fits; default: `FLOWBOOK_MAX_TOTAL_BYTES`, else
                 20 GB.
             dry_run: only say what would go.
@@ -132,9 +133,11 @@ class CachedOutputs:
             DefinitionError: if an argument is not what it should be.
             StoreError: if the store can't be written to.
         """
-        if older_than is not None and (not isinstance(older_than, dt.timedelta) or older_than < dt.timedelta(0)):
-            msg = f"older_than={older_than!r} is no age. Write timedelta(days=30)."
-            raise DefinitionError(msg, older_than=repr(older_than))
+        if older_than is not None:
+            older_than = checks.duration("older_than", older_than, "timedelta(days=30)")
+            if older_than < dt.timedelta(0):
+                msg = f"older_than={older_than.total_seconds():g} s is less than nothing. Give zero or more."
+                raise DefinitionError(msg, older_than=repr(older_than))
         if total_bytes is not None and (
             not isinstance(total_bytes, int) or isinstance(total_bytes, bool) or total_bytes < 0
         ):

@@ -11,8 +11,8 @@ from flowbook.core import cache_policy, checks, compiler, flow_edits, input_bind
 from flowbook.core.building import enter_flow, leave_flow, refuse_inside_block
 from flowbook.core.edge import Edge
 from flowbook.core.flow_structure import FlowStructure
-from flowbook.core.traceback_trim import end_at_caller
-from flowbook.exceptions import DefinitionError
+from flowbook.core.traceback_trim import end_at_caller, without_library_frames
+from flowbook.exceptions import DefinitionError, ExecutorError
 from flowbook.flow_run.run import FlowRun, start_run
 
 if TYPE_CHECKING:
@@ -355,29 +355,39 @@ class Flow(FlowStructure):
         """Run the flow and wait; return its state, whose `result` maps each task to its state.
 
         Args:
-            parameters: values by name; they may also be given as keywords, `flow.run(origin="JFK")`.
-            options: `executor`, `task_states` (task to state), `start_tasks`, `context`, `task_contexts` (task to values
-                that only it sees in the context), `state_handlers`, `record`
-                (whether the whole run is kept in the store), `max_concurrency` (how many tasks run at once), `limits`
-                (the same by tag, e.g. `{"db": 2}`), `raise_on_exception` (for debugging: the first exception of a task
-                stops the run and is raised here, traceback and all), and further parameters.
+            parameters: values by name. You may also give them as keywords, `flow.run(year=2014)`.
+            options: any of these, and parameters:
+                `executor`: where tasks run; default: the flow's.
+                `record`: whether the whole run is stored, so that it can be resumed later and looked back at.
+                `flow_run_name`: what people call this run.
+                `raise_on_failure`: whether a Failed run raises `RunFailedError`, which names the tasks.
+                `max_concurrency`: how many tasks may run at once. `limits`: the same by tag, e.g. `{"db": 2}`.
+                `context`: values that all tasks see in `flowbook.context`. `task_contexts`: task to values for it alone.
+                `state`: the state that the flow has at first; a finished one is returned at once.
+                `task_states`: task to the state that it has at first, e.g. `{load: Success(result=1)}`.
+                `start_tasks`: run only these and what lies downstream, without looking upstream.
+                `state_handlers`: called at every change of a task's state, after the task's own.
+                `raise_on_exception`: for debugging: the first exception of a task stops the run and is raised here.
 
         Raises:
             ParameterError: if a parameter is missing or unknown; nothing has run then.
-            StartTaskError: if a start task isn't in the flow, or an input it needs is nowhere.
-            CycleError: if tasks wait on each other.
+            StartTaskError: if a start task isn't in the flow, or an input that it needs has no value.
         """
-        refuse_inside_block(self)
-        self.last_run = start_run(self, parameters, options)
-        return self.last_run.run_here()
+        return self._new_run(parameters, options).run_here()
 
     __call__ = run
 
     def start(self, parameters: Mapping[str, object] | None = None, **options: Any) -> FlowRun:  # noqa: ANN401
         """Run the flow in the background; return its FlowRun at once. Arguments and errors as for `run`."""
-        refuse_inside_block(self)
-        self.last_run = start_run(self, parameters, options)
-        return self.last_run.run_behind()
+        return self._new_run(parameters, options).run_behind()
+
+    def _new_run(self, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> FlowRun:
+        try:
+            refuse_inside_block(self)
+            self.last_run = start_run(self, parameters, options)
+        except (DefinitionError, ExecutorError) as error:
+            raise without_library_frames(error) from error.__cause__
+        return self.last_run
 
     def own_fields(self, task: object) -> Mapping[str, object]:
         """Return the attributes that a task's author gave it beside its options."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from flowbook.core.flow import Flow
 from flowbook.core.parameter import NO_DEFAULT, Parameter
 from flowbook.core.task import Task
+from flowbook.core.traceback_trim import without_library_frames
 from flowbook.exceptions import DefinitionError, ParameterError
 from flowbook.flow_run.run_request import RUN_OPTIONS
 
@@ -82,8 +83,11 @@ def flow(
             `flow.run` uses itself.
     """
     if fn is None:
-        return lambda function: FunctionFlow(function, **options)
-    return FunctionFlow(fn, **options)
+        return lambda function: flow(function, **options)
+    try:
+        return FunctionFlow(fn, **options)
+    except DefinitionError as error:
+        raise without_library_frames(error) from error.__cause__
 
 
 def _arguments(fn: Callable[..., Any], name: str) -> tuple[Parameter, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from flowbook.core.task import Task
-from flowbook.exceptions import ArgumentError
+from flowbook.core.traceback_trim import without_library_frames
+from flowbook.exceptions import ArgumentError, DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,5 +70,8 @@ def task(
         DefinitionError: if an option is unknown or its value is refused.
     """
     if fn is None:
-        return lambda function: FunctionTask(function, **options)
-    return FunctionTask(fn, **options)
+        return lambda function: task(function, **options)
+    try:
+        return FunctionTask(fn, **options)
+    except DefinitionError as error:
+        raise without_library_frames(error) from error.__cause__

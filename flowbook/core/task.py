@@ -11,6 +11,7 @@ from flowbook.core.building import current_tags, flow_or_refuse, mark_made, mark
 from flowbook.core.deferred import DeferredValue
 from flowbook.core.signature import RunSignature
 from flowbook.core.task_spec import SpecMaker
+from flowbook.core.traceback_trim import without_library_frames
 from flowbook.engine import triggers as engine_triggers
 from flowbook.engine.graph import Binding
 from flowbook.exceptions import DefinitionError
@@ -289,8 +290,11 @@ class Task(DeferredValue):
         Raises:
             DefinitionError: if an input is missing, unknown or given twice, or no flow is being written.
         """
-        twin = self._called_in(flow, task_args)
-        return twin.bind(*args, mapped=mapped, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
+        try:
+            twin = self._called_in(flow, task_args)
+            return twin.bind(*args, mapped=mapped, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
+        except DefinitionError as error:
+            raise without_library_frames(error) from error.__cause__
 
     def _called_in(self, flow: Flow | None, task_args: Mapping[str, object] | None) -> Self:
         """Return the copy that a call puts into the flow, still without inputs."""
@@ -327,8 +331,11 @@ class Task(DeferredValue):
         Mapped inputs need the same length; `unmapped(x)` goes whole to every child. If all inputs are unmapped the task runs
         once. Arguments as for a call.
         """
-        twin = self._called_in(flow, task_args)
-        return twin.bind(*args, mapped=True, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
+        try:
+            twin = self._called_in(flow, task_args)
+            return twin.bind(*args, mapped=True, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
+        except DefinitionError as error:
+            raise without_library_frames(error) from error.__cause__
 
     def set_upstream(
         self, task: object, flow: Flow | None = None, key: str | None = None, *, mapped: bool = False

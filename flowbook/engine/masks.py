@@ -12,7 +12,6 @@ import re
 from typing import TYPE_CHECKING
 
 from flowbook.engine.remote_error import RemoteError, safe_str
-from flowbook.results.text_search import pickle_holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -91,6 +90,8 @@ class Masks:
         for each in _related(error):
             self._hide_in_error(each)
             shows = shows or self._shows(each)
+        from flowbook.results.text_search import pickle_holds  # noqa: PLC0415  # pickle and pathlib: only where there are secrets
+
         if not shows and not pickle_holds(error, self.needles()):
             return error
         twin = RemoteError.of(error)

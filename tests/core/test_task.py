@@ -14,7 +14,7 @@ from flowbook import flow as flow_of
 from flowbook.core.collections import Dict, List, Set, Tuple
 from flowbook.engine import cache_validators
 from flowbook.engine.state import Success
-from flowbook.exceptions import DefinitionError
+from flowbook.exceptions import DefinitionError, ExecutorError
 
 
 @task
@@ -235,8 +235,27 @@ def test_an_error_of_the_writers_shows_the_writers_lines_alone():
     assert names == [
         ["test_an_error_of_the_writers_shows_the_writers_lines_alone", "helper"],
         ["test_an_error_of_the_writers_shows_the_writers_lines_alone"],
-        ["test_an_error_of_the_writers_shows_the_writers_lines_alone", "flow", "__init__", "helper"],
+        ["test_an_error_of_the_writers_shows_the_writers_lines_alone", "flow", "helper"],
     ]
+
+
+def test_outside_a_block_an_error_of_the_writers_shows_no_more_than_what_was_called():
+    flow = Flow("f", tasks=[one.copy()])
+    calls = {
+        "task": lambda: task(one.run, retries=3),
+        "__call__": one,
+        "map": one.map,
+        "run": lambda: flow.run(nonsense=1),
+        "start": lambda: flow.start(executor=5),
+    }
+
+    found = {}
+    for name, call in calls.items():
+        with pytest.raises((DefinitionError, ExecutorError)) as caught:
+            call()
+        found[name] = [each for each in writers_lines(caught.value) if not each.startswith(("test_", "<lambda>"))]
+
+    assert found == {name: [name, "_new_run"] if name in {"run", "start"} else [name] for name in calls}
 
 
 def test_an_error_of_a_library_in_a_block_keeps_its_frames():

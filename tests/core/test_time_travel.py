@@ -701,7 +701,8 @@ def _outcome(run_id):
 
 def test_what_a_sweep_may_take_is_checked():
     for wrong in (
-        {"older_than": 5},
+        {"older_than": "5 days"},
+        {"older_than": -5},
         {"older_than": -HOUR},
         {"total_bytes": "1"},
         {"total_bytes": -1},
