@@ -19,6 +19,7 @@ import cloudpickle
 from cloudpickle import cloudpickle as internals
 
 from flowbook.results.code_hash import code_hash
+from flowbook.results.streamed import reduce_array, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,21 +32,59 @@ _set_class_state = internals._class_setstate  # noqa: SLF001
 
 
 class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # no stubs
-    """cloudpickle's, which writes down besides which class it was."""
+    """cloudpickle's, which writes down besides which class it was.
+
+    Args:
+        out: takes the stream.
+        buffer_callback: takes buffers beside it.
+        streams: whether large arrays may become buffers whose bytes are made as they are written, see `streamed`.
+    """
+
+    def __init__(
+        self,
+        out: Any,  # noqa: ANN401  # a writer
+        buffer_callback: Callable[[pickle.PickleBuffer], object] | None = None,
+        *,
+        streams: bool = False,
+    ) -> None:
+        super().__init__(out, protocol=5, buffer_callback=buffer_callback)
+        self._streams = streams
+        #: By id; what it is of comes along, so that the id stays its own.
+        self._wholes: dict[int, tuple[object, object]] = {}
 
     def reducer_override(self, thing: object) -> Any:  # noqa: ANN401  # as pickle asks for it
         """See `pickle.Pickler`."""
+        kind: Any = type(thing)
+        if self._streams and kind.__name__ == "ndarray" and kind.__module__ == "numpy":
+            return reduce_array(thing) or NotImplemented
+        if self._streams and kind is types.CellType:
+            return self._reduce_cell(thing)
         reduced = super().reducer_override(thing)
         if not isinstance(reduced, tuple):
             return reduced
         maker, arguments, *state = reduced
         if maker is _make_function:
+            if self._streams:
+                fields = state[0][1]
+                fields["__globals__"] = {name: self._whole(held) for name, held in fields["__globals__"].items()}
             return (take_function, arguments, *state)
         if maker not in _MAKERS:
             return reduced
-        kind: Any = thing
-        identity = (kind.__module__, kind.__qualname__, code_hash(kind))
+        made: Any = thing
+        identity = (made.__module__, made.__qualname__, code_hash(made))
         return (take_class, (maker, arguments, identity), state[0], None, None, fill_class)
+
+    def _reduce_cell(self, cell: Any) -> Any:  # noqa: ANN401
+        try:
+            return internals._make_cell, (self._whole(cell.cell_contents),)  # noqa: SLF001
+        except ValueError:  # an empty one
+            return NotImplemented
+
+    def _whole(self, held: object) -> object:
+        """Return what is pickled for a variable of a function; the same each time."""
+        if id(held) not in self._wholes:
+            self._wholes[id(held)] = (held, whole(held))
+        return self._wholes[id(held)][1]
 
 
 def take_class(maker: Callable[..., type], arguments: tuple[Any, ...], identity: tuple[str, str, str]) -> type:
@@ -88,7 +127,7 @@ def _for_multiprocessing(_: pickle.Pickler, thing: object) -> Any:  # noqa: ANN4
     if not isinstance(thing, type | types.FunctionType) or _is_found_by_name(thing):
         return NotImplemented
     out = io.BytesIO()
-    ByValuePickler(out, protocol=5).dump(thing)
+    ByValuePickler(out).dump(thing)
     return pickle.loads, (out.getvalue(),)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import hashlib
 import struct
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,10 @@ __all__ = ["DEPTH", "TooDeepError", "encode", "qualified_name", "tagged"]
 
 #: The deepest nesting that is encoded.
 DEPTH = 50
+#: Longer texts and bytes, and collections of more members, count by a digest.
+_LONG = 1 << 20
+_PART = 1 << 18
+_MANY = 10_000
 
 
 class TooDeepError(Exception):
@@ -74,8 +79,32 @@ def qualified_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _sequence(tag: bytes, parts: list[bytes]) -> bytes:
-    return b"%b%d[%b]" % (tag, len(parts), b"".join(parts))
+def _sequence(tag: bytes, count: int, parts: Iterable[bytes | bytearray]) -> bytes:
+    """Return the parts one after another; of very many only a digest, so that little memory is taken beside the value."""
+    if count <= _MANY:
+        return b"%b%d[%b]" % (tag, count, b"".join(parts))
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part)
+    return b"%b%d#%b" % (tag, count, found.digest())
+
+
+def _unordered(tag: bytes, count: int, parts: Iterable[bytes]) -> bytes:
+    if count <= _MANY:
+        return _sequence(tag, count, sorted(parts))
+    total = sum(int.from_bytes(hashlib.sha256(part).digest(), "big") for part in parts) % (1 << 256)
+    return b"%b%d#%b" % (tag, count, total.to_bytes(32, "big"))
+
+
+def _text(value: str) -> bytes:
+    if len(value) <= _LONG:
+        return tagged(b"s", value.encode("utf-8", "surrogatepass"))
+    parts = (value[start : start + _PART] for start in range(0, len(value), _PART))
+    return _sequence(b"s", len(value), (part.encode("utf-8", "surrogatepass") for part in parts))
+
+
+def _bytes(tag: bytes, value: bytes | bytearray) -> bytes:
+    return tagged(tag, bytes(value)) if len(value) <= _LONG else _sequence(tag, len(value), [value])
 
 
 _WRITERS: dict[type, Callable[..., bytes]] = {
@@ -85,9 +114,9 @@ _WRITERS: dict[type, Callable[..., bytes]] = {
     int: lambda value: b"i%d;" % value if -(1 << 62) < value < 1 << 62 else tagged(b"i", hex(value).encode()),
     float: lambda value: b"f" + struct.pack(">d", value),
     complex: lambda value: b"c" + struct.pack(">dd", value.real, value.imag),
-    str: lambda value: tagged(b"s", value.encode("utf-8", "surrogatepass")),
-    bytes: lambda value: tagged(b"y", value),
-    bytearray: lambda value: tagged(b"Y", bytes(value)),
+    str: _text,
+    bytes: lambda value: _bytes(b"y", value),
+    bytearray: lambda value: _bytes(b"Y", value),
 }
 
 
@@ -96,9 +125,9 @@ def _items(value: dict[Any, Any]) -> Iterable[object]:
 
 
 _CONTAINERS: dict[type, Callable[[Any, Callable[[object], bytes]], bytes]] = {
-    tuple: lambda value, member: _sequence(b"t", list(map(member, value))),
-    list: lambda value, member: _sequence(b"l", list(map(member, value))),
-    dict: lambda value, member: _sequence(b"d", list(map(member, _items(value)))),
-    set: lambda value, member: _sequence(b"S", sorted(map(member, value))),
-    frozenset: lambda value, member: _sequence(b"Z", sorted(map(member, value))),
+    tuple: lambda value, member: _sequence(b"t", len(value), map(member, value)),
+    list: lambda value, member: _sequence(b"l", len(value), map(member, value)),
+    dict: lambda value, member: _sequence(b"d", 2 * len(value), map(member, _items(value))),
+    set: lambda value, member: _unordered(b"S", len(value), map(member, value)),
+    frozenset: lambda value, member: _unordered(b"Z", len(value), map(member, value)),
 }

@@ -18,16 +18,14 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["FramePager", "page"]
+__all__ = ["FramePager", "first_page", "page"]
 
 _ROWS = 100
 _COLUMNS = 24
 _BUCKETS = 12
-#: Rows looked at for a spark, and for the number of different values.
-_SPARK_ROWS = 50_000
-_DISTINCT_ROWS = 400_000
-#: Rows of a column that are summarised at a time, so that a summary takes little memory beside the frame.
-_CHUNK_ROWS = 1_000_000
+#: Of a longer column only a sample is summarised, spread evenly; the summary says so.
+_SAMPLED_ABOVE = 100_000
+_SAMPLE_ROWS = 20_000
 _SORTS_KEPT = 4
 
 
@@ -36,6 +34,22 @@ def page(
 ) -> dict[str, Any]:
     """Return one PAGE of a frame, series or array; to turn many pages, keep a `FramePager`."""
     return FramePager(frame).page(offset, limit, sort, descending=descending)
+
+
+def first_page(value: object) -> dict[str, Any]:
+    """Return the first PAGE of a frame, series or array; takes little time and memory beside it, however long it is.
+
+    Raises:
+        DefinitionError: if it is something else.
+    """
+    begin = time.perf_counter()
+    total = _row_count(value)
+    if total <= _SAMPLED_ABOVE or hasattr(value, "iloc"):
+        return page(value)
+    #: An array of texts becomes a frame of objects: only as much as is needed.
+    rows, sample = (_as_frame(value[part]) for part in (slice(0, _ROWS), _even(total)))  # type: ignore[index]  # an array
+    heads = _summarised(sample.iloc[:, :_COLUMNS], is_sample=True)
+    return _page(rows.iloc[:, :_COLUMNS], heads, rows.shape[1], total=total, begin=begin)
 
 
 class FramePager:
@@ -77,22 +91,12 @@ class FramePager:
             if sort is None
             else self._shown.iloc[self._order(sort, descending)[first:last]]
         )
-        columns = [column_cells(rows.iloc[:, position]) for position in range(len(self._names))]
-        return {
-            "columns": self._head(),
-            "index": [label_text(label) for label in rows.index],
-            "rows": [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(len(rows))],
-            "offset": first,
-            "total": total,
-            "columns_total": self._frame.shape[1],
-            "sort": sort,
-            "descending": descending,
-            "took_ms": round((time.perf_counter() - begin) * 1000, 1),
-        }
+        found = _page(rows, self._summaries(), self._frame.shape[1], total=total, begin=begin)
+        return {**found, "offset": first, "sort": sort, "descending": descending}
 
-    def _head(self) -> list[dict[str, Any]]:
+    def _summaries(self) -> list[dict[str, Any]]:
         if self._heads is None:
-            self._heads = [_head(name, self._shown.iloc[:, position]) for position, name in enumerate(self._names)]
+            self._heads = _summarised(self._shown, is_sample=False)
         return self._heads
 
     def _order(self, sort: str, descending: bool) -> np.ndarray[Any, Any]:  # noqa: FBT001
@@ -127,6 +131,47 @@ def _as_frame(value: object) -> pd.DataFrame:
     raise DefinitionError(msg)
 
 
+def _row_count(value: Any) -> int:  # noqa: ANN401  # a frame, series or array
+    return value.shape[0] if getattr(value, "shape", ()) else 0
+
+
+def _even(total: int) -> np.ndarray[Any, Any]:
+    """Return the positions of a sample of so many rows."""
+    import numpy as np  # noqa: PLC0415  # heavy
+
+    return np.linspace(0, total - 1, _SAMPLE_ROWS).astype("int64")
+
+
+def _page(
+    rows: pd.DataFrame, heads: list[dict[str, Any]], columns_total: int, *, total: int, begin: float
+) -> dict[str, Any]:
+    columns = [column_cells(rows.iloc[:, position]) for position in range(rows.shape[1])]
+    return {
+        "columns": heads,
+        "index": [label_text(label) for label in rows.index],
+        "rows": [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(len(rows))],
+        "offset": 0,
+        "total": total,
+        "columns_total": columns_total,
+        "sort": None,
+        "descending": False,
+        "took_ms": round((time.perf_counter() - begin) * 1000, 1),
+    }
+
+
+def _summarised(frame: pd.DataFrame, *, is_sample: bool) -> list[dict[str, Any]]:
+    """Return the heads of the columns; sampled one by one, as a sample of all may be as large as the frame."""
+    positions = _even(len(frame)) if len(frame) > _SAMPLED_ABOVE else None
+    heads = []
+    for number, name in enumerate(map(label_text, frame.columns)):
+        column = frame.iloc[:, number]
+        head = _head(name, column if positions is None else column.iloc[positions])
+        if is_sample or positions is not None:
+            head["summary"] = f"{head['summary']}, sampled" if head["summary"] else "sampled"
+        heads.append(head)
+    return heads
+
+
 def _head(name: str, column: pd.Series[Any]) -> dict[str, Any]:
     from pandas.api import types  # noqa: PLC0415  # heavy
 
@@ -143,13 +188,10 @@ def _head(name: str, column: pd.Series[Any]) -> dict[str, Any]:
 def _summary(column: pd.Series[Any], *, numeric: bool) -> str:
     if not len(column):
         return "empty"
-    parts = [column.iloc[start : start + _CHUNK_ROWS] for start in range(0, len(column), _CHUNK_ROWS)]
-    if missing := sum(int(part.isna().sum()) for part in parts):
+    if missing := int(column.isna().sum()):
         return f"{missing:,} missing"
     if (numeric and column.dtype.kind != "c") or column.dtype.kind in "mM":
-        lowest = min(_python(part.min()) for part in parts)
-        highest = max(_python(part.max()) for part in parts)
-        low, high = cells_of([lowest, highest])
+        low, high = cells_of([_python(column.min()), _python(column.max())])
         return low or "" if low == high else f"{low} … {high}"
     return _distinct(column)
 
@@ -160,19 +202,17 @@ def _python(scalar: Any) -> Any:  # noqa: ANN401  # what compares with its like
 
 
 def _distinct(column: pd.Series[Any]) -> str:
-    looked_at = column.iloc[:_DISTINCT_ROWS]
     try:
-        count = int(looked_at.nunique())
+        count = int(column.nunique())
     except TypeError:
-        return type(looked_at.iloc[0]).__name__
-    more = "+" if len(column) > _DISTINCT_ROWS else ""
-    return f"{count:,}{more} value{'s' if count != 1 or more else ''}"
+        return type(column.iloc[0]).__name__
+    return f"{count:,} value{'s' if count != 1 else ''}"
 
 
 def _spark(column: pd.Series[Any], *, numeric: bool) -> list[float] | None:
     import numpy as np  # noqa: PLC0415  # heavy
 
-    sample = column.iloc[:: max(1, len(column) // _SPARK_ROWS)].dropna()
+    sample = column.dropna()
     if not len(sample) or column.dtype.kind == "c":
         return None
     if numeric or column.dtype.kind in "mM":

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import reprlib
 import sys
+from collections.abc import Collection, Sized
 from typing import TYPE_CHECKING
 
-from flowbook.results.frame_pager import FramePager
+from flowbook.results.frame_pager import first_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,8 @@ __all__ = ["describe", "format_size"]
 
 _REPR_CHARACTERS = 2000
 _TEXT_CHARACTERS = 80
+#: The whole of a longer collection is not asked for its repr.
+_MANY = 10_000
 _TIMES = "\u00d7"
 
 
@@ -60,7 +63,7 @@ def _describe(value: object) -> Preview:
 def _table(value: object, kind: str, text: str, shape: list[int], size_bytes: int) -> Preview:
     preview = _preview(value, kind, text, text_repr="", shape=shape, size_bytes=size_bytes)
     try:
-        preview["page"] = FramePager(value).page()
+        preview["page"] = first_page(value)
     except BaseException as exc:  # noqa: BLE001  # cells may hold a user's objects
         preview["repr"] = f"Its rows can't be shown: {type(exc).__name__}"
     return preview
@@ -125,8 +128,10 @@ def _repr(value: object) -> str:
     try:
         if type(value) in _CONTAINERS:
             text = _brief.repr(value)
-        elif isinstance(value, str | bytes):
+        elif isinstance(value, str | bytes | bytearray):
             text = repr(value[:_REPR_CHARACTERS])
+        elif isinstance(value, Sized) and len(value) > _MANY and isinstance(value, Collection):
+            text = f"<{_class(value)} of {len(value):,}>"
         else:
             text = repr(value)
     except BaseException as exc:  # noqa: BLE001  # a user's __repr__

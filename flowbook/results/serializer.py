@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import DamagedValueError, FlowbookError, UnpicklableError
 from flowbook.results.old_names import load_old
+from flowbook.results.streamed import Streamed, whole
 from flowbook.results.user_code import user_modules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["Writer", "dump", "dump_plain", "is_pickle", "load", "load_plain", "pickle_to", "unpicklable"]
 
@@ -88,13 +89,13 @@ def dump(value: object, out: Writer, *, by_value: bool = False) -> None:
     try:
         counted.write(_PICKLE_HEADER)
         try:
-            pickle_to(value, counted, buffers, by_value=by_value)
+            pickle_to(whole(value), counted, buffers, by_value=by_value, streams=True)
         except _OutError:
             raise
         except BaseException as exc:  # a user's __reduce__ may exit
             raise unpicklable(value, exc) from exc
         trailer: dict[str, object] = {"versions": _versions(), "stream": [_HEADER_BYTES, counted.total]}
-        trailer["buffers"] = [counted.write_aligned(buffer.raw()) for buffer in buffers]
+        trailer["buffers"] = [counted.write_aligned(_parts(buffer.raw())) for buffer in buffers]
         text = json.dumps(trailer, separators=(",", ":")).encode()
         counted.write(text + len(text).to_bytes(_LENGTH_BYTES, "little"))
     except _OutError as exc:
@@ -177,21 +178,37 @@ class _Counted:
         self.total += size
         return size
 
-    def write_aligned(self, part: memoryview) -> list[int]:
+    def write_aligned(self, parts: Iterable[bytes | memoryview]) -> list[int]:
         self.write(bytes(-self.total % _ALIGNMENT))
         start = self.total
-        self.write(part)
+        for part in parts:
+            self.write(part)
         return [start, self.total]
 
 
-def pickle_to(value: object, out: Writer, buffers: list[pickle.PickleBuffer], *, by_value: bool) -> None:
-    """Write the bare pickle stream of `value` to `out`; what can travel beside it is appended to `buffers`."""
+def _parts(buffer: memoryview) -> Iterable[bytes | memoryview]:
+    source = buffer.obj
+    return source.parts() if isinstance(source, Streamed) else (buffer,)
+
+
+def pickle_to(
+    value: object, out: Writer, buffers: list[pickle.PickleBuffer], *, by_value: bool, streams: bool = False
+) -> None:
+    """Write the bare pickle stream of `value` to `out`; what can travel beside it is appended to `buffers`.
+
+    Args:
+        value: anything.
+        out: takes the stream.
+        buffers: gets the rest.
+        by_value: as for `dump`.
+        streams: whether buffers may be `Streamed`.
+    """
     import cloudpickle  # noqa: PLC0415  # heavy
 
     from flowbook.results.by_value import ByValuePickler  # noqa: PLC0415  # heavy
 
     def pickled() -> None:
-        ByValuePickler(out, protocol=5, buffer_callback=buffers.append).dump(value)
+        ByValuePickler(out, buffers.append, streams=streams).dump(value)
 
     if not by_value:
         pickled()

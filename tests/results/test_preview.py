@@ -220,3 +220,38 @@ def test_a_preview_of_a_large_value_takes_little_memory(value: Any) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8_000_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pd.DataFrame({"n": np.arange(300_000), "w": ["a", "b", "c"] * 100_000}),
+        pd.DataFrame({"n": np.arange(300_000), "w": np.array(["a", "b", "c"] * 100_000, object)}),
+    ],
+    ids=["text", "object"],
+)
+def test_more_than_100_000_rows_are_sampled_and_the_summary_says_so(value: pd.DataFrame) -> None:
+    found = describe(value)["page"]
+
+    assert [column["summary"] for column in found["columns"]] == ["0 … 299,999, sampled", "3 values, sampled"]
+    assert found["rows"] == page(value)["rows"]
+    assert found["columns"] == page(value, 100)["columns"]
+    assert (found["total"], found["offset"], found["sort"]) == (300_000, 0, None)
+
+
+def test_a_long_array_is_shown_without_a_copy_of_it() -> None:
+    found = describe(np.array([f"row {number}" for number in range(200_000)]))["page"]
+
+    assert (found["rows"][:2], found["total"], len(found["rows"])) == ([["row 0"], ["row 1"]], 200_000, 100)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        bytearray(10**8),
+        {i: i for i in range(20_000)}.keys(),
+        type("Own", (dict,), {})(zip(range(20_000), range(20_000), strict=True)),
+    ],
+)
+def test_the_repr_of_a_long_collection_is_not_asked_for(value: Any) -> None:
+    assert len(describe(value)["repr"]) < 10_100
