@@ -90,14 +90,17 @@ class Masks:
         for each in _related(error):
             self._hide_in_error(each)
             shows = shows or self._shows(each)
-        from flowbook.results.text_search import pickle_holds  # noqa: PLC0415  # pickle and pathlib: only where there are secrets
-
-        if not shows and not pickle_holds(error, self.needles()):
+        if not shows and not self._is_stored_with(error):
             return error
         twin = RemoteError.of(error)
         stand_in = RemoteError(twin.type_name, self.text(twin.message), self.text(twin.formatted))
         stand_in.kind = twin.kind if twin is error else type(error)
         return stand_in
+
+    def _is_stored_with(self, error: BaseException) -> bool:
+        from flowbook.results.text_search import pickle_holds  # noqa: PLC0415  # only where a task with secrets fails
+
+        return pickle_holds(error, self.needles())
 
     def _hide_in_error(self, error: BaseException) -> None:
         error.args = tuple(self._hidden(each) for each in error.args)

@@ -37,7 +37,13 @@ _KINDS = (STATE, LOG, DECISION)
 _FORMAT = "flowbook run 1"
 _CHUNK_BYTES = 1 << 20
 _INLINE_BYTES = 64_000
-_ROW_ERRORS = (sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError, UnicodeEncodeError)
+_ROW_ERRORS = (
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+    UnicodeEncodeError,
+)
 _SIGNATURE_BYTES = 64
 _SWELLS = "its values are larger than it is"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -244,8 +250,9 @@ def _refuse_undecodable(event: list[Any], values: Values) -> None:
     """Refuse an event that couldn't be shown later."""
     try:
         decode_event(_event_row(event), values)
-    except StoreError as exc:
-        raise ValueError(str(exc)) from exc
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError) as exc:
+        msg = f"event {event[0]!r} can't be shown ({type(exc).__name__}: {exc})"
+        raise ValueError(msg) from exc
 
 
 def _member(archive: zipfile.ZipFile, name: str, most_bytes: int) -> bytes:

@@ -16,6 +16,7 @@ from flowbook.results.reference import ResultRef
 from flowbook.store.cached_output import read_inputs, write_inputs
 from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp, now
+from flowbook.store.store_errors import in_words
 
 if TYPE_CHECKING:
     import sqlite3
@@ -100,6 +101,7 @@ class Cache:
                 return
             offset, limit = offset + limit, _AT_ONCE
 
+    @in_words
     def newest(self, scope: CacheScope, limit: int, offset: int = 0, at: dt.datetime | None = None) -> list[CacheEntry]:
         """Return a page of what `find` yields."""
         project, flow, task, cache_key = scope
@@ -109,6 +111,7 @@ class Cache:
         given = (*where, moment, moment, limit, offset)
         return [self.entry(row) for row in self._database.read(self._sql[query], given)]
 
+    @in_words
     def entries(
         self,
         at: dt.datetime | None = None,
@@ -127,6 +130,7 @@ class Cache:
         query = self._sql["list_entries"].format(which=" AND ".join(which) or "true")
         return [self.entry(row) for row in self._database.read(query, asked)]
 
+    @in_words
     def last(self, flow: str, task: str, project: str, at: dt.datetime) -> CacheEntry | None:
         """Return the newest entry of a task that was there at a moment, expired or not."""
         given = {"flow": flow, "task": task, "project": project, "at": at.timestamp()}
@@ -136,6 +140,7 @@ class Cache:
         """Return the names of the flows of a project that have entries."""
         return [name for (name,) in self._database.read(self._sql["flows_of_entries"], (project,))]
 
+    @in_words
     def get(self, entry_id: str) -> CacheEntry:
         """Return one entry. Raises CacheEntryError."""
         self.flush()

@@ -74,7 +74,9 @@ class Connections:
 
     def abandon(self) -> None:
         """Leave all that are open as they are, and begin anew."""
-        self._abandoned += [*self._handles, self._local, self._writer, self._watcher]
+        for handle in (handles := list(self._handles)):
+            handle.abandon()
+        self._abandoned += [*handles, self._local]
         self._begin()
 
     def __len__(self) -> int:
@@ -129,17 +131,26 @@ class Connections:
 
 
 class _Handle:
-    """Closes its connection when its thread is gone."""
+    """Closes its connection when its thread is gone.
+
+    The finalizer holds the connection, so that no garbage collection meets the connection first and calls it unclosed.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.is_closed = False
-        self._process = os.getpid()
+        self._finalize = weakref.finalize(self, _close, connection, os.getpid())
+        self._finalize.atexit = False  # the store writes and closes at exit, and needs it until then
 
     def close(self) -> None:
         self.is_closed = True
-        self.connection.close()
+        self._finalize()
 
-    def __del__(self) -> None:
-        if not self.is_closed and self._process == os.getpid():
-            self.close()
+    def abandon(self) -> None:
+        """Never close it."""
+        self._finalize.detach()
+
+
+def _close(connection: sqlite3.Connection, process: int) -> None:
+    if process == os.getpid():
+        connection.close()

@@ -136,7 +136,7 @@ class Database:
     def _reader(self) -> sqlite3.Connection:
         try:
             return self._connections.reader()
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, UnicodeDecodeError) as exc:
             raise store_errors.failed(self.path, exc, "read") from exc
 
     def _fetch(self, connection: sqlite3.Connection, query: str, parameters: Any = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401
@@ -144,7 +144,7 @@ class Database:
             return connection.execute(query, parameters).fetchall()
         except UnicodeEncodeError as exc:
             raise store_errors.unsayable(exc) from exc
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, UnicodeDecodeError) as exc:
             raise store_errors.failed(self.path, exc, "read") from exc
 
     def version(self) -> object:
@@ -159,7 +159,7 @@ class Database:
             try:
                 with self._version_lock:
                     self._look()
-            except sqlite3.Error as exc:
+            except (sqlite3.Error, UnicodeDecodeError) as exc:
                 raise store_errors.failed(self.path, exc, "read") from exc
         return self.generation, self._commits, self._others
 
@@ -172,8 +172,7 @@ class Database:
         """Return what `work(connection)` does within one transaction: all of it is kept, or nothing. From any thread.
 
         Raises:
-            StoreError: if it can't be kept (disk full, read-only).
-            sqlite3.IntegrityError: if `work` breaks a rule of the schema.
+            StoreError: if it can't be kept (disk full, read-only), or `work` breaks a rule of the schema.
         """
         with self._lock:
             self._refuse_unwritable()
@@ -193,11 +192,11 @@ class Database:
                 else:
                     self._keep_log_short(connection)
                     return result
-            except sqlite3.IntegrityError:
-                raise
+            except sqlite3.IntegrityError as exc:
+                raise store_errors.refused(self.path, exc) from exc
             except UnicodeEncodeError as exc:
                 raise store_errors.unsayable(exc) from exc
-            except sqlite3.Error as exc:
+            except (sqlite3.Error, UnicodeDecodeError) as exc:
                 raise store_errors.failed(self.path, exc, "written to") from exc
             finally:
                 self._unlock_process()
@@ -304,7 +303,7 @@ class Database:
             try:
                 for statement in statements:
                     self._connections.writer().execute(statement).fetchall()
-            except sqlite3.Error as exc:
+            except (sqlite3.Error, UnicodeDecodeError) as exc:
                 raise store_errors.failed(self.path, exc, "made smaller") from exc
             finally:
                 self._unlock_process()
@@ -339,7 +338,7 @@ class Database:
     def _open(self) -> None:
         try:
             version = self._connections.writer().execute("PRAGMA user_version").fetchone()[0]
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, UnicodeDecodeError) as exc:
             raise store_errors.failed(self.path, exc, "opened") from exc
         newest = max(self._scripts)
         if version > newest:

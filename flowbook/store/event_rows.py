@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
-from flowbook.exceptions import StoreError
 from flowbook.results.reference import ResultRef
 from flowbook.store.state_codec import decode
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from flowbook.store.values import Values
 
-__all__ = ["DECISION", "LOG", "STATE", "EventRow", "Urgency", "damaged_event", "decode_event", "value_ref"]
+__all__ = ["DECISION", "LOG", "STATE", "EventRow", "Urgency", "decode_event", "value_ref"]
 
 #: What the column `kind` holds.
 STATE, LOG, DECISION = 0, 1, 2
@@ -61,18 +60,7 @@ class EventRow(NamedTuple):
 
 
 def decode_event(row: tuple[Any, ...], values: Values) -> Event:
-    """Return the event in a row of the queries `events` and `events_of_kind`; its values are references.
-
-    Raises:
-        StoreError: if the row holds what flowbook never wrote.
-    """
-    try:
-        return _decode_event(row, values)
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as exc:
-        raise damaged_event(row[2], exc) from exc
-
-
-def _decode_event(row: tuple[Any, ...], values: Values) -> Event:
+    """Return the event in a row of the queries `events` and `events_of_kind`; its values are references."""
     seq, kind, key, at, name, body, digest, size_bytes = row
     if kind == STATE:
         return StateChanged(seq, key, decode(name, at, body, value_ref(digest, size_bytes, values), values))
@@ -80,15 +68,6 @@ def _decode_event(row: tuple[Any, ...], values: Values) -> Event:
         return Logged(seq, key, at, int(name), body or "")
     decided = json.loads(body or "{}")
     return Decided(seq, key, at, name, decided["by"], decided["note"])
-
-
-def damaged_event(key: object, error: Exception) -> StoreError:
-    """Return the error of an event that can't be decoded."""
-    msg = (
-        f"An event of {key!r} can't be read ({type(error).__name__}: {error}): something other than flowbook changed the "
-        "store. Put a backup in its place, or set FLOWBOOK_HOME to another folder."
-    )
-    return StoreError(msg, key=key)
 
 
 def value_ref(digest: bytes | None, size_bytes: int | None, values: Values) -> ResultRef | None:

@@ -149,4 +149,4 @@ def _sayable(text: str) -> str:
 
 def _described(row: EventRow, error: Exception) -> str:
     _, _, _, key, _, name, *_ = row.event
-    return f"{name} of {key!r} can't be written: {error}"
+    return f"{name} of {key!r} can't be written: {error.__cause__ or error}"

@@ -10,12 +10,13 @@ from flowbook.engine.events import Decided, Event, Logged
 from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.remote_error import RemoteError
 from flowbook.engine.state import Mapped
-from flowbook.store.event_rows import DECISION, LOG, damaged_event, decode_event, value_ref
+from flowbook.store.event_rows import DECISION, LOG, decode_event, value_ref
 from flowbook.store.queries import queries
 from flowbook.store.records import TaskHistoryEntry, TaskResult, from_stamp, to_stamp
 from flowbook.store.run_lookup import find_run
 from flowbook.store.run_snapshot import RunSnapshot, read_snapshot
 from flowbook.store.state_codec import decode
+from flowbook.store.store_errors import in_words
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -42,6 +43,7 @@ class RunHistory:
         self._values = values
         self._sql = queries()
 
+    @in_words
     def states(self, run_id: str, at: dt.datetime | None = None) -> dict[str, State]:
         """Return the last state of each task, by key; the flow's own under `events.FLOW`.
 
@@ -58,12 +60,10 @@ class RunHistory:
         """
         row = find_run(self._database, run_id).id
         rows = self._database.read(self._sql["states"], {"run": row, "at": _FOREVER if at is None else to_stamp(at)})
-        states: dict[str, State] = {}
-        for _, key, moment, name, body, digest, size in rows:
-            try:
-                states[key] = decode(name, moment, body, value_ref(digest, size, self._values), self._values)
-            except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as exc:
-                raise damaged_event(key, exc) from exc
+        states = {
+            key: decode(name, moment, body, value_ref(digest, size, self._values), self._values)
+            for _, key, moment, name, body, digest, size in rows
+        }
         fill_children(states)
         return states
 
@@ -89,19 +89,23 @@ class RunHistory:
         """Return the run in one piece, as it is now: owner, state, inputs, and events after `since`. Raises UnknownRunError."""
         return read_snapshot(self._database, self._values, run_id, since)
 
+    @in_words
     def events(self, run_id: str, since: int = 0) -> list[Event]:
         """Return the run's events after number `since`, in order. Raises UnknownRunError."""
         row = find_run(self._database, run_id).id
         return [decode_event(found, self._values) for found in self._database.read(self._sql["events"], (row, since))]
 
+    @in_words
     def logs(self, run_id: str, key: str | None = None) -> list[Logged]:
         """Return what the run, or one of its tasks, logged and printed, in order. Raises UnknownRunError."""
         return [event for event in self._of_kind(run_id, LOG, key) if isinstance(event, Logged)]
 
+    @in_words
     def decisions(self, run_id: str) -> list[Decided]:
         """Return what people decided, in order. Raises UnknownRunError."""
         return [event for event in self._of_kind(run_id, DECISION, None) if isinstance(event, Decided)]
 
+    @in_words
     def task_history(
         self, flow: str, key: str, *, project: str, besides: str = "", limit: int = 14
     ) -> list[TaskHistoryEntry]:
@@ -132,6 +136,7 @@ class RunHistory:
         for run_id, number, *row in self._database.read(self._sql["task_results"], values):
             yield self._result(run_id, number, key, at, row)
 
+    @in_words
     def newest_result(
         self, flow: str, key: str, project: str | None = None, at: dt.datetime | None = None
     ) -> TaskResult | None:

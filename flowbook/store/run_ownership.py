@@ -12,6 +12,7 @@ from flowbook.store.queries import queries
 from flowbook.store.records import Claim, from_stamp
 from flowbook.store.run_lookup import RunRow, claimed_error, unknown_run
 from flowbook.store.state_codec import is_finished_name, state_name
+from flowbook.store.store_errors import in_words
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,6 +32,7 @@ class RunOwnership:
         self._database = database
         self._sql = queries()
 
+    @in_words
     def claim(self, run_id: str, epoch: int, owner: str, *, last_seq: int | None = None) -> int:
         """Claim a run that was at `epoch`; return the new epoch. Of many who try at once, one wins.
 
@@ -64,12 +66,14 @@ class RunOwnership:
         """Say that the owner is alive. Raises as `claim`."""
         self._compare_and_set("beat_run", {"run_id": run_id, "epoch": epoch, "now": time.time()})
 
+    @in_words
     def is_owned(self, run_id: str) -> bool:
         """Return whether a live process owns the run, as far as can be known from here. Raises UnknownRunError."""
         claim = self.owner(run_id)
         beat = None if claim.beat is None else claim.beat.timestamp()
         return is_alive(claim.process, beat, time.time())
 
+    @in_words
     def owner(self, run_id: str) -> Claim:
         """Return who owns the run, without reading its events. Raises UnknownRunError."""
         rows = self._database.read(self._sql["run_owner"], (run_id,))

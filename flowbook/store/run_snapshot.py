@@ -13,6 +13,7 @@ from flowbook.store.process_identity import is_alive
 from flowbook.store.queries import queries
 from flowbook.store.records import Claim, from_stamp
 from flowbook.store.run_lookup import unknown_run
+from flowbook.store.store_errors import in_words
 
 if TYPE_CHECKING:
     from flowbook.engine.events import Event
@@ -54,6 +55,7 @@ class RunSnapshot:
         return states
 
 
+@in_words
 def read_snapshot(database: Database, values: Values, run_id: str, since: int = 0) -> RunSnapshot:
     """Return run `run_id` as of now, with its events after number `since`. Raises UnknownRunError."""
     snapshot = _read(database, values, run_id, since)

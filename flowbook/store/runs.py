@@ -18,6 +18,7 @@ from flowbook.store.recorder import Recorder
 from flowbook.store.records import RunRecord, RunSummary, from_stamp
 from flowbook.store.run_lookup import claimed_error, find_run, unknown_run
 from flowbook.store.run_table import RunTable, run_table
+from flowbook.store.store_errors import in_words
 
 if TYPE_CHECKING:
     import builtins
@@ -113,6 +114,7 @@ class Runs:
         known = graph if graph is not None else self.get(run_id).graph
         return Recorder(self._database, self._values, row.id, epoch, known, never_keep)
 
+    @in_words
     def get(self, run_id: str) -> RunRecord:
         """Return what was known when the run began. Raises UnknownRunError."""
         rows = self._database.read(self._sql["run_record"], (run_id,))
@@ -137,6 +139,7 @@ class Runs:
             owner=owner or "",
         )
 
+    @in_words
     def summary(self, run_id: str) -> RunSummary:
         """Return the run's line in the list. Raises UnknownRunError."""
         summaries = self._summaries(run_id=run_id)
@@ -144,6 +147,7 @@ class Runs:
             raise unknown_run(run_id)
         return summaries[0]
 
+    @in_words
     def list(
         self,
         flow: str | None = None,
@@ -160,6 +164,7 @@ class Runs:
         limit = -1 if limit is None else max(limit, 0)
         return self._summaries(open=is_open or None, flow=flow, state=state, project=project, limit=limit)
 
+    @in_words
     def table(
         self, flow: str | None = None, state: str | None = None, limit: int | None = None, *, is_open: bool = False
     ) -> RunTable:

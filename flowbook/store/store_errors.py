@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from flowbook.exceptions import StoreError
+from flowbook.exceptions import FlowbookError, StoreError
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["closed", "failed", "gone", "lock_failed", "unsayable", "unwritable"]
+__all__ = ["closed", "failed", "gone", "in_words", "lock_failed", "refused", "unreadable", "unsayable", "unwritable"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def failed(path: Path | None, error: sqlite3.Error, what: str) -> StoreError:
+def failed(path: Path | None, error: Exception, what: str) -> StoreError:
     """Return the error of a database that can't be read, written to, opened (`what`)."""
     if _is_damaged(error):
         msg = (
@@ -26,6 +31,48 @@ def failed(path: Path | None, error: sqlite3.Error, what: str) -> StoreError:
             "Check that its disk has room and its folder can be written to, or set FLOWBOOK_HOME to another folder."
         )
     return StoreError(msg, path=str(path))
+
+
+def refused(path: Path | None, error: sqlite3.IntegrityError) -> StoreError:
+    """Return the error of a change that breaks a rule of the schema, which none of flowbook's does."""
+    msg = (
+        f"The store {path or 'in memory'} refuses a change: {error}. Something other than flowbook changed the store. "
+        "Move it away and put a backup in its place, or set FLOWBOOK_HOME to another folder."
+    )
+    return StoreError(msg, path=str(path))
+
+
+def unreadable(error: Exception) -> StoreError:
+    """Return the error of rows that hold what flowbook never wrote."""
+    msg = (
+        f"What the store holds can't be read ({type(error).__name__}: {error}): something other than flowbook changed it. "
+        "Move it away and put a backup in its place, or set FLOWBOOK_HOME to another folder."
+    )
+    return StoreError(msg)
+
+
+def in_words(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function that reads rows raise StoreError where they hold what flowbook never wrote."""
+
+    @functools.wraps(function)
+    def read(*args: P.args, **options: P.kwargs) -> R:
+        try:
+            return function(*args, **options)
+        except FlowbookError:
+            raise
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            OSError,
+            RuntimeError,
+            StopIteration,
+            TypeError,
+            ValueError,
+        ) as exc:
+            raise unreadable(exc) from exc
+
+    return read
 
 
 def lock_failed(path: Path | None, error: OSError) -> StoreError:
@@ -68,7 +115,9 @@ def unsayable(error: UnicodeEncodeError) -> StoreError:
     return StoreError(msg, text=error.object)
 
 
-def _is_damaged(error: sqlite3.Error) -> bool:
+def _is_damaged(error: Exception) -> bool:
     """Return whether the file holds what flowbook never wrote: garbage, or other tables than its own."""
+    if isinstance(error, UnicodeDecodeError):  # SQLite quotes what it can't read
+        return True
     name = getattr(error, "sqlite_errorname", None) or ""
     return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or name in {"SQLITE_ERROR", "SQLITE_SCHEMA"}

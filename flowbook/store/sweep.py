@@ -15,6 +15,7 @@ from flowbook.store.process_identity import is_alive
 from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp
 from flowbook.store.state_codec import is_finished_name
+from flowbook.store.store_errors import in_words
 
 if TYPE_CHECKING:
     import sqlite3
@@ -95,6 +96,7 @@ class Sweep:
         """Return what `drop` would drop, orphans aside."""
         return self._swept(self._going, len(self._entries), 0, 0)
 
+    @in_words
     def drop(self) -> None:
         """Drop what was planned, as far as nobody has put it to use since, and remove orphans."""
         with contextlib.suppress(StoreError):  # on a full disk this may be the room that is needed to go on

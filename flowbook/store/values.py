@@ -18,6 +18,7 @@ from flowbook.results.reference import Preview, ResultRef
 from flowbook.results.value_record import INLINE_BYTES, ValueRecord, write_value
 from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp
+from flowbook.store.store_errors import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -171,6 +172,7 @@ class Values:
         """Return what was noted of the value, without unpickling; None if nothing is known."""
         return self.previews((ref,)).get(ref.digest)
 
+    @in_words
     def previews(self, refs: Iterable[ResultRef]) -> dict[str, Preview]:
         """Return what was noted of many values, by digest; those of which nothing is known are left out."""
         digests = [bytes.fromhex(digest) for digest in {ref.digest: None for ref in refs}]

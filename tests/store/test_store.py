@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sqlite3
 import stat
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -13,6 +14,7 @@ from flowbook.engine.events import StateChanged
 from flowbook.engine.state import Success
 from flowbook.exceptions import StoreError
 from flowbook.store import Store, open_store
+from flowbook.store.connections import _Handle
 from flowbook.store.database import Database
 from flowbook.store.queries import migrations
 from tests.store.run_helpers import begin, tell
@@ -143,6 +145,24 @@ def test_a_thread_that_ends_leaves_no_connection(disk_store: Store) -> None:
         thread.join()
 
     assert len(disk_store._database._connections) == before
+
+
+def test_a_connection_that_a_collection_finds_with_its_thread_is_closed_before() -> None:
+    class Connection(sqlite3.Connection):
+        closed: ClassVar[list[int]] = []
+
+        def close(self) -> None:
+            self.closed.append(id(self))
+            super().close()
+
+    ring: list[object] = [_Handle(Connection(":memory:"))]
+    ring.append(ring)
+    connection = id(ring[0].connection)
+
+    del ring
+    gc.collect()
+
+    assert Connection.closed == [connection]
 
 
 def test_a_full_disk_loses_no_event_and_earlier_results_stay_readable(disk_store: Store) -> None:
