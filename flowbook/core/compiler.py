@@ -95,17 +95,20 @@ def _indegree(children: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
 
 def _spec(graph: TaskGraph, task: Task, keys: Mapping[Task, str], mapped: set[Task], maker: SpecMaker) -> TaskSpec:
     edges = graph.incoming[task]
-    bindings: tuple[Binding, ...] = (
-        # As `Binding(...)`, at half its cost: there is one for each edge.
-        tuple([_new(Binding, (keys[e.upstream_task], e.key, e.mapped, e.flattened, e)) for e in edges]) if edges else ()
-    )
+    bindings: tuple[Binding, ...]
+    # As `Binding(...)`, at half its cost: there is one for each edge.
+    if len(edges) == 1:
+        edge = edges[0]
+        bindings = (_new(Binding, (keys[edge.upstream_task], edge.key, edge.mapped, edge.flattened, edge)),)
+    else:
+        bindings = tuple([_new(Binding, (keys[e.upstream_task], e.key, e.mapped, e.flattened, e)) for e in edges])
     return maker.spec(
         task,
         keys[task],
         bindings,
         constants=graph.constants.get(task),
         mapped_constants=graph.mapped_constants.get(task),
-        is_mapped=task in mapped,
+        is_mapped=bool(mapped) and task in mapped,
         reads_mapped=bool(mapped) and any(e.upstream_task in mapped and not e.mapped for e in edges),
         conditions=() if task.skip_on_upstream_skip else tuple(keys[e.upstream_task] for e in edges if e._decides),
     )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from operator import is_, itemgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.core import cache_policy, checks, policies
@@ -89,7 +89,6 @@ class SpecMaker:
         else:
             upstream = tuple(dict.fromkeys([binding.upstream for binding in bindings]))
         _, is_plain, fields = self._compiled(task, is_mapped=is_mapped)
-        is_plain = is_plain and not (is_mapped or reads_mapped)
         own = (key, task.name, task, task.run, bindings, upstream, constants, mapped_constants)
         # As `TaskSpec(...)`, at a third of its cost: there is one for each task.
         return tuple.__new__(TaskSpec, (*own, is_mapped, reads_mapped, conditions, is_plain, *fields))
@@ -99,7 +98,7 @@ class SpecMaker:
         kind = (id(attributes.get("run", type(task))), is_mapped)
         options = _options_of(attributes)
         known = self._known.get(kind)
-        if known is None or not all(map(is_, options, known.options)):
+        if known is None or options != known.options:
             spec = self._spec_of_options(task, is_mapped=is_mapped)
             known = self._known[kind] = _Compiled(options, _is_plain(spec), spec[_FIRST_OPTION:])
         return known

@@ -254,9 +254,10 @@ class Epoch:
 
     def _loop(self) -> None:
         try:
-            key = self._plain.run(self._take())
-            while key is not None or (key := self._plain.run(self._take())) is not None:
-                key = self._plain.run(self._next(self._run(key)))
+            while (first := self._take()) is not None:
+                key = self._plain.run(first)
+                while key is not None:
+                    key = self._plain.run(self._next(self._run(key)))
         except BaseException:
             # Flowbook's own mistake, or a sink's: the other workers must not wait for this one for ever.
             with self._changed:
@@ -312,14 +313,15 @@ class Epoch:
     def _plain_settled(self, key: str, state: State) -> str | None:
         """Tell the machine that a plain task has settled; return the next key to run, if there is one now."""
         with self._lock:
+            queue = self._ready
             ready = self._machine.succeed(key, state) if type(state) is Success else None
             if ready is None:
                 self._obey(self._machine.handle(Settled(key, state)))
             elif ready:
                 self._enqueue(ready)
-            elif not self._machine.has_work:
+            elif not queue and not self._machine.has_work:
                 self._obey(self._machine.finish())
-            return self._ready.popleft() if self._ready and not self._relay.has_gathered else None
+            return queue.popleft() if queue and not self._relay.has_gathered else None
 
     def _take(self) -> str | None:
         """Return a key to run, waiting for one; None when the run is over."""
@@ -427,7 +429,11 @@ class Epoch:
         return new
 
     def _finish(self, final: State) -> State:
-        results = {spec.task: self._whole(key) for key, spec in self.graph.specs.items()}
+        states = self._machine.states
+        results = {
+            spec.task: self._whole(key) if type(states[key]) is Mapped else states[key]
+            for key, spec in self.graph.specs.items()
+        }
         final.result = results
         if self._ports.terminal_handler is not None and final.is_finished():
             final = self._terminal(final)

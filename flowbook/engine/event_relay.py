@@ -46,7 +46,8 @@ class EventRelay:
     """
 
     def __init__(self, sinks: Sequence[EventSink], first_seq: int) -> None:
-        self._seq = itertools.count(first_seq)
+        #: Gives the next event its number.
+        self.number: Callable[[], int] = itertools.count(first_seq).__next__
         # Told apart by an attribute each: `isinstance` with a protocol takes 10 µs, and a small flow runs in a few hundred.
         self._durable = tuple([cast("DurableSink", sink) for sink in sinks if hasattr(sink, "secure")])
         selective = [cast("SelectiveSink", sink) for sink in sinks if hasattr(sink, "quiet")]
@@ -59,9 +60,8 @@ class EventRelay:
         #: Types of state that no selective sink cares for; None where there is no such sink.
         self._quiet = frozenset.intersection(*(sink.quiet for sink in selective)) if selective else None
         is_quiet = self._quiet is None or {Running, Success} <= self._quiet
-        #: The one log there is, whose events needn't be made while nobody hears of them; None where there are others.
-        self._log = self._logs[0] if len(self._logs) == 1 and not self._durable and is_quiet else None
-        self._write = _drop if self._log is None else self._log.writer
+        #: The one log there is: while it has no subscribers, changes may be written there without making events. Else None.
+        self.quiet_log = self._logs[0] if len(self._logs) == 1 and not self._durable and is_quiet else None
         self._lock = RankedLock(Rank.EVENT_QUEUE)
         #: By number. Appended to with the lock held.
         self._queue: deque[_Entry] = deque()
@@ -74,24 +74,15 @@ class EventRelay:
     @property
     def next_seq(self) -> int:
         """The number of the next epoch's first event; meaningful once this epoch is over."""
-        return next(self._seq)
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nobody hears of tasks that run and succeed: then `note` does for them."""
-        log = self._log
-        return log is not None and not log.has_subscribers
-
-    def note(self, key: str, state: State) -> None:
-        """Note a change in the log, without making an event: while nobody hears of events. From any thread."""
-        self._write((next(self._seq), key, state))
+        return self.number()
 
     def state_changed(self, key: str, state: State) -> None:
         """Take a change that happened under no lock, and pass it on."""
-        if self.is_quiet and (self._quiet is None or type(state) in self._quiet):
-            self.note(key, state)
-        else:
+        log = self.quiet_log
+        if log is None or log.subscribers or (self._quiet is not None and type(state) not in self._quiet):
             self.emit(StateChanged, key, state)
+        else:
+            log.writer((self.number(), key, state))
 
     def emit(self, kind: Callable[..., Event], *fields: object) -> None:
         """Take an event that happened under no lock, and pass it on.
@@ -137,11 +128,11 @@ class EventRelay:
         """From now on pass nothing on: the run was left, and what its tasks still do is nobody's business."""
         self.pass_on()
         self._durable = self._logs = self._all_logs = ()
-        self._log, self._write = None, _drop
+        self.quiet_log = None
 
     def _enqueue(self, kind: Callable[..., Event], fields: tuple[object, ...]) -> _Entry:
         with self._lock:
-            entry = _Entry(kind(next(self._seq), *fields), is_recorded=not self._durable)
+            entry = _Entry(kind(self.number(), *fields), is_recorded=not self._durable)
             self._queue.append(entry)
         return entry
 
@@ -177,11 +168,11 @@ def _drop(_: tuple[object, ...]) -> None:
 class _Queue:
     """Lets a plain sink be used as a log: it gets one event at a time, in order, from one thread at a time."""
 
-    has_subscribers = True
     writer = staticmethod(_drop)
 
     def __init__(self, sink: EventSink) -> None:
         self._sink = sink
+        self.subscribers = (sink,)
         self._events: deque[Event] = deque()
         self._lock = RankedLock(Rank.EVENT_QUEUE)
         self._is_delivering = False

@@ -125,8 +125,8 @@ class SharedLog(Protocol):
     """Keeps a run's events, and has subscribers who hear of them later: of each once, in order, under no lock."""
 
     @property
-    def has_subscribers(self) -> bool:
-        """Whether anybody hears of tasks that plainly run and succeed; otherwise those changes may be written with `writer`."""
+    def subscribers(self) -> tuple[EventSink, ...]:
+        """Who hears of events. While there is nobody, changes may be written with `writer`."""
         ...
 
     @property

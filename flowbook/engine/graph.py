@@ -100,7 +100,7 @@ class TaskSpec(NamedTuple):
     reads_mapped: bool = False
     #: Keys of the cases that this task is written in, noted only where `skip_on_upstream_skip` is False: they skip it anyway.
     conditions: tuple[str, ...] = ()
-    #: Whether it needs none of the optional steps, see `engine.plain_tasks`.
+    #: Whether its options need none of the optional steps, see `engine.plain_tasks`.
     is_plain: bool = False
 
     # What its options say; copies of one task share it.
@@ -190,9 +190,12 @@ class Graph:
     def _keys_of(self, asked: object) -> tuple[str, ...]:
         known = self._known
         if not known:
+            # Made whole, then put there at once: other threads may ask at the same time.
+            found: dict[object, tuple[str, ...]] = {}
             for key, spec in self.specs.items():
                 for name in (spec.task, ("name", spec.name)):
-                    known[name] = (*known.get(name, ()), key)[:2]
+                    found[name] = (*found.get(name, ()), key)[:2]
+            known.update(found)
         try:
             return known.get(asked, ())
         except TypeError:  # it has no hash, so it is no task of this flow

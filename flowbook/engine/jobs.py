@@ -32,6 +32,8 @@ class JobRun(RunFacts, Protocol):
 
     graph: Graph
     is_cancelled: bool
+    #: Its mapped tasks.
+    maps: MapPlans
 
 
 class Jobs:
@@ -61,15 +63,13 @@ class Jobs:
         self._relay = relay
         #: Replaced, never changed: other threads look into it.
         self._start = frozenset(start)
+        #: Whether any tasks are held back by no check.
+        self.has_asked = bool(self._start)
 
     def ask_for(self, keys: Iterable[str]) -> None:
         """From now on let no check hold these back."""
         self._start |= frozenset(keys)
-
-    @property
-    def has_asked(self) -> bool:
-        """Whether any tasks are held back by no check."""
-        return bool(self._start)
+        self.has_asked = bool(self._start)
 
     def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
         """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""

@@ -173,7 +173,7 @@ class Machine:
         ]
 
     def succeed(self, key: str, state: State) -> list[str] | None:
-        """Do what `handle` does when a task without children, that plainly succeeded, has settled.
+        """Do what `handle` does when a task that isn't mapped, or a child that isn't the last one, has plainly succeeded.
 
         Returns:
             What is to be submitted; None if `handle` has to be asked, as this is no ordinary run.
@@ -181,6 +181,13 @@ class Machine:
         progress = self.progress
         if self._is_partial or self._places is not None or progress.has_reopened or progress.is_cancelled:
             return None
+        if self.children and (child := self.children.get(key)) is not None:
+            if progress.groups[child[0]].left == 1:
+                return None
+            self.states[key] = state
+            ready = self._groups.settle(*child, [])
+            self._running += len(ready) - 1
+            return ready
         self.states[key] = state
         left = progress.left
         ready = []

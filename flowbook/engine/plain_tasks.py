@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from flowbook._context import current_layer, enter_layer, leave_layer
 from flowbook._utils.fresh import fresh_values
 from flowbook.engine.job import Job
-from flowbook.engine.state import Pending, Running, Success
+from flowbook.engine.state import Mapped, Pending, Running, Success
 from flowbook.engine.task_attempt import finish_attempt
 from flowbook.engine.task_call import call_plainly
 from flowbook.engine.task_context import TaskLayer
@@ -55,6 +55,8 @@ class PlainTasks:
         self._run = run
         self._specs = run.graph.specs
         self._states = machine.states
+        self._children = machine.children
+        self._maps = run.maps
         self._progress = machine.progress
         self._jobs = jobs
         self._relay = relay
@@ -73,38 +75,50 @@ class PlainTasks:
             leave_layer(token)
 
     def _run_all(self, key: str | None, parent: ContextLayer | None) -> str | None:
-        run, specs, settle = self._run, self._specs, self._settle
+        run, specs, states, relay, settle = self._run, self._specs, self._states, self._relay, self._settle
+        log, progress, jobs = relay.quiet_log, self._progress, self._jobs
+        if log is None:
+            return key
+        write, number = log.writer, relay.number
         while key is not None:
             spec = specs.get(key)
-            if spec is None or not spec.is_plain or not self._relay.is_quiet or self._is_asked_again:
+            if log.subscribers or progress.has_reopened or jobs.has_asked:
                 return key
-            inputs = self._inputs(spec, key)
+            layer: TaskLayer
+            if spec is None:
+                if (job := self._child(key)) is None:
+                    return key
+                spec, inputs = job.spec, job.inputs
+                layer = TaskLayer(run, job, 1)
+                layer.parent = parent
+            else:
+                inputs = self._inputs(spec, key)
+                layer = _PlainLayer(run, spec, key, parent)
             if inputs is None:
                 return key
-            running = self._states[key] = Running()
-            self._relay.note(key, running)
-            layer = _PlainLayer(run, spec, key, parent)
+            running = states[key] = Running()
+            write((number(), key, running))
             enter_layer(layer)
             state = call_plainly(spec, inputs, layer, run)
             if layer.log is not None:
                 layer.log.close()
             layer.log = OVER
-            if type(state) is Success:
-                self._states[key] = state
-                self._relay.state_changed(key, state)  # the task may have let somebody listen
-            else:
+            if type(state) is not Success:
                 enter_layer(parent)
-                state = self._finish(spec, key, inputs, running, state)
+                state = self._finish(layer.job, inputs, running, state)
+            elif log.subscribers or relay.quiet_log is not log:  # the task may have let somebody listen
+                states[key] = state
+                relay.state_changed(key, state)
+            else:
+                states[key] = state
+                write((number(), key, state))
             key = settle(key, state)
         return None
 
-    @property
-    def _is_asked_again(self) -> bool:
-        """Whether somebody asked for tasks, so that checks differ from one to the other."""
-        return self._progress.has_reopened or self._jobs.has_asked
-
     def _inputs(self, spec: TaskSpec, key: str) -> dict[str, object] | None:
-        """Return the inputs; None if the task needs the usual way."""
+        """Return the inputs of a task that isn't mapped; None if it needs the usual way."""
+        if not spec.is_plain or spec.is_mapped or spec.reads_mapped:
+            return None
         states = self._states
         state = states[key]
         if type(state) is not Pending or state._cached_inputs:  # noqa: SLF001  # once a task: a property makes an empty dict
@@ -121,10 +135,24 @@ class PlainTasks:
                 inputs[argument] = value
         return inputs
 
-    def _finish(self, spec: TaskSpec, key: str, inputs: dict[str, object], running: State, state: State) -> State:
+    def _child(self, key: str) -> Job | None:
+        """Return the job of a mapped task's child; None if it needs the usual way."""
+        parent, index = self._children[key]
+        state = self._states[key]
+        if not self._specs[parent].is_plain or type(state) is not Pending or state._cached_inputs:  # noqa: SLF001  # as above
+            return None
+        try:
+            job = self._maps.child_job(key, parent, index, is_start=False)
+        except BaseException:  # noqa: BLE001  # a user's sequence: the usual way asks it again, and says what is wrong
+            return None
+        for above in job.upstream:
+            if not above._successful or above._skipped or type(above) is Mapped:  # noqa: SLF001  # as above
+                return None
+        return job
+
+    def _finish(self, job: Job, inputs: dict[str, object], running: State, state: State) -> State:
         """Take the usual way from the end of the call on; the state of the call is not told yet."""
-        upstream = [self._states[binding.upstream] for binding in spec.bindings]
-        job = Job(spec, key, Pending(), upstream, inputs)
+        job.inputs = inputs
         return finish_attempt(job, self._run, running, state, TaskLayer(self._run, job, 1))
 
 
@@ -145,5 +173,5 @@ class _PlainLayer(TaskLayer):
 
     @property
     def job(self) -> Job:  # type: ignore[override]  # read only here
-        """What others read of the task."""
+        """What others read of the task; made anew each time."""
         return Job(self._spec, self._key, Pending(), ())

@@ -124,7 +124,7 @@ class RunControl:
             self.location = away = Elsewhere(remote)
             self._note_span(snapshot.claim)
         remote.look(now=True)
-        if self.log.has_subscribers:
+        if self.log.subscribers:
             remote.follow()
 
     def _come_back(self, away: Elsewhere) -> None:

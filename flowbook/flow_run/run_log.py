@@ -37,7 +37,8 @@ class RunLog:
         self._events = EventLog()
         #: Log lines and prints, by task.
         self._logged: dict[str, list[Logged]] = {}
-        self._subscribers: tuple[EventSink, ...] = ()
+        #: Replaced, never changed: other threads look into it.
+        self.subscribers: tuple[EventSink, ...] = ()
         #: Events to deliver, each with those who were subscribed when it happened.
         self._queue: deque[tuple[Event, tuple[EventSink, ...]]] = deque()
         self._changed = RankedCondition(Rank.SUBSCRIBERS)
@@ -69,11 +70,6 @@ class RunLog:
         return max((event.seq for event in self._events), default=0) + 1
 
     @property
-    def has_subscribers(self) -> bool:
-        """Whether anybody is told."""
-        return bool(self._subscribers)
-
-    @property
     def writer(self) -> Callable[[tuple[Any, ...]], object]:
         """What takes the number, key and state of a change while there are no subscribers, and makes no event of it."""
         return self._events.writer
@@ -93,8 +89,8 @@ class RunLog:
         self._events.append(event)
         if type(event) is Logged:
             self._logged.setdefault(event.key, []).append(event)
-        if self._subscribers:
-            self._queue.append((event, self._subscribers))
+        if self.subscribers:
+            self._queue.append((event, self.subscribers))
 
     def emit(self, event: Event) -> None:
         """Take an event and tell it. Call it without a lock."""
@@ -143,18 +139,18 @@ class RunLog:
             msg = f"{sink!r} can't receive events: it has no emit. Give an object with a method emit(event)."
             raise DefinitionError(msg, sink=repr(sink))
         with self._changed:
-            self._subscribers = (*self._subscribers, sink)
+            self.subscribers = (*self.subscribers, sink)
         return lambda: self._unsubscribe(sink)
 
     def _unsubscribe(self, sink: EventSink) -> None:
         with self._changed:
-            self._subscribers = tuple(each for each in self._subscribers if each is not sink)
+            self.subscribers = tuple(each for each in self.subscribers if each is not sink)
 
     def _tell_all(self) -> None:
         while self._queue:
             event, subscribers = self._queue.popleft()
             for sink in subscribers:
-                if any(each is sink for each in self._subscribers):
+                if any(each is sink for each in self.subscribers):
                     self._tell(sink, event)
 
     def _tell(self, sink: EventSink, event: Event) -> None:

@@ -75,8 +75,10 @@ def test_a_task_that_needs_a_step_of_its_own_is_not_plain(options):
     assert [spec.is_plain for spec in flow.compile().specs.values()] == [True, False]
 
 
-def test_a_mapped_task_and_one_that_gathers_its_children_are_not_plain():
+def test_a_mapped_task_and_one_that_reads_its_children_whole_are_known():
     with Flow("f") as flow:
         same(same.map([1, 2]))
 
-    assert [spec.is_plain for spec in flow.compile().specs.values()] == [False, False]
+    found = [(spec.is_mapped, spec.reads_mapped) for spec in flow.compile().specs.values()]
+
+    assert found == [(True, False), (False, True)]

@@ -193,7 +193,7 @@ def test_a_relay_that_was_closed_passes_nothing_on():
 class Log:
     """A log that nobody subscribed to."""
 
-    has_subscribers = False
+    subscribers = ()
 
     def __init__(self):
         self.events = []

@@ -240,6 +240,23 @@ def test_a_run_with_anything_to_look_after_takes_the_usual_way(options):
     assert calls_of(chain(3), **options) == 0
 
 
+def test_a_worker_that_found_nothing_to_do_looks_again():
+    begun = threading.Barrier(2)
+
+    def meets():
+        begun.wait(30)
+
+    with Flow("f") as flow:
+        first = task(meets, name="first")()
+        second = task(meets, name="second")()
+        for name in ("third", "fourth"):
+            task(meets, name=name)(upstream_tasks=[first, second])
+
+    state = flow.run(record=False, executor=LocalDaskExecutor("threads", num_workers=2))
+
+    assert [type(each) for each in state.result.values()] == [Success] * 4
+
+
 def test_limits_hold_for_plain_tasks():
     running = []
 

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import sys
+import threading
+
+from flowbook import Flow, task
+
+
+@task
+def same(x=1):
+    return x
+
+
+def test_several_threads_that_ask_for_the_key_of_a_task_all_get_it():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    found = []
+    with Flow("f") as flow:
+        tasks = [same(number) for number in range(3_000)]
+    graph = flow.compile()
+    begin = threading.Barrier(4)
+
+    def ask():
+        begin.wait()
+        found.append(graph.key_of(tasks[-1]))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.setswitchinterval(before)
+
+    assert found == ["same-3000"] * 4
