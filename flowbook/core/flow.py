@@ -361,6 +361,7 @@ class Flow(FlowStructure):
                 `record`: whether the whole run is stored, so that it can be resumed later and looked back at.
                 `flow_run_name`: what people call this run.
                 `raise_on_failure`: whether a Failed run raises `RunFailedError`, which names the tasks.
+                `progress`: whether a terminal shows how it goes; default: where there is one and it takes over a second.
                 `max_concurrency`: how many tasks may run at once. `limits`: the same by tag, e.g. `{"db": 2}`.
                 `context`: values that all tasks see in `flowbook.context`. `task_contexts`: task to values for it alone.
                 `state`: the state that the flow has at first; a finished one is returned at once.

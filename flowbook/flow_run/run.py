@@ -359,7 +359,11 @@ class FlowRun:
             control.log.subscribe(first)
         raises = request is not None and (request.raises_first or request.raises_failure)
         with self.on_terminal(progress=None if request is None else request.progress, shows_traceback=not raises):
-            state = control.work(control.begin(None if request is None else request.state))
+            try:
+                state = control.work(control.begin(None if request is None else request.state))
+            except KeyboardInterrupt as interrupt:
+                # The second Ctrl-C. What stands below here says nothing to whoever pressed it.
+                raise interrupt.with_traceback(None) from None
         if (error := first.take()) is not None:
             raise error
         if request is not None and request.raises_failure and state.is_failed():

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 __all__ = ["names_in", "value_text"]
 
 _TEXT_CHARS = 60
+_MOST_ITEMS = 4
+_PLAIN = frozenset({bool, float, int, str, type(None)})
 _HIDDEN = "*****"
 #: An int of more bits isn't written out: that takes long, or is refused by Python.
 _MOST_BITS = 200
@@ -43,8 +45,21 @@ def value_text(name: str, value: object) -> str:
     if isinstance(value, str) and kind is str:
         return repr(value) if len(value) <= _TEXT_CHARS else f"{value[:_TEXT_CHARS]!r}… ({len(value):,} characters)"
     if kind in {bytes, bytearray, list, tuple, dict, set, frozenset}:
-        return f"{kind.__name__} of {len(value):,}"  # type: ignore[arg-type]  # these have a length
+        return _short_repr(value) or f"{kind.__name__} of {len(value):,}"  # type: ignore[arg-type]  # these have a length
     return _shape_text(value) or _type_name(kind)
+
+
+def _short_repr(value: object) -> str:
+    """Return a small container of plain values as Python writes it; "" for any other."""
+    if not isinstance(value, (list, tuple, dict)) or not 0 < len(value) <= _MOST_ITEMS:
+        return ""
+    items = [*value, *value.values()] if isinstance(value, dict) else value
+    if not all(type(item) in _PLAIN and (type(item) is not int or item.bit_length() <= _MOST_BITS) for item in items):
+        return ""
+    if isinstance(value, dict) and any(isinstance(key, str) and _SECRET.search(key) for key in value):
+        return ""
+    text = repr(value)
+    return text if len(text) <= _TEXT_CHARS else ""
 
 
 def _shape_text(value: object) -> str:
