@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowbook.cli.run_lines import head_lines, run_table, task_table
-from flowbook.cli.run_names import find_run_id
 from flowbook.cli.task_facts import task_facts
 from flowbook.core.flow import Flow
 from flowbook.core.history import run as recorded_run
 from flowbook.engine.events import Logged, StateChanged
 from flowbook.exceptions import DefinitionError, UnknownTaskError
+from flowbook.flow_run.run_names import find_run_id
 from flowbook.store import open_store
 from flowbook.store.process_identity import UNSETTLED, effective_state_of
 from flowbook.terminal.lines import Span, printable
@@ -67,7 +67,7 @@ def ls(args: Namespace, out: Output) -> int:
 def inspect(args: Namespace, out: Output) -> int:
     """Show one run and its tasks, or one task."""
     store = open_store()
-    run_id = find_run_id(store.runs, args.run)
+    run_id = find_run_id(store, args.run)
     summary, tasks = store.runs.summary(run_id), task_facts(store, run_id)
     if args.task is not None:
         tasks = [each for each in tasks if each.key == args.task]
@@ -104,7 +104,7 @@ def _hint(args: Namespace, state: str, out: Output) -> None:
 def logs(args: Namespace, out: Output) -> int:
     """Write what tasks logged and printed, and the tracebacks of those that failed; with --follow until the run is at rest."""
     store = open_store()
-    run_id = find_run_id(store.runs, args.run)
+    run_id = find_run_id(store, args.run)
     seen, pause = 0, threading.Event()
     while True:
         is_at_rest = effective_state_of(store.runs.summary(run_id)) not in _GOES_ON
@@ -139,7 +139,7 @@ def retry(args: Namespace, out: Output) -> int:
 def export(args: Namespace, out: Output) -> int:
     """Write a run with its values into a file."""
     path = Path(args.file)
-    run_id = find_run_id(open_store().runs, args.run)
+    run_id = find_run_id(open_store(), args.run)
     count = open_store().export_run(run_id, path)
     out.done(
         f"Run {run_id} and its {count:,} values are in {printable(str(path))}.",
@@ -180,7 +180,7 @@ def _say_state(run: FlowRun, out: Output) -> int:
 
 
 def _run(given: str, file: str | None = None) -> FlowRun:
-    run_id = find_run_id(open_store().runs, given)
+    run_id = find_run_id(open_store(), given)
     return recorded_run(run_id, None if file is None else _flow_in(file, open_store().runs.get(run_id).flow))
 
 

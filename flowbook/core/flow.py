@@ -310,35 +310,42 @@ class Flow(FlowStructure):
 
     # Past outputs
 
-    def as_of(self, moment: dt.datetime | str) -> AsOf:
-        """Return the flow's outputs as they were at a moment: `flow.as_of("2026-11-20 09:00")["clean"]` is a value.
+    def as_of(self, moment: dt.datetime | str | None = None, *, run: int | str | None = None) -> AsOf:
+        """Return the flow's outputs as they were at a time: `flow.as_of("yesterday 9:00")["clean"]` is a value.
 
         Args:
-            moment: an aware datetime; a naive one and ISO text without a zone are local time.
+            moment: a datetime, or text: "2026-11-20 09:00", "2 hours ago", "yesterday 9:00"; what has no zone is local
+                time.
+            run: instead: when that run of this flow came to rest, `flow.as_of(run=4)`; as `flowbook.run` takes it.
 
         Raises:
-            DefinitionError: if it isn't a moment.
+            DefinitionError: if it isn't a time, or both or neither are given.
+            UnknownRunError: if there is no such run.
         """
-        from flowbook.core.time_travel import AsOf  # noqa: PLC0415  # the store: longer to load than all the rest
+        from flowbook.core.time_travel import as_of  # noqa: PLC0415  # the store: longer to load than all the rest
 
-        return AsOf(self, moment)
+        return as_of(self, moment, run)
 
-    def history(self, task: Task | str) -> pd.DataFrame:
+    def history(self, task: Task | str, run: int | str | None = None) -> pd.DataFrame:
         """Return every known successful result of a task, oldest first, from recorded runs and from the cache.
 
         Args:
             task: or its key, also a child's (`clean[3]`).
+            run: only that run's; as `flowbook.run` takes it.
 
         Returns:
             Columns `created` (aware UTC), `task`, `state`, `run_id`, `number`, `entry` (id of the cache entry),
-            `size_bytes`, `value` (a short description). Values are not loaded: `flow.as_of(created)[task]` loads one.
+            `size_bytes`, `value` (a short description), `parameters` (a dict, as they are shown), `code` (the first 8
+            digits of the hash of the task's code then) and `duration` (how long it ran; NaT if it didn't). Values are
+            not loaded: `flow.as_of(created)[task]` loads one.
 
         Raises:
             UnknownTaskError: if the task isn't in the flow.
+            UnknownRunError: if there is no such run.
         """
         from flowbook.core.time_travel import history  # noqa: PLC0415  # as above
 
-        return history(self.name, self.key_of(task))
+        return history(self.name, self.key_of(task), run)
 
     # Running
 

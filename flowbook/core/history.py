@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from flowbook.core.flow import Flow
 from flowbook.core.gc_pause import gc_paused
 from flowbook.engine import state as states
-from flowbook.exceptions import DefinitionError, UnknownRunError
+from flowbook.exceptions import DefinitionError
 from flowbook.flow_run.times import to_datetimes
 
 if TYPE_CHECKING:
@@ -119,30 +119,31 @@ def _in_words(texts: Sequence[str], item: Callable[[str, object], str]) -> list[
     return [words[text] for text in texts]
 
 
-def run(run_id: str, flow: Flow | None = None, executor: Executor | None = None) -> FlowRun:
+def run(run_id: str | int, flow: Flow | None = None, executor: Executor | None = None) -> FlowRun:
     """Return a recorded run, to look at, resume or retry it, also one that another process began.
 
     Args:
-        run_id: as `runs()` lists it.
-        flow: the flow to go on with; default: as it was kept with the run.
-        executor: where to go on; default: the flow's own, else `LocalExecutor`.
+        run_id: its id, the beginning of one, its number, "FLOW 4", "last", "last failed", "FLOW last" or
+            "FLOW last failed"; numbers and "last" count the runs of `flow`, if that is given, in this project.
+        flow: the flow to resume it with; default: the one that was stored with the run.
+        executor: where to resume it; default: the run's own, else the flow's, else `LocalExecutor`.
 
     Raises:
-        UnknownRunError: if there is no such run.
-        DefinitionError: if `flow` is none.
-        ResultGoneError: if the flow was not kept and none is given.
+        UnknownRunError: if there is no such run, or several.
+        DefinitionError: if `flow` isn't a flow.
+        ResultGoneError: if the flow wasn't stored and none is given.
     """
-    if not isinstance(run_id, str):
-        msg = f"{run_id!r} is no id of a run. flowbook.runs() lists them, in column 'run_id'."
-        raise UnknownRunError(msg, run_id=repr(run_id))
     if not (flow is None or isinstance(flow, Flow)):
-        msg = f"flow={flow!r} is no flow. Give the flow itself, or none to go on with it as it was kept."
+        msg = f"flow={flow!r} isn't a flow. Give the flow itself, or none to resume the one that was stored."
         raise DefinitionError(msg, flow=repr(flow))
     from flowbook.flow_run.recorded_run import load_run  # noqa: PLC0415
     from flowbook.flow_run.recording import Recording  # noqa: PLC0415  # the store: longer to load than all the rest
+    from flowbook.flow_run.run_names import find_run_id  # noqa: PLC0415
     from flowbook.store import open_store  # noqa: PLC0415
 
-    found = load_run(Recording.of(open_store(), run_id), flow, executor)
+    store = open_store()
+    run_id = find_run_id(store, run_id, None if flow is None else flow.name)
+    found = load_run(Recording.of(store, run_id), flow, executor)
     cast("Flow", found.flow).last_run = found
     return found
 

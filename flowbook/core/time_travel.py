@@ -1,20 +1,21 @@
-"""What a flow's tasks had come to by a moment: from recorded runs and from the cache, whichever is newer."""
+"""The outputs of a flow's tasks as of any time: from recorded runs and from the cache, whichever is newer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime as dt
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flowbook import config
 from flowbook.engine.state import Cached, Mapped, Success
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import DefinitionError, ResultGoneError
+from flowbook.flow_run.run_names import find_run_id
 from flowbook.flow_run.times import parse_time
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
-    import datetime as dt
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd
 
@@ -24,20 +25,36 @@ if TYPE_CHECKING:
     from flowbook.store import CacheEntry, Store
     from flowbook.store.records import TaskResult
 
-__all__ = ["AsOf", "Version", "history"]
+__all__ = ["AsOf", "Version", "as_of", "history"]
 
-_COLUMNS = ("created", "task", "state", "run_id", "number", "entry", "size_bytes", "value")
+_CODE_DIGITS = 8
+#: Durations are known of so many of a flow's newest runs.
+_TIMED_RUNS = 1000
+_COLUMNS = (
+    "created",
+    "task",
+    "state",
+    "run_id",
+    "number",
+    "entry",
+    "size_bytes",
+    "value",
+    "parameters",
+    "code",
+    "duration",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One successful outcome of a task.
+    """One successful result of a task.
 
     Attributes:
         created: aware UTC.
-        run_id: of the run that made it; None where the run was not recorded.
+        run_id: of the run that made it; None if that wasn't recorded.
         number: of that run.
         entry: id of its cache entry.
+        parameters: those of the entry.
     """
 
     created: dt.datetime
@@ -45,10 +62,11 @@ class Version:
     run_id: str | None = None
     number: int | None = None
     entry: str | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict)
 
 
 class AsOf:
-    """A flow's outputs as they were at a moment; `flow.as_of(moment)` gives it.
+    """A flow's outputs as they were at a time; `flow.as_of(time)` gives it.
 
     `flow.as_of("2026-11-20 09:00")["clean"]` is the value that task `clean` had produced last by then.
     """
@@ -119,25 +137,55 @@ class AsOf:
         return f"<{self._flow.name!r} as of {self.at:%Y-%m-%d %H:%M:%S} UTC>"
 
 
-def history(flow: str | None, key: str) -> pd.DataFrame:
-    """Return every outcome of a task that is known, see `Flow.history`."""
+def as_of(flow: Flow, at: dt.datetime | str | None, run: int | str | None) -> AsOf:
+    """Return the flow's outputs as they were, see `Flow.as_of`."""
+    if (at is None) == (run is None):
+        msg = f"as_of takes a time or a run, got moment={at!r} and run={run!r}. Write as_of('yesterday 9:00') or as_of(run=4)."
+        raise DefinitionError(msg, moment=repr(at), run=repr(run))
+    return AsOf(flow, _end_of(flow.name, run) if at is None else at)
+
+
+def _end_of(flow: str, run: int | str | None) -> dt.datetime:
+    """Return when that run came to rest; the present if it goes on. Raises UnknownRunError."""
+    store = open_store()
+    found = store.runs.summary(find_run_id(store, run, flow))
+    let_go = found.claimed if found.process is None else None
+    return found.ended or let_go or dt.datetime.now(dt.UTC)
+
+
+def history(flow: str | None, key: str, run: int | str | None = None) -> pd.DataFrame:
+    """Return every known successful result of a task, see `Flow.history`."""
     import pandas as pd  # noqa: PLC0415  # heavy
 
     store = open_store()
-    names = [flow] if flow is not None else _flow_names(store)
-    found = sorted((each for name in names for each in _versions(name, key)), key=lambda each: each.created)
-    refs = [_kept(each) for each in found]
-    noted = store.values.previews(ref for ref in refs if ref is not None)  # noqa: PD011  # no table
-    rows = []
-    for each, ref in zip(found, refs, strict=True):
-        size, words = (None, None) if ref is None else (ref.size_bytes, _words(noted.get(ref.digest)))
-        kind = type(each.state).__name__
-        rows.append((each.created, key, kind, each.run_id, each.number, each.entry, size, words))
-    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"number": "Int64", "size_bytes": "Int64"})
+    run_id = None if run is None else find_run_id(store, run, flow)
+    rows: list[tuple[object, ...]] = []
+    for name in [flow] if flow is not None else _flow_names(store):
+        versions = [each for each in _versions(name, key) if run_id in (None, each.run_id)]
+        rows += _rows(store, name, key, versions) if versions else []
+    table = pd.DataFrame(sorted(rows, key=lambda row: row[0]), columns=list(_COLUMNS))  # type: ignore[arg-type, return-value]  # a datetime
+    return table.astype({"number": "Int64", "size_bytes": "Int64", "duration": "timedelta64[us]"})
+
+
+def _rows(store: Store, flow: str, key: str, versions: list[Version]) -> Iterator[tuple[object, ...]]:
+    """Yield a row of `Flow.history` for each version of a flow's task."""
+    project, task = config.project(), parent_key(key)
+    refs = [_value_ref(each) for each in versions]
+    previews = store.values.previews(ref for ref in refs if ref is not None)  # noqa: PD011  # no table
+    known = store.runs.task_versions(flow, task, project)
+    entries = store.history.task_history(flow, key, project=project, limit=_TIMED_RUNS)
+    took = {each.run_id: each.at - each.running_at for each in entries if each.running_at is not None}
+    for each, ref in zip(versions, refs, strict=True):
+        size, text = (None, None) if ref is None else (ref.size_bytes, _text(previews.get(ref.digest)))
+        parameters, code = known.get(each.run_id or "", (each.parameters, None))
+        state = type(each.state).__name__
+        duration = took.get(each.run_id or "")
+        row = (each.created, key, state, each.run_id, each.number, each.entry, size, text)
+        yield (*row, dict(parameters), code and code[:_CODE_DIGITS], duration)
 
 
 def _newest(flow: str, key: str, at: dt.datetime) -> Version | None:
-    """Return the newest outcome by `at`. What the cache keeps counts where no run tells of it, and so nothing newer does."""
+    """Return the newest result by `at`. A cache entry counts if no run recorded a newer one."""
     store, project = open_store(), config.project()
     result = store.history.newest_result(flow, key, project, at)
     entry = store.cache.last(flow, key, project, at)
@@ -147,7 +195,7 @@ def _newest(flow: str, key: str, at: dt.datetime) -> Version | None:
 
 
 def _versions(flow: str, key: str) -> Iterator[Version]:
-    """Yield all outcomes, each once: what a run made and the cache keeps is one."""
+    """Yield all results, each once: one that a run made and the cache keeps is one."""
     store, project = open_store(), config.project()
     entries = {entry.id: entry for entry in store.cache.entries(flow=flow, task=key, project=project)}
     for result in _last_of_each(store.history.results(flow, key, project)):
@@ -168,24 +216,24 @@ def _of_entry(entry: CacheEntry) -> Version:
         None, entry.ref, entry.input_hashes, entry.parameters, entry.expires, entry=entry.id, created=entry.created
     )
     made.at = entry.created.timestamp()
-    return Version(entry.created, made, entry.run_id, None, entry.id)
+    return Version(entry.created, made, entry.run_id, None, entry.id, entry.parameters)
 
 
 def _last_of_each(results: Iterable[TaskResult]) -> Iterator[TaskResult]:
-    """Yield the outcomes in recorded runs; what is told twice (kept, or split and gathered) is one, the second."""
+    """Yield the results in recorded runs. Of one that a run recorded twice (cached, or split and gathered) the second."""
     before: TaskResult | None = None
     for result in results:
         if not result.is_whole:
             continue
         state = result.state
-        if before is not None and not (before.run_id == result.run_id and _is_told_again(before.state, state)):
+        if before is not None and not (before.run_id == result.run_id and _is_same_again(before.state, state)):
             yield before
         before = result
     if before is not None:
         yield before
 
 
-def _is_told_again(before: State, state: State) -> bool:
+def _is_same_again(before: State, state: State) -> bool:
     if isinstance(state, Mapped):
         return isinstance(before, Mapped)
     return isinstance(state, Cached) and before.reference == state.reference
@@ -201,10 +249,10 @@ def _flow_names(store: Store) -> list[str]:
     return list(dict.fromkeys([*store.runs.flows(project), *store.cache.flows(project)]))
 
 
-def _kept(version: Version) -> ResultRef | None:
+def _value_ref(version: Version) -> ResultRef | None:
     ref = version.state.reference
     return ref if ref is not None and ref.digest else None
 
 
-def _words(noted: Preview | None) -> str | None:
-    return None if noted is None else str(noted.get("text", noted.get("type", "")))
+def _text(preview: Preview | None) -> str | None:
+    return None if preview is None else str(preview.get("text", preview.get("type", "")))

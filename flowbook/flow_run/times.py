@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING
 
 from flowbook.exceptions import DefinitionError
@@ -15,31 +16,56 @@ if TYPE_CHECKING:
 __all__ = ["parse_time", "to_datetimes"]
 
 
-def parse_time(at: dt.datetime | str) -> dt.datetime:
-    """Return `at` as an aware UTC moment; a naive one, and text without a zone, are local time.
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
+_AGO = re.compile(rf"(?P<count>an?|[0-9]+)\s+(?P<unit>{'|'.join(_UNITS)})s?\s+ago", re.IGNORECASE)
+_DAY = re.compile(r"(?:(?P<day>today|yesterday)\s*)?(?P<time>\d{1,2}:\d\d)?", re.IGNORECASE)
+_EXAMPLES = "'2026-11-20 09:00', 'yesterday 9:00' (local time), '2 hours ago' or '2026-11-20T08:00:00+00:00'"
+
+
+def parse_time(at: dt.datetime | str, now: dt.datetime | None = None) -> dt.datetime:
+    """Return the time that `at` says, aware UTC.
+
+    Args:
+        at: a datetime, ISO text, "2 hours ago", "yesterday" (24 hours ago), "yesterday 9:00", "9:00" (today) or "now"; what
+            has no zone is local time.
+        now: aware; default: the present.
 
     Raises:
-        DefinitionError: if it is no moment.
+        DefinitionError: if it isn't a time.
     """
     if isinstance(at, str):
-        try:
-            at = dt.datetime.fromisoformat(at.strip())
-        except ValueError as exc:
-            msg = f"{at!r} is no moment. Write it like '2026-11-20 09:00' (local time) or '2026-11-20T08:00:00+00:00'."
-            raise DefinitionError(msg, at=at) from exc
+        at = _parse_text(at.strip(), (now or dt.datetime.now(dt.UTC)).astimezone())
     if not isinstance(at, dt.datetime) or at != at:  # noqa: PLR0124  # pandas' NaT is a datetime
-        msg = f"{at!r} is no moment. Give a datetime, or text like '2026-11-20 09:00'."
+        msg = f"{at!r} isn't a time. Give a datetime, or text like '2026-11-20 09:00' or '2 hours ago'."
         raise DefinitionError(msg, at=repr(at))
     try:
-        #: Of the standard library: a pandas one without a zone refuses to be taken for local time.
+        # Of the standard library: a pandas one without a zone refuses to be taken for local time.
         return dt.datetime.combine(at.date(), at.timetz()).astimezone(dt.UTC)
     except (OverflowError, ValueError, OSError) as exc:
-        msg = f"{at!r} is out of reach of the clock. Give a moment between the years 1 and 9999."
+        msg = f"{at!r} is out of reach of the clock. Give a time between the years 1 and 9999."
         raise DefinitionError(msg, at=repr(at)) from exc
 
 
+def _parse_text(text: str, now: dt.datetime) -> dt.datetime:
+    """Return the time that a text says; `now` has the local zone."""
+    try:
+        if text.lower() == "now":
+            return now
+        if match := _AGO.fullmatch(text):
+            count = int(match["count"]) if match["count"].isdigit() else 1
+            return now - dt.timedelta(seconds=count * _UNITS[match["unit"].lower()])
+        if text and (match := _DAY.fullmatch(text)):
+            day = now - dt.timedelta(days=(match["day"] or "").lower() == "yesterday")
+            clock = dt.time.fromisoformat(match["time"].rjust(5, "0")) if match["time"] else now.time()
+            return dt.datetime.combine(day.date(), clock)
+        return dt.datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as exc:
+        msg = f"{text!r} isn't a time. Write it like {_EXAMPLES}."
+        raise DefinitionError(msg, at=text) from exc
+
+
 def to_datetimes(stamps: Sequence[float | None]) -> pd.DatetimeIndex:
-    """Return seconds since the epoch as moments, rounded as `from_stamp` does; NaT for None."""
+    """Return seconds since 1970 as times, rounded as `from_stamp` does; NaT for None."""
     import numpy as np  # noqa: PLC0415  # heavy
     import pandas as pd  # noqa: PLC0415  # heavy
 

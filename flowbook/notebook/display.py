@@ -331,5 +331,5 @@ def _moment(text: str) -> dt.datetime:
     try:
         return parse_time(text)
     except DefinitionError as error:
-        msg = f"--at {text!r} is no moment. Write it like '2026-11-20 09:00'."
+        msg = f"--at {error}"
         raise UsageError(msg) from error

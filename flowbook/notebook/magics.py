@@ -21,6 +21,7 @@ from flowbook.core.task import Task
 from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.failure import failure_of
 from flowbook.flow_run.run_description import RunLabel
+from flowbook.flow_run.run_names import find_run_id
 from flowbook.notebook.arguments import parse_executor, parse_parameters, unquoted
 from flowbook.notebook.display import CellDisplays, FlowView, cache_entries, cancelled, open_cache
 from flowbook.notebook.frontend import cell_and_request, has_front_end, notebook_name, person
@@ -278,7 +279,7 @@ class FlowMagics(Magics):
         return found
 
     def _any_run(self, name: str | None) -> FlowRun:
-        """Return the newest run of the flow of that name, here or recorded, or the run of that id."""
+        """Return the newest run of the flow of that name, here or recorded, or the run that is named."""
         if name is None:
             msg = "Which run? Give the name of a flow or the id of a run; %flow lists them."
             raise UsageError(msg)
@@ -286,13 +287,16 @@ class FlowMagics(Magics):
         if isinstance(found, Flow) and found.last_run is not None:
             return found.last_run
         known = recorded_runs(flow=name, limit=1)
-        run_id = known["run_id"].iloc[-1] if len(known) else name
+        run_id = known["run_id"].iloc[-1] if len(known) else find_run_id(open_store(), name)
         return self._session_run(run_id) or recorded_run(run_id)
 
     def _run_in(self, name: str | None, states: tuple[str, ...]) -> FlowRun:
         """Return the newest run of the flow of that name that is in one of these states; if none is, its newest."""
         newest = self._any_run(name)
-        if newest.run_id == name or type(newest.state).__name__ in states:
+        is_flow = newest.flow_name == name or isinstance(
+            self.flows.get(str(name)) or self.shell.user_ns.get(str(name)), Flow
+        )
+        if not is_flow or type(newest.state).__name__ in states:
             return newest
         found = [recorded_runs(flow=newest.flow_name, state=state, limit=1) for state in states]
         rows = [row for each in found for row in each.to_dict("records")]
@@ -314,7 +318,7 @@ class FlowMagics(Magics):
 
 @magic_arguments("%flow")
 @argument("action", nargs="?", default="list", help=f"one of {', '.join(_ACTIONS)}")
-@argument("name", nargs="?", help="name of a flow, or id of a run")
+@argument("name", nargs="?", help="name of a flow, or of a run: its id or the beginning of that, 4, last")
 @argument("task", nargs="?", help="for resume: which task; default: all that wait")
 @argument("--param", action="append", default=[], metavar="NAME=VALUE", help="for run: a parameter")
 @argument("--now", action="store_true", help="for cancel: also stop what runs")

@@ -177,6 +177,22 @@ class Runs:
         """Return the numbers of these runs, by id; runs that were not recorded are left out."""
         return dict(self._database.read(self._sql["run_numbers"], (json.dumps(run_ids),)))
 
+    def of_number(self, number: int, project: str | None, flow: str | None = None, limit: int = 6) -> dict[str, str]:
+        """Return the flows of the runs of that number, by run id, newest first: each flow of a project counts its own."""
+        values = {"number": number, "project": project, "flow": flow, "limit": limit}
+        return dict(self._database.read(self._sql["runs_of_number"], values))
+
+    def that_begin(self, start: str, limit: int = 6) -> builtins.list[str]:
+        """Return the ids that begin with `start`."""
+        return [
+            run_id for (run_id,) in self._database.read(self._sql["runs_that_begin"], {"start": start, "limit": limit})
+        ]
+
+    def task_versions(self, flow: str, task: str, project: str) -> dict[str, tuple[dict[str, Any], str | None]]:
+        """Return for each run of a flow its parameters, as they are shown, and the hash of a task's code, by run id."""
+        rows = self._database.read(self._sql["task_versions"], {"flow": flow, "task": task, "project": project})
+        return {run_id: (json.loads(parameters), code) for run_id, parameters, code in rows}
+
     def flows(self, project: str) -> builtins.list[str]:
         """Return the names of the flows of a project that have runs."""
         return [name for (name,) in self._database.read(self._sql["flows_that_ran"], (project,))]

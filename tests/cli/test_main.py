@@ -133,8 +133,8 @@ def test_a_number_that_two_flows_have_is_refused_with_the_names_to_use(capsys, r
 
     assert code == 1
     assert err == (
-        f"flowbook: 2 runs could be meant by '1': 'delays 1' ({run.run_id[:8]}), 'broken 1' ({failed.run_id[:8]}). "
-        "Name one of them so.\n"
+        f"flowbook: Several runs are called '1': 'broken 1' ({failed.run_id[:8]}), 'delays 1' ({run.run_id[:8]}). "
+        "Name one of them so, or by its id.\n"
     )
 
 
@@ -290,7 +290,7 @@ def test_entries_are_listed_shown_expired_and_swept(capsys, run):
 
 
 WRONG = {
-    ("run", "inspect", "nothing"): (1, "There is no run 'nothing' in this store. `flowbook run ls` lists"),
+    ("run", "inspect", "nothing"): (1, "There is no run 'nothing' in this store. Name it by its id"),
     ("run", "resume", "nothing"): (1, "There is no run 'nothing'"),
     ("run", "export", "nothing", "x"): (1, "There is no run 'nothing'"),
     ("run", "import", "no-such-file"): (1, "no-such-file can't be read: No such file"),
@@ -300,7 +300,7 @@ WRONG = {
         "There is no cache entry 'nothing' in this store. flowbook.cache.entries() lists",
     ),
     ("cache", "expire", "nothing"): (1, "There is no cache entry 'nothing'"),
-    ("cache", "ls", "--at", "yesterday"): (2, "'yesterday' is no moment. Write it like '2026-11-20 09:00'"),
+    ("cache", "ls", "--at", "tomorrow"): (2, "'tomorrow' isn't a time. Write it like '2026-11-20 09:00'"),
 }
 
 

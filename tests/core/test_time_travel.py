@@ -98,13 +98,13 @@ def test_states_of_now_behave_as_a_mapping():
     assert all(state.is_finished() for state in states.values())
 
 
-@pytest.mark.parametrize("at", ["yesterday", "2026-13-01", 17, None.__class__, pd.NaT, "", "0001-01-01T00:00+14:00"])
-def test_what_is_no_moment_is_refused(at):
+@pytest.mark.parametrize("at", ["tomorrow", "2026-13-01", 17, None.__class__, pd.NaT, "", "0001-01-01T00:00+14:00"])
+def test_what_is_not_a_time_is_refused(at):
     flow, *_ = _two_versions()
 
-    with pytest.raises(DefinitionError, match="moment"):
+    with pytest.raises(DefinitionError, match=r"isn't a time|out of reach of the clock"):
         flow.last_run.states(at=at)
-    with pytest.raises(DefinitionError, match="moment"):
+    with pytest.raises(DefinitionError, match=r"isn't a time|out of reach of the clock"):
         flow.as_of(at)
 
 
@@ -316,8 +316,8 @@ def test_runs_and_entries_are_asked_for_by_the_flow_itself_too():
         (lambda: flowbook.runs(state="Nope"), "state='Nope' is no name of a state"),
         (lambda: flowbook.runs(limit=1.5), "limit=1.5 is no count"),
         (lambda: flowbook.runs(limit=-1), "limit=-1 is no count"),
-        (lambda: flowbook.run("any", flow="mine"), "flow='mine' is no flow"),
-        (lambda: flowbook.run(5), "5 is no id of a run"),
+        (lambda: flowbook.run("any", flow="mine"), "flow='mine' isn't a flow"),
+        (lambda: flowbook.run(5), "There is no run 5 in this store"),
     ],
 )
 def test_what_runs_can_not_be_asked_for_by_is_refused(ask, message):
@@ -364,7 +364,21 @@ def test_history_lists_every_version_once_from_runs_and_cache():
 
     table = flow.history("load")
 
-    assert list(table.columns) == ["created", "task", "state", "run_id", "number", "entry", "size_bytes", "value"]
+    assert list(table.columns) == [
+        *(
+            "created",
+            "task",
+            "state",
+            "run_id",
+            "number",
+            "entry",
+            "size_bytes",
+            "value",
+            "parameters",
+            "code",
+            "duration",
+        )
+    ]
     assert list(table["state"]) == ["Cached", "Cached"]
     assert list(table["number"]) == [1, 2]
     assert len(set(table["entry"])) == 1
@@ -391,6 +405,53 @@ def test_a_moment_that_history_or_the_timeline_tells_takes_in_what_happened_then
 
     assert [flow.as_of(moment)["count"] for moment in moments] == list(range(20))
     assert all(run.states(at=run.timeline()["end"][0])["count"].is_successful() for run in runs)
+
+
+def test_history_tells_parameters_code_and_duration_of_each_version():
+    def written(number):
+        @task
+        def scale(x):
+            time.sleep(0.001)
+            return x * number
+
+        with Flow("scaled") as flow:
+            scale(Parameter("x", 1))
+        return flow
+
+    for number, x in ((1, 5), (1, 6), (2, 6)):
+        written(number).run({"x": x}, record=True)
+    flow = written(2)
+    table = flow.history("scale")
+
+    assert list(table["parameters"]) == [{"x": 5}, {"x": 6}, {"x": 6}]
+    assert [code == table["code"][0] for code in table["code"]] == [True, True, False]
+    assert {len(code) for code in table["code"]} == {8}
+    assert all(dt.timedelta(0) < each < dt.timedelta(seconds=30) for each in table["duration"])
+    pd.testing.assert_frame_equal(flow.history("scale", run=2), table[1:2].reset_index(drop=True))
+
+
+def test_outputs_are_seen_as_a_run_left_them():
+    numbers = iter(range(5))
+
+    @task
+    def count():
+        return next(numbers)
+
+    with Flow("counted") as flow:
+        count()
+    for _ in range(5):
+        flow.run(record=True)
+
+    assert [flow.as_of(run=number)["count"] for number in range(1, 6)] == list(range(5))
+    assert flow.as_of(run="last")["count"] == 4
+    assert flow.as_of("now")["count"] == 4
+    with pytest.raises(ResultGoneError, match="had produced nothing that was kept by"):
+        flow.as_of("yesterday")["count"]
+    with pytest.raises(UnknownRunError, match="There is no run 6"):
+        flow.as_of(run=6)
+    for wrong in ({}, {"moment": "now", "run": 1}):
+        with pytest.raises(DefinitionError, match="as_of takes a time or a run"):
+            flow.as_of(**wrong)
 
 
 def test_history_lists_a_mapped_task_once_a_run():

@@ -327,6 +327,11 @@ def test_a_wrong_word_is_one_line_and_nothing_runs(shell, line, body, message):
     assert shell.user_ns["calls"] == []
 
 
+HOW_TO_NAME_A_RUN = (
+    "Name it by its id, the beginning of that, 'FLOW 4', 'last' or 'last failed'; flowbook.runs() lists the runs."
+)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -334,7 +339,7 @@ def test_a_wrong_word_is_one_line_and_nothing_runs(shell, line, body, message):
         ("run", "Which flow? Name one: delays."),
         ("run nobody", "There is no flow 'nobody' in this notebook. Those there are: delays."),
         ("show", "Which run? Give the name of a flow or the id of a run; %flow lists them."),
-        ("resume nobody", "There is no run 'nobody' in this store. flowbook.runs() lists those that there are."),
+        ("resume nobody", "There is no run 'nobody' in this store. " + HOW_TO_NAME_A_RUN),
         ("resume delays publish", "publish does not wait any more: it is Pending."),
         ("retry delays", "Nothing failed in run 1 of 'delays': it is Paused."),
         ("resume delays aprove", "Flow 'delays' has no task 'aprove'. Did you mean 'approve'?"),
@@ -455,9 +460,12 @@ def test_a_variable_that_is_written_hides_nothing(shell, wanted, chosen):
 
 def test_a_moment_that_is_none_is_refused_by_the_cache(shell):
     with pytest.raises(UsageError) as raised:
-        shell.run_line_magic("cache", "--at yesterday")
+        shell.run_line_magic("cache", "--at tomorrow")
 
-    assert str(raised.value) == "--at 'yesterday' is no moment. Write it like '2026-11-20 09:00'."
+    assert str(raised.value) == (
+        "--at 'tomorrow' isn't a time. Write it like '2026-11-20 09:00', 'yesterday 9:00' (local time), '2 hours ago' or "
+        "'2026-11-20T08:00:00+00:00'."
+    )
 
 
 def test_a_moment_in_quotes_is_taken_by_the_cache(shell):

@@ -68,6 +68,24 @@ GROUP BY name ORDER BY name
 -- run_numbers --
 SELECT run_id, number FROM run WHERE run_id IN (SELECT value FROM json_each(?))
 
+-- runs_of_number --
+SELECT run_id, flow FROM run
+WHERE number = :number AND (:project IS NULL OR project = :project) AND (:flow IS NULL OR flow = :flow)
+ORDER BY created DESC LIMIT :limit
+
+-- runs_that_begin --
+SELECT run_id FROM run WHERE run_id >= :start AND run_id < :start || '~' ORDER BY run_id LIMIT :limit
+
+-- task_versions --
+SELECT
+    run.run_id, run.parameters,
+    (
+        SELECT json_extract(task.value, '$.code_hash') FROM json_each(graph.content, '$.tasks') AS task
+        WHERE json_extract(task.value, '$.key') = :task
+    )
+FROM run JOIN graph ON graph.id = run.graph_id
+WHERE run.flow = :flow AND run.project = :project
+
 -- claim_run --
 UPDATE run
 SET epoch = epoch + 1, owner = :owner, claimed = :now, process = :process, beat = :now, ended = NULL, counts = NULL

@@ -1,0 +1,100 @@
+"""Finds a recorded run by what people call it: its id or the beginning of it, "delays 4", "delays", "last", "last failed".
+
+One module for `flowbook.run`, the magics and the command, so that a name means the same everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from flowbook import config
+from flowbook.engine.state_kinds import DISPLAY_ORDER, FAILED
+from flowbook.exceptions import UnknownRunError
+from flowbook.store.process_identity import effective_state_of
+
+if TYPE_CHECKING:
+    from flowbook.store import Store
+
+__all__ = ["find_run_id"]
+
+_SHORTEST_ID = 4
+_LAST = re.compile(r"(?:(?P<flow>.+?)\s+)?last(?:[\s-]+(?P<state>[a-z]+))?", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?:(?P<flow>.+?)(?:\s+|\s*[#:]\s*))?#?(?P<number>[0-9]+)")
+_STATES = {name.lower(): frozenset({name}) for name in DISPLAY_ORDER} | {
+    "failed": frozenset({*FAILED, "TriggerFailed"})
+}
+#: Runs that are read at a time to find the last one in a state.
+_PAGE_RUNS = 100
+_SAY_HOW = (
+    "Name it by its id, the beginning of that, 'FLOW 4', 'last' or 'last failed'; flowbook.runs() lists the runs."
+)
+
+
+def find_run_id(store: Store, name: object, flow: str | None = None) -> str:
+    """Return the id of the run that `name` means; runs of the working folder's project come before others.
+
+    Args:
+        store: where it is recorded.
+        name: an id, or the beginning of one (4 characters at least); a number; the name of a flow (its newest run), or that
+            and a number, "delays 4"; "last", "last failed" or another state; "delays last failed".
+        flow: name of the flow that is meant where `name` doesn't say; None: any.
+
+    Raises:
+        UnknownRunError: if there is no such run, or several; lists them.
+    """
+    if isinstance(name, bool) or not isinstance(name, int | str) or not str(name).strip():
+        msg = f"{name!r} doesn't name a run. {_SAY_HOW}"
+        raise UnknownRunError(msg, run_id=repr(name))
+    text = str(name).strip()
+    if store.runs.that_begin(text, 1) == [text]:
+        return text
+    for project in (config.project(), None):
+        for find in (_newest, _last, _numbered):
+            if (found := find(store, text, flow, project)) is not None:
+                return found
+    if (found := _beginning(store, text)) is not None:
+        return found
+    msg = f"There is no run {name!r} in this store. {_SAY_HOW}"
+    raise UnknownRunError(msg, run_id=text)
+
+
+def _newest(store: Store, text: str, _: str | None, project: str | None) -> str | None:
+    """Return the newest run of the flow of that name."""
+    return next((run.run_id for run in store.runs.list(flow=text, project=project, limit=1)), None)
+
+
+def _last(store: Store, text: str, flow: str | None, project: str | None) -> str | None:
+    match = _LAST.fullmatch(text)
+    if match is None or (match["state"] and match["state"].lower() not in _STATES):
+        return None
+    states = _STATES[match["state"].lower()] if match["state"] else None
+    limit = _PAGE_RUNS if states else 1
+    while True:
+        runs = store.runs.list(flow=match["flow"] or flow, project=project, limit=limit)
+        for run in reversed(runs):
+            if states is None or effective_state_of(run) in states:
+                return run.run_id
+        if len(runs) < limit:
+            return None
+        limit *= 10
+
+
+def _numbered(store: Store, text: str, flow: str | None, project: str | None) -> str | None:
+    match = _NUMBERED.fullmatch(text)
+    if match is None or len(match["number"]) > len(str(2**62)):
+        return None
+    found = store.runs.of_number(int(match["number"]), project, match["flow"] or flow)
+    if len(found) > 1:
+        listed = ", ".join(f"'{name} {match['number']}' ({run_id[:8]})" for run_id, name in found.items())
+        msg = f"Several runs are called {text!r}: {listed}. Name one of them so, or by its id."
+        raise UnknownRunError(msg, run_id=text)
+    return next(iter(found), None)
+
+
+def _beginning(store: Store, text: str) -> str | None:
+    alike = store.runs.that_begin(text) if len(text) >= _SHORTEST_ID else []
+    if len(alike) > 1:
+        msg = f"{len(alike)} runs or more begin with {text!r}: {', '.join(alike[:5])}. Give more of the id."
+        raise UnknownRunError(msg, run_id=text)
+    return alike[0] if alike else None
