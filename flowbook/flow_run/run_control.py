@@ -15,7 +15,6 @@ from flowbook.engine.start_point import StartPoint
 from flowbook.engine.state import Cancelled, Crashed, Failed, Paused, Pending, Running, Scheduled
 from flowbook.exceptions import RunClaimedError, StartTaskError
 from flowbook.executors.interrupts import wait_for
-from flowbook.flow_run.epochs import new_epoch
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
 from flowbook.flow_run.new_inputs import NewInputs, merge_inputs, refuse_incomplete, refuse_late, with_parameters
 from flowbook.flow_run.recording_default import is_recorded
@@ -344,6 +343,8 @@ class RunControl:
             return here
 
     def _here(self, inputs: RunInputs, start: StartPoint, recording: Recording | None) -> Here:
+        from flowbook.flow_run.epochs import new_epoch  # noqa: PLC0415  # the engine, loaded with the first run
+
         sinks = (self.log, *reporting_sinks(self))
         return Here(new_epoch(self.run, inputs, start, recording, sinks), recording, self.run, self.log)
 
