@@ -1,4 +1,4 @@
-"""`flowbook.cache`: stored outputs as data. Stateless: each call asks the store."""
+"""`flowbook.cache`: the cached outputs, listed, loaded and compared. Stateless: each call reads the store."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLUMNS = (
 
 
 class CachedOutputs:
-    """The stored outputs of tasks with `cache_for`. Its one instance is `flowbook.cache`; from any thread."""
+    """The outputs of cached tasks. Its only instance is `flowbook.cache`; call it from any thread."""
 
     def entries(
         self, at: dt.datetime | str | None = None, flow: Flow | str | None = None, task: Task | str | None = None
@@ -37,13 +37,13 @@ class CachedOutputs:
         """Return the entries, oldest first.
 
         Args:
-            at: only those that served at that moment: aware, naive (local time), or ISO text; default: all there ever were.
+            at: only those that could be reused at this time: a datetime (naive: local time) or ISO text; default: all.
             flow: a flow or its name; default: all.
             task: a task or its key; default: all.
 
         Returns:
             (entries, 14 columns): `id, flow, task, created, expires` (aware UTC), `state` ("valid", "expired", "future",
-            or "dropped": its value was swept away), `size_bytes`, `value` (in a few words), `uses, pinned, parameters,
+            or "dropped": its value was deleted), `size_bytes`, `value` (a short description), `uses, pinned, parameters,
             cache_key, run_id, project`.
         """
         import pandas as pd  # noqa: PLC0415  # heavy
@@ -56,12 +56,12 @@ class CachedOutputs:
         key = task if isinstance(task, str) or task is None else task.key_in(name)
         found = store.cache.entries(at=None if at is None else parse_time(at), flow=name, task=key)
         now = dt.datetime.now(dt.UTC)
-        noted = store.values.previews(each.ref for each in found)  # noqa: PD011  # no table
+        previews = store.values.previews(each.ref for each in found)  # noqa: PD011  # no table
         rows = [
             (
                 each.id, each.flow, each.task, each.created, each.expires, entry_state(each, now), each.ref.size_bytes,
-                _words(noted.get(each.ref.digest)), each.uses, each.pinned, dict(each.parameters), each.cache_key, each.run_id,
-                each.project,
+                _description(previews.get(each.ref.digest)), each.uses, each.pinned, dict(each.parameters),
+                each.cache_key, each.run_id, each.project,
             )
             for each in found
         ]  # fmt: skip
@@ -72,8 +72,8 @@ class CachedOutputs:
 
         Raises:
             CacheEntryError: if there is no such entry.
-            ResultGoneError: if its value was swept away.
-            DamagedValueError: if its bytes changed.
+            ResultGoneError: if its value was deleted.
+            DamagedValueError: if its bytes have changed.
         """
         found = _entry(entry)
         try:
@@ -88,27 +88,27 @@ class CachedOutputs:
             raise ResultGoneError(msg, id=entry, digest=found.ref.digest) from error
 
     def expire(self, entry: str) -> None:
-        """End an entry's service now; its value stays until it is swept away. Raises CacheEntryError."""
+        """Let no run reuse this entry from now on; its value stays until `gc` deletes it. Raises CacheEntryError."""
         _store().cache.expire(_entry(entry).id)
 
     def pin(self, entry: str, *, pinned: bool = True) -> None:
-        """Keep an entry's value from being swept away; with `pinned=False` let it go again. Raises CacheEntryError."""
+        """Let `gc` never delete this entry's value; with `pinned=False`, let it do so again. Raises CacheEntryError."""
         _store().cache.pin(_entry(entry).id, pinned=pinned)
 
     def diff(self, first: object, second: object, key: str | Sequence[str] | None = None) -> Difference:
-        """Return what differs between two versions of an output.
+        """Return the differences between two versions of an output.
 
         Args:
-            first: id of an entry (any text is taken for one), or a value.
+            first: the id of an entry, or a value. A text is always an id.
             second: likewise.
-            key: the column or columns that tell rows apart; default: the index.
+            key: the column or columns that identify a row; default: the index.
 
         Returns:
-            With DataFrames `added`, `removed`, `changed` (one row a cell) and `schema`; false if nothing differs.
+            DataFrames `added`, `removed`, `changed` (one row for each cell) and `schema`; false if nothing differs.
 
         Raises:
             CacheEntryError, ResultGoneError, DamagedValueError: as `load`.
-            DefinitionError: if a key column is missing, or tells rows not apart.
+            DefinitionError: if a key column is missing, or the key doesn't identify each row.
         """
         from flowbook.core.value_diff import compare  # noqa: PLC0415  # loads pandas
 
@@ -118,19 +118,19 @@ class CachedOutputs:
     def gc(
         self, older_than: dt.timedelta | float | None = None, total_bytes: int | None = None, *, dry_run: bool = False
     ) -> SweepResult:
-        """Make room: drop values that are neither pinned, unexpired, needed by an open run, nor young.
+        """Free disk space: delete values that are old, expired, not pinned and not needed by an open run.
 
-        Runs and entries stay listed; whoever asks for a dropped value is told its name, its size and when it went.
+        Runs and entries stay listed. Reading a deleted value raises ResultGoneError, with its name, size and time of deletion.
 
         Args:
-            older_than: a timedelta, or seconds. What is younger stays as long as there is room; default:
-                `FLOWBOOK_KEEP_DAYS`, else 30 days. Zero takes all that may go.
-            total_bytes: of finished runs the oldest outputs go until all fits; default: `FLOWBOOK_MAX_TOTAL_BYTES`, else
-                20 GB.
-            dry_run: only say what would go.
+            older_than: a timedelta, or seconds. Younger values stay if they fit; default: `FLOWBOOK_KEEP_DAYS`, else 30 days.
+                Zero deletes all that may be deleted.
+            total_bytes: delete the oldest outputs of finished runs until the rest fits into this; default:
+                `FLOWBOOK_MAX_TOTAL_BYTES`, else 20 GB.
+            dry_run: delete nothing, only return what would be deleted.
 
         Raises:
-            DefinitionError: if an argument is not what it should be.
+            DefinitionError: if an argument isn't an age or a size.
             StoreError: if the store can't be written to.
         """
         if older_than is not None:
@@ -141,7 +141,7 @@ class CachedOutputs:
         if total_bytes is not None and (
             not isinstance(total_bytes, int) or isinstance(total_bytes, bool) or total_bytes < 0
         ):
-            msg = f"total_bytes={total_bytes!r} is no size. Give a whole number of bytes, e.g. 20_000_000_000."
+            msg = f"total_bytes={total_bytes!r} isn't a size. Give a whole number of bytes, e.g. 20_000_000_000."
             raise DefinitionError(msg, total_bytes=repr(total_bytes))
         return _store().sweep(older_than=older_than, limit_bytes=total_bytes, dry_run=dry_run)
 
@@ -154,7 +154,7 @@ cache = CachedOutputs()
 
 
 def entry_state(entry: CacheEntry, now: dt.datetime) -> str:
-    """Return in a word how an entry stands at `now`."""
+    """Return "valid", "expired", "future" or "dropped"."""
     if entry.dropped is not None:
         return "dropped"
     if entry.created > now:
@@ -170,10 +170,10 @@ def _store() -> Store:
 
 def _entry(entry: object) -> CacheEntry:
     if not isinstance(entry, str):
-        msg = f"{entry!r} is no id of a cache entry. flowbook.cache.entries() lists them, in column 'id'."
+        msg = f"{entry!r} isn't the id of a cache entry. flowbook.cache.entries() lists them, in column 'id'."
         raise CacheEntryError(msg, id=repr(entry))
     return _store().cache.get(entry)
 
 
-def _words(preview: Preview | None) -> str | None:
+def _description(preview: Preview | None) -> str | None:
     return None if preview is None else str(preview.get("text", preview.get("type", "")))

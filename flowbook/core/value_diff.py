@@ -1,4 +1,4 @@
-"""What differs between two values: for tables rows, cells and columns. Pure; loads pandas."""
+"""The differences between two values; of tables, by row, cell and column. Pure. Imports pandas."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _SCHEMA = ["column", "change", "before", "after"]
 
 @dataclass(frozen=True, eq=False)
 class Difference:
-    """What differs between two versions of a value.
+    """The differences between two versions of a value.
 
     Attributes:
         added: the rows that only the second has, with its columns.
         removed: the rows that only the first has, with its columns.
-        changed: one row a cell that differs, in rows and columns that both have; its index is the row's key or index,
-            columns `column, before, after`.
-        schema: one row a column that was added, removed or has another type; columns `column, change, before, after`.
+        changed: one row for each cell that differs, among the rows and columns that both have. The index is the row's key or
+            index, the columns are `column, before, after`.
+        schema: one row for each column that was added, removed or changed its type; columns `column, change, before, after`.
     """
 
     added: pd.DataFrame
@@ -53,16 +53,16 @@ class Difference:
 
 
 def compare(first: object, second: object, key: str | Sequence[str] | None = None) -> Difference:
-    """Return what differs between two values.
+    """Return the differences between two values.
 
     Args:
         first: a DataFrame, Series or array; any other value is compared as a whole, as a table of one cell.
         second: likewise.
-        key: the column or columns that tell rows apart; default: the index. Where an index has a label several times, the
-            n-th row of that label is compared with the n-th.
+        key: the column or columns that identify a row; default: the index. If a label occurs several times in the index,
+            its n-th row is compared with the n-th row of the other table.
 
     Raises:
-        DefinitionError: if a key column is missing, or tells rows not apart.
+        DefinitionError: if a key column is missing, or the key doesn't identify each row.
     """
     tables = (_table(first), _table(second))
     is_counted = key is None and not all(table.index.is_unique for table in tables)
@@ -94,7 +94,7 @@ def _table(value: object) -> pd.DataFrame:
 
 
 def _keyed(table: pd.DataFrame, key: str | Sequence[str] | None, *, is_counted: bool) -> pd.DataFrame:
-    """Return `table` under an index that tells its rows apart; where `is_counted`, by how often each label came before."""
+    """Return `table` with an index that identifies each row; if `is_counted`, the n-th row of a label gets the number n too."""
     if not table.columns.is_unique:
         twice = list(table.columns[table.columns.duplicated()])
         msg = f"The table has several columns {twice[0]!r}. Give each a name of its own, then compare."
@@ -106,14 +106,12 @@ def _keyed(table: pd.DataFrame, key: str | Sequence[str] | None, *, is_counted: 
         return table.set_index(pd.Index(count, name=_COUNTED), append=True)
     columns = [key] if isinstance(key, str) else list(key)
     if missing := [column for column in columns if column not in table.columns]:
-        msg = (
-            f"There is no column {missing[0]!r} to tell rows apart by. There are: {', '.join(map(str, table.columns))}."
-        )
+        msg = f"There is no column {missing[0]!r} to identify rows by. The columns are: {', '.join(map(str, table.columns))}."
         raise DefinitionError(msg, key=missing)
     keyed = table.set_index(columns)
     if not keyed.index.is_unique:
         label = keyed.index[keyed.index.duplicated()][0]
-        msg = f"Key {columns} does not tell rows apart: {label!r} is there several times. Add a column to the key."
+        msg = f"Key {columns} doesn't identify each row: {label!r} occurs several times. Add a column to the key."
         raise DefinitionError(msg, key=columns)
     return keyed
 

@@ -630,7 +630,7 @@ def test_tables_whose_indexes_have_different_levels_share_no_row():
 
 
 @pytest.mark.parametrize(
-    ("key", "message"), [("nope", "There is no column 'nope'"), ("a", "does not tell rows apart"), (["a", "z"], "'z'")]
+    ("key", "message"), [("nope", "There is no column 'nope'"), ("a", "identify each row"), (["a", "z"], "'z'")]
 )
 def test_a_key_that_is_no_key_is_refused(key, message):
     frame = pd.DataFrame({"a": [1, 1], "b": [1, 2]})
