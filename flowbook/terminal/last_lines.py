@@ -154,14 +154,23 @@ def _counts(census: Census) -> str:
 
 
 def _warnings(view: EndView, marks: Marks) -> list[Line]:
-    stale = [key for key, state in view.states.items() if isinstance(state, Cached) and state.stale_code]
+    stale = [(key, why) for key, state in view.states.items() if (why := _staleness(state))]
     lines: list[Line] = [
-        (Span("  "), marks.warning, Span(f" {key} came from the cache; its code has changed since"))
-        for key in stale[:_MOST_WARNINGS]
+        (Span("  "), marks.warning, Span(f" {key} came from the cache, {view.hide(why)}"))
+        for key, why in stale[:_MOST_WARNINGS]
     ]
     if more := len(stale) - len(lines):
-        lines.append((Span("  "), marks.warning, Span(f" {more:,} more tasks' code has changed since, too")))
+        lines.append((Span("  "), marks.warning, Span(f" {more:,} more came from the cache, made otherwise")))
     return lines
+
+
+def _staleness(state: State) -> str:
+    """Return what differs from how a task's output from the cache was made; "" where nothing does."""
+    if not isinstance(state, Cached):
+        return ""
+    if state.stale_inputs:
+        return f"made from other inputs: {', '.join(f'{name} {what}' for name, what in state.stale_inputs.items())}"
+    return "made by other code" if state.stale_code else ""
 
 
 def _not_run(view: EndView) -> str:

@@ -58,12 +58,15 @@ def test_a_success_says_what_took_longest(graph):
     )
 
 
-def test_a_success_says_what_came_from_the_cache_although_its_code_changed(graph):
-    states = {"load": Cached(stale_code=True), "summarise": Success()}
+def test_a_success_says_what_came_from_the_cache_although_it_was_made_otherwise(graph):
+    states = {"load": Cached(stale_code=True), "summarise": Cached(stale_inputs={"threshold": "15, now 20"})}
 
     text = _text(graph, Success(), states)
 
-    assert text.splitlines()[1] == "  ! load came from the cache; its code has changed since"
+    assert text.splitlines()[1:3] == [
+        "  ! load came from the cache, made by other code",
+        "  ! summarise came from the cache, made from other inputs: threshold 15, now 20",
+    ]
 
 
 def test_a_failure_says_why_what_did_not_run_and_what_to_do(graph):
