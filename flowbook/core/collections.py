@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from flowbook.core.task import Task
+from flowbook.engine.gathering import item_name
+from flowbook.engine.triggers import all_finished
 from flowbook.exceptions import DefinitionError
 
 __all__ = ["Dict", "List", "Set", "Tuple", "as_task", "holds_tasks"]
 
 
-class List(Task):
+class _Gathers(Task):
+    """A task that gathers; it runs whatever its inputs came to, since only the task that takes them is judged by them."""
+
+    _gathers = True
+
+    def __init__(self) -> None:
+        super().__init__(trigger=all_finished, skip_on_upstream_skip=False)
+
+
+class List(_Gathers):
     """Gathers its inputs into a list."""
 
     def run(self, **items: Any) -> Any:  # noqa: ANN401
@@ -18,7 +29,7 @@ class List(Task):
         return _ordered(items)
 
 
-class Tuple(Task):
+class Tuple(_Gathers):
     """Gathers its inputs into a tuple."""
 
     def run(self, **items: Any) -> Any:  # noqa: ANN401
@@ -26,7 +37,7 @@ class Tuple(Task):
         return tuple(_ordered(items))
 
 
-class Set(Task):
+class Set(_Gathers):
     """Gathers its inputs into a set."""
 
     def run(self, **items: Any) -> Any:  # noqa: ANN401
@@ -34,7 +45,7 @@ class Set(Task):
         return set(_ordered(items))
 
 
-class Dict(Task):
+class Dict(_Gathers):
     """Gathers its inputs into a dict with the keys that were written."""
 
     def __init__(self, keys: tuple[object, ...]) -> None:
@@ -94,8 +105,8 @@ def as_task(value: object) -> tuple[Task, dict[str, object]]:
 
 def _numbered(items: Any) -> dict[str, object]:  # noqa: ANN401
     ordered = sorted(items, key=repr) if isinstance(items, set) else list(items)
-    return {f"item_{index}": item for index, item in enumerate(ordered)}
+    return {item_name(index): item for index, item in enumerate(ordered)}
 
 
 def _ordered(items: dict[str, Any]) -> list[Any]:
-    return [items[f"item_{index}"] for index in range(len(items))]
+    return [items[item_name(index)] for index in range(len(items))]

@@ -165,6 +165,8 @@ class Task(DeferredValue):
     _is_reference_by_default = True
     #: Whether it runs in a run that was cancelled, if its inputs are there.
     _cleans_up = False
+    #: Whether it only gathers other tasks' results: who takes them is judged by those.
+    _gathers = False
 
     logger = _Logger()
 

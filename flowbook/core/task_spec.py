@@ -77,6 +77,7 @@ class SpecMaker:
         mapped_constants: Mapping[str, object] | None = None,
         is_mapped: bool = False,
         reads_mapped: bool = False,
+        reads_gathered: bool = False,
         conditions: tuple[str, ...] = (),
     ) -> TaskSpec:
         """Return the spec of `task` under `key`, with its inputs bound to these edges and constants.
@@ -91,7 +92,7 @@ class SpecMaker:
         _, is_plain, fields = self._compiled(task, is_mapped=is_mapped)
         own = (key, task.name, task, task.run, bindings, upstream, constants, mapped_constants)
         # As `TaskSpec(...)`, at a third of its cost: there is one for each task.
-        return tuple.__new__(TaskSpec, (*own, is_mapped, reads_mapped, conditions, is_plain, *fields))
+        return tuple.__new__(TaskSpec, (*own, is_mapped, reads_mapped, reads_gathered, conditions, is_plain, *fields))
 
     def _compiled(self, task: Task, *, is_mapped: bool) -> _Compiled:
         attributes = task.__dict__
@@ -116,6 +117,7 @@ class SpecMaker:
             is_manual=trigger is triggers.manual_only,
             is_parameter=task._is_parameter,
             cleans_up=task._cleans_up,
+            gathers=task._gathers,
             skip_on_upstream_skip=task.skip_on_upstream_skip,
             retry=RetryPolicy(task.max_retries, task.retry_delay.total_seconds(), task.retry_on)
             if task.max_retries

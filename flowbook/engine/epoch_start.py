@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flowbook.engine.mapped_states import PENDING
 from flowbook.engine.progress import Group, open_group
 from flowbook.engine.state import Mapped
-from flowbook.engine.task_keys import child_key, split_child_key
+from flowbook.engine.task_keys import child_key, child_keys, split_child_key
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -70,6 +70,10 @@ class EpochStart:
         fed = self._fed_again(key) if is_in_scope else set()
         if roots or fed or (not is_in_scope and isinstance(state, Mapped)):
             return self._take_up_children(key, roots, fed)
+        if is_in_scope and spec.gathers:
+            state = progress.states[key] = PENDING
+        if is_in_scope and isinstance(state, Mapped) and any(b.flattened for b in spec.bindings):
+            self._forget_children(key, state.n_map_states)
         if is_in_scope or not state.is_finished():
             progress.left[key] = sum(up in self._scope or progress.is_open(up) for up in spec.upstream)
             if isinstance(state, Mapped):
@@ -78,6 +82,11 @@ class EpochStart:
         if state.is_failed():
             progress.failed.add(key)
         return []
+
+    def _forget_children(self, key: str, width: int) -> None:
+        """Let all children of a task run again: how many there are of what is flattened may have changed."""
+        for child in child_keys(key, width):
+            self._progress.states.pop(child, None)
 
     def _fed_again(self, key: str) -> set[int]:
         """Return which children of a task that was split before wait for children above that run again.

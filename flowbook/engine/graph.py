@@ -98,6 +98,8 @@ class TaskSpec(NamedTuple):
     is_mapped: bool = False
     #: Whether something upstream is mapped and read whole.
     reads_mapped: bool = False
+    #: Whether something upstream only gathers: see `engine.gathering`.
+    reads_gathered: bool = False
     #: Keys of the cases that this task is written in, noted only where `skip_on_upstream_skip` is False: they skip it anyway.
     conditions: tuple[str, ...] = ()
     #: Whether its options need none of the optional steps, see `engine.plain_tasks`.
@@ -109,6 +111,8 @@ class TaskSpec(NamedTuple):
     is_parameter: bool = False
     #: Whether it cleans up what its inputs set up: it runs though the run was cancelled.
     cleans_up: bool = False
+    #: Whether it only gathers what is upstream of it into a collection.
+    gathers: bool = False
     skip_on_upstream_skip: bool = True
     retry: RetryPolicy | None = None
     cache: CachePolicy | None = None

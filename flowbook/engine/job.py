@@ -49,6 +49,7 @@ class Job:
         inputs: values by argument from upstream and constants, or None: take them from `upstream`.
         hashed: the inputs, with hashes made before the call may change them; where the output is cached.
         index: which child of a mapped task this is.
+        judged: what triggers and skips are judged by, where that is not `spec` and `upstream`: see `gathering`.
         loop_count: which round of its loop comes next, counted from 1.
         loop_result: what the round before returned; None in the first.
         is_start: whether a person asked for it, so that no check holds it back.
@@ -59,6 +60,7 @@ class Job:
         "index",
         "inputs",
         "is_start",
+        "judged",
         "key",
         "loop_count",
         "loop_result",
@@ -86,6 +88,7 @@ class Job:
         self.hashed: HashedInputs | None = None
         self.index = index
         self.is_start = is_start
+        self.judged: tuple[TaskSpec, Sequence[State]] | None = None
         self.loop_count = 1
         self.loop_result: object = None
 

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook.engine import steps
+from flowbook.engine.gathering import judged
 from flowbook.engine.job import Job, RunFacts
 from flowbook.engine.messages import Expanded, Settled, TooEarly
 from flowbook.engine.state import Failed, Mapped, Paused, Skipped, State
@@ -93,6 +94,8 @@ class Jobs:
             return self._expand(key, spec, upstream)
         is_start = key in self._start or (spec.cleans_up and self._run.is_cancelled)
         job = Job(spec, key, states[key], upstream, is_start=is_start)
+        if spec.reads_gathered:
+            job.judged = judged(self._graph, spec, upstream, states)
         if spec.reads_mapped:
             try:
                 job.inputs = self._maps.reduced(spec, job.state)

@@ -121,7 +121,7 @@ class Machine:
         if not self._start and self._within:
             return self._go_on(self.progress.wait_for_all_below(self._within))
         if not self._start:
-            self.progress.set_up_again()
+            self.progress.forget_stale()
             return self._go_on(self.progress.wait_for_all())
         return self._go_on(EpochStart(self.progress, self._start).take_up())
 

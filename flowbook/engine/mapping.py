@@ -9,32 +9,41 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook._utils.fresh import fresh, fresh_values
 from flowbook.engine import steps
+from flowbook.engine.gathering import element_bindings, judged
 from flowbook.engine.job import Job
-from flowbook.engine.state import Mapped, Pending
-from flowbook.engine.task_keys import child_key
+from flowbook.engine.state import Mapped, Pending, Success
+from flowbook.engine.task_keys import child_key, child_keys
+from flowbook.exceptions import RunError
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.graph import Binding, Graph, TaskSpec
     from flowbook.engine.state import State
 
 __all__ = ["MapPlan", "MapPlans"]
+
+#: What an element is judged by that was written in the flow itself, in a list beside tasks.
+_CONSTANT = Success()
 
 
 class MapPlan:
     """What the children of one mapped task share: made once, when the width is known, and anew if a shared input changes."""
 
-    __slots__ = ("fixed", "fixed_states", "kept", "sources")
+    __slots__ = ("fixed", "fixed_states", "kept", "owners", "sources", "width")
 
     def __init__(self, kept: Mapping[str, object] | None = None) -> None:
         #: Inputs that were kept for the mapped task itself.
         self.kept = kept
+        #: How many children there are; None: not known yet.
+        self.width: int | None = None
         #: Inputs that every child gets.
         self.fixed: dict[str, object] = {}
         #: For each binding: the state itself, or None where each child has its own.
         self.fixed_states: list[State | None] = []
+        #: For bindings whose elements come from different tasks or children: the key of each element's.
+        self.owners: dict[int, list[str]] = {}
         #: (argument, sequence or None, key of the mapped upstream or None) of inputs that differ.
         self.sources: list[tuple[str, Sequence[Any] | None, str | None]] = []
 
@@ -102,7 +111,7 @@ class MapPlans:
                 argument,
                 steps.elements(kept[argument] if argument in kept else fresh(sequence), argument),
             )
-        for binding in spec.bindings:
+        for position, binding in enumerate(spec.bindings):
             up, name = states[binding.upstream], binding.argument
             is_fed = binding.mapped and not binding.flattened and type(up) is Mapped
             plan.fixed_states.append(None if is_fed else up)
@@ -116,15 +125,16 @@ class MapPlans:
                 widths[name] = up.n_map_states
                 plan.sources.append((name, None, binding.upstream))
             else:
-                value = steps.elements(kept[name], name) if name in kept else self._sequence(binding.upstream, name)
-                if binding.flattened:
-                    value = [item for part in value for item in steps.elements(part, name)]
+                value, owners = self._elements(binding, name, kept)
+                if owners is not None:
+                    plan.owners[position] = owners
                 self._add_source(plan, widths, name, value)
         if not widths:
             # Nothing that is mapped gives an input: what comes before gives the width.
             for above in dict.fromkeys(b.upstream for b in spec.bindings if b.mapped):
                 widths[f"task {above}"] = len(self._sequence(above, above))
-        return plan, steps.width_of(spec, widths)
+        plan.width = steps.width_of(spec, widths)
+        return plan, plan.width
 
     def child_job(self, key: str, parent: str, index: int, *, is_start: bool) -> Job:
         """Return the job of a child, with its own inputs."""
@@ -141,7 +151,13 @@ class MapPlans:
             fixed if fixed is not None else states[child_key(binding.upstream, index)]
             for fixed, binding in zip(plan.fixed_states, spec.bindings, strict=True)
         ]
-        return Job(spec, key, state, ups, inputs, index, is_start=is_start)
+        for position, owners in plan.owners.items():
+            owner = owners[index]
+            ups[position] = _CONSTANT if owner == spec.bindings[position].upstream else states[owner]
+        job = Job(spec, key, state, ups, inputs, index, is_start=is_start)
+        if spec.reads_gathered:
+            job.judged = judged(self._graph, spec, ups, states)
+        return job
 
     def reduced(self, spec: TaskSpec, state: State) -> dict[str, object]:
         """Return the inputs of a task that reads mapped ones whole."""
@@ -151,6 +167,42 @@ class MapPlans:
             if binding.argument is not None and binding.argument not in kept:
                 inputs[binding.argument] = self.read(binding.upstream)
         return inputs
+
+    def _elements(
+        self, binding: Binding, name: str, kept: Mapping[str, object]
+    ) -> tuple[Sequence[Any], list[str] | None]:
+        """Return the elements that children get of an input, and the key of the task or child that each comes from.
+
+        None instead of the keys: all come from the one task upstream.
+        """
+        key = binding.upstream
+        if name in kept:
+            value = steps.elements(kept[name], name)
+            return (steps.flat(value, name) if binding.flattened else value), None
+        value = self._sequence(key, name)
+        state, spec = self._states[key], self._graph.specs[key]
+        if isinstance(state, Mapped):
+            owners = list(child_keys(key, len(value)))
+        elif spec.gathers:
+            owners = [key if each is None else each.upstream for each in element_bindings(self._graph, key, len(value))]
+        else:
+            return (steps.flat(value, name) if binding.flattened else value), None
+        return self._flat(value, owners, name) if binding.flattened else (value, owners)
+
+    def _flat(self, parts: Sequence[Any], owners: Sequence[str], name: str) -> tuple[list[Any], list[str]]:
+        """Return the elements of all parts, each with the key of its part's task.
+
+        A part that was skipped or failed stands for one element, so that one child is skipped or fails with it.
+        """
+        elements: list[Any] = []
+        keys: list[str] = []
+        for part, owner in zip(parts, owners, strict=True):
+            state = self._states[owner]
+            is_there = state.is_successful() and not state.is_skipped()
+            found = steps.flat([part], name) if is_there else [part]
+            elements += found
+            keys += [owner] * len(found)
+        return elements, keys
 
     def _sequence(self, key: str, argument: str) -> Sequence[Any]:
         """Return a result as a sequence; an iterator is consumed once, also when several tasks map over it."""
@@ -178,5 +230,11 @@ class MapPlans:
             plan.fixed_states = [self._states[binding.upstream] for binding in spec.bindings]
             return plan
         plan, _ = self.plan(spec, Pending(cached_inputs=None if before is None else before.kept))
+        if before is not None and before.width not in {None, plan.width}:
+            msg = (
+                f"{spec.name} was split into {before.width} children, and what was tried again above it now gives {plan.width} "
+                "elements. Run the flow again."
+            )
+            raise RunError(msg, widths=(before.width, plan.width))
         self._plans[parent] = plan
         return plan

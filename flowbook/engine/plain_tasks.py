@@ -117,7 +117,7 @@ class PlainTasks:
 
     def _inputs(self, spec: TaskSpec, key: str) -> dict[str, object] | None:
         """Return the inputs of a task that isn't mapped; None if it needs the usual way."""
-        if not spec.is_plain or spec.is_mapped or spec.reads_mapped:
+        if not spec.is_plain or spec.is_mapped or spec.reads_mapped or spec.reads_gathered:
             return None
         states = self._states
         state = states[key]
@@ -145,7 +145,7 @@ class PlainTasks:
             job = self._maps.child_job(key, parent, index, is_start=False)
         except BaseException:  # noqa: BLE001  # a user's sequence: the usual way asks it again, and says what is wrong
             return None
-        for above in job.upstream:
+        for above in job.upstream if job.judged is None else job.judged[1]:
             if not above._successful or above._skipped or type(above) is Mapped:  # noqa: SLF001  # as above
                 return None
         return job

@@ -91,11 +91,14 @@ class Progress:
         self.has_reopened = False
         self.is_cancelled = False
 
-    def set_up_again(self) -> None:
-        """Forget resources that are set up and cleaned up already, where a task that has yet to run needs them."""
+    def forget_stale(self) -> None:
+        """Forget what a task that has yet to run makes stale: resources that were cleaned up, and collections that it is in."""
         undone = [key for key in self.graph.specs if not self.states[key].is_finished()]
         for key in self.graph.to_set_up_again(undone, lambda key: self.states[key].is_finished()):
             self.states[key] = PENDING
+        for key, spec in self.graph.specs.items():
+            if spec.gathers and not all(self.states[up].is_finished() for up in spec.upstream):
+                self.states[key] = PENDING
 
     def wait_for_all(self) -> list[str]:
         """Let each task wait for all that is right above it; return those that have nothing above."""

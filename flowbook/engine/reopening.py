@@ -95,12 +95,20 @@ def _undone_child(progress: Progress, key: str, index: int, out: list[Instructio
 def _wait_again(progress: Progress, key: str, whole: str | None, roots: Container[str]) -> bool:
     """Let `key` wait for one more, unless it is done or under way; return whether it failed by its trigger: open it too."""
     failed_by_trigger = key in progress.failed and type(progress.states[key]) is TriggerFailed
+    gathered = _has_gathered(progress, key)
     left = max(progress.left.get(key, 0), 0)
-    if left or failed_by_trigger or key in roots:
+    if left or failed_by_trigger or gathered or key in roots:
         progress.left[key] = left + 1
         if whole is not None:
             progress.waits_for_whole.setdefault(whole, []).append(key)
-    return failed_by_trigger
+    if gathered:
+        progress.failed.add(key)  # what stands for a collection holds what is tried again
+    return failed_by_trigger or gathered
+
+
+def _has_gathered(progress: Progress, key: str) -> bool:
+    spec = progress.graph.specs.get(key)
+    return spec is not None and spec.gathers and progress.states[key].is_finished()
 
 
 def is_early(progress: Progress, key: str) -> bool:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "attempt_number",
     "elements",
+    "flat",
     "keep_loop",
     "loop_start",
     "name_of",
@@ -190,6 +191,17 @@ def elements(value: Any, argument: str) -> Sequence[Any]:  # noqa: ANN401  # wha
         except TypeError:
             pass  # a zero-dimensional array says that it iterates, and does not
     raise _not_a_sequence(value, argument, "Return a list from the task above, or wrap it in unmapped(...).")
+
+
+def flat(parts: Sequence[Any], argument: str) -> list[Any]:
+    """Return the elements of each part, one after the other; what has no elements, and text, stands for itself."""
+    found: list[Any] = []
+    for part in parts:
+        if isinstance(part, Iterable) and not isinstance(part, (str, bytes)):
+            found += elements(part, argument)
+        else:
+            found.append(part)
+    return found
 
 
 def width_of(spec: TaskSpec, mapped: Mapping[str, int]) -> int:

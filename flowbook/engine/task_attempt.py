@@ -42,7 +42,7 @@ def run_task(job: Job, run: RunFacts) -> State:
 
 def begin_task(job: Job, run: RunFacts, inputs_of: Callable[[Job], dict[str, object]] | None = None) -> State | None:
     """Steps 1 to 9: return the state in which the run ends there, or None with `job.inputs` set: it is to be called."""
-    usual = _is_usual(job.upstream)
+    usual = _is_usual(job.upstream if job.judged is None else job.judged[1])
     held = _held_back(job, usual=usual)
     if held is not None:
         return held if held is job.state else change_state(job, run, job.state, held)
@@ -82,7 +82,7 @@ def _held_back(job: Job, *, usual: bool) -> State | None:
 def _unusual_upstream(job: Job) -> State | None:
     if not all(up._finished for up in job.upstream):  # noqa: SLF001
         return job.state
-    culprit = steps.skipped_by(job.spec, job.upstream)
+    culprit = steps.skipped_by(*(job.judged or (job.spec, job.upstream)))
     if culprit is not None:
         return Skipped(f"{culprit} was skipped.")
     return None
@@ -109,7 +109,8 @@ def _before_running(job: Job, run: RunFacts, inputs: dict[str, object], *, usual
     spec = job.spec
     if (spec.trigger is not None or not usual) and not job.is_resumed:
         with in_layer(task_layer(job, run) if spec.trigger is not None else None):
-            state = steps.trigger_state(spec, job.upstream, steps.attempt_number(job.state), time.time())
+            judged = job.judged or (spec, job.upstream)
+            state = steps.trigger_state(*judged, steps.attempt_number(job.state), time.time())
         if state is not None:
             if isinstance(state, (Paused, Retrying)):
                 state.cached_inputs = inputs
