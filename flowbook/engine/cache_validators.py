@@ -66,6 +66,9 @@ class HashedInputs(dict[str, object]):
 
     def told_hash(self, name: str) -> str | None:
         """Return the content hash of an input, None if it can't be hashed, or would have to be loaded for it."""
+        found = self._known.get(name)
+        if found is not None:
+            return found
         value = self[name]
         if isinstance(value, ResultRef) and value.content_hash is None:
             return None

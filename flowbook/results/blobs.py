@@ -13,6 +13,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Protocol, Self
 
+from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
 
@@ -25,6 +26,7 @@ __all__ = ["BlobWriter", "Blobs", "FolderBlobs", "MemoryBlobs", "TooLargeError"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CHUNK_BYTES = 1 << 22
+_HASHED_BESIDE_BYTES = 1 << 22
 _TEMPORARY = ".tmp-"
 
 
@@ -70,6 +72,7 @@ class BlobWriter:
         self._inline_bytes = inline_bytes
         self._limit_bytes = limit_bytes
         self._spilled = False
+        self._hashing: threads.OwnedThread | None = None
         self.size_bytes = 0
 
     def write(self, part: bytes | memoryview) -> None:
@@ -78,13 +81,29 @@ class BlobWriter:
         self.size_bytes += len(view)
         if self._limit_bytes is not None and self.size_bytes > self._limit_bytes:
             raise TooLargeError(self._limit_bytes)
-        self._hash.update(view)
+        self._add_to_hash(view)
         if self._spilled:
             self._sink.append(view)
         elif self.size_bytes <= self._inline_bytes:
             self._parts.append(bytes(view))
         else:
             self._spill(view)
+
+    def _add_to_hash(self, view: bytes | memoryview) -> None:
+        """Hash a large part in a thread, while it is written: both take about as long, and neither holds the GIL."""
+        self._end_hashing()
+        if len(view) < _HASHED_BESIDE_BYTES:
+            self._hash.update(view)
+            return
+        try:
+            self._hashing = threads.spawn(self._hash.update, view, name="hash", owner=self)
+        except RuntimeError:  # the machine gives no more threads
+            self._hash.update(view)
+
+    def _end_hashing(self) -> None:
+        hashing, self._hashing = self._hashing, None
+        if hashing is not None:
+            hashing.join()
 
     def _spill(self, view: bytes | memoryview) -> None:
         self._spilled = True
@@ -97,6 +116,7 @@ class BlobWriter:
     @property
     def digest(self) -> str:
         """SHA-256 of what was written so far, hex."""
+        self._end_hashing()
         return self._hash.hexdigest()
 
     @property
@@ -107,6 +127,7 @@ class BlobWriter:
     def commit(self) -> None:
         """Make what was spilled a blob under its digest. Raises OSError."""
         if self._spilled:
+            self._sink.sync()
             self._sink.commit(self.digest)
 
     def __enter__(self) -> Self:
@@ -115,6 +136,7 @@ class BlobWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end_hashing()
         self._sink.discard()
 
 
@@ -123,6 +145,7 @@ class _Sink(Protocol):
 
     def begin(self) -> None: ...
     def append(self, part: bytes | memoryview) -> None: ...
+    def sync(self) -> None: ...
     def commit(self, digest: str) -> None: ...
     def discard(self) -> None: ...
 
@@ -273,11 +296,13 @@ class _TemporaryFile:
         while view:
             view = view[os.write(self._descriptor, view[:_CHUNK_BYTES]) :]
 
+    def sync(self) -> None:
+        os.fsync(self._descriptor)
+
     def commit(self, digest: str) -> None:
         assert self._path is not None  # noqa: S101  # begin() came first
         target = self._folder / digest[:2] / digest[2:]
         #: A file of that name is replaced too: it may be damaged, and its new age keeps a sweep of unused files away.
-        os.fsync(self._descriptor)
         if self._publish is not None:
             self._publish(self._path, digest)
         _make_folder(target.parent)
@@ -304,6 +329,9 @@ class _MemoryBuffer:
 
     def append(self, part: bytes | memoryview) -> None:
         self._grown += part
+
+    def sync(self) -> None:
+        """Nothing to do in memory."""
 
     def commit(self, digest: str) -> None:
         self._held[digest] = bytes(self._grown)

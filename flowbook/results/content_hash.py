@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.exceptions import UnpicklableError
 from flowbook.results.code_hash import code_hash
-from flowbook.results.encoding import TooDeepError, encode, tagged
+from flowbook.results.encoding import TooDeepError, encode, encode_plain, tagged
 from flowbook.results.file import File
 from flowbook.results.serializer import pickle_to
 
@@ -40,6 +40,9 @@ def hash_value(value: object) -> tuple[str, bool]:
     Raises:
         UnpicklableError, OSError: as `content_hash` does.
     """
+    plain = encode_plain(value)
+    if plain is not None:
+        return hashlib.sha256(plain).hexdigest(), False
     pickled: list[bytes] = []
 
     def pickle_part(part: object) -> bytes:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Fallback = Callable[[object], bytes]
 
-__all__ = ["DEPTH", "TooDeepError", "encode", "qualified_name", "tagged"]
+__all__ = ["DEPTH", "TooDeepError", "encode", "encode_plain", "qualified_name", "tagged"]
 
 #: The deepest nesting that is encoded.
 DEPTH = 50
@@ -55,6 +55,12 @@ def encode(value: object, fallback: Fallback, depth: int = DEPTH) -> bytes:
     if write_members is not None:
         return write_members(value, lambda member: encode(member, fallback, depth - 1))
     return _encode_object(value, fallback, depth)
+
+
+def encode_plain(value: object) -> bytes | None:
+    """Return what `encode` does for a number, text and the like; None for anything else."""
+    write = _WRITERS.get(type(value))
+    return None if write is None else write(value)
 
 
 def _encode_object(value: object, fallback: Fallback, depth: int) -> bytes:
