@@ -44,6 +44,7 @@ class Cell:
         sizes: the first that works is taken.
         value: what of a sample is shown.
         less_on: where the same is run, to be taken off.
+        is_once: whether each process does it once only, as somebody does who runs a flow in a script.
     """
 
     peer: str
@@ -52,6 +53,7 @@ class Cell:
     sizes: tuple[int, ...]
     value: Callable[[Sample], float]
     less_on: str | None = None
+    is_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,27 @@ _NO_OPS = {
 }
 
 
+def _small(work: str, title: str, size: int, **sizes: int | tuple[int, ...]) -> Row:
+    """Return the row of a flow of the size that people write, beside what runs functions without states, events or retries."""
+    cells = tuple(replace(cell, is_once=True) for cell in _cells(_cpu_us, work, "caller", flowbook=size, **sizes))
+    return Row("small", f"{title}, run once", "CPU µs a task", cells, Goal(1.0, cells[1], "Hamilton"))
+
+
+def _small_rows() -> tuple[Row, ...]:
+    cells = tuple(
+        replace(cell, is_once=True) for cell in _cells(_cpu_us, "map", "caller", flowbook=10_000, pipefunc=10_000)
+    )
+    return (
+        _small("chain", "chain of 100", 100, hamilton=100, pipefunc=100, dask=100),
+        _small("chain", "chain of 300", 300, hamilton=300, dask=300),
+        _small("chain", "chain of 1,000", 1_000, hamilton=(1_000, 300), dask=1_000),
+        *(_small("fan", f"fan of {size:,}", size, hamilton=size, dask=size) for size in (100, 300, 1_000)),
+        *(_small("layers", f"{size:,} in layers", size, hamilton=size, dask=size) for size in (100, 300, 1_000)),
+        Row("small", "map over 10,000, run once", "CPU µs a task", cells, Goal(0.5, cells[1], "pipefunc")),
+        Row("small", "a flow without tasks", "CPU µs a run", _cells(_cpu_us, "empty", flowbook=100), Goal(100)),
+    )
+
+
 def _on_threads(row: Row) -> Row:
     size = _of(row, "flowbook").sizes
     cells = _cells(_cpu_us, row.group, "threads", flowbook=size, dask=size)
@@ -258,6 +281,7 @@ def _imports() -> Row:
 
 ROWS: tuple[Row, ...] = (
     *_NO_OPS.values(),
+    *_small_rows(),
     Row(
         "map",
         "the same: most memory held",

@@ -115,6 +115,15 @@ def mapped(making: Making = here, body: Callable[[Any], Any] | None = None) -> C
     return prepare
 
 
+def empty(setting: Setting) -> Prepared:
+    """Run a flow without tasks, as often as the size says."""
+    flow = Flow("empty")
+    return Prepared(
+        lambda: [flow.run(record=False) for _ in range(setting.size)],
+        lambda states: all(state.is_successful() for state in states),
+    )
+
+
 def recorded_map(setting: Setting) -> Prepared:
     with Flow("map") as flow:
         one.map(numbers(setting.size))
@@ -239,6 +248,7 @@ WORKS: dict[tuple[str, str], Callable[[Setting], Prepared]] = {
     **{(name, "caller"): shaped(name) for name in SHAPES},
     **{(name, "threads"): shaped(name, on_threads) for name in SHAPES},
     **{(name, "recorded"): shaped(name, record=True) for name in SHAPES},
+    ("empty", "caller"): empty,
     ("map", "caller"): mapped(),
     ("map", "threads"): mapped(on_threads),
     ("map", "recorded"): recorded_map,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from flowbook.engine.graph import TaskSpec
 
@@ -76,6 +76,16 @@ class Places:
         """Return in words which limits hold a task back now."""
         full = [name for name in under if self._free[name] < 1]
         return " and ".join("max_concurrency" if name == _ALL else f"the limit of {name!r}" for name in full)
+
+    def broken_rules(self) -> Iterator[str]:
+        """Yield what should hold and doesn't, in words."""
+        for name, free in self._free.items():
+            if free < 0:
+                yield f"{-free} more tasks than the limit of {name or 'all'} allows run"
+        held = set(self._held)
+        for queue in self._queues.values():
+            if twice := held.intersection(key for _, key in queue):
+                yield f"{sorted(twice)} wait for a place and hold one"
 
     def _has_room(self, under: tuple[str, ...]) -> bool:
         return all(self._free[name] > 0 for name in under)

@@ -46,7 +46,7 @@ from flowbook.engine.task_keys import child_keys
 from flowbook.exceptions import TransitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from flowbook.engine.graph import Graph
     from flowbook.engine.messages import Instruction, MachineEvent
@@ -201,6 +201,35 @@ class Machine:
     def finish(self) -> list[Instruction]:
         """Return what to do when nothing runs or sleeps any more."""
         return self._go_on([])
+
+    def validate(self) -> None:
+        """Check what must hold after every event; for tests, as it goes through everything.
+
+        Raises:
+            TransitionError: if something doesn't hold; says what.
+        """
+        broken = [*self.progress.broken_rules(), *self._broken_rules()]
+        if self._places is not None:
+            broken += self._places.broken_rules()
+        if broken:
+            msg = f"The machine broke its own rules: {'; '.join(broken)}. Please report this."
+            raise TransitionError(msg, broken=broken)
+
+    def _broken_rules(self) -> Iterator[str]:
+        states = self.states
+        if self._running < 0:
+            yield f"{self._running} tasks run"
+        for key in self._asleep:
+            if not isinstance(states[key], Scheduled):
+                yield f"{key} sleeps and is {states[key]!r}"
+        for key in self._before_queue:
+            if not isinstance(states[key], Queued):
+                yield f"{key} is queued and is {states[key]!r}"
+        for key in self.asked_early - self._unsettled:
+            yield f"{key} is to go on once it has settled, and has settled"
+        for key in self.gathering:
+            if self.progress.groups[key].left:
+                yield f"{key} is gathered while children run"
 
     # What an event does
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.mapped_states import PENDING
 from flowbook.engine.state import Mapped
-from flowbook.engine.task_keys import child_key, parent_key
+from flowbook.engine.task_keys import child_key, child_keys, parent_key
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
@@ -148,6 +148,30 @@ class Progress:
                 child = child_key(below, index)
                 if not is_settled and child not in but:
                     self.left.setdefault(child, UNDER_WAY)
+
+    def broken_rules(self) -> Iterator[str]:
+        """Yield what should hold and doesn't, in words."""
+        for key, count in self.left.items():
+            if count < UNDER_WAY and not self.has_reopened:
+                yield f"{key} waits for {count} others"
+            if key not in self.graph.specs and key not in self.children:
+                yield f"{key} waits and is no task"
+        for key in self.failed:
+            if not self.states[key].is_failed():
+                yield f"{key} has failed and is {self.states[key]!r}"
+        for key, group in self.groups.items():
+            yield from self._broken_group(key, group)
+
+    def _broken_group(self, key: str, group: Group) -> Iterator[str]:
+        if group.left != group.width - sum(group.settled):
+            yield f"{key} has {group.left} of {group.width} children left, and {sum(group.settled)} have settled"
+        if not set(group.linked) <= set(self.graph.children[key]):
+            yield f"{key} feeds {group.linked}, which are not all below it"
+        for index, child in enumerate(child_keys(key, group.width)):
+            if self.children.get(child) != (key, index) or child not in self.states:
+                yield f"{child} is not known"
+            elif group.settled[index] and not self.states[child].is_finished():
+                yield f"{child} has settled and is {self.states[child]!r}"
 
     def is_open(self, key: str) -> bool:
         """Return whether a task has not settled, or has children that have not."""

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from flowbook import Flow, task
 from flowbook.engine.events import StateChanged
 from flowbook.engine.limits import Limits, Places
-from flowbook.engine.machine import Machine
 from flowbook.engine.messages import CancelAsked, Due, Expanded, Finish, Settled, Submit, Tell
 from flowbook.engine.state import Queued, Retrying, Success
 from flowbook.engine.steps import attempt_number
 from flowbook.executors import LocalDaskExecutor
 from tests import graphs
+from tests.engine.checked_machine import CheckedMachine as Machine
 
 
 def submitted(instructions):

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowbook.engine.graph import Binding, TaskSpec
-from flowbook.engine.machine import Machine
 from flowbook.engine.messages import CancelAsked, Due, Expanded, Finish, ResumeAsked, Settled, Submit, Tell, WakeAt
 from flowbook.engine.state import (
     Cancelled,
@@ -24,6 +23,7 @@ from flowbook.engine.state import (
 )
 from flowbook.engine.task_keys import child_key
 from flowbook.exceptions import TransitionError
+from tests.engine.checked_machine import CheckedMachine as Machine
 from tests.engine.model import Model
 from tests.graphs import build, task
 from tests.strategies import graphs, plain_graphs

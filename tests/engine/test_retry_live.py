@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from flowbook import Flow, task
 from flowbook.engine.events import Decided
-from flowbook.engine.machine import Machine
 from flowbook.engine.messages import Expanded, Finish, RetryAsked, Settled, Submit
 from flowbook.engine.state import Failed, Pending, Success, TriggerFailed
 from flowbook.exceptions import StartTaskError
 from flowbook.executors import LocalDaskExecutor
 from tests import graphs
+from tests.engine.checked_machine import CheckedMachine as Machine
 
 
 def submitted(instructions):
