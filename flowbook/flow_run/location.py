@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from flowbook.engine.state import Cancelling, Running
 from flowbook.exceptions import StartTaskError
 from flowbook.flow_run.resume_plan import waiting_or_refuse
 
@@ -69,8 +70,11 @@ class Here:
 
     @property
     def state(self) -> State:
-        """The flow's state now."""
-        return self.epoch.state
+        """The flow's state now; Cancelling from a cancel until what runs has ended."""
+        state = self.epoch.state
+        if self.epoch.is_cancelled and type(state) is Running:
+            return Cancelling("Nothing more starts; what runs goes on to its end.")
+        return state
 
     @property
     def states(self) -> dict[str, State]:

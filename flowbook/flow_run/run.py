@@ -263,7 +263,7 @@ class FlowRun:
     # Acting
 
     def cancel(self, by: str = "", note: str = "", *, now: bool = False) -> None:
-        """Start nothing more. What runs goes on to its end, unless it is to stop `now`. A run that is over stays as it is.
+        """Start nothing more. What runs goes on to its end; until then the run is Cancelling. One that is over stays as it is.
 
         If another process has the run, that one is asked. A recorded run that nobody has and that isn't over (it waits
         for a person, or crashed) is closed as Cancelled.
@@ -271,7 +271,7 @@ class FlowRun:
         Args:
             by: who decides; recorded.
             note: why; recorded.
-            now: also stop what runs, as a timeout would. A second `cancel()` does the same.
+            now: ask that what runs stops, too. Tasks that run at the moment aren't interrupted yet: they go on to their end.
 
         Raises:
             RunClaimedError: if the other process does not answer.

@@ -12,7 +12,7 @@ import pytest
 import flowbook
 from flowbook import Flow, task, triggers
 from flowbook._utils import threads
-from flowbook.engine.state import Cancelled, Crashed, Failed, Mapped, Paused, Pending, Running, Success
+from flowbook.engine.state import Cancelled, Cancelling, Crashed, Failed, Mapped, Paused, Pending, Running, Success
 from flowbook.exceptions import RunClaimedError, RunFailedError
 from flowbook.executors import LocalDaskExecutor
 from flowbook.flow_run import run_control
@@ -141,6 +141,27 @@ def test_a_run_is_here_or_elsewhere_while_it_goes_on():
 
     assert places == ("here", Here, "elsewhere", Elsewhere)
     assert (type(other.wait(LONG_S)), type(run.wait(LONG_S))) == (Success, Success)
+
+
+def test_a_run_is_cancelling_until_what_runs_has_ended():
+    gate, begun = threading.Event(), threading.Event()
+
+    @task
+    def waits():
+        begun.set()
+        gate.wait(LONG_S)
+
+    with Flow("waits") as flow:
+        inc(waits())
+    run = flow.start()
+    begun.wait(LONG_S)
+
+    run.cancel()
+    between = type(run.state), repr(run)
+    gate.set()
+
+    assert between == (Cancelling, f"<FlowRun {run.number} of 'waits': Cancelling>")
+    assert type(run.wait(LONG_S)) is Cancelled
 
 
 def no_more_threads(*_, **__):
