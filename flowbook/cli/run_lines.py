@@ -125,18 +125,16 @@ def _took(run: RunSummary, state: str, now: dt.datetime) -> str:
 
 
 def _tasks(run: RunSummary, state: str) -> str:
-    """Return how many tasks have finished of how many; parameters don't count."""
+    """Return how many tasks have finished, and what failed or waits; parameters don't count."""
     counts = _without_parameters(run)
-    total = sum(counts.values())
-    done = sum(count for name, count in counts.items() if name in FINISHED and name != "Cancelled")
+    done = sum(count for name, count in counts.items() if name in FINISHED - {"Cancelled", "TriggerFailed"})
     if state == "Success":
         cached = counts.get("Cached", 0)
-        return f"{total:,}, {cached:,} cached" if cached else f"{total:,}"
-    which = ""
-    if run.message and state in {"Paused", "Failed"}:
-        named = run.message.partition(" failed" if state == "Failed" else " wait")[0]
-        which = f", {cut_middle(named, _LONGEST_NAME)}" if named != run.message else ""
-    return f"{done:,} of {total:,}{which}"
+        return f"{done:,}, {cached:,} cached" if cached else f"{done:,}"
+    word = {"Paused": " wait", "Failed": " failed"}.get(state)
+    named = (run.message or "").partition(word)[0] if word else run.message
+    which = f", {cut_middle(named, _LONGEST_NAME)}" if named and named != run.message else ""
+    return f"{done:,} done{which}"
 
 
 def _without_parameters(run: RunSummary) -> Mapping[str, int]:

@@ -1,0 +1,91 @@
+"""Recorded runs as lines for people."""
+
+import datetime as dt
+
+import pytest
+
+from flowbook.cli.run_lines import TaskRow, ago, run_table, task_table
+from flowbook.store import RunSummary
+from flowbook.terminal.lines import plain_text
+from flowbook.terminal.marks import Marks
+
+NOW = dt.datetime(2026, 11, 20, 12, 0).astimezone()  # noon, wherever it is tested
+
+
+def _run(flow, number, state, counts, *, minutes, took_s=None, message=None, owner=None):  # noqa: PLR0913  # a run
+    started = NOW - dt.timedelta(minutes=minutes)
+    return RunSummary(
+        run_id="0" * 32,
+        flow=flow,
+        number=number,
+        project="p",
+        created=started,
+        parameters={"origin": "JFK"},
+        executor="threads",
+        origin="days.ipynb",
+        epoch=1,
+        owner=owner,
+        claimed=None,
+        state=state,
+        message=message,
+        started=started,
+        ended=None if took_s is None else started + dt.timedelta(seconds=took_s),
+        counts=counts,
+    )
+
+
+def test_runs_stand_in_columns_with_what_failed_or_waits():
+    runs = [
+        _run("delays", 19, "Cancelled", {"Success": 13, "Cancelled": 6}, minutes=4, took_s=33),
+        _run("delays", 18, "Paused", {"Success": 17, "Paused": 1}, minutes=70, message="approve waits for a person."),
+        _run("month_models", 21, "Running", {"Success": 55}, minutes=11, owner="ada@host:4711"),
+        _run(
+            "delays",
+            17,
+            "Failed",
+            {"Success": 15, "Failed": 1, "TriggerFailed": 3},
+            minutes=120,
+            took_s=31,
+            message="delays_by_carrier[7] failed: ValueError: no.",
+        ),
+        _run("delays", 16, "Success", {"Success": 19, "Cached": 1}, minutes=200, took_s=74),
+    ]
+
+    lines = run_table(runs, [run.state for run in runs], Marks(), NOW)
+
+    assert [plain_text(line).rstrip() for line in lines] == [
+        "RUN  FLOW          STATE        STARTED      TOOK  TASKS                          WHERE",
+        " 19  delays        · Cancelled  4 min ago    0:33  12 done                        days.ipynb",
+        " 18  delays        ‖ Paused     1 h ago            16 done, approve               days.ipynb",
+        " 21  month_models  ▸ Running    11 min ago  11:00  54 done                        process 4711",
+        " 17  delays        ✗ Failed     2 h ago      0:31  15 done, delays_by_carrier[7]  days.ipynb",
+        " 16  delays        ✓ Success    3 h ago      1:14  19, 1 cached                   days.ipynb",
+    ]
+
+
+def test_tasks_stand_in_columns():
+    rows = [
+        TaskRow("load_flights", "Cached", None, "111,279", "made 2 h ago"),
+        TaskRow("bootstrap", "Failed", 33.0, "", "ValueError: no"),
+    ]
+
+    assert [plain_text(line).rstrip() for line in task_table(rows, Marks(is_plain=True))] == [
+        "  TASK          STATE     TOOK  ROWS     WHY",
+        "  load_flights  c Cached        111,279  made 2 h ago",
+        "  bootstrap     x Failed  0:33           ValueError: no",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [
+        (NOW - dt.timedelta(seconds=3), "just now"),
+        (NOW - dt.timedelta(seconds=40), "40 s ago"),
+        (NOW - dt.timedelta(minutes=4), "4 min ago"),
+        (NOW.astimezone().replace(hour=9, minute=5) - dt.timedelta(days=1), "yesterday 09:05"),
+        (NOW.astimezone().replace(month=3, day=2, hour=9, minute=5), "2 Mar 09:05"),
+        (NOW.astimezone().replace(year=2024, month=3, day=2), "2 Mar 2024"),
+    ],
+)
+def test_moments_in_the_past_are_said_as_people_say_them(moment, words):
+    assert ago(moment, NOW) == words
