@@ -1,6 +1,6 @@
-"""Settings from the environment, read when asked for, never at import.
+"""Settings from the environment, read on each call, never at import.
 
-Touches no disk but to look for a project's root.
+Touches the disk only to find a project's root.
 """
 
 from __future__ import annotations
@@ -34,10 +34,14 @@ _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is kept: `value_bytes` of one output, `total_bytes` of all, and for `keep_s` if there is room.
+    """How much the store may take.
 
-    `gathered_bytes` of a run's values move to the driver before a temporary cluster closes; `copies_bytes` of values that
-    lie elsewhere (`blobs`) are kept at hand.
+    Attributes:
+        value_bytes: the most that one output may take.
+        total_bytes: the most that all values may take.
+        keep_s: how long values that a sweep may drop stay while there is room.
+        gathered_bytes: how much of a run's values moves to the driver before a temporary cluster closes.
+        copies_bytes: the most that local copies of remote values (`blobs`) may take.
     """
 
     value_bytes: int = _GB
@@ -57,7 +61,7 @@ def home() -> Path:
 
 
 def blobs() -> str | None:
-    """Return where large values go: `FLOWBOOK_BLOBS`, a URL for fsspec or an absolute path; None: into the store's folder.
+    """Return the URL for large values: `FLOWBOOK_BLOBS`, a URL for fsspec or an absolute path; None: the store's folder.
 
     Raises:
         InfrastructureError: if it is neither.
@@ -74,7 +78,7 @@ def blobs() -> str | None:
 
 
 def key_file() -> Path:
-    """Return where the signing key lies: `FLOWBOOK_KEY_FILE`, else in the user's config folder, outside the store."""
+    """Return the path of the signing key: `FLOWBOOK_KEY_FILE`, else in the user's config folder, outside the store."""
     if given := os.environ.get("FLOWBOOK_KEY_FILE"):
         return Path(given).expanduser().absolute()
     import platformdirs  # noqa: PLC0415  # only where nothing is set
@@ -126,7 +130,7 @@ def shows_progress() -> bool:
 def project(folder: Path | None = None) -> str:
     """Return the project of `folder` (default: the working folder).
 
-    That is `FLOWBOOK_PROJECT`, else the nearest folder upwards with `.git` or `pyproject.toml`, else `folder` itself.
+    That is `FLOWBOOK_PROJECT`, else the nearest parent folder with `.git` or `pyproject.toml`, else `folder` itself.
     """
     if given := os.environ.get("FLOWBOOK_PROJECT"):
         return given
@@ -138,14 +142,13 @@ def project(folder: Path | None = None) -> str:
 
 
 def limits() -> Limits:
-    """Return the limits of what is kept, by `FLOWBOOK_MAX_VALUE_BYTES` (else 1 GB), `FLOWBOOK_MAX_TOTAL_BYTES` (20 GB).
+    """Return the limits of the store.
 
-    `FLOWBOOK_KEEP_DAYS` (else 30) says how long what may be swept stays if there is room, `FLOWBOOK_MAX_GATHER_BYTES`
-    (else 1 GB) limits what comes home from a temporary cluster, `FLOWBOOK_BLOB_COPIES_BYTES` (else 5 GB) what is kept at
-    hand of values that lie elsewhere.
+    `FLOWBOOK_MAX_VALUE_BYTES` (default 1 GB), `FLOWBOOK_MAX_TOTAL_BYTES` (20 GB), `FLOWBOOK_KEEP_DAYS` (30),
+    `FLOWBOOK_MAX_GATHER_BYTES` (1 GB) and `FLOWBOOK_BLOB_COPIES_BYTES` (5 GB) set them, in the order of `Limits`.
 
     Raises:
-        InfrastructureError: if one of them is not a positive whole number.
+        InfrastructureError: if one of them isn't a positive whole number.
     """
     usual = Limits()
     return Limits(

@@ -1,7 +1,7 @@
-"""Where a store's large values lie: in its folder, and at the places that `FLOWBOOK_BLOBS` has named so far.
+"""Where a store's large values are: in its folder, and at the URLs that `FLOWBOOK_BLOBS` has named so far.
 
-The store remembers them, so that a process which was not told reads all the same. Each store has a folder of its own at a
-place, so that many share a bucket and none sweeps away what another needs.
+The store remembers these URLs, so that a process without the setting reads the values all the same. At a URL each store
+has a folder of its own, so that many share a bucket and none sweeps what another needs.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ __all__ = ["open_blobs"]
 
 
 def open_blobs(folder: Path, database: Database, url: str | None) -> Blobs:
-    """Return the blobs of the store in `folder`; new ones go to `url`, or into the folder where that is None.
+    """Return the blobs of the store in `folder`; new ones go to `url`, or into the folder if that is None.
 
-    No place is contacted before a value is written there or read from there.
+    No URL is contacted before a value is written there or read from there.
 
     Raises:
-        StoreError: if it can't be noted.
+        StoreError: if a new URL can't be written down.
     """
     own = FolderBlobs(folder / "blobs")
     known = _known(database)

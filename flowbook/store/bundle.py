@@ -1,8 +1,8 @@
 """A run with its values as one file, to take it to another store.
 
 The file is a zip: `manifest.json` (the run, its events, and each value's digest, size and preview), `signature`, and one
-member a value. The signature is an HMAC of the manifest; the manifest's digests vouch for the values. Nothing is
-unpickled here. Names inside the file are never used as paths.
+member for each value. The signature is an HMAC of the manifest, whose digests vouch for the values. Nothing is unpickled
+here. Names inside the file are never used as paths.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _RUN_COLUMNS = (
     "run_id", "project", "flow", "created", "graph", "parameters", "parameters_digest", "parameters_bytes", "flow_digest",
     "flow_bytes", "flow_unkept", "executor", "origin", "state", "message", "started", "ended", "counts",
 )  # fmt: skip
-#: The year 9999, which is as far as calendars go.
+#: The year 9999: `datetime` goes no further.
 _LATEST = 253_402_300_800
 _DIGESTS = ("parameters_digest", "flow_digest")
 _TEXTS = ("run_id", "project", "flow", "graph", "parameters", "executor", "origin")
@@ -60,7 +60,7 @@ _TEXTS = ("run_id", "project", "flow", "graph", "parameters", "executor", "origi
 
 @dataclass(frozen=True, slots=True)
 class Bundles:
-    """Writes runs of a store into files, and reads them back."""
+    """Writes runs of a store into files, and imports them."""
 
     database: Database
     blobs: Blobs
@@ -68,10 +68,10 @@ class Bundles:
     values: Values
 
     def write(self, row: int, run_id: str, path: Path) -> int:
-        """Write the run of that row to `path`, which must not exist; return how many values went along.
+        """Write the run of that row to `path`, which must not exist; return the number of values.
 
         Raises:
-            StoreError: if the file is there already or can't be written, or a value is damaged.
+            StoreError: if the file exists or can't be written, or a value is damaged.
         """
         manifest = self._manifest(row)
         temporary = path.with_name(f".{path.name}-{os.urandom(4).hex()}")
@@ -93,15 +93,15 @@ class Bundles:
         return len(manifest["values"])
 
     def read(self, path: Path, *, trust: bool) -> str:
-        """Take the run in the file at `path` into this store; return its id.
+        """Import the run in the file at `path` into this store; return its id.
 
         Args:
             path: of the file.
-            trust: take it although it was not signed with your key. Its flow and values are then signed as yours, and
+            trust: import it although it wasn't signed with your key. Its flow and values are then signed as yours, and
                 run as your code does: only for files from people you trust.
 
         Raises:
-            StoreError: if it is no such file, is damaged, is foreign and not trusted, or holds a run that is here already.
+            StoreError: if it isn't such a file, is damaged, has another signature and isn't trusted, or its run is here already.
         """
         try:
             with zipfile.ZipFile(path) as archive:
@@ -256,7 +256,7 @@ def _refuse_undecodable(event: list[Any], values: Values) -> None:
 
 
 def _member(archive: zipfile.ZipFile, name: str, most_bytes: int) -> bytes:
-    """Return a member's bytes; a file made to swell is refused before it does."""
+    """Return a member's bytes; one of more than `most_bytes` is refused before it is read."""
     if archive.getinfo(name).file_size > most_bytes:
         msg = f"its {name} is too large"
         raise ValueError(msg)
@@ -284,7 +284,7 @@ def _damaged(path: Path, error: Exception) -> StoreError:
 
 
 def _checked(manifest: Any) -> dict[str, Any]:  # noqa: ANN401  # what was in the file
-    """Return the manifest if it has the form of one; it may come from anybody."""
+    """Return the manifest if it is well-formed; it may come from anybody."""
     if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
         msg = f"its format is not {_FORMAT!r}"
         raise ValueError(msg)
@@ -323,7 +323,7 @@ def _checked(manifest: Any) -> dict[str, Any]:  # noqa: ANN401  # what was in th
 
 
 def _check_details(run: dict[str, Any], values: list[dict[str, Any]]) -> None:
-    """See that what would be shown later can be."""
+    """Refuse what couldn't be displayed later."""
     moments = [run[name] for name in ("created", "started", "ended") if run[name] is not None or name == "created"]
     texts = [run[name] for name in ("message", "flow_unkept") if run[name] is not None]
     sizes = [run[name] for name in ("parameters_bytes", "flow_bytes") if run[name] is not None]

@@ -1,4 +1,4 @@
-"""The cache index: which stored value is whose output, from which inputs, and until when it serves others."""
+"""The cache index: which stored value is the output of which task and inputs, and until when it is valid."""
 
 from __future__ import annotations
 
@@ -27,30 +27,31 @@ if TYPE_CHECKING:
 
 __all__ = ["NEVER", "Cache", "CacheEntry", "CacheScope"]
 
-_USES_AT_ONCE = 10_000
-_AT_ONCE = 100
-#: Without the guess at an encoding that `json.loads` begins with.
+#: So many uses are counted before they are written.
+_MOST_USES = 10_000
+_PAGE_ENTRIES = 100
+#: `json.loads` without the guess at an encoding.
 _from_json = json.JSONDecoder().decode
-#: Ends no sooner than any moment SQLite's REAL and `datetime` can both hold.
+#: The last day that both SQLite's REAL and `datetime` can express.
 NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """One output that may serve other runs.
+    """One output that other runs may use.
 
     Attributes:
         ref: the value.
-        created: aware UTC; an entry from the future does not serve.
-        expires: aware UTC; not from then on.
+        created: aware UTC; before that the entry isn't valid.
+        expires: aware UTC; from then on it isn't valid.
         input_hashes: content hash by argument.
         input_texts: short inputs as text, by argument.
-        parameters: the flow's parameters; plain JSON, others as `{"$hash": …}`.
+        parameters: the flow's parameters as plain JSON; other values as `{"$hash": …}`.
         code_hash: of the task that made it.
         id: assigned by the store.
-        uses: how often it served; may lag behind other processes.
-        pinned: stays when the store is swept.
-        dropped: when its value was swept away; None while it is there.
+        uses: how often runs used it; other processes' uses may be counted late.
+        pinned: whether a sweep leaves it alone.
+        dropped: when a sweep dropped its value; None while it is there.
     """
 
     project: str
@@ -71,7 +72,7 @@ class CacheEntry:
     dropped: dt.datetime | None = None
 
     def is_valid(self, at: dt.datetime) -> bool:
-        """Return whether it serves at that moment."""
+        """Return whether it is valid at that moment."""
         return self.created <= at < self.expires
 
 
@@ -82,24 +83,24 @@ class Cache:
         self._database = database
         self._values = values
         self._sql = queries()
-        #: Uses that were not written yet: a hit should not cost a commit.
+        #: Uses that aren't written yet: a hit must not cost a commit.
         self._uses: Counter[str] = Counter()
         self._uses_lock = RankedLock(Rank.CACHE_USES)
 
     def add(self, entry: CacheEntry) -> CacheEntry:
-        """Keep `entry`; returned with its id. Its value must be in this store. Raises StoreError."""
+        """Add `entry`; return it with its id. Its value must be in this store. Raises StoreError."""
         kept = replace(entry, id=entry.id or os.urandom(8).hex())
         self._database.write(lambda connection: connection.execute(self._sql["add_entry"], _row(kept)))
         return kept
 
     def find(self, scope: CacheScope, at: dt.datetime | None = None) -> Iterator[CacheEntry]:
-        """Yield the entries that serve there at that moment (default: now), the newest first; read as they are asked for."""
+        """Yield the entries of `scope` that are valid at `at` (default: now), the newest first; they are read page by page."""
         moment, offset, limit = at or now(), 0, 1
         while found := self.newest(scope, limit, offset, moment):
             yield from found
             if len(found) < limit:
                 return
-            offset, limit = offset + limit, _AT_ONCE
+            offset, limit = offset + limit, _PAGE_ENTRIES
 
     @in_words
     def newest(self, scope: CacheScope, limit: int, offset: int = 0, at: dt.datetime | None = None) -> list[CacheEntry]:
@@ -119,7 +120,7 @@ class Cache:
         task: str | None = None,
         project: str | None = None,
     ) -> list[CacheEntry]:
-        """Return all entries, expired ones too, or those that served at a moment; the oldest first."""
+        """Return all entries, expired ones too, or those that were valid at a moment; the oldest first."""
         self.flush()
         given: dict[str, object] = {"task": task, "flow": flow, "project": project}
         asked = {name: value for name, value in given.items() if value is not None}
@@ -132,7 +133,7 @@ class Cache:
 
     @in_words
     def last(self, flow: str, task: str, project: str, at: dt.datetime) -> CacheEntry | None:
-        """Return the newest entry of a task that was there at a moment, expired or not."""
+        """Return the newest entry of a task as of a moment, expired or not."""
         given = {"flow": flow, "task": task, "project": project, "at": at.timestamp()}
         return next(iter(self._entries("newest_entry", given)), None)
 
@@ -150,15 +151,15 @@ class Cache:
         return found[0]
 
     def used(self, entry_id: str) -> None:
-        """Count a use. It is written with the next ones, or when somebody looks."""
+        """Count a use. It is written later, together with others."""
         with self._uses_lock:
             self._uses[entry_id] += 1
-            is_enough = len(self._uses) >= _USES_AT_ONCE
+            is_enough = len(self._uses) >= _MOST_USES
         if is_enough:
             self.flush()
 
     def flush(self) -> None:
-        """Write the uses that wait. Raises StoreError."""
+        """Write the counted uses. Raises StoreError."""
         with self._uses_lock:
             uses, self._uses = self._uses, Counter()
         if uses and not self._database.is_read_only:
@@ -166,11 +167,11 @@ class Cache:
             self._database.write(lambda connection: connection.executemany(self._sql["use_entry"], rows))
 
     def expire(self, entry_id: str) -> None:
-        """End an entry's service now; it stays listed for the time before. Raises CacheEntryError."""
+        """Let an entry expire now; it stays listed. Raises CacheEntryError."""
         self._change("expire_entry", entry_id, {"id": entry_id, "now": now().timestamp()})
 
     def pin(self, entry_id: str, *, pinned: bool = True) -> None:
-        """Keep an entry from being swept, or let it go again. Raises CacheEntryError."""
+        """Protect an entry from sweeps, or stop protecting it. Raises CacheEntryError."""
         self._change("pin_entry", entry_id, (int(pinned), entry_id))
 
     def _change(self, statement: str, entry_id: str, given: Any) -> None:  # noqa: ANN401  # what sqlite3 takes

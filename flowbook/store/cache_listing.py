@@ -1,4 +1,4 @@
-"""Cache entries as somebody looks at them at a moment: a page of them, at a cost that does not grow with their number."""
+"""Cache entries at a moment, a page at a time; what a page costs doesn't grow with the number of entries."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_COUNTED", "CacheListing", "Window"]
 
-#: Entries are counted so far: nobody needs to know more exactly.
+#: Entries are counted up to this number: nobody needs to know more exactly.
 MOST_COUNTED = 10_000
 _AT_ONCE = 1000
 _WAYS = {True: {"side": "<=", "way": "DESC"}, False: {"side": ">", "way": "ASC"}}
 
 
 class Window(NamedTuple):
-    """What is to be seen of the entries at a moment.
+    """A page of entries around a moment.
 
     Attributes:
-        entries: the newest that were there at that moment, and where there is room those that came next; oldest first.
-        total: how many fit in all; above `MOST_COUNTED` one more than that.
+        entries: the newest at that moment, and if there is room those that came next; oldest first.
+        total: how many match in all; `MOST_COUNTED + 1` if there are more than `MOST_COUNTED`.
     """
 
     entries: list[CacheEntry]
@@ -40,7 +40,7 @@ class Window(NamedTuple):
 
 
 class CacheListing:
-    """Looks at the entries of a store. For one thread."""
+    """Lists the entries of a store. For one thread."""
 
     def __init__(self, database: Database, cache: Cache) -> None:
         self._database = database
@@ -56,15 +56,15 @@ class CacheListing:
         task: str | None = None,
         choose: Choose | None = None,
     ) -> Window:
-        """Return at most `limit` entries of a flow and a task, if asked for, around a moment.
+        """Return at most `limit` entries around a moment; of one flow and one task if given.
 
         Args:
             at: aware.
             limit: how many.
-            flow: its name.
-            task: its key.
-            choose: gives those that fit, of some entries; for what SQL can't tell. All are looked at once as long as it is
-                the same function; later looks take in what was added.
+            flow: name of the flow.
+            task: key of the task.
+            choose: returns the matching ones of some entries; for conditions that SQL can't express. As long as the caller
+                passes the same function, each entry is examined once.
         """
         self._cache.flush()
         asked = {name: value for name, value in (("flow", flow), ("task", task)) if value is not None}
@@ -92,7 +92,7 @@ class CacheListing:
         return from_stamp(created)
 
     def names(self) -> list[tuple[str, str]]:
-        """Return the flows and tasks that have entries, as pairs; in the order of the tasks."""
+        """Return the pairs of flow and task that have entries, ordered by task."""
         return [(flow, task) for flow, task in self._database.read(self._sql["names_of_entries"])]
 
     def _near(self, given: Mapping[str, object], limit: int, *, is_before: bool) -> list[CacheEntry]:
@@ -102,7 +102,7 @@ class CacheListing:
 
 
 class _Search:
-    """Entries that fit what only Python can tell. What an entry is chosen by never changes, so each is looked at once."""
+    """The entries that a function chooses. Entries never change in what they are chosen by, so each is examined once."""
 
     def __init__(self, database: Database, cache: Cache, asked: dict[str, str], choose: Choose) -> None:
         self._database = database

@@ -1,8 +1,8 @@
-"""Finds cached outputs for the runs of one flow, also where a task has very many: by the hashes of their inputs.
+"""Finds cached outputs for the runs of one flow by the hashes of their inputs, also where a task has very many.
 
-What is held in memory are numbers of entries by hashes, for the tasks that were asked for; entries that others add
-meanwhile are taken in with each question. Whether an entry still serves is asked of the store each time, unless nothing
-was committed since it was read: then it is held itself, with a small value as bytes, from which each reader makes its own.
+Memory has the keys of entries by hash, for the tasks that were looked up; each lookup first adds the entries that others
+made meanwhile. The store says each time whether an entry is still valid, unless nothing was committed since it was read:
+then the entry itself is in memory, with a small value as bytes, from which each reader makes its own.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 __all__ = ["CacheLookup", "ExpectedTasks"]
 
 _FEW = 4
-#: A value of so many bytes is read along with its entry.
-_NEAR_BYTES = 1000
-#: When an entry was created, and its number in the database: in this order the last one is the newest.
-_Place = tuple[float, int]
+#: A value of at most so many bytes is read together with its entry.
+_INLINE_BYTES = 1000
+#: When an entry was created, and its key in the database: sorted like this, the last one is the newest.
+_EntryKey = tuple[float, int]
 
 
 class ExpectedTasks(NamedTuple):
-    """Keys of tasks of one flow."""
+    """The tasks of one flow whose outputs will be looked up, in this order."""
 
     project: str = ""
     flow: str = ""
@@ -47,32 +47,32 @@ class ExpectedTasks(NamedTuple):
 
 
 class CacheLookup:
-    """The cache as runs of a flow ask it, one after another or at once: implements `CacheIndex`. From any thread.
+    """Looks outputs up for the runs of a flow: implements `CacheIndex`. From any thread.
 
     Args:
         database: of the store.
-        cache: likewise.
-        values: likewise.
-        ahead: tasks whose outputs will be asked for, of one flow, in the order in which they are.
+        cache: of the store.
+        values: of the store.
+        expected: tasks whose outputs are read ahead.
     """
 
-    def __init__(self, database: Database, cache: Cache, values: Values, ahead: ExpectedTasks | None = None) -> None:
+    def __init__(self, database: Database, cache: Cache, values: Values, expected: ExpectedTasks | None = None) -> None:
         self._database = database
         self._values = values
-        self._project, self._flow, self._tasks = ahead or ExpectedTasks()
-        self._place_of = {task: place for place, task in enumerate(self._tasks)}
+        self._project, self._flow, self._tasks = expected or ExpectedTasks()
+        self._number_of = {task: number for number, task in enumerate(self._tasks)}
         self._tasks_ahead = Prefetch(self._read_tasks, database.version)
         self._numbers_ahead = Prefetch(self._read_numbers, database.version)
-        self._taken_in: object = None
+        self._seen_version: object = None
         self._cache = cache
         self._sql = queries()
         self._lock = RankedLock(Rank.CACHE_LOOKUP)
-        #: Of each scope and names of inputs that were asked for, the entries by the hashes of these inputs.
-        self._places: dict[CacheScope, dict[tuple[str, ...], dict[tuple[str, ...], list[_Place]]]] = {}
+        #: By scope and names of inputs, as they were looked up: the entries by the hashes of these inputs.
+        self._index: dict[CacheScope, dict[tuple[str, ...], dict[tuple[str, ...], list[_EntryKey]]]] = {}
         self._last = 0
 
     def find(self, scope: CacheScope, hashes: Mapping[str, str] | None = None) -> Iterable[CachedOutput]:
-        """Return the entries that serve there now, newest first; with `hashes` those whose inputs had these.
+        """Return the entries of `scope` that are valid now, newest first; with `hashes` those whose inputs had these.
 
         Raises:
             StoreError: if the store can't be read.
@@ -114,13 +114,13 @@ class CacheLookup:
         self._cache.used(entry_id)
 
     def _few(self, scope: CacheScope, *, is_compared: bool) -> Sequence[CachedOutput] | None:
-        """Return all that serves there if that is little: most tasks have an entry or two. None otherwise."""
-        if self._places and _found_by(scope) in self._places:
+        """Return all valid entries of `scope` if they are few: most tasks have an entry or two. None otherwise."""
+        if self._index and _found_by(scope) in self._index:
             return None
         project, flow, task, cache_key = scope
-        place = self._place_of.get(task)
-        if place is not None and cache_key is None and flow == self._flow and project == self._project:
-            rows = self._tasks_ahead.get(place) or ()
+        number = self._number_of.get(task)
+        if number is not None and cache_key is None and flow == self._flow and project == self._project:
+            rows = self._tasks_ahead.get(number) or ()
             if len(rows) > _FEW:
                 return None
             moment = time.time()
@@ -132,54 +132,54 @@ class CacheLookup:
         return found if len(found) <= _FEW else None
 
     def _read_tasks(self, start: int, end: int) -> dict[int, tuple[OutputRow, ...]]:
-        """Return the newest entries of the expected tasks from one place to another."""
+        """Return the newest entries of the expected tasks from one number up to another."""
         tasks = json.dumps(self._tasks[start:end])
         given = {"tasks": tasks, "project": self._project, "flow": self._flow, "most": _FEW + 1, **_as_of_now()}
-        #: Tuples of plain values: Python's collector soon looks at them no more.
+        #: Tuples of plain values: Python's garbage collector stops tracking them.
         found: dict[int, tuple[OutputRow, ...]] = {}
         for row in self._database.read(self._sql["newest_of_tasks"], given):
-            place = start + row[0]
-            found[place] = (*found.get(place, ()), row)
+            number = start + row[0]
+            found[number] = (*found.get(number, ()), row)
         return found
 
     def _read_numbers(self, start: int, end: int) -> dict[int, OutputRow]:
         rows = self._database.read(self._sql["find_by_number"], {"first": start, "end": end, **_as_of_now()})
         return {row[0]: row for row in rows}
 
-    def _newest_first(self, scope: CacheScope, names: tuple[str, ...], hashes: tuple[str, ...]) -> list[_Place]:
+    def _newest_first(self, scope: CacheScope, names: tuple[str, ...], hashes: tuple[str, ...]) -> list[_EntryKey]:
         with self._lock:
-            self._take_in()
-            known = self._places.setdefault(scope, {})
+            self._add_new_entries()
+            known = self._index.setdefault(scope, {})
             if names not in known:
                 known[names] = self._read(scope, names)
             return known[names].get(hashes, [])[::-1]
 
-    def _take_in(self) -> None:
-        """Add what was recorded since the last look, by this run or by others."""
+    def _add_new_entries(self) -> None:
+        """Add the entries that this run or others made since the last lookup."""
         version = self._database.version()
-        if version == self._taken_in:
+        if version == self._seen_version:
             return
-        if self._places:
-            self._add_new()
+        if self._index:
+            self._index_new()
         else:
             self._last = self._database.read(self._sql["last_entry"])[0][0]
-        #: As it was before: what is committed meanwhile is taken in the next time.
-        self._taken_in = version
+        #: The version from before the query: the next lookup adds what was committed during it.
+        self._seen_version = version
 
-    def _add_new(self) -> None:
+    def _index_new(self) -> None:
         for number, project, flow, task, cache_key, created, text in self._database.read(
             self._sql["entries_since"], (self._last,)
         ):
             self._last = number
-            #: What was made under a key is an output of its task as well.
+            #: An output with a cache key is an output of its task as well.
             for scope in {CacheScope(project, flow, task), _found_by(CacheScope(project, flow, task, cache_key))}:
-                for names, places in self._places.get(scope, {}).items():
+                for names, entries in self._index.get(scope, {}).items():
                     if (hashes := _chosen(text, names)) is not None:
-                        bisect.insort(places.setdefault(hashes, []), (created, number))
+                        bisect.insort(entries.setdefault(hashes, []), (created, number))
 
-    def _read(self, scope: CacheScope, names: tuple[str, ...]) -> dict[tuple[str, ...], list[_Place]]:
+    def _read(self, scope: CacheScope, names: tuple[str, ...]) -> dict[tuple[str, ...], list[_EntryKey]]:
         query = self._sql["inputs_by_task" if scope.cache_key is None else "inputs_by_key"]
-        found: dict[tuple[str, ...], list[_Place]] = {}
+        found: dict[tuple[str, ...], list[_EntryKey]] = {}
         for created, number, text in self._database.read(query, _given(scope, self._last)):
             if (hashes := _chosen(text, names)) is not None:
                 found.setdefault(hashes, []).append((created, number))
@@ -187,7 +187,7 @@ class CacheLookup:
 
 
 def _as_of_now() -> dict[str, float]:
-    return {"now": time.time(), "near": _NEAR_BYTES}
+    return {"now": time.time(), "inline_bytes": _INLINE_BYTES}
 
 
 def _given(scope: CacheScope, last: int) -> dict[str, Any]:
@@ -195,11 +195,11 @@ def _given(scope: CacheScope, last: int) -> dict[str, Any]:
 
 
 def _found_by(scope: CacheScope) -> CacheScope:
-    """Return the scope without what makes no difference: tasks that share a key share their outputs."""
+    """Return the scope as entries are found by it: tasks that share a cache key share their outputs."""
     return scope if scope.cache_key is None else CacheScope("", "", "", scope.cache_key)
 
 
 def _chosen(text: str, names: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Return the hashes of the inputs of these names; None if one of them is missing."""
+    """Return the hashes of these inputs; None if one is missing."""
     hashes = json.loads(text)
     return tuple(hashes[name] for name in names) if all(name in hashes for name in names) else None

@@ -1,4 +1,4 @@
-"""An output as a run finds it: what a validator asks for, made when it does, and a small value at hand."""
+"""An output as a run finds it in the cache: its fields are decoded only when a validator reads them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["InlineRef", "Inputs", "OutputRow", "StoredOutput", "read_inputs", "w
 
 #: No argument has this name.
 _TEXTS = ""
-#: Without the guess at an encoding and the look for spaces that `json.loads` begins and ends with.
+#: `json.loads` without the guess at an encoding and the search for spaces.
 _scan = json.scanner.make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # the stubs ask for its C twin
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InlineRef(ResultRef):
-    """A reference with what the value's row holds, as it was read along; loading checks it as it checks what it reads."""
+    """A reference that has the content of its value's row; loading checks it as if it were read from the store."""
 
     content: bytes = b""
     signature: bytes | None = None
@@ -41,13 +41,13 @@ class InlineRef(ResultRef):
         return ResultRef, (self.digest, self.size_bytes, self.store)
 
 
-#: As `newest_of_tasks` and `find_by_number` give it: a place or a number; id, created, expires, input hashes, parameters,
-#: code hash; of the value the digest, its length, its content where that is small, and the signature.
+#: A row of `newest_of_tasks` or `find_by_number`: a number; id, created, expires, input hashes, parameters, code hash; of the
+#: value the digest, its length, its content if that is small, and the signature.
 OutputRow = tuple[Any, ...]
 
 
 class StoredOutput:
-    """A `CachedOutput`, made of a row. Slots by hand: one a task."""
+    """A `CachedOutput` made of a row. Slots by hand: there is one for each task."""
 
     __slots__ = ("_inputs", "_row", "_values")
 
@@ -57,12 +57,12 @@ class StoredOutput:
         self._inputs: Inputs | None = None
 
     def is_valid(self, at: float) -> bool:
-        """Return whether it serves at that moment, seconds since the epoch."""
+        """Return whether the output is valid at that moment, seconds since the epoch."""
         return bool(self._row[2] <= at < self._row[3])
 
     @property
     def id(self) -> str:
-        """Of the entry."""
+        """Id of the entry."""
         return str(self._row[1])
 
     @property
@@ -77,7 +77,7 @@ class StoredOutput:
 
     @property
     def input_hashes(self) -> dict[str, str]:
-        """Content hashes by argument."""
+        """Content hash by argument."""
         return self._read_inputs().hashes
 
     @property
@@ -92,18 +92,18 @@ class StoredOutput:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The flow's, as plain data."""
+        """The flow's parameters, as plain data."""
         return _plain(self._row[5])
 
     @property
     def code_hash(self) -> str | None:
-        """Of the task that made it."""
+        """Code hash of the task that made it."""
         found: str | None = self._row[6]
         return found
 
     @property
     def ref(self) -> ResultRef:
-        """The value."""
+        """The reference to its value."""
         digest, size_bytes, content, signature = self._row[7:]
         if content is None:
             return ResultRef(digest.hex(), size_bytes, self._values)

@@ -49,8 +49,8 @@ class Database:
 
     Args:
         folder: prepared, see `folder.prepare`.
-        scripts: from one schema version to the next, by the version they lead to; flowbook's own by default.
-        is_read_only: nothing can be written there; whoever tries gets a StoreError.
+        scripts: migrations by the schema version that they lead to; flowbook's own by default.
+        is_read_only: whether the folder can only be read; writing raises StoreError.
 
     Raises:
         StoreError: if it can't be opened, or was made by a newer flowbook.
@@ -62,7 +62,7 @@ class Database:
         self._folder = folder
         self.is_read_only = is_read_only
         self._scripts = scripts if scripts is not None else migrations()
-        #: Grows with each fork: what was waiting before belongs to the parent.
+        #: Grows with each fork, so that whoever made something before it knows that it belongs to the parent.
         self.generation = 0
         self.path = folder / _FILE if folder is not None else None
         self._commits = 0
@@ -97,7 +97,7 @@ class Database:
         return self._connections.is_closed
 
     def read(self, query: str, parameters: Any = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401  # what sqlite3 takes
-        """Return all rows of `query`, as they are at this moment. From any thread.
+        """Return all rows of `query` as of now. From any thread.
 
         Raises:
             StoreError: if they can't be read.
@@ -114,9 +114,9 @@ class Database:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
-        """Give a function like `read` whose answers are all of one moment: nobody's commit comes in between.
+        """Give a function like `read` whose answers are all as of one moment: no commit comes in between.
 
-        For one thread. Keep it short: as long as it is open, the log can't begin anew.
+        For one thread. Keep it short: while it is open, the log can't start over.
 
         Raises:
             StoreError: if the database can't be read.
@@ -148,7 +148,7 @@ class Database:
             raise store_errors.failed(self.path, exc, "read") from exc
 
     def version(self) -> object:
-        """Return what differs after each commit: at once after one of this process, after others' in half a millisecond.
+        """Return a value that differs after each commit: at once after this process's, within half a millisecond after others'.
 
         From any thread.
 
@@ -245,7 +245,7 @@ class Database:
         self._process_lock = self._open_lock()
 
     def _keep_log_short(self, connection: sqlite3.Connection) -> None:
-        """Begin the log anew where readers, who never all pause at once, have kept SQLite from it for long."""
+        """Start the log over if readers, who never all pause at once, have kept SQLite from doing so for long."""
         self._commits += 1
         if self.path is None or self._commits % _COMMITS_BETWEEN_LOOKS:
             return
@@ -268,7 +268,7 @@ class Database:
         return (status.st_dev, status.st_ino) != self._identity
 
     def sync(self) -> None:
-        """Make all that was committed outlast a loss of power. Does not wait for, nor hold up, writers."""
+        """Make all commits so far outlast a loss of power. Doesn't wait for writers, nor hold them up."""
         if self.path is None or self.is_read_only:
             return
         #: Only the log needs it: a checkpoint syncs what it moves. Opening it apart is safe: SQLite puts no lock on it.
@@ -280,7 +280,7 @@ class Database:
                 os.close(descriptor)
 
     def shrink(self) -> None:
-        """Give the room of what was deleted back to the disk. Raises StoreError."""
+        """Give the room of deleted rows back to the disk. Raises StoreError."""
         if self.path is None:
             return
         if self.read("PRAGMA auto_vacuum")[0][0] != _FREED_BY_AND_BY:
@@ -323,7 +323,7 @@ class Database:
             raise store_errors.lock_failed(self.path, exc) from exc
 
     def begin_in_child(self) -> None:
-        """In the child of a fork: leave what was inherited as it is (SQLite forbids even closing it) and begin anew."""
+        """In the child of a fork, leave the inherited connections alone (SQLite forbids even closing them) and open new ones."""
         self.generation += 1
         #: Whoever held them at the fork isn't here to let go of them.
         self._lock = RankedLock(Rank.DATABASE)

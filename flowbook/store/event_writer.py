@@ -49,7 +49,7 @@ class EventWriter:
 
     def __init__(self, database: Database, values: Values, run: int, epoch: int) -> None:
         self._database = database
-        self._add_value = values.keep_statement
+        self._add_value = values.insert_statement
         self._run = run
         self._epoch = epoch
         self._sql = queries()

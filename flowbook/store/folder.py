@@ -1,4 +1,4 @@
-"""The store's folder: made private, and refused where others could write to it."""
+"""The store's folder: created private, and refused if others can write to it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def prepare(path: Path) -> bool:
-    """Make folder `path` (0700) or check the one that is there; return whether what is in it can only be read.
+    """Create folder `path` (0700) or check the one that exists; return whether it can only be read.
 
     Raises:
-        StoreError: if it isn't a folder, belongs to somebody else, or can or can't be written to by the wrong people.
+        StoreError: if it isn't a folder, belongs to somebody else, others can write to it, or you can't.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,12 +47,12 @@ def prepare(path: Path) -> bool:
 
 
 def check_file(path: Path, *, is_read_only: bool = False) -> None:
-    """Refuse a file of the store that is a link, or that others own or can write to; one that is missing is fine.
+    """Refuse a file of the store that is a link, or that others own or can write to; a missing file is fine.
 
-    One that others can read (a copy, a backup that was put back) is made private.
+    A file that others can read (a copy, a restored backup) is made private.
 
     Raises:
-        StoreError: saying which and what to do.
+        StoreError: if it is refused.
     """
     try:
         status = path.lstat()
@@ -72,7 +72,7 @@ def check_file(path: Path, *, is_read_only: bool = False) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Make the file `path` (0600) where there is none, so that what SQLite puts beside it is as private."""
+    """Create the file `path` (0600) if there is none: SQLite gives the files beside it the same mode."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:

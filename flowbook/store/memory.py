@@ -1,6 +1,6 @@
 """The store's twin in memory: the same interface and the same SQL, and nothing on disk.
 
-For tests, and for runs that leave no trace.
+For tests, and for runs that are to leave no trace.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _KEY_BYTES = 32
 
 
 class MemoryStore(Store):
-    """A store of its own that is gone with the process; its `path` is None."""
+    """A store that ends with the process; its `path` is None."""
 
     def __init__(self) -> None:
         key = os.urandom(_KEY_BYTES)

@@ -1,6 +1,6 @@
-"""Reads what comes next along with what is asked for: one query for many questions, and answers as of this moment.
+"""Answers one question after another with few queries: each reads the answers to the next questions too.
 
-What was read is used only while nothing was committed to the database, by this process or another.
+An answer is used only until something is committed to the database, by this process or another.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ __all__ = ["Prefetch"]
 
 T = TypeVar("T")
 _AT_ONCE = 128
-#: Answers that are held at most.
-_HELD = 10_000
+#: How many answers are cached at most.
+_MOST_CACHED = 10_000
 
 
 class Prefetch(Generic[T]):
-    """Answers by place: a number that grows by one from one question to the next, mostly. From any thread.
+    """Caches answers by number; mostly, each question has the next number. From any thread.
 
     Args:
-        read: gives the answers from one place on, up to another; places without one may be missing.
-        version: differs after each commit.
+        read: returns the answers from one number up to, not including, another; it may leave numbers without one out.
+        version: returns another value after each commit.
     """
 
     def __init__(self, read: Callable[[int, int], Mapping[int, T]], version: Callable[[], object]) -> None:
@@ -33,30 +33,30 @@ class Prefetch(Generic[T]):
         self._version = version
         self._lock = RankedLock(Rank.READ_AHEAD)
         self._seen: object = None
-        #: Also places without an answer.
-        self._held: dict[int, T | None] = {}
+        #: None: there is no answer.
+        self._cached: dict[int, T | None] = {}
         self._asked = 0
         self._count = 1
 
-    def get(self, place: int) -> T | None:
-        """Return the answer for a place; None if there is none. Raises StoreError."""
+    def get(self, number: int) -> T | None:
+        """Return the answer to a question; None if there is none. Raises StoreError."""
         with self._lock:
             version = self._version()
-            if version != self._seen or place not in self._held:
-                self._fill(place, version)
+            if version != self._seen or number not in self._cached:
+                self._fill(number, version)
             self._asked += 1
-            return self._held[place]
+            return self._cached[number]
 
-    def _fill(self, place: int, version: object) -> None:
-        """Read twice as much as the last time if most of that was asked for, else only what is asked for."""
-        if version != self._seen or len(self._held) >= _HELD:
-            self._held = {}
+    def _fill(self, number: int, version: object) -> None:
+        """Read twice as many as last time if most of those were used, otherwise only this one."""
+        if version != self._seen or len(self._cached) >= _MOST_CACHED:
+            self._cached = {}
         if version == self._seen:
             self._count = min(self._count * 2, _AT_ONCE) if self._asked * 2 >= self._count else 1
-        places = range(place, place + self._count)
-        found = self._read(places.start, places.stop)
-        self._held.update(dict.fromkeys(places))
-        self._held.update(found)
+        numbers = range(number, number + self._count)
+        found = self._read(numbers.start, numbers.stop)
+        self._cached.update(dict.fromkeys(numbers))
+        self._cached.update(found)
         self._asked = 0
-        #: As it was before: what is committed meanwhile is seen the next time.
+        #: The version from before the query: the next question sees what was committed during it.
         self._seen = version

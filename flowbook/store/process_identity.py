@@ -1,4 +1,4 @@
-"""Which process has a run, and whether it still lives: by its number and start time on this machine, else by its beats."""
+"""Which process owns a run, and whether it is alive: by process id and start time on this machine, else by heartbeats."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 
 __all__ = ["BEAT_S", "UNSETTLED", "effective_state", "effective_state_of", "is_alive", "is_here", "this_process"]
 
-#: How often an owner says that it lives.
+#: How often an owner sends a heartbeat.
 BEAT_S = 5.0
-#: An owner on another machine that was not heard of for so long is taken for dead.
+#: An owner on another machine counts as dead after so long without a heartbeat.
 _SILENCE_S = 60.0
-#: States, as they are shown, of which the store's word and a look at the owner tell only together.
+#: States that depend on whether the owner is alive, too: the store alone can't tell Running from Crashed.
 UNSETTLED = frozenset({None, "Running", "Pending", "Cancelling", "Crashed"})
 
 
 def this_process() -> str:
-    """Return this process's mark: where it runs, its number there, and when it started."""
+    """Return this process's identity: its machine, process id and start time."""
     return f"{_host()}|{os.getpid()}|{_started(os.getpid()) or ''}"
 
 
 def is_alive(process: str | None, beat: float | None, now: float) -> bool:
-    """Return whether the process of that mark lives, as far as can be known from here.
+    """Return whether a process is alive, as far as can be known from here.
 
     Args:
-        process: as `this_process` made it, there; None is nobody.
-        beat: when it was last heard of, seconds since the epoch.
+        process: its identity, as `this_process` returned it there; None: nobody.
+        beat: time of its last heartbeat, seconds since the epoch.
         now: seconds since the epoch.
     """
     found = is_here(process)
@@ -39,7 +39,7 @@ def is_alive(process: str | None, beat: float | None, now: float) -> bool:
 
 
 def is_here(process: str | None) -> bool | None:
-    """Return whether the process of that mark lives on this machine; None if that can't be told from here."""
+    """Return whether a process is alive on this machine; None if it runs elsewhere, or this can't be told."""
     host, _, rest = (process or "").partition("|")
     number, _, started = rest.partition("|")
     if host == _host() and started and number.isdigit():
@@ -48,12 +48,12 @@ def is_here(process: str | None) -> bool | None:
 
 
 def effective_state(state: str | None, process: str | None, beat: float | None, now: float) -> str | None:
-    """Return the name of a run's state; Crashed where it did not come to rest and its process is gone.
+    """Return the name of a run's state; Crashed if its process died before the run came to rest.
 
     Args:
-        state: as the store has it.
-        process: who has the run; this, `beat` and `now` as for `is_alive`.
-        beat: when it was last heard of.
+        state: name of the state in the store.
+        process: identity of the owner.
+        beat: time of its last heartbeat, seconds since the epoch.
         now: seconds since the epoch.
     """
     return "Crashed" if state in UNSETTLED and not is_alive(process, beat, now) else state
@@ -66,7 +66,7 @@ def effective_state_of(summary: RunSummary) -> str | None:
 
 
 def _host() -> str:
-    """Return what tells machines, their boots, and containers on them apart: numbers of processes hold within it."""
+    """Return what distinguishes machines, their boots, and containers on them: process ids are unique within it."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{platform.node()}/{boot}/{Path('/proc/self/ns/pid').readlink()}"
@@ -75,9 +75,9 @@ def _host() -> str:
 
 
 def _started(number: int) -> str | None:
-    """Return when process `number` started; None if there is none that lives, or it can't be told here.
+    """Return when process `number` started; None if it isn't alive.
 
-    On Linux in clock ticks since the system's boot, which no change of the clock alters; elsewhere in seconds since the epoch.
+    On Linux in clock ticks since boot, which setting the clock doesn't change; elsewhere in seconds since the epoch.
     """
     import psutil  # noqa: PLC0415  # as long to load as all the rest of the store
 

@@ -1,6 +1,6 @@
-"""A lock between processes: `flock` on a descriptor kept open where there is one, otherwise the filelock library.
+"""A lock between processes: `flock` on a descriptor that stays open or, on systems without it, the filelock library.
 
-The kernel lets go of it when its process ends, however that ends. It does not hold off threads of one process.
+The kernel releases it when its process ends, however that ends. It doesn't exclude threads of one process.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ class ProcessLock(Protocol):
         ...
 
     def acquire(self) -> None:
-        """Wait until this process has it. Raises OSError if the system refuses it."""
+        """Wait until this process has the lock. Raises OSError if the system refuses it."""
         ...
 
     def release(self) -> None:
-        """Let the next have it."""
+        """Release the lock."""
         ...
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         ...
 
 
 def open_lock(path: Path) -> ProcessLock:
-    """Return the lock that lies at `path`."""
+    """Return the lock of the file at `path`."""
     return LibraryLock(path) if sys.platform == "win32" else DescriptorLock(path)
 
 
@@ -79,7 +79,7 @@ if sys.platform != "win32":
 
 
 class LibraryLock:
-    """The filelock library's: 65 µs, for where there is no `flock`."""
+    """The filelock library: 65 µs, for systems without `flock`."""
 
     def __init__(self, path: Path) -> None:
         from filelock import FileLock  # noqa: PLC0415  # only where there is no flock

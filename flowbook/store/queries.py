@@ -1,4 +1,4 @@
-"""The store's SQL, by name, from the `.sql` files beside this module. Read when first asked for."""
+"""The store's SQL, by name, from the `.sql` files beside this module; read on first use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
 @cache
 def queries() -> Mapping[str, str]:
-    """Return the queries by name; in the files, a line `-- name --` begins each."""
+    """Return the queries by name; in the files, each begins with a line `-- name --`."""
     found: dict[str, str] = {}
     for file in sorted(_folder().iterdir(), key=lambda file: file.name):
         if file.name.endswith(".sql"):
@@ -29,7 +29,7 @@ def queries() -> Mapping[str, str]:
 
 @cache
 def migrations() -> Mapping[int, str]:
-    """Return the scripts that lead from one schema version to the next, by the version they lead to."""
+    """Return the migrations, each by the schema version that it leads to."""
     folder = _folder() / "migrations"
     files = {int(file.name[:4]): file for file in folder.iterdir() if file.name.endswith(".sql")}
     return MappingProxyType({version: files[version].read_text(encoding="utf-8") for version in sorted(files)})

@@ -79,7 +79,7 @@ class Recorder:
         self._writer = EventWriter(database, values, run, epoch)
         self._rows: list[EventRow] = []
         self._waiting_bytes = 0
-        #: How many rows of each task, its children's included, wait that somebody downstream would build on.
+        #: By task, its children included: how many rows wait that a task downstream would build on.
         self._unsafe: Counter[str] = Counter()
         self._rows_lock = RankedLock(Rank.RECORDER_ROWS)
         self._next_commit = 0.0

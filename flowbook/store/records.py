@@ -1,4 +1,4 @@
-"""What the store is told of runs, and what it tells. Values, frozen; times are aware UTC."""
+"""What the store knows of runs: frozen values, whose times are aware UTC."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ __all__ = [
 ]
 
 
-#: Half a microsecond, by which a stamp may lie after the moment that it shows as, and what floats that large lose.
+#: Half a microsecond, by which a stamp may be later than the datetime made of it, and what floats of that size lose.
 _ROUNDED_S = 0.75e-6
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What is known of a run when it begins.
+    """What is known of a run at its start.
 
     Attributes:
         run_id: unique over all stores.
-        flow: the flow's name.
-        project: where the flow belongs, see `config.project`.
+        flow: name of the flow.
+        project: to which the flow belongs, see `config.project`.
         graph: plain JSON, see `graph_record`.
         created: aware UTC.
-        number: this is the n-th run of that flow in that project; assigned by the store.
-        parameters: plain JSON, for showing.
+        number: run number, counted per flow and project; assigned by the store.
+        parameters: plain JSON, for display.
         parameters_ref: their values, for running; where the run was given more, an index of it, see `core.given`.
-        flow_ref: the flow itself, for resuming where its code isn't at hand.
+        flow_ref: the flow itself, to resume the run where its code isn't at hand.
         flow_unkept: why there is no `flow_ref`.
-        further: what the index names.
+        further: the values that the index refers to.
         executor: in words, e.g. "threads, 2 workers".
-        origin: e.g. the notebook's name.
-        owner: which process runs it, e.g. "host:pid".
+        origin: where it was started, e.g. the notebook's name.
+        owner: the process that runs it, e.g. "ada@host:4711".
     """
 
     run_id: str
@@ -75,13 +75,13 @@ class RunSummary:
     """One line of a list of runs.
 
     Attributes:
-        epoch: how often somebody took up the run; what `claim` compares.
+        epoch: how often the run was claimed; `RunOwnership.claim` compares it.
         owner: who runs it now, or None.
-        claimed: when the owner took it up or let go of it.
+        claimed: when the owner claimed or released it.
         state: name of the flow's last state; None if it has none yet.
-        counts: tasks by the name of their last state; mapped children are not counted.
-        process: the owner's mark, see `processes`; None if nobody has the run.
-        beat: when the owner was last heard of.
+        counts: number of tasks by the name of their last state; mapped children aren't counted.
+        process: identity of the owner's process, see `process_identity`; None if nobody owns the run.
+        beat: time of the owner's last heartbeat.
     """
 
     run_id: str
@@ -105,21 +105,21 @@ class RunSummary:
 
     @property
     def tasks(self) -> int:
-        """How many tasks have a state."""
+        """Number of tasks that have a state."""
         return sum(self.counts.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who has a run.
+    """Who owns a run.
 
     Attributes:
-        epoch: how often somebody took it up.
+        epoch: how often the run was claimed.
         owner: who runs it now, in words, or None.
-        process: the owner's mark, see `processes`; None if nobody has the run.
-        beat: when the owner was last heard of.
-        started: when the run began.
-        ended: when it was over; None as long as it is not.
+        process: identity of the owner's process, see `process_identity`; None if nobody owns the run.
+        beat: time of the owner's last heartbeat.
+        started: when the run started.
+        ended: when it ended; None as long as it has not.
     """
 
     epoch: int
@@ -132,11 +132,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What somebody asks of the process that has a run.
+    """What somebody asks of the process that owns a run.
 
     Attributes:
         action: "cancel" or "resume".
-        keys: of the tasks; empty: all that it may mean.
+        keys: of the tasks; empty: every task that the action applies to.
         by: who asks.
         number: assigned by the store.
     """
@@ -150,13 +150,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class TaskHistoryEntry:
-    """How a task stands in one run.
+    """The last state of a task in one run.
 
     Attributes:
         number: of the run.
-        state: name of the task's last state there.
-        at: when it came to that; aware UTC.
-        running_at: when it began to run the last time; None if it never did.
+        state: name of the state.
+        at: time of the state; aware UTC.
+        running_at: when the task last started to run; None if it never did.
     """
 
     run_id: str
@@ -179,7 +179,7 @@ class TaskResult(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it succeeded: of a mapped task every child."""
+        """Whether all of it succeeded; of a mapped task, every child."""
         state = self.state
         if not isinstance(state, Mapped):
             return True
@@ -189,14 +189,14 @@ class TaskResult(NamedTuple):
 def graph_record(
     graph: Graph, code_hashes: Mapping[str, str] | None = None, wirings: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return `graph` as plain JSON: the flow's name and, by task, what showing and comparing need.
+    """Return `graph` as plain JSON: the flow's name and, for each task, what displaying and comparing it takes.
 
-    `inputs` say from which task each argument comes, so that a value that must not be kept is known wherever it goes.
+    `inputs` name the task that each argument comes from, so that a value that must not be stored isn't stored as an input.
 
     Args:
         graph: compiled.
-        code_hashes: by key, of what each task does.
-        wirings: by key, hashes of what the flow's author gave besides: constants, a trigger, a default. None: not known.
+        code_hashes: hash of each task's code, by key.
+        wirings: by key, hashes of what the flow's author set besides the code: constants, a trigger, a default. None: unknown.
     """
     hashes = code_hashes or {}
     return {
@@ -221,7 +221,7 @@ def graph_record(
 
 
 def now() -> dt.datetime:
-    """Return this moment, aware UTC."""
+    """Return the current time, aware UTC."""
     return dt.datetime.now(dt.UTC)
 
 
@@ -235,5 +235,5 @@ def from_stamp(stamp: float | None) -> dt.datetime | None:
 
 
 def to_stamp(moment: dt.datetime) -> float:
-    """Return the end of the moment's microsecond, so that it takes in all that `from_stamp` shows at that moment."""
+    """Return the end of the moment's microsecond, so that every stamp that `from_stamp` turns into `moment` is before it."""
     return moment.timestamp() + _ROUNDED_S

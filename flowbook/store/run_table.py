@@ -1,4 +1,4 @@
-"""Runs as columns: a table of very many costs little more than reading them. No object is made for a run."""
+"""Runs as columns, so that a table of very many costs little more than reading them: no object is made for a run."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["RunTable", "run_table"]
 
 
 class RunTable(NamedTuple):
-    """Columns of a table of runs, all in one order.
+    """Columns of a table of runs, all in the same order.
 
     Attributes:
-        state: as it is shown: Crashed where the run did not come to rest and its process is gone.
+        state: name of the flow's state; Crashed if the run's process died before the run came to rest.
         started: seconds since the epoch.
-        ended: likewise.
-        counts: tasks by the name of their last state, as JSON.
+        ended: seconds since the epoch.
+        counts: number of tasks by the name of their last state, as JSON.
         parameters: as JSON.
     """
 
@@ -41,13 +41,13 @@ class RunTable(NamedTuple):
     executor: Sequence[str]
     origin: Sequence[str]
 
-    def only(self, places: Sequence[int]) -> RunTable:
-        """Return the runs at these places."""
-        return RunTable._make([column[place] for place in places] for column in self)
+    def only(self, indexes: Sequence[int]) -> RunTable:
+        """Return the runs at these indexes."""
+        return RunTable._make([column[index] for index in indexes] for column in self)
 
 
 def run_table(database: Database, query: str, given: Mapping[str, object]) -> RunTable:
-    """Return the runs that `query`, one made from `run_rows`, finds; oldest first."""
+    """Return the runs that `query`, made from `run_rows`, selects; oldest first."""
     rows = database.read(query, given)
     rows.reverse()
     columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)]
@@ -67,5 +67,5 @@ def run_table(database: Database, query: str, given: Mapping[str, object]) -> Ru
 
 
 def _counted(database: Database, number: int) -> str:
-    """Return how the tasks of a run stand that is not at rest."""
+    """Return the counts of a run that isn't at rest."""
     return json.dumps(dict(database.read(queries()["count_states"], (number,))))

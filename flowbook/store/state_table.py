@@ -1,6 +1,6 @@
-"""States that a run was given instead of running these tasks: as a table in plain JSON, and back.
+"""States that were passed to a run so that it doesn't run these tasks: as a table in plain JSON, and back.
 
-No event tells of them, since nothing happened; so a task's history doesn't list them.
+They have no events, since nothing happened in this run; so a task's history doesn't list them.
 """
 
 from __future__ import annotations
@@ -23,50 +23,50 @@ if TYPE_CHECKING:
 
 __all__ = ["Table", "states_from_table", "states_to_table"]
 
-#: By task or child: the state's name, its time, what else is known of it, its value's digest and size.
+#: By task or child: name and time of the state, its body, digest and size of its value.
 Table = dict[str, list[Any]]
 
 
 def states_to_table(
     states: Mapping[str, State], graph: Graph, values: Values
 ) -> tuple[Table, list[tuple[object, ...]], list[ResultRef]]:
-    """Return the table, the rows of the values that are to be kept for it, and what it names.
+    """Return the table, the rows of the values to store with it, and the values that it refers to.
 
     Args:
         states: by key, children included.
-        graph: says what is never kept; states of tasks that it lacks are left out.
-        values: where values are kept.
+        graph: says which values are never stored; states of tasks that it doesn't have are left out.
+        values: where values are stored.
     """
-    keeping = ValueCollector(values, ObjectMemo(), config.limits().value_bytes)
+    collector = ValueCollector(values, ObjectMemo(), config.limits().value_bytes)
     table: Table = {}
     named: list[ResultRef] = []
     for key, state in states.items():
         spec = graph.specs.get(parent_key(key))
         if spec is None:
             continue
-        kept = _kept(state, spec, graph, keeping)
-        ref = kept.result
+        stored = _stored_values(state, spec, graph, collector)
+        ref = stored.result
         found = (None, None) if ref is None else (ref.digest, ref.size_bytes)
-        table[key] = [state_name(state), state.at, encode(state, kept), *found]
+        table[key] = [state_name(state), state.at, encode(state, stored), *found]
         named += [] if ref is None else [ref]
-    return table, keeping.rows, [*named, *(ResultRef(digest, 0, values) for digest in keeping.needed)]
+    return table, collector.rows, [*named, *(ResultRef(digest, 0, values) for digest in collector.needed)]
 
 
-def _kept(state: State, spec: TaskSpec, graph: Graph, keeping: ValueCollector) -> StateValues:
-    kept = StateValues()
+def _stored_values(state: State, spec: TaskSpec, graph: Graph, collector: ValueCollector) -> StateValues:
+    stored = StateValues()
     value = None if isinstance(state, Mapped | Looped) else state.raw_result  # reading it would load it
-    if isinstance(value, BaseException) and not state.is_successful():
-        kept.error = keeping.error(value)
+    if issubclass(type(value), BaseException) and not state.is_successful():
+        stored.error = collector.error(value)  # type: ignore[arg-type]  # as just compared
     elif value is not None:
-        found = keeping.output(value) if spec.keep else _never(spec.key)
+        found = collector.output(value) if spec.keep else _never(spec.key)
         if isinstance(found, str):
-            kept.missing = found
+            stored.missing = found
         else:
-            kept.result = found
-    unkept = {b.argument: b.upstream for b in spec.bindings if not graph.specs[b.upstream].keep}
+            stored.result = found
+    never_stored = {b.argument: b.upstream for b in spec.bindings if not graph.specs[b.upstream].keep}
     for name, each in state.cached_inputs.items():
-        kept.inputs[name] = _never(unkept[name]) if name in unkept else keeping.input(each)
-    return kept
+        stored.inputs[name] = _never(never_stored[name]) if name in never_stored else collector.input(each)
+    return stored
 
 
 def _never(key: str) -> str:
@@ -74,7 +74,7 @@ def _never(key: str) -> str:
 
 
 def states_from_table(table: Table, values: Values) -> dict[str, State]:
-    """Return the states; values are references."""
+    """Return the states in a table; their values are references."""
     states = {
         key: decode(name, at, body, None if digest is None else ResultRef(digest, size, values), values)
         for key, (name, at, body, digest, size) in table.items()

@@ -38,13 +38,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Store", "open_store", "reopen_values"]
 
-_LOOK_S = 600.0
-#: Flows whose outputs were asked for last: what was found for them serves their next runs.
+#: How often the size of all values is checked.
+_CHECK_S = 600.0
+#: So many flows' lookups are kept: what they found serves the next runs of these flows.
 _LOOKUPS = 4
 
 
 class Store:
-    """A store that is open. `open_store` makes them; `MemoryStore` is its twin.
+    """An open store. `open_store` makes them; `MemoryStore` is its twin in memory.
 
     Attributes:
         path: the folder; None in memory.
@@ -53,7 +54,7 @@ class Store:
         ownership: says which process owns a run.
         requests: carries requests to the owner of a run, and its answers.
         history: reads what happened in runs.
-        cache: knows which values serve other runs.
+        cache: knows which outputs other runs may use.
     """
 
     def __init__(self, path: Path | None, database: Database, blobs: Blobs, signer: Signer) -> None:
@@ -61,8 +62,8 @@ class Store:
         self._database = database
         self._blobs = blobs
         self._signer = signer
-        self._next_look = 0.0
-        #: Whether it is open for reading only because the disk was full; whoever opens it next tries anew.
+        self._next_check = 0.0
+        #: Whether it was opened for reading because the disk was full; the next `open_store` tries again.
         self.is_makeshift = False
         self._users = None if path is None or database.is_read_only else StoreUsers(path)
         self.values = Values(database, blobs, signer, reopen_values)
@@ -71,7 +72,7 @@ class Store:
         self.requests = RunRequests(database)
         self.history = RunHistory(database, self.values)
         self.cache = Cache(database, self.values)
-        #: The newest first, by the process that asked, the flow and its tasks. Replaced, never changed: from any thread.
+        #: The newest first, by process, flow and tasks. Replaced, never changed, so that any thread may read it.
         self._lookups: tuple[tuple[object, CacheLookup], ...] = ()
 
     @property
@@ -84,7 +85,7 @@ class Store:
         return self._database.is_gone()
 
     def close(self) -> None:
-        """Write what waits and close all files. Recorders are closed before by whoever made them."""
+        """Write what waits and close all files. Whoever made a recorder closes it before."""
         if not self.is_closed:
             try:
                 if not self.is_gone() and not self._database.is_read_only:
@@ -97,12 +98,12 @@ class Store:
     def sweep(
         self, *, older_than: dt.timedelta | None = None, limit_bytes: int | None = None, dry_run: bool = False
     ) -> SweepResult:
-        """Drop what is neither pinned, unexpired, of an open run nor young, and files that belong to nothing.
+        """Drop values that are neither pinned, unexpired, needed by an open run nor young, and files that belong to nothing.
 
         Args:
-            older_than: what is younger stays as long as there is room; default: `FLOWBOOK_KEEP_DAYS`, else 30 days.
-            limit_bytes: how much may be kept in all; default: `config.limits`.
-            dry_run: only say what would go.
+            older_than: younger values stay while there is room; default: `FLOWBOOK_KEEP_DAYS`, else 30 days.
+            limit_bytes: how much all values may take; default: `config.limits`.
+            dry_run: only report what would go.
 
         Raises:
             StoreError: if it can't be written.
@@ -120,31 +121,31 @@ class Store:
         return plan.finish()  # others may open the store meanwhile: it may take long
 
     def export_run(self, run_id: str, path: Path) -> int:
-        """Write a run with its values into a new file, signed; return how many values went along.
+        """Write a run with its values into a new, signed file; return the number of values.
 
         Raises:
             UnknownRunError: if there is no such run.
-            StoreError: if the file is there already or can't be written, or a value is damaged.
+            StoreError: if the file exists or can't be written, or a value is damaged.
         """
         return self._bundles().write(find_run(self._database, run_id).id, run_id, path)
 
     def import_run(self, path: Path, *, trust: bool = False) -> str:
-        """Take a run from a file that `export_run` wrote into this store; return its id. Nothing is unpickled.
+        """Import a run from a file that `export_run` wrote; return its id. Nothing is unpickled.
 
         Args:
             path: of the file.
-            trust: take it although it was signed with another key. Its flow and values then run as your own code does.
+            trust: import it although it was signed with another key. Its flow and values then run as your own code does.
 
         Raises:
-            StoreError: if it is no such file, is damaged, is foreign and not trusted, or holds a run that is here already.
+            StoreError: if it isn't such a file, is damaged, has another signature and isn't trusted, or its run is here already.
         """
         return self._bundles().read(path, trust=trust)
 
     def worker_values(self, *, is_for_all: bool) -> WorkerValues | None:
-        """Return what workers in reach of the folder keep values by; None where large values lie elsewhere.
+        """Return how workers that reach the folder store values themselves; None if large values are stored elsewhere.
 
         Args:
-            is_for_all: whether every task's output is stored, or only those that are cached.
+            is_for_all: whether every task's output is stored, or only cached ones.
         """
         from flowbook.results.blobs import FolderBlobs  # noqa: PLC0415  # where a cluster runs
         from flowbook.store.worker_values import WorkerValues  # noqa: PLC0415  # as above
@@ -159,16 +160,16 @@ class Store:
         return Bundles(self._database, self._blobs, self._signer, self.values)
 
     def lookup(self, project: str = "", flow: str = "", tasks: Sequence[str] = ()) -> CacheLookup:
-        """Return the cache as runs ask it; entries of `tasks`, asked for in this order, are read ahead.
+        """Return the cache lookup for runs of a flow; entries of `tasks`, looked up in this order, are read ahead.
 
-        The next run of the same flow gets the same, with what is known by then.
+        The next run of the same flow gets the same lookup, with what it knows by then.
         """
         from flowbook.store.cache_lookup import CacheLookup, ExpectedTasks  # noqa: PLC0415  # only where outputs are cached
 
         if not tasks:
             return CacheLookup(self._database, self.cache, self.values)
         ahead = ExpectedTasks(project, flow, tuple(tasks))
-        #: Locks that were held at a fork stay held in the child.
+        #: A lock that was taken at a fork stays taken in the child, so the child gets its own lookups.
         asked = self._database.generation, ahead
         known = [each for key, each in self._lookups if key == asked]
         found = known[0] if known else CacheLookup(self._database, self.cache, self.values, ahead)
@@ -176,16 +177,16 @@ class Store:
         return found
 
     def browse(self) -> CacheListing:
-        """Return the cache as somebody looks at it, moment by moment."""
+        """Return the entries as a person browses them, page by page."""
         from flowbook.store.cache_listing import CacheListing  # noqa: PLC0415  # only where somebody looks
 
         return CacheListing(self._database, self.cache)
 
     def make_room(self) -> SweepResult | None:
-        """Sweep if more is kept than may be; looked at every ten minutes at most. None if nothing was to be done."""
-        if time.monotonic() < self._next_look or self._database.is_read_only:
+        """Sweep if the values take more room than they may; checked every ten minutes at most. None if nothing was swept."""
+        if time.monotonic() < self._next_check or self._database.is_read_only:
             return None
-        self._next_look = time.monotonic() + _LOOK_S
+        self._next_check = time.monotonic() + _CHECK_S
         if total_bytes(self._database) <= config.limits().total_bytes:
             return None
         return self.sweep()
@@ -204,7 +205,7 @@ class _Opened:
 
     def __init__(self) -> None:
         self._stores: dict[Path, Store] = {}
-        #: Opened for reading while the disk was full; somebody may still read from them.
+        #: Stores that were opened for reading while the disk was full; somebody may still read from them.
         self._replaced: list[Store] = []
         self._lock = RankedRLock(Rank.OPEN_STORES)
         atexit.register(self.close)
@@ -229,19 +230,19 @@ class _Opened:
                 store.close()
 
 
-#: One a process, so that its threads share a lock and a writing connection.
+#: One for the process, so that its threads share a lock and a writing connection.
 _opened = _Opened()
 
 
 def open_store(path: str | Path | None = None, *, trust: bool = False) -> Store:
-    """Return the store in folder `path`, by default `FLOWBOOK_HOME` or the user's data folder; made if there is none.
+    """Return the store in folder `path`, by default `FLOWBOOK_HOME` or the user's data folder; it is created if there is none.
 
     The same object for the same folder in this process, until it is closed.
 
     Args:
         path: of the folder.
-        trust: load what others signed too, from now on in this process: for a store that came from somebody else. What it
-            holds may run code as yours.
+        trust: from now on, load in this process what others signed too: for a store that came from somebody else. Its
+            contents may run code as yours.
 
     Raises:
         StoreError: if the folder can't be used; says why and what to do.
@@ -254,7 +255,7 @@ def open_store(path: str | Path | None = None, *, trust: bool = False) -> Store:
 
 
 def reopen_values(path: str | None) -> Values:
-    """Return the values of the store at `path`: how references find home in another process."""
+    """Return the values of the store at `path`; references that arrive in another process find their store by it."""
     if path is None:
         msg = "A store in memory can't be reached from another process. Use open_store()."
         raise LookupError(msg)
@@ -262,7 +263,7 @@ def reopen_values(path: str | None) -> Values:
 
 
 def _open(path: Path, makeshift: Store | None = None) -> Store:
-    """Open a store; on a full disk, where not even a connection can be made that writes, for reading, or `makeshift`."""
+    """Open a store. On a full disk, where no writing connection can be made, open it for reading, or return `makeshift`."""
     is_read_only, is_full = prepare(path), False
     try:
         database = Database(path, is_read_only=is_read_only)

@@ -1,7 +1,7 @@
-"""Makes room: drops values that nobody is promised any more, and says of each what it was.
+"""Makes room: drops values that nobody needs any more, and notes the name of each.
 
-What stays: what is pinned, unexpired, of a run that is open (paused, retrying, crashed, going on), or young. Runs and
-cache entries themselves stay listed; only their values go. Nothing is unpickled.
+Values stay if they are pinned, unexpired, needed by an open run (running, paused, retrying, crashed) or young. Runs and
+cache entries stay listed; only their values go. Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class SweepResult:
 
     Attributes:
         dropped: name and size in bytes of each value.
-        entries: how many cache entries lost their value.
-        orphans: how many files that belonged to nothing were removed.
-        freed_bytes: of values and orphans together.
-        kept_bytes: what all values left take.
-        trouble: why files of dropped values are still there, if they are; a later sweep takes them along.
+        entries: number of cache entries that lost their value.
+        orphans: number of removed files that belonged to nothing.
+        freed_bytes: size of the dropped values and orphans.
+        kept_bytes: size of the values that are left.
+        trouble: why files of dropped values are still there, if they are; a later sweep removes them.
     """
 
     dropped: tuple[tuple[str, int], ...] = field(repr=False)
@@ -57,8 +57,8 @@ class Sweep:
 
     Args:
         now: seconds since the epoch.
-        older_than_s: what is younger stays, as far as there is room.
-        total_bytes: of finished runs the oldest outputs go until all fits into this; None: no limit.
+        older_than_s: younger values stay, as long as there is room.
+        total_bytes: the oldest outputs of finished runs go until all values fit; None: no limit.
         is_alone: whether no other process has the store open.
     """
 
@@ -93,12 +93,12 @@ class Sweep:
             self._plan(total_bytes)
 
     def preview(self) -> SweepResult:
-        """Return what `drop` would drop, orphans aside."""
+        """Return what `drop` would drop, apart from orphans."""
         return self._swept(self._going, len(self._entries), 0, 0)
 
     @in_words
     def drop(self) -> None:
-        """Drop what was planned, as far as nobody has put it to use since, and remove orphans."""
+        """Drop the planned values, unless somebody has begun to use them since, and remove orphans."""
         with contextlib.suppress(StoreError):  # on a full disk this may be the room that is needed to go on
             self._database.take_over_log()
         self._dropped_entries = self._drop_entries()
@@ -121,17 +121,17 @@ class Sweep:
             self._note_name(digest, created)
             self._names[digest] = f"The output of task {task!r} of flow {flow!r} of {when:%Y-%m-%d %H:%M} UTC"
         going_entries = set(self._entries)
-        held = {digest for entry, digest in self._read(self._sql["kept_entries"]) if entry not in going_entries}
+        needed = {digest for entry, digest in self._read(self._sql["kept_entries"]) if entry not in going_entries}
         young: list[set[bytes]] = []
         for row, flow, number, state, last, let_go in self._read(self._sql["runs_to_sweep"]):
             values = self._values_of_run(row, flow, number, let_go)
             if state is None or not is_finished_name(state):
-                held |= values
+                needed |= values
             elif last > self._before:
                 young.append(values)
-        kept = held.union(*young)
+        kept = needed.union(*young)
         if total_bytes is not None:
-            kept = self._cut(held, young, total_bytes)
+            kept = self._cut(needed, young, total_bytes)
         self._going = [
             digest
             for digest, (_, created) in self._sizes.items()
@@ -157,10 +157,10 @@ class Sweep:
             self._names.setdefault(digest, f"{what} of run {number} of flow {flow!r}")
         return found
 
-    def _cut(self, held: set[bytes], young: list[set[bytes]], total_bytes: int) -> set[bytes]:
-        """Return `held` and what fits beside it of the runs' values, the newest run first."""
-        kept = set(held)
-        room = total_bytes - self._size(held)
+    def _cut(self, needed: set[bytes], young: list[set[bytes]], total_bytes: int) -> set[bytes]:
+        """Return `needed` and as many runs' values as fit beside it, the newest run's first."""
+        kept = set(needed)
+        room = total_bytes - self._size(needed)
         for values in reversed(young):
             more = values - kept
             room -= self._size(more)
@@ -253,5 +253,5 @@ class Sweep:
 
 
 def total_bytes(database: Database) -> int:
-    """Return what all values take."""
+    """Return the size of all values."""
     return int(database.read(queries()["total_bytes"])[0][0])

@@ -1,6 +1,6 @@
-"""Values of runs and of the cache: small ones in SQLite, large ones as blobs, each with what was noted of it.
+"""Values of runs and of the cache: small ones in SQLite, large ones as blobs, each with its preview.
 
-A pickle is loaded only with a valid signature: who can write to the store, but does not hold the key, can't run code.
+A pickle is loaded only if its signature is valid: whoever can write to the store but doesn't have the key can't run code.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PreparedValue", "Unstored", "Values"]
 
-#: Rows that are asked for in one go.
-_AT_ONCE = 500
+#: How many rows one query reads.
+_PAGE_ROWS = 500
 
 
 class PreparedValue(NamedTuple):
-    """A value whose bytes are safe but for its row, which goes into the caller's transaction."""
+    """A value of which only the row is missing in the store; it goes into the caller's transaction."""
 
     ref: ResultRef
     row: tuple[object, ...]
@@ -42,22 +42,22 @@ class PreparedValue(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unstored:
-    """Stands for the store of a value that was not kept, and says why when it is asked for."""
+    """Stands in for the store of a value that isn't stored, and says why when somebody loads the value."""
 
     why: str
 
     def put(self, value: object) -> ResultRef:
-        """Refuse: nothing is kept here."""
-        msg = f"A {type(value).__name__} can't be kept here. Put it into the store that is open."
+        """Refuse: this store takes no values."""
+        msg = f"A {type(value).__name__} can't be stored here. Put it into the store that is open."
         raise StoreError(msg)
 
     def load(self, ref: ResultRef) -> Any:  # noqa: ANN401  # never returns
-        """Raise ResultGoneError, saying why it was not kept."""
+        """Raise ResultGoneError, saying why it isn't stored."""
         msg = f"This value was not kept: {self.why.removesuffix('.')}. Run its task again to get it back."
         raise ResultGoneError(msg, digest=ref.digest, why=self.why)
 
     def preview(self, ref: ResultRef) -> Preview | None:  # noqa: ARG002  # the port's signature
-        """Return None: nothing is known."""
+        """Return None: there is no preview."""
         return None
 
 
@@ -65,35 +65,35 @@ class Values:
     """Implements `ResultStore`.
 
     Args:
-        database: for rows and small values.
-        blobs: for large values.
-        signer: holds the key that pickles are signed with.
-        reopen: finds the values of the store at a path, in the process where a reference to one of them arrived.
+        database: has the rows and small values.
+        blobs: has large values.
+        signer: signs pickles.
+        reopen: opens the values of the store at a path, in a process where a reference to one of them arrives.
     """
 
     def __init__(
         self, database: Database, blobs: Blobs, signer: Signer, reopen: Callable[[str | None], Values]
     ) -> None:
         self._reopen = reopen
-        #: Whether pickles are loaded whoever signed them.
+        #: Whether pickles are loaded regardless of who signed them.
         self.is_trusted = False
         self._database = database
         self._blobs = blobs
         self._signer = signer
         statements = queries()
-        self.keep_statement = statements["keep_value"]
+        self.insert_statement = statements["keep_value"]
         self._refresh = statements["refresh_value"]
         self._content = statements["value_content"]
         self._preview = statements["value_preview"]
         self._dropped = statements["value_dropped"]
 
     def put(self, value: object, *, limit_bytes: int | None = None, by_value: bool = False) -> ResultRef:
-        """Keep `value`, once per content, with its preview.
+        """Store `value`, once per content, with its preview.
 
         Args:
             value: anything that pickles.
-            limit_bytes: refuse what is larger.
-            by_value: take the user's functions and classes along, see `serializer.dump`.
+            limit_bytes: refuse a larger value.
+            by_value: store the user's functions and classes with it, see `serializer.dump`.
 
         Raises:
             UnpicklableError: naming the member at fault.
@@ -105,11 +105,11 @@ class Values:
         return prepared.ref
 
     def put_rows(self, rows: Sequence[tuple[object, ...]]) -> None:
-        """Keep values that were prepared, in one transaction. Raises StoreError."""
+        """Store prepared values in one transaction. Raises StoreError."""
         self._database.write(lambda connection: connection.executemany(self._refresh, rows))
 
     def prepare(self, value: object, *, limit_bytes: int | None = None, by_value: bool = False) -> PreparedValue:
-        """As `put`, but leave the row to the caller: `keep_statement` takes it."""
+        """Do as `put`, but leave the row to the caller, who writes it with `insert_statement`."""
         row = self.plain_row(value, INLINE_BYTES)
         if row is not None:
             return PreparedValue(ResultRef(row[0].hex(), row[1], self), row)
@@ -117,20 +117,20 @@ class Values:
         return PreparedValue(ResultRef(record.digest, record.size_bytes, self), self._row_of(record))
 
     def plain_row(self, value: object, most_bytes: int) -> tuple[bytes, int, bytes, None, None, float] | None:
-        """Return the row of a value that is kept as JSON and takes at most so many bytes; None of any other."""
+        """Return the row of a value that is stored as JSON in at most `most_bytes`; None for any other value."""
         plain = serializer.dump_plain(value)
         if plain is None or len(plain) > most_bytes:
             return None
         return hashlib.sha256(plain).digest(), len(plain), plain, None, None, time.time()
 
     def adopt(self, written: ValueRecord) -> ResultRef:
-        """Keep a value whose bytes a worker wrote into this store's folder. Raises StoreError."""
+        """Store a value whose bytes a worker wrote into this store's folder. Raises StoreError."""
         row = self._row_of(written)
         self._database.write(lambda connection: connection.execute(self._refresh, row))
         return ResultRef(written.digest, written.size_bytes, self)
 
     def content(self, ref: ResultRef) -> bytes | None:
-        """Return the bytes of a value that lies in the database; None if it is a blob. Raises ResultGoneError."""
+        """Return the bytes of a value in the database; None if it is a blob. Raises ResultGoneError."""
         return self._row(ref)[0]
 
     def _row_of(self, written: ValueRecord) -> tuple[object, ...]:
@@ -143,12 +143,12 @@ class Values:
 
         Raises:
             ResultGoneError: if it was dropped.
-            DamagedValueError: if its bytes changed, or it is a pickle that this user did not sign.
+            DamagedValueError: if its bytes changed, or it is a pickle without this user's signature.
         """
         return self.restored(ref, *self._row(ref))
 
     def restored(self, ref: ResultRef, content: bytes | None, signature: bytes | None) -> Any:  # noqa: ANN401
-        """As `load`, with what the row of the value holds at hand."""
+        """Do as `load`, with the content of the value's row."""
         if content is None:
             stored = self._blobs.read(ref.digest, ref.size_bytes)
         else:
@@ -169,16 +169,16 @@ class Values:
         return serializer.load(stored)
 
     def preview(self, ref: ResultRef) -> Preview | None:
-        """Return what was noted of the value, without unpickling; None if nothing is known."""
+        """Return the value's preview, without unpickling; None if there is none."""
         return self.previews((ref,)).get(ref.digest)
 
     @in_words
     def previews(self, refs: Iterable[ResultRef]) -> dict[str, Preview]:
-        """Return what was noted of many values, by digest; those of which nothing is known are left out."""
+        """Return the previews of many values, by digest; values without one are left out."""
         digests = [bytes.fromhex(digest) for digest in {ref.digest: None for ref in refs}]
         found: dict[str, Preview] = {}
-        for start in range(0, len(digests), _AT_ONCE):
-            wanted = digests[start : start + _AT_ONCE]
+        for start in range(0, len(digests), _PAGE_ROWS):
+            wanted = digests[start : start + _PAGE_ROWS]
             query = self._preview.format(marks=", ".join("?" * len(wanted)))
             for digest, noted, content in self._database.read(query, wanted):
                 if noted is not None:
@@ -188,7 +188,7 @@ class Values:
         return found
 
     def holds(self, ref: ResultRef) -> bool:
-        """Return whether this store knows the value."""
+        """Return whether this store has the value."""
         return bool(self._database.read(self._content, (bytes.fromhex(ref.digest),)))
 
     def _row(self, ref: ResultRef) -> tuple[bytes | None, bytes | None]:

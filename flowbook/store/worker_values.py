@@ -1,7 +1,7 @@
-"""Values that workers of a cluster write into the store's folder, and read from it, themselves.
+"""Values that the workers of a cluster write into the store's folder, and read from it, themselves.
 
-The folder is enough: blobs carry their hash, and the database is this process's alone. So workers on other machines that
-share the folder may do it too, where SQLite could not.
+Workers touch only blobs, which carry their hash; the driver alone writes to the database. So workers on other machines that
+share the folder can do it too, where SQLite could not.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class WorkerValues:
         self.blobs = str(folder / "blobs")
 
     def place(self) -> LedgerFolder:
-        """See the port. What processes of this machine left behind when they died is removed first."""
+        """See the port. First removes the folders of processes of this machine that died."""
         folder = self._folder / _FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
         for each in folder.iterdir():

@@ -23,12 +23,17 @@ def test_there_are_at_least_200_hostile_strings():
     assert len(HOSTILE) >= 200
 
 
+OWN_FILES = ("home/store.sqlite", "home/lock", "home/users", "home/blobs", "keys")
+
+
 def _files(folder: Path) -> set[str]:
     """Return all that lies beside the store's own files."""
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if not path.relative_to(folder).as_posix().startswith(("home/store.sqlite", "home/lock", "home/blobs", "keys"))
+        if not path.relative_to(folder)
+        .as_posix()
+        .startswith(("home/store.sqlite", "home/lock", "home/users", "home/blobs", "keys"))
         and path.name != "home"
     }
 

@@ -69,7 +69,7 @@ def test_what_could_not_be_read_is_read_again() -> None:
 
 
 def test_answers_stay_while_nothing_is_committed_and_not_more_than_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowbook.store.prefetch._HELD", 10)
+    monkeypatch.setattr("flowbook.store.prefetch._MOST_CACHED", 10)
     source = _Source()
     ahead = ahead_of(source)
     few = [ahead.get(place) for place in (*range(7), *range(7))]

@@ -18,7 +18,7 @@ ORDER BY created DESC, rowid DESC LIMIT ? OFFSET ?
 -- The columns of `FoundOutput`, after the place of the task in the list.
 SELECT
     asked.key, entry.id, entry.created, entry.expires, entry.input_hashes, entry.parameters, entry.code_hash,
-    entry.digest, entry.size_bytes, CASE WHEN length(value.content) <= :near THEN value.content END, value.signature
+    entry.digest, entry.size_bytes, CASE WHEN length(value.content) <= :inline_bytes THEN value.content END, value.signature
 FROM json_each(:tasks) AS asked
 CROSS JOIN cache_entry AS entry ON entry.rowid IN (
     SELECT rowid FROM cache_entry
@@ -31,7 +31,7 @@ ORDER BY asked.key, entry.created DESC, entry.rowid DESC
 -- find_by_number --
 SELECT
     entry.rowid, entry.id, entry.created, entry.expires, entry.input_hashes, entry.parameters, entry.code_hash,
-    entry.digest, entry.size_bytes, CASE WHEN length(value.content) <= :near THEN value.content END, value.signature
+    entry.digest, entry.size_bytes, CASE WHEN length(value.content) <= :inline_bytes THEN value.content END, value.signature
 FROM cache_entry AS entry LEFT JOIN value ON value.digest = entry.digest
 WHERE entry.rowid >= :first AND entry.rowid < :end AND entry.dropped IS NULL AND entry.expires > :now
 
