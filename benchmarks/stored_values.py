@@ -1,6 +1,8 @@
-"""What a large value costs to read back, and a page of a large frame to show: ms and bytes, in a process of its own.
+"""What a large value costs to store, to read back, and a page of it to show: ms and bytes, in a process of its own.
 
-python benchmarks/stored_values.py [--bytes 200000000] [--rows 1000000] [--rounds 5] [--json]
+Stored are `--values` arrays and frames of text of 24 MB, in turn with `np.save`, or pickling and writing, each with fsync.
+
+python benchmarks/stored_values.py [--bytes 200000000] [--rows 1000000] [--rounds 5] [--values 60] [--json]
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import argparse
 import functools
 import json
 import os
+import pickle
 import statistics
 import subprocess
 import sys
@@ -67,6 +70,41 @@ def turn_pages(ref: ResultRef) -> dict[str, float]:
     return found
 
 
+def save_array(array: Any, path: Path) -> None:
+    """Save an array as one would without flowbook."""
+    with path.open("xb") as file:
+        np.save(file, array)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def save_frame(frame: Any, path: Path) -> None:
+    """Save a frame as one would without flowbook."""
+    with path.open("xb") as file:
+        file.write(pickle.dumps(frame, protocol=5))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def store_many(kind: str, values: int, folder: Path) -> float:
+    """Return the time of storing values of 24 MB, in that of saving them; which comes first takes turns."""
+    store = open_store().values  # noqa: PD011  # no table
+    numbers = np.random.default_rng(2).normal(size=3_000_000)
+    words = [f"row {number} of the frame" for number in range(400_000)]
+    ours_ms = theirs_ms = 0.0
+    for number in range(values):
+        is_array = kind == "arrays"
+        value = numbers + number if is_array else pd.DataFrame({"text": [str(number), *words]})
+        path = folder / f"{kind}-{number}"
+        if number % 2:
+            theirs_ms += timed(functools.partial(save_array if is_array else save_frame, value, path))[0]
+            ours_ms += timed(functools.partial(store.put, value))[0]
+        else:
+            ours_ms += timed(functools.partial(store.put, value))[0]
+            theirs_ms += timed(functools.partial(save_array if is_array else save_frame, value, path))[0]
+    return ours_ms / theirs_ms
+
+
 def fill(size_bytes: int, rows: int) -> dict[str, list[object]]:
     """Keep an array and a frame; return where they are."""
     chance = np.random.default_rng(1)
@@ -92,6 +130,7 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, default=200_000_000)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--values", type=int, default=60)
     parser.add_argument("--json", action="store_true", help="one line of JSON after the table")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -110,12 +149,27 @@ def main() -> None:
             json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             for _ in range(given.rounds)
         ]
+        stored = {
+            f"{kind} stored, of saving them": store_many(kind, given.values, Path(folder))
+            for kind in ("arrays", "frames")
+        }
     table = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
     for name, found in table.items():
         print(f"{name:40} {found:8.1f}{'' if 'MB' in name else ' ms'}")
+    for name, share in stored.items():
+        print(f"{name:40} {share:8.2f}")
     if given.json:
         print(
-            json.dumps({"benchmark": "stored_values", "unit": "ms", "bytes": given.bytes, "rows": given.rows, **table})
+            json.dumps(
+                {
+                    "benchmark": "stored_values",
+                    "unit": "ms",
+                    "bytes": given.bytes,
+                    "rows": given.rows,
+                    **table,
+                    **stored,
+                }
+            )
         )
 
 

@@ -40,8 +40,8 @@ _ADVICE = "With @task(cache=True) a task runs again when its code or its inputs 
 def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedInputs) -> State | None:
     """Return Cached with the newest stored output that the task's validator accepts, or None.
 
-    A validator that raises makes the task Failed. An entry whose value is damaged is passed over, and a cache that does
-    not work costs its outputs, never the task.
+    A validator that raises makes the task Failed. An entry whose value is damaged is skipped. A cache that fails costs its
+    outputs, never the task.
     """
     try:
         return _accepted(spec, cache, run, inputs)

@@ -1,6 +1,6 @@
-"""Values at rest: what they are named by, how they become bytes, and what is shown of them.
+"""Values at rest: hashes, serialization, blobs, previews, and files as inputs and outputs.
 
-`Result` writes outputs to files of the user's choosing; it is loaded when it is first asked for.
+`Result` writes outputs to files of the user's choosing; it is loaded on first use.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Content-addressed files: each is named by the SHA-256 of its bytes and never changes.
 
-A blob is written to a temporary name, synced, renamed, and its folder synced; so a name is either absent or whole.
-Knows nothing of what the bytes mean.
+A blob is written to a temporary name, synced, renamed, and its folder synced; so a name is either absent or has a
+whole blob behind it. Never looks at what the bytes mean.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TEMPORARY = ".tmp-"
 
 
 class TooLargeError(Exception):
-    """More was written than the writer's limit; `limit_bytes` says which."""
+    """More was written than the writer's `limit_bytes`."""
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"larger than {limit_bytes:,} bytes")
@@ -39,14 +39,14 @@ class TooLargeError(Exception):
 
 
 class Blobs(Protocol):
-    """Where large values lie: a folder, memory, or a bucket (`remote`)."""
+    """Where large values are stored: a folder, memory, or a bucket (`remote_blobs`)."""
 
     def writer(self, *, inline_bytes: int, limit_bytes: int | None) -> BlobWriter:
-        """Return a writer that keeps up to `inline_bytes` to itself and refuses more than `limit_bytes`."""
+        """Return a writer that holds up to `inline_bytes` in memory and refuses more than `limit_bytes`."""
         ...
 
     def read(self, digest: str, size_bytes: int) -> memoryview:
-        """Return the bytes, checked, as a writable view of their own (copy-on-write)."""
+        """Return the bytes, their hash checked, as a private writable view (copy-on-write)."""
         ...
 
     def digests(self) -> Iterator[str]:
@@ -54,16 +54,16 @@ class Blobs(Protocol):
         ...
 
     def remove(self, digest: str, before: float) -> int:
-        """Remove a blob that was not written anew after `before` (seconds since the epoch); return the bytes freed."""
+        """Remove a blob unless it was written after `before` (seconds since the epoch); return the bytes freed."""
         ...
 
     def remove_unfinished(self, before: float) -> list[int]:
-        """Remove what writers that died left behind and nobody wrote to after `before`; return the bytes of each."""
+        """Remove files that dead writers left before `before`; return the bytes of each."""
         ...
 
 
 class BlobWriter:
-    """Takes bytes, hashing on the way; `inline` holds them if they stayed small, otherwise `commit()` makes a blob."""
+    """Takes bytes and hashes them. A small value stays in `inline`; a larger one becomes a blob on `commit()`."""
 
     def __init__(self, sink: _Sink, *, inline_bytes: int, limit_bytes: int | None) -> None:
         self._sink = sink
@@ -121,11 +121,11 @@ class BlobWriter:
 
     @property
     def inline(self) -> bytes | None:
-        """All bytes if they are few, otherwise None: then they are to be kept as a blob."""
+        """All bytes of a small value; None if it is to become a blob."""
         return None if self._spilled else b"".join(self._parts)
 
     def commit(self) -> None:
-        """Make what was spilled a blob under its digest. Raises OSError."""
+        """Give the blob its name, if the value is large. Raises OSError."""
         if self._spilled:
             self._sink.sync()
             self._sink.commit(self.digest)
@@ -141,7 +141,7 @@ class BlobWriter:
 
 
 class _Sink(Protocol):
-    """Where one blob grows."""
+    """Where the bytes of one blob go."""
 
     def begin(self) -> None: ...
     def append(self, part: bytes | memoryview) -> None: ...
@@ -155,13 +155,13 @@ class FolderBlobs:
 
     Args:
         folder: made when the first blob is written.
-        publish: called with a whole file and its digest before it gets its name; if that raises, there is no such blob.
+        publish: called with the finished file and its digest before the rename; if it raises, the blob isn't made.
     """
 
     def __init__(self, folder: Path, publish: Callable[[Path, str], None] | None = None) -> None:
         self.folder = folder
         self._publish = publish
-        #: What was found whole: digest to (inode, size, mtime). A file that changes later has another stamp.
+        #: Blobs whose hash was checked: digest to (inode, size, mtime). A file that changes later has another stamp.
         self._checked: dict[str, tuple[int, int, int]] = {}
         self._lock = RankedLock(Rank.BLOBS)
 
@@ -172,7 +172,7 @@ class FolderBlobs:
         )
 
     def path(self, digest: str) -> Path:
-        """Return where the blob lies, or would."""
+        """Return the path of the blob, whether it exists or not."""
         if not _DIGEST.fullmatch(digest):
             msg = f"{digest!r} is not a digest. Digests are 64 hexadecimal digits."
             raise StoreError(msg, path=str(self.folder))
@@ -181,11 +181,11 @@ class FolderBlobs:
     def read(self, digest: str, size_bytes: int) -> memoryview:
         """Return the blob memory-mapped, private copy-on-write.
 
-        Its hash is checked once a process and file; a file that was touched since is checked again.
+        Its hash is checked once per process and file, and again if the file was touched.
 
         Raises:
             ResultGoneError: if there is no such file.
-            DamagedValueError: if it isn't what was written.
+            DamagedValueError: if its bytes don't match the digest.
         """
         path = self.path(digest)
         try:
@@ -212,14 +212,14 @@ class FolderBlobs:
         return view
 
     def digests(self) -> Iterator[str]:
-        """See `Blobs`. Files of other names are not ours."""
+        """See `Blobs`. Other files are ignored."""
         if self.folder.is_dir():
             for path in self.folder.glob("[0-9a-f][0-9a-f]/*"):
                 if _DIGEST.fullmatch(digest := path.parent.name + path.name):
                     yield digest
 
     def remove(self, digest: str, before: float) -> int:
-        """See `Blobs`. Moved aside first: a writer may put the same blob there at this moment, and that one stays."""
+        """See `Blobs`. Moved aside first: if a writer makes the same blob meanwhile, that one stays."""
         path = self.path(digest)
         aside = self.folder / f"{_TEMPORARY}{os.getpid()}-{os.urandom(8).hex()}"
         try:
@@ -248,18 +248,18 @@ class FolderBlobs:
 
 
 class MemoryBlobs:
-    """Blobs in a dict, for the store that leaves nothing behind."""
+    """Blobs in a dict, for the store in memory."""
 
     def __init__(self) -> None:
-        self._held: dict[str, bytes] = {}
+        self._blobs: dict[str, bytes] = {}
 
     def writer(self, *, inline_bytes: int, limit_bytes: int | None) -> BlobWriter:
         """See `Blobs`."""
-        return BlobWriter(_MemoryBuffer(self._held), inline_bytes=inline_bytes, limit_bytes=limit_bytes)
+        return BlobWriter(_MemoryBuffer(self._blobs), inline_bytes=inline_bytes, limit_bytes=limit_bytes)
 
     def read(self, digest: str, size_bytes: int) -> memoryview:
         """See `Blobs`. Raises ResultGoneError."""
-        held = self._held.get(digest)
+        held = self._blobs.get(digest)
         if held is None or len(held) != size_bytes:
             msg = f"Value {digest[:12]} is gone from memory. Run its task again to get it back."
             raise ResultGoneError(msg, digest=digest)
@@ -267,11 +267,11 @@ class MemoryBlobs:
 
     def digests(self) -> Iterator[str]:
         """See `Blobs`."""
-        return iter(tuple(self._held))
+        return iter(tuple(self._blobs))
 
-    def remove(self, digest: str, before: float) -> int:  # noqa: ARG002  # nobody else writes here
+    def remove(self, digest: str, before: float) -> int:  # noqa: ARG002  # there are no other writers
         """See `Blobs`."""
-        return len(self._held.pop(digest, b""))
+        return len(self._blobs.pop(digest, b""))
 
     def remove_unfinished(self, before: float) -> list[int]:  # noqa: ARG002  # as above
         """See `Blobs`."""
@@ -321,7 +321,7 @@ class _TemporaryFile:
 
 class _MemoryBuffer:
     def __init__(self, held: dict[str, bytes]) -> None:
-        self._held = held
+        self._blobs = held
         self._grown = bytearray()
 
     def begin(self) -> None:
@@ -334,14 +334,14 @@ class _MemoryBuffer:
         """Nothing to do in memory."""
 
     def commit(self, digest: str) -> None:
-        self._held[digest] = bytes(self._grown)
+        self._blobs[digest] = bytes(self._grown)
 
     def discard(self) -> None:
         self._grown = bytearray()
 
 
 def _make_folder(path: Path) -> None:
-    """Make a folder, not those above it: a store that was removed does not come back in parts."""
+    """Make a folder, but not its parents: a store that was removed must not come back in parts."""
     if not path.is_dir():
         path.mkdir(mode=0o700, exist_ok=True)
         _sync_folder(path.parent)

@@ -27,13 +27,13 @@ _END_BYTES = SIGNATURE_BYTES + len(_SIGNED)
 class Result:
     """Writes outputs to files below `dir`, and reads them.
 
-    What needs pickling is signed with your key (`FLOWBOOK_KEY_FILE`), and read only with that signature: reading a pickle
-    runs code that is in it. Processes on other machines need the same key, or `trust`.
+    Pickles are signed with your key (`FLOWBOOK_KEY_FILE`) and read only with that signature, because reading a pickle can run
+    code. Processes on other machines need the same key, or `trust`.
 
     Args:
-        dir: the folder; it is made when the first file is written. Relative to the working folder; `~` is yours.
+        dir: the folder; it is made when the first file is written. Relative to the working folder; `~` is your home folder.
         location: the file's name below it, for tasks without a `target`; placeholders are inputs and the context's names.
-        trust: read files whoever wrote them. Only for a folder in which nobody writes but those whose code you would run.
+        trust: read files whoever wrote them. Use it only if you would run the code of everybody who can write to the folder.
     """
 
     def __init__(
@@ -44,19 +44,17 @@ class Result:
         trust: bool = False,
     ) -> None:
         if not isinstance(dir, (str, os.PathLike)):
-            msg = f"Result(dir={dir!r}) is no folder. Give its path."
+            msg = f"Result(dir={dir!r}) isn't a folder's path. Give e.g. Result(dir='outputs')."
             raise DefinitionError(msg, dir=repr(dir))
         if not isinstance(location, str) or not location:
-            msg = (
-                f"Result(location={location!r}) is no name for a file. Give a text, e.g. '{{today}}/{{task_name}}.bin'."
-            )
+            msg = f"Result(location={location!r}) isn't a file name. Give a text, e.g. '{{today}}/{{task_name}}.bin'."
             raise DefinitionError(msg, location=repr(location))
         self.dir = os.fspath(dir)
         self.location = location
         self.trust = trust
 
     def path(self, location: str) -> Path:
-        """Return where a file lies.
+        """Return the path of a file.
 
         Raises:
             RunError: if `location` leads out of the folder, e.g. by an input that holds `..`, or by a link in it, or can't
@@ -77,7 +75,7 @@ class Result:
         return found
 
     def exists(self, location: str) -> bool:
-        """Return whether the file is there. Raises RunError as `path`."""
+        """Return whether the file exists. Raises RunError as `path`."""
         path = self.path(location)
         try:
             return path.is_file()
@@ -90,7 +88,7 @@ class Result:
 
         Raises:
             ResultGoneError: if it is not there.
-            DamagedValueError: if it holds no value that `write` wrote with your key.
+            DamagedValueError: if it isn't a value that `write` wrote with your key.
         """
         path = self.path(location)
         try:
@@ -108,7 +106,7 @@ class Result:
         return serializer.load(content)
 
     def write(self, location: str, value: object) -> None:
-        """Write the value; readers see the old file or the new one, nothing between.
+        """Write the value. Readers see the old file or the new one, never a part.
 
         Raises:
             UnpicklableError: naming the member at fault.

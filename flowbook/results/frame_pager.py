@@ -53,7 +53,7 @@ def first_page(value: object) -> dict[str, Any]:
 
 
 class FramePager:
-    """Turns the pages of one frame, series or array that is held in the kernel, and remembers how it is sorted.
+    """Turns the pages of one frame, series or array in this process, and remembers how it is sorted.
 
     Not to be used from several threads at once; the frame must not change meanwhile.
 

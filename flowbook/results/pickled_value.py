@@ -1,7 +1,7 @@
 """A value on its way between processes: pickled apart from what carries it, unpickled where it is read.
 
-Whoever carries a parcel (a cluster, a pipe) so runs none of the user's code. Buffers of arrays and frames travel beside
-the stream, without a copy. Source: PEP 574.
+So what carries it (a cluster, a pipe) never runs user code. Buffers of arrays and frames travel beside the stream,
+without a copy. Source: PEP 574.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from flowbook.results.user_code import is_user_module
 
 __all__ = ["PickledValue"]
 
-#: A stream up to here is kept once it is made; a longer one is made again when the parcel leaves.
-_KEPT_BYTES = 64_000
+#: A stream up to this size is held in memory; a longer one is made again when it is sent.
+_HELD_BYTES = 64_000
 _ABSENT: Any = object()
 _NUMBERS = itertools.count()
 
@@ -28,7 +28,7 @@ _NUMBERS = itertools.count()
 class PickledValue:
     """Holds a value, or its bytes. `size_bytes` counts the stream and the buffers beside it.
 
-    The value is not to be changed by whoever reads it: others in this process get the same one.
+    Don't change the value: other readers in this process get the same object.
     """
 
     __slots__ = ("_buffers", "_label", "_stream", "_value", "size_bytes")
@@ -42,7 +42,7 @@ class PickledValue:
 
     @classmethod
     def of(cls, value: object) -> PickledValue:
-        """Return a parcel of `value`, which is pickled once here to see that it can be.
+        """Return `value` as a PickledValue. It is pickled once to make sure that it can be.
 
         Raises:
             UnpicklableError: naming the member at fault.
@@ -52,13 +52,13 @@ class PickledValue:
             buffers = _pickle(value, out)
         except BaseException as exc:  # a user's __reduce__ may exit
             raise unpicklable(value, exc) from exc
-        parcel = cls(out.stream(), buffers, out.size_bytes + sum(buffer.raw().nbytes for buffer in buffers))
-        parcel._value = value
-        return parcel
+        pickled = cls(out.stream(), buffers, out.size_bytes + sum(buffer.raw().nbytes for buffer in buffers))
+        pickled._value = value
+        return pickled
 
     @property
     def label(self) -> str:
-        """A name of its own, the same wherever it goes."""
+        """A unique name, the same in every process."""
         if not self._label:
             self._label = f"{os.getpid()}-{next(_NUMBERS)}"
         return self._label
@@ -67,7 +67,7 @@ class PickledValue:
     def value(self) -> Any:  # noqa: ANN401  # what a user's task returned
         """The value; unpickled when first read, which runs user code and may raise anything."""
         if self._value is _ABSENT:
-            assert self._stream is not None  # noqa: S101  # what came from afar has its bytes
+            assert self._stream is not None  # noqa: S101  # a value from another process has its bytes
             self._value = pickle.loads(self._stream, buffers=self._buffers)  # noqa: S301  # the run's own workers sent it
         return self._value
 
@@ -90,7 +90,7 @@ class PickledValue:
 
 
 class _Head(io.RawIOBase):
-    """Counts what is written, and keeps it as long as it is short."""
+    """Counts the bytes, and holds them while they are few."""
 
     def __init__(self) -> None:
         self.size_bytes = 0
@@ -99,23 +99,23 @@ class _Head(io.RawIOBase):
     def write(self, part: Any, /) -> int:  # noqa: ANN401  # bytes or a view
         size = len(part)
         self.size_bytes += size
-        if self.size_bytes <= _KEPT_BYTES:
+        if self.size_bytes <= _HELD_BYTES:
             self._parts.append(bytes(part))
         else:
             self._parts.clear()
         return size
 
     def stream(self) -> bytes | None:
-        return b"".join(self._parts) if self.size_bytes <= _KEPT_BYTES else None
+        return b"".join(self._parts) if self.size_bytes <= _HELD_BYTES else None
 
 
 def _pickle(value: object, out: Any) -> list[pickle.PickleBuffer]:  # noqa: ANN401  # a writer
-    """Write the stream of `value` to `out`; functions and classes of the user's modules go along, by value."""
+    """Write the stream of `value` to `out`; functions and classes of the user's modules go by value."""
     start = out.tell() if isinstance(out, io.BytesIO) else 0
     buffers: list[pickle.PickleBuffer] = []
     try:
         _Quick(out, protocol=5, buffer_callback=buffers.append).dump(value)
-    except BaseException:  # noqa: BLE001  # cloudpickle may do better, and says what is wrong otherwise
+    except BaseException:  # noqa: BLE001  # cloudpickle may succeed, and otherwise says what is wrong
         buffers.clear()
         if isinstance(out, _Head):
             out.__init__()  # type: ignore[misc]  # begins anew
@@ -127,7 +127,7 @@ def _pickle(value: object, out: Any) -> list[pickle.PickleBuffer]:  # noqa: ANN4
 
 
 class _Quick(pickle.Pickler):
-    """Pickles by reference, and gives up where that would name something of the user's own modules."""
+    """Pickles by reference; raises PicklingError for functions and classes of the user's own modules."""
 
     def reducer_override(self, obj: object) -> Any:  # noqa: ANN401  # as pickle says
         if isinstance(obj, (type, FunctionType)) and is_user_module(getattr(obj, "__module__", None)):

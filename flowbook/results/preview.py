@@ -21,13 +21,13 @@ __all__ = ["describe", "format_size"]
 
 _REPR_CHARACTERS = 2000
 _TEXT_CHARACTERS = 80
-#: The whole of a longer collection is not asked for its repr.
+#: Longer collections are summed up: their whole repr would take much memory.
 _MANY = 10_000
 _TIMES = "\u00d7"
 
 
 def describe(value: object) -> Preview:
-    """Return what is shown of `value` without loading it again: kind, type, shape, size, first page, capped repr."""
+    """Return the preview of `value`: kind, type, shape, size, first page, capped repr."""
     try:
         return _describe(value)
     except BaseException as exc:  # noqa: BLE001  # a user's object may raise anything anywhere
@@ -124,7 +124,7 @@ def _plain_size(value: object) -> int | None:
 
 
 def _repr(value: object) -> str:
-    """Return `repr(value)`, capped; of long containers only the beginning is asked for."""
+    """Return `repr(value)`, capped; of a long container only the beginning."""
     try:
         if type(value) in _CONTAINERS:
             text = _brief.repr(value)

@@ -1,4 +1,4 @@
-"""A reference to a value that is held elsewhere, and the port through which values are kept."""
+"""A reference to a stored value, and the port of whatever stores values."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Preview = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ResultRef:
-    """Names a value by its content; `store` knows how to get it (absent after a trip through JSON).
+    """Names a value by its content. `store` can load it; it is None after a trip through JSON.
 
     Attributes:
         digest: SHA-256 of the stored bytes, hex.
         size_bytes: length of the stored bytes.
-        content_hash: the value's `hashing.content_hash`, where whoever made it told.
+        content_hash: the value's `hashing.content_hash`, if it is known.
     """
 
     digest: str
@@ -40,10 +40,10 @@ class ResultRef:
 
 
 class ResultStore(Protocol):
-    """Where values are kept; a folder, memory or a bucket."""
+    """Stores values: in a folder, memory or a bucket."""
 
     def put(self, value: object) -> ResultRef:
-        """Keep `value`, once per content, with its preview. Raises UnpicklableError, StoreError."""
+        """Store `value` with its preview; equal content is stored once. Raises UnpicklableError, StoreError."""
         ...
 
     def load(self, ref: ResultRef) -> Any:  # noqa: ANN401
@@ -51,5 +51,5 @@ class ResultStore(Protocol):
         ...
 
     def preview(self, ref: ResultRef) -> Preview | None:
-        """Return what was noted of the value when it was kept, without unpickling; None if nothing is known."""
+        """Return the preview made when the value was stored, without unpickling; None if there is none."""
         ...

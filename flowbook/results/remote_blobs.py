@@ -1,8 +1,8 @@
 """Blobs in any folder that `fsspec` reaches (`s3://…`, `gs://…`, `sftp://…`), with verified copies in a local folder.
 
-A value is hashed and written into the local folder, uploaded, and only then gets its name in both; so whoever
-finds a name finds all of it. What is read is copied into the folder, checked there, and memory-mapped from there. What
-comes from the remote folder is never trusted: it has to match its digest.
+A blob is written to the local folder, uploaded, and only then renamed to its digest in both, so a name always has a
+whole blob behind it. A blob is read from its local copy, memory-mapped; if there is none it is downloaded. Downloads are
+never trusted: their bytes must match the digest.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ __all__ = ["RemoteBlobs", "RemoteFolder", "redact_url"]
 _NAME = re.compile(r"([0-9a-f]{2})/([0-9a-f]{62})")
 _TEMPORARY = ".tmp-"
 _CHUNK_BYTES = 1 << 22
-#: A remote folder that could not be reached is not tried again for so long by writers: each would wait for its time-out.
-_QUIET_S = 15.0
+#: After a failure, writers fail at once for so long: otherwise each would wait for the timeout.
+_FAIL_FAST_S = 15.0
 #: A file there appears whole or not at all, and renaming it would copy it.
 _OBJECT_STORES = frozenset({"abfs", "abfss", "az", "gcs", "gs", "oci", "oss", "s3", "s3a", "tos"})
 #: What filesystems call the time of the last change.
@@ -41,9 +41,9 @@ class RemoteBlobs:
     """Blobs at a `RemoteFolder`; implements `Blobs`.
 
     Args:
-        remote: where they lie.
-        folder: for copies. It may be deleted at any time.
-        copies_bytes: how much is kept there; what was used least recently goes first.
+        remote: where the blobs are.
+        folder: holds the local copies; it may be deleted at any time.
+        copies_bytes: limit on the copies; the least recently used are removed first.
     """
 
     def __init__(self, remote: RemoteFolder, folder: Path, copies_bytes: int) -> None:
@@ -51,7 +51,7 @@ class RemoteBlobs:
         self._copies = FolderBlobs(folder)
         self._published = FolderBlobs(folder, self._publish)
         self._copies_bytes = copies_bytes
-        #: Bytes that may have come since somebody looked; the first to write looks.
+        #: Bytes added since the limit was last checked; the first writer checks it.
         self._added_bytes = copies_bytes
 
     def writer(self, *, inline_bytes: int, limit_bytes: int | None) -> BlobWriter:
@@ -59,11 +59,11 @@ class RemoteBlobs:
         return self._published.writer(inline_bytes=inline_bytes, limit_bytes=limit_bytes)
 
     def read(self, digest: str, size_bytes: int) -> memoryview:
-        """Return the blob memory-mapped from its copy, which is fetched if it is not there, or is not whole.
+        """Return the blob, memory-mapped from its local copy, which is downloaded first if it is missing or damaged.
 
         Raises:
-            ResultGoneError: if it is not in the remote folder.
-            DamagedValueError: if what is there isn't what was written.
+            ResultGoneError: if it isn't in the remote folder.
+            DamagedValueError: if its bytes don't match the digest.
             StoreError: if the remote folder can't be reached.
         """
         try:
@@ -114,13 +114,13 @@ class RemoteBlobs:
             raise StoreError(msg, digest=digest, path=str(self._copies.folder)) from exc
 
     def _note_use(self, digest: str) -> None:
-        """Make the copy the one that was used last; its stamp is left alone, so that it need not be checked again."""
+        """Mark the copy as just used. Its mtime stays, so that its hash needn't be checked again."""
         path = self._copies.path(digest)
         with contextlib.suppress(OSError):
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
     def _make_room(self, more_bytes: int) -> None:
-        """Remove the copies that were not used for longest, once in a while, until all fit."""
+        """Remove the least recently used copies until the rest fit; only once in a while."""
         self._added_bytes += more_bytes
         if self._added_bytes < self._copies_bytes // 8:
             return
@@ -141,32 +141,32 @@ class RemoteBlobs:
 
 
 class RemoteFolder:
-    """A folder that `fsspec` reaches. All that it raises is a FlowbookError that names the remote folder.
+    """A folder that `fsspec` reaches. All its errors are FlowbookErrors that name the folder.
 
     Args:
-        url: of the folder; what it needs besides (keys, regions) fsspec finds in its configuration or the environment.
+        url: of the folder; fsspec finds keys and regions in its configuration or the environment.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._opened: _Opened | None = None
         self._lock = RankedLock(Rank.REMOTE_BLOBS)
-        self._quiet_until = 0.0
-        self._trouble = ""
+        self._fails_until = 0.0
+        self._last_error = ""
 
     def put(self, file: Path, digest: str) -> None:
-        """Copy a whole file there under its digest; nobody sees a part of it.
+        """Upload a file under its digest. Readers see all of it or nothing.
 
         Raises:
-            StoreError: if that is not possible; for some seconds after that at once.
+            StoreError: if it can't be uploaded; for some seconds afterwards at once.
         """
-        if time.monotonic() < self._quiet_until:
-            raise StoreError(self._trouble, path=redact_url(self.url))
+        if time.monotonic() < self._fails_until:
+            raise StoreError(self._last_error, path=redact_url(self.url))
         try:
             with self._translating_errors("written to", digest):
                 self._put(file, digest)
         except StoreError as error:
-            self._quiet_until, self._trouble = time.monotonic() + _QUIET_S, str(error)
+            self._fails_until, self._last_error = time.monotonic() + _FAIL_FAST_S, str(error)
             raise
 
     def _put(self, file: Path, digest: str) -> None:
@@ -191,10 +191,10 @@ class RemoteFolder:
             raise OSError(msg)
 
     def parts(self, digest: str) -> Iterator[bytes]:
-        """Yield the bytes under a digest, as they are there.
+        """Yield the bytes stored under a digest, unchecked.
 
         Raises:
-            ResultGoneError: if there is nothing.
+            ResultGoneError: if there is no such blob.
             StoreError: if it can't be read.
         """
         with self._translating_errors("read", digest):
@@ -205,26 +205,26 @@ class RemoteFolder:
                     yield part
 
     def digests(self) -> Iterator[str]:
-        """Yield the digests of all that lies there; files of other names are not ours. Raises StoreError."""
+        """Yield the digests of all blobs there; other files are ignored. Raises StoreError."""
         for path in self._files():
             if match := _NAME.fullmatch(path):
                 yield match[1] + match[2]
 
     def remove(self, digest: str, before: float) -> int:
-        """Remove what was not written after `before` (seconds since the epoch); return the bytes freed. Raises StoreError."""
+        """Remove a blob not written after `before` (seconds since the epoch); return the bytes freed. Raises StoreError."""
         with self._translating_errors("written to", digest):
             opened = self._open()
             return _remove(opened.system, opened.path(digest), before)
 
     def remove_unfinished(self, before: float) -> list[int]:
-        """Remove what writers that died left behind before that time; return the bytes of each. Raises StoreError."""
+        """Remove files that dead writers left before that time; return the bytes of each. Raises StoreError."""
         with self._translating_errors("written to"):
             opened = self._open()
             found = [path for path in self._files() if path.startswith(_TEMPORARY)]
             return [size for path in found if (size := _remove(opened.system, f"{opened.root}/{path}", before))]
 
     def location(self, digest: str) -> str:
-        """Return where a blob lies, in words."""
+        """Return where a blob is, for messages."""
         return f"{redact_url(self.url)}/{digest[:2]}/{digest[2:]}"
 
     def _files(self) -> list[str]:
@@ -238,7 +238,7 @@ class RemoteFolder:
             return [path.rpartition(f"{opened.root.rstrip('/')}/")[2] for path in found]
 
     def _open(self) -> _Opened:
-        """Return the filesystem; one a process, since connections don't outlive a fork."""
+        """Return the filesystem; one per process, because connections don't survive a fork."""
         with self._lock:
             if self._opened is None or self._opened.process != os.getpid():
                 self._opened = _open(self.url)
@@ -246,7 +246,7 @@ class RemoteFolder:
 
     @contextlib.contextmanager
     def _translating_errors(self, what: str, digest: str = "") -> Iterator[None]:
-        """Make what the filesystem raises one of flowbook's errors; each has its own kinds."""
+        """Turn the filesystem's errors, which differ between filesystems, into flowbook's."""
         where = self.location(digest) if digest else redact_url(self.url)
         try:
             yield
@@ -283,7 +283,8 @@ def _open(url: str) -> _Opened:
     try:
         system, root = fsspec.core.url_to_fs(url)
     except ImportError as exc:
-        msg = f"Values can't be kept at {redact_url(url)}: {exc}. Install what is missing, or give another FLOWBOOK_BLOBS."
+        advice = "Install what is missing, or set FLOWBOOK_BLOBS to another folder."
+        msg = f"Values can't be stored at {redact_url(url)}: {exc}. {advice}"
         raise StoreError(msg, path=redact_url(url)) from exc
     except ValueError as exc:
         msg = f"FLOWBOOK_BLOBS={redact_url(url)!r} can't be used: {exc}. Give a folder that fsspec knows, e.g. s3://bucket/folder."
@@ -307,7 +308,7 @@ def _remove(system: Any, path: str, before: float) -> int:  # noqa: ANN401  # an
 
 
 def _changed(system: Any, path: str, found: dict[str, Any]) -> float | None:  # noqa: ANN401  # as above
-    """Return when a file was changed last, seconds since the epoch; None where the filesystem doesn't say."""
+    """Return when a file was last changed, in seconds since the epoch; None if the filesystem doesn't say."""
     modified = next((found[name] for name in _MTIME_KEYS if found.get(name) is not None), None)
     if modified is None:
         try:
@@ -323,7 +324,7 @@ def _changed(system: Any, path: str, found: dict[str, Any]) -> float | None:  # 
 
 
 def redact_url(url: str) -> str:
-    """Return `url` without the password that may stand in it."""
+    """Return `url` without the user name and password that it may contain."""
     parts = urlsplit(url)
     if "@" not in parts.netloc:
         return url

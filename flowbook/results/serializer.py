@@ -35,16 +35,16 @@ _MAGIC = b"FLOWBOOK"
 _VERSION = b"\x01"
 _JSON_HEADER = (_MAGIC + _VERSION + b"J").ljust(_HEADER_BYTES, b"\0")
 _PICKLE_HEADER = (_MAGIC + _VERSION + b"P").ljust(_HEADER_BYTES, b"\0")
-#: The most items of a plain value that is kept as JSON; larger ones pickle faster.
+#: Plain values with more items are pickled, which is faster than JSON.
 _PLAIN_ITEMS = 1000
 _PLAIN_CHARACTERS = 50_000
-#: JSON keeps every int, but Python refuses to print very long ones.
+#: JSON takes any int, but Python refuses to print very long ones.
 _PLAIN_INT_BITS = 256
 #: How many members are tried when looking for the one that can't be pickled.
 _SEARCH_BUDGET = 2000
 _PLAIN_SCALARS = frozenset({float, bool, type(None)})
 _PLAIN_KINDS = frozenset({str, list, dict})
-#: Made once: `json.dumps` with options makes an encoder a call.
+#: Made once: `json.dumps` with options makes an encoder on each call.
 #: Text as it is: escaped, two lone surrogates would be read back as the one character they spell together.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 #: Without the guess at an encoding and the look for spaces that `json.loads` begins and ends with.
@@ -74,7 +74,7 @@ def dump_plain(value: object) -> bytes | None:
 
 
 def dump(value: object, out: Writer, *, by_value: bool = False) -> None:
-    """Write `value` to `out` as a pickle; memory held besides the value stays small.
+    """Write `value` to `out` as a pickle; it takes little memory beside the value.
 
     Args:
         value: anything.
@@ -152,12 +152,12 @@ def load(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what
 
 
 def load_plain(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what a user's task returned
-    """Return a value that is no pickle."""
+    """Return a value that isn't a pickle."""
     return _decode(str(memoryview(stored)[_HEADER_BYTES:], "utf-8"))[0]
 
 
 class _OutError(Exception):
-    """Carries what the writer raised out through the pickler, apart from what the value raised."""
+    """Carries the writer's own error through the pickler, apart from errors that the value raises."""
 
     def __init__(self, reason: BaseException) -> None:
         super().__init__(reason)
@@ -194,7 +194,7 @@ def _parts(buffer: memoryview) -> Iterable[bytes | memoryview]:
 def pickle_to(
     value: object, out: Writer, buffers: list[pickle.PickleBuffer], *, by_value: bool, streams: bool = False
 ) -> None:
-    """Write the bare pickle stream of `value` to `out`; what can travel beside it is appended to `buffers`.
+    """Write the bare pickle stream of `value` to `out`; out-of-band buffers are appended to `buffers`.
 
     Args:
         value: anything.
@@ -240,7 +240,7 @@ def _versions() -> dict[str, str]:
 
 
 def _is_plain(value: object) -> bool:
-    """Return whether JSON gives `value` back equal in type and value; False early for what is large or holds itself."""
+    """Return whether JSON gives `value` back equal in type and value; False early if it is large or holds itself."""
     stack, characters = [value], 0
     for count, item in enumerate(stack):
         if count > _PLAIN_ITEMS or characters > _PLAIN_CHARACTERS:

@@ -1,6 +1,6 @@
-"""The key that signs pickles, so that nobody else can plant code in the store, or in a folder of outputs.
+"""The key that signs pickles, so that nobody else can plant code in the store or in a folder of outputs.
 
-Made once a user (0600), and kept outside of both.
+Each user has one (mode 0600), outside both.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ class Signer:
     """Signs and verifies digests with HMAC-SHA256.
 
     Args:
-        key: gives the key; asked when it is first needed.
-        kind: of what is signed; a signature of one kind is none of another.
+        key: returns the key; called when it is first needed.
+        kind: what is signed; a signature for one kind isn't valid for another.
     """
 
     def __init__(self, key: Callable[[], bytes], kind: str = "value") -> None:
-        self._ask = key
+        self._read_key = key
         self._domain = f"flowbook {kind} 1\0".encode()
         self._key: bytes | None = None
 
     def sign(self, digest: bytes) -> bytes:
         """Return the signature of a digest."""
         if self._key is None:
-            self._key = self._ask()
+            self._key = self._read_key()
         return hmac.digest(self._key, self._domain + digest, "sha256")
 
     def is_signed(self, digest: bytes, signature: bytes | None) -> bool:
-        """Return whether `signature` is this key's."""
+        """Return whether `signature` was made with this key."""
         return signature is not None and hmac.compare_digest(self.sign(digest), signature)
 
 
 def read_key(path: Path) -> bytes:
-    """Return the key in `path`; a new one is made there if there is none.
+    """Return the key in `path`; if there is none, make one.
 
     Raises:
-        StoreError: if it can't be read or made, is not yours alone, or is no key.
+        StoreError: if it can't be read or made, isn't yours alone, or isn't a key.
     """
     try:
         try:
@@ -83,7 +83,7 @@ def _checked(path: Path) -> bytes:
 
 
 def _make(path: Path) -> None:
-    """Two processes may do this at once: the first link wins, both read that one."""
+    """Make a key. If two processes do so at once, the first link wins and both read that key."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}-{os.urandom(8).hex()}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)

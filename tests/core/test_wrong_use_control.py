@@ -164,13 +164,13 @@ def children_that_share_a_target():
 
 @refused()
 def a_result_in_no_folder():
-    """Result(dir=3) is no folder. Give its path."""
+    """Result(dir=3) isn't a folder's path. Give e.g. Result(dir='outputs')."""
     Result(3)
 
 
 @refused()
 def a_result_without_a_name():
-    """Result(location='') is no name for a file. Give a text, e.g. '{today}/{task_name}.bin'."""
+    """Result(location='') isn't a file name. Give a text, e.g. '{today}/{task_name}.bin'."""
     Result("folder", location="")
 
 
