@@ -1,21 +1,25 @@
-"""A call under a deadline, in a daemon thread of its own, so that it works in every thread and under every executor.
+"""A call under a time limit, in a daemon thread of its own, so that it works in every thread and under every executor.
 
-At the deadline SystemExit is raised in that thread, which stops Python code at its next step, but no sleep and no C code;
-then the thread is left alone, and what it still returns or raises is dropped.
+When the time is up, runs that the call has started are cancelled and SystemExit is raised in its thread. That stops Python
+code at its next step, but no sleep and no C code; the thread is then left alone, and what it still returns or raises is
+dropped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedLock
+from flowbook.engine.stopping import Stopped, raise_in, task_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["DeadlinePassed", "call_within"]
+__all__ = ["TIMED_CODE", "DeadlinePassed", "call_within", "cancelled_with_task"]
 
 
 class DeadlinePassed(BaseException):
@@ -43,25 +47,59 @@ def call_within(seconds: float, call: Callable[[], Any], name: str) -> Any:  # n
     return made.value
 
 
+@contextlib.contextmanager
+def cancelled_with_task(cancel: Callable[[], object]) -> Iterator[None]:
+    """While the block runs, whatever stops the task around it cancels what the block does, too.
+
+    That is the task's time limit, or a person. The block then ends with SystemExit, so that the task's code ends as well.
+    Where there is no task around, nothing happens.
+
+    Args:
+        cancel: called in another thread.
+    """
+    call, around = _CALL.get(), task_threads()
+    entry = threading.get_ident(), cancel
+    lists = [around.inner_runs, *([call.inner_runs] if call is not None else [])]
+    for inner_runs in lists:
+        inner_runs.append(entry)
+    try:
+        yield
+    finally:
+        for inner_runs in lists:
+            inner_runs.remove(entry)
+    if around.is_stopped_here:
+        raise Stopped
+    if call is not None and call.is_left and call.ident == threading.get_ident():
+        raise SystemExit
+
+
 class _Call:
-    """One call, and who was first: its end or the deadline."""
+    """One call, and which came first: its end or the deadline."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self.call = call
         self.over = threading.Event()
         self.value: Any = None
         self.error: BaseException | None = None
+        #: Of the thread that makes it.
+        self.ident: int | None = None
+        #: Whether nobody waits for it any more.
+        self.is_left = False
+        #: The runs that the call has started and that go on: the thread that waits for each, and what cancels it.
+        self.inner_runs: list[tuple[int, Callable[[], object]]] = []
         self._lock = RankedLock(Rank.DEADLINE)
-        self._is_left = False
 
     def work(self) -> None:
         value, error = None, None
         try:
-            value = self.call()
+            self.ident = threading.get_ident()
+            _CALL.set(self)
+            with task_threads().here():
+                value = self.call()
         except BaseException as raised:  # noqa: BLE001  # handed to the caller
             error = raised
         with self._lock:
-            if not self._is_left:
+            if not self.is_left:
                 self.value, self.error = value, error
                 self.over.set()
 
@@ -70,10 +108,17 @@ class _Call:
         with self._lock:
             if self.over.is_set():
                 return False
-            self._is_left = True
-            if thread.ident is not None:
-                import ctypes  # noqa: PLC0415  # needed by hardly any run
+            self.is_left = True
+        inner_runs = tuple(self.inner_runs)
+        for _, cancel in inner_runs:
+            cancel()
+        # A thread that waits for a run ends with it. SystemExit ends a thread without a word; others would be printed.
+        if thread.ident is not None and thread.ident not in {ident for ident, _ in inner_runs}:
+            raise_in(thread.ident, SystemExit)
+        return True
 
-                # SystemExit ends a thread without a word; anything else would be printed from nowhere.
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
-            return True
+
+#: The innermost call under a time limit that this context is in.
+_CALL: ContextVar[_Call | None] = ContextVar("flowbook_timed_call", default=None)
+#: The code from which what has a time limit is called.
+TIMED_CODE = _Call.work.__code__

@@ -9,11 +9,13 @@ import datetime as dt
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flowbook._utils.locks import Rank, RankedCondition, RankedLock
 from flowbook.engine import steps
 from flowbook.engine.ctrl_c import ctrl_c_cancels
+from flowbook.engine.deadline import cancelled_with_task
 from flowbook.engine.event_relay import EventRelay
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.job import Job
@@ -39,7 +41,9 @@ from flowbook.engine.messages import (
 from flowbook.engine.plain_tasks import PlainTasks
 from flowbook.engine.state import Cancelled, Failed, Mapped, Running, Scheduled, State, Success
 from flowbook.engine.state_handlers import call_handlers, in_layer
+from flowbook.engine.stopping import TaskThreads
 from flowbook.engine.task_attempt import run_task
+from flowbook.engine.task_call import is_in_task
 from flowbook.engine.task_keys import child_keys
 from flowbook.engine.timers import Timers
 from flowbook.exceptions import ExecutorError
@@ -114,6 +118,8 @@ class Epoch:
         self.state: State = start.state
         self._ports = ports
         self._is_begun_cancelled = start.is_cancelled
+        #: Where tasks run, as far as that is in this process.
+        self._threads = TaskThreads()
         self._relay = EventRelay(ports.sinks, start.first_seq)
         self._machine = Machine(
             graph,
@@ -148,6 +154,10 @@ class Epoch:
 
     def run(self) -> State:
         """Run to the end, or until all that is left waits for a person; return the flow's state."""
+        with cancelled_with_task(partial(self.cancel, note="The task that started it was stopped.", now=True)):
+            return self._run_to_rest()
+
+    def _run_to_rest(self) -> State:
         if not self._change(Running("The flow runs.")).is_running():
             return self.state
         with self._changed:
@@ -211,8 +221,15 @@ class Epoch:
         self._relay.pass_on()
         return True if keys else None
 
-    def cancel(self, by: str = "", note: str = "") -> bool:
-        """Start nothing more; what runs goes on to its end. Return False if the run is over."""
+    def cancel(self, by: str = "", note: str = "", *, now: bool = False) -> bool:
+        """Start nothing more; what runs goes on to its end. Return False if the run is over.
+
+        Args:
+            by: who decides.
+            note: why.
+            now: also stop Python code of tasks that runs in threads of this process; so does a second call.
+        """
+        now = now or self.is_cancelled
         with self._changed:
             if self._final is not None:
                 return False
@@ -227,6 +244,8 @@ class Epoch:
         stop = self.stop  # once: the thread that runs the flow clears it when nothing is left to stop
         if stop is not None:
             stop()
+        if now:
+            self._threads.stop(is_in_task)
         return True
 
     def _decided(self, keys: Iterable[str], action: str, by: str, note: str) -> None:
@@ -254,10 +273,11 @@ class Epoch:
 
     def _loop(self) -> None:
         try:
-            while (first := self._take()) is not None:
-                key = self._plain.run(first)
-                while key is not None:
-                    key = self._plain.run(self._next(self._run(key)))
+            with self._threads.here():
+                while (first := self._take()) is not None:
+                    key = self._plain.run(first)
+                    while key is not None:
+                        key = self._plain.run(self._next(self._run(key)))
         except BaseException:
             # Flowbook's own mistake, or a sink's: the other workers must not wait for this one for ever.
             with self._changed:

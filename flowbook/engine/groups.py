@@ -124,6 +124,8 @@ class Groups:
         states = [progress.states[child_key(key, index)] for index in range(width)]
         failed = sum(state.is_failed() for state in states)
         message = f"{failed} of {width} failed." if failed else f"All {width} succeeded."
+        if not failed and (cancelled := sum(state.is_cancelled() for state in states)):
+            message = f"{cancelled} of {width} were cancelled."
         state = progress.states[key] = Mapped(message, map_states=states)
         if (self._has_handlers or progress.graph.specs[key].handlers) and not progress.is_cancelled:
             self.gathering.add(key)

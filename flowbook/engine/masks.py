@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from flowbook.engine.remote_error import RemoteError, safe_str
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from flowbook._context import ContextLayer
     from flowbook.engine.state import State
@@ -57,7 +59,7 @@ class Masks:
             known.append(layer.find("secrets"))
             layer = layer.parent
         for held in known:
-            if isinstance(held, dict):
+            if isinstance(held, Mapping):
                 secrets += held.values()
         return cls(secrets)
 
@@ -141,9 +143,9 @@ def _related(error: BaseException) -> Iterator[BaseException]:
 
 def _texts(secret: object) -> Iterator[str]:
     """Yield the texts in which a secret may show."""
-    if isinstance(secret, dict):
+    if isinstance(secret, Mapping):
         secret = list(secret.values())
-    if isinstance(secret, (list, tuple, set, frozenset)):
+    if isinstance(secret, (Sequence, AbstractSet)) and not isinstance(secret, (str, bytes, bytearray)):
         for part in secret:
             yield from _texts(part)
         return

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from flowbook._context import current_layer, enter_layer, leave_layer
 from flowbook._utils import threads
 from flowbook.engine import steps
-from flowbook.engine.deadline import DeadlinePassed, call_within
+from flowbook.engine.deadline import TIMED_CODE, DeadlinePassed, call_within
 from flowbook.engine.forks import end_copy, is_copy
 from flowbook.engine.prints import capture_prints
 from flowbook.engine.signals import Signal
 from flowbook.engine.state import Cancelled, State, Success, TimedOut
+from flowbook.engine.stopping import Stopped, is_called_by
 from flowbook.engine.task_log import OVER
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from flowbook.engine.job import Job, RunFacts
     from flowbook.engine.task_context import TaskLayer
 
-__all__ = ["call_plainly", "call_task", "is_in_user_code"]
+__all__ = ["call_plainly", "call_task", "is_in_task", "is_in_user_code"]
 
 
 def call_task(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLayer, attempt: int) -> State:
@@ -62,7 +63,7 @@ def _state_of(error: BaseException, run: RunFacts, attempt: int) -> State:
     """Return the state of a task that raised."""
     if isinstance(error, Signal):
         return steps.signal_state(error, attempt, time.time())
-    if run.interrupted and isinstance(error, KeyboardInterrupt):
+    if isinstance(error, Stopped) or (run.interrupted and isinstance(error, KeyboardInterrupt)):
         return Cancelled("Cancelled by a person while it ran.")
     return steps.state_of_error(error)
 
@@ -121,6 +122,11 @@ def _finish(coroutine: CoroutineType[object, object, object]) -> object:
     return found.result()
 
 
+def is_in_task(frame: FrameType) -> bool:
+    """Return whether a thread whose innermost frame this is runs a task's code, and doesn't only wait for its time limit."""
+    return is_called_by(frame, _BORDERS, _WAITS)
+
+
 def is_in_user_code(frame: FrameType | None) -> bool:
     """Return whether `frame` was called from inside the border, so that an exception raised there becomes a state."""
     while frame is not None:
@@ -128,3 +134,7 @@ def is_in_user_code(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+_BORDERS = frozenset({call_task.__code__, call_plainly.__code__, TIMED_CODE})
+_WAITS = frozenset({call_within.__code__})

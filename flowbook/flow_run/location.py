@@ -91,7 +91,7 @@ class Here:
         by, note, run = decision.by, decision.note, self._run
         match decision.action:
             case "cancel" | "cancel_now":
-                return self.epoch.cancel(by, note)
+                return self.epoch.cancel(by, note, now=decision.action == "cancel_now")
             case "retry":
                 is_taken = self.epoch.retry(by, note)
                 if is_taken is None:

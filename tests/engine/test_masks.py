@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import pickle
 import sys
+from collections import ChainMap, UserDict, UserList
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pytest
 
@@ -129,3 +132,36 @@ def test_values_are_left_alone():
     Masks([TOKEN]).hide_in(state)
 
     assert state.result == TOKEN
+
+
+class Vault(Mapping):
+    """A mapping that isn't a dict."""
+
+    def __init__(self, values):
+        self._values = values
+
+    def __getitem__(self, name):
+        return self._values[name]
+
+    def __iter__(self):
+        return iter(self._values)
+
+    def __len__(self):
+        return len(self._values)
+
+
+@everywhere
+@pytest.mark.parametrize("kind", [dict, MappingProxyType, Vault, ChainMap, UserDict])
+def test_secrets_in_any_kind_of_mapping_are_hidden(executor, kind):
+    @task(log_stdout=True)
+    def say():
+        sys.stdout.write(f"print {context.secrets['db']['token']}\n")
+        context.logger.info("log %s and %s", context.secrets["db"]["token"], context.secrets["list"][0])
+
+    secrets = kind({"db": kind({"token": TOKEN}), "list": UserList([PASSWORD])})
+    with Flow("f") as flow:
+        say()
+
+    flow.run(executor=executor, context={"secrets": secrets})
+
+    assert [line.text for line in flow.last_run.logs()] == ["print *****", "log ***** and *****"]
