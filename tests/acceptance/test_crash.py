@@ -146,7 +146,7 @@ def test_a_run_killed_at_a_named_point_goes_on_where_large_values_lie_elsewhere(
 
     _goes_on_after_its_kill(trial, process, said, home)
     open_store().sweep(older_than=dt.timedelta(0))
-    assert not list((tmp_path / "bucket").rglob(".tmp-*"))
+    assert list((tmp_path / "bucket").rglob(".tmp-*")) == []
     check_file(home)
 
 

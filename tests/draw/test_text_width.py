@@ -11,16 +11,13 @@ def test_a_name_that_fits_stays_as_it_is() -> None:
 def test_a_name_that_does_not_fit_loses_its_middle_and_keeps_its_end() -> None:
     fitted = fit_middle("approve_the_monthly_report_before_noon_2", 152, 13)
 
-    assert fitted.startswith("approve")
-    assert fitted.endswith("noon_2")
-    assert "…" in fitted
+    assert fitted == "approve_…e_noon_2"
 
 
 def test_a_note_that_does_not_fit_loses_its_end() -> None:
     fitted = fit_end("ValueError: 80 of 9,870 flights have no weather", 152, 12)
 
-    assert fitted.startswith("ValueError: 80")
-    assert fitted.endswith("…")
+    assert fitted == "ValueError: 80 of 9,870…"
 
 
 @given(st.text(max_size=300), st.integers(min_value=20, max_value=400))
