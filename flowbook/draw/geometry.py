@@ -1,4 +1,4 @@
-"""Columns and rows of a graph from graphviz, or from a plain layering where graphviz does not answer.
+"""Columns and rows for a graph's nodes: from graphviz, or from simple layers if graphviz fails.
 
 Names never enter DOT: nodes are `n0`, `n1`, ... The program is `dot` from the PATH, else the `graphviz-pure` that its
 wheel installs beside the interpreter. Does: runs one process, with a timeout, never through a shell.
@@ -21,18 +21,18 @@ from pathlib import Path
 __all__ = ["GeometryError", "Placement", "Structure", "arrange", "find_programs", "layered", "widest"]
 
 _TIMEOUT_S = 10.0
-#: Above this many nodes graphviz gets less time for beauty, and its curves are not asked for.
+#: Above this many nodes graphviz may spend less time on neatness, and draws no curves.
 _LARGE = 300
 _POINTS_PER_INCH = 72.0
 
 
 class GeometryError(Exception):
-    """Graphviz gave no answer; `layered` does instead. Does not leave the package."""
+    """Graphviz failed; use `layered` instead. Never leaves the package."""
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """All that geometry depends on: the nodes' sizes, and edges as pairs of indexes, each once, upstream first."""
+    """What a placement depends on: the sizes of the nodes, and each edge once, as a pair of indexes, upstream first."""
 
     width: int
     gap_x: int
@@ -64,10 +64,10 @@ def find_programs() -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=64)
 def arrange(structure: Structure, programs: tuple[str, ...]) -> Placement:
-    """Return the placement by the first of `programs` that answers. Remembered by structure.
+    """Return the placement that the first working program of `programs` gives; cached by structure.
 
     Raises:
-        GeometryError: if none answers.
+        GeometryError: if no program works.
     """
     reasons = []
     for program in programs:
@@ -80,7 +80,7 @@ def arrange(structure: Structure, programs: tuple[str, ...]) -> Placement:
 
 
 def layered(structure: Structure) -> Placement:
-    """Return a plain placement: rows by depth, columns by the mean of what is above, left to right."""
+    """Return a simple placement: a row per depth, each node below the mean of its upstream nodes."""
     count = len(structure.heights)
     above: list[list[int]] = [[] for _ in range(count)]
     for source, target in structure.edges:
@@ -95,14 +95,14 @@ def layered(structure: Structure) -> Placement:
         wishes = {node: _mean([columns[up] for up in above[node]]) for node in line}
         ordered = sorted(line, key=lambda node: (wishes[node], node))
         start = _mean([wishes[node] for node in ordered]) - step * (len(ordered) - 1) / 2
-        for place_in_row, node in enumerate(ordered):
-            columns[node] = start + step * place_in_row
+        for position, node in enumerate(ordered):
+            columns[node] = start + step * position
     left = min(columns, default=0.0) - structure.width / 2
     return Placement(tuple(x - left for x in columns), tuple(rows), ((),) * len(structure.edges))
 
 
 def widest(structure: Structure) -> int:
-    """Return how many nodes the fullest row of a plain layering has."""
+    """Return how many nodes are in the fullest row of the simple layers."""
     rows = layered(structure).rows
     return max(Counter(rows).values(), default=0)
 
@@ -135,7 +135,7 @@ def _wheel_program() -> str | None:
 
 
 def _recorded(name: str) -> list[Path]:
-    """Return where the wheel says it put its program, e.g. after `pip install --user`."""
+    """Return the path that the wheel recorded for its program, e.g. after `pip install --user`."""
     try:
         files = importlib.metadata.distribution("graphviz-pure").files or ()
     except importlib.metadata.PackageNotFoundError:
@@ -207,7 +207,7 @@ def _parse(plain: str, structure: Structure) -> Placement:
 
 
 def _crossings(curve: list[tuple[float, float]], levels: list[float]) -> tuple[tuple[float, float], ...]:
-    """Return where a chain of cubic Béziers passes the middles of rows, as (x, row)."""
+    """Return the points where a chain of cubic Béziers crosses the middle of each row, as (x, row)."""
     points = [_bezier(curve[at : at + 4], step / 8) for at in range(0, len(curve) - 3, 3) for step in range(9)]
     crossings: list[tuple[float, float]] = []
     row = 0

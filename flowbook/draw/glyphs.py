@@ -1,7 +1,7 @@
 """The 12 px glyphs of the states, as SVG fragments.
 
 Lines of 1.75 px with round ends, drawn inside 1.2 ... 10.8. A filled part says `currentColor`. The fragments are
-constants of ours and never hold anybody's text. No fonts: platforms draw those differently.
+constants and never contain text of a user. They use no fonts, which look different on each platform.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a graph's nodes and edges lie, in px.
+"""Positions of a graph's nodes and edges, in px.
 
 Heights are reserved once by what a task may ever show, so that nothing moves while a run goes on. Rows and columns come
 from `geometry`; rows are then stacked with their tops aligned, and edges drawn through the gaps: vertical beside nodes,
@@ -39,22 +39,22 @@ __all__ = [
 NODE_WIDTH = 192
 GAP_X = 16
 GAP_Y = 28
-#: Around the whole, for focus rings and the second edge of mapped tasks.
+#: Space around the graph for focus rings and the second outline of mapped tasks.
 MARGIN = 4
-#: Two lines; a third one; buttons, or a bar with its counts.
+#: Heights of a node with two lines, with a third line, and with buttons or a bar with counts.
 PLAIN_HEIGHT, NOTE_HEIGHT, TALL_HEIGHT = 44, 64, 80
-#: How near an edge may pass a node, and another edge that it has nothing to do with.
+#: Least distance of an edge to a node, and to an unrelated edge.
 _CLEAR = 7
 _APART = 6
-#: Nodes without any edge are laid in rows of at most this many, below the rest.
+#: Nodes without edges go below the others, at most this many in a row.
 _GRID = 6
-#: Of a row of so many, which is wrapped in any case, graphviz would take long to find an order that nobody sees.
+#: Rows wider than this are wrapped anyway; graphviz would spend long on an order that nobody sees.
 _STRIP = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A node's place; `row` counts from the top."""
+    """A node's position and size; `row` counts from the top."""
 
     key: str
     x: int
@@ -93,7 +93,7 @@ class Layout:
 
 
 def layout(graph: Graph, *, programs: Sequence[str] | None = None) -> Layout:
-    """Return where the nodes and edges of `graph` lie.
+    """Return the layout of `graph`.
 
     Args:
         graph: a compiled flow.
@@ -123,7 +123,7 @@ def layout(graph: Graph, *, programs: Sequence[str] | None = None) -> Layout:
 
 
 def node_height(spec: TaskSpec) -> int:
-    """Return the height that a task needs for all it may come to show, px."""
+    """Return the height that a task needs for everything it may ever show, in px."""
     if spec.is_manual or spec.is_mapped:
         return TALL_HEIGHT
     if spec.retry is not None or spec.cache is not None or spec.trigger is not None:
@@ -148,7 +148,7 @@ def _placement(structure: geometry.Structure, programs: tuple[str, ...]) -> tupl
 
 
 def _stack(graph: Graph, keys: list[str], placement: geometry.Placement) -> tuple[dict[str, Box], list[int]]:
-    """Return the boxes, rows aligned at their tops, and the y of each row's top and of the end."""
+    """Return the boxes, with the tops of each row aligned, and the y of each row's top and of the bottom."""
     heights = [node_height(graph.specs[key]) for key in keys]
     tallest = [0] * (max(placement.rows, default=-1) + 1)
     for row, height in zip(placement.rows, heights, strict=True):
@@ -178,7 +178,7 @@ def _grid(graph: Graph, keys: list[str], boxes: Mapping[str, Box]) -> dict[str, 
 
 
 def _framed(boxes: Mapping[str, Box], paths: list[tuple[str, str, list[tuple[float, float]]]], note: str) -> Layout:
-    """Shift everything right where an edge passes left of all nodes, and measure."""
+    """Return the layout, shifted right if an edge runs left of all nodes, with its size."""
     xs = [x for _, _, points in paths for x, _ in points]
     shift = max(0, -int(min(xs, default=0.0) // 1))
     shifted = {key: replace(box, x=box.x + shift) for key, box in boxes.items()} if shift else boxes
@@ -207,7 +207,7 @@ def _number(value: float) -> str:
 
 
 class _Router:
-    """Finds each edge a column through every row that it passes."""
+    """Finds a free column for each edge in every row that it crosses."""
 
     def __init__(self, boxes: Mapping[str, Box], keys: list[str], lines: Wrapped, tops: list[int]) -> None:
         placement = lines.placement
@@ -217,15 +217,15 @@ class _Router:
         self._hints = placement.hints
         self._index = {key: at for at, key in enumerate(keys)}
         self._left = min(placement.columns, default=0.0) - NODE_WIDTH / 2
-        #: Left edges of each row's nodes, ascending, and the lowest y that any of them reaches.
+        #: Left edges of each row's nodes, ascending, and the bottom of the row.
         self._rows: dict[int, list[int]] = defaultdict(list)
         for box in boxes.values():
             bisect.insort(self._rows[box.row], box.x)
-        #: Columns in use, by row: x with the two ends of the edge that uses it, ascending.
+        #: Columns in use, by row, ascending: the x, and the two ends of the edge there.
         self._used: dict[int, list[tuple[float, str, str]]] = defaultdict(list)
 
     def paths(self, edges: Sequence[tuple[str, str]]) -> list[tuple[str, str, list[tuple[float, float]]]]:
-        """Return (source, target, points) of every edge, in the order given; short ones choose first."""
+        """Return (source, target, points) of every edge, in the given order. Short edges choose their columns first."""
         order = sorted(range(len(edges)), key=lambda at: self._span(edges[at]))
         found: dict[int, list[tuple[float, float]]] = {}
         for at in order:
@@ -239,7 +239,7 @@ class _Router:
         start, end = self._boxes[source], self._boxes[target]
         x, goal = start.x + NODE_WIDTH / 2, end.x + NODE_WIDTH / 2
         hinted = {row: hint - self._left for hint, row in hints}
-        # Nodes are drawn over edges, and as high as what they show: so an edge begins behind the least that they do.
+        # Nodes cover edges and are drawn as high as their content, so an edge starts behind the lowest possible node.
         points: list[tuple[float, float]] = [(x, start.y + PLAIN_HEIGHT)]
         bottom = self._bottom(start.row)
         if bottom > points[-1][1]:
@@ -257,7 +257,7 @@ class _Router:
         return points
 
     def _beside(self, row: int, start: Box, end: Box) -> float | None:
-        """Return where to pass another line of the row that one of the ends is in: its columns are theirs."""
+        """Return the x at which an edge crosses another line of the wrapped row that one of its ends is in."""
         near = next((box for box in (end, start) if self._groups[box.row] == self._groups[row]), None)
         return near.x - GAP_X / 2 if near is not None else None
 
@@ -265,7 +265,7 @@ class _Router:
         return self._tops[row + 1] - GAP_Y
 
     def _column(self, row: int, wishes: tuple[float, float, float], ends: tuple[str, str]) -> float:
-        """Return a free x in `row`: the present column, else where graphviz led, else the goal's, else the nearest."""
+        """Return a free x in `row`: the current column if possible, else graphviz's, else the target's, else the nearest one."""
         previous, hint, goal = wishes
         x = next((wish for wish in (previous, hint, goal) if self._is_free(row, wish, ends)), None)
         if x is None:
@@ -287,7 +287,7 @@ class _Router:
         return True
 
     def _nearest(self, row: int, x: float, ends: tuple[str, str]) -> float:
-        """Return the free x that is nearest: in a gap between nodes, or outside of all."""
+        """Return the nearest free x: in a gap between nodes, or beside all of them."""
         lefts = self._rows[row]
         at = bisect.bisect_right(lefts, x)
         near = lefts[max(0, at - 2) : at + 2]
@@ -295,7 +295,7 @@ class _Router:
         inside = sorted((side for side in sides if self._is_free(row, side, ends)), key=lambda side: abs(side - x))
         if inside:
             return inside[0]
-        # Every gap nearby is taken: share one, since edges that touch are better than long detours.
+        # All gaps nearby are taken. Share one: touching edges are better than long detours.
         clear = [side for side in sides if self._is_clear(row, side)]
         return min(clear or [lefts[0] - GAP_X / 2, lefts[-1] + NODE_WIDTH + GAP_X / 2], key=lambda side: abs(side - x))
 

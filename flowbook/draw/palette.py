@@ -57,8 +57,8 @@ class StateStyle:
 
     Attributes:
         family: which colours.
-        filled: this run did, or does, the work; hollow: it did not, or not yet.
-        border: "state" where it is going on or wrong, "dashed" where it will not run, else "plain".
+        filled: whether this run did the work, or is doing it; hollow means it didn't, or not yet.
+        border: "state" if the task is running or failed, "dashed" if it won't run, else "plain".
     """
 
     family: FamilyName
@@ -134,7 +134,7 @@ _UNKNOWN = StateStyle("waiting", filled=False, border="plain")
 
 
 def style_of(state: str) -> StateStyle:
-    """Return how `state` (a class name) is drawn; a state of a user's own is drawn as waiting."""
+    """Return how `state` (a class name) is drawn; a user-defined state is drawn as waiting."""
     return STATES.get(state, _UNKNOWN)
 
 
@@ -145,5 +145,5 @@ def shades(state: str, theme: Theme) -> Shades:
 
 
 def in_order(states: Iterable[str]) -> list[str]:
-    """Return `states` in the order of bars; unknown ones last, by name."""
+    """Return `states` in display order; unknown ones come last, by name."""
     return sorted(states, key=lambda name: (_RANK.get(name, len(_RANK)), name))

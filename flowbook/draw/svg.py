@@ -1,8 +1,8 @@
-"""The one writer of graph pictures: live in the panel, and standing alone in saved notebooks, reports and READMEs.
+"""Writes every picture of a graph: the live one in the panel, and standalone ones in saved notebooks, reports and READMEs.
 
 Live: classes and `data-` attributes only, coloured by the notebook's style sheet; the view then changes `data-state`,
 texts, the glyph and the bar of its nodes, and nothing else. Alone: every colour is an attribute, without style sheet,
-script, id or outside reference, so that it survives sanitizers. All text passes `_text`, the only position that escapes.
+script, id or outside reference, so that it survives sanitizers. All text passes through `_text`, which escapes it.
 
 One node, as its reader finds it (parts that a node can't come to need are left out):
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGEST_PICTURE", "NodeView", "alt_text", "counts_of", "svg"]
 
-#: Pictures that stand alone show at most this many nodes: they are kept in notebooks.
+#: Standalone pictures show at most this many nodes, since notebooks are saved with them.
 LARGEST_PICTURE = 150
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
@@ -40,7 +40,7 @@ _HEAD_PX = 44
 _LEGEND_PX = 28
 _PAD = 12
 _LEAST_WIDTH = 320
-#: Room for the count of children, up to 999.
+#: Room for a count of children up to 999, in px.
 _TIMES_PX = 34
 _HIDDEN = ' display="none"'
 #: What XML 1.0 can't hold even as a reference.
@@ -119,9 +119,9 @@ def svg(  # noqa: PLR0913  # one picture, its options by keyword
 def alt_text(graph: Graph, views: Mapping[str, NodeView], *, state: str = "", caption: str = "") -> str:
     """Return the picture in words, e.g. "flowbook: delays: Paused. 18 Success, 1 Paused."; the panel finds it by them."""
     counts = counts_of(graph, views)
-    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    listed = ", ".join(f"{count} {name}" for name, count in counts.items())
     head = f"flowbook: {graph.name}: {state}." if state else f"flowbook: {graph.name}:"
-    return " ".join(part for part in (head, f"{told}." if told else "", caption) if part)
+    return " ".join(part for part in (head, f"{listed}." if listed else "", caption) if part)
 
 
 def counts_of(graph: Graph, views: Mapping[str, NodeView]) -> dict[str, int]:
@@ -137,7 +137,7 @@ def counts_of(graph: Graph, views: Mapping[str, NodeView]) -> dict[str, int]:
 
 
 def _text(value: object) -> str:
-    """Return `value` as it may stand in XML text and between double quotes: the one position that escapes."""
+    """Return `value` escaped for XML text and double-quoted attributes. All escaping happens here."""
     return _UNWRITABLE.sub("\ufffd", str(value)).translate(_ESCAPED)
 
 
@@ -157,7 +157,7 @@ class _Classed:
 
 
 class _Inked:
-    """Paint for a picture that stands alone: presentation attributes, for sanitizers take styles away."""
+    """Paint for a standalone picture: presentation attributes, because sanitizers remove styles."""
 
     is_live = False
 
@@ -243,7 +243,7 @@ class _Picture:
         legend, legend_height = self._legend(counts, inner_width)
         inner_height = self._layout.height if is_drawn else _LEGEND_PX
         width, height = inner_width + 2 * _PAD, _HEAD_PX + inner_height + legend_height + 2 * _PAD
-        told = _text(alt_text(self._graph, self._views, state=state, caption=caption))
+        alternative = _text(alt_text(self._graph, self._views, state=state, caption=caption))
         indent = (inner_width - self._layout.width) / 2 if is_drawn else 0
         body = (
             f'<g transform="translate({_PAD + MARGIN + indent:g} {_PAD + _HEAD_PX + MARGIN})">',
@@ -252,8 +252,8 @@ class _Picture:
         )
         opening = (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" role="img" aria-label="{told}" '
-            f'font-family="{_FONT}" font-size="{TEXT_PX}"><title>{told}</title>'
+            f'viewBox="0 0 {width} {height}" role="img" aria-label="{alternative}" '
+            f'font-family="{_FONT}" font-size="{TEXT_PX}"><title>{alternative}</title>'
         )
         return "".join(
             (
@@ -303,8 +303,8 @@ class _Picture:
         return "".join(parts), y + 20
 
     def _too_large(self) -> Iterable[str]:
-        told = f"{len(self._graph.specs):,} tasks: too many for a picture that is kept. Run the cell to see the graph."
-        yield f'<text y="12" {self._paint("note")}>{told}</text>'
+        sentence = f"{len(self._graph.specs):,} tasks: too many for a saved picture. Run the cell to see the graph."
+        yield f'<text y="12" {self._paint("note")}>{sentence}</text>'
 
     def _graph_parts(self) -> Iterable[str]:
         yield '<g class="edges">' if self._paint.is_live else "<g>"
@@ -342,7 +342,7 @@ class _Picture:
             return f"<g {position}>"
         label = ", ".join(part for part in (spec.key, view.name, view.end, view.note) if part)
         word = f' data-word="{_text(view.word)}"' if view.word else ""
-        #: A button may hold no buttons, so a node with controls is a group.
+        # A button may not contain buttons, so a node with controls is a group.
         role = "group" if spec.is_manual else "button"
         return (
             f'<g class="node" data-task="{_text(spec.key)}" data-state="{_text(view.state)}"{word} data-action="inspect" '
@@ -353,7 +353,7 @@ class _Picture:
         paint, right = self._paint, box.w - 8
         room = right - _TEXT_X
         times = f"\u00d7{view.width:,}" if view.width is not None else ""
-        #: Room for the count is kept from the start, since the view fills it in later.
+        # The count gets its room from the start, since the view fills it in later.
         beside = max(width_px(times, TEXT_PX, bold=False), _TIMES_PX) + 6 if spec.is_mapped else 0
         name = fit_middle(_line(spec.key), room - beside, NAME_PX)
         yield f'<text {paint("name")} x="{_TEXT_X}" y="18">{_text(name)}</text>'
@@ -367,7 +367,7 @@ class _Picture:
 
     def _note(self, view: NodeView, room: float) -> Iterable[str]:
         if self._paint.is_live or view.warns:
-            #: Live it is there from the start, hidden: the view only changes what it finds.
+            # Live, it is always there, maybe hidden: the view only changes what it finds.
             mark = f'class="warning" data-state="Paused"{"" if view.warns else _HIDDEN}' if self._paint.is_live else ""
             position = f'transform="translate({_TEXT_X} 43)"'
             yield f"<g {mark}>{self._paint.glyph('glyph-ink', 'Paused', WARNING, position)}</g>"
@@ -376,7 +376,7 @@ class _Picture:
         yield self._optional("note warn" if view.warns else "note", _TEXT_X + indent, 53, shown)
 
     def _optional(self, kind: str, x: float, y: int, text: str) -> str:
-        """Return a text that may be empty: live it has to be there to be filled later."""
+        """Return a text element. An empty one is only needed live, where the view fills it later."""
         if not text and not self._paint.is_live:
             return ""
         return f'<text {self._paint(kind)} x="{x:g}" y="{y}">{_text(text)}</text>'
@@ -425,7 +425,7 @@ class _Picture:
 
 
 def drawn_height(box: Box, view: NodeView) -> int:
-    """Return how high a node is drawn, px: its position was kept for all that it may come to show."""
+    """Return the height at which a node is drawn, in px; the layout reserved room for everything it may ever show."""
     if view.controls or view.counts:
         return box.h
     return min(box.h, NOTE_HEIGHT if view.note else PLAIN_HEIGHT)

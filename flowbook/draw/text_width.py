@@ -1,4 +1,4 @@
-"""How wide text is, and what is left of it where it is too wide.
+"""Estimates the width of text, and shortens text that is too wide.
 
 Widths are estimates for the sans-serif faces that interfaces use, on the wide side, since the face is
 the reader's. Pure.
@@ -32,17 +32,17 @@ _EM: dict[str, float] = {
 
 
 def width_px(text: str, size_px: float, *, bold: bool = True) -> float:
-    """Return about how wide `text` is in an interface face of that size."""
+    """Return the estimated width of `text` in a sans-serif face of that size, in px."""
     return size_px * (1 if bold else _REGULAR) * sum(_em(character) for character in text)
 
 
 def fit_middle(text: str, room_px: float, size_px: float) -> str:
-    """Return `text` without its middle where it is wider than `room_px`: both ends of a name tell it apart."""
+    """Return `text`, with its middle cut out if it is wider than `room_px`: names differ at both ends."""
     return text if width_px(text, size_px) <= room_px else _cut(text, room_px, size_px, head_share=0.5)
 
 
 def fit_end(text: str, room_px: float, size_px: float) -> str:
-    """Return `text`, in the regular face, without its end where it is wider than `room_px`."""
+    """Return `text`, set in the regular face, with its end cut off if it is wider than `room_px`."""
     size_px *= _REGULAR
     return text if width_px(text, size_px) <= room_px else _cut(text, room_px, size_px, head_share=1.0)
 

@@ -1,6 +1,6 @@
-"""Wide rows laid in several lines: a thousand siblings side by side would make a strip that nobody can look at.
+"""Wraps wide rows into several lines: a thousand siblings side by side would be an unreadable strip.
 
-Pure: a placement goes in, and one comes out.
+Pure: takes a placement and returns another.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["WIDEST", "Wrapped", "wrapped"]
 
 #: Rows of more nodes than this are wrapped.
 WIDEST = 24
-#: A wrapped row is about this much wider than high, but never has fewer nodes in a line.
+#: Width over height that a wrapped row aims for, and the fewest nodes in one of its lines.
 _ASPECT = 1.5
 _LEAST = 12
 

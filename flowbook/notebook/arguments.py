@@ -1,4 +1,4 @@
-"""What is written on the line of a magic: values, executors."""
+"""Parses what is written on the line of a magic: values, executors."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _NAMED: dict[str, Callable[[], Executor]] = {
     "synchronous": lambda: LocalDaskExecutor("synchronous"),
     "threads": LocalDaskExecutor,
 }
-_WORDS = f"{', '.join(_NAMED)}, dask, dask:ADDRESS"
+_EXECUTORS = f"{', '.join(_NAMED)}, dask, dask:ADDRESS"
 
 
 def unquoted(text: str) -> str:
-    """Return `text` without quotes around all of it: IPython hands them on as they were written."""
+    """Return `text` without the quotes around it; IPython passes them on."""
     is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
     return text[1:-1] if is_quoted else text
 
@@ -39,7 +39,7 @@ def parse_parameters(pairs: Iterable[str], namespace: Mapping[str, object]) -> d
     for pair in pairs:
         name, equals, text = unquoted(pair).partition("=")
         if not equals or not name.strip().isidentifier():
-            msg = f"--param {pair!r} is not NAME=VALUE. Write e.g. --param origin=JFK."
+            msg = f"--param {pair!r} isn't NAME=VALUE. Write e.g. --param origin=JFK."
             raise UsageError(msg)
         found[name.strip()] = parse_value(text, namespace)
     return found
@@ -79,10 +79,10 @@ def parse_executor(text: str | None, namespace: Mapping[str, object]) -> Executo
         # The person's own cell, evaluated in their own namespace as any other line of it.
         value = eval(text, dict(namespace))  # noqa: S307
     except Exception as error:
-        msg = f"--executor {text!r} is not one of {_WORDS}, nor an expression that works: {error}."
+        msg = f"--executor {text!r} isn't one of {_EXECUTORS}, nor a valid expression: {error}."
         raise UsageError(msg) from error
     if not callable(getattr(value, "submit", None)):
-        msg = f"--executor {text!r} is {value!r}, not an executor. Use one of {_WORDS}."
+        msg = f"--executor {text!r} is {value!r}, not an executor. Use one of {_EXECUTORS}."
         raise UsageError(msg)
     return value  # type: ignore[no-any-return]  # checked above
 

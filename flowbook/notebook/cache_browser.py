@@ -1,4 +1,4 @@
-"""The cache browser: a widget that goes back in time over kept outputs, and shows frames as they were."""
+"""The cache browser: a widget that shows stored outputs as of any moment, and the values themselves."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_ENTRIES", "CacheBrowser"]
 
-#: So many entries are shown, the newest at the moment; the rest is reached by the slider and by filters.
+#: At most this many entries are listed, the newest at the moment; slider and filters reach the others.
 MOST_ENTRIES = 500
-#: Versions of one output that are looked through for the one that served at a moment.
+#: How many versions of one output are searched for the one that was valid at a moment.
 _MOST_VERSIONS = 100
 _FOREVER = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
@@ -39,15 +39,15 @@ class CacheBrowser(RoutedWidget):
 
     Args:
         cache: the index.
-        values: where the values are.
+        values: the stored values.
         assign: writes a value into the user's namespace under the wanted name, or one like it; returns the chosen name.
-        task: begin with this task's entries.
-        at: begin at this moment (aware); now by default.
+        task: list this task's entries at first.
+        at: the moment to start at (aware); default: now.
         assets: the views' code.
-        pager: makes something that turns the pages of a value.
-        numbers: gives the numbers of the runs of these ids, those that were recorded.
+        pager: returns a Pager for a value.
+        numbers: returns the numbers of recorded runs, by id.
         now: seconds since the epoch.
-        is_started: whether to begin at once; a test may do the threads' work by itself.
+        is_started: whether to start the threads; a test may do their work itself.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
@@ -79,15 +79,15 @@ class CacheBrowser(RoutedWidget):
         self._now = now
         self._at = at.timestamp() if at is not None else None
         self._filter: dict[str, str] = {"task": task} if task else {}
-        #: Whether the shown entry goes with the slider: until somebody clicks another.
+        #: Whether the chosen entry follows the slider; ends when a person clicks another.
         self._is_following = True
-        #: What the person chose; shown is the version of it that was valid at the moment.
+        #: The entry that the person chose; the version of it that was valid at the moment is shown.
         self._chosen: EntryLike | None = None
-        #: Chooses entries by what the store can't tell; the same function for as long as the filter is the same.
+        #: Filters by what the store can't filter by; the same function as long as the filter is the same.
         self._choose: Callable[[Sequence[EntryLike]], list[EntryLike]] | None = None
         self._opened: tuple[str, Pager] | None = None
         self._is_over = False
-        #: What is noted beside the values, and never changes: types by digest, numbers by run.
+        #: Facts that never change: types by digest, numbers by run.
         self._types: dict[str, str] = {}
         self._numbers: dict[str, str] = {}
         handlers = {
@@ -97,7 +97,7 @@ class CacheBrowser(RoutedWidget):
             "page": self._on_page,
             "to-variable": self._on_to_variable,
         }
-        #: A feed without a run: it sends in order, in the context of the newest `hello`.
+        #: A feed without a run; it sends messages in order, in the context of the newest `hello`.
         self._outbox = PatchFeed(self._send_message, RunProjection(Graph("", {}, {}, (), ())))
         self._worker = CommandWorker(self._outbox.post, handlers, self._reads)
         super().__init__(_esm=code.esm, parts=dict(code.parts), snapshot=self._view() | {"page": None, "preview": None})
@@ -107,7 +107,7 @@ class CacheBrowser(RoutedWidget):
             self._worker.start()
 
     def close(self) -> None:
-        """End the threads and take the widget away. Doing so twice is once."""
+        """End the threads and remove the widget. Calling it again does nothing."""
         if self._is_over:
             return
         self._is_over = True
@@ -116,7 +116,7 @@ class CacheBrowser(RoutedWidget):
         super().close()
 
     def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
-        self._outbox.hello()  # as in the panel: the newest message says where answers get through
+        self._outbox.hello()  # as in the panel: the newest message shows where answers get through
         if isinstance(content, dict) and content.get("type") == "hello":
             self._outbox.post({"type": "ack", "id": content.get("id"), "ok": True, "text": ""})
             self._worker.call(self._refresh)
@@ -181,7 +181,7 @@ class CacheBrowser(RoutedWidget):
         return self._opened[1]
 
     def _refresh(self) -> None:
-        """Send what is to be seen now. Not by the trait: a saved notebook may hold that, and rows are the user's."""
+        """Send the current view. Not through the trait, which a saved notebook may hold: rows are the user's data."""
         self._outbox.post({"type": "snapshot", **self._view()})
 
     def _view(self) -> dict[str, Any]:
@@ -217,7 +217,7 @@ class CacheBrowser(RoutedWidget):
         return self._cache.window(_moment(at), limit, *wanted)
 
     def _version(self, shown: Sequence[EntryLike], at: float) -> EntryLike | None:
-        """Return the entry to show: the chosen one, or with the slider its version that was valid then."""
+        """Return the entry to show: the chosen one, or while following the slider its version that was valid then."""
         chosen = self._chosen if self._chosen is not None and self._fitting([self._chosen]) else None
         if not self._is_following:
             return chosen
@@ -225,7 +225,7 @@ class CacheBrowser(RoutedWidget):
         if chosen is None:
             return next(iter(serving), None)
         versions = [entry for entry in serving if (entry.flow, entry.task) == (chosen.flow, chosen.task)]
-        if not versions:  # others may have crowded them out
+        if not versions:  # newer entries may have pushed them out of the list
             known = self._window(at, _MOST_VERSIONS, chosen.flow, chosen.task).entries
             versions = [entry for entry in reversed(known) if _is_valid(entry, at) and self._fitting([entry])]
         alike = [entry for entry in versions if entry.parameters == chosen.parameters]
@@ -248,7 +248,7 @@ class CacheBrowser(RoutedWidget):
         ]
 
     def _note(self, entries: Sequence[EntryLike]) -> None:
-        """Note what is shown of entries besides themselves, of all that are new at once."""
+        """Read types and run numbers of all new entries at once."""
         self._note_types(entries)
         runs = {entry.run_id: None for entry in entries if entry.run_id and entry.run_id not in self._numbers}
         if runs:
@@ -294,7 +294,7 @@ def _is_valid(entry: EntryLike, at: float) -> bool:
 
 
 def _stamp(moment: dt.datetime) -> float:
-    """Return seconds since the epoch, also for the last day that there is, which some clocks can't tell."""
+    """Return seconds since the epoch; infinite for the far future, which some platforms can't convert."""
     return moment.timestamp() if moment < _FOREVER else float("inf")
 
 
@@ -307,7 +307,7 @@ def _parameters(parameters: Mapping[str, object] | None) -> str:
     plain: list[str] = []
     hashed: list[str] = []
     for name, value in (parameters or {}).items():
-        # Of a parameter that is no plain scalar the index keeps the hash only.
+        # The index stores only the hash of a parameter that isn't a scalar.
         if isinstance(value, dict) and isinstance(value.get("$hash"), str):
             hashed.append(f"{name} #{value['$hash'][:8]}")
         else:

@@ -1,7 +1,7 @@
-"""Carries out what views ask for, one after the other in a thread of its own, each command once.
+"""Executes the commands of views, one at a time in a thread of its own, each command once.
 
-A message handler only hands over and returns, so that the kernel stays free. A view repeats a command that was not
-acknowledged; the repetition gets the same answer and does nothing again.
+A message handler only queues a command and returns, so that the kernel stays free. A view repeats a command that wasn't
+acknowledged; the repetition gets the same answer and isn't executed again.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _logger = logging.getLogger("flowbook.notebook")
 
 
 class RefusedError(FlowbookError):
-    """A command can't be carried out now; the message says why, and is shown beside its button."""
+    """A command can't be executed now. The message says why; the view shows it beside the button."""
 
 
 class CommandWorker:
-    """Answers commands.
+    """Executes commands and sends their acknowledgements.
 
     Args:
         post: sends a message to the views, in order.
-        handlers: type of a command to what carries it out and returns the sentence of its acknowledgement.
-        reads: types that change nothing; repeated, they are carried out again.
+        handlers: by type of command: executes it and returns the sentence of its acknowledgement.
+        reads: types that change nothing; these are executed again when repeated.
 
     Handlers raise `FlowbookError` to refuse. `start` begins the thread; without it, `step` does one job.
     """
@@ -61,16 +61,16 @@ class CommandWorker:
         self._thread = threads.spawn(self._work, name="panel", owner=self)
 
     def take(self, command: object) -> None:
-        """Hand over what a view sent; returns at once. Whatever has no type and id is not ours and passed over."""
+        """Queue what a view sent and return at once. A message without type and id is ignored."""
         if isinstance(command, dict) and isinstance(command.get("type"), str) and isinstance(command.get("id"), str):
             self.call(lambda: self._answer(command))
 
     def call(self, job: Callable[[], object]) -> None:
-        """Do `job` in turn."""
+        """Queue `job`."""
         self._jobs.put(job)
 
     def step(self, timeout_s: float = 0.0) -> bool:
-        """Do one job, if there is one; return whether there was."""
+        """Execute one job, if there is one; return whether there was."""
         try:
             job = self._jobs.get(timeout=timeout_s) if timeout_s else self._jobs.get_nowait()
         except queue.Empty:
@@ -80,7 +80,7 @@ class CommandWorker:
         return job is not None
 
     def close(self) -> None:
-        """End the thread after what was handed over before; wait for that at most 2 s."""
+        """End the thread once it has executed what is queued; wait for that at most 2 s."""
         self._jobs.put(None)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(_CLOSE_S)
@@ -93,7 +93,7 @@ class CommandWorker:
         try:
             job()
         except Exception:
-            _logger.exception("The panel could not do what it was asked to; the run goes on.")
+            _logger.exception("The panel failed to execute a command; the run goes on.")
 
     def _answer(self, command: Command) -> None:
         name = (str(command.get("view", "")), command["id"])
@@ -113,7 +113,7 @@ class CommandWorker:
             return {"type": "ack", "id": command["id"], "ok": True, "text": handler(command)}
         except FlowbookError as error:
             return {"type": "ack", "id": command["id"], "ok": False, "text": str(error)}
-        except Exception as error:  # whatever went wrong in there, the view must not wait for ever
+        except Exception as error:  # whatever went wrong, the view must get an answer
             _logger.exception("A command of the panel failed: %s", command["type"])
             return {"type": "ack", "id": command["id"], "ok": False, "text": error_text(error)}
 

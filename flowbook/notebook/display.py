@@ -1,4 +1,4 @@
-"""Puts a flow on the screen: a static picture that stays in the saved notebook, and the live panel over it."""
+"""Displays a flow: a static picture that stays in the saved notebook, and the live panel that replaces it on screen."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ __all__ = [
 
 
 class FlowView:
-    """What a cell shows of one flow: a picture with a display id of its own, and over it the panel.
+    """What a cell shows for one flow: a static picture with its own display id, and the panel.
 
     Args:
         shell: the IPython shell.
-        flow: what is shown.
-        executor: where runs started from the panel go.
-        notice: one sentence that the person should know.
-        run: a run to show; default: the flow's newest, or none yet.
+        flow: the flow.
+        executor: for runs started from the panel.
+        notice: a sentence that the panel shows above the graph.
+        run: the run to show; default: the flow's newest, if any.
     """
 
     def __init__(
@@ -86,13 +86,13 @@ class FlowView:
         self._panel: Panel | None = None
 
     def start(self, parameters: Mapping[str, object], *, record: bool, origin: str) -> FlowRun:
-        """Start a run in the background, and show that one from now on. Raises what `Flow.start` raises."""
+        """Start a run in the background and show it from now on. Raises what `Flow.start` raises."""
         self._options = {"record": record, "_origin": origin}
         self._run = self._flow.start(dict(parameters), executor=self._executor, **self._options)
         return self._run
 
     def show(self, *, with_widget: bool, quiet: bool = False) -> None:
-        """Display the panel over its picture where a person watches; `quiet` shows nothing. Otherwise see `tell`."""
+        """Display picture and panel if there is a front end (`with_widget`); `quiet` shows nothing. For text see `tell`."""
         if quiet:
             return
         run = self._run = self._run or new_run(self._flow)
@@ -103,17 +103,17 @@ class FlowView:
         display(self._panel)
 
     def close(self) -> None:
-        """Take the panel away and end its threads; the run goes on. Doing so twice is once."""
+        """Remove the panel and end its threads; the run goes on. Calling it again does nothing."""
         if self._panel is not None:
             self._panel.close()
 
     @property
     def executor(self) -> Executor | None:
-        """Where runs started from the panel go, if that was said."""
+        """The executor for runs started from the panel, if one was given."""
         return self._executor
 
     def wait(self, run: FlowRun, *, quiet: bool = False) -> None:
-        """Wait until nothing goes on; where there is no panel, show how it stands then.
+        """Wait until the run pauses or ends; if there is no panel, show its state as text then.
 
         Raises:
             KeyboardInterrupt: if the cell is interrupted; the run is cancelled then.
@@ -131,7 +131,7 @@ class FlowView:
             self.tell(run)
 
     def tell(self, run: FlowRun) -> None:
-        """Show how `run` stands, as text and as a picture."""
+        """Show the state of `run`, as text and as a picture."""
         print(summary(run))  # noqa: T201  # the cell's own output
         display(_Picture(*picture(run), self._flow.name), display_id=self._id)
 
@@ -155,7 +155,7 @@ class FlowView:
         return f"In [{number}]" if number is not None else None
 
     def _history(self, key: str) -> list[dict[str, Any]]:
-        """Return how the task did in other runs; none where there is no store to ask."""
+        """Return the task's history in other runs; empty if there is no store."""
         besides = self._run.run_id if self._run is not None else ""
         try:
             history = open_store().history
@@ -179,16 +179,16 @@ def run_that_made(entry_id: str) -> str:
 
 
 class CellDisplays:
-    """What the cells of a notebook show: a cell that runs again closes what it showed before, so that no thread is left."""
+    """The displays of a notebook's cells. A cell that runs again closes its earlier displays, so that no thread is left."""
 
     def __init__(self) -> None:
-        #: By cell: the request that ran it last, and what is shown for that.
+        #: By cell: the last request that ran it, and the displays of that request.
         self._views: dict[str, tuple[str, list[Closeable]]] = {}
 
     def add(self, view: Closeable, cell: str, request: str) -> None:
-        """Note that `cell`, run by `request`, shows `view`; close what an earlier request showed there.
+        """Record that `cell`, run by `request`, shows `view`; close what an earlier request showed there.
 
-        Where nobody tells which cell it is, nothing is closed: it may still be on the screen.
+        If the front end doesn't say which cell it is, nothing is closed: it may still be on screen.
         """
         if not cell:
             return
@@ -201,10 +201,10 @@ class CellDisplays:
 
 
 class Closeable(Protocol):
-    """Something on the screen."""
+    """A display that can be closed."""
 
     def close(self) -> None:
-        """Take it away and end its threads. Doing so twice is once."""
+        """Remove it and end its threads. Calling it again does nothing."""
         ...
 
 
@@ -217,7 +217,7 @@ def _outcome(found: TaskHistoryEntry) -> dict[str, Any]:
 
 
 class _Picture:
-    """The static picture as an `img`: it is shown alike by JupyterLab, nbconvert and code hosts, and holds no scripts."""
+    """The static picture as an `img`: JupyterLab, nbconvert and code hosts show it alike, and no script in it would run."""
 
     def __init__(self, text: str, words: str, flow: str) -> None:
         self._svg = text
@@ -235,7 +235,7 @@ class _Picture:
 
 
 def picture(run: FlowRun) -> tuple[str, str]:
-    """Return the static picture of `run` as it stands now: SVG text, and the same in words."""
+    """Return a static picture of `run` as SVG text, and its alternative text."""
     now = time.time()
     projection = RunProjection(run.graph)
     projection.load(run.events(), run.states)
@@ -247,7 +247,7 @@ def picture(run: FlowRun) -> tuple[str, str]:
 
 
 def summary(run: FlowRun) -> str:
-    """Return how `run` stands, as lines of text: the flow, then each task with what is worth saying."""
+    """Return the state of `run` as lines of text: the flow, then each task with its message."""
     state = run.state
     took = f", {duration(run.ended - run.started)}" if run.started and run.ended else ""
     lines = [f"{run.flow_name}, run {run.number}: {type(state).__name__}{took}. {state.message or ''}".rstrip()]
@@ -261,7 +261,7 @@ def summary(run: FlowRun) -> str:
 
 
 def cancelled(run: FlowRun) -> str:
-    """Return what became of a run that was just cancelled, and what of it still runs."""
+    """Return one line about a run that was just cancelled: whether it is over, else what still runs."""
     state = run.state
     head = f"{run.flow_name}, run {run.number}"
     running = [key for key, found in list(run.states.items()) if isinstance(found, Running)]
@@ -274,10 +274,10 @@ def cancelled(run: FlowRun) -> str:
 
 
 def open_cache(shell: InteractiveShell, store: Store, *, task: str | None, at: str | None) -> CacheBrowser:
-    """Show the cache browser below the cell that runs.
+    """Show the cache browser below the running cell.
 
     Raises:
-        UsageError: if `at` is no moment.
+        UsageError: if `at` isn't a time.
     """
     browser = CacheBrowser(
         store.browse(),
@@ -292,10 +292,10 @@ def open_cache(shell: InteractiveShell, store: Store, *, task: str | None, at: s
 
 
 def cache_entries(store: Store, *, task: str | None, at: str | None) -> pd.DataFrame:
-    """Return what the browser would list, newest first, as a DataFrame; for where there is no front end.
+    """Return what the browser would list, newest first, as a DataFrame, for hosts without a front end.
 
     Raises:
-        UsageError: if `at` is no moment.
+        UsageError: if `at` isn't a time.
     """
     import pandas as pd  # noqa: PLC0415  # heavy
 

@@ -1,4 +1,4 @@
-"""Whether a person sits in front of this kernel, and what the cell that runs belongs to."""
+"""Facts about the front end: whether there is one, which cell runs, who the user is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["cell_and_request", "has_front_end", "notebook_name", "person"]
 
 
 def has_front_end(shell: InteractiveShell) -> bool:
-    """Return whether widgets can be used: somebody sent the request who could also be asked for input.
+    """Return whether widgets can be used: the request came from a front end that allows input.
 
     nbclient and papermill send `allow_stdin=False`. `FLOWBOOK_FRONTEND=0` or `1` overrides.
 
@@ -33,19 +33,19 @@ def has_front_end(shell: InteractiveShell) -> bool:
 
 
 def notebook_name(shell: InteractiveShell) -> str:
-    """Return the name of the notebook's file, where the front end tells it, else an empty text."""
+    """Return the file name of the notebook, or an empty text if the front end doesn't tell it."""
     path = os.environ.get("JPY_SESSION_NAME") or _request(shell).get("metadata", {}).get("cellPath", "")
     return os.path.basename(str(path))  # noqa: PTH119  # a name in the server's tree, not a path of this machine
 
 
 def cell_and_request(shell: InteractiveShell) -> tuple[str, str]:
-    """Return the id of the cell that runs and of the request that runs it; empty texts where nobody tells them."""
+    """Return the ids of the running cell and of its request; empty texts if the front end doesn't tell them."""
     request = _request(shell)
     return str(request.get("metadata", {}).get("cellId", "")), str(request.get("header", {}).get("msg_id", ""))
 
 
 def person() -> str:
-    """Return the user's name on this machine; empty where it has none, as for a bare user id in a container."""
+    """Return the user's name on this machine; empty if there is none, as for a bare user id in a container."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):

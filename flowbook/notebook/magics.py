@@ -1,4 +1,4 @@
-"""The magics: `%%flow`, `%flow` and `%cache`. A wrong word on the line is one line of text, not a traceback."""
+"""The magics `%%flow`, `%flow` and `%cache`. A mistake on their line gives one line of text, not a traceback."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class FlowMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        #: The newest flow of each name written in this notebook, and what shows it.
+        #: The newest flow of each name written in this notebook, and its display.
         self.flows: dict[str, Flow] = {}
         self.views: dict[str, FlowView] = {}
         self._displays = CellDisplays()
@@ -162,7 +162,7 @@ class FlowMagics(Magics):
         return flow
 
     def _replace(self, name: str, flow: Flow) -> str:
-        """Put `flow` in the place of an older one of that name; return one sentence on a run of that one."""
+        """Replace an older flow of that name by `flow`; return a sentence about the older one's run, if it matters."""
         old = self.flows.get(name)
         self.flows[name] = flow
         self.shell.user_ns[name] = flow
@@ -241,7 +241,7 @@ class FlowMagics(Magics):
         print(cancelled(run))  # noqa: T201  # the cell's own output
 
     def _waiting(self) -> pd.DataFrame:
-        """Show every run that waits for a person, also those of other kernels, with its buttons."""
+        """Show every run that waits for a person, in any process, with its buttons."""
         waiting = _newest(state="Paused")
         for run_id in waiting["run_id"][:_PANELS_AT_MOST]:
             run = self._session_run(run_id)
@@ -262,7 +262,7 @@ class FlowMagics(Magics):
         return self._displayed(FlowView(self.shell, cast("Flow", run.flow), run=run))
 
     def _displayed(self, view: _V) -> _V:
-        """Note what the cell that runs shows, so that it is closed when that cell runs again."""
+        """Record what the running cell shows, so that it is closed when that cell runs again."""
         self._displays.add(view, *cell_and_request(self.shell))
         return view
 
@@ -327,11 +327,11 @@ def _line_arguments() -> None:
 
 
 def _newest(**wanted: str | None) -> pd.DataFrame:
-    """Return the newest runs, newest first, as many as one reads; say so where there are more."""
+    """Return the newest runs, newest first, up to a limit; print a line if there are more."""
     found = recorded_runs(**wanted, limit=_RUNS_AT_MOST + 1).iloc[::-1].reset_index(drop=True)
     if len(found) > _RUNS_AT_MOST:
-        given = ", ".join(f"{name}={value!r}" for name, value in wanted.items() if value is not None)
-        print(f"The newest {_RUNS_AT_MOST} runs; flowbook.runs({given}) lists all.")  # noqa: T201  # the cell's own output
+        arguments = ", ".join(f"{name}={value!r}" for name, value in wanted.items() if value is not None)
+        print(f"The newest {_RUNS_AT_MOST} runs; flowbook.runs({arguments}) lists all.")  # noqa: T201  # the cell's own output
     return found[:_RUNS_AT_MOST]
 
 
@@ -352,8 +352,8 @@ def _parse(magic: Callable[..., object], line: str) -> Namespace:
             msg = f"{error}. A parameter's value with spaces needs quotes around NAME=VALUE: --param 'months=[1, 2]'."
             raise UsageError(msg) from error
         raise
-    given = {name: unquoted(value) for name, value in vars(args).items() if isinstance(value, str)}
-    vars(args).update(given)
+    texts = {name: unquoted(value) for name, value in vars(args).items() if isinstance(value, str)}
+    vars(args).update(texts)
     return args
 
 
@@ -364,7 +364,7 @@ def _new_tasks(now: Mapping[str, object], before: Mapping[str, Task]) -> dict[st
 
 @contextmanager
 def _tasks_unshown(shell: InteractiveShell, cell: str) -> Iterator[None]:
-    """Let the cell's last expression be shown as in any other cell, but for tasks: the graph shows those."""
+    """Show the cell's last expression, as any cell does, unless it is a task: the graph shows those."""
     with shell.display_trap:
         show = sys.displayhook
         is_quiet = _ends_quietly(cell)
@@ -391,7 +391,7 @@ def _refuse_await(cell: str) -> None:
     try:
         tree = ast.parse(cell, mode="exec")
     except SyntaxError:
-        return  # magics and shell lines are no Python, and an error shows itself when the cell runs
+        return  # magics and shell lines aren't Python, and an error shows when the cell runs
     nested = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
     stack: list[ast.AST] = list(tree.body)
     while stack:

@@ -1,7 +1,7 @@
-"""The panel: one widget that shows a run while it happens and carries out what a person clicks.
+"""The panel: a widget that shows a run live and executes what a person clicks.
 
-Handlers of messages only hand over. What changes goes out through the feed, in its thread; commands are carried out by
-the worker, in its thread; the engine is never called back from either but through the run's public methods.
+Message handlers only queue. Changes are sent by the patch feed, in its thread; commands are executed by the command worker,
+in its thread. Both use only the run's public methods.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SILENT_S = 90.0
 
 
 def parse_parameter(text: str) -> object:
-    """Return a parameter given as text: a Python literal, anything else as it is."""
+    """Return the value of a parameter given as text: a Python literal, or else the text itself."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -64,18 +64,18 @@ def _refuse_variable(name: str, value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PanelActions:
-    """What the panel asks of its surroundings; each may be called in the worker's thread.
+    """What the panel needs from its host; called in the worker's thread.
 
     Attributes:
-        run: starts the flow again with these parameters (values, not text); returns the new run.
+        run: starts the flow again with these parameters (values, not texts); returns the new run.
         assign: writes a value into the user's namespace under the wanted name, or one like it; returns the chosen name.
         parse: turns a parameter's text into its value.
-        cell_name: gives "In [4]" for the file name of a notebook's cell.
-        history: gives a task's earlier runs, newest first.
-        maker: gives the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
-        settled: told when the run paused or ended, e.g. to bring the static picture up to date.
+        cell_name: returns "In [4]" for the file name of a notebook's cell.
+        history: returns a task's earlier runs, newest first.
+        maker: returns the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
+        settled: called when the run pauses or ends, e.g. to update the static picture.
         by: who clicks.
-        clock: seconds, to tell views that went away.
+        clock: monotonic seconds, to notice views that are gone.
     """
 
     run: Callable[[Mapping[str, object]], RunLike | None] = _refuse_run
@@ -102,13 +102,13 @@ class Panel(RoutedWidget):
 
     Args:
         run: the run to show.
-        actions: what the panel asks of its surroundings.
-        notice: a sentence that the person should know.
+        actions: what the panel needs from its host.
+        notice: a sentence that the panel shows above the graph.
         assets: the views' code.
-        is_started: whether to begin at once; a test may do the threads' work by itself.
+        is_started: whether to start the threads; a test may do their work itself.
     """
 
-    #: "data" of widgets is what a saved notebook holds; there is none of the user's in these.
+    #: Saved notebooks hold these traits, so no value of the user's goes into them.
     _esm = traitlets.Unicode().tag(sync=True)
     parts = traitlets.Dict().tag(sync=True)
     graph = traitlets.Dict().tag(sync=True)
@@ -144,10 +144,10 @@ class Panel(RoutedWidget):
             "to-variable": self._on_to_variable,
         }
         self._worker = CommandWorker(self._feed.post, handlers, self._reads)
-        #: What each view inspects, and the keys whose details wait to be made.
+        #: What each view inspects, and the keys whose details are queued.
         self._inspected: dict[str, _Inspection] = {}
         self._refreshing: set[str] = set()
-        #: The Paused states that were resumed, by key: a second click finds the same one.
+        #: The Paused states that were resumed, by key, to recognize a second click.
         self._resumed: dict[str, State] = {}
         self._is_over = False
         self._unsubscribe = self._attach(run)
@@ -163,12 +163,12 @@ class Panel(RoutedWidget):
         return self._run
 
     def show(self, run: RunLike, notice: str = "") -> None:
-        """Show `run` from now on, in the same place: the cell ran again, or a paused run goes on."""
+        """Show `run` from now on, e.g. because the cell ran again or a paused run was resumed."""
         is_same_graph = run.graph is self._run.graph
-        placed = self._layout if is_same_graph else layout(run.graph)
+        new_layout = self._layout if is_same_graph else layout(run.graph)
         self._unsubscribe()
         with self._feed.locked:
-            self._run, self._layout, self._notice = run, placed, notice
+            self._run, self._layout, self._notice = run, new_layout, notice
             self._values = RunValues(run)
             self._resumed.clear()
             self._feed.replace(RunProjection(run.graph))
@@ -177,7 +177,7 @@ class Panel(RoutedWidget):
         self._feed.call(lambda: self._send_message({"type": "snapshot", **self._snapshot()}))
 
     def picture(self, theme: str = "auto") -> str:
-        """Return the static picture of what is shown now, as SVG text."""
+        """Return a static picture of the current state, as SVG text."""
         views, state, caption = self._picture_parts()
         if theme not in {"auto", "light", "dark"}:
             msg = f"No theme {theme!r}. Take 'auto', 'light' or 'dark'."
@@ -193,16 +193,16 @@ class Panel(RoutedWidget):
         )
 
     def picture_text(self) -> str:
-        """Return the picture in words, its alternative text."""
+        """Return the picture's alternative text."""
         views, state, caption = self._picture_parts()
         return alt_text(self._run.graph, views, state=state, caption=caption)
 
     def drain(self, timeout_s: float = 2.0) -> bool:
-        """Wait until the views were sent all that is known; return whether they were, in that time."""
+        """Wait until everything known is sent to the views. Return False if that takes longer than `timeout_s`."""
         return self._feed.drain(timeout_s)
 
     def close(self) -> None:
-        """Send what is left, end the threads and take the widget away. Doing so twice is once."""
+        """Send what is left, end the threads and remove the widget. Calling it again does nothing."""
         if self._is_over:
             return
         self._is_over = True
@@ -211,11 +211,11 @@ class Panel(RoutedWidget):
         self._feed.close()
         super().close()
 
-    # What views say. Handlers hand over and return.
+    # Messages of views. Handlers queue and return.
 
     def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
-        # JupyterLab makes a comm's subshell late: what came before it, hello included, came by the main one. So the newest
-        # message says where answers get through while a cell runs.
+        # JupyterLab creates a comm's subshell late, so early messages, `hello` included, arrive on the main shell. The newest
+        # message shows where answers get through while a cell runs.
         self._feed.hello()
         if isinstance(content, dict) and content.get("type") == "hello":
             self._feed.post({"type": "ack", "id": content.get("id"), "ok": True, "text": ""})
@@ -281,10 +281,10 @@ class Panel(RoutedWidget):
         wanted = identifier(key if what == "output" else what.removeprefix("input:"))
         return assigned_text(wanted, self._actions.assign(wanted, value))
 
-    # What they need to know.
+    # What the handlers need to know.
 
     def _parameters(self, texts: object) -> dict[str, object]:
-        """Return the parameters' values: as they were where the text was not changed, else parsed."""
+        """Return the parameters' values: unchanged if the text is unchanged, else parsed."""
         if not isinstance(texts, dict):
             msg = f"Parameters come as names and texts, not as {type(texts).__name__}."
             raise RefusedError(msg)
@@ -301,7 +301,7 @@ class Panel(RoutedWidget):
         return values
 
     def _waiting(self, named: Sequence[str]) -> dict[str, State]:
-        """Return what waits for a person and was not resumed yet: of the named tasks and their children, or of all."""
+        """Return what waits for a person and wasn't resumed yet: among the named tasks and their children, or among all."""
         found = [(key, state) for key, state in list(self._run.states.items()) if isinstance(state, Paused)]
         return {
             key: state
@@ -347,7 +347,7 @@ class Panel(RoutedWidget):
         return str(key), what
 
     def _follow(self, act: Callable[[], object]) -> None:
-        """Let the run go on by `act`, and show the run that it becomes."""
+        """Call `act`, which makes the run go on, and show the run that results."""
         was_live = self._run.is_live
         following = act()
         if following is not None and following is not self._run and hasattr(following, "run_id"):
@@ -355,10 +355,10 @@ class Panel(RoutedWidget):
         elif not was_live:
             self.show(self._run)
 
-    # What goes out. All of it in the feed's thread.
+    # Messages to views, all sent in the feed's thread.
 
     def _attach(self, run: RunLike) -> Callable[[], None]:
-        """Listen first, then take what was before: nothing is lost between, and what comes twice is passed over."""
+        """Subscribe first, then load the past: nothing gets lost in between, and duplicates are ignored."""
         unsubscribe = run.subscribe(self._feed)
         events, states = run.events(), dict(run.states)
         with self._feed.locked:
@@ -379,7 +379,7 @@ class Panel(RoutedWidget):
                 self._worker.call(lambda key=key: self._send_details(key))  # type: ignore[misc]  # bound now
 
     def _update_traits(self, *, with_graph: bool = False) -> None:
-        """Bring the traits up to date: what a saved notebook, and a view that opens later, begin with."""
+        """Update the traits, from which a saved notebook and a new view start."""
         if with_graph:
             self.graph = self._graph_plain()
         self.snapshot = self._snapshot()
@@ -390,7 +390,7 @@ class Panel(RoutedWidget):
             self._feed.post({"type": "details", **wire.plain(self._details(key))})
 
     def _inspected_keys(self) -> set[str]:
-        """Return the keys that views inspect, but for views that have been silent for long: they went away."""
+        """Return the keys that views inspect, except for views that have been silent for too long and so are gone."""
         since = self._actions.clock() - _SILENT_S
         return {found.key for found in list(self._inspected.values()) if found.heard >= since}
 
@@ -451,7 +451,7 @@ class Panel(RoutedWidget):
         )
 
     def _stage(self) -> wire.Stage:
-        """Return how far the run has come, in whatever process that is."""
+        """Return how far the run has come, in whichever process."""
         state = self._run.state
         if state.is_finished():
             return "over"

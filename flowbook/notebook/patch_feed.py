@@ -1,8 +1,9 @@
-"""Carries a run's changes to the views: coalesced, numbered, from one thread, in the context that the views answer on.
+"""Sends a run's changes to the views as numbered patches, from one thread.
 
-Front ends send their messages over a subshell, and the kernel answers on the shell of whoever sent last in this
-context. So the sender works inside the context of the newest `hello`; else what it sends waits for the running cell.
-Changes are put together last-wins, 25 times a second, the first at once; other messages go out in order, without delay.
+JupyterLab sends a view's messages over a subshell, and the kernel answers on the shell that the current context belongs
+to. So this thread works in the context of the newest `hello`; otherwise its messages would wait for the running cell.
+Changes are merged (the last one of a task wins) and sent at most 25 times a second, the first at once. Other messages
+are sent in order, without delay.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ class PatchFeed:
     """An `EventSink` that sends what changed.
 
     Args:
-        send: sends one message to the views; called in the sender's thread only.
+        send: sends one message to the views; called in this feed's thread only.
         projection: folds the events.
-        run_view: gives RUN, as plain data, when it changed.
-        on_changed: told the keys that a patch was about, and those that logged; must return at once.
-        clock: seconds, for the rhythm.
-        now: seconds since the epoch, for the times that are shown.
+        run_view: returns RUN, as plain data.
+        on_changed: called with the keys of each patch and of new log lines; must return at once.
+        clock: monotonic seconds, for the interval.
+        now: seconds since the epoch, for displayed times.
 
     `start` begins the thread; without it, `step` does its work once (that is how it is tested). Thread-safe.
     """
@@ -78,12 +79,12 @@ class PatchFeed:
 
     @property
     def projection(self) -> RunProjection:
-        """The present projection; use it inside `locked`."""
+        """The current projection; use it inside `locked`."""
         return self._projection
 
     @property
     def locked(self) -> threading.RLock:
-        """Keeps the projection as it is while somebody reads it."""
+        """A lock under which the projection doesn't change."""
         return self._lock
 
     @property
@@ -96,12 +97,12 @@ class PatchFeed:
         self._thread = threads.spawn(self._work, name="feed", owner=self)
 
     def emit(self, event: Event) -> None:
-        """Take one event: note it and wake the sender. Costs microseconds; never raises."""
+        """Apply one event and wake the thread. Takes microseconds; never raises."""
         with self._lock:
             self._take(event)
 
     def replace(self, projection: RunProjection) -> None:
-        """Show another run from now on."""
+        """Switch to another run."""
         with self._lock:
             self._projection = projection
             self._dirty.clear()
@@ -109,28 +110,28 @@ class PatchFeed:
             self._seq += 1
 
     def touch(self, *keys: str) -> None:
-        """Send these again (`FLOW` for the run), though no event said so."""
+        """Send these keys again (`FLOW` for the run), without an event."""
         with self._lock:
             self._dirty.update(dict.fromkeys(keys))
         self._wake.set()
 
     def hello(self) -> None:
-        """Send in the caller's context from now on: to be called in the handler of a view's message."""
+        """From now on send in the caller's context. Call it in the handler of a view's message."""
         context = contextvars.copy_context()
         with self._lock:
             self._context = context
 
     def post(self, message: Message) -> None:
-        """Send `message` after those posted before, without delay."""
+        """Send `message` without delay, after those posted before."""
         self.call(lambda: self._send(message))
 
     def call(self, job: Callable[[], object]) -> None:
-        """Do `job` in the sender's thread and context, in turn with the messages; e.g. to set a trait."""
+        """Run `job` in this feed's thread and context, in order with the messages, e.g. to set a trait."""
         self._outbox.append(job)  # type: ignore[arg-type]  # what it returns is not looked at
         self._wake.set()
 
     def drain(self, timeout_s: float = 2.0) -> bool:
-        """Wait until all that is known was sent; return whether it was, in that time."""
+        """Wait until everything known is sent. Return False if that takes longer than `timeout_s`."""
         self._drained.clear()
         with self._lock:
             self._is_hurried = True
@@ -138,7 +139,7 @@ class PatchFeed:
         return self._drained.wait(timeout_s)
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Send what is left and end the thread; nothing is taken afterwards."""
+        """Send what is left and end the thread; later events are ignored."""
         with self._lock:
             self._is_closed = True
         self._wake.set()
@@ -146,7 +147,7 @@ class PatchFeed:
             self._thread.join(timeout_s)
 
     def step(self) -> float | None:
-        """Send what is due; return in how many seconds the next is, or None if only something new makes it so."""
+        """Send what is due. Return the seconds until more is due, or None if nothing is left."""
         while self._outbox:
             self._guarded(self._outbox.popleft())
         with self._lock:
@@ -158,7 +159,7 @@ class PatchFeed:
                 return left
             patch, keys = self._patch()
             self._last = self._clock()
-        # Outside of the lock: the run has locks of its own, and emits while it holds them.
+        # Outside the lock: reading the run takes locks of its own.
         run = self._run_view() if FLOW in keys else None
         if patch is not None and run is not None:
             patch["run"] = run
@@ -194,7 +195,7 @@ class PatchFeed:
         return {"type": "patch", "seq": self._seq, "now": now, "tasks": tasks}, keys
 
     def _guarded(self, job: Callable[[], object]) -> None:
-        """Do `job` in the views' context. A view that is gone must not end the thread that serves the others."""
+        """Run `job` in the views' context. A view that is gone must not end the thread that serves the others."""
         try:
             self._context.run(job)
         except Exception:

@@ -1,4 +1,4 @@
-"""What the widgets need of a run and of the cache: ports, so that neither is imported here."""
+"""Protocols for what the widgets need of a run and of the cache, so that they import neither."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RunLike(Protocol):
 
     @property
     def executor_text(self) -> str:
-        """What people call its executor."""
+        """Description of the executor, for people."""
         ...
 
     @property
@@ -61,7 +61,7 @@ class RunLike(Protocol):
 
     @property
     def is_live(self) -> bool:
-        """Whether something of it still happens in this process."""
+        """Whether tasks of it run, or will run, in this process."""
         ...
 
     @property
@@ -79,19 +79,19 @@ class RunLike(Protocol):
         ...
 
     def events(self) -> Sequence[Event]:
-        """All that happened so far, in order."""
+        """All events so far, in order."""
         ...
 
     def subscribe(self, sink: EventSink) -> Callable[[], None]:
-        """Tell `sink` of every event from now on; returns what ends that."""
+        """Send every event from now on to `sink`; returns a function that ends this."""
         ...
 
     def cancel(self, *, by: str = "") -> object:
-        """Ask it to stop."""
+        """Start no more tasks."""
         ...
 
     def resume(self, *keys: str, by: str = "", note: str = "") -> object:
-        """Go on with these paused tasks, or with all; returns the run that goes on, or None."""
+        """Resume these paused tasks, or all; returns the run that goes on, or None."""
         ...
 
     def retry(self, *, by: str = "") -> object:
@@ -129,7 +129,7 @@ class EntryLike(Protocol):
 
 
 class WindowLike(Protocol):
-    """What is to be seen of the cache at a moment."""
+    """The cache entries around a moment."""
 
     @property
     def entries(self) -> Sequence[EntryLike]: ...  # noqa: D102  # as in store.browse.Window
@@ -138,7 +138,7 @@ class WindowLike(Protocol):
 
 
 class CacheLike(Protocol):
-    """The cache index, as somebody looks at it."""
+    """The cache index, for reading."""
 
     def window(
         self,
@@ -148,7 +148,7 @@ class CacheLike(Protocol):
         task: str | None = None,
         choose: Callable[[Sequence[Any]], Iterable[Any]] | None = None,
     ) -> WindowLike:
-        """Return at most `limit` entries around a moment, oldest first; of those that `choose` gives, of some."""
+        """Return at most `limit` entries around a moment, oldest first, among those that `choose` keeps."""
         ...
 
     def entry(self, entry_id: str) -> EntryLike:
@@ -165,16 +165,16 @@ class CacheLike(Protocol):
 
 
 class ValuesLike(Protocol):
-    """Values at rest."""
+    """Stored values."""
 
     def load(self, ref: ResultRef) -> Any:  # noqa: ANN401  # what a user's task returned
         """Return the value."""
         ...
 
     def preview(self, ref: ResultRef) -> dict[str, Any] | None:
-        """Return what was noted of the value when it was kept."""
+        """Return the preview that was stored with the value."""
         ...
 
     def previews(self, refs: Iterable[ResultRef]) -> Mapping[str, dict[str, Any]]:
-        """Return what was noted of many values, by digest."""
+        """Return the stored previews of many values, by digest."""
         ...

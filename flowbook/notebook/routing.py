@@ -1,10 +1,10 @@
-"""Lets a view's messages reach the shell they are addressed to.
+"""Makes the kernel answer a view's messages on the shell that they are addressed to.
 
 JupyterLab sends what a view says over a subshell, so that it is answered while a cell runs. ipykernel 7.4 does not take
 it there: it routes the messages of a comm to whichever shell last *sent* on it (`ipykernel.comm.comm._reply_subshell_for`), and
-what a cell sends, the comm's opening included, comes from the main one. A panel that opens while further cells wait would
-so not be heard before all of them are done. So each send is followed by forgetting where it came from; then the address on
-the message counts. Other versions of ipykernel have nothing to forget.
+what a cell sends, the comm's opening included, comes from the main one. The messages of a panel that opens while more cells
+are queued would wait for all of them. So this class makes ipykernel forget the route after each send; then the address on
+the message decides. Other versions of ipykernel keep no route.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["RoutedWidget"]
 
 
 class RoutedWidget(anywidget.AnyWidget):
-    """An anywidget whose views are heard while a cell runs."""
+    """An anywidget whose messages are handled while a cell runs."""
 
     def open(self) -> None:
         """Open the comm."""

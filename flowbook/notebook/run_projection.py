@@ -1,7 +1,7 @@
-"""Folds a run's events into what its panel shows, a constant amount of work for each.
+"""Turns a run's events into the state that its panel shows, in constant time per event.
 
-Children of mapped tasks are counted as they change: nothing ever passes over all of them. Takes no care of threads; the
-feed does.
+It counts the children of mapped tasks as they change and never iterates over all of them. Not thread-safe: the patch
+feed holds a lock.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_CHILDREN", "RunProjection"]
 
-#: Of each mapped task, at most so many children are shown by themselves.
+#: At most this many children of a mapped task are listed individually.
 MOST_CHILDREN = 50
 
-#: Numbers below every event's: nothing was told; it was so when we came.
+#: Sequence numbers below those of all events: nothing is known; known from a state, without its event.
 _NEVER, _BEFORE = -2, -1
 #: States that a child is in when its function has run.
 _AFTER_RUNNING = frozenset({"Running", "Success"})
 
 
 class _Facts:
-    """What is known of one task or child."""
+    """What the projection knows about one task or child."""
 
-    __slots__ = ("made", "running_at", "seq", "state")
+    __slots__ = ("failed_attempts", "running_at", "seq", "state")
 
     def __init__(self) -> None:
         self.state: State | None = None
         self.seq = _NEVER
         self.running_at: float | None = None
-        #: Attempts that were made and failed.
-        self.made = 0
+        #: Failed attempts so far.
+        self.failed_attempts = 0
 
     def take(self, seq: int, state: State) -> None:
         self.seq = seq
         self.state = state
         if isinstance(state, Retrying):
-            self.made = state.run_count
+            self.failed_attempts = state.run_count
         if type(state) is Running:
             self.running_at = state.at
         elif state.is_pending():
@@ -57,15 +57,15 @@ class _Facts:
 
     @property
     def has_run(self) -> bool:
-        """Whether the function ran in this run: a Cached output may as well come from an earlier one."""
+        """Whether the function ran in this run. If not, a Cached output comes from an earlier run."""
         if self.running_at is not None:
             return True
-        # Where no event is known but the last state.
+        # Without events there is only the last state to judge by.
         return self.seq == _BEFORE and isinstance(self.state, Cached) and name_in_words(self.state) == "Success"
 
     @property
     def word(self) -> str:
-        """What the state is called where that isn't its name: what this run made, and stored, is a Success."""
+        """The word for the state if it isn't the state's name: an output that this run made and stored is a Success."""
         return "Success" if isinstance(self.state, Cached) and self.has_run else ""
 
     @property
@@ -79,18 +79,18 @@ class _Children:
     """The children of one mapped task, counted by state."""
 
     def __init__(self) -> None:
-        #: Index to the name of its state and the number of the event that told it.
+        #: By key: the name of the child's state, and the number of the event that set it.
         self.states: dict[str, tuple[str, int]] = {}
         self.counts: dict[str, int] = {}
         self.width: int | None = None
         self.first_at: float | None = None
         self.last_at: float | None = None
-        #: Those shown by themselves, and those for which there was no room; both in order of appearance.
+        #: Children listed individually, and those waiting for room in that list; both in order of appearance.
         self.shown: dict[str, _Facts] = {}
         self.waiting: dict[str, _Facts] = {}
 
     def take(self, key: str, seq: int, state: State) -> list[str]:
-        """Note a child's state; return the keys of the children whose own view changes."""
+        """Record a child's state. Return its key if its own view changes."""
         before, at = self.states.get(key, ("", _NEVER))
         name = _child_name(state, before, seq)
         if seq <= at:
@@ -119,7 +119,7 @@ class _Children:
         return [key]
 
     def spread(self) -> dict[str, int]:
-        """Return how many children are in each state, those not heard of included."""
+        """Return the number of children by state; those without an event yet are Pending."""
         counts = {name: count for name, count in self.counts.items() if count}
         missing = (self.width or 0) - len(self.states)
         if missing > 0:
@@ -127,7 +127,7 @@ class _Children:
         return counts
 
     def settle(self) -> None:
-        """Make room: forget children that are no longer notable."""
+        """Drop children that need no attention any more, and move waiting ones up."""
         for key in [key for key in self.shown if self.states[key][0] not in NEEDS_ATTENTION]:
             del self.shown[key]
         while self.waiting and len(self.shown) < MOST_CHILDREN:
@@ -136,14 +136,14 @@ class _Children:
 
 
 def _child_name(state: State, before: str, seq: int) -> str:
-    """Return what a child counts as: an output that this run made, and stored, as Success."""
+    """Return the name under which a child is counted; an output that this run made and stored counts as Success."""
     if isinstance(state, Cached) and before in _AFTER_RUNNING:
         return "Success"
     return name_in_words(state) if seq == _BEFORE else type(state).__name__
 
 
 class RunProjection:
-    """What is known of a run.
+    """The state of one run, as its panel shows it.
 
     Args:
         graph: the run's graph.
@@ -152,7 +152,7 @@ class RunProjection:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.flow_state: State | None = None
-        #: What the run as a whole was warned of, e.g. that it waits for workers, until something else is said of it.
+        #: The last warning about the run as a whole, e.g. that it waits for workers; a later message clears it.
         self.warning = ""
         self._facts = {key: _Facts() for key in graph.specs}
         self._children: dict[str, _Children] = {key: _Children() for key, spec in graph.specs.items() if spec.is_mapped}
@@ -160,7 +160,7 @@ class RunProjection:
         self._decisions: dict[str, dict[int, Decided]] = {}
 
     def load(self, events: Iterable[Event], states: Mapping[str, State]) -> None:
-        """Take what happened before: events where they are known, else the newest states."""
+        """Take the past: events if they are known, else the newest states."""
         for event in events:
             self.apply(event)
         for key, state in list(states.items()):
@@ -168,7 +168,7 @@ class RunProjection:
                 self.apply(StateChanged(_BEFORE, key, state))
 
     def apply(self, event: Event) -> tuple[str, ...]:
-        """Take one event; return the keys whose view changes (`FLOW` for the run's own). Older ones change none."""
+        """Apply one event. Return the keys whose views change (`FLOW` for the run itself); an outdated event changes none."""
         if isinstance(event, Decided):
             self._decisions.setdefault(event.key, {})[event.seq] = event
             return (event.key,) if event.key in self._facts else ()
@@ -189,19 +189,19 @@ class RunProjection:
         return (parent, *self._children[parent].take(key, event.seq, event.state)) if parent is not None else ()
 
     def parent(self, key: str) -> str | None:
-        """Return the mapped task that child `key` is of; None if it is no child."""
+        """Return the mapped task of child `key`; None if `key` isn't a child's."""
         parent, index = split_key(key)
         return parent if index is not None and parent in self._children else None
 
     def state(self, key: str) -> State | None:
-        """Return the newest state of a task, or of a child that is shown; None if nothing was told."""
+        """Return the newest state of a task, or of a child in the list; None if unknown."""
         if key == FLOW:
             return self.flow_state
         facts = self._find(key)
         return facts.state if facts is not None else None
 
     def task(self, key: str, now: float) -> TaskView:
-        """Return what is shown of a task or a child."""
+        """Return the view of a task or child."""
         parent = self.parent(key) if key not in self._facts else None
         spec = self.graph.specs[parent or key]
         facts = self._find(key) or _Facts()
@@ -211,7 +211,7 @@ class RunProjection:
         return _view(spec, facts, self.state, now)
 
     def tasks(self, now: float) -> dict[str, TaskView]:
-        """Return the views of all tasks and of the children that are shown by themselves."""
+        """Return the views of all tasks and of the children that are listed individually."""
         views = {key: self.task(key, now) for key in self.graph.specs}
         for children in self._children.values():
             children.settle()
@@ -219,19 +219,19 @@ class RunProjection:
         return views
 
     def child(self, key: str, state: State, now: float) -> TaskView:
-        """Return what is shown of a child that is not shown by itself, from its state alone."""
+        """Return the view of a child that isn't listed, made from its state alone."""
         facts = _Facts()
         facts.take(_BEFORE, state)
         return _view(self.graph.specs[self.parent(key) or key], facts, self.state, now)
 
     def decisions(self, key: str) -> list[Decided]:
-        """Return what persons decided about a task, or about the whole run."""
+        """Return the decisions of people about a task, or about the whole run, in order."""
         return sorted([*self._decisions.get(key, {}).values()], key=lambda event: event.seq)
 
     def attempt(self, key: str) -> int:
-        """Return which attempt a task is at, or will make next."""
+        """Return the number of a task's current or next attempt, from 1."""
         facts = self._find(key)
-        return facts.made + 1 if facts is not None else 1
+        return facts.failed_attempts + 1 if facts is not None else 1
 
     def _apply_flow(self, event: StateChanged) -> tuple[str, ...]:
         if event.seq <= self._flow_seq:
@@ -252,7 +252,7 @@ class RunProjection:
         children = self._children[key]
         children.width = state.n_map_states
         if state.map_states and not children.states:
-            # A run from the store, whose children were not told one by one.
+            # A stored run may hold the children's states without their events.
             for index, child in enumerate(state.map_states):
                 children.take(child_key(key, index), _BEFORE, child)
 
@@ -293,7 +293,7 @@ def _view(spec: TaskSpec, facts: _Facts, states: Callable[[str], State | None], 
     most = spec.retry.max_retries + 1 if spec.retry is not None else 1
     if state is None:
         return TaskView(state="Pending", max_attempts=most)
-    attempt = facts.made + 1
+    attempt = facts.failed_attempts + 1
     start = state.start_time if isinstance(state, Scheduled) and not state.is_queued() else None
     has_run = facts.has_run
     created = state.created if isinstance(state, Cached) and not has_run else None

@@ -1,7 +1,7 @@
-"""Shows an error of a cell once, and without the library's own lines where the mistake is the writer's.
+"""Shows a cell's error once, and without flowbook's own lines if the user's line is wrong.
 
-IPython shows what a cell raises. Two things it can't know: that the body of a `%%flow` cell has already shown its error,
-and that nobody can act on the lines of flowbook below the line that used it wrongly.
+IPython shows what a cell raises. It can't know that the body of a `%%flow` cell has already shown its error, nor that
+flowbook's lines below the user's own don't help.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LIBRARIES = (str(Path(__file__).resolve().parent.parent), str(Path(IPython.__fi
 
 
 def skip_showing(shell: InteractiveShell, error: BaseException) -> None:
-    """Let the shell pass over `error` the next time it shows an exception: it is on the screen already."""
+    """Make the shell skip `error` the next time it shows an exception: it is on screen already."""
     original = shell.showtraceback
 
     def show(exc_tuple: object = None, *args: object, **options: object) -> None:
@@ -44,7 +44,7 @@ def skip_showing(shell: InteractiveShell, error: BaseException) -> None:
 def show_writers_line(shell: InteractiveShell) -> None:
     """From now on end the traceback of a wrong definition, or of a run that failed, at the writer's own line.
 
-    Where others handle exceptions already, it stays so.
+    Does nothing if another handler is set.
     """
     if not shell.custom_exceptions:
         shell.set_custom_exc(_ENDED_EARLY, _show)
@@ -63,9 +63,9 @@ def end_at_writers_line(trace: TracebackType | None) -> TracebackType | None:
         entries.append(trace)
         trace = trace.tb_next
     outside = [index for index, entry in enumerate(entries) if not _is_ours(entry)]
-    kept = entries[: outside[-1] + 1] if outside else entries
+    shown = entries[: outside[-1] + 1] if outside else entries
     found: TracebackType | None = None
-    for entry in reversed(kept):
+    for entry in reversed(shown):
         found = TracebackType(found, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return found
 

@@ -1,6 +1,6 @@
-"""Values behind the panel: previews, pages of frames, and what goes into a variable.
+"""Access to a run's values: previews, pages of data frames, and what goes into a variable.
 
-Used by the panel's worker thread only. Keeps the last preview and pager of each task, by the very state they came from.
+Used by the panel's worker thread only. Caches the last preview and pager of each task, by the state they were made from.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ PageRequest = dict[str, Any]
 
 
 def preview(state: State, describe: Callable[[object], dict[str, Any]] | None = None) -> dict[str, Any] | None:
-    """Return a PREVIEW of the value that `state` holds, without loading it where a note of it was kept."""
+    """Return a PREVIEW of the value that `state` holds. Loads the value only if no preview is stored."""
     try:
         if isinstance(state, Mapped):
-            return _plainly("list", f"list of {state.n_map_states:,} results, one for each child")
+            return _text_preview("list", f"list of {state.n_map_states:,} results, one for each child")
         reference = state.reference
         noted = reference.store.preview(reference) if reference is not None and reference.store is not None else None
         return noted if noted is not None else (describe or _describe)(state.result)
-    except Exception as error:  # noqa: BLE001  # a value that is gone, or one that can't be shown: say so in its place
-        return _plainly("", f"Can't be shown: {error_text(error)}")
+    except Exception as error:  # noqa: BLE001  # the value is gone or can't be described; the preview says so
+        return _text_preview("", f"Can't be shown: {error_text(error)}")
 
 
 def page_request(command: dict[str, Any]) -> PageRequest:
-    """Return the arguments of a page, checked: they come from outside."""
+    """Return the checked arguments of a page: they come from the browser."""
     offset, limit, sort = command.get("offset", 0), command.get("limit", _MOST_ROWS), command.get("sort")
     if not isinstance(offset, int) or not isinstance(limit, int) or not (sort is None or isinstance(sort, str)):
         msg = f"A page needs whole numbers and a column's name, not offset={offset!r}, limit={limit!r}, sort={sort!r}."
@@ -82,7 +82,7 @@ class RunValues:
     Args:
         run: the run.
         describe: makes a PREVIEW of a value.
-        pager: makes something that turns the pages of a value.
+        pager: returns a Pager for a value.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class RunValues:
         self._pagers: OrderedDict[tuple[str, str], tuple[object, Pager]] = OrderedDict()
 
     def preview(self, state: State, key: str) -> dict[str, Any] | None:
-        """Return a PREVIEW of what task `key` holds in `state`; made once for each state."""
+        """Return a PREVIEW of the value of task `key` in `state`; made once per state."""
         known = self._previews.get(key)
         if known is None or known[0] is not state:
             known = self._previews[key] = (state, preview(state, self._describe))
@@ -147,7 +147,7 @@ class RunValues:
         return constant if source is None else self._run.states.get(source)
 
     def _source(self, key: str, what: str) -> tuple[str | None, object]:
-        """Return the key of the task that a value comes from, or None and the constant itself."""
+        """Return the key of the task that the value comes from, or None and the constant."""
         if what == "output":
             return key, None
         name = what.removeprefix("input:")
@@ -168,7 +168,7 @@ def _is_whole(state: Mapped) -> bool:
     return len(state.map_states) == state.n_map_states and all(child.is_finished() for child in state.map_states)
 
 
-def _plainly(kind: str, text: str) -> dict[str, Any]:
+def _text_preview(kind: str, text: str) -> dict[str, Any]:
     return {"kind": "text", "type": kind, "text": text, "shape": None, "size_bytes": None, "page": None, "repr": ""}
 
 

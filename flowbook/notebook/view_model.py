@@ -1,4 +1,4 @@
-"""What the views are sent: the wire's values (docs/wire.md), made from a graph, states and run facts.
+"""The messages to the views (docs/wire.md), made from a graph and states.
 
 Pure: no clock, no I/O; values are dataclasses, and `plain` makes the JSON of them.
 """
@@ -93,7 +93,7 @@ class TaskView:
 
 @dataclass(frozen=True, slots=True)
 class GraphNode:
-    """A node of the graph: what it is, what it hangs on, where it lies."""
+    """A node of the graph: its kind, its neighbours, its position."""
 
     key: str
     kind: str
@@ -149,7 +149,7 @@ class LogView:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What the inspector shows of a task."""
+    """What the inspector shows about a task."""
 
     key: str
     state: str
@@ -168,20 +168,20 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What `details` is made from.
+    """The input of `details`.
 
     Attributes:
-        key: of a task or a child.
+        key: of a task or child.
         graph: the run's graph.
-        view: what the graph shows of it.
-        attempt: the attempt it is at.
+        view: its view in the graph.
+        attempt: number of its current attempt.
         state_of: newest state by key.
-        preview: shows the value that the state of the task of that key holds.
-        error: shows an exception.
-        logs: what it logged.
+        preview: returns the preview of the value that a task's state holds.
+        error: describes an exception.
+        logs: its log lines.
         history: the same task in earlier runs.
         maker: number of the run that made a Cached output; empty if it isn't known.
-        decisions: what persons decided about it, as sentences.
+        decisions: decisions of people about it, as sentences.
         now: seconds since the epoch.
     """
 
@@ -200,7 +200,7 @@ class Inspected:
 
 
 def plain(value: object) -> Any:  # noqa: ANN401  # JSON
-    """Return dataclasses as dicts, tuples as lists; a name's trailing underscore is taken off (`from_`)."""
+    """Return dataclasses as dicts and tuples as lists; field names lose a trailing underscore (`from_`)."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = (entry.name for entry in dataclasses.fields(value))
         return {name.rstrip("_"): plain(getattr(value, name)) for name in names}
@@ -212,7 +212,7 @@ def plain(value: object) -> Any:  # noqa: ANN401  # JSON
 
 
 def graph_view(graph: Graph, layout: Layout, views: Mapping[str, NodeView]) -> GraphView:
-    """Return the `graph` trait: picture, places and the form's fields."""
+    """Return the `graph` trait: picture, positions and the form's fields."""
     nodes = tuple(
         GraphNode(key, _kind(spec), spec.upstream, graph.children[key], box.x, box.y, box.w, box.h)
         for (key, spec), box in zip(graph.specs.items(), layout.boxes.values(), strict=True)
@@ -222,18 +222,18 @@ def graph_view(graph: Graph, layout: Layout, views: Mapping[str, NodeView]) -> G
 
 
 def snapshot(seq: int, run: RunView | None, tasks: Mapping[str, TaskView], now: float) -> dict[str, Any]:
-    """Return the whole state as sent; `now` lets the view's clock follow the kernel's."""
-    told = {key: plain(task) for key, task in tasks.items()}
-    return {"version": VERSION, "seq": seq, "now": now, "run": plain(run), "tasks": told}
+    """Return the whole state; `now` lets the view's clock follow the kernel's."""
+    plain_tasks = {key: plain(task) for key, task in tasks.items()}
+    return {"version": VERSION, "seq": seq, "now": now, "run": plain(run), "tasks": plain_tasks}
 
 
 def node_views(graph: Graph, tasks: Mapping[str, TaskView], now: float) -> dict[str, NodeView]:
-    """Return what the picture shows of each task."""
+    """Return the picture's view of each task."""
     return {key: node_view(spec, tasks[key], now) for key, spec in graph.specs.items() if key in tasks}
 
 
 def node_view(spec: TaskSpec, task: TaskView, now: float) -> NodeView:
-    """Return what the picture shows of one task."""
+    """Return the picture's view of one task."""
     return NodeView(
         state=task.state,
         word=task.word,
@@ -247,10 +247,10 @@ def node_view(spec: TaskSpec, task: TaskView, now: float) -> NodeView:
 
 
 def details(of: Inspected) -> Details:
-    """Return what the inspector shows of one task."""
+    """Return what the inspector shows about one task."""
     spec, state = of.graph.specs[parent_key(of.key)], of.state_of(of.key)
-    held = state.raw_result if state is not None else None  # as it is: `result` would load it
-    failure = held if isinstance(state, (Failed, Retrying)) and isinstance(held, BaseException) else None
+    result = state.raw_result if state is not None else None  # as it is: `result` would load it
+    failure = result if isinstance(state, (Failed, Retrying)) and isinstance(result, BaseException) else None
     is_done = state is not None and state.is_successful() and not state.is_skipped() and _is_over(of.view)
     output = of.preview(state, of.key) if is_done and state is not None else None
     inputs = tuple(_input(binding, of) for binding in spec.bindings if binding.argument is not None)
@@ -272,7 +272,7 @@ def details(of: Inspected) -> Details:
 
 
 def log_views(logs: Sequence[Logged]) -> tuple[LogView, ...]:
-    """Return the newest lines of a log, capped, and said so in a first line."""
+    """Return the newest lines of a log; a first line says how many were left out."""
     shown = tuple(LogView(line.at, _level(line.level), _capped(line.text)) for line in logs[-_MOST_LOGS:])
     left_out = len(logs) - len(shown)
     if not left_out:
@@ -281,7 +281,7 @@ def log_views(logs: Sequence[Logged]) -> tuple[LogView, ...]:
 
 
 def _is_over(view: TaskView) -> bool:
-    """Return whether all children, if there are any, came to a good end: their parent is Mapped from the start."""
+    """Return whether all children ended well; their parent is in state Mapped from the start."""
     return view.counts is None or view.state in {"Success", "Mapped", "Cached", "Skipped"}
 
 
@@ -303,7 +303,7 @@ def _parameter(spec: TaskSpec) -> ParameterView:
 
 
 def _end(task: TaskView, now: float) -> str:
-    """Return what stands at the right of the word: when it comes, since when, how long it took, how old it is."""
+    """Return the text right of the state: time until the start, running time, duration or age."""
     if task.due is not None and task.state != "Paused":
         return f"in {phrases.duration(task.due - now)}" if task.due > now else ""
     if task.state in {"Running", "Cancelling", "Paused"} and task.since is not None:
@@ -314,7 +314,7 @@ def _end(task: TaskView, now: float) -> str:
 
 
 def _title(of: Inspected) -> str:
-    """Return the half sentence beside the state: how long it took or waits."""
+    """Return the text beside the state: its duration, or since when."""
     view = of.view
     if view.duration_s is not None:
         return phrases.duration(view.duration_s)
@@ -325,8 +325,8 @@ def _title(of: Inspected) -> str:
 
 def _why(spec: TaskSpec, state: State | None, of: Inspected) -> list[list[str]]:
     if of.view.counts is not None and of.key in of.graph.specs:
-        told = ", ".join(f"{count:,} {name}" for name, count in of.view.counts.items())
-        lines = [["Its children", f"{told}." if told else "It was mapped over nothing."]]
+        counts = ", ".join(f"{count:,} {name}" for name, count in of.view.counts.items())
+        lines = [["Its children", f"{counts}." if counts else "It was mapped over nothing."]]
     elif state is None:
         lines = [["What it waits for", f"{phrases.listed(spec.upstream)}."]] if spec.upstream else []
     else:

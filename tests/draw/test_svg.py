@@ -152,7 +152,7 @@ def test_a_picture_of_very_many_tasks_is_capped_and_says_so(make_graph: MakeGrap
     text = svg(graph, layout(graph), {}, standalone=True, state="Success")
 
     assert len(text) < 3000
-    assert "151 tasks: too many for a picture that is kept." in text
+    assert "151 tasks: too many for a saved picture." in text
     assert "151 Pending" in text
 
 

@@ -300,10 +300,10 @@ def test_the_last_expression_is_shown_as_in_any_cell_but_for_tasks(shell, capsys
         (
             "delays --executor cloud",
             BODY,
-            "--executor 'cloud' is not one of local, processes, synchronous, threads, dask",
+            "--executor 'cloud' isn't one of local, processes, synchronous, threads, dask",
         ),
         ("delays --executor 1+1", BODY, "--executor '1+1' is 2, not an executor. Use one of"),
-        ("delays --param origin", BODY, "--param 'origin' is not NAME=VALUE. Write e.g. --param origin=JFK."),
+        ("delays --param origin", BODY, "--param 'origin' isn't NAME=VALUE. Write e.g. --param origin=JFK."),
         ("delays --param origin=$nowhere", BODY, "$nowhere names no variable of this notebook. Define nowhere first"),
         ("delays --param month=3", BODY, "Flow 'delays' has no parameter 'month'. Its parameters: origin."),
         (
@@ -458,7 +458,7 @@ def test_a_variable_that_is_written_hides_nothing(shell, wanted, chosen):
     assert wanted == "total" or wanted not in shell.user_ns
 
 
-def test_a_moment_that_is_none_is_refused_by_the_cache(shell):
+def test_what_is_no_time_is_refused_by_the_cache(shell):
     with pytest.raises(UsageError) as raised:
         shell.run_line_magic("cache", "--at tomorrow")
 
