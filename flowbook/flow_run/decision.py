@@ -1,10 +1,13 @@
-"""What a person decides about a run."""
+"""What a person decides about a run, and the events that record it."""
 
 from __future__ import annotations
 
+import time
 from typing import Literal, NamedTuple
 
-__all__ = ["Action", "Decision"]
+from flowbook.engine.events import Decided
+
+__all__ = ["Action", "Decision", "decided"]
 
 #: "cancel_now" also stops what runs at the moment.
 Action = Literal["cancel", "cancel_now", "resume", "retry"]
@@ -23,3 +26,9 @@ class Decision(NamedTuple):
     keys: tuple[str, ...] = ()
     by: str = ""
     note: str = ""
+
+
+def decided(decision: Decision, keys: tuple[str, ...], first_seq: int) -> list[Decided]:
+    """Return the events that record a decision about these tasks, numbered from `first_seq`."""
+    action, at = decision.action.partition("_")[0], time.time()
+    return [Decided(seq, key, at, action, decision.by, decision.note) for seq, key in enumerate(keys, first_seq)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,9 +22,17 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.engine.run_inputs import MissingInput, RunInputs
     from flowbook.engine.state import State
-    from flowbook.flow_run.run_description import RunLabel
+    from flowbook.flow_run.run_description import RunDescription, RunLabel
 
-__all__ = ["NewInputs", "merge_inputs", "read_new_inputs", "refuse_incomplete", "refuse_late", "with_parameters"]
+__all__ = [
+    "NewInputs",
+    "merge_inputs",
+    "read_new_inputs",
+    "refuse_incomplete",
+    "refuse_late",
+    "warn_of_executor",
+    "with_parameters",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +147,15 @@ def refuse_incomplete(inputs: RunInputs, run: RunLabel) -> None:
             f"Give it again, run.resume({_arguments(missing)}), or go on without it: force=True (on the command line: --force)."
         )
         raise RunIncompleteError(msg, missing=tuple(each.name for each in missing))
+
+
+def warn_of_executor(run: RunDescription) -> None:
+    """Warn that a run goes on with another executor than it had, because that could not be stored or loaded."""
+    msg = (
+        f"The executor of {run.label} was not kept, so it goes on with {run.executor.describe()}. "
+        f"For another one: flowbook.run({run.label.run_id!r}, executor=...)."
+    )
+    warnings.warn(msg, stacklevel=6)
 
 
 def _is_at_hand(name: str, inputs: RunInputs) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "broken_off",
+    "could_not_run",
     "failed",
     "first_of",
     "plan_cancel",
@@ -99,10 +100,21 @@ def waiting_or_refuse(  # noqa: PLR0913  # what the refusal names
     if not found and is_live:
         msg = f"Nothing waits in {run}; it goes on."
         raise StartTaskError(msg, run=run.run_id)
-    if not found and state.is_finished() and not (state.is_cancelled() or isinstance(state, Crashed)):
+    if not found and state.is_finished() and not _is_broken_off(state, states):
         msg = f"Nothing waits in {run}: it is {type(state).__name__}."
         raise StartTaskError(msg, run=run.run_id)
     return found
+
+
+def _is_broken_off(state: State, states: Mapping[str, State]) -> bool:
+    """Return whether a run that is over has tasks left to run."""
+    return state.is_cancelled() or isinstance(state, Crashed) or could_not_run(state, states)
+
+
+def could_not_run(state: State, states: Mapping[str, State]) -> bool:
+    """Return whether a run failed though none of its tasks did, as where workers can't start, and has some left to run."""
+    is_failed = state.is_failed() and not isinstance(state, Crashed) and not failed(states)
+    return is_failed and not all(each.is_finished() for each in states.values())
 
 
 def _refusal(states: Mapping[str, State], events: Reversible[Event], key: str) -> FlowbookError:

@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import time
-import warnings
 from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedRLock
-from flowbook.engine.events import FLOW, Decided, StateChanged
+from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.remote_error import safe_str
 from flowbook.engine.run_inputs import RunInputs
 from flowbook.engine.start_point import StartPoint
 from flowbook.engine.state import Cancelled, Crashed, Failed, Paused, Pending, Running, Scheduled
 from flowbook.exceptions import RunClaimedError, StartTaskError
 from flowbook.executors.interrupts import wait_for
+from flowbook.flow_run.decision import decided
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
-from flowbook.flow_run.new_inputs import NewInputs, merge_inputs, refuse_incomplete, refuse_late, with_parameters
+from flowbook.flow_run.new_inputs import (
+    NewInputs,
+    merge_inputs,
+    refuse_incomplete,
+    refuse_late,
+    warn_of_executor,
+    with_parameters,
+)
 from flowbook.flow_run.recording_default import is_recorded
 from flowbook.flow_run.reported_run import reporting_sinks
-from flowbook.flow_run.resume_plan import broken_off, failed, plan_cancel, plan_resume, plan_retry, waiting_or_refuse
+from flowbook.flow_run.resume_plan import (
+    broken_off,
+    could_not_run,
+    failed,
+    plan_cancel,
+    plan_resume,
+    plan_retry,
+    waiting_or_refuse,
+)
 from flowbook.flow_run.run_log import RunLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flowbook.engine.events import Event
     from flowbook.engine.state import State
     from flowbook.engine.worker_values import WorkerValues
     from flowbook.executors.base import Executor
@@ -206,14 +222,14 @@ class RunControl:
         if decision.action == "resume":
             waiting = waiting_or_refuse(run.label, rest.state, rest.states, self.log, decision.keys, is_live=False)
             waiting = decision.keys if isinstance(rest.state, Crashed) else waiting
-        elif not failed(rest.states):
+        elif not failed(rest.states) and not could_not_run(rest.state, rest.states):
             hint = " Go on with run.resume()." if isinstance(rest.state, Crashed) else ""
             msg = f"Nothing failed in {run.label}: it is {type(rest.state).__name__}.{hint}"
             raise StartTaskError(msg, run=run.label.run_id)
         inputs = self._inputs_to_resume(rest, new, force=force)
         if new.parameters:
             at = at._replace(states=with_parameters(at.states, run.graph, new.parameters))
-        if decision.action == "retry":
+        if decision.action == "retry" and failed(rest.states):
             return inputs, plan_retry(run.graph, at)
         return inputs, plan_resume(run.graph, at, waiting, inputs, is_changed=self.changes is not None)
 
@@ -233,7 +249,7 @@ class RunControl:
         if not isinstance(known, RunInputs):
             inputs = inputs._replace(executor=self.own_executor)
             if self.own_executor is None and known.has_executor:
-                _warn_of_executor(self.run)
+                warn_of_executor(self.run)
         return inputs
 
     def _cancel_at_rest(self, rest: AtRest, decision: Decision) -> bool:
@@ -261,8 +277,8 @@ class RunControl:
     def _record_cancelled(self, rest: AtRest, recording: Recording, decision: Decision) -> None:
         """Record that a claimed run at rest was cancelled, and let go of it. Call it with the lock held."""
         state = Cancelled("Cancelled by a person.")
-        decided = Decided(rest.next_seq, FLOW, time.time(), "cancel", decision.by, decision.note)
-        for event in (decided, StateChanged(rest.next_seq + 1, FLOW, state)):
+        events: list[Event] = [*decided(decision, (FLOW,), rest.next_seq), StateChanged(rest.next_seq + 1, FLOW, state)]
+        for event in events:
             recording.emit(event)
             self.log.append(event)
         recording.finish(state)
@@ -274,8 +290,8 @@ class RunControl:
     def begin(self, state: State | None = None) -> Here:
         """Begin the run, once: return its first epoch, which has yet to `work`."""
         rest, inputs = self.location, self.inputs
-        assert isinstance(rest, AtRest)  # noqa: S101  # nobody else knows the run yet
-        assert isinstance(inputs, RunInputs)  # noqa: S101  # likewise, so it wasn't loaded
+        assert isinstance(rest, AtRest)  # noqa: S101  # nobody else knows the run yet, and it wasn't loaded:
+        assert isinstance(inputs, RunInputs)  # noqa: S101
         recording = self._open_recording() if is_recorded(self.record) else None
         try:
             here = self._here(
@@ -318,7 +334,10 @@ class RunControl:
             if here.recording is not None and self.has_new_inputs:
                 here.recording.store_inputs(inputs, self.run.graph)
                 self.has_new_inputs = False
-            self._tell(here.recording, decision, keys, rest.next_seq)
+            for event in decided(decision, keys, rest.next_seq):
+                if here.recording is not None:
+                    here.recording.emit(event)
+                self.log.emit(event)
             self._note_start(here)
             self._spawn(here)
         except BaseException:
@@ -347,14 +366,6 @@ class RunControl:
 
         sinks = (self.log, *reporting_sinks(self))
         return Here(new_epoch(self.run, inputs, start, recording, sinks), recording, self.run, self.log)
-
-    def _tell(self, recording: Recording | None, decision: Decision, keys: tuple[str, ...], seq: int) -> None:
-        action = decision.action.partition("_")[0]
-        for number, key in enumerate(keys, seq):
-            event = Decided(number, key, time.time(), action, decision.by, decision.note)
-            if recording is not None:
-                recording.emit(event)
-            self.log.emit(event)
 
     def _note_start(self, here: Here) -> None:
         if here.recording is not None:
@@ -439,11 +450,3 @@ class RunControl:
         values, self._worker_values = self._worker_values, []
         for each in values:
             each.close()
-
-
-def _warn_of_executor(run: RunDescription) -> None:
-    msg = (
-        f"The executor of {run.label} was not kept, so it goes on with {run.executor.describe()}. "
-        f"For another one: flowbook.run({run.label.run_id!r}, executor=...)."
-    )
-    warnings.warn(msg, stacklevel=6)

@@ -13,8 +13,8 @@ import flowbook
 from flowbook import Flow, task, triggers
 from flowbook._utils import threads
 from flowbook.engine.state import Cancelled, Cancelling, Crashed, Failed, Mapped, Paused, Pending, Running, Success
-from flowbook.exceptions import RunClaimedError, RunFailedError
-from flowbook.executors import LocalDaskExecutor
+from flowbook.exceptions import ExecutorError, RunClaimedError, RunFailedError
+from flowbook.executors import LocalDaskExecutor, LocalExecutor
 from flowbook.flow_run import run_control
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
 from flowbook.flow_run.recording import Recording
@@ -306,6 +306,28 @@ def test_resume_is_answered_while_a_mapped_task_is_split(often_switched):  # noq
 
     assert set(said) <= {"StartTaskError"}
     assert type(run.wait(LONG_S)) is Success
+
+
+class Unavailable(LocalExecutor):
+    """An executor whose workers can't start."""
+
+    def start(self):
+        msg = "There is no cluster."
+        raise ExecutorError(msg)
+
+
+@pytest.mark.parametrize("act", ["resume", "retry"])
+def test_a_run_whose_workers_could_not_start_goes_on_once_they_can(act):
+    with Flow("mapped") as flow:
+        inc.map(inc.map([1, 2, 3]))
+    states = {"inc": Mapped(map_states=[Success(result=2), Pending(), Pending()])}
+
+    failed = flow.run(executor=Unavailable(), record=True, task_states=states)
+    run = flowbook.run(flow.last_run.run_id, flow=flow, executor=LocalExecutor())
+    getattr(run, act)().wait(LONG_S)
+
+    assert (type(failed), failed.message) == (Failed, "There is no cluster.")
+    assert (type(run.state), run["inc-2"].result) == (Success, [3, 4, 5])
 
 
 # What `flow.run` takes
