@@ -26,7 +26,8 @@ from flowbook.notebook import view_model
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.cache_browser import MOST_ENTRIES, CacheBrowser
 from flowbook.notebook.frontend import person
-from flowbook.notebook.panel import Panel, PanelActions
+from flowbook.notebook.panel import Panel
+from flowbook.notebook.panel_actions import PanelActions
 from flowbook.notebook.run_projection import RunProjection
 from flowbook.report.phrases import duration, listed
 from flowbook.store import open_store

@@ -6,7 +6,6 @@ in its thread. Both use only the run's public methods.
 
 from __future__ import annotations
 
-import ast
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,6 +19,7 @@ from flowbook.engine.state import Cached, Paused, Pending
 from flowbook.notebook import view_model as wire
 from flowbook.notebook.assets import Assets, read_assets
 from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
+from flowbook.notebook.panel_actions import PanelActions
 from flowbook.notebook.patch_feed import PatchFeed
 from flowbook.notebook.routing import RoutedWidget
 from flowbook.notebook.run_projection import RunProjection
@@ -35,58 +35,11 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.notebook.ports import RunLike
 
-__all__ = ["Panel", "PanelActions", "parse_parameter"]
+__all__ = ["Panel"]
 
 
 #: A view that inspects a task says so again every 20 s; one that has not for this long is gone.
 _SILENT_S = 90.0
-
-
-def parse_parameter(text: str) -> object:
-    """Return the value of a parameter given as text: a Python literal, or else the text itself."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
-
-
-def _refuse_run(parameters: Mapping[str, object]) -> RunLike | None:
-    del parameters
-    msg = "This panel can't start a run. Run its cell again."
-    raise RefusedError(msg)
-
-
-def _refuse_variable(name: str, value: object) -> str:
-    del name, value
-    msg = "There is no namespace to write to here. Take the value from the flow's run."
-    raise RefusedError(msg)
-
-
-@dataclass(frozen=True, slots=True)
-class PanelActions:
-    """What the panel needs from its host; called in the worker's thread.
-
-    Attributes:
-        run: starts the flow again with these parameters (values, not texts); returns the new run.
-        assign: writes a value into the user's namespace under the wanted name, or one like it; returns the chosen name.
-        parse: turns a parameter's text into its value.
-        cell_name: returns "In [4]" for the file name of a notebook's cell.
-        history: returns a task's earlier runs, newest first.
-        maker: returns the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
-        settled: called when the run pauses or ends, e.g. to update the static picture.
-        by: who clicks.
-        clock: monotonic seconds, to notice views that are gone.
-    """
-
-    run: Callable[[Mapping[str, object]], RunLike | None] = _refuse_run
-    assign: Callable[[str, object], str] = _refuse_variable
-    parse: Callable[[str], object] = parse_parameter
-    cell_name: Callable[[str], str | None] = lambda _: None
-    history: Callable[[str], Sequence[Mapping[str, Any]]] = lambda _: ()
-    maker: Callable[[str], str] = lambda _: ""
-    settled: Callable[[Panel], None] = lambda _: None
-    by: str = ""
-    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True, slots=True)

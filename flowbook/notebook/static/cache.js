@@ -32,8 +32,8 @@ const LINES = "Solid: valid at that moment. Dotted: not. The line is the slider'
 const WORDS = {
   live: ["Live", "Connected to the kernel"],
   saved: ["Saved", "As it was when it was saved; run the cell again for a live view"],
-  waiting: ["Waiting for the kernel", "What is shown is the last that the kernel told"],
-  unavailable: ["Unavailable", "The kernel is gone; what is shown is the last that it told"],
+  waiting: ["Waiting for the kernel", "This is what the kernel sent last"],
+  unavailable: ["Unavailable", "The kernel is gone; this is what it sent last"],
 };
 
 /** @param {Given} given */

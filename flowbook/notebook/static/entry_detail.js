@@ -81,6 +81,6 @@ function madeText({ run, created, expires }, now, isValid) {
 
 /** @param {Entry} entry @param {Snapshot} snapshot @returns {Preview} */
 function previewOf({ type }, { preview, page }) {
-  const missing = "No preview was kept of this value. “To a variable” loads it.";
+  const missing = "No preview of this value is stored. “To a variable” loads it.";
   return preview ?? { kind: page ? "frame" : "text", type, text: type, page, repr: missing };
 }

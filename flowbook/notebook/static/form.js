@@ -5,7 +5,7 @@ import * as dom from "./dom.js";
 /** @typedef {import("./graph.js").Parameter} Parameter */
 
 /**
- * Say what is wrong with `text`, or null. Only what can be told without Python.
+ * What is wrong with `text`, or null; only what can be checked without Python.
  *
  * @param {Parameter} parameter
  * @param {string} text

@@ -13,11 +13,11 @@ import * as states from "./states.js";
 export const STATUS = {
   live: ["Live", "Connected to the kernel"],
   saved: ["Saved", "As it was when it was saved; run the cell again for a live panel"],
-  waiting: ["Waiting for the kernel", "What is shown is the last that the kernel told"],
-  unavailable: ["Unavailable", "The kernel is gone; what is shown is the last that it told"],
+  waiting: ["Waiting for the kernel", "This is what the kernel sent last"],
+  unavailable: ["Unavailable", "The kernel is gone; this is what it sent last"],
 };
 
-/** Waiting is told once it is more than a glance. */
+/** A shorter wait is not shown. */
 const WAITING_LEAST_S = 10;
 
 /** Whether the run has work of its own to do. @param {Run | null} run */

@@ -102,11 +102,11 @@ function initialize({ model, signal }) {
   begin();
 }
 
-/** Begin to import the parts; the host makes a place for the view in the meantime. */
+/** Begin to import the parts while the host makes room for the view. */
 function begin() {
   const parts = kept.get("parts");
   if (parts) loaded ??= load(parts);
-  // Whoever renders is told of what went wrong.
+  // `render` reports what went wrong.
   loaded?.catch(() => {});
   return loaded;
 }

@@ -25,7 +25,7 @@ export function drawnHeight({ h }, task, note) {
   return note && task.state !== "Paused" ? Math.min(h, THREE_LINES) : Math.min(h, TWO_LINES);
 }
 
-/** Make a box as high as what it shows: its place was kept for all that it may come to show. @param {Element} g @param {GraphNode} node @param {number} high */
+/** Make a box as high as its content; the layout reserved room for everything that it may ever show. @param {Element} g @param {GraphNode} node @param {number} high */
 export function shape(g, node, high) {
   for (const [part, height] of /** @type {const} */ ([
     [".box", high - 1],

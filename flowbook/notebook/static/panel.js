@@ -390,7 +390,7 @@ class Panel {
     });
   }
 
-  /** The static picture takes the place of a graph that nobody brings up to date. */
+  /** Without a kernel, the static picture replaces the graph. */
   #showPlace() {
     const hasPicture = this.#showPicture === null && isShownNear(this.el, this.state.graph.flow);
     const isShownAbove = this.link.status === "unavailable" && hasPicture;

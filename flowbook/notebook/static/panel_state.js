@@ -1,4 +1,4 @@
-/** What a panel's view knows: the run as told so far, the graph, and what is the view's own. No DOM. */
+/** What a panel's view knows: the run, the graph, and the view's own selection, filter and search. No DOM. */
 
 import { countStates, isIn } from "./states.js";
 import { parentOf } from "./task_keys.js";
@@ -22,7 +22,7 @@ export class PanelState {
   query = "";
   /** Key of the task in the inspector. @type {string | null} */
   inspected = null;
-  /** What the kernel told of it. @type {Details | null} */
+  /** What the kernel sent about it. @type {Details | null} */
   details = null;
   isTable = false;
 

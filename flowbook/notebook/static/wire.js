@@ -1,5 +1,5 @@
 /**
- * The view's end of the wire: folds numbered patches, says hello until it is heard, keeps the books of commands.
+ * The view's end of the wire: applies numbered patches, says hello until it is acknowledged, tracks commands.
  *
  * No DOM; the clock and the timers are given, so that every rule here can be tested.
  */
@@ -18,7 +18,7 @@ const GIVE_UP_MS = 20_000;
 const SILENCE_MS = 15_000;
 const KEPT_PATCHES = 500;
 
-/** The state of a run as told so far. Takes whole snapshots and numbered patches; never guesses over a gap. */
+/** The state of a run, made from snapshots and numbered patches; after a gap it waits for a snapshot. */
 export class Fold {
   seq = -1;
   /** @type {Run | null} */
@@ -212,7 +212,7 @@ export class Link {
     return this.commands.close({ id: message.id, ok: message.ok === true, text: message.text });
   }
 
-  /** The comm closed or the kernel died: whoever waits is told `text`. @param {string} text */
+  /** The comm closed or the kernel died: each waiting command gets the answer `text`. @param {string} text */
   lost(text) {
     this.#hello = null;
     this.#stopHello?.();
