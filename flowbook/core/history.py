@@ -1,4 +1,4 @@
-"""Runs that were recorded: listed, and taken up again."""
+"""Recorded runs: listed, and loaded to look at or resume."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def runs(flow: Flow | str | None = None, state: str | None = None, limit: int | 
 
     name = flow_name(flow)
     if not (state is None or (isinstance(state, str) and state in states.__all__)):
-        msg = f"state={state!r} is no name of a state. Write e.g. state='Paused'."
+        msg = f"state={state!r} isn't the name of a state. Write e.g. state='Paused'."
         raise DefinitionError(msg, state=repr(state))
     if not (limit is None or (isinstance(limit, int) and limit >= 0)):
-        msg = f"limit={limit!r} is no count. Give a whole number, e.g. limit=20."
+        msg = f"limit={limit!r} isn't a count. Give a whole number, e.g. limit=20."
         raise DefinitionError(msg, limit=repr(limit))
     with gc_paused():
         found = _found(open_store().runs, name, state, limit)

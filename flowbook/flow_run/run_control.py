@@ -306,9 +306,8 @@ class RunControl:
 
     def start(self, state: State | None = None) -> None:
         """Begin the run, once, in the background."""
-        rest = self.location
+        rest, here = self.location, self.begin(state)
         assert isinstance(rest, AtRest)  # noqa: S101  # as for `begin`
-        here = self.begin(state)
         try:
             self._spawn(here)
         except BaseException:
@@ -447,6 +446,5 @@ class RunControl:
 
     def close(self) -> None:
         """Let workers forget the values that they hold."""
-        values, self._worker_values = self._worker_values, []
-        for each in values:
-            each.close()
+        while self._worker_values:
+            self._worker_values.pop().close()
