@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowbook._utils.fresh import fresh, fresh_values
+from flowbook._utils.handed_on import IMMUTABLE, handed_on
 from flowbook.engine import steps
 from flowbook.engine.gathering import element_bindings, judged
 from flowbook.engine.job import Job
@@ -144,9 +145,10 @@ class MapPlans:
         plan = self._plans.get(parent)
         if plan is None or not plan.is_current(spec, states):
             plan = self._replan(parent, spec, state, plan)
-        inputs = dict(plan.fixed)
+        inputs = {name: handed_on(value) for name, value in plan.fixed.items()} if plan.fixed else {}
         for name, sequence, upstream in plan.sources:
-            inputs[name] = sequence[index] if sequence is not None else self.read(child_key(upstream or "", index))
+            value = sequence[index] if sequence is not None else self.read(child_key(upstream or "", index))
+            inputs[name] = value if type(value) in IMMUTABLE else handed_on(value)
         ups = [
             fixed if fixed is not None else states[child_key(binding.upstream, index)]
             for fixed, binding in zip(plan.fixed_states, spec.bindings, strict=True)

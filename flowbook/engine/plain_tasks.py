@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from flowbook._context import current_layer, enter_layer, leave_layer
 from flowbook._utils.fresh import fresh_values
+from flowbook._utils.handed_on import IMMUTABLE, handed_on
 from flowbook.engine.job import Job
 from flowbook.engine.state import Mapped, Pending, Running, Success
 from flowbook.engine.task_attempt import finish_attempt
@@ -132,7 +133,7 @@ class PlainTasks:
                 value = above.raw_result
                 if isinstance(value, ResultRef):
                     return None
-                inputs[argument] = value
+                inputs[argument] = value if type(value) in IMMUTABLE else handed_on(value)
         return inputs
 
     def _child(self, key: str) -> Job | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from flowbook._context import current_layer
 from flowbook._utils.fresh import fresh_values
+from flowbook._utils.handed_on import IMMUTABLE, handed_on
 from flowbook.engine import steps
 from flowbook.engine.cache_validators import HashedInputs
 from flowbook.engine.output_cache import cached_state, hash_inputs, store_output
@@ -97,7 +98,8 @@ def _inputs(job: Job) -> dict[str, object]:
         inputs = fresh_values(spec.constants) if spec.constants else {}
         for binding, up in zip(spec.bindings, job.upstream, strict=True):
             if binding.argument is not None and binding.argument not in kept:
-                inputs[binding.argument] = up.result
+                value = up.result
+                inputs[binding.argument] = value if type(value) in IMMUTABLE else handed_on(value)
     if job.state.cached_inputs:
         for name, value in job.state.cached_inputs.items():
             inputs[name] = value.load() if isinstance(value, ResultRef) else value
