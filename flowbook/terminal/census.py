@@ -60,12 +60,13 @@ class Counting:
 
     def census(self, states: Mapping[str, State]) -> Census:
         """Return how the tasks stand; `states` by key, children included, may change meanwhile."""
-        found = dict(states)  # one step for other threads
-        counted = Counter(map(type, found.values()))
-        uncounted = [*self._parameters, *(key for key in self._mapped if _is_split(found.get(key)))]
-        counted.subtract(type(found[key]) for key in uncounted if key in found)
+        #: One step each for other threads; a child that comes in between is counted the next time.
+        keys, kinds = list(states), list(map(type, list(states.values())))
+        counted = Counter(kinds)
+        uncounted = [*self._parameters, *(key for key in self._mapped if _is_split(states.get(key)))]
+        counted.subtract(type(states[key]) for key in uncounted if key in states)
         counted = +counted
-        named = [TaskNow(key, found[key]) for key in self._named(found, counted)]
+        named = [TaskNow(key, states[key]) for key in self._named(keys, kinds, counted)]
         return Census(
             counts=_in_order(counted),
             total=counted.total(),
@@ -76,16 +77,16 @@ class Counting:
             failed=tuple(sorted((each for each in named if each.state.is_failed()), key=_at, reverse=True)),
         )
 
-    def _named(self, states: Mapping[str, State], counted: Counter[type[State]]) -> list[str]:
-        kinds = {
+    def _named(self, keys: list[str], kinds: list[type[State]], counted: Counter[type[State]]) -> list[str]:
+        named = {
             kind
             for kind in counted
             if issubclass(kind, (Running, Retrying, Paused, Failed)) and not issubclass(kind, TriggerFailed)
         }
-        if not kinds:
+        if not named:
             return []
-        skipped = set(self._parameters)
-        return [key for key, state in states.items() if type(state) in kinds and key not in skipped]
+        parameters = set(self._parameters)
+        return [key for key, kind in zip(keys, kinds, strict=False) if kind in named and key not in parameters]
 
 
 def _is_split(state: State | None) -> bool:

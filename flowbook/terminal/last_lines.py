@@ -154,6 +154,8 @@ def _counts(census: Census) -> str:
 
 
 def _warnings(view: EndView, marks: Marks) -> list[Line]:
+    if "Cached" not in view.census.counts:
+        return []
     stale = [(key, why) for key, state in view.states.items() if (why := _staleness(state))]
     lines: list[Line] = [
         (Span("  "), marks.warning, Span(f" {key} came from the cache, {view.hide(why)}"))
@@ -174,6 +176,8 @@ def _staleness(state: State) -> str:
 
 
 def _not_run(view: EndView) -> str:
+    if "TriggerFailed" not in view.census.counts:
+        return ""
     blocked = [key for key, state in view.states.items() if isinstance(state, TriggerFailed)]
     return f": {listed(blocked)}" if blocked and list(view.census.counts)[-1] == "TriggerFailed" else ""
 
