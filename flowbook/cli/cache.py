@@ -1,4 +1,4 @@
-"""`flowbook cache`: stored outputs, listed, shown, expired and swept away. Never unpickles."""
+"""`flowbook cache`: lists, shows, expires and drops stored outputs. Never unpickles."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ls(args: Namespace, out: Output) -> int:
 
 
 def show(args: Namespace, out: Output) -> int:
-    """Show one entry, with what was noted of its value when it was kept."""
+    """Show one entry, with the preview that was stored with its value."""
     store = open_store()
     entry = store.cache.get(args.id)
     preview = store.values.preview(entry.ref)
@@ -49,7 +49,7 @@ def show(args: Namespace, out: Output) -> int:
 
 
 def expire(args: Namespace, out: Output) -> int:
-    """End the service of entries now."""
+    """Expire entries now."""
     for entry in args.id:
         cache.expire(entry)
     count = len(args.id)
@@ -110,7 +110,7 @@ def _row(entry: CacheEntry) -> dict[str, object]:
 
 
 def _preview_lines(preview: dict[str, object]) -> list[str]:
-    """Return a frame's first rows as lines; nothing for what is no table."""
+    """Return a frame's first rows as lines; nothing if it isn't a table."""
     page = preview.get("page")
     columns, rows = (page.get("columns"), page.get("rows")) if isinstance(page, dict) else (None, None)
     if not isinstance(columns, list) or not isinstance(rows, list):

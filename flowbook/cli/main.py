@@ -1,4 +1,4 @@
-"""The command line: which words there are, and what becomes of errors. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+"""The command line: its commands and their options, and how errors end them. Exit codes: 0 done, 1 failed, 2 wrong usage."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """`flowbook --version`, as people are used to ask."""
+    """`flowbook --version`, as in other programs."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: object) -> None:
         namespace.json = False
@@ -82,15 +82,17 @@ def _add_cache(group: argparse.ArgumentParser, common: argparse.ArgumentParser) 
     ls = add("ls", "list the entries")
     ls.add_argument("--flow", help="only of this flow")
     ls.add_argument("--task", help="only of this task")
-    ls.add_argument("--at", metavar="TIME", help="only those that served then, e.g. '2026-11-20 09:00' (local time)")
-    add("show", "show one entry, without loading it").add_argument("id")
-    add("expire", "end the service of entries now").add_argument("id", nargs="+")
-    gc = add("gc", "make room: drop what is neither pinned, unexpired, needed by an open run, nor young")
-    gc.add_argument(
-        "--older-than", type=_days, metavar="DAYS", help="what is younger stays if there is room; default: 30"
+    ls.add_argument(
+        "--at", metavar="TIME", help="only entries that were valid then, e.g. '2026-11-20 09:00' (local time)"
     )
-    gc.add_argument("--total-bytes", type=_bytes, metavar="N", help="how much may be kept; default: 20 GB")
-    gc.add_argument("--dry-run", action="store_true", help="only say what would go")
+    add("show", "show one entry, without loading it").add_argument("id")
+    add("expire", "expire entries now").add_argument("id", nargs="+")
+    gc = add("gc", "make room: drop values that are old, expired, unpinned and needed by no open run")
+    gc.add_argument(
+        "--older-than", type=_days, metavar="DAYS", help="keep younger values if there is room; default: 30"
+    )
+    gc.add_argument("--total-bytes", type=_bytes, metavar="N", help="keep at most N bytes; default: 20 GB")
+    gc.add_argument("--dry-run", action="store_true", help="only show what would be dropped")
 
 
 def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
@@ -117,7 +119,7 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     inspect.add_argument("--traceback", action="store_true", help="every frame of a failure's traceback")
     logs = add("logs", "write what its tasks logged and printed, and how they failed")
     logs.add_argument("--task", help="only of this one")
-    logs.add_argument("--follow", action="store_true", help="go on until the run is at rest")
+    logs.add_argument("--follow", action="store_true", help="wait for more until the run is at rest")
     _decides(add("cancel", "cancel it, wherever it goes on"))
     resume = add("resume", "go on with what waits, was cancelled or crashed; here, unless another process has it")
     resume.add_argument("task", nargs="*", help="only these; default: all that wait")
@@ -132,7 +134,7 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
         command.add_argument(
             "--force",
             action="store_true",
-            help="although that flow's code changed since, or something that the run was given is missing here",
+            help="even if that flow's code has changed, or something that the run was given is missing here",
         )
     add("export", "write it with its values into a file").add_argument("file")
     import_ = add("import", "take a run from a file that export wrote", is_of_one=False)
@@ -191,13 +193,13 @@ def _days(text: str) -> float:
 
 def _bytes(text: str) -> int:
     if not (text.isascii() and text.replace("_", "").isdigit()):
-        msg = f"{text!r} is no size. Give a whole number of bytes, e.g. 20_000_000_000."
+        msg = f"{text!r} isn't a size. Give a whole number of bytes, e.g. 20_000_000_000."
         raise argparse.ArgumentTypeError(msg)
     return int(text)
 
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text)):
-        msg = f"{text!r} is no count. Give a whole number from 1 on."
+        msg = f"{text!r} isn't a count. Give a whole number, 1 or more."
         raise argparse.ArgumentTypeError(msg)
     return int(text)

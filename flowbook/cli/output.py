@@ -1,4 +1,4 @@
-"""What commands write: tables for people, JSON for programs. No text of anybody's reaches the terminal unescaped."""
+"""What commands write: tables for people, JSON for programs. Control characters in users' texts are escaped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Output:
     errors: TextIO
 
     def table(self, rows: Sequence[Mapping[str, object]], columns: Sequence[str], empty: str) -> None:
-        """Write a table; as JSON a list of objects with all that is known. `empty` is said where there are no rows."""
+        """Write a table, or as JSON a list of objects with every field; without rows, write the sentence `empty`."""
         if self.is_json:
             self._json(list(rows))
         elif not rows:

@@ -1,4 +1,4 @@
-"""`flowbook run`: recorded runs, listed, looked at, and gone on with."""
+"""`flowbook run`: lists, shows, cancels, resumes, retries, exports and imports recorded runs."""
 
 from __future__ import annotations
 
@@ -179,8 +179,8 @@ def _say_state(run: FlowRun, out: Output) -> int:
     return int(state.is_failed())
 
 
-def _run(given: str, file: str | None = None) -> FlowRun:
-    run_id = find_run_id(open_store(), given)
+def _run(name: str, file: str | None = None) -> FlowRun:
+    run_id = find_run_id(open_store(), name)
     return recorded_run(run_id, None if file is None else _flow_in(file, open_store().runs.get(run_id).flow))
 
 
@@ -193,13 +193,13 @@ def _flow_in(file: str, name: str) -> Flow:
     import runpy  # noqa: PLC0415  # only for those who give a file
 
     try:
-        held = runpy.run_path(file, run_name=Path(file).stem)
+        names = runpy.run_path(file, run_name=Path(file).stem)
     except Exception as error:
         msg = (
             f"{printable(file)} can't be run: {type(error).__name__}: {error}. Give a Python file that makes the flow."
         )
         raise DefinitionError(msg, file=file) from error
-    flows = {id(each): each for each in held.values() if isinstance(each, Flow)}
+    flows = {id(each): each for each in names.values() if isinstance(each, Flow)}
     found = [flow for flow in flows.values() if flow.name == name]
     if len(found) != 1:
         there = ", ".join(repr(flow.name) for flow in flows.values()) or "none"
@@ -212,13 +212,13 @@ def _flow_in(file: str, name: str) -> Flow:
 
 
 def _write_logs(events: Iterable[Event], errors: Mapping[str, RemoteError], task: str | None, out: Output) -> None:
-    told = {event.key: event.seq for event in events if isinstance(event, StateChanged) and event.key in errors}
+    last = {event.key: event.seq for event in events if isinstance(event, StateChanged) and event.key in errors}
     for event in events:
         if task not in (None, event.key):
             continue
         if isinstance(event, Logged):
             _write_log(event.seq, event.key, event.at, logging.getLevelName(event.level), event.text, out)
-        elif told.get(event.key) == event.seq:
+        elif last.get(event.key) == event.seq:
             text = errors[event.key].formatted
             _write_log(event.seq, event.key, event.at, "ERROR", text, out)
 

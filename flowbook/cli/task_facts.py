@@ -69,7 +69,7 @@ class TaskFacts:
         """Return all that is known, as plain data."""
         state = self.state
         error = self.error
-        told = (
+        described = (
             None if error is None else {"type": error.type_name, "message": error.message, "traceback": error.formatted}
         )
         return {
@@ -78,7 +78,7 @@ class TaskFacts:
             "seconds": self.took_s,
             "attempt": self.attempt,
             "message": None if state is None else state.message,
-            "error": told,
+            "error": described,
             "value": None if self.preview is None else self.preview.get("text"),
         }
 

@@ -18,7 +18,7 @@ __all__ = ["Census", "Counting", "TaskNow"]
 
 
 class TaskNow(NamedTuple):
-    """A task or child that is told of by name."""
+    """A task or child that is shown by name."""
 
     key: str
     state: State

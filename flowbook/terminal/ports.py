@@ -1,4 +1,4 @@
-"""What the terminal asks of a run; the run side implements it."""
+"""What the terminal needs to know of a run; the run side implements it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["ReportedRun"]
 
 
 class ReportedRun(Protocol):
-    """A run that is told of, in a log or on a terminal; asked from any thread."""
+    """A run whose progress is logged or shown; called from any thread."""
 
     @property
     def run_id(self) -> str:

@@ -1,4 +1,4 @@
-"""Who is told what happens in a run: Python's `logging`, and the terminal. Asked once a run; loads nothing until it is needed."""
+"""Decides once a run who hears what happens in it: Python's `logging`, the terminal. Loads neither until it is needed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def displayed(run: ReportedRun, *, is_wanted: bool = False, shows_traceback: boo
 
 
 def log_sinks(run: ReportedRun, *, is_displayed: bool, is_watched: bool) -> tuple[EventSink, ...]:
-    """Return what is to be told of a run's events, for Python's `logging`; nothing where nobody would hear of them.
+    """Return the sinks that log a run's events with Python's `logging`; none if nobody would hear of them.
 
     Args:
         run: that begins, or goes on.
@@ -101,7 +101,7 @@ class TroubleSink:
     """Logs what goes wrong, and what tasks warn of. Implements `SelectiveSink`, so a task that goes well costs nothing more.
 
     Args:
-        run: what is told of.
+        run: whose events are logged.
         tells_states: whether failures, retries and pauses are logged, or only what tasks log.
         names_tasks: as for `RunLogger`.
     """
@@ -116,7 +116,7 @@ class TroubleSink:
         self.quiet = _QUIET
 
     def emit(self, event: Event) -> None:
-        """Log one event, if it is to be told."""
+        """Log one event, if it is trouble."""
         if type(event) is StateChanged:
             if type(event.state) in _QUIET or not self._tells_states:
                 return

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["FLOW_LOGGER", "TASK_LOGGER", "RunLogger"]
 
 FLOW_LOGGER, TASK_LOGGER = "flowbook.flow_run", "flowbook.task_run"
-#: Of one mapped task's children, this many failures, retries and pauses are told one by one; the others are summed up.
+#: Of one mapped task's children, this many failures, retries and pauses are logged one by one; the others are only counted.
 _MOST_CHILDREN = 5
 _PARAMETERS_CHARS = 200
 
@@ -43,8 +43,8 @@ class RunLogger:
     """Makes records of a run's events. Implements `EventSink`; from any thread.
 
     Args:
-        run: what is told of.
-        level: what is below isn't told.
+        run: whose events are logged.
+        level: the lowest level that is logged.
         names_tasks: whether what a task logs begins with its key: where nothing formats the record's attributes.
     """
 
@@ -55,17 +55,18 @@ class RunLogger:
         self._flow_logger = logging.getLogger(FLOW_LOGGER)
         self._task_logger = logging.getLogger(TASK_LOGGER)
         self._tells_all = level <= logging.INFO
-        #: When each task that runs began, and its attempt; only where starts and ends are told.
+        #: When each task that runs began, and its attempt; only where starts and ends are logged.
         self._begun: dict[str, float] = {}
         self._attempts: dict[str, int] = {}
-        #: Failures of tasks that may be retried: told once it is known that they aren't. By key, with attempts that were retried.
+        #: Failures of tasks that may be retried, by key: logged once it is clear that they aren't.
         self._undecided: dict[str, State] = {}
+        #: How often each task was retried.
         self._retried: dict[str, int] = {}
-        #: How often a mapped task's children failed, were retried or paused.
-        self._told: dict[str, int] = {}
+        #: By mapped task, how many failures, retries and pauses of its children there were.
+        self._logged_children: dict[str, int] = {}
 
     def emit(self, event: Event) -> None:
-        """Tell one event."""
+        """Log one event."""
         if type(event) is StateChanged:
             state = event.state
             if self._tells_all or state._failed or isinstance(state, (Retrying, Paused)):  # noqa: SLF001  # a call fewer a task
@@ -123,9 +124,9 @@ class RunLogger:
     def _facts(self) -> str:
         run = self._run
         count = sum(not spec.is_parameter for spec in run.graph.specs.values())
-        given = " ".join(f"{name}={_value(value)}" for name, value in run.parameters.items())
+        values = " ".join(f"{name}={_value(value)}" for name, value in run.parameters.items())
         tasks = f"{count:,} {'task' if count == 1 else 'tasks'}"
-        return ", ".join(filter(None, (tasks, run.executor_text, shorten(given, _PARAMETERS_CHARS))))
+        return ", ".join(filter(None, (tasks, run.executor_text, shorten(values, _PARAMETERS_CHARS))))
 
     def _hint(self, state: State) -> str:
         """Return what to do next, for those who see nothing but warnings."""
@@ -169,12 +170,12 @@ class RunLogger:
         self._record(logging.ERROR, f"{key} {_name(state)}{after}: {why}", key, state, took)
 
     def _is_one_of_many(self, key: str) -> bool:
-        """Return whether so many of a mapped task's children were told of that this one is only summed up; count it."""
+        """Count an event of a mapped task's child; return whether there were so many that this one isn't logged."""
         if not is_child_key(key):
             return False
         task = parent_key(key)
-        self._told[task] = self._told.get(task, 0) + 1
-        return self._told[task] > _MOST_CHILDREN
+        self._logged_children[task] = self._logged_children.get(task, 0) + 1
+        return self._logged_children[task] > _MOST_CHILDREN
 
     def _may_retry(self, key: str) -> bool:
         spec = self._run.graph.specs.get(parent_key(key))

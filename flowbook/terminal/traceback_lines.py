@@ -83,7 +83,7 @@ def _source(location: CodeLocation, marks: Marks) -> Iterator[Line]:
 
 
 def _values(error: BaseException, location: CodeLocation) -> Iterator[Line]:
-    """Yield what the names in the failing lines held; nothing where the error came from another process."""
+    """Yield the values of the names in the failing lines; none if the error came from another process."""
     frame = _frame_at(error, location)
     if frame is None:
         return
