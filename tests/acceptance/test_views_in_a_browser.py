@@ -229,7 +229,7 @@ def test_the_picture_hides_while_the_panel_lives_even_when_it_is_replaced(show: 
     page = show("show=running")
     page.wait_for_selector('[data-live="live"]')
     picture = 'img[alt^="flowbook: delays,"]'
-    assert not page.locator(picture).is_visible()
+    assert page.locator(picture).is_visible() is False
 
     page.evaluate(
         "document.querySelector('.jp-OutputArea-child').outerHTML = "

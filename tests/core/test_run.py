@@ -115,7 +115,7 @@ def test_waiting_has_a_limit():
 
     gate.set()
     run.wait(LONG_S)
-    assert state.is_running()
+    assert type(state).__name__ == "Running"
 
 
 def test_a_sink_that_raises_gets_no_more_and_the_run_goes_on(caplog):
@@ -251,7 +251,7 @@ def test_cancelling_a_run_that_is_over_changes_nothing():
 
     flow.last_run.cancel()
 
-    assert flow.last_run.state.is_successful()
+    assert type(flow.last_run.state).__name__ == "Success"
 
 
 def test_ctrl_c_cancels_the_run_and_what_runs_and_it_can_be_resumed(tmp_path):

@@ -230,8 +230,8 @@ def test_a_paused_run_that_nobody_has_is_closed_by_cancelling_and_can_be_resumed
     state = flowbook.run(run_id).state
     again = flowbook.run(run_id).resume().wait(LONG_S)
 
-    assert state.is_cancelled()
-    assert again.is_successful()
+    assert type(state).__name__ == "Cancelled"
+    assert type(again).__name__ == "Success"
 
 
 def test_an_object_of_before_somebody_else_went_on_is_refused():
@@ -330,7 +330,7 @@ def test_a_flow_whose_code_changed_goes_on_when_forced():
 def test_a_flow_that_is_the_same_goes_on():
     run_id, same, *_ = _versions()
 
-    assert flowbook.run(run_id, flow=same).resume().wait(LONG_S).is_successful()
+    assert type(flowbook.run(run_id, flow=same).resume().wait(LONG_S)).__name__ == "Success"
 
 
 def _variant(kind: str = "") -> Flow:
@@ -407,7 +407,7 @@ def test_a_flow_with_other_options_is_the_same_flow(kind):
 
     run = flowbook.run(before.last_run.run_id, flow=_variant(kind)).resume()
 
-    assert run.wait(LONG_S).is_successful()
+    assert type(run.wait(LONG_S)).__name__ == "Success"
 
 
 def test_a_run_that_was_recorded_without_wirings_is_compared_by_code():
