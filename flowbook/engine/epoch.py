@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import deque
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from flowbook.engine.ctrl_c import ctrl_c_cancels
 from flowbook.engine.deadline import cancelled_with_task
 from flowbook.engine.event_relay import EventRelay
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
+from flowbook.engine.final_state import task_results
 from flowbook.engine.job import Job
 from flowbook.engine.jobs import Jobs
 from flowbook.engine.machine import Machine
@@ -39,59 +39,31 @@ from flowbook.engine.messages import (
     WakeAt,
 )
 from flowbook.engine.plain_tasks import PlainTasks
-from flowbook.engine.state import Cancelled, Failed, Mapped, Running, Scheduled, State, Success
-from flowbook.engine.state_handlers import call_handlers, in_layer
+from flowbook.engine.state import Cancelled, Failed, Running, Scheduled, State, Success
+from flowbook.engine.state_handlers import ask_terminal_handler, call_handlers, in_layer
 from flowbook.engine.stopping import TaskThreads
 from flowbook.engine.task_attempt import run_task
 from flowbook.engine.task_call import is_in_task
-from flowbook.engine.task_keys import child_keys
 from flowbook.engine.timers import Timers
 from flowbook.exceptions import ExecutorError
 from flowbook.executors.base import RunsCalls, RunsLoops
 from flowbook.executors.interrupts import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
 
-    from flowbook._context import ContextLayer
-    from flowbook.engine.events import EventSink
     from flowbook.engine.graph import Graph
-    from flowbook.engine.ports import OutputCache, Shelf
+    from flowbook.engine.ports import EpochPorts
     from flowbook.engine.run_inputs import RunInputs
     from flowbook.engine.start_point import StartPoint
     from flowbook.engine.worker_values import WorkerValues
     from flowbook.executors.base import Executor
 
-__all__ = ["Epoch", "EpochPorts"]
+__all__ = ["Epoch"]
 
 #: As in `logging`, which is not loaded for this.
 _ERROR = 40
-
-
-@dataclass(frozen=True, slots=True)
-class EpochPorts:
-    """What an epoch works with.
-
-    Attributes:
-        run_id: of the run.
-        executor: where tasks run.
-        sinks: receive every event, in this order.
-        flow_handlers: called when the flow's state changes, before those that the run was given.
-        terminal_handler: may replace the flow's final state.
-        cache: where outputs are looked up and stored; None where no task's output is cached.
-        shelf: where workers of a cluster may store values themselves.
-        layer: what user code sees in the context.
-    """
-
-    run_id: str
-    executor: Executor
-    sinks: tuple[EventSink, ...] = ()
-    flow_handlers: tuple[Callable[..., object], ...] = ()
-    terminal_handler: Callable[..., object] | None = None
-    cache: OutputCache | None = None
-    shelf: Shelf | None = None
-    layer: ContextLayer | None = None
 
 
 class Epoch:
@@ -233,6 +205,7 @@ class Epoch:
         with self._changed:
             if self._final is not None:
                 return False
+            now = now or self.is_cancelled
             self._decided((FLOW,), "cancel", by, note)
             self.is_cancelled = True
             self._changed.notify_all()
@@ -330,18 +303,30 @@ class Epoch:
         self._pass_on()
         return self._take()
 
-    def _plain_settled(self, key: str, state: State) -> str | None:
-        """Tell the machine that a plain task has settled; return the next key to run, if there is one now."""
+    def _plain_settled(self, key: str, state: State, *, is_news: bool) -> str | None:
+        """Tell the machine that a plain task has settled; return the next key to run, if there is one now.
+
+        Args:
+            key: of the task.
+            state: that it settled in.
+            is_news: whether it wasn't noted yet. Usually nobody hears of it, but the task may have let somebody listen.
+        """
+        machine, queue, entry, ready = self._machine, self._ready, None, None
         with self._lock:
-            queue = self._ready
-            ready = self._machine.succeed(key, state) if type(state) is Success else None
+            if is_news:
+                entry = self._relay.enter(key, state)
+            if type(state) is Success:
+                ready = machine.succeed(key, state)
             if ready is None:
-                self._obey(self._machine.handle(Settled(key, state)))
+                self._obey(machine.handle(Settled(key, state)))
             elif ready:
                 self._enqueue(ready)
-            elif not queue and not self._machine.has_work:
-                self._obey(self._machine.finish())
-            return queue.popleft() if queue and not self._relay.has_gathered else None
+            elif not queue and not machine.has_work:
+                self._obey(machine.finish())
+            if entry is None:
+                return queue.popleft() if queue and not self._relay.has_gathered else None
+        self._relay.send(entry)
+        return None
 
     def _take(self) -> str | None:
         """Return a key to run, waiting for one; None when the run is over."""
@@ -413,17 +398,15 @@ class Epoch:
         """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
         return self._jobs.job(key)
 
-    def _children_of(self, key: str) -> Iterator[str]:
-        state = self._machine.states.get(key)
-        if isinstance(state, Mapped):
-            yield from child_keys(key, state.n_map_states)
-
     # Telling the world
 
     def state_changed(self, key: str, state: State) -> None:
-        """Take note of a state of a task that runs here."""
-        self._machine.mark(key, state)
-        self._relay.state_changed(key, state)
+        """Take note of a state of a task that runs here. A cancel comes before or after it, never in between."""
+        with self._lock:
+            self._machine.mark(key, state)
+            entry = self._relay.enter(key, state)
+        if entry is not None:
+            self._relay.send(entry)
 
     def logged(self, key: str, level: int, text: str) -> None:
         """Take note of what a task logged or printed."""
@@ -449,33 +432,14 @@ class Epoch:
         return new
 
     def _finish(self, final: State) -> State:
-        states = self._machine.states
-        results = {
-            spec.task: self._whole(key) if type(states[key]) is Mapped else states[key]
-            for key, spec in self.graph.specs.items()
-        }
+        results = task_results(self.graph, self._machine.states)
         final.result = results
-        if self._ports.terminal_handler is not None and final.is_finished():
-            final = self._terminal(final)
-        return self._change(final, results)
-
-    def _whole(self, key: str) -> State:
-        """Return a task's state; one of a mapped task with unfinished children lists them too."""
-        state = self._machine.states[key]
-        if type(state) is Mapped and len(state.map_states) != state.n_map_states:
-            children = [self._machine.states[child] for child in self._children_of(key)]
-            return Mapped(state.message, map_states=children)
-        return state
-
-    def _terminal(self, final: State) -> State:
         handler = self._ports.terminal_handler
-        reference = [self._machine.states[key] for key in self.graph.reference]
-
-        def terminal_state_handler(flow: object, _: State, new: State) -> object:
-            return handler(flow, new, reference) if handler is not None else None
-
-        with in_layer(self.layer):
-            return call_handlers((terminal_state_handler,), self.graph.flow, self.state, final)
+        if handler is not None and final.is_finished():
+            reference = [self._machine.states[key] for key in self.graph.reference]
+            with in_layer(self.layer):
+                final = ask_terminal_handler(handler, self.graph.flow, self.state, final, reference)
+        return self._change(final, results)
 
 
 def _traceback(error: BaseException) -> str:

@@ -78,11 +78,17 @@ class EventRelay:
 
     def state_changed(self, key: str, state: State) -> None:
         """Take a change that happened under no lock, and pass it on."""
+        entry = self.enter(key, state)
+        if entry is not None:
+            self.send(entry)
+
+    def enter(self, key: str, state: State) -> _Entry | None:
+        """Number a change, maybe while the caller holds a lock. What comes back has to be sent after releasing it."""
         log = self.quiet_log
         if log is None or log.subscribers or (self._quiet is not None and type(state) not in self._quiet):
-            self.emit(StateChanged, key, state)
-        else:
-            log.writer((self.number(), key, state))
+            return self._enqueue(StateChanged, (key, state))
+        log.writer((self.number(), key, state))
+        return None
 
     def emit(self, kind: Callable[..., Event], *fields: object) -> None:
         """Take an event that happened under no lock, and pass it on.
@@ -91,7 +97,10 @@ class EventRelay:
             kind: of the event.
             fields: of the event, after its number.
         """
-        entry = self._enqueue(kind, fields)
+        self.send(self._enqueue(kind, fields))
+
+    def send(self, entry: _Entry) -> None:
+        """Record an event that has its number, and pass it on. Call it under no lock."""
         if not entry.is_recorded:
             try:
                 self._record(entry)

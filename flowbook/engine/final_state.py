@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
 
-__all__ = ["final_state"]
+__all__ = ["final_state", "task_results"]
 
 _NAMED_AT_MOST = 3
 #: The most that is shown of why a task failed; its own state has it all.
@@ -37,6 +37,17 @@ def final_state(graph: Graph, states: Mapping[str, State]) -> State:
     if failed:
         return Failed(_why_failed(graph, states, failed))
     return Success("All reference tasks succeeded.")
+
+
+def task_results(graph: Graph, states: Mapping[str, State]) -> dict[object, State]:
+    """Return the state of each of the author's tasks; of a mapped one with all its children, unfinished ones too."""
+    return {spec.task: _whole(key, states[key], states) for key, spec in graph.specs.items()}
+
+
+def _whole(key: str, state: State, states: Mapping[str, State]) -> State:
+    if type(state) is Mapped and len(state.map_states) != state.n_map_states:
+        return Mapped(state.message, map_states=child_states(key, state, states))
+    return state
 
 
 def _has_ended(states: Mapping[str, State], key: str) -> bool:

@@ -32,6 +32,7 @@ from flowbook.engine.messages import (
 from flowbook.engine.progress import Progress
 from flowbook.engine.state import (
     Cancelled,
+    Cancelling,
     Mapped,
     Pending,
     Queued,
@@ -113,7 +114,7 @@ class Machine:
     def mark(self, key: str, state: State) -> None:
         """Note what a submitted task came to on the way; `handle` gets what it comes to in the end as Settled."""
         self.states[key] = state
-        if not state._successful and type(state) is not Running:  # noqa: SLF001  # asked of every state
+        if not state._successful and not isinstance(state, Running):  # noqa: SLF001  # asked of every state
             self._unsettled.add(key)
 
     def begin(self) -> list[Instruction]:
@@ -318,6 +319,10 @@ class Machine:
         self._asleep.clear()
         self.asked_early.clear()
         untold: list[Instruction] = [Tell(key, self.states[key]) for key in queued if key in self.gathering]
+        for key, state in self.states.items():
+            if type(state) is Running:
+                going = self.states[key] = Cancelling("Cancelled by a person; it goes on to its end.")
+                untold.append(Tell(key, going))
         if self._places is not None:
             self._places.forget()
             self.states.update(self._before_queue)

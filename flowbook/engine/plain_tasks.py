@@ -8,7 +8,7 @@ input that isn't in memory, an upstream task that didn't plainly succeed, a func
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from flowbook._context import current_layer, enter_layer, leave_layer
 from flowbook._utils.fresh import fresh_values
@@ -22,8 +22,6 @@ from flowbook.engine.task_log import OVER
 from flowbook.results.reference import ResultRef
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from flowbook._context import ContextLayer
     from flowbook.engine.event_relay import EventRelay
     from flowbook.engine.graph import TaskSpec
@@ -32,6 +30,14 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
 
 __all__ = ["PlainTasks"]
+
+
+class Settle(Protocol):
+    """Tells the machine that a task has settled."""
+
+    def __call__(self, key: str, state: State, *, is_news: bool) -> str | None:
+        """Return the next key to run, or None; `is_news`: the state wasn't noted yet."""
+        ...
 
 
 class PlainTasks:
@@ -51,7 +57,7 @@ class PlainTasks:
         machine: Machine,
         jobs: Jobs,
         relay: EventRelay,
-        settle: Callable[[str, State], str | None],
+        settle: Settle,
     ) -> None:
         self._run = run
         self._specs = run.graph.specs
@@ -97,23 +103,19 @@ class PlainTasks:
                 layer = _PlainLayer(run, spec, key, parent)
             if inputs is None:
                 return key
-            running = states[key] = Running()
+            running = Running()
             write((number(), key, running))
+            states[key] = running
             enter_layer(layer)
             state = call_plainly(spec, inputs, layer, run)
             if layer.log is not None:
                 layer.log.close()
             layer.log = OVER
-            if type(state) is not Success:
+            is_news = type(state) is Success
+            if not is_news:
                 enter_layer(parent)
                 state = self._finish(layer.job, inputs, running, state)
-            elif log.subscribers or relay.quiet_log is not log:  # the task may have let somebody listen
-                states[key] = state
-                relay.state_changed(key, state)
-            else:
-                states[key] = state
-                write((number(), key, state))
-            key = settle(key, state)
+            key = settle(key, state, is_news=is_news)
         return None
 
     def _inputs(self, spec: TaskSpec, key: str) -> dict[str, object] | None:

@@ -9,12 +9,15 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Mapping
 
+    from flowbook._context import ContextLayer
+    from flowbook.engine.events import EventSink
     from flowbook.engine.task_code import TaskCode
+    from flowbook.executors.base import Executor
     from flowbook.executors.ledger import LedgerFolder
     from flowbook.results.reference import ResultRef, ResultStore
     from flowbook.results.value_record import ValueRecord
 
-__all__ = ["CacheIndex", "CacheScope", "CachedOutput", "NewOutput", "OutputCache", "Shelf"]
+__all__ = ["CacheIndex", "CacheScope", "CachedOutput", "EpochPorts", "NewOutput", "OutputCache", "Shelf"]
 
 
 class CacheScope(NamedTuple):
@@ -137,3 +140,28 @@ class Shelf(Protocol):
     def content(self, ref: ResultRef) -> bytes | None:
         """Return the bytes of a small value; None where it lies in the folder `blobs`. Raises ResultGoneError."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class EpochPorts:
+    """What an epoch works with.
+
+    Attributes:
+        run_id: of the run.
+        executor: where tasks run.
+        sinks: receive every event, in this order.
+        flow_handlers: called when the flow's state changes, before those that the run was given.
+        terminal_handler: may replace the flow's final state.
+        cache: where outputs are looked up and stored; None where no task's output is cached.
+        shelf: where workers of a cluster may store values themselves.
+        layer: what user code sees in the context.
+    """
+
+    run_id: str
+    executor: Executor
+    sinks: tuple[EventSink, ...] = ()
+    flow_handlers: tuple[Callable[..., object], ...] = ()
+    terminal_handler: Callable[..., object] | None = None
+    cache: OutputCache | None = None
+    shelf: Shelf | None = None
+    layer: ContextLayer | None = None

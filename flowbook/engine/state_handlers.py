@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowbook._context import ContextLayer
     from flowbook.engine.job import Job, RunFacts
 
-__all__ = ["ask_handlers", "call_handlers", "change_state", "in_layer", "task_layer"]
+__all__ = ["ask_handlers", "ask_terminal_handler", "call_handlers", "change_state", "in_layer", "task_layer"]
 
 
 def change_state(job: Job, run: RunFacts, old: State, new: State) -> State:
@@ -98,6 +98,17 @@ def call_handlers(
         if isinstance(new, Retrying) and new.run_count < attempt:
             new.run_count = attempt
     return new
+
+
+def ask_terminal_handler(
+    handler: Callable[..., object], flow: object, old: State, new: State, reference: list[State]
+) -> State:
+    """Return what a flow's terminal state handler makes of its final state, given the states of its reference tasks."""
+
+    def terminal_state_handler(subject: object, _: State, changed: State) -> object:
+        return handler(subject, changed, reference)
+
+    return call_handlers((terminal_state_handler,), flow, old, new)
 
 
 def _handler_failed(message: str, cause: BaseException | None = None) -> Failed:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowbook._context import current_layer
-from flowbook.engine.epoch import Epoch, EpochPorts
+from flowbook.engine.epoch import Epoch
+from flowbook.engine.ports import EpochPorts
 from flowbook.engine.state_kinds import waits_for_person
 from flowbook.engine.task_context import run_layer
 from flowbook.flow_run.run_request import with_contexts
