@@ -55,6 +55,8 @@ __all__ = [
     "picture",
     "run_that_made",
 ]
+#: The origin of a run whose notebook has no name here: under nbclient, in a console.
+_UNNAMED = "notebook"
 
 
 class FlowView:
@@ -88,7 +90,8 @@ class FlowView:
 
     def start(self, parameters: Mapping[str, object], *, record: bool, origin: str) -> FlowRun:
         """Start a run in the background and show it from now on. Raises what `Flow.start` raises."""
-        self._options = {"record": record, "_origin": origin}
+        # A run that has an origin isn't logged to stderr: the display shows it.
+        self._options = {"record": record, "_origin": origin or _UNNAMED}
         self._run = self._flow.start(dict(parameters), executor=self._executor, **self._options)
         return self._run
 
