@@ -65,7 +65,8 @@ class _HashingPickler(cloudpickle.Pickler):  # type: ignore[misc]  # no stubs
             return b"s" + text
         if kind is tuple and all(type(member) in _ATOMS for member in thing):
             return self._encode(thing)
-        if kind is set or kind is frozenset:
+        #: Members that are objects may hold the set in turn; they are left to pickle, which ends such circles.
+        if (kind is set or kind is frozenset) and all(type(member) in _ATOMS for member in thing):
             return hashlib.sha256(self._encode(thing)).digest()
         if isinstance(thing, type | types.FunctionType):
             return str(self._hash_code(thing)).encode() if is_user_module(getattr(thing, "__module__", None)) else None

@@ -381,3 +381,11 @@ COUNTS: list[None] = []
 )
 def test_what_hashes_differently_once_it_was_copied_is_not_stable(value, expected):
     assert is_stable(value) is expected
+
+
+def test_objects_in_sets_that_hold_each_other_have_a_hash():
+    nodes = [Node(["a"]) for _ in range(30)]
+    for node in nodes:
+        node.near = set(nodes)
+
+    assert content_hash(nodes[0]) == content_hash(nodes[0])
