@@ -61,7 +61,8 @@ def apply_map(function: Callable[..., Any], *args: Any, flow: Flow | None = None
         DefinitionError: if the function itself maps a task, by `map` or another `apply_map`: maps don't nest, use `flatten`.
             Also if it needs the value of an element while the flow is written.
     """
-    target = flow_or_refuse(flow, getattr(function, "__name__", "apply_map"))._graph  # noqa: SLF001  # what both flows are made of
+    name = getattr(function, "__name__", "apply_map")
+    target: TaskGraph = flow_or_refuse(flow, name)._graph  # noqa: SLF001  # what both flows are made of
     elements = [_Element(value) if _is_to_map(value) else value for value in args]
     named = {name: _Element(value) if _is_to_map(value) else value for name, value in kwargs.items()}
     if not any(isinstance(each, _Element) and each.is_mapped for each in (*elements, *named.values())):

@@ -13,7 +13,7 @@ from flowbook.core.annotations import marked
 from flowbook.core.building import current_flow, flow_or_refuse, start_waiting, stop_waiting
 from flowbook.core.collections import holds_tasks
 from flowbook.core.edge import Edge
-from flowbook.core.input_binding import bind
+from flowbook.core.input_binding import bind, task_for
 from flowbook.core.task import Task
 from flowbook.engine.signals import SKIP
 from flowbook.engine.triggers import all_successful, not_all_skipped
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
-    from flowbook.core.building import Block
     from flowbook.core.flow import Flow
+    from flowbook.core.ports import Block
     from flowbook.core.task_graph import TaskGraph
 
 __all__ = ["AsBool", "CompareValue", "Merge", "case", "ifelse", "merge", "switch"]
@@ -165,10 +165,11 @@ def switch(condition: object, cases: Mapping[Any, object], *, mapped: bool = Fal
         msg = "switch(...) has no cases. Give a dict of value to task: switch(x, {'a': task_a, 'b': task_b})."
         raise DefinitionError(msg)
     found = flow_or_refuse(flow, "switch")
+    graph: TaskGraph = found._graph
     for value, task in cases.items():
         if holds_tasks(task):
             comparison = CompareValue(value).bind(condition, mapped=mapped, flow=found)
-            found._graph.add_edge(Edge.deciding(comparison, found._task_for(task), mapped=mapped))
+            graph.add_edge(Edge.deciding(comparison, task_for(graph, task), mapped=mapped))
 
 
 def ifelse(

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from flowbook.exceptions import ArgumentError, DefinitionError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from flowbook.core.flow import Flow
-    from flowbook.core.task import Task
-    from flowbook.core.task_graph import TaskGraph
+    from flowbook.core.ports import Block, WritableFlow
 
 __all__ = [
-    "Block",
     "current_flow",
     "current_tags",
     "enter_flow",
@@ -30,7 +27,7 @@ __all__ = [
     "waiting_blocks",
 ]
 
-_FLOWS: ContextVar[tuple[Flow, ...]] = ContextVar("flowbook_flows", default=())
+_FLOWS: ContextVar[tuple[WritableFlow, ...]] = ContextVar("flowbook_flows", default=())
 _TAGS: ContextVar[frozenset[str]] = ContextVar("flowbook_tags", default=frozenset())
 _WAITING: ContextVar[tuple[Block, ...]] = ContextVar("flowbook_blocks", default=())
 
@@ -38,18 +35,6 @@ _WAITING: ContextVar[tuple[Block, ...]] = ContextVar("flowbook_blocks", default=
 current_tags = _TAGS.get
 #: The blocks entered outside a flow's block. They belong to the flow to which the next task is added.
 waiting_blocks = _WAITING.get
-
-
-class Block(Protocol):
-    """A part of a flow that needs to know which tasks are written in it: `case`, a resource."""
-
-    def add(self, task: Task) -> None:
-        """Take note of a task that was added to the flow in this block."""
-        ...
-
-    def attach(self, graph: TaskGraph) -> None:
-        """Belong to the flow of `graph`, unless the block has a flow already."""
-        ...
 
 
 class tags:  # noqa: N801  # used as `with tags(...):`
@@ -87,36 +72,36 @@ def stop_waiting(token: Token[tuple[Block, ...]]) -> None:
     _WAITING.reset(token)
 
 
-def mark_made(task: Task) -> None:
+def mark_made(task: object) -> None:
     """Note a task that was made in a flow's block: it is unused until it is added to a flow, or copied."""
     if flows := _FLOWS.get():
         flows[-1]._graph.unused[task] = None  # noqa: SLF001  # what is being written is a part of the flow
 
 
-def mark_used(task: Task) -> None:
+def mark_used(task: object) -> None:
     """Note that a task was added to a flow, or copied."""
     for flow in _FLOWS.get():
         if unused := flow._graph.unused:  # noqa: SLF001  # likewise
             unused.pop(task, None)
 
 
-def current_flow() -> Flow | None:
+def current_flow() -> WritableFlow | None:
     """Return the flow whose block is innermost, or None."""
     flows = _FLOWS.get()
     return flows[-1] if flows else None
 
 
-def enter_flow(flow: Flow) -> Token[tuple[Flow, ...]]:
+def enter_flow(flow: WritableFlow) -> Token[tuple[WritableFlow, ...]]:
     """Make `flow` the current one, until the token goes to `leave_flow`."""
     return _FLOWS.set((*_FLOWS.get(), flow))
 
 
-def leave_flow(token: Token[tuple[Flow, ...]]) -> None:
+def leave_flow(token: Token[tuple[WritableFlow, ...]]) -> None:
     """Return to the flow that was current before."""
     _FLOWS.reset(token)
 
 
-def refuse_inside_block(flow: Flow) -> None:
+def refuse_inside_block(flow: WritableFlow) -> None:
     """Refuse to run `flow` while a flow is being written. Raises DefinitionError."""
     building = current_flow()
     if building is not None:
@@ -127,7 +112,7 @@ def refuse_inside_block(flow: Flow) -> None:
         raise DefinitionError(msg, flow=flow.name)
 
 
-def flow_or_refuse(flow: Flow | None, task_name: str) -> Flow:
+def flow_or_refuse(flow: WritableFlow | None, task_name: str) -> WritableFlow:
     """Return `flow`, or the current one.
 
     Raises:

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 from flowbook.core import checks
 from flowbook.engine import cache_validators
-from flowbook.engine.graph import CachePolicy
 from flowbook.exceptions import ArgumentError, DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flowbook.core.task import Task
-
-__all__ = ["duration", "flow_switch", "policy_of", "switch", "validator"]
+__all__ = ["duration", "flow_switch", "switch", "validator"]
 
 
 def duration(name: str, given: dt.timedelta | float | None) -> dt.timedelta | None:
@@ -64,33 +61,9 @@ def validator(
     return given or (cache_validators.code_and_inputs if cache else cache_validators.duration_only)
 
 
-def policy_of(task: Task, *, by_default: bool) -> CachePolicy | None:
-    """Return how the outputs of `task` are cached, None if they aren't.
-
-    Args:
-        task: of a flow.
-        by_default: whether the flow caches the tasks that don't say otherwise.
-    """
-    if task.cache or task.cache_for is not None:
-        return CachePolicy(task.cache_for, task.cache_validator, task.cache_key)
-    if by_default and task.cache is None and _is_work(task):
-        return CachePolicy(None, cache_validators.code_and_inputs, task.cache_key)
-    return None
-
-
 def flow_switch(name: str, given: object) -> bool:
     """Return a flow's option `cache`."""
     if not isinstance(given, bool):
         msg = f"Flow {name!r}: cache={given!r} isn't a switch. Give True or False."
         raise ArgumentError(msg, flow=name, cache=repr(given))
     return given
-
-
-def _is_work(task: Task) -> bool:
-    """Return whether a task computes something of the user's: no parameter, operator, branch, set-up or clean-up."""
-    if task._is_parameter or task._cleans_up or not task.keep:  # noqa: SLF001  # what a task says of itself
-        return False
-    #: A class makes an object: a resource, which another run can't take over.
-    return (
-        not isinstance(task.run, type) and (getattr(task.run, "__module__", None) or "").partition(".")[0] != "flowbook"
-    )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from flowbook.core.gc_pause import gc_paused
 from flowbook.core.task_spec import SpecMaker
@@ -12,17 +12,24 @@ from flowbook.engine.graph import Binding, Graph, sort_keys
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from flowbook.core.flow import Flow
     from flowbook.core.task import Task
     from flowbook.core.task_graph import TaskGraph
     from flowbook.engine.graph import TaskSpec
+    from flowbook.results.files import Result
 
 _new = tuple.__new__
 
 __all__ = ["compile_graph", "fingerprint", "sorted_tasks"]
 
 
-def compile_graph(graph: TaskGraph, reference: Iterable[Task], flow: Flow) -> Graph:
+class _Owner(Protocol):
+    """The flow, as far as it decides how its tasks are compiled."""
+
+    result: Result | None
+    cache: bool
+
+
+def compile_graph(graph: TaskGraph, reference: Iterable[Task], flow: _Owner) -> Graph:
     """Return the frozen graph.
 
     Args:
@@ -34,7 +41,7 @@ def compile_graph(graph: TaskGraph, reference: Iterable[Task], flow: Flow) -> Gr
         return _compile(graph, reference, flow)
 
 
-def _compile(graph: TaskGraph, reference: Iterable[Task], flow: Flow) -> Graph:
+def _compile(graph: TaskGraph, reference: Iterable[Task], flow: _Owner) -> Graph:
     keys = graph.keys()
     mapped = {edge.downstream_task for edges in graph.incoming.values() if edges for edge in edges if edge.mapped}
     mapped.update(graph.mapped_constants)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from flowbook.core.ports import WritableFlow
     from flowbook.core.task import Task
     from flowbook.core.time_travel import AsOf
     from flowbook.draw.picture import Picture
@@ -93,7 +94,7 @@ class Flow(FlowStructure):
                 msg = f"Flow {self.name!r}: {option}={handler!r} can't be called. Give a function."
                 raise DefinitionError(msg, flow=self.name)
         self.last_run: FlowRun | None = None
-        self._tokens: list[Token[tuple[Flow, ...]]] = []
+        self._tokens: list[Token[tuple[WritableFlow, ...]]] = []
         #: The compiled graph, with what it was compiled from.
         self._compiled: tuple[object, tuple[Result | None, bool], Graph] | None = None
         for task in checks.several(self.name, "tasks", tasks, "Flow"):
@@ -303,7 +304,7 @@ class Flow(FlowStructure):
         if format not in {None, "svg"}:
             msg = f"Pictures are written as SVG, not as {format!r}. Leave the format out."
             raise DefinitionError(msg, format=format)
-        return visualize(self, flow_state, filename, theme)
+        return visualize(self.compile(), self.last_run, flow_state, filename, theme)
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "last_run": None, "_tokens": [], "_compiled": None}

@@ -14,7 +14,7 @@ from flowbook.core.task import Task
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from flowbook.core.flow import Flow
+    from flowbook.core.ports import WritableFlow
 
 __all__ = ["OneSided", "TwoSided", "name_after_variables", "operation"]
 
@@ -81,7 +81,7 @@ def operation(name: str, operands: tuple[object, ...]) -> Task:
     return kind(name).bind(*operands)
 
 
-def name_after_variables(flow: Flow, variables: Mapping[str, object]) -> None:
+def name_after_variables(flow: WritableFlow, variables: Mapping[str, object]) -> None:
     """Name the tasks of `flow` that operators built after the variables that hold them: `X_test` instead of `GetItem-3`.
 
     Call it when the flow is written and before it runs: the names become keys.
@@ -91,7 +91,12 @@ def name_after_variables(flow: Flow, variables: Mapping[str, object]) -> None:
         variables: by name, e.g. the names that a cell defined. The first public one that holds a task counts.
     """
     for name, task in variables.items():
-        if isinstance(task, _Operation) and task in flow and task.name == task.operation and not name.startswith("_"):
+        if (
+            isinstance(task, _Operation)
+            and task in flow.tasks
+            and task.name == task.operation
+            and not name.startswith("_")
+        ):
             task.name = name
     for task, key in flow.keys().items():
         task._written(key)  # noqa: SLF001  # what a task knows of its flow, for its history

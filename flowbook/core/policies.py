@@ -6,18 +6,15 @@ import datetime as dt
 from typing import TYPE_CHECKING, cast
 
 from flowbook.core import checks
-from flowbook.engine.graph import FilePolicy
 from flowbook.engine.steps import name_of
 from flowbook.exceptions import ArgumentError, DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from flowbook.core.task import Task
     from flowbook.engine.state import State
-    from flowbook.results.files import Result
 
-__all__ = ["files", "handlers", "retries", "retry_on"]
+__all__ = ["handlers", "retries", "retry_on"]
 
 
 def retries(
@@ -58,26 +55,6 @@ def retry_on(
             msg = f"Task {name!r}: retry_on has {kind!r}, which isn't an exception type. Give types, e.g. TimeoutError."
             raise ArgumentError(msg, task=name, retry_on=repr(kind))
     return cast("tuple[type[BaseException], ...]", found)
-
-
-def files(task: Task, flow_result: Result | None, *, is_mapped: bool) -> FilePolicy:
-    """Return where the output of a task is written; call this if the task has a target or a result, or its flow has a result.
-
-    Raises:
-        DefinitionError: if the children of a mapped task would share one file.
-    """
-    result = task.result if task.result is not None else flow_result
-    if result is None:
-        from flowbook.results.files import Result  # noqa: PLC0415  # only where files are written
-
-        result = Result()
-    if is_mapped and not checks.has_fields(task.target if task.target is not None else result.location):
-        msg = (
-            f"Task {task.name!r} is mapped, and its children would all write {task.target or result.location!r}. "
-            "Put {map_index} or an input into the name."
-        )
-        raise DefinitionError(msg, task=task.name)
-    return FilePolicy(result, task.target, task.checkpoint)
 
 
 def handlers(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from flowbook.core.flow import Flow
+    from flowbook.core.ports import WritableFlow
     from flowbook.core.task_graph import TaskGraph
     from flowbook.engine.state import State
 
@@ -99,11 +100,11 @@ class ResourceManager:
 class ResourceBlock:
     """Context manager: tasks written in it run after `setup_task`, and `cleanup_task` after them."""
 
-    def __init__(self, flow: Flow, init_task: Task, setup_task: Task, cleanup_task: Task) -> None:
+    def __init__(self, flow: WritableFlow, init_task: Task, setup_task: Task, cleanup_task: Task) -> None:
         self.init_task = init_task
         self.setup_task = setup_task
         self.cleanup_task = cleanup_task
-        self._graph = flow._graph  # noqa: SLF001  # a block is a part of its flow
+        self._graph: TaskGraph = flow._graph  # noqa: SLF001  # a block is a part of its flow
         self._tasks: dict[Task, None] = {}
 
     def add(self, task: Task) -> None:

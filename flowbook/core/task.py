@@ -6,13 +6,13 @@ import copy
 from typing import TYPE_CHECKING, Any, Never, Self, cast
 
 from flowbook._context import context
-from flowbook.core import cache_policy, checks, policies
+from flowbook.core import checks
 from flowbook.core.building import current_tags, flow_or_refuse, mark_made, mark_used
 from flowbook.core.deferred import DeferredValue
 from flowbook.core.signature import RunSignature
+from flowbook.core.task_options import TaskOptions
 from flowbook.core.task_spec import SpecMaker
 from flowbook.core.traceback_trim import without_library_frames
-from flowbook.engine import triggers as engine_triggers
 from flowbook.engine.graph import Binding
 from flowbook.exceptions import DefinitionError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from flowbook.core.edge import Edge
-    from flowbook.core.flow import Flow
+    from flowbook.core.ports import WritableFlow
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.state import State
     from flowbook.results.files import Result
@@ -44,7 +44,7 @@ class _Logger:
         return context.get("logger") or logging.getLogger("flowbook.task_run")
 
 
-class Task(DeferredValue):
+class Task(DeferredValue, TaskOptions):
     """A step of a flow. Put `@task` on a function, or subclass Task and write `run`.
 
     Call a task inside a flow: that adds a copy, bound to these inputs, and runs nothing yet. Inputs are plain values, other
@@ -120,30 +120,21 @@ class Task(DeferredValue):
             checks.unknown_options(self.name, unknown, Task.__init__)
         self.slug = slug
         self.tags = checks.tags(self.name, tags) | current_tags()
-        self.max_retries, self.retry_delay = policies.retries(self.name, max_retries, retry_delay, retry_on)
-        self.retry_on = policies.retry_on(self.name, retry_on)
-        self.trigger = trigger or engine_triggers.all_successful
-        self.skip_on_upstream_skip = skip_on_upstream_skip
-        self.cache_for = cache_policy.duration(self.name, cache_for)
-        self.cache = cache_policy.switch(self.name, cache, self.cache_for, keep=keep)
-        self.cache_validator = cache_policy.validator(self.name, self.cache_for, cache_validator, cache=self.cache)
+        self._set_retries(max_retries, retry_delay, retry_on)
+        self._set_trigger(trigger, skip_on_upstream_skip=skip_on_upstream_skip)
+        self.keep = keep
+        self._set_cache(cache, cache_for, cache_validator)
         self.cache_key = checks.cache_key(self.name, cache_key)
-        self.state_handlers = checks.handlers(self.name, state_handlers)
-        self.on_failure = on_failure
+        self._set_handlers(state_handlers, on_failure)
         self.log_stdout = log_stdout
         self.timeout = checks.timeout(self.name, timeout)
         self.nout = checks.nout(self.name, nout)
         self.task_run_name = checks.run_name(self.name, task_run_name)
-        self.target = checks.target(self.name, target)
-        self.result = checks.result(self.name, result)
-        self.checkpoint = checkpoint
-        self.keep = keep
-        if not keep and (target is not None or result is not None):
-            which = "target" if target is not None else "result"
-            msg = f"Task {self.name!r} has keep=False and a {which}, which would keep its value. Remove one."
-            raise DefinitionError(msg, task=self.name)
-        checks.trigger(self.name, self.trigger)
-        checks.function(self.name, "on_failure", on_failure)
+        self._set_output(target, result, checkpoint=checkpoint)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Set what a task knows of itself besides its options."""
         self._signature = RunSignature.of(self.run, self.name)
         #: From the start, as all tasks of a class share the names of their attributes: a late one costs a copy 1.2 kB.
         self._written_in = self._written_as = None
@@ -156,17 +147,12 @@ class Task(DeferredValue):
     _written_as: str | None = None
     #: Counts the changes of its attributes, so that a flow knows when to compile again.
     _version = 0
-    _is_parameter = False
     #: Whether to warn if it was made in a flow's block and not used there.
     _warns_if_unused = True
     #: Whether its value comes from outside the block in which it is first used, so that a `case` there doesn't decide on it.
     _is_external = False
     #: Whether it decides the flow's state if the flow's author chose no reference tasks.
     _is_reference_by_default = True
-    #: Whether it runs in a run that was cancelled, if its inputs are there.
-    _cleans_up = False
-    #: Whether it only gathers other tasks' results: who takes them is judged by those.
-    _gathers = False
 
     logger = _Logger()
 
@@ -249,34 +235,13 @@ class Task(DeferredValue):
         """Call `other` with this task as its first input: `load().pipe(clean).pipe(fit, model="ridge")`."""
         return other(self, **inputs)
 
-    def _change_cache(self, before: Task, changes: Mapping[str, object]) -> None:
-        """Check what a copy changed of `before`; a validator that came with an option goes with it."""
-        self.cache_for = cache_policy.duration(self.name, self.cache_for)
-        self.cache = cache_policy.switch(self.name, self.cache, self.cache_for, keep=self.keep)
-        was_cached = before.cache or before.cache_for is not None
-        is_default = "cache_validator" not in changes and (
-            "cache" in changes or not was_cached or not (self.cache or self.cache_for is not None)
-        )
-        given = None if is_default else self.cache_validator
-        self.cache_validator = cache_policy.validator(self.name, self.cache_for, given, cache=self.cache)
-
-    def _change_retries(self, before: Task, changes: Mapping[str, object]) -> None:
-        """Check the retry options of a copy of `before`; drop those that make no sense without retries."""
-        delay: dt.timedelta | float | None = self.retry_delay
-        if "retry_delay" not in changes and not (self.max_retries and before.max_retries):
-            delay = None
-        if not self.max_retries and "retry_on" not in changes:
-            self.retry_on = None
-        self.retry_on = policies.retry_on(self.name, self.retry_on)
-        self.max_retries, self.retry_delay = policies.retries(self.name, self.max_retries, delay, self.retry_on)
-
     def __call__(
         self,
         *args: object,
         mapped: bool = False,
         task_args: Mapping[str, object] | None = None,
         upstream_tasks: Iterable[object] | None = None,
-        flow: Flow | None = None,
+        flow: WritableFlow | None = None,
         **kwargs: object,
     ) -> Self:
         """Copy this task into the flow that is being written and bind the copy's inputs; return the copy.
@@ -298,7 +263,7 @@ class Task(DeferredValue):
         except DefinitionError as error:
             raise without_library_frames(error) from error.__cause__
 
-    def _called_in(self, flow: Flow | None, task_args: Mapping[str, object] | None) -> Self:
+    def _called_in(self, flow: WritableFlow | None, task_args: Mapping[str, object] | None) -> Self:
         """Return the copy that a call puts into the flow, still without inputs."""
         twin = self.copy(**checks.task_args(self.name, task_args))
         graph = flow_or_refuse(flow, self.name)._graph  # noqa: SLF001  # a task is a part of its flow
@@ -311,7 +276,7 @@ class Task(DeferredValue):
         *args: object,
         mapped: bool = False,
         upstream_tasks: Iterable[object] | None = None,
-        flow: Flow | None = None,
+        flow: WritableFlow | None = None,
         **kwargs: object,
     ) -> Self:
         """Add this task itself, not a copy, to the flow and bind its inputs; return it. Arguments as for a call."""
@@ -324,7 +289,7 @@ class Task(DeferredValue):
         self,
         *args: object,
         upstream_tasks: Iterable[object] | None = None,
-        flow: Flow | None = None,
+        flow: WritableFlow | None = None,
         task_args: Mapping[str, object] | None = None,
         **kwargs: object,
     ) -> Self:
@@ -340,7 +305,7 @@ class Task(DeferredValue):
             raise without_library_frames(error) from error.__cause__
 
     def set_upstream(
-        self, task: object, flow: Flow | None = None, key: str | None = None, *, mapped: bool = False
+        self, task: object, flow: WritableFlow | None = None, key: str | None = None, *, mapped: bool = False
     ) -> Self:
         """Run `task` before this one. With `key`, its result becomes that input."""
         flow_or_refuse(flow, self.name).set_dependencies(
@@ -349,7 +314,7 @@ class Task(DeferredValue):
         return self
 
     def set_downstream(
-        self, task: Task, flow: Flow | None = None, key: str | None = None, *, mapped: bool = False
+        self, task: Task, flow: WritableFlow | None = None, key: str | None = None, *, mapped: bool = False
     ) -> Self:
         """Run `task` after this one. With `key`, this one's result becomes that input of `task`."""
         task.set_upstream(self, flow=flow, key=key, mapped=mapped)
@@ -357,7 +322,7 @@ class Task(DeferredValue):
 
     def set_dependencies(
         self,
-        flow: Flow | None = None,
+        flow: WritableFlow | None = None,
         upstream_tasks: Iterable[object] | None = None,
         downstream_tasks: Iterable[Task] | None = None,
         keyword_tasks: Mapping[str, object] | None = None,
@@ -377,7 +342,7 @@ class Task(DeferredValue):
         )
         return SpecMaker(None).spec(self, key or self.slug or self.name, bindings)
 
-    def history(self, flow: Flow | str | None = None) -> pd.DataFrame:
+    def history(self, flow: WritableFlow | str | None = None) -> pd.DataFrame:
         """Return every known successful result of this task, oldest first; columns as in `Flow.history`.
 
         Args:

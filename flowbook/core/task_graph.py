@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
-    from flowbook.core.building import Block
     from flowbook.core.edge import Edge
+    from flowbook.core.ports import Block
     from flowbook.exceptions import CycleError
 
 __all__ = ["TaskGraph"]
@@ -60,7 +60,7 @@ class TaskGraph:
         self.blocks: list[Block] = []
         self.unused: dict[Task, None] = {}
         self.version = 0
-        self._order = TopologicalOrder()
+        self._order: TopologicalOrder[Task] = TopologicalOrder()
         #: By task with more than a few incoming edges: the edges, and the inputs they feed.
         self._index: dict[Task, tuple[dict[Edge, Edge], set[str]]] = {}
 

@@ -6,14 +6,15 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowbook.core import cache_policy, checks, policies
-from flowbook.engine import triggers
-from flowbook.engine.graph import RetryPolicy, TaskSpec
+from flowbook.core import checks, policies
+from flowbook.engine import cache_validators, triggers
+from flowbook.engine.graph import CachePolicy, FilePolicy, RetryPolicy, TaskSpec
+from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from flowbook.core.task import Task
+    from flowbook.core.task_options import TaskOptions
     from flowbook.engine.graph import Binding
     from flowbook.results.files import Result
 
@@ -69,7 +70,7 @@ class SpecMaker:
 
     def spec(  # noqa: PLR0913  # one argument for each fact that the flow knows and the task doesn't
         self,
-        task: Task,
+        task: TaskOptions,
         key: str,
         bindings: tuple[Binding, ...],
         *,
@@ -94,7 +95,7 @@ class SpecMaker:
         # As `TaskSpec(...)`, at a third of its cost: there is one for each task.
         return tuple.__new__(TaskSpec, (*own, is_mapped, reads_mapped, reads_gathered, conditions, is_plain, *fields))
 
-    def _compiled(self, task: Task, *, is_mapped: bool) -> _Compiled:
+    def _compiled(self, task: TaskOptions, *, is_mapped: bool) -> _Compiled:
         attributes = task.__dict__
         kind = (id(attributes.get("run", type(task))), is_mapped)
         options = _options_of(attributes)
@@ -104,7 +105,7 @@ class SpecMaker:
             known = self._known[kind] = _Compiled(options, _is_plain(spec), spec[_FIRST_OPTION:])
         return known
 
-    def _spec_of_options(self, task: Task, *, is_mapped: bool) -> TaskSpec:
+    def _spec_of_options(self, task: TaskOptions, *, is_mapped: bool) -> TaskSpec:
         """Return a spec that only says what the options of `task` say."""
         trigger = None if task.trigger is triggers.all_successful else task.trigger
         has_files = task.target is not None or task.result is not None or self._flow_result is not None
@@ -122,14 +123,14 @@ class SpecMaker:
             retry=RetryPolicy(task.max_retries, task.retry_delay.total_seconds(), task.retry_on)
             if task.max_retries
             else None,
-            cache=cache_policy.policy_of(task, by_default=self._flow_caches),
+            cache=_cache(task, by_default=self._flow_caches),
             timeout_s=task.timeout.total_seconds() if task.timeout is not None else None,
             handlers=policies.handlers(task.state_handlers, task.on_failure),
             log_stdout=task.log_stdout,
             keep=task.keep,
             resources=checks.resources(task.name, task.tags) if task.tags else (),
             run_name=task.task_run_name,
-            files=policies.files(task, self._flow_result, is_mapped=is_mapped)
+            files=_files(task, self._flow_result, is_mapped=is_mapped)
             if has_files and task.keep and not task._is_parameter
             else None,
             tags=task.tags,
@@ -146,3 +147,47 @@ def _is_plain(spec: TaskSpec) -> bool:
         and spec.run_name is None
         and not (spec.handlers or spec.log_stdout or spec.cleans_up)
     )
+
+
+def _cache(task: TaskOptions, *, by_default: bool) -> CachePolicy | None:
+    """Return how the outputs of `task` are cached, None if they aren't.
+
+    Args:
+        task: of a flow.
+        by_default: whether the flow caches the tasks that don't say otherwise.
+    """
+    if task.cache or task.cache_for is not None:
+        return CachePolicy(task.cache_for, task.cache_validator, task.cache_key)
+    if by_default and task.cache is None and _is_work(task):
+        return CachePolicy(None, cache_validators.code_and_inputs, task.cache_key)
+    return None
+
+
+def _is_work(task: TaskOptions) -> bool:
+    """Return whether a task computes something of the user's: no parameter, operator, branch, set-up or clean-up."""
+    if task._is_parameter or task._cleans_up or not task.keep:
+        return False
+    #: A class makes an object: a resource, which another run can't take over.
+    return (
+        not isinstance(task.run, type) and (getattr(task.run, "__module__", None) or "").partition(".")[0] != "flowbook"
+    )
+
+
+def _files(task: TaskOptions, flow_result: Result | None, *, is_mapped: bool) -> FilePolicy:
+    """Return where the output of a task is written; call this if the task has a target or a result, or its flow has a result.
+
+    Raises:
+        DefinitionError: if the children of a mapped task would share one file.
+    """
+    result = task.result if task.result is not None else flow_result
+    if result is None:
+        from flowbook.results.files import Result  # noqa: PLC0415  # only where files are written
+
+        result = Result()
+    if is_mapped and not checks.has_fields(task.target if task.target is not None else result.location):
+        msg = (
+            f"Task {task.name!r} is mapped, and its children would all write {task.target or result.location!r}. "
+            "Put {map_index} or an input into the name."
+        )
+        raise DefinitionError(msg, task=task.name)
+    return FilePolicy(result, task.target, task.checkpoint)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from flowbook.core.flow import Flow
     from flowbook.engine.state import State
+    from flowbook.flow_run.ports import RunnableFlow
     from flowbook.results.reference import Preview, ResultRef
     from flowbook.store import CacheEntry, Store
     from flowbook.store.records import TaskResult
@@ -71,7 +71,7 @@ class AsOf:
     `flow.as_of("2026-11-20 09:00")["clean"]` is the value that task `clean` had produced last by then.
     """
 
-    def __init__(self, flow: Flow, at: dt.datetime | str) -> None:
+    def __init__(self, flow: RunnableFlow, at: dt.datetime | str) -> None:
         self._flow = flow
         #: Aware UTC.
         self.at = parse_time(at)
@@ -137,7 +137,7 @@ class AsOf:
         return f"<{self._flow.name!r} as of {self.at:%Y-%m-%d %H:%M:%S} UTC>"
 
 
-def as_of(flow: Flow, at: dt.datetime | str | None, run: int | str | None) -> AsOf:
+def as_of(flow: RunnableFlow, at: dt.datetime | str | None, run: int | str | None) -> AsOf:
     """Return the flow's outputs as they were, see `Flow.as_of`."""
     if (at is None) == (run is None):
         msg = f"as_of takes a time or a run, got moment={at!r} and run={run!r}. Write as_of('yesterday 9:00') or as_of(run=4)."

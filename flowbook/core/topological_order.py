@@ -7,19 +7,19 @@ to the front, or to the back. So an edge costs what the smaller side holds, neve
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Iterable
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from flowbook.core.task import Task
-
-    Neighbours = Callable[[Task], Iterable[Task]]
+    from collections.abc import Iterator
 
 __all__ = ["TopologicalOrder"]
 
+Task = TypeVar("Task", bound=Hashable)
+Neighbours = Callable[[Task], Iterable[Task]]
 
-class TopologicalOrder:
+
+class TopologicalOrder(Generic[Task]):
     """A rank for each task, greater than the ranks of all tasks upstream of it."""
 
     def __init__(self) -> None:
@@ -36,13 +36,13 @@ class TopologicalOrder:
         """Remove a task."""
         del self._ranks[task]
 
-    def copy(self) -> TopologicalOrder:
+    def copy(self) -> TopologicalOrder[Task]:
         """Return an independent copy."""
-        twin = TopologicalOrder()
+        twin: TopologicalOrder[Task] = TopologicalOrder()
         twin._ranks, twin._first, twin._last = dict(self._ranks), self._first, self._last
         return twin
 
-    def admits(self, before: Task, after: Task, above: Neighbours, below: Neighbours) -> bool:
+    def admits(self, before: Task, after: Task, above: Neighbours[Task], below: Neighbours[Task]) -> bool:
         """Reorder so that `after` comes after `before`; return False, and change nothing, if that would close a ring.
 
         Args:
@@ -68,7 +68,9 @@ class TopologicalOrder:
         return True
 
 
-def _smaller_side(before: Task, after: Task, above: Neighbours, below: Neighbours) -> dict[Task, None] | None:
+def _smaller_side(
+    before: Task, after: Task, above: Neighbours[Task], below: Neighbours[Task]
+) -> dict[Task, None] | None:
     """Return `before` and all above it, or `after` and all below it, whichever is found first; None if the two meet."""
     up: dict[Task, None] = {before: None}
     down: dict[Task, None] = {after: None}
@@ -86,7 +88,7 @@ def _smaller_side(before: Task, after: Task, above: Neighbours, below: Neighbour
             return None
 
 
-def _walk(seen: dict[Task, None], neighbours: Neighbours) -> Iterator[Task]:
+def _walk(seen: dict[Task, None], neighbours: Neighbours[Task]) -> Iterator[Task]:
     """Yield each task reached, one edge a step, and add it to `seen`."""
     stack = list(seen)
     while stack:

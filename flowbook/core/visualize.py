@@ -13,21 +13,25 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from flowbook.core.flow import Flow
     from flowbook.draw.picture import Picture, Theme
     from flowbook.engine.graph import Graph
 
 __all__ = ["visualize"]
 
 
-def visualize(flow: Flow, of: State | FlowRun | None, filename: str | os.PathLike[str] | None, theme: Theme) -> Picture:
-    """Return the picture that `Flow.visualize` promises, and write it to `filename` if given."""
+def visualize(
+    graph: Graph,
+    last_run: FlowRun | None,
+    of: State | FlowRun | None,
+    filename: str | os.PathLike[str] | None,
+    theme: Theme,
+) -> Picture:
+    """Return the picture of a flow that `Flow.visualize` promises, and write it to `filename` if given."""
     if theme not in {"auto", "light", "dark"}:
         msg = f"There is no theme {theme!r}. Use 'light', 'dark' or 'auto'."
         raise DefinitionError(msg, theme=repr(theme))
-    graph = flow.compile()
-    if of is None and flow.last_run is not None and list(flow.last_run.graph.specs) == list(graph.specs):
-        of = flow.last_run
+    if of is None and last_run is not None and list(last_run.graph.specs) == list(graph.specs):
+        of = last_run
     drawn = picture_of(graph, _states(graph, of), state=_name(of), caption=_caption(of), theme=theme)
     if filename is not None:
         drawn.save(filename)

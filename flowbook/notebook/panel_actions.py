@@ -12,7 +12,6 @@ from flowbook.notebook.command_worker import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from flowbook.notebook.panel import Panel
     from flowbook.notebook.ports import RunLike
 
 __all__ = ["PanelActions", "parse_parameter"]
@@ -49,7 +48,7 @@ class PanelActions:
         cell_name: returns "In [4]" for the file name of a notebook's cell.
         history: returns a task's earlier runs, newest first.
         maker: returns the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
-        settled: called when the run pauses or ends, e.g. to update the static picture.
+        settled: called with the panel when the run pauses or ends, e.g. to update the static picture.
         by: who clicks.
         clock: monotonic seconds, to notice views that are gone.
     """
@@ -60,6 +59,6 @@ class PanelActions:
     cell_name: Callable[[str], str | None] = lambda _: None
     history: Callable[[str], Sequence[Mapping[str, Any]]] = lambda _: ()
     maker: Callable[[str], str] = lambda _: ""
-    settled: Callable[[Panel], None] = lambda _: None
+    settled: Callable[[Any], None] = lambda _: None
     by: str = ""
     clock: Callable[[], float] = time.monotonic
