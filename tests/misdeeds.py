@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
+import os
 import sys
 import threading
 from dataclasses import dataclass
@@ -97,6 +98,21 @@ class Hostile:
 
     __bool__ = __len__ = __iter__ = __eq__ = __repr__ = __str__ = __getitem__ = __contains__ = _refuse
     __hash__ = None  # type: ignore[assignment]
+
+
+class LazyProxy:
+    """Raises whatever is asked of it, its class too."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise Fatal(name)
+
+
+def _forks() -> str:
+    child = os.fork()
+    if not child:
+        return "the child, which ends where the task does"
+    os.waitpid(child, 0)
+    return "the parent"
 
 
 def _throw(error: BaseException) -> Any:
@@ -203,6 +219,10 @@ class Returned:
 
 
 RETURNED = {
+    "forked": Returned(_forks),
+    "surrogates": Returned(lambda: "\ud83d\ude00 \udcff"),
+    "surrogate_keys": Returned(lambda: {"\ud800": ["\udfff"]}),
+    "proxy": Returned(LazyProxy, "UnpicklableError: A tests.misdeeds.LazyProxy can't be pickled"),
     "generator": Returned(lambda: (i for i in range(3)), "UnpicklableError: A generator can't be pickled"),
     "lock": Returned(_lock, "UnpicklableError: A _thread.lock can't be pickled"),
     "nested": Returned(_nested, "UnpicklableError: A list can't be pickled"),

@@ -18,7 +18,7 @@ IMMUTABLE = frozenset({int, float, bool, str, bytes, type(None), complex})
 def handed_on(value: Any) -> Any:  # noqa: ANN401  # of the same type
     """Return `value`; a frame or series as a shallow copy."""
     pandas = sys.modules.get("pandas")
-    if pandas is None or not isinstance(value, (pandas.DataFrame, pandas.Series)):
+    if pandas is None or not issubclass(type(value), (pandas.DataFrame, pandas.Series)):
         return value
     try:
         return value.copy(deep=False)

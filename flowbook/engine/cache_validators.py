@@ -11,7 +11,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from flowbook.exceptions import UnpicklableError
-from flowbook.results.reference import ResultRef
+from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -70,7 +70,7 @@ class HashedInputs(dict[str, object]):
         if found is not None:
             return found
         value = self[name]
-        if isinstance(value, ResultRef) and value.content_hash is None:
+        if is_reference(value) and value.content_hash is None:
             return None
         try:
             return self.hash_of(name)
@@ -214,7 +214,7 @@ def hash_of(value: object) -> str:
 
 
 def _hash_input(value: object) -> tuple[str, bool]:
-    if isinstance(value, ResultRef):
+    if is_reference(value):
         return (value.content_hash, False) if value.content_hash else _hasher()(value.load())
     return _hasher()(value)
 

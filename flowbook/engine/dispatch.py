@@ -27,7 +27,7 @@ from flowbook.engine.task_context import TaskLayer
 from flowbook.engine.worker_values import WorkerRef, WorkerValues, input_value
 from flowbook.exceptions import ExecutorError, StoreError
 from flowbook.results.pickled_value import PickledValue
-from flowbook.results.reference import ResultRef
+from flowbook.results.reference import ResultRef, is_reference
 from flowbook.results.value_record import ValueRecord
 
 if TYPE_CHECKING:
@@ -307,6 +307,6 @@ def _inputs(job: Job) -> dict[str, object]:
     validator = spec.cache.validator if spec.cache is not None else None
     if validator is not None and needs_inputs(validator) and not takes_references(validator):
         for name, value in inputs.items():
-            if isinstance(value, ResultRef):
+            if is_reference(value):
                 inputs[name] = value.load()
     return inputs

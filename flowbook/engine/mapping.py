@@ -15,7 +15,7 @@ from flowbook.engine.job import Job
 from flowbook.engine.state import Mapped, Pending, Success
 from flowbook.engine.task_keys import child_key, child_keys
 from flowbook.exceptions import RunError
-from flowbook.results.reference import ResultRef
+from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -100,9 +100,7 @@ class MapPlans:
         """
         plan = MapPlan(state.cached_inputs)
         states = self._states
-        kept = {
-            name: value.load() if isinstance(value, ResultRef) else value for name, value in state.cached_inputs.items()
-        }
+        kept = {name: value.load() if is_reference(value) else value for name, value in state.cached_inputs.items()}
         widths: dict[str, int] = {}
         plan.fixed.update(fresh_values(spec.constants))
         for argument, sequence in (spec.mapped_constants or {}).items():

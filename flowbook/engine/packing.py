@@ -12,7 +12,7 @@ from flowbook.engine.worker_values import ListRef, WorkerRef
 from flowbook.exceptions import FlowbookError, UnpicklableError
 from flowbook.executors.base import Blob, Call
 from flowbook.results.pickled_value import PickledValue
-from flowbook.results.reference import ResultRef
+from flowbook.results.reference import ResultRef, is_reference
 from flowbook.results.serializer import unpicklable
 from flowbook.results.value_record import EncodedValue
 
@@ -186,14 +186,14 @@ class _Inputs:
 
     def item(self, value: object) -> object:
         """Return what stands for `value` in the payload."""
-        if isinstance(value, ListRef):
-            return Many(tuple(self.item(each) for each in value.items))
-        if isinstance(value, WorkerRef):
-            if isinstance(value.handle, PickledValue):
-                return self._parcel(value.handle)
-            self.held.append(value.handle)
-            return FromWorker(len(self.held) - 1)
-        if isinstance(value, ResultRef):
+        if is_reference(value):
+            if isinstance(value, ListRef):
+                return Many(tuple(self.item(each) for each in value.items))
+            if isinstance(value, WorkerRef):
+                if isinstance(value.handle, PickledValue):
+                    return self._parcel(value.handle)
+                self.held.append(value.handle)
+                return FromWorker(len(self.held) - 1)
             if self._shelf is not None and self._shelf.holds(value):
                 return self._stored(value, self._shelf)
             value = value.load()

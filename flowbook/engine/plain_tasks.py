@@ -19,7 +19,7 @@ from flowbook.engine.task_attempt import finish_attempt
 from flowbook.engine.task_call import call_plainly
 from flowbook.engine.task_context import TaskLayer
 from flowbook.engine.task_log import OVER
-from flowbook.results.reference import ResultRef
+from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
     from flowbook._context import ContextLayer
@@ -133,7 +133,7 @@ class PlainTasks:
                 return None
             if argument is not None:
                 value = above.raw_result
-                if isinstance(value, ResultRef):
+                if is_reference(value):
                     return None
                 inputs[argument] = value if type(value) in IMMUTABLE else handed_on(value)
         return inputs

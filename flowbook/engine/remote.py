@@ -367,7 +367,7 @@ def _parcel(value: object) -> PickledValue | None:
 def _answer(state: State, work: Work, shelf: _Shelf, start: float) -> Answer:
     result, value, size = state.raw_result, None, 0  # a value, never a reference
     held = content_hash = None
-    if isinstance(result, BaseException) and not state.is_successful():
+    if not state.is_successful() and isinstance(result, BaseException):
         state.result = _Raised(result)
     elif result is not None:
         state.result = None

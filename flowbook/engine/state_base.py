@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flowbook.engine.remote_error import travelling
 from flowbook.exceptions import DefinitionError, FlowbookError
-from flowbook.results.reference import ResultRef
+from flowbook.results.reference import ResultRef, is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ class State:
     def result(self) -> Any:  # noqa: ANN401  # what a user's task returned
         """The value; one in the store or on a worker is loaded when first read."""
         value = self.raw_result
-        if isinstance(value, ResultRef):
+        if is_reference(value):
             value = self.raw_result = value.load()
         return value
 
@@ -85,7 +85,7 @@ class State:
     def reference(self) -> ResultRef | None:
         """Where the value is, if it has not been loaded."""
         value = self.raw_result
-        return value if isinstance(value, ResultRef) else None
+        return value if is_reference(value) else None
 
     @property
     def context(self) -> Mapping[str, object]:
@@ -229,7 +229,7 @@ class State:
 
     def __getstate__(self) -> dict[str, object]:
         values = {name: getattr(self, name) for name in _slots(type(self))}
-        if isinstance(values["raw_result"], BaseException):
+        if issubclass(type(values["raw_result"]), BaseException):
             values["raw_result"] = travelling(values["raw_result"])
         return values
 

@@ -22,7 +22,7 @@ from flowbook.engine.target_files import found_state, written_state
 from flowbook.engine.task_call import call_task
 from flowbook.engine.task_context import TaskLayer
 from flowbook.engine.templates import fill
-from flowbook.results.reference import ResultRef
+from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,7 +102,7 @@ def _inputs(job: Job) -> dict[str, object]:
                 inputs[binding.argument] = value if type(value) in IMMUTABLE else handed_on(value)
     if job.state.cached_inputs:
         for name, value in job.state.cached_inputs.items():
-            inputs[name] = value.load() if isinstance(value, ResultRef) else value
+            inputs[name] = value.load() if is_reference(value) else value
     return inputs
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowbook._context import MISSING
 from flowbook.exceptions import RunError
-from flowbook.results.reference import ResultRef
+from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,7 +68,7 @@ class _Values(dict[str, object]):
 
 
 def _loaded(value: object) -> object:
-    return value.load() if isinstance(value, ResultRef) else value
+    return value.load() if is_reference(value) else value
 
 
 def _seen(layer: ContextLayer | None) -> dict[str, object]:

@@ -161,5 +161,5 @@ def _numbered(file: str) -> str | None:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as exc:  # noqa: BLE001  # a user's __str__ may raise
+    except BaseException as exc:  # noqa: BLE001  # a user's __str__ may raise, or exit
         return f"(its message can't be shown: {type(exc).__name__})"

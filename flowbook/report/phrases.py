@@ -87,7 +87,7 @@ def error_text(error: object) -> str:
     """Return an exception as one line, "ValueError: 80 flights have no weather"."""
     try:
         message = str(error)
-    except Exception as exc:  # noqa: BLE001  # a user's __str__ may raise
+    except BaseException as exc:  # noqa: BLE001  # a user's __str__ may raise, or exit
         message = f"(its message can't be shown: {type(exc).__name__})"
     kind = type(error).__name__
     if kind == "RemoteError":
@@ -101,7 +101,7 @@ def parameter_text(value: object) -> str:
         return shorten(value, _VALUE_LENGTH) if len(value) > _VALUE_LENGTH else value
     try:
         return shorten(repr(value), _VALUE_LENGTH)
-    except Exception as exc:  # noqa: BLE001  # a user's __repr__ may raise
+    except BaseException as exc:  # noqa: BLE001  # a user's __repr__ may raise, or exit
         return f"<{type(value).__name__} that can't be shown: {type(exc).__name__}>"
 
 

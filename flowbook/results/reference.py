@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
-__all__ = ["Preview", "ResultRef", "ResultStore"]
+__all__ = ["Preview", "ResultRef", "ResultStore", "is_reference"]
 
 #: Plain data about a value, as `flowbook.results.preview.describe` makes it: JSON only.
 Preview = dict[str, Any]
@@ -53,3 +53,8 @@ class ResultStore(Protocol):
     def preview(self, ref: ResultRef) -> Preview | None:
         """Return the preview made when the value was stored, without unpickling; None if there is none."""
         ...
+
+
+def is_reference(value: object) -> TypeGuard[ResultRef]:
+    """Return whether `value` is a reference. The value is asked nothing: a lazy proxy may raise."""
+    return issubclass(type(value), ResultRef)

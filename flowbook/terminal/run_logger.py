@@ -198,7 +198,7 @@ class RunLogger:
         if not logger.isEnabledFor(level):
             return
         error = None if state is None else state.raw_result
-        raised = error if isinstance(error, BaseException) and state is not None and state.is_failed() else None
+        raised = error if state is not None and state.is_failed() and isinstance(error, BaseException) else None
         info = None if raised is None else (type(raised), raised, raised.__traceback__)
         extra = {
             "flow": self._run.flow_name,
