@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
 
+    from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph
     from flowbook.engine.ports import EpochPorts
     from flowbook.engine.run_inputs import RunInputs
@@ -226,6 +227,10 @@ class Epoch:
         at = time.time()
         for key in keys:
             self._relay.gather(Decided, key, at, action, by, note)
+
+    def pending_events(self) -> list[Event]:
+        """Return the events that have happened and that no sink has received yet."""
+        return self._relay.pending()
 
     @property
     def next_seq(self) -> int:

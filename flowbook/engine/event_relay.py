@@ -133,6 +133,11 @@ class EventRelay:
         for sink in self._durable:
             sink.secure(keys)
 
+    def pending(self) -> list[Event]:
+        """Return the events that no log has yet, by number. Each is in a log before it is gone from here."""
+        with self._lock:
+            return [entry.event for entry in self._queue]
+
     def close(self) -> None:
         """From now on pass nothing on: the run was left, and what its tasks still do is nobody's business."""
         self.pass_on()

@@ -10,9 +10,10 @@ from flowbook.exceptions import StartTaskError
 from flowbook.flow_run.resume_plan import waiting_or_refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from flowbook.engine.epoch import Epoch
+    from flowbook.engine.events import Event
     from flowbook.engine.state import State
     from flowbook.exceptions import RunClaimedError
     from flowbook.flow_run.decision import Decision
@@ -101,7 +102,8 @@ class Here:
             case "resume":
                 keys = tuple(run.graph.key_of(key) for key in decision.keys)
                 states = self.states.copy()
-                waiting = waiting_or_refuse(run.label, self.state, states, self._log, keys, is_live=True)
+                events = _AllEvents(self.epoch, self._log)
+                waiting = waiting_or_refuse(run.label, self.state, states, events, keys, is_live=True)
                 return self.epoch.resume(waiting, by, note)
 
     def answer(self, decision: Decision) -> bool:
@@ -126,6 +128,26 @@ class Here:
         """Stop, because another process has taken the run over."""
         self.lost_to = error
         self.epoch.cancel("flowbook", str(error))
+
+
+class _AllEvents:
+    """The events of a run, with those that are still on their way to its log.
+
+    Who resumed a task is known from its state on, which may be seen a moment before the log has the decision.
+    """
+
+    def __init__(self, epoch: Epoch, log: RunLog) -> None:
+        self._epoch = epoch
+        self._log = log
+
+    def __iter__(self) -> Iterator[Event]:
+        pending = self._epoch.pending_events()
+        yield from self._log
+        yield from pending
+
+    def __reversed__(self) -> Iterator[Event]:
+        yield from reversed(self._epoch.pending_events())
+        yield from reversed(self._log)
 
 
 class Elsewhere:

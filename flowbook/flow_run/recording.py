@@ -28,7 +28,7 @@ from flowbook.flow_run.stored_inputs import StoredInputs, store_inputs
 from flowbook.store import RunRecord, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph
@@ -228,6 +228,16 @@ class Recording:
         self.epoch = self._store.ownership.claim(self.run_id, self.epoch, who, last_seq=self._last_seq)
         self._last_seq = None
         self._recorder = self._store.runs.recorder(self.run_id, self.epoch, graph=self.record.graph)
+
+    @contextlib.contextmanager
+    def claimed(self, by: str) -> Iterator[None]:
+        """Claim the run for a new epoch, which the block prepares; let go of it if the block fails. Raises as `claim`."""
+        self.claim(by)
+        try:
+            yield
+        except BaseException:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Let go of a run that was claimed and could not begin, as if it had not been."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,9 @@ from flowbook.flow_run.resume_plan import (
 from flowbook.flow_run.run_log import RunLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from flowbook.engine.events import Event
+    from flowbook.engine.events import Decided, Event
     from flowbook.engine.state import State
     from flowbook.engine.worker_values import WorkerValues
     from flowbook.executors.base import Executor
@@ -265,12 +266,8 @@ class RunControl:
         with self._lock:
             if self.location is not rest:
                 return False
-            recording.claim(decision.by)
-            try:
+            with recording.claimed(decision.by):
                 self._record_cancelled(rest, recording, decision)
-            except BaseException:
-                recording.release()
-                raise
         self.log.deliver()
         return True
 
@@ -323,7 +320,7 @@ class RunControl:
         keys = start.start or start.resumed or (FLOW,)
         start = start._replace(first_seq=start.first_seq + len(keys))
         try:
-            here = self._claim(rest, inputs, start, decision)
+            here = self._claim(rest, inputs, start, decided(decision, keys, rest.next_seq))
         except RunClaimedError:
             self.look(now=True)
             raise
@@ -333,10 +330,7 @@ class RunControl:
             if here.recording is not None and self.has_new_inputs:
                 here.recording.store_inputs(inputs, self.run.graph)
                 self.has_new_inputs = False
-            for event in decided(decision, keys, rest.next_seq):
-                if here.recording is not None:
-                    here.recording.emit(event)
-                self.log.emit(event)
+            self.log.deliver()
             self._note_start(here)
             self._spawn(here)
         except BaseException:
@@ -344,18 +338,21 @@ class RunControl:
             raise
         return True
 
-    def _claim(self, rest: AtRest, inputs: RunInputs, start: StartPoint, decision: Decision) -> Here | None:
+    def _claim(self, rest: AtRest, inputs: RunInputs, start: StartPoint, decisions: Sequence[Decided]) -> Here | None:
+        """Claim the run and put it here; return None if it has moved since.
+
+        Whoever finds it here finds in the log who decided that it goes on.
+        """
         with self._lock:
             if self.location is not rest:
                 return None
-            if rest.recording is not None:
-                rest.recording.claim(decision.by)
-            try:
-                here = self._here(inputs, start, rest.recording)
-            except BaseException:
-                if rest.recording is not None:
-                    rest.recording.release()
-                raise
+            recording = rest.recording
+            with contextlib.nullcontext() if recording is None else recording.claimed(decisions[0].by):
+                here = self._here(inputs, start, recording)
+                for event in decisions:
+                    if recording is not None:
+                        recording.emit(event)
+                    self.log.append(event)
             self.inputs = inputs
             self.location = here
             return here
