@@ -1,4 +1,4 @@
-"""Ctrl-C while a flow runs: the first cancels the run, a second one gets through."""
+"""Ctrl-C while a flow runs: the first one cancels the run, the second one interrupts Python as usual."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def ctrl_c_cancels(run: Interruptible, *, is_inline: bool) -> Iterator[None]:
             before(number, frame)
             return
         run.interrupted = True
-        # The main thread may hold the run's lock at this moment, so another one asks.
+        # Another thread cancels: the main thread may be holding the run's lock right now.
         threads.spawn(run.cancel, "Ctrl-C", name="ctrl-c", owner="ctrl_c_cancels")
         if is_inline and is_in_user_code(frame):
             raise KeyboardInterrupt

@@ -1,7 +1,7 @@
-"""Runs a graph with workers in other processes: decides here, hands over the bodies of tasks, takes in what comes back.
+"""Runs a graph on workers in other processes: decides here, sends them attempts, and takes in their reports.
 
-All of it happens in the thread that runs the flow: triggers, handlers, retries and the cache too. Reports of the executor
-come from any thread through one queue.
+Everything happens in the thread that runs the flow, including triggers, state handlers, retries and the cache. The executor
+reports from any thread, through one queue.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from flowbook._utils.fresh import fresh_values
 from flowbook.engine import steps
 from flowbook.engine.cache_validators import needs_inputs, takes_references
 from flowbook.engine.events import FLOW
-from flowbook.engine.job import Job, RunFacts
-from flowbook.engine.messages import CancelAsked, Settled
+from flowbook.engine.job import Job, RunPort
+from flowbook.engine.messages import CancelRequested, Settled
 from flowbook.engine.packing import PackedRun, Packer, Sent
 from flowbook.engine.remote import Unread, read, run_remotely
 from flowbook.engine.state import Crashed, Looped, Pending, Running, State
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Dispatch", "DispatchedRun"]
 
-#: How many tasks are handed over before what came back is looked at.
+#: So many tasks are sent before reports are taken in.
 _AT_ONCE = 500
 
 
-class DispatchedRun(PackedRun, RunFacts, Protocol):
-    """What `Dispatch` needs of a flow runner."""
+class DispatchedRun(PackedRun, RunPort, Protocol):
+    """What `Dispatch` needs of an epoch."""
 
     is_cancelled: bool
     #: Called once it was cancelled, so that nothing begins any more; `Dispatch` sets it.
@@ -95,7 +95,7 @@ class Dispatch:
         runner.worker_values = self._values
 
     def run(self) -> None:
-        """Return when the run is over, or when all that is left waits for a person."""
+        """Run until the run is over, or until all that is left waits for a person."""
         try:
             self._executor.listen(run_remotely, self._on_report, self._place)
             self._runner.stop = self._executor.cancel
@@ -135,7 +135,7 @@ class Dispatch:
         keys = [self._take_in_one(self._reports.popleft()) for _ in range(len(self._reports))]
         unstarted = tuple(key for key in keys if key is not None)
         if unstarted:
-            self._runner.handle(CancelAsked(unstarted))
+            self._runner.handle(CancelRequested(unstarted))
 
     def _take_in_one(self, report: Report) -> str | None:
         """Return the key of a task that will not start, as its run was cancelled; None of all others."""

@@ -1,6 +1,6 @@
-"""One epoch of a run: does what the machine says, with an executor, and tells the sinks.
+"""One epoch of a run: carries out what the machine says with an executor, and emits events.
 
-The machine is asked under one lock; user code never runs inside it.
+One lock guards the machine. No user code runs while it is held, and no subscriber hears of an event (decision 0033).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from flowbook.engine.machine import Machine
 from flowbook.engine.mapping import MapPlans
 from flowbook.engine.masks import Masks
 from flowbook.engine.messages import (
-    CancelAsked,
+    CancelRequested,
     Due,
     Expanded,
     Finish,
     Instruction,
     MachineEvent,
-    ResumeAsked,
-    RetryAsked,
+    ResumeRequested,
+    RetryRequested,
     Settled,
     Submit,
     Tell,
@@ -135,7 +135,9 @@ class Epoch:
             return self.state
         with self._changed:
             self.is_cancelled = self.is_cancelled or self._is_begun_cancelled
-            self._obey(self._machine.handle(CancelAsked()) if self._is_begun_cancelled else self._machine.begin())
+            self._carry_out(
+                self._machine.handle(CancelRequested()) if self._is_begun_cancelled else self._machine.begin()
+            )
         self._pass_on()
         with ctrl_c_cancels(self, is_inline=self._ports.executor.is_inline):
             try:
@@ -174,8 +176,8 @@ class Epoch:
             if self._final is not None:
                 return False
             self._decided(keys, "resume", by, note)
-            self._jobs.ask_for(self._machine.waiting(keys))
-            self._obey(self._machine.handle(ResumeAsked(keys)))
+            self._jobs.exempt_from_checks(self._machine.waiting(keys))
+            self._carry_out(self._machine.handle(ResumeRequested(keys)))
         self._relay.pass_on()
         return True
 
@@ -186,11 +188,11 @@ class Epoch:
                 return False
             keys = tuple(self._machine.failed())
             self._decided(keys, "retry", by, note)
-            instructions = self._machine.handle(RetryAsked(keys))
+            instructions = self._machine.handle(RetryRequested(keys))
             # What waits for another of them is asked for by its trigger, in its turn.
-            self._jobs.ask_for(key for each in instructions if isinstance(each, Submit) for key in each.keys)
-            self._jobs.ask_for(self._machine.asked_early)
-            self._obey(instructions)
+            self._jobs.exempt_from_checks(key for each in instructions if isinstance(each, Submit) for key in each.keys)
+            self._jobs.exempt_from_checks(self._machine.requested_early)
+            self._carry_out(instructions)
         self._relay.pass_on()
         return True if keys else None
 
@@ -213,7 +215,7 @@ class Epoch:
             queued = tuple(self._ready)
             self._ready.clear()
             self._timers.clear()
-            self._obey(self._machine.handle(CancelAsked(queued)))
+            self._carry_out(self._machine.handle(CancelRequested(queued)))
         self._relay.pass_on()
         stop = self.stop  # once: the thread that runs the flow clears it when nothing is left to stop
         if stop is not None:
@@ -271,14 +273,14 @@ class Epoch:
             events = executor.wait([executor.submit(self._run, each, extra_context={"task": each}) for each in wave])
             with self._changed:
                 for event in events:
-                    self._obey(self._machine.handle(event))
+                    self._carry_out(self._machine.handle(event))
             self._relay.pass_on()
 
     def take(self, count: int, has_news: Callable[[], bool]) -> list[str] | None:
         """Return at most `count` keys to run, waiting for some, or none when there is other news; None at the end."""
         while True:
             with self._changed:
-                self._ring()
+                self._wake_due()
                 if not self._relay.has_gathered:
                     if has_news() or self._ready:
                         return [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
@@ -295,14 +297,14 @@ class Epoch:
     def handle(self, event: MachineEvent) -> None:
         """Tell the machine what happened, and do what it says."""
         with self._changed:
-            self._obey(self._machine.handle(event))
+            self._carry_out(self._machine.handle(event))
         self._pass_on()
 
     def _next(self, event: MachineEvent) -> str | None:
         with self._changed:
             instructions = self._machine.handle(event)
             if instructions:
-                self._obey(instructions)
+                self._carry_out(instructions)
             if self._ready and not self._relay.has_gathered:
                 return self._ready.popleft()
         self._pass_on()
@@ -323,11 +325,11 @@ class Epoch:
             if type(state) is Success:
                 ready = machine.succeed(key, state)
             if ready is None:
-                self._obey(machine.handle(Settled(key, state)))
+                self._carry_out(machine.handle(Settled(key, state)))
             elif ready:
                 self._enqueue(ready)
             elif not queue and not machine.has_work:
-                self._obey(machine.finish())
+                self._carry_out(machine.finish())
             if entry is None:
                 return queue.popleft() if queue and not self._relay.has_gathered else None
         self._relay.send(entry)
@@ -337,7 +339,7 @@ class Epoch:
         """Return a key to run, waiting for one; None when the run is over."""
         while True:
             with self._changed:
-                self._ring()
+                self._wake_due()
                 if not self._relay.has_gathered:
                     if self._ready:
                         return self._ready.popleft()
@@ -359,7 +361,7 @@ class Epoch:
         finally:
             self._idle -= 1
 
-    def _ring(self) -> None:
+    def _wake_due(self) -> None:
         for key in self._timers.due():
             state = self._machine.states[key]
             if isinstance(state, Scheduled) and steps.rests(state, time.time()):
@@ -367,9 +369,9 @@ class Epoch:
                 state = state.copy()
                 state.start_time = dt.datetime.fromtimestamp(time.time(), dt.UTC)
                 self._machine.states[key] = state
-            self._obey(self._machine.handle(Due(key)))
+            self._carry_out(self._machine.handle(Due(key)))
 
-    def _obey(self, instructions: list[Instruction]) -> None:
+    def _carry_out(self, instructions: list[Instruction]) -> None:
         for instruction in instructions:
             match instruction:
                 case Submit(keys):

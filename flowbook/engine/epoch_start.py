@@ -1,6 +1,6 @@
-"""Where an epoch starts in the middle: what an earlier one left is taken up, and only what lies below the start is visited.
+"""An epoch that starts in the middle: it takes over the states of earlier epochs and visits only what lies below its start.
 
-Pure, as the machine.
+Pure, like the machine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""All events of a run, in the order in which they were told.
+"""All events of a run, in the order in which they were appended.
 
-A run of 100,000 tasks tells 200,000 changes of state, and keeps them. As objects, Python's garbage collector would go through
-them again and again. So a change is kept as its number, its key and its state, and made into an event when somebody looks.
+A run of 100,000 tasks has 200,000 changes of state, and keeps them. As objects, Python's garbage collector would go through
+them again and again. So the log keeps the number, key and state of a change, and makes the event when somebody reads it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["EventLog"]
 
 
 class EventLog:
-    """Append and iterate, from any thread. An iteration goes through what there was when it began."""
+    """Append and iterate, from any thread. An iteration sees the events that were there when it began."""
 
     __slots__ = ("_parts",)
 

@@ -26,7 +26,7 @@ class FlowRunner:
         state_handlers: called for the flow and its tasks, after their own.
 
     Raises:
-        DefinitionError: if it is no flow.
+        DefinitionError: if it isn't a flow.
     """
 
     def __init__(self, flow: object, state_handlers: Sequence[Callable[..., object]] = ()) -> None:

@@ -1,6 +1,6 @@
-"""Mapped tasks as the machine sees them: which children are ready as one is split, as one child ends, as all have.
+"""Mapped tasks: which children are ready when a task splits, when a child ends, and when all have ended.
 
-A mapped task below another is fed child by child, so a branch never waits for its neighbours. Pure, as the machine.
+A mapped task below another one takes its inputs child by child, so no branch waits for its neighbours. Pure, like the machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Groups:
 
     Args:
         progress: of the run.
-        has_handlers: whether somebody wants to be asked about every change of state, besides the tasks' own handlers.
+        has_handlers: whether the run has state handlers, besides those of the tasks.
     """
 
     __slots__ = ("_has_handlers", "_progress", "gathering")

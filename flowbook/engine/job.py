@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from flowbook.engine.ports import OutputCache
     from flowbook.engine.state import State
 
-__all__ = ["Job", "RunFacts"]
+__all__ = ["Job", "RunPort"]
 
 
-class RunFacts(Protocol):
+class RunPort(Protocol):
     """What a task run needs to know of the run it is part of."""
 
     run_id: str

@@ -1,6 +1,6 @@
-"""What is to be run for a key: a job with its inputs; or what has come of it where nothing is, as it is split or too early.
+"""Makes the job for a key, or says what became of it instead: it was split into children, or it would run too early.
 
-Asked by the workers, in any thread. Handlers and users' sequences are asked in here.
+Workers call it, from any thread. It calls state handlers, and reads the sequences that users map over.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from flowbook.engine import steps
 from flowbook.engine.gathering import judged
-from flowbook.engine.job import Job, RunFacts
+from flowbook.engine.job import Job, RunPort
 from flowbook.engine.messages import Expanded, Settled, TooEarly
 from flowbook.engine.state import Failed, Mapped, Paused, Skipped, State
 from flowbook.engine.state_handlers import ask_handlers, change_state
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["JobRun", "Jobs"]
 
 
-class JobRun(RunFacts, Protocol):
+class JobRun(RunPort, Protocol):
     """What `Jobs` needs of a run."""
 
     graph: Graph
@@ -65,12 +65,12 @@ class Jobs:
         #: Replaced, never changed: other threads look into it.
         self._start = frozenset(start)
         #: Whether any tasks are held back by no check.
-        self.has_asked = bool(self._start)
+        self.has_requested = bool(self._start)
 
-    def ask_for(self, keys: Iterable[str]) -> None:
-        """From now on let no check hold these back."""
+    def exempt_from_checks(self, keys: Iterable[str]) -> None:
+        """Hold these tasks back by no check from now on: a person asked for them."""
         self._start |= frozenset(keys)
-        self.has_asked = bool(self._start)
+        self.has_requested = bool(self._start)
 
     def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
         """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
@@ -131,7 +131,7 @@ class Jobs:
             return Settled(key, split)
         self._maps.keep(key, plan)
         if job.is_start:
-            self.ask_for(child_key(key, index) for index in range(width))
+            self.exempt_from_checks(child_key(key, index) for index in range(width))
         return Expanded(key, width)
 
     def _unsplit(self, job: Job, state: State) -> Settled:

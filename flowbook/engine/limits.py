@@ -1,4 +1,4 @@
-"""How many tasks run at once: places are taken and given back, and who gets none waits in order. Pure."""
+"""Limits on how many tasks run at once: tasks take and release slots, and wait in order for a free one. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.graph import TaskSpec
 
-__all__ = ["Limits", "Places"]
+__all__ = ["Limits", "Slots"]
 
 #: Stands among the tags for all tasks; no tag of a user's is empty.
 _ALL = ""
@@ -24,11 +24,11 @@ class Limits(NamedTuple):
     by_tag: Mapping[str, int] = MappingProxyType({})
 
 
-class Places:
-    """Who holds a place, and who waits for one.
+class Slots:
+    """The slots that tasks take while they run, and the queue for them.
 
-    Those that wait are kept apart by the limits they are under, so that one that is held back holds back nobody else, and
-    a place given back costs the number of such groups, not of those that wait.
+    Waiting tasks are grouped by the limits that apply to them. So a task that waits holds up no task under other limits, and
+    releasing a slot takes time for each group, not for each waiting task.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -40,11 +40,11 @@ class Places:
         self._arrived = 0
 
     def limits_of(self, spec: TaskSpec) -> tuple[str, ...]:
-        """Return which limits a task is under, in a fixed order."""
+        """Return the names of the limits that apply to a task, in a fixed order."""
         return tuple(name for name in self._free if name == _ALL or name in spec.tags)
 
     def take(self, key: str, under: tuple[str, ...]) -> bool:
-        """Take a place for `key` if there is one under all its limits; if not, it waits from now on."""
+        """Take a slot for `key` and return True if all its limits have one free; otherwise queue it and return False."""
         if self._has_room(under):
             self._hold(key, under)
             return True
@@ -53,12 +53,12 @@ class Places:
         return False
 
     def give_back(self, key: str) -> None:
-        """Give back the place of `key`, if it holds one."""
+        """Release the slot of `key`, if it has one."""
         for name in self._held.pop(key, ()):
             self._free[name] += 1
 
     def admit(self) -> Iterable[str]:
-        """Give the free places to those that wait, first come first served; yield their keys."""
+        """Give free slots to waiting tasks, first come, first served; yield their keys."""
         while True:
             open_ones = [(queue[0], under) for under, queue in self._queues.items() if queue and self._has_room(under)]
             if not open_ones:
@@ -69,11 +69,11 @@ class Places:
             yield key
 
     def forget(self) -> None:
-        """Let nobody wait any more."""
+        """Empty the queue."""
         self._queues.clear()
 
     def reason(self, under: tuple[str, ...]) -> str:
-        """Return in words which limits hold a task back now."""
+        """Return in words which of these limits are reached."""
         full = [name for name in under if self._free[name] < 1]
         return " and ".join("max_concurrency" if name == _ALL else f"the limit of {name!r}" for name in full)
 

@@ -1,6 +1,6 @@
-"""What to do next: an event goes in, instructions come out.
+"""Decides what a run does next: an event goes in, instructions come out.
 
-Pure: no clock, no thread, no file, no context. It knows keys, edges and states, and never looks at a value. A mapped task
+Pure: no clock, thread, file or context. It knows keys, edges and states, and never looks at a value. A mapped task
 becomes children `key[0]`, `key[1]`, … when its width is known.
 
 The events and instructions are in `messages`, what is known of the run in `progress`. `groups` knows mapped tasks,
@@ -15,14 +15,14 @@ from flowbook.engine import reopening
 from flowbook.engine.epoch_start import EpochStart
 from flowbook.engine.final_state import final_state
 from flowbook.engine.groups import Groups
-from flowbook.engine.limits import Limits, Places
+from flowbook.engine.limits import Limits, Slots
 from flowbook.engine.messages import (
-    CancelAsked,
+    CancelRequested,
     Due,
     Expanded,
     Finish,
-    ResumeAsked,
-    RetryAsked,
+    ResumeRequested,
+    RetryRequested,
     Settled,
     Submit,
     Tell,
@@ -65,7 +65,7 @@ class Machine:
         start: keys to treat as roots; only they and what lies below is visited. Empty: everything is.
         limits: how many tasks run at once; None: any number.
         within: without `start`, only these keys and what lies below is visited, and these wait for nothing above.
-        has_handlers: whether somebody wants to be asked about every change of state, besides the tasks' own handlers.
+        has_handlers: whether the run has state handlers, besides those of the tasks.
     """
 
     def __init__(  # noqa: PLR0913  # a run, or an epoch of it
@@ -83,16 +83,16 @@ class Machine:
         self._within = tuple(within)
         #: Whether only a part of the graph is visited.
         self._is_partial = bool(self._start or self._within)
-        #: What is known of the run. Written by the machine and its parts alone.
+        #: Shared with the machine's parts; nobody else changes it.
         self.progress = Progress(graph, states)
-        #: The state of every task and child, by key. Written by the machine and its parts alone, but for `mark`.
+        #: The state of every task and child, by key. Nobody else changes it, except through `mark`.
         self.states = self.progress.states
         #: For each child of a mapped task: its task's key and its index.
         self.children = self.progress.children
         self._groups = Groups(self.progress, has_handlers=has_handlers)
         #: Mapped tasks that are submitted once more, as their children have ended: handlers are asked what to make of it.
         self.gathering = self._groups.gathering
-        self._places = None if limits is None else Places(limits)
+        self._slots = None if limits is None else Slots(limits)
         #: What the states of queued tasks were before.
         self._before_queue: dict[str, State] = {}
         self._running = 0
@@ -100,7 +100,7 @@ class Machine:
         #: Submitted tasks whose state says that they failed or wait: they may still be told to go on, by whoever saw that.
         self._unsettled: set[str] = set()
         #: Of these, the ones that are to be resumed or retried once they have settled.
-        self.asked_early: set[str] = set()
+        self.requested_early: set[str] = set()
         #: Those that were submitted because the run was cancelled.
         self._cleaned_up: set[str] = set()
         for each in self.waiting(self._start):
@@ -141,11 +141,11 @@ class Machine:
                 out = self._wake((key,)) if key in self._asleep else []
             case TooEarly(key):
                 out = self._came_too_early(key)
-            case ResumeAsked(keys):
+            case ResumeRequested(keys):
                 out = self._wake(keys)
-            case CancelAsked(queued):
+            case CancelRequested(queued):
                 out = self._cancel(queued)
-            case RetryAsked(keys):
+            case RetryRequested(keys):
                 out = self._retry(keys)
             case _:
                 msg = f"No such event: {event!r}. Please report this."
@@ -180,7 +180,7 @@ class Machine:
             What is to be submitted; None if `handle` has to be asked, as this is no ordinary run.
         """
         progress = self.progress
-        if self._is_partial or self._places is not None or progress.has_reopened or progress.is_cancelled:
+        if self._is_partial or self._slots is not None or progress.has_reopened or progress.is_cancelled:
             return None
         if self.children and (child := self.children.get(key)) is not None:
             if progress.groups[child[0]].left == 1:
@@ -210,8 +210,8 @@ class Machine:
             TransitionError: if something doesn't hold; says what.
         """
         broken = [*self.progress.broken_rules(), *self._broken_rules()]
-        if self._places is not None:
-            broken += self._places.broken_rules()
+        if self._slots is not None:
+            broken += self._slots.broken_rules()
         if broken:
             msg = f"The machine broke its own rules: {'; '.join(broken)}. Please report this."
             raise TransitionError(msg, broken=broken)
@@ -226,7 +226,7 @@ class Machine:
         for key in self._before_queue:
             if not isinstance(states[key], Queued):
                 yield f"{key} is queued and is {states[key]!r}"
-        for key in self.asked_early - self._unsettled:
+        for key in self.requested_early - self._unsettled:
             yield f"{key} is to go on once it has settled, and has settled"
         for key in self.gathering:
             if self.progress.groups[key].left:
@@ -237,11 +237,11 @@ class Machine:
     def _settled(self, key: str, state: State) -> list[Instruction]:
         progress = self.progress
         self._running -= 1
-        if self._places is not None:
-            self._places.give_back(key)
+        if self._slots is not None:
+            self._slots.give_back(key)
         self.states[key] = state
-        if self._unsettled and self._is_asked_early(key, state) and key not in self.gathering:
-            return self._asked_again(key, state)
+        if self._unsettled and self._is_requested_early(key, state) and key not in self.gathering:
+            return self._requested_again(key, state)
         if self.gathering and key in self.gathering:
             self.gathering.discard(key)
             if state.is_finished():
@@ -262,15 +262,15 @@ class Machine:
             return self._go_on([], [WakeAt(key, state.start_time.timestamp())])
         return self._go_on([])
 
-    def _is_asked_early(self, key: str, state: State) -> bool:
+    def _is_requested_early(self, key: str, state: State) -> bool:
         """Note that a task has settled; return whether it is to go on, as somebody asked when they saw its state."""
         self._unsettled.discard(key)
-        if key not in self.asked_early:
+        if key not in self.requested_early:
             return False
-        self.asked_early.discard(key)
+        self.requested_early.discard(key)
         return not self.progress.is_cancelled and (waits_for_person(state) or state.is_failed())
 
-    def _asked_again(self, key: str, state: State) -> list[Instruction]:
+    def _requested_again(self, key: str, state: State) -> list[Instruction]:
         if waits_for_person(state):
             self._note_resumed(key)
             return self._go_on([key])
@@ -280,8 +280,8 @@ class Machine:
 
     def _came_too_early(self, key: str) -> list[Instruction]:
         self._running -= 1
-        if self._places is not None:
-            self._places.give_back(key)
+        if self._slots is not None:
+            self._slots.give_back(key)
         return self._go_on(reopening.look_again(self.progress, key))
 
     def _expanded(self, key: str, width: int) -> list[Instruction]:
@@ -292,7 +292,7 @@ class Machine:
 
     def _wake(self, keys: Iterable[str]) -> list[Instruction]:
         found = [] if self.progress.is_cancelled else list(dict.fromkeys(self.waiting(keys)))
-        self.asked_early.update(self._unsettled.intersection(found))
+        self.requested_early.update(self._unsettled.intersection(found))
         ready = [each for each in found if each not in self._unsettled]
         for each in ready:
             self._asleep.discard(each)
@@ -317,20 +317,20 @@ class Machine:
         self.progress.is_cancelled = True
         self._running -= len(queued)
         self._asleep.clear()
-        self.asked_early.clear()
+        self.requested_early.clear()
         untold: list[Instruction] = [Tell(key, self.states[key]) for key in queued if key in self.gathering]
         for key, state in self.states.items():
             if type(state) is Running:
                 going = self.states[key] = Cancelling("Cancelled by a person; it goes on to its end.")
                 untold.append(Tell(key, going))
-        if self._places is not None:
-            self._places.forget()
+        if self._slots is not None:
+            self._slots.forget()
             self.states.update(self._before_queue)
             self._before_queue.clear()
         return self._go_on([], untold)
 
     def _retry(self, keys: tuple[str, ...]) -> list[Instruction]:
-        self.asked_early.update(self._unsettled.intersection(keys))
+        self.requested_early.update(self._unsettled.intersection(keys))
         failed = [key for key in keys if key in self.progress.failed]
         if self.progress.is_cancelled or not failed:
             return []
@@ -344,8 +344,8 @@ class Machine:
         """Submit what is ready; where nothing is and nothing is under way, clean up or finish."""
         out = [] if out is None else out
         is_cancelled = self.progress.is_cancelled
-        if self._places is not None and not is_cancelled:
-            ready = self._admitted(self._places, ready, out)
+        if self._slots is not None and not is_cancelled:
+            ready = self._admitted(self._slots, ready, out)
         if ready and not is_cancelled:
             self._running += len(ready)
             out.append(Submit(tuple(ready)))
@@ -358,19 +358,19 @@ class Machine:
                 out.append(Finish(self._final()))
         return out
 
-    def _admitted(self, places: Places, ready: list[str], out: list[Instruction]) -> list[str]:
+    def _admitted(self, slots: Slots, ready: list[str], out: list[Instruction]) -> list[str]:
         """Return which tasks may run: of `ready`, then of those that wait. Splitting a mapped task is no work."""
         admitted = []
         for key in ready:
             child = self.children.get(key)
             spec = self._graph.specs[key if child is None else child[0]]
             is_split = child is None and spec.is_mapped
-            under = () if is_split else places.limits_of(spec)
-            if is_split or places.take(key, under):
+            under = () if is_split else slots.limits_of(spec)
+            if is_split or slots.take(key, under):
                 admitted.append(key)
             else:
-                self._queue(key, f"Waits for a free slot: {places.reason(under)} is reached.", out)
-        for key in places.admit():
+                self._queue(key, f"Waits for a free slot: {slots.reason(under)} is reached.", out)
+        for key in slots.admit():
             self.states[key] = self._before_queue.pop(key)
             admitted.append(key)
         return admitted

@@ -1,4 +1,4 @@
-"""What is said to the machine and what it answers: events go in, instructions come out. Values only."""
+"""Events that go into the machine, and instructions that come out. Plain values."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
 
 __all__ = [
-    "CancelAsked",
+    "CancelRequested",
     "Due",
     "Expanded",
     "Finish",
     "Instruction",
     "MachineEvent",
-    "ResumeAsked",
-    "RetryAsked",
+    "ResumeRequested",
+    "RetryRequested",
     "Settled",
     "Submit",
     "Tell",
@@ -25,7 +25,7 @@ __all__ = [
 
 
 class Settled:
-    """A submitted task came to rest in `state`: finished, paused, or to run again later. Slots by hand: one a task."""
+    """A submitted task ended in `state`: finished, paused, or scheduled to run again. Hand-written slots: one per task."""
 
     __slots__ = ("key", "state")
 
@@ -35,67 +35,67 @@ class Settled:
 
 
 class Expanded(NamedTuple):
-    """A submitted mapped task has `width` children to run."""
+    """A submitted mapped task splits into `width` children."""
 
     key: str
     width: int
 
 
 class Due(NamedTuple):
-    """The time has come for a task that was to run again."""
+    """A sleeping task is due."""
 
     key: str
 
 
 class TooEarly(NamedTuple):
-    """A submitted task did not run: something above it was opened again meanwhile, see `Machine.is_early`."""
+    """A submitted task did not run, because something upstream is being retried; see `Machine.is_early`."""
 
     key: str
 
 
-class ResumeAsked(NamedTuple):
-    """A person asked for these paused tasks to go on."""
+class ResumeRequested(NamedTuple):
+    """A person resumed these paused tasks."""
 
     keys: tuple[str, ...]
 
 
-class CancelAsked(NamedTuple):
-    """A person asked for the run to stop; `queued` were submitted and never started."""
+class CancelRequested(NamedTuple):
+    """A person cancelled the run; the tasks in `queued` were submitted but never started."""
 
     queued: tuple[str, ...] = ()
 
 
-class RetryAsked(NamedTuple):
-    """A person asked for these failed tasks to be tried again, and what could not run because of them."""
+class RetryRequested(NamedTuple):
+    """A person retried these failed tasks, and with them the tasks that could not run because of them."""
 
     keys: tuple[str, ...]
 
 
-MachineEvent = Settled | Expanded | Due | TooEarly | ResumeAsked | CancelAsked | RetryAsked
+MachineEvent = Settled | Expanded | Due | TooEarly | ResumeRequested | CancelRequested | RetryRequested
 
 
 class Submit(NamedTuple):
-    """Run these tasks, in this order where order is to be had."""
+    """Run these tasks; an executor that runs one at a time takes them in this order."""
 
     keys: tuple[str, ...]
 
 
 class WakeAt(NamedTuple):
-    """Say Due for this task at `at` (seconds since the epoch)."""
+    """Send `Due` for this task at `at` (seconds since the epoch)."""
 
     key: str
     at: float
 
 
 class Tell(NamedTuple):
-    """This task's state changed by itself; tell the world."""
+    """The machine changed the state of this task; emit an event."""
 
     key: str
     state: State
 
 
 class Finish(NamedTuple):
-    """Nothing is left to do now; the flow's state is `state`."""
+    """Nothing is left to do now; the flow ends in `state`."""
 
     state: State
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.cache_validators import HashedInputs
     from flowbook.engine.graph import CachePolicy, TaskSpec
-    from flowbook.engine.job import RunFacts
+    from flowbook.engine.job import RunPort
     from flowbook.engine.ports import CachedOutput, OutputCache
     from flowbook.engine.task_code import TaskCode
 
@@ -37,7 +37,7 @@ _SHORT_CHARACTERS = 40
 _ADVICE = "With @task(cache=True) a task runs again when its code or its inputs have changed."
 
 
-def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedInputs) -> State | None:
+def cached_state(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: HashedInputs) -> State | None:
     """Return Cached with the newest stored output that the task's validator accepts, or None.
 
     A validator that raises makes the task Failed. An entry whose value is damaged is skipped. A cache that fails costs its
@@ -50,7 +50,7 @@ def cached_state(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: Hash
         return None
 
 
-def _accepted(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedInputs) -> State | None:
+def _accepted(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: HashedInputs) -> State | None:
     validator = _policy(spec).validator
     if validator is never_use:
         return None
@@ -78,7 +78,7 @@ def _accepted(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedI
     return None
 
 
-def _scope(spec: TaskSpec, cache: OutputCache, run: RunFacts) -> CacheScope:
+def _scope(spec: TaskSpec, cache: OutputCache, run: RunPort) -> CacheScope:
     return CacheScope(cache.project, run.flow_name, spec.key, _policy(spec).key)
 
 
@@ -125,7 +125,7 @@ def _short_text(value: object) -> str | None:
     return text if len(text) <= _SHORT_CHARACTERS else None
 
 
-def _say_stale(state: Cached, spec: TaskSpec, cache: OutputCache, run: RunFacts) -> None:
+def _say_stale(state: Cached, spec: TaskSpec, cache: OutputCache, run: RunPort) -> None:
     """Let the state say what it was made from, and the log once a task and run; the advice once a run."""
     found = ", ".join(f"{name} {text}".rstrip() for name, text in (state.stale_inputs or {}).items())
     sources = [f"other inputs: {found}"] if found else []
@@ -138,7 +138,7 @@ def _say_stale(state: Cached, spec: TaskSpec, cache: OutputCache, run: RunFacts)
         _warn(spec, cache, run, f"{state.message}{advice}")
 
 
-def _warn(spec: TaskSpec, cache: OutputCache, run: RunFacts, text: str) -> None:
+def _warn(spec: TaskSpec, cache: OutputCache, run: RunPort, text: str) -> None:
     """Log once a run for a task with all its children."""
     if spec.key not in cache.warned:
         cache.warned.add(spec.key)
@@ -159,7 +159,7 @@ def hash_inputs(spec: TaskSpec, inputs: HashedInputs) -> None:
             inputs.hash_of(name) if needed else inputs.told_hash(name)
 
 
-def store_output(spec: TaskSpec, cache: OutputCache, run: RunFacts, inputs: HashedInputs, state: State) -> State:
+def store_output(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: HashedInputs, state: State) -> State:
     """Store a successful output, return Cached; if it can't be stored, the state as it is with the reason as message."""
     policy = _policy(spec)
     created = dt.datetime.now(dt.UTC)
@@ -237,7 +237,7 @@ def _made(year: int, month: int, day: int, hour: int, minute: int) -> str:
     return f"Output of {year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC."
 
 
-def _is_readable(state: Cached, spec: TaskSpec, run: RunFacts) -> bool:
+def _is_readable(state: Cached, spec: TaskSpec, run: RunPort) -> bool:
     try:
         state.result  # noqa: B018  # loads it
     except BaseException as error:  # noqa: BLE001  # unpickling runs user code; the task simply runs again

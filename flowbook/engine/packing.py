@@ -1,4 +1,4 @@
-"""What goes to a worker in another process: a task's code once, its inputs packed, large ones beside the call."""
+"""Packs what a worker in another process needs: a task's code once, its inputs pickled, large ones beside the call."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from flowbook import config
 from flowbook._context import current_layer
-from flowbook.engine.remote import Code, FromBlob, FromStore, FromWorker, Many, Reach, Surroundings, Work, pack
+from flowbook.engine.remote import Code, FromBlob, FromStore, FromWorker, Many, Reach, RunEnvironment, Work, pack
 from flowbook.engine.worker_values import ListRef, WorkerRef
 from flowbook.exceptions import FlowbookError, UnpicklableError
 from flowbook.executors.base import Blob, Call
@@ -35,7 +35,7 @@ _MEMO_LENGTH = 32
 
 
 class PackedRun(Protocol):
-    """What workers are told of a run."""
+    """What workers need to know of a run."""
 
     graph: Graph
     run_id: str
@@ -89,7 +89,7 @@ class Packer:
         self._codes: dict[str, Blob] = {}
         self._memo: dict[int, tuple[object, object]] = {}
         self._order = {key: position for position, key in enumerate(run.graph.specs)}
-        self._surroundings: Blob | None = None
+        self._environment: Blob | None = None
         #: Tasks by whose outputs a cache validator below them decides.
         self._hashed = _hashed(run.graph) if run.cache is not None else frozenset()
 
@@ -102,10 +102,10 @@ class Packer:
         job = sent.job
         spec = job.spec
         packing = _Inputs(self, self.shelf if sent.reads_store else None)
-        code, surroundings = self._code(spec), self._around()
+        code, environment = self._code(spec), self._around()
         work = Work(
             code.label,
-            surroundings.label,
+            environment.label,
             job.key,
             job.index,
             sent.attempt,
@@ -121,7 +121,7 @@ class Packer:
             number,
             spec.name,
             pickle.dumps(work, protocol=5),
-            (code, surroundings, *packing.blobs.values()),
+            (code, environment, *packing.blobs.values()),
             tuple(packing.held),
             spec.resources,
             self._order[spec.key],
@@ -136,15 +136,15 @@ class Packer:
         return found
 
     def _around(self) -> Blob:
-        if self._surroundings is None:
+        if self._environment is None:
             run = self._run
             reach = None
             if run.shelf is not None and self._place is not None:
                 reach = Reach(self._place, run.shelf.blobs, config.limits().value_bytes)
-            facts = Surroundings(run.run_id, run.flow_name, run.parameters, _plain(run.layer), reach)
-            parcel = PickledValue.of(facts)
-            self._surroundings = Blob(parcel.label, parcel, parcel.size_bytes)
-        return self._surroundings
+            environment = RunEnvironment(run.run_id, run.flow_name, run.parameters, _plain(run.layer), reach)
+            parcel = PickledValue.of(environment)
+            self._environment = Blob(parcel.label, parcel, parcel.size_bytes)
+        return self._environment
 
     def remembered(self, value: object) -> object:
         """Return `value` packed; a large one is packed once for all the calls that share it."""

@@ -89,7 +89,7 @@ class PlainTasks:
         write, number = log.writer, relay.number
         while key is not None:
             spec = specs.get(key)
-            if log.subscribers or progress.has_reopened or jobs.has_asked:
+            if log.subscribers or progress.has_reopened or jobs.has_requested:
                 return key
             layer: TaskLayer
             if spec is None:

@@ -1,6 +1,6 @@
-"""How far a run has come: the state of each task and child, and for how many others it still waits.
+"""The progress of a run: the state of each task and child, and how many upstream tasks it still waits for.
 
-Written by the machine and its parts alone; each of them gets the same one. Pure: no clock, no thread, no file.
+The machine and its parts share one Progress and are the only ones to change it. Pure: no clock, thread or file.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["UNDER_WAY", "Group", "Progress", "open_group"]
 
-#: Stands for what a child waits for that is under way while something above it settles anew.
+#: The count of a child that is running while something upstream, which was retried, settles again.
 UNDER_WAY = -1
 
 
 class Group:
-    """The children of one mapped task. `linked` are mapped tasks whose child i is fed by child i of this one."""
+    """The children of one mapped task. `linked` are mapped tasks whose child i takes its input from child i of this one."""
 
     __slots__ = ("left", "linked", "settled", "width")
 
@@ -41,7 +41,7 @@ class Group:
         self.settled[index] = 1
 
     def open(self, index: int) -> None:
-        """Note that a child that had settled is to run again."""
+        """Note that a settled child will run again."""
         self.left += 1
         self.settled[index] = 0
 
@@ -101,12 +101,12 @@ class Progress:
                 self.states[key] = PENDING
 
     def wait_for_all(self) -> list[str]:
-        """Let each task wait for all that is right above it; return those that have nothing above."""
+        """Make each task wait for all its upstream tasks; return the tasks that have none."""
         self.left = {key: len(spec.upstream) for key, spec in self.graph.specs.items()}
         return [key for key, count in self.left.items() if not count]
 
     def wait_for_all_below(self, roots: Iterable[str]) -> list[str]:
-        """As `wait_for_all`, for `roots` and what lies below them alone; all else stays as it is."""
+        """As `wait_for_all`, but only for `roots` and the tasks below them; leave all others as they are."""
         specs = self.graph.specs
         tops = {parent_key(key) for key in roots}
         scope = self.graph.downstream(tops)
@@ -116,7 +116,7 @@ class Progress:
         return [key for key, count in self.left.items() if not count]
 
     def let_go(self, key: str, but: Container[str] = ()) -> list[str]:
-        """Return what has waited for `key` alone, now that it has settled; `but` were let go by its children."""
+        """Return the tasks that waited only for `key`, which has settled; leave out `but`, which its children released."""
         ready: list[str] = []
         left = self.left
         for below in self.graph.children[key]:
@@ -174,12 +174,12 @@ class Progress:
                 yield f"{child} has settled and is {self.states[child]!r}"
 
     def is_open(self, key: str) -> bool:
-        """Return whether a task has not settled, or has children that have not."""
+        """Return whether a task, or any of its children, has not settled."""
         group = self.groups.get(key)
         return group.left > 0 if group is not None else not self.states[key].is_finished()
 
     def is_fed_only(self, below: str, key: str) -> bool:
-        """Return whether `below` is mapped and takes nothing of `key` but for each child one element."""
+        """Return whether `below` is mapped and its children take only one element each from `key`."""
         spec = self.graph.specs[below]
         return spec.is_mapped and all(b.mapped and not b.flattened for b in spec.bindings if b.upstream == key)
 

@@ -1,7 +1,7 @@
 """The body of a task, run by a worker in another process: bytes in, bytes out.
 
-The driver decides; here a task's function is called, and what comes of it goes back. Nothing raised in here gets out,
-unpickling the arguments and pickling the result included: on a cluster it would hang the task or kill the worker.
+The driver decides; the worker calls the task's function and sends back the result. Nothing that is raised here gets out, not
+even while arguments are unpickled or the result is pickled: on a cluster it would hang the task or kill the worker.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from flowbook.executors.ledger import LedgerFolder
 
 __all__ = [
+    "AttemptResult",
     "Code",
     "FromBlob",
     "FromStore",
     "FromWorker",
     "Many",
-    "Outcome",
     "Reach",
-    "Surroundings",
+    "RunEnvironment",
     "Unread",
     "Work",
     "pack",
@@ -115,8 +115,8 @@ class Code(NamedTuple):
         )
 
 
-class Surroundings(NamedTuple):
-    """What all calls of one run share: the context as plain values."""
+class RunEnvironment(NamedTuple):
+    """What all calls of one run share, the context as plain values among it."""
 
     run_id: str
     flow_name: str
@@ -129,7 +129,7 @@ class Work(NamedTuple):
     """One attempt: what `run_remotely` gets as its payload, pickled; it holds no user's object but in parcels."""
 
     code: str
-    surroundings: str
+    environment: str
     key: str
     map_index: int | None
     attempt: int
@@ -144,7 +144,7 @@ class Work(NamedTuple):
     is_hashed: bool = False
 
 
-class Outcome(NamedTuple):
+class AttemptResult(NamedTuple):
     """What came of an attempt.
 
     `value` is its value, packed, where it is small; ValueRecord where the worker put it into the store; else the answer holds it.
@@ -182,16 +182,16 @@ def pack(value: object) -> object:
 def run_remotely(
     payload: bytes, blobs: Mapping[str, Any], held: Sequence[Any], report: Callable[[str, object], bool]
 ) -> Answer | None:
-    """Make one attempt; return the pickled Outcome, and the value's PickledValue where it is not small.
+    """Make one attempt; return the pickled AttemptResult, and the value's PickledValue where it is not small.
 
     None: it was not begun, since the run was cancelled.
     """
     start = time.perf_counter()
     try:
         work: Work = pickle.loads(payload)  # noqa: S301  # the run's driver sent it
-        surroundings: Surroundings = blobs[work.surroundings].value
-        shelf = _Shelf(surroundings.reach)
-        state = _attempt(work, surroundings, _Inputs(blobs, held, shelf), report)
+        environment: RunEnvironment = blobs[work.environment].value
+        shelf = _Shelf(environment.reach)
+        state = _attempt(work, environment, _Inputs(blobs, held, shelf), report)
         return None if state is None else _answer(state, work, shelf, start)
     except _UnreadError as error:
         return Answer(pickle.dumps(Unread(error.is_far), protocol=5))
@@ -199,32 +199,32 @@ def run_remotely(
         return _refused(error, start)
 
 
-def read(body: bytes) -> Outcome | Unread:
-    """Return the outcome; an exception that can't be unpickled here is replaced by its stand-in."""
-    outcome: Outcome | Unread = pickle.loads(body)  # noqa: S301  # the run's own worker sent it
-    if isinstance(outcome, Outcome) and isinstance(outcome.state.raw_result, _Raised):
+def read(body: bytes) -> AttemptResult | Unread:
+    """Return the result of an attempt; an exception that can't be unpickled here is replaced by its stand-in."""
+    outcome: AttemptResult | Unread = pickle.loads(body)  # noqa: S301  # the run's own worker sent it
+    if isinstance(outcome, AttemptResult) and isinstance(outcome.state.raw_result, _Raised):
         outcome.state.result = outcome.state.raw_result.error()
     return outcome
 
 
 def _attempt(
-    work: Work, surroundings: Surroundings, given: _Inputs, report: Callable[[str, object], bool]
+    work: Work, environment: RunEnvironment, given: _Inputs, report: Callable[[str, object], bool]
 ) -> State | None:
     spec = given.blobs[work.code].value.spec
     inputs = {name: given.open(item) for name, item in work.inputs.items()}
-    facts = _Facts(surroundings, report)
+    run = _WorkerRun(environment, report)
     job = Job(spec, work.key, Pending(), (), inputs, work.map_index, is_start=work.is_start)
-    layer = TaskLayer(facts, job, work.attempt)
+    layer = TaskLayer(run, job, work.attempt)
     job.loop_count = work.loop_count
     job.loop_result = given.open(work.loop_result)
     layer.run_name = work.run_name
     if not report("running", time.time()):
         return None
-    state = call_task(job, facts, inputs, layer, work.attempt)
+    state = call_task(job, run, inputs, layer, work.attempt)
     if spec.files is not None and type(state) is Success:
         state = written_state(spec.files, inputs, layer, state)
-    if facts.masks:
-        facts.masks.hide_in(state)
+    if run.masks:
+        run.masks.hide_in(state)
     return state
 
 
@@ -298,18 +298,18 @@ class _Inputs:
         return item
 
 
-class _Facts:
+class _WorkerRun:
     """What a task run needs to know of its run, on a worker."""
 
     handlers: tuple[Callable[..., object], ...] = ()
     cache: OutputCache | None = None
     interrupted = False
 
-    def __init__(self, surroundings: Surroundings, report: Callable[[str, object], bool]) -> None:
-        self.run_id = surroundings.run_id
-        self.flow_name = surroundings.flow_name
-        self.parameters = surroundings.parameters
-        self.layer: ContextLayer | None = ContextLayer(surroundings.values)
+    def __init__(self, environment: RunEnvironment, report: Callable[[str, object], bool]) -> None:
+        self.run_id = environment.run_id
+        self.flow_name = environment.flow_name
+        self.parameters = environment.parameters
+        self.layer: ContextLayer | None = ContextLayer(environment.values)
         self._report = report
         #: Of what is secret in this process: the driver hides what it knows itself.
         self.masks = Masks.around(None) or None
@@ -377,7 +377,7 @@ def _answer(state: State, work: Work, shelf: _Shelf, start: float) -> Answer:
             size = value.size_bytes
         if isinstance(value, PickledValue) and size > _INLINE_BYTES:
             held, value = value, None
-    outcome = Outcome(state, value, size, time.perf_counter() - start, content_hash)
+    outcome = AttemptResult(state, value, size, time.perf_counter() - start, content_hash)
     return Answer(pickle.dumps(outcome, protocol=5), held)
 
 
@@ -392,4 +392,4 @@ def _stored(value: object, shelf: _Shelf) -> object:
 def _refused(error: BaseException, start: float) -> Answer:
     state = steps.state_of_error(error)
     state.result = _Raised(error)
-    return Answer(pickle.dumps(Outcome(state, None, 0, time.perf_counter() - start), protocol=5))
+    return Answer(pickle.dumps(AttemptResult(state, None, 0, time.perf_counter() - start), protocol=5))

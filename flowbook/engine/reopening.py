@@ -1,7 +1,7 @@
-"""Trying again while a run goes on: what failed is opened once more, and below it what could not run because of it.
+"""Retrying failed tasks of a live run: they are reopened, and with them the tasks below that could not run because of them.
 
-A task below may be under way meanwhile, and have looked up too early: what it came to is then dropped, and it waits once
-more. Pure, as the machine.
+A task below may be running at that moment, and have read upstream states too early. Its result is then dropped, and it waits
+again. Pure, like the machine.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = ["is_early", "look_again", "looked_too_early", "reopen", "to_try_again
 
 
 def reopen(progress: Progress, keys: Iterable[str], out: list[Instruction]) -> list[str]:
-    """Open failed tasks again, and below them what failed by its trigger; return what runs at once.
+    """Reopen failed tasks, and the tasks below whose triggers failed; return what can run at once.
 
-    What waits below waits for them once more. Resources that they need and that were cleaned up are set up again.
+    Tasks below wait for them again. If they need resources that were cleaned up, those are set up again.
     """
     progress.has_reopened = True
     roots = dict.fromkeys(keys)
@@ -112,7 +112,7 @@ def _has_gathered(progress: Progress, key: str) -> bool:
 
 
 def is_early(progress: Progress, key: str) -> bool:
-    """Return whether something right above `key` was opened again after `key` was submitted; from any thread."""
+    """Return whether a task directly upstream of `key` was reopened after `key` was submitted. From any thread."""
     if not progress.has_reopened:
         return False
     parent, index = progress.children.get(key, (key, None))
@@ -137,7 +137,7 @@ def looked_too_early(progress: Progress, key: str) -> list[str] | None:
 
 
 def look_again(progress: Progress, key: str) -> list[str]:
-    """Let `key` wait for what is right above it and has not settled; return it in a list if nothing is."""
+    """Make `key` wait for the upstream tasks that have not settled; if all have, return it in a list."""
     child = progress.children.get(key)
     count = progress.wait_for_above(*child) if child is not None else progress.count_above(key)
     progress.states[key] = PENDING

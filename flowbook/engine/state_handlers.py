@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from flowbook._context import ContextLayer
-    from flowbook.engine.job import Job, RunFacts
+    from flowbook.engine.job import Job, RunPort
 
 __all__ = ["ask_handlers", "ask_terminal_handler", "call_handlers", "change_state", "in_layer", "task_layer"]
 
 
-def change_state(job: Job, run: RunFacts, old: State, new: State) -> State:
+def change_state(job: Job, run: RunPort, old: State, new: State) -> State:
     """Move on to `new`, after the handlers had their say."""
     if run.masks:
         run.masks.hide_in(new)
@@ -40,7 +40,7 @@ def change_state(job: Job, run: RunFacts, old: State, new: State) -> State:
     return new
 
 
-def ask_handlers(job: Job, run: RunFacts, old: State, new: State) -> State:
+def ask_handlers(job: Job, run: RunPort, old: State, new: State) -> State:
     """Return what the handlers of the task and those of the run make of a change; they see the context of the task."""
     handlers = (*job.spec.handlers, *run.handlers)
     if not handlers:
@@ -49,7 +49,7 @@ def ask_handlers(job: Job, run: RunFacts, old: State, new: State) -> State:
         return call_handlers(handlers, job.spec.task, old, new, steps.attempt_number(job.state))
 
 
-def task_layer(job: Job, run: RunFacts) -> TaskLayer:
+def task_layer(job: Job, run: RunPort) -> TaskLayer:
     """Return what `flowbook.context` shows to a function that is called for the task outside its attempt."""
     layer = TaskLayer(run, job, steps.attempt_number(job.state))
     layer.parent = run.layer if run.layer is not None else current_layer()

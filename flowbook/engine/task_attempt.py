@@ -27,7 +27,7 @@ from flowbook.results.reference import is_reference
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from flowbook.engine.job import Job, RunFacts
+    from flowbook.engine.job import Job, RunPort
 
 __all__ = ["begin_task", "begun_state", "finish_attempt", "run_task", "settle_task"]
 
@@ -35,13 +35,13 @@ __all__ = ["begin_task", "begun_state", "finish_attempt", "run_task", "settle_ta
 _WARNING = 30
 
 
-def run_task(job: Job, run: RunFacts) -> State:
+def run_task(job: Job, run: RunPort) -> State:
     """Run `job`, tell `run` the states on the way, return the one it comes to rest in (told as well)."""
     ended = begin_task(job, run)
     return ended if ended is not None else _attempt(job, run, job.inputs or {})
 
 
-def begin_task(job: Job, run: RunFacts, inputs_of: Callable[[Job], dict[str, object]] | None = None) -> State | None:
+def begin_task(job: Job, run: RunPort, inputs_of: Callable[[Job], dict[str, object]] | None = None) -> State | None:
     """Steps 1 to 9: return the state in which the run ends there, or None with `job.inputs` set: it is to be called."""
     usual = _is_usual(job.upstream if job.judged is None else job.judged[1])
     held = _held_back(job, usual=usual)
@@ -106,7 +106,7 @@ def _inputs(job: Job) -> dict[str, object]:
     return inputs
 
 
-def _before_running(job: Job, run: RunFacts, inputs: dict[str, object], *, usual: bool) -> State | None:
+def _before_running(job: Job, run: RunPort, inputs: dict[str, object], *, usual: bool) -> State | None:
     """Steps 8 and 9: the trigger, then target and cache: an output is not used when the trigger fails."""
     spec = job.spec
     if (spec.trigger is not None or not usual) and not job.is_resumed:
@@ -126,7 +126,7 @@ def _before_running(job: Job, run: RunFacts, inputs: dict[str, object], *, usual
     return None
 
 
-def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
+def _attempt(job: Job, run: RunPort, inputs: dict[str, object]) -> State:
     """Steps 10 to 14."""
     before = job.state
     attempt = steps.attempt_number(before)
@@ -137,7 +137,7 @@ def _attempt(job: Job, run: RunFacts, inputs: dict[str, object]) -> State:
     return finish_attempt(job, run, running, call_task(job, run, inputs, layer, attempt), layer)
 
 
-def finish_attempt(job: Job, run: RunFacts, running: State, state: State, layer: TaskLayer) -> State:
+def finish_attempt(job: Job, run: RunPort, running: State, state: State, layer: TaskLayer) -> State:
     """Steps 11 to 14: from the state of the first call, which is not told yet, to the one in which the task rests."""
     inputs, attempt = job.inputs or {}, layer.attempt
     while state.is_looped():
@@ -155,7 +155,7 @@ def finish_attempt(job: Job, run: RunFacts, running: State, state: State, layer:
     return settle_task(job, run, running, state, inputs, attempt)
 
 
-def begun_state(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLayer) -> State:
+def begun_state(job: Job, run: RunPort, inputs: dict[str, object], layer: TaskLayer) -> State:
     """Return Running, with the run's own name where it has one."""
     begun = Running()
     if job.spec.run_name is not None:
@@ -164,7 +164,7 @@ def begun_state(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskL
     return begun
 
 
-def _run_name(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLayer) -> str:
+def _run_name(job: Job, run: RunPort, inputs: dict[str, object], layer: TaskLayer) -> str:
     """Return what this run is called; a name that can't be made is a log line, not a failure: the work goes on."""
     layer.parent = run.layer if run.layer is not None else current_layer()
     try:
@@ -175,7 +175,7 @@ def _run_name(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLay
 
 
 def settle_task(  # noqa: PLR0913  # the steps share all of these
-    job: Job, run: RunFacts, running: State, state: State, inputs: dict[str, object], attempt: int
+    job: Job, run: RunPort, running: State, state: State, inputs: dict[str, object], attempt: int
 ) -> State:
     """Steps 11 to 13: from what came of the call to the state in which the task rests."""
     spec = job.spec

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from flowbook.engine.graph import TaskSpec
-    from flowbook.engine.job import Job, RunFacts
+    from flowbook.engine.job import Job, RunPort
     from flowbook.engine.task_context import TaskLayer
 
 __all__ = ["call_plainly", "call_task", "is_in_task", "is_in_user_code"]
 
 
-def call_task(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLayer, attempt: int) -> State:
+def call_task(job: Job, run: RunPort, inputs: dict[str, object], layer: TaskLayer, attempt: int) -> State:
     """The border: user code runs in here, and nothing it raises gets out."""
     layer.parent = run.layer if run.layer is not None else current_layer()
     layer.log = None
@@ -47,7 +47,7 @@ def call_task(job: Job, run: RunFacts, inputs: dict[str, object], layer: TaskLay
         layer.log = OVER
 
 
-def call_plainly(spec: TaskSpec, inputs: dict[str, object], layer: TaskLayer, run: RunFacts) -> State:
+def call_plainly(spec: TaskSpec, inputs: dict[str, object], layer: TaskLayer, run: RunPort) -> State:
     """The border, too, for the first call of a task without time limit and captured prints; in its layer already."""
     try:
         value = spec.run(**inputs)
@@ -59,7 +59,7 @@ def call_plainly(spec: TaskSpec, inputs: dict[str, object], layer: TaskLayer, ru
             end_copy(sys.exception())
 
 
-def _state_of(error: BaseException, run: RunFacts, attempt: int) -> State:
+def _state_of(error: BaseException, run: RunPort, attempt: int) -> State:
     """Return the state of a task that raised."""
     if isinstance(error, Signal):
         return steps.signal_state(error, attempt, time.time())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from logging import Logger
 
-    from flowbook.engine.job import Job, RunFacts
+    from flowbook.engine.job import Job, RunPort
 
 __all__ = ["RunLayer", "TaskLayer", "run_layer", "user_values"]
 
@@ -94,7 +94,7 @@ class TaskLayer(ContextLayer):
     __slots__ = ("attempt", "job", "log", "run", "run_name")
 
     def __init__(
-        self, run: RunFacts, job: Job, attempt: int
+        self, run: RunPort, job: Job, attempt: int
     ) -> None:  # the parent and values are set when it is entered
         self.run = run
         self.job = job

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flowbook.engine.job import RunFacts
+    from flowbook.engine.job import RunPort
 
 __all__ = ["LINE_CHARS", "OVER", "TaskLog"]
 
@@ -23,7 +23,7 @@ class TaskLog:
 
     __slots__ = ("_chars", "_key", "_lines", "_run", "is_closed", "pid")
 
-    def __init__(self, run: RunFacts | None, key: str) -> None:
+    def __init__(self, run: RunPort | None, key: str) -> None:
         self._run = run
         self._key = key
         self._lines = 0

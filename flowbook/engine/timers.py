@@ -1,7 +1,7 @@
-"""When tasks that sleep are due: by the time that has passed, whatever is done to the clock meanwhile.
+"""When sleeping tasks are due. Setting the clock back doesn't make them sleep longer.
 
-A start time is a moment, but what leads to it is a wait. A clock that is set back must not lengthen it; one that jumps ahead
-(it was set, or the machine slept and the clock that counts elapsed time stood still) makes it due as early as the moment says.
+A task has a start time, but what it needs is a wait. If the clock is set back, the wait stays as long as it was. If the
+clock jumps ahead (somebody set it, or the machine slept while the monotonic clock stood still), the start time counts.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Timers"]
 
-#: A smaller difference is how clocks are kept right, or noise.
+#: Smaller differences are noise, or a time server at work.
 _JUMP_S = 1.0
-#: So often somebody looks whether the clock has jumped.
+#: The clock is checked for jumps this often.
 _LOOK_S = 30.0
 
 
 class Timers:
-    """Keys and when they are due. Not for several threads at once.
+    """Keys, each with the time when it is due. Not thread-safe.
 
     Args:
-        now: gives seconds since the epoch.
-        elapsed: gives seconds that only grow.
+        now: returns seconds since the epoch; default `time.time`.
+        elapsed: returns monotonic seconds; default `time.monotonic`.
     """
 
     def __init__(self, now: Callable[[], float] | None = None, elapsed: Callable[[], float] | None = None) -> None:
@@ -36,12 +36,12 @@ class Timers:
         self._offset = self._now() - self._elapsed()
 
     def set(self, key: str, at: float) -> None:
-        """Let `key` be due at `at`, seconds since the epoch."""
+        """Make `key` due at `at` (seconds since the epoch)."""
         self._look_at_the_clock()
         heapq.heappush(self._heap, (at - self._offset, key))
 
     def due(self) -> Iterator[str]:
-        """Yield what is due now, the earliest first; it is forgotten."""
+        """Remove and yield the keys that are due, earliest first."""
         if not self._heap:
             return
         self._look_at_the_clock()
@@ -49,11 +49,11 @@ class Timers:
             yield heapq.heappop(self._heap)[1]
 
     def wait_s(self) -> float | None:
-        """Return how long to wait before looking again; None: nothing sleeps."""
+        """Return the seconds to wait before the next look, or None if nothing sleeps."""
         return min(max(0.0, self._heap[0][0] - self._elapsed()), _LOOK_S) if self._heap else None
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all keys."""
         self._heap.clear()
 
     def _look_at_the_clock(self) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from flowbook import Flow, task
 from flowbook.engine.events import StateChanged
-from flowbook.engine.limits import Limits, Places
-from flowbook.engine.messages import CancelAsked, Due, Expanded, Finish, Settled, Submit, Tell
+from flowbook.engine.limits import Limits, Slots
+from flowbook.engine.messages import CancelRequested, Due, Expanded, Finish, Settled, Submit, Tell
 from flowbook.engine.state import Queued, Retrying, Success
 from flowbook.engine.steps import attempt_number
 from flowbook.executors import LocalDaskExecutor
@@ -96,7 +96,7 @@ def test_cancelling_forgets_who_waits():
     machine = Machine(graphs.build(graphs.task("a"), graphs.task("b")), limits=Limits(1))
     machine.begin()
 
-    machine.handle(CancelAsked())
+    machine.handle(CancelRequested())
     then = machine.handle(Settled("a", Success()))
 
     assert [type(each) for each in then] == [Finish]
@@ -128,7 +128,7 @@ def test_no_limit_is_ever_passed_and_everybody_runs_once(data):
 
 
 def test_places_go_to_who_came_first():
-    places = Places(Limits(1))
+    places = Slots(Limits(1))
     spec = graphs.task("any")
     under = places.limits_of(spec)
     for key in "abc":

@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowbook.engine.graph import Binding, TaskSpec
-from flowbook.engine.messages import CancelAsked, Due, Expanded, Finish, ResumeAsked, Settled, Submit, Tell, WakeAt
+from flowbook.engine.messages import (
+    CancelRequested,
+    Due,
+    Expanded,
+    Finish,
+    ResumeRequested,
+    Settled,
+    Submit,
+    Tell,
+    WakeAt,
+)
 from flowbook.engine.state import (
     Cancelled,
     Failed,
@@ -122,7 +132,7 @@ def test_a_live_run_lets_a_paused_task_go_on_while_another_branch_runs():
     machine = begun(build(task("a"), task("b"), task("c", "a")))
     machine.handle(Settled("a", Paused()))
 
-    resumed = machine.handle(ResumeAsked(("a",)))
+    resumed = machine.handle(ResumeRequested(("a",)))
     below = machine.handle(Settled("a", Success()))
 
     assert (resumed, below) == ([Submit(("a",))], [Submit(("c",))])
@@ -131,9 +141,9 @@ def test_a_live_run_lets_a_paused_task_go_on_while_another_branch_runs():
 def test_a_second_resume_of_the_same_task_submits_nothing_though_it_has_not_begun():
     machine = begun(build(task("a"), task("b")))
     machine.handle(Settled("a", Paused(cached_inputs={"x": 1})))
-    machine.handle(ResumeAsked(("a",)))
+    machine.handle(ResumeRequested(("a",)))
 
-    again = machine.handle(ResumeAsked(("a",)))
+    again = machine.handle(ResumeRequested(("a",)))
 
     assert again == []
     assert machine.states["a"] == Resume(start_time=machine.states["a"].start_time, cached_inputs={"x": 1})
@@ -142,7 +152,7 @@ def test_a_second_resume_of_the_same_task_submits_nothing_though_it_has_not_begu
 def test_a_resume_of_a_task_that_an_epoch_begins_with_submits_nothing_more():
     machine = Machine(build(task("a")), {"a": Paused()}, ["a"])
 
-    early = machine.handle(ResumeAsked(("a",)))
+    early = machine.handle(ResumeRequested(("a",)))
     begin = machine.begin()
 
     assert (early, begin) == ([], [Submit(("a",))])
@@ -151,7 +161,7 @@ def test_a_resume_of_a_task_that_an_epoch_begins_with_submits_nothing_more():
 def test_cancelling_submits_nothing_more_and_ends_when_the_last_one_running_has_ended():
     machine = begun(build(task("a"), task("b"), task("c", "a")))
 
-    asked = machine.handle(CancelAsked(queued=("b",)))
+    asked = machine.handle(CancelRequested(queued=("b",)))
     last = machine.handle(Settled("a", Success()))
 
     assert (asked, last) == ([], [Finish(Cancelled())])
@@ -162,7 +172,7 @@ def test_cancelling_lets_go_of_what_sleeps():
     machine = begun(build(task("a")))
     machine.handle(Settled("a", Retrying(start_time=NOON)))
 
-    asked = machine.handle(CancelAsked())
+    asked = machine.handle(CancelRequested())
     late = machine.handle(Due("a"))
 
     assert (asked, late) == ([Finish(Cancelled())], [])
@@ -170,7 +180,7 @@ def test_cancelling_lets_go_of_what_sleeps():
 
 def test_a_retry_that_settles_after_cancelling_does_not_keep_the_run_alive():
     machine = begun(build(task("a")))
-    machine.handle(CancelAsked())
+    machine.handle(CancelRequested())
 
     last = machine.handle(Settled("a", Retrying(start_time=NOON)))
 
@@ -251,7 +261,7 @@ def test_paused_children_are_resumed_together_by_their_parents_key():
     for index, state in enumerate([Paused(), Success(), Paused()]):
         machine.handle(Settled(child_key("m", index), state))
 
-    instructions = machine.handle(ResumeAsked(("m",)))
+    instructions = machine.handle(ResumeRequested(("m",)))
 
     assert instructions == [Submit(("m[0]", "m[2]"))]
 
@@ -482,8 +492,8 @@ class _Drive:
             self.paused.clear()
             return
         key = self.pick(self.paused)
-        self.take(self.machine.handle(ResumeAsked((key,))), {key})
-        assert self.machine.handle(ResumeAsked((key,))) == [] or self.cancelled
+        self.take(self.machine.handle(ResumeRequested((key,))), {key})
+        assert self.machine.handle(ResumeRequested((key,))) == [] or self.cancelled
 
     def cancel(self):
         queued = [key for key in self.out if self.choose(st.booleans(), label=f"{key} is still queued")]
@@ -491,7 +501,7 @@ class _Drive:
             self.out.remove(key)
         self.cancelled = True
         self.asleep.clear()
-        self.take(self.machine.handle(CancelAsked(tuple(queued))), set())
+        self.take(self.machine.handle(CancelRequested(tuple(queued))), set())
 
     def pick(self, keys):
         return keys.pop(self.choose(st.integers(0, len(keys) - 1)))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from flowbook import Flow, task
 from flowbook.engine.events import Decided
-from flowbook.engine.messages import Expanded, Finish, RetryAsked, Settled, Submit
+from flowbook.engine.messages import Expanded, Finish, RetryRequested, Settled, Submit
 from flowbook.engine.state import Failed, Pending, Success, TriggerFailed
 from flowbook.exceptions import StartTaskError
 from flowbook.executors import LocalDaskExecutor
@@ -26,7 +26,7 @@ def test_a_failed_task_runs_again_and_then_what_its_failure_held_back():
     machine.handle(Settled("a", Failed()))
     machine.handle(Settled("b", TriggerFailed()))
 
-    asked = machine.handle(RetryAsked(("a",)))
+    asked = machine.handle(RetryRequested(("a",)))
     then = machine.handle(Settled("a", Success()))
 
     assert (submitted(asked), submitted(then)) == (["a"], ["b"])
@@ -36,7 +36,7 @@ def test_what_waits_for_others_too_waits_for_the_retry_as_well():
     machine = Machine(graphs.build(graphs.task("a"), graphs.task("b"), graphs.task("c", "a", "b")))
     machine.begin()
     machine.handle(Settled("a", Failed()))
-    machine.handle(RetryAsked(("a",)))
+    machine.handle(RetryRequested(("a",)))
 
     after_b = machine.handle(Settled("b", Success()))
     after_a = machine.handle(Settled("a", Success()))
@@ -48,7 +48,7 @@ def test_a_task_that_was_under_way_and_saw_too_early_runs_once_more():
     machine = Machine(graphs.build(graphs.task("a"), graphs.task("b", "a"), graphs.task("other")))
     machine.begin()
     machine.handle(Settled("a", Failed()))
-    machine.handle(RetryAsked(("a",)))
+    machine.handle(RetryRequested(("a",)))
     machine.handle(Settled("a", Success()))
 
     late = machine.handle(Settled("b", TriggerFailed()))
@@ -68,7 +68,7 @@ def test_a_childs_branch_runs_again_and_its_neighbours_do_not():
         machine.handle(Settled(key, state))
     machine.handle(Settled("end", TriggerFailed()))
 
-    steps = [submitted(machine.handle(RetryAsked(tuple(machine.failed()))))]
+    steps = [submitted(machine.handle(RetryRequested(tuple(machine.failed()))))]
     steps += [submitted(machine.handle(Settled(key, Success()))) for key in ("m[0]", "n[0]", "end")]
 
     assert steps == [["m[0]"], ["n[0]"], ["end"], []]
@@ -93,11 +93,11 @@ def test_after_retries_at_any_moment_everything_succeeds_after_what_is_above_it(
         if any(isinstance(each, Finish) for each in instructions):
             break
         if machine.failed() and data.draw(st.booleans()):
-            instructions = machine.handle(RetryAsked(tuple(machine.failed())))
+            instructions = machine.handle(RetryRequested(tuple(machine.failed())))
             continue
         choices = sorted(set(under_way) - {"last"})
         if not choices and machine.failed():
-            instructions = machine.handle(RetryAsked(tuple(machine.failed())))
+            instructions = machine.handle(RetryRequested(tuple(machine.failed())))
             continue
         key = data.draw(st.sampled_from(choices)) if choices else "last"
         state = under_way.pop(key)
