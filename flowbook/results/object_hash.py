@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from flowbook.results.encoding import encode
+from flowbook.results.encoding import TooDeepError, encode
 from flowbook.results.file import File
 from flowbook.results.serializer import unpicklable
 from flowbook.results.table_encoding import encode_table
@@ -57,7 +57,7 @@ class _HashingPickler(cloudpickle.Pickler):  # type: ignore[misc]  # no stubs
         super().__init__(out, protocol=5)
         self._hash_code = hash_code
 
-    def persistent_id(self, thing: Any) -> bytes | None:  # noqa: ANN401  # whatever is pickled
+    def persistent_id(self, thing: Any) -> bytes | None:  # noqa: ANN401, PLR0911  # whatever is pickled, by its kind
         """Return what stands for `thing` in the pickle: new bytes each time, so that none is referred back to."""
         kind = type(thing)
         if kind is str:
@@ -70,7 +70,17 @@ class _HashingPickler(cloudpickle.Pickler):  # type: ignore[misc]  # no stubs
             return hashlib.sha256(self._encode(thing)).digest()
         if isinstance(thing, type | types.FunctionType):
             return str(self._hash_code(thing)).encode() if is_user_module(getattr(thing, "__module__", None)) else None
-        return thing.digest() if kind is File else encode_table(thing, self._encode)
+        if kind is File:
+            digest: bytes = thing.digest()
+            return digest
+        try:
+            return encode_table(thing, lambda part: encode(part, _refuse))
+        except TooDeepError:  # cells that are objects, for which the same holds as for members of a set
+            return None
 
     def _encode(self, thing: object) -> bytes:
         return encode(thing, lambda other: pickle_digest(other, self._hash_code))
+
+
+def _refuse(value: object) -> bytes:
+    raise TooDeepError(type(value))
