@@ -53,7 +53,7 @@ class CachedOutputs:
 
         store = _store()
         name = flow_name(flow)
-        key = task if isinstance(task, str) or task is None else task.key_in(name)
+        key = task if isinstance(task, str) or task is None else task._key_in(name)  # noqa: SLF001  # a task knows its key
         found = store.cache.entries(at=None if at is None else parse_time(at), flow=name, task=key)
         now = dt.datetime.now(dt.UTC)
         previews = store.values.previews(each.ref for each in found)  # noqa: PD011  # no table

@@ -92,7 +92,9 @@ def unknown_options(owner: str, options: Mapping[str, object], known: Callable[.
             hint = f"Here it is {_ELSEWHERE[option]}." if _ELSEWHERE[option] != "a docstring" else "Write a docstring."
         else:
             names = [
-                name for name in inspect.signature(known).parameters if name not in {"self", "fn", "unknown", "options"}
+                name
+                for name in inspect.signature(known).parameters
+                if name not in {"self", "fn", "resource_class", "unknown", "options"}
             ]
             import difflib  # noqa: PLC0415  # only where something is wrong
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from flowbook.core.gc_pause import gc_paused
 from flowbook.core.task_spec import SpecMaker
 from flowbook.engine.graph import Binding, Graph, sort_keys
+from flowbook.exceptions import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _new = tuple.__new__
 
-__all__ = ["compile_graph", "fingerprint", "sorted_tasks"]
+__all__ = ["check_inputs", "compile_graph", "fingerprint", "sorted_tasks"]
 
 
 class _Owner(Protocol):
@@ -36,6 +37,9 @@ def compile_graph(graph: TaskGraph, reference: Iterable[Task], flow: _Owner) -> 
         graph: what is compiled.
         reference: tasks whose states decide the flow's.
         flow: says where outputs are written and whether they are cached; is handed to its state handlers.
+
+    Raises:
+        ArgumentError: if a task has no value for an input that it needs.
     """
     with gc_paused():
         return _compile(graph, reference, flow)
@@ -100,8 +104,31 @@ def _indegree(children: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
     return indegree
 
 
+def check_inputs(graph: TaskGraph) -> None:
+    """Check that each task has the inputs that its `run` needs. Raises ArgumentError."""
+    for task in graph.tasks:
+        _check_inputs(graph, task)
+
+
+def _check_inputs(graph: TaskGraph, task: Task) -> None:
+    bound = {edge.key for edge in graph.incoming[task]}
+    bound.update(graph.constants.get(task, ()), graph.mapped_constants.get(task, ()))
+    missing = [name for name in task._signature.required_names() if name not in bound]
+    if missing:
+        names = ", ".join(map(repr, missing))
+        msg = (
+            f"Task {task.name!r} of flow {graph.flow_name!r} has no value for {names}. Call it in the flow with its inputs, "
+            f"or bind them: flow.set_dependencies({task.name}, keyword_tasks={{{missing[0]!r}: ...}})."
+        )
+        raise ArgumentError(msg, task=task.name, missing=missing)
+
+
 def _spec(graph: TaskGraph, task: Task, keys: Mapping[Task, str], mapped: set[Task], maker: SpecMaker) -> TaskSpec:
     edges = graph.incoming[task]
+    required = task._signature.required
+    # Most tasks have one input or none, and need no closer look.
+    if required and (len(edges) != 1 or len(required) != 1 or edges[0].key not in required):
+        _check_inputs(graph, task)
     bindings: tuple[Binding, ...]
     # As `Binding(...)`, at half its cost: there is one for each edge.
     if len(edges) == 1:

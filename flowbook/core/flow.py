@@ -351,7 +351,11 @@ class Flow(FlowStructure):
     # Running
 
     def compile(self) -> Graph:
-        """Return the frozen graph that the engine runs. It is compiled again only after the flow or a task has changed."""
+        """Return the frozen graph that the engine runs. It is compiled again only after the flow or a task has changed.
+
+        Raises:
+            DefinitionError: if a task has no value for an input that it needs, or children of a mapped task would share a file.
+        """
         seen = compiler.fingerprint(self._graph)
         compiled = self._compiled
         if compiled is None or compiled[0] != seen or compiled[1][0] is not self.result or compiled[1][1] != self.cache:
@@ -398,13 +402,13 @@ class Flow(FlowStructure):
             raise without_library_frames(error) from error.__cause__
         return self.last_run
 
-    def own_fields(self, task: object) -> Mapping[str, object]:
+    def _own_fields(self, task: object) -> Mapping[str, object]:
         """Return the attributes that a task's author gave it beside its options."""
         from flowbook.core.own_fields import own_fields  # noqa: PLC0415  # only where a run is recorded or compared
 
         return own_fields(task)
 
-    def handlers(self) -> tuple[Callable[..., object], ...]:
+    def _handlers(self) -> tuple[Callable[..., object], ...]:
         """Return what is called when the flow's state changes."""
         return policies.handlers(self.state_handlers, self.on_failure)
 

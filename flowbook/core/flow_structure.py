@@ -149,8 +149,10 @@ class FlowStructure:
         """Check that the flow can run. Each task and edge was checked when it was added; this checks them once more.
 
         Raises:
+            ArgumentError: if a task has no value for an input that it needs.
             CycleError: if tasks wait on each other.
         """
+        compiler.check_inputs(self._graph)
         self.sorted_tasks()
 
     def __eq__(self, other: object) -> bool:

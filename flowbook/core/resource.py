@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Never, overload
 
+from flowbook.core import checks
 from flowbook.core.building import flow_or_refuse
 from flowbook.core.edge import Edge
 from flowbook.core.function_task import FunctionTask
@@ -69,9 +70,12 @@ class ResourceManager:
         init_task_kwargs: Mapping[str, Any] | None = None,
         setup_task_kwargs: Mapping[str, Any] | None = None,
         cleanup_task_kwargs: Mapping[str, Any] | None = None,
+        **unknown: Never,
     ) -> None:
         self.resource_class = resource_class
         self.name = name or str(getattr(resource_class, "__name__", "resource"))
+        if unknown:
+            checks.unknown_options(self.name, unknown, ResourceManager.__init__, "Resource")
         self.__doc__ = resource_class.__doc__
         if isinstance(resource_class, type) and not callable(getattr(resource_class, "cleanup", None)):
             msg = f"Resource {self.name!r} has no cleanup. Write cleanup(self, resource)."

@@ -175,7 +175,7 @@ class Task(DeferredValue, TaskOptions):
                 flow = self._written_in if self._written_in and self._written_in.isidentifier() else "flow"
                 msg = (
                     f"{self.name!r} is a task and has no attribute {name!r}; its value comes when the flow runs. "
-                    f"In another task use .{name} of its input; after a run: {flow}.last_run[{self.key_in()!r}].result.{name}."
+                    f"In another task use .{name} of its input; after a run: {flow}.last_run[{self._key_in()!r}].result.{name}."
                 )
             raise AttributeError(msg, name=name, obj=self)
 
@@ -353,9 +353,9 @@ class Task(DeferredValue, TaskOptions):
 
         if flow is not None and not isinstance(flow, str):
             return flow.history(self)
-        return history(flow or self._written_in, self.key_in(flow))
+        return history(flow or self._written_in, self._key_in(flow))
 
-    def key_in(self, flow: str | None = None) -> str:
+    def _key_in(self, flow: str | None = None) -> str:
         """Return its key in the flow of this name; default: the flow whose block called it. Before that, the likely key."""
         own = self._written_as if flow in (None, self._written_in) else None
         return own or self.slug or self.name

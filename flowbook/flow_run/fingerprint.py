@@ -38,7 +38,7 @@ def _wiring(flow: RunnableFlow, spec: TaskSpec, hashes: _CodeHashes) -> str | No
     given: list[tuple[object, ...]] = [("constant", *item) for item in (spec.constants or {}).items()]
     given += [("mapped", *item) for item in (spec.mapped_constants or {}).items()]
     given += [("way", bound.argument, bound.flattened) for bound in spec.bindings if bound.mapped or bound.flattened]
-    given += [("own", *item) for item in flow.own_fields(spec.task).items()]
+    given += [("own", *item) for item in flow._own_fields(spec.task).items()]  # noqa: SLF001  # for runs only, by ports.py
     if spec.trigger is not None:
         cells = [cell.cell_contents for cell in getattr(spec.trigger, "__closure__", None) or ()]
         given.append(("trigger", hashes[spec.trigger], *(each for each in cells if not callable(each))))

@@ -46,10 +46,10 @@ class RunnableFlow(Protocol):
         """Return the parameters."""
         ...
 
-    def handlers(self) -> tuple[Callable[..., object], ...]:
+    def _handlers(self) -> tuple[Callable[..., object], ...]:
         """Return the handlers to call when the flow's state changes."""
         ...
 
-    def own_fields(self, task: object) -> Mapping[str, object]:
+    def _own_fields(self, task: object) -> Mapping[str, object]:
         """Return the attributes that the author gave a task beside its options: part of what makes two flows the same."""
         ...

@@ -313,7 +313,7 @@ class FlowMagics(Magics):
 
     def _task_key(self, text: str) -> str:
         value = self.shell.user_ns.get(text)
-        return value.key_in() if isinstance(value, Task) else text
+        return value._key_in() if isinstance(value, Task) else text  # noqa: SLF001  # a task knows its key
 
 
 @magic_arguments("%flow")

@@ -150,7 +150,7 @@ def test_tasks_that_operators_make_are_named_for_the_variables_that_hold_them():
     assert [before[each] for each in (first, second, total, unheld)] == ["GetItem", "GetItem-2", "Add", "GetItem-4"]
     assert [flow.keys()[each] for each in (first, second, total, unheld)] == ["first", "second", "total", "unheld"]
     assert [state.result[each].result for each in (first, second, total, unheld)] == ["to", "be", 3, 7]
-    assert (first.key_in(), flow.last_run["first"].result) == ("first", "to")
+    assert (first._key_in(), flow.last_run["first"].result) == ("first", "to")
 
 
 def test_a_name_that_a_task_has_of_its_own_is_kept():

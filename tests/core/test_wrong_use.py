@@ -760,6 +760,41 @@ def what_is_no_task_in_a_flow():
     Flow("f").add_task(3)
 
 
+def without_value(needed):
+    return (
+        f"Task 'add' of flow 'f' has no value for {needed}. Call it in the flow with its inputs, "
+        "or bind them: flow.set_dependencies(add, keyword_tasks={'x': ...})."
+    )
+
+
+@refused(ArgumentError)
+def a_task_that_was_added_without_its_inputs():
+    flow = Flow("f")
+    flow.add_task(add)
+    flow.run()
+
+
+a_task_that_was_added_without_its_inputs.__doc__ = without_value("'x'")
+
+
+@refused(ArgumentError)
+def a_task_that_only_comes_after_another():
+    flow = Flow("f")
+    flow.add_edge(one, add)
+    flow.start()
+
+
+a_task_that_only_comes_after_another.__doc__ = without_value("'x'")
+
+
+@refused(ArgumentError)
+def a_flow_that_lacks_an_input_and_is_validated():
+    Flow("f", tasks=[add]).validate()
+
+
+a_flow_that_lacks_an_input_and_is_validated.__doc__ = without_value("'x'")
+
+
 @refused(DefinitionError)
 def a_parameter_with_a_task_upstream():
     """Parameter 'n' can't have tasks upstream: its value is given when the flow is run."""

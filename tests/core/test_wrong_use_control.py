@@ -317,6 +317,26 @@ def a_resource_that_can_not_be_set_up():
         pass
 
 
+@refused(ArgumentError)
+def a_resource_with_an_unknown_option():
+    """Resource 'Thing' has no option 'setup_kwargs'. Did you mean setup_task_kwargs=?"""
+
+    @resource_manager(setup_kwargs={})
+    class Thing:
+        def cleanup(self, thing):
+            pass
+
+
+@refused(ArgumentError)
+def a_resource_with_an_option_of_another_engine():
+    """Resource 'Thing' has no option 'description'. Write a docstring."""
+
+    @resource_manager(description="a cluster")
+    class Thing:
+        def cleanup(self, thing):
+            pass
+
+
 @refused()
 def a_resource_outside_a_flow():
     """Task 'Thing' was called outside a flow. Call it inside `with Flow(...):` or a %%flow cell, or run its function alone
