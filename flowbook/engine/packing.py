@@ -13,7 +13,7 @@ from flowbook.exceptions import FlowbookError, UnpicklableError
 from flowbook.executors.base import Blob, Call
 from flowbook.results.pickled_value import PickledValue
 from flowbook.results.reference import ResultRef, is_reference
-from flowbook.results.serializer import unpicklable
+from flowbook.results.unpicklable import unpicklable
 from flowbook.results.value_record import EncodedValue
 
 if TYPE_CHECKING:

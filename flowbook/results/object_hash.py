@@ -14,8 +14,8 @@ import cloudpickle
 
 from flowbook.results.encoding import TooDeepError, encode
 from flowbook.results.file import File
-from flowbook.results.serializer import unpicklable
 from flowbook.results.table_encoding import encode_table
+from flowbook.results.unpicklable import unpicklable
 from flowbook.results.user_code import is_user_module
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ import pickle
 from types import FunctionType
 from typing import Any, SupportsIndex
 
-from flowbook.results.serializer import pickle_to, unpicklable
+from flowbook.results.serializer import pickle_to
+from flowbook.results.unpicklable import unpicklable
 from flowbook.results.user_code import is_user_module
 
 __all__ = ["PickledValue"]
