@@ -39,6 +39,7 @@ from flowbook.engine.messages import (
     WakeAt,
 )
 from flowbook.engine.plain_tasks import PlainTasks
+from flowbook.engine.remote_error import format_traceback
 from flowbook.engine.state import Cancelled, Failed, Running, Scheduled, State, Success
 from flowbook.engine.state_handlers import ask_terminal_handler, call_handlers, in_layer
 from flowbook.engine.stopping import TaskThreads
@@ -430,7 +431,7 @@ class Epoch:
                 new = call_handlers(handlers, self.graph.flow, self.state, new)
         if results is not None and new.raw_result is not results:  # a handler's state may hold a reference
             if isinstance(new.raw_result, BaseException):
-                self.logged(FLOW, _ERROR, _traceback(new.raw_result))
+                self.logged(FLOW, _ERROR, format_traceback(new.raw_result.__cause__ or new.raw_result))
             new.result = results
         if self.masks:
             self.masks.hide_in(new)
@@ -447,9 +448,3 @@ class Epoch:
             with in_layer(self.layer):
                 final = ask_terminal_handler(handler, self.graph.flow, self.state, final, reference)
         return self._change(final, results)
-
-
-def _traceback(error: BaseException) -> str:
-    import traceback  # noqa: PLC0415  # only where a handler went wrong
-
-    return "".join(traceback.format_exception(error.__cause__ or error))

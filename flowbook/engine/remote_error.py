@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["RemoteError", "safe_repr", "safe_str", "travelling"]
+__all__ = ["RemoteError", "format_traceback", "safe_repr", "safe_str", "travelling"]
 
 #: The most of what stands for a user's object in a message.
 _SHOWN_CHARS = 500
@@ -33,7 +33,7 @@ class RemoteError(Exception):
         """Return the stand-in for `error`, or `error` itself where it already is one."""
         if isinstance(error, cls):
             return error
-        return cls(type(error).__name__, safe_str(error), _formatted(error))
+        return cls(type(error).__name__, safe_str(error), format_traceback(error))
 
 
 def travelling(error: BaseException) -> BaseException:
@@ -63,7 +63,8 @@ def safe_repr(value: object) -> str:
         return f"a {type(value).__name__}"
 
 
-def _formatted(error: BaseException) -> str:
+def format_traceback(error: BaseException) -> str:
+    """Return the traceback as text, cut if it is very long; never raises."""
     import traceback  # noqa: PLC0415  # only where an exception travels
 
     try:
