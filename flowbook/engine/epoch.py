@@ -200,10 +200,7 @@ class Epoch:
     def cancel(self, by: str = "", note: str = "", *, now: bool = False) -> bool:
         """Start nothing more; what runs goes on to its end. Return False if the run is over.
 
-        Args:
-            by: who decides.
-            note: why.
-            now: also stop Python code of tasks that runs in threads of this process; so does a second call.
+        `now`, or a second call: also stop Python code of tasks that runs in threads of this process.
         """
         now = now or self.is_cancelled
         with self._changed:
@@ -316,10 +313,7 @@ class Epoch:
     def _plain_settled(self, key: str, state: State, *, is_news: bool) -> str | None:
         """Tell the machine that a plain task has settled; return the next key to run, if there is one now.
 
-        Args:
-            key: of the task.
-            state: that it settled in.
-            is_news: whether it wasn't noted yet. Usually nobody hears of it, but the task may have let somebody listen.
+        `is_news`: the state wasn't noted yet. Usually nobody hears of it, but the task may have let somebody listen.
         """
         machine, queue, entry, ready = self._machine, self._ready, None, None
         with self._lock:
