@@ -15,55 +15,55 @@ if TYPE_CHECKING:
 __all__ = ["duration", "flow_switch", "switch", "validator"]
 
 
-def duration(name: str, given: dt.timedelta | float | None) -> dt.timedelta | None:
+def duration(name: str, value: dt.timedelta | float | None) -> dt.timedelta | None:
     """Return `cache_for` as a timedelta; a number is seconds."""
-    if given is None:
+    if value is None:
         return None
-    found = checks.duration(f"Task {name!r}: cache_for", given, "cache_for=timedelta(hours=1)")
+    found = checks.duration(f"Task {name!r}: cache_for", value, "cache_for=timedelta(hours=1)")
     if found <= dt.timedelta(0):
         seconds = found.total_seconds()
         msg = f"Task {name!r}: cache_for={seconds:g} s caches nothing. Give e.g. timedelta(hours=1), or leave it out."
-        raise DefinitionError(msg, task=name, cache_for=given)
+        raise DefinitionError(msg, task=name, cache_for=value)
     return found
 
 
-def switch(name: str, given: object, cache_for: dt.timedelta | None, *, keep: bool) -> bool | None:
+def switch(name: str, value: object, cache_for: dt.timedelta | None, *, keep: bool) -> bool | None:
     """Return the option `cache`: True, False, or None where the flow decides."""
-    if given is not None and not isinstance(given, bool):
+    if value is not None and not isinstance(value, bool):
         msg = (
-            f"Task {name!r}: cache={given!r} isn't a switch. Give True or False; how long is cache_for=timedelta(...)."
+            f"Task {name!r}: cache={value!r} isn't a switch. Give True or False; how long is cache_for=timedelta(...)."
         )
-        raise ArgumentError(msg, task=name, cache=repr(given))
-    if given is False and cache_for is not None:
+        raise ArgumentError(msg, task=name, cache=repr(value))
+    if value is False and cache_for is not None:
         msg = f"Task {name!r} has cache=False and cache_for={cache_for}. Remove one."
         raise DefinitionError(msg, task=name, cache_for=cache_for)
-    if given and not keep:
+    if value and not keep:
         msg = f"Task {name!r} has cache=True and keep=False, which stores nothing. Remove one."
         raise DefinitionError(msg, task=name)
-    return given
+    return value
 
 
 def validator(
-    name: str, cache_for: dt.timedelta | None, given: Callable[..., bool] | None, *, cache: bool | None
+    name: str, cache_for: dt.timedelta | None, value: Callable[..., bool] | None, *, cache: bool | None
 ) -> Callable[..., bool]:
     """Return what decides whether a stored output fits; without `cache` and `cache_for` none ever does."""
     if not cache and cache_for is None:
-        if given is not None and given is not cache_validators.never_use:
+        if value is not None and value is not cache_validators.never_use:
             msg = f"Task {name!r} has a cache_validator and no cache_for. Add cache_for=timedelta(hours=1), or cache=True."
             raise DefinitionError(msg, task=name)
-        return given or cache_validators.never_use
+        return value or cache_validators.never_use
     makers: tuple[object, ...] = (cache_validators.partial_inputs_only, cache_validators.partial_parameters_only)
-    if given in makers:
-        made = getattr(given, "__name__", "")
+    if value in makers:
+        made = getattr(value, "__name__", "")
         msg = f"Task {name!r}: cache_validator={made} doesn't say what to compare. Call it: {made}(validate_on=['x'])."
         raise DefinitionError(msg, task=name)
-    checks.function(name, "cache_validator", given)
-    return given or (cache_validators.code_and_inputs if cache else cache_validators.duration_only)
+    checks.function(name, "cache_validator", value)
+    return value or (cache_validators.code_and_inputs if cache else cache_validators.duration_only)
 
 
-def flow_switch(name: str, given: object) -> bool:
+def flow_switch(name: str, value: object) -> bool:
     """Return a flow's option `cache`."""
-    if not isinstance(given, bool):
-        msg = f"Flow {name!r}: cache={given!r} isn't a switch. Give True or False."
-        raise ArgumentError(msg, flow=name, cache=repr(given))
-    return given
+    if not isinstance(value, bool):
+        msg = f"Flow {name!r}: cache={value!r} isn't a switch. Give True or False."
+        raise ArgumentError(msg, flow=name, cache=repr(value))
+    return value

@@ -13,7 +13,7 @@ __all__ = ["Dict", "List", "Set", "Tuple", "as_task", "holds_tasks"]
 
 
 class _Gathers(Task):
-    """A task that gathers; it runs whatever its inputs came to, since only the task that takes them is judged by them."""
+    """A task that gathers. It runs whatever the states of its inputs: the task that takes them decides by its trigger."""
 
     _gathers = True
 

@@ -219,7 +219,7 @@ class Flow(FlowStructure):
             self.set_reference_tasks([*(replaced.get(task, task) for task in reference), *flow.reference_tasks()])
 
     def replace(self, old: Task, new: object) -> Task | None:
-        """Put `new` in the place of `old`: its edges, its inputs, its place among the reference tasks.
+        """Replace `old` by `new`, which takes over its edges, its inputs and, if it was one, its role as a reference task.
 
         Returns:
             The task that is there now; None for a plain value, which is a constant input of the tasks downstream.
@@ -230,7 +230,7 @@ class Flow(FlowStructure):
                 or a plain value.
 
         Raises:
-            DefinitionError: if the inputs of `new` differ from those that `old` was given, or it is in the flow already.
+            DefinitionError: if the inputs of `new` differ from the inputs of `old`, or it is in the flow already.
             UnknownTaskError: if `old` isn't in the flow.
         """
         found = flow_edits.replace(self._graph, old, new)
@@ -270,7 +270,7 @@ class Flow(FlowStructure):
         return self.compile().key_of(task)
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, str]:
-        from flowbook.draw.picture import LARGEST_SHOWN, picture_of  # noqa: PLC0415  # drawing: only where it is shown
+        from flowbook.draw.picture import LARGEST_SHOWN, picture_of  # noqa: PLC0415  # drawing, which few need
 
         if len(self) > LARGEST_SHOWN:
             return {"text/plain": repr(self)}
@@ -370,7 +370,7 @@ class Flow(FlowStructure):
             parameters: values by name. You may also give them as keywords, `flow.run(year=2014)`.
             options: any of these, and parameters:
                 `executor`: where tasks run; default: the flow's.
-                `record`: whether the whole run is stored, so that it can be resumed later and looked back at.
+                `record`: whether the whole run is stored, so that it can be resumed and inspected later.
                 `flow_run_name`: what people call this run.
                 `raise_on_failure`: whether a Failed run raises `RunFailedError`, which names the tasks.
                 `progress`: whether a terminal shows how it goes; default: where there is one and it takes over a second.

@@ -1,4 +1,4 @@
-"""Edit a flow that exists: take over another one, put a task in another's place."""
+"""Edit a flow that exists: merge another one into it, replace a task."""
 # ruff: noqa: SLF001  # it checks a task's inputs, as its graph does
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["replace", "update"]
 
 
 def update(graph: TaskGraph, other: TaskGraph, *, merge_parameters: bool) -> dict[Task, Task]:
-    """Take over all tasks, edges and constants of `other`; return the parameters that gave way, with those of `other`."""
+    """Take over all tasks, edges and constants of `other`; return each parameter that was replaced, with that of `other`."""
     replaced = _shared_parameters(graph, other, may_merge=merge_parameters)
     for mine, theirs in replaced.items():
         replace(graph, mine, theirs)
@@ -54,7 +54,7 @@ def _shared_parameters(graph: TaskGraph, other: TaskGraph, *, may_merge: bool) -
 
 
 def replace(graph: TaskGraph, old: Task, new: object) -> Task | None:
-    """Put `new`, a task, a collection of tasks or a plain value, in the place of `old`; errors as for `Flow.replace`."""
+    """Replace `old` by `new`, a task, a collection of tasks or a plain value; errors as for `Flow.replace`."""
     into, out = tuple(graph.incoming[graph.known(old)]), tuple(graph.outgoing[old])
     constants, elements = graph.constants.get(old, {}), graph.mapped_constants.get(old, {})
     is_task = isinstance(new, Task)

@@ -1,4 +1,4 @@
-"""Recorded runs: listed, and loaded to look at or resume."""
+"""Recorded runs: listed, and loaded to be inspected or resumed."""
 
 from __future__ import annotations
 
@@ -72,30 +72,30 @@ def runs(flow: Flow | str | None = None, state: str | None = None, limit: int | 
         return pd.DataFrame(_columns(found) if found.run_id else [], columns=list(_COLUMNS))
 
 
-def _found(kept: Runs, flow: str | None, state: str | None, limit: int | None) -> RunTable:
+def _found(runs: Runs, flow: str | None, state: str | None, limit: int | None) -> RunTable:
     from flowbook.store.process_identity import UNSETTLED  # noqa: PLC0415  # the store: longer to load than all the rest
 
     if state is None or state not in UNSETTLED:
-        return kept.table(flow=flow, state=state, limit=limit)
-    #: Of what goes on and what broke off the store knows the same, and there is little of it.
-    found = kept.table(flow=flow, is_open=True)
-    places = [place for place, shown in enumerate(found.state) if shown == state]
-    return found.only(places if limit is None else places[len(places) - min(limit, len(places)) :])
+        return runs.table(flow=flow, state=state, limit=limit)
+    # The store has the same rows for runs that go on and runs that broke off. These are few, so we filter them here.
+    found = runs.table(flow=flow, is_open=True)
+    rows = [row for row, name in enumerate(found.state) if name == state]
+    return found.only(rows if limit is None else rows[len(rows) - min(limit, len(rows)) :])
 
 
 def _columns(table: RunTable) -> dict[str, object]:
-    """Return the columns of the frame; what many runs have in common is made once."""
+    """Return the columns of the DataFrame."""
     return {
         **table._asdict(),
         "started": _times(table.started),
         "ended": _times(table.ended),
-        "tasks": _in_words(table.counts, lambda name, count: f"{count} {name}"),
-        "parameters": _in_words(table.parameters, lambda name, value: f"{name}={value}"),
+        "tasks": _as_lines(table.counts, lambda name, count: f"{count} {name}"),
+        "parameters": _as_lines(table.parameters, lambda name, value: f"{name}={value}"),
     }
 
 
 def _times(stamps: Sequence[float | None]) -> object:
-    """Return moments as pandas holds datetimes (in its own unit); where there is none, as it holds nothing at all."""
+    """Return a column of datetimes in the unit that pandas chooses for them; a column of None if no run has one."""
     return list(stamps) if all(stamp is None for stamp in stamps) else to_datetimes(stamps).astype(_type_of_times())
 
 
@@ -108,30 +108,30 @@ def _type_of_times() -> DatetimeTZDtype:
     return found
 
 
-def _in_words(texts: Sequence[str], item: Callable[[str, object], str]) -> list[str]:
-    """Return JSON objects as one line each."""
+def _as_lines(texts: Sequence[str], item: Callable[[str, object], str]) -> list[str]:
+    """Return JSON objects as one line each; equal ones are parsed once."""
     different = list(dict.fromkeys(texts))
     found = json.loads(f"[{','.join(different)}]")
-    words = {
+    lines = {
         text: ", ".join([item(name, value) for name, value in each.items()])
         for text, each in zip(different, found, strict=True)
     }
-    return [words[text] for text in texts]
+    return [lines[text] for text in texts]
 
 
 def run(run_id: str | int, flow: Flow | None = None, executor: Executor | None = None) -> FlowRun:
-    """Return a recorded run, to look at, resume or retry it, also one that another process began.
+    """Return a recorded run, to inspect, resume or retry it; another process may have started it.
 
     Args:
         run_id: its id, the beginning of one, its number, "FLOW 4", "last", "last failed", "FLOW last" or
-            "FLOW last failed"; numbers and "last" count the runs of `flow`, if that is given, in this project.
+            "FLOW last failed"; numbers and "last" count the runs of `flow`, or else of all flows, in this project.
         flow: the flow to resume it with; default: the one that was stored with the run.
         executor: where to resume it; default: the run's own, else the flow's, else `LocalExecutor`.
 
     Raises:
         UnknownRunError: if there is no such run, or several.
         DefinitionError: if `flow` isn't a flow.
-        ResultGoneError: if the flow wasn't stored and none is given.
+        ResultGoneError: if the flow wasn't stored and `flow` is None.
     """
     if not (flow is None or isinstance(flow, Flow)):
         msg = f"flow={flow!r} isn't a flow. Give the flow itself, or none to resume the one that was stored."
@@ -148,15 +148,15 @@ def run(run_id: str | int, flow: Flow | None = None, executor: Executor | None =
     return found
 
 
-def flow_name(given: Flow | str | None) -> str | None:
-    """Return the name of a flow that is given itself or by its name; None of None.
+def flow_name(flow: Flow | str | None) -> str | None:
+    """Return the name of a flow, from the flow or from its name; None for None.
 
     Raises:
         DefinitionError: if it is neither.
     """
-    if given is None or isinstance(given, str):
-        return given
-    if isinstance(given, Flow):
-        return given.name
-    msg = f"flow={given!r} is neither a flow nor the name of one. Write e.g. flow='delays'."
-    raise DefinitionError(msg, flow=repr(given))
+    if flow is None or isinstance(flow, str):
+        return flow
+    if isinstance(flow, Flow):
+        return flow.name
+    msg = f"flow={flow!r} is neither a flow nor the name of one. Write e.g. flow='delays'."
+    raise DefinitionError(msg, flow=repr(flow))

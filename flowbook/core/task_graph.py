@@ -61,7 +61,7 @@ class TaskGraph:
         self.unused: dict[Task, None] = {}
         self.version = 0
         self._order: TopologicalOrder[Task] = TopologicalOrder()
-        #: By task with more than a few incoming edges: the edges, and the inputs they feed.
+        #: By task with more than a few incoming edges: the edges, and the inputs that have one.
         self._index: dict[Task, tuple[dict[Edge, Edge], set[str]]] = {}
 
     def changed(self) -> None:

@@ -47,7 +47,7 @@ _FIRST_OPTION = TaskSpec._fields.index("trigger")
 
 
 class _Compiled(NamedTuple):
-    """What options come to: whether they need a step of their own, and the fields of a spec from `trigger` on."""
+    """A task's compiled options: whether they need one of the optional steps, and the fields of a spec from `trigger` on."""
 
     options: tuple[Any, ...]
     is_plain: bool
@@ -55,7 +55,7 @@ class _Compiled(NamedTuple):
 
 
 class SpecMaker:
-    """Makes the specs of one flow. Tasks that are copies of one another share what their options come to.
+    """Makes the specs of one flow. Copies of one task share their compiled options.
 
     Args:
         flow_result: where the flow writes outputs as files, if anywhere.
@@ -65,7 +65,7 @@ class SpecMaker:
     def __init__(self, flow_result: Result | None, *, caches: bool = False) -> None:
         self._flow_result = flow_result
         self._flow_caches = caches
-        #: By what tasks share that are copies of one another: their options, and the fields that these come to.
+        #: By what copies of one task have in common: their compiled options.
         self._known: dict[tuple[int, bool], _Compiled] = {}
 
     def spec(  # noqa: PLR0913  # one argument for each fact that the flow knows and the task doesn't
@@ -167,7 +167,7 @@ def _is_work(task: TaskOptions) -> bool:
     """Return whether a task computes something of the user's: no parameter, operator, branch, set-up or clean-up."""
     if task._is_parameter or task._cleans_up or not task.keep:
         return False
-    #: A class makes an object: a resource, which another run can't take over.
+    # A class makes an object, a resource, which another run can't take over.
     return (
         not isinstance(task.run, type) and (getattr(task.run, "__module__", None) or "").partition(".")[0] != "flowbook"
     )

@@ -81,35 +81,35 @@ class AsOf:
 
         Raises:
             UnknownTaskError: if the task isn't in the flow.
-            ResultGoneError: if it had produced nothing by then, or its value was not kept or was dropped.
+            ResultGoneError: if it had no stored result by then, or its value wasn't stored or was dropped.
             DamagedValueError: if its bytes changed.
         """
         return self.version(task).state.copy().result
 
     def version(self, task: object) -> Version:
-        """Return the outcome and where it came from; its value is not loaded. Raises as `[]`."""
+        """Return the result and where it came from; its value is not loaded. Raises as `[]`."""
         key = self._flow.compile().key_of(task)
         newest = _newest(self._flow.name, key, self.at)
         if newest is None:
             msg = (
-                f"Task {key!r} of flow {self._flow.name!r} had produced nothing that was kept by "
-                f"{self.at:%Y-%m-%d %H:%M:%S} UTC. flow.history({key!r}) lists what there is."
+                f"Task {key!r} of flow {self._flow.name!r} had no stored result at "
+                f"{self.at:%Y-%m-%d %H:%M:%S} UTC. flow.history({key!r}) lists the results that it has."
             )
             raise ResultGoneError(msg, key=key, at=self.at)
         return newest
 
     def states(self, *tasks: object) -> dict[str, State]:
-        """Return states for `flow.run(task_states=…)`: then these tasks stand as they did, and what is below them runs.
+        """Return states for `flow.run(task_states=…)`: these tasks keep their results of then, and those downstream run.
 
-        So a flow runs on from an old version of an output:
+        So you can run the rest of a flow from an old version of an output:
 
             flow.run(task_states=flow.as_of("2026-11-20 09:00").states("clean"))
 
-        Tasks that are neither named nor below a named one are given as they were too, as far as they had produced
-        something, so that nothing but what lies below runs again. Parameters are not: they are those of the new run.
+        The states of all other tasks that had a result are included, so that only tasks downstream of the named ones run
+        again. Parameters are not included: they are those of the new run.
 
         Args:
-            tasks: or their keys; none: every task that had produced something.
+            tasks: or their keys; none: every task that had a result.
 
         Raises:
             UnknownTaskError, ResultGoneError: as `[]`, for the tasks named.
@@ -119,9 +119,7 @@ class AsOf:
         named = [graph.key_of(task) for task in tasks]
         if children := [key for key in named if key not in graph.specs]:
             parent = parent_key(children[0])
-            msg = (
-                f"{children[0]} is a child of a mapped task. Name the task, {parent!r}: its children stand as they did."
-            )
+            msg = f"{children[0]} is a child of a mapped task. Name the task, {parent!r}: its children keep their results."
             raise DefinitionError(msg, key=children[0])
         below = graph.downstream(child for key in named for child in graph.children[key])
         found: dict[str, State] = {key: self.version(key).state for key in named}
@@ -240,7 +238,7 @@ def _is_same_again(before: State, state: State) -> bool:
 
 
 def _settled(state: State) -> State:
-    """Return a state that a new run takes as it is: a Cached one would be looked up again."""
+    """Return a state that a new run takes unchanged: a Cached one would make it read the cache again."""
     return Success(state.message, state.raw_result) if isinstance(state, Cached) else state  # never loads it
 
 

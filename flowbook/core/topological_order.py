@@ -1,4 +1,4 @@
-"""A topological order of a flow's tasks, kept up to date edge by edge, so that the edge that would close a ring is refused.
+"""A topological order of a flow's tasks, updated edge by edge, so that the edge that would close a ring is refused.
 
 Most edges lead from a task written earlier to a later one, and cost one comparison. For an edge that leads back, we search
 upwards from its start and downwards from its end in turns, until one search is exhausted; the tasks found by that search move

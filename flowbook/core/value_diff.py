@@ -68,7 +68,7 @@ def compare(first: object, second: object, key: str | Sequence[str] | None = Non
     is_counted = key is None and not all(table.index.is_unique for table in tables)
     before, after = (_keyed(table, key, is_counted=is_counted) for table in tables)
     if before.index.nlevels != after.index.nlevels:
-        #: No label of one can be a label of the other.
+        # No label of one can be a label of the other.
         return Difference(
             _restored(after, key), _restored(before, key), _changed(before[:0], before[:0]), _schema(*tables)
         )

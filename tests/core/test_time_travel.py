@@ -201,7 +201,7 @@ def test_as_of_gives_the_value_that_a_task_had_produced_last():
 def test_as_of_a_moment_before_anything_says_so():
     flow, between, _ = _two_versions()
 
-    with pytest.raises(ResultGoneError, match="had produced nothing that was kept by"):
+    with pytest.raises(ResultGoneError, match="had no stored result at"):
         flow.as_of(between - HOUR)["clean"]
     with pytest.raises(UnknownTaskError, match="clean"):
         flow.as_of(between)["cleam"]
@@ -445,7 +445,7 @@ def test_outputs_are_seen_as_a_run_left_them():
     assert [flow.as_of(run=number)["count"] for number in range(1, 6)] == list(range(5))
     assert flow.as_of(run="last")["count"] == 4
     assert flow.as_of("now")["count"] == 4
-    with pytest.raises(ResultGoneError, match="had produced nothing that was kept by"):
+    with pytest.raises(ResultGoneError, match="had no stored result at"):
         flow.as_of("yesterday")["count"]
     with pytest.raises(UnknownRunError, match="There is no run 6"):
         flow.as_of(run=6)
