@@ -1,1 +1,1 @@
-"""One run of a flow: what it is given, where it is, how it goes on, and how it is recorded."""
+"""One run of a flow: its inputs, where it runs, how it resumes, and how it is recorded."""

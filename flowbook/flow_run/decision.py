@@ -9,7 +9,7 @@ from flowbook.engine.events import Decided
 
 __all__ = ["Action", "Decision", "decided"]
 
-#: "cancel_now" also stops what runs at the moment.
+#: "cancel_now" also stops the tasks that are running.
 Action = Literal["cancel", "cancel_now", "resume", "retry"]
 
 
@@ -17,9 +17,9 @@ class Decision(NamedTuple):
     """What a person decides about a run.
 
     Attributes:
-        keys: of the tasks that it is about; empty: all that it fits.
-        by: who decides; recorded.
-        note: why; recorded.
+        keys: keys of the tasks concerned; if empty, every task that the action applies to.
+        by: who decided; recorded.
+        note: the reason; recorded.
     """
 
     action: Action
@@ -29,6 +29,6 @@ class Decision(NamedTuple):
 
 
 def decided(decision: Decision, keys: tuple[str, ...], first_seq: int) -> list[Decided]:
-    """Return the events that record a decision about these tasks, numbered from `first_seq`."""
+    """Return the events that record the decision, one for each key, numbered from `first_seq`."""
     action, at = decision.action.partition("_")[0], time.time()
     return [Decided(seq, key, at, action, decision.by, decision.note) for seq, key in enumerate(keys, first_seq)]

@@ -1,4 +1,4 @@
-"""Makes an epoch of a run: the engine's part, wired to the store and to the caller's context."""
+"""Creates an epoch of a run and connects it to the store and to the caller's context."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def new_epoch(
     """Return an epoch that is ready to run.
 
     Args:
-        run: what all epochs share.
-        inputs: what the run is given.
-        start: from where the epoch begins.
-        recording: where it is recorded; told before the other `sinks`.
-        sinks: who else is told of each event.
+        run: facts that all epochs of the run share.
+        inputs: the run's inputs.
+        start: the states that the epoch begins with.
+        recording: records each event before the other `sinks` receive it.
+        sinks: receive each event.
     """
     cache = _output_cache(run.graph)
     ports = EpochPorts(

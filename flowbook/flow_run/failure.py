@@ -21,8 +21,8 @@ def failure_of(run: RunLabel, state: State, states: Mapping[str, State]) -> RunF
 
     Args:
         run: named in the message.
-        state: of the flow.
-        states: of its tasks and children, by key.
+        state: the flow's state.
+        states: states of tasks and children, by key.
     """
     keys = tuple(key for key, each in states.items() if failed_by_itself(each))
     raised = (states[key].result for key in keys)

@@ -1,4 +1,4 @@
-"""A compiled flow as plain JSON with hashes of its code: what is recorded of it, and compared when a run resumes."""
+"""A compiled flow as plain JSON with hashes of its code: recorded with a run, and compared when the run resumes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["fingerprint"]
 
 
 def fingerprint(flow: RunnableFlow, graph: Graph) -> dict[str, object]:
-    """Return the graph as `store.graph_record` makes it, with a hash of each task's code and of what else its author gave it."""
+    """Return the graph as `store.graph_record` makes it, with hashes of each task's code and of its other settings."""
     # Thousands of copies of a task share one function, and one trigger.
     hashes = _CodeHashes()
     codes = {key: hashes[spec.run] for key, spec in graph.specs.items()}
@@ -34,7 +34,7 @@ class _CodeHashes(dict["Callable[..., object]", str]):
 
 
 def _wiring(flow: RunnableFlow, spec: TaskSpec, hashes: _CodeHashes) -> str | None:
-    """Return a hash of what the flow's author gave a task besides its code and its edges; None: nothing."""
+    """Return a hash of a task's settings apart from its code and edges; None if it has none."""
     given: list[tuple[object, ...]] = [("constant", *item) for item in (spec.constants or {}).items()]
     given += [("mapped", *item) for item in (spec.mapped_constants or {}).items()]
     given += [("way", bound.argument, bound.flattened) for bound in spec.bindings if bound.mapped or bound.flattened]
@@ -49,7 +49,7 @@ def _wiring(flow: RunnableFlow, spec: TaskSpec, hashes: _CodeHashes) -> str | No
 
 
 def _hash(value: object) -> str:
-    """Return a hash of what can be pickled; of anything else only what it is."""
+    """Return a hash of the value; if it can't be pickled, of its type alone."""
     try:
         return literal_hash(value)
     except UnpicklableError:

@@ -51,7 +51,7 @@ def compare_graphs(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> F
 
 
 def _compared(recorded: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return which hashes to compare: none that an older version made by other rules, or didn't make."""
+    """Return which hashes to compare: not those that an older version computed differently or not at all."""
     rules = {(task.get("code_hash") or "").rpartition("-")[0] for tasks in (recorded, given) for task in tasks.values()}
     if len(rules) > 1:
         return ()

@@ -1,4 +1,4 @@
-"""Where a run is: at rest, here, or elsewhere. One value at a time; `RunControl` puts another in its place."""
+"""Where a run is: at rest, here, or elsewhere. `RunControl` holds one of these values and replaces it."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class AtRest(NamedTuple):
     """No process runs it: it hasn't begun, it is over, or it waits to be resumed.
 
     Attributes:
-        state: of the flow.
-        states: of its tasks and children, by key; nobody changes them any more.
-        next_seq: number of the event that comes next.
-        recording: where it is recorded, if it is.
-        is_lost: whether it came to rest here because another process took it over.
+        state: the flow's state.
+        states: states of tasks and children, by key; they no longer change.
+        next_seq: number of the next event.
+        recording: the run in the store; None if it isn't recorded.
+        is_lost: whether the run stopped here because another process took it over.
     """
 
     state: State
@@ -44,18 +44,18 @@ class AtRest(NamedTuple):
 
 
 class Here:
-    """An epoch of it runs in this process.
+    """The run is in this process, which runs one of its epochs.
 
     Args:
-        epoch: that runs, or is about to.
-        recording: where the run is recorded, if it is.
-        run: what its epochs share.
+        epoch: the epoch that runs, or is about to.
+        recording: the run in the store; None if it isn't recorded.
+        run: facts that all epochs of the run share.
         log: all events so far.
 
     Attributes:
         over: set once the run is no longer here.
-        lost_to: the error that says who took the run over, if somebody did.
-        afterwards: what is to be done once the run is no longer here.
+        lost_to: the error that says who took the run over; None if this process still has it.
+        afterwards: functions to call once the run is no longer here.
     """
 
     __slots__ = ("_log", "_run", "afterwards", "epoch", "lost_to", "over", "recording")
@@ -71,7 +71,7 @@ class Here:
 
     @property
     def state(self) -> State:
-        """The flow's state now; Cancelling from a cancel until what runs has ended."""
+        """The flow's state now; Cancelling between a cancel and the end of the last running task."""
         state = self.epoch.state
         if self.epoch.is_cancelled and type(state) is Running:
             return Cancelling("Nothing more starts; what runs goes on to its end.")
@@ -82,12 +82,12 @@ class Here:
         """The states of tasks and children now; the epoch changes them."""
         return self.epoch.states
 
-    def obey(self, decision: Decision) -> bool:
-        """Do what a person decided; return False if the epoch is over, though it may not have come to rest yet.
+    def apply(self, decision: Decision) -> bool:
+        """Carry out a decision; return False if the epoch is over, even if the run isn't at rest yet.
 
         Raises:
             StartTaskError: if nothing waits, or nothing has failed.
-            RunClaimedError: if a task named there does not wait any more.
+            RunClaimedError: if a task that the decision names no longer waits.
         """
         by, note, run = decision.by, decision.note, self._run
         match decision.action:
@@ -106,15 +106,15 @@ class Here:
                 waiting = waiting_or_refuse(run.label, self.state, states, events, keys, is_live=True)
                 return self.epoch.resume(waiting, by, note)
 
-    def answer(self, decision: Decision) -> bool:
-        """As `obey`, for another process: return False once the run has come to rest, so that it can go on there."""
-        is_done = self.obey(decision)
+    def apply_request(self, decision: Decision) -> bool:
+        """Carry out another process's decision, as `apply` does; once it returns False, that process may claim the run."""
+        is_done = self.apply(decision)
         if not is_done:
             self.over.wait()
         return is_done
 
     def end(self) -> None:
-        """Take note that the run is no longer here, and do what was to be done then. Call it without a lock."""
+        """Mark the run as no longer here, and call the functions in `afterwards`. Call it without a lock."""
         self.over.set()
         for action in self.afterwards:
             try:
@@ -131,9 +131,9 @@ class Here:
 
 
 class _AllEvents:
-    """The events of a run, with those that are still on their way to its log.
+    """The events of a run, including those that haven't reached its log yet.
 
-    Who resumed a task is known from its state on, which may be seen a moment before the log has the decision.
+    A task's state can change a moment before the log has the decision that caused it; this includes that decision.
     """
 
     def __init__(self, epoch: Epoch, log: RunLog) -> None:
@@ -151,10 +151,10 @@ class _AllEvents:
 
 
 class Elsewhere:
-    """Another process has it; this one follows it through the store, and may ask for what a person decides.
+    """Another process has the run; this one follows it through the store and can send it decisions.
 
     Attributes:
-        over: set once the run is no longer there.
+        over: set once the other process no longer has the run.
     """
 
     __slots__ = ("over", "remote")
@@ -165,7 +165,7 @@ class Elsewhere:
 
     @property
     def recording(self) -> Recording:
-        """Where it is recorded."""
+        """The run in the store."""
         return self.remote.recording
 
     @property
@@ -178,9 +178,9 @@ class Elsewhere:
         """The states of tasks and children, as known here; following changes them."""
         return self.remote.states
 
-    def obey(self, decision: Decision) -> bool:
-        """Ask the process that has it; return False if it let go of the run meanwhile. Raises as `RemoteRun.ask`."""
-        return self.remote.ask(decision)
+    def apply(self, decision: Decision) -> bool:
+        """Send the decision to the owner; return False if the owner has released the run. Raises as `RemoteRun.request`."""
+        return self.remote.request(decision)
 
 
 Location = AtRest | Here | Elsewhere

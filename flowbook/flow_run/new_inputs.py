@@ -1,4 +1,4 @@
-"""What somebody gives who resumes a run: read, checked, and merged with what the run was given at first."""
+"""Inputs that the caller of `resume` adds to a run: read, checked, and merged with the run's original inputs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class NewInputs:
-    """What is given to a run that resumes; false if that is nothing. `handlers` are None where none are given."""
+    """Inputs passed to `resume`; false if there are none. `handlers` is None if the caller passed none."""
 
     parameters: Mapping[str, object] = field(default_factory=dict)
     context: Mapping[str, object] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class NewInputs:
 
     @property
     def options(self) -> list[str]:
-        """What was given, as arguments."""
+        """The names of the arguments that were passed."""
         values = {
             "parameters": self.parameters,
             "context": self.context,
@@ -59,7 +59,7 @@ class NewInputs:
         return [f"{option}=" for option, value in values.items() if value]
 
     def has(self, missing: MissingInput) -> bool:
-        """Return whether this, or the caller's own context, makes up for something that isn't stored."""
+        """Return whether these inputs, or the caller's own context, replace an input that isn't stored."""
         if missing.option == "parameters":
             return missing.name in self.parameters
         if missing.option == "state_handlers":
@@ -72,10 +72,10 @@ class NewInputs:
 def read_new_inputs(
     graph: Graph, parameters: object, context: object, task_contexts: object, state_handlers: object
 ) -> NewInputs:
-    """Return what is given to a run that resumes, checked.
+    """Return the arguments of `resume`, checked.
 
     Raises:
-        DefinitionError, ParameterError, UnknownTaskError: if it is not what it should be.
+        DefinitionError, ParameterError, UnknownTaskError: if one of them is invalid.
     """
     values = read_mapping("parameters", parameters, "{'origin': 'JFK'}")
     known = [key for key, spec in graph.specs.items() if spec.is_parameter]
@@ -90,15 +90,15 @@ def read_new_inputs(
 
 
 def merge_inputs(inputs: RunInputs, new: NewInputs, run: RunLabel) -> RunInputs:
-    """Return what the run goes on with, and what is still missing.
+    """Return the inputs that the run resumes with; they name those that are still missing.
 
     Args:
-        inputs: as the run had them.
-        new: what is given now; it wins.
+        inputs: the run's original inputs.
+        new: inputs from `resume`; they override the original ones.
         run: named in errors.
 
     Raises:
-        ParameterError: if `new` has a parameter that the run has already.
+        ParameterError: if `new` sets a parameter that the run already has.
     """
     if twice := [name for name in new.parameters if name in inputs.parameters]:
         msg = (
@@ -120,7 +120,7 @@ def merge_inputs(inputs: RunInputs, new: NewInputs, run: RunLabel) -> RunInputs:
 
 
 def refuse_late(run: RunLabel, new: NewInputs, where: str) -> None:
-    """See that nothing is given to a run that goes on already. Raises DefinitionError."""
+    """Raise DefinitionError if inputs were passed for a run that is running already."""
     if new:
         msg = (
             f"{run.title} goes on {where}, with what it was given before. Leave out {' and '.join(new.options)}, "
@@ -130,11 +130,11 @@ def refuse_late(run: RunLabel, new: NewInputs, where: str) -> None:
 
 
 def refuse_incomplete(inputs: RunInputs, run: RunLabel) -> None:
-    """See that nothing is missing that tasks may need.
+    """Raise an error if an input that tasks may need is missing.
 
     Raises:
-        MissingSecretError: if a secret that the run's context had is nowhere here.
-        RunIncompleteError: if anything else could not be stored.
+        MissingSecretError: if the run's context had a secret that neither this context nor the environment has.
+        RunIncompleteError: if any other input couldn't be stored.
     """
     for name in inputs.secrets:
         if not _is_at_hand(name, inputs):
@@ -150,7 +150,7 @@ def refuse_incomplete(inputs: RunInputs, run: RunLabel) -> None:
 
 
 def warn_of_executor(run: RunDescription) -> None:
-    """Warn that a run goes on with another executor than it had, because that could not be stored or loaded."""
+    """Warn that a run resumes with a different executor, because its own couldn't be stored or loaded."""
     msg = (
         f"The executor of {run.label} was not kept, so it goes on with {run.executor.describe()}. "
         f"For another one: flowbook.run({run.label.run_id!r}, executor=...)."
@@ -186,7 +186,7 @@ def _phrase(missing: MissingInput) -> str:
 
 
 def _arguments(missing: Iterable[MissingInput]) -> str:
-    """Return the arguments that make up for it, as code."""
+    """Return the arguments that would supply the missing inputs, as code."""
     named: dict[str, dict[str, list[str]]] = {}
     for each in missing:
         option = "task_contexts" if each.task else each.option
@@ -204,7 +204,7 @@ def _arguments(missing: Iterable[MissingInput]) -> str:
 
 
 def with_parameters(states: Mapping[str, State], graph: Graph, parameters: Mapping[str, object]) -> dict[str, State]:
-    """Return the states of a run that was given these parameters anew: the tasks that read them get them."""
+    """Return the states with new parameter values passed to the tasks that read them."""
     found = dict(states)
     for name, value in parameters.items():
         found[name] = Success(result=value)
@@ -216,7 +216,7 @@ def with_parameters(states: Mapping[str, State], graph: Graph, parameters: Mappi
 
 
 def _forget_inputs(states: dict[str, State], task: str, stale: set[str | None]) -> None:
-    """Let a task and its children take these inputs from upstream: all that is known of them is that they weren't stored."""
+    """Drop these inputs from the states of a task and its children, which then read them from upstream."""
     for key, state in states.items():
         if state.cached_inputs and parent_key(key) == task:
             states[key] = changed = state.copy()

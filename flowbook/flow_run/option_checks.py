@@ -1,4 +1,4 @@
-"""What an executor and state handlers must be, where a flow, a task or a run is given them. Pure: looks, and refuses."""
+"""Checks the executor and the state handlers of a flow, a task or a run. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["executor", "handlers"]
 
 
 def executor(given: Executor) -> Executor:
-    """Return the executor. Raises ExecutorError if it is none."""
+    """Return the executor. Raises ExecutorError if it isn't one."""
     if not callable(getattr(given, "submit", None)):
         msg = f"{given!r} is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."
         raise ExecutorError(msg, executor=repr(given))
@@ -26,7 +26,7 @@ def executor(given: Executor) -> Executor:
 
 
 def handlers(owner: str, given: Any, of: str = "Task") -> list[Callable[..., object]]:  # noqa: ANN401  # as it came
-    """Return state handlers: several functions."""
+    """Return the state handlers, checked to be a list of functions."""
     if given is not None and callable(given):
         msg = f"{of} {owner!r}: state_handlers={given!r} is one function. Give a list of functions."
         raise ArgumentError(msg, owner=owner)

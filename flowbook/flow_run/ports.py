@@ -1,4 +1,4 @@
-"""What a run needs of a flow. `flowbook.core` implements it; nothing here names a class of core."""
+"""What a run needs from a flow. `flowbook.core` implements it; nothing here imports from core."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FlowParameter(Protocol):
     required: bool
 
     def accept(self, value: object) -> object:
-        """Return the value as tasks get it. Raises ParameterError if the parameter can't take it."""
+        """Return the value as tasks receive it. Raises ParameterError if the parameter doesn't accept it."""
         ...
 
 
@@ -51,5 +51,5 @@ class RunnableFlow(Protocol):
         ...
 
     def _own_fields(self, task: object) -> Mapping[str, object]:
-        """Return the attributes that the author gave a task beside its options: part of what makes two flows the same."""
+        """Return the attributes that the author set on a task besides its options; two equal flows have equal ones."""
         ...

@@ -18,15 +18,15 @@ __all__ = ["load_run"]
 
 
 def load_run(recording: Recording, flow: RunnableFlow | None = None, executor: Executor | None = None) -> FlowRun:
-    """Return a recorded run: at rest, or followed if a process has it.
+    """Return a recorded run: at rest, or followed if another process has it.
 
     Args:
-        recording: of the run.
-        flow: to resume it with; default: the one that was stored.
-        executor: to resume it with; default: the run's own, else the flow's, else `LocalExecutor`.
+        recording: the run in the store.
+        flow: the flow to resume it with; default: the stored one.
+        executor: the executor to resume it with; default: the run's own, else the flow's, else `LocalExecutor`.
 
     Raises:
-        ResultGoneError: if the flow wasn't stored and none is given, or what the run was given was dropped.
+        ResultGoneError: if the flow wasn't stored and `flow` is None, or the run's inputs were dropped.
     """
     used = flow if flow is not None else recording.flow()
     inputs = recording.inputs()

@@ -1,4 +1,4 @@
-"""A run in the store: what is recorded, when, and how it is read back."""
+"""A run in the store: recorded while it runs, read back, claimed and released."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.flow_run.flow_changes import FlowChanges
     from flowbook.flow_run.ports import RunnableFlow
-    from flowbook.flow_run.request_listener import Listens
+    from flowbook.flow_run.request_listener import RequestHandler
     from flowbook.flow_run.run_description import RunDescription
     from flowbook.store import Store
     from flowbook.store.recorder import Recorder
@@ -58,7 +58,7 @@ _LOOK_S = 0.05
 
 
 class Recording:
-    """One run in the store. An EventSink while an epoch goes on."""
+    """One run in the store. An EventSink while an epoch runs."""
 
     def __init__(self, store: Store, record: RunRecord, epoch: int) -> None:
         self.run_id = record.run_id
@@ -68,31 +68,31 @@ class Recording:
         self._store = store
         self._lock = RankedLock(Rank.RECORDING)
         self._listener: RequestListener | None = None
-        #: Number of the last event that this process knows of; None: it recorded all itself.
+        #: Number of the last event that this process has read; None if it recorded all events itself.
         self._last_seq: int | None = None
-        self._next_look = 0.0
+        self._next_read = 0.0
         self._recorder = None if epoch < 1 else store.runs.recorder(record.run_id, epoch, graph=record.graph)
 
     @classmethod
     def of(cls, store: Store, run_id: str) -> Recording:
-        """Return the place of a run that was recorded before; nobody's epoch is touched.
+        """Return the recording of an earlier run, without claiming it.
 
         Raises:
-            UnknownRunError: if there is none of that id.
+            UnknownRunError: if the store has no run of that id.
         """
         return cls(store, store.runs.get(run_id), 0)
 
     @property
     def label(self) -> RunLabel:
-        """How people tell the run from others."""
+        """The run's name in messages."""
         return RunLabel(self.run_id, self.number, self.record.flow)
 
     def flow(self) -> RunnableFlow:
-        """Return the flow as it was kept.
+        """Return the stored flow.
 
         Raises:
-            ResultGoneError: if it could not be kept, or was dropped; says why.
-            UnpicklableError: if the code that it needs isn't at hand, or it was stored by another version of flowbook.
+            ResultGoneError: if it couldn't be stored, or was dropped; says why.
+            UnpicklableError: if its code can't be imported here, or another version of flowbook stored it.
         """
         if self.record.flow_ref is None:
             why = (self.record.flow_unkept or "no reason was noted").removesuffix(".")
@@ -117,7 +117,7 @@ class Recording:
             raise UnpicklableError(msg, run_id=self.run_id) from error
 
     def inputs(self) -> StoredInputs:
-        """Return what the run was given; of a successful run whose parameters were dropped, their texts.
+        """Return the run's inputs; for a successful run whose parameters were dropped, the parameters as text.
 
         Raises:
             ResultGoneError: if they were dropped, and tasks may still run.
@@ -137,7 +137,7 @@ class Recording:
         return found
 
     def newer_inputs(self) -> StoredInputs | None:
-        """Return what the run was given, if another process changed that since this one looked; else None."""
+        """Return the run's inputs if another process has changed them since this one read them, else None."""
         ref = self._store.runs.inputs(self.run_id)
         if ref == self.record.parameters_ref:
             return None
@@ -145,7 +145,7 @@ class Recording:
         return self.inputs()
 
     def store_inputs(self, inputs: RunInputs, graph: Graph) -> None:
-        """Store what the run goes on with, since more was given to it; needs the claim."""
+        """Store the run's inputs again, after `resume` added to them; this process must have claimed the run."""
         try:
             ref, further = store_inputs(inputs, graph, self._store.values)
             self._store.ownership.set_inputs(self.run_id, self.epoch, ref, further)
@@ -154,7 +154,7 @@ class Recording:
             warnings.warn(f"What run {self.number} was given when it resumed is not recorded: {error}", stacklevel=2)
 
     def began(self) -> dt.datetime:
-        """Return when the run began, in the time of the place where it did."""
+        """Return when the run began, in the time zone of the machine that started it."""
         east_s = self.record.graph.get("utc_offset_s")
         zone = None if east_s is None else dt.timezone(dt.timedelta(seconds=east_s))
         return self.record.created.astimezone(zone)
@@ -164,55 +164,55 @@ class Recording:
         return None if stored is None else Limits(stored["total"], stored["by_tag"])
 
     def snapshot(self, since: int = 0) -> RunSnapshot:
-        """Return the run in one piece: who has it, and its events after number `since`. Raises UnknownRunError."""
+        """Return the run's owner and its events after number `since`, read at one moment. Raises UnknownRunError."""
         return self._store.history.snapshot(self.run_id, since)
 
-    def saw(self, snapshot: RunSnapshot) -> None:
-        """Take note of what this process knows of the run: `claim` is refused if there is more by then."""
+    def mark_read(self, snapshot: RunSnapshot) -> None:
+        """Remember how much of the run this process has read; `claim` is refused if more has been recorded by then."""
         self.epoch, self._last_seq = snapshot.claim.epoch, snapshot.last_seq
 
     def is_taken(self, *, now: bool = False) -> bool:
-        """Return whether somebody else took up the run since `epoch`; looks every 50 ms at most unless it has to be `now`.
+        """Return whether another process has claimed the run since `epoch`. Reads the store every 50 ms at most, unless `now`.
 
-        A store that can't be asked any more does not keep anybody from looking at the run as it was.
+        Returns False if the store can't be read, so that the run can still be inspected.
         """
-        if not now and time.monotonic() < self._next_look:
+        if not now and time.monotonic() < self._next_read:
             return False
-        self._next_look = time.monotonic() + _LOOK_S
+        self._next_read = time.monotonic() + _LOOK_S
         try:
             return self._owner().epoch != self.epoch
         except FlowbookError:
             return False
 
     def owner_name(self, claim: Claim | None = None) -> str:
-        """Return who has the run, or had it last, for people."""
+        """Return the name of the run's present or last owner, for messages."""
         claim = claim or self._owner()
         return claim.owner or self.record.owner or "another process"
 
     def is_owned(self) -> bool:
-        """Return whether a process that lives has the run; this one may be it."""
+        """Return whether a live process, maybe this one, has the run."""
         return self._store.ownership.is_owned(self.run_id)
 
     def _owner(self) -> Claim:
         return self._store.ownership.owner(self.run_id)
 
-    def ask(self, request: Request) -> int:
-        """Leave a request for the run's owner; return its number."""
+    def send_request(self, request: Request) -> int:
+        """Send a request to the run's owner; return the request's number."""
         self.epoch = self._owner().epoch
         return self._store.requests.send(self.run_id, request, self.epoch)
 
-    def answered(self, number: int) -> dict[str, object] | None:
-        """Return the owner's answer, or None."""
+    def answer_to(self, number: int) -> dict[str, object] | None:
+        """Return the owner's answer to a request; None if it hasn't answered yet."""
         return self._store.requests.answer_to(number)
 
     def withdraw(self, number: int) -> bool:
         """Take a request back; return False if it was answered already."""
         return self._store.requests.answer(number, {"withdrawn": True})
 
-    def listen(self, label: RunLabel, listens: Listens) -> None:
-        """From now on hand to `listens` what other processes ask of the run, which goes on here."""
+    def listen(self, label: RunLabel, handler: RequestHandler) -> None:
+        """From now on, pass other processes' requests for the run to `handler`."""
         if self._recorder is not None and self._listener is None:
-            self._listener = RequestListener(self._store, label, self.epoch, listens)
+            self._listener = RequestListener(self._store, label, self.epoch, handler)
 
     def changes(self, flow: RunnableFlow, graph: Graph) -> FlowChanges:
         """Return how `flow`, compiled to `graph`, differs from the flow that was recorded."""
@@ -222,7 +222,7 @@ class Recording:
         """Claim the run for a new epoch.
 
         Raises:
-            RunClaimedError: if somebody else did in the meantime; says who and when.
+            RunClaimedError: if another process has claimed it in the meantime; says who and when.
         """
         who = by or owner_text()
         self.epoch = self._store.ownership.claim(self.run_id, self.epoch, who, last_seq=self._last_seq)
@@ -231,7 +231,7 @@ class Recording:
 
     @contextlib.contextmanager
     def claimed(self, by: str) -> Iterator[None]:
-        """Claim the run for a new epoch, which the block prepares; let go of it if the block fails. Raises as `claim`."""
+        """Claim the run for a new epoch that the block prepares; release it if the block raises. Raises as `claim`."""
         self.claim(by)
         try:
             yield
@@ -240,13 +240,13 @@ class Recording:
             raise
 
     def release(self) -> None:
-        """Let go of a run that was claimed and could not begin, as if it had not been."""
+        """Release a run that was claimed and couldn't begin."""
         self._close()
         with contextlib.suppress(FlowbookError):
             self._store.ownership.release(self.run_id, self.epoch)
 
     def shelf(self) -> WorkerValues | None:
-        """Return where workers of a cluster may keep values themselves."""
+        """Return the storage to which workers of a cluster may write values themselves."""
         return self._store.worker_values(is_for_all=True)
 
     def emit(self, event: Event) -> None:
@@ -255,12 +255,12 @@ class Recording:
             self._recorder.emit(event)
 
     def secure(self, keys: Sequence[str]) -> None:
-        """Return when what tasks `keys` came to is committed."""
+        """Return once the states of these tasks are committed."""
         if self._recorder is not None:
             self._recorder.secure(keys)
 
     def finish(self, state: State) -> RunClaimedError | None:
-        """Write what waits, and let go of the run; return who took it over, if somebody did."""
+        """Write what is still queued and release the run; return an error if another process has taken the run over."""
         recorder = self._close()
         if recorder is None:
             return None
@@ -280,7 +280,7 @@ class Recording:
         return None
 
     def _close(self) -> Recorder | None:
-        """Stop to listen and to record; return what recorded."""
+        """Stop the request listener and the recorder; return the recorder."""
         with self._lock:
             recorder, self._recorder = self._recorder, None
             listener, self._listener = self._listener, None
@@ -292,7 +292,7 @@ class Recording:
 
 
 def open_recording(run: RunDescription, inputs: RunInputs) -> Recording | None:
-    """Begin to record a run. If the store can't be used, warn and return None: the run goes on in memory."""
+    """Start recording a run. If the store can't be used, warn and return None: the run goes on in memory."""
     try:
         store = open_store()
         flow_ref, why_not = store.runs.store_flow(run.flow)
@@ -323,7 +323,7 @@ def open_recording(run: RunDescription, inputs: RunInputs) -> Recording | None:
 
 
 def record_past(recording: Recording, events: Iterable[Event]) -> None:
-    """Record a run that is over: when it began, and its last states, in the order of its events."""
+    """Record a run that is over: its start and the last state of each task, in the order of its events."""
     changed = [event for event in events if isinstance(event, StateChanged)]
     last = {event.key: event for event in changed}
     flow_event = last.pop(FLOW, None)
@@ -337,7 +337,7 @@ def record_past(recording: Recording, events: Iterable[Event]) -> None:
 
 
 def shelf(recording: Recording | None) -> WorkerValues | None:
-    """Return where workers of a cluster may keep values themselves: all of a recorded run's, else the cached ones."""
+    """Return the storage to which workers of a cluster may write: all values of a recorded run, else only cached ones."""
     if recording is not None:
         return recording.shelf()
     try:
@@ -347,7 +347,7 @@ def shelf(recording: Recording | None) -> WorkerValues | None:
 
 
 def output_cache(graph: Graph) -> OutputCache | None:
-    """Return where outputs are cached; a store that can't be used is a warning, and None comes back: the tasks run."""
+    """Return the output cache. If the store can't be used, warn and return None: all tasks run."""
     project = config.project()
     tasks = [key for key, spec in graph.specs.items() if spec.cache is not None]
     try:
@@ -359,7 +359,7 @@ def output_cache(graph: Graph) -> OutputCache | None:
 
 
 def owner_text() -> str:
-    """Return who runs here: the user at the host, and the process."""
+    """Return this process's name as an owner, such as "ada@host:4711"."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):

@@ -1,4 +1,4 @@
-"""Whether a run is recorded where its caller does not say."""
+"""Decides whether a run is recorded when its caller doesn't say."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def is_recorded(record: bool | None) -> bool:  # noqa: FBT001  # the caller's wo
     """Return whether a run is recorded.
 
     Args:
-        record: as the caller says; None: as FLOWBOOK_RECORD does, 1 or 0; else in a notebook with the extension loaded,
-            unless a task starts the run.
+        record: what the caller asked for. None: FLOWBOOK_RECORD decides (1 or 0); if that isn't set, a run is recorded
+            in a notebook with the extension loaded, unless a task starts the run.
     """
     if record is not None:
         return record

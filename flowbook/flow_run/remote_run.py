@@ -40,7 +40,7 @@ _log = logging.getLogger("flowbook")
 def recorded_states(graph: Graph, inputs: RunInputs | StoredInputs, snapshot: RunSnapshot) -> dict[str, State]:
     """Return the states of a recorded run by key, the flow's under FLOW; values are references.
 
-    A task that has none since the run began has the one it was given; a task where the run was to start has none.
+    A task without a recorded state has the one from `task_states`; a task at which the run was to start has none.
     """
     begun = inputs.states if isinstance(inputs, RunInputs) else inputs.states()
     states: dict[str, State] = {**dict.fromkeys(graph.specs, Pending()), **begun}
@@ -57,16 +57,16 @@ class RemoteRun:
     """What this process knows of a run that another one has. From any thread.
 
     Args:
-        recording: of the run.
-        snapshot: the run as it was read last.
-        states: of its tasks and children then.
-        log: takes every event.
-        on_end: called, maybe several times and never under a lock, once the other process has let go of the run or died.
+        recording: the run in the store.
+        snapshot: the run as last read.
+        states: states of tasks and children at that moment.
+        log: receives every event.
+        on_end: called, maybe several times and never under a lock, once the other process has released the run or died.
 
     Attributes:
-        state: of the flow, as known here.
-        states: of tasks and children, likewise.
-        snapshot: what was read last.
+        state: the flow's state, as known here.
+        states: states of tasks and children, as known here.
+        snapshot: the run as last read.
     """
 
     def __init__(
@@ -85,13 +85,13 @@ class RemoteRun:
         self._events = log
         self._on_end = on_end
         self._lock = RankedLock(Rank.FOLLOWED_RUN)
-        self._next_look = 0.0
+        self._next_read = 0.0
         self._is_over = False
         self._thread: threading.Thread | None = None
 
-    def look(self, *, now: bool = False) -> None:
-        """Take in what is new; at most every 50 ms unless it has to be `now`. Calls no subscriber."""
-        if not self._is_over and (now or time.monotonic() >= self._next_look):
+    def refresh(self, *, now: bool = False) -> None:
+        """Read new events from the store, every 50 ms at most unless `now`. Calls no subscriber."""
+        if not self._is_over and (now or time.monotonic() >= self._next_read):
             with self._lock:
                 self._read()
         if self._is_over:
@@ -102,12 +102,12 @@ class RemoteRun:
             return
         snapshot = self.recording.snapshot(self.snapshot.last_seq)
         if snapshot.events:
-            self._take_in(snapshot.events)
-        self._next_look = time.monotonic() + _LOOK_S
+            self._apply_events(snapshot.events)
+        self._next_read = time.monotonic() + _LOOK_S
         self.snapshot = snapshot
         self._is_over = not snapshot.is_owned
 
-    def _take_in(self, events: list[Event]) -> None:
+    def _apply_events(self, events: list[Event]) -> None:
         changed: dict[str, State] = {event.key: event.state for event in events if isinstance(event, StateChanged)}
         self.state = changed.pop(FLOW, self.state)
         self.states.update(changed)
@@ -116,7 +116,7 @@ class RemoteRun:
             self._events.append(event)
 
     def follow(self) -> None:
-        """Keep looking, in a thread of its own, until the other process has let go of the run; tell the subscribers."""
+        """Start a thread that reads new events and passes them to the subscribers until the owner releases the run."""
         with self._lock:
             if self._thread is None:
                 self._thread = threads.spawn(self._follow, name=f"follow-{self._label.number}", owner=self)
@@ -126,7 +126,7 @@ class RemoteRun:
         has_warned = False
         while not self._is_over:
             try:
-                self.look(now=True)
+                self.refresh(now=True)
             except Exception:  # noqa: BLE001  # a store that can't be read now may be readable later, and somebody may wait for the end
                 if not has_warned:
                     _log.warning("%s can't be followed at the moment; trying again.", self._label.title, exc_info=True)
@@ -136,17 +136,17 @@ class RemoteRun:
         self._on_end()
         self._events.deliver()
 
-    def ask(self, decision: Decision) -> bool:
-        """Ask the owner; return whether it did so, False if it let go of the run meanwhile.
+    def request(self, decision: Decision) -> bool:
+        """Send a decision to the owner; return False if the owner released the run instead of carrying it out.
 
         Raises:
-            RunClaimedError: if somebody else did it before, or the owner does not answer.
-            StartTaskError: if it can't be done there.
+            RunClaimedError: if somebody else has decided this before, or the owner doesn't answer.
+            StartTaskError: if the owner can't carry it out.
         """
-        number = self.recording.ask(Request(decision.action, decision.keys, decision.by, decision.note))
+        number = self.recording.send_request(Request(decision.action, decision.keys, decision.by, decision.note))
         deadline = time.monotonic() + _ANSWER_S
         pause = threading.Event()
-        while (answer := self.recording.answered(number)) is None:
+        while (answer := self.recording.answer_to(number)) is None:
             is_late = time.monotonic() > deadline
             if (is_late or not self.recording.is_owned()) and self.recording.withdraw(number):
                 if is_late:

@@ -1,4 +1,4 @@
-"""A run as the terminal and Python's `logging` see it: what `flowbook.terminal.ports.ReportedRun` asks for."""
+"""A run as the terminal and Python's `logging` see it: implements `flowbook.terminal.ports.ReportedRun`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Control", "ControlledRun", "on_terminal", "reporting_sinks"]
 
 
 class Control(Protocol):
-    """What is asked of a run's control."""
+    """The part of `RunControl` that reports need."""
 
     run: RunDescription
     inputs: RunInputs | StoredInputs
@@ -33,17 +33,17 @@ class Control(Protocol):
     log: RunLog
     #: Seconds since the epoch; None before it began.
     started: float | None
-    #: Whether the run is recorded; None: as usual here.
+    #: Whether the run is recorded; None: decided as in `recording_default`.
     record: bool | None
-    #: Whether a terminal shows how it goes; set here.
+    #: Whether a terminal shows its progress; set here.
     is_displayed: bool
 
 
 class ControlledRun:
-    """Facts of one run, asked from any thread.
+    """Facts about one run. From any thread.
 
     Args:
-        control: of the run.
+        control: the run's control.
     """
 
     def __init__(self, control: Control) -> None:
@@ -62,7 +62,7 @@ class ControlledRun:
 
     @property
     def graph(self) -> Graph:
-        """What is run."""
+        """The compiled flow."""
         return self._control.run.graph
 
     @property
@@ -93,26 +93,26 @@ class ControlledRun:
 
     @property
     def can_go_on_elsewhere(self) -> bool:
-        """Whether the store has the run by the time that it is over, should it wait for somebody or have failed."""
+        """Whether the run will be in the store if it pauses or fails, so that another process can resume it."""
         return self.is_recorded or self._control.record is not False
 
     @property
     def is_cancelling(self) -> bool:
-        """Whether somebody asked it to stop, and tasks still run."""
+        """Whether it was cancelled while tasks still run."""
         location = self._control.location
         return isinstance(location, Here) and location.epoch.is_cancelled
 
     def events(self) -> list[Event]:
-        """Return all events so far, by their number."""
+        """Return all events so far, ordered by number."""
         return self._control.log.in_order()
 
     def snapshot(self) -> tuple[State, Mapping[str, State]]:
-        """Return the flow's state and those of tasks and children by key, as of now."""
+        """Return the flow's present state, and those of tasks and children by key."""
         location = self._control.location
         return location.state, location.states
 
     def hide(self, text: str) -> str:
-        """Return the text without the secrets that the run knows; those of its last epoch, once that is over."""
+        """Return the text with the secrets of the present or last epoch masked."""
         location = self._control.location
         if isinstance(location, Here):
             self._masks = location.epoch.masks
@@ -120,19 +120,19 @@ class ControlledRun:
 
 
 def reporting_sinks(control: Control) -> tuple[EventSink, ...]:
-    """Return what tells Python's `logging` of an epoch's events; a run with an origin is shown by whoever began it."""
+    """Return the sinks that log an epoch's events with Python's `logging`; a run with an origin is shown by its starter."""
     is_watched = bool(control.run.origin)
     return log_sinks(ControlledRun(control), is_displayed=control.is_displayed, is_watched=is_watched)
 
 
 @contextlib.contextmanager
 def on_terminal(control: Control, *, progress: bool | None = None, shows_traceback: bool = True) -> Iterator[None]:
-    """Show on the terminal, where there is one, how a run goes while the block lasts, and how it comes to rest.
+    """Show a run's progress and its end on the terminal, if there is one, while the block runs.
 
     Args:
-        control: of a run that begins or goes on in the block.
-        progress: whether it is shown from the start; None: once it takes a while; False: not at all.
-        shows_traceback: whether that of a failure is shown: not where it is raised.
+        control: the control of a run that begins or resumes in the block.
+        progress: True: show it from the start; None: once the run takes a while; False: not at all.
+        shows_traceback: whether to show the traceback of a failure; False if the error is raised.
     """
     if control.run.origin or not has_display(progress):
         yield

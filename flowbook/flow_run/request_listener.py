@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from flowbook.store import Store
     from flowbook.store.records import Request
 
-__all__ = ["Listens", "RequestListener"]
+__all__ = ["RequestHandler", "RequestListener"]
 
 _LISTEN_S = 0.2
 
 
-class Listens(Protocol):
-    """A run that goes on here and takes requests."""
+class RequestHandler(Protocol):
+    """A run in this process that takes requests from others."""
 
-    def answer(self, decision: Decision) -> bool:
-        """Do what another process asks; return False if the run is over. Raises StartTaskError, RunClaimedError."""
+    def apply_request(self, decision: Decision) -> bool:
+        """Carry out another process's decision; return False if the run is over. Raises StartTaskError, RunClaimedError."""
         ...
 
     def lose_claim(self, error: RunClaimedError) -> None:
@@ -35,26 +35,26 @@ class Listens(Protocol):
 
 
 class RequestListener:
-    """A thread beside one epoch of a run. It looks into the store every 200 ms.
+    """A thread that reads requests to one epoch of a run from the store, every 200 ms, and sends heartbeats.
 
     Args:
-        store: where the requests are.
-        run: named in the thread's name.
-        epoch: number of the epoch, under which this process has claimed the run.
-        listens: who is asked.
+        store: the store with the requests.
+        run: gives the thread its name.
+        epoch: number of the epoch for which this process has claimed the run.
+        handler: carries out the requests.
     """
 
-    def __init__(self, store: Store, run: RunLabel, epoch: int, listens: Listens) -> None:
+    def __init__(self, store: Store, run: RunLabel, epoch: int, handler: RequestHandler) -> None:
         self._ownership, self._requests = store.ownership, store.requests
         self._run_id = run.run_id
         self._epoch = epoch
-        self._listens = listens
+        self._handler = handler
         self._stop = threading.Event()
         self._next_beat = time.monotonic() + BEAT_S
         threads.spawn(self._work, name=f"requests-{run.number}", owner=self)
 
     def stop(self) -> None:
-        """Let the thread end; it may still be answering."""
+        """Tell the thread to end; it may still be answering a request when this returns."""
         self._stop.set()
 
     def _work(self) -> None:
@@ -66,7 +66,7 @@ class RequestListener:
                     self._ownership.beat(self._run_id, self._epoch)
             except RunClaimedError as error:
                 if not self._stop.is_set():
-                    self._listens.lose_claim(error)
+                    self._handler.lose_claim(error)
                 return
             except FlowbookError:
                 continue  # the store may be usable again later, and the run must go on
@@ -78,7 +78,7 @@ class RequestListener:
     def _answer(self, request: Request) -> dict[str, object]:
         decision = Decision(cast("Action", request.action), request.keys, request.by, request.note)
         try:
-            return {"done": self._listens.answer(decision)}
+            return {"done": self._handler.apply_request(decision)}
         except RunError as error:
             return {"error": type(error).__name__, "message": str(error)}
         except FlowbookError as error:

@@ -1,4 +1,4 @@
-"""From where a run resumes: which of its tasks wait, failed or are unfinished, and in which states they begin again.
+"""Plans how a run resumes: which of its tasks wait, failed or are unfinished, and in which states they begin again.
 
 Pure: states and events are arguments.
 """
@@ -46,14 +46,14 @@ __all__ = [
 def plan_resume(
     graph: Graph, at: StartPoint, waiting: tuple[str, ...], inputs: RunInputs, *, is_changed: bool
 ) -> StartPoint:
-    """Return from where a run at rest resumes.
+    """Return the start point from which a run at rest resumes.
 
     Args:
-        graph: of the flow that goes on.
-        at: what the last epoch left.
-        waiting: keys of the tasks that wait for a person and are to go on.
-        inputs: what the run is given.
-        is_changed: whether the flow differs from the one that was recorded. What was added lies below no task that waits.
+        graph: the flow to resume with.
+        at: the states that the last epoch left.
+        waiting: keys of the paused tasks to resume.
+        inputs: the run's inputs.
+        is_changed: whether the flow differs from the recorded one. Added tasks are then downstream of no paused task.
     """
     is_broken_off = at.state.is_cancelled() or isinstance(at.state, Crashed)
     if waiting and not is_broken_off and not is_changed:
@@ -63,7 +63,7 @@ def plan_resume(
 
 
 def plan_retry(graph: Graph, at: StartPoint) -> StartPoint:
-    """Return from where a run at rest tries again what failed."""
+    """Return the start point from which a run at rest runs its failed tasks again."""
     found = failed(at.states)
     again = [*found, *to_set_up_again(graph, at.states, found)]
     return StartPoint(
@@ -72,7 +72,7 @@ def plan_retry(graph: Graph, at: StartPoint) -> StartPoint:
 
 
 def plan_cancel(at: StartPoint) -> StartPoint:
-    """Return from where a run at rest only cleans up."""
+    """Return the start point from which a run at rest only cleans up."""
     return StartPoint(dict(at.states), at.state, is_cancelled=True, first_seq=at.first_seq)
 
 
@@ -85,11 +85,11 @@ def waiting_or_refuse(  # noqa: PLR0913  # what the refusal names
     *,
     is_live: bool,
 ) -> tuple[str, ...]:
-    """Return which of `keys` wait for a person, for a mapped task its children; without keys all that wait.
+    """Return the waiting tasks that `keys` name (for a mapped task, its children); without keys, all that wait.
 
     Raises:
         StartTaskError: if nothing waits.
-        RunClaimedError: if a task named here was resumed before, or does not wait; says by whom.
+        RunClaimedError: if a task in `keys` doesn't wait; says who resumed it, if known.
     """
     for key in keys:
         if not waiting(states, (key,)):
@@ -107,12 +107,12 @@ def waiting_or_refuse(  # noqa: PLR0913  # what the refusal names
 
 
 def _is_broken_off(state: State, states: Mapping[str, State]) -> bool:
-    """Return whether a run that is over has tasks left to run."""
+    """Return whether a finished run still has tasks to run."""
     return state.is_cancelled() or isinstance(state, Crashed) or could_not_run(state, states)
 
 
 def could_not_run(state: State, states: Mapping[str, State]) -> bool:
-    """Return whether a run failed though none of its tasks did, as where workers can't start, and has some left to run."""
+    """Return whether a run failed with no failed task (e.g. because workers couldn't start) and has tasks left to run."""
     is_failed = state.is_failed() and not isinstance(state, Crashed) and not failed(states)
     return is_failed and not all(each.is_finished() for each in states.values())
 
@@ -132,21 +132,21 @@ def broken_off(states: Mapping[str, State]) -> dict[str, State]:
 
 
 def waiting(states: Mapping[str, State], keys: Iterable[str]) -> tuple[str, ...]:
-    """Return which of these wait for a person; for a mapped task its children that do."""
+    """Return the tasks among these that wait for a person; for a mapped task, its waiting children."""
     return tuple(
         each for key in keys for each in (key, *children_of(key, states)) if waits_for_person(states.get(each))
     )
 
 
 def resumed_by(events: Reversible[Event], key: str) -> str:
-    """Return who decided last that a task, or the run, goes on; "" where nobody is known to have."""
+    """Return who last resumed a task or the run; "" if unknown."""
     task = parent_key(key)
     decided = (event for event in reversed(events) if isinstance(event, Decided) and event.action == "resume")
     return next((e.by for e in decided if e.key in (key, task, FLOW) or parent_key(e.key) == key), "")
 
 
 def unfinished(graph: Graph, states: Mapping[str, State]) -> dict[str, State]:
-    """Return states to go on from: finished ones stay (a Cached one is not asked for again), others begin anew."""
+    """Return the states to resume from: finished ones stay (also Cached ones), the others start again."""
     found: dict[str, State] = {}
     for key, state in states.items():
         if isinstance(state, Cached):
@@ -162,31 +162,31 @@ def unfinished(graph: Graph, states: Mapping[str, State]) -> dict[str, State]:
 
 
 def started_again(states: Mapping[str, State], start: Iterable[str], begun: Mapping[str, State]) -> dict[str, State]:
-    """Return the states that tasks where a run started begin in once more: with the inputs that they were given.
+    """Return `states` with the run's start tasks set to begin again with the inputs from `task_states`.
 
     Args:
-        states: as `unfinished` returned them.
-        start: keys of these tasks, or of children of mapped ones.
-        begun: the states that were given.
+        states: as returned by `unfinished`.
+        start: keys of the start tasks, or of children of mapped ones.
+        begun: the states passed as `task_states`.
     """
     found = {key: begun[key].cached_inputs for key in start if key in begun and type(states.get(key)) is Pending}
     return {**states, **{key: Pending(cached_inputs=inputs) for key, inputs in found.items() if inputs}}
 
 
 def failed(states: Mapping[str, State]) -> list[str]:
-    """Return what failed by itself, not by its trigger."""
+    """Return the tasks that failed themselves, not because of their trigger."""
     return [key for key, state in states.items() if failed_by_itself(state)]
 
 
 def to_set_up_again(graph: Graph, states: Mapping[str, State], failed: Sequence[str]) -> list[str]:
-    """Return the resources that were cleaned up and that these failed tasks need: their set-up and clean-up."""
+    """Return the set-up and clean-up tasks of resources that these failed tasks need and that were cleaned up."""
     tasks = [parent_key(key) for key in failed]
     found = graph.to_set_up_again(tasks, lambda key: states[key].is_finished())
     return [key for key in found if key not in failed]
 
 
 def to_try_again(graph: Graph, states: Mapping[str, State], failed: Sequence[str]) -> dict[str, State]:
-    """Return the states in which these failed tasks, and what failed by its trigger below them, may run once more."""
+    """Return the states in which these failed tasks can run again, with the tasks below whose triggers failed."""
     found = dict(states)
     below = graph.downstream(parent_key(key) for key in failed)
     for key, state in states.items():
@@ -198,7 +198,7 @@ def to_try_again(graph: Graph, states: Mapping[str, State], failed: Sequence[str
 
 
 def first_of(graph: Graph, failed: Sequence[str]) -> tuple[str, ...]:
-    """Return those that failed by themselves; one below another of them runs in its turn, after that one."""
+    """Return the failed tasks that have no other one upstream; the others run after those."""
     among = set(failed)
     specs = graph.specs
     below = graph.downstream(each for key in failed if key in specs for each in graph.children[key])

@@ -1,4 +1,4 @@
-"""A run of a flow as its user sees it: started, watched, cancelled, resumed; over one or several epochs, under one id."""
+"""A run of a flow as its user sees it: started, watched, cancelled and resumed, under one id."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ _WHERE: dict[type, Literal["at rest", "here", "elsewhere"]] = {AtRest: "at rest"
 
 
 class FlowRun:
-    """One run of a flow. `flow.start()`, `flow.last_run` and `flowbook.run(...)` give it.
+    """One run of a flow, from `flow.start()`, `flow.last_run` or `flowbook.run(...)`.
 
-    It may run in this process, in another one, or nowhere at the moment: everything here works alike. Methods may be
-    called from any thread, also by a subscriber while it receives an event.
+    It may run in this process, in another one, or nowhere at the moment; every method works in all three cases.
+    Methods may be called from any thread, also by a subscriber while it receives an event.
     """
 
     def __init__(self, control: RunControl, request: RunRequest | None = None) -> None:
@@ -83,7 +83,7 @@ class FlowRun:
 
     @property
     def name(self) -> str:
-        """What `flow.run(flow_run_name=...)` called it; empty: nothing."""
+        """Its name from `flow.run(flow_run_name=...)`; "" if it has none."""
         return self._control.inputs.name
 
     @property
@@ -104,12 +104,12 @@ class FlowRun:
 
     @property
     def limits(self) -> Limits | None:
-        """How many of its tasks may run at once; None: as many as the executor can."""
+        """How many of its tasks may run at once; None: as many as the executor allows."""
         return self._control.inputs.limits
 
     @property
     def began(self) -> dt.datetime:
-        """When it began, in the time zone of the place where it did; aware. Its context shows this day whenever it resumes."""
+        """When it began, in the time zone of the machine that started it; aware. Its context keeps this date when it resumes."""
         return self._control.run.began
 
     @property
@@ -119,15 +119,15 @@ class FlowRun:
 
     @property
     def ended(self) -> float | None:
-        """When it came to rest, seconds since 1970; None as long as it goes on."""
+        """When it came to rest, seconds since 1970; None while it runs."""
         return self._control.ended
 
     # Looking
 
     @property
     def where(self) -> Literal["at rest", "here", "elsewhere"]:
-        """Where it is: at rest, in this process, or in another one, which can be asked to cancel or resume it."""
-        return _WHERE[type(self._control.look())]
+        """Where it is: at rest, in this process, or in another one; `cancel` and `resume` work in each case."""
+        return _WHERE[type(self._control.refresh())]
 
     @property
     def is_live(self) -> bool:
@@ -137,25 +137,25 @@ class FlowRun:
     @property
     def state(self) -> State:
         """The flow's state now; Crashed if its process ended in the middle."""
-        return self._control.look().state
+        return self._control.refresh().state
 
     @property
     def states(self) -> RunStates:
         """The state of every task and child by key, as of now; `run.states(at=...)` as of any time.
 
-        Live: it changes while the run goes on.
+        Live: it changes while the run does.
         """
         from flowbook.flow_run.run_states import RunStates  # noqa: PLC0415  # only where somebody looks
 
-        states = self._control.look().states
+        states = self._control.refresh().states
         return RunStates(self.graph, self._control.log, states)
 
     def __getitem__(self, task: object) -> State:
-        """Return the state of a task now; a task or its key.
+        """Return the present state of a task, given as a task or its key.
 
         Raises:
             UnknownTaskError: if it isn't in the flow.
-            StartTaskError: if it names a child that there is not.
+            StartTaskError: if it names a child that doesn't exist.
         """
         from flowbook.flow_run.run_states import complete_state  # noqa: PLC0415  # only where somebody looks
 
@@ -167,33 +167,33 @@ class FlowRun:
         return complete_state(key, found, states)
 
     def events(self) -> list[Event]:
-        """Return all events so far, by their number."""
-        self._control.look()
+        """Return all events so far, ordered by number."""
+        self._control.refresh()
         return self._control.log.in_order()
 
     def logs(self, key: str | None = None) -> list[Logged]:
-        """Return the log lines and captured prints by their number, of one task or of all."""
-        self._control.look()
+        """Return the log lines and captured prints of one task or of all, ordered by number."""
+        self._control.refresh()
         return self._control.log.logged(key)
 
     def timeline(self) -> pd.DataFrame:
-        """Return what the time of each task went into, in order.
+        """Return a table of when each task ran or waited, in order.
 
         Returns:
             One row for each time that a task ran, waited for a person or waited for its next attempt; columns `task`
-            (its key), `state` (the one it ended in; what goes on: that), `start` and `end` (aware UTC; NaT while it
-            goes on, and if its process ended in the middle), `duration`, `attempt` (0: it did not run).
+            (its key), `state` (the state that ended it, or the present one), `start` and `end` (aware UTC; `end` is
+            NaT while it lasts, and if the process died), `duration`, `attempt` (0: it didn't run).
         """
         from flowbook.flow_run.timeline import timeline  # noqa: PLC0415  # only where somebody looks
 
         return timeline(self.events())
 
     def subscribe(self, sink: EventSink) -> Callable[[], None]:
-        """Let `sink` have every event from now on, once, in order; return how to stop that.
+        """Send every event from now on to `sink`, once and in order; return a function that unsubscribes it.
 
-        `sink.emit(event)` is called in one thread at a time, holding no lock: it may call anything on this run or
-        another, only not wait for this one. Events of a run that another process has come through the store. A sink that
-        raises gets no more; the run goes on.
+        `sink.emit(event)` is called in one thread at a time, holding no lock: it may call any method of any run, except
+        that it must not wait for this one. If another process has the run, its events come through the store. A sink
+        that raises receives no more events; the run goes on.
 
         Raises:
             DefinitionError: if it has no method `emit(event)`.
@@ -204,19 +204,19 @@ class FlowRun:
         return stop
 
     def wait(self, timeout: float | None = None) -> State:
-        """Wait until the run is at rest, at most `timeout` seconds; return the flow's state then.
+        """Wait until the run is at rest, at most `timeout` seconds; return the flow's state.
 
         Ctrl-C stops the waiting, not the run.
 
         Raises:
-            RunError: if a subscriber of this run calls it without a timeout: the run would wait for the subscriber.
+            RunError: if a subscriber of this run calls it without a timeout: each would wait for the other.
         """
         control = self._control
         if control.log.is_delivering_here and timeout is None:
             msg = f"A subscriber can't wait for {control.run.label}, which waits for the subscriber. Give a timeout."
             raise RunError(msg, run=self.run_id)
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        location = control.look()
+        location = control.refresh()
         if isinstance(location, Elsewhere):
             location.remote.follow()
         if not isinstance(location, AtRest) and not wait_for(location.over, timeout):
@@ -225,13 +225,13 @@ class FlowRun:
         return control.location.state
 
     def close(self) -> None:
-        """Let the cluster forget what the run's tasks returned; what was stored or loaded before stays. May be called again.
+        """Release the values that the run left on a cluster; stored and loaded values stay. May be called again.
 
-        Only `DaskExecutor(address=...)` keeps values after a run; elsewhere there is nothing to do. As a context manager a
-        run waits for its end and closes itself; if the block raises, it is cancelled first.
+        Only `DaskExecutor(address=...)` leaves values on a cluster; with others this does nothing. As a context manager,
+        a run waits for its end and closes itself; if the block raises, the run is cancelled first.
 
         Raises:
-            RunError: if it goes on in this process.
+            RunError: if it is running in this process.
         """
         if self.is_live:
             msg = f"{self._control.run.label.title} goes on and needs its values. Call wait() or cancel() first."
@@ -263,18 +263,18 @@ class FlowRun:
     # Acting
 
     def cancel(self, by: str = "", note: str = "", *, now: bool = False) -> None:
-        """Start nothing more. What runs goes on to its end; until then the run is Cancelling. One that is over stays as it is.
+        """Start no more tasks. Running tasks go on to their end; until then the run is Cancelling. A finished run stays as it is.
 
-        If another process has the run, that one is asked. A recorded run that nobody has and that isn't over (it waits
-        for a person, or crashed) is closed as Cancelled.
+        If another process has the run, it receives a request. A recorded run at rest that isn't over (it waits for a
+        person, or crashed) becomes Cancelled.
 
         Args:
             by: who decides; recorded.
-            note: why; recorded.
-            now: ask that what runs stops, too. Tasks that run at the moment aren't interrupted yet: they go on to their end.
+            note: the reason; recorded.
+            now: ask running tasks to stop, too. Their code isn't interrupted yet: it runs to its end.
 
         Raises:
-            RunClaimedError: if the other process does not answer.
+            RunClaimedError: if the other process doesn't answer.
         """
         self._control.decide(Decision("cancel_now" if now else "cancel", by=by, note=note))
 
@@ -289,30 +289,29 @@ class FlowRun:
         task_contexts: Mapping[object, Mapping[str, object]] | None = None,
         state_handlers: Sequence[Callable[..., object]] | None = None,
     ) -> FlowRun:
-        """Go on with paused tasks (default: all that wait), or with a cancelled or crashed run; return at once.
+        """Resume paused tasks (default: all that wait), or a cancelled or crashed run; return at once.
 
-        A live run takes it as an event, also one in another process; otherwise a new epoch of this run begins in the
-        background. No task whose result is stored runs again. Tasks that wait for a person in a run that crashed go on
-        waiting, unless they are named. The run goes on with what it was given at first; what is given here wins.
+        If the run is live, here or in another process, it takes the decision as an event; otherwise a new epoch begins
+        in the background. No task whose result is stored runs again. In a crashed run, tasks that wait for a person keep
+        waiting unless they are named. The run keeps its original inputs; arguments passed here override them.
 
         Args:
-            tasks: or their keys.
+            tasks: tasks or their keys.
             by: who decides; recorded.
-            note: why; recorded.
-            force: go on although the flow's code differs from what was recorded, or something that the run was given is
-                missing here.
-            parameters: those that could not be stored; the others stay.
-            context: values by name, over those that it was given.
-            task_contexts: likewise, by task.
-            state_handlers: instead of those that it was given.
+            note: the reason; recorded.
+            force: resume even if the flow's code differs from the recorded one, or an input of the run is missing.
+            parameters: values for parameters that couldn't be stored.
+            context: values by name, added to the run's context.
+            task_contexts: values by name for the contexts of single tasks.
+            state_handlers: replace the run's own.
 
         Raises:
-            StartTaskError: if a task named here does not wait.
-            RunClaimedError: if somebody else goes on with it.
-            RunChangedError: if the flow differs from the one that was recorded; says in what.
-            RunIncompleteError: if something that it was given could not be stored; says what, and how to give it again.
-            MissingSecretError: if a secret that its context had is not in this one, nor in the environment.
-            DefinitionError: if something is given to a run that goes on already, or isn't what it should be.
+            StartTaskError: if a task named here doesn't wait.
+            RunClaimedError: if another process has resumed it.
+            RunChangedError: if the flow differs from the recorded one; says how.
+            RunIncompleteError: if an input of the run couldn't be stored; says which, and how to pass it again.
+            MissingSecretError: if a secret of its context is neither in the caller's context nor in the environment.
+            DefinitionError: if inputs are passed to a run that is running already, or are invalid.
         """
         keys = tuple(self.graph.key_of(task) for task in tasks)
         new = read_new_inputs(self.graph, parameters, context, task_contexts, state_handlers)
@@ -330,25 +329,25 @@ class FlowRun:
         task_contexts: Mapping[object, Mapping[str, object]] | None = None,
         state_handlers: Sequence[Callable[..., object]] | None = None,
     ) -> FlowRun:
-        """Run the failed tasks again with a fresh count of attempts, and what could not run because of them.
+        """Run the failed tasks again with a fresh count of attempts, and the tasks that couldn't run because of them.
 
-        A live run takes it as an event, also one in another process, while its other tasks go on; otherwise a new epoch
-        of this run begins. Args and errors as for `resume`; besides,
+        If the run is live, here or in another process, its other tasks go on meanwhile; otherwise a new epoch begins.
+        Arguments and errors are those of `resume`, and also:
 
         Raises:
-            StartTaskError: if nothing failed.
+            StartTaskError: if no task failed.
         """
         new = read_new_inputs(self.graph, parameters, context, task_contexts, state_handlers)
         self._control.decide(Decision("retry", by=by, note=note), new, force=force)
         return self
 
-    # Starting; `flow.run` and `flow.start` call these once
+    # Starting: `flow.run` and `flow.start` call one of these, once
 
     def run_here(self) -> State:
         """Run in this thread; return the flow's final state.
 
         Raises:
-            RunFailedError: if the run failed, and its caller asked for that error.
+            RunFailedError: if the run failed and its caller asked for that error.
         """
         control, request = self._control, self._request
         if request is not None and request.state is not None and request.state.is_finished():
@@ -375,11 +374,11 @@ class FlowRun:
     def on_terminal(
         self, *, progress: bool | None = None, shows_traceback: bool = True
     ) -> contextlib.AbstractContextManager[None]:
-        """Show on the terminal, where there is one, how the run goes while the block lasts, and how it comes to rest.
+        """Show the run's progress and its end on the terminal, if there is one, while the block runs.
 
         Args:
-            progress: whether it is shown from the start; None: once it takes a while; False: not at all.
-            shows_traceback: whether that of a failure is shown.
+            progress: True: show it from the start; None: once the run takes a while; False: not at all.
+            shows_traceback: whether to show the traceback of a failure.
         """
         return on_terminal(self._control, progress=progress, shows_traceback=shows_traceback)
 
@@ -387,7 +386,7 @@ class FlowRun:
         """Run in a thread of its own; return at once.
 
         Raises:
-            DefinitionError: if its caller asked for an exception, which would have nobody to go to.
+            DefinitionError: if its caller asked for an exception, which nothing could catch.
         """
         request = self._request
         for option, is_asked in (
@@ -402,14 +401,14 @@ class FlowRun:
 
 
 def new_run(flow: RunnableFlow) -> FlowRun:
-    """Return a run of `flow` that has not begun and is not going to: what a panel shows before the first."""
+    """Return a run of `flow` that is never started: a panel shows it before the first real one."""
     values = {p.name: p.default for p in flow.parameters()}
     request = RunRequest(flow.compile(), RunInputs(parameters=values), flow.executor or LocalExecutor())
     return FlowRun(_control(flow, request))
 
 
 def start_run(flow: RunnableFlow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> FlowRun:
-    """Check what was asked for, and return a FlowRun that has not begun. Raises as `read_request` does."""
+    """Check the arguments and return a FlowRun that hasn't begun. Raises as `read_request` does."""
     request = read_request(flow, parameters, options)
     return FlowRun(_control(flow, request), request)
 

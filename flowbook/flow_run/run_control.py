@@ -1,4 +1,4 @@
-"""Where one run is, and how it moves: from rest into an epoch here, to another process, and back to rest."""
+"""Controls one run: starts its epochs here, follows it in other processes, and brings it back to rest."""
 
 from __future__ import annotations
 
@@ -61,26 +61,26 @@ _NOTHING_NEW = NewInputs()
 class RunControl:
     """One run's location, and its moves between locations. From any thread.
 
-    The location is one value. Reading it takes no lock; it is replaced under one, by a thread that still finds the value
-    it saw. No subscriber and no task runs under that lock.
+    The location is one value. Reading it takes no lock. A thread that replaces it takes the lock and checks that the
+    location is still the one it read. No subscriber and no task runs under that lock.
 
     Args:
-        run: what all epochs share.
-        inputs: what the run is given; those of a recorded run are loaded when it resumes.
-        record: whether it is recorded; None: as usual here.
+        run: facts that all epochs share.
+        inputs: the run's inputs; those of a recorded run are loaded when it resumes.
+        record: whether it is recorded; None: decided as in `recording_default`.
 
     Attributes:
         location: where the run is.
-        started: seconds since 1970; None before.
-        ended: likewise; None as long as it goes on.
-        changes: how the flow differs from the one that was recorded; None if it doesn't.
+        started: seconds since 1970; None before the start.
+        ended: seconds since 1970; None while it runs.
+        changes: how the flow differs from the recorded one; None if it doesn't.
         log: all events.
     """
 
     def __init__(self, run: RunDescription, inputs: RunInputs | StoredInputs, *, record: bool | None = None) -> None:
         self.run = run
         self.inputs = inputs
-        #: The one given to this run; None where the flow's own or the default serves.
+        #: The executor passed for this run; None if the flow's own or the default is used.
         self.own_executor: Executor | None = None
         self.log = RunLog(lambda: self.run.label)
         states: dict[str, State] = dict.fromkeys(run.graph.specs, Pending())
@@ -91,11 +91,11 @@ class RunControl:
         self.started: float | None = None
         self.ended: float | None = None
         self.changes: FlowChanges | None = None
-        #: Whether it has inputs that aren't stored with it yet.
+        #: Whether it has inputs that aren't stored yet.
         self.has_new_inputs = False
-        #: Whether the run is recorded; None: as usual here.
+        #: Whether the run is recorded; None: decided as in `recording_default`.
         self.record = record
-        #: Whether a terminal shows how it goes, so that its failures need no log.
+        #: Whether a terminal shows its progress, so that its failures needn't be logged.
         self.is_displayed = False
         #: Values of its tasks that workers hold, by epoch.
         self._worker_values: list[WorkerValues] = []
@@ -103,11 +103,11 @@ class RunControl:
 
     # Where it is
 
-    def look(self, *, now: bool = False) -> Location:
-        """Return where the run is, after reading what other processes did: at most every 50 ms, unless `now`."""
+    def refresh(self, *, now: bool = False) -> Location:
+        """Read what other processes did, every 50 ms at most unless `now`; return where the run is."""
         location = self.location
         if isinstance(location, Elsewhere):
-            location.remote.look(now=now)
+            location.remote.refresh(now=now)
         elif isinstance(location, AtRest) and location.recording is not None and not location.state.is_successful():
             self._follow_if_taken(location, location.recording, now=now)
         return self.location
@@ -117,12 +117,12 @@ class RunControl:
             self._follow(rest, recording)
 
     def follow(self, recording: Recording) -> None:
-        """Take up a recorded run that this process knows nothing of yet."""
+        """Follow a recorded run that was just loaded."""
         assert isinstance(self.location, AtRest)  # noqa: S101  # nobody else knows the run yet
         self._follow(self.location, recording)
 
     def _follow(self, seen: AtRest, recording: Recording) -> None:
-        """From now on follow what is recorded of the run, if it still is where it was `seen`."""
+        """Follow the recorded run from now on, if its location is still `seen`."""
         from flowbook.flow_run.remote_run import RemoteRun, recorded_states  # noqa: PLC0415  # loading the store takes long
 
         snapshot = recording.snapshot()
@@ -136,15 +136,15 @@ class RunControl:
                 for event in snapshot.events:
                     if event.seq >= seen.next_seq:
                         self.log.append(event)
-            remote = RemoteRun(recording, snapshot, states, self.log, lambda: self._come_back(away))
+            remote = RemoteRun(recording, snapshot, states, self.log, lambda: self._on_released(away))
             self.location = away = Elsewhere(remote)
-            self._note_span(snapshot.claim)
-        remote.look(now=True)
+            self._set_times(snapshot.claim)
+        remote.refresh(now=True)
         if self.log.subscribers:
             remote.follow()
 
-    def _come_back(self, away: Elsewhere) -> None:
-        """Take note that the process that had the run let go of it, or died."""
+    def _on_released(self, away: Elsewhere) -> None:
+        """Return to rest after the other process has released the run or died."""
         remote, snapshot = away.remote, away.remote.snapshot
         rest = AtRest(remote.state, remote.states, self.log.next_seq, remote.recording)
         if isinstance(rest.state, Running | Pending) and not isinstance(rest.state, Scheduled):
@@ -153,26 +153,26 @@ class RunControl:
             rest = rest._replace(state=crashed, states=broken_off(remote.states))
         with self._lock:
             if self.location is away:
-                remote.recording.saw(snapshot)
-                self._note_span(snapshot.claim)
+                remote.recording.mark_read(snapshot)
+                self._set_times(snapshot.claim)
                 self.location = rest
         away.over.set()
 
-    def _note_span(self, claim: Claim) -> None:
+    def _set_times(self, claim: Claim) -> None:
         self.started, self.ended = (None if at is None else at.timestamp() for at in (claim.started, claim.ended))
 
     # What people decide
 
     def decide(self, decision: Decision, new: NewInputs = _NOTHING_NEW, *, force: bool = False) -> None:
-        """Do what a person decided, wherever the run is.
+        """Carry out a decision, wherever the run is.
 
         Args:
-            decision: about it.
-            new: what the run is given to go on with.
-            force: whether to go on although the flow changed, or something that the run was given is missing.
+            decision: cancel, resume or retry.
+            new: inputs that the caller adds.
+            force: resume even if the flow has changed or an input is missing.
 
         Raises:
-            RunError, DefinitionError: as `FlowRun.resume`, `retry` and `cancel` say.
+            RunError, DefinitionError: as documented at `FlowRun.resume`, `retry` and `cancel`.
         """
         label = self.run.label
         if self.changes is not None and not force and decision.action in {"resume", "retry"}:
@@ -183,13 +183,13 @@ class RunControl:
                 is_done = self._decide_at_rest(location, decision, new, force=force)
             else:
                 refuse_late(label, new, "here" if isinstance(location, Here) else "in another process")
-                is_done = location.obey(decision)
+                is_done = location.apply(decision)
             if not is_done and isinstance(location, Here):
                 is_done = self._wait_or_defer(location, lambda: self.decide(decision, force=force))
-            location = self.look(now=True)
+            location = self.refresh(now=True)
 
     def _wait_or_defer(self, here: Here, action: Callable[[], None]) -> bool:
-        """Wait until the run is no longer here, or, within a subscriber, have `action` called then; return whether it will be."""
+        """Wait until the run is no longer here; within a subscriber, schedule `action` for then and return True."""
         if self.log.is_delivering_here:
             with self._lock:
                 if self.location is here:  # it comes to rest only after this subscriber has returned
@@ -200,24 +200,24 @@ class RunControl:
         return False
 
     def _decide_at_rest(self, rest: AtRest, decision: Decision, new: NewInputs, *, force: bool) -> bool:
-        """Return False if the run has moved since."""
+        """Carry out a decision about a run at rest; return False if its location has changed meanwhile."""
         if decision.action in {"cancel", "cancel_now"}:
             try:
                 return self._cancel_at_rest(rest, decision)
             except RunClaimedError:
-                if not isinstance(self.look(now=True), Elsewhere):
+                if not isinstance(self.refresh(now=True), Elsewhere):
                     raise
                 return False
         try:
             inputs, start = self._plan(rest, decision, new, force=force)
         except (RunClaimedError, StartTaskError):
-            if self.look(now=True) is rest:
+            if self.refresh(now=True) is rest:
                 raise
             return False
         return self._begin_next(rest, inputs, start, decision)
 
     def _plan(self, rest: AtRest, decision: Decision, new: NewInputs, *, force: bool) -> tuple[RunInputs, StartPoint]:
-        """Return what a run at rest is given, and from where it begins, to resume or to try again."""
+        """Return the inputs and the start point with which a run at rest resumes or retries."""
         run, at = self.run, StartPoint(rest.states, rest.state, first_seq=rest.next_seq)
         waiting: tuple[str, ...] = ()
         if decision.action == "resume":
@@ -235,10 +235,10 @@ class RunControl:
         return inputs, plan_resume(run.graph, at, waiting, inputs, is_changed=self.changes is not None)
 
     def _inputs_to_resume(self, rest: AtRest, new: NewInputs, *, force: bool) -> RunInputs:
-        """Return what the run goes on with: what it was given, here or elsewhere, and what is given now.
+        """Return the inputs to resume with: the run's latest ones, merged with `new`.
 
         Raises:
-            RunIncompleteError, MissingSecretError: if something is missing, unless by `force`.
+            RunIncompleteError, MissingSecretError: if an input is missing, unless `force`.
         """
         label, recording = self.run.label, rest.recording
         newer = None if recording is None else recording.newer_inputs()
@@ -254,7 +254,7 @@ class RunControl:
         return inputs
 
     def _cancel_at_rest(self, rest: AtRest, decision: Decision) -> bool:
-        """Close a run that nobody has, if it isn't over."""
+        """Cancel a run at rest if it isn't over; return False if its location has changed meanwhile."""
         recording = rest.recording
         if recording is None or not isinstance(rest.state, Scheduled | Crashed):
             return True
@@ -272,7 +272,7 @@ class RunControl:
         return True
 
     def _record_cancelled(self, rest: AtRest, recording: Recording, decision: Decision) -> None:
-        """Record that a claimed run at rest was cancelled, and let go of it. Call it with the lock held."""
+        """Record that a claimed run at rest was cancelled, and release it. Call it with the lock held."""
         state = Cancelled("Cancelled by a person.")
         events: list[Event] = [*decided(decision, (FLOW,), rest.next_seq), StateChanged(rest.next_seq + 1, FLOW, state)]
         for event in events:
@@ -285,7 +285,7 @@ class RunControl:
     # Into an epoch here, and back to rest
 
     def begin(self, state: State | None = None) -> Here:
-        """Begin the run, once: return its first epoch, which has yet to `work`."""
+        """Begin the run, once; return its location, with the first epoch ready for `work`."""
         rest, inputs = self.location, self.inputs
         assert isinstance(rest, AtRest)  # noqa: S101  # nobody else knows the run yet, and it wasn't loaded:
         assert isinstance(inputs, RunInputs)  # noqa: S101
@@ -295,9 +295,9 @@ class RunControl:
                 inputs, StartPoint(inputs.states, rest.state if state is None else state, inputs.start), recording
             )
             self.location = here
-            self._note_start(here)
+            self._mark_started(here)
         except BaseException:
-            self._give_up(recording, rest)
+            self._return_to_rest(recording, rest)
             raise
         return here
 
@@ -308,21 +308,21 @@ class RunControl:
         try:
             self._spawn(here)
         except BaseException:
-            self._give_up(here.recording, rest)
+            self._return_to_rest(here.recording, rest)
             raise
 
     def _begin_next(self, rest: AtRest, inputs: RunInputs, start: StartPoint, decision: Decision) -> bool:
-        """Begin another epoch in the background; return False if the run has moved since.
+        """Begin another epoch in the background; return False if the run's location has changed meanwhile.
 
         Raises:
-            RunClaimedError: if somebody else goes on with it.
+            RunClaimedError: if another process has claimed it.
         """
         keys = start.start or start.resumed or (FLOW,)
         start = start._replace(first_seq=start.first_seq + len(keys))
         try:
             here = self._claim(rest, inputs, start, decided(decision, keys, rest.next_seq))
         except RunClaimedError:
-            self.look(now=True)
+            self.refresh(now=True)
             raise
         if here is None:
             return False
@@ -331,17 +331,17 @@ class RunControl:
                 here.recording.store_inputs(inputs, self.run.graph)
                 self.has_new_inputs = False
             self.log.deliver()
-            self._note_start(here)
+            self._mark_started(here)
             self._spawn(here)
         except BaseException:
-            self._give_up(here.recording, rest)
+            self._return_to_rest(here.recording, rest)
             raise
         return True
 
     def _claim(self, rest: AtRest, inputs: RunInputs, start: StartPoint, decisions: Sequence[Decided]) -> Here | None:
-        """Claim the run and put it here; return None if it has moved since.
+        """Claim the run and make it run here; return None if its location has changed meanwhile.
 
-        Whoever finds it here finds in the log who decided that it goes on.
+        The decisions are in the log before the location changes.
         """
         with self._lock:
             if self.location is not rest:
@@ -363,13 +363,13 @@ class RunControl:
         sinks = (self.log, *reporting_sinks(self))
         return Here(new_epoch(self.run, inputs, start, recording, sinks), recording, self.run, self.log)
 
-    def _note_start(self, here: Here) -> None:
+    def _mark_started(self, here: Here) -> None:
         if here.recording is not None:
             here.recording.listen(self.run.label, here)
         self.started = self.started if self.started is not None else time.time()
         self.ended = None
 
-    def _give_up(self, recording: Recording | None, rest: AtRest) -> None:
+    def _return_to_rest(self, recording: Recording | None, rest: AtRest) -> None:
         """Return to rest because an epoch could not begin."""
         here = self.location
         if recording is not None:
@@ -380,11 +380,11 @@ class RunControl:
             here.end()
 
     def _spawn(self, here: Here) -> None:
-        """Let an epoch that has begun work in a thread of its own."""
+        """Run an epoch in a thread of its own."""
         threads.spawn(self.work, here, name=f"run-{self.run.label.number}", owner=self)
 
     def work(self, here: Here) -> State:
-        """Let an epoch that has begun work in this thread, to its end; return the flow's state."""
+        """Run an epoch in this thread, to its end; return the flow's state."""
         epoch = here.epoch
         state: State | None = None
         try:
@@ -411,7 +411,7 @@ class RunControl:
                 rest = rest._replace(recording=recording)
             lost_to = recording.finish(state) if recording is not None else None
         finally:
-            # Whatever went wrong: nobody waits for this run for ever.
+            # Whatever went wrong, callers of `wait` must return.
             lost_to = here.lost_to or lost_to
             if lost_to is not None:
                 rest = rest._replace(state=Cancelled(f"Stopped here. {lost_to}"), is_lost=True)
@@ -421,7 +421,7 @@ class RunControl:
         return rest.state
 
     def _is_worth_recording(self, state: State) -> bool:
-        """Whether somebody may want to go on with an unrecorded run in this state."""
+        """Return whether a person may want to resume an unrecorded run in this state."""
         return self.record is not False and isinstance(state, Paused | Failed | Scheduled)
 
     def _open_recording(self) -> Recording | None:
@@ -442,6 +442,6 @@ class RunControl:
         return recording
 
     def close(self) -> None:
-        """Let workers forget the values that they hold."""
+        """Release the values that workers hold."""
         while self._worker_values:
             self._worker_values.pop().close()

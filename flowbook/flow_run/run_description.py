@@ -1,4 +1,4 @@
-"""The facts that all epochs of a run share, as one frozen value: who it is, and where it runs."""
+"""The facts that all epochs of a run share, as one frozen value: its id, number, graph, executor and origin."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["RunDescription", "RunLabel"]
 
 
 class RunLabel(NamedTuple):
-    """How people tell a run from others; as text "run 3 of 'delays'".
+    """What messages call a run; as text "run 3 of 'delays'".
 
     Attributes:
         run_id: unique over all stores.
@@ -32,16 +32,16 @@ class RunLabel(NamedTuple):
 
     @property
     def title(self) -> str:
-        """The same, to begin a sentence."""
+        """The text with a capital, to begin a sentence."""
         return f"Run {self.number} of {self.flow_name!r}"
 
 
 class RunDescription(NamedTuple):
-    """What stays the same while a run goes from one epoch to the next.
+    """What stays the same in all epochs of a run.
 
     Attributes:
-        began: when it began, in the time zone of the place where it did; its context shows that day, whenever it resumes.
-        executor: the one given to the run, else the flow's own, else the default.
+        began: when it began, in the time zone of the machine that started it; its context keeps that date when it resumes.
+        executor: the executor passed to the run, else the flow's own, else the default.
         origin: where it was started, e.g. the notebook's name.
     """
 

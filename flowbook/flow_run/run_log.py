@@ -1,4 +1,4 @@
-"""What has happened in a run, and who is told of it: each event once, in order, and never under a lock."""
+"""Holds a run's events and delivers each to the subscribers: once, in order, and never under a lock."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["FirstError", "RunLog"]
 class RunLog:
     """All events of a run. Implements `EventSink`; from any thread.
 
-    `append` takes an event and calls nobody, so it may be called under a lock. `deliver` calls the subscribers. One
-    thread delivers at a time; whatever a subscriber causes is delivered by that thread once the subscriber has returned.
+    `append` calls no subscriber, so it may be called under a lock; `deliver` calls them. One thread delivers at a time;
+    events that a subscriber causes are delivered by that thread once the subscriber has returned.
 
     Args:
-        describe: returns how people call the run.
+        describe: returns the run's name for messages.
     """
 
     def __init__(self, describe: Callable[[], object]) -> None:
@@ -37,12 +37,12 @@ class RunLog:
         self._events = EventLog()
         #: Log lines and prints, by task.
         self._logged: dict[str, list[Logged]] = {}
-        #: Replaced, never changed: other threads look into it.
+        #: Replaced, never changed in place: other threads read it.
         self.subscribers: tuple[EventSink, ...] = ()
-        #: Events to deliver, each with those who were subscribed when it happened.
+        #: Events to deliver, each with the subscribers at the time it happened.
         self._queue: deque[tuple[Event, tuple[EventSink, ...]]] = deque()
         self._changed = RankedCondition(Rank.SUBSCRIBERS)
-        #: The thread that delivers at the moment.
+        #: Id of the thread that is delivering; None if none is.
         self._deliverer: int | None = None
 
     def __len__(self) -> int:
@@ -55,27 +55,27 @@ class RunLog:
         return reversed(self._events)
 
     def in_order(self) -> list[Event]:
-        """Return all events so far, by their number."""
+        """Return all events so far, ordered by number."""
         return sorted(self._events, key=_seq)
 
     def logged(self, key: str | None = None) -> list[Logged]:
-        """Return log lines and prints by their number, of one task or of all. Takes no longer for more events of others."""
+        """Return log lines and prints of one task or of all, ordered by number. Other events don't slow it down."""
         if key is not None:
             return sorted(self._logged.get(key, ()), key=_seq)
         return sorted((line for lines in tuple(self._logged.values()) for line in tuple(lines)), key=_seq)
 
     @property
     def next_seq(self) -> int:
-        """The number after the last event's."""
+        """The number of the next event."""
         return max((event.seq for event in self._events), default=0) + 1
 
     @property
     def writer(self) -> Callable[[tuple[Any, ...]], object]:
-        """What takes the number, key and state of a change while there are no subscribers, and makes no event of it."""
+        """A function that stores the number, key and state of a change without making an event; for use without subscribers."""
         return self._events.writer
 
     def replace(self, events: Iterable[Event]) -> None:
-        """Hold these events and no others; nobody is told."""
+        """Replace all events by these, without delivering them."""
         held = EventLog()
         logged: dict[str, list[Logged]] = {}
         for event in events:
@@ -85,7 +85,7 @@ class RunLog:
         self._events, self._logged = held, logged
 
     def append(self, event: Event) -> None:
-        """Take an event; `deliver` tells it."""
+        """Add an event; `deliver` sends it to the subscribers."""
         self._events.append(event)
         if type(event) is Logged:
             self._logged.setdefault(event.key, []).append(event)
@@ -93,13 +93,13 @@ class RunLog:
             self._queue.append((event, self.subscribers))
 
     def emit(self, event: Event) -> None:
-        """Take an event and tell it. Call it without a lock."""
+        """Add an event and deliver it. Call it without a lock."""
         self.append(event)
         if self._queue:
             self.deliver()
 
     def deliver(self) -> None:
-        """Tell what hasn't been told yet, unless another thread is at it. Call it without a lock."""
+        """Send queued events to their subscribers, unless another thread is doing so. Call it without a lock."""
         me = threading.get_ident()
         while self._queue:
             with self._changed:
@@ -107,14 +107,14 @@ class RunLog:
                     return
                 self._deliverer = me
             try:
-                self._tell_all()
+                self._send_queued()
             finally:
                 with self._changed:
                     self._deliverer = None
                     self._changed.notify_all()
 
     def flush(self, deadline: float) -> None:
-        """Return when everything so far has been told, or at `deadline` (of `time.monotonic`). At once in a subscriber."""
+        """Return once all events are delivered, or at `deadline` (`time.monotonic`); in a subscriber, at once."""
         while self._queue or self._deliverer is not None:
             self.deliver()
             with self._changed:
@@ -126,11 +126,11 @@ class RunLog:
 
     @property
     def is_delivering_here(self) -> bool:
-        """Whether a subscriber called us."""
+        """Whether the caller is a subscriber receiving an event."""
         return self._deliverer == threading.get_ident()
 
     def subscribe(self, sink: EventSink) -> Callable[[], None]:
-        """Let `sink` have every event from now on; return how to stop that. A sink that raises gets no more.
+        """Send every event from now on to `sink`; return a function that unsubscribes it. A sink that raises gets no more.
 
         Raises:
             DefinitionError: if it has no method `emit(event)`.
@@ -146,17 +146,17 @@ class RunLog:
         with self._changed:
             self.subscribers = tuple(each for each in self.subscribers if each is not sink)
 
-    def _tell_all(self) -> None:
+    def _send_queued(self) -> None:
         while self._queue:
             event, subscribers = self._queue.popleft()
             for sink in subscribers:
                 if any(each is sink for each in self.subscribers):
-                    self._tell(sink, event)
+                    self._send(sink, event)
 
-    def _tell(self, sink: EventSink, event: Event) -> None:
+    def _send(self, sink: EventSink, event: Event) -> None:
         try:
             sink.emit(event)
-        except Exception:  # code of whoever watches
+        except Exception:  # a subscriber's code may raise anything
             import logging  # noqa: PLC0415  # only where something is wrong
 
             self._unsubscribe(sink)
@@ -165,10 +165,10 @@ class RunLog:
 
 
 class FirstError:
-    """What the first failing task raised, for a caller who wants it raised. Implements `EventSink`.
+    """Keeps the exception of the first task that fails, for a caller who wants it raised. Implements `EventSink`.
 
     Args:
-        found: called with a sentence once there is one.
+        found: called with a sentence when the first task fails.
     """
 
     def __init__(self, found: Callable[[str], None]) -> None:
@@ -176,7 +176,7 @@ class FirstError:
         self._error: BaseException | None = None
 
     def emit(self, event: Event) -> None:
-        """Look at one event."""
+        """Keep the event's exception if it is the first failure."""
         if self._error is not None or not isinstance(event, StateChanged) or event.key == FLOW:
             return
         state = event.state
@@ -187,7 +187,7 @@ class FirstError:
         self._found(f"{event.key} failed, and the caller asked for its exception.")
 
     def take(self) -> BaseException | None:
-        """Return it once; None if no task failed, or it was taken."""
+        """Return the exception and forget it; None if no task failed, or it was taken before."""
         error, self._error = self._error, None
         return error
 

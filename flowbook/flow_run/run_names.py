@@ -1,4 +1,4 @@
-"""Finds a recorded run by what people call it: its id or the beginning of it, "delays 4", "delays", "last", "last failed".
+"""Finds a recorded run by a name that people use: its id or the beginning of it, "delays 4", "delays", "last", "last failed".
 
 One module for `flowbook.run`, the magics and the command, so that a name means the same everywhere.
 """
@@ -24,7 +24,7 @@ _NUMBERED = re.compile(r"(?:(?P<flow>.+?)(?:\s+|\s*[#:]\s*))?#?(?P<number>[0-9]+
 _STATES = {name.lower(): frozenset({name}) for name in DISPLAY_ORDER} | {
     "failed": frozenset({*FAILED, "TriggerFailed"})
 }
-#: Runs that are read at a time to find the last one in a state.
+#: How many runs are read at a time when looking for the last one in a state.
 _PAGE_RUNS = 100
 _SAY_HOW = (
     "Name it by its id, the beginning of that, 'FLOW 4', 'last' or 'last failed'; flowbook.runs() lists the runs."
@@ -32,16 +32,16 @@ _SAY_HOW = (
 
 
 def find_run_id(store: Store, name: object, flow: str | None = None) -> str:
-    """Return the id of the run that `name` means; runs of the working folder's project come before others.
+    """Return the id of the run that `name` means; runs of the working folder's project take precedence.
 
     Args:
-        store: where it is recorded.
+        store: the store to look in.
         name: an id, or the beginning of one (4 characters at least); a number; the name of a flow (its newest run), or that
             and a number, "delays 4"; "last", "last failed" or another state; "delays last failed".
-        flow: name of the flow that is meant where `name` doesn't say; None: any.
+        flow: name of the flow to look in if `name` doesn't say; None: any.
 
     Raises:
-        UnknownRunError: if there is no such run, or several; lists them.
+        UnknownRunError: if no run matches, or several do; lists those.
     """
     if isinstance(name, bool) or not isinstance(name, int | str) or not str(name).strip():
         msg = f"{name!r} doesn't name a run. {_SAY_HOW}"

@@ -1,4 +1,4 @@
-"""What a caller of `flow.run` asks for: read, checked, refused before anything runs. Touches no disk."""
+"""The arguments of `flow.run`, checked before anything runs. Touches no disk."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
     "with_contexts",
 ]
 
-#: What `flow.run` takes beside values of parameters.
+#: The options of `flow.run`; every other argument is a parameter's value.
 RUN_OPTIONS = frozenset(
     {
         "context",
@@ -56,7 +56,7 @@ RUN_OPTIONS = frozenset(
         "task_states",
     }
 )
-#: What other engines call their options, and what to write here.
+#: Options of other engines, and what to write in flowbook instead.
 _FOREIGN_OPTIONS = {
     "cache_policy": "@task(cache_for=...) on the tasks",
     "flow_run_id": "flow_run_name=",
@@ -81,16 +81,16 @@ _FOREIGN_OPTIONS = {
 
 
 class RunRequest(NamedTuple):
-    """What a caller of `flow.run` asked for, checked.
+    """The arguments of `flow.run`, checked.
 
     Attributes:
-        executor: where tasks run: the run's own, else the flow's, else the default.
-        state: of the flow before; None: it has none.
-        record: whether the run is recorded; None: as usual here.
+        executor: where tasks run: the run's own executor, else the flow's, else the default.
+        state: the flow's state before the run; None if the caller passed none.
+        record: whether the run is recorded; None: decided as in `recording_default`.
         origin: where it was started, e.g. the notebook's name.
         raises_first: whether the first exception of a task stops the run and is raised.
         raises_failure: whether a Failed run raises RunFailedError once it is over.
-        progress: whether a terminal shows how it goes; None: once it takes a while.
+        progress: whether a terminal shows progress; None: once the run takes a while.
     """
 
     graph: Graph
@@ -105,10 +105,10 @@ class RunRequest(NamedTuple):
 
 
 def read_request(flow: RunnableFlow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> RunRequest:
-    """Return what was asked for, checked; what `options` holds besides RUN_OPTIONS are parameters.
+    """Return the checked arguments; everything in `options` that isn't in RUN_OPTIONS is a parameter.
 
     Raises:
-        DefinitionError, ParameterError, StartTaskError, CycleError, ExecutorError: as `Flow.run` says.
+        DefinitionError, ParameterError, StartTaskError, CycleError, ExecutorError: as documented at `Flow.run`.
     """
     _warn_if_unnamed(flow)
     graph = flow.compile()
@@ -132,7 +132,7 @@ def read_request(flow: RunnableFlow, parameters: Mapping[str, object] | None, op
 
 
 def _inputs(graph: Graph, executor: Executor | None, options: dict[str, Any]) -> RunInputs:
-    """Take what the run is given out of `options`, its parameters excepted."""
+    """Remove the run's inputs, except its parameters, from `options` and return them."""
     states = _by_key(graph, read_mapping("task_states", options.pop("task_states", None), "{load: Success(result=1)}"))
     return RunInputs(
         states=states,
@@ -168,7 +168,7 @@ def _name(given: object) -> str:
 
 
 def read_mapping(option: str, given: Any, example: str) -> Mapping[Any, Any]:  # noqa: ANN401  # as it came
-    """Return a mapping, empty where nothing was given. Raises DefinitionError, naming the option."""
+    """Return a mapping as a dict, None as an empty one. Raises DefinitionError, naming the option."""
     if given is not None and not isinstance(given, Mapping):
         msg = f"{option}={given!r} isn't a dict. Give e.g. {option}={example}."
         raise DefinitionError(msg, **{option: repr(given)})
@@ -198,7 +198,7 @@ def _is_count(value: object) -> bool:
 
 
 def read_context(given: Any) -> Mapping[str, Any]:  # noqa: ANN401  # as it came
-    """Return values by name for the context, none where nothing was given. Raises DefinitionError."""
+    """Return the context's values by name, None as an empty dict. Raises DefinitionError."""
     found = read_mapping("context", given, "{'limit': 5}")
     if strange := [name for name in found if not isinstance(name, str)]:
         msg = f"context has {strange[0]!r}, which isn't a name. Give names as text, e.g. context={{'limit': 5}}."
@@ -241,10 +241,10 @@ def _by_key(graph: Graph, task_states: Mapping[object, State]) -> dict[str, Stat
 
 
 def read_task_contexts(graph: Graph, contexts: Any) -> dict[str, dict[str, object]]:  # noqa: ANN401  # as it came
-    """Return by key what the caller gave single tasks to see in the context.
+    """Return the contexts of single tasks, by key.
 
     Raises:
-        DefinitionError: if it is no such thing.
+        DefinitionError: if one isn't a dict, or is for a child of a mapped task.
     """
     found = {}
     for task, values in read_mapping("task_contexts", contexts, "{load: {'limit': 5}}").items():
@@ -260,7 +260,7 @@ def read_task_contexts(graph: Graph, contexts: Any) -> dict[str, dict[str, objec
 
 
 def with_contexts(graph: Graph, contexts: Mapping[str, Mapping[str, object]]) -> Graph:
-    """Return the graph with these contexts of single tasks, by key; of tasks that it lacks nothing is said."""
+    """Return the graph with these contexts of single tasks, by key; unknown keys are ignored."""
     if not contexts:
         return graph
     own = {key: graph.specs[key]._replace(context=values) for key, values in contexts.items() if key in graph.specs}
@@ -321,7 +321,7 @@ def _check_start(graph: Graph, key: str, states: Mapping[str, State]) -> None:
 
 
 def _warn_if_unnamed(flow: RunnableFlow) -> None:
-    """Warn where outputs are cached under no name of their own."""
+    """Warn if a flow without a name caches outputs."""
     if not flow.is_named and any(spec.cache is not None for spec in flow.compile().specs.values()):
         warnings.warn(
             "This flow caches outputs and has no name, so it shares them with other flows without one. "

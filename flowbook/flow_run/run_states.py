@@ -24,14 +24,14 @@ __all__ = ["RunStates", "complete_state"]
 
 
 class RunStates(Mapping[str, "State"]):
-    """The states of a run's tasks and children by key, as of now; called, as of any time.
+    """The states of a run's tasks and children by key: a mapping of the present ones; call it for those at another time.
 
-    Live: it changes while the run goes on. An iteration goes through what there was when it began.
+    Live: it changes while the run does. An iteration goes through the states at its beginning.
 
     Args:
-        graph: of the run; its tasks have a state at any time.
-        events: of the run so far.
-        now: the states, which others may change.
+        graph: the compiled flow; each of its tasks has a state at any time.
+        events: the run's events so far.
+        now: the present states, which other threads may change.
     """
 
     __slots__ = ("_events", "_graph", "_now")
@@ -48,7 +48,7 @@ class RunStates(Mapping[str, "State"]):
             at: a datetime, or text as `flow.as_of` takes it; default: now.
 
         Returns:
-            By key; tasks of which nothing was known are Pending. A copy. Values are references, loaded when asked for.
+            States by key; tasks without events by then are Pending. A copy. Values are references, loaded when read.
 
         Raises:
             DefinitionError: if `at` isn't a time.
@@ -74,15 +74,15 @@ class RunStates(Mapping[str, "State"]):
         return key in self._now
 
     def keys(self) -> KeysView[str]:
-        """As of a dict."""
+        """See `dict`."""
         return self._now.copy().keys()
 
     def values(self) -> ValuesView[State]:
-        """As of a dict."""
+        """See `dict`."""
         return self._now.copy().values()
 
     def items(self) -> ItemsView[str, State]:
-        """As of a dict."""
+        """See `dict`."""
         return self._now.copy().items()
 
     def __repr__(self) -> str:
@@ -90,7 +90,7 @@ class RunStates(Mapping[str, "State"]):
 
 
 def complete_state(key: str, state: State, states: Mapping[str, State]) -> State:
-    """Return a task's state as people read it: with its children so far, and its cached inputs as values."""
+    """Return a task's state with its children so far, and with its cached inputs as values."""
     children_missing = type(state) is Mapped and len(state.map_states) != state.n_map_states
     if not children_missing and not any(isinstance(each, ResultRef) for each in state.cached_inputs.values()):
         return state
@@ -103,7 +103,7 @@ def complete_state(key: str, state: State, states: Mapping[str, State]) -> State
 
 
 class _Loaded(Mapping[str, object]):
-    """Inputs by name; one that lies in the store or on a worker is loaded when it is read."""
+    """Inputs by name; one in the store or on a worker is loaded when it is read."""
 
     def __init__(self, inputs: Mapping[str, object]) -> None:
         self._inputs = dict(inputs)

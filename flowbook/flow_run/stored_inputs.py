@@ -1,8 +1,8 @@
-"""What a run was given, stored with it, so that another process resumes it as it was begun.
+"""A run's inputs in the store, so that another process can resume it with them.
 
-Parameters alone are stored as they are. If there is more, an index is stored: it names the values that hold the parameters,
-the context, each task's own context, the handlers, the executor and given states, and says what could not be stored and
-why. Secrets never are: their names are stored, and whoever resumes the run is asked for the values.
+Parameters alone are stored as a dict. If there are other inputs, an index is stored: it names the values that hold the
+parameters, the context, each task's own context, the handlers, the executor and the `task_states`, and lists what couldn't
+be stored and why. Secrets are never stored, only their names; whoever resumes the run must supply the values.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 __all__ = ["StoredInputs", "store_inputs"]
 
-#: Begins an index; parameters are a dict.
+#: First item of an index, which is a tuple; parameters alone are a dict.
 _MARK = "flowbook given 1"
 _SECRETS = "secrets"
 
 
 def store_inputs(inputs: RunInputs, graph: Graph, values: Values) -> tuple[ResultRef, list[ResultRef]]:
-    """Store what a run was given; return the reference to it, and to the further values that it names.
+    """Store a run's inputs; return the reference to them, and those to the values that an index names.
 
     Raises:
-        StoreError: if it can't be written.
+        StoreError: if they can't be written.
     """
     writer = _Writer(values, inputs)
     parameters = writer.parameters(inputs.parameters)
@@ -81,7 +81,7 @@ class _Writer:
         return Masks.around(ContextLayer(self._inputs.context), self._inputs.task_contexts.values()).needles()
 
     def parameters(self, named: Mapping[str, object]) -> ResultRef | None:
-        """Store those that can be; return None if none can."""
+        """Store the parameters that can be pickled; return None if none can."""
         try:
             return self.put(named)
         except UnpicklableError:
@@ -98,7 +98,7 @@ class _Writer:
         return self.part("context", {name: each for name, each in named.items() if name != _SECRETS}, task)
 
     def part(self, option: str, named: Mapping[str, object], task: str = "") -> list[Any] | None:
-        """Store what is named as one value, as far as it can be; return None if nothing is left."""
+        """Store the members that can be pickled as one value; return None if none can."""
         if named and self._secret_texts:
             named = {name: each for name, each in named.items() if not self._reveals(option, name, each, task)}
         try:
@@ -108,7 +108,7 @@ class _Writer:
             return _plain(self.put(sound, by_value=True)) if sound else None
 
     def states(self, states: Mapping[str, State], graph: Graph) -> Mapping[str, object]:
-        """Return the table of the states that were given; their values are stored as results are."""
+        """Return the `task_states` as a table; their values are stored as results are."""
         if not states:
             return {}
         table, rows, refs = states_to_table(states, graph, self._values)
@@ -117,7 +117,7 @@ class _Writer:
         return table
 
     def put(self, value: object, *, by_value: bool = False) -> ResultRef:
-        """Prepare a value, with the user's code or else without. Raises UnpicklableError, StoreError."""
+        """Prepare a value, with the user's code if possible. Raises UnpicklableError, StoreError."""
         try:
             prepared = self._values.prepare(value, by_value=by_value)
         except UnpicklableError:
@@ -129,7 +129,7 @@ class _Writer:
         return prepared.ref
 
     def _sound(self, option: str, named: Mapping[str, object], task: str) -> dict[str, object]:
-        """Return what can be pickled of what is named; note the rest."""
+        """Return the members that can be pickled; list the others as missing."""
         sound = {}
         for name, each in named.items():
             try:
@@ -141,7 +141,7 @@ class _Writer:
         return sound
 
     def _reveals(self, option: str, name: str, value: object, task: str) -> bool:
-        """Return whether this value holds the value of a secret; note that."""
+        """Return whether this value contains a secret; if so, list it as missing."""
         found = TextSearch(self._secret_texts)
         try:
             found.write(serializer.dump_plain(value) or b"")
@@ -158,11 +158,11 @@ class _Writer:
 
 
 class StoredInputs:
-    """What a recorded run was given. Each part is loaded when it is asked for.
+    """The inputs of a recorded run. Each part is loaded when it is read.
 
     Args:
         content: what `store_inputs` wrote.
-        values: where it is stored.
+        values: the store's values.
         limits: how many tasks run at once; stored with the run itself.
 
     Raises:
@@ -185,12 +185,12 @@ class StoredInputs:
 
     @property
     def limits(self) -> Limits | None:
-        """How many tasks run at once; None: as many as the executor can."""
+        """How many tasks run at once; None: as many as the executor allows."""
         return self._limits
 
     @property
     def missing(self) -> tuple[MissingInput, ...]:
-        """What isn't stored, and why."""
+        """The inputs that couldn't be stored, and why."""
         return tuple(MissingInput(*each) for each in self._index.get("missing", ()))
 
     @property
@@ -205,7 +205,7 @@ class StoredInputs:
         return dict(self._parameters)
 
     def states(self) -> dict[str, State]:
-        """Return the states that were given, by key; values are references."""
+        """Return the `task_states`, by key; values are references."""
         return states_from_table(self._index.get("states", {}), self._values)
 
     @property
@@ -220,7 +220,7 @@ class StoredInputs:
 
     @property
     def name(self) -> str:
-        """What the caller called the run; empty: nothing."""
+        """The run's name; "" if the caller gave none."""
         return str(self._index.get("name", ""))
 
     def executor(self) -> Executor | None:
@@ -231,7 +231,7 @@ class StoredInputs:
             return None
 
     def load(self) -> RunInputs:
-        """Return all of it but the executor.
+        """Return all inputs except the executor.
 
         Raises:
             ResultGoneError, DamagedValueError, UnpicklableError: if a part can't be read here.
@@ -254,7 +254,7 @@ class StoredInputs:
 
 
 class _Unread:
-    """Drops what is written to it."""
+    """A file that discards what is written to it."""
 
     def write(self, part: bytes | memoryview) -> None:
         pass

@@ -1,4 +1,4 @@
-"""What the time of each task of a run went into, as a table."""
+"""When each task of a run ran and waited, as a table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["timeline"]
 
 
 def timeline(events: Sequence[Event]) -> pd.DataFrame:
-    """Return what each task's time went into, see `FlowRun.timeline`."""
+    """Return when each task ran and waited, see `FlowRun.timeline`."""
     import pandas as pd  # noqa: PLC0415  # heavy
 
     found = spans(events)

@@ -1,4 +1,4 @@
-"""Times as people write them, and as pandas holds them."""
+"""Parses times as people write them, and converts times for pandas."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _EXAMPLES = "'2026-11-20 09:00', 'yesterday 9:00' (local time), '2 hours ago' or
 
 
 def parse_time(at: dt.datetime | str, now: dt.datetime | None = None) -> dt.datetime:
-    """Return the time that `at` says, aware UTC.
+    """Return `at` as an aware UTC datetime.
 
     Args:
-        at: a datetime, ISO text, "2 hours ago", "yesterday" (24 hours ago), "yesterday 9:00", "9:00" (today) or "now"; what
-            has no zone is local time.
+        at: a datetime, ISO text, "2 hours ago", "yesterday" (24 hours ago), "yesterday 9:00", "9:00" (today) or "now"; a
+            time without a zone is local.
         now: aware; default: the present.
 
     Raises:
@@ -39,7 +39,7 @@ def parse_time(at: dt.datetime | str, now: dt.datetime | None = None) -> dt.date
         msg = f"{at!r} isn't a time. Give a datetime, or text like '2026-11-20 09:00' or '2 hours ago'."
         raise DefinitionError(msg, at=repr(at))
     try:
-        # Of the standard library: a pandas one without a zone refuses to be taken for local time.
+        # A pandas timestamp without a zone can't be converted as local time, so use the standard library's datetime.
         return dt.datetime.combine(at.date(), at.timetz()).astimezone(dt.UTC)
     except (OverflowError, ValueError, OSError) as exc:
         msg = f"{at!r} is out of reach of the clock. Give a time between the years 1 and 9999."
@@ -47,7 +47,7 @@ def parse_time(at: dt.datetime | str, now: dt.datetime | None = None) -> dt.date
 
 
 def _parse_text(text: str, now: dt.datetime) -> dt.datetime:
-    """Return the time that a text says; `now` has the local zone."""
+    """Return the time that a text names; `now` is in the local zone."""
     try:
         if text.lower() == "now":
             return now
