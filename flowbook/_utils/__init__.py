@@ -1,1 +1,1 @@
-"""What any package may use: threads with an owner, and locks that know their order."""
+"""Tools that any package may use, such as threads with an owner and locks with a rank."""

@@ -1,4 +1,4 @@
-"""Copies of literals: what a flow's author wrote stays as it is written, whatever a task does to its input. Pure."""
+"""Copies literals, so that a task that changes its input doesn't change the flow. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 __all__ = ["fresh", "fresh_values"]
 
 _MUTABLE = frozenset({list, dict, set})
-#: Deeper ones are shared: a literal that holds itself has no end.
+#: Deeper levels are shared, not copied, so that copying a literal that contains itself ends.
 _DEPTH = 20
 
 
 def fresh(value: Any, depth: int = _DEPTH) -> Any:  # noqa: ANN401  # of the same type
-    """Return `value`; a list, dict or set as a copy, those in it likewise. Other objects are shared."""
+    """Return `value`, with lists, dicts and sets copied at each level; other objects are shared."""
     kind = type(value)
     if kind not in _MUTABLE or not depth:
         return value
@@ -27,7 +27,7 @@ def fresh(value: Any, depth: int = _DEPTH) -> Any:  # noqa: ANN401  # of the sam
 
 
 def fresh_values(values: Mapping[str, object] | None) -> dict[str, object]:
-    """Return a dict of these values, each as `fresh` gives it."""
+    """Return a dict of these values, each copied by `fresh`."""
     if not values:
         return {}
     return {name: fresh(value) if type(value) in _MUTABLE else value for name, value in values.items()}

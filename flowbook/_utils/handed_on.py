@@ -1,7 +1,7 @@
-"""What a task gets of another's output: frames and series as shallow copies, everything else as it is.
+"""Passes outputs on to other tasks: frames and series as shallow copies, everything else as it is.
 
-So a task that changes its input in place changes nobody else's: from version 3 on, pandas copies the data itself when somebody
-writes to it. Older versions do so in their copy-on-write mode; otherwise they protect columns and index, not cells.
+So a task that changes its input in place doesn't change other tasks' inputs: from version 3 on, pandas copies the data when
+it is written to. Older versions do so in copy-on-write mode; otherwise only columns and index are protected, not cells.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["IMMUTABLE", "handed_on"]
 
-#: Types that are handed on as they are, for callers that save themselves the call.
+#: Types that are passed on as they are; callers check for them to save the call.
 IMMUTABLE = frozenset({int, float, bool, str, bytes, type(None), complex})
 
 

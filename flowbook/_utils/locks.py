@@ -1,10 +1,10 @@
-"""Locks with a rank, so that tests notice two that could be taken in opposite orders.
+"""Locks with a rank, so that tests detect two locks that could be taken in opposite orders.
 
-A thread that holds a lock may only take locks of a higher rank; then no two threads can wait for each other. Where
-FLOWBOOK_CHECK_LOCKS=1 is set (all tests set it) each lock checks that and raises; elsewhere it is a plain `threading` lock.
+A thread that holds a lock may only take locks of a higher rank, so no two threads can wait for each other. If
+FLOWBOOK_CHECK_LOCKS=1 is set (all tests set it), each lock checks this and raises; otherwise it is a plain `threading` lock.
 
-No code of a user's may run while one of these is held: it could take any of them. `docs/architecture.md` says what each
-lock guards and who takes it.
+No user code may run while one of these is held: it could take any of them. `docs/architecture.md` lists what each lock
+guards and who takes it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _VARIABLE = "FLOWBOOK_CHECK_LOCKS"
 
 
 class Rank(enum.IntEnum):
-    """Every lock of flowbook, in the order in which one thread may take them. Members are named after what they guard."""
+    """The ranks of flowbook's locks, in the order in which one thread may take them; each is named after what its locks guard."""
 
     PANEL = enum.auto()
     RUN = enum.auto()
@@ -62,8 +62,8 @@ def RankedLock(rank: Rank, name: str = "") -> threading.Lock:  # noqa: N802  # s
     """Return a new lock, as `threading.Lock()`.
 
     Args:
-        rank: its place in the order.
-        name: what an error calls it; default: the rank's name.
+        rank: its rank.
+        name: its name in errors; default: the rank's name.
     """
     if not _checks:
         return threading.Lock()
@@ -80,30 +80,30 @@ def RankedRLock(rank: Rank, name: str = "") -> threading.RLock:  # noqa: N802  #
 def RankedCondition(  # noqa: N802  # as above
     rank: Rank, name: str = "", lock: threading.Lock | None = None
 ) -> threading.Condition:
-    """Return a new condition with a `RankedLock`: this one, if given. Other arguments as for `RankedLock`."""
+    """Return a new condition with `lock`, by default a new `RankedLock`. Other arguments as for `RankedLock`."""
     return threading.Condition(lock if lock is not None else RankedLock(rank, name))
 
 
 def held_locks() -> list[str]:
-    """Return the names of the locks that this thread holds, outermost first; nothing where locks aren't checked."""
+    """Return the names of the locks that this thread holds, outermost first; () if locks aren't checked."""
     return [lock.name for lock in _held()]
 
 
 def violations() -> list[str]:
-    """Return what was refused in this process so far, once: whoever took the lock may have caught the error."""
+    """Return and forget the violations so far in this process: the code that took the lock may have caught the error."""
     found = _violations[:]
     del _violations[:]
     return found
 
 
-#: Looked up once: a run makes several locks.
+#: Read once, since each run makes several locks.
 _checks = os.environ.get(_VARIABLE) == "1"
 _local = threading.local()
 _violations: list[str] = []
 
 
 def _held() -> list[_CheckedLock]:
-    """Return the locks of this thread, the last taken at the end; the list itself."""
+    """Return the list of the locks that this thread holds (not a copy), the last taken at the end."""
     try:
         found: list[_CheckedLock] = _local.held
     except AttributeError:
@@ -112,7 +112,7 @@ def _held() -> list[_CheckedLock]:
 
 
 class _CheckedLock:
-    """A lock that refuses to be taken out of order. Taking it without waiting can't deadlock and is always allowed."""
+    """A lock that refuses to be taken out of order. Trying it without waiting can't deadlock and is always allowed."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class _CheckedLock:
         return not is_free
 
     def _is_owned(self) -> bool:
-        """What `threading.Condition` asks."""
+        """Return whether this thread holds the lock; `threading.Condition` calls this."""
         return self in _held()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The one home of background threads: each has a name, an owner that ends it, and is counted while it lives."""
+"""Starts all background threads: each has a name and an owner that ends it, and is counted while it is alive."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class OwnedThread(threading.Thread):
     """A daemon thread of flowbook's.
 
     Attributes:
-        owner: who ends it, or knows when it ends: a module's or a class's name, such as "Recorder".
+        owner: the module or class that ends it, such as "Recorder".
     """
 
     def __init__(self, target: Callable[..., object], args: tuple[object, ...], name: str, owner: str) -> None:
@@ -38,13 +38,13 @@ def spawn(target: Callable[..., object], *args: object, name: str, owner: object
     """Start `target(*args)` in a daemon thread, in a copy of the caller's context; return the thread.
 
     Args:
-        target: what it runs.
-        args: for the target.
-        name: what it does; "recorder" becomes "flowbook-recorder".
-        owner: who ends it; of an object its class is noted.
+        target: the function to run.
+        args: its arguments.
+        name: the thread's purpose; "recorder" becomes "flowbook-recorder".
+        owner: who ends it: a name, or an object, of which the class's name is taken.
 
     Raises:
-        RuntimeError: if the machine gives no more threads.
+        RuntimeError: if the system can't start another thread.
     """
     thread = prepare(target, *args, name=name, owner=owner)
     thread.start()
@@ -52,11 +52,11 @@ def spawn(target: Callable[..., object], *args: object, name: str, owner: object
 
 
 def prepare(target: Callable[..., object], *args: object, name: str, owner: object) -> OwnedThread:
-    """Return a thread as `spawn` makes it, not started: for owners that start it later, or ask it for its id first."""
+    """Return a thread as `spawn` makes it, but not started, for owners that start it later or need the object first."""
     full_name = name if name.startswith(_PREFIX) else _PREFIX + name
     return OwnedThread(target, args, full_name, owner if isinstance(owner, str) else type(owner).__name__)
 
 
 def alive() -> list[OwnedThread]:
-    """Return the threads that were started here and have not ended, by name."""
+    """Return the live threads that were started here, sorted by name."""
     return sorted((thread for thread in _started.copy() if thread.is_alive()), key=lambda thread: thread.name)

@@ -1,1 +1,1 @@
-"""Runs in words, for whoever shows them: the panel, the terminal and the command line say the same."""
+"""Describes runs in words; the panel, the terminal and the command line share these texts."""

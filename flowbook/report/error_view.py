@@ -1,7 +1,7 @@
 """An exception as people read it: the user's own lines first.
 
-Reads source lines through `linecache`, so that notebook cells work, and nothing else. Takes exceptions as they were raised,
-and those that another process sent as text.
+Reads source lines through `linecache`, so that notebook cells work; does no other I/O. Takes exceptions as they were
+raised, and those that another process sent as text.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _OUTSIDE = tuple(
         str(Path(__file__).parent.parent),
     }
 )
-#: A frame's head in a formatted traceback, whatever Python wrote it.
+#: The first line of a frame in a formatted traceback of any Python version.
 _HEAD = re.compile(r'^ +(?:\| +)?File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$', re.MULTILINE)
 _CELL = re.compile(r"ipykernel_\d+[\\/]|^<ipython-input-(?P<number>\d+)-")
 
@@ -71,7 +71,7 @@ class ErrorView:
 
 @dataclass(frozen=True, slots=True)
 class CodeLocation:
-    """Where a frame of a traceback stands in the code."""
+    """The place in the code where a frame of a traceback is."""
 
     file: str
     line: int
@@ -79,11 +79,11 @@ class CodeLocation:
 
 
 def describe_error(error: BaseException, cell_name: Callable[[str], str | None] | None = None) -> ErrorView:
-    """Return what the inspector shows of `error`.
+    """Return the view of `error` that the inspector shows.
 
     Args:
-        error: as it was raised, or a stand-in with the text of its traceback.
-        cell_name: gives "In [4]" for the file name of a notebook's cell, None for another file.
+        error: the exception as it was raised, or a stand-in with the text of its traceback.
+        cell_name: returns "In [4]" for the file name of a notebook's cell, None for any other file.
     """
     text = _formatted(error)
     locations = code_locations(error, text)
@@ -102,7 +102,7 @@ def code_locations(error: BaseException, text: str | None = None) -> list[CodeLo
 
     Args:
         error: as for `describe_error`.
-        text: its formatted traceback, where the caller has it.
+        text: its formatted traceback, if the caller has it.
     """
     if error.__traceback__ is not None:
         summary = traceback.extract_tb(error.__traceback__)

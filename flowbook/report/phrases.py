@@ -1,4 +1,4 @@
-"""The sentences about states: durations, third lines, why something ran or did not. Pure: times are arguments."""
+"""Sentences about states: durations, notes on nodes, why a task ran or didn't. Pure: times are arguments."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def duration(seconds: float) -> str:
 
 
 def clock(moment: float, now: float) -> str:
-    """Return a moment as people say it here: "09:42", or with the day where that is another than today."""
+    """Return a local time for people: "09:42", with the day if that isn't today."""
     told = dt.datetime.fromtimestamp(moment).astimezone()
     today = dt.datetime.fromtimestamp(now).astimezone().date()
     if told.date() == today:
@@ -96,7 +96,7 @@ def error_text(error: object) -> str:
 
 
 def parameter_text(value: object) -> str:
-    """Return a value as it is shown in a form: strings as they are, others as Python writes them."""
+    """Return a value as a form shows it: strings as they are, others as Python writes them."""
     if isinstance(value, str):
         return shorten(value, _VALUE_LENGTH) if len(value) > _VALUE_LENGTH else value
     try:
@@ -113,7 +113,7 @@ def trigger_name(spec: TaskSpec) -> str:
 
 
 def message(state: State) -> str:
-    """Return the one sentence about a state: its exception for failures that have one, else its own message."""
+    """Return a state's exception as a sentence if it has one, else its message."""
     if not isinstance(state, (Failed, Retrying)):
         return shorten(state.message or "", _MESSAGE_LENGTH)
     error = state.raw_result  # as it is: `result` would load what is held elsewhere
@@ -129,9 +129,9 @@ def note(  # noqa: C901, PLR0911, PLR0913  # a table of states
     *,
     has_run: bool = False,
 ) -> str:
-    """Return the third line of a node; empty where there is nothing to say.
+    """Return the third line of a node; "" if it needs none.
 
-    `has_run` tells a Cached output that this run made, and kept, from one of an earlier run that served.
+    `has_run` is whether this run made the output of a Cached task; otherwise an earlier run did.
     """
     most = spec.retry.max_retries + 1 if spec.retry is not None else 1
     match state:
@@ -252,7 +252,7 @@ def _cached_note(state: Cached, now: float, *, has_run: bool) -> str:
 
 
 def _until(state: Cached, now: float) -> str:
-    """Return until when an output serves; the last day that there is means for good."""
+    """Return until when an output is valid; the last representable day means for ever."""
     if state.expiry is None or state.expiry.year >= _FOR_GOOD:
         return "for good"
     return f"until {clock(state.expiry.timestamp(), now)}"

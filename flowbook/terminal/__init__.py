@@ -1,1 +1,1 @@
-"""What a terminal and Python's `logging` get of a run: log records, live progress, and the last lines."""
+"""Shows runs in a terminal and logs them with Python's `logging`: log records, live progress, and the last lines."""

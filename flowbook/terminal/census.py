@@ -1,4 +1,4 @@
-"""How the tasks of a run stand, counted from their states as they are; cheap enough to be done while the run goes on. Pure."""
+"""Counts the tasks of a run by state; cheap enough to do while the run goes on. Pure."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class TaskNow(NamedTuple):
 
 
 class Census(NamedTuple):
-    """How the tasks of a run stand at one moment. A mapped task that was split counts by its children; parameters don't count.
+    """The tasks of a run by state, at one moment. A mapped task that was split counts as its children; parameters don't count.
 
     Attributes:
-        counts: how many there are, by the name of their state, in the order in which they are shown.
-        total: how many tasks there are, as far as is known: a mapped task that isn't split yet counts as one.
-        done: how many have finished.
-        running: those that run, the longest first.
-        retrying: those that wait for their next attempt.
-        paused: those that wait for a person.
-        failed: those that failed themselves, the newest first.
+        counts: number of tasks by the name of their state, in display order.
+        total: number of tasks known so far; a mapped task that isn't split yet counts as one.
+        done: number of finished tasks.
+        running: tasks that run, the longest-running first.
+        retrying: tasks that wait for their next attempt.
+        paused: tasks that wait for a person.
+        failed: tasks that failed themselves, the newest first.
     """
 
     counts: Mapping[str, int]
@@ -59,8 +59,8 @@ class Counting:
         self._mapped = [key for key, spec in specs.items() if spec.is_mapped]
 
     def census(self, states: Mapping[str, State]) -> Census:
-        """Return how the tasks stand; `states` by key, children included, may change meanwhile."""
-        #: One step each for other threads; a child that comes in between is counted the next time.
+        """Return the census; `states` by key, children included, may change meanwhile."""
+        #: Each copy is atomic; a child that is added in between is counted next time.
         keys, kinds = list(states), list(map(type, list(states.values())))
         counted = Counter(kinds)
         uncounted = [*self._parameters, *(key for key in self._mapped if _is_split(states.get(key)))]

@@ -19,10 +19,10 @@ def stopwatch(seconds: float) -> str:
 
 
 def running_time(seconds: float) -> str:
-    """Return how long something took: short times with a unit, "40 ms" or "3.8 s", others as on a stopwatch."""
+    """Return a duration: short ones with a unit, "40 ms" or "3.8 s", others as on a stopwatch."""
     return duration(seconds) if seconds < _SHORT_S else stopwatch(seconds)
 
 
 def ticking(seconds: float) -> str:
-    """Return how long something has gone on, for what is drawn again and again: "6 s", "0:24"."""
+    """Return a duration that still grows, for text that is redrawn: "6 s", "0:24"."""
     return f"{max(0, int(seconds))} s" if seconds < _SHORT_S else stopwatch(seconds)

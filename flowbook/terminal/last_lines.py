@@ -35,17 +35,17 @@ class EndView(NamedTuple):
 
     Attributes:
         flow: the flow's name.
-        number: of the run.
-        state: of the flow.
-        states: of tasks and children by key.
-        graph: of the run.
-        census: how its tasks stand.
-        took_s: how long it went on.
-        called: what commands call it, "18"; None where no store has it.
+        number: the run's number.
+        state: the flow's state.
+        states: states of tasks and children, by key.
+        graph: the compiled flow.
+        census: its tasks by state.
+        took_s: how long it ran.
+        called: the name by which commands find it, e.g. "18"; None if it isn't in the store.
         slowest: the tasks that took longest, with seconds; the longest first.
-        hide: takes secrets out of a text.
-        shows_traceback: whether a failure's traceback is shown: not where a log or Python shows it.
-        is_full: whether that is Python's own, with every frame.
+        hide: masks secrets in a text.
+        shows_traceback: whether to show a failure's traceback; False if a log or Python shows it.
+        is_full: whether to show Python's own traceback, with every frame.
     """
 
     flow: str
@@ -167,7 +167,7 @@ def _warnings(view: EndView, marks: Marks) -> list[Line]:
 
 
 def _staleness(state: State) -> str:
-    """Return what differs from how a task's output from the cache was made; "" where nothing does."""
+    """Return how a task differs now from when its cached output was made; "" if it doesn't."""
     if not isinstance(state, Cached):
         return ""
     if state.stale_inputs:

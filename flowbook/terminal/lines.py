@@ -1,6 +1,6 @@
 """Lines for a terminal: spans of text with a style, fitted to a width. Pure.
 
-Nobody's text moves the cursor or colours the terminal: characters that can't be printed are escaped.
+User text can't move the cursor or colour the terminal: characters that can't be printed are escaped.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def printable(text: str) -> str:
 
 
 def width_of(line: Line) -> int:
-    """Return how many cells a line takes; wide characters take two."""
+    """Return how many terminal cells a line takes; wide characters take two."""
     return sum(cell_len(span.text) for span in line)
 
 
 def cut_middle(text: str, width: int) -> str:
-    """Return `text` in at most `width` cells; a longer one loses its middle: its end tells siblings apart."""
+    """Return `text` in at most `width` cells; a longer one loses its middle, since names of siblings differ at the end."""
     if cell_len(text) <= width:
         return text
     if width < 3:  # noqa: PLR2004  # a letter at each side of the dots
@@ -46,7 +46,7 @@ def cut_middle(text: str, width: int) -> str:
 
 
 def fit(line: Line, width: int) -> Line:
-    """Return the line in at most `width` cells; what is too much at its end becomes "…"."""
+    """Return the line in at most `width` cells; the end of a longer one is replaced by "…"."""
     if width_of(line) <= width:
         return line
     kept: list[Span] = []
@@ -61,7 +61,7 @@ def fit(line: Line, width: int) -> Line:
 
 
 def spread(left: Line, right: Line, width: int) -> Line:
-    """Return a line with `left` at its left and `right` at its right; where both don't fit, `left` is cut."""
+    """Return a line with `left` and `right` at its two ends; if both don't fit, `left` is cut."""
     room = width - width_of(right)
     if room <= 0:
         return fit(left, width)
@@ -70,12 +70,12 @@ def spread(left: Line, right: Line, width: int) -> Line:
 
 
 def plain_text(line: Line) -> str:
-    """Return the line's text, for where there are no styles."""
+    """Return the line's text without styles."""
     return "".join(span.text for span in line)
 
 
 def styled(line: Line, *, has_colours: bool) -> str:
-    """Return the line as it is written, with the codes of its styles where there are colours."""
+    """Return the line's text, with the escape codes of its styles if the terminal has colours."""
     if not has_colours:
         return "".join(printable(span.text) for span in line)
     from rich.color import ColorSystem  # noqa: PLC0415  # only where there are colours

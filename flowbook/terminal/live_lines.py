@@ -1,4 +1,4 @@
-"""What a terminal shows of a run while it goes on. Pure: the time is an argument."""
+"""The lines that a terminal shows while a run goes on. Pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveView", "count_spans", "live_lines"]
 
 _DIM, _BOLD = "dim", "bold"
-#: The part of a line that a name may take.
+#: The largest part of a line that a name may take.
 _NAME_PART = 0.4
 
 
@@ -31,13 +31,13 @@ class LiveView(NamedTuple):
 
     Attributes:
         title: the flow and its run: "delays", "run 16".
-        graph: of the run.
-        census: how its tasks stand.
-        started: when it began; seconds since the epoch, as `now`.
-        now: the moment.
-        expected_s: how long runs like it took before; None where that isn't known.
-        is_cancelling: whether somebody asked it to stop.
-        hide: takes secrets out of a text.
+        graph: the compiled flow.
+        census: its tasks by state.
+        started: when it began, seconds since 1970.
+        now: the present, seconds since 1970.
+        expected_s: how long earlier runs took; None if unknown.
+        is_cancelling: whether it was cancelled while tasks still run.
+        hide: masks secrets in a text.
     """
 
     title: tuple[str, str]
@@ -68,7 +68,7 @@ def live_lines(view: LiveView, marks: Marks, width: int, most: int) -> list[Line
 
 
 def count_spans(census: Census, marks: Marks) -> Line:
-    """Return how many tasks are in which state."""
+    """Return the number of tasks in each state, as spans."""
     spans: list[Span] = []
     for name, count in census.counts.items():
         gap = "   " if spans else ""
@@ -136,7 +136,7 @@ def _failure(state: State) -> str:
 
 
 def _line_of(error: object) -> str:
-    """Return in which line of the user's an error was raised."""
+    """Return the line of the user's code in which an error was raised."""
     if not isinstance(error, BaseException) or error.__traceback__ is None:
         return ""
     mine = [location for location in code_locations(error) if is_mine(location.file)]

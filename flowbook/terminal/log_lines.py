@@ -1,4 +1,4 @@
-"""How records of runs look where nobody set up `logging`: FLOWBOOK_LOGGING_LEVEL writes them to stderr, one line each."""
+"""Writes log records of runs to stderr, one line each, if FLOWBOOK_LOGGING_LEVEL is set and `logging` isn't configured."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PARENT = "flowbook"
 
 
 def attach_handler(level: int | None) -> None:
-    """Write what flowbook logs from `level` on to stderr, unless a program set up `logging` itself; None changes nothing."""
+    """Write flowbook's records of `level` and above to stderr, unless the program configured `logging`; None does nothing."""
     if level is None:
         return
     logger = logging.getLogger(_PARENT)
@@ -38,7 +38,7 @@ def traceback_text(error: BaseException, hide: Callable[[str], str]) -> str:
 
 
 class LineFormatter(logging.Formatter):
-    """The time, a mark for what has a state, and the message; a traceback on the lines below."""
+    """Formats a record as the time, the mark of its state and the message; a traceback follows on further lines."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(message)s", "%H:%M:%S")
@@ -54,7 +54,7 @@ class LineFormatter(logging.Formatter):
 
 
 class _ToStderr(logging.StreamHandler[TextIO]):
-    """Writes to the stderr of the moment, which live progress may have replaced."""
+    """Writes to the present `sys.stderr`, which live progress may have replaced."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)

@@ -1,4 +1,4 @@
-"""The mark and the colour of each state in a terminal; each state has its word beside them. Pure."""
+"""The mark and the colour of each state in a terminal; the state's name stands beside them. Pure."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ORDER = (
     "Scheduled",
     "Pending",
 )
-#: What is drawn besides the marks of states.
+#: Marks that don't belong to a state.
 _DRAWN = "━╸─│…"
 
 
@@ -64,7 +64,7 @@ class Marks:
     """The marks that a terminal can show.
 
     Args:
-        is_plain: whether it shows letters and signs of ASCII only.
+        is_plain: whether it shows ASCII only.
     """
 
     def __init__(self, *, is_plain: bool = False) -> None:
@@ -97,7 +97,7 @@ def marks_for(encoding: str | None, term: str | None) -> Marks:
 
 
 def _look(state: type[State] | str) -> _Look:
-    """Return how a state looks: as the nearest of its bases that has a look of its own."""
+    """Return the style of a state's class, or of its nearest base that has one."""
     if isinstance(state, str):
         found = getattr(states, state, None)
         state = found if isinstance(found, type) and issubclass(found, State) else State

@@ -1,4 +1,4 @@
-"""What a paused task is about to get, as lines; reads no value from a store, and of other objects than tables only the type."""
+"""The inputs of a paused task as lines. Loads no value from the store; shows tables, and only the types of other objects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_INPUTS = 4
 
 
 def input_lines(task: TaskNow, graph: Graph, hide: Callable[[str], str]) -> list[Line]:
-    """Return what a person needs to decide about a task: what it is, and what it gets."""
+    """Return the lines that help a person decide about a paused task: the task and its inputs."""
     spec = graph.specs[parent_key(task.key)]
     inputs = dict(list((task.state.cached_inputs or {}).items())[:_MOST_INPUTS])
     width = max(map(len, (task.key, *inputs)))

@@ -1,4 +1,4 @@
-"""What the terminal needs to know of a run; the run side implements it."""
+"""What the terminal needs to know of a run; `flowbook.flow_run` implements it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ReportedRun(Protocol):
 
     @property
     def graph(self) -> Graph:
-        """What is run."""
+        """The compiled flow."""
         ...
 
     @property
@@ -59,22 +59,22 @@ class ReportedRun(Protocol):
 
     @property
     def can_go_on_elsewhere(self) -> bool:
-        """Whether the store has the run by the time that it is over, should it wait for somebody or have failed."""
+        """Whether the run will be in the store if it pauses or fails, so that another process can resume it."""
         ...
 
     @property
     def is_cancelling(self) -> bool:
-        """Whether somebody asked it to stop, and tasks still run."""
+        """Whether it was cancelled while tasks still run."""
         ...
 
     def events(self) -> Sequence[Event]:
-        """Return all events so far, by their number."""
+        """Return all events so far, ordered by number."""
         ...
 
     def snapshot(self) -> tuple[State, Mapping[str, State]]:
-        """Return the flow's state and those of tasks and children by key, as of now; the mapping may change meanwhile."""
+        """Return the flow's present state, and those of tasks and children by key; the mapping may change meanwhile."""
         ...
 
     def hide(self, text: str) -> str:
-        """Return the text without the secrets that the run knows."""
+        """Return the text with the run's secrets masked."""
         ...

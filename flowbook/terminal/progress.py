@@ -1,6 +1,6 @@
-"""Shows on a terminal how a run goes while a thread waits for it, and how it ended.
+"""Shows a run's progress on a terminal while a thread waits for it, and then how it ended.
 
-The states are looked at from a thread of its own, so a task costs nothing more; the longer a look takes, the rarer it is.
+A thread of its own reads the states, so tasks cost nothing more; the longer a reading takes, the rarer they are.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ __all__ = ["Progress"]
 
 _SHOWN_AFTER_S = 1.0
 _INTERVAL_S = 0.1
-#: At most this part of the time goes into looking and drawing.
+#: At most this part of the time is spent on reading and drawing.
 _SHARE = 0.01
 _END_S = 2.0
-#: Of more tasks than these, the slowest aren't named: looking for them would take longer than anybody cares.
+#: With more tasks than this, the slowest aren't named: finding them would take too long.
 _MOST_TIMED = 5_000
 
 
@@ -45,9 +45,9 @@ class Progress:
     """Shows one run while the block lasts. One block at a time in a process, see `reporting.has_display`.
 
     Args:
-        run: that begins, or goes on.
-        is_wanted: whether it is shown from the start, and its end also where it took no second; False: as usual.
-        shows_traceback: whether the end of a failure shows its traceback: not where it is raised or logged to the terminal.
+        run: a run that begins or resumes.
+        is_wanted: whether to show it from the start, and its end even if it took less than a second.
+        shows_traceback: whether to show the traceback of a failure; False if it is raised or logged to the terminal.
     """
 
     def __init__(self, run: ReportedRun, *, is_wanted: bool, shows_traceback: bool = True) -> None:

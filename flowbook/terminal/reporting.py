@@ -1,4 +1,4 @@
-"""Decides once a run who hears what happens in it: Python's `logging`, the terminal. Loads neither until it is needed."""
+"""Decides at a run's start whether Python's `logging` and the terminal receive its events. Loads each only when needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["TroubleSink", "displayed", "has_display", "log_sinks"]
 #: As in `logging`, which is not loaded for this.
 _INFO, _WARNING, _ERROR = 20, 30, 40
 _TASK_LOGGER = "flowbook.task_run"
-#: States that nobody is warned of.
+#: States that need no warning.
 _QUIET: frozenset[type[states.State]] = frozenset(
     {
         states.Cached,
@@ -44,9 +44,9 @@ _QUIET: frozenset[type[states.State]] = frozenset(
 
 
 def has_display(progress: bool | None) -> bool:  # noqa: FBT001  # the caller's word, or none
-    """Return whether a run that somebody waits for is shown on the terminal: stderr is one, and nobody said no.
+    """Return whether to show a run on the terminal: stderr is one, and FLOWBOOK_PROGRESS allows it.
 
-    Where another run is shown, or a program has put something else in the place of stderr, it isn't.
+    False if another run is shown already, or if a program has replaced `sys.stderr`.
     """
     stream: TextIO | None = sys.stderr
     if progress is False or not config.shows_progress() or stream is not sys.__stderr__:
@@ -59,10 +59,10 @@ def has_display(progress: bool | None) -> bool:  # noqa: FBT001  # the caller's 
 
 @contextlib.contextmanager
 def displayed(run: ReportedRun, *, is_wanted: bool = False, shows_traceback: bool = True) -> Iterator[None]:
-    """Show on the terminal how a run goes while the block lasts, and how it ended; only where `has_display` says so.
+    """Show a run's progress on the terminal while the block runs, and how it ended, if `has_display`.
 
     Args:
-        run: that begins in the block, or goes on.
+        run: a run that begins or resumes in the block.
         is_wanted: as for `Progress`.
         shows_traceback: likewise.
     """
@@ -73,12 +73,12 @@ def displayed(run: ReportedRun, *, is_wanted: bool = False, shows_traceback: boo
 
 
 def log_sinks(run: ReportedRun, *, is_displayed: bool, is_watched: bool) -> tuple[EventSink, ...]:
-    """Return the sinks that log a run's events with Python's `logging`; none if nobody would hear of them.
+    """Return the sinks that log a run's events with Python's `logging`; none if no handler would get the records.
 
     Args:
-        run: that begins, or goes on.
-        is_displayed: whether the terminal shows how it goes, and its failure at the end.
-        is_watched: whether somebody else shows it: a notebook's panel.
+        run: a run that begins or resumes.
+        is_displayed: whether the terminal shows its progress, and its failure at the end.
+        is_watched: whether something else shows it, such as a notebook's panel.
     """
     level = config.logging_level()
     if level is not None:
@@ -98,10 +98,10 @@ def log_sinks(run: ReportedRun, *, is_displayed: bool, is_watched: bool) -> tupl
 
 
 class TroubleSink:
-    """Logs what goes wrong, and what tasks warn of. Implements `SelectiveSink`, so a task that goes well costs nothing more.
+    """Logs failures, and warnings from tasks. Implements `SelectiveSink`, so a task that succeeds costs nothing more.
 
     Args:
-        run: whose events are logged.
+        run: the run to log.
         tells_states: whether failures, retries and pauses are logged, or only what tasks log.
         names_tasks: as for `RunLogger`.
     """
@@ -116,7 +116,7 @@ class TroubleSink:
         self.quiet = _QUIET
 
     def emit(self, event: Event) -> None:
-        """Log one event, if it is trouble."""
+        """Log the event if it reports a problem."""
         if type(event) is StateChanged:
             if type(event.state) in _QUIET or not self._tells_states:
                 return

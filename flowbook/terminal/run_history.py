@@ -1,4 +1,4 @@
-"""What is known of how long a run and its tasks take: from its events, and from earlier runs in the store."""
+"""How long a run and its tasks take: measured from its events, expected from earlier runs in the store."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["slowest_tasks", "usual_time"]
 
 _RUNS = 5
 _TASKS = 3
-#: Spans in which a task didn't run.
+#: States in which a task doesn't run.
 _WAITS = frozenset({"Paused", "Resume", "Retrying"})
-#: What took less isn't worth a word.
+#: Tasks that took less aren't named.
 _SLOW_S = 0.1
 
 
 def usual_time(run: ReportedRun) -> float | None:
-    """Return the median length, in seconds, of the last successful runs of that flow; None where the store knows none."""
+    """Return the median duration, in seconds, of the flow's last successful runs; None if the store has none."""
     if not run.is_recorded:
         return None
     try:
@@ -42,8 +42,8 @@ def slowest_tasks(events: Iterable[Event], parameters: frozenset[str] = frozense
     """Return the tasks and children that took longest, with seconds, the longest first.
 
     Args:
-        events: of the run, by number.
-        parameters: keys that don't count.
+        events: the run's events, ordered by number.
+        parameters: keys to leave out.
     """
     took: dict[str, float] = {}
     for each in spans(events):

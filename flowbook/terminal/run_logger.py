@@ -1,4 +1,4 @@
-"""What happens in a run, as records of Python's `logging`.
+"""Logs the events of a run with Python's `logging`.
 
 Loggers `flowbook.flow_run` and `flowbook.task_run`: starts and ends at INFO, retries, pauses and cancellations at WARNING,
 failures at ERROR with their traceback. Each record has the attributes `flow`, `run` (its number), `run_id`, `task` (a key, or
@@ -40,12 +40,12 @@ _PARAMETERS_CHARS = 200
 
 
 class RunLogger:
-    """Makes records of a run's events. Implements `EventSink`; from any thread.
+    """Turns a run's events into log records. Implements `EventSink`; from any thread.
 
     Args:
-        run: whose events are logged.
+        run: the run to log.
         level: the lowest level that is logged.
-        names_tasks: whether what a task logs begins with its key: where nothing formats the record's attributes.
+        names_tasks: whether a task's log lines begin with its key, for handlers that don't format the attribute `task`.
     """
 
     def __init__(self, run: ReportedRun, level: int, *, names_tasks: bool = False) -> None:
@@ -55,14 +55,14 @@ class RunLogger:
         self._flow_logger = logging.getLogger(FLOW_LOGGER)
         self._task_logger = logging.getLogger(TASK_LOGGER)
         self._tells_all = level <= logging.INFO
-        #: When each task that runs began, and its attempt; only where starts and ends are logged.
+        #: Start time and attempt of each running task; filled only if starts and ends are logged.
         self._begun: dict[str, float] = {}
         self._attempts: dict[str, int] = {}
-        #: Failures of tasks that may be retried, by key: logged once it is clear that they aren't.
+        #: Failures of tasks that may be retried, by key; logged once it is clear that the task isn't retried.
         self._undecided: dict[str, State] = {}
         #: How often each task was retried.
         self._retried: dict[str, int] = {}
-        #: By mapped task, how many failures, retries and pauses of its children there were.
+        #: Number of failures, retries and pauses of children, by mapped task.
         self._logged_children: dict[str, int] = {}
 
     def emit(self, event: Event) -> None:
@@ -129,7 +129,7 @@ class RunLogger:
         return ", ".join(filter(None, (tasks, run.executor_text, shorten(values, _PARAMETERS_CHARS))))
 
     def _hint(self, state: State) -> str:
-        """Return what to do next, for those who see nothing but warnings."""
+        """Return what to do next, for users who see only warnings."""
         run = self._run
         if isinstance(state, Paused) and run.can_go_on_elsewhere:
             return f". Go on with: flowbook run resume {run.run_id[:8]}"
@@ -170,7 +170,7 @@ class RunLogger:
         self._record(logging.ERROR, f"{key} {_name(state)}{after}: {why}", key, state, took)
 
     def _is_one_of_many(self, key: str) -> bool:
-        """Count an event of a mapped task's child; return whether there were so many that this one isn't logged."""
+        """Count an event of a mapped task's child; return whether too many were logged to log this one."""
         if not is_child_key(key):
             return False
         task = parent_key(key)
@@ -223,13 +223,13 @@ def _name(state: State) -> str:
 
 
 def _verdict(state: State) -> str:
-    """Return the name of a state; of a mapped task's that of the worst of its children."""
+    """Return the name of a state; for a mapped task, that of its worst child's state."""
     is_bad = isinstance(state, Mapped) and any(child.is_failed() for child in state.map_states)
     return "Failed" if is_bad else _name(state)
 
 
 def _ending(state: State) -> str:
-    """Return how a task ended; a mapped one in numbers."""
+    """Return how a task ended; for a mapped task, the number of children in each state."""
     if not isinstance(state, Mapped):
         return f" {_name(state)}"
     counts = Counter(map(_name, state.map_states))

@@ -1,4 +1,4 @@
-"""The part of a terminal that is drawn again in its place. What others print meanwhile appears above it, whole.
+"""Redraws lines in place at the bottom of a terminal. Other output appears above them, unbroken.
 
 Used from any thread. In a forked child, writes pass through and nothing is drawn.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_LINES", "Screen"]
 
-#: How high the part that is drawn again is at most.
+#: The most lines that are drawn.
 MOST_LINES = 12
 _MOST_CELLS = 100
 _NARROWEST = 20
@@ -47,9 +47,9 @@ class Screen:
         self._has_colours = has_colours
         self._lock = RankedRLock(Rank.SCREEN)
         self._pid = os.getpid()
-        #: Rows that are drawn now, below what others printed.
+        #: Number of rows drawn now, below other output.
         self._rows = 0
-        #: What others printed since their last end of line; it stands above what is drawn.
+        #: Other output since its last newline; it stands above the drawn lines.
         self._partial = ""
         self._restore: list[Callable[[], None]] = []
 
@@ -60,11 +60,11 @@ class Screen:
 
     @property
     def height(self) -> int:
-        """How many lines are drawn at most; fewer in a low terminal."""
+        """The most lines that can be drawn; fewer in a terminal with few rows."""
         return max(1, min(MOST_LINES, shutil.get_terminal_size((80, 24)).lines - 2))
 
     def open(self) -> None:
-        """Let what is printed from now on, and logged to the terminal, appear above what is drawn."""
+        """Show everything printed or logged from now on above the drawn lines."""
         for name in ("stdout", "stderr"):
             stream: TextIO = getattr(sys, name)
             if stream is getattr(sys, f"__{name}__") and _is_terminal(stream):
@@ -74,7 +74,7 @@ class Screen:
         self._move_log_handlers()
 
     def close(self) -> None:
-        """Erase what is drawn, and let others print as before."""
+        """Erase the drawn lines and restore `sys.stdout` and `sys.stderr`."""
         with self._lock:
             self._write(self._erased() + self._partial)
             self._rows = 0
@@ -96,14 +96,14 @@ class Screen:
             self._rows = len(lines) + (self._rows_of(self._partial) if self._partial else 0)
 
     def say(self, lines: Sequence[Line]) -> None:
-        """Write lines that stay, at the end of a run."""
+        """Write lines that stay on the terminal."""
         with self._lock:
             gap = "\n" if self._partial else ""
             self._write(gap + "".join(f"{styled(line, has_colours=self._has_colours)}\n" for line in lines))
             self._partial = ""
 
     def print_above(self, stream: TextIO, text: str) -> None:
-        """Write what somebody else prints, above what is drawn."""
+        """Write other output above the drawn lines."""
         if os.getpid() != self._pid:
             stream.write(text)
             return
@@ -129,7 +129,7 @@ class Screen:
             self._to.flush()
 
     def _move_log_handlers(self) -> None:
-        """Let handlers that hold the terminal's streams themselves write above what is drawn, too."""
+        """Redirect log handlers that hold the terminal's streams, so that they too write above the drawn lines."""
         logging = sys.modules.get("logging")
         if logging is None:
             return
@@ -156,7 +156,7 @@ class _Above(io.TextIOBase):
         self.stream.flush()
 
     def close(self) -> None:
-        """Stay open: others print here too."""
+        """Do nothing: the stream isn't ours to close."""
 
     def isatty(self) -> bool:
         return True

@@ -1,6 +1,6 @@
-"""An exception in a terminal: the failing line of the user's first, with the values of the names in it; the rest is folded.
+"""An exception as terminal lines: the user's failing line first, with the values of its names; other frames are folded.
 
-Reads source lines through `linecache`, and asks values nothing that runs their own code.
+Reads source lines through `linecache`. Never runs the code of the values that it shows.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def traceback_lines(
     """Return the lines that show an error, its own message last.
 
     Args:
-        error: as a task raised it, or its stand-in from another process.
-        marks: what the terminal can show.
-        hide: takes secrets out of a text.
-        is_full: Python's own traceback, nothing folded.
+        error: the exception that a task raised, or its stand-in from another process.
+        marks: the marks that the terminal can show.
+        hide: masks secrets in a text.
+        is_full: whether to return Python's own traceback, with nothing folded.
     """
     if is_full:
         return [(Span(hide(line)),) for line in describe_error(error).text.splitlines()]
@@ -120,7 +120,7 @@ def _folded(locations: list[CodeLocation]) -> str:
 
 
 def _package(file: str) -> str:
-    """Return the package that a file is part of, or Python for the standard library."""
+    """Return the package that a file belongs to; "Python" for the standard library."""
     parts = Path(file).parts
     for folder in ("site-packages", "dist-packages"):
         if folder in parts:
@@ -129,7 +129,7 @@ def _package(file: str) -> str:
 
 
 def _path(file: str) -> str:
-    """Return a file's path as it reads shortest: from the working folder, where it lies in it."""
+    """Return a file's path, relative to the working folder if it lies inside."""
     try:
         return str(Path(file).relative_to(Path.cwd()))
     except (ValueError, OSError):
@@ -137,7 +137,7 @@ def _path(file: str) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield what led to an error, the nearest first."""
+    """Yield the causes of an error, the nearest first."""
     seen = {id(error)}
     for _ in range(_MOST_CAUSES):
         cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

@@ -1,4 +1,4 @@
-"""Values of a failing frame's names, in a few words; none of a user's own code runs for that."""
+"""Describes the values of names in a failing frame in a few words, without running user code."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _TEXT_CHARS = 60
 _MOST_ITEMS = 4
 _PLAIN = frozenset({bool, float, int, str, type(None)})
 _HIDDEN = "*****"
-#: An int of more bits isn't written out: that takes long, or is refused by Python.
+#: An int with more bits isn't written out: that would take long, or Python would refuse it.
 _MOST_BITS = 200
-#: Packages whose tables and arrays say their shape without running anybody's code.
+#: Packages whose tables and arrays have a shape that can be read without running user code.
 _WITH_SHAPES = frozenset({"cupy", "jax", "jaxlib", "numpy", "pandas", "polars", "pyarrow", "scipy", "torch", "xarray"})
 _SECRET = re.compile(r"passw|secret|token|api_?key|credential|private_?key", re.IGNORECASE)
 _NAME = re.compile(r"(?<![\w.])[^\W\d]\w*")
 
 
 def names_in(lines: Iterable[str], known: Mapping[str, object], most: int) -> list[str]:
-    """Return which of the `known` names those lines of source use, in their order; not what is a module or a callable."""
+    """Return the names of `known` that these source lines use, in order, without modules and callables."""
     used = dict.fromkeys(name for line in lines for name in _NAME.findall(line))
     return [name for name in used if name in known and not _is_code(known[name])][:most]
 
 
 def value_text(name: str, value: object) -> str:
-    """Return what a name holds: plain values as Python writes them, others by type and size.
+    """Return a value as text: plain values as Python writes them, others as type and size.
 
     Args:
-        name: what sounds like a secret is hidden.
-        value: anybody's.
+        name: the value's name; if it sounds like a secret, the value is hidden.
+        value: anything.
     """
     if _SECRET.search(name):
         return _HIDDEN
