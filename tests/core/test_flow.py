@@ -122,12 +122,12 @@ def test_checking_is_linear():
     def seconds(count):
         flow = Flow("chain")
         before = None
-        start = time.perf_counter()
+        start = time.thread_time()
         with flow:
             for _ in range(count):
                 before = one(upstream_tasks=[before] if before is not None else None)
         flow.compile()
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
     small, large = min(seconds(300) for _ in range(3)), min(seconds(1200) for _ in range(2))
 
