@@ -31,6 +31,7 @@ class Trial(NamedTuple):
 
     Attributes:
         is_once: whether it is done once only, also where that is over in no time: then all sizes begin with new memory.
+        is_again: whether the second run of what was built is measured, not the first.
     """
 
     peer: str
@@ -38,6 +39,7 @@ class Trial(NamedTuple):
     on: str
     size: int
     is_once: bool = False
+    is_again: bool = False
 
 
 class Runner:
@@ -109,7 +111,8 @@ class Runner:
 
     def _measure(self, trial: Trial) -> Sample:
         command = [self._python(trial.peer), "-m", f"benchmarks.peers.{trial.peer}"]
-        command += [trial.work, str(trial.size), "--on", trial.on, *(["--once"] if trial.is_once else [])]
+        command += [trial.work, str(trial.size), "--on", trial.on]
+        command += [*(["--once"] if trial.is_once else []), *(["--again"] if trial.is_again else [])]
         try:
             done = subprocess.run(
                 command,

@@ -92,7 +92,9 @@ def choices(rows: Iterable[Row], peers: Sequence[str], scale: float) -> list[tup
 def choices_of(cell: Cell, scale: float) -> tuple[Trial, ...]:
     """Return the trials of a cell, the one wished for first."""
     sizes = [_scaled(size, scale) for size in cell.sizes]
-    return tuple(Trial(cell.peer, cell.work, cell.on, size, cell.is_once) for size in dict.fromkeys(sizes))
+    return tuple(
+        Trial(cell.peer, cell.work, cell.on, size, cell.is_once, cell.is_again) for size in dict.fromkeys(sizes)
+    )
 
 
 def growth_choices(peers: Sequence[str], scale: float) -> list[tuple[Trial, ...]]:

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.rows import PEERS, ROWS, Cell, Goal, Row
 from benchmarks.runner import Trial
-from benchmarks.sample import Clocks, Sample
+from benchmarks.sample import Clocks, Prepared, Sample, Setting, take
 from benchmarks.table import Results, choices, growth_table, main_table, number
 
 
@@ -103,3 +103,25 @@ def test_a_number_has_three_digits(value, text):
 
 def test_every_row_measures_flowbook_first():
     assert {row.cells[0].peer for row in ROWS} == {"flowbook"}
+
+
+def test_each_small_flow_is_measured_in_its_first_run_and_in_its_second():
+    small = [row for row in ROWS if row.group == "small" and row.cells[0].work != "empty"]
+
+    titles = [row.title.rpartition(", run ")[::2] for row in small]
+    flags = [{(cell.is_once, cell.is_again) for cell in row.cells} for row in small]
+
+    assert titles == [(title, when) for title in dict.fromkeys(t for t, _ in titles) for when in ("once", "again")]
+    assert flags == [{(True, False)}, {(False, True)}] * 10
+
+
+def test_the_second_run_of_the_same_work_is_measured_again(tmp_path):
+    runs = []
+
+    def prepare(_):
+        runs.append("built")
+        return Prepared(lambda: runs.append("run"), lambda _: True, lambda _: {"runs": runs.count("run")})
+
+    *_, told = take(prepare, Setting(1, None, tmp_path), is_again=True)
+
+    assert (runs, told) == (["built", "run", "run"], {"runs": 2})
