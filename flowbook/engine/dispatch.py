@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook import config
@@ -19,8 +20,8 @@ from flowbook.engine.events import FLOW
 from flowbook.engine.job import Job, RunPort
 from flowbook.engine.messages import CancelRequested, Settled
 from flowbook.engine.packing import PackedRun, Packer, Sent
-from flowbook.engine.remote import Unread, read, run_remotely
-from flowbook.engine.state import Crashed, Looped, Pending, Running, State
+from flowbook.engine.remote import Unread, read, run_remotely, stop_run
+from flowbook.engine.state import Cancelled, Cancelling, Crashed, Looped, Pending, Running, State
 from flowbook.engine.state_handlers import ask_handlers, change_state
 from flowbook.engine.task_attempt import begin_task, begun_state, run_task, settle_task
 from flowbook.engine.task_context import TaskLayer
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.mapping import MapPlans
     from flowbook.engine.messages import Expanded, MachineEvent, TooEarly
+    from flowbook.engine.stopping import TaskThreads
     from flowbook.executors.base import Call, Report, RunsCalls
 
 __all__ = ["Dispatch", "DispatchedRun"]
@@ -50,6 +52,8 @@ class DispatchedRun(PackedRun, RunPort, Protocol):
     is_cancelled: bool
     #: Called once it was cancelled, so that nothing begins any more; `Dispatch` sets it.
     stop: Callable[[], None] | None
+    #: Has what stops tasks that run elsewhere; `Dispatch` sets that.
+    threads: TaskThreads
     #: Its values that workers hold; `Dispatch` sets it.
     worker_values: WorkerValues | None
     #: Its mapped tasks; `Dispatch` sets how they read what workers hold.
@@ -96,17 +100,24 @@ class Dispatch:
 
     def run(self) -> None:
         """Run until the run is over, or until all that is left waits for a person."""
+        stop_calls = partial(self._executor.stop_calls, partial(stop_run, self._runner.run_id))
         try:
             self._executor.listen(run_remotely, self._on_report, self._place)
-            self._runner.stop = self._executor.cancel
+            self._runner.stop, self._runner.threads.stop_elsewhere = self._executor.cancel, stop_calls
             while (keys := self._runner.take(_AT_ONCE, self._has_news)) is not None:
                 if self._runner.is_cancelled and not self._is_cancelled:
                     self._is_cancelled = True
                     self._executor.cancel()
+                    for sent in self._sent.values():
+                        self._cancelling(sent)
                 self._take_in()
                 self._hand_over(keys)
+        except KeyboardInterrupt:  # the second Ctrl-C
+            self._executor.cancel()
+            stop_calls()
+            raise
         finally:
-            self._runner.stop = None
+            self._runner.stop = self._runner.threads.stop_elsewhere = None
             self._values.bring_home(config.limits().gathered_bytes)
             if self._place is not None:
                 self._place.remove()
@@ -151,7 +162,7 @@ class Dispatch:
             self._runner.logged(key, level, text)
         else:
             del self._sent[report.id]
-            if report.kind == "unstarted":
+            if report.kind == "unstarted" or (report.kind == "stopped" and not sent.has_begun):
                 self._unstarted(sent)
                 return sent.job.key
             self._ended(sent, report)
@@ -170,6 +181,18 @@ class Dispatch:
         sent.has_begun = True
         sent.running.at = report.body
         self._runner.state_changed(sent.job.key, sent.running)
+        if self._is_cancelled:
+            self._cancelling(sent)
+
+    def _cancelling(self, sent: Sent) -> None:
+        """Tell that a task which is running will be its run's last, unless a handler wants something else."""
+        if not sent.has_begun or type(sent.running) is Cancelling:
+            return
+        wanted: State = Cancelling("The run was cancelled; it goes on until it ends or is stopped.")
+        cancelling = ask_handlers(sent.job, self._runner, sent.running, wanted)
+        if type(cancelling) is Cancelling:
+            sent.running = cancelling
+            self._runner.state_changed(sent.job.key, cancelling)
 
     def _ended(self, sent: Sent, report: Report) -> None:
         job, runner = sent.job, self._runner
@@ -203,10 +226,14 @@ class Dispatch:
     def _state(self, report: Report, spec: TaskSpec) -> State | Unread:
         if report.kind == "lost":
             return Crashed(report.body, ExecutorError(report.body))
+        if report.kind == "stopped":
+            return Cancelled(self._runner.threads.message)
         try:
             outcome = read(report.body)
             if isinstance(outcome, Unread):
                 return outcome
+            if type(outcome.state) is Cancelled:
+                return Cancelled(self._runner.threads.message)
             value = report.handle if report.handle is not None else outcome.value
             if isinstance(value, ValueRecord):
                 value = self._adopted(value, outcome.content_hash)

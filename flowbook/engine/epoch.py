@@ -42,7 +42,7 @@ from flowbook.engine.plain_tasks import PlainTasks
 from flowbook.engine.remote_error import format_traceback
 from flowbook.engine.state import Cancelled, Failed, Running, Scheduled, State, Success
 from flowbook.engine.state_handlers import ask_terminal_handler, call_handlers, in_layer
-from flowbook.engine.stopping import TaskThreads
+from flowbook.engine.stopping import Stopped, TaskThreads, stopped_by
 from flowbook.engine.task_attempt import run_task
 from flowbook.engine.task_call import is_in_task
 from flowbook.engine.timers import Timers
@@ -92,8 +92,8 @@ class Epoch:
         self.state: State = start.state
         self._ports = ports
         self._is_begun_cancelled = start.is_cancelled
-        #: Where tasks run, as far as that is in this process.
-        self._threads = TaskThreads()
+        #: Where tasks run in this process, and what stops those that run elsewhere.
+        self.threads = TaskThreads()
         self._relay = EventRelay(ports.sinks, start.first_seq)
         self._machine = Machine(
             graph,
@@ -164,12 +164,13 @@ class Epoch:
 
     def _leave(self) -> None:
         """After a second Ctrl-C: close the run; what its tasks still do is heard of no more."""
-        left = Cancelled("Stopped by a second Ctrl-C. Tasks that were running may still go on.")
+        left = Cancelled("Stopped by a second Ctrl-C. A task that sleeps or is in C code may still go on.")
         with self._changed:
             self._final = left
             self._changed.notify_all()
         self._finish(left)
         self._relay.close()
+        self.threads.stop(is_in_task)
 
     def resume(self, keys: tuple[str, ...], by: str = "", note: str = "") -> bool:
         """Let paused tasks go on; return False if the run is over, so that a new epoch is needed."""
@@ -200,7 +201,7 @@ class Epoch:
     def cancel(self, by: str = "", note: str = "", *, now: bool = False) -> bool:
         """Start nothing more; what runs goes on to its end. Return False if the run is over.
 
-        `now`, or a second call: also stop Python code of tasks that runs in threads of this process.
+        `now`, or a second call: also stop tasks that run: their Python code, or the processes that run them.
         """
         now = now or self.is_cancelled
         with self._changed:
@@ -219,7 +220,7 @@ class Epoch:
         if stop is not None:
             stop()
         if now:
-            self._threads.stop(is_in_task)
+            self.threads.stop(is_in_task, stopped_by(by, note))
         return True
 
     def _decided(self, keys: Iterable[str], action: str, by: str, note: str) -> None:
@@ -253,17 +254,18 @@ class Epoch:
 
     def _loop(self) -> None:
         try:
-            with self._threads.here():
+            with self.threads.here():
                 while (first := self._take()) is not None:
                     key = self._plain.run(first)
                     while key is not None:
                         key = self._plain.run(self._next(self._run(key)))
-        except BaseException:
+        except BaseException as error:
             # Flowbook's own mistake, or a sink's: the other workers must not wait for this one for ever.
             with self._changed:
                 self._final = self._final or Cancelled("Stopped by an error outside the tasks.")
                 self._changed.notify_all()
-            raise
+            if not isinstance(error, Stopped):  # which came just after a task's end
+                raise
 
     def _loop_in_waves(self, executor: Executor) -> None:
         while (key := self._take()) is not None:

@@ -18,8 +18,9 @@ from flowbook.engine.job import Job
 from flowbook.engine.masks import Masks
 from flowbook.engine.remote_error import RemoteError
 from flowbook.engine.state import Pending, State, Success
+from flowbook.engine.stopping import stop_calls, stoppable
 from flowbook.engine.target_files import written_state
-from flowbook.engine.task_call import call_task
+from flowbook.engine.task_call import call_task, is_in_task
 from flowbook.engine.task_context import TaskLayer
 from flowbook.exceptions import StoreError
 from flowbook.executors.base import Answer
@@ -50,6 +51,7 @@ __all__ = [
     "pack",
     "read",
     "run_remotely",
+    "stop_run",
 ]
 
 #: Up to here a value travels with the news of it: less than a reference to it would cost.
@@ -190,13 +192,19 @@ def run_remotely(
     try:
         work: Work = pickle.loads(payload)  # noqa: S301  # the run's driver sent it
         environment: RunEnvironment = blobs[work.environment].value
-        shelf = _Shelf(environment.reach)
-        state = _attempt(work, environment, _Inputs(blobs, held, shelf), report)
-        return None if state is None else _answer(state, work, shelf, start)
+        with stoppable(environment.run_id):
+            shelf = _Shelf(environment.reach)
+            state = _attempt(work, environment, _Inputs(blobs, held, shelf), report)
+            return None if state is None else _answer(state, work, shelf, start)
     except _UnreadError as error:
         return Answer(pickle.dumps(Unread(error.is_far), protocol=5))
     except BaseException as error:  # noqa: BLE001  # the border
         return _refused(error, start)
+
+
+def stop_run(run_id: str) -> None:
+    """Stop the Python code of the run's attempts that this process makes, as a time limit does; they end Cancelled."""
+    stop_calls(run_id, is_in_task)
 
 
 def read(body: bytes) -> AttemptResult | Unread:
@@ -391,5 +399,6 @@ def _stored(value: object, shelf: _Shelf) -> object:
 
 def _refused(error: BaseException, start: float) -> Answer:
     state = steps.state_of_error(error)
-    state.result = _Raised(error)
+    if state.raw_result is error:
+        state.result = _Raised(error)
     return Answer(pickle.dumps(AttemptResult(state, None, 0, time.perf_counter() - start), protocol=5))

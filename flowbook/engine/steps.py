@@ -13,6 +13,7 @@ from flowbook.engine.remote_error import RemoteError, safe_str
 from flowbook.engine.signals import LOOP, RETRY, Signal
 from flowbook.engine.state import (
     Cached,
+    Cancelled,
     Failed,
     Mapped,
     Paused,
@@ -24,6 +25,7 @@ from flowbook.engine.state import (
     Submitted,
     TriggerFailed,
 )
+from flowbook.engine.stopping import STOPPED, Stopped
 from flowbook.engine.triggers import all_successful
 from flowbook.exceptions import HandlerError, RunError
 
@@ -139,7 +141,9 @@ def signal_state(signal: Signal, attempt: int, now: float) -> State:
 
 
 def state_of_error(error: BaseException) -> State:
-    """Return Failed for what task code raised."""
+    """Return Failed for what task code raised; Cancelled if it was stopped."""
+    if isinstance(error, Stopped):
+        return Cancelled(STOPPED)
     text = safe_str(error)
     return Failed(f"{type(error).__name__}: {text}" if text else type(error).__name__, error)
 

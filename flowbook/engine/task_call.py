@@ -16,7 +16,7 @@ from flowbook.engine.forks import end_copy, is_copy
 from flowbook.engine.prints import capture_prints
 from flowbook.engine.signals import Signal
 from flowbook.engine.state import Cancelled, State, Success, TimedOut
-from flowbook.engine.stopping import Stopped, is_called_by
+from flowbook.engine.stopping import Stopped, is_called_by, stopped_by, task_threads
 from flowbook.engine.task_log import OVER
 
 if TYPE_CHECKING:
@@ -63,8 +63,10 @@ def _state_of(error: BaseException, run: RunPort, attempt: int) -> State:
     """Return the state of a task that raised."""
     if isinstance(error, Signal):
         return steps.signal_state(error, attempt, time.time())
-    if isinstance(error, Stopped) or (run.interrupted and isinstance(error, KeyboardInterrupt)):
-        return Cancelled("Cancelled by a person while it ran.")
+    if isinstance(error, Stopped):
+        return Cancelled(task_threads().message)
+    if run.interrupted and isinstance(error, KeyboardInterrupt):
+        return Cancelled(stopped_by("Ctrl-C", ""))
     return steps.state_of_error(error)
 
 

@@ -73,14 +73,15 @@ class Report(NamedTuple):
 
     Attributes:
         kind: "running": the call has begun; "log"; "done"; "unstarted": it hasn't begun and won't, because the run was
-            cancelled; "lost": its worker died while it ran; "notice": about the run, something that people should know.
+            cancelled; "lost": its worker died while it ran; "stopped": `stop_calls` ended the process that had it;
+            "notice": about the run, something that people should know.
         id: the call's; 0 for a notice.
         body: for running and log, what the call's body reported; for done, the bytes of its Answer; for lost, a sentence;
             for notice, a level as in `logging` and a line.
         handle: of the value of a call that is done, if it stays on a worker.
     """
 
-    kind: Literal["running", "log", "done", "unstarted", "lost", "notice"]
+    kind: Literal["running", "log", "done", "unstarted", "lost", "stopped", "notice"]
     id: int
     body: Any = None
     handle: object | None = None
@@ -115,6 +116,18 @@ class RunsCalls(Protocol):
         """Start nothing more: each call that hasn't begun is reported as unstarted. Running calls go on.
 
         May be called from any thread. Once it has returned, no worker that can be reached begins anything.
+        """
+        ...
+
+    def stop_calls(self, stop: Callable[[], None]) -> None:
+        """Stop the calls that are running, as far as they can be stopped; return without waiting for their end.
+
+        Each is then reported as usual: done, with what `stop` made of it; or stopped, if its process was ended.
+        May be called from any thread, after `cancel`, and again.
+
+        Args:
+            stop: stops Python code of the run's calls in the process in which it is called; it can be pickled, returns
+                at once and may be called where there are none.
         """
         ...
 

@@ -130,10 +130,17 @@ class DaskSession:
         self._is_cancelled = True
         if self._ledger is not None:
             self._ledger.stop()
+        self._call_on_workers(dask_worker.stop, self._topic)
+        self._inbox.put(("cancel", None))
+
+    def stop_calls(self, stop: Callable[[], None]) -> None:
+        """Stop Python code of the calls that are running, on every worker that answers."""
+        self._call_on_workers(stop)
+
+    def _call_on_workers(self, function: Callable[..., None], *args: object) -> None:
         with contextlib.suppress(Exception):  # a worker that doesn't answer has nothing to stop
             run = self._client._run  # noqa: SLF001  # `run` itself would wait for ever for a hanging worker
-            self._client.sync(run, dask_worker.stop, self._topic, on_error="ignore", callback_timeout=_STOP_S)
-        self._inbox.put(("cancel", None))
+            self._client.sync(run, function, *args, on_error="ignore", callback_timeout=_STOP_S)
 
     def fetch(self, handles: Sequence[object]) -> list[Any]:
         """Return values from the workers.
@@ -201,7 +208,7 @@ class DaskSession:
             for event in pickle.loads(what):  # noqa: S301  # the run's own workers sent them
                 self._handle_event(event)
         elif kind == "cancel":
-            self._cancel()
+            self._later(_EVENT_DELAY_S, "withdraw", None)  # events of what began before may still be on their way
         elif kind == "withdraw":
             self._withdraw()
         elif kind == "check":
@@ -396,10 +403,6 @@ class DaskSession:
         for call in self._queues.drain():
             self._on_report(Report("lost", call.id, why))
 
-    def _cancel(self) -> None:
-        #: CallEvent of what began before may still be on the way.
-        self._later(_EVENT_DELAY_S, "withdraw", None)
-
     def _withdraw(self) -> None:
         """Withdraw what no worker has: it may wait for one for ever. Repeat until all running calls have ended."""
         if not self._tasks:
@@ -411,11 +414,13 @@ class DaskSession:
         self._later(_STILL_RUNNING_S, "withdraw", None)
 
     def _later(self, seconds: float, kind: str, what: object) -> None:
-        threads.spawn(self._put_after, seconds, (kind, what), name="dask-timer", owner=self)
+        threads.spawn(_put_after, self._inbox, seconds, (kind, what), name="dask-timer", owner=self)
 
-    def _put_after(self, seconds: float, message: tuple[str, object]) -> None:
-        time.sleep(seconds)
-        self._inbox.put(message)
+
+def _put_after(inbox: queue.SimpleQueue[tuple[str, Any]], seconds: float, message: tuple[str, object]) -> None:
+    """Put a message into a session's inbox later; the thread that waits doesn't hold the session, and so the run's values."""
+    time.sleep(seconds)
+    inbox.put(message)
 
 
 class _Do:

@@ -38,7 +38,8 @@ class LocalDaskExecutor(Executor):
             "single-threaded"); or a Dask `get` of your own. A `get` takes all calls that are ready at once, as a wave, and
             the next wave starts only when this one is done: branches wait for each other, and Running shows only at the
             end. If one of its processes dies, Dask ends them all: each call that was running counts as one Crashed
-            attempt, and the others go along with the next wave.
+            attempt, and the others go along with the next wave. `run.cancel(now=True)` stops what a `get` runs in
+            threads or processes of this one; what it runs elsewhere goes on to its end.
         num_workers: how many tasks run at once; default: one for each core that this process may use.
 
     Raises:

@@ -49,6 +49,8 @@ class _Worker:
         self.process.start()
         there.close()
         self.is_ready = False
+        #: Whether a person wanted it to end.
+        self.is_stopped = False
         #: The calls that it hasn't done yet, in its order: the first one is running.
         self.calls: dict[int, Call] = {}
         self.blobs: dict[str, None] = {}
@@ -159,6 +161,18 @@ class Processes:
                         send(worker.pipe, ("stop",))
         self._feed()
 
+    def stop_calls(self, stop: Callable[[], None]) -> None:
+        """End the processes that have calls; no new ones take their place."""
+        del stop  # it couldn't stop C code
+        with self._lock:
+            busy = [worker for worker in self._workers if worker.calls]
+            for worker in busy:
+                worker.is_stopped = True
+                with contextlib.suppress(ValueError):  # it has ended
+                    worker.process.terminate()
+        if busy:
+            threads.spawn(_kill_after, _END_S, busy, name="process-killer", owner=self)
+
     def fetch(self, handles: Sequence[object]) -> list[Any]:
         """Return the values, which are in this process already."""
         return list(handles)
@@ -210,7 +224,10 @@ class Processes:
             self._on_report(Report("unstarted", event.id))
 
     def _replace(self, worker: _Worker) -> None:
-        """Replace a process that has ended: the call that was running is lost, the rest of its batch goes to other workers."""
+        """Replace a process that has ended: the call that was running is lost, the rest of its batch goes to other workers.
+
+        One that was stopped isn't replaced.
+        """
         with self._lock:
             if worker not in self._workers:
                 return
@@ -221,13 +238,15 @@ class Processes:
             if not worker.is_ready:
                 self._deaths_at_start += 1
             self._queue.add(again)
-            if self._deaths_at_start < _DEATHS_AT_START:
+            if worker.is_stopped:
+                pass
+            elif self._deaths_at_start < _DEATHS_AT_START:
                 self._workers.append(_Worker(self._body))
             elif not self._workers:
                 lost += self._queue.drain()
         worker.pipe.close()
         for call in lost:
-            self._on_report(Report("lost", call.id, _lost(how)))
+            self._on_report(Report("stopped", call.id) if worker.is_stopped else Report("lost", call.id, _lost(how)))
         self._feed()
 
     def _feed(self) -> None:
@@ -270,6 +289,15 @@ def _advice() -> str:
 
 def _lost(how: str) -> str:
     return f"Its process ended while it ran: {how}. Look for os._exit, a crash in C code, or a lack of memory."
+
+
+def _kill_after(seconds: float, workers: list[_Worker]) -> None:
+    """Kill processes that haven't ended after `seconds`: their tasks may ignore SIGTERM."""
+    deadline = time.monotonic() + seconds
+    for worker in workers:
+        with contextlib.suppress(ValueError, OSError):  # it is closed
+            if not connection.wait([worker.process.sentinel], max(0.0, deadline - time.monotonic())):
+                worker.process.kill()
 
 
 def _end(workers: list[_Worker]) -> None:

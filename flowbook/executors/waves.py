@@ -25,6 +25,7 @@ from flowbook.executors.ledger import BEGUN, DONE, Ledger, Page
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
+    from multiprocessing.process import BaseProcess
 
     from flowbook.executors.base import Answer, Call
     from flowbook.executors.batches import CallJournal
@@ -56,6 +57,8 @@ class Waves:
         self._pages = itertools.count(1)
         self.is_cancelled = False
         self._is_abandoned = False
+        #: Whether processes were ended because a person stopped their calls.
+        self._is_stopped = False
         #: The thread in which calls run, for each thread of this process that the `get` uses, by its number.
         self._daemons: dict[int, _Daemon] = {}
         self._number = next(_NUMBERS)
@@ -98,6 +101,16 @@ class Waves:
         if self._ledger is not None:
             self._ledger.stop()
 
+    def stop_calls(self, stop: Callable[[], None]) -> None:
+        """Stop Python code of calls that run in threads of this process; end processes of the `get` that have calls.
+
+        Calls that the `get` has on other machines, or in processes that others started, go on to their end.
+        """
+        stop()
+        self._is_stopped = True
+        for process in self._busy_processes():
+            process.terminate()
+
     def record(self, kind: bytes, number: int, body: bytes = b"") -> None:
         """Record nothing of calls in this process. Part of `CallJournal`."""
 
@@ -134,11 +147,14 @@ class Waves:
         self._is_abandoned = True
         for daemon in list(self._daemons.values()):
             daemon.abandon()
+        for process in self._busy_processes():
+            process.kill()
+
+    def _busy_processes(self) -> list[BaseProcess]:
+        """Return the processes of this one in which calls run."""
         entries = [self._entry(packed) for packed in list(self._wave)]
         writers = {entry.writer for entry in entries if entry is not None and entry.kind == BEGUN}
-        for process in multiprocessing.active_children():
-            if _writer(process.pid) in writers:
-                process.kill()
+        return [process for process in multiprocessing.active_children() if _writer(process.pid) in writers]
 
     # The thread that runs the waves
 
@@ -168,6 +184,10 @@ class Waves:
             for each in events:
                 handle = values[each.id] if each.has_value else None
                 self._on_report(Report(each.kind, each.id, each.body, handle))
+            values.clear()  # a thread of the `get` may not have let go of what it returned
+        for packed in self._wave:
+            packed.blobs.clear()  # nor of its arguments
+        self._wave = []
 
     def _resolve(self, wave: Sequence[Call], why: str) -> None:
         """Report what became of the calls of a failed wave; those that hadn't begun join the next one.
@@ -180,7 +200,8 @@ class Waves:
         for call, entry in zip(wave, entries, strict=True):
             if entry is not None and entry.kind == BEGUN:
                 self._on_report(Report("running", call.id, entry.begun))
-                self._on_report(Report("lost", call.id, _lost(suspects, why)))
+                stopped, lost = Report("stopped", call.id), Report("lost", call.id, _lost(suspects, why))
+                self._on_report(stopped if self._is_stopped else lost)
             elif entry is not None and entry.kind == DONE and entry.body[:1] != WITH_VALUE:
                 self._on_report(Report("running", call.id, entry.begun))
                 self._on_report(Report("done", call.id, entry.body[1:]))
@@ -221,8 +242,13 @@ class _Daemon:
 
     def _work(self) -> None:
         while (request := self._calls.get()) is not None:
-            context, call = request
-            self._outcomes.put(context.run(call))
+            outcomes = [_make(*request)]
+            del request  # before the caller goes on: it holds the run
+            self._outcomes.put(outcomes.pop())
+
+
+def _make(context: contextvars.Context, call: Callable[[], _Outcome]) -> _Outcome:
+    return context.run(call)
 
 
 class _Packed:

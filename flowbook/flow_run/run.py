@@ -271,7 +271,9 @@ class FlowRun:
         Args:
             by: who decides; recorded.
             note: the reason; recorded.
-            now: ask running tasks to stop, too. Their code isn't interrupted yet: it runs to its end.
+            now: stop tasks that run, too; a second `cancel` does the same. An exception is raised in their Python code, which
+                can't stop a sleep or C code; worker processes of `LocalDaskExecutor("processes")` are ended. The tasks end
+                Cancelled, and run again if the run is resumed.
 
         Raises:
             RunClaimedError: if the other process doesn't answer.
