@@ -17,8 +17,8 @@ from flowbook.engine import steps
 from flowbook.engine.job import Job
 from flowbook.engine.masks import Masks
 from flowbook.engine.remote_error import RemoteError
-from flowbook.engine.state import Pending, State, Success
-from flowbook.engine.stopping import stop_calls, stoppable
+from flowbook.engine.state import Cancelled, Pending, State, Success
+from flowbook.engine.stopping import STOPPED, Stopped, stop_calls, stoppable
 from flowbook.engine.target_files import written_state
 from flowbook.engine.task_call import call_task, is_in_task
 from flowbook.engine.task_context import TaskLayer
@@ -398,7 +398,9 @@ def _stored(value: object, shelf: _Shelf) -> object:
 
 
 def _refused(error: BaseException, start: float) -> Answer:
-    state = steps.state_of_error(error)
-    if state.raw_result is error:
+    if isinstance(error, Stopped):  # it came just before or after the task
+        state: State = Cancelled(STOPPED)
+    else:
+        state = steps.state_of_error(error)
         state.result = _Raised(error)
     return Answer(pickle.dumps(AttemptResult(state, None, 0, time.perf_counter() - start), protocol=5))

@@ -13,7 +13,6 @@ from flowbook.engine.remote_error import RemoteError, safe_str
 from flowbook.engine.signals import LOOP, RETRY, Signal
 from flowbook.engine.state import (
     Cached,
-    Cancelled,
     Failed,
     Mapped,
     Paused,
@@ -25,7 +24,6 @@ from flowbook.engine.state import (
     Submitted,
     TriggerFailed,
 )
-from flowbook.engine.stopping import STOPPED, Stopped
 from flowbook.engine.triggers import all_successful
 from flowbook.exceptions import HandlerError, RunError
 
@@ -141,9 +139,7 @@ def signal_state(signal: Signal, attempt: int, now: float) -> State:
 
 
 def state_of_error(error: BaseException) -> State:
-    """Return Failed for what task code raised; Cancelled if it was stopped."""
-    if isinstance(error, Stopped):
-        return Cancelled(STOPPED)
+    """Return Failed for what task code raised."""
     text = safe_str(error)
     return Failed(f"{type(error).__name__}: {text}" if text else type(error).__name__, error)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import threading
 import weakref
 
@@ -8,8 +9,11 @@ import pytest
 
 from flowbook import Flow, task
 from flowbook.executors import Executor, LocalDaskExecutor, LocalExecutor
+from flowbook.executors.waves import _Daemon
 from tests.executors_of import AWAY, HERE, everywhere
 from tests.scripts import start
+
+WAIT_S = 20
 
 
 @everywhere
@@ -82,6 +86,15 @@ class Value:
     """Can be watched by a weak reference."""
 
 
+@pytest.fixture
+def _unlogged():
+    """Let pytest keep no log records: they hold the errors that they are about."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.usefixtures("_unlogged")
 @pytest.mark.parametrize("make", (HERE | AWAY).values(), ids=HERE | AWAY)
 def test_an_executor_holds_no_value_and_no_error_after_a_run(make):
     made = []
@@ -112,6 +125,19 @@ def test_an_executor_holds_no_value_and_no_error_after_a_run(make):
 
     assert made
     assert [found() for found in made] == [None] * len(made)
+
+
+def test_a_thread_that_made_a_call_of_a_wave_holds_nothing_of_it():
+    value = Value()
+    is_gone = threading.Event()
+    weakref.finalize(value, is_gone.set)
+    daemon = _Daemon()
+
+    daemon.do(lambda value=value: ([value], {}))
+    del value
+
+    assert is_gone.wait(WAIT_S)
+    daemon.end()
 
 
 class OwnError(Exception):
