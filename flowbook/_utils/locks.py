@@ -56,6 +56,7 @@ class Rank(enum.IntEnum):
     DEADLINE = enum.auto()
     PRINTS = enum.auto()
     SCREEN = enum.auto()
+    INPUT_CHECKS = enum.auto()
 
 
 def RankedLock(rank: Rank, name: str = "") -> threading.Lock:  # noqa: N802  # stands where a class of threading stood

@@ -18,7 +18,8 @@ from flowbook.engine.deadline import cancelled_with_task
 from flowbook.engine.event_relay import EventRelay
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.final_state import task_results
-from flowbook.engine.job import Job
+from flowbook.engine.input_checks import InputChecks
+from flowbook.engine.job import ComparesInputs, Job
 from flowbook.engine.jobs import Jobs
 from flowbook.engine.machine import Machine
 from flowbook.engine.mapping import MapPlans
@@ -95,6 +96,7 @@ class Epoch:
         #: Where tasks run in this process, and what stops those that run elsewhere.
         self.threads = TaskThreads()
         self._relay = EventRelay(ports.sinks, start.first_seq)
+        self.input_checks: ComparesInputs | None = InputChecks(graph) if self._relay.is_recorded else None
         self._machine = Machine(
             graph,
             start.states,

@@ -62,6 +62,8 @@ class EventRelay:
         is_quiet = self._quiet is None or {Running, Success} <= self._quiet
         #: The one log there is: while it has no subscribers, changes may be written there without making events. Else None.
         self.quiet_log = self._logs[0] if len(self._logs) == 1 and not self._durable and is_quiet else None
+        #: Whether events are recorded.
+        self.is_recorded = bool(self._durable)
         self._lock = RankedLock(Rank.EVENT_QUEUE)
         #: By number. Appended to with the lock held.
         self._queue: deque[_Entry] = deque()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flowbook.engine.state import Resume
 
@@ -16,7 +16,19 @@ if TYPE_CHECKING:
     from flowbook.engine.ports import OutputCache
     from flowbook.engine.state import State
 
-__all__ = ["Job", "RunPort"]
+__all__ = ["ComparesInputs", "Job", "RunPort"]
+
+
+class ComparesInputs(Protocol):
+    """Compares a task's inputs before and after it ran."""
+
+    def begin(self, job: Job, inputs: Mapping[str, object]) -> Sequence[Any]:
+        """Look at what a task is about to get; return what `end` is to be given."""
+        ...
+
+    def end(self, readings: Sequence[Any]) -> list[str]:
+        """Return what to say of the inputs that changed."""
+        ...
 
 
 class RunPort(Protocol):
@@ -31,6 +43,8 @@ class RunPort(Protocol):
     interrupted: bool
     #: What must not be said; None, the common case made cheap: nothing.
     masks: Masks | None
+    #: Whether tasks change their inputs; None where nothing is recorded.
+    input_checks: ComparesInputs | None
 
     def state_changed(self, key: str, state: State) -> None:
         """Take note of a state on the way."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowbook._utils.fresh import fresh, fresh_values
-from flowbook._utils.handed_on import IMMUTABLE, handed_on
+from flowbook._utils.handed_on import IMMUTABLE, handed_on, own_list
 from flowbook.engine import steps
 from flowbook.engine.gathering import element_bindings, judged
 from flowbook.engine.job import Job
@@ -165,7 +165,8 @@ class MapPlans:
         inputs = fresh_values(spec.constants)
         for binding in spec.bindings:
             if binding.argument is not None and binding.argument not in kept:
-                inputs[binding.argument] = self.read(binding.upstream)
+                value = self.read(binding.upstream)
+                inputs[binding.argument] = own_list(value) if type(value) is list else handed_on(value)
         return inputs
 
     def _elements(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.engine.graph import TaskSpec
+    from flowbook.engine.job import ComparesInputs
     from flowbook.engine.ports import OutputCache
     from flowbook.executors.ledger import LedgerFolder
 
@@ -312,6 +313,7 @@ class _WorkerRun:
     handlers: tuple[Callable[..., object], ...] = ()
     cache: OutputCache | None = None
     interrupted = False
+    input_checks: ComparesInputs | None = None
 
     def __init__(self, environment: RunEnvironment, report: Callable[[str, object], bool]) -> None:
         self.run_id = environment.run_id

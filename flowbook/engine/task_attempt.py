@@ -134,7 +134,13 @@ def _attempt(job: Job, run: RunPort, inputs: dict[str, object]) -> State:
     running = change_state(job, run, before, begun_state(job, run, inputs, layer))
     if type(running) is not Running:
         return running
-    return finish_attempt(job, run, running, call_task(job, run, inputs, layer, attempt), layer)
+    checks = run.input_checks
+    readings = checks.begin(job, inputs) if checks is not None else ()
+    ended = finish_attempt(job, run, running, call_task(job, run, inputs, layer, attempt), layer)
+    if checks is not None and readings:
+        for text in checks.end(readings):
+            run.logged(job.key, _WARNING, text)
+    return ended
 
 
 def finish_attempt(job: Job, run: RunPort, running: State, state: State, layer: TaskLayer) -> State:

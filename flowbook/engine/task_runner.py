@@ -15,6 +15,7 @@ from flowbook.exceptions import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from flowbook.engine.job import ComparesInputs
     from flowbook.engine.ports import OutputCache
 
 __all__ = ["TaskRunner"]
@@ -40,6 +41,7 @@ class TaskRunner:
         self.layer: ContextLayer | None = None
         self.cache: OutputCache | None = None
         self.interrupted = False
+        self.input_checks: ComparesInputs | None = None
         self.masks: Masks | None = None
         #: Every state the task went through, in order.
         self.history: list[State] = []

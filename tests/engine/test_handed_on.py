@@ -63,9 +63,36 @@ def test_children_that_change_a_frame_spoil_neither_each_others_nor_the_list_it_
 
 
 def test_what_is_no_frame_is_handed_on_as_it_is():
-    values = [5, "text", [1], {"a": make()}, object()]
+    values = [5, "text", [1], (1, 2), {"a": 1}, [[make()]], [*range(100), make()], object()]
 
     assert [handed_on(value) is value for value in values] == [True] * len(values)
+
+
+@pytest.mark.parametrize("collect", [lambda frame: [frame, 1], lambda frame: (1, frame), lambda frame: {"a": frame}])
+def test_frames_in_a_list_a_tuple_or_a_dict_are_handed_on_as_copies_in_another_one(collect):
+    frame = make()
+
+    found = handed_on(collect(frame))
+    for each in found.values() if type(found) is dict else found:
+        if isinstance(each, pd.DataFrame):
+            spoil(each)
+
+    assert type(found) is type(collect(frame))
+    assert len(found) == len(collect(frame))
+    pd.testing.assert_frame_equal(frame, make())
+
+
+@everywhere
+def test_a_frame_of_a_mapped_task_that_a_task_changes_stays_as_it_was(executor):
+    with Flow("f") as flow:
+        several = task(lambda number: make() if number else None, name="several").map([1, 2])
+        task(lambda frames: [spoil(frame) for frame in frames], name="spoil")(several)
+
+    state = flow.run(executor=executor)
+
+    assert state.is_successful()
+    for frame in state.result[several].result:
+        pd.testing.assert_frame_equal(frame, make())
 
 
 def test_a_frame_that_cannot_be_copied_is_handed_on_as_it_is():
