@@ -162,6 +162,9 @@ class Executor:
         """
         return self._started()
 
+    def check_process(self) -> None:
+        """Raise if this process can't start the executor; called before a run begins, so that nothing of it is recorded."""
+
     @contextmanager
     def _started(self) -> Iterator[Executor]:
         yield self

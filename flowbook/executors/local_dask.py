@@ -83,6 +83,17 @@ class LocalDaskExecutor(Executor):
             return Waves(self.scheduler, self.num_workers)
         return super().start()
 
+    def check_process(self) -> None:
+        """Check that this isn't a worker process that runs its script again, because the script has no guard.
+
+        Raises:
+            SystemExit: if it is; the process ends, whoever catches errors.
+        """
+        if self.scheduler == "processes":
+            from flowbook.executors.processes import check_process  # noqa: PLC0415  # as in `start`
+
+            check_process()
+
     def run_loops(self, loop: Callable[[], None]) -> None:
         """Call `loop` in every worker, each in a copy of this context (otherwise a notebook would lose its prints).
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flowbook.executors.batches import CallEvent
     from flowbook.executors.ledger import LedgerFolder
 
-__all__ = ["Processes"]
+__all__ = ["Processes", "check_process"]
 
 _START_S = 60.0
 _END_S = 1.0
@@ -83,15 +83,19 @@ class _Worker:
         return f"exit code {code}"
 
 
+def check_process() -> None:
+    """Raise SystemExit if this process is starting as a worker and runs the script again: it must end here."""
+    if getattr(multiprocessing.process.current_process(), "_inheriting", False):
+        raise SystemExit(_GUARD)
+
+
 class Processes:
     """Runs the calls of one run in `count` processes. Implements `RunsCalls`; use it as a context manager."""
 
     outlives = False
 
     def __init__(self, count: int) -> None:
-        if getattr(multiprocessing.process.current_process(), "_inheriting", False):
-            # This process is starting as a worker and runs the script again: it must end here, whoever catches errors.
-            raise SystemExit(_GUARD)
+        check_process()
         self._count = count
         self._queue = CallQueue()
         self._workers: list[_Worker] = []

@@ -289,6 +289,7 @@ class RunControl:
         rest, inputs = self.location, self.inputs
         assert isinstance(rest, AtRest)  # noqa: S101  # nobody else knows the run yet, and it wasn't loaded:
         assert isinstance(inputs, RunInputs)  # noqa: S101
+        self.run.executor.check_process()
         recording = self._open_recording() if is_recorded(self.record) else None
         try:
             here = self._here(

@@ -216,6 +216,31 @@ def test_a_script_without_a_guard_gets_an_error_that_says_so(tmp_path):
     assert "if __name__ == '__main__':" in last
 
 
+def test_a_recorded_script_without_a_guard_records_its_one_run_and_says_only_that(tmp_path):
+    script = tmp_path / "bare.py"
+    script.write_text(
+        "from flowbook import Flow, runs, task\n"
+        "from flowbook.executors import LocalDaskExecutor\n"
+        "with Flow('bare') as flow:\n"
+        "    task(lambda: 1, name='one')()\n"
+        "state = flow.run(executor=LocalDaskExecutor('processes', num_workers=2), record=True)\n"
+        "print(type(state).__name__, len(runs()), state.message)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=50,
+    )
+
+    assert done.stdout.startswith("Failed 1 A worker process ended before it was ready")
+    assert ("Traceback" in done.stderr, "IntegrityError" in done.stderr) == (False, False)
+    assert "Put the run under `if __name__ == '__main__':`" in done.stderr
+
+
 def test_a_script_that_is_no_file_is_told_to_become_one():
     last = python("-", text=MAIN + "main()\n")[-1]
 
