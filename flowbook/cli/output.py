@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import shutil
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from flowbook.terminal.lines import fit, printable, styled
 from flowbook.terminal.marks import marks_for
+from flowbook.terminal.size import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ class Output:
     def lines(self, lines: Sequence[Line]) -> None:
         """Write lines with their styles on a terminal, cut to its width, and without them elsewhere."""
         is_terminal = self.to.isatty()
-        width = shutil.get_terminal_size().columns if is_terminal else None
+        width = size_of(self.to).columns if is_terminal else None
         has_colours = is_terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         for line in lines:
             self.line(styled(line if width is None else fit(line, width), has_colours=has_colours).rstrip())
@@ -123,7 +123,7 @@ def _rich_table(to: TextIO, columns: Sequence[str], cells: list[list[str]]) -> N
         table.add_column(Text(column), overflow="fold")
     for row in cells:
         table.add_row(*map(Text, row))  # Text: what users named is never markup
-    width = shutil.get_terminal_size().columns
+    width = size_of(to).columns
     Console(file=to, width=width, no_color="NO_COLOR" in os.environ).print(table)
 
 

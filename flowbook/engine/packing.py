@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from flowbook import config
 from flowbook._context import current_layer
+from flowbook._utils.worker_terminal import WORKER_TERMINAL
 from flowbook.engine.remote import Code, FromBlob, FromStore, FromWorker, Many, Reach, RunEnvironment, Work, pack
 from flowbook.engine.worker_values import ListRef, WorkerRef
 from flowbook.exceptions import FlowbookError, UnpicklableError
@@ -90,6 +91,7 @@ class Packer:
         self._memo: dict[int, tuple[object, object]] = {}
         self._order = {key: position for position, key in enumerate(run.graph.specs)}
         self._environment: Blob | None = None
+        self._terminal = WORKER_TERMINAL.get()
         #: Tasks by whose outputs a cache validator below them decides.
         self._hashed = _hashed(run.graph) if run.cache is not None else frozenset()
 
@@ -141,7 +143,9 @@ class Packer:
             reach = None
             if run.shelf is not None and self._place is not None:
                 reach = Reach(self._place, run.shelf.blobs, config.limits().value_bytes)
-            environment = RunEnvironment(run.run_id, run.flow_name, run.parameters, _plain(run.layer), reach)
+            environment = RunEnvironment(
+                run.run_id, run.flow_name, run.parameters, _plain(run.layer), reach, self._terminal
+            )
             parcel = PickledValue.of(environment)
             self._environment = Blob(parcel.label, parcel, parcel.size_bytes)
         return self._environment

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook._context import ContextLayer
+from flowbook._utils.worker_terminal import adopt
 from flowbook.engine import steps
 from flowbook.engine.job import Job
 from flowbook.engine.masks import Masks
@@ -33,6 +34,7 @@ from flowbook.results.value_record import EncodedValue, ValueRecord, write_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from flowbook._utils.worker_terminal import WorkerTerminal
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.job import ComparesInputs
     from flowbook.engine.ports import OutputCache
@@ -126,6 +128,8 @@ class RunEnvironment(NamedTuple):
     parameters: Mapping[str, object]
     values: Mapping[str, object]
     reach: Reach | None = None
+    #: Where the worker writes instead of on the driver's terminal; None where no run is shown there.
+    terminal: WorkerTerminal | None = None
 
 
 class Work(NamedTuple):
@@ -193,6 +197,8 @@ def run_remotely(
     try:
         work: Work = pickle.loads(payload)  # noqa: S301  # the run's driver sent it
         environment: RunEnvironment = blobs[work.environment].value
+        if environment.terminal is not None:
+            adopt(environment.terminal)
         with stoppable(environment.run_id):
             shelf = _Shelf(environment.reach)
             state = _attempt(work, environment, _Inputs(blobs, held, shelf), report)

@@ -20,6 +20,7 @@ from flowbook.terminal.live_lines import LiveView, live_lines
 from flowbook.terminal.marks import marks_for
 from flowbook.terminal.run_history import slowest_tasks, usual_time
 from flowbook.terminal.screen import Screen
+from flowbook.terminal.worker_output import WorkerOutput
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -59,8 +60,11 @@ class Progress:
         stream = sys.stderr
         marks = marks_for(stream.encoding, term)
         self._screen = Screen(stream, marks, has_colours="NO_COLOR" not in os.environ and term != "dumb")
+        self._workers = WorkerOutput(stream)
         self._is_dumb = term == "dumb"
         self._is_shown = False
+        #: The flow's state at first: if it is still that, the run was refused and didn't go on.
+        self._before, _ = run.snapshot()
         self._is_over = threading.Event()
         self._began = time.monotonic()
         self._thread: OwnedThread | None = None
@@ -68,6 +72,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         self._screen.open()
+        self._workers.__enter__()
         if not self._is_dumb:
             self._thread = threads.spawn(self._work, name="progress", owner=self)
         return self
@@ -78,9 +83,10 @@ class Progress:
         self._is_over.set()
         if self._thread is not None:
             self._thread.join(_END_S)
+        self._workers.__exit__(kind, error, trace)
         self._screen.close()
         state, _ = self._run.snapshot()
-        if self._tells_end(state):
+        if state is not self._before and self._tells_end(state):
             self._screen.say(self._last_lines())
 
     def _tells_end(self, state: State) -> bool:

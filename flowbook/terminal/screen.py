@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import shutil
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -16,6 +15,7 @@ from rich.cells import cell_len
 
 from flowbook._utils.locks import Rank, RankedRLock
 from flowbook.terminal.lines import fit, styled
+from flowbook.terminal.size import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,12 +56,12 @@ class Screen:
     @property
     def width(self) -> int:
         """How many cells a line has; the last one stays free, since a full line wraps on some terminals."""
-        return max(_NARROWEST, min(_MOST_CELLS, shutil.get_terminal_size((80, 24)).columns - 1))
+        return max(_NARROWEST, min(_MOST_CELLS, self._size().columns - 1))
 
     @property
     def height(self) -> int:
         """The most lines that can be drawn; fewer in a terminal with few rows."""
-        return max(1, min(MOST_LINES, shutil.get_terminal_size((80, 24)).lines - 2))
+        return max(1, min(MOST_LINES, self._size().lines - 2))
 
     def open(self) -> None:
         """Show everything printed or logged from now on above the drawn lines."""
@@ -119,8 +119,11 @@ class Screen:
     def _erased(self) -> str:
         return f"\r\x1b[{self._rows}A\x1b[J" if self._rows else ""
 
+    def _size(self) -> os.terminal_size:
+        return size_of(self._to)
+
     def _rows_of(self, text: str) -> int:
-        columns = max(1, shutil.get_terminal_size((80, 24)).columns)
+        columns = max(1, self._size().columns)
         return max(1, -(-cell_len(_ESCAPES.sub("", text)) // columns))
 
     def _write(self, text: str) -> None:

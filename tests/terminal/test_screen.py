@@ -1,7 +1,6 @@
 """The part of a terminal that is drawn again, and what others print above it."""
 
 import io
-import os
 
 import pytest
 
@@ -18,7 +17,8 @@ def terminal():
 
 @pytest.fixture
 def screen(terminal, monkeypatch):
-    monkeypatch.setattr("shutil.get_terminal_size", lambda *_: os.terminal_size((40, 24)))
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("LINES", "24")
     return Screen(terminal, Marks(), has_colours=True)
 
 
