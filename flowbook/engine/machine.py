@@ -321,7 +321,7 @@ class Machine:
         untold: list[Instruction] = [Tell(key, self.states[key]) for key in queued if key in self.gathering]
         for key, state in self.states.items():
             if type(state) is Running:
-                going = self.states[key] = Cancelling("Cancelled by a person; it goes on to its end.")
+                going = self.states[key] = Cancelling("Cancelled by a person; it goes on to its end.", since=state.at)
                 untold.append(Tell(key, going))
         if self._slots is not None:
             self._slots.forget()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.mapped_states import fill_children
-from flowbook.engine.state import Cached, Crashed, Mapped, Paused, Resume, Retrying, Running, Success
+from flowbook.engine.state import Cached, Cancelling, Crashed, Mapped, Paused, Resume, Retrying, Running, Success
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
 
 __all__ = ["Span", "spans", "states_at"]
+
+#: Names of the states in which a task's code runs.
+_RUNS = frozenset({Running.__name__, Cancelling.__name__})
 
 
 @dataclass(slots=True)
@@ -71,12 +74,16 @@ def _next(key: str, state: State, before: Span | None) -> Span | None:
     name = type(state).__name__
     attempt = before.attempt if before is not None else 0
     is_open = before is not None and before.end is None and before.state != Crashed.__name__
+    if isinstance(state, Cancelling) and before is not None and is_open:
+        # The same attempt goes on.
+        before.state = name
+        return None
     if isinstance(state, Running):
-        if before is not None and is_open and before.state == name:
+        if before is not None and is_open and before.state in _RUNS:
             before.state = Crashed.__name__
         elif before is not None and is_open:
             _close(before, state.at, name)
-        return Span(key, name, state.at, None, attempt + 1)
+        return Span(key, name, _start(state), None, attempt + 1)
     if before is not None and is_open:
         _close(before, state.at, name)
     elif before is not None and isinstance(state, Cached) and before.state == Success.__name__:
@@ -92,5 +99,9 @@ def _next(key: str, state: State, before: Span | None) -> Span | None:
 def _close(span: Span, at: float, name: str) -> None:
     """A task that ran ended in state `name`; one that waited just waited until then."""
     span.end = at
-    if span.state == Running.__name__:
+    if span.state in _RUNS:
         span.state = name
+
+
+def _start(state: Running) -> float:
+    return state.at if not isinstance(state, Cancelling) or state.since is None else state.since

@@ -146,9 +146,24 @@ class Running(State):
 
 
 class Cancelling(Running):
-    """Still running, but was asked to stop."""
+    """Still running, in a run that was cancelled meanwhile.
 
-    __slots__ = ()
+    `since` is when the task started to run, in seconds since the epoch; None if that isn't known.
+    """
+
+    __slots__ = ("since",)
+    fields = ("since",)
+
+    def __init__(
+        self,
+        message: str | None = None,
+        result: object = None,
+        since: float | None = None,
+        context: Mapping[str, object] | None = None,
+        cached_inputs: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message, result, context, cached_inputs)
+        self.since = since
 
 
 class Finished(State):

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
-from flowbook.engine.state import Cached, Mapped, Retrying, Running, Scheduled, State
+from flowbook.engine.state import Cached, Cancelling, Mapped, Retrying, Running, Scheduled, State
 from flowbook.engine.state_kinds import NEEDS_ATTENTION, OPEN, mapped_state, name_in_words
 from flowbook.engine.task_keys import child_key, split_key
 from flowbook.notebook.view_model import TaskView
@@ -30,7 +30,7 @@ MOST_CHILDREN = 50
 #: Sequence numbers below those of all events: nothing is known; known from a state, without its event.
 _NEVER, _BEFORE = -2, -1
 #: States that a child is in when its function has run.
-_AFTER_RUNNING = frozenset({"Running", "Success"})
+_AFTER_RUNNING = frozenset({"Running", "Cancelling", "Success"})
 
 
 class _Facts:
@@ -52,6 +52,8 @@ class _Facts:
             self.failed_attempts = state.run_count
         if type(state) is Running:
             self.running_at = state.at
+        elif isinstance(state, Cancelling):
+            self.running_at = self.running_at or state.since
         elif state.is_pending():
             self.running_at = None
 

@@ -318,7 +318,7 @@ def _title(of: Inspected) -> str:
     view = of.view
     if view.duration_s is not None:
         return phrases.duration(view.duration_s)
-    if view.state in {"Paused", "Running", "Retrying"} and view.since is not None:
+    if view.state in {"Paused", "Running", "Cancelling", "Retrying"} and view.since is not None:
         return f"since {phrases.clock(view.since, of.now)}"
     return ""
 

@@ -14,6 +14,7 @@ from flowbook.engine import state as states
 from flowbook.engine.remote_error import safe_repr
 from flowbook.engine.state import (
     Cached,
+    Cancelling,
     Failed,
     Looped,
     Mapped,
@@ -41,6 +42,8 @@ __all__ = ["StateValues", "decode", "encode", "is_finished_name", "is_state_name
 #: Made once: `json.dumps` with options makes an encoder a call.
 _to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
 #: The common kinds that have no fields of their own.
+#: States with one field that JSON takes as it is.
+_PLAIN_FIELDS: Mapping[type[State], str] = {Cancelling: "since", Mapped: "n_map_states", Looped: "loop_count"}
 _BARE = frozenset({Pending, Running, Success, Failed})
 
 _KINDS: dict[str, type[State]] = {
@@ -161,10 +164,9 @@ def _fields(state: State) -> dict[str, Any]:
             "stale_code": state.stale_code,
             **({"stale_inputs": dict(state.stale_inputs)} if state.stale_inputs else {}),
         }
-    if isinstance(state, Mapped):
-        return {"n_map_states": state.n_map_states}
-    if isinstance(state, Looped):
-        return {"loop_count": state.loop_count}
+    for kind, name in _PLAIN_FIELDS.items():
+        if isinstance(state, kind):
+            return {name: getattr(state, name)}
     if isinstance(state, Submitted) and state.state is not None:
         return {"state": [state_name(state.state), state.state.at, _body(state.state, None)]}
     return {}
@@ -192,6 +194,8 @@ def _set_fields(state: State, body: Mapping[str, Any], values: Values) -> None:
         state.expiry, state.created = _moment(body.get("expiry")), _moment(body.get("created"))
         state.entry, state.stale_code = body.get("entry"), body.get("stale_code", False)
         state.stale_inputs = body.get("stale_inputs") or {}
+    elif isinstance(state, Cancelling):
+        state.since = body.get("since")
     elif isinstance(state, Mapped):
         state.n_map_states = body.get("n_map_states", 0)
     elif isinstance(state, Looped):

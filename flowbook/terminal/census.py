@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowbook.engine.state import Failed, Finished, Mapped, Paused, Retrying, Running, TriggerFailed
+from flowbook.engine.state import Cancelling, Failed, Finished, Mapped, Paused, Retrying, Running, TriggerFailed
 from flowbook.terminal.marks import ORDER
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ class TaskNow(NamedTuple):
 
     key: str
     state: State
+
+    @property
+    def began(self) -> float:
+        """When it came to its state, seconds since the epoch; a task that runs in a cancelled run began before that."""
+        since = self.state.since if isinstance(self.state, Cancelling) else None
+        return self.state.at if since is None else since
 
 
 class Census(NamedTuple):
@@ -71,10 +78,12 @@ class Counting:
             counts=_in_order(counted),
             total=counted.total(),
             done=sum(count for kind, count in counted.items() if issubclass(kind, Finished)),
-            running=tuple(sorted((each for each in named if isinstance(each.state, Running)), key=_at)),
+            running=tuple(sorted((each for each in named if isinstance(each.state, Running)), key=attrgetter("began"))),
             retrying=tuple(each for each in named if isinstance(each.state, Retrying)),
             paused=tuple(each for each in named if isinstance(each.state, Paused)),
-            failed=tuple(sorted((each for each in named if each.state.is_failed()), key=_at, reverse=True)),
+            failed=tuple(
+                sorted((each for each in named if each.state.is_failed()), key=attrgetter("began"), reverse=True)
+            ),
         )
 
     def _named(self, keys: list[str], kinds: list[type[State]], counted: Counter[type[State]]) -> list[str]:
@@ -99,7 +108,3 @@ def _in_order(counted: Counter[type[State]]) -> dict[str, int]:
         by_name["Success" if kind is Mapped else kind.__name__] += count
     known = {name: by_name.pop(name) for name in ORDER if name in by_name}
     return {**known, **by_name}
-
-
-def _at(task: TaskNow) -> float:
-    return task.state.at

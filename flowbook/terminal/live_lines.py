@@ -109,7 +109,7 @@ def _bar(census: Census, marks: Marks, width: int) -> Line:
 
 def _rows(view: LiveView, marks: Marks) -> Iterator[_Row]:
     for task in view.census.running:
-        yield _Row(marks.of(type(task.state)), task.key, _BOLD, "", ticking(view.now - task.state.at))
+        yield _Row(marks.of(type(task.state)), task.key, _BOLD, "", ticking(view.now - task.began))
     for task in view.census.retrying:
         yield _retrying(view, task, marks)
     for task in view.census.paused:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from flowbook.engine.events import FLOW, Logged, StateChanged
 from flowbook.engine.state import (
     Cancelled,
+    Cancelling,
     Mapped,
     Paused,
     Retrying,
@@ -140,6 +141,8 @@ class RunLogger:
     # Tasks
 
     def _task_began(self, key: str, state: State) -> None:
+        if isinstance(state, Cancelling):
+            return  # the same attempt goes on
         self._begun[key] = state.at
         self._attempts[key] = self._attempts.get(key, 0) + 1
         if self._task_logger.isEnabledFor(self._start_level(key)):

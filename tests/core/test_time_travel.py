@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import sys
+import threading
 import time
 import types
 
@@ -14,6 +15,8 @@ import pytest
 
 import flowbook
 from flowbook import Flow, Parameter, task
+from flowbook.cli.task_facts import task_facts
+from flowbook.engine.events import StateChanged
 from flowbook.engine.state import Cached, Mapped, Paused, Pending, Success
 from flowbook.exceptions import (
     CacheEntryError,
@@ -23,6 +26,7 @@ from flowbook.exceptions import (
     UnknownTaskError,
     UnpicklableError,
 )
+from flowbook.executors import LocalDaskExecutor, LocalExecutor
 from flowbook.store import open_store
 
 HOUR = dt.timedelta(hours=1)
@@ -152,6 +156,42 @@ def test_the_timeline_tells_what_time_went_into():
     assert str(table["start"].dt.tz) == "UTC"
     assert (table["duration"] >= pd.Timedelta(0)).all()
     assert (table["end"] - table["start"] == table["duration"]).all()
+
+
+def _cancelled_while_it_ran(how, executor):
+    """Return the run of a task that went on after its run was cancelled, and ended so."""
+    begun, may_end = threading.Event(), threading.Event()
+
+    @task(cache_for=HOUR if how == "stored" else None)
+    def long():
+        begun.set()
+        assert may_end.wait(30)
+        if how == "fails":
+            raise ValueError("no")
+        return 1
+
+    with Flow("f") as flow:
+        long()
+    run = flow.start(executor=executor, record=True)
+    assert begun.wait(30)
+    run.cancel()
+    may_end.set()
+    run.wait(30)
+    return run
+
+
+@pytest.mark.parametrize("executor", [LocalExecutor(), LocalDaskExecutor("threads", num_workers=2)])
+@pytest.mark.parametrize(("how", "state"), [("ends", "Success"), ("stored", "Cached"), ("fails", "Failed")])
+def test_what_runs_when_its_run_is_cancelled_is_one_attempt_of_the_timeline(how, state, executor):
+    run = _cancelled_while_it_ran(how, executor)
+
+    running, cancelling, *_ = [e.state for e in run.events() if isinstance(e, StateChanged) and e.key == "long"]
+    table = run.timeline()
+
+    assert (type(cancelling).__name__, cancelling.since) == ("Cancelling", running.at)
+    assert list(table[["task", "state", "attempt"]].itertuples(index=False, name=None)) == [("long", state, 1)]
+    assert table["start"][0].timestamp() == pytest.approx(running.at)
+    assert [(each.key, each.attempt) for each in task_facts(open_store(), run.run_id)] == [("long", 1)]
 
 
 def test_the_timeline_of_what_waits_has_no_end_yet():

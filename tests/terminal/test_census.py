@@ -1,6 +1,17 @@
 """Tasks counted by state."""
 
-from flowbook.engine.state import Cached, Failed, Mapped, Paused, Pending, Retrying, Running, Success, TriggerFailed
+from flowbook.engine.state import (
+    Cached,
+    Cancelling,
+    Failed,
+    Mapped,
+    Paused,
+    Pending,
+    Retrying,
+    Running,
+    Success,
+    TriggerFailed,
+)
 from flowbook.terminal.census import Census, Counting, TaskNow
 from tests.graphs import build, delays_graph, task
 
@@ -69,3 +80,12 @@ def test_a_state_of_a_users_own_is_counted_under_its_name():
     census = Counting(delays_graph()).census({"load_flights": Odd(), "load_weather": Success()})
 
     assert census.counts == {"Success": 1, "Odd": 1}
+
+
+def test_a_task_of_a_cancelled_run_runs_since_it_started():
+    running, later = Cancelling(since=5.0), Running()
+    running.at, later.at = 20.0, 10.0
+
+    census = Counting(delays_graph()).census({"load_flights": later, "load_weather": running})
+
+    assert [(each.key, each.began) for each in census.running] == [("load_weather", 5.0), ("load_flights", 10.0)]
