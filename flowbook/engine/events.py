@@ -1,7 +1,7 @@
-"""What happened: the only thing the engine tells the world.
+"""Events of a run: state changes, log lines and people's decisions.
 
-Events are numbered within a run; the order of events is their number, not their time. Values do not travel in them: a
-state holds its value, or a reference to it. Whoever wants to know implements `EventSink`.
+Events are numbered within a run, and ordered by number, not by time. They have no values of their own: a state has its
+value, or a reference to it. Implement `EventSink` to receive them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
     "StateChanged",
 ]
 
-#: The key under which a flow's own states are told.
+#: The key of events about the flow itself.
 FLOW = ""
 
 
@@ -102,9 +102,9 @@ class EventSink(Protocol):
 
 @runtime_checkable
 class DurableSink(EventSink, Protocol):
-    """Records what must not be lost. Called from several threads at once, before anybody else hears of an event.
+    """Records events. Called from several threads at once, before any other sink gets the event.
 
-    It is asked before anything starts that builds on an event, so it may gather until then.
+    `secure` is called before a task starts that depends on an event, so events may be gathered until then.
     """
 
     def secure(self, keys: Sequence[str]) -> None:
@@ -114,30 +114,30 @@ class DurableSink(EventSink, Protocol):
 
 @runtime_checkable
 class SelectiveSink(EventSink, Protocol):
-    """A sink that doesn't care for changes to most states, and may not hear of them: so it costs nothing while all goes well."""
+    """A sink that needs no changes to some states, and may not get them: so it costs nothing while all goes well."""
 
-    #: Types of state that it doesn't care for.
+    #: Types of state that it doesn't need.
     quiet: frozenset[type[State]]
 
 
 @runtime_checkable
 class SharedLog(Protocol):
-    """Keeps a run's events, and has subscribers who hear of them later: of each once, in order, under no lock."""
+    """Stores a run's events and passes each to its subscribers later: once, in order, under no lock."""
 
     @property
     def subscribers(self) -> tuple[EventSink, ...]:
-        """Who hears of events. While there is nobody, changes may be written with `writer`."""
+        """Who gets the events. While there is nobody, changes may be written with `writer`."""
         ...
 
     @property
     def writer(self) -> Callable[[tuple[Any, ...]], object]:
-        """What takes the number, key and state of a change without making an event."""
+        """Stores the number, key and state of a change without making an event."""
         ...
 
     def append(self, event: Event) -> None:
-        """Take an event and call nobody; may be called while a lock is held."""
+        """Store an event; calls no subscriber, so the caller may have a lock."""
         ...
 
     def deliver(self) -> None:
-        """Let subscribers hear of what was appended, unless another thread does so already. Called under no lock."""
+        """Pass what was appended to subscribers, unless another thread does so already. Call it under no lock."""
         ...

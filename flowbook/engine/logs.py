@@ -1,4 +1,4 @@
-"""The loggers that tasks get as `context.logger`: what they log becomes log lines of the run."""
+"""The loggers behind `context.logger`: their records become log lines of the run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOGGER = "flowbook.task"
 
 
 def task_logger(name: str, log: TaskLog, current_log: Finder) -> logging.Logger:
-    """Return a logger for one attempt of the task of that name; INFO and above is kept unless somebody set another level.
+    """Return a logger for one attempt of a task; it takes INFO and above unless somebody set another level.
 
     Args:
         name: of the task.
@@ -31,7 +31,7 @@ def task_logger(name: str, log: TaskLog, current_log: Finder) -> logging.Logger:
     root = logging.getLogger(_LOGGER)
     if not any(isinstance(handler, _ToRun) for handler in root.handlers):
         root.addHandler(_ToRun(current_log))
-        # The run logs them again, with task and attempt: twice is once too often.
+        # The run logs them itself, with task and attempt; propagating would log them twice.
         root.propagate = False
         if root.level == logging.NOTSET:
             root.setLevel(logging.INFO)
@@ -39,7 +39,7 @@ def task_logger(name: str, log: TaskLog, current_log: Finder) -> logging.Logger:
 
 
 class _TaskLogger(logging.Logger):
-    """Knows the log of its attempt; all else it leaves to the logger of the task's name."""
+    """Adds the log of its attempt to each record; otherwise acts like the logger of the task's name."""
 
     def __init__(self, parent: logging.Logger, log: TaskLog) -> None:
         super().__init__(parent.name)
@@ -55,7 +55,7 @@ class _TaskLogger(logging.Logger):
 
 
 class _ToRun(logging.Handler):
-    """Hands records to the run whose task logs them; those of a process that a task forked go to the terminal."""
+    """Passes records to the run whose task logged them; records from a process that a task forked go to the terminal."""
 
     def __init__(self, current_log: Finder) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """Mapped tasks: how many children there are, and what each of them gets.
 
-Made once a task, when its width is known: nothing done for one child touches the others. Values are only handed on.
+A plan is made once for each mapped task, when its width is known, so that work for one child doesn't grow with their number.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ if TYPE_CHECKING:
 
 __all__ = ["MapPlan", "MapPlans"]
 
-#: What an element is judged by that was written in the flow itself, in a list beside tasks.
+#: State that triggers see for an element that the flow's author wrote in a list beside tasks.
 _CONSTANT = Success()
 
 
 class MapPlan:
-    """What the children of one mapped task share: made once, when the width is known, and anew if a shared input changes."""
+    """What the children of one mapped task share. Made anew if a shared input changes."""
 
-    __slots__ = ("fixed", "fixed_states", "kept", "owners", "sources", "width")
+    __slots__ = ("fixed", "fixed_states", "owners", "sources", "stored", "width")
 
-    def __init__(self, kept: Mapping[str, object] | None = None) -> None:
-        #: Inputs that were kept for the mapped task itself.
-        self.kept = kept
-        #: How many children there are; None: not known yet.
+    def __init__(self, stored: Mapping[str, object] | None = None) -> None:
+        #: Inputs that the mapped task's own state had stored.
+        self.stored = stored
+        #: Number of children; None: not known yet.
         self.width: int | None = None
         #: Inputs that every child gets.
         self.fixed: dict[str, object] = {}
         #: For each binding: the state itself, or None where each child has its own.
         self.fixed_states: list[State | None] = []
-        #: For bindings whose elements come from different tasks or children: the key of each element's.
+        #: By position of a binding whose elements come from several tasks or children: the key of each element's task.
         self.owners: dict[int, list[str]] = {}
         #: (argument, sequence or None, key of the mapped upstream or None) of inputs that differ.
         self.sources: list[tuple[str, Sequence[Any] | None, str | None]] = []
 
     def is_current(self, spec: TaskSpec, states: Mapping[str, State]) -> bool:
-        """Return whether what the children share is what it was: a retry may have changed it."""
+        """Return whether the shared inputs are still the same: a retry may have changed them."""
         for state, binding in zip(self.fixed_states, spec.bindings, strict=True):
             if state is not None and states[binding.upstream] is not state:
                 return False
@@ -68,13 +68,13 @@ class MapPlans:
         self._graph = graph
         self._states = states
         self._plans: dict[str, MapPlan] = {}
-        #: The list made of a task's result, and of which of its states.
+        #: By key: the list made from a task's result, with the state that had the result.
         self._lists: dict[str, tuple[State, list[object]]] = {}
-        #: Gives what a task reads of another, by key: its value, or what stands for it where workers hold values.
+        #: Returns another task's value by key, or a reference to it where workers have it.
         self.read: Callable[[str], Any] = self.value
 
     def keep(self, key: str, plan: MapPlan) -> None:
-        """Note the plan of a task that was split."""
+        """Remember the plan of a task that was split."""
         self._plans[key] = plan
 
     def value(self, key: str) -> Any:  # noqa: ANN401
@@ -93,14 +93,14 @@ class MapPlans:
         return found if made_of is state else None
 
     def plan(self, spec: TaskSpec, state: State) -> tuple[MapPlan, int]:
-        """Return what the children of `spec` share, and how many there are.
+        """Return the plan of `spec`, and the number of its children.
 
         Raises:
             RunError: if an input can't be mapped over, or lengths differ.
         """
         plan = MapPlan(state.cached_inputs)
         states = self._states
-        kept = {name: value.load() if is_reference(value) else value for name, value in state.cached_inputs.items()}
+        stored = {name: value.load() if is_reference(value) else value for name, value in state.cached_inputs.items()}
         widths: dict[str, int] = {}
         plan.fixed.update(fresh_values(spec.constants))
         for argument, sequence in (spec.mapped_constants or {}).items():
@@ -108,7 +108,7 @@ class MapPlans:
                 plan,
                 widths,
                 argument,
-                steps.elements(kept[argument] if argument in kept else fresh(sequence), argument),
+                steps.elements(stored[argument] if argument in stored else fresh(sequence), argument),
             )
         for position, binding in enumerate(spec.bindings):
             up, name = states[binding.upstream], binding.argument
@@ -119,17 +119,17 @@ class MapPlans:
                     widths[f"task {binding.upstream}"] = up.n_map_states
                 continue
             if not binding.mapped:
-                plan.fixed[name] = kept[name] if name in kept else self.read(binding.upstream)
-            elif type(up) is Mapped and name not in kept and not binding.flattened:
+                plan.fixed[name] = stored[name] if name in stored else self.read(binding.upstream)
+            elif type(up) is Mapped and name not in stored and not binding.flattened:
                 widths[name] = up.n_map_states
                 plan.sources.append((name, None, binding.upstream))
             else:
-                value, owners = self._elements(binding, name, kept)
+                value, owners = self._elements(binding, name, stored)
                 if owners is not None:
                     plan.owners[position] = owners
                 self._add_source(plan, widths, name, value)
         if not widths:
-            # Nothing that is mapped gives an input: what comes before gives the width.
+            # No mapped edge passes an input: the tasks above determine the width.
             for above in dict.fromkeys(b.upstream for b in spec.bindings if b.mapped):
                 widths[f"task {above}"] = len(self._sequence(above, above))
         plan.width = steps.width_of(spec, widths)
@@ -161,24 +161,24 @@ class MapPlans:
 
     def reduced(self, spec: TaskSpec, state: State) -> dict[str, object]:
         """Return the inputs of a task that reads mapped ones whole."""
-        kept = state.cached_inputs or ()
+        stored = state.cached_inputs or ()
         inputs = fresh_values(spec.constants)
         for binding in spec.bindings:
-            if binding.argument is not None and binding.argument not in kept:
+            if binding.argument is not None and binding.argument not in stored:
                 value = self.read(binding.upstream)
                 inputs[binding.argument] = own_list(value) if type(value) is list else handed_on(value)
         return inputs
 
     def _elements(
-        self, binding: Binding, name: str, kept: Mapping[str, object]
+        self, binding: Binding, name: str, stored: Mapping[str, object]
     ) -> tuple[Sequence[Any], list[str] | None]:
-        """Return the elements that children get of an input, and the key of the task or child that each comes from.
+        """Return an input's elements, one for each child, and the key of the task or child that each comes from.
 
-        None instead of the keys: all come from the one task upstream.
+        The keys are None if all come from the one task upstream.
         """
         key = binding.upstream
-        if name in kept:
-            value = steps.elements(kept[name], name)
+        if name in stored:
+            value = steps.elements(stored[name], name)
             return (steps.flat(value, name) if binding.flattened else value), None
         value = self._sequence(key, name)
         state, spec = self._states[key], self._graph.specs[key]
@@ -224,16 +224,16 @@ class MapPlans:
         plan.sources.append((name, sequence, None))
 
     def _replan(self, parent: str, spec: TaskSpec, state: State, before: MapPlan | None) -> MapPlan:
-        """Make the plan of a task that was split before; a child that kept all its inputs needs none."""
+        """Make the plan of a task that was split before; a child whose inputs are all stored doesn't need its shared inputs."""
         names = {b.argument for b in spec.bindings if b.argument is not None} | set(spec.mapped_constants or ())
         if state.cached_inputs and names <= set(state.cached_inputs):
             plan = MapPlan()
             plan.fixed_states = [self._states[binding.upstream] for binding in spec.bindings]
             return plan
-        plan, _ = self.plan(spec, Pending(cached_inputs=None if before is None else before.kept))
+        plan, _ = self.plan(spec, Pending(cached_inputs=None if before is None else before.stored))
         if before is not None and before.width not in {None, plan.width}:
             msg = (
-                f"{spec.name} was split into {before.width} children, and what was tried again above it now gives {plan.width} "
+                f"{spec.name} was split into {before.width} children, and after a retry above it there are {plan.width} "
                 "elements. Run the flow again."
             )
             raise RunError(msg, widths=(before.width, plan.width))

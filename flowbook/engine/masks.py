@@ -1,7 +1,7 @@
-"""Keeps the values of secrets out of what a run says: log lines, prints, messages, and exceptions with their causes.
+"""Hides secrets in a run's log lines, prints and messages, and in exceptions and their causes.
 
-What is hidden: the values in `context.secrets`, and those of the environment variables that `flowbook.Secret` reads. Of the
-values that tasks return nothing is hidden.
+Secrets are the values in `context.secrets`, and those of the environment variables that `flowbook.Secret` reads. Values that
+tasks return aren't searched.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Masks", "secret_variable"]
 
-#: Begins the name of an environment variable that holds a secret.
+#: How the name of an environment variable with a secret begins.
 _VARIABLES = "FLOWBOOK_SECRET_"  # a name, no secret
 _HIDDEN = "*****"
-#: What is shorter is no secret, and hiding it would blot out ordinary words.
+#: Shorter texts aren't hidden: they occur in ordinary words.
 _SHORTEST_CHARS = 3
-#: A longer line of a secret of several lines is hidden by itself: prints come line by line.
+#: Lines this long of a secret of several lines are hidden one by one, as prints arrive line by line.
 _SHORTEST_LINE_CHARS = 8
 
 
@@ -47,7 +47,7 @@ class Masks:
 
     @classmethod
     def around(cls, layer: ContextLayer | None, contexts: Iterable[Mapping[str, object]] = ()) -> Masks:
-        """Return the masks for what is known here: in the layers outwards from `layer`, and in this process's environment.
+        """Return masks for the secrets in `layer`, in the layers around it, and in this process's environment.
 
         Args:
             layer: the innermost.
@@ -58,36 +58,36 @@ class Masks:
         while layer is not None:
             known.append(layer.find("secrets"))
             layer = layer.parent
-        for held in known:
-            if isinstance(held, Mapping):
-                secrets += held.values()
+        for values in known:
+            if isinstance(values, Mapping):
+                secrets += values.values()
         return cls(secrets)
 
     def __bool__(self) -> bool:
         return bool(self._texts)
 
     def text(self, text: str) -> str:
-        """Return `text` with what is secret in it hidden."""
+        """Return `text` with its secrets hidden."""
         for secret in self._texts:
             if secret in text:
                 text = text.replace(secret, _HIDDEN)
         return text
 
     def needles(self) -> tuple[bytes, ...]:
-        """Return the texts as they stand in what was pickled or written as JSON."""
+        """Return the texts as pickles and JSON contain them."""
         texts = {form for text in self._texts for form in (text, json.dumps(text)[1:-1])}
         return tuple(text.encode("utf-8", "surrogatepass") for text in sorted(texts))
 
     def hide_in(self, state: State) -> None:
-        """Hide what is secret in a state that was not emitted yet: in its message, and in the exception it holds."""
+        """Hide secrets in the message and the exception of a state that wasn't emitted yet."""
         if state.message:
             state.message = self.text(state.message)
-        held = state.raw_result  # reading `result` would load a value
-        if issubclass(type(held), BaseException):  # asked so: a lazy proxy may raise
-            state.result = self.error(held)  # type: ignore[arg-type]  # an exception, as just seen
+        result = state.raw_result  # reading `result` would load a value
+        if issubclass(type(result), BaseException):  # `isinstance` would ask a lazy proxy, which may raise
+            state.result = self.error(result)  # type: ignore[arg-type]  # an exception, as just seen
 
     def error(self, error: BaseException) -> BaseException:
-        """Return the exception with what is secret hidden in it and in its causes; a stand-in where it can't be."""
+        """Return the exception with its secrets and its causes' hidden, or a stand-in where they can't be."""
         shows = False
         for each in _related(error):
             self._hide_in_error(each)
@@ -142,7 +142,7 @@ def _related(error: BaseException) -> Iterator[BaseException]:
 
 
 def _texts(secret: object) -> Iterator[str]:
-    """Yield the texts in which a secret may show."""
+    """Yield the forms in which a secret may appear."""
     if isinstance(secret, Mapping):
         secret = list(secret.values())
     if isinstance(secret, (Sequence, AbstractSet)) and not isinstance(secret, (str, bytes, bytearray)):

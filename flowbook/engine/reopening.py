@@ -42,7 +42,7 @@ def reopen(progress: Progress, keys: Iterable[str], out: list[Instruction]) -> l
 
 def to_try_again(state: State) -> Pending:
     """Return the state from which a failed task runs once more."""
-    return Pending("To be tried again.", cached_inputs=state.cached_inputs)
+    return Pending("Waiting to be retried.", cached_inputs=state.cached_inputs)
 
 
 def _open(progress: Progress, key: str, state: State, roots: Container[str], out: list[Instruction]) -> None:
@@ -61,7 +61,7 @@ def _open(progress: Progress, key: str, state: State, roots: Container[str], out
         child = progress.children.get(each)
         waits = _undone(progress, each) if child is None else _undone_child(progress, *child, out)
         below = [one for one, whole in waits if _wait_again(progress, one, whole, roots)]
-        opened += [(one, Pending("Waits for what is tried again.")) for one in below]
+        opened += [(one, Pending("Waits for a task that is retried.")) for one in below]
 
 
 def _undone(progress: Progress, key: str) -> list[tuple[str, str | None]]:

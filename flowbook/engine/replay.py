@@ -1,4 +1,4 @@
-"""What was known at a moment, folded from a run's events. Pure: no clock, no I/O; values are never loaded."""
+"""States at a point in time, and what tasks' time went into, from a run's events. Pure: no clock, no I/O, no values loaded."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _RUNS = frozenset({Running.__name__, Cancelling.__name__})
 
 @dataclass(slots=True)
 class Span:
-    """A time that a task spent: running, or waiting for a person or for its next attempt.
+    """A period in which a task ran, or waited for a person or its next attempt.
 
     Attributes:
         key: of the task.
-        state: name of the state it ended in; while it runs or waits, of that.
+        state: name of the state that ended it, or of the current state while it lasts.
         start: seconds since the epoch.
-        end: likewise; None while it goes on, or where its process ended without a word.
-        attempt: the how-manieth run of the task it is, or follows; 0 where it has not run.
+        end: likewise; None while it lasts, or if the process died.
+        attempt: number of the attempt, or of the one before the wait; 0 if the task hasn't run.
     """
 
     key: str
@@ -44,11 +44,11 @@ def states_at(events: Iterable[Event], at: float) -> dict[str, State]:
     """Return the last state of each key by `at` (seconds since the epoch), the flow's own under `FLOW`.
 
     Args:
-        events: by number; their order counts, not the clock, which may have been set back.
-        at: what happened later is left out.
+        events: in the order of their numbers; the clock may have been set back.
+        at: later events are ignored.
 
     Returns:
-        Mapped children stand under their keys and in their parent's `map_states`.
+        States by key; mapped children also in their parent's `map_states`.
     """
     last = {event.key: event.state for event in events if isinstance(event, StateChanged) and event.at <= at}
     fill_children(last)
@@ -56,7 +56,7 @@ def states_at(events: Iterable[Event], at: float) -> dict[str, State]:
 
 
 def spans(events: Iterable[Event]) -> list[Span]:
-    """Return what each task's time went into, in the order in which it began."""
+    """Return the periods in which tasks ran or waited, in the order in which they began."""
     found: list[Span] = []
     last: dict[str, Span] = {}
     for event in events:
@@ -70,7 +70,7 @@ def spans(events: Iterable[Event]) -> list[Span]:
 
 
 def _next(key: str, state: State, before: Span | None) -> Span | None:
-    """Close what went on, and return the span that `state` begins, if it does."""
+    """End the span before, and return the one that `state` begins, if any."""
     name = type(state).__name__
     attempt = before.attempt if before is not None else 0
     is_open = before is not None and before.end is None and before.state != Crashed.__name__
@@ -97,7 +97,7 @@ def _next(key: str, state: State, before: Span | None) -> Span | None:
 
 
 def _close(span: Span, at: float, name: str) -> None:
-    """A task that ran ended in state `name`; one that waited just waited until then."""
+    """End a span; a task that ran ended in state `name`, one that waited keeps its state."""
     span.end = at
     if span.state in _RUNS:
         span.state = name

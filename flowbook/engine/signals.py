@@ -1,4 +1,4 @@
-"""Signals: a task raises one to say which state it wants.
+"""Signals: a task raises one to choose its state.
 
 They derive from BaseException, so that user code's `except Exception` lets them through. Only user code raises them.
 """
@@ -78,7 +78,7 @@ class SUCCESS(Signal):
 
 
 class SKIP(Signal):
-    """Skipped; what needs this task is skipped too, unless it says otherwise."""
+    """Skipped; tasks below are skipped too, except with `skip_on_upstream_skip=False`."""
 
     kind = states.Skipped
 
@@ -96,6 +96,6 @@ class PAUSE(Signal):
 
 
 class LOOP(Signal):
-    """Run again, with `result` as `context.task_loop_result`, which the first round has not: `context.get(..., default)`."""
+    """Run again, with `result` as `context.task_loop_result`. The first round has none: `context.get(..., default)`."""
 
     kind = states.Looped

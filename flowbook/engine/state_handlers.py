@@ -35,7 +35,7 @@ def change_state(job: Job, run: RunPort, old: State, new: State) -> State:
         if isinstance(new, (Paused, Retrying)) and not new.cached_inputs:
             new.cached_inputs = job.inputs  # a handler asked for it
     if job.loop_count > 1:
-        steps.keep_loop(new, job.loop_count, job.loop_result)
+        steps.note_loop(new, job.loop_count, job.loop_result)
     run.state_changed(job.key, new)
     return new
 

@@ -1,6 +1,6 @@
 """The steps of one task run that only decide (engine.md, section 4).
 
-Pure: the clock comes as `now`, values and states as arguments. Each answers with a state where the run ends there.
+Pure: `now`, values and states are arguments. A step that ends the run returns the state it ends in.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ __all__ = [
     "attempt_number",
     "elements",
     "flat",
-    "keep_loop",
     "loop_start",
     "name_of",
+    "note_loop",
     "rests",
     "retry_state",
     "signal_state",
@@ -60,25 +60,25 @@ def unwrap(state: State) -> State:
 
 
 def attempt_number(state: State) -> int:
-    """Return which attempt comes now, counted from 1."""
+    """Return the number of the attempt that is about to begin, counted from 1."""
     return state.run_count + 1 if isinstance(state, (Retrying, Queued)) else 1
 
 
 def loop_start(state: State) -> tuple[int, object]:
-    """Return which round of a loop the attempt begins with, counted from 1, and the result of the round before."""
+    """Return the round in which the attempt begins, counted from 1, and the result of the round before."""
     noted = state.context if isinstance(state, Scheduled) else {}
     count = noted.get("task_loop_count", 1)
     return (count, noted.get("task_loop_result")) if isinstance(count, int) else (1, None)
 
 
-def keep_loop(state: State, loop_count: int, loop_result: object) -> None:
-    """Note in a state that runs again later which round of its loop comes next, and the result of the round before."""
+def note_loop(state: State, loop_count: int, loop_result: object) -> None:
+    """Note the next round of the loop, and the result of the round before, in a state that runs again later."""
     if loop_count > 1 and isinstance(state, Scheduled):
         state.context = {**state.context, "task_loop_count": loop_count, "task_loop_result": loop_result}
 
 
 def rests(state: State, now: float) -> bool:
-    """Return whether the run ends before it begins: the state is not one to go on from, or its time has not come."""
+    """Return whether the task doesn't run now: its state is final, or its start time hasn't come."""
     if not isinstance(state, (Pending, Mapped, Cached)):
         return True
     if isinstance(state, Scheduled):
@@ -103,7 +103,7 @@ def skipped_by(spec: TaskSpec, upstream: Sequence[State]) -> str | None:
 
 
 def trigger_state(spec: TaskSpec, upstream: Sequence[State], attempt: int, now: float) -> State | None:
-    """Return the state if the trigger does not let the task run, None if it does.
+    """Return the state that the task ends in if its trigger doesn't pass, else None.
 
     The trigger is user code: whatever it raises becomes TriggerFailed.
     """
@@ -122,7 +122,7 @@ def trigger_state(spec: TaskSpec, upstream: Sequence[State], attempt: int, now: 
 
 
 def name_of(function: object) -> str:
-    """Return what people call a function of the user's, or an object that is called like one."""
+    """Return the name of a user's function, or the type's name of another callable."""
     return getattr(function, "__name__", None) or type(function).__name__
 
 
@@ -147,7 +147,7 @@ def state_of_error(error: BaseException) -> State:
 def retry_state(
     state: State, retry: RetryPolicy | None, attempt: int, now: float, inputs: Mapping[str, object]
 ) -> Retrying | None:
-    """Return Retrying if a failed attempt is to be made again, None if it is not."""
+    """Return Retrying if the task retries after this attempt, else None."""
     if (
         retry is None
         or not isinstance(state, Failed)
@@ -160,19 +160,19 @@ def retry_state(
     if retry.on is not None and not issubclass(_kind(state.raw_result), retry.on):  # never loads a value
         return None
     start = dt.datetime.fromtimestamp(now + retry.delay_s, dt.UTC)
-    said = (state.message or "It failed").rstrip(".")
-    message = f"{said}. Attempt {attempt + 1} of {retry.max_retries + 1} follows."
+    reason = (state.message or "It failed").rstrip(".")
+    message = f"{reason}. Attempt {attempt + 1} of {retry.max_retries + 1} follows."
     return Retrying(message, state.raw_result, start, None, dict(inputs), attempt)
 
 
 def _kind(error: object) -> type:
-    """Return the type of what a task raised, also where only a stand-in came home."""
+    """Return the type of the exception that a task raised, also where only its stand-in came back."""
     kind = error.kind if isinstance(error, RemoteError) else None
     return kind if kind is not None else type(error)
 
 
 def elements(value: Any, argument: str) -> Sequence[Any]:  # noqa: ANN401  # whatever upstream returned
-    """Return `value` as a sequence to map over; an iterator is consumed once.
+    """Return `value` as a sequence to map over; an iterator is read to its end.
 
     Raises:
         RunError: if it has no order or no elements; `argument` is named.
@@ -194,7 +194,7 @@ def elements(value: Any, argument: str) -> Sequence[Any]:  # noqa: ANN401  # wha
 
 
 def flat(parts: Sequence[Any], argument: str) -> list[Any]:
-    """Return the elements of each part, one after the other; what has no elements, and text, stands for itself."""
+    """Return the elements of all parts in order; a part without elements, or a text, counts as one element."""
     found: list[Any] = []
     for part in parts:
         if isinstance(part, Iterable) and not isinstance(part, (str, bytes)):
@@ -205,7 +205,7 @@ def flat(parts: Sequence[Any], argument: str) -> list[Any]:
 
 
 def width_of(spec: TaskSpec, mapped: Mapping[str, int]) -> int:
-    """Return how many children there are; `mapped` gives each mapped argument's length.
+    """Return the number of children; `mapped` has the length of each mapped argument.
 
     Raises:
         RunError: if the lengths differ; names and lengths are in the message.

@@ -1,4 +1,4 @@
-"""What `flowbook.context` shows inside a run and inside a task; values are made when they are asked for."""
+"""The values of `flowbook.context` in a run and in a task; each is made when somebody reads it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["RunLayer", "TaskLayer", "run_layer", "user_values"]
 
 _DAYS = (("today", 0), ("yesterday", -1), ("tomorrow", 1))
-#: What every run has of its own, whatever surrounds it.
+#: Names that each run sets itself: those of a surrounding run don't apply.
 _OF_RUN = frozenset({"flow_name", "flow_run_id", "parameters"})
 
 
 class RunLayer(ContextLayer):
-    """The layer of one run: its own facts, and what it was given as `extra`."""
+    """The layer of one run: its own values, and the caller's in `extra`."""
 
     __slots__ = ("extra",)
 
@@ -43,8 +43,8 @@ def run_layer(  # noqa: PLR0913
 ) -> RunLayer:
     """Return the layer of a run: days as `date`, `today`, `yesterday`, `tomorrow` and each with _nodash.
 
-    The days are those around `date` if the run is given one, else around the day on which it `began`, where it began:
-    they stay the same however often, and from wherever, the run is resumed.
+    `today` is the context's `date` if there is one, else the day on which the run `began`, in the time zone where it began.
+    So days stay the same when the run is resumed later or elsewhere.
     """
     values: dict[str, object] = {
         "date": began,
@@ -72,7 +72,7 @@ def _day(date: object) -> dt.date | None:
 
 
 def user_values(layer: ContextLayer | None) -> dict[str, object]:
-    """Return what users put into the layers outwards from `layer`, as far as a run that begins there sees it."""
+    """Return the values that users put into `layer` and the layers around it, as a run that begins there sees them."""
     found: dict[str, object] = {}
     while layer is not None:
         for name, value in _own_values(layer).items():
@@ -100,11 +100,11 @@ class TaskLayer(ContextLayer):
         self.job = job
         self.attempt = attempt
         self.run_name: str | None = None
-        #: What it says, made when it first says something.
+        #: Takes its log lines; made for the first one.
         self.log: TaskLog | None = None
 
     def own_log(self) -> TaskLog:
-        """Return where its lines go."""
+        """Return the log of this attempt."""
         if self.log is None:
             self.log = TaskLog(self.run, self.job.key)
         return self.log
@@ -118,7 +118,7 @@ class TaskLayer(ContextLayer):
         return MISSING if own is None else own.get(name, MISSING)
 
     def names(self) -> tuple[str, ...]:
-        """Return the names that tasks see."""
+        """Return the names that have a value here."""
         return tuple(name for name in (*_NAMES, *(self.job.spec.context or ())) if self.find(name) is not MISSING)
 
 
@@ -128,7 +128,7 @@ def _full_name(layer: TaskLayer) -> str:
 
 
 def _logger(layer: TaskLayer) -> Logger:
-    from flowbook.engine.logs import task_logger  # noqa: PLC0415  # loads logging, for tasks that ask for it
+    from flowbook.engine.logs import task_logger  # noqa: PLC0415  # loads logging, only for tasks that log
 
     return task_logger(layer.job.spec.name, layer.own_log(), _current_log)
 

@@ -1,4 +1,4 @@
-"""What one attempt prints and logs, on its way to the run: limited in size, and stopped when the attempt is over."""
+"""Passes the prints and log lines of one attempt to the run, up to a size, until the attempt ends."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 __all__ = ["LINE_CHARS", "OVER", "TaskLog"]
 
-#: The most that is kept of one line, and of all lines of one attempt.
+#: Limits of one line, and of all lines of one attempt.
 LINE_CHARS = 10_000
 _LINES = 10_000
 _CHARS = 10_000_000
-#: As in `logging`, which is not loaded for this.
+#: As in `logging`, which isn't loaded for this.
 _WARNING = 30
 
 
@@ -28,7 +28,7 @@ class TaskLog:
         self._key = key
         self._lines = 0
         self._chars = 0
-        #: Whether further lines are dropped: there were too many, or the attempt is over.
+        #: Whether further lines are dropped: there were too many, or the attempt has ended.
         self.is_closed = run is None
         #: The process that the attempt runs in; one that it forked must not write to the run.
         self.pid = os.getpid()
@@ -42,7 +42,7 @@ class TaskLog:
         if self._lines > _LINES or self._chars > _CHARS:
             self.is_closed = True
             most = f"{_LINES:,} lines" if self._lines > _LINES else f"{_CHARS:,} characters"
-            self._run.logged(self._key, _WARNING, f"More than {most}: the rest isn't kept.")
+            self._run.logged(self._key, _WARNING, f"More than {most}: the rest is dropped.")
             return
         length = max(length, len(text))
         if length > LINE_CHARS:
@@ -50,9 +50,9 @@ class TaskLog:
         self._run.logged(self._key, level, text)
 
     def close(self) -> None:
-        """Take no more lines: what still comes is from a thread that outlived the attempt."""
+        """Drop further lines: they come from a thread that outlived the attempt."""
         self.is_closed = True
 
 
-#: Stands for the log of every attempt that is over.
+#: The log of each attempt that has ended.
 OVER = TaskLog(None, "")

@@ -1,7 +1,7 @@
-"""Triggers: whether a task may run, from the states of what lies upstream.
+"""Triggers: decide from the states upstream whether a task may run.
 
-A trigger is a function of `{edge: state}`. It is asked once all upstream states are finished. It returns True, or returns
-False or raises a signal, which becomes the task's state. A mapped upstream counts as its children. Pure.
+A trigger is a function of `{edge: state}`, called once all upstream states are finished. It returns True or False, or raises a
+signal, which becomes the task's state. A mapped upstream counts as its children. Pure.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def all_failed(upstream_states: Mapping[object, State]) -> bool:
 
 
 def all_finished(upstream_states: Mapping[object, State]) -> bool:
-    """Pass always: it is only asked when everything upstream is finished."""
+    """Always pass: triggers are called only when everything upstream is finished."""
     del upstream_states
     return True
 
@@ -138,9 +138,9 @@ def _name(edge: object) -> str:
 
 
 def _list(names: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:_NAMED_AT_MOST])
+    named = ", ".join(repr(name) for name in names[:_NAMED_AT_MOST])
     more = len(names) - _NAMED_AT_MOST
-    return f"{shown} and {more} more" if more > 0 else shown
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _check_bounds(name: str, at_least: float | None, at_most: float | None) -> None:

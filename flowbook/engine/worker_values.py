@@ -1,4 +1,4 @@
-"""References to values that workers hold: loaded when first read, handed to other tasks without a way through the driver."""
+"""References to values on workers: loaded when first read, passed to other tasks without going through the driver."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ListRef", "WorkerRef", "WorkerValues", "input_value"]
 
-#: A value up to here stays here once it was fetched (a recorded run fetches each): its task is not run again when the
-#: worker that held it goes away.
+#: Smaller values stay in this process once fetched (a recorded run fetches all), so that a worker that dies doesn't take
+#: them along.
 _HERE_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class WorkerRef(ResultRef):
-    """Names a value that a worker holds, by the executor's `handle`: a PickledValue if it is at hand, None if it is gone."""
+    """A value on a worker, by the executor's `handle`: a PickledValue if it is in this process, None if it is lost."""
 
     handle: object = None
 
@@ -53,7 +53,7 @@ class ListRef(WorkerRef):
 
 
 class WorkerValues:
-    """The values of one run that its workers hold. Implements `ResultStore` but for keeping more."""
+    """The values that workers of one run have. Implements `ResultStore`, except `put`."""
 
     def __init__(self, executor: RunsCalls | None = None) -> None:
         self._executor = executor
@@ -68,10 +68,10 @@ class WorkerValues:
         return ref
 
     def parcel(self, ref: WorkerRef) -> PickledValue:
-        """Return the value in its parcel.
+        """Return the pickled value.
 
         Raises:
-            ResultGoneError: if it is no more.
+            ResultGoneError: if it is lost.
         """
         if isinstance(ref.handle, PickledValue):
             return ref.handle
@@ -91,13 +91,13 @@ class WorkerValues:
         """Return the value.
 
         Raises:
-            ResultGoneError: if it is no more.
+            ResultGoneError: if it is lost.
         """
         assert isinstance(ref, WorkerRef)  # noqa: S101  # its own
         return self.parcel(ref).value
 
     def bring_home(self, limit_bytes: int) -> None:
-        """Move values here before the workers go, the small ones first, up to `limit_bytes` in all; the rest is lost."""
+        """Fetch values before the workers end, the smallest first, up to `limit_bytes` in all; the rest is lost."""
         if self._executor is None or self._executor.outlives:
             return
         left = limit_bytes
@@ -115,24 +115,24 @@ class WorkerValues:
         self._executor = None
 
     def close(self) -> None:
-        """Let go of the values that stayed on a cluster after the run. May be called again, and from any thread."""
+        """Release the values that stayed on a cluster after the run. May be called again, and from any thread."""
         executor, self._executor = self._executor, None
         if executor is not None:
             self._why_gone = "it stayed on the cluster until its run was closed"
             executor.release()
 
     def put(self, value: object) -> ResultRef:
-        """Refuse: workers keep what they made, nothing else."""
-        msg = f"A {type(value).__name__} can't be kept on the workers of a run. Put it into the store."
+        """Raise ExecutorError: workers only have what their tasks returned."""
+        msg = f"A {type(value).__name__} can't be put on the workers of a run. Put it into the store."
         raise ExecutorError(msg)
 
     def preview(self, ref: ResultRef) -> Preview | None:  # noqa: ARG002  # the port's signature
-        """Return None: nothing was noted."""
+        """Return None: there are no previews here."""
         return None
 
 
 def input_value(state: State) -> object:
-    """Return what a task gets of `state` as an input: its value, or a reference that is not loaded."""
+    """Return the input that a task gets from `state`: its value, or a reference that isn't loaded."""
     if not isinstance(state, Mapped):
         return state.raw_result  # reading `result` would load it
     return ListRef("", 0, None, None, tuple(input_value(child) for child in state.map_states))
@@ -140,7 +140,7 @@ def input_value(state: State) -> object:
 
 def _gone(ref: WorkerRef, why: str) -> ResultGoneError:
     msg = (
-        f"This value of {ref.size_bytes:,} bytes is gone: {why}. Run its task again; to have such values kept, raise "
+        f"This value of {ref.size_bytes:,} bytes is gone: {why}. Run its task again. To keep such values, raise "
         "FLOWBOOK_MAX_GATHER_BYTES, record the run, or use a cluster by its address."
     )
     return ResultGoneError(msg, size_bytes=ref.size_bytes)

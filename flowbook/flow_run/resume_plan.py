@@ -193,7 +193,7 @@ def to_try_again(graph: Graph, states: Mapping[str, State], failed: Sequence[str
         if isinstance(state, TriggerFailed) and parent_key(key) in below:
             found[key] = Pending()
     for key in failed:
-        found[key] = Pending("To be tried again.", cached_inputs=found[key].cached_inputs)
+        found[key] = Pending("Waiting to be retried.", cached_inputs=found[key].cached_inputs)
     return found
 
 

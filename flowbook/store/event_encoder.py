@@ -95,7 +95,7 @@ class EventEncoder:
         lines = self._log_lines.get(event.key, 0) + 1
         self._log_lines[event.key] = lines
         if lines > _LOG_LINES:
-            return None if lines > _LOG_LINES + 1 else f"More than {_LOG_LINES:,} lines: the rest isn't kept."
+            return None if lines > _LOG_LINES + 1 else f"More than {_LOG_LINES:,} lines: the rest is dropped."
         #: SQLite takes no lone surrogates, which come with undecodable file names.
         text = event.text.encode("utf-8", "backslashreplace").decode()
         return text if len(text) <= _LOG_CHARACTERS else f"{text[:_LOG_CHARACTERS]}… ({len(text):,} characters)"

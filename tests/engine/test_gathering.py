@@ -291,5 +291,5 @@ def test_a_retry_that_changes_how_many_elements_there_are_while_the_run_goes_on_
     assert [type(child) for child in children] == [Success, Failed, Success]
     assert [children[0].result, children[2].result] == [2, 3]
     assert children[1].message == (
-        "RunError: inc was split into 3 children, and what was tried again above it now gives 5 elements. Run the flow again."
+        "RunError: inc was split into 3 children, and after a retry above it there are 5 elements. Run the flow again."
     )

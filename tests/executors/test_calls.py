@@ -323,7 +323,7 @@ def test_a_flood_of_prints_is_cut_where_it_is_printed(executor):
     texts = [log.text for log in flow.last_run.logs("flood")]
     assert state.is_successful()
     assert texts[0] == "x" * 10_000 + "… (990,000 more characters were cut)"
-    assert texts[-1] == "More than 10,000 lines: the rest isn't kept."
+    assert texts[-1] == "More than 10,000 lines: the rest is dropped."
     assert len(texts) == 10_001
 
 

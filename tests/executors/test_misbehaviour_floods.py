@@ -52,10 +52,10 @@ def test_a_flood_is_cut_with_a_notice_on_every_executor(executor):
     many, large, dots, logged = ([log.text for log in run.logs(run.graph.key_of(each))] for each in floods)
 
     assert {run[each].result for each in floods} == {"printed", "logged"}
-    assert (len(many), many[-1]) == (10_001, "More than 10,000 lines: the rest isn't kept.")
-    assert (len(large), large[-1]) == (1_001, "More than 10,000,000 characters: the rest isn't kept.")
+    assert (len(many), many[-1]) == (10_001, "More than 10,000 lines: the rest is dropped.")
+    assert (len(large), large[-1]) == (1_001, "More than 10,000,000 characters: the rest is dropped.")
     assert dots == ["." * 10_000 + "… (5,000 more characters were cut)"]
-    assert (len(logged), logged[-1]) == (10_001, "More than 10,000 lines: the rest isn't kept.")
+    assert (len(logged), logged[-1]) == (10_001, "More than 10,000 lines: the rest is dropped.")
 
 
 SCRIPT = """

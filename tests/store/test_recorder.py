@@ -351,7 +351,7 @@ def test_a_flood_of_lines_is_cut_with_a_notice(store: Store) -> None:
     recorder.close()
 
     logs = store.history.logs("r1")
-    assert (len(logs), logs[-1].text) == (10_001, "More than 10,000 lines: the rest isn't kept.")
+    assert (len(logs), logs[-1].text) == (10_001, "More than 10,000 lines: the rest is dropped.")
 
 
 def test_numbers_go_on_after_somebody_took_the_run_up(store: Store) -> None:
