@@ -12,7 +12,9 @@ from flowbook import Flow, Parameter, context, task
 from flowbook._context import current_layer
 from flowbook.engine import signals
 from flowbook.exceptions import ContextKeyError, DefinitionError
+from flowbook.executors import LocalDaskExecutor
 from tests.executors_of import everywhere
+from tests.interpreters import restless
 
 
 def test_the_context_is_an_object_of_the_package_and_no_module():
@@ -51,6 +53,20 @@ def test_another_thread_does_not_see_it():
         thread.join()
 
     assert seen == [False]
+
+
+def test_each_thread_and_each_task_sees_its_own_values_however_often_threads_switch():
+    def own(number):
+        with context(number=number):
+            return [context.number for _ in range(50)] == [number] * 50
+
+    with Flow("own") as flow:
+        seen = task(lambda number: (context.map_index, own(number)), name="see").map(list(range(100)))
+
+    with restless():
+        state = flow.run(executor=LocalDaskExecutor("threads", num_workers=4))
+
+    assert state.result[seen].result == [(number, True) for number in range(100)]
 
 
 def test_async_tasks_each_see_their_own():
