@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # it has no stubs; `signal` is made of it
 import contextlib
 import signal
 import threading
@@ -11,10 +12,14 @@ from flowbook._utils import threads
 from flowbook.engine.task_call import is_in_user_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 __all__ = ["Interruptible", "ctrl_c_cancels"]
+
+#: What the functions of `signal` call: those look each handler up in an enum, which takes a run longer than a task.
+_handler_of: Callable[[int], object] = _signal.getsignal
+_set_handler: Callable[[int, object], object] = _signal.signal
 
 
 class Interruptible(Protocol):
@@ -36,7 +41,7 @@ def ctrl_c_cancels(run: Interruptible, *, is_inline: bool) -> Iterator[None]:
         run: what is cancelled.
         is_inline: whether tasks run in the main thread: then the one that runs is interrupted too.
     """
-    before = signal.getsignal(signal.SIGINT)
+    before = _handler_of(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
         return
@@ -51,8 +56,8 @@ def ctrl_c_cancels(run: Interruptible, *, is_inline: bool) -> Iterator[None]:
         if is_inline and is_in_user_code(frame):
             raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, on_interrupt)
+    _set_handler(signal.SIGINT, on_interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        _set_handler(signal.SIGINT, before)

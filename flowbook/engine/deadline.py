@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedLock
-from flowbook.engine.stopping import Stopped, raise_in, task_threads
+from flowbook.engine.stopping import Stopped, TaskThreads, raise_in, task_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,8 +47,7 @@ def call_within(seconds: float, call: Callable[[], Any], name: str) -> Any:  # n
     return made.value
 
 
-@contextlib.contextmanager
-def cancelled_with_task(cancel: Callable[[], object]) -> Iterator[None]:
+def cancelled_with_task(cancel: Callable[[], object]) -> contextlib.AbstractContextManager[None]:
     """While the block runs, whatever stops the task around it cancels what the block does, too.
 
     That is the task's time limit, or a person. The block then ends with SystemExit, so that the task's code ends as well.
@@ -58,8 +57,15 @@ def cancelled_with_task(cancel: Callable[[], object]) -> Iterator[None]:
         cancel: called in another thread.
     """
     call, around = _CALL.get(), task_threads()
+    if call is None and around is None:
+        return contextlib.nullcontext()
+    return _cancelled_with(cancel, call, around)
+
+
+@contextlib.contextmanager
+def _cancelled_with(cancel: Callable[[], object], call: _Call | None, around: TaskThreads | None) -> Iterator[None]:
     entry = threading.get_ident(), cancel
-    lists = [around.inner_runs, *([call.inner_runs] if call is not None else [])]
+    lists = [each.inner_runs for each in (around, call) if each is not None]
     for inner_runs in lists:
         inner_runs.append(entry)
     try:
@@ -67,7 +73,7 @@ def cancelled_with_task(cancel: Callable[[], object]) -> Iterator[None]:
     finally:
         for inner_runs in lists:
             inner_runs.remove(entry)
-    if around.is_stopped_here:
+    if around is not None and around.is_stopped_here:
         raise Stopped
     if call is not None and call.is_left and call.ident == threading.get_ident():
         raise SystemExit
@@ -94,7 +100,7 @@ class _Call:
         try:
             self.ident = threading.get_ident()
             _CALL.set(self)
-            with task_threads().here():
+            with (task_threads() or TaskThreads()).here():
                 value = self.call()
         except BaseException as raised:  # noqa: BLE001  # handed to the caller
             error = raised

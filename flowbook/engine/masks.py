@@ -53,7 +53,7 @@ class Masks:
             layer: the innermost.
             contexts: further ones, of single tasks.
         """
-        secrets: list[object] = [os.environ[name] for name in os.environ if name.startswith(_VARIABLES)]
+        secrets: list[object] = _secrets_of_environment()
         known = [own.get("secrets") for own in contexts]
         while layer is not None:
             known.append(layer.find("secrets"))
@@ -124,6 +124,15 @@ class Masks:
         except Exception:  # noqa: BLE001  # a user's __repr__
             return True
         return self.text(said) != said
+
+
+def _secrets_of_environment() -> list[object]:
+    # Names as the system has them: to iterate over `os.environ` decodes each one, and every run looks through them.
+    names = os.environ._data  # type: ignore[attr-defined]  # noqa: SLF001  # there is no public way to them
+    prefix = os.environ.encodekey(_VARIABLES)
+    if prefix not in type(prefix)().join(names):
+        return []
+    return [os.environ[os.environ.decodekey(name)] for name in names if name.startswith(prefix)]
 
 
 def _related(error: BaseException) -> Iterator[BaseException]:

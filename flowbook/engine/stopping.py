@@ -122,9 +122,9 @@ class TaskThreads:
         return stopped
 
 
-def task_threads() -> TaskThreads:
-    """Return those of the epoch that this context runs in; outside any, new ones that nobody stops."""
-    return _THREADS.get() or TaskThreads()
+def task_threads() -> TaskThreads | None:
+    """Return those of the epoch that this context runs in; None outside any."""
+    return _THREADS.get()
 
 
 def stopped_by(by: str, note: str) -> str:

@@ -16,7 +16,7 @@ from flowbook.engine.forks import end_copy, is_copy
 from flowbook.engine.prints import capture_prints
 from flowbook.engine.signals import Signal
 from flowbook.engine.state import Cancelled, State, Success, TimedOut
-from flowbook.engine.stopping import Stopped, is_called_by, stopped_by, task_threads
+from flowbook.engine.stopping import Stopped, TaskThreads, is_called_by, stopped_by, task_threads
 from flowbook.engine.task_log import OVER
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _state_of(error: BaseException, run: RunPort, attempt: int) -> State:
     if isinstance(error, Signal):
         return steps.signal_state(error, attempt, time.time())
     if isinstance(error, Stopped):
-        return Cancelled(task_threads().message)
+        return Cancelled((task_threads() or TaskThreads()).message)
     if run.interrupted and isinstance(error, KeyboardInterrupt):
         return Cancelled(stopped_by("Ctrl-C", ""))
     return steps.state_of_error(error)

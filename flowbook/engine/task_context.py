@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from typing import TYPE_CHECKING, Any
 
 from flowbook._context import MISSING, ContextLayer, current_layer
@@ -54,11 +55,19 @@ def run_layer(  # noqa: PLR0913
         "scheduled_start_time": began.astimezone(dt.UTC),
     }
     date = _day(extra["date"]) if "date" in extra else None
-    for name, days in _DAYS:
-        day = (date or began.date()) + dt.timedelta(days=days)
-        values[name] = day.isoformat()
-        values[f"{name}_nodash"] = day.strftime("%Y%m%d")
+    values.update(_days_around(date or began.date()))
     return RunLayer(values, extra, parent)
+
+
+@functools.lru_cache(maxsize=4)
+def _days_around(today: dt.date) -> dict[str, str]:
+    """Return the texts of the days around one by name; runs of one day share them."""
+    texts = {}
+    for name, days in _DAYS:
+        day = today + dt.timedelta(days=days)
+        texts[name] = day.isoformat()
+        texts[f"{name}_nodash"] = day.strftime("%Y%m%d")
+    return texts
 
 
 def _day(date: object) -> dt.date | None:

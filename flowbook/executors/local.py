@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from flowbook.executors.base import Executor
@@ -16,6 +17,10 @@ class LocalExecutor(Executor):
     """Runs every task in this thread, in order. The default; simplest to debug."""
 
     is_inline = True
+
+    def start(self) -> contextlib.AbstractContextManager[Executor]:
+        """Return a context manager that opens nothing."""
+        return contextlib.nullcontext(self)
 
     def run_loops(self, loop: Callable[[], None]) -> None:
         """Call `loop` here."""

@@ -59,8 +59,8 @@ def new_epoch(
         ),
     )
     if not start.start:
-        begun = tuple(key for key in inputs.start if _begins(start.states.get(key)))
-        start = start._replace(resumed=(*start.resumed, *begun))
+        begun = [key for key in inputs.start if _begins(start.states.get(key))]
+        start = start._replace(resumed=(*start.resumed, *begun)) if begun else start
     return Epoch(with_contexts(run.graph, inputs.task_contexts), inputs, start, ports)
 
 

@@ -125,8 +125,9 @@ def reporting_sinks(control: Control) -> tuple[EventSink, ...]:
     return log_sinks(ControlledRun(control), is_displayed=control.is_displayed, is_watched=is_watched)
 
 
-@contextlib.contextmanager
-def on_terminal(control: Control, *, progress: bool | None = None, shows_traceback: bool = True) -> Iterator[None]:
+def on_terminal(
+    control: Control, *, progress: bool | None = None, shows_traceback: bool = True
+) -> contextlib.AbstractContextManager[None]:
     """Show a run's progress and its end on the terminal, if there is one, while the block runs.
 
     Args:
@@ -135,11 +136,15 @@ def on_terminal(control: Control, *, progress: bool | None = None, shows_traceba
         shows_traceback: whether to show the traceback of a failure; False if the error is raised.
     """
     if control.run.origin or not has_display(progress):
-        yield
-        return
+        return contextlib.nullcontext()
+    return _on_terminal(control, is_wanted=bool(progress), shows_traceback=shows_traceback)
+
+
+@contextlib.contextmanager
+def _on_terminal(control: Control, *, is_wanted: bool, shows_traceback: bool) -> Iterator[None]:
     control.is_displayed = True
     try:
-        with displayed(ControlledRun(control), is_wanted=bool(progress), shows_traceback=shows_traceback):
+        with displayed(ControlledRun(control), is_wanted=is_wanted, shows_traceback=shows_traceback):
             yield
     finally:
         control.is_displayed = False

@@ -114,21 +114,20 @@ def read_request(flow: RunnableFlow, parameters: Mapping[str, object] | None, op
     graph = flow.compile()
     own = options.pop("executor", None)
     executor = option_checks.executor(own or flow.executor or LocalExecutor())
-    request = RunRequest(
-        graph,
-        _inputs(graph, own, options),
-        executor,
-        state=_state(options.pop("state", None)),
-        record=options.pop("record", None),
-        origin=options.pop("_origin", ""),
-        raises_first=bool(options.pop("raise_on_exception", False)),
-        raises_failure=bool(options.pop("raise_on_failure", False)),
-        progress=_progress(options.pop("progress", None)),
+    inputs = _inputs(graph, own, options)
+    rest = (
+        _state(options.pop("state", None)),
+        options.pop("record", None),
+        options.pop("_origin", ""),
+        bool(options.pop("raise_on_exception", False)),
+        bool(options.pop("raise_on_failure", False)),
+        _progress(options.pop("progress", None)),
     )
-    values = _parameters(flow, {**read_mapping("parameters", parameters, "{'origin': 'JFK'}"), **options})
-    for key in request.inputs.start:
-        _check_start(graph, key, request.inputs.states)
-    return request._replace(inputs=request.inputs._replace(parameters=values))
+    given = {**read_mapping("parameters", parameters, "{'origin': 'JFK'}"), **options}
+    inputs = inputs._replace(parameters=_parameters(flow, given))
+    for key in inputs.start:
+        _check_start(graph, key, inputs.states)
+    return RunRequest(graph, inputs, executor, *rest)
 
 
 def _inputs(graph: Graph, executor: Executor | None, options: dict[str, Any]) -> RunInputs:

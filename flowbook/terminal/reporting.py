@@ -49,10 +49,10 @@ def has_display(progress: bool | None) -> bool:  # noqa: FBT001  # the caller's 
     False if another run is shown already, or if a program has replaced `sys.stderr`.
     """
     stream: TextIO | None = sys.stderr
-    if progress is False or not config.shows_progress() or stream is not sys.__stderr__:
+    if progress is False or stream is not sys.__stderr__:
         return False
     try:
-        return stream is not None and stream.isatty()
+        return stream is not None and stream.isatty() and config.shows_progress()
     except (AttributeError, ValueError, OSError):
         return False
 
