@@ -77,11 +77,13 @@ def sorted_tasks(graph: TaskGraph, roots: Iterable[Task] | None = None) -> tuple
 def fingerprint(graph: TaskGraph) -> Sequence[object]:
     """Return what differs whenever compiling `graph` again could give another answer; 0.1 µs a task.
 
-    A task counts the changes of its attributes; its list of handlers may also change in place.
+    A task counts the changes of its attributes; its list of handlers may also change in place, and so may `run` of its class.
+    Handlers are told apart by identity: they may be equal, or have no truth value when compared. The compiled graph holds them.
     """
     return (
         graph.version,
-        [(t._version, *t.state_handlers) if t.state_handlers else t._version for t in graph.tasks],
+        [(t._version, *map(id, t.state_handlers)) if t.state_handlers else t._version for t in graph.tasks],
+        {kind: kind.run for kind in set(map(type, graph.tasks))},
     )
 
 

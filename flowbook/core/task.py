@@ -162,6 +162,10 @@ class Task(DeferredValue, TaskOptions):
         object.__setattr__(self, name, value)
         object.__setattr__(self, "_version", self._version + 1)
 
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        object.__setattr__(self, "_version", self._version + 1)
+
     if not TYPE_CHECKING:  # types are checked by the attributes that there are
 
         def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # called only for what is missing

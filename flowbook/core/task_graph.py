@@ -125,7 +125,9 @@ class TaskGraph:
         if after not in self.tasks:
             self.add(after)
         if self.incoming[after] and (found := self._find(edge)) is not None:
-            found._decides = found._decides or edge._decides  # noqa: SLF001  # a part of this graph
+            if edge._decides and not found._decides:  # noqa: SLF001  # a part of this graph
+                found._decides = True  # noqa: SLF001
+                self.changed()
             return found
         if isinstance(after, Parameter):
             msg = f"Parameter {after.name!r} can't have tasks upstream: its value is given when the flow is run."

@@ -20,29 +20,26 @@ if TYPE_CHECKING:
 
 __all__ = ["SpecMaker"]
 
-#: The attributes of a task that the fields of a spec from `trigger` on are made of.
-_OPTIONS = (
-    "trigger",
+#: The attributes of a task that the fields of a spec from `trigger` on are made of: first those that are compared by value.
+_VALUES = (
     "skip_on_upstream_skip",
     "max_retries",
     "retry_delay",
     "retry_on",
     "cache",
     "cache_for",
-    "cache_validator",
     "cache_key",
     "timeout",
-    "state_handlers",
-    "on_failure",
     "log_stdout",
     "keep",
-    "task_run_name",
-    "target",
     "result",
     "checkpoint",
     "tags",
 )
-_options_of = itemgetter(*_OPTIONS)
+#: Those that may be functions, told apart by identity: callable objects may be equal and not the same. So are handlers.
+_FUNCTIONS = ("trigger", "cache_validator", "on_failure", "task_run_name", "target")
+_values_of = itemgetter(*_VALUES)
+_functions_of = itemgetter(*_FUNCTIONS)
 _FIRST_OPTION = TaskSpec._fields.index("trigger")
 
 
@@ -98,7 +95,8 @@ class SpecMaker:
     def _compiled(self, task: TaskOptions, *, is_mapped: bool) -> _Compiled:
         attributes = task.__dict__
         kind = (id(attributes.get("run", type(task))), is_mapped)
-        options = _options_of(attributes)
+        functions = (*_functions_of(attributes), *attributes["state_handlers"])
+        options = (*_values_of(attributes), *map(id, functions))
         known = self._known.get(kind)
         if known is None or options != known.options:
             spec = self._spec_of_options(task, is_mapped=is_mapped)

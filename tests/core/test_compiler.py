@@ -6,7 +6,7 @@ from __future__ import annotations
 import cloudpickle
 import pytest
 
-from flowbook import Flow, Parameter, Task, case, task
+from flowbook import Edge, Flow, Parameter, Task, case, task
 from flowbook.results import Result
 
 
@@ -129,6 +129,82 @@ def test_a_handler_in_the_place_of_another_is_seen():
     put_a_handler_in_the_place_of_another(flow, first)
 
     assert flow.compile().specs["inc"].handlers == tuple(first.state_handlers)
+    assert flow.compile() is not before
+
+
+class Counts:
+    """A handler that is equal to every other one, as those of a dataclass may be."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, *_):
+        self.calls += 1
+
+    def __eq__(self, other):
+        return isinstance(other, Counts)
+
+    __hash__ = None
+
+
+def test_a_handler_in_the_place_of_an_equal_one_is_called():
+    one, other = Counts(), Counts()
+    with Flow("f") as flow:
+        first = inc(1, task_args={"state_handlers": [one]})
+    flow.run(record=False)
+
+    first.state_handlers[:] = [other]
+    flow.run(record=False)
+
+    assert (one.calls, other.calls) == (2, 2)
+
+
+def test_copies_of_a_task_with_equal_handlers_call_their_own():
+    one, other = Counts(), Counts()
+    with Flow("f") as flow:
+        inc(1, task_args={"state_handlers": [one]})
+        inc(2, task_args={"state_handlers": [other]})
+
+    flow.run(record=False)
+
+    assert (one.calls, other.calls) == (2, 2)
+
+
+class Returns(Task):
+    def run(self):
+        return "its class's"
+
+
+def test_another_run_of_a_task_or_its_class_is_seen(monkeypatch):
+    with Flow("f") as flow:
+        returns = Returns()()
+
+    def result():
+        return flow.run(record=False).result[returns].result
+
+    found = [result()]
+    returns.run = lambda: "its own"
+    found.append(result())
+    del returns.run
+    found.append(result())
+    monkeypatch.setattr(Returns, "run", lambda self: "new")
+    found.append(result())
+
+    assert found == ["its class's", "its own", "its class's", "new"]
+
+
+def test_an_edge_that_becomes_a_case_s_is_seen():
+    with Flow("f") as flow:
+        condition = case(inc(1), 1)
+        with condition:
+            inc(5)
+        below = inc(7)
+    decides = next(task for task in flow.tasks if task.name.startswith("case"))
+    flow.add_edge(decides, below)
+    before = flow.compile()
+
+    flow._graph.add_edge(Edge.deciding(decides, below))
+
     assert flow.compile() is not before
 
 
