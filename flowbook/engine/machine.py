@@ -95,6 +95,8 @@ class Machine:
         self._slots = None if limits is None else Slots(limits)
         #: What the states of queued tasks were before.
         self._before_queue: dict[str, State] = {}
+        #: What the states of resumed tasks were before.
+        self._before_resume: dict[str, State] = {}
         self._running = 0
         self._asleep: set[str] = set()
         #: Submitted tasks whose state says that they failed or wait: they may still be told to go on, by whoever saw that.
@@ -249,7 +251,7 @@ class Machine:
         if progress.has_reopened and (type(state) is Pending or type(state) is TriggerFailed):
             again = reopening.looked_too_early(progress, key)
             if again is not None:
-                return self._go_on(again)
+                return self._go_on(again, [Tell(key, self.states[key])] if type(state) is TriggerFailed else [])
         if state._finished:  # noqa: SLF001  # the machine's inner loop: a call costs as much as the rest of the line
             if state._failed:  # noqa: SLF001
                 progress.failed.add(key)
@@ -311,6 +313,7 @@ class Machine:
         """Note that a paused task is to go on, so that asking twice before it runs does not run it twice."""
         state = self.states[key]
         if waits_for_person(state):
+            self._before_resume[key] = state
             self.states[key] = Resume("Resumed by a person.", None, None, state.context, state.cached_inputs)
 
     def _cancel(self, queued: tuple[str, ...]) -> list[Instruction]:
@@ -319,15 +322,25 @@ class Machine:
         self._asleep.clear()
         self.requested_early.clear()
         untold: list[Instruction] = [Tell(key, self.states[key]) for key in queued if key in self.gathering]
+        untold += self._withdraw([key for key in queued if key not in self.gathering])
         for key, state in self.states.items():
             if type(state) is Running:
                 going = self.states[key] = Cancelling("Cancelled by a person; it goes on to its end.", since=state.at)
                 untold.append(Tell(key, going))
-        if self._slots is not None:
-            self._slots.forget()
-            self.states.update(self._before_queue)
-            self._before_queue.clear()
         return self._go_on([], untold)
+
+    def _withdraw(self, submitted: list[str]) -> list[Instruction]:
+        """Let tasks that were to run, or waited for a place, be what they were before somebody resumed or queued them."""
+        self.states.update(self._before_queue)
+        found = [*self._before_queue, *submitted]
+        self._before_queue.clear()
+        for key, state in self._before_resume.items():
+            if type(self.states[key]) is Resume:
+                self.states[key] = state
+        if self._slots is None:
+            return []
+        self._slots.forget()
+        return [Tell(key, self.states[key]) for key in found]
 
     def _retry(self, keys: tuple[str, ...]) -> list[Instruction]:
         self.requested_early.update(self._unsettled.intersection(keys))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.engine.events import FLOW, Decided
+from flowbook.engine.events import FLOW, Decided, StateChanged
 from flowbook.engine.mapped_states import children_of
 from flowbook.engine.start_point import StartPoint
 from flowbook.engine.state import Cached, Crashed, Pending, Running, Success, TriggerFailed
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flowbook.flow_run.run_description import RunLabel
 
 __all__ = [
+    "begun_anew",
     "broken_off",
     "could_not_run",
     "failed",
@@ -171,6 +172,20 @@ def started_again(states: Mapping[str, State], start: Iterable[str], begun: Mapp
     """
     found = {key: begun[key].cached_inputs for key in start if key in begun and type(states.get(key)) is Pending}
     return {**states, **{key: Pending(cached_inputs=inputs) for key, inputs in found.items() if inputs}}
+
+
+def begun_anew(before: Mapping[str, State], after: Mapping[str, State], first_seq: int) -> list[StateChanged]:
+    """Return the events of tasks that were over and are to run again: whoever reads the record has to know.
+
+    Args:
+        before: the states that the last epoch left.
+        after: the states from which the next one begins.
+        first_seq: number of the first event.
+    """
+    found = [
+        key for key, state in after.items() if type(state) is Pending and key in before and before[key].is_finished()
+    ]
+    return [StateChanged(seq, key, after[key]) for seq, key in enumerate(found, first_seq)]
 
 
 def failed(states: Mapping[str, State]) -> list[str]:

@@ -28,6 +28,7 @@ from flowbook.flow_run.new_inputs import (
 from flowbook.flow_run.recording_default import is_recorded
 from flowbook.flow_run.reported_run import reporting_sinks
 from flowbook.flow_run.resume_plan import (
+    begun_anew,
     broken_off,
     could_not_run,
     failed,
@@ -41,7 +42,7 @@ from flowbook.flow_run.run_log import RunLog
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from flowbook.engine.events import Decided, Event
+    from flowbook.engine.events import Event
     from flowbook.engine.state import State
     from flowbook.engine.worker_values import WorkerValues
     from flowbook.executors.base import Executor
@@ -108,13 +109,14 @@ class RunControl:
         location = self.location
         if isinstance(location, Elsewhere):
             location.remote.refresh(now=now)
-        elif isinstance(location, AtRest) and location.recording is not None and not location.state.is_successful():
-            self._follow_if_taken(location, location.recording, now=now)
+        elif (
+            isinstance(location, AtRest)
+            and location.recording is not None
+            and not location.state.is_successful()
+            and location.recording.is_taken(now=now)
+        ):
+            self._follow(location, location.recording)
         return self.location
-
-    def _follow_if_taken(self, rest: AtRest, recording: Recording, *, now: bool) -> None:
-        if recording.is_taken(now=now):
-            self._follow(rest, recording)
 
     def follow(self, recording: Recording) -> None:
         """Follow a recorded run that was just loaded."""
@@ -318,10 +320,11 @@ class RunControl:
         Raises:
             RunClaimedError: if another process has claimed it.
         """
-        keys = start.start or start.resumed or (FLOW,)
-        start = start._replace(first_seq=start.first_seq + len(keys))
+        events: list[Event] = [*decided(decision, start.start or start.resumed or (FLOW,), rest.next_seq)]
+        events += begun_anew(rest.states, start.states, rest.next_seq + len(events))
+        start = start._replace(first_seq=start.first_seq + len(events))
         try:
-            here = self._claim(rest, inputs, start, decided(decision, keys, rest.next_seq))
+            here = self._claim(rest, inputs, start, events, decision.by)
         except RunClaimedError:
             self.refresh(now=True)
             raise
@@ -339,18 +342,17 @@ class RunControl:
             raise
         return True
 
-    def _claim(self, rest: AtRest, inputs: RunInputs, start: StartPoint, decisions: Sequence[Decided]) -> Here | None:
-        """Claim the run and make it run here; return None if its location has changed meanwhile.
-
-        The decisions are in the log before the location changes.
-        """
+    def _claim(
+        self, rest: AtRest, inputs: RunInputs, start: StartPoint, events: Sequence[Event], by: str
+    ) -> Here | None:
+        """Claim the run, log the events, and make it run here; return None if its location has changed meanwhile."""
         with self._lock:
             if self.location is not rest:
                 return None
             recording = rest.recording
-            with contextlib.nullcontext() if recording is None else recording.claimed(decisions[0].by):
+            with contextlib.nullcontext() if recording is None else recording.claimed(by):
                 here = self._here(inputs, start, recording)
-                for event in decisions:
+                for event in events:
                     if recording is not None:
                         recording.emit(event)
                     self.log.append(event)

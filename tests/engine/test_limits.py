@@ -11,7 +11,7 @@ from flowbook import Flow, task
 from flowbook.engine.events import StateChanged
 from flowbook.engine.limits import Limits, Slots
 from flowbook.engine.messages import CancelRequested, Due, Expanded, Finish, Settled, Submit, Tell
-from flowbook.engine.state import Queued, Retrying, Success
+from flowbook.engine.state import Pending, Queued, Retrying, Success
 from flowbook.engine.steps import attempt_number
 from flowbook.executors import LocalDaskExecutor
 from tests import graphs
@@ -101,6 +101,17 @@ def test_cancelling_forgets_who_waits():
 
     assert [type(each) for each in then] == [Finish]
     assert type(machine.states["b"]).__name__ == "Pending"
+
+
+def test_cancelling_says_that_nobody_waits_for_a_place_any_more():
+    graph = graphs.build(graphs.task("a"), graphs.task("b"), graphs.task("c"))
+    machine = Machine(graph, limits=Limits(1))
+    machine.begin()
+    machine.handle(Settled("a", Success()))
+
+    then = machine.handle(CancelRequested(("b",)))
+
+    assert [(each.key, type(each.state)) for each in then if isinstance(each, Tell)] == [("c", Pending), ("b", Pending)]
 
 
 @given(st.data())

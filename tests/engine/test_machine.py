@@ -13,6 +13,7 @@ from flowbook.engine.messages import (
     Expanded,
     Finish,
     ResumeRequested,
+    RetryRequested,
     Settled,
     Submit,
     Tell,
@@ -30,6 +31,7 @@ from flowbook.engine.state import (
     Scheduled,
     Skipped,
     Success,
+    TriggerFailed,
 )
 from flowbook.engine.task_keys import child_key
 from flowbook.exceptions import TransitionError
@@ -559,3 +561,25 @@ def test_an_epoch_from_the_middle_visits_what_lies_below_and_each_of_it_once(dat
     assert set(visited) >= set(start)
     assert all(set(graph.specs[key].upstream) - finished for key in held_back)
     assert isinstance(instructions[-1], Finish)
+
+
+def test_what_was_resumed_and_cancelled_before_it_began_waits_again():
+    machine = begun(build(task("a"), task("b")))
+    paused = Paused("Waits.")
+    machine.handle(Settled("a", paused))
+    machine.handle(ResumeRequested(("a",)))
+
+    machine.handle(CancelRequested(("a",)))
+
+    assert machine.states["a"] is paused
+
+
+def test_what_looked_too_early_is_told_to_wait_again():
+    machine = begun(build(task("a"), task("b", "a"), task("c")))
+    machine.handle(Settled("a", Failed()))
+    machine.mark("b", TriggerFailed())
+    machine.handle(RetryRequested(("a",)))
+
+    then = machine.handle(Settled("b", TriggerFailed()))
+
+    assert [(each.key, type(each.state)) for each in then if isinstance(each, Tell)] == [("b", Pending)]

@@ -391,3 +391,35 @@ def test_a_crashed_run_is_crashed_for_all_who_load_it():
     assert type(found.state) in {Paused, Crashed}
     assert type(found.resume().wait(LONG_S)) is Success
     assert [thread.name for thread in threads.alive() if thread.name.startswith("flowbook-follow")] == []
+
+
+def test_what_was_below_a_failure_runs_after_a_retry_that_was_cancelled():
+    again, go = threading.Event(), threading.Event()
+    calls = []
+
+    @task
+    def fails_once():
+        calls.append(1)
+        if len(calls) == 1:
+            raise ValueError
+        again.set()
+        go.wait(30)
+        return 1
+
+    with Flow("f") as flow:
+        inc(fails_once())
+    flow.run(record=True)
+    run = flow.last_run
+    run.retry()
+    assert again.wait(30)
+    run.cancel()
+    go.set()
+    run.wait(30)
+
+    loaded = flowbook.run(run.run_id, flow=flow)
+    states = {key: type(state) for key, state in loaded.states.items()}
+    loaded.resume(force=True)
+    state = loaded.wait(30)
+
+    assert states == {"fails_once": Success, "inc": Pending}
+    assert (type(state), loaded["inc"].result) == (Success, 2)
