@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from flowbook.core.gc_pause import gc_paused
 from flowbook.core.task_spec import SpecMaker
@@ -80,10 +80,11 @@ def fingerprint(graph: TaskGraph) -> Sequence[object]:
     A task counts the changes of its attributes; its list of handlers may also change in place, and so may `run` of its class.
     Handlers are told apart by identity: they may be equal, or have no truth value when compared. The compiled graph holds them.
     """
+    kinds = cast("set[type[Task]]", set(map(type, graph.tasks)))
     return (
         graph.version,
         [(t._version, *map(id, t.state_handlers)) if t.state_handlers else t._version for t in graph.tasks],
-        {kind: kind.run for kind in set(map(type, graph.tasks))},
+        {kind: kind.run for kind in kinds},
     )
 
 
