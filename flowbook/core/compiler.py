@@ -147,6 +147,6 @@ def _spec(graph: TaskGraph, task: Task, keys: Mapping[Task, str], mapped: set[Ta
         mapped_constants=graph.mapped_constants.get(task),
         is_mapped=bool(mapped) and task in mapped,
         reads_mapped=bool(mapped) and any(e.upstream_task in mapped and not e.mapped for e in edges),
-        reads_gathered=any(e.upstream_task._gathers for e in edges),
+        reads_gathered=bool(edges) and any(e.upstream_task._gathers for e in edges),
         conditions=() if task.skip_on_upstream_skip else tuple(keys[e.upstream_task] for e in edges if e._decides),
     )

@@ -90,7 +90,9 @@ class SpecMaker:
         _, is_plain, fields = self._compiled(task, is_mapped=is_mapped)
         own = (key, task.name, task, task.run, bindings, upstream, constants, mapped_constants)
         # As `TaskSpec(...)`, at a third of its cost: there is one for each task.
-        return tuple.__new__(TaskSpec, (*own, is_mapped, reads_mapped, reads_gathered, conditions, is_plain, *fields))
+        has_plain_inputs = is_plain and not (is_mapped or reads_mapped or reads_gathered)
+        shape = (is_mapped, reads_mapped, reads_gathered, conditions, is_plain, has_plain_inputs)
+        return tuple.__new__(TaskSpec, (*own, *shape, *fields))
 
     def _compiled(self, task: TaskOptions, *, is_mapped: bool) -> _Compiled:
         attributes = task.__dict__

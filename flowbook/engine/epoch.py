@@ -98,12 +98,7 @@ class Epoch:
         self._relay = EventRelay(ports.sinks, start.first_seq)
         self.input_checks: ComparesInputs | None = InputChecks(graph) if self._relay.is_recorded else None
         self._machine = Machine(
-            graph,
-            start.states,
-            start.start,
-            inputs.limits,
-            within=inputs.start,
-            has_handlers=bool(inputs.handlers),
+            graph, start.states, start.start, inputs.limits, within=inputs.start, has_handlers=bool(inputs.handlers)
         )
         self._lock = RankedLock(Rank.EPOCH)
         #: Says that there is something to do for a worker that waits.
@@ -327,6 +322,8 @@ class Epoch:
                 ready = machine.succeed(key, state)
             if ready is None:
                 self._carry_out(machine.handle(Settled(key, state)))
+            elif len(ready) == 1 and entry is None and not self._relay.has_gathered:
+                return ready[0]
             elif ready:
                 self._enqueue(ready)
             elif not queue and not machine.has_work:

@@ -62,6 +62,7 @@ class EventRelay:
         is_quiet = self._quiet is None or {Running, Success} <= self._quiet
         #: The one log there is: while it has no subscribers, changes may be written there without making events. Else None.
         self.quiet_log = self._logs[0] if len(self._logs) == 1 and not self._durable and is_quiet else None
+        self._write = None if self.quiet_log is None else self.quiet_log.writer
         #: Whether events are recorded.
         self.is_recorded = bool(self._durable)
         self._lock = RankedLock(Rank.EVENT_QUEUE)
@@ -86,10 +87,12 @@ class EventRelay:
 
     def enter(self, key: str, state: State) -> _Entry | None:
         """Number a change, maybe while the caller holds a lock. What comes back has to be sent after releasing it."""
-        log = self.quiet_log
-        if log is None or log.subscribers or (self._quiet is not None and type(state) not in self._quiet):
+        log, write = self.quiet_log, self._write
+        if log is None or write is None or log.subscribers:
             return self._enqueue(StateChanged, (key, state))
-        log.writer((self.number(), key, state))
+        if self._quiet is not None and type(state) not in self._quiet:
+            return self._enqueue(StateChanged, (key, state))
+        write((self.number(), key, state))
         return None
 
     def emit(self, kind: Callable[..., Event], *fields: object) -> None:

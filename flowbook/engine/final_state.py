@@ -26,7 +26,8 @@ _REASON_CHARS = 200
 def final_state(graph: Graph, states: Mapping[str, State]) -> State:
     """Return the flow's state once nothing is left to do now: the first that fits of engine.md, section 5."""
     # Most flows end with plain successes: looked at first, as there may be very many.
-    if not [key for key in {*graph.terminal, *graph.reference} if type(states[key]) is not Success]:
+    ends = graph.terminal if graph.terminal == graph.reference else {*graph.terminal, *graph.reference}
+    if not [key for key in ends if type(states[key]) is not Success]:
         return Success("All reference tasks succeeded.")
     if any(not _has_ended(states, key) for key in graph.terminal):
         waiting = [key for key, state in states.items() if waits_for_person(state)]
@@ -41,11 +42,14 @@ def final_state(graph: Graph, states: Mapping[str, State]) -> State:
 
 def task_results(graph: Graph, states: Mapping[str, State]) -> dict[object, State]:
     """Return the state of each of the author's tasks; of a mapped one with all its children, unfinished ones too."""
-    return {spec.task: _whole(key, states[key], states) for key, spec in graph.specs.items()}
+    return {
+        spec.task: state if type(state := states[key]) is not Mapped else _whole(key, state, states)
+        for key, spec in graph.specs.items()
+    }
 
 
-def _whole(key: str, state: State, states: Mapping[str, State]) -> State:
-    if type(state) is Mapped and len(state.map_states) != state.n_map_states:
+def _whole(key: str, state: Mapped, states: Mapping[str, State]) -> State:
+    if len(state.map_states) != state.n_map_states:
         return Mapped(state.message, map_states=child_states(key, state, states))
     return state
 

@@ -12,13 +12,13 @@ from flowbook._context import ContextLayer, current_layer
 
 __all__ = ["end_copy", "is_copy"]
 
-#: In a forked copy: the innermost layer that it was forked in.
-_forked_in: ContextLayer | None = None
+#: In a forked copy: the innermost layer that it was forked in. Callers look here first, to save the call of `is_copy`.
+forked_in: ContextLayer | None = None
 
 
 def is_copy(layer: ContextLayer) -> bool:
     """Return whether this process was forked within the task of `layer`."""
-    found = _forked_in
+    found = forked_in
     while found is not None and found is not layer:
         found = found.parent
     return found is not None
@@ -31,8 +31,8 @@ def end_copy(error: BaseException | None) -> None:
 
 
 def _note_fork() -> None:
-    global _forked_in  # noqa: PLW0603  # a fact about the process
-    _forked_in = current_layer()
+    global forked_in  # noqa: PLW0603  # a fact about the process
+    forked_in = current_layer()
 
 
 if hasattr(os, "register_at_fork"):

@@ -104,6 +104,8 @@ class TaskSpec(NamedTuple):
     conditions: tuple[str, ...] = ()
     #: Whether its options need none of the optional steps, see `engine.plain_tasks`.
     is_plain: bool = False
+    #: Whether it is plain, isn't mapped, and takes no input from a task that is mapped or only gathers.
+    has_plain_inputs: bool = False
 
     # What its options say; copies of one task share it.
     trigger: Callable[..., bool] | None = None
@@ -138,6 +140,24 @@ class TaskSpec(NamedTuple):
         return (*edges, *(self.mapped_constants or ()))
 
 
+class GraphFacts(NamedTuple):
+    """What every run of a graph needs to know of all its tasks; worked out once.
+
+    Attributes:
+        upstream_counts: key to how many tasks are right upstream.
+        roots: keys with none.
+        gatherers: keys of tasks that only gather.
+        has_cleanups: whether any task cleans up.
+        caches: whether any task's output is cached.
+    """
+
+    upstream_counts: dict[str, int]
+    roots: tuple[str, ...]
+    gatherers: tuple[str, ...]
+    has_cleanups: bool
+    caches: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
     """A flow's tasks in topological order, with their children.
@@ -159,6 +179,24 @@ class Graph:
     flow: object = None
     #: Made when first asked for: what the author's tasks and their names are called here.
     _known: dict[object, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    #: Made when first asked for; empty before.
+    _facts: list[GraphFacts] = field(default_factory=list, repr=False)
+
+    @property
+    def facts(self) -> GraphFacts:
+        """What every run needs to know of all tasks."""
+        if not self._facts:
+            specs = self.specs
+            counts = {key: len(spec.upstream) for key, spec in specs.items()}
+            found = GraphFacts(
+                upstream_counts=counts,
+                roots=tuple([key for key, count in counts.items() if not count]),
+                gatherers=tuple([key for key, spec in specs.items() if spec.gathers]),
+                has_cleanups=any(spec.cleans_up for spec in specs.values()),
+                caches=any(spec.cache is not None for spec in specs.values()),
+            )
+            self._facts.append(found)  # another thread's is equal
+        return self._facts[0]
 
     def key_of(self, task: object) -> str:
         """Return the key of `task`: the author's Task, its key, or a child's key such as `clean[3]`.
@@ -180,6 +218,8 @@ class Graph:
 
     def to_set_up_again(self, keys: Iterable[str], is_finished: Callable[[str], bool]) -> list[str]:
         """Return the keys of resources that were cleaned up and that `keys`, which run again, need: set-up and clean-up."""
+        if not self.facts.has_cleanups:
+            return []
         cleanups = [spec for key, spec in self.specs.items() if spec.cleans_up and is_finished(key)]
         if not cleanups:
             return []

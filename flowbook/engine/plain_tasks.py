@@ -120,7 +120,7 @@ class PlainTasks:
 
     def _inputs(self, spec: TaskSpec, key: str) -> dict[str, object] | None:
         """Return the inputs of a task that isn't mapped; None if it needs the usual way."""
-        if not spec.is_plain or spec.is_mapped or spec.reads_mapped or spec.reads_gathered:
+        if not spec.has_plain_inputs:
             return None
         states = self._states
         state = states[key]
@@ -133,9 +133,11 @@ class PlainTasks:
                 return None
             if argument is not None:
                 value = above.raw_result
-                if is_reference(value):
-                    return None
-                inputs[argument] = value if type(value) in IMMUTABLE else handed_on(value)
+                if type(value) not in IMMUTABLE:
+                    if is_reference(value):
+                        return None
+                    value = handed_on(value)
+                inputs[argument] = value
         return inputs
 
     def _child(self, key: str) -> Job | None:

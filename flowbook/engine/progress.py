@@ -93,17 +93,20 @@ class Progress:
 
     def forget_stale(self) -> None:
         """Forget what a task that has yet to run makes stale: resources that were cleaned up, and collections that it is in."""
-        undone = [key for key in self.graph.specs if not self.states[key].is_finished()]
-        for key in self.graph.to_set_up_again(undone, lambda key: self.states[key].is_finished()):
-            self.states[key] = PENDING
-        for key, spec in self.graph.specs.items():
-            if spec.gathers and not all(self.states[up].is_finished() for up in spec.upstream):
+        facts = self.graph.facts
+        if facts.has_cleanups:
+            undone = [key for key in self.graph.specs if not self.states[key].is_finished()]
+            for key in self.graph.to_set_up_again(undone, lambda key: self.states[key].is_finished()):
+                self.states[key] = PENDING
+        for key in facts.gatherers:
+            if not all(self.states[up].is_finished() for up in self.graph.specs[key].upstream):
                 self.states[key] = PENDING
 
     def wait_for_all(self) -> list[str]:
         """Make each task wait for all its upstream tasks; return the tasks that have none."""
-        self.left = {key: len(spec.upstream) for key, spec in self.graph.specs.items()}
-        return [key for key, count in self.left.items() if not count]
+        facts = self.graph.facts
+        self.left = facts.upstream_counts.copy()
+        return list(facts.roots)
 
     def wait_for_all_below(self, roots: Iterable[str]) -> list[str]:
         """As `wait_for_all`, but only for `roots` and the tasks below them; leave all others as they are."""

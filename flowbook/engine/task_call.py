@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from flowbook._context import current_layer, enter_layer, leave_layer
 from flowbook._utils import threads
-from flowbook.engine import steps
+from flowbook.engine import forks, steps
 from flowbook.engine.deadline import TIMED_CODE, DeadlinePassed, call_within
-from flowbook.engine.forks import end_copy, is_copy
 from flowbook.engine.prints import capture_prints
 from flowbook.engine.signals import Signal
 from flowbook.engine.state import Cancelled, State, Success, TimedOut
@@ -55,8 +54,8 @@ def call_plainly(spec: TaskSpec, inputs: dict[str, object], layer: TaskLayer, ru
     except BaseException as error:  # noqa: BLE001
         return _state_of(error, run, 1)
     finally:
-        if is_copy(layer):
-            end_copy(sys.exception())
+        if forks.forked_in is not None and forks.is_copy(layer):
+            forks.end_copy(sys.exception())
 
 
 def _state_of(error: BaseException, run: RunPort, attempt: int) -> State:
@@ -81,8 +80,8 @@ def _value(job: Job, inputs: dict[str, object], layer: TaskLayer) -> object:
             value = job.spec.run(**inputs)
         return _finish(value) if type(value) is CoroutineType else value
     finally:
-        if is_copy(layer):
-            end_copy(sys.exception())
+        if forks.forked_in is not None and forks.is_copy(layer):
+            forks.end_copy(sys.exception())
 
 
 def _timed(job: Job, inputs: dict[str, object]) -> object:

@@ -65,7 +65,7 @@ def new_epoch(
 
 
 def _output_cache(graph: Graph) -> OutputCache | None:
-    if not any(spec.cache is not None for spec in graph.specs.values()):
+    if not graph.facts.caches:
         return None
     from flowbook.flow_run.recording import output_cache  # noqa: PLC0415  # loading the store takes long
 

@@ -263,7 +263,7 @@ def with_contexts(graph: Graph, contexts: Mapping[str, Mapping[str, object]]) ->
     if not contexts:
         return graph
     own = {key: graph.specs[key]._replace(context=values) for key, values in contexts.items() if key in graph.specs}
-    return replace(graph, specs={**graph.specs, **own})
+    return replace(graph, specs={**graph.specs, **own}, _facts=[graph.facts])
 
 
 def _several(tasks: object) -> Iterable[object]:
