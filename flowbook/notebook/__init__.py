@@ -1,1 +1,1 @@
-"""What a person sees and does in a notebook: the panel, the cache browser, and the feed that keeps them live."""
+"""The notebook's user interface: magics, the panel, the cache browser, and the feed that keeps them live."""

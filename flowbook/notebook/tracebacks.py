@@ -24,7 +24,7 @@ __all__ = ["end_at_writers_line", "show_writers_line", "skip_showing", "unshow_w
 
 #: Errors whose traceback ends at the writer's own line.
 _ENDED_EARLY = (DefinitionError, RunFailedError)
-#: Nobody can act on the lines of these below their own.
+#: For these errors, flowbook's own lines below the writer's don't help.
 _LIBRARIES = (str(Path(__file__).resolve().parent.parent), str(Path(IPython.__file__).resolve().parent))
 
 

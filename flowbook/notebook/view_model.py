@@ -49,7 +49,7 @@ _MOST_LOGS = 500
 _LOG_LENGTH = 2000
 
 Preview = dict[str, Any]
-#: How far a run has come: never started, under way (here or in another process), waiting for a person, over.
+#: The stages of a run: never started, running (here or in another process), waiting for a person, over.
 Stage = Literal["new", "running", "waiting", "over"]
 
 
@@ -73,7 +73,7 @@ class RunView:
 class TaskView:
     """TASK of the wire. Times are seconds since the epoch; `created` only where another run made the output.
 
-    `word` is what people call the state where that isn't its name, else empty.
+    `word` is the state's name for people if it differs from `state`, else "".
     """
 
     state: str

@@ -121,7 +121,7 @@ class BlobWriter:
 
     @property
     def inline(self) -> bytes | None:
-        """All bytes of a small value; None if it is to become a blob."""
+        """All bytes of a small value; None if it becomes a blob."""
         return None if self._spilled else b"".join(self._parts)
 
     def commit(self) -> None:

@@ -32,7 +32,7 @@ _set_class_state = internals._class_setstate  # noqa: SLF001
 
 
 class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # no stubs
-    """cloudpickle's, which writes down besides which class it was.
+    """cloudpickle's pickler, which also records the module, name and definition of each class.
 
     Args:
         out: takes the stream.
@@ -81,7 +81,7 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # no stubs
             return NotImplemented
 
     def _whole(self, held: object) -> object:
-        """Return what is pickled for a variable of a function; the same each time."""
+        """Return the object that stands for a function's variable in the pickle; the same each time."""
         if id(held) not in self._wholes:
             self._wholes[id(held)] = (held, whole(held))
         return self._wholes[id(held)][1]
@@ -97,7 +97,7 @@ def take_class(maker: Callable[..., type], arguments: tuple[Any, ...], identity:
 
 
 def fill_class(kind: type, state: tuple[Any, Any]) -> type:
-    """Give a new class its members; one that was at hand has them."""
+    """Give a new class its members; an existing class has them already."""
     if _at_hand(kind.__module__, kind.__qualname__) is not kind:
         _set_class_state(kind, state)
     return kind

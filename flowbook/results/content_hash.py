@@ -1,6 +1,6 @@
 """Content hashes of values: equal values have equal hashes, in every process.
 
-The SHA-256 of a value's encoding (`encoding`, `table_encoding`); what has none counts by its pickle (`object_hash`).
+The SHA-256 of a value's encoding (`encoding`, `table_encoding`), or of its pickle if it has no encoding (`object_hash`).
 """
 
 from __future__ import annotations

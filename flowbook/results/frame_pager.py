@@ -23,7 +23,7 @@ __all__ = ["FramePager", "first_page", "page"]
 _ROWS = 100
 _COLUMNS = 24
 _BUCKETS = 12
-#: Of a longer column only a sample is summarised, spread evenly; the summary says so.
+#: A longer column is summarised from an even sample; the summary says so.
 _SAMPLED_ABOVE = 100_000
 _SAMPLE_ROWS = 20_000
 _SORTS_KEPT = 4
@@ -136,7 +136,7 @@ def _row_count(value: Any) -> int:  # noqa: ANN401  # a frame, series or array
 
 
 def _even(total: int) -> np.ndarray[Any, Any]:
-    """Return the positions of a sample of so many rows."""
+    """Return the positions of an evenly spread sample."""
     import numpy as np  # noqa: PLC0415  # heavy
 
     return np.linspace(0, total - 1, _SAMPLE_ROWS).astype("int64")

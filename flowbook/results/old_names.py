@@ -1,6 +1,6 @@
-"""Where classes and functions are now that values in older stores name: a pickle holds names of modules, and those change.
+"""Present places of classes and functions that values in older stores name: a pickle holds names of modules, and those change.
 
-A name is entered here when what it names moves or is renamed, if a value or a flow may hold it, and stays for ever.
+When a class or function that a stored value or flow may hold is moved or renamed, its old name is added here, for ever.
 """
 
 from __future__ import annotations

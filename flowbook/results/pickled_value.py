@@ -1,6 +1,6 @@
-"""A value on its way between processes: pickled apart from what carries it, unpickled where it is read.
+"""A value on its way between processes: pickled separately from its message, and unpickled only when it is read.
 
-So what carries it (a cluster, a pipe) never runs user code. Buffers of arrays and frames travel beside the stream,
+So the transport (a cluster, a pipe) never runs user code. Buffers of arrays and frames travel beside the stream,
 without a copy. Source: PEP 574.
 """
 

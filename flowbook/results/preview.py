@@ -1,4 +1,4 @@
-"""Previews: what a store notes of a value beside it, as plain JSON data (docs/wire.md's PREVIEW), made in the kernel.
+"""Previews: short descriptions stored beside values, as plain JSON data (docs/wire.md's PREVIEW), made in the kernel.
 
 Never raises for a strange object: what its own code raises is shown as text. Changes nothing of the value.
 """

@@ -56,5 +56,5 @@ class ResultStore(Protocol):
 
 
 def is_reference(value: object) -> TypeGuard[ResultRef]:
-    """Return whether `value` is a reference. The value is asked nothing: a lazy proxy may raise."""
+    """Return whether `value` is a reference. Doesn't call the value's own code: a lazy proxy may raise."""
     return issubclass(type(value), ResultRef)

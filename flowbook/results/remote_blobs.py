@@ -29,11 +29,11 @@ __all__ = ["RemoteBlobs", "RemoteFolder", "redact_url"]
 _NAME = re.compile(r"([0-9a-f]{2})/([0-9a-f]{62})")
 _TEMPORARY = ".tmp-"
 _CHUNK_BYTES = 1 << 22
-#: After a failure, writers fail at once for so long: otherwise each would wait for the timeout.
+#: After a failure, writers fail at once for this time: otherwise each would wait for the timeout.
 _FAIL_FAST_S = 15.0
 #: A file there appears whole or not at all, and renaming it would copy it.
 _OBJECT_STORES = frozenset({"abfs", "abfss", "az", "gcs", "gs", "oci", "oss", "s3", "s3a", "tos"})
-#: What filesystems call the time of the last change.
+#: Names that filesystems use for the time of the last change.
 _MTIME_KEYS = ("mtime", "LastModified", "last_modified", "updated", "modified", "modify", "last_write_time", "created")
 
 

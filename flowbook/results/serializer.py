@@ -44,9 +44,9 @@ _PLAIN_INT_BITS = 256
 _PLAIN_SCALARS = frozenset({float, bool, type(None)})
 _PLAIN_KINDS = frozenset({str, list, dict})
 #: Made once: `json.dumps` with options makes an encoder on each call.
-#: Text as it is: escaped, two lone surrogates would be read back as the one character they spell together.
+#: Text isn't escaped: two escaped lone surrogates would be read back as the one character that they spell.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-#: Without the guess at an encoding and the look for spaces that `json.loads` begins and ends with.
+#: `json.loads` without its detection of the encoding and its search for spaces.
 _decode = json.JSONDecoder().raw_decode
 _by_value_lock = RankedLock(Rank.PICKLING_BY_VALUE)
 
@@ -224,7 +224,7 @@ def pickle_to(
 
 
 def _can_go_by_value(module: ModuleType) -> bool:
-    """Leave out what the user registered already, and modules that sit under another name than their own."""
+    """Return whether a module can go by value: the user hasn't registered it already, and it is loaded under its own name."""
     import cloudpickle  # noqa: PLC0415  # heavy
 
     name = module.__name__

@@ -20,7 +20,7 @@ __all__ = ["encode_table"]
 
 _PART_BYTES = 1 << 22
 _PART_CELLS = 100_000
-#: What a masked array's attributes hold that is encoded by itself, or says nothing of the content.
+#: Attributes of a masked array that are encoded separately, or aren't part of its content.
 _MASKED_NOISE = frozenset(
     {"_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass", "_basedict", "_optinfo"}
 )
@@ -85,7 +85,7 @@ def _array(array: Any, encode: Encode) -> bytes:  # noqa: ANN401  # numpy's, or 
 
 
 def _dtype(dtype: Any) -> object:  # noqa: ANN401  # numpy's
-    """Return what a dtype says, as plain data; `str` leaves out the names of fields."""
+    """Return a dtype as plain data; `str` would leave out the names of fields."""
     if dtype.fields is not None:
         fields = [(name, dtype.fields[name][1], _dtype(dtype.fields[name][0])) for name in dtype.names]
         return (dtype.itemsize, fields)
@@ -97,7 +97,7 @@ def _dtype(dtype: Any) -> object:  # noqa: ANN401  # numpy's
 def _digest(array: Any, encode: Encode) -> bytes:  # noqa: ANN401  # numpy's own
     """Return a digest of the cells, in the order of the rows however they lie in memory."""
     if array.dtype.names:
-        #: Field by field: what lies between them is nobody's.
+        #: Field by field, since the padding between fields has no meaning.
         return b"".join(_digest(array[name], encode) for name in array.dtype.names)
     found = hashlib.sha256()
     for part in _parts(array):
@@ -150,7 +150,7 @@ def _frame(frame: Any, encode: Encode) -> bytes:  # noqa: ANN401  # pandas'
 
 
 def _labels(value: Any, encode: Encode) -> bytes:  # noqa: ANN401  # a frame or series
-    """Return what a frame or series carries beside its cells and axes."""
+    """Return the data of a frame or series besides its cells and axes."""
     own = {name: getattr(value, name, None) for name in value._metadata if name != "name"}  # noqa: SLF001  # pandas' way
     return encode((value.attrs, value.flags.allows_duplicate_labels, own))
 

@@ -1,4 +1,4 @@
-"""What a store records of one value: its bytes, their hash, and a preview. Made in the driver, or on a worker."""
+"""The record of one value for the store: its bytes, their hash, and a preview. Made in the driver, or on a worker."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ValueRecord(NamedTuple):
         size_bytes: how many bytes it has.
         content: the bytes of a small value; None where they are a blob.
         is_plain: whether reading it runs no code but ours (JSON).
-        preview: as JSON; None where the content says it all.
+        preview: as JSON; None if the content itself is enough.
     """
 
     digest: str

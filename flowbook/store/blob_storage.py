@@ -1,4 +1,4 @@
-"""Where a store's large values are: in its folder, and at the URLs that `FLOWBOOK_BLOBS` has named so far.
+"""Opens the places of a store's large values: its folder, and the URLs that `FLOWBOOK_BLOBS` has named so far.
 
 The store remembers these URLs, so that a process without the setting reads the values all the same. At a URL each store
 has a folder of its own, so that many share a bucket and none sweeps what another needs.

@@ -175,7 +175,7 @@ class Bundles:
     # Reading ----------------------------------------------------------------------------------------------------------
 
     def _read_manifest(self, archive: zipfile.ZipFile, path: Path, *, trust: bool) -> dict[str, Any]:
-        """Return the manifest, checked. Before its signature is, no more than a piece of it is in memory."""
+        """Return the manifest, checked. Only a part of it is in memory before its signature is checked."""
         signature = _member(archive, "signature", _SIGNATURE_BYTES)
         file_bytes = path.stat().st_size
         _refuse_packed(archive, file_bytes)
@@ -264,7 +264,7 @@ def _member(archive: zipfile.ZipFile, name: str, most_bytes: int) -> bytes:
 
 
 def _refuse_packed(archive: zipfile.ZipFile, file_bytes: int) -> None:
-    """Refuse a file that could take more room than it has: no member of ours is packed, and each is there once."""
+    """Refuse a file that could grow when read: flowbook's members are uncompressed, and each occurs once."""
     members = archive.infolist()
     if any(member.compress_type != zipfile.ZIP_STORED or member.file_size > file_bytes for member in members):
         raise ValueError(_SWELLS)

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["NEVER", "Cache", "CacheEntry", "CacheScope"]
 
-#: So many uses are counted before they are written.
+#: Number of uses that are counted before they are written.
 _MOST_USES = 10_000
 _PAGE_ENTRIES = 100
-#: `json.loads` without the guess at an encoding.
+#: `json.loads` without its detection of the encoding.
 _from_json = json.JSONDecoder().decode
 #: The last day that both SQLite's REAL and `datetime` can express.
 NEVER = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)

@@ -1,4 +1,4 @@
-"""Cache entries at a moment, a page at a time; what a page costs doesn't grow with the number of entries."""
+"""Lists cache entries as of a moment, page by page; the cost of a page doesn't grow with the number of entries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_COUNTED", "CacheListing", "Window"]
 
-#: Entries are counted up to this number: nobody needs to know more exactly.
+#: Entries are counted up to this number; above it, the exact count doesn't matter.
 MOST_COUNTED = 10_000
 _AT_ONCE = 1000
 _WAYS = {True: {"side": "<=", "way": "DESC"}, False: {"side": ">", "way": "ASC"}}
@@ -102,7 +102,7 @@ class CacheListing:
 
 
 class _Search:
-    """The entries that a function chooses. Entries never change in what they are chosen by, so each is examined once."""
+    """The entries that a function chooses. The fields that it examines never change, so each entry is examined once."""
 
     def __init__(self, database: Database, cache: Cache, asked: dict[str, str], choose: Choose) -> None:
         self._database = database

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["CacheLookup", "ExpectedTasks"]
 
 _FEW = 4
-#: A value of at most so many bytes is read together with its entry.
+#: Values up to this size, in bytes, are read together with their entries.
 _INLINE_BYTES = 1000
 #: When an entry was created, and its key in the database: sorted like this, the last one is the newest.
 _EntryKey = tuple[float, int]

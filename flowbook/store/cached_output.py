@@ -18,7 +18,7 @@ __all__ = ["InlineRef", "Inputs", "OutputRow", "StoredOutput", "read_inputs", "w
 
 #: No argument has this name.
 _TEXTS = ""
-#: `json.loads` without the guess at an encoding and the search for spaces.
+#: `json.loads` without its detection of the encoding and its search for spaces.
 _scan = json.scanner.make_scanner(json.JSONDecoder())  # type: ignore[arg-type]  # the stubs ask for its C twin
 
 
@@ -111,7 +111,7 @@ class StoredOutput:
 
 
 class Inputs(NamedTuple):
-    """What an entry says of what it was made from: content hashes by argument, and short inputs as text."""
+    """The inputs that an entry was made from: content hashes by argument, and short inputs as text."""
 
     hashes: dict[str, str]
     texts: dict[str, str]

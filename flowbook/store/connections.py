@@ -22,7 +22,7 @@ __all__ = ["LOG_BYTES", "WAIT_S", "Connections"]
 
 #: How long SQLite waits for other processes.
 WAIT_S = 30
-#: So much of the log stays as a file once SQLite has moved it into the database.
+#: Size to which SQLite cuts the log's file after moving the log into the database.
 LOG_BYTES = 16_000_000
 
 
@@ -37,7 +37,7 @@ class Connections:
         self.is_closed = False
         self._path = path
         self._is_read_only = is_read_only
-        #: Connections of a forked parent, or whose files are not ours any more: SQLite forbids even closing them.
+        #: Connections of a forked parent, or to files that aren't ours any more: SQLite forbids even closing them.
         self._abandoned: list[object] = []
         self._begin()
 
@@ -124,7 +124,7 @@ class Connections:
             return ":memory:"
         if not self._is_read_only:
             return str(self._path)
-        #: A log that is there holds what the file lacks, and can only be read beside SQLite's own index of it.
+        #: An existing log holds changes that the file lacks, and can only be read with SQLite's index of it.
         log = self._path.with_name(self._path.name + "-wal")
         has_log = log.exists() and log.stat().st_size > 0
         return f"{self._path.as_uri()}?mode=ro{'' if has_log else '&immutable=1'}"

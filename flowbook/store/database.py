@@ -31,12 +31,12 @@ __all__ = ["Database"]
 
 T = TypeVar("T")
 _FILE = "store.sqlite"
-#: How often others' commits are looked for: it costs as much as a small query.
+#: How often to check for other processes' commits; a check costs as much as a small query.
 _LOOK_S = 0.0005
-#: How often the log's length is looked at, in commits, and how long readers are waited for when it is to begin anew.
+#: How often the log's length is checked, in commits, and how long to wait for readers when it should start over.
 _COMMITS_BETWEEN_LOOKS = 32
 _READERS_MS = 500
-#: As many free pages are given back in one transaction (8 MB): others write in between.
+#: Number of free pages returned to the disk in one transaction (8 MB); others write in between.
 _PAGES_AT_ONCE = 2000
 _FREED_BY_AND_BY = 2
 #: How long the lock between processes is tried again where the system refuses it, and how often.
@@ -232,7 +232,7 @@ class Database:
             self._process_lock.release()
 
     def _renew(self) -> bool:
-        """If somebody closed this process's descriptors, open everything anew and return True."""
+        """If other code closed this process's descriptors, reopen everything and return True."""
         with self._lock:
             if self.is_closed or self._process_lock.is_intact():
                 return False
@@ -240,7 +240,7 @@ class Database:
             return True
 
     def _begin_anew(self) -> None:
-        """Leave connections whose descriptors are another file's by now: closing them would harm that file."""
+        """Abandon connections whose descriptors now belong to another file: closing them would damage that file."""
         self._connections.abandon()
         self._process_lock = self._open_lock()
 
@@ -280,7 +280,7 @@ class Database:
                 os.close(descriptor)
 
     def shrink(self) -> None:
-        """Give the room of deleted rows back to the disk. Raises StoreError."""
+        """Return the space of deleted rows to the disk. Raises StoreError."""
         if self.path is None:
             return
         if self.read("PRAGMA auto_vacuum")[0][0] != _FREED_BY_AND_BY:
@@ -288,7 +288,7 @@ class Database:
         while (free := self.read("PRAGMA freelist_count")[0][0]) > 0:
             self.write(lambda connection: connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall())
             if self.read("PRAGMA freelist_count")[0][0] >= free:
-                break  # somebody fills them as fast
+                break  # other writers fill them as fast
         self.take_over_log()
 
     def take_over_log(self) -> None:
@@ -325,7 +325,7 @@ class Database:
     def begin_in_child(self) -> None:
         """In the child of a fork, leave the inherited connections alone (SQLite forbids even closing them) and open new ones."""
         self.generation += 1
-        #: Whoever held them at the fork isn't here to let go of them.
+        #: The thread that held these locks at the fork doesn't exist in the child, so it can't release them.
         self._lock = RankedLock(Rank.DATABASE)
         self._version_lock = RankedLock(Rank.DATABASE_VERSION)
         self._next_look = 0.0
@@ -377,11 +377,11 @@ def _forked(database: Database | None) -> None:
 
 class _NoLock:
     def is_intact(self) -> bool:
-        """Return True: there is nothing to lose."""
+        """Return True: a database in memory has no files to lose."""
         return True
 
     def acquire(self) -> None:
-        """Nobody else reaches this memory."""
+        """Do nothing: no other process reaches this memory."""
 
     def release(self) -> None:
         """See acquire."""

@@ -112,7 +112,7 @@ class EventEncoder:
         )
 
     def _bare_row(self, event: Event, reason: str) -> EventRow:
-        """Return the row of an event without what its values, messages and context hold."""
+        """Return the row of an event without its values, messages and context."""
         if isinstance(event, Logged):
             return self._row(event, LOG, event.at, str(event.level), f"(a line that can't be recorded: {reason})")
         if not isinstance(event, StateChanged):

@@ -15,7 +15,7 @@ __all__ = ["BEAT_S", "UNSETTLED", "effective_state", "effective_state_of", "is_a
 
 #: How often an owner sends a heartbeat.
 BEAT_S = 5.0
-#: An owner on another machine counts as dead after so long without a heartbeat.
+#: An owner on another machine counts as dead after this time without a heartbeat.
 _SILENCE_S = 60.0
 #: States that depend on whether the owner is alive, too: the store alone can't tell Running from Crashed.
 UNSETTLED = frozenset({None, "Running", "Pending", "Cancelling", "Crashed"})

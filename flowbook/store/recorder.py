@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 __all__ = ["Recorder"]
 
 _FLUSH_S = 0.02
-#: Results that come within this after a commit wait for each other.
+#: Results that arrive within this time after a commit are committed together.
 _GROUP_S = 0.005
-#: With so many rows waiting whoever adds one commits, so that a flood that outruns the thread is held up.
+#: When this many rows wait, the thread that adds one commits them, so that a flood of events is slowed down.
 _MOST_WAITING = 2000
-#: As much may wait while nothing can be written. Beyond that the run goes on unrecorded.
+#: The most that may wait while nothing can be written. Beyond that, the run goes on unrecorded.
 _MOST_WAITING_BYTES = 256_000_000
 _SYNC_S = 0.015
 #: How long the thread waits between two attempts where writing fails.
@@ -180,7 +180,7 @@ class Recorder:
             _log.warning(notice)  # without the lock: a handler of the user's may do anything
 
     def _write(self, rows: list[EventRow]) -> str:
-        """Write `rows` as far as it works; return what there is to say of that."""
+        """Write as many of `rows` as possible; return a message to log, if any."""
         written, notice = 0, ""
 
         def done(count: int) -> None:
@@ -222,7 +222,7 @@ class Recorder:
         return f"A run's events can't be written yet; the run goes on and they are tried again. {reason}"
 
     def _give_up(self, reason: str) -> str:
-        """Record nothing more of this run; return what there is to say of that."""
+        """Stop recording this run; return the message to log."""
         is_new = self.unrecorded is None
         self.unrecorded = self.unrecorded or reason
         with self._rows_lock:
@@ -238,7 +238,7 @@ class Recorder:
             except OSError as exc:
                 _log.warning("The store could not be synced to its disk: %s", exc)
 
-    # The thread that writes what nobody waits for ---------------------------------------------------------------------
+    # The thread that writes rows that no caller waits for ---------------------------------------------------------------
 
     def _wake_flusher(self) -> None:
         with self._thread_lock:

@@ -45,11 +45,11 @@ class RunRecord:
         created: aware UTC.
         number: run number, counted per flow and project; assigned by the store.
         parameters: plain JSON, for display.
-        parameters_ref: their values, for running; where the run was given more, an index of it, see `core.given`.
+        parameters_ref: their values, for running; if the run has other inputs, an index of them, see `flow_run.stored_inputs`.
         flow_ref: the flow itself, to resume the run where its code isn't at hand.
         flow_unkept: why there is no `flow_ref`.
         further: the values that the index refers to.
-        executor: in words, e.g. "threads, 2 workers".
+        executor: its description, e.g. "threads, 2 workers".
         origin: where it was started, e.g. the notebook's name.
         owner: the process that runs it, e.g. "ada@host:4711".
     """

@@ -31,7 +31,7 @@ __all__ = ["RunHistory"]
 #: How many runs one query reads.
 _PAGE_RUNS = 100
 _FOREVER = float("inf")
-#: A task's history passes over runs with more events than this: it has to come at once.
+#: A task's history leaves out runs with more events than this, since it must be fast.
 _MOST_EVENTS = 50_000
 
 

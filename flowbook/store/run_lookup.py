@@ -1,4 +1,4 @@
-"""Finds the row of a run, or raises the error that says why a run can't be had."""
+"""Finds the row of a run, and makes the errors for runs that are unknown or claimed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def unknown_run(run_id: str) -> UnknownRunError:
 
 
 def claimed_error(run_id: str, row: RunRow, by: str = "") -> RunClaimedError:
-    """Return the error that says who claimed a run; `by` made the last decision, which tells where nobody has it now."""
+    """Return the error that says who claimed a run: its owner or, if it has none now, `by`, who made the last decision."""
     since = from_stamp(row.claimed)
     who = f"{row.owner} goes on with run {run_id}" if row.owner else f"{by or 'Somebody'} went on with run {run_id}"
     msg = (

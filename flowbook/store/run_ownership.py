@@ -53,7 +53,7 @@ class RunOwnership:
         return epoch + 1
 
     def release(self, run_id: str, epoch: int) -> None:
-        """Release a run, so that it shows that nobody runs it. Raises as `claim`."""
+        """Release a run, so that it has no owner. Raises as `claim`."""
         self._compare_and_set("release_run", {"run_id": run_id, "epoch": epoch, "now": time.time()})
 
     def finish(self, run_id: str, epoch: int, state: str | State) -> None:
@@ -63,7 +63,7 @@ class RunOwnership:
         self._compare_and_set("finish_run", {**values, "is_finished": is_finished_name(name)})
 
     def beat(self, run_id: str, epoch: int) -> None:
-        """Say that the owner is alive. Raises as `claim`."""
+        """Write a heartbeat. Raises as `claim`."""
         self._compare_and_set("beat_run", {"run_id": run_id, "epoch": epoch, "now": time.time()})
 
     @in_words
@@ -83,7 +83,7 @@ class RunOwnership:
         return Claim(epoch, owner, process, from_stamp(beat), from_stamp(started), from_stamp(ended))
 
     def set_inputs(self, run_id: str, epoch: int, inputs: ResultRef, further: Sequence[ResultRef]) -> None:
-        """Replace what the run was given by `inputs`, which names the values in `further`. Raises as `claim`."""
+        """Replace the run's inputs by `inputs`, which names the values in `further`. Raises as `claim`."""
         values = {
             "run_id": run_id,
             "epoch": epoch,

@@ -33,9 +33,9 @@ class RunSnapshot:
         claim: who owned it; with its epoch.
         is_owned: whether that process is alive, so that more may come. If not, `events` has all that it recorded.
         state: name of the flow's last state; None if it has none yet.
-        inputs: what the run was given: `RunRecord.parameters_ref` as of this moment.
+        inputs: reference to the run's inputs: `RunRecord.parameters_ref` as of this moment.
         last_seq: number of the run's last event; 0 if it has none. `RunOwnership.claim` compares it.
-        events: those after the number that was asked for, in order; values are references.
+        events: the events after number `since`, in order; values are references.
     """
 
     claim: Claim

@@ -67,7 +67,7 @@ class Runs:
         return replace(record, number=number)
 
     def store_flow(self, flow: object) -> tuple[ResultRef | None, str | None]:
-        """Store a flow, so that it runs where its code isn't at hand; return the reference, or None and the reason.
+        """Store a flow, so that it can run without its modules; return the reference, or None and the reason.
 
         The user's modules go with it by value, or by name where one of them can't be pickled.
         """
@@ -81,7 +81,7 @@ class Runs:
             return None, str(exc)
 
     def inputs(self, run_id: str) -> ResultRef | None:
-        """Return the reference to what the run was given, as of now: `RunRecord.parameters_ref`. Raises UnknownRunError."""
+        """Return the reference to the run's present inputs: `RunRecord.parameters_ref`. Raises UnknownRunError."""
         rows = self._database.read(self._sql["run_inputs"], (run_id,))
         if not rows:
             raise unknown_run(run_id)
@@ -116,7 +116,7 @@ class Runs:
 
     @in_words
     def get(self, run_id: str) -> RunRecord:
-        """Return what was known when the run began. Raises UnknownRunError."""
+        """Return the record that was made when the run began. Raises UnknownRunError."""
         rows = self._database.read(self._sql["run_record"], (run_id,))
         if not rows:
             raise unknown_run(run_id)

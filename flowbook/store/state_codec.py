@@ -1,6 +1,6 @@
 """A state as plain JSON and back.
 
-Values stay outside: what is kept of them is given, and comes back as references. Pure: no I/O.
+Values aren't part of the JSON: the caller passes what the store has of them, and decoding returns references. Pure: no I/O.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StateValues", "decode", "encode", "is_finished_name", "is_state_name", "state_name"]
 
-#: Made once: `json.dumps` with options makes an encoder a call.
+#: Made once, since `json.dumps` with options makes an encoder on each call.
 _to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
 #: The common kinds that have no fields of their own.
 #: States with one field that JSON takes as it is.
@@ -88,7 +88,7 @@ def is_finished_name(name: str) -> bool:
 
 
 def encode(state: State, stored: StateValues | None) -> str | None:
-    """Return all of `state` but its class, time and result as JSON; None where there is nothing more.
+    """Return `state` without its class, time and result as JSON; None if nothing else is set.
 
     Never raises: a message or a context that JSON can't hold is written as text.
     """
@@ -97,7 +97,7 @@ def encode(state: State, stored: StateValues | None) -> str | None:
 
 
 def decode(name: str, at: float, body: str | None, result: ResultRef | None, values: Values) -> State:
-    """Return the state; its result and inputs are references that load when asked for."""
+    """Return the state; its result and inputs are references that load when read."""
     return _decode(name, at, json.loads(body) if body else {}, result, values)
 
 

@@ -1,4 +1,4 @@
-"""What flowbook remembers: values, runs and the cache, in one folder."""
+"""The store: values, runs and the cache, in one folder."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = ["Store", "open_store", "reopen_values"]
 
 #: How often the size of all values is checked.
 _CHECK_S = 600.0
-#: So many flows' lookups are kept: what they found serves the next runs of these flows.
+#: Number of flows whose lookups stay in memory for the next runs of these flows.
 _LOOKUPS = 4
 
 
@@ -85,7 +85,7 @@ class Store:
         return self._database.is_gone()
 
     def close(self) -> None:
-        """Write what waits and close all files. Whoever made a recorder closes it before."""
+        """Write queued rows and close all files. Close recorders first."""
         if not self.is_closed:
             try:
                 if not self.is_gone() and not self._database.is_read_only:
@@ -235,14 +235,14 @@ _opened = _Opened()
 
 
 def open_store(path: str | Path | None = None, *, trust: bool = False) -> Store:
-    """Return the store in folder `path`, by default `FLOWBOOK_HOME` or the user's data folder; it is created if there is none.
+    """Return the store in folder `path`, by default `FLOWBOOK_HOME` or the user's data folder; create it if it doesn't exist.
 
     The same object for the same folder in this process, until it is closed.
 
     Args:
         path: of the folder.
-        trust: from now on, load in this process what others signed too: for a store that came from somebody else. Its
-            contents may run code as yours.
+        trust: from now on, load values that others have signed too in this process: for a store that came from somebody
+            else. Its contents may run code as you.
 
     Raises:
         StoreError: if the folder can't be used; says why and what to do.

@@ -43,7 +43,7 @@ def refused(path: Path | None, error: sqlite3.IntegrityError) -> StoreError:
 
 
 def unreadable(error: Exception) -> StoreError:
-    """Return the error of rows that hold what flowbook never wrote."""
+    """Return the error of rows that flowbook can't have written."""
     msg = (
         f"What the store holds can't be read ({type(error).__name__}: {error}): something other than flowbook changed it. "
         "Move it away and put a backup in its place, or set FLOWBOOK_HOME to another folder."
@@ -52,7 +52,7 @@ def unreadable(error: Exception) -> StoreError:
 
 
 def in_words(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function that reads rows raise StoreError where they hold what flowbook never wrote."""
+    """Make a function that reads rows raise StoreError if flowbook can't have written them."""
 
     @functools.wraps(function)
     def read(*args: P.args, **options: P.kwargs) -> R:

@@ -1,6 +1,6 @@
-"""Whether other processes have a store open: each holds a shared lock on a file as long as it does.
+"""Finds out whether other processes have a store open: each holds a shared lock on a file while it does.
 
-The kernel lets go of it when its process ends, however that ends.
+The kernel releases the lock when the process ends, however it ends.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class StoreUsers:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[bool]:
-        """Give whether no other process has the store open; if so, none can open it before the block ends.
+        """Yield whether no other process has the store open; if so, none can open it before the block ends.
 
-        False also where that can't be told.
+        Yields False if this can't be found out.
         """
         if self._process != os.getpid():
             self._begin()  # the inherited descriptor shares its lock with the parent: it stays as it is
@@ -63,7 +63,7 @@ class StoreUsers:
         return True
 
     def close(self) -> None:
-        """Be none of them any more."""
+        """Leave the store's users."""
         if self._descriptor >= 0 and self._process == os.getpid():
             with contextlib.suppress(OSError):
                 os.close(self._descriptor)

@@ -1,4 +1,4 @@
-"""Makes room: drops values that nobody needs any more, and notes the name of each.
+"""Makes room: drops values that are no longer needed, and records the name of each.
 
 Values stay if they are pinned, unexpired, needed by an open run (running, paused, retrying, crashed) or young. Runs and
 cache entries stay listed; only their values go. Nothing is unpickled.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Sweep", "SweepResult", "total_bytes"]
 
-#: A value or a file that nothing names may be about to be named: for so long it is left alone while others use the store.
+#: How long an unreferenced value or file stays while others use the store: a reference to it may be about to be written.
 _GRACE_S = 600.0
 _AT_ONCE = 500
 
@@ -78,7 +78,7 @@ class Sweep:
         self._now = now
         self._before = now - older_than_s
         self._names: dict[bytes, str] = {}
-        #: When what names a value was last changed: whoever puts it into the store later is about to name it again.
+        #: When references to each value last changed; a value that was stored later is about to be referenced again.
         self._last_named: dict[bytes, float] = {}
         self._trouble = ""
         self._gone: list[bytes] = []
@@ -143,7 +143,7 @@ class Sweep:
         return any(is_alive(process, beat, self._now) for process, beat in owned)
 
     def _limit(self, digest: bytes) -> float:
-        """Return the moment after which nobody may have put the value into the store if it is to go."""
+        """Return the latest time at which the value may have been stored if it is dropped."""
         if self._is_quiet:
             return self._untouched_since
         return max(self._untouched_since, self._last_named.get(digest, 0.0))

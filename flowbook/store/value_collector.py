@@ -1,6 +1,6 @@
 """Stores the values of one event (a result, inputs, an exception): the rows to write, and why a value can't be stored.
 
-Never raises for a value: the reason stands in its place.
+Never raises for a value: it returns the reason instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHEAP_BYTES", "ObjectMemo", "RecordedTracebackError", "ValueCollector", "raised"]
 
-#: Of objects without weak references so many, up to this size, are remembered: a memo must not hold memory.
+#: The most objects without weak references, and the largest of them, that are remembered: a memo must not hold memory.
 _MEMO_LENGTH = 8
 _MEMO_BYTES = 1_000_000
 #: A smaller value is cheaper to write again than to remember.

@@ -1,4 +1,4 @@
-"""Values that the workers of a cluster write into the store's folder, and read from it, themselves.
+"""Lets the workers of a cluster write values into the store's folder, and read them from there, themselves.
 
 Workers touch only blobs, which carry their hash; the driver alone writes to the database. So workers on other machines that
 share the folder can do it too, where SQLite could not.
