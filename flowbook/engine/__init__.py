@@ -1,4 +1,4 @@
-"""How a flow runs: a graph goes in, events come out. Not where a run's process lives: that is `flowbook.flow_runners`."""
+"""Runs a flow: a graph goes in, events come out. Where a run's process lives is not decided here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FlowRunner", "TaskRunner"]
 
-#: Where they are: loaded when first asked for, as the modules in here import each other.
+#: The module of each public name; loaded on first use, as the engine's modules import each other.
 _LATER = {"FlowRunner": "flowbook.engine.flow_runner", "TaskRunner": "flowbook.engine.task_runner"}
 #: Modules that a flow may name after `import flowbook` alone.
 _MODULES = frozenset({"cache_validators", "flow_runner", "signals", "state", "task_runner", "triggers"})

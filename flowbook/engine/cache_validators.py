@@ -1,4 +1,4 @@
-"""Cache validators: whether a stored output may stand for a run of the task.
+"""Cache validators: functions that decide whether a stored output may be used instead of running the task.
 
 A validator is `(entry: Cached, inputs, parameters) -> bool`. `inputs` are values by argument; `entry.input_hashes` are the
 content hashes of the inputs it was made from, `entry.parameters` the flow's parameters then. The newest entry that passes wins.
@@ -39,10 +39,10 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 class HashedInputs(dict[str, object]):
-    """A task's inputs by argument, each hashed at most once, however many entries they are compared with.
+    """A task's inputs by argument; each is hashed at most once for all entries that it is compared with.
 
     Attributes:
-        variables: content hashes of what the task's code reads beside its inputs, by name.
+        variables: content hashes of the variables that the task's code reads, by name.
     """
 
     __slots__ = ("_known", "_pickled", "variables")
@@ -51,7 +51,7 @@ class HashedInputs(dict[str, object]):
         super().__init__(inputs)
         self.variables: Mapping[str, str] = {}
         self._known: dict[str, str] = {}
-        #: Names of those that count by their pickle.
+        #: Names of the inputs that are hashed by their pickle.
         self._pickled: set[str] | None = None
 
     def hash_of(self, name: str) -> str:
@@ -65,7 +65,7 @@ class HashedInputs(dict[str, object]):
         return found
 
     def told_hash(self, name: str) -> str | None:
-        """Return the content hash of an input, None if it can't be hashed, or would have to be loaded for it."""
+        """Return the content hash of an input; None if it can't be hashed, or would have to be loaded first."""
         found = self._known.get(name)
         if found is not None:
             return found
@@ -78,7 +78,7 @@ class HashedInputs(dict[str, object]):
             return None
 
     def hashes(self) -> dict[str, str]:
-        """Return the content hash of every input, and of what the code reads."""
+        """Return the content hash of every input, and of every variable that the code reads."""
         found = {name: self.hash_of(name) for name in self}
         if self.variables:
             found.update(self.variables)
@@ -106,7 +106,7 @@ def duration_only(entry: Cached, inputs: Mapping[str, object], parameters: Mappi
 
 
 def all_inputs(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
-    """Use it until it expires, if all inputs have the content they had."""
+    """Use it until it expires, if no input's content has changed."""
     del parameters
     return _is_current(entry) and (entry.input_hashes or {}) == _hashed(inputs).hashes()
 
@@ -118,9 +118,9 @@ def all_parameters(entry: Cached, inputs: Mapping[str, object], parameters: Mapp
 
 
 def code_and_inputs(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
-    """Use it until it expires, if the task's code, what that reads and all its inputs are what they were.
+    """Use it until it expires, if the task's code, the variables that it reads and all inputs are unchanged.
 
-    What the code reads: constants, lists, dicts, sets, frames, arrays and objects of its module, or around the function.
+    Variables are constants, lists, dicts, sets, frames, arrays and objects of the code's module or of an enclosing function.
     """
     return not entry.stale_code and all_inputs(entry, inputs, parameters)
 
@@ -162,26 +162,26 @@ for _without in (never_use, duration_only, all_parameters):
 
 
 def takes_references(validator: Validator) -> bool:
-    """Return whether inputs may be references that are not loaded; a user's own validator gets values."""
+    """Return whether the validator takes references that aren't loaded; a user's own validator gets values."""
     return hasattr(validator, "compares")
 
 
 def reads_variables(validator: object) -> bool:
-    """Return whether what the task's code reads counts for it."""
+    """Return whether the validator compares the variables that the task's code reads."""
     return hasattr(validator, "reads_variables")
 
 
 def needs_inputs(validator: Validator) -> bool:
-    """Return whether hashes of the inputs have to be kept for it; a user's own validator gets them."""
+    """Return whether the validator needs hashes of the inputs; a user's own validator gets them."""
     return getattr(validator, "needs_inputs", True)
 
 
 def compared_hashes(validator: Validator, inputs: HashedInputs, always: Iterable[str] = ()) -> dict[str, str] | None:
-    """Return the hashes that an entry must have for the validator to accept it; None where it alone can tell.
+    """Return the hashes that an entry must have for the validator to accept it; None if only calling it can tell.
 
     Args:
-        validator: of the task.
-        inputs: of the task.
+        validator: the task's validator.
+        inputs: the task's inputs.
         always: inputs that must be the same whatever the validator compares.
 
     Raises:
@@ -192,7 +192,7 @@ def compared_hashes(validator: Validator, inputs: HashedInputs, always: Iterable
 
 
 def comparable(parameters: Mapping[str, object]) -> dict[str, object]:
-    """Return the parameters as plain data that can be kept and compared: plain scalars as they are, others by their hash."""
+    """Return the parameters as plain data that can be stored and compared: scalars as they are, others as their hashes."""
     return {
         name: value if type(value) in _PLAIN else {"$hash": hash_of(value)}
         for name, value in sorted(parameters.items())
@@ -209,7 +209,7 @@ def _hashed(inputs: Mapping[str, object]) -> HashedInputs:
 
 
 def hash_of(value: object) -> str:
-    """Return the content hash of a value, or of the one that a reference stands for: loaded only if that was not told."""
+    """Return the content hash of a value or reference; a reference without a known hash is loaded."""
     return _hash_input(value)[0]
 
 

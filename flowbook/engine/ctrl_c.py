@@ -25,7 +25,7 @@ _set_handler: Callable[[int, object], object] = _signal.signal
 class Interruptible(Protocol):
     """A run that Ctrl-C cancels."""
 
-    #: Whether Ctrl-C came; set here.
+    #: Whether Ctrl-C was pressed; set here.
     interrupted: bool
 
     def cancel(self, by: str = "", note: str = "") -> bool:
@@ -35,11 +35,11 @@ class Interruptible(Protocol):
 
 @contextlib.contextmanager
 def ctrl_c_cancels(run: Interruptible, *, is_inline: bool) -> Iterator[None]:
-    """While the block goes on in the main thread, Ctrl-C cancels `run`; a second one gets through.
+    """While the block runs in the main thread, Ctrl-C cancels `run`; a second Ctrl-C raises KeyboardInterrupt.
 
     Args:
-        run: what is cancelled.
-        is_inline: whether tasks run in the main thread: then the one that runs is interrupted too.
+        run: the run to cancel.
+        is_inline: whether tasks run in the main thread; then the running task is interrupted too.
     """
     before = _handler_of(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):

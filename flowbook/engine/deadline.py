@@ -23,11 +23,11 @@ __all__ = ["TIMED_CODE", "DeadlinePassed", "call_within", "cancelled_with_task"]
 
 
 class DeadlinePassed(BaseException):
-    """The call took longer than it may; raised to the caller only."""
+    """The call exceeded its time limit; raised to the caller only."""
 
 
 def call_within(seconds: float, call: Callable[[], Any], name: str) -> Any:  # noqa: ANN401  # what the call returns
-    """Return `call()`, made in a thread called `name` with a copy of this context; what it raises is raised here.
+    """Call `call()` in a thread named `name`, in a copy of this context; return its result or raise its exception here.
 
     Raises:
         DeadlinePassed: after `seconds`.
@@ -50,8 +50,8 @@ def call_within(seconds: float, call: Callable[[], Any], name: str) -> Any:  # n
 def cancelled_with_task(cancel: Callable[[], object]) -> contextlib.AbstractContextManager[None]:
     """While the block runs, whatever stops the task around it cancels what the block does, too.
 
-    That is the task's time limit, or a person. The block then ends with SystemExit, so that the task's code ends as well.
-    Where there is no task around, nothing happens.
+    A task is stopped by its time limit or by a person. The block then ends with SystemExit, so that the task's code ends as
+    well. Outside a task, this does nothing.
 
     Args:
         cancel: called in another thread.
@@ -87,11 +87,11 @@ class _Call:
         self.over = threading.Event()
         self.value: Any = None
         self.error: BaseException | None = None
-        #: Of the thread that makes it.
+        #: Id of the thread that makes the call.
         self.ident: int | None = None
-        #: Whether nobody waits for it any more.
+        #: Whether the caller has stopped waiting.
         self.is_left = False
-        #: The runs that the call has started and that go on: the thread that waits for each, and what cancels it.
+        #: The unfinished runs that the call has started: the thread that waits for each, and the function that cancels it.
         self.inner_runs: list[tuple[int, Callable[[], object]]] = []
         self._lock = RankedLock(Rank.DEADLINE)
 
@@ -110,7 +110,7 @@ class _Call:
                 self.over.set()
 
     def leave(self, thread: threading.Thread) -> bool:
-        """Let the thread go and tell it to stop; return False if the call had ended before."""
+        """Stop waiting and make the thread stop; return False if the call had ended already."""
         with self._lock:
             if self.over.is_set():
                 return False
@@ -124,7 +124,7 @@ class _Call:
         return True
 
 
-#: The innermost call under a time limit that this context is in.
+#: The innermost call under a time limit in this context.
 _CALL: ContextVar[_Call | None] = ContextVar("flowbook_timed_call", default=None)
 #: The code from which what has a time limit is called.
 TIMED_CODE = _Call.work.__code__

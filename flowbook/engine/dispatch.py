@@ -1,4 +1,4 @@
-"""Runs a graph on workers in other processes: decides here, sends them attempts, and takes in their reports.
+"""Runs a graph on workers in other processes: sends them attempts and handles their reports; all decisions are made here.
 
 Everything happens in the thread that runs the flow, including triggers, state handlers, retries and the cache. The executor
 reports from any thread, through one queue.
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Dispatch", "DispatchedRun"]
 
-#: So many tasks are sent before reports are taken in.
+#: Number of tasks to send before reports are handled.
 _AT_ONCE = 500
 
 
 class DispatchedRun(PackedRun, RunPort, Protocol):
-    """What `Dispatch` needs of an epoch."""
+    """The part of an epoch that `Dispatch` uses."""
 
     is_cancelled: bool
-    #: Called once it was cancelled, so that nothing begins any more; `Dispatch` sets it.
+    #: Called when the run is cancelled, so that workers begin no more calls; `Dispatch` sets it.
     stop: Callable[[], None] | None
     #: Has what stops tasks that run elsewhere; `Dispatch` sets that.
     threads: TaskThreads
@@ -69,15 +69,15 @@ class DispatchedRun(PackedRun, RunPort, Protocol):
         ...
 
     def wake(self) -> None:
-        """Let `take` look again."""
+        """Make a waiting `take` check again."""
         ...
 
     def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
-        """Return what is to be run for `key`, or what has come of it where it is split into children."""
+        """Return the job for `key`, or the machine's event if there is nothing to run, e.g. because it was split."""
         ...
 
     def handle(self, event: MachineEvent) -> None:
-        """Tell the machine what happened, and do what it says."""
+        """Pass an event to the machine and carry out its instructions."""
         ...
 
 
@@ -125,16 +125,16 @@ class Dispatch:
     def _read(self, key: str) -> object:
         return input_value(self._runner.states[key])
 
-    # What comes back
+    # Reports from workers
 
     def _on_report(self, report: Report) -> None:
-        """Take a report, in any thread."""
+        """Queue a report; called in any thread."""
         self._reports.append(report)
         if self._is_waiting:
             self._runner.wake()
 
     def _has_news(self) -> bool:
-        #: Set before the look, so that a report which comes after it wakes the runner.
+        #: Set before the check, so that a report that arrives after the check wakes the runner.
         self._is_waiting = True
         if not self._reports and self._runner.is_cancelled == self._is_cancelled:
             return False
@@ -149,7 +149,7 @@ class Dispatch:
             self._runner.handle(CancelRequested(unstarted))
 
     def _take_in_one(self, report: Report) -> str | None:
-        """Return the key of a task that will not start, as its run was cancelled; None of all others."""
+        """Handle a report; return the key of a task that won't start because the run was cancelled, else None."""
         if report.kind == "notice":
             self._runner.logged(FLOW, *report.body)
         sent = self._sent.get(report.id)
@@ -215,7 +215,7 @@ class Dispatch:
         runner.handle(Settled(job.key, rested))
 
     def _send_values(self, sent: Sent, unread: Unread) -> None:
-        """Hand over an attempt anew, with the values that its worker could not read from the store."""
+        """Send an attempt again, with the values that its worker couldn't read from the store."""
         if unread.is_far and self._packer.shelf is not None:
             self._packer.shelf = None
             said = "The store is out of a worker's reach: stored values go to the cluster through this process."
@@ -248,7 +248,7 @@ class Dispatch:
         return outcome.state
 
     def _adopted(self, written: ValueRecord, content_hash: str | None) -> object:
-        """Return the reference to a value that a worker put into the store; itself where the store's database is full."""
+        """Return the reference to a value that a worker wrote into the store; `ref` itself if the store's database is full."""
         shelf = self._runner.shelf
         assert shelf is not None  # noqa: S101  # that worker was told of it
         try:
@@ -257,7 +257,7 @@ class Dispatch:
             return shelf.load(written)
 
     def _kept(self, ref: WorkerRef) -> ResultRef:
-        """Put a value into the store that its worker could not put there; return `ref` itself where that is impossible."""
+        """Store a value that its worker couldn't store; return `ref` itself if that is impossible."""
         shelf, limit_bytes = self._runner.shelf, config.limits().value_bytes
         if shelf is None or ref.size_bytes > limit_bytes:
             return ref
@@ -266,7 +266,7 @@ class Dispatch:
         except BaseException:  # noqa: BLE001  # unpickling runs user code; whoever records it says what is wrong
             return ref
 
-    # What is handed over
+    # Calls to workers
 
     def _hand_over(self, keys: list[str]) -> None:
         calls: list[Call] = []
@@ -309,7 +309,7 @@ class Dispatch:
             self._executor.submit_batch([call])
 
     def _call(self, sent: Sent) -> Call | None:
-        """Return the call, noted as sent; None where its arguments can't be pickled: it is settled then."""
+        """Return the call and record it as sent; if its arguments can't be pickled, settle the task and return None."""
         number = next(self._ids)
         try:
             call = self._packer.call(number, sent)
@@ -322,7 +322,7 @@ class Dispatch:
 
 
 def _inputs(job: Job) -> dict[str, object]:
-    """Step 6, as `task_runner` does it, but values that workers hold are not loaded, unless the driver must see them."""
+    """Step 6, as in `task_attempt`, but values that workers hold aren't loaded unless the driver needs them."""
     spec, kept = job.spec, job.state.cached_inputs
     inputs = job.inputs
     if inputs is None:

@@ -1,6 +1,6 @@
-"""One epoch of a run: carries out what the machine says with an executor, and emits events.
+"""One epoch of a run: carries out the machine's instructions with an executor, and emits events.
 
-One lock guards the machine. No user code runs while it is held, and no subscriber hears of an event (decision 0033).
+One lock guards the machine. No user code runs and no event is delivered while it is held (decision 0033).
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ _ERROR = 40
 
 
 class Epoch:
-    """One epoch of a run of `graph`. Threads: `run` in one, all else from any.
+    """One epoch of a run of `graph`. Call `run` in one thread; other methods from any.
 
     Args:
-        graph: its specs hold the contexts of single tasks that the run was given.
-        inputs: what the run was given.
-        start: from where the epoch begins.
-        ports: what it works with.
+        graph: the compiled flow; its specs hold the contexts of single tasks.
+        inputs: the run's inputs.
+        start: the states that the epoch begins with.
+        ports: the executor, sinks and caches that it uses.
     """
 
     def __init__(self, graph: Graph, inputs: RunInputs, start: StartPoint, ports: EpochPorts) -> None:
@@ -101,26 +101,26 @@ class Epoch:
             graph, start.states, start.start, inputs.limits, within=inputs.start, has_handlers=bool(inputs.handlers)
         )
         self._lock = RankedLock(Rank.EPOCH)
-        #: Says that there is something to do for a worker that waits.
+        #: Notified when there is work for a waiting worker.
         self._changed = RankedCondition(Rank.EPOCH, lock=self._lock)
         self._ready: deque[str] = deque()
         self._timers = Timers()
         self._idle = 0
         self._final: State | None = None
-        #: Whether a person asked for the run to stop.
+        #: Whether a person cancelled the run.
         self.is_cancelled = False
-        #: Keeps workers in other processes from beginning what they have; set while there are any.
+        #: Keeps workers in other processes from beginning further calls; set while there are such workers.
         self.stop: Callable[[], None] | None = None
-        #: Values of tasks that workers hold, maybe longer than the run lasts.
+        #: Values of tasks that workers hold, maybe beyond the end of the run.
         self.worker_values: WorkerValues | None = None
-        #: How a task gets what is upstream of it: by its value, unless workers hold it.
+        #: Returns the input that a task gets from an upstream state: its value, unless workers hold it.
         self.maps = MapPlans(graph, self._machine.states)
         self._jobs = Jobs(self, self._machine, self.maps, self._relay, (*start.start, *start.resumed))
         self._plain = PlainTasks(self, self._machine, self._jobs, self._relay, self._plain_settled)
 
     @property
     def states(self) -> dict[str, State]:
-        """The state of every task and child by key, as of now; belongs to the run, don't change it."""
+        """The present state of every task and child, by key. Don't change it."""
         return self._machine.states
 
     def run(self) -> State:
@@ -149,7 +149,7 @@ class Epoch:
         return self._finish(self._final or Cancelled("Stopped by Ctrl-C."))
 
     def _starting(self) -> AbstractContextManager[Executor]:
-        """Return the executor's context manager; where it can be cancelled while it is entered, cancelling the run does so."""
+        """Return the executor's context manager. If entering it can be cancelled, cancelling the run does so."""
         starting = self._ports.executor.start()
         stop: Callable[[], None] | None = getattr(starting, "cancel", None)
         with self._changed:
@@ -160,7 +160,7 @@ class Epoch:
         return starting
 
     def _leave(self) -> None:
-        """After a second Ctrl-C: close the run; what its tasks still do is heard of no more."""
+        """Abandon the run after a second Ctrl-C: close it and drop all further events of its tasks."""
         left = Cancelled("Stopped by a second Ctrl-C. A task that sleeps or is in C code may still go on.")
         with self._changed:
             self._final = left
@@ -170,7 +170,7 @@ class Epoch:
         self.threads.stop(is_in_task)
 
     def resume(self, keys: tuple[str, ...], by: str = "", note: str = "") -> bool:
-        """Let paused tasks go on; return False if the run is over, so that a new epoch is needed."""
+        """Resume paused tasks; return False if the run is over, so that a new epoch is needed."""
         with self._changed:
             if self._final is not None:
                 return False
@@ -181,7 +181,7 @@ class Epoch:
         return True
 
     def retry(self, by: str = "", note: str = "") -> bool | None:
-        """Try what failed again, with a fresh count of attempts; return None if nothing did, False if the run is over."""
+        """Retry failed tasks with a fresh count of attempts; return None if none has failed, False if the run is over."""
         with self._changed:
             if self._final is not None:
                 return False
@@ -196,9 +196,9 @@ class Epoch:
         return True if keys else None
 
     def cancel(self, by: str = "", note: str = "", *, now: bool = False) -> bool:
-        """Start nothing more; what runs goes on to its end. Return False if the run is over.
+        """Start no more tasks; running tasks go on to their end. Return False if the run is over.
 
-        `now`, or a second call: also stop tasks that run: their Python code, or the processes that run them.
+        With `now`, or on a second call, also stop running tasks: their Python code, or the processes that run them.
         """
         now = now or self.is_cancelled
         with self._changed:
@@ -221,7 +221,7 @@ class Epoch:
         return True
 
     def _decided(self, keys: Iterable[str], action: str, by: str, note: str) -> None:
-        """Take note of what a person decided. Call it with the lock held."""
+        """Record a person's decision. Call it with the lock held."""
         at = time.time()
         for key in keys:
             self._relay.gather(Decided, key, at, action, by, note)
@@ -347,7 +347,7 @@ class Epoch:
             self._pass_on()
 
     def _pass_on(self) -> None:
-        """Let others hear of what was gathered under the lock; whatever they do about it happens before a task starts."""
+        """Deliver the events gathered under the lock, so that the receivers can act before a task starts."""
         if self._relay.has_gathered:
             self._relay.pass_on()
 
@@ -363,7 +363,7 @@ class Epoch:
         for key in self._timers.due():
             state = self._machine.states[key]
             if isinstance(state, Scheduled) and steps.rests(state, time.time()):
-                # The clock was set back: its time has come all the same.
+                # Due although the clock was set back.
                 state = state.copy()
                 state.start_time = dt.datetime.fromtimestamp(time.time(), dt.UTC)
                 self._machine.states[key] = state
@@ -385,7 +385,7 @@ class Epoch:
                     self._changed.notify_all()
 
     def _enqueue(self, keys: Sequence[str]) -> None:
-        """What a finished task made ready goes first: branches go depth first."""
+        """Queue tasks that a finished task made ready before others, so that branches run depth first."""
         if len(keys) > 1 and not self._ready:
             self._ready.extend(keys)
         else:
@@ -400,13 +400,13 @@ class Epoch:
         return Settled(key, run_task(job, self)) if isinstance(job, Job) else job
 
     def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
-        """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
+        """Return the job for `key`, or the machine's event if there is nothing to run. Upstream states are recorded first."""
         return self._jobs.job(key)
 
-    # Telling the world
+    # Events
 
     def state_changed(self, key: str, state: State) -> None:
-        """Take note of a state of a task that runs here. A cancel comes before or after it, never in between."""
+        """Mark and emit a state of a running task. A cancel comes before or after, never in between."""
         with self._lock:
             self._machine.mark(key, state)
             entry = self._relay.enter(key, state)
@@ -414,7 +414,7 @@ class Epoch:
             self._relay.send(entry)
 
     def logged(self, key: str, level: int, text: str) -> None:
-        """Take note of what a task logged or printed."""
+        """Emit a task's log line or print."""
         if self.masks:
             text = self.masks.text(text)
         self._relay.emit(Logged, key, time.time(), level, text)

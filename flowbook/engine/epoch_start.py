@@ -1,4 +1,4 @@
-"""An epoch that starts in the middle: it takes over the states of earlier epochs and visits only what lies below its start.
+"""Starts an epoch in the middle of a run: keeps the states of earlier epochs and visits only the tasks below its start.
 
 Pure, like the machine.
 """
@@ -25,7 +25,7 @@ class EpochStart:
     """The start of one epoch.
 
     Args:
-        progress: of the run, with the states that the earlier epochs left; written.
+        progress: the run's progress, with the states that the earlier epochs left; changed here.
         keys: tasks to start, and children of mapped tasks.
     """
 
@@ -33,16 +33,16 @@ class EpochStart:
         self._progress = progress
         #: Whole tasks to start.
         self._whole: set[str] = set()
-        #: For mapped tasks that were split already, the indices of the children to start.
+        #: The indices of the children to start, by mapped task that was split already.
         self._opened: dict[str, set[int]] = {}
         for key in keys:
             self._sort_out(key)
         self._scope = progress.graph.downstream([*self._whole, *self._opened])
-        #: Mapped tasks with children that run, or may run when a person lets them: the indices of those that surely do.
+        #: Mapped tasks with children that run or wait for a person: the indices of those that run.
         self._again: dict[str, set[int]] = {}
 
     def take_up(self) -> list[str]:
-        """Note what each task waits for, and return what runs at once."""
+        """Set what each task waits for; return the keys that run at once."""
         specs = self._progress.graph.specs
         ready = [key for key in specs if key in self._whole]
         for key, spec in specs.items():
@@ -63,7 +63,7 @@ class EpochStart:
             self._whole.add(key)
 
     def _visit(self, key: str, spec: TaskSpec) -> list[str]:
-        """Take up one task, after all that is above it; return which of it and its children run at once."""
+        """Visit one task, after all tasks above it; return the keys of it and its children that run at once."""
         progress, state = self._progress, self._progress.states[key]
         is_in_scope = key in self._scope
         roots = self._opened.get(key, set())
@@ -84,7 +84,7 @@ class EpochStart:
         return []
 
     def _forget_children(self, key: str, width: int) -> None:
-        """Let all children of a task run again: how many there are of what is flattened may have changed."""
+        """Make all children of a task run again, because the number of flattened elements may have changed."""
         for child in child_keys(key, width):
             self._progress.states.pop(child, None)
 
@@ -103,7 +103,7 @@ class EpochStart:
         return {index for index in indices if not self._has_succeeded(key, index)}
 
     def _take_up_children(self, key: str, roots: set[int], fed: set[int]) -> list[str]:
-        """Take up a task that was split before; return its children that nothing holds back."""
+        """Visit a task that was split before; return its children that can run at once."""
         progress, state = self._progress, self._progress.states[key]
         width = state.n_map_states if isinstance(state, Mapped) else max(roots) + 1
         group = progress.groups[key] = Group(width)
@@ -126,7 +126,7 @@ class EpochStart:
         return [child_key(key, index) for index in sorted(roots)]
 
     def _take_up_child(self, group: Group, key: str, index: int, scope: Container[str]) -> None:
-        """Note for a child that does not start what it waits for, or that it has finished."""
+        """Set what a child that doesn't start waits for, or mark it as finished."""
         progress, child = self._progress, child_key(key, index)
         known = progress.states[child]
         if not known.is_finished():

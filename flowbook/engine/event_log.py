@@ -24,23 +24,23 @@ class EventLog:
     __slots__ = ("_parts",)
 
     def __init__(self) -> None:
-        #: Three an event: number, key and state of a change; number, None and the event itself of any other.
+        #: Three items for each event: number, key and state of a change; number, None and the event itself otherwise.
         self._parts: list[Any] = []
 
     @property
     def writer(self) -> Callable[[tuple[Any, ...]], object]:
-        """What takes the number, key and state of a change, at half the cost of `append`."""
+        """A function that stores the number, key and state of a change, at half the cost of `append`."""
         return self._parts.extend
 
     def append(self, event: Event) -> None:
-        """Take one event; all its parts at once, so that threads don't mix theirs."""
+        """Add one event, with all its parts at once, so that threads don't interleave theirs."""
         if type(event) is StateChanged:
             self._parts.extend((event.seq, event.key, event.state))
         else:
             self._parts.extend((event.seq, None, event))
 
     def extend(self, events: Iterable[Event]) -> None:
-        """Take several events."""
+        """Add several events."""
         for event in events:
             self.append(event)
 

@@ -1,11 +1,11 @@
-"""Numbers an epoch's events, has them recorded, and passes them on: in order, once, and to nobody while a lock is held.
+"""Numbers an epoch's events, has them recorded, and delivers them: in order, once, and never while a lock is held.
 
-Most events happen in the thread that runs their task, under no lock: `emit` takes those. What the machine says happens
-under the epoch's lock: `gather` takes that, and whoever held the lock calls `pass_on` after releasing it.
+Most events happen in the thread that runs their task, under no lock; these go through `emit`. The machine's events happen
+under the epoch's lock; these go through `gather`, and the thread that held the lock calls `pass_on` after releasing it.
 
-Three promises meet here. An event is recorded before anybody hears of it, and before anything starts that builds on it
-(`secure`). Recording goes on in several threads at once, so that commits are shared. Subscribers hear of events by their
-number: one that is still being recorded holds up those after it.
+Three promises are kept here. An event is recorded before it is delivered, and before a task that builds on it starts
+(`secure`). Several threads record at once, so that they share commits. Events are delivered in the order of their numbers:
+one that is still being recorded holds up those after it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["EventRelay"]
 
 
 class _Entry:
-    """An event on its way. `is_recorded` is also set where there is nothing to record."""
+    """An event that isn't delivered yet. `is_recorded` is also True if there is nothing to record."""
 
     __slots__ = ("event", "is_recorded")
 
@@ -38,10 +38,10 @@ class _Entry:
 
 
 class EventRelay:
-    """Passes on the events of one epoch; from any thread.
+    """Records and delivers the events of one epoch; from any thread.
 
     Args:
-        sinks: durable ones record; the others hear of what was recorded.
+        sinks: durable sinks record events; the others receive recorded events.
         first_seq: number of the first event.
     """
 
@@ -51,27 +51,27 @@ class EventRelay:
         # Told apart by an attribute each: `isinstance` with a protocol takes 10 µs, and a small flow runs in a few hundred.
         self._durable = tuple([cast("DurableSink", sink) for sink in sinks if hasattr(sink, "secure")])
         selective = [cast("SelectiveSink", sink) for sink in sinks if hasattr(sink, "quiet")]
-        #: Logs that hear of everything.
+        #: Logs that receive every event.
         self._logs: tuple[SharedLog, ...] = tuple(
             [_log_of(sink) for sink in sinks if not hasattr(sink, "secure") and not hasattr(sink, "quiet")]
         )
-        #: What hears of an event that isn't quiet, or that somebody else hears of.
+        #: Logs that receive every event except quiet ones that no other log receives.
         self._all_logs: tuple[SharedLog, ...] = (*self._logs, *map(_Queue, selective))
-        #: Types of state that no selective sink cares for; None where there is no such sink.
+        #: Types of state that every selective sink ignores; None if there is no selective sink.
         self._quiet = frozenset.intersection(*(sink.quiet for sink in selective)) if selective else None
         is_quiet = self._quiet is None or {Running, Success} <= self._quiet
-        #: The one log there is: while it has no subscribers, changes may be written there without making events. Else None.
+        #: The log, if it is the only one: without subscribers, changes are written there without making events. Else None.
         self.quiet_log = self._logs[0] if len(self._logs) == 1 and not self._durable and is_quiet else None
         self._write = None if self.quiet_log is None else self.quiet_log.writer
         #: Whether events are recorded.
         self.is_recorded = bool(self._durable)
         self._lock = RankedLock(Rank.EVENT_QUEUE)
-        #: By number. Appended to with the lock held.
+        #: Ordered by number. Appended to with the lock held.
         self._queue: deque[_Entry] = deque()
         self._recording = RankedLock(Rank.EVENT_RECORDING)
         #: Gathered and not recorded yet. An event is taken out after it was recorded, with the lock for recording held.
         self._unrecorded: deque[_Entry] = deque()
-        #: Whether something was gathered since somebody passed it on.
+        #: Whether events were gathered since the last `pass_on`.
         self.has_gathered = False
 
     @property
@@ -80,7 +80,7 @@ class EventRelay:
         return self.number()
 
     def state_changed(self, key: str, state: State) -> None:
-        """Take a change that happened under no lock, and pass it on."""
+        """Number, record and deliver a change of state. Call it under no lock."""
         entry = self.enter(key, state)
         if entry is not None:
             self.send(entry)
@@ -96,16 +96,16 @@ class EventRelay:
         return None
 
     def emit(self, kind: Callable[..., Event], *fields: object) -> None:
-        """Take an event that happened under no lock, and pass it on.
+        """Number, record and deliver an event. Call it under no lock.
 
         Args:
-            kind: of the event.
-            fields: of the event, after its number.
+            kind: the event's class.
+            fields: the event's fields after its number.
         """
         self.send(self._enqueue(kind, fields))
 
     def send(self, entry: _Entry) -> None:
-        """Record an event that has its number, and pass it on. Call it under no lock."""
+        """Record and deliver a numbered event. Call it under no lock."""
         if not entry.is_recorded:
             try:
                 self._record(entry)
@@ -114,14 +114,14 @@ class EventRelay:
         self.pass_on()
 
     def gather(self, kind: Callable[..., Event], *fields: object) -> None:
-        """Take an event, as `emit`, while the caller holds a lock; it has to call `pass_on` after releasing it."""
+        """Number an event while holding a lock; call `pass_on` after releasing it."""
         entry = self._enqueue(kind, fields)
         if not entry.is_recorded:
             self._unrecorded.append(entry)
         self.has_gathered = True
 
     def pass_on(self) -> None:
-        """Record what was gathered, and let subscribers hear of what is recorded. Call it under no lock."""
+        """Record the gathered events, and deliver those that are recorded. Call it under no lock."""
         self.has_gathered = False
         if self._unrecorded:
             self._record_gathered()
@@ -132,19 +132,19 @@ class EventRelay:
             log.deliver()
 
     def secure(self, keys: Sequence[str]) -> None:
-        """Return when what happened to tasks `keys` and their children is recorded: something that builds on it starts."""
+        """Return once the events of tasks `keys` and their children are recorded, since a task that builds on them starts."""
         if self._unrecorded:
             self._record_gathered()
         for sink in self._durable:
             sink.secure(keys)
 
     def pending(self) -> list[Event]:
-        """Return the events that no log has yet, by number. Each is in a log before it is gone from here."""
+        """Return the events that no log has yet, ordered by number. Each is added to a log before it is removed here."""
         with self._lock:
             return [entry.event for entry in self._queue]
 
     def close(self) -> None:
-        """From now on pass nothing on: the run was left, and what its tasks still do is nobody's business."""
+        """Drop all further events: the run was abandoned, and its tasks may still run."""
         self.pass_on()
         self._durable = self._logs = self._all_logs = ()
         self.quiet_log = None
@@ -168,7 +168,7 @@ class EventRelay:
                 self._unrecorded.popleft()
 
     def _hand_over(self) -> None:
-        """Append to the logs what is recorded, up to the first event that isn't. Call it with the lock held."""
+        """Append recorded events to the logs, up to the first that isn't recorded. Call it with the lock held."""
         queue = self._queue
         while queue and queue[0].is_recorded:
             event = queue.popleft().event
@@ -181,11 +181,11 @@ def _log_of(sink: EventSink) -> SharedLog:
 
 
 def _drop(_: tuple[object, ...]) -> None:
-    """Take what nobody wants."""
+    """Ignore a change."""
 
 
 class _Queue:
-    """Lets a plain sink be used as a log: it gets one event at a time, in order, from one thread at a time."""
+    """Adapts a plain sink to a log: the sink gets one event at a time, in order, from one thread at a time."""
 
     writer = staticmethod(_drop)
 

@@ -96,7 +96,7 @@ class EventSink(Protocol):
     """Receives a run's events."""
 
     def emit(self, event: Event) -> None:
-        """Take one event. Must not raise."""
+        """Receive one event. Must not raise."""
         ...
 
 
@@ -108,7 +108,7 @@ class DurableSink(EventSink, Protocol):
     """
 
     def secure(self, keys: Sequence[str]) -> None:
-        """Return when what happened to tasks `keys` and their children is recorded."""
+        """Return once the events of tasks `keys` and their children are stored."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The state that a flow ends in, once nothing is left to do now. Pure."""
+"""Decides the state in which a flow ends or pauses. Pure."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["final_state", "task_results"]
 
 _NAMED_AT_MOST = 3
-#: The most that is shown of why a task failed; its own state has it all.
+#: The most characters that are shown of why a task failed; its own state has the whole text.
 _REASON_CHARS = 200
 
 
 def final_state(graph: Graph, states: Mapping[str, State]) -> State:
-    """Return the flow's state once nothing is left to do now: the first that fits of engine.md, section 5."""
+    """Return the flow's state once no task runs or sleeps; the rules and their order follow engine.md, section 5."""
     # Most flows end with plain successes: looked at first, as there may be very many.
     ends = graph.terminal if graph.terminal == graph.reference else {*graph.terminal, *graph.reference}
     if not [key for key in ends if type(states[key]) is not Success]:

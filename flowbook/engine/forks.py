@@ -1,4 +1,4 @@
-"""What a task forks ends where the task ends: the copy must not go on with the run as if it were the original.
+"""Ends processes that a task forks where the task ends: such a copy must not go on with the run.
 
 `os.fork()` copies the engine too. A copy that leaves the task, by returning or by `sys.exit`, would run the tasks that
 follow a second time, and speak to the driver through the worker's own pipe.

@@ -1,7 +1,7 @@
 """Collections of tasks: a list, tuple, set or dict of tasks that is given to one input is gathered by a task of its own.
 
-Such a task only hands values on. Whether the task that takes the collection may run is judged by each task in it, as if
-they were separate inputs. Pure; values are never loaded.
+Such a task only passes values on. Triggers and skips of the task that takes the collection see each task in it, as if these
+were separate inputs. Pure; values are never loaded.
 """
 
 from __future__ import annotations

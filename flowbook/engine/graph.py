@@ -37,10 +37,10 @@ class Binding(NamedTuple):
 
     Attributes:
         upstream: key of the task it comes from.
-        argument: name in `run`, or None where only the state matters.
+        argument: the argument of `run`, or None if only the state matters.
         mapped: whether each child gets one element.
-        flattened: whether one level of nesting is taken off first.
-        edge: the author's Edge, opaque; given to triggers.
+        flattened: whether one level of nesting is removed first.
+        edge: the author's Edge, opaque; passed to triggers.
     """
 
     upstream: str
@@ -59,7 +59,7 @@ class RetryPolicy(NamedTuple):
 
 
 class CachePolicy(NamedTuple):
-    """How long an output serves other runs (None: for good), who decides whether it fits, and a key shared by flows."""
+    """How long an output is valid (None: for ever), the validator that decides whether it fits, and a key shared by flows."""
 
     duration: timedelta | None
     validator: Callable[..., bool]
@@ -67,7 +67,7 @@ class CachePolicy(NamedTuple):
 
 
 class FilePolicy(NamedTuple):
-    """Into which file an output is written.
+    """The file to which an output is written.
 
     Attributes:
         result: does it.
@@ -84,7 +84,7 @@ class FilePolicy(NamedTuple):
 class TaskSpec(NamedTuple):
     """What is known of a task before it runs. `trigger` None is all_successful, the common case made cheap."""
 
-    # What the flow says of the task.
+    # From the flow.
     key: str
     name: str
     task: object
@@ -107,11 +107,11 @@ class TaskSpec(NamedTuple):
     #: Whether it is plain, isn't mapped, and takes no input from a task that is mapped or only gathers.
     has_plain_inputs: bool = False
 
-    # What its options say; copies of one task share it.
+    # From the task's options; copies of one task share these.
     trigger: Callable[..., bool] | None = None
     is_manual: bool = False
     is_parameter: bool = False
-    #: Whether it cleans up what its inputs set up: it runs though the run was cancelled.
+    #: Whether it cleans up what its inputs set up; then it runs even if the run was cancelled.
     cleans_up: bool = False
     #: Whether it only gathers what is upstream of it into a collection.
     gathers: bool = False
@@ -123,15 +123,15 @@ class TaskSpec(NamedTuple):
     log_stdout: bool = False
     #: Whether the value may be stored, as an output or as another task's input.
     keep: bool = True
-    #: What a worker of a cluster must have, by name.
+    #: Resources that a worker of a cluster must have, by name.
     resources: tuple[tuple[str, float], ...] = ()
-    #: What a run of it is called: text with placeholders, or a function.
+    #: Name of one run of it: text with placeholders, or a function.
     run_name: str | Callable[..., str] | None = None
     #: Where its output is written as a file, if anywhere.
     files: FilePolicy | None = None
-    #: Labels; limits on how many run at once go by them.
+    #: Labels; concurrency limits can name them.
     tags: frozenset[str] = frozenset()
-    #: What only its runs see in the context.
+    #: Context values that only this task sees.
     context: Mapping[str, object] | None = None
 
     def mapped_arguments(self) -> tuple[str, ...]:
@@ -177,7 +177,7 @@ class Graph:
     terminal: tuple[str, ...]
     reference: tuple[str, ...]
     flow: object = None
-    #: Made when first asked for: what the author's tasks and their names are called here.
+    #: Keys by the author's tasks and by their names; made on first use.
     _known: dict[object, tuple[str, ...]] = field(default_factory=dict, repr=False)
     #: Made when first asked for; empty before.
     _facts: list[GraphFacts] = field(default_factory=list, repr=False)
@@ -234,7 +234,7 @@ class Graph:
     def _keys_of(self, asked: object) -> tuple[str, ...]:
         known = self._known
         if not known:
-            # Made whole, then put there at once: other threads may ask at the same time.
+            # Built completely before it is assigned, since other threads may read it at the same time.
             found: dict[object, tuple[str, ...]] = {}
             for key, spec in self.specs.items():
                 for name in (spec.task, ("name", spec.name)):

@@ -1,6 +1,6 @@
 """Mapped tasks: which children are ready when a task splits, when a child ends, and when all have ended.
 
-A mapped task below another one takes its inputs child by child, so no branch waits for its neighbours. Pure, like the machine.
+A mapped task below another one takes its inputs child by child, so no branch waits for another. Pure, like the machine.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Groups:
     def __init__(self, progress: Progress, *, has_handlers: bool) -> None:
         self._progress = progress
         self._has_handlers = has_handlers
-        #: Mapped tasks that are submitted once more, as their children have ended: handlers are asked what to make of it.
+        #: Mapped tasks that are submitted again after their children have ended, so that their handlers are called.
         self.gathering: set[str] = set()
 
     def split(self, key: str, width: int, out: list[Instruction]) -> list[str]:
@@ -75,13 +75,13 @@ class Groups:
         return ready
 
     def let_go(self, key: str) -> list[str]:
-        """Return what has waited for a mapped task as a whole."""
+        """Return the tasks that waited for a mapped task as a whole."""
         if self._progress.states[key].is_failed():
             self._progress.failed.add(key)
         return self._progress.let_go(key, but=self._progress.groups[key].linked)
 
     def _link_below(self, key: str, group: Group) -> list[str]:
-        """Let mapped tasks below know that the width is there, though the children still run."""
+        """Release mapped tasks below that only need the width, though the children still run."""
         if not group.width:
             return []
         progress = self._progress
@@ -93,7 +93,7 @@ class Groups:
         return [below for below in fed if not left[below]]
 
     def _children_ready(self, key: str, width: int) -> list[str]:
-        """Return those children of `key` that nothing holds back, and note for the others what does."""
+        """Return the children of `key` that can run, and set what the others wait for."""
         progress = self._progress
         if progress.has_reopened:
             counts = {child_key(key, index): progress.wait_for_above(key, index) for index in range(width)}

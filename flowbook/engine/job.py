@@ -1,4 +1,4 @@
-"""One task to run, and what it needs to know of the run it is part of."""
+"""One task to run, and the facts about its run that it needs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ComparesInputs(Protocol):
 
 
 class RunPort(Protocol):
-    """What a task run needs to know of the run it is part of."""
+    """The part of a run that a running task uses."""
 
     run_id: str
     flow_name: str
@@ -41,17 +41,17 @@ class RunPort(Protocol):
     layer: ContextLayer | None
     cache: OutputCache | None
     interrupted: bool
-    #: What must not be said; None, the common case made cheap: nothing.
+    #: The secrets to mask; None, the common case made cheap, if there are none.
     masks: Masks | None
     #: Whether tasks change their inputs; None where nothing is recorded.
     input_checks: ComparesInputs | None
 
     def state_changed(self, key: str, state: State) -> None:
-        """Take note of a state on the way."""
+        """Receive a change of the task's state."""
         ...
 
     def logged(self, key: str, level: int, text: str) -> None:
-        """Take note of a log line or a print."""
+        """Receive a log line or a print."""
         ...
 
 
@@ -61,12 +61,12 @@ class Job:
     Attributes:
         upstream: states aligned with `spec.bindings`.
         inputs: values by argument from upstream and constants, or None: take them from `upstream`.
-        hashed: the inputs, with hashes made before the call may change them; where the output is cached.
-        index: which child of a mapped task this is.
-        judged: what triggers and skips are judged by, where that is not `spec` and `upstream`: see `gathering`.
-        loop_count: which round of its loop comes next, counted from 1.
-        loop_result: what the round before returned; None in the first.
-        is_start: whether a person asked for it, so that no check holds it back.
+        hashed: the inputs with their hashes, made before the call can change them; only if the output is cached.
+        index: the index of this child in its mapped task.
+        judged: the spec and states that triggers and skips see, if not `spec` and `upstream`: see `gathering`.
+        loop_count: the next round of its loop, counted from 1.
+        loop_result: the result of the round before; None in the first.
+        is_start: whether a person started this task, so that no check holds it back.
     """
 
     __slots__ = (
@@ -108,5 +108,5 @@ class Job:
 
     @property
     def is_resumed(self) -> bool:
-        """Whether a person asked for it, so that no trigger holds it back."""
+        """Whether a person resumed it, so that no trigger holds it back."""
         return self.is_start or type(self.state) is Resume

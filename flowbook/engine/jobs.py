@@ -1,4 +1,4 @@
-"""Makes the job for a key, or says what became of it instead: it was split into children, or it would run too early.
+"""Makes the job for a key, or returns an event instead: the task was split into children, or would run too early.
 
 Workers call it, from any thread. It calls state handlers, and reads the sequences that users map over.
 """
@@ -29,7 +29,7 @@ __all__ = ["JobRun", "Jobs"]
 
 
 class JobRun(RunPort, Protocol):
-    """What `Jobs` needs of a run."""
+    """The part of a run that `Jobs` uses."""
 
     graph: Graph
     is_cancelled: bool
@@ -41,11 +41,11 @@ class Jobs:
     """The jobs of one epoch.
 
     Args:
-        run: whose tasks they are.
-        machine: of the epoch; only looked at.
-        maps: how children get their elements.
-        relay: has what a task reads recorded before it starts.
-        start: keys that were asked for, so that no check holds them back.
+        run: the run.
+        machine: the epoch's machine; only read.
+        maps: the plans that say which elements children get.
+        relay: records the events that a task builds on before it starts.
+        start: keys that a person started, so that no check holds them back.
     """
 
     def __init__(
@@ -62,18 +62,18 @@ class Jobs:
         self._progress = machine.progress
         self._maps = maps
         self._relay = relay
-        #: Replaced, never changed: other threads look into it.
+        #: Replaced, never changed in place: other threads read it.
         self._start = frozenset(start)
-        #: Whether any tasks are held back by no check.
+        #: Whether any tasks are exempt from checks.
         self.has_requested = bool(self._start)
 
     def exempt_from_checks(self, keys: Iterable[str]) -> None:
-        """Hold these tasks back by no check from now on: a person asked for them."""
+        """Exempt these tasks from checks from now on, because a person started them."""
         self._start |= frozenset(keys)
         self.has_requested = bool(self._start)
 
     def job(self, key: str) -> Job | Settled | Expanded | TooEarly:
-        """Return what is to be run for `key`, or what has come of it where nothing is; what is upstream of it is safe."""
+        """Return the job for `key`, or an event if there is nothing to run. Upstream states are recorded first."""
         if key in self._machine.gathering:
             return self._gathered(key)
         if self._progress.has_reopened and key not in self._start and self._machine.is_early(key):
@@ -135,20 +135,20 @@ class Jobs:
         return Expanded(key, width)
 
     def _unsplit(self, job: Job, state: State) -> Settled:
-        """Let a mapped task end without children; a state that it had before is told no more."""
+        """End a mapped task without children; a state that it already has isn't emitted again."""
         if state is not job.state:
             state = change_state(job, self._run, job.state, state)
         return Settled(job.key, state)
 
     def _gathered(self, key: str) -> Settled:
-        """Ask the handlers of a mapped task whose children have ended."""
+        """Call the handlers of a mapped task whose children have ended."""
         ended = self._machine.states[key]
         before = Mapped(n_map_states=ended.n_map_states) if isinstance(ended, Mapped) else ended
         job = Job(self._graph.specs[key], key, before, ())
         return Settled(key, change_state(job, self._run, before, ended))
 
     def _asked_about_split(self, job: Job, width: int) -> State:
-        """Return Mapped, or what a handler wants instead of it."""
+        """Return Mapped, or the state that a handler returned instead."""
         state: State = Mapped(f"Mapped over {width}.", n_map_states=width)
         return ask_handlers(job, self._run, job.state, state)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Limits", "Slots"]
 
-#: Stands among the tags for all tasks; no tag of a user's is empty.
+#: The tag that stands for all tasks; users' tags are never empty.
 _ALL = ""
 
 
@@ -78,7 +78,7 @@ class Slots:
         return " and ".join("max_concurrency" if name == _ALL else f"the limit of {name!r}" for name in full)
 
     def broken_rules(self) -> Iterator[str]:
-        """Yield what should hold and doesn't, in words."""
+        """Yield a sentence for each rule that is broken."""
         for name, free in self._free.items():
             if free < 0:
                 yield f"{-free} more tasks than the limit of {name or 'all'} allows run"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["task_logger"]
 
-#: Parent of the loggers that tasks get; `_ToRun` hangs on it.
+#: Parent of the loggers that tasks get; `_ToRun` is its handler.
 _LOGGER = "flowbook.task"
 
 
@@ -24,9 +24,9 @@ def task_logger(name: str, log: TaskLog, current_log: Finder) -> logging.Logger:
     """Return a logger for one attempt of a task; it takes INFO and above unless somebody set another level.
 
     Args:
-        name: of the task.
-        log: of the attempt; takes records that are logged outside any task, as in a thread that the task started itself.
-        current_log: returns the log of the task that a record is logged in, None outside any.
+        name: the task's name.
+        log: the attempt's log; takes records from outside any task, as from a thread that the task started itself.
+        current_log: returns the log of the task in which a record is logged; None outside any task.
     """
     root = logging.getLogger(_LOGGER)
     if not any(isinstance(handler, _ToRun) for handler in root.handlers):

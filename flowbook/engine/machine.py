@@ -3,8 +3,8 @@
 Pure: no clock, thread, file or context. It knows keys, edges and states, and never looks at a value. A mapped task
 becomes children `key[0]`, `key[1]`, … when its width is known.
 
-The events and instructions are in `messages`, what is known of the run in `progress`. `groups` knows mapped tasks,
-`reopening` what is tried again, `epoch_start` what an earlier epoch left, and `outcome` what it all came to.
+`messages` has the events and instructions, `progress` the state of the run. `groups` handles mapped tasks, `reopening`
+retries, `epoch_start` an epoch that continues an earlier one, and `final_state` the flow's last state.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class Machine:
     Args:
         graph: what to run.
         states: states given from before, by key; children included.
-        start: keys to treat as roots; only they and what lies below is visited. Empty: everything is.
+        start: keys to treat as roots; only they and the tasks below are visited. Empty: all tasks are.
         limits: how many tasks run at once; None: any number.
-        within: without `start`, only these keys and what lies below is visited, and these wait for nothing above.
+        within: without `start`: only these keys and the tasks below are visited, and these wait for nothing above.
         has_handlers: whether the run has state handlers, besides those of the tasks.
     """
 
@@ -83,27 +83,27 @@ class Machine:
         self._within = tuple(within)
         #: Whether only a part of the graph is visited.
         self._is_partial = bool(self._start or self._within)
-        #: Shared with the machine's parts; nobody else changes it.
+        #: Shared with the machine's parts, and changed only by them.
         self.progress = Progress(graph, states)
-        #: The state of every task and child, by key. Nobody else changes it, except through `mark`.
+        #: The state of every task and child, by key. Others change it only through `mark`.
         self.states = self.progress.states
         #: For each child of a mapped task: its task's key and its index.
         self.children = self.progress.children
         self._groups = Groups(self.progress, has_handlers=has_handlers)
-        #: Mapped tasks that are submitted once more, as their children have ended: handlers are asked what to make of it.
+        #: Mapped tasks that are submitted again after their children have ended, so that their handlers are called.
         self.gathering = self._groups.gathering
         self._slots = None if limits is None else Slots(limits)
-        #: What the states of queued tasks were before.
+        #: The states of queued tasks before they were queued.
         self._before_queue: dict[str, State] = {}
         #: What the states of resumed tasks were before.
         self._before_resume: dict[str, State] = {}
         self._running = 0
         self._asleep: set[str] = set()
-        #: Submitted tasks whose state says that they failed or wait: they may still be told to go on, by whoever saw that.
+        #: Submitted tasks already marked as failed or paused: a person who sees that may retry or resume them before they settle.
         self._unsettled: set[str] = set()
-        #: Of these, the ones that are to be resumed or retried once they have settled.
+        #: Those of them that will be resumed or retried once they have settled.
         self.requested_early: set[str] = set()
-        #: Those that were submitted because the run was cancelled.
+        #: Tasks that were submitted because the run was cancelled.
         self._cleaned_up: set[str] = set()
         for each in self.waiting(self._start):
             self._note_resumed(each)
@@ -114,13 +114,13 @@ class Machine:
         return bool(self._running or self._asleep)
 
     def mark(self, key: str, state: State) -> None:
-        """Note what a submitted task came to on the way; `handle` gets what it comes to in the end as Settled."""
+        """Set an intermediate state of a submitted task; `handle` gets its last one, as Settled."""
         self.states[key] = state
         if not state._successful and not isinstance(state, Running):  # noqa: SLF001  # asked of every state
             self._unsettled.add(key)
 
     def begin(self) -> list[Instruction]:
-        """Return what to do first."""
+        """Return the first instructions."""
         if not self._start and self._within:
             return self._go_on(self.progress.wait_for_all_below(self._within))
         if not self._start:
@@ -129,7 +129,7 @@ class Machine:
         return self._go_on(EpochStart(self.progress, self._start).take_up())
 
     def handle(self, event: MachineEvent) -> list[Instruction]:
-        """Take an event, return what follows.
+        """Take an event, return the instructions that follow.
 
         Raises:
             TransitionError: if it can't follow what came before.
@@ -155,11 +155,11 @@ class Machine:
         return out
 
     def is_early(self, key: str) -> bool:
-        """Return whether something right above `key` was opened again after `key` was submitted; from any thread."""
+        """Return whether a task directly above `key` was reopened after `key` was submitted; from any thread."""
         return reopening.is_early(self.progress, key)
 
     def waiting(self, keys: Iterable[str]) -> list[str]:
-        """Return which of these wait for a person, or sleep; for a mapped task its children that do."""
+        """Return the keys among these that wait for a person or sleep; for a mapped task, its children that do."""
         return [each for key in keys for each in self._waiting(key)]
 
     def paused(self) -> list[str]:
@@ -176,10 +176,10 @@ class Machine:
         ]
 
     def succeed(self, key: str, state: State) -> list[str] | None:
-        """Do what `handle` does when a task that isn't mapped, or a child that isn't the last one, has plainly succeeded.
+        """Do what `handle` does when a task that isn't mapped, or a child that isn't the last one, has succeeded.
 
         Returns:
-            What is to be submitted; None if `handle` has to be asked, as this is no ordinary run.
+            The keys to submit; None if the caller must call `handle`, because this run needs more than that.
         """
         progress = self.progress
         if self._is_partial or self._slots is not None or progress.has_reopened or progress.is_cancelled:
@@ -202,14 +202,14 @@ class Machine:
         return ready
 
     def finish(self) -> list[Instruction]:
-        """Return what to do when nothing runs or sleeps any more."""
+        """Return the instruction that ends the run, once no task runs or sleeps."""
         return self._go_on([])
 
     def validate(self) -> None:
-        """Check what must hold after every event; for tests, as it goes through everything.
+        """Check the rules that hold after every event; for tests, as it visits every task.
 
         Raises:
-            TransitionError: if something doesn't hold; says what.
+            TransitionError: if a rule is broken; says which.
         """
         broken = [*self.progress.broken_rules(), *self._broken_rules()]
         if self._slots is not None:
@@ -234,7 +234,7 @@ class Machine:
             if self.progress.groups[key].left:
                 yield f"{key} is gathered while children run"
 
-    # What an event does
+    # Events
 
     def _settled(self, key: str, state: State) -> list[Instruction]:
         progress = self.progress
@@ -265,7 +265,7 @@ class Machine:
         return self._go_on([])
 
     def _is_requested_early(self, key: str, state: State) -> bool:
-        """Note that a task has settled; return whether it is to go on, as somebody asked when they saw its state."""
+        """Mark a task as settled; return whether a person resumed or retried it before it had."""
         self._unsettled.discard(key)
         if key not in self.requested_early:
             return False
@@ -276,7 +276,7 @@ class Machine:
         if waits_for_person(state):
             self._note_resumed(key)
             return self._go_on([key])
-        #: Nothing below was let go yet, so nothing has to be undone.
+        #: No task below was released yet, so nothing has to be undone.
         again = self.states[key] = reopening.to_try_again(state)
         return self._go_on([key], [Tell(key, again)])
 
@@ -310,7 +310,7 @@ class Machine:
         return [child for child in child_keys(key, state.n_map_states) if waits_for_person(self.states.get(child))]
 
     def _note_resumed(self, key: str) -> None:
-        """Note that a paused task is to go on, so that asking twice before it runs does not run it twice."""
+        """Mark a paused task as resumed, so that resuming it twice before it runs doesn't run it twice."""
         state = self.states[key]
         if waits_for_person(state):
             self._before_resume[key] = state
@@ -351,10 +351,10 @@ class Machine:
         ready = reopening.reopen(self.progress, failed, out)
         return self._go_on(ready, out)
 
-    # What follows
+    # Instructions
 
     def _go_on(self, ready: list[str], out: list[Instruction] | None = None) -> list[Instruction]:
-        """Submit what is ready; where nothing is and nothing is under way, clean up or finish."""
+        """Submit the tasks that are ready; if there are none and no task is under way, clean up or finish."""
         out = [] if out is None else out
         is_cancelled = self.progress.is_cancelled
         if self._slots is not None and not is_cancelled:
@@ -372,7 +372,7 @@ class Machine:
         return out
 
     def _admitted(self, slots: Slots, ready: list[str], out: list[Instruction]) -> list[str]:
-        """Return which tasks may run: of `ready`, then of those that wait. Splitting a mapped task is no work."""
+        """Return the tasks that may run: of `ready`, then of those that wait. Splitting a mapped task takes no slot."""
         admitted = []
         for key in ready:
             child = self.children.get(key)
@@ -396,7 +396,7 @@ class Machine:
         out.append(Tell(key, state))
 
     def _next_cleanup(self) -> str | None:
-        """Return a task that cleans up what was set up, the innermost first; each once, also where it did not succeed."""
+        """Return the next clean-up task, the innermost first; each runs once, even if it doesn't succeed."""
         for key, spec in self._graph.specs.items():
             if not spec.cleans_up or key in self._cleaned_up or self.states[key].is_finished():
                 continue

@@ -1,4 +1,4 @@
-"""The states of a mapped task's children, put together from a table of states by key. Pure; values are never loaded."""
+"""Collects the states of a mapped task's children from a table of states by key. Pure; values are never loaded."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ PENDING = Pending()
 
 
 def child_states(key: str, mapped: Mapped, states: Mapping[str, State]) -> list[State]:
-    """Return the states of all children of mapped task `key`, in order; a child that nothing is known of is Pending.
+    """Return the states of all children of mapped task `key`, in order; a child without a state is Pending.
 
     Args:
-        key: of the mapped task.
-        mapped: its own state; its `map_states` count for children that `states` doesn't have.
+        key: the mapped task's key.
+        mapped: its own state; its `map_states` are used for children that `states` doesn't have.
         states: newest state by key.
     """
     known = mapped.map_states
@@ -34,7 +34,7 @@ def child_states(key: str, mapped: Mapped, states: Mapping[str, State]) -> list[
 
 
 def with_children(key: str, state: State, states: Mapping[str, State]) -> State:
-    """Return a task's state; of a mapped one a copy with the states of all its children."""
+    """Return a task's state; for a mapped task, a copy with the states of all its children."""
     if not isinstance(state, Mapped):
         return state
     whole = state.copy()
@@ -51,6 +51,6 @@ def fill_children(states: dict[str, State], keys: Iterable[str] | None = None) -
 
 
 def children_of(key: str, states: Mapping[str, State]) -> list[str]:
-    """Return the keys of a mapped task's children; of another task none."""
+    """Return the keys of a mapped task's children; () for other tasks."""
     state = states.get(key)
     return list(child_keys(key, state.n_map_states)) if isinstance(state, Mapped) else []

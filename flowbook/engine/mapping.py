@@ -1,4 +1,4 @@
-"""Mapped tasks: how many children there are, and what each of them gets.
+"""Plans mapped tasks: the number of children, and the inputs of each.
 
 A plan is made once for each mapped task, when its width is known, so that work for one child doesn't grow with their number.
 """
@@ -60,7 +60,7 @@ class MapPlans:
     """The plans of one epoch, and the lists that its tasks read.
 
     Args:
-        graph: what runs.
+        graph: the compiled flow.
         states: newest state by key; live, owned by the machine.
     """
 

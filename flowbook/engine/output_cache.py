@@ -92,7 +92,7 @@ def _code(spec: TaskSpec, cache: OutputCache) -> TaskCode:
 
 
 def _has_other_code(entry: CachedOutput, spec: TaskSpec, cache: OutputCache, validator: object) -> bool:
-    """Return whether other code made an entry; of one that was hashed by other rules only who compares code has to know."""
+    """Return whether other code made an entry. Hashes of other rules count only for validators that compare code."""
     then, now = entry.code_hash, _code(spec, cache).hash
     if then is None or then == now:
         return False

@@ -1,4 +1,4 @@
-"""Packs what a worker in another process needs: a task's code once, its inputs pickled, large ones beside the call."""
+"""Packs calls for workers in other processes: a task's code once, its inputs pickled, large ones beside the call."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ __all__ = ["PackedRun", "Packer", "Sent"]
 
 #: A larger value is sent to a worker once, however many calls need it.
 _BLOB_BYTES = 10_000
-#: So many large values of the driver are remembered in their parcels.
+#: Number of large values of the driver whose parcels are remembered.
 _MEMO_LENGTH = 32
 
 
 class PackedRun(Protocol):
-    """What workers need to know of a run."""
+    """The part of a run that workers need."""
 
     graph: Graph
     run_id: str
@@ -49,7 +49,7 @@ class PackedRun(Protocol):
 
 
 class Sent:
-    """An attempt that is handed over, or was."""
+    """An attempt that was or will be sent to a worker."""
 
     __slots__ = (
         "attempt",
@@ -163,7 +163,7 @@ class Packer:
         return packed
 
     def keeps(self, spec: TaskSpec) -> bool:
-        """Return whether what a task returns goes into the store."""
+        """Return whether a task's result goes into the store."""
         shelf = self._run.shelf
         return shelf is not None and spec.keep and (shelf.is_for_all or spec.cache is not None)
 

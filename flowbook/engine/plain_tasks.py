@@ -1,9 +1,9 @@
 """Runs tasks that need none of the optional steps: no trigger, handlers, cache, files, time limit, captured prints or map.
 
-Most tasks of most flows are like that, and while nobody watches or records a run, their events needn't be made. What such a
-task goes through in `jobs`, `task_attempt`, `state_handlers` and `machine` is done here in one place, at a third of the cost.
-The states and the log are the same. Whatever is out of the ordinary takes the usual way: a state that a task was given, an
-input that isn't in memory, an upstream task that didn't plainly succeed, a function that raised.
+Most tasks of most flows are plain, and while a run has no subscribers and isn't recorded, their events needn't be made. This
+module does the work of `jobs`, `task_attempt`, `state_handlers` and `machine` for them, at a third of the cost. States and
+log are the same. Everything unusual takes the usual path: a task with a state from `task_states`, an input that isn't in
+memory, an upstream task that didn't simply succeed, a function that raised.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Settle(Protocol):
     """Tells the machine that a task has settled."""
 
     def __call__(self, key: str, state: State, *, is_news: bool) -> str | None:
-        """Return the next key to run, or None; `is_news`: the state wasn't noted yet."""
+        """Return the next key to run, or None; `is_news`: the state has yet to be emitted."""
         ...
 
 
@@ -44,10 +44,10 @@ class PlainTasks:
     """The plain tasks of one epoch; from any thread.
 
     Args:
-        run: whose tasks they are.
-        machine: of the epoch. A task is marked in its states.
-        jobs: of the epoch. A task that a person asked for takes the usual way.
-        relay: of the epoch. Tasks run here only while nobody hears of events.
+        run: the run.
+        machine: the epoch's machine; tasks are marked in its states.
+        jobs: the epoch's jobs; a task that a person started takes the usual path.
+        relay: the epoch's relay; tasks run here only while it has no receivers.
         settle: called when a task has settled; returns the next key to run, or None.
     """
 
@@ -71,7 +71,7 @@ class PlainTasks:
         self._is_used = run.masks is None and not run.handlers
 
     def run(self, key: str | None) -> str | None:
-        """Run `key`, and what follows as long as it is plain; return the first key that isn't, or None if nothing follows."""
+        """Run `key` and the plain tasks that follow; return the first key that isn't plain, or None if none follows."""
         if key is None or not self._is_used:
             return key
         parent = self._run.layer if self._run.layer is not None else current_layer()
@@ -141,7 +141,7 @@ class PlainTasks:
         return inputs
 
     def _child(self, key: str) -> Job | None:
-        """Return the job of a mapped task's child; None if it needs the usual way."""
+        """Return the job of a mapped task's child; None if it needs the usual path."""
         parent, index = self._children[key]
         state = self._states[key]
         if not self._specs[parent].is_plain or type(state) is not Pending or state._cached_inputs:  # noqa: SLF001  # as above
@@ -156,13 +156,13 @@ class PlainTasks:
         return job
 
     def _finish(self, job: Job, inputs: dict[str, object], running: State, state: State) -> State:
-        """Take the usual way from the end of the call on; the state of the call is not told yet."""
+        """Take the usual path from the end of the call on; the state of the call isn't emitted yet."""
         job.inputs = inputs
         return finish_attempt(job, self._run, running, state, TaskLayer(self._run, job, 1))
 
 
 class _PlainLayer(TaskLayer):
-    """The layer of a plain task's first call; the job that others read there is made when somebody asks for it."""
+    """The context layer of a plain task's first call; its job is made only when it is read."""
 
     __slots__ = ("_key", "_spec")
 
@@ -178,5 +178,5 @@ class _PlainLayer(TaskLayer):
 
     @property
     def job(self) -> Job:  # type: ignore[override]  # read only here
-        """What others read of the task; made anew each time."""
+        """The job of the task; made anew each time."""
         return Job(self._spec, self._key, Pending(), ())

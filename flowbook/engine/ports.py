@@ -1,4 +1,4 @@
-"""What the engine asks of the world beside executors and event sinks: an index of cached outputs, a shelf for workers."""
+"""What the engine needs besides executors and event sinks: an index of cached outputs, and a shelf for workers' values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["CacheIndex", "CacheScope", "CachedOutput", "EpochPorts", "NewOutput"
 
 
 class CacheScope(NamedTuple):
-    """Whose outputs: of one task of one flow, or where there is a key, of all tasks that share it."""
+    """Which outputs to look in: those of one task of one flow or, with a key, of all tasks that share the key."""
 
     project: str
     flow: str
@@ -52,7 +52,7 @@ class NewOutput(NamedTuple):
 
 
 class CachedOutput(Protocol):
-    """What the index knows of one stored output."""
+    """One stored output, as the index knows it."""
 
     @property
     def id(self) -> str: ...  # noqa: D102
@@ -90,11 +90,11 @@ class CacheIndex(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OutputCache:
-    """Where a run finds and keeps cached outputs.
+    """The cache in which a run finds and stores outputs.
 
     Attributes:
-        codes: of the functions that tasks run, each looked at once a run.
-        warned: keys of tasks of which the log has been told that something is odd.
+        codes: the code of the functions that tasks run, read once a run.
+        warned: keys of tasks about which a warning was logged.
     """
 
     values: ResultStore
@@ -118,19 +118,19 @@ class Shelf(Protocol):
         ...
 
     def place(self) -> LedgerFolder:
-        """Make a folder by which workers see whether the store is in their reach."""
+        """Create a folder by which workers find out whether they can reach the store."""
         ...
 
     def adopt(self, written: ValueRecord) -> ResultRef:
-        """Keep a value whose bytes a worker wrote. Raises StoreError."""
+        """Store a value whose bytes a worker wrote. Raises StoreError."""
         ...
 
     def put(self, value: object, limit_bytes: int) -> ResultRef:
-        """Keep a value. Raises UnpicklableError, StoreError, TooLargeError."""
+        """Store a value. Raises UnpicklableError, StoreError, TooLargeError."""
         ...
 
     def load(self, written: ValueRecord) -> Any:  # noqa: ANN401  # what a user's task returned
-        """Return a value whose bytes a worker wrote, where `adopt` was refused."""
+        """Return a value whose bytes a worker wrote, if `adopt` failed."""
         ...
 
     def holds(self, ref: ResultRef) -> bool:
@@ -144,13 +144,13 @@ class Shelf(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EpochPorts:
-    """What an epoch works with.
+    """The parts that an epoch uses.
 
     Attributes:
-        run_id: of the run.
-        executor: where tasks run.
+        run_id: the run's id.
+        executor: runs the tasks.
         sinks: receive every event, in this order.
-        flow_handlers: called when the flow's state changes, before those that the run was given.
+        flow_handlers: called when the flow's state changes, before the run's own handlers.
         terminal_handler: may replace the flow's final state.
         cache: where outputs are looked up and stored; None where no task's output is cached.
         shelf: where workers of a cluster may store values themselves.

@@ -1,8 +1,8 @@
 """Prints of a task, sent to its run as log lines.
 
-`sys.stdout` belongs to the whole process and tasks run side by side. So while anybody captures, the stream that is
-`sys.stdout` gets a `write` of its own, which asks a ContextVar whose print it is; others print as before. The stream stays
-the same object: whoever redirects `sys.stdout` meanwhile (`%%capture`, `redirect_stdout`) puts the right one back.
+`sys.stdout` belongs to the whole process, and tasks run side by side. So while any task captures prints, the stream's `write`
+is replaced by one that finds the printing task through a ContextVar; other code prints as before. The stream stays the same
+object, so that code that redirects `sys.stdout` meanwhile (`%%capture`, `redirect_stdout`) restores the right one.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class _Lines:
 
 
 def _capturing() -> _Lines | None:
-    """Return where a print of this context goes; None if nobody captures it."""
+    """Return the lines that capture this context's prints; None if they aren't captured."""
     lines = _LINES.get()
     return lines if lines is not None and not lines.is_over and lines.pid == os.getpid() else None
 
@@ -151,12 +151,12 @@ class _StandIn(io.TextIOBase):
         return self.real.fileno()  # type: ignore[no-any-return]  # a stream
 
     def step_aside(self) -> None:
-        """Let the real one be `sys.stdout` again."""
+        """Restore the real `sys.stdout`."""
         if getattr(sys, "stdout", None) is self:
             sys.stdout = self.real
 
     def close(self) -> None:
-        """Stay open: others print here too."""
+        """Do nothing: other code prints here too."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # what the real one has
         return getattr(self.real, name)
@@ -169,7 +169,7 @@ class _Hooks:
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew, in a forked child: nobody captures there, and the lock may be held by a thread that isn't there."""
+        """Reset in a forked child: no task captures there, and the lock may be held by a thread that doesn't exist there."""
         self._lock = RankedLock(Rank.PRINTS)
         self._count = 0
         self._hooks: list[_Hook] = []

@@ -52,10 +52,10 @@ def open_group(width: int) -> Mapped:
 
 
 class Progress:
-    """What the machine knows of a run, in one place for all of its parts.
+    """The state of a run, shared by the parts of its machine.
 
     Args:
-        graph: what is run.
+        graph: the compiled flow.
         states: states given from before, by key; children included.
     """
 
@@ -78,7 +78,7 @@ class Progress:
         self.states.update(states or {})
         #: For each child of a mapped task: its task's key and its index.
         self.children: dict[str, tuple[str, int]] = {}
-        #: For how many others a task still waits. A child is in here only while it waits for any.
+        #: Number of tasks that a task still waits for. A child is in here only while it waits.
         self.left: dict[str, int] = {}
         #: The children of each task that was split.
         self.groups: dict[str, Group] = {}
@@ -153,7 +153,7 @@ class Progress:
                     self.left.setdefault(child, UNDER_WAY)
 
     def broken_rules(self) -> Iterator[str]:
-        """Yield what should hold and doesn't, in words."""
+        """Yield a sentence for each rule that is broken."""
         for key, count in self.left.items():
             if count < UNDER_WAY and not self.has_reopened:
                 yield f"{key} waits for {count} others"

@@ -1,4 +1,4 @@
-"""What a run is given: one frozen value, from `flow.run(...)` to the tasks, and into the store and back."""
+"""The inputs of a run: one frozen value, passed from `flow.run(...)` to the tasks, and into the store and back."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class MissingInput(NamedTuple):
-    """Something that a run was given and that isn't stored with it.
+    """An input of a run that isn't stored with it.
 
     Attributes:
-        option: of `flow.run`: "parameters", "context", "task_contexts", "state_handlers" or "executor".
-        name: of the parameter, of the value in the context, or of the handler.
+        option: the option of `flow.run`: "parameters", "context", "task_contexts", "state_handlers" or "executor".
+        name: the name of the parameter, of the context's value, or of the handler.
         why: the reason, for people.
-        task: the key of the task whose context it belongs to; empty: it belongs to all.
+        task: the key of the task whose context it belongs to; "" if it belongs to all.
     """
 
     option: str
@@ -34,20 +34,20 @@ class MissingInput(NamedTuple):
 
 
 class RunInputs(NamedTuple):
-    """What a run is given.
+    """The inputs of a run.
 
     Attributes:
-        parameters: all of them, by name.
-        context: values that its tasks see in the context, those that surrounded the call included.
+        parameters: all parameters, by name.
+        context: values that its tasks see in the context, including those of the caller's context.
         task_contexts: further values by task key.
-        handlers: called when the state of the flow or of a task changes, after their own.
-        executor: the one given to this run; None where the flow's own or the default serves.
-        states: states given for tasks and children, by key.
-        start: keys of the tasks at which the run starts; empty: at the top.
-        limits: how many tasks run at once; None: as many as the executor can.
-        name: what the caller calls this run; empty: nothing.
-        missing: what was given at first and could not be stored.
-        secrets: names of the secrets that its context had at first.
+        handlers: called when the state of the flow or of a task changes, after their own handlers.
+        executor: the executor passed for this run; None if the flow's own or the default is used.
+        states: the `task_states`, by key.
+        start: keys of the start tasks; if empty, the whole flow runs.
+        limits: how many tasks run at once; None: as many as the executor allows.
+        name: the run's name; "" if it has none.
+        missing: original inputs that couldn't be stored.
+        secrets: names of the secrets in its original context.
     """
 
     parameters: Mapping[str, object] = _NONE

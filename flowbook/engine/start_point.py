@@ -1,4 +1,4 @@
-"""From where an epoch begins: what the epochs before it left, and which tasks go on."""
+"""The start of an epoch: the states that earlier epochs left, and the tasks to run."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PENDING = Pending()
 
 
 class StartPoint(NamedTuple):
-    """From where an epoch begins.
+    """The start of an epoch.
 
     Attributes:
-        states: of tasks and children, by key.
-        state: of the flow.
-        start: keys to treat as roots; empty: the whole graph, or what lies below where the run started.
-        resumed: keys that need not wait for a person any more.
-        is_cancelled: whether nothing may run but tasks that clean up.
+        states: states of tasks and children, by key.
+        state: the flow's state.
+        start: keys to treat as roots; if empty, the whole graph, or the part below the run's start tasks.
+        resumed: keys of tasks that a person resumed.
+        is_cancelled: whether only clean-up tasks may run.
         first_seq: number of the epoch's first event: numbers go on from one epoch to the next.
     """
 

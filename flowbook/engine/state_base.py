@@ -1,4 +1,4 @@
-"""What all states have in common: a value that says what is known of a task or a flow at one moment.
+"""The base of all states. A state is a frozen value: what is known of a task or a flow at one moment.
 
 A state never changes once it was emitted; a change is a new state. The classes have hand-written slots because a run makes
 two of them for every task. Pure: no I/O. Only the clock is read, for the timestamp.
@@ -33,13 +33,13 @@ class State:
     Args:
         message: one sentence for people.
         result: the value; for failures the exception.
-        context: what the state was made in, as plain values.
-        cached_inputs: argument name to value, kept where the task will run again.
+        context: the context in which the state was made, as plain values.
+        cached_inputs: argument name to value, kept if the task will run again.
     """
 
     __slots__ = ("_cached_inputs", "_context", "at", "message", "raw_result")
 
-    #: What the seeds' system calls the state's colour; the notebook's palette is in `flowbook.draw.palette`.
+    #: The state's colour by its conventional name; the notebook's palette is in `flowbook.draw.palette`.
     color: ClassVar[str] = "#848a93"
     #: Public fields beyond the common ones; they take part in equality.
     fields: ClassVar[tuple[str, ...]] = ()
@@ -83,13 +83,13 @@ class State:
 
     @property
     def reference(self) -> ResultRef | None:
-        """Where the value is, if it has not been loaded."""
+        """The reference to the value, if it hasn't been loaded."""
         value = self.raw_result
         return value if is_reference(value) else None
 
     @property
     def context(self) -> Mapping[str, object]:
-        """What the state was made in, as plain values; an empty dict if nothing was noted."""
+        """The context in which the state was made, as plain values; an empty dict if it wasn't recorded."""
         return {} if self._context is None else self._context
 
     @context.setter
@@ -98,7 +98,7 @@ class State:
 
     @property
     def cached_inputs(self) -> Mapping[str, object]:
-        """Argument name to value, kept where the task will run again; otherwise an empty dict."""
+        """Argument name to value, kept if the task will run again; otherwise an empty dict."""
         return {} if self._cached_inputs is None else self._cached_inputs
 
     @cached_inputs.setter
@@ -184,7 +184,7 @@ class State:
         return self._failed
 
     def copy(self) -> Self:
-        """Return a copy for somebody who may change it; values are shared."""
+        """Return a copy that the caller may change; values are shared."""
         return copy.copy(self)
 
     def __eq__(self, other: object) -> bool:

@@ -1,4 +1,4 @@
-"""State handlers: users' functions that are asked about every change of a task's state."""
+"""State handlers: users' functions that are called at every change of a task's state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["ask_handlers", "ask_terminal_handler", "call_handlers", "change_stat
 
 
 def change_state(job: Job, run: RunPort, old: State, new: State) -> State:
-    """Move on to `new`, after the handlers had their say."""
+    """Change the state to `new`, or to the state that the handlers return instead."""
     if run.masks:
         run.masks.hide_in(new)
     if job.spec.handlers or run.handlers:
@@ -41,7 +41,7 @@ def change_state(job: Job, run: RunPort, old: State, new: State) -> State:
 
 
 def ask_handlers(job: Job, run: RunPort, old: State, new: State) -> State:
-    """Return what the handlers of the task and those of the run make of a change; they see the context of the task."""
+    """Return the state after calling the handlers of the task and of the run, in the task's context."""
     handlers = (*job.spec.handlers, *run.handlers)
     if not handlers:
         return new
@@ -50,7 +50,7 @@ def ask_handlers(job: Job, run: RunPort, old: State, new: State) -> State:
 
 
 def task_layer(job: Job, run: RunPort) -> TaskLayer:
-    """Return what `flowbook.context` shows to a function that is called for the task outside its attempt."""
+    """Return the context layer for functions that are called for the task outside its attempt."""
     layer = TaskLayer(run, job, steps.attempt_number(job.state))
     layer.parent = run.layer if run.layer is not None else current_layer()
     return layer
@@ -76,7 +76,7 @@ def in_layer(layer: ContextLayer | None) -> Iterator[None]:
 def call_handlers(
     handlers: tuple[Callable[..., object], ...], subject: object, old: State, new: State, attempt: int = 1
 ) -> State:
-    """Return what the handlers make of the change: each gets what the one before returned, as a copy of its own.
+    """Return the state after calling the handlers: each gets a copy of the state that the one before returned.
 
     None keeps the state. A handler that raises, or returns something else, makes it Failed.
     """
@@ -103,7 +103,7 @@ def call_handlers(
 def ask_terminal_handler(
     handler: Callable[..., object], flow: object, old: State, new: State, reference: list[State]
 ) -> State:
-    """Return what a flow's terminal state handler makes of its final state, given the states of its reference tasks."""
+    """Return the flow's final state after calling its terminal state handler with the states of its reference tasks."""
 
     def terminal_state_handler(subject: object, _: State, changed: State) -> object:
         return handler(subject, changed, reference)

@@ -1,4 +1,4 @@
-"""Stops the Python code of tasks that run in threads of this process, at its next step; no sleep and no C code.
+"""Stops the Python code of tasks in threads of this process, at its next step; it can't stop a sleep or C code.
 
 That is all tasks of local executors, and on a worker the calls that run there (`stop_calls`).
 """
@@ -41,7 +41,7 @@ _HELD_UP_S = 0.05
 
 
 class Stopped(SystemExit):
-    """Raised in the code of a task that a person stops. A thread of the task's own would end with it without a word."""
+    """Raised in the code of a task that a person stops. It ends the task's own threads silently."""
 
 
 class TaskThreads:
@@ -50,18 +50,18 @@ class TaskThreads:
     def __init__(self) -> None:
         #: Thread id by entry. Each thread changes its own entries, in one step and under no lock: it may be stopped there.
         self._entered: dict[object, int] = {}
-        #: Whether they were told to stop.
+        #: Whether `stop` was called.
         self.is_stopped = False
         #: The message of tasks that are stopped.
         self.message = STOPPED
         #: Stops tasks of the epoch that run in other processes; set while any may.
         self.stop_elsewhere: Callable[[], None] | None = None
-        #: The runs that tasks have started here and that go on: the thread that waits for each, and what cancels it.
+        #: Unfinished runs that tasks have started here: the thread that waits for each, and the function that cancels it.
         self.inner_runs: list[tuple[int, Callable[[], object]]] = []
 
     @contextlib.contextmanager
     def here(self) -> Iterator[None]:
-        """Note that this thread runs tasks while the block lasts; what it calls under a time limit counts as well."""
+        """Register this thread while the block runs, with the calls that it makes under a time limit."""
         entry = object()
         token = _THREADS.set(self)
         self._entered[entry] = threading.get_ident()
@@ -73,7 +73,7 @@ class TaskThreads:
 
     @property
     def is_stopped_here(self) -> bool:
-        """Whether this thread is one of them, and they were told to stop."""
+        """Whether this thread is registered and `stop` was called."""
         return self.is_stopped and threading.get_ident() in self._entered.copy().values()
 
     def stop(self, is_in_task: Callable[[FrameType], bool], message: str = STOPPED) -> None:

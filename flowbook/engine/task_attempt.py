@@ -36,13 +36,13 @@ _WARNING = 30
 
 
 def run_task(job: Job, run: RunPort) -> State:
-    """Run `job`, tell `run` the states on the way, return the one it comes to rest in (told as well)."""
+    """Run `job`, send its states to `run`, and return the last one (also sent)."""
     ended = begin_task(job, run)
     return ended if ended is not None else _attempt(job, run, job.inputs or {})
 
 
 def begin_task(job: Job, run: RunPort, inputs_of: Callable[[Job], dict[str, object]] | None = None) -> State | None:
-    """Steps 1 to 9: return the state in which the run ends there, or None with `job.inputs` set: it is to be called."""
+    """Steps 1 to 9: return a state if the task run ends there; otherwise set `job.inputs` and return None: the call follows."""
     usual = _is_usual(job.upstream if job.judged is None else job.judged[1])
     held = _held_back(job, usual=usual)
     if held is not None:
@@ -144,7 +144,7 @@ def _attempt(job: Job, run: RunPort, inputs: dict[str, object]) -> State:
 
 
 def finish_attempt(job: Job, run: RunPort, running: State, state: State, layer: TaskLayer) -> State:
-    """Steps 11 to 14: from the state of the first call, which is not told yet, to the one in which the task rests."""
+    """Steps 11 to 14: from the state of the first call, which isn't emitted yet, to the task's last state."""
     inputs, attempt = job.inputs or {}, layer.attempt
     while state.is_looped():
         if isinstance(state, Looped):
@@ -162,7 +162,7 @@ def finish_attempt(job: Job, run: RunPort, running: State, state: State, layer: 
 
 
 def begun_state(job: Job, run: RunPort, inputs: dict[str, object], layer: TaskLayer) -> State:
-    """Return Running, with the run's own name where it has one."""
+    """Return Running, with the task run's name if it has one."""
     begun = Running()
     if job.spec.run_name is not None:
         layer.run_name = _run_name(job, run, inputs, layer)
@@ -183,7 +183,7 @@ def _run_name(job: Job, run: RunPort, inputs: dict[str, object], layer: TaskLaye
 def settle_task(  # noqa: PLR0913  # the steps share all of these
     job: Job, run: RunPort, running: State, state: State, inputs: dict[str, object], attempt: int
 ) -> State:
-    """Steps 11 to 13: from what came of the call to the state in which the task rests."""
+    """Steps 11 to 13: from the state after the call to the task's last state."""
     spec = job.spec
     if isinstance(state, Scheduled):
         state.cached_inputs = inputs

@@ -1,4 +1,4 @@
-"""What a task's code is: its hash, and the hashes of what it reads beside its inputs. Worked out once a run and function."""
+"""A task's code: its hash, and the hashes of the variables that it reads. Computed once for each run and function."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class TaskRunner:
         upstream_states: Mapping[object, State] | None = None,
         context: Mapping[str, object] | None = None,
     ) -> State:
-        """Run the task once, return the state it comes to rest in.
+        """Run the task once, return its last state.
 
         Args:
             state: its state before; default Pending.
@@ -77,7 +77,7 @@ class TaskRunner:
         self.history.append(state)
 
     def logged(self, key: str, level: int, text: str) -> None:
-        """Drop a log line: nobody watches."""
+        """Drop a log line."""
 
 
 def _has_open_children(state: State) -> bool:

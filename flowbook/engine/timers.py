@@ -49,7 +49,7 @@ class Timers:
             yield heapq.heappop(self._heap)[1]
 
     def wait_s(self) -> float | None:
-        """Return the seconds to wait before the next look, or None if nothing sleeps."""
+        """Return the seconds to wait before the next check, or None if no task sleeps."""
         return min(max(0.0, self._heap[0][0] - self._elapsed()), _LOOK_S) if self._heap else None
 
     def clear(self) -> None:

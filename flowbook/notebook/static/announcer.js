@@ -1,4 +1,4 @@
-/** Tells screen readers what a glance would: only when the state or who waits changes. */
+/** Announces changes to screen readers: of the run's state, and of the tasks that wait for a person. */
 
 import * as dom from "./dom.js";
 import { progress } from "./head.js";

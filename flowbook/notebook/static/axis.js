@@ -27,10 +27,10 @@ const STEPS = [
 ];
 const EDGE_PX = 8;
 const TICK_PX = 84;
-/** How much of the axis lies after now, where entries are still valid: room for the word at least. */
+/** The part of the axis after now, where entries are still valid; at least room for the word "now". */
 const AHEAD = 0.1;
 const AHEAD_PX = 40;
-/** How much of it lies before the first entry, so that its bar has a beginning. */
+/** The part of the axis before the first entry, so that the start of its bar is visible. */
 const BEFORE = 0.03;
 const SPAN_LEAST_S = 10;
 
@@ -61,7 +61,7 @@ export function axis(first, now, width) {
 }
 
 /**
- * Where the lines stand and what they say; days begin at local midnight.
+ * The positions and labels of the ticks; days begin at local midnight.
  *
  * @param {Axis} given
  * @param {(at: number) => string} day

@@ -1,7 +1,7 @@
 /**
- * The cache browser: what was valid when, and the frame as it was.
+ * The cache browser: shows which outputs were valid at a moment, and their values.
  *
- * State lives in Python: the moment, the filters, the chosen entry. The view adds the order of its rows and where its slider is held.
+ * State lives in Python: the moment, the filters, the chosen entry. The view adds the order of its rows and the slider's position.
  */
 
 import { axis, isValidAt } from "./axis.js";
@@ -23,9 +23,9 @@ import { Link } from "./wire.js";
 /** @typedef {{model: Model, el: HTMLElement, root: HTMLElement, signal: AbortSignal}} Given */
 
 const WIDTH_LEAST = 120;
-/** The kernel counts so far; what it says above that is only that there are more. */
+/** The kernel counts up to this number; a larger total only means that there are more. */
 const MOST_COUNTED = 10_000;
-/** On an axis shorter than this, seconds tell two moments apart. */
+/** On an axis shorter than this, times are shown with seconds. */
 const SECONDS_BELOW = 1800;
 const GONE = "The kernel went away before it answered.";
 const LINES = "Solid: valid at that moment. Dotted: not. The line is the slider's.";
@@ -110,7 +110,7 @@ class CacheView {
     this.root.replaceChildren(head, dom.h("div", { class: "part" }, this.list.el), foot, this.detail.el, this.#spoken);
   }
 
-  // What the kernel tells.
+  // Messages from the kernel.
 
   /** @param {any} message */
   #onMessage(message) {
@@ -153,7 +153,7 @@ class CacheView {
     this.clock.later(0, () => (isConnected(this.model, this.el) ? this.link.hello() : this.link.lost(GONE)));
   }
 
-  // What a person does.
+  // Actions of the user.
 
   /** @param {Event} event */
   #click(event) {
@@ -180,7 +180,7 @@ class CacheView {
     if (this.#isLive) this.link.command("select", { entry }, `select:${entry}`);
   }
 
-  /** @param {Record<string, string | null>} fields @returns {boolean} whether they were sent, or nobody can take them */
+  /** @param {Record<string, string | null>} fields @returns {boolean} whether they were sent, or there is no kernel to receive them */
   #filter(fields) {
     return this.link.command("filter", fields, "filter") !== null || !this.#isLive;
   }
@@ -208,7 +208,7 @@ class CacheView {
     this.#draw();
   }
 
-  // What is shown.
+  // Drawing.
 
   #draw() {
     const snapshot = this.#snapshot;
@@ -227,7 +227,7 @@ class CacheView {
     });
   }
 
-  /** All that hangs on the moment: cheap, because it follows the hand. */
+  /** Redraw everything that depends on the moment; cheap, because it runs while the slider is dragged. */
   #drawMoment() {
     const moment = this.#moment;
     const { entries } = this.#snapshot;
@@ -259,7 +259,7 @@ class CacheView {
     return `${listed} of ${all} entries: the newest at that moment, ${size}. Others: move the slider, or filter. ${LINES}`;
   }
 
-  // What it needs to know.
+  // Queries.
 
   get #isLive() {
     return this.link.status === "live";

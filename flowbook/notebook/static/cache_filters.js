@@ -1,4 +1,4 @@
-/** The filters of the cache browser: the kernel begins with some; afterwards the fields are the person's. */
+/** The filters of the cache browser: the kernel sets the first ones; afterwards only the user changes the fields. */
 
 import * as dom from "./dom.js";
 

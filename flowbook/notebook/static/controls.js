@@ -1,11 +1,11 @@
-/** Enables and disables the panel's controls, says why, and shows what the kernel said to the last click. */
+/** Enables and disables the panel's controls, says why, and shows the kernel's answer to the last click. */
 
 import * as dom from "./dom.js";
 import { buttons, STATUS } from "./head.js";
 
 /** @typedef {import("./wire.js").Run} Run */
 /**
- * What decides whether a control can be used.
+ * The facts that decide whether a control can be used.
  *
  * @typedef {object} Situation
  * @property {Run | null} run
@@ -20,7 +20,7 @@ export const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject"]);
 /** Commands that need a kernel. */
 const COMMANDS = new Set([...PLAIN, "run", "to-variable"]);
 const ZOOMS = new Set(["zoom-in", "zoom-out", "fit"]);
-/** Other parts see to these. */
+/** Other parts handle these. */
 const OTHERS = new Set(["sort", "inspect"]);
 
 /** The name under which a control may wait only once. @param {Element | null} control @param {string} action @param {string | null} key */

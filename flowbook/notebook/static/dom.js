@@ -1,4 +1,4 @@
-/** Making and keeping elements. Text only ever goes in as text. */
+/** Creates and updates elements. Text is always inserted as text, never as HTML. */
 
 /** @typedef {string | Node | null | undefined | false} Child */
 /** @typedef {Record<string, string | number | boolean | null | undefined>} Attrs */
@@ -73,7 +73,7 @@ export function button(action, content, attrs = {}) {
 }
 
 /**
- * Keep the children of `parent` in step with `items`: kept by key, so that focus and pressed buttons survive.
+ * Update the children of `parent` to match `items`; elements are reused by key, so that focus and pressed buttons survive.
  *
  * @template T
  * @param {Element} parent
@@ -99,7 +99,7 @@ export function keyed(parent, items, keyOf, create, update) {
 }
 
 /**
- * Parse an SVG string and take out all that could act: scripts, foreign content, handlers, links that leave the page.
+ * Parse an SVG string and remove everything active: scripts, foreign content, handlers, links that leave the page.
  *
  * @param {string} text
  * @param {string} suffix put after every id: pictures share one page, and a reference finds the first of its name, even a hidden one

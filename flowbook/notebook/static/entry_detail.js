@@ -1,4 +1,4 @@
-/** The chosen entry of the cache: who made it, how long it serves, its value. */
+/** The chosen entry of the cache: the run that made it, how long it is valid, its value. */
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";

@@ -7,7 +7,7 @@ import { SIGNS } from "./states.js";
 /** @typedef {import("./cache.js").Entry} Entry */
 /** @typedef {"task" | "parameters" | "size" | "uses"} Order */
 /**
- * What the rows are drawn from.
+ * The data that the rows are drawn from.
  *
  * @typedef {object} Shown
  * @property {Entry[]} entries
@@ -18,7 +18,7 @@ import { SIGNS } from "./states.js";
  * @property {(entry: Entry) => boolean} isValid whether an entry serves at that moment
  */
 
-/** A row's height where none is there to be measured, and how many are drawn beyond those in view. */
+/** A row's height if there is none to measure, and how many rows are drawn beyond those in view. */
 const ROW_PX = 28;
 const ROWS_AROUND = 12;
 /** @type {[Order, string | null][]} */
@@ -56,7 +56,7 @@ export class EntryList {
     this.#table = dom.h("table", { "aria-label": "Entries" }, dom.h("thead", {}, top), ...bodies);
     this.el = dom.h("div", { class: "scroll entries", tabindex: 0 }, this.#table);
     this.el.addEventListener("scroll", () => this.#draw(), { signal, passive: true });
-    // The axis gets what the words beside it leave.
+    // The axis gets the width that the texts beside it leave.
     const observer = new ResizeObserver(([change]) => onWidth(Math.floor(change?.contentRect.width ?? 0)));
     observer.observe(times);
     signal.addEventListener("abort", () => observer.disconnect(), { once: true });

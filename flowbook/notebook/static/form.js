@@ -5,7 +5,7 @@ import * as dom from "./dom.js";
 /** @typedef {import("./graph.js").Parameter} Parameter */
 
 /**
- * What is wrong with `text`, or null; only what can be checked without Python.
+ * The problem with `text`, or null; checks only what can be checked without Python.
  *
  * @param {Parameter} parameter
  * @param {string} text
@@ -63,7 +63,7 @@ export class ParameterForm {
       },
       { signal },
     );
-    // One field submits by Enter without a button; several need this.
+    // A form with one field submits on Enter without a button; with several fields it needs this.
     form.append(dom.h("button", { type: "submit", hidden: true, "aria-hidden": "true", tabindex: -1 }));
     el.append(form, this.#wrong);
   }

@@ -1,4 +1,4 @@
-/** Numbers, durations and moments as text. Pure: `now` is given. */
+/** Numbers, durations and moments as text. Pure: `now` is an argument. */
 
 import { RUNNING } from "./state_kinds.js";
 
@@ -78,7 +78,7 @@ export const thousands = (n) => n.toLocaleString("en-US");
 export const plural = (n, noun) => `${thousands(n)} ${noun}${n === 1 ? "" : "s"}`;
 
 /**
- * What stands at the right of a task: how long it took, takes, waits or until it goes on.
+ * The text at the right of a task: how long it took, has run or has waited, or the time until its next attempt.
  *
  * @param {import("./wire.js").Task} task
  * @param {number} now

@@ -13,7 +13,7 @@ import { SIGNS } from "./states.js";
 export const LIMIT = 100;
 
 /**
- * What to ask for when a person clicks.
+ * The page to request when the user clicks.
  *
  * @param {Page} page
  * @param {string} action page-first, page-prev, page-next, page-last or sort
@@ -66,7 +66,7 @@ export function footing(page) {
  * @property {HTMLElement} el
  * @property {Preview} preview
  * @property {Source} source
- * @property {(source: Source, request: Request) => string | null} ask sends a page request and returns its id, or null if nobody can answer
+ * @property {(source: Source, request: Request) => string | null} ask sends a page request and returns its id, or null if there is no kernel
  * @property {AbortSignal} signal
  * @property {boolean} [isBare] leaves the foot out
  */
@@ -95,7 +95,7 @@ export class FrameView {
     return true;
   }
 
-  /** Stop waiting: the request was refused, or nobody will answer. @param {string | null} id null for whatever is waited for */
+  /** Stop waiting: the request was refused, or no answer will come. @param {string | null} id null for any request */
   release(id) {
     if (this.#awaited === null || (id !== null && id !== this.#awaited)) return;
     this.#awaited = null;
@@ -109,7 +109,7 @@ export class FrameView {
       el.replaceChildren(dom.h("pre", { class: "code text", tabindex: 0 }, preview.repr || preview.text));
       return;
     }
-    // Mere row numbers of a frame that is shown whole say nothing.
+    // If the whole frame is shown, plain row numbers tell the reader nothing.
     const hasIndex = !isBare || page.index.some((label, i) => label !== String(i));
     const kept = el.querySelector(".scroll")?.scrollLeft ?? 0;
     const where = el.contains(document.activeElement) ? this.#pressed : null;

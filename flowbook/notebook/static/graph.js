@@ -18,13 +18,13 @@ import { nameCut } from "./text_fit.js";
 /** @typedef {{selected: string | null, filter: string | null, query: string}} Lens */
 /** @typedef {{el: HTMLElement, graph: Graph, view: string, signal: AbortSignal, now: () => number, onSelect: (key: string) => void, onLens: () => void}} Given */
 
-/** What is left free around a node that is brought into view. */
+/** The free space around a node that is scrolled into view. */
 const AIR = 12;
 const ZOOM_STEP = 1.25;
 const ZOOM_MOST = 3;
 /** Text is 12 px at 1, and never smaller. */
 const ZOOM_LEAST = 1;
-/** What a node keeps of the kernel's picture; the rest is drawn here. */
+/** The elements of the kernel's picture that a node keeps; the others are drawn here. */
 const ADOPTED = ".box, .under, .tile-bg, .ring, title, text.name";
 
 /** The graph in `el`. */
@@ -65,7 +65,7 @@ export class GraphView {
     for (const [key, task] of tasks) this.#paint(key, task);
   }
 
-  /** Let the clocks go on. */
+  /** Update the running times. */
   tick() {
     for (const [key, task] of this.#shown) {
       if (!states.isGoing(task.state) && task.state !== "Paused" && task.state !== "Scheduled") continue;
@@ -163,7 +163,7 @@ export class GraphView {
     const before = this.#shown.get(key);
     this.#shown.set(key, task);
     this.#label(key, task);
-    // Whoever is pressing Resume at this moment must not lose the button.
+    // A user who is pressing Resume at this moment must not lose the button.
     if (before?.state === "Paused" && task.state === "Paused" && !task.counts) return;
     const hadFocus = g.contains(document.activeElement) && document.activeElement !== g;
     dom.set(g, { "data-state": task.state, "data-word": task.word || null });

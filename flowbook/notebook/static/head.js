@@ -1,4 +1,4 @@
-/** The head of a panel: name, run, state, what is wrong or waits, progress, buttons, the bar by state and its legend. */
+/** The head of a panel: name, run, state, problems and waiting tasks, progress, buttons, the bar by state and its legend. */
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
@@ -17,7 +17,7 @@ export const STATUS = {
   unavailable: ["Unavailable", "The kernel is gone; this is what it sent last"],
 };
 
-/** A shorter wait is not shown. */
+/** Shorter waits aren't shown. */
 const WAITING_LEAST_S = 10;
 
 /** Whether the run has work of its own to do. @param {Run | null} run */
@@ -74,7 +74,7 @@ export function buttons({ run, failed, paused }) {
   return all.filter(({ isThere }) => isThere);
 }
 
-/** The head in `el`; `update` keeps it in step. */
+/** The head in `el`; call `update` after each change. */
 export class Head {
   #tile = dom.h("span", { class: "tile" });
   #name = dom.h("h3");

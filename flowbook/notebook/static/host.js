@@ -1,4 +1,4 @@
-/** Where a view touches its host: the model's events, the comm, timers. Everything is undone by one signal. */
+/** Connects a view to its host: the model's events, the comm, timers. One signal undoes everything. */
 
 /** @typedef {import("@anywidget/types").AnyModel} Model */
 

@@ -1,4 +1,4 @@
-/** What is known of one task: the approval card while it is Paused, otherwise tabs with output, inputs, logs, traceback, history. */
+/** The details of one task: the approval card while it is Paused, otherwise tabs with output, inputs, logs, traceback, history. */
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
@@ -22,14 +22,14 @@ const LABELS = {
   reject: ["Reject", "The task fails, with your note as the message"],
   "to-variable": ["To a variable", "Puts the value into a variable of the notebook"],
 };
-/** What asks for a note. */
+/** Commands that ask for a note. */
 const DECISIONS = new Set(["skip", "reject"]);
 const CRUMBS = 2;
-/** Nearer to the end of the log than this, it follows what is added. */
+/** If the log is scrolled to less than this from its end, it follows new lines. */
 const NEAR_END_PX = 24;
 
 /**
- * The tabs that have something to say, in order.
+ * The tabs that aren't empty, in order.
  *
  * @param {Details} details
  * @returns {Tab[]}
@@ -45,7 +45,7 @@ export function tabsOf({ inputs = [], logs = [], error, history = [] }) {
 }
 
 /**
- * The one button that goes on: none, if nothing does.
+ * The button that continues the run, or none.
  *
  * @param {Details} details
  */

@@ -1,9 +1,9 @@
 /**
- * What the host is given as a widget's code: takes code and data off the model, and starts the view that they make.
+ * The code of a widget that the host imports: moves code and data off the model, and starts the view.
  *
- * A host that saves the state of widgets into the notebook saves what is on the model. So everything large, and everything of the
- * user's, is taken from there as it comes and kept here; what is left on the model is empty. Nothing here calls `save_changes`,
- * so the kernel keeps its own. The host imports this module anew for each widget: what it keeps is one widget's.
+ * A host that saves the state of widgets into the notebook saves the model. So large data and user data are moved from the model
+ * into this module as they arrive; empty values stay on the model. Nothing here calls `save_changes`, so the kernel's values are
+ * unchanged. The host imports this module anew for each widget, so its data belong to one widget.
  */
 
 /** @typedef {import("@anywidget/types").AnyModel} Model */
@@ -20,11 +20,11 @@ const heard = new Map();
 /** @type {Promise<Main> | null} */
 let loaded = null;
 
-/** `from "./NAME.js"`: modules import each other by these, in files as in texts. */
+/** `from "./NAME.js"`: the form in which modules import each other. */
 const FROM = /\bfrom "\.\/([\w-]+)\.js"/g;
 
 /**
- * Import a module from its text, and what it imports from theirs.
+ * Import a module from its text, and the modules that it imports from theirs.
  *
  * @param {Record<string, string>} texts by name, style sheets among them
  * @param {(text: string) => {url: string, revoke: () => void}} [toUrl]
@@ -102,11 +102,11 @@ function initialize({ model, signal }) {
   begin();
 }
 
-/** Begin to import the parts while the host makes room for the view. */
+/** Start importing the parts while the host prepares the view. */
 function begin() {
   const parts = kept.get("parts");
   if (parts) loaded ??= load(parts);
-  // `render` reports what went wrong.
+  // `render` reports the error.
   loaded?.catch(() => {});
   return loaded;
 }

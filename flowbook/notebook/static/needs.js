@@ -1,4 +1,4 @@
-/** The list "Needs you": what is paused, then failed, then doubtful; each one sentence and its buttons. */
+/** The list "Needs you": paused tasks, then failed ones, then those with a warning; each with a sentence and its buttons. */
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
@@ -8,11 +8,11 @@ import { parentOf } from "./task_keys.js";
 /** @typedef {import("./wire.js").Task} Task */
 /** @typedef {{key: string, task: Task, kind: "paused" | "failed" | "stale"}} Need */
 
-/** As many as a person can take in; the rest is counted. */
+/** The most tasks that are listed; the others are counted. */
 export const SHOWN = 8;
 
 /**
- * Who needs a person, in order. A mapped task is left out when its children tell it themselves.
+ * The tasks that need a person, in order. A mapped task is left out if its children are listed.
  *
  * @param {Iterable<[string, Task]>} tasks
  * @returns {Need[]}
@@ -46,7 +46,7 @@ export function splitError(message) {
 /** A sentence after a colon begins small, unless its first word is a name of its own. @param {string} text */
 const inside = (text) => (/^[A-Z][a-z]+ /.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text);
 
-/** The list in `el`; `update` keeps it in step. */
+/** The list in `el`; call `update` after each change. */
 export class NeedList {
   #list = dom.h("div");
   #more = dom.h("p", { class: "dim more" });

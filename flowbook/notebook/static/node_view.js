@@ -1,4 +1,4 @@
-/** What a node of the graph shows inside its box: glyph, word, time, note, bar of its children, buttons. */
+/** Draws the inside of a node of the graph: glyph, word, time, note, bar of its children, buttons. */
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
@@ -10,11 +10,11 @@ import { endCut } from "./text_fit.js";
 
 export const TEXT_X = 32;
 const [TWO_LINES, THREE_LINES, TALL] = [44, 64, 80];
-/** From the beginning of a node's third line to its right edge, less some air. */
+/** The width of a node's third line: from its start to the node's right edge, less some space. */
 const NOTE_ROOM = 152;
 
 /**
- * How high a node is drawn: two lines, a note, or its buttons or bar.
+ * The height of a node: two lines, a note, or its buttons or bar.
  *
  * @param {Pick<GraphNode, "h">} node
  * @param {Task} task
@@ -40,7 +40,7 @@ export function shape(g, node, high) {
 }
 
 /**
- * The elements inside a node, but for its boxes and its name.
+ * The elements inside a node, except its boxes and its name.
  *
  * @param {GraphNode} node
  * @param {Task} task

@@ -1,5 +1,5 @@
 /**
- * The panel: connects its parts to the model and passes on what a person does.
+ * The panel: connects its parts to the model and sends the user's commands.
  *
  * State lives in Python. A view adds only what is its own: selection, filter, search, zoom, tab.
  */
@@ -27,10 +27,10 @@ import { Link } from "./wire.js";
 /** @typedef {{model: Model, el: HTMLElement, root: HTMLElement, signal: AbortSignal}} Given */
 
 const TICK_MS = 1000;
-/** Python takes a view that inspects a task and has been silent for 90 s for gone. */
+/** How often to repeat `inspect`: after 90 s of silence, Python assumes that the view is gone. */
 const INSPECT_AGAIN_MS = 20_000;
 const HIDDEN_MS = 250;
-/** Browsers lay out the whole picture when a text in it changes: above so many nodes they are given time between two changes. */
+/** Browsers lay out the whole picture when a text in it changes; with more nodes than this, changes are spaced out. */
 const MANY = 300;
 const MANY_MS = 100;
 const GONE = "The kernel went away before it answered.";
@@ -118,7 +118,7 @@ class Panel {
     repeat(TICK_MS, signal, () => this.#tick());
   }
 
-  // What the kernel tells.
+  // Messages from the kernel.
 
   /** @param {any} message */
   #onMessage(message) {
@@ -187,7 +187,7 @@ class Panel {
     if (key && this.link.status === "live") this.link.command("inspect", { key, again: true }, `inspect:${key}`);
   }
 
-  // What a person does.
+  // Actions of the user.
 
   /** @param {string} action @param {string | null} key @param {Element | null} [control] */
   #act(action, key, control = null) {
@@ -299,7 +299,7 @@ class Panel {
     this.#look({ selected: key });
   }
 
-  // What is shown.
+  // Drawing.
 
   #drawGraph() {
     const { parts } = this;
@@ -351,7 +351,7 @@ class Panel {
     this.#show();
   }
 
-  /** Everything but the graph: cheap enough to be shown as a whole. */
+  /** Redraw everything except the graph; it is cheap enough to redraw as a whole. */
   #show() {
     const { run } = this.state.fold;
     const found = needs(this.state.fold.tasks);
@@ -422,7 +422,7 @@ class Panel {
     this.#showPicture ??= hidePictures({ el: this.el, flow: this.state.graph.flow, view: this.#view, signal: this.signal });
   }
 
-  // What it needs to know.
+  // Queries.
 
   #now() {
     return Date.now() / 1000 + this.link.skew_s;

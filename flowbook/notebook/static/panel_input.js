@@ -1,4 +1,4 @@
-/** What a person does with mouse and keyboard on a panel, passed on as what is meant by it. */
+/** Turns mouse and keyboard input on a panel into calls of the panel's actions. */
 
 /**
  * @typedef {object} Meant

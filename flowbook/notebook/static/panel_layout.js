@@ -1,10 +1,10 @@
-/** The elements of a panel that stay; everything else is put into them. */
+/** Creates the fixed elements of a panel, into which all others are put. */
 
 import * as dom from "./dom.js";
 import { SIGNS } from "./states.js";
 
 /**
- * The elements that stay; everything else is put into them.
+ * Create the fixed elements, into which all others are put.
  *
  * @param {HTMLElement} root
  */

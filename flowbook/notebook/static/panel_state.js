@@ -1,4 +1,4 @@
-/** What a panel's view knows: the run, the graph, and the view's own selection, filter and search. No DOM. */
+/** The state of a panel's view: the run, the graph, and the view's own selection, filter and search. No DOM. */
 
 import { countStates, isIn } from "./states.js";
 import { parentOf } from "./task_keys.js";
@@ -63,7 +63,7 @@ export class PanelState {
     return countStates(all, (key) => this.keys.has(key));
   }
 
-  /** The table's rows: as the graph has them, children after their task, as far as filter and search let them. */
+  /** The table's rows that match filter and search, in the graph's order, children after their task. */
   rows() {
     const { tasks } = this.fold;
     const rank = new Map(this.graph.nodes.map(({ key }, i) => [key, i]));

@@ -1,8 +1,8 @@
 /**
- * Hides the static picture of a flow while its panel lives, and brings it back.
+ * Hides the static picture of a flow while its panel is alive, and shows it again afterwards.
  *
  * The picture is an output of its own in the same cell, so that a notebook without a kernel shows it. Several views may hide
- * the same picture: it comes back with the last of them.
+ * the same picture: it is shown again when the last of them ends.
  */
 
 const AREAS = ".jp-OutputArea, .output_area, .output, .output_container, .cell-output, .output-inner-container";
@@ -43,7 +43,7 @@ export function hidePictures({ el, flow, view, signal }) {
     }
   };
   hide();
-  // The kernel brings the picture up to date at each pause, and the notebook then puts a new element in its place.
+  // The kernel updates the picture at each pause, and the notebook then replaces the element.
   const observer = new MutationObserver((records) => {
     if (records.some((record) => !el.contains(record.target))) hide();
   });

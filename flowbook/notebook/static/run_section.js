@@ -1,4 +1,4 @@
-/** The section on the run: the form of its parameters before it runs, their values and the executor afterwards. */
+/** The run's section: the form of its parameters before it runs, their values and the executor afterwards. */
 
 import * as dom from "./dom.js";
 import { ParameterForm } from "./form.js";
@@ -27,7 +27,7 @@ export class RunSection {
       : null;
   }
 
-  /** The texts of the form; null if one can't be. */
+  /** The texts of the form; null if one is invalid. */
   values() {
     return this.#form ? this.#form.values() : {};
   }

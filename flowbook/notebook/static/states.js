@@ -1,5 +1,5 @@
 /**
- * What the states look like and in which order they come. Pure: no DOM, no clock.
+ * The look and the order of the states. Pure: no DOM, no clock.
  *
  * The paths are drawn on a 12 x 12 field, in the colour of the text around them.
  */
@@ -102,7 +102,7 @@ export function countStates(tasks, isNode) {
 }
 
 /**
- * The counts of a mapped task; children that nobody has heard of yet are Pending.
+ * The counts of a mapped task; children without a state yet are Pending.
  *
  * @param {Task} task
  * @returns {Record<string, number>}

@@ -1,4 +1,4 @@
-/** The graph's content as a table, for whoever reads better than they look. */
+/** The graph as a table, for screen readers and for users who prefer text. */
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
@@ -9,7 +9,7 @@ import * as states from "./states.js";
 
 const HEADS = ["Task", "State", "Time", "Note", "After"];
 
-/** The table in `el`; `update` keeps it in step. */
+/** The table in `el`; call `update` after each change. */
 export class TaskTable {
   #body = dom.h("tbody");
 

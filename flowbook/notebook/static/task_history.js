@@ -1,4 +1,4 @@
-/** How a task did in other runs, and what it logged in this one. */
+/** A task's states in other runs, and its log in this one. */
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";

@@ -1,4 +1,4 @@
-/** Cuts texts to the room there is. Measured beside the page: asking the page itself would lay out the whole graph for each name. */
+/** Cuts texts to a width. Measures them outside the page, since measuring in the page would lay out the whole graph each time. */
 
 /** @type {WeakMap<Element, {name: CanvasRenderingContext2D | null, note: CanvasRenderingContext2D | null}>} */
 const rulers = new WeakMap();

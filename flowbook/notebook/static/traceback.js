@@ -8,7 +8,7 @@ import { plural } from "./format.js";
 
 /** @param {TaskError} error @param {boolean} isUnfolded whether the lines of libraries are shown too */
 export function traceback(error, isUnfolded) {
-  // The kernel tells the innermost first.
+  // The kernel sends the innermost frame first.
   const first = error.stack.find((frame) => frame.mine) ?? error.stack[0];
   const rest = error.stack.filter((frame) => frame !== first);
   const folded = rest.filter((frame) => !frame.mine);

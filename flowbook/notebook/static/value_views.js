@@ -1,4 +1,4 @@
-/** The previews that an inspector shows: kept while they are the same, so that sorting and scrolling survive. */
+/** The previews of an inspector; unchanged ones are reused, so that sorting and scrolling survive. */
 
 import * as dom from "./dom.js";
 import { FrameView } from "./frame.js";

@@ -1,7 +1,7 @@
 /**
  * The view's end of the wire: applies numbered patches, says hello until it is acknowledged, tracks commands.
  *
- * No DOM; the clock and the timers are given, so that every rule here can be tested.
+ * No DOM; the clock and the timers are arguments, so that every rule here can be tested.
  */
 
 /** @typedef {{id: string, number?: string, state: string, message?: string, stage: "new" | "running" | "waiting" | "over", started?: number | null, ended?: number | null, parameters?: Record<string, string>, executor?: string, notice?: string}} Run */
@@ -29,7 +29,7 @@ export class Fold {
   #early = [];
 
   /**
-   * Take a snapshot. One that is older than what is known is passed over, unless it tells of another run.
+   * Apply a snapshot. One that is older than the present state is ignored, unless it is of another run.
    *
    * @param {Snapshot} snapshot
    * @returns {"all" | "old" | "gap"}
@@ -46,7 +46,7 @@ export class Fold {
   }
 
   /**
-   * Take a patch.
+   * Apply a patch.
    *
    * @param {Patch} patch
    * @returns {Set<string> | "old" | "gap"} the keys that changed
@@ -64,7 +64,7 @@ export class Fold {
   }
 }
 
-/** The commands of one view: each click has an id; a second one while the first waits is none. */
+/** The commands of one view. Each has an id; a click while the same command waits is ignored. */
 export class Commands {
   /** @type {Map<string, string>} id to slot */
   #sent = new Map();
@@ -110,7 +110,7 @@ export class Commands {
     return slot;
   }
 
-  /** Close everything that waits: nobody will answer. @param {string} text */
+  /** Close all waiting commands, as no answer will come. @param {string} text */
   drop(text) {
     for (const slot of this.#waiting.keys()) this.#said.set(slot, { ok: false, text });
     this.#waiting.clear();
@@ -157,14 +157,14 @@ export class Link {
 
   /**
    * @param {{view: string, send: (message: object) => void, clock: Clock, seq: () => number, onStatus: () => void, isGoing: () => boolean}} given
-   *   `isGoing`: whether a run is live, so that silence is worth a question
+   *   `isGoing`: whether a run is live, so that a long silence needs a `hello`
    */
   constructor(given) {
     this.given = given;
     this.commands = new Commands(given.view);
   }
 
-  /** Begin to say hello. Doing so twice changes nothing. */
+  /** Start sending `hello`. Calling it twice changes nothing. */
   hello() {
     if (this.#hello !== null || this.#isClosed) return;
     this.#count += 1;
@@ -179,7 +179,7 @@ export class Link {
    * @param {string} type
    * @param {Record<string, unknown>} fields
    * @param {string} slot what may wait only once
-   * @returns {string | null} its id; null if the same is under way or nobody listens
+   * @returns {string | null} its id; null if the same command is waiting or there is no kernel
    */
   command(type, fields, slot) {
     if (this.status === "unavailable" || this.#isClosed) return null;
@@ -191,7 +191,7 @@ export class Link {
   }
 
   /**
-   * Take note of any message of the kernel; acks are booked here.
+   * Handle a message of the kernel; an ack closes its command.
    *
    * @param {{type: string, id?: string, ok?: boolean, text?: string, now?: number}} message
    * @returns {string | null} the slot that an ack closed
@@ -236,7 +236,7 @@ export class Link {
     this.#stopWatch?.();
   }
 
-  /** A comm that was closed throws: then nobody listens. @param {object} message */
+  /** Send a message; a closed comm throws, and then there is no kernel. @param {object} message */
   #send(message) {
     try {
       this.given.send(message);
@@ -259,7 +259,7 @@ export class Link {
     this.#stopHello = clock.later(this.hasGivenUp ? HELLO_SLOWLY_MS : HELLO_EVERY_MS, () => this.#sayHello());
   }
 
-  /** Ask when a live run has been silent for long, so that nothing frozen claims to be live. */
+  /** Send `hello` after a long silence of a live run, so that a dead panel doesn't look live. */
   #watch() {
     const { clock, isGoing } = this.given;
     this.#stopWatch?.();
