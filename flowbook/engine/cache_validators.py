@@ -64,7 +64,7 @@ class HashedInputs(dict[str, object]):
                 self._pickled = {name, *(self._pickled or ())}
         return found
 
-    def told_hash(self, name: str) -> str | None:
+    def known_hash(self, name: str) -> str | None:
         """Return the content hash of an input; None if it can't be hashed, or would have to be loaded first."""
         found = self._known.get(name)
         if found is not None:

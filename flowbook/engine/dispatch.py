@@ -22,7 +22,7 @@ from flowbook.engine.messages import CancelRequested, Settled
 from flowbook.engine.packing import PackedRun, Packer, Sent
 from flowbook.engine.remote import Unread, read, run_remotely, stop_run
 from flowbook.engine.state import Cancelled, Cancelling, Crashed, Looped, Pending, Running, State
-from flowbook.engine.state_handlers import ask_handlers, change_state
+from flowbook.engine.state_handlers import call_task_handlers, change_state
 from flowbook.engine.task_attempt import begin_task, begun_state, run_task, settle_task
 from flowbook.engine.task_context import TaskLayer
 from flowbook.engine.worker_values import WorkerRef, WorkerValues, input_value
@@ -110,7 +110,7 @@ class Dispatch:
                     self._executor.cancel()
                     for sent in self._sent.values():
                         self._cancelling(sent)
-                self._take_in()
+                self._handle_reports()
                 self._hand_over(keys)
         except KeyboardInterrupt:  # the second Ctrl-C
             self._executor.cancel()
@@ -141,14 +141,14 @@ class Dispatch:
         self._is_waiting = False
         return True
 
-    def _take_in(self) -> None:
+    def _handle_reports(self) -> None:
         self._is_waiting = False
-        keys = [self._take_in_one(self._reports.popleft()) for _ in range(len(self._reports))]
+        keys = [self._handle_report(self._reports.popleft()) for _ in range(len(self._reports))]
         unstarted = tuple(key for key in keys if key is not None)
         if unstarted:
             self._runner.handle(CancelRequested(unstarted))
 
-    def _take_in_one(self, report: Report) -> str | None:
+    def _handle_report(self, report: Report) -> str | None:
         """Handle a report; return the key of a task that won't start because the run was cancelled, else None."""
         if report.kind == "notice":
             self._runner.logged(FLOW, *report.body)
@@ -185,11 +185,11 @@ class Dispatch:
             self._cancelling(sent)
 
     def _cancelling(self, sent: Sent) -> None:
-        """Tell that a task which is running will be its run's last, unless a handler wants something else."""
+        """Change a running task of a cancelled run to Cancelling, unless a handler returns another state."""
         if not sent.has_begun or type(sent.running) is Cancelling:
             return
         wanted: State = Cancelling("The run was cancelled; it goes on until it ends or is stopped.")
-        cancelling = ask_handlers(sent.job, self._runner, sent.running, wanted)
+        cancelling = call_task_handlers(sent.job, self._runner, sent.running, wanted)
         if type(cancelling) is Cancelling:
             sent.running = cancelling
             self._runner.state_changed(sent.job.key, cancelling)
@@ -301,7 +301,7 @@ class Dispatch:
 
     def _running(self, job: Job, layer: TaskLayer) -> State:
         begun = begun_state(job, self._runner, job.inputs or {}, layer)
-        return ask_handlers(job, self._runner, job.state, begun)
+        return call_task_handlers(job, self._runner, job.state, begun)
 
     def _send(self, sent: Sent) -> None:
         call = self._call(sent)

@@ -27,6 +27,7 @@ from flowbook.engine.masks import Masks
 from flowbook.engine.messages import (
     CancelRequested,
     Due,
+    Emit,
     Expanded,
     Finish,
     Instruction,
@@ -35,14 +36,13 @@ from flowbook.engine.messages import (
     RetryRequested,
     Settled,
     Submit,
-    Tell,
     TooEarly,
     WakeAt,
 )
 from flowbook.engine.plain_tasks import PlainTasks
 from flowbook.engine.remote_error import format_traceback
 from flowbook.engine.state import Cancelled, Failed, Running, Scheduled, State, Success
-from flowbook.engine.state_handlers import ask_terminal_handler, call_handlers, in_layer
+from flowbook.engine.state_handlers import call_handlers, call_terminal_handler, in_layer
 from flowbook.engine.stopping import Stopped, TaskThreads, stopped_by
 from flowbook.engine.task_attempt import run_task
 from flowbook.engine.task_call import is_in_task
@@ -294,7 +294,7 @@ class Epoch:
             self._changed.notify_all()
 
     def handle(self, event: MachineEvent) -> None:
-        """Tell the machine what happened, and do what it says."""
+        """Pass an event to the machine and carry out its instructions."""
         with self._changed:
             self._carry_out(self._machine.handle(event))
         self._pass_on()
@@ -312,7 +312,7 @@ class Epoch:
     def _plain_settled(self, key: str, state: State, *, is_news: bool) -> str | None:
         """Tell the machine that a plain task has settled; return the next key to run, if there is one now.
 
-        `is_news`: the state wasn't noted yet. Usually nobody hears of it, but the task may have let somebody listen.
+        `is_news`: the state has yet to be emitted. Usually no sink receives it, but the task may have subscribed one.
         """
         machine, queue, entry, ready = self._machine, self._ready, None, None
         with self._lock:
@@ -378,7 +378,7 @@ class Epoch:
                     self._timers.set(key, at)
                     if self._idle:
                         self._changed.notify_all()
-                case Tell(key, state):
+                case Emit(key, state):
                     self._relay.gather(StateChanged, key, state)
                 case Finish(state):
                     self._final = state
@@ -443,5 +443,5 @@ class Epoch:
         if handler is not None and final.is_finished():
             reference = [self._machine.states[key] for key in self.graph.reference]
             with in_layer(self.layer):
-                final = ask_terminal_handler(handler, self.graph.flow, self.state, final, reference)
+                final = call_terminal_handler(handler, self.graph.flow, self.state, final, reference)
         return self._change(final, results)

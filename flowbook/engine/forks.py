@@ -30,10 +30,10 @@ def end_copy(error: BaseException | None) -> None:
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
-def _note_fork() -> None:
+def _remember_fork() -> None:
     global forked_in  # noqa: PLW0603  # a fact about the process
     forked_in = current_layer()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_fork)
+    os.register_at_fork(after_in_child=_remember_fork)

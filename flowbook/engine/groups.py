@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowbook.engine.mapped_states import PENDING
-from flowbook.engine.messages import Tell
+from flowbook.engine.messages import Emit
 from flowbook.engine.progress import UNDER_WAY, Group, open_group
 from flowbook.engine.state import Mapped
 from flowbook.engine.task_keys import child_key
@@ -41,7 +41,7 @@ class Groups:
         progress = self._progress
         group = progress.groups[key] = Group(width)
         state = progress.states[key] = open_group(width)
-        out.append(Tell(key, state))
+        out.append(Emit(key, state))
         for index in range(width):
             child = child_key(key, index)
             progress.children[child] = (key, index)
@@ -74,11 +74,11 @@ class Groups:
             ready += self._finish(key, out)
         return ready
 
-    def let_go(self, key: str) -> list[str]:
+    def release_below(self, key: str) -> list[str]:
         """Return the tasks that waited for a mapped task as a whole."""
         if self._progress.states[key].is_failed():
             self._progress.failed.add(key)
-        return self._progress.let_go(key, but=self._progress.groups[key].linked)
+        return self._progress.release_below(key, but=self._progress.groups[key].linked)
 
     def _link_below(self, key: str, group: Group) -> list[str]:
         """Release mapped tasks below that only need the width, though the children still run."""
@@ -130,5 +130,5 @@ class Groups:
         if (self._has_handlers or progress.graph.specs[key].handlers) and not progress.is_cancelled:
             self.gathering.add(key)
             return [key]
-        out.append(Tell(key, state))
-        return self.let_go(key)
+        out.append(Emit(key, state))
+        return self.release_below(key)

@@ -13,7 +13,7 @@ from flowbook.engine.gathering import judged
 from flowbook.engine.job import Job, RunPort
 from flowbook.engine.messages import Expanded, Settled, TooEarly
 from flowbook.engine.state import Failed, Mapped, Paused, Skipped, State
-from flowbook.engine.state_handlers import ask_handlers, change_state
+from flowbook.engine.state_handlers import call_task_handlers, change_state
 from flowbook.engine.task_keys import child_key
 from flowbook.exceptions import RunError
 
@@ -125,7 +125,7 @@ class Jobs:
             return self._unsplit(job, Failed(str(error), error))
         except BaseException as error:  # noqa: BLE001  # a user's sequence may raise anything
             return self._unsplit(job, steps.state_of_error(error))
-        split = self._asked_about_split(job, width)
+        split = self._state_of_split(job, width)
         if not isinstance(split, Mapped):
             self._run.state_changed(key, split)
             return Settled(key, split)
@@ -147,10 +147,10 @@ class Jobs:
         job = Job(self._graph.specs[key], key, before, ())
         return Settled(key, change_state(job, self._run, before, ended))
 
-    def _asked_about_split(self, job: Job, width: int) -> State:
+    def _state_of_split(self, job: Job, width: int) -> State:
         """Return Mapped, or the state that a handler returned instead."""
         state: State = Mapped(f"Mapped over {width}.", n_map_states=width)
-        return ask_handlers(job, self._run, job.state, state)
+        return call_task_handlers(job, self._run, job.state, state)
 
     def _unmappable(self, job: Job) -> State | None:
         """Return the state in which a mapped task ends without having been split, or None."""

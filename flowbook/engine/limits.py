@@ -52,7 +52,7 @@ class Slots:
         self._queues.setdefault(under, deque()).append((self._arrived, key))
         return False
 
-    def give_back(self, key: str) -> None:
+    def release(self, key: str) -> None:
         """Release the slot of `key`, if it has one."""
         for name in self._held.pop(key, ()):
             self._free[name] += 1

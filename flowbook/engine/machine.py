@@ -19,13 +19,13 @@ from flowbook.engine.limits import Limits, Slots
 from flowbook.engine.messages import (
     CancelRequested,
     Due,
+    Emit,
     Expanded,
     Finish,
     ResumeRequested,
     RetryRequested,
     Settled,
     Submit,
-    Tell,
     TooEarly,
     WakeAt,
 )
@@ -106,7 +106,7 @@ class Machine:
         #: Tasks that were submitted because the run was cancelled.
         self._cleaned_up: set[str] = set()
         for each in self.waiting(self._start):
-            self._note_resumed(each)
+            self._mark_resumed(each)
 
     @property
     def has_work(self) -> bool:
@@ -240,24 +240,24 @@ class Machine:
         progress = self.progress
         self._running -= 1
         if self._slots is not None:
-            self._slots.give_back(key)
+            self._slots.release(key)
         self.states[key] = state
         if self._unsettled and self._is_requested_early(key, state) and key not in self.gathering:
             return self._requested_again(key, state)
         if self.gathering and key in self.gathering:
             self.gathering.discard(key)
             if state.is_finished():
-                return self._go_on(self._groups.let_go(key))
+                return self._go_on(self._groups.release_below(key))
         if progress.has_reopened and (type(state) is Pending or type(state) is TriggerFailed):
-            again = reopening.looked_too_early(progress, key)
+            again = reopening.ran_too_early(progress, key)
             if again is not None:
-                return self._go_on(again, [Tell(key, self.states[key])] if type(state) is TriggerFailed else [])
+                return self._go_on(again, [Emit(key, self.states[key])] if type(state) is TriggerFailed else [])
         if state._finished:  # noqa: SLF001  # the machine's inner loop: a call costs as much as the rest of the line
             if state._failed:  # noqa: SLF001
                 progress.failed.add(key)
             out: list[Instruction] = []
             child = self.children.get(key)
-            ready = progress.let_go(key) if child is None else self._groups.settle(*child, out)
+            ready = progress.release_below(key) if child is None else self._groups.settle(*child, out)
             return self._go_on(ready, out)
         if isinstance(state, Scheduled) and state.start_time is not None and not progress.is_cancelled:
             self._asleep.add(key)
@@ -274,17 +274,17 @@ class Machine:
 
     def _requested_again(self, key: str, state: State) -> list[Instruction]:
         if waits_for_person(state):
-            self._note_resumed(key)
+            self._mark_resumed(key)
             return self._go_on([key])
         #: No task below was released yet, so nothing has to be undone.
         again = self.states[key] = reopening.to_try_again(state)
-        return self._go_on([key], [Tell(key, again)])
+        return self._go_on([key], [Emit(key, again)])
 
     def _came_too_early(self, key: str) -> list[Instruction]:
         self._running -= 1
         if self._slots is not None:
-            self._slots.give_back(key)
-        return self._go_on(reopening.look_again(self.progress, key))
+            self._slots.release(key)
+        return self._go_on(reopening.wait_for_reopened(self.progress, key))
 
     def _expanded(self, key: str, width: int) -> list[Instruction]:
         self._running -= 1
@@ -298,7 +298,7 @@ class Machine:
         ready = [each for each in found if each not in self._unsettled]
         for each in ready:
             self._asleep.discard(each)
-            self._note_resumed(each)
+            self._mark_resumed(each)
         return self._go_on(ready) if ready else []
 
     def _waiting(self, key: str) -> list[str]:
@@ -309,7 +309,7 @@ class Machine:
             return []
         return [child for child in child_keys(key, state.n_map_states) if waits_for_person(self.states.get(child))]
 
-    def _note_resumed(self, key: str) -> None:
+    def _mark_resumed(self, key: str) -> None:
         """Mark a paused task as resumed, so that resuming it twice before it runs doesn't run it twice."""
         state = self.states[key]
         if waits_for_person(state):
@@ -321,12 +321,12 @@ class Machine:
         self._running -= len(queued)
         self._asleep.clear()
         self.requested_early.clear()
-        untold: list[Instruction] = [Tell(key, self.states[key]) for key in queued if key in self.gathering]
+        untold: list[Instruction] = [Emit(key, self.states[key]) for key in queued if key in self.gathering]
         untold += self._withdraw([key for key in queued if key not in self.gathering])
         for key, state in self.states.items():
             if type(state) is Running:
                 going = self.states[key] = Cancelling("Cancelled by a person; it goes on to its end.", since=state.at)
-                untold.append(Tell(key, going))
+                untold.append(Emit(key, going))
         return self._go_on([], untold)
 
     def _withdraw(self, submitted: list[str]) -> list[Instruction]:
@@ -340,7 +340,7 @@ class Machine:
         if self._slots is None:
             return []
         self._slots.forget()
-        return [Tell(key, self.states[key]) for key in found]
+        return [Emit(key, self.states[key]) for key in found]
 
     def _retry(self, keys: tuple[str, ...]) -> list[Instruction]:
         self.requested_early.update(self._unsettled.intersection(keys))
@@ -393,7 +393,7 @@ class Machine:
         run_count = before.run_count if isinstance(before, (Queued, Retrying)) else 0
         state = Queued(message, cached_inputs=before.cached_inputs, run_count=run_count)
         self.states[key] = state
-        out.append(Tell(key, state))
+        out.append(Emit(key, state))
 
     def _next_cleanup(self) -> str | None:
         """Return the next clean-up task, the innermost first; each runs once, even if it doesn't succeed."""

@@ -160,7 +160,7 @@ class MapPlans:
         return job
 
     def reduced(self, spec: TaskSpec, state: State) -> dict[str, object]:
-        """Return the inputs of a task that reads mapped ones whole."""
+        """Return the inputs of a task that reads mapped tasks whole."""
         stored = state.cached_inputs or ()
         inputs = fresh_values(spec.constants)
         for binding in spec.bindings:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CancelRequested",
     "Due",
+    "Emit",
     "Expanded",
     "Finish",
     "Instruction",
@@ -18,7 +19,6 @@ __all__ = [
     "RetryRequested",
     "Settled",
     "Submit",
-    "Tell",
     "TooEarly",
     "WakeAt",
 ]
@@ -87,7 +87,7 @@ class WakeAt(NamedTuple):
     at: float
 
 
-class Tell(NamedTuple):
+class Emit(NamedTuple):
     """The machine changed the state of this task; emit an event."""
 
     key: str
@@ -100,4 +100,4 @@ class Finish(NamedTuple):
     state: State
 
 
-Instruction = Submit | WakeAt | Tell | Finish
+Instruction = Submit | WakeAt | Emit | Finish

@@ -73,7 +73,7 @@ def _accepted(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: HashedIn
             if not needs_inputs(validator):
                 state.stale_inputs = _stale_inputs(entry, inputs)
             if state.stale_inputs or state.stale_code:
-                _say_stale(state, spec, cache, run)
+                _warn_of_stale(state, spec, cache, run)
             return state
     return None
 
@@ -99,7 +99,7 @@ def _has_other_code(entry: CachedOutput, spec: TaskSpec, cache: OutputCache, val
     return reads_variables(validator) or then.partition("-")[0] == now.partition("-")[0]
 
 
-# What an output was made from ---------------------------------------------------------------------------------------
+# Stale inputs and code -------------------------------------------------------------------------------------------------
 
 
 def _stale_inputs(entry: CachedOutput, inputs: HashedInputs) -> dict[str, str]:
@@ -108,7 +108,7 @@ def _stale_inputs(entry: CachedOutput, inputs: HashedInputs) -> dict[str, str]:
     stale = {}
     for name in inputs if then else ():
         before = then.get(name)
-        if before is not None and inputs.told_hash(name) not in {None, before}:
+        if before is not None and inputs.known_hash(name) not in {None, before}:
             stale[name] = _difference(entry.input_texts.get(name), inputs[name])
     return stale
 
@@ -125,7 +125,7 @@ def _short_text(value: object) -> str | None:
     return text if len(text) <= _SHORT_CHARACTERS else None
 
 
-def _say_stale(state: Cached, spec: TaskSpec, cache: OutputCache, run: RunPort) -> None:
+def _warn_of_stale(state: Cached, spec: TaskSpec, cache: OutputCache, run: RunPort) -> None:
     """Let the state say what it was made from, and the log once a task and run; the advice once a run."""
     found = ", ".join(f"{name} {text}".rstrip() for name, text in (state.stale_inputs or {}).items())
     sources = [f"other inputs: {found}"] if found else []
@@ -156,7 +156,7 @@ def hash_inputs(spec: TaskSpec, inputs: HashedInputs) -> None:
     needed = needs_inputs(_policy(spec).validator)
     for name in inputs:
         with contextlib.suppress(Exception):
-            inputs.hash_of(name) if needed else inputs.told_hash(name)
+            inputs.hash_of(name) if needed else inputs.known_hash(name)
 
 
 def store_output(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: HashedInputs, state: State) -> State:
@@ -199,7 +199,7 @@ def _stored_hashes(spec: TaskSpec, cache: OutputCache, inputs: HashedInputs) -> 
     if needs_inputs(validator):
         return inputs.hashes()
     compared = {name: inputs.hash_of(name) for name in spec.mapped_arguments() if name in inputs}
-    told = {name: inputs.told_hash(name) for name in inputs}
+    told = {name: inputs.known_hash(name) for name in inputs}
     return {**{name: found for name, found in told.items() if found is not None}, **compared}
 
 

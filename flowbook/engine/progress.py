@@ -118,7 +118,7 @@ class Progress:
             self.left[key] = sum(up in scope or self.is_open(up) for up in above)
         return [key for key, count in self.left.items() if not count]
 
-    def let_go(self, key: str, but: Container[str] = ()) -> list[str]:
+    def release_below(self, key: str, but: Container[str] = ()) -> list[str]:
         """Return the tasks that waited only for `key`, which has settled; leave out `but`, which its children released."""
         ready: list[str] = []
         left = self.left
@@ -129,10 +129,10 @@ class Progress:
             if not left[below]:
                 ready.append(below)
         if self.has_reopened or self.waits_for_whole:
-            ready += self._let_children_go(key)
+            ready += self._release_children(key)
         return ready
 
-    def _let_children_go(self, key: str) -> list[str]:
+    def _release_children(self, key: str) -> list[str]:
         """Return the children that have waited for `key` alone; mark those under way, which may have looked too early."""
         ready = []
         for child in self.waits_for_whole.pop(key, ()):

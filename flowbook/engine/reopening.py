@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowbook.engine.mapped_states import PENDING
-from flowbook.engine.messages import Tell
+from flowbook.engine.messages import Emit
 from flowbook.engine.progress import open_group
 from flowbook.engine.state import Pending, TriggerFailed
 from flowbook.engine.task_keys import child_key
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowbook.engine.progress import Progress
     from flowbook.engine.state import State
 
-__all__ = ["is_early", "look_again", "looked_too_early", "reopen", "to_try_again"]
+__all__ = ["is_early", "ran_too_early", "reopen", "to_try_again", "wait_for_reopened"]
 
 
 def reopen(progress: Progress, keys: Iterable[str], out: list[Instruction]) -> list[str]:
@@ -57,7 +57,7 @@ def _open(progress: Progress, key: str, state: State, roots: Container[str], out
             continue
         progress.failed.discard(each)
         progress.states[each] = now
-        out.append(Tell(each, now))
+        out.append(Emit(each, now))
         child = progress.children.get(each)
         waits = _undone(progress, each) if child is None else _undone_child(progress, *child, out)
         below = [one for one, whole in waits if _wait_again(progress, one, whole, roots)]
@@ -87,7 +87,7 @@ def _undone_child(progress: Progress, key: str, index: int, out: list[Instructio
     undone: list[tuple[str, str | None]] = [(child_key(below, index), None) for below in group.linked]
     if was_done:
         state = progress.states[key] = open_group(group.width)
-        out.append(Tell(key, state))
+        out.append(Emit(key, state))
         undone += _undone(progress, key)
     return undone
 
@@ -126,17 +126,17 @@ def is_early(progress: Progress, key: str) -> bool:
     return False
 
 
-def looked_too_early(progress: Progress, key: str) -> list[str] | None:
+def ran_too_early(progress: Progress, key: str) -> list[str] | None:
     """Return None if what `key` came to holds: nothing above it was opened again while it was under way.
 
     Otherwise it waits for that, or is to run once more at once (it is then in the list), as that has settled already.
     """
     if not is_early(progress, key) and progress.left.get(key, 0) >= 0:
         return None
-    return look_again(progress, key)
+    return wait_for_reopened(progress, key)
 
 
-def look_again(progress: Progress, key: str) -> list[str]:
+def wait_for_reopened(progress: Progress, key: str) -> list[str]:
     """Make `key` wait for the upstream tasks that have not settled; if all have, return it in a list."""
     child = progress.children.get(key)
     count = progress.wait_for_above(*child) if child is not None else progress.count_above(key)

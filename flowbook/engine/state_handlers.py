@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowbook._context import ContextLayer
     from flowbook.engine.job import Job, RunPort
 
-__all__ = ["ask_handlers", "ask_terminal_handler", "call_handlers", "change_state", "in_layer", "task_layer"]
+__all__ = ["call_handlers", "call_task_handlers", "call_terminal_handler", "change_state", "in_layer", "task_layer"]
 
 
 def change_state(job: Job, run: RunPort, old: State, new: State) -> State:
@@ -29,7 +29,7 @@ def change_state(job: Job, run: RunPort, old: State, new: State) -> State:
     if run.masks:
         run.masks.hide_in(new)
     if job.spec.handlers or run.handlers:
-        new = ask_handlers(job, run, old, new)
+        new = call_task_handlers(job, run, old, new)
         if run.masks:
             run.masks.hide_in(new)
         if isinstance(new, (Paused, Retrying)) and not new.cached_inputs:
@@ -40,7 +40,7 @@ def change_state(job: Job, run: RunPort, old: State, new: State) -> State:
     return new
 
 
-def ask_handlers(job: Job, run: RunPort, old: State, new: State) -> State:
+def call_task_handlers(job: Job, run: RunPort, old: State, new: State) -> State:
     """Return the state after calling the handlers of the task and of the run, in the task's context."""
     handlers = (*job.spec.handlers, *run.handlers)
     if not handlers:
@@ -100,7 +100,7 @@ def call_handlers(
     return new
 
 
-def ask_terminal_handler(
+def call_terminal_handler(
     handler: Callable[..., object], flow: object, old: State, new: State, reference: list[State]
 ) -> State:
     """Return the flow's final state after calling its terminal state handler with the states of its reference tasks."""

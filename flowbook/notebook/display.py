@@ -96,7 +96,7 @@ class FlowView:
         return self._run
 
     def show(self, *, with_widget: bool, quiet: bool = False) -> None:
-        """Display picture and panel if there is a front end (`with_widget`); `quiet` shows nothing. For text see `tell`."""
+        """Display picture and panel if there is a front end (`with_widget`); `quiet` shows nothing. For text see `show_state`."""
         if quiet:
             return
         run = self._run = self._run or new_run(self._flow)
@@ -132,9 +132,9 @@ class FlowView:
         if self._panel is not None:
             self._panel.drain()
         elif not quiet:
-            self.tell(run)
+            self.show_state(run)
 
-    def tell(self, run: FlowRun) -> None:
+    def show_state(self, run: FlowRun) -> None:
         """Show the state of `run`, as text and as a picture."""
         print(summary(run))  # noqa: T201  # the cell's own output
         display(_Picture(*picture(run), self._flow.name), display_id=self._id)

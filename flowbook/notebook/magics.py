@@ -218,7 +218,7 @@ class FlowMagics(Magics):
         watched = has_front_end(self.shell)
         view.show(with_widget=watched)
         if not watched:
-            view.tell(run)
+            view.show_state(run)
 
     def _resume(self, args: Namespace) -> pd.DataFrame | None:
         if args.name is None:

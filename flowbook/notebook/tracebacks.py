@@ -78,7 +78,7 @@ def _show(  # what `set_custom_exc` calls
     tb_offset: int | None = None,
 ) -> None:
     cause, is_context_hidden = error.__cause__, error.__suppress_context__
-    if not _tells_writer(cause if cause is not None else error.__context__):
+    if not _has_writers_line(cause if cause is not None else error.__context__):
         error.__cause__ = None
     try:
         shell.showtraceback((kind, error, end_at_writers_line(trace)), tb_offset=tb_offset)
@@ -86,7 +86,7 @@ def _show(  # what `set_custom_exc` calls
         error.__cause__, error.__suppress_context__ = cause, is_context_hidden
 
 
-def _tells_writer(cause: BaseException | None) -> bool:
+def _has_writers_line(cause: BaseException | None) -> bool:
     """Return whether a line of the writer's is among those that `cause` passed."""
     return cause is not None and any(is_mine(line.filename) for line in traceback.extract_tb(cause.__traceback__))
 

@@ -143,7 +143,7 @@ class Database:
         try:
             return connection.execute(query, parameters).fetchall()
         except UnicodeEncodeError as exc:
-            raise store_errors.unsayable(exc) from exc
+            raise store_errors.invalid_unicode(exc) from exc
         except (sqlite3.Error, UnicodeDecodeError) as exc:
             raise store_errors.failed(self.path, exc, "read") from exc
 
@@ -158,12 +158,12 @@ class Database:
         if self.path is not None and time.monotonic() >= self._next_look:
             try:
                 with self._version_lock:
-                    self._look()
+                    self._read_version()
             except (sqlite3.Error, UnicodeDecodeError) as exc:
                 raise store_errors.failed(self.path, exc, "read") from exc
         return self.generation, self._commits, self._others
 
-    def _look(self) -> None:
+    def _read_version(self) -> None:
         #: It differs after commits of all connections but its own, which makes none.
         self._others = self._connections.watcher().execute("PRAGMA data_version").fetchone()[0]
         self._next_look = time.monotonic() + _LOOK_S
@@ -195,7 +195,7 @@ class Database:
             except sqlite3.IntegrityError as exc:
                 raise store_errors.refused(self.path, exc) from exc
             except UnicodeEncodeError as exc:
-                raise store_errors.unsayable(exc) from exc
+                raise store_errors.invalid_unicode(exc) from exc
             except (sqlite3.Error, UnicodeDecodeError) as exc:
                 raise store_errors.failed(self.path, exc, "written to") from exc
             finally:

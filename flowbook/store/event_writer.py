@@ -99,7 +99,7 @@ class EventWriter:
     def _repaired(self, connection: sqlite3.Connection, row: EventRow) -> EventRow:
         last = connection.execute(self._sql["last_seq"], (self._run,)).fetchone()[0]
         run, seq, kind, key, at, name, body, digest, size_bytes = row.event
-        texts = (_sayable(key), at, _sayable(name), None if body is None else _sayable(body))
+        texts = (_as_valid_unicode(key), at, _as_valid_unicode(name), None if body is None else _as_valid_unicode(body))
         return row._replace(event=(run, max(seq, last + 1), kind, *texts, digest, size_bytes))
 
     def _insert(self, connection: sqlite3.Connection, rows: list[EventRow]) -> None:
@@ -138,11 +138,11 @@ def _shortened(message: object) -> str | None:
     """Return a message as a column takes it: without lone surrogates, and not too long."""
     if message is None:
         return None
-    text = _sayable(str(message))
+    text = _as_valid_unicode(str(message))
     return text if len(text) <= _MESSAGE_CHARACTERS else f"{text[:_MESSAGE_CHARACTERS]}… ({len(text):,} characters)"
 
 
-def _sayable(text: str) -> str:
+def _as_valid_unicode(text: str) -> str:
     """Return `text` as SQLite takes it: lone surrogates, which come with undecodable file names, are escaped."""
     return text.encode("utf-8", "backslashreplace").decode()
 

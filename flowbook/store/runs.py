@@ -62,7 +62,7 @@ class Runs:
             raise StoreError(msg, run_id=record.run_id)
         graph = json.dumps(record.graph, separators=(",", ":"))
         if "\\ud" in graph:
-            _refuse_unsayable(record)
+            _refuse_invalid_unicode(record)
         _, number = self._database.write(lambda connection: insert_run(connection, record, graph))
         return replace(record, number=number)
 
@@ -234,7 +234,7 @@ class Runs:
         )
 
 
-def _refuse_unsayable(record: RunRecord) -> None:
+def _refuse_invalid_unicode(record: RunRecord) -> None:
     """Refuse keys of tasks with lone surrogates: SQLite can't hold them, and another key would be another task."""
     for task in record.graph.get("tasks", ()):
         key = task["key"]

@@ -268,7 +268,7 @@ def _open(path: Path, makeshift: Store | None = None) -> Store:
     try:
         database = Database(path, is_read_only=is_read_only)
     except StoreError as error:
-        is_full = not is_read_only and _says_full(error)
+        is_full = not is_read_only and _is_disk_full(error)
         if not is_full:
             raise
         if makeshift is not None:
@@ -287,6 +287,6 @@ def _open(path: Path, makeshift: Store | None = None) -> Store:
     return store
 
 
-def _says_full(error: StoreError) -> bool:
+def _is_disk_full(error: StoreError) -> bool:
     name = getattr(error.__cause__, "sqlite_errorname", None) or ""
     return name.startswith(("SQLITE_FULL", "SQLITE_IOERR"))

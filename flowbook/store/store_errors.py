@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["closed", "failed", "gone", "in_words", "lock_failed", "refused", "unreadable", "unsayable", "unwritable"]
+__all__ = [
+    "closed",
+    "failed",
+    "gone",
+    "in_words",
+    "invalid_unicode",
+    "lock_failed",
+    "refused",
+    "unreadable",
+    "unwritable",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -109,7 +119,7 @@ def unwritable(path: Path | None) -> StoreError:
     return StoreError(msg, path=str(path))
 
 
-def unsayable(error: UnicodeEncodeError) -> StoreError:
+def invalid_unicode(error: UnicodeEncodeError) -> StoreError:
     """Return the error of a text with lone surrogates, which come with undecodable file names; SQLite takes none."""
     msg = f"A text that is no valid Unicode can't be kept or looked for: {error.object[:40]!r}. Give it another name."
     return StoreError(msg, text=error.object)

@@ -86,10 +86,10 @@ class Progress:
         self._workers.__exit__(kind, error, trace)
         self._screen.close()
         state, _ = self._run.snapshot()
-        if state is not self._before and self._tells_end(state):
-            self._screen.say(self._last_lines())
+        if state is not self._before and self._shows_end(state):
+            self._screen.print_lines(self._last_lines())
 
-    def _tells_end(self, state: State) -> bool:
+    def _shows_end(self, state: State) -> bool:
         if state.is_failed() or isinstance(state, (Paused, Cancelled)):
             return True
         took_s = time.monotonic() - self._began

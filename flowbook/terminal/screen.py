@@ -95,7 +95,7 @@ class Screen:
             )
             self._rows = len(lines) + (self._rows_of(self._partial) if self._partial else 0)
 
-    def say(self, lines: Sequence[Line]) -> None:
+    def print_lines(self, lines: Sequence[Line]) -> None:
         """Write lines that stay on the terminal."""
         with self._lock:
             gap = "\n" if self._partial else ""

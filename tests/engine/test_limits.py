@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from flowbook import Flow, task
 from flowbook.engine.events import StateChanged
 from flowbook.engine.limits import Limits, Slots
-from flowbook.engine.messages import CancelRequested, Due, Expanded, Finish, Settled, Submit, Tell
+from flowbook.engine.messages import CancelRequested, Due, Expanded, Finish, Settled, Submit, Emit
 from flowbook.engine.state import Pending, Queued, Retrying, Success
 from flowbook.engine.steps import attempt_number
 from flowbook.executors import LocalDaskExecutor
@@ -23,7 +23,7 @@ def submitted(instructions):
 
 
 def queued(instructions):
-    return [each.key for each in instructions if isinstance(each, Tell) and isinstance(each.state, Queued)]
+    return [each.key for each in instructions if isinstance(each, Emit) and isinstance(each.state, Queued)]
 
 
 def test_only_as_many_are_submitted_as_there_are_places_and_the_others_are_queued():
@@ -78,7 +78,7 @@ def test_a_task_that_sleeps_until_its_retry_holds_no_place_and_keeps_its_count()
 
     assert (submitted(then), queued(due), submitted(last)) == (["b"], ["a"], ["a"])
     assert machine.states["a"].run_count == 1
-    assert [attempt_number(each.state) for each in due if isinstance(each, Tell)] == [2]
+    assert [attempt_number(each.state) for each in due if isinstance(each, Emit)] == [2]
 
 
 def test_children_take_places_and_the_mapped_task_itself_does_not():
@@ -111,7 +111,7 @@ def test_cancelling_says_that_nobody_waits_for_a_place_any_more():
 
     then = machine.handle(CancelRequested(("b",)))
 
-    assert [(each.key, type(each.state)) for each in then if isinstance(each, Tell)] == [("c", Pending), ("b", Pending)]
+    assert [(each.key, type(each.state)) for each in then if isinstance(each, Emit)] == [("c", Pending), ("b", Pending)]
 
 
 @given(st.data())
@@ -145,7 +145,7 @@ def test_places_go_to_who_came_first():
     for key in "abc":
         places.take(key, under)
 
-    places.give_back("a")
+    places.release("a")
 
     assert list(places.admit()) == ["b"]
 

@@ -10,13 +10,13 @@ from flowbook.engine.graph import Binding, TaskSpec
 from flowbook.engine.messages import (
     CancelRequested,
     Due,
+    Emit,
     Expanded,
     Finish,
     ResumeRequested,
     RetryRequested,
     Settled,
     Submit,
-    Tell,
     WakeAt,
 )
 from flowbook.engine.state import (
@@ -67,7 +67,7 @@ def begun(graph, **options):
 def plain(instructions):
     """Return instructions with what is told as text, so that messages are compared too."""
     return [
-        (type(each).__name__, each.key, repr(each.state)) if isinstance(each, Tell) else each for each in instructions
+        (type(each).__name__, each.key, repr(each.state)) if isinstance(each, Emit) else each for each in instructions
     ]
 
 
@@ -209,9 +209,9 @@ def test_a_mapped_task_becomes_its_children_in_order():
     first = machine.handle(Settled("m[1]", Success()))
     second = machine.handle(Settled("m[0]", Failed("boom")))
 
-    assert plain(split) == [("Tell", "m", "<Mapped: 'Mapped over 2.'>"), Submit(("m[0]", "m[1]"))]
+    assert plain(split) == [("Emit", "m", "<Mapped: 'Mapped over 2.'>"), Submit(("m[0]", "m[1]"))]
     assert first == []
-    assert plain(second) == [("Tell", "m", "<Mapped: '1 of 2 failed.'>"), Submit(("r",))]
+    assert plain(second) == [("Emit", "m", "<Mapped: '1 of 2 failed.'>"), Submit(("r",))]
 
 
 def test_an_empty_map_is_mapped_over_nothing_and_what_follows_runs():
@@ -222,8 +222,8 @@ def test_an_empty_map_is_mapped_over_nothing_and_what_follows_runs():
     again = machine.handle(Expanded("n", 0))
 
     assert plain(split) == [
-        ("Tell", "m", "<Mapped: 'Mapped over 0.'>"),
-        ("Tell", "m", "<Mapped: 'All 0 succeeded.'>"),
+        ("Emit", "m", "<Mapped: 'Mapped over 0.'>"),
+        ("Emit", "m", "<Mapped: 'All 0 succeeded.'>"),
         Submit(("n",)),
     ]
     assert plain(again)[-1] == Submit(("r",))
@@ -251,9 +251,9 @@ def test_a_child_fed_by_two_maps_waits_for_both_though_one_was_noted_before_it_s
     first = machine.handle(Settled("m[0]", Success()))
     second = machine.handle(Settled("n[0]", Success()))
 
-    assert plain(split) == [("Tell", "o", "<Mapped: 'Mapped over 1.'>")]
-    assert plain(first) == [("Tell", "m", "<Mapped: 'All 1 succeeded.'>")]
-    assert plain(second) == [("Tell", "n", "<Mapped: 'All 1 succeeded.'>"), Submit(("o[0]",))]
+    assert plain(split) == [("Emit", "o", "<Mapped: 'Mapped over 1.'>")]
+    assert plain(first) == [("Emit", "m", "<Mapped: 'All 1 succeeded.'>")]
+    assert plain(second) == [("Emit", "n", "<Mapped: 'All 1 succeeded.'>"), Submit(("o[0]",))]
 
 
 def test_paused_children_are_resumed_together_by_their_parents_key():
@@ -339,8 +339,8 @@ def test_one_child_of_a_mapped_task_is_started_and_its_branch_goes_with_it():
     last = machine.handle(Settled("n[1]", Success()))
 
     assert begin == [Submit(("m[1]",))]
-    assert plain(below) == [("Tell", "m", "<Mapped: 'All 2 succeeded.'>"), Submit(("n[1]",))]
-    assert plain(last) == [("Tell", "n", "<Mapped: 'All 2 succeeded.'>"), Submit(("r",))]
+    assert plain(below) == [("Emit", "m", "<Mapped: 'All 2 succeeded.'>"), Submit(("n[1]",))]
+    assert plain(last) == [("Emit", "n", "<Mapped: 'All 2 succeeded.'>"), Submit(("r",))]
 
 
 def test_a_mapped_start_task_starts_those_of_its_children_that_have_not_succeeded():
@@ -368,8 +368,8 @@ def test_two_start_tasks_in_one_branch_are_both_roots_and_neither_runs_twice():
     two = machine.handle(Settled("n[0]", Success()))
 
     assert begin == [Submit(("m[0]", "n[0]"))]
-    assert plain(one) == [("Tell", "m", "<Mapped: 'All 1 succeeded.'>")]
-    assert plain(two) == [("Tell", "n", "<Mapped: 'All 1 succeeded.'>"), Finish(WELL)]
+    assert plain(one) == [("Emit", "m", "<Mapped: 'All 1 succeeded.'>")]
+    assert plain(two) == [("Emit", "n", "<Mapped: 'All 1 succeeded.'>"), Finish(WELL)]
 
 
 def test_a_mapped_task_taken_up_again_does_not_go_on_saying_what_its_children_were():
@@ -582,4 +582,4 @@ def test_what_looked_too_early_is_told_to_wait_again():
 
     then = machine.handle(Settled("b", TriggerFailed()))
 
-    assert [(each.key, type(each.state)) for each in then if isinstance(each, Tell)] == [("b", Pending)]
+    assert [(each.key, type(each.state)) for each in then if isinstance(each, Emit)] == [("b", Pending)]

@@ -79,14 +79,14 @@ def test_a_long_line_without_an_end_is_erased_with_all_its_rows(screen, terminal
 def test_nothing_of_it_is_left_when_it_is_closed(screen, terminal):
     screen.draw(_lines("one", "two"))
     screen.close()
-    screen.say([(Span("delays  run 1"),)])
+    screen.print_lines([(Span("delays  run 1"),)])
 
     assert _seen(terminal) == "delays  run 1"
 
 
 def test_what_is_said_at_the_end_begins_a_line_of_its_own(screen, terminal):
     screen.print_above(terminal, "no end")
-    screen.say([(Span("delays  run 1"),)])
+    screen.print_lines([(Span("delays  run 1"),)])
 
     assert _seen(terminal) == "no end\ndelays  run 1"
 
