@@ -1,4 +1,4 @@
-"""`flowbook.context`: what user code can read about its run without being given it.
+"""`flowbook.context`: values that user code can read without getting them as arguments.
 
 One ContextVar holds a chain of layers; threads, async tasks and workers each see their own. Entering copies nothing. The
 engine sets layers and never reads them to decide.
@@ -23,7 +23,7 @@ MISSING: Any = object()
 
 
 class ContextLayer:
-    """Some values, and the layer around it. Subclasses may compute values when they are asked for."""
+    """Some values, and the layer around them. Subclasses may compute values when they are read."""
 
     __slots__ = ("parent", "values")
 
@@ -49,7 +49,7 @@ leave_layer = _LAYER.reset
 
 
 class Context:
-    """Read-only view of the layers of whoever asks; `with context(key="abc"):` adds one."""
+    """Read-only view of the caller's layers; `with context(key="abc"):` adds one."""
 
     __slots__ = ()
 

@@ -58,7 +58,7 @@ def _rebuild(kind: type[FlowbookError], message: str, details: dict[str, object]
 
 
 class DefinitionError(FlowbookError, ValueError):
-    """The flow as written, or the way it is to be run, is impossible: change the code."""
+    """The flow or the call that runs it is wrong: change the code."""
 
 
 class ArgumentError(DefinitionError, TypeError):

@@ -35,7 +35,7 @@ def handed_on(value: Any) -> Any:  # noqa: ANN401  # of the same type
 
 
 def own_list(values: list[Any]) -> list[Any]:
-    """Return a list of its own for whoever reads the results of a mapped task, its frames and series as shallow copies."""
+    """Return a new list for each reader of a mapped task's results, with frames and series as shallow copies."""
     pandas = sys.modules.get("pandas")
     if pandas is None:
         return values[:]

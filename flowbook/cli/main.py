@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         out.error(error)
         return FAILED
     except BrokenPipeError:
-        # Whoever read it has seen enough; Python would complain once more when it closes the stream.
+        # The reader has closed the pipe; Python would complain again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
@@ -110,43 +110,43 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     ls = add("ls", "list the runs", is_of_one=False)
     ls.add_argument("--flow", help="only of this flow")
     ls.add_argument("--state", help="only in this state, e.g. Paused or Crashed")
-    ls.add_argument("--waiting", action="store_true", help="only those that wait for a person")
+    ls.add_argument("--waiting", action="store_true", help="only runs that wait for a person")
     ls.add_argument("--limit", type=_count, metavar="N", help="at most the N newest; default: 20")
     ls.add_argument("--all", action="store_true", help="every run")
     inspect = add("inspect", "show one run and its tasks, or one task")
     inspect.add_argument("task", nargs="?", help="only this task or child, e.g. 'clean[3]'")
     inspect.add_argument("--all", action="store_true", help="every child of mapped tasks, too")
     inspect.add_argument("--traceback", action="store_true", help="every frame of a failure's traceback")
-    logs = add("logs", "write what its tasks logged and printed, and how they failed")
-    logs.add_argument("--task", help="only of this one")
-    logs.add_argument("--follow", action="store_true", help="wait for more until the run is at rest")
-    _decides(add("cancel", "cancel it, wherever it goes on"))
-    resume = add("resume", "go on with what waits, was cancelled or crashed; here, unless another process has it")
-    resume.add_argument("task", nargs="*", help="only these; default: all that wait")
-    retry = add("retry", "run what failed again")
+    logs = add("logs", "write the log lines, prints and tracebacks of its tasks")
+    logs.add_argument("--task", help="only of this task")
+    logs.add_argument("--follow", action="store_true", help="keep writing until the run is at rest")
+    _decides(add("cancel", "cancel it, whichever process has it"))
+    resume = add("resume", "resume a run that waits, was cancelled or crashed; here, unless another process has it")
+    resume.add_argument("task", nargs="*", help="only these tasks; default: all that wait")
+    retry = add("retry", "run the failed tasks again")
     for command in (resume, retry):
         _decides(command)
         command.add_argument(
             "--flow",
             metavar="FILE",
-            help="go on with the flow in this Python file; default: as it was kept with the run",
+            help="use the flow in this Python file; default: the one that is stored with the run",
         )
         command.add_argument(
             "--force",
             action="store_true",
-            help="even if that flow's code has changed, or something that the run was given is missing here",
+            help="even if that flow's code has changed, or an input of the run is missing here",
         )
     add("export", "write it with its values into a file").add_argument("file")
-    import_ = add("import", "take a run from a file that export wrote", is_of_one=False)
+    import_ = add("import", "import a run from a file that export wrote", is_of_one=False)
     import_.add_argument("file")
     import_.add_argument(
-        "--trust", action="store_true", help="although somebody else signed it: its code then runs as yours"
+        "--trust", action="store_true", help="even if somebody else signed it; its code then runs as you"
     )
 
 
 def _decides(command: argparse.ArgumentParser) -> None:
     command.add_argument("--by", default=os.environ.get("USER", ""), help="who decides; default: you")
-    command.add_argument("--note", default="", help="why; kept with the run")
+    command.add_argument("--note", default="", help="the reason; stored with the run")
 
 
 def _command(name: str) -> Command:

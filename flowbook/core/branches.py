@@ -106,7 +106,7 @@ class case:  # noqa: N801  # used as `with case(...):`
         self._waiting: Token[tuple[Block, ...]] | None = None
 
     def add(self, task: Task) -> None:
-        """Take note of a task that was written in the block."""
+        """Add a task that was called in the block."""
         self._tasks[task] = None
 
     def attach(self, graph: TaskGraph) -> None:

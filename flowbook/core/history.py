@@ -47,7 +47,7 @@ def runs(flow: Flow | str | None = None, state: str | None = None, limit: int | 
     Args:
         flow: a flow or its name; default: all.
         state: name of a state, e.g. "Paused", or "Crashed" (its process died in the middle); default: all.
-        limit: only so many, the newest; it takes no longer however many there are. Default: all.
+        limit: at most this many, the newest; the time doesn't depend on how many others exist. Default: all.
 
     Returns:
         (runs, 11 columns): `run_id, flow, number, state, message, started, ended, tasks, parameters, executor, origin`; times

@@ -60,7 +60,7 @@ class Block(Protocol):
     """A part of a flow that needs to know which tasks are written in it: `case`, a resource."""
 
     def add(self, task: Any) -> None:  # noqa: ANN401
-        """Take note of a task that was added to the flow in this block."""
+        """Add a task that was called in this block."""
         ...
 
     def attach(self, graph: Any) -> None:  # noqa: ANN401

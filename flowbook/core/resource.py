@@ -112,7 +112,7 @@ class ResourceBlock:
         self._tasks: dict[Task, None] = {}
 
     def add(self, task: Task) -> None:
-        """Take note of a task that was written in the block."""
+        """Add a task that was called in the block."""
         self._tasks[task] = None
 
     def attach(self, graph: TaskGraph) -> None:

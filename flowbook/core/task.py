@@ -1,4 +1,4 @@
-"""A task: a step of a flow, and how it is to be run."""
+"""A task: a step of a flow, with its options."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ __all__ = ["TaskOptions"]
 
 
 class TaskOptions:
-    """What a task says of how it is to be run; the options are described at `Task`, of which this is a base."""
+    """The options of a task, documented at `Task`, of which this is a base class."""
 
     name: str
     slug: str | None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["AsOf", "Version", "as_of", "history"]
 
 _CODE_DIGITS = 8
-#: Durations are known of so many of a flow's newest runs.
+#: Number of a flow's newest runs whose durations are read.
 _TIMED_RUNS = 1000
 _COLUMNS = (
     "created",

@@ -48,7 +48,7 @@ _CLEAR = 7
 _APART = 6
 #: Nodes without edges go below the others, at most this many in a row.
 _GRID = 6
-#: Rows wider than this are wrapped anyway; graphviz would spend long on an order that nobody sees.
+#: Wider rows are wrapped anyway; graphviz would spend long on an order that doesn't show.
 _STRIP = 200
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGEST_SHOWN", "Picture", "Theme", "picture_of"]
 
-#: Flows with more tasks are shown as text where nobody asked for a picture: it would weigh more than the notebook.
+#: Larger flows are shown as text unless the user asks for a picture, which would be larger than the notebook.
 LARGEST_SHOWN = 150
 
 Theme = Literal["auto", "light", "dark"]

@@ -263,7 +263,7 @@ class Dispatch:
             return ref
         try:
             return replace(shelf.put(self._values.load(ref), limit_bytes), content_hash=ref.content_hash)
-        except BaseException:  # noqa: BLE001  # unpickling runs user code; whoever records it says what is wrong
+        except BaseException:  # noqa: BLE001  # unpickling runs user code; the recorder reports the error
             return ref
 
     # Calls to workers
@@ -283,7 +283,7 @@ class Dispatch:
             self._executor.submit_batch(calls)
 
     def _start(self, job: Job, calls: list[Call]) -> None:
-        """Steps 1 to 10, up to the call: a handler may still stop it; Running is told when it runs."""
+        """Steps 1 to 10, up to the call: a handler may still stop it; Running is emitted when the call begins."""
         runner = self._runner
         rested = begin_task(job, runner, _inputs)
         if rested is None:

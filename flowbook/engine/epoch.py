@@ -188,7 +188,7 @@ class Epoch:
             keys = tuple(self._machine.failed())
             self._decided(keys, "retry", by, note)
             instructions = self._machine.handle(RetryRequested(keys))
-            # What waits for another of them is asked for by its trigger, in its turn.
+            # A task downstream of another one is retried through its trigger, after that one.
             self._jobs.exempt_from_checks(key for each in instructions if isinstance(each, Submit) for key in each.keys)
             self._jobs.exempt_from_checks(self._machine.requested_early)
             self._carry_out(instructions)

@@ -118,7 +118,7 @@ class Groups:
             self._progress.left[child_key(below, index)] = UNDER_WAY
 
     def _finish(self, key: str, out: list[Instruction]) -> list[str]:
-        """Note that all children have ended; return what is ready, or the task itself where handlers are asked first."""
+        """Mark all children as ended; return the keys that are ready, or the task itself if its handlers must be called first."""
         progress = self._progress
         width = progress.groups[key].width
         states = [progress.states[child_key(key, index)] for index in range(width)]

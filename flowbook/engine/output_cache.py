@@ -149,7 +149,7 @@ def _warn(spec: TaskSpec, cache: OutputCache, run: RunPort, text: str) -> None:
 
 
 def hash_inputs(spec: TaskSpec, inputs: HashedInputs) -> None:
-    """Hash what `store_output` will ask for before the task is called, as it may change what it is given.
+    """Hash the inputs that `store_output` needs, before the task is called and can change them.
 
     What can't be hashed is left for `store_output` to say.
     """
@@ -192,7 +192,7 @@ def store_output(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: Hashe
 
 
 def _stored_hashes(spec: TaskSpec, cache: OutputCache, inputs: HashedInputs) -> Mapping[str, str]:
-    """Return what an entry says of what it was made from; an input that nobody compares may be one that can't be hashed."""
+    """Return the input hashes for a new entry; inputs that the validator doesn't compare may be unhashable."""
     validator = _policy(spec).validator
     if reads_variables(validator):
         inputs.variables = _code(spec, cache).variable_hashes()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PackedRun", "Packer", "Sent"]
 
-#: A larger value is sent to a worker once, however many calls need it.
+#: A larger value is sent to a worker only once for all calls that need it.
 _BLOB_BYTES = 10_000
 #: Number of large values of the driver whose parcels are remembered.
 _MEMO_LENGTH = 32

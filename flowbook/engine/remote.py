@@ -89,7 +89,7 @@ class Many(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """The store's folder of values, and how a worker sees that it is in reach. Values above `limit_bytes` are not kept."""
+    """The store's folder of values, and how a worker checks that it can reach it. Values above `limit_bytes` aren't stored."""
 
     place: LedgerFolder
     blobs: str
@@ -145,9 +145,9 @@ class Work(NamedTuple):
     loop_result: object
     run_name: str | None
     inputs: dict[str, object]
-    #: Whether the store keeps what it returns.
+    #: Whether the result goes into the store.
     is_kept: bool = False
-    #: Whether the hash of what it returns is asked for.
+    #: Whether to hash the result.
     is_hashed: bool = False
 
 
@@ -331,7 +331,7 @@ class _WorkerRun:
         self.masks = Masks.around(None) or None
 
     def state_changed(self, key: str, state: State) -> None:
-        """Drop a state: the driver tells them."""
+        """Drop a state: the driver emits states."""
 
     def logged(self, key: str, level: int, text: str) -> None:
         """Send a line to the driver."""
@@ -339,7 +339,7 @@ class _WorkerRun:
 
 
 class _Raised:
-    """An exception on its way, with its stand-in for where it can't be unpickled."""
+    """An exception on its way to the driver, with a stand-in in case it can't be unpickled there."""
 
     def __init__(self, error: BaseException) -> None:
         self._stand_in = RemoteError.of(error)

@@ -127,9 +127,9 @@ def is_early(progress: Progress, key: str) -> bool:
 
 
 def ran_too_early(progress: Progress, key: str) -> list[str] | None:
-    """Return None if what `key` came to holds: nothing above it was opened again while it was under way.
+    """Return None if the result of `key` is valid: no task above it was reopened while it was under way.
 
-    Otherwise it waits for that, or is to run once more at once (it is then in the list), as that has settled already.
+    Otherwise it waits for that task; if that has settled already, the returned list has `key`, which runs again at once.
     """
     if not is_early(progress, key) and progress.left.get(key, 0) >= 0:
         return None

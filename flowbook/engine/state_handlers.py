@@ -58,7 +58,7 @@ def task_layer(job: Job, run: RunPort) -> TaskLayer:
 
 @contextlib.contextmanager
 def in_layer(layer: ContextLayer | None) -> Iterator[None]:
-    """Let what a function of the user's reads in the context be this layer's; what it logged is told at the end."""
+    """Run the block, a call of a user's function, with this context layer; its log lines are emitted at the end."""
     if layer is None:
         yield
         return

@@ -68,7 +68,7 @@ OPEN = frozenset({*RUNNING, *WAITING, *UPCOMING})
 FINISHED = (frozenset(DISPLAY_ORDER) - OPEN) | {"Finished"}
 #: States for which a view counts the time that passes.
 COUNTS_TIME = frozenset({*RUNNING, "Retrying"})
-#: Children in these states are listed one by one; of the others a view only shows how many there are.
+#: Children in these states are listed one by one; for the others, a view only shows their number.
 NEEDS_ATTENTION = frozenset({*FAILED, *WAITING})
 
 #: An output is stored within this after it was made.

@@ -80,7 +80,7 @@ class TaskThreads:
         """Cancel runs within the tasks, raise `Stopped` in each thread that is in a task's code, and stop the rest elsewhere.
 
         Args:
-            is_in_task: tells that of the innermost frame of a thread.
+            is_in_task: returns whether a thread with this innermost frame runs a task's code.
             message: of tasks that are stopped.
 
         Raises:

@@ -19,7 +19,7 @@ __all__ = ["fill"]
 def fill(template: str | Callable[..., str], inputs: Mapping[str, object], layer: ContextLayer) -> str:
     """Return the text: placeholders are inputs, else values of the context, e.g. "{year}/{today}-{map_index}".
 
-    Inputs that are references are loaded where they are asked for. A function gets all as keywords; what it raises is raised.
+    Inputs that are references are loaded if the text uses them. A function gets all as keywords; its exceptions are passed on.
 
     Raises:
         RunError: if there is nothing of a placeholder's name, or the function returns no text.

@@ -139,7 +139,7 @@ class CallJournal(Protocol):
 
 class _NoJournal:
     def record(self, kind: bytes, number: int, body: bytes = b"") -> None:
-        """Nobody will read it."""
+        """Record nothing: no other worker reads it."""
 
     def is_stopped(self) -> bool:
         return False

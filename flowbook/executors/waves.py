@@ -184,7 +184,7 @@ class Waves:
             for each in events:
                 handle = values[each.id] if each.has_value else None
                 self._on_report(Report(each.kind, each.id, each.body, handle))
-            values.clear()  # a thread of the `get` may not have let go of what it returned
+            values.clear()  # a thread of the `get` may still hold its return value
         for packed in self._wave:
             packed.blobs.clear()  # nor of its arguments
         self._wave = []

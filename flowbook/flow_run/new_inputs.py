@@ -143,8 +143,9 @@ def refuse_incomplete(inputs: RunInputs, run: RunLabel) -> None:
     if missing:
         listed = "; ".join(f"{_phrase(each)} ({each.why})" for each in missing)
         msg = (
-            f"{run.title} can't go on here without what could not be kept: {listed}. "
-            f"Give it again, run.resume({_arguments(missing)}), or go on without it: force=True (on the command line: --force)."
+            f"{run.title} can't resume here without inputs that couldn't be stored: {listed}. "
+            f"Pass them again, run.resume({_arguments(missing)}), "
+            "or resume without them: force=True (on the command line: --force)."
         )
         raise RunIncompleteError(msg, missing=tuple(each.name for each in missing))
 
@@ -152,7 +153,7 @@ def refuse_incomplete(inputs: RunInputs, run: RunLabel) -> None:
 def warn_of_executor(run: RunDescription) -> None:
     """Warn that a run resumes with a different executor, because its own couldn't be stored or loaded."""
     msg = (
-        f"The executor of {run.label} was not kept, so it goes on with {run.executor.describe()}. "
+        f"The executor of {run.label} wasn't stored, so it resumes with {run.executor.describe()}. "
         f"For another one: flowbook.run({run.label.run_id!r}, executor=...)."
     )
     warnings.warn(msg, stacklevel=6)

@@ -363,7 +363,7 @@ class FlowRun:
             try:
                 state = control.work(control.begin(None if request is None else request.state))
             except KeyboardInterrupt as interrupt:
-                # The second Ctrl-C. What stands below here says nothing to whoever pressed it.
+                # The second Ctrl-C: flowbook's own frames don't help the user.
                 raise interrupt.with_traceback(None) from None
         if (error := first.take()) is not None:
             raise error

@@ -120,7 +120,7 @@ class RunControl:
 
     def follow(self, recording: Recording) -> None:
         """Follow a recorded run that was just loaded."""
-        assert isinstance(self.location, AtRest)  # noqa: S101  # nobody else knows the run yet
+        assert isinstance(self.location, AtRest)  # noqa: S101  # no other thread has the run yet
         self._follow(self.location, recording)
 
     def _follow(self, seen: AtRest, recording: Recording) -> None:
@@ -289,7 +289,7 @@ class RunControl:
     def begin(self, state: State | None = None) -> Here:
         """Begin the run, once; return its location, with the first epoch ready for `work`."""
         rest, inputs = self.location, self.inputs
-        assert isinstance(rest, AtRest)  # noqa: S101  # nobody else knows the run yet, and it wasn't loaded:
+        assert isinstance(rest, AtRest)  # noqa: S101  # no other thread has the run yet, and it wasn't loaded:
         assert isinstance(inputs, RunInputs)  # noqa: S101
         self.run.executor.check_process()
         recording = self._open_recording() if is_recorded(self.record) else None

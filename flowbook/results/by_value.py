@@ -1,6 +1,6 @@
-"""Pickling classes and functions by value, and finding the class that is meant where one of that definition is at hand.
+"""Pickles classes and functions by value, and reuses an existing class with the same definition when reading.
 
-A class of a script or notebook (`__main__`) is at hand by name in no other process, so its definition travels with its
+Other processes can't import a class of a script or notebook (`__main__`), so its definition is pickled with its
 instances. A second class made from it would be no match for the reader's own: `Colour.RED == Colour.RED` is False. So a
 reader takes its own class of that module, name and definition, if it has one; only otherwise it makes one.
 Names of `take_class` and `fill_class` stand in stored pickles: don't rename them.
@@ -88,7 +88,7 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # no stubs
 
 
 def take_class(maker: Callable[..., type], arguments: tuple[Any, ...], identity: tuple[str, str, str]) -> type:
-    """Return the class of this module, name and definition if it is at hand, else a new one without members."""
+    """Return the loaded class of this module, name and definition, or a new class without members."""
     module, name, definition = identity
     found = _at_hand(module, name)
     if found is not None and code_hash(found) == definition:

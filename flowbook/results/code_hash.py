@@ -182,7 +182,7 @@ class _Walk:
                     self._reached(f"global {name}.{attribute}", inner)
 
     def _reached(self, name: str, held: object, *, is_written: bool = False) -> None:
-        """What can change is left out but for its type: its content is not code."""
+        """Of a mutable object only the type counts: its content isn't code."""
         if (_is_code(held) or _is_immutable(held) or _holds_code(held)) and not is_written:
             self.visit(held)
             return

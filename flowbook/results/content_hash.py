@@ -60,7 +60,7 @@ def hash_value(value: object) -> tuple[str, bool]:
 
 
 def portable_hash(value: object) -> str | None:
-    """Return `content_hash(value)` where it doesn't depend on which modules are at hand, None where it may.
+    """Return `content_hash(value)` if it doesn't depend on which modules can be imported, None if it may.
 
     A value without an encoding counts by its pickle, and what that is depends on the modules of its classes.
     """

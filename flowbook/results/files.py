@@ -33,7 +33,7 @@ class Result:
     Args:
         dir: the folder; it is made when the first file is written. Relative to the working folder; `~` is your home folder.
         location: the file's name below it, for tasks without a `target`; placeholders are inputs and the context's names.
-        trust: read files whoever wrote them. Use it only if you would run the code of everybody who can write to the folder.
+        trust: read files without your signature. Use it only if you would run the code of everybody who can write to the folder.
     """
 
     def __init__(

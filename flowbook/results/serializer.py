@@ -78,7 +78,7 @@ def dump(value: object, out: Writer, *, by_value: bool = False) -> None:
     Args:
         value: anything.
         out: takes the bytes; what it raises comes through.
-        by_value: take functions and classes of the user's modules along, for where those modules aren't at hand.
+        by_value: include functions and classes of the user's modules, for processes that can't import these.
 
     Raises:
         UnpicklableError: naming the type and the member at fault.
@@ -126,7 +126,7 @@ def load(stored: bytes | bytearray | memoryview) -> Any:  # noqa: ANN401  # what
 
     Raises:
         DamagedValueError: if it is in neither format.
-        UnpicklableError: if the code that it needs is not at hand, or raises.
+        UnpicklableError: if the code that it needs can't be imported, or raises.
     """
     if not is_pickle(stored):
         return load_plain(stored)

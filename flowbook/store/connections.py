@@ -48,7 +48,7 @@ class Connections:
         self._watcher: _Handle | None = None
 
     def writer(self) -> sqlite3.Connection:
-        """Return the connection of whoever holds the lock."""
+        """Return the connection for the thread that holds the lock."""
         if self._writer is None or self._writer.is_closed:
             self._writer = self._connect()
         return self._writer.connection

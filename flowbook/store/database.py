@@ -62,7 +62,7 @@ class Database:
         self._folder = folder
         self.is_read_only = is_read_only
         self._scripts = scripts if scripts is not None else migrations()
-        #: Grows with each fork, so that whoever made something before it knows that it belongs to the parent.
+        #: Grows with each fork, so that objects made before a fork can be told from those made after it.
         self.generation = 0
         self.path = folder / _FILE if folder is not None else None
         self._commits = 0
@@ -258,7 +258,7 @@ class Database:
                     connection.execute(f"PRAGMA busy_timeout = {WAIT_S * 1000}")
 
     def is_gone(self) -> bool:
-        """Return whether the file was removed or replaced while it was open. SQLite would write on, where nobody reads."""
+        """Return whether the file was removed or replaced while it was open. SQLite would go on writing to the removed file."""
         if self._identity is None or self.path is None:
             return False
         try:

@@ -22,7 +22,7 @@ class ProcessLock(Protocol):
     """One process at a time."""
 
     def is_intact(self) -> bool:
-        """Return whether its descriptor is still its own: nobody closed it, or opened another file in its place."""
+        """Return whether its descriptor is still its own: no other code has closed it or opened another file in its place."""
         ...
 
     def acquire(self) -> None:

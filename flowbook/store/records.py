@@ -46,7 +46,7 @@ class RunRecord:
         number: run number, counted per flow and project; assigned by the store.
         parameters: plain JSON, for display.
         parameters_ref: their values, for running; if the run has other inputs, an index of them, see `flow_run.stored_inputs`.
-        flow_ref: the flow itself, to resume the run where its code isn't at hand.
+        flow_ref: the flow itself, to resume the run where its code can't be imported.
         flow_unkept: why there is no `flow_ref`.
         further: the values that the index refers to.
         executor: its description, e.g. "threads, 2 workers".

@@ -20,7 +20,7 @@ class RunRow(NamedTuple):
     Attributes:
         id: the run's key in the database.
         epoch: how often somebody has claimed the run.
-        owner: who runs it, in words; None if nobody does.
+        owner: name of the process that runs it; None if none does.
         claimed: when it was claimed or released last, seconds since the epoch.
     """
 

@@ -26,7 +26,7 @@ class RunRequests:
         self._sql = queries()
 
     def send(self, run_id: str, request: Request, epoch: int) -> int:
-        """Leave a request for whoever owns the run at `epoch`; return its number. Raises UnknownRunError."""
+        """Send a request to the run's owner at `epoch`; return its number. Raises UnknownRunError."""
         values = {
             "run": find_run(self._database, run_id).id,
             "epoch": epoch,
@@ -40,7 +40,7 @@ class RunRequests:
         return int(self._database.write(lambda connection: connection.execute(add, values).fetchone()[0]))
 
     def open(self, run_id: str, epoch: int) -> list[Request]:
-        """Return the requests to the run's owner that nobody answered yet, in order. Raises UnknownRunError."""
+        """Return the unanswered requests to the run's owner, in order. Raises UnknownRunError."""
         row = find_run(self._database, run_id).id
         rows = self._database.read(self._sql["open_requests"], (row, epoch))
         return [Request(action, tuple(json.loads(keys)), by, note, number) for number, action, keys, by, note in rows]

@@ -1,4 +1,4 @@
-"""The runs of a store: created, listed, and handed to a recorder by whoever owns them."""
+"""The runs of a store: creates and lists them, and makes the recorder for a run's owner."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class WorkerOutput:
     def _read(self, main: int) -> None:
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         rest = ""
-        # EIO: nobody has the other end open any more.
+        # EIO: no process has the other end open any more.
         with contextlib.suppress(OSError):
             while part := os.read(main, _BYTES):
                 text = rest + decoder.decode(part)

@@ -412,7 +412,7 @@ def test_a_run_of_which_something_could_not_be_kept_is_refused_unless_forced(cap
     forced = _run(capsys, "run", "resume", run_id, "--force")
 
     assert refused[0] == 1
-    assert "can't go on here without what could not be kept: 'lock' of the context" in refused[2]
+    assert "can't resume here without inputs that couldn't be stored: 'lock' of the context" in refused[2]
     assert "force=True (on the command line: --force)" in refused[2]
     assert forced[0] == 0
 

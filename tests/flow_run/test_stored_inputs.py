@@ -84,8 +84,9 @@ def test_what_can_not_be_pickled_is_named_where_the_run_goes_on_and_can_be_given
     run = flowbook.run(run_id)
 
     message = (
-        r"Run 1 of 'paused' can't go on here without what could not be kept: 'conn' of the context \(.*Connection can't be "
-        r"pickled.*lock.*\)\. Give it again, run\.resume\(context=\{'conn': \.\.\.\}\), or go on without it: force=True \("
+        r"Run 1 of 'paused' can't resume here without inputs that couldn't be stored: 'conn' of the context "
+        r"\(.*Connection can't be pickled.*lock.*\)\. "
+        r"Pass them again, run\.resume\(context=\{'conn': \.\.\.\}\), or resume without them: force=True \("
     )
     with pytest.raises(RunIncompleteError, match=message) as refused:
         run.resume()
@@ -157,7 +158,7 @@ def test_an_executor_that_can_not_be_pickled_is_replaced_by_the_flows_with_a_war
 
     run_id = paused(executor=Own())
 
-    with pytest.warns(UserWarning, match=r"The executor of run 1 of 'paused' was not kept, so it goes on with local"):
+    with pytest.warns(UserWarning, match=r"The executor of run 1 of 'paused' wasn't stored, so it resumes with local"):
         flowbook.run(run_id).resume().wait(LONG_S)
 
 

@@ -41,7 +41,7 @@ export class EntryList {
   #heads = HEADS.map(([name, style]) => ({ style, control: dom.button("order", name, { "data-column": name, title: `Sort by ${name}` }) }));
   #table;
 
-  /** @param {{slider: Element, signal: AbortSignal, onWidth: (px: number) => void}} given `onWidth` is told how wide the column of times is */
+  /** @param {{slider: Element, signal: AbortSignal, onWidth: (px: number) => void}} given `onWidth` receives the width of the column of times */
   constructor({ slider, signal, onWidth }) {
     const times = dom.h("th", { class: "times", scope: "col" }, slider);
     const top = dom.h(

@@ -155,7 +155,7 @@ export class Inspector {
     ];
   }
 
-  /** The buttons of the card, with a note where one is asked for. @param {Details} details */
+  /** The buttons of the card, with a field for a note if needed. @param {Details} details */
   #decision(details) {
     const actions = details.actions ?? ["resume"];
     const others = actions.filter((action) => DECISIONS.has(action)).map((action) => buttonOf(details, action));
