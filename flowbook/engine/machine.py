@@ -330,7 +330,7 @@ class Machine:
         return self._go_on([], untold)
 
     def _withdraw(self, submitted: list[str]) -> list[Instruction]:
-        """Let tasks that were to run, or waited for a place, be what they were before somebody resumed or queued them."""
+        """Restore the states that submitted and queued tasks had before they were resumed or queued."""
         self.states.update(self._before_queue)
         found = [*self._before_queue, *submitted]
         self._before_queue.clear()

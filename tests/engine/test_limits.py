@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from flowbook import Flow, task
 from flowbook.engine.events import StateChanged
 from flowbook.engine.limits import Limits, Slots
-from flowbook.engine.messages import CancelRequested, Due, Expanded, Finish, Settled, Submit, Emit
+from flowbook.engine.messages import CancelRequested, Due, Emit, Expanded, Finish, Settled, Submit
 from flowbook.engine.state import Pending, Queued, Retrying, Success
 from flowbook.engine.steps import attempt_number
 from flowbook.executors import LocalDaskExecutor
