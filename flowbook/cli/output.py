@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from flowbook.terminal.lines import fit, printable, styled
+from flowbook.terminal.lines import encodable, fit, printable, styled
 from flowbook.terminal.marks import marks_for
 from flowbook.terminal.size import size_of
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from flowbook.terminal.marks import Marks
 
 __all__ = ["Output", "local_time", "standard"]
+
+
+#: Later years stand for "never".
+_FOR_GOOD = 9000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,15 @@ class Output:
         """The marks that the stream can show."""
         return marks_for(getattr(self.to, "encoding", None), os.environ.get("TERM"))
 
+    @property
+    def width(self) -> int | None:
+        """How many cells a line of the terminal has; None if it isn't one."""
+        return size_of(self.to).columns if self.to.isatty() else None
+
     def lines(self, lines: Sequence[Line]) -> None:
         """Write lines with their styles on a terminal, cut to its width, and without them elsewhere."""
         is_terminal = self.to.isatty()
-        width = size_of(self.to).columns if is_terminal else None
+        width = self.width
         has_colours = is_terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         for line in lines:
             self.line(styled(line if width is None else fit(line, width), has_colours=has_colours).rstrip())
@@ -72,7 +81,7 @@ class Output:
 
     def line(self, text: str) -> None:
         """Write one line for people."""
-        self.to.write(f"{text}\n")
+        self.to.write(f"{encodable(text, self.to.encoding)}\n")
 
     def error(self, error: BaseException) -> None:
         """Write what went wrong, and what to do."""
@@ -94,7 +103,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, dt.datetime):
-        return local_time(value)
+        return local_time(value) if value.year < _FOR_GOOD else "never"
     if isinstance(value, dict):
         return printable(", ".join(f"{name}={part}" for name, part in value.items()))
     if isinstance(value, bool):
@@ -120,7 +129,7 @@ def _rich_table(to: TextIO, columns: Sequence[str], cells: list[list[str]]) -> N
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(Text(column), overflow="fold")
+        table.add_column(Text(column), overflow="fold", no_wrap=column == "id")
     for row in cells:
         table.add_row(*map(Text, row))  # Text: what users named is never markup
     width = size_of(to).columns

@@ -9,24 +9,26 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowbook.cli.run_lines import head_lines, run_table, task_table
+from flowbook.cli.run_lines import decision_lines, head_lines, input_lines, run_table, task_table
 from flowbook.cli.task_facts import task_facts
 from flowbook.core.flow import Flow
 from flowbook.core.history import run as recorded_run
 from flowbook.engine.events import Logged, StateChanged
+from flowbook.engine.state_kinds import DISPLAY_ORDER
 from flowbook.exceptions import DefinitionError, UnknownTaskError
 from flowbook.flow_run.run_names import find_run_id
 from flowbook.store import open_store
 from flowbook.store.process_identity import UNSETTLED, effective_state_of
-from flowbook.terminal.lines import Span, printable
+from flowbook.terminal.lines import Span, printable, wrapped
 from flowbook.terminal.reporting import has_display
-from flowbook.terminal.traceback_lines import traceback_lines
+from flowbook.terminal.traceback_lines import failing_line, traceback_lines
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from flowbook.cli.output import Output
+    from flowbook.cli.task_facts import TaskFacts
     from flowbook.engine.events import Event
     from flowbook.engine.remote_error import RemoteError
     from flowbook.flow_run.run import FlowRun
@@ -36,6 +38,10 @@ __all__ = ["cancel", "export", "import_", "inspect", "logs", "ls", "resume", "re
 
 _FOLLOW_S = 0.25
 _LISTED = 20
+_MOST_CHILDREN, _MOST_FAILURES = 5, 5
+#: States of runs; a state handler may give a run any other.
+_RUN_STATES = ("Success", "Running", "Cancelling", "Paused", "Failed", "Crashed", "Cancelled", "Scheduled", "Pending")
+_DECISION = ("action", "key", "by", "note", "at")
 _NO_RUNS = "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True)."
 _NOTHING_WAITS = "No run waits for you."
 _GOES_ON = ("Running", "Pending", "Cancelling", None)
@@ -43,14 +49,14 @@ _GOES_ON = ("Running", "Pending", "Cancelling", None)
 
 def ls(args: Namespace, out: Output) -> int:
     """List the runs: as a table the newest first, as JSON the newest last."""
-    runs = open_store().runs
+    runs, state = open_store().runs, _asked_state(args.state)
     limit = None if args.all else args.limit or _LISTED
     if args.waiting:
         found = runs.list(flow=args.flow, state="Paused", limit=limit)
-    elif args.state is None or args.state not in UNSETTLED:
-        found = runs.list(flow=args.flow, state=args.state, limit=limit)
+    elif state is None or state not in UNSETTLED:
+        found = runs.list(flow=args.flow, state=state, limit=limit)
     else:
-        found = [each for each in runs.list(flow=args.flow, is_open=True) if effective_state_of(each) == args.state]
+        found = [each for each in runs.list(flow=args.flow, is_open=True) if effective_state_of(each) == state]
         found = found[-(limit or len(found)) :]
     if out.is_json:
         out.table([_row(each) for each in found], (), "")
@@ -64,31 +70,67 @@ def ls(args: Namespace, out: Output) -> int:
     return 0
 
 
+def _asked_state(name: str | None) -> str | None:
+    """Return the state of that name, in capitals or not.
+
+    Raises:
+        DefinitionError: if there is none; lists those that a run can be in.
+    """
+    known = {each.lower(): each for each in DISPLAY_ORDER}
+    if name is None or name.lower() in known:
+        return None if name is None else known[name.lower()]
+    msg = f"No run is ever in the state {printable(name)!r}. Give one of {', '.join(_RUN_STATES)}."
+    raise DefinitionError(msg, state=name)
+
+
 def inspect(args: Namespace, out: Output) -> int:
     """Show one run and its tasks, or one task."""
     store = open_store()
     run_id = find_run_id(store, args.run)
-    summary, tasks = store.runs.summary(run_id), task_facts(store, run_id)
+    summary, tasks = store.runs.summary(run_id), task_facts(store, run_id, args.task)
+    decisions = store.history.decisions(run_id)
     if args.task is not None:
-        tasks = [each for each in tasks if each.key == args.task]
+        tasks = [each for each in tasks if each.key == args.task or each.is_bad_child_of(args.task)]
         if not tasks:
             run = f"Run {summary.number} of {summary.flow!r}"
             msg = f"{run} has no task {args.task!r}. `flowbook run inspect {args.run}` lists them."
             raise UnknownTaskError(msg, key=args.task)
     if out.is_json:
-        out.record({**_row(summary), "states": [each.as_json() for each in tasks]})
+        noted = [{name: getattr(each, name) for name in _DECISION} for each in decisions]
+        out.record({**_row(summary), "decisions": noted, "states": [each.as_json() for each in tasks]})
         return 0
-    state = _state_of(summary)
-    out.lines(head_lines(summary, state, out.marks, dt.datetime.now(dt.UTC)))
+    state, now = _state_of(summary), dt.datetime.now(dt.UTC)
+    out.lines([*head_lines(summary, state, out.marks, now), *decision_lines(decisions, now)])
     out.line("")
-    rows = tasks if args.all or args.task is not None else [each for each in tasks if each.is_of_interest]
+    rows = tasks if args.all else [each for each in tasks if each.is_of_interest or each.key == args.task]
+    rows = rows if args.task is None or args.all else rows[: _MOST_CHILDREN + 1]
     out.lines(task_table([each.row() for each in rows], out.marks))
     if hidden := len(tasks) - len(rows):
-        out.line(f"  {hidden:,} children that went well are left out: --all")
-    for error in [each.error for each in rows if each.error is not None][: None if args.task else 1]:
-        out.lines([(), *traceback_lines(error, out.marks, is_full=args.traceback)])
+        which = "children that went well" if args.task is None else "children that failed"
+        out.line(f"  {hidden:,} {which} are left out: --all")
+    for task in tasks:
+        if task.key == args.task and task.inputs:
+            out.lines([(), *input_lines(task.inputs)])
+    _write_errors(rows, args, out)
     _hint(args, state, out)
     return 0
+
+
+def _write_errors(rows: Sequence[TaskFacts], args: Namespace, out: Output) -> None:
+    """Write the first failure's traceback, and a line for each further one."""
+    failed = [(task, task.error) for task in rows if task.error is not None]
+    if not failed:
+        return
+    (_, first), *further = failed
+    out.lines([(), *traceback_lines(first, out.marks, is_full=args.traceback, width=out.width)])
+    if further:
+        out.line("")
+    for task, error in further[:_MOST_FAILURES]:
+        where = f"{found}  " if (found := failing_line(error)) else ""
+        head = (Span("  "), out.marks.of(task.state_name), Span(f" {task.key}  "), Span(where, "dim"))
+        out.lines(wrapped(head, " ".join(str(error).split()), out.width or 1000, indent=6))
+    if more := len(further) - len(further[:_MOST_FAILURES]):
+        out.line(f"    and {more:,} more failed")
 
 
 def _hint(args: Namespace, state: str, out: Output) -> None:

@@ -6,21 +6,24 @@ import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.state_kinds import FINISHED
+from flowbook.report.phrases import listed
 from flowbook.terminal.durations import running_time
 from flowbook.terminal.lines import Span, cut_middle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from flowbook.engine.events import Decided
     from flowbook.store import RunSummary
     from flowbook.terminal.lines import Line
     from flowbook.terminal.marks import Marks
 
-__all__ = ["TaskRow", "ago", "head_lines", "run_table", "task_table"]
+__all__ = ["TaskRow", "ago", "decision_lines", "head_lines", "input_lines", "run_table", "task_table"]
 
 _DIM, _BOLD = "dim", "bold"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _LONGEST_NAME = 30
+_PAST = {"resume": "resumed", "retry": "retried", "cancel": "cancelled"}
 
 
 class TaskRow(NamedTuple):
@@ -73,7 +76,7 @@ def head_lines(run: RunSummary, state: str, marks: Marks, now: dt.datetime) -> l
         Span(f"  run {run.number}  "),
         marks.of(state),
         Span(f" {state}", marks.style(state)),
-        Span(f"{when}{length}   id {run.run_id}", _DIM),
+        Span(f"{when}{length}   id {run.run_id[:8]}", _DIM),
     )
     parameters = "  ".join(f"{name}={value!r}" for name, value in run.parameters.items())
     facts = "  ".join(filter(None, (parameters, run.executor, run.origin)))
@@ -81,6 +84,26 @@ def head_lines(run: RunSummary, state: str, marks: Marks, now: dt.datetime) -> l
     if run.message and state not in {"Success", "Running"}:
         lines.append((Span(f"  {run.message}"),))
     return lines
+
+
+def decision_lines(decisions: Sequence[Decided], now: dt.datetime) -> list[Line]:
+    """Return a line for each decision of a person: what, by whom, when and why; tasks decided together share it."""
+    together: dict[tuple[str, str, str, int], list[Decided]] = {}
+    for each in decisions:
+        together.setdefault((each.action, each.by, each.note, round(each.at)), []).append(each)
+    lines: list[Line] = []
+    for (action, by, note, _), found in together.items():
+        tasks = listed([each.key for each in found if each.key])
+        when = ago(dt.datetime.fromtimestamp(found[0].at, dt.UTC), now)
+        text = " ".join(filter(None, (_PAST.get(action, action), tasks, f"by {by}" if by else "")))
+        lines.append((Span(f"  {text}, {when}{f': {note}' if note else ''}"),))
+    return lines
+
+
+def input_lines(inputs: Mapping[str, str]) -> list[Line]:
+    """Return a line for each input of a task: its name, and its value in words."""
+    width = max(map(len, inputs))
+    return [(Span(f"  {name:<{width}}  {text}"),) for name, text in inputs.items()]
 
 
 def task_table(rows: Sequence[TaskRow], marks: Marks) -> list[Line]:
@@ -153,19 +176,21 @@ def _where(run: RunSummary, state: str) -> str:
 def _with_mark(  # noqa: PLR0913  # a row of a table
     row: Sequence[str], column: int, state: str, widths: Sequence[int], marks: Marks, *, right: Sequence[int]
 ) -> Line:
-    before = _cells(row[:column], widths[:column], right=right)
+    before = _cells(row[:column], widths[:column], right=right, is_last=False)
     mark, style = marks.of(state), marks.style(state)
     word = Span(f" {row[column]:<{widths[column] - 2}}  ", style)
     after = _cells(row[column + 1 :], widths[column + 1 :], right=[place - column - 1 for place in right])
     return (*before, Span("  "), mark, word, *after)
 
 
-def _cells(row: Sequence[str], widths: Sequence[int], *, right: Sequence[int], style: str = "") -> Line:
+def _cells(
+    row: Sequence[str], widths: Sequence[int], *, right: Sequence[int], style: str = "", is_last: bool = True
+) -> Line:
     cells = [
-        f"{cell:>{width}}" if place in right else f"{cell:<{width}}"
+        cell if place == len(row) - 1 and is_last else f"{cell:>{width}}" if place in right else f"{cell:<{width}}"
         for place, (cell, width) in enumerate(zip(row, widths, strict=True))
     ]
-    return (Span("  ".join(cells).rstrip() if style else "  ".join(cells), style),)
+    return (Span("  ".join(cells), style),)
 
 
 def _widths(rows: Sequence[Sequence[str]]) -> list[int]:

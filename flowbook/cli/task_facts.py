@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from flowbook.cli.input_texts import StoredInputTexts
 from flowbook.cli.run_lines import TaskRow
 from flowbook.engine.replay import spans
 from flowbook.engine.state import Cached, Mapped
 from flowbook.engine.state_kinds import NEEDS_ATTENTION, RUNNING, mapped_state
-from flowbook.engine.task_keys import is_child_key
-from flowbook.report.phrases import duration, shorten
+from flowbook.engine.task_keys import is_child_key, parent_key
+from flowbook.report.phrases import duration, shorten, staleness
+from flowbook.terminal.run_history import maker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["TaskFacts", "task_facts"]
 
 _WHY_CHARS = 200
+_MOST_LABELLED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class TaskFacts:
         attempt: number of that attempt; 0 where it didn't run.
         error: what it raised, where it stands as failed.
         preview: what the store noted of its value.
+        maker: the run that made its cached output, "run 3"; "" if it wasn't looked up.
+        inputs: its inputs in words, by argument; only of the task that is looked at, and of failed children.
     """
 
     key: str
@@ -46,11 +51,17 @@ class TaskFacts:
     attempt: int
     error: RemoteError | None
     preview: Preview | None
+    maker: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_of_interest(self) -> bool:
         """Whether it is shown among many: not a child that went well."""
         return not is_child_key(self.key) or self.state_name in {*NEEDS_ATTENTION, *RUNNING}
+
+    def is_bad_child_of(self, key: str) -> bool:
+        """Whether it is a child of mapped task `key` that failed or waits for a person."""
+        return is_child_key(self.key) and parent_key(self.key) == key and self.state_name in NEEDS_ATTENTION
 
     @property
     def state_name(self) -> str:
@@ -78,6 +89,8 @@ class TaskFacts:
             "seconds": self.took_s,
             "attempt": self.attempt,
             "message": None if state is None else state.message,
+            "stale": (staleness(state) or None) if isinstance(state, Cached) else None,
+            "inputs": dict(self.inputs),
             "error": described,
             "value": None if self.preview is None else self.preview.get("text"),
         }
@@ -89,30 +102,49 @@ class TaskFacts:
     def _why(self) -> str:
         state = self.state
         if self.error is not None:
-            return str(self.error)
+            label = ", ".join(self.inputs.values()) if is_child_key(self.key) and len(self.inputs) == 1 else ""
+            return f"({label}) {self.error}" if label else str(self.error)
         if isinstance(state, Mapped) and state.map_states:
             counts = Counter(type(child).__name__ for child in state.map_states)
-            return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+            stale = sum(isinstance(child, Cached) and bool(staleness(child)) for child in state.map_states)
+            made = f"; {stale:,} from the cache, made by other code or from other inputs" if stale else ""
+            return ", ".join(f"{count:,} {name}" for name, count in counts.items()) + made
         if isinstance(state, Cached) and self.attempt == 0 and state.created is not None:
-            return f"made {duration(time.time() - state.created.timestamp())} ago"
+            made = f"made {duration(time.time() - state.created.timestamp())} ago"
+            return " ".join(filter(None, (made, self.maker and f"in {self.maker}", staleness(state))))
         if self.attempt > 1:
             return f"on attempt {self.attempt}"
         return "" if state is None or (state.is_successful() and not state.is_skipped()) else state.message or ""
 
 
-def task_facts(store: Store, run_id: str) -> list[TaskFacts]:
-    """Return what is known of the tasks of a run, in the flow's order, each mapped one before its children."""
+def task_facts(store: Store, run_id: str, wanted: str | None = None) -> list[TaskFacts]:
+    """Return what is known of the tasks of a run, in the flow's order, each mapped one before its children.
+
+    Args:
+        store: the store.
+        run_id: of the run.
+        wanted: the task or child whose inputs are described.
+    """
     history = store.history
     states, errors = history.states(run_id), history.errors(run_id)
     last = {span.key: span for span in spans(history.events(run_id))}
     refs = {key: state.reference for key, state in states.items()}
     previews = store.values.previews(ref for ref in refs.values() if ref is not None and ref.digest)
-    keys = [*_keys(store.runs.get(run_id).graph), *(key for key in states if is_child_key(key))]
+    graph = store.runs.get(run_id).graph
+    described = StoredInputTexts(store, graph, states)
+    keys = [*_keys(graph), *(key for key in states if is_child_key(key))]
     found = []
+    labelled: list[str] = []
     for key in keys:
         ref = refs.get(key)
         preview = None if ref is None else previews.get(ref.digest)
-        found.append(_facts(key, states.get(key), last.get(key), errors.get(key), preview))
+        facts = _facts(key, states.get(key), last.get(key), errors.get(key), preview)
+        if isinstance(facts.state, Cached) and facts.attempt == 0 and not is_child_key(key):
+            facts = replace(facts, maker=maker(store, facts.state.entry))
+        if key == wanted or (len(labelled) < _MOST_LABELLED and is_child_key(key) and facts.error is not None):
+            labelled.append(key)
+            facts = replace(facts, inputs=described.of(key))
+        found.append(facts)
     return found
 
 
@@ -125,4 +157,4 @@ def _facts(
 
 def _keys(graph: Mapping[str, object]) -> list[str]:
     tasks = graph.get("tasks", ())
-    return [task["key"] for task in tasks if task["key"]] if isinstance(tasks, list) else []
+    return [task["key"] for task in tasks if task["key"] and not task.get("gathers")] if isinstance(tasks, list) else []

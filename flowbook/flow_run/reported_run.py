@@ -66,9 +66,9 @@ class ControlledRun:
         return self._control.run.graph
 
     @property
-    def number(self) -> int:
-        """Counted per flow in the store, or per session if unrecorded."""
-        return self._control.run.label.number
+    def number(self) -> int | None:
+        """Run number, counted per flow in the store; None while the store doesn't have the run."""
+        return self._control.run.label.number if self.is_recorded else None
 
     @property
     def parameters(self) -> Mapping[str, object]:

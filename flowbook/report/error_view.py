@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "COMPILED",
     "CodeLocation",
     "ErrorView",
     "StackFrame",
@@ -47,6 +48,12 @@ _OUTSIDE = tuple(
 )
 #: The first line of a frame in a formatted traceback of any Python version.
 _HEAD = re.compile(r'^ +(?:\| +)?File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$', re.MULTILINE)
+#: A frame of flowbook where it is installed elsewhere than here, as on a worker.
+_FLOWBOOK = re.compile(
+    r"[\\/]flowbook[\\/](?:_utils|cli|core|engine|executors|flow_run|notebook|results|store|terminal)[\\/]\w+\.py$"
+)
+#: Frames of compiled libraries name their sources, which users don't have.
+COMPILED = (".pyx", ".pxi", ".pxd")
 _CELL = re.compile(r"ipykernel_\d+[\\/]|^<ipython-input-(?P<number>\d+)-")
 
 
@@ -131,8 +138,15 @@ def is_mine(file: str) -> bool:
         return True
     if file.startswith("<"):
         return False
+    if file.endswith(COMPILED) and not Path(file).exists():
+        return False
     path = str(Path(file).resolve())
-    return "site-packages" not in path and "dist-packages" not in path and not path.startswith(_OUTSIDE)
+    return (
+        "site-packages" not in path
+        and "dist-packages" not in path
+        and not path.startswith(_OUTSIDE)
+        and not _FLOWBOOK.search(path)
+    )
 
 
 def _formatted(error: BaseException) -> str:

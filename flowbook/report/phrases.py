@@ -35,6 +35,7 @@ __all__ = [
     "note",
     "parameter_text",
     "shorten",
+    "staleness",
     "trigger_name",
     "why",
 ]
@@ -81,6 +82,21 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     if len(names) <= most:
         return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+
+
+def staleness(state: Cached) -> str:
+    """Return how a task differs now from when its cached output was made; "" if it doesn't.
+
+    E.g. "by other code and from other inputs (x was 5, is 7)".
+    """
+    differences = [_difference(name, text) for name, text in state.stale_inputs.items()]
+    inputs = f"from other inputs ({', '.join(differences)})" if differences else ""
+    return " and ".join(filter(None, ("by other code" if state.stale_code else "", inputs)))
+
+
+def _difference(name: str, text: str) -> str:
+    before, separator, now = text.partition(", now ")
+    return f"{name} was {before}, is {now}" if separator else f"{name} {text}".rstrip()
 
 
 def error_text(error: object) -> str:

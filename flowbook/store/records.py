@@ -11,7 +11,7 @@ from flowbook.engine.state import Mapped
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from flowbook.engine.graph import Graph
+    from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.state import State
     from flowbook.results.reference import ResultRef
 
@@ -211,6 +211,8 @@ def graph_record(
                 "mapped": spec.is_mapped,
                 "manual": spec.is_manual,
                 "parameter": spec.is_parameter,
+                **({"gathers": True} if spec.gathers else {}),
+                **({"elements": elements} if (elements := _elements(spec)) else {}),
                 "keep": spec.keep,
                 "code_hash": hashes.get(spec.key),
                 **({} if wirings is None else {"wiring": wirings.get(spec.key)}),
@@ -218,6 +220,11 @@ def graph_record(
             for spec in graph.specs.values()
         ],
     }
+
+
+def _elements(spec: TaskSpec) -> list[str]:
+    """Return the arguments of which each child gets one element of what comes from above."""
+    return [bound.argument for bound in spec.bindings if bound.mapped and not bound.flattened and bound.argument]
 
 
 def now() -> dt.datetime:

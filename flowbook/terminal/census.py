@@ -32,7 +32,9 @@ class TaskNow(NamedTuple):
 
 
 class Census(NamedTuple):
-    """The tasks of a run by state, at one moment. A mapped task that was split counts as its children; parameters don't count.
+    """The tasks of a run by state, at one moment. A mapped task that was split counts as its children.
+
+    Parameters and gathered collections don't count.
 
     Attributes:
         counts: number of tasks by the name of their state, in display order.
@@ -62,7 +64,7 @@ class Counting:
 
     def __init__(self, graph: Graph) -> None:
         specs = graph.specs
-        self._parameters = [key for key, spec in specs.items() if spec.is_parameter]
+        self._aside = [key for key, spec in specs.items() if spec.is_parameter or spec.gathers]
         self._mapped = [key for key, spec in specs.items() if spec.is_mapped]
 
     def census(self, states: Mapping[str, State]) -> Census:
@@ -70,7 +72,7 @@ class Counting:
         #: Each copy is atomic; a child that is added in between is counted next time.
         keys, kinds = list(states), list(map(type, list(states.values())))
         counted = Counter(kinds)
-        uncounted = [*self._parameters, *(key for key in self._mapped if _is_split(states.get(key)))]
+        uncounted = [*self._aside, *(key for key in self._mapped if _is_split(states.get(key)))]
         counted.subtract(type(states[key]) for key in uncounted if key in states)
         counted = +counted
         named = [TaskNow(key, states[key]) for key in self._named(keys, kinds, counted)]
@@ -94,8 +96,8 @@ class Counting:
         }
         if not named:
             return []
-        parameters = set(self._parameters)
-        return [key for key, kind in zip(keys, kinds, strict=False) if kind in named and key not in parameters]
+        aside = set(self._aside)
+        return [key for key, kind in zip(keys, kinds, strict=False) if kind in named and key not in aside]
 
 
 def _is_split(state: State | None) -> bool:

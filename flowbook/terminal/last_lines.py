@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.state import Cached, Cancelled, Paused, TriggerFailed
 from flowbook.engine.task_keys import parent_key
-from flowbook.report.phrases import listed, shorten
+from flowbook.report.phrases import error_text, listed, shorten, staleness
 from flowbook.terminal.durations import running_time
-from flowbook.terminal.lines import Span, spread, width_of
+from flowbook.terminal.lines import Span, spread, width_of, wrapped
 from flowbook.terminal.live_lines import count_spans
 from flowbook.terminal.paused_inputs import input_lines
-from flowbook.terminal.traceback_lines import traceback_lines
+from flowbook.terminal.traceback_lines import failing_line, traceback_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     from flowbook.terminal.lines import Line
     from flowbook.terminal.marks import Marks
 
-__all__ = ["EndView", "last_lines"]
+__all__ = ["MOST_WARNINGS", "EndView", "last_lines"]
 
 _DIM, _BOLD = "dim", "bold"
 _MESSAGE_CHARS = 600
 _MOST_PAUSED = 3
-_MOST_WARNINGS = 5
+MOST_WARNINGS = 5
+_MOST_FAILURES = 5
 
 
 class EndView(NamedTuple):
@@ -35,7 +37,7 @@ class EndView(NamedTuple):
 
     Attributes:
         flow: the flow's name.
-        number: the run's number.
+        number: the run's number; None if it isn't in the store.
         state: the flow's state.
         states: states of tasks and children, by key.
         graph: the compiled flow.
@@ -43,13 +45,14 @@ class EndView(NamedTuple):
         took_s: how long it ran.
         called: the name by which commands find it, e.g. "18"; None if it isn't in the store.
         slowest: the tasks that took longest, with seconds; the longest first.
+        makers: the runs that made stale outputs, "run 3", by key.
         hide: masks secrets in a text.
         shows_traceback: whether to show a failure's traceback; False if a log or Python shows it.
         is_full: whether to show Python's own traceback, with every frame.
     """
 
     flow: str
-    number: int
+    number: int | None
     state: State
     states: Mapping[str, State]
     graph: Graph
@@ -57,6 +60,7 @@ class EndView(NamedTuple):
     took_s: float
     called: str | None
     slowest: Sequence[tuple[str, float]] = ()
+    makers: Mapping[str, str] = MappingProxyType({})
     hide: Callable[[str], str] = str
     shows_traceback: bool = True
     is_full: bool = False
@@ -90,17 +94,38 @@ def _failure(view: EndView, marks: Marks, width: int) -> list[Line]:
     failed = view.census.failed[-1] if view.census.failed else None
     error = view.state.raw_result if failed is None else failed.state.raw_result
     if view.shows_traceback and isinstance(error, BaseException):
-        lines += [*traceback_lines(error, marks, view.hide, is_full=view.is_full), ()]
+        lines += [*traceback_lines(error, marks, view.hide, is_full=view.is_full, width=width), ()]
     how = f" {_word(view)} after {running_time(view.took_s)}: "
     head = _title(view, marks, how)
     message = view.hide(shorten(view.state.message or "", _MESSAGE_CHARS))
-    lines += _wrapped(head, message, width)
+    lines += wrapped(head, message, width, indent=width_of(head[:2]))
+    lines += _further(view, marks, width)
     lines.append((Span("  "), *count_spans(view.census, marks)[1:], Span(_not_run(view))))
     if view.called is not None:
         lines.append((Span("  again, only what failed   ", _DIM), Span(f"flowbook run retry {view.called}")))
     if view.called is not None and failed is not None:
         key = f"'{failed.key}'" if "[" in failed.key else failed.key
         lines.append((Span("  what it got               ", _DIM), Span(f"flowbook run inspect {view.called} {key}")))
+    return lines
+
+
+def _further(view: EndView, marks: Marks, width: int) -> list[Line]:
+    """Return a line for each failed task after the first: where and why."""
+    further = view.census.failed[-2::-1]
+    lines: list[Line] = []
+    for task in further[:_MOST_FAILURES]:
+        error = task.state.raw_result
+        where = failing_line(error) if isinstance(error, BaseException) else ""
+        why = error_text(error) if isinstance(error, BaseException) else task.state.message or ""
+        head: Line = (
+            Span("  "),
+            marks.of(type(task.state)),
+            Span(f" {task.key}"),
+            Span(f"  {where}  " if where else "  ", _DIM),
+        )
+        lines += wrapped(head, view.hide(why), width, indent=6)
+    if more := len(further) - len(further[:_MOST_FAILURES]):
+        lines.append((Span(f"    and {more:,} more failed", _DIM),))
     return lines
 
 
@@ -139,7 +164,7 @@ def _title(view: EndView, marks: Marks, how: str) -> Line:
     state = type(view.state)
     return (
         Span(view.flow, _BOLD),
-        Span(f"  run {view.number}  "),
+        Span("  " if view.number is None else f"  run {view.number}  "),
         marks.of(state),
         Span(how, marks.style(state)),
     )
@@ -156,23 +181,21 @@ def _counts(census: Census) -> str:
 def _warnings(view: EndView, marks: Marks) -> list[Line]:
     if "Cached" not in view.census.counts:
         return []
-    stale = [(key, why) for key, state in view.states.items() if (why := _staleness(state))]
+    stale = [
+        (key, why) for key, state in view.states.items() if isinstance(state, Cached) and (why := staleness(state))
+    ]
     lines: list[Line] = [
-        (Span("  "), marks.warning, Span(f" {key} came from the cache, {view.hide(why)}"))
-        for key, why in stale[:_MOST_WARNINGS]
+        (Span("  "), marks.warning, Span(f" {key} came from the cache, made {_in_run(view, key)}{view.hide(why)}"))
+        for key, why in stale[:MOST_WARNINGS]
     ]
     if more := len(stale) - len(lines):
         lines.append((Span("  "), marks.warning, Span(f" {more:,} more came from the cache, made otherwise")))
     return lines
 
 
-def _staleness(state: State) -> str:
-    """Return how a task differs now from when its cached output was made; "" if it doesn't."""
-    if not isinstance(state, Cached):
-        return ""
-    if state.stale_inputs:
-        return f"made from other inputs: {', '.join(f'{name} {what}' for name, what in state.stale_inputs.items())}"
-    return "made by other code" if state.stale_code else ""
+def _in_run(view: EndView, key: str) -> str:
+    run = view.makers.get(key)
+    return f"in {run} " if run else ""
 
 
 def _not_run(view: EndView) -> str:
@@ -185,18 +208,3 @@ def _not_run(view: EndView) -> str:
 def _below(view: EndView, key: str) -> list[str]:
     task = parent_key(key)
     return [child for child in view.graph.children.get(task, ()) if not view.states[child].is_finished()]
-
-
-def _wrapped(head: Line, text: str, width: int) -> list[Line]:
-    """Return a sentence after a title, its further lines below the first word."""
-    indent = " " * width_of(head[:2])
-    lines: list[Line] = []
-    before, rest = head, ""
-    for word in text.split():
-        longer = f"{rest} {word}" if rest else word
-        if rest and width_of(before) + len(longer) > width:
-            lines.append((*before, Span(rest)))
-            before, rest = (Span(indent),), word
-        else:
-            rest = longer
-    return [*lines, (*before, Span(rest))] if rest else [head]

@@ -9,7 +9,19 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-__all__ = ["Line", "Span", "cut_middle", "fit", "plain_text", "printable", "spread", "styled", "width_of"]
+__all__ = [
+    "Line",
+    "Span",
+    "cut_middle",
+    "encodable",
+    "fit",
+    "plain_text",
+    "printable",
+    "spread",
+    "styled",
+    "width_of",
+    "wrapped",
+]
 
 
 class Span(NamedTuple):
@@ -18,6 +30,9 @@ class Span(NamedTuple):
     text: str
     style: str = ""
 
+
+#: What stands for characters of ours that a stream can't write.
+_PLAIN = str.maketrans({"\u00d7": "x", "…": "...", "→": "->", "—": "-", "·": "."})
 
 #: One line, without its end.
 Line = tuple[Span, ...]
@@ -28,6 +43,17 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """Return `text` as a stream of that encoding can write it: "\u00d7", "…" and arrows become ASCII."""
+    if text.isascii():
+        return text
+    try:
+        text.encode(encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return text.translate(_PLAIN)
+    return text
 
 
 def width_of(line: Line) -> int:
@@ -67,6 +93,20 @@ def spread(left: Line, right: Line, width: int) -> Line:
         return fit(left, width)
     left = fit(left, room - 2) if right else fit(left, width)
     return (*left, Span(" " * (room - width_of(left))), *right) if right else left
+
+
+def wrapped(head: Line, text: str, width: int, *, indent: int, style: str = "") -> list[Line]:
+    """Return a sentence after `head`, broken between words; further lines begin after `indent` spaces."""
+    lines: list[Line] = []
+    before, rest = head, ""
+    for word in text.split(" "):
+        longer = f"{rest} {word}" if rest else word
+        if rest and width_of(before) + cell_len(longer) > width:
+            lines.append((*before, Span(rest, style)))
+            before, rest = (Span(" " * indent),), word
+        else:
+            rest = longer
+    return [*lines, (*before, Span(rest, style))] if rest else [head]
 
 
 def plain_text(line: Line) -> str:

@@ -30,7 +30,7 @@ class LiveView(NamedTuple):
     """What is shown, at one moment.
 
     Attributes:
-        title: the flow and its run: "delays", "run 16".
+        title: the flow and its run: "delays", "run 16"; "" for a run without a number.
         graph: the compiled flow.
         census: its tasks by state.
         started: when it began, seconds since 1970.
@@ -87,7 +87,7 @@ class _Row(NamedTuple):
 def _title(view: LiveView, marks: Marks, width: int) -> Line:
     name, number = view.title
     elapsed = stopwatch(view.now - view.started)
-    left: Line = (Span(name, _BOLD), Span(f"  {number}"))
+    left: Line = (Span(name, _BOLD), Span(f"  {number}" if number else ""))
     if view.is_cancelling:
         count = len(view.census.running)
         still = f"{count:,} {'task still runs' if count == 1 else 'tasks still run'}"

@@ -33,8 +33,8 @@ class ReportedRun(Protocol):
         ...
 
     @property
-    def number(self) -> int:
-        """Counted per flow in the store, or per session if unrecorded."""
+    def number(self) -> int | None:
+        """Run number, counted per flow in the store; None while the store doesn't have the run."""
         ...
 
     @property

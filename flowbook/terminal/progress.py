@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Self
 
 from flowbook import config
 from flowbook._utils import threads
-from flowbook.engine.state import Cancelled, Paused
+from flowbook.engine.state import Cached, Cancelled, Paused
+from flowbook.report.phrases import staleness
+from flowbook.store import open_store
 from flowbook.terminal.census import Counting
-from flowbook.terminal.last_lines import EndView, last_lines
+from flowbook.terminal.last_lines import MOST_WARNINGS, EndView, last_lines
 from flowbook.terminal.live_lines import LiveView, live_lines
 from flowbook.terminal.marks import marks_for
-from flowbook.terminal.run_history import slowest_tasks, usual_time
+from flowbook.terminal.run_history import maker, slowest_tasks, usual_time
 from flowbook.terminal.screen import Screen
 from flowbook.terminal.worker_output import WorkerOutput
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from flowbook._utils.threads import OwnedThread
@@ -116,7 +119,7 @@ class Progress:
         _, states = run.snapshot()
         now = time.time()
         view = LiveView(
-            title=(run.flow_name, f"run {run.number}"),
+            title=(run.flow_name, "" if run.number is None else f"run {run.number}"),
             graph=run.graph,
             census=self._counting.census(states),
             started=now - (time.monotonic() - self._began),
@@ -143,14 +146,20 @@ class Progress:
             took_s=time.monotonic() - self._began,
             called=run.run_id[:8] if run.is_recorded else None,
             slowest=self._slowest(census) if state.is_successful() else (),
+            makers=self._makers(states),
             hide=run.hide,
             shows_traceback=self._shows_traceback,
             is_full=config.shows_full_tracebacks(),
         )
         return last_lines(view, self._screen.marks, self._screen.width)
 
+    def _makers(self, states: Mapping[str, State]) -> dict[str, str]:
+        """Return by key the runs that made the first stale outputs."""
+        stale = [(key, state) for key, state in states.items() if isinstance(state, Cached) and staleness(state)]
+        return {key: maker(open_store(), state.entry) for key, state in stale[:MOST_WARNINGS]}
+
     def _slowest(self, census: Census) -> list[tuple[str, float]]:
         if census.total > _MOST_TIMED:
             return []
-        parameters = frozenset(key for key, spec in self._run.graph.specs.items() if spec.is_parameter)
-        return slowest_tasks(self._run.events(), parameters)
+        aside = frozenset(key for key, spec in self._run.graph.specs.items() if spec.is_parameter or spec.gathers)
+        return slowest_tasks(self._run.events(), aside)

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flowbook.engine.events import Event
+    from flowbook.store import Store
     from flowbook.terminal.ports import ReportedRun
 
-__all__ = ["slowest_tasks", "usual_time"]
+__all__ = ["maker", "slowest_tasks", "usual_time"]
 
 _RUNS = 5
 _TASKS = 3
@@ -36,6 +37,17 @@ def usual_time(run: ReportedRun) -> float | None:
         return None
     took = [(each.ended - each.started).total_seconds() for each in found if each.ended and each.started]
     return statistics.median(took) if took else None
+
+
+def maker(store: Store, entry: str | None) -> str:
+    """Return which run made a cached output, "run 3"; "" if the store no longer knows."""
+    if entry is None:
+        return ""
+    try:
+        run_id = store.cache.get(entry).run_id
+        return "" if run_id is None else f"run {store.runs.summary(run_id).number}"
+    except FlowbookError:
+        return ""
 
 
 def slowest_tasks(events: Iterable[Event], parameters: frozenset[str] = frozenset()) -> list[tuple[str, float]]:

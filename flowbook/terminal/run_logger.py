@@ -1,8 +1,8 @@
 """Logs the events of a run with Python's `logging`.
 
 Loggers `flowbook.flow_run` and `flowbook.task_run`: starts and ends at INFO, retries, pauses and cancellations at WARNING,
-failures at ERROR with their traceback. Each record has the attributes `flow`, `run` (its number), `run_id`, `task` (a key, or
-""), `attempt`, `state` (its name, or "") and `seconds` (what it took, or None).
+failures at ERROR with their traceback. Each record has the attributes `flow`, `run` (its number in the store, or None),
+`run_id`, `task` (a key, or ""), `attempt`, `state` (its name, or "") and `seconds` (what it took, or None).
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class RunLogger:
 
     def _flow_changed(self, state: State) -> None:
         run = self._run
-        called = f"{run.flow_name} run {run.number}"
+        called = run.flow_name if run.number is None else f"{run.flow_name} run {run.number}"
         if isinstance(state, Running):
             if self._tells_all:
                 self._record(logging.INFO, f"{called} started, {self._facts()}", FLOW, state)
@@ -124,7 +124,7 @@ class RunLogger:
 
     def _facts(self) -> str:
         run = self._run
-        count = sum(not spec.is_parameter for spec in run.graph.specs.values())
+        count = sum(not (spec.is_parameter or spec.gathers) for spec in run.graph.specs.values())
         values = " ".join(f"{name}={_value(value)}" for name, value in run.parameters.items())
         tasks = f"{count:,} {'task' if count == 1 else 'tasks'}"
         return ", ".join(filter(None, (tasks, run.executor_text, shorten(values, _PARAMETERS_CHARS))))
@@ -150,7 +150,7 @@ class RunLogger:
 
     def _start_level(self, key: str) -> int:
         """Return the level of a start: 100,000 children of a mapped task are summed up where their task ends."""
-        return logging.DEBUG if is_child_key(key) or self._is_parameter(key) else logging.INFO
+        return logging.DEBUG if is_child_key(key) or self._is_aside(key) else logging.INFO
 
     def _task_ended(self, key: str, state: State, text: str) -> None:
         level = self._start_level(key)
@@ -188,9 +188,9 @@ class RunLogger:
         begun = self._begun.pop(key, None)
         return None if begun is None else state.at - begun
 
-    def _is_parameter(self, key: str) -> bool:
+    def _is_aside(self, key: str) -> bool:
         spec = self._run.graph.specs.get(key)
-        return spec is not None and spec.is_parameter
+        return spec is not None and (spec.is_parameter or spec.gathers)
 
     # Records
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.cells import cell_len
 
 from flowbook._utils.locks import Rank, RankedRLock
-from flowbook.terminal.lines import fit, styled
+from flowbook.terminal.lines import encodable, fit, styled
 from flowbook.terminal.size import size_of
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Screen:
 
     def _write(self, text: str) -> None:
         if text:
-            self._to.write(text)
+            self._to.write(encodable(text, getattr(self._to, "encoding", None)))
             self._to.flush()
 
     def _move_log_handlers(self) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowbook.engine.remote_error import RemoteError, safe_str
-from flowbook.report.error_view import code_locations, describe_error, is_mine, source_lines
-from flowbook.terminal.lines import Span
+from flowbook.report.error_view import COMPILED, code_locations, describe_error, is_mine, source_lines
+from flowbook.terminal.lines import Span, wrapped
 from flowbook.terminal.value_text import names_in, value_text
 
 if TYPE_CHECKING:
@@ -22,18 +22,24 @@ if TYPE_CHECKING:
     from flowbook.terminal.lines import Line
     from flowbook.terminal.marks import Marks
 
-__all__ = ["traceback_lines"]
+__all__ = ["failing_line", "traceback_lines"]
 
 _MOST_FRAMES = 5
 _BEFORE, _AFTER = 2, 1
 _MOST_NAMES = 6
 _MOST_CAUSES = 3
 _MOST_MESSAGE_LINES = 20
+_UNLIMITED = 1_000_000
 _DIM, _BOLD, _BAD = "dim", "bold", "bold red"
 
 
 def traceback_lines(
-    error: BaseException, marks: Marks, hide: Callable[[str], str] = str, *, is_full: bool = False
+    error: BaseException,
+    marks: Marks,
+    hide: Callable[[str], str] = str,
+    *,
+    is_full: bool = False,
+    width: int | None = None,
 ) -> list[Line]:
     """Return the lines that show an error, its own message last.
 
@@ -42,14 +48,23 @@ def traceback_lines(
         marks: the marks that the terminal can show.
         hide: masks secrets in a text.
         is_full: whether to return Python's own traceback, with nothing folded.
+        width: of a line, in cells; messages are broken between words. None: not at all.
     """
     if is_full:
         return [(Span(hide(line)),) for line in describe_error(error).text.splitlines()]
     lines = _stack_lines(error, marks)
     for cause in _causes(error):
-        lines.append((Span("  because of ", _DIM), Span(_headline(cause)[0]), Span(_where(cause), _DIM)))
-    lines += [(Span(text, _BAD),) for text in _headline(error)]
+        head: Line = (Span("  because of ", _DIM),)
+        lines += wrapped(head, hide(f"{_headline(cause)[0]}{_where(cause)}"), width or _UNLIMITED, indent=4)
+    for text in _headline(error):
+        lines += wrapped((), hide(text), width or _UNLIMITED, indent=2, style=_BAD)
     return [tuple(Span(hide(span.text), span.style) for span in line) for line in lines]
+
+
+def failing_line(error: BaseException) -> str:
+    """Return where the user's code raised an error, "delays.py:12"; "" if that isn't known."""
+    mine = [location for location in code_locations(error) if is_mine(location.file)]
+    return f"{_path(mine[-1].file)}:{mine[-1].line}" if mine else ""
 
 
 def _stack_lines(error: BaseException, marks: Marks) -> list[Line]:
@@ -125,6 +140,8 @@ def _package(file: str) -> str:
     for folder in ("site-packages", "dist-packages"):
         if folder in parts:
             return Path(parts[len(parts) - parts[::-1].index(folder)]).stem
+    if Path(file).suffix in COMPILED:
+        return parts[0]  # such names are relative to the folder of packages
     return "flowbook" if "flowbook" in parts else "Python"
 
 

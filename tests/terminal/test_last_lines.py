@@ -65,7 +65,7 @@ def test_a_success_says_what_came_from_the_cache_although_it_was_made_otherwise(
 
     assert text.splitlines()[1:3] == [
         "  ! load came from the cache, made by other code",
-        "  ! summarise came from the cache, made from other inputs: threshold 15, now 20",
+        "  ! summarise came from the cache, made from other inputs (threshold was 15, is 20)",
     ]
 
 

@@ -1,0 +1,190 @@
+"""What `flowbook run inspect` says of a task: what it got, why it failed, where its output came from, who decided."""
+
+import io
+import json
+
+import pandas as pd
+import pytest
+
+from flowbook import Flow, Parameter, flatten, task, triggers, unmapped
+from flowbook.cli.main import main
+from flowbook.cli.output import Output
+from flowbook.cli.run_lines import TaskRow, task_table
+from flowbook.engine.cache_validators import duration_only
+from flowbook.terminal.lines import Span, plain_text
+from flowbook.terminal.marks import Marks
+from tests.homes import home
+
+__all__ = ["home"]
+
+
+@task
+def files():
+    return ["July.csv", "August.csv", "September.csv"]
+
+
+@task
+def named(name):
+    return name.upper()
+
+
+@task
+def parse(path, region):
+    if path.lower().startswith("aug"):
+        raise KeyError(path)
+    return path, region
+
+
+@task
+def table():
+    return pd.DataFrame({"a": [1, 2]})
+
+
+@task(trigger=triggers.manual_only)
+def approve(report, region):
+    return report, region
+
+
+def _out(capsys, *words):
+    capsys.readouterr()
+    assert main(words) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def _inputs(capsys, task_key):
+    (found,) = [
+        each
+        for each in json.loads("".join(_out(capsys, "run", "inspect", "last", task_key, "--json")))["states"]
+        if each["task"] == task_key
+    ]
+    return found["inputs"]
+
+
+@pytest.mark.parametrize("source", ["a list", "a mapped task"])
+def test_a_failed_child_is_shown_with_the_element_that_it_got(capsys, source):
+    with Flow("months") as flow:
+        paths = files() if source == "a list" else named.map(files())
+        parse.map(paths, unmapped(Parameter("region", default="north")))
+    flow.run(record=True)
+
+    element = "'August.csv'" if source == "a list" else "'AUGUST.CSV'"
+    assert _inputs(capsys, "parse[1]") == {"path": element, "region": "'north'"}
+
+
+def test_a_failed_child_of_a_mapped_task_is_labelled_by_its_only_input(capsys):
+    @task
+    def read(path):
+        return parse.run(path, "north")
+
+    with Flow("months") as flow:
+        read.map(files())
+    flow.run(record=True)
+
+    lines = _out(capsys, "run", "inspect", "last", "read")
+    assert [line.split(maxsplit=3)[3].split("  ")[-1] for line in lines if "read[" in line and "Failed" in line] == [
+        "('August.csv') KeyError: 'August.csv'"
+    ]
+
+
+def test_what_a_waiting_task_got_is_shown(capsys):
+    with Flow("reports") as flow:
+        approve(table(), Parameter("region", default="north"))
+    flow.run(record=True)
+
+    assert _inputs(capsys, "approve") == {
+        "report": "DataFrame, 2 \u00d7 1, from table",
+        "region": "'north', from region",
+    }
+
+
+def test_a_flattened_element_is_not_guessed(capsys):
+    @task
+    def nested():
+        return [["July.csv"], ["August.csv"]]
+
+    with Flow("months") as flow:
+        parse.map(flatten(nested()), unmapped("north"))
+    flow.run(record=True)
+
+    assert _inputs(capsys, "parse[1]") == {"path": "[['July.csv'], ['August.csv']]"}
+
+
+def test_a_stale_hit_says_by_what_and_by_which_run_it_was_made(capsys):
+    @task(cache=True, cache_validator=duration_only)
+    def double(x):
+        return 2 * x
+
+    with Flow("stale") as flow:
+        double(Parameter("x"))
+    flow.run(x=5, record=True)
+    flow.run(x=7, record=True)
+
+    row = next(line for line in _out(capsys, "run", "inspect", "last") if "Cached" in line)
+    assert row.endswith(" ago in run 1 from other inputs (x was 5, is 7)")
+
+
+def test_who_decided_and_why_is_shown(capsys):
+    with Flow("reports") as flow:
+        approve(table(), "north")
+    flow.run(record=True)
+    main(("run", "resume", "last", "--by", "ada", "--note", "looks right"))
+
+    lines = _out(capsys, "run", "inspect", "last")
+    decisions = json.loads("".join(_out(capsys, "run", "inspect", "last", "--json")))["decisions"]
+    assert "  resumed approve by ada, just now: looks right" in lines
+    assert [{name: each[name] for name in ("action", "key", "by", "note")} for each in decisions] == [
+        {"action": "resume", "key": "approve", "by": "ada", "note": "looks right"}
+    ]
+
+
+def test_the_second_failure_has_a_line_of_its_own(capsys):
+    @task
+    def first():
+        raise ValueError("one")
+
+    @task
+    def second():
+        raise KeyError("two")
+
+    with Flow("both") as flow:
+        first()
+        second()
+    flow.run(record=True)
+
+    line = second.run.__code__.co_firstlineno + 2
+    assert f"  ✗ second  tests/cli/test_inspect.py:{line}  KeyError: 'two'" in _out(capsys, "run", "inspect", "last")
+
+
+@pytest.mark.parametrize("name", ["failed", "FAILED", "Failed"])
+def test_a_state_is_found_in_any_case(capsys, name):
+    with Flow("months") as flow:
+        parse("august", "north")
+    flow.run(record=True)
+
+    assert len(json.loads("".join(_out(capsys, "run", "ls", "--state", name, "--json")))) == 1
+
+
+def test_a_state_that_is_none_is_refused_with_those_that_there_are(capsys):
+    assert main(("run", "ls", "--state", "Foo")) == 2
+    assert capsys.readouterr().err == (
+        "flowbook: No run is ever in the state 'Foo'. Give one of Success, Running, Cancelling, Paused, Failed, Crashed, "
+        "Cancelled, Scheduled, Pending.\n"
+    )
+
+
+def test_a_row_ends_where_its_text_ends():
+    rows = [TaskRow("a", "Success", 1.0, "", ""), TaskRow("b", "Failed", 1.0, "", "w" * 200)]
+
+    assert [plain_text(line) for line in task_table(rows, Marks(is_plain=True))][1:] == [
+        "  a     + Success  1.0 s        ",
+        f"  b     x Failed   1.0 s        {'w' * 200}",
+    ]
+
+
+def test_an_ascii_terminal_gets_no_escapes():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="backslashreplace")
+
+    Output(is_json=False, to=stream, errors=stream).lines([(Span("DataFrame, 2 \u00d7 3…"),)])
+
+    stream.flush()
+    assert stream.buffer.getvalue() == b"DataFrame, 2 x 3...\n"
