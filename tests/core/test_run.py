@@ -851,7 +851,7 @@ def test_a_flow_is_pickled_and_runs_where_it_arrives(tmp_path):
     came_back = python(path, str(tmp_path / "flow.pickle"))
 
     waits = "approve Paused: Waits for a person, by its trigger manual_only."
-    assert (_warnings(came_back), came_back.stdout) == ([waits, "f run 1 Paused"], "Paused 10\n")
+    assert (_warnings(came_back), came_back.stdout) == ([waits, "f Paused"], "Paused 10\n")
 
 
 def test_states_of_a_run_pickle():
