@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from flowbook.core.gc_pause import gc_paused
 from flowbook.core.task_spec import SpecMaker
@@ -30,6 +30,13 @@ class _Owner(Protocol):
     cache: bool
 
 
+class _Special(NamedTuple):
+    """The tasks of a flow that are mapped, and those that only gather; most flows have neither."""
+
+    mapped: set[Task]
+    gatherers: set[Task]
+
+
 def compile_graph(graph: TaskGraph, reference: Iterable[Task], flow: _Owner) -> Graph:
     """Return the frozen graph.
 
@@ -49,10 +56,11 @@ def _compile(graph: TaskGraph, reference: Iterable[Task], flow: _Owner) -> Graph
     keys = graph.keys()
     mapped = {edge.downstream_task for edges in graph.incoming.values() if edges for edge in edges if edge.mapped}
     mapped.update(graph.mapped_constants)
+    special = _Special(mapped, {task for task in graph.tasks if task._gathers})
     children = _children(graph, keys)
     by_key = {key: task for task, key in keys.items()}
     maker = SpecMaker(flow.result, caches=flow.cache)
-    specs = {key: _spec(graph, by_key[key], keys, mapped, maker) for key in sort_keys(children, _indegree(children))}
+    specs = {key: _spec(graph, by_key[key], keys, special, maker) for key in sort_keys(children, _indegree(children))}
     terminal = tuple(key for key, below in children.items() if not below)
     return Graph(graph.flow_name, specs, children, terminal, tuple(keys[task] for task in reference), flow)
 
@@ -126,27 +134,33 @@ def _check_inputs(graph: TaskGraph, task: Task) -> None:
         raise ArgumentError(msg, task=task.name, missing=missing)
 
 
-def _spec(graph: TaskGraph, task: Task, keys: Mapping[Task, str], mapped: set[Task], maker: SpecMaker) -> TaskSpec:
+def _spec(graph: TaskGraph, task: Task, keys: Mapping[Task, str], special: _Special, maker: SpecMaker) -> TaskSpec:
     edges = graph.incoming[task]
     required = task._signature.required
-    # Most tasks have one input or none, and need no closer look.
-    if required and (len(edges) != 1 or len(required) != 1 or edges[0].key not in required):
-        _check_inputs(graph, task)
     bindings: tuple[Binding, ...]
     # As `Binding(...)`, at half its cost: there is one for each edge.
     if len(edges) == 1:
         edge = edges[0]
+        is_fed = not required or (len(required) == 1 and edge.key in required)
         bindings = (_new(Binding, (keys[edge.upstream_task], edge.key, edge.mapped, edge.flattened, edge)),)
     else:
+        is_fed = not required or required.issubset([edge.key for edge in edges])
         bindings = tuple([_new(Binding, (keys[e.upstream_task], e.key, e.mapped, e.flattened, e)) for e in edges])
+    if not is_fed:
+        _check_inputs(graph, task)
+    constants = graph.constants.get(task) if graph.constants else None
+    conditions = () if task.skip_on_upstream_skip else tuple(keys[e.upstream_task] for e in edges if e._decides)
+    mapped, gatherers = special
+    if not mapped and not gatherers:
+        return maker.spec(task, keys[task], bindings, constants=constants, conditions=conditions)
     return maker.spec(
         task,
         keys[task],
         bindings,
-        constants=graph.constants.get(task),
+        constants=constants,
         mapped_constants=graph.mapped_constants.get(task),
-        is_mapped=bool(mapped) and task in mapped,
-        reads_mapped=bool(mapped) and any(e.upstream_task in mapped and not e.mapped for e in edges),
-        reads_gathered=bool(edges) and any(e.upstream_task._gathers for e in edges),
-        conditions=() if task.skip_on_upstream_skip else tuple(keys[e.upstream_task] for e in edges if e._decides),
+        is_mapped=task in mapped,
+        reads_mapped=any(e.upstream_task in mapped and not e.mapped for e in edges),
+        reads_gathered=any(e.upstream_task in gatherers for e in edges),
+        conditions=conditions,
     )
