@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 __all__ = ["RunControl"]
 
 _NOTHING_NEW = NewInputs()
+#: How long a decision waits for a run to come to rest before it looks whether a subscriber holds the run up.
+_SUBSCRIBER_S = 1.0
 
 
 class RunControl:
@@ -191,15 +193,18 @@ class RunControl:
             location = self.refresh(now=True)
 
     def _wait_or_defer(self, here: Here, action: Callable[[], None]) -> bool:
-        """Wait until the run is no longer here; within a subscriber, schedule `action` for then and return True."""
-        if self.log.is_delivering_here:
-            with self._lock:
-                if self.location is here:  # it comes to rest only after this subscriber has returned
-                    here.afterwards.append(action)
-                    return True
+        """Wait until the run is no longer here; if a subscriber holds it up, schedule `action` for then and return True.
+
+        The run comes to rest only after the subscriber has returned, and the subscriber may be waiting for this thread.
+        """
+        while not self.log.is_delivering_here and not wait_for(here.over, _SUBSCRIBER_S):
+            if self.log.is_delivering:
+                break
+        with self._lock:
+            if self.location is not here:
                 return False
-        wait_for(here.over)
-        return False
+            here.afterwards.append(action)
+            return True
 
     def _decide_at_rest(self, rest: AtRest, decision: Decision, new: NewInputs, *, force: bool) -> bool:
         """Carry out a decision about a run at rest; return False if its location has changed meanwhile."""

@@ -125,6 +125,11 @@ class RunLog:
                     self._changed.wait(min(left_s, LONGEST_WAIT_S))
 
     @property
+    def is_delivering(self) -> bool:
+        """Whether a subscriber is being called, in any thread."""
+        return self._deliverer is not None
+
+    @property
     def is_delivering_here(self) -> bool:
         """Whether the caller is a subscriber receiving an event."""
         return self._deliverer == threading.get_ident()

@@ -274,6 +274,36 @@ def test_a_slow_subscriber_of_a_run_of_another_process_keeps_nobody_from_looking
     wait_for(tmp_path / "go")
 
 
+def test_a_subscriber_may_wait_for_a_thread_that_retries_its_run():
+    attempts = []
+
+    @task
+    def fail_once():
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise ValueError("no")
+
+    with Flow("joins") as flow:
+        fail_once()
+
+    def retry_in_a_thread():
+        thread = threading.Thread(target=run.retry, daemon=True)
+        thread.start()
+        thread.join()
+        return "retried"
+
+    run = start_run(flow, None, {})
+    subscriber = Acting(change_to(Failed, FLOW), retry_in_a_thread)
+    run.subscribe(subscriber)
+    is_over = threading.Event()
+    run.subscribe(Acting(change_to(Success, FLOW), is_over.set))
+
+    run.run_behind()
+    came = is_over.wait(LONG_S)
+
+    assert (came, subscriber.answers, len(attempts), type(run.wait(LONG_S))) == (True, ["retried"], 2, Success)
+
+
 def test_a_subscriber_that_raises_gets_no_more(caplog):
     caplog.set_level(logging.ERROR)
     with Flow("raises") as flow:
