@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.state import State
 
-__all__ = ["PENDING", "child_states", "children_of", "fill_children", "with_children"]
+__all__ = ["PENDING", "add_missing_children", "child_states", "children_of", "fill_children", "with_children"]
 
 #: One shared value: 100,000 children that wait must not cost 100,000 states.
 PENDING = Pending()
@@ -48,6 +48,13 @@ def fill_children(states: dict[str, State], keys: Iterable[str] | None = None) -
         state = states.get(key)
         if isinstance(state, Mapped):
             states[key] = with_children(key, state, states)
+
+
+def add_missing_children(states: dict[str, State], keys: Iterable[str] | None = None) -> None:
+    """Add the children of mapped tasks (only of those in `keys`, if given) that have no state yet: they are Pending."""
+    for key in list(states if keys is None else keys):
+        for child in children_of(key, states):
+            states.setdefault(child, PENDING)
 
 
 def children_of(key: str, states: Mapping[str, State]) -> list[str]:

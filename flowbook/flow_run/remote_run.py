@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.events import FLOW, StateChanged
-from flowbook.engine.mapped_states import fill_children
+from flowbook.engine.mapped_states import add_missing_children, fill_children
 from flowbook.engine.run_inputs import RunInputs
 from flowbook.engine.state import Mapped, Pending
 from flowbook.engine.task_keys import parent_key
@@ -48,6 +48,7 @@ def recorded_states(graph: Graph, inputs: RunInputs | StoredInputs, snapshot: Ru
         if key in begun and not isinstance(begun[key], Mapped):
             states[key] = Pending(cached_inputs=begun[key].cached_inputs)
     states.update(snapshot.states())
+    add_missing_children(states)
     if begun:
         fill_children(states)
     return states
@@ -111,6 +112,7 @@ class RemoteRun:
         changed: dict[str, State] = {event.key: event.state for event in events if isinstance(event, StateChanged)}
         self.state = changed.pop(FLOW, self.state)
         self.states.update(changed)
+        add_missing_children(self.states, changed)
         fill_children(self.states, {parent_key(key) for key in changed})
         for event in events:
             self._events.append(event)

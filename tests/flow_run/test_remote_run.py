@@ -14,8 +14,10 @@ import pytest
 
 import flowbook
 from flowbook import Flow, Parameter, Task, flatten, task, triggers
+from flowbook.engine.events import StateChanged
 from flowbook.engine.state import Cancelled, Crashed, Paused, Pending, Success
 from flowbook.exceptions import RunChangedError, RunClaimedError, StartTaskError, StoreError
+from flowbook.flow_run.run import start_run
 from flowbook.store import open_store
 from tests.scripts import start, wait_for
 
@@ -422,3 +424,27 @@ def test_a_run_that_was_recorded_without_wirings_is_compared_by_code():
     assert flowbook.run(run_id, flow=_variant("constant")).resume().wait(LONG_S).is_successful()
     with pytest.raises(RunChangedError, match="changed: load"):
         flowbook.run(run_id, flow=_variant("helper")).retry()
+
+
+def test_children_that_never_began_are_pending_in_a_run_that_is_read_from_the_store():
+    class CancelAfterTheFirst:
+        def emit(self, event):
+            if isinstance(event, StateChanged) and event.key == "double[0]" and event.state.is_finished():
+                run.cancel()
+
+    with Flow("cancelled map") as flow:
+        task(lambda x: 2 * x, name="double").map([1, 2, 3])
+    run = start_run(flow, None, {"record": True})
+    run.subscribe(CancelAfterTheFirst())
+    run.run_behind()
+    run.wait(30)
+
+    found = flowbook.run(run.run_id)
+
+    names = {key: type(state).__name__ for key, state in found.states.items()}
+    assert names == {key: type(state).__name__ for key, state in run.states.items()}
+    assert (names["double[0]"], names["double[2]"], type(found["double[2]"]).__name__) == (
+        "Success",
+        "Pending",
+        "Pending",
+    )
