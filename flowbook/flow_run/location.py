@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.state import Cancelling, Running
 from flowbook.exceptions import StartTaskError
+from flowbook.executors.interrupts import wait_for
 from flowbook.flow_run.resume_plan import waiting_or_refuse
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from flowbook.flow_run.run_log import RunLog
 
 __all__ = ["AtRest", "Elsewhere", "Here", "Location"]
+
+#: How long a decision waits for a run to come to rest before it looks whether a subscriber holds the run up.
+_SUBSCRIBER_S = 1.0
 
 
 class AtRest(NamedTuple):
@@ -112,6 +116,16 @@ class Here:
         if not is_done:
             self.over.wait()
         return is_done
+
+    def wait(self) -> bool:
+        """Wait until the run is no longer here; return False if a subscriber holds it up.
+
+        The run comes to rest only after the subscriber has returned, and the subscriber may be waiting for this thread.
+        """
+        while not self._log.is_delivering_here and not wait_for(self.over, _SUBSCRIBER_S):
+            if self._log.is_delivering:
+                break
+        return self.over.is_set()
 
     def end(self) -> None:
         """Mark the run as no longer here, and call the functions in `afterwards`. Call it without a lock."""

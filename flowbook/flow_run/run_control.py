@@ -14,7 +14,6 @@ from flowbook.engine.run_inputs import RunInputs
 from flowbook.engine.start_point import StartPoint
 from flowbook.engine.state import Cancelled, Crashed, Failed, Paused, Pending, Running, Scheduled
 from flowbook.exceptions import RunClaimedError, StartTaskError
-from flowbook.executors.interrupts import wait_for
 from flowbook.flow_run.decision import decided
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
 from flowbook.flow_run.new_inputs import (
@@ -57,8 +56,6 @@ if TYPE_CHECKING:
 __all__ = ["RunControl"]
 
 _NOTHING_NEW = NewInputs()
-#: How long a decision waits for a run to come to rest before it looks whether a subscriber holds the run up.
-_SUBSCRIBER_S = 1.0
 
 
 class RunControl:
@@ -193,13 +190,9 @@ class RunControl:
             location = self.refresh(now=True)
 
     def _wait_or_defer(self, here: Here, action: Callable[[], None]) -> bool:
-        """Wait until the run is no longer here; if a subscriber holds it up, schedule `action` for then and return True.
-
-        The run comes to rest only after the subscriber has returned, and the subscriber may be waiting for this thread.
-        """
-        while not self.log.is_delivering_here and not wait_for(here.over, _SUBSCRIBER_S):
-            if self.log.is_delivering:
-                break
+        """Wait until the run is no longer here; if a subscriber holds it up, schedule `action` for then and return True."""
+        if here.wait():
+            return False
         with self._lock:
             if self.location is not here:
                 return False
