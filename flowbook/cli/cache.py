@@ -29,7 +29,7 @@ def ls(args: Namespace, out: Output) -> int:
     found = store.cache.entries(at=at, flow=args.flow, task=args.task)
     rows = [_row(entry) for entry in found]
     columns = ("id", "flow", "task", "created", "expires", "state", "size", "uses", "pinned", "parameters")
-    out.table(rows, columns, "No such outputs are cached here. Tasks with cache_for keep theirs.")
+    out.table(rows, columns, "No such outputs are cached here. Tasks with cache=True or cache_for keep theirs.")
     return 0
 
 

@@ -162,6 +162,9 @@ def trigger(task: str, value: Any) -> Any:  # noqa: ANN401  # unchecked
         name = value.__name__
         msg = f"Task {task!r}: trigger={name} doesn't say how many. Call it: trigger={name}(at_least=1)."
         raise DefinitionError(msg, task=task)
+    if isinstance(value, str) and value in triggers.__all__:
+        msg = f"Task {task!r}: trigger={value!r} can't be called. Write trigger=triggers.{value}."
+        raise ArgumentError(msg, task=task)
     return function(task, "trigger", value)
 
 

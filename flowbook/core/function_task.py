@@ -63,8 +63,8 @@ def task(
     Args:
         fn: does the work; its arguments are the task's inputs, its return value is the result. May be `async def`.
         options: as for `Task`: `name`, `slug`, `tags`, `max_retries`, `retry_delay`, `retry_on`, `timeout`, `trigger`,
-            `skip_on_upstream_skip`, `cache_for`, `cache_validator`, `cache_key`, `target`, `result`, `checkpoint`, `keep`,
-            `state_handlers`, `on_failure`, `log_stdout`, `nout`, `task_run_name`.
+            `skip_on_upstream_skip`, `cache`, `cache_for`, `cache_validator`, `cache_key`, `target`, `result`, `checkpoint`,
+            `keep`, `state_handlers`, `on_failure`, `log_stdout`, `nout`, `task_run_name`.
 
     Raises:
         DefinitionError: if an option is unknown or its value is refused.

@@ -13,11 +13,22 @@ if TYPE_CHECKING:
 
 __all__ = ["executor", "handlers"]
 
+_WRITE_ONE = "Give one of flowbook.executors, e.g. executor=LocalDaskExecutor('threads')."
+#: What to write in Python for the words that the notebook's magics take.
+_WRITE = {
+    **{
+        kind: f"Write executor=LocalDaskExecutor({kind!r}) of flowbook.executors."
+        for kind in ("threads", "processes", "synchronous")
+    },
+    "local": "Write executor=LocalExecutor() of flowbook.executors.",
+    "dask": "Write executor=DaskExecutor() of flowbook.executors.",
+}
+
 
 def executor(given: Executor) -> Executor:
     """Return the executor. Raises ExecutorError if it isn't one."""
     if not callable(getattr(given, "submit", None)):
-        msg = f"{given!r} is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."
+        msg = f"{given!r} isn't an executor. {_WRITE.get(given, _WRITE_ONE) if isinstance(given, str) else _WRITE_ONE}"
         raise ExecutorError(msg, executor=repr(given))
     if isinstance(given, type):
         msg = f"{given!r} is a class. Make an executor of it: {given.__name__}()."

@@ -15,6 +15,7 @@ from flowbook.engine.state_kinds import failed_by_itself, waits_for_person
 from flowbook.engine.task_keys import child_key, parent_key, split_child_key
 from flowbook.exceptions import FlowbookError, RunClaimedError, StartTaskError
 from flowbook.flow_run.run_request import no_child
+from flowbook.report.phrases import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Reversible, Sequence
@@ -123,6 +124,11 @@ def _refusal(states: Mapping[str, State], events: Reversible[Event], key: str) -
         return no_child(key, states.get(parent_key(key)))
     who = resumed_by(events, key)
     by = f", resumed by {who}" if who else ""
+    if not who and not states[key].is_finished():
+        found = [each for each, state in list(states.items()) if waits_for_person(state)]
+        which = f" Resume what waits: {listed(found)}." if found else ""
+        msg = f"{key} isn't waiting yet: it is {type(states[key]).__name__}.{which}"
+        return RunClaimedError(msg, key=key, owner=who)
     return RunClaimedError(f"{key} does not wait any more: it is {type(states[key]).__name__}{by}.", key=key, owner=who)
 
 

@@ -55,6 +55,9 @@ def find_run_id(store: Store, name: object, flow: str | None = None) -> str:
                 return found
     if (found := _beginning(store, text)) is not None:
         return found
+    if not store.runs.list(limit=1):
+        msg = f"There is no run {name!r}: no run is recorded here yet. Notebooks record runs, and flow.run(record=True) does."
+        raise UnknownRunError(msg, run_id=text)
     msg = f"There is no run {name!r} in this store. {_SAY_HOW}"
     raise UnknownRunError(msg, run_id=text)
 

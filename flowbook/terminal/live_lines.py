@@ -36,6 +36,7 @@ class LiveView(NamedTuple):
         started: when it began, seconds since 1970.
         now: the present, seconds since 1970.
         expected_s: how long earlier runs took; None if unknown.
+        is_starting: whether workers are being started, so that no task runs yet.
         is_cancelling: whether it was cancelled while tasks still run.
         hide: masks secrets in a text.
     """
@@ -48,6 +49,7 @@ class LiveView(NamedTuple):
     expected_s: float | None
     is_cancelling: bool
     hide: Callable[[str], str] = str
+    is_starting: bool = False
 
 
 def live_lines(view: LiveView, marks: Marks, width: int, most: int) -> list[Line]:
@@ -55,6 +57,8 @@ def live_lines(view: LiveView, marks: Marks, width: int, most: int) -> list[Line
     lines = [_title(view, marks, width)]
     if not view.is_cancelling:
         lines += [_bar(view.census, marks, width), count_spans(view.census, marks)]
+    if view.is_starting:
+        lines.append((Span("  starting workers", _DIM),))
     rows = list(_rows(view, marks))
     room = most - len(lines) - 1
     shown = rows if len(rows) <= room else rows[: room - 1]

@@ -41,6 +41,11 @@ _INTERVAL_S = 0.1
 #: At most this part of the time is spent on reading and drawing.
 _SHARE = 0.01
 _END_S = 2.0
+#: Said of workers once they take longer to start.
+_STARTING_S = 2.0
+#: How executors that start processes describe themselves.
+_WITH_WORKERS = ("processes", "Dask")
+_NOT_BEGUN = frozenset({"Pending", "Submitted", "Queued", "Scheduled"})
 #: With more tasks than this, the slowest aren't named: finding them would take too long.
 _MOST_TIMED = 5_000
 
@@ -117,18 +122,25 @@ class Progress:
     def _live_lines(self) -> list[Line]:
         run = self._run
         _, states = run.snapshot()
-        now = time.time()
+        now, census = time.time(), self._counting.census(states)
         view = LiveView(
             title=(run.flow_name, "" if run.number is None else f"run {run.number}"),
             graph=run.graph,
-            census=self._counting.census(states),
+            census=census,
             started=now - (time.monotonic() - self._began),
             now=now,
             expected_s=self._expected_s,
             is_cancelling=self._run.is_cancelling,
             hide=run.hide,
+            is_starting=self._is_starting(census),
         )
         return live_lines(view, self._screen.marks, self._screen.width, self._screen.height)
+
+    def _is_starting(self, census: Census) -> bool:
+        """Return whether tasks have been waiting for worker processes to start: none has begun."""
+        if time.monotonic() - self._began < _STARTING_S or not self._run.executor_text.startswith(_WITH_WORKERS):
+            return False
+        return set(census.counts) <= _NOT_BEGUN
 
     # At the end
 

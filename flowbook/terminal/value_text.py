@@ -51,7 +51,7 @@ def value_text(name: str, value: object) -> str:
 
 def _short_repr(value: object) -> str:
     """Return a small container of plain values as Python writes it; "" for any other."""
-    if not isinstance(value, (list, tuple, dict)) or not 0 < len(value) <= _MOST_ITEMS:
+    if not isinstance(value, (list, tuple, dict)) or len(value) > _MOST_ITEMS:
         return ""
     items = [*value, *value.values()] if isinstance(value, dict) else value
     if not all(type(item) in _PLAIN and (type(item) is not int or item.bit_length() <= _MOST_BITS) for item in items):

@@ -207,7 +207,10 @@ def test_an_empty_store_says_how_it_comes_to_hold_something(capsys):
     assert _run(capsys, "run", "ls")[1] == (
         "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True).\n"
     )
-    assert _run(capsys, "cache", "ls")[1] == "No such outputs are cached here. Tasks with cache_for keep theirs.\n"
+    assert (
+        _run(capsys, "cache", "ls")[1]
+        == "No such outputs are cached here. Tasks with cache=True or cache_for keep theirs.\n"
+    )
     assert _json(capsys, "run", "ls") == _json(capsys, "cache", "ls") == []
 
 
@@ -295,9 +298,12 @@ def test_entries_are_listed_shown_expired_and_swept(capsys, run):
 
 
 WRONG = {
-    ("run", "inspect", "nothing"): (1, "There is no run 'nothing' in this store. Name it by its id"),
-    ("run", "resume", "nothing"): (1, "There is no run 'nothing'"),
-    ("run", "export", "nothing", "x"): (1, "There is no run 'nothing'"),
+    ("run", "inspect", "nothing"): (1, "There is no run 'nothing': no run is recorded here yet. Notebooks record runs"),
+    ("run", "resume", "nothing"): (1, "There is no run 'nothing': no run is recorded here yet. Notebooks record runs"),
+    ("run", "export", "nothing", "x"): (
+        1,
+        "There is no run 'nothing': no run is recorded here yet. Notebooks record runs",
+    ),
     ("run", "import", "no-such-file"): (1, "no-such-file can't be read: No such file"),
     ("run", "import", __file__): (1, "is damaged, or no exported run"),
     ("cache", "show", "nothing"): (
@@ -346,11 +352,12 @@ def test_wrong_usage_is_exit_code_2(words, capsys):
     assert "usage: flowbook" in capsys.readouterr().err
 
 
-def test_what_does_not_wait_can_t_be_resumed(capsys, run, failed):
+@pytest.mark.usefixtures("failed")
+def test_what_does_not_wait_can_t_be_resumed(capsys, run):
     _run(capsys, "run", "resume", run.run_id)
 
     code, _, err = _run(capsys, "run", "resume", run.run_id)
-    no_task, _, unknown = _run(capsys, "run", "retry", failed.run_id[:1])
+    no_task, _, unknown = _run(capsys, "run", "retry", "nothing")
 
     assert code in {1, 2}
     assert "Nothing waits in run 1 of 'delays': it is Success." in err

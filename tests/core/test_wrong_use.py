@@ -197,7 +197,7 @@ def a_string_as_tags():
 
 @refused(ArgumentError)
 def a_trigger_that_cannot_be_called():
-    """Task 'one': trigger='all_failed' can't be called. Give a function."""
+    """Task 'one': trigger='all_failed' can't be called. Write trigger=triggers.all_failed."""
     task(one.run, trigger="all_failed")
 
 
@@ -1008,13 +1008,13 @@ def the_state_of_a_task_outside_the_flow():
 
 @refused(ExecutorError)
 def an_executor_that_is_none():
-    """'threads' is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."""
+    """'threads' isn't an executor. Write executor=LocalDaskExecutor('threads') of flowbook.executors."""
     small().run(executor="threads")
 
 
 @refused(ExecutorError)
 def an_executor_of_a_flow_that_is_none():
-    """'dask' is not an executor. Give one of flowbook.executors, e.g. LocalDaskExecutor('threads')."""
+    """'dask' isn't an executor. Write executor=DaskExecutor() of flowbook.executors."""
     Flow("small", executor="dask")
 
 

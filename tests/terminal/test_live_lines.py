@@ -121,3 +121,9 @@ def test_a_failure_says_the_line_of_the_users_and_no_secret():
 
     assert plain_text(lines[-1]).startswith("✗ load_flights  ValueError: ***** is wrong")
     assert plain_text(lines[-1]).endswith(f"line {broken.__code__.co_firstlineno + 1}")
+
+
+def test_it_says_that_workers_start_while_nothing_runs(states):
+    lines = _lines(dict.fromkeys(states, Pending()), is_starting=True)
+
+    assert plain_text(lines[3]) == "  starting workers"

@@ -144,7 +144,7 @@ class Hostile:
         ({"flights": 920}, "{'flights': 920}"),
         ({"password": "hunter2"}, "dict of 1"),
         (list(range(9)), "list of 9"),
-        ({}, "dict of 0"),
+        ({}, "{}"),
         (b"abc", "bytes of 3"),
         (pd.Series([1, 2]), "Series, 2"),
         (Hostile(), "a Hostile"),
