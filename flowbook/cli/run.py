@@ -298,6 +298,7 @@ def _row(summary: RunSummary) -> dict[str, object]:
         "message": summary.message,
         "started": summary.started,
         "ended": summary.ended,
+        "seconds": None if summary.took_s is None else round(summary.took_s, 3),
         "tasks": dict(summary.counts),
         "parameters": dict(summary.parameters),
         "executor": summary.executor,

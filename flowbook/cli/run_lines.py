@@ -51,7 +51,7 @@ def run_table(runs: Sequence[RunSummary], states: Sequence[str], marks: Marks, n
             cut_middle(run.flow, _LONGEST_NAME),
             state,
             "" if run.started is None else ago(run.started, now),
-            _took(run, state, now),
+            _took(run, state),
             _tasks(run, state),
             _where(run, state),
         )
@@ -69,7 +69,7 @@ def run_table(runs: Sequence[RunSummary], states: Sequence[str], marks: Marks, n
 def head_lines(run: RunSummary, state: str, marks: Marks, now: dt.datetime) -> list[Line]:
     """Return what is known of one run as a whole."""
     when = "" if run.started is None else f" {ago(run.started, now)}"
-    took = _took(run, state, now)
+    took = _took(run, state)
     length = f", {'for' if run.ended is None else 'took'} {took}" if took else ""
     title = (
         Span(run.flow, _BOLD),
@@ -141,10 +141,10 @@ def ago(moment: dt.datetime, now: dt.datetime) -> str:
     return f"{local.day} {local:%b %H:%M}" if local.year == today.year else f"{local.day} {local:%b %Y}"
 
 
-def _took(run: RunSummary, state: str, now: dt.datetime) -> str:
-    if run.started is None or (run.ended is None and state != "Running"):
+def _took(run: RunSummary, state: str) -> str:
+    if run.took_s is None or (run.ended is None and state != "Running"):
         return ""
-    return running_time(((run.ended or now) - run.started).total_seconds())
+    return running_time(run.took_s)
 
 
 def _tasks(run: RunSummary, state: str) -> str:

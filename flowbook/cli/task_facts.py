@@ -11,9 +11,9 @@ from flowbook.cli.input_texts import StoredInputTexts
 from flowbook.cli.run_lines import TaskRow
 from flowbook.engine.replay import spans
 from flowbook.engine.state import Cached, Mapped
-from flowbook.engine.state_kinds import NEEDS_ATTENTION, RUNNING, mapped_state
+from flowbook.engine.state_kinds import NEEDS_ATTENTION, RUNNING, mapped_state, name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
-from flowbook.report.phrases import duration, shorten, staleness
+from flowbook.report.phrases import cached_note, duration, shorten, staleness
 from flowbook.terminal.run_history import maker
 
 if TYPE_CHECKING:
@@ -65,12 +65,12 @@ class TaskFacts:
 
     @property
     def state_name(self) -> str:
-        """The name of its state; of a mapped task that of its children together."""
+        """Its state in a word; of a mapped task that of its children together."""
         if self.state is None:
             return "Pending"
         if isinstance(self.state, Mapped) and self.state.map_states:
-            return mapped_state(Counter(type(child).__name__ for child in self.state.map_states))
-        return type(self.state).__name__
+            return mapped_state(Counter(map(name_in_words, self.state.map_states)))
+        return name_in_words(self.state)
 
     def row(self) -> TaskRow:
         """Return what stands in a table."""
@@ -105,11 +105,14 @@ class TaskFacts:
             label = ", ".join(self.inputs.values()) if is_child_key(self.key) and len(self.inputs) == 1 else ""
             return f"({label}) {self.error}" if label else str(self.error)
         if isinstance(state, Mapped) and state.map_states:
-            counts = Counter(type(child).__name__ for child in state.map_states)
+            counts = Counter(map(name_in_words, state.map_states))
             stale = sum(isinstance(child, Cached) and bool(staleness(child)) for child in state.map_states)
             made = f"; {stale:,} from the cache, made by other code or from other inputs" if stale else ""
             return ", ".join(f"{count:,} {name}" for name, count in counts.items()) + made
-        if isinstance(state, Cached) and self.attempt == 0 and state.created is not None:
+        if isinstance(state, Cached) and state.made_here:
+            kept = cached_note(state, time.time(), has_run=True)
+            return f"on attempt {self.attempt}, {kept}" if self.attempt > 1 else kept
+        if isinstance(state, Cached) and state.created is not None:
             made = f"made {duration(time.time() - state.created.timestamp())} ago"
             return " ".join(filter(None, (made, self.maker and f"in {self.maker}", staleness(state))))
         if self.attempt > 1:

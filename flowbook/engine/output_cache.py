@@ -188,6 +188,7 @@ def store_output(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: Hashe
         expires,
         entry=entry,
         created=created,
+        made_here=True,
     )
 
 

@@ -205,10 +205,11 @@ class Cached(Success):
 
     `input_hashes` are content hashes by argument name, `parameters` the flow's parameters as they were (plain values, others
     as hashes), `entry` the id in the cache index, `created` when it was made, `stale_code` whether other code made it,
-    `stale_inputs` the inputs that were others when it was made, each with what it was and is ("5, now 77"; empty if long).
+    `stale_inputs` the inputs that were others when it was made, each with what it was and is ("5, now 77"; empty if long),
+    `made_here` whether this run made it.
     """
 
-    __slots__ = ("created", "entry", "expiry", "input_hashes", "parameters", "stale_code", "stale_inputs")
+    __slots__ = ("created", "entry", "expiry", "input_hashes", "made_here", "parameters", "stale_code", "stale_inputs")
     fields = ("expiry", "input_hashes", "parameters")
 
     def __init__(  # noqa: PLR0913
@@ -225,6 +226,7 @@ class Cached(Success):
         created: dt.datetime | None = None,
         stale_code: bool = False,
         stale_inputs: Mapping[str, str] | None = None,
+        made_here: bool = False,
     ) -> None:
         super().__init__(message, result, context, cached_inputs)
         self.input_hashes = input_hashes
@@ -234,6 +236,7 @@ class Cached(Success):
         self.created = aware(created) if created is not None else None
         self.stale_code = stale_code
         self.stale_inputs: Mapping[str, str] = stale_inputs or {}
+        self.made_here = made_here
 
 
 class Mapped(Success):

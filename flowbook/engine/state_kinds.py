@@ -71,8 +71,6 @@ COUNTS_TIME = frozenset({*RUNNING, "Retrying"})
 #: Children in these states are listed one by one; for the others, a view only shows their number.
 NEEDS_ATTENTION = frozenset({*FAILED, *WAITING})
 
-#: An output is stored within this after it was made.
-_AT_ONCE_S = 1.0
 #: The first of these that any child is in is the mapped task's, once none is running.
 _PRECEDENCE = (*WAITING, *FAILED, "TriggerFailed", "Cancelled")
 
@@ -101,13 +99,8 @@ def mapped_state(counts: Mapping[str, int]) -> str:
 
 
 def name_in_words(state: State) -> str:
-    """Return what people call a state: a Cached output that was made when its task ended is a Success that was also stored.
-
-    Where the events of the run are known they say it better: whether the task ran.
-    """
-    if isinstance(state, Cached) and state.created is not None and state.at - state.created.timestamp() < _AT_ONCE_S:
-        return "Success"
-    return type(state).__name__
+    """Return what people call a state: an output that this run made and stored is a Success; Cached is one that it reused."""
+    return "Success" if isinstance(state, Cached) and state.made_here else type(state).__name__
 
 
 def failed_by_itself(state: State) -> bool:

@@ -29,8 +29,6 @@ MOST_CHILDREN = 50
 
 #: Sequence numbers below those of all events: nothing is known; known from a state, without its event.
 _NEVER, _BEFORE = -2, -1
-#: States that a child is in when its function has run.
-_AFTER_RUNNING = frozenset({"Running", "Cancelling", "Success"})
 
 
 class _Facts:
@@ -60,15 +58,12 @@ class _Facts:
     @property
     def has_run(self) -> bool:
         """Whether the function ran in this run. If not, a Cached output comes from an earlier run."""
-        if self.running_at is not None:
-            return True
-        # Without events there is only the last state to judge by.
-        return self.seq == _BEFORE and isinstance(self.state, Cached) and name_in_words(self.state) == "Success"
+        return self.state.made_here if isinstance(self.state, Cached) else self.running_at is not None
 
     @property
     def word(self) -> str:
         """The word for the state if it isn't the state's name: an output that this run made and stored is a Success."""
-        return "Success" if isinstance(self.state, Cached) and self.has_run else ""
+        return name_in_words(self.state) if isinstance(self.state, Cached) and self.state.made_here else ""
 
     @property
     def duration_s(self) -> float | None:
@@ -94,7 +89,7 @@ class _Children:
     def take(self, key: str, seq: int, state: State) -> list[str]:
         """Record a child's state. Return its key if its own view changes."""
         before, at = self.states.get(key, ("", _NEVER))
-        name = _child_name(state, before, seq)
+        name = name_in_words(state)
         if seq <= at:
             return []
         if before:
@@ -135,13 +130,6 @@ class _Children:
         while self.waiting and len(self.shown) < MOST_CHILDREN:
             key = next(iter(self.waiting))
             self.shown[key] = self.waiting.pop(key)
-
-
-def _child_name(state: State, before: str, seq: int) -> str:
-    """Return the name under which a child is counted; an output that this run made and stored counts as Success."""
-    if isinstance(state, Cached) and before in _AFTER_RUNNING:
-        return "Success"
-    return name_in_words(state) if seq == _BEFORE else type(state).__name__
 
 
 class RunProjection:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import TaskSpec
 
 __all__ = [
+    "cached_note",
     "clock",
     "duration",
     "error_text",
@@ -166,7 +167,7 @@ def note(  # noqa: C901, PLR0911, PLR0913  # a table of states
         case Failed():
             return message(state)
         case Cached():
-            return _cached_note(state, now, has_run=has_run)
+            return cached_note(state, now, has_run=has_run)
         case Skipped():
             return _skip_note(spec, state, states)
         case Running() if attempt > 1:
@@ -257,7 +258,8 @@ def _why_cached(state: Cached, now: float) -> list[list[str]]:
     return lines
 
 
-def _cached_note(state: Cached, now: float, *, has_run: bool) -> str:
+def cached_note(state: Cached, now: float, *, has_run: bool) -> str:
+    """Return what stands beside an output in the cache; `has_run` as in `note`."""
     if state.stale_inputs:
         return "made from other inputs"
     if state.stale_code:

@@ -82,6 +82,8 @@ class RunSummary:
         counts: number of tasks by the name of their last state; mapped children aren't counted.
         process: identity of the owner's process, see `process_identity`; None if nobody owns the run.
         beat: time of the owner's last heartbeat.
+        took_s: for how long it ran, up to now if it still does; the time between its epochs doesn't count. None if it has
+            not started, or came to no end.
     """
 
     run_id: str
@@ -102,6 +104,7 @@ class RunSummary:
     counts: Mapping[str, int]
     process: str | None = None
     beat: dt.datetime | None = None
+    took_s: float | None = None
 
     @property
     def tasks(self) -> int:

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from flowbook.engine.state import Running
 from flowbook.exceptions import FlowbookError, StoreError
 from flowbook.store.event_rows import value_ref
 from flowbook.store.process_identity import this_process
@@ -19,6 +20,7 @@ from flowbook.store.records import RunRecord, RunSummary, from_stamp
 from flowbook.store.run_lookup import claimed_error, find_run, unknown_run
 from flowbook.store.run_table import RunTable, run_table
 from flowbook.store.store_errors import in_words
+from flowbook.store.working_time import working_time
 
 if TYPE_CHECKING:
     import builtins
@@ -231,7 +233,18 @@ class Runs:
             counts=tally,
             process=process,
             beat=from_stamp(beat),
+            took_s=self._took_s(row_id, epoch, state, started, ended),
         )
+
+    def _took_s(
+        self, row_id: int, epoch: int, state: str | None, started: float | None, ended: float | None
+    ) -> float | None:
+        """Return for how long a run ran. Only of those that went on later are the events read."""
+        if started is None or (ended is None and state != Running.__name__):
+            return None
+        if epoch == 1:
+            return (time.time() if ended is None else ended) - started
+        return working_time(self._database.read(self._sql["flow_times"], (row_id,)), time.time())
 
 
 def _refuse_invalid_unicode(record: RunRecord) -> None:

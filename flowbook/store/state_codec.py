@@ -42,9 +42,9 @@ __all__ = ["StateValues", "decode", "encode", "is_finished_name", "is_state_name
 #: Made once, since `json.dumps` with options makes an encoder on each call.
 _to_json = json.JSONEncoder(separators=(",", ":"), default=str).encode
 #: The common kinds that have no fields of their own.
-#: States with one field that JSON takes as it is.
-_PLAIN_FIELDS: Mapping[type[State], str] = {Cancelling: "since", Mapped: "n_map_states", Looped: "loop_count"}
 _BARE = frozenset({Pending, Running, Success, Failed})
+#: Kinds with one field that JSON takes as it is.
+_PLAIN_FIELDS: Mapping[type[State], str] = {Cancelling: "since", Mapped: "n_map_states", Looped: "loop_count"}
 
 _KINDS: dict[str, type[State]] = {
     name: kind for name in states.__all__ if isinstance(kind := getattr(states, name), type) and issubclass(kind, State)
@@ -162,6 +162,7 @@ def _fields(state: State) -> dict[str, Any]:
             "entry": state.entry,
             "created": _stamp(state.created),
             "stale_code": state.stale_code,
+            **({"made_here": True} if state.made_here else {}),
             **({"stale_inputs": dict(state.stale_inputs)} if state.stale_inputs else {}),
         }
     for kind, name in _PLAIN_FIELDS.items():
@@ -194,6 +195,7 @@ def _set_fields(state: State, body: Mapping[str, Any], values: Values) -> None:
         state.expiry, state.created = _moment(body.get("expiry")), _moment(body.get("created"))
         state.entry, state.stale_code = body.get("entry"), body.get("stale_code", False)
         state.stale_inputs = body.get("stale_inputs") or {}
+        state.made_here = body.get("made_here", False)
     elif isinstance(state, Cancelling):
         state.since = body.get("since")
     elif isinstance(state, Mapped):

@@ -6,7 +6,7 @@ from collections import Counter
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowbook.engine.state import Cancelling, Failed, Finished, Mapped, Paused, Retrying, Running, TriggerFailed
+from flowbook.engine.state import Cached, Cancelling, Failed, Finished, Mapped, Paused, Retrying, Running, TriggerFailed
 from flowbook.terminal.marks import ORDER
 
 if TYPE_CHECKING:
@@ -70,14 +70,16 @@ class Counting:
     def census(self, states: Mapping[str, State]) -> Census:
         """Return the census; `states` by key, children included, may change meanwhile."""
         #: Each copy is atomic; a child that is added in between is counted next time.
-        keys, kinds = list(states), list(map(type, list(states.values())))
+        keys, present = list(states), list(states.values())
+        kinds = list(map(type, present))
         counted = Counter(kinds)
         uncounted = [*self._aside, *(key for key in self._mapped if _is_split(states.get(key)))]
         counted.subtract(type(states[key]) for key in uncounted if key in states)
         counted = +counted
+        made = sum(state.made_here for state in present if isinstance(state, Cached)) if Cached in counted else 0
         named = [TaskNow(key, states[key]) for key in self._named(keys, kinds, counted)]
         return Census(
-            counts=_in_order(counted),
+            counts=_in_order(counted, made),
             total=counted.total(),
             done=sum(count for kind, count in counted.items() if issubclass(kind, Finished)),
             running=tuple(sorted((each for each in named if isinstance(each.state, Running)), key=attrgetter("began"))),
@@ -104,9 +106,14 @@ def _is_split(state: State | None) -> bool:
     return isinstance(state, Mapped) and state.n_map_states > 0
 
 
-def _in_order(counted: Counter[type[State]]) -> dict[str, int]:
+def _in_order(counted: Counter[type[State]], made: int) -> dict[str, int]:
+    """Return the counts by the name that people read: of outputs in the cache, `made` were made by this run."""
     by_name: Counter[str] = Counter()
     for kind, count in counted.items():
         by_name["Success" if kind is Mapped else kind.__name__] += count
+    if made:
+        by_name["Success"] += made
+        by_name["Cached"] -= made
+        by_name = +by_name
     known = {name: by_name.pop(name) for name in ORDER if name in by_name}
     return {**known, **by_name}

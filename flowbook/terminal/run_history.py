@@ -28,14 +28,14 @@ _SLOW_S = 0.1
 
 
 def usual_time(run: ReportedRun) -> float | None:
-    """Return the median duration, in seconds, of the flow's last successful runs; None if the store has none."""
+    """Return the median duration, in seconds, of the flow's last runs that succeeded without a break; None if there are none."""
     if not run.is_recorded:
         return None
     try:
         found = open_store().runs.list(flow=run.flow_name, project=config.project(), state="Success", limit=_RUNS)
     except FlowbookError:
         return None
-    took = [(each.ended - each.started).total_seconds() for each in found if each.ended and each.started]
+    took = [each.took_s for each in found if each.took_s is not None and each.epoch == 1]
     return statistics.median(took) if took else None
 
 

@@ -22,6 +22,7 @@ from flowbook.engine.state import (
     State,
     TriggerFailed,
 )
+from flowbook.engine.state_kinds import name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.report.phrases import error_text, shorten
 from flowbook.terminal.durations import running_time
@@ -87,7 +88,7 @@ class RunLogger:
             self._retried[key] = getattr(state, "run_count", 0)
             if self._is_one_of_many(key):
                 return
-            self._record(logging.WARNING, f"{key} {_name(state)}: {_why(state)}", key, state)
+            self._record(logging.WARNING, f"{key} {name_in_words(state)}: {_why(state)}", key, state)
         elif isinstance(state, TriggerFailed):
             self._task_ended(key, state, f" TriggerFailed: {state.message or ''}")
         elif state.is_failed() and self._may_retry(key):
@@ -119,7 +120,7 @@ class RunLogger:
         if level < self._level:
             return
         took = "" if run.started is None else f" after {running_time(state.at - run.started)}"
-        text = f"{called} {_name(state)}{took}: {state.message or ''}".rstrip(" :.")
+        text = f"{called} {name_in_words(state)}{took}: {state.message or ''}".rstrip(" :.")
         self._record(level, f"{text}{self._hint(state)}", FLOW, state)
 
     def _facts(self) -> str:
@@ -170,7 +171,7 @@ class RunLogger:
         error = state.raw_result
         why = error_text(error) if isinstance(error, BaseException) else state.message or ""
         after = "" if took is None else f" after {running_time(took)}"
-        self._record(logging.ERROR, f"{key} {_name(state)}{after}: {why}", key, state, took)
+        self._record(logging.ERROR, f"{key} {name_in_words(state)}{after}: {why}", key, state, took)
 
     def _is_one_of_many(self, key: str) -> bool:
         """Count an event of a mapped task's child; return whether too many were logged to log this one."""
@@ -221,21 +222,17 @@ class RunLogger:
         logger.handle(record)
 
 
-def _name(state: State) -> str:
-    return type(state).__name__
-
-
 def _verdict(state: State) -> str:
     """Return the name of a state; for a mapped task, that of its worst child's state."""
     is_bad = isinstance(state, Mapped) and any(child.is_failed() for child in state.map_states)
-    return "Failed" if is_bad else _name(state)
+    return "Failed" if is_bad else type(state).__name__
 
 
 def _ending(state: State) -> str:
     """Return how a task ended; for a mapped task, the number of children in each state."""
     if not isinstance(state, Mapped):
-        return f" {_name(state)}"
-    counts = Counter(map(_name, state.map_states))
+        return f" {name_in_words(state)}"
+    counts = Counter(map(name_in_words, state.map_states))
     return f": {', '.join(f'{count:,} {name}' for name, count in counts.items()) or 'no children'}"
 
 

@@ -9,6 +9,7 @@ import pty
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,9 @@ import flowbook
 from flowbook import Flow, Parameter, task, triggers
 from flowbook.cli.main import main, parser
 from flowbook.engine.state import Paused
+from flowbook.flow_run.reported_run import ControlledRun
 from flowbook.store import open_store
+from flowbook.terminal.run_history import usual_time
 
 ROOT = Path(__file__).parents[2]
 HOUR = dt.timedelta(hours=1)
@@ -146,11 +149,68 @@ def test_a_failed_run_is_inspected_with_the_users_line(capsys):
     lines = out.splitlines()
     assert lines[0].startswith("broken  run 1  ✗ Failed just now, took ")
     assert "  broken  ✗ Failed" in out
-    assert '  ▸  65 │         raise ValueError("no such column")' in lines
+    assert '  ▸  68 │         raise ValueError("no such column")' in lines
     assert "ValueError: no such column" in lines
     assert "  go on      flowbook run retry last" in lines
     assert (task["error"]["type"], task["error"]["message"]) == ("ValueError", "no such column")
     assert task["error"]["traceback"].startswith("Traceback (most recent call last):\n")
+
+
+def test_what_a_run_made_and_stored_is_told_from_what_it_reused(capsys):
+    @task(cache_for=HOUR)
+    def load(day):
+        return day
+
+    @task(cache_for=HOUR)
+    def double(x):
+        return 2 * x
+
+    with Flow("sums") as flow:
+        double.map(load.map([1, 2]))
+        load(3)
+    flow.run(record=True)
+    flow.run(record=True)
+
+    told = []
+    for number, counts in zip((1, 2), flowbook.runs()["tasks"], strict=True):
+        states = [line.split()[2:] for line in _run(capsys, "run", "inspect", f"sums {number}")[1].splitlines()[4:7]]
+        shown = _run(capsys, "run", "inspect", f"sums {number}", "load-2")[1]
+        told.append((counts, [words[0] for words in states], "kept until" in shown, "made" in shown))
+    rows = [line.split("  ") for line in _run(capsys, "run", "ls")[1].splitlines()]
+    classes = {
+        each["state"] for number in (1, 2) for each in _json(capsys, "run", "inspect", f"sums {number}")["states"]
+    }
+
+    assert told == [
+        ("2 Mapped, 1 Success", ["Success", "Success", "Success"], True, False),
+        ("1 Cached, 2 Mapped", ["Cached", "Cached", "Cached"], False, True),
+    ]
+    assert [any("cached" in cell for cell in row) for row in rows[1:3]] == [True, False]
+    assert classes == {"Cached", "Mapped"}
+
+
+def test_a_run_took_as_long_as_it_ran_without_the_time_in_between(capsys):
+    is_good = False
+
+    @task
+    def sometimes():
+        if not is_good:
+            raise ValueError("no")
+
+    with Flow("sometimes") as flow:
+        sometimes()
+    flow.run(record=True)
+    run = flow.last_run
+    time.sleep(1.2)
+    is_good = True
+    run.retry()
+    run.wait()
+
+    listed = _json(capsys, "run", "inspect", run.run_id)
+
+    assert listed["state"] == "Success"
+    assert listed["seconds"] < 1
+    assert usual_time(ControlledRun(run._control)) is None
 
 
 def test_one_task_is_inspected(capsys, run):
@@ -159,7 +219,7 @@ def test_one_task_is_inspected(capsys, run):
 
     assert [line.split()[:3] for line in out.splitlines()[-4:]] == [
         ["TASK", "STATE", "TOOK"],
-        ["load", "◷", "Cached"],
+        ["load", "✓", "Success"],
         [],
         ["day", "3,", "from"],
     ]

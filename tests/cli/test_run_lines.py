@@ -31,6 +31,7 @@ def _run(flow, number, state, counts, *, minutes, took_s=None, message=None, own
         started=started,
         ended=None if took_s is None else started + dt.timedelta(seconds=took_s),
         counts=counts,
+        took_s=minutes * 60 if took_s is None and state == "Running" else took_s,
     )
 
 

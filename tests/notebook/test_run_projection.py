@@ -176,7 +176,7 @@ def test_an_output_that_this_run_made_is_told_from_one_that_served() -> None:
     projection = RunProjection(build(task("ran"), task("served")))
 
     projection.apply(StateChanged(1, "ran", _at(Running(), 998.0)))
-    projection.apply(StateChanged(2, "ran", _at(Cached(created=made, entry="e1"), 1000.2)))
+    projection.apply(StateChanged(2, "ran", _at(Cached(created=made, entry="e1", made_here=True), 1000.2)))
     projection.apply(StateChanged(3, "served", _at(Cached(created=made, entry="e1"), 8200.0)))
 
     views = {key: projection.task(key, 8200.0) for key in ("ran", "served")}

@@ -58,12 +58,21 @@ LIMIT :limit
 SELECT DISTINCT flow FROM run WHERE project = ?
 
 -- count_states --
-SELECT name, count(*) FROM (
-    SELECT name, max(seq) FROM event
+-- By the words that people read: an output that the run made and stored is a Success, Cached is one that it reused.
+SELECT CASE WHEN name = 'Cached' AND json_extract(body, '$.made_here') THEN 'Success' ELSE name END AS word, count(*)
+FROM (
+    SELECT name, body, max(seq) FROM event
     WHERE run = ? AND kind = 0 AND key <> '' AND substr(key, -1) <> ']'
     GROUP BY key
 )
-GROUP BY name ORDER BY name
+GROUP BY word ORDER BY word
+
+-- flow_times --
+-- What the flow's own states were, each with the time of the event before it: when a process died, that is its last sign.
+SELECT name, at, before FROM (
+    SELECT kind, key, name, at, lag(at) OVER (ORDER BY seq) AS before FROM event WHERE run = ? ORDER BY seq
+)
+WHERE kind = 0 AND key = ''
 
 -- run_numbers --
 SELECT run_id, number FROM run WHERE run_id IN (SELECT value FROM json_each(?))
