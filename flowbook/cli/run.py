@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from flowbook.cli.task_facts import TaskFacts
     from flowbook.engine.events import Event
     from flowbook.engine.remote_error import RemoteError
+    from flowbook.engine.state import State
     from flowbook.flow_run.run import FlowRun
     from flowbook.store import RunSummary
 
@@ -44,6 +45,8 @@ _RUN_STATES = ("Success", "Running", "Cancelling", "Paused", "Failed", "Crashed"
 _DECISION = ("action", "key", "by", "note", "at")
 _NO_RUNS = "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True)."
 _NOTHING_WAITS = "No run waits for you."
+#: What a cancelled run says that whoever cancelled it knows.
+_BY_A_PERSON = "Cancelled by a person."
 _GOES_ON = ("Running", "Pending", "Cancelling", None)
 
 
@@ -216,9 +219,19 @@ def _say_state(run: FlowRun, out: Output) -> int:
     """Say how a run stands; return 1 if it failed."""
     state = run.state
     name = type(state).__name__
-    sentence = f"Run {run.run_id} of {run.flow_name!r} is {name}. {state.message or ''}".rstrip()
+    sentence = f"{run.flow_name} run {run.number} {_how_it_stands(state)}"
     out.done(printable(sentence), run_id=run.run_id, flow=run.flow_name, state=name, message=state.message)
     return int(state.is_failed())
+
+
+def _how_it_stands(state: State) -> str:
+    """Return a run's state as the end of a sentence, with its message if that says more."""
+    message = state.message or ""
+    if state.is_failed() and message:
+        return f"failed: {message}"
+    verb = {"Success": "succeeded", "Failed": "failed", "Running": "runs"}.get(type(state).__name__)
+    says_more = bool(message) and not state.is_successful() and not state.is_running() and message != _BY_A_PERSON
+    return f"{verb or f'is {type(state).__name__.lower()}'}.{f' {message}' if says_more else ''}"
 
 
 def _run(name: str, file: str | None = None) -> FlowRun:

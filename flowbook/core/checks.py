@@ -74,6 +74,8 @@ _ELSEWHERE: Mapping[str, str] = {
     "timeout_seconds": "timeout=",
     "trigger_rule": "trigger=",
 }
+#: The longest value of an option that a message repeats.
+_OPTION_CHARS = 40
 #: Begins a tag that says what a worker of a Dask cluster must have.
 _RESOURCE = "dask-resource:"
 
@@ -87,8 +89,11 @@ def unknown_options(owner: str, options: Mapping[str, object], known: Callable[.
         known: takes the options that there are.
         of: what the owner is.
     """
-    for option in options:
-        if option in _ELSEWHERE:
+    for option, value in options.items():
+        ours = _ELSEWHERE.get(option, option).rstrip("=")
+        if of == "Flow" and ours in _task_options():
+            hint = f"Give it to the task: @task({_written(ours, value)})."
+        elif option in _ELSEWHERE:
             hint = f"Here it is {_ELSEWHERE[option]}." if _ELSEWHERE[option] != "a docstring" else "Write a docstring."
         else:
             names = [
@@ -102,6 +107,18 @@ def unknown_options(owner: str, options: Mapping[str, object], known: Callable[.
             hint = f"Did you mean {close[0]}=?" if close else f"Its options: {', '.join(names)}."
         msg = f"{of} {owner!r} has no option {option!r}. {hint}"
         raise ArgumentError(msg, owner=owner, option=option)
+
+
+def _task_options() -> frozenset[str]:
+    from flowbook.core.task import Task  # noqa: PLC0415  # it imports this
+
+    return frozenset(inspect.signature(Task.__init__).parameters) - {"self", "name", "unknown"}
+
+
+def _written(option: str, value: object) -> str:
+    """Return an option as one writes it; a retry needs its delay."""
+    text = repr(value) if isinstance(value, (int, float, str)) and len(repr(value)) <= _OPTION_CHARS else "..."
+    return f"{option}={text}, retry_delay=..." if option == "max_retries" else f"{option}={text}"
 
 
 def slug(task: str, value: str | None) -> str | None:

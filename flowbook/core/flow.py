@@ -12,7 +12,7 @@ from flowbook.core.building import enter_flow, leave_flow, refuse_inside_block
 from flowbook.core.edge import Edge
 from flowbook.core.flow_structure import FlowStructure
 from flowbook.core.traceback_trim import end_at_caller, without_library_frames
-from flowbook.exceptions import DefinitionError, ExecutorError
+from flowbook.exceptions import DefinitionError, ExecutorError, RunFailedError
 from flowbook.flow_run.run import FlowRun, start_run
 
 if TYPE_CHECKING:
@@ -386,7 +386,10 @@ class Flow(FlowStructure):
             ParameterError: if a parameter is missing or unknown; nothing has run then.
             StartTaskError: if a start task isn't in the flow, or an input that it needs has no value.
         """
-        return self._new_run(parameters, options).run_here()
+        try:
+            return self._new_run(parameters, options).run_here()
+        except RunFailedError as error:
+            raise without_library_frames(error) from error.__cause__
 
     __call__ = run
 

@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any, Never, Self, cast
 
 from flowbook._context import context
+from flowbook._utils.variables import variable_of
 from flowbook.core import checks
 from flowbook.core.building import current_tags, flow_or_refuse, mark_made, mark_used
 from flowbook.core.deferred import DeferredValue
@@ -176,7 +177,8 @@ class Task(DeferredValue, TaskOptions):
                 raise DefinitionError(msg, kind=kind)
             msg = f"{kind!r} object has no attribute {name!r}"
             if not name.startswith("_"):
-                flow = self._written_in if self._written_in and self._written_in.isidentifier() else "flow"
+                written_in = self._written_in
+                flow = variable_of(lambda value: type(value).__name__ == "Flow" and value.name == written_in) or "flow"
                 msg = (
                     f"{self.name!r} is a task and has no attribute {name!r}; its value comes when the flow runs. "
                     f"In another task use .{name} of its input; after a run: {flow}.last_run[{self._key_in()!r}].result.{name}."

@@ -6,17 +6,17 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowbook.engine.mapped_states import child_states
-from flowbook.engine.state import Failed, Mapped, Paused, Scheduled, Success, TriggerFailed
+from flowbook.engine.state import Failed, Mapped, Paused, Scheduled, State, Success, TriggerFailed
 from flowbook.engine.state_kinds import failed_by_itself, waits_for_person
-from flowbook.engine.task_keys import parent_key
+from flowbook.engine.task_keys import parent_key, split_key
+from flowbook.exceptions import UnknownTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from flowbook.engine.graph import Graph
-    from flowbook.engine.state import State
 
-__all__ = ["final_state", "task_results"]
+__all__ = ["TaskResults", "final_state", "task_results"]
 
 _NAMED_AT_MOST = 3
 #: The most characters that are shown of why a task failed; its own state has the whole text.
@@ -40,12 +40,37 @@ def final_state(graph: Graph, states: Mapping[str, State]) -> State:
     return Success("All reference tasks succeeded.")
 
 
-def task_results(graph: Graph, states: Mapping[str, State]) -> dict[object, State]:
+class TaskResults(dict[object, State]):
+    """The state of each of the author's tasks. Keys are the tasks; a task's key, and the decorated function, find it too."""
+
+    def __init__(self, graph: Graph, states: Mapping[object, State]) -> None:
+        super().__init__(states)
+        self._graph = graph
+
+    def __missing__(self, task: object) -> State:
+        """Find a task as `FlowRun` does. Raises UnknownTaskError, a KeyError."""
+        key = self._graph.key_of(task)
+        state = self[self._graph.specs[parent_key(key)].task]
+        if key == parent_key(key):
+            return state
+        _, index = split_key(key)
+        children = state.map_states if isinstance(state, Mapped) else []
+        if index is None or index >= len(children):
+            msg = f"There is no {key!r}: {parent_key(key)!r} has {len(children):,} children."
+            raise UnknownTaskError(msg, key=key)
+        return children[index]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return dict, (dict(self),)
+
+
+def task_results(graph: Graph, states: Mapping[str, State]) -> TaskResults:
     """Return the state of each of the author's tasks; of a mapped one with all its children, unfinished ones too."""
-    return {
+    found: dict[object, State] = {
         spec.task: state if type(state := states[key]) is not Mapped else _whole(key, state, states)
         for key, spec in graph.specs.items()
     }
+    return TaskResults(graph, found)
 
 
 def _whole(key: str, state: Mapped, states: Mapping[str, State]) -> State:

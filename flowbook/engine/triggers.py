@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowbook.engine.signals import PAUSE, SKIP, TRIGGERFAIL
-from flowbook.engine.state import Mapped
+from flowbook.engine.state import Mapped, TriggerFailed
+from flowbook.engine.state_kinds import failed_by_itself
 from flowbook.engine.task_keys import child_key
 from flowbook.exceptions import DefinitionError
 
@@ -38,9 +39,9 @@ _NAMED_AT_MOST = 3
 
 def all_successful(upstream_states: Mapping[object, State]) -> bool:
     """Pass if nothing upstream failed; the default."""
-    bad = [name for name, state in _each(upstream_states) if not state.is_successful()]
+    bad = [(name, state) for name, state in _each(upstream_states) if not state.is_successful()]
     if bad:
-        msg = f"all_successful: {_list(bad)} did not succeed."
+        msg = f"{_named([name for name, _ in bad])} {_how([state for _, state in bad])}."
         raise TRIGGERFAIL(msg)
     return True
 
@@ -141,6 +142,21 @@ def _list(names: list[str]) -> str:
     named = ", ".join(repr(name) for name in names[:_NAMED_AT_MOST])
     more = len(names) - _NAMED_AT_MOST
     return f"{named} and {more} more" if more > 0 else named
+
+
+def _named(names: list[str]) -> str:
+    """Return names as in a sentence."""
+    more = len(names) - _NAMED_AT_MOST
+    if more > 0:
+        return f"{', '.join(names[:_NAMED_AT_MOST])} and {more} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _how(states: list[State]) -> str:
+    """Return in words what became of tasks that did not succeed."""
+    if all(failed_by_itself(state) for state in states):
+        return "failed"
+    return "did not run" if all(isinstance(state, TriggerFailed) for state in states) else "did not succeed"
 
 
 def _check_bounds(name: str, at_least: float | None, at_most: float | None) -> None:

@@ -14,6 +14,7 @@ from flowbook.executors import dask_worker
 from flowbook.executors.base import Executor
 from flowbook.executors.dask_connecting import Connecting
 from flowbook.executors.dask_session import DaskSession
+from flowbook.executors.processes import check_process, start_advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -71,6 +72,15 @@ class DaskExecutor(Executor):
         self.performance_report_path = performance_report_path
         self._client: Any = None
 
+    def check_process(self) -> None:
+        """Check that this isn't a worker process that runs its script again, because the script has no guard.
+
+        Raises:
+            SystemExit: if it is; the process ends, whoever catches errors.
+        """
+        if self.address is None:
+            check_process()
+
     def start(self) -> AbstractContextManager[DaskSession]:
         """Return a context manager that connects, and that makes and closes the temporary cluster.
 
@@ -108,15 +118,25 @@ class DaskExecutor(Executor):
                     where.adapt(**self.adapt_kwargs)
             client = Client(where, connecting=connecting, **options)
         except Exception as error:
-            place = f"at {self.address}" if self.address is not None else "for this run"
-            msg = (
-                f"There is no Dask cluster {place}: {type(error).__name__}: {error}. Check the address and that the "
-                "scheduler runs; DaskExecutor() without an address makes a cluster in this process."
-            )
-            raise ExecutorError(msg, address=self.address) from error
+            raise ExecutorError(self._no_cluster(error), address=self.address) from error
         if self.address is None:
             stack.enter_context(client)
         return client
+
+    def _no_cluster(self, error: Exception) -> str:
+        """Return what to say where there is no cluster, by the kind of cluster that was wanted."""
+        why = f"{type(error).__name__}: {str(error).rstrip('.')}."
+        if self.address is not None:
+            return (
+                f"There is no Dask cluster at {self.address}: {why} Check the address and that the "
+                "scheduler runs; DaskExecutor() without an address makes a cluster in this process."
+            )
+        advice = (
+            start_advice()
+            if self.cluster_class is None and self.cluster_kwargs.get("processes")
+            else "Check cluster_class and cluster_kwargs; DaskExecutor() makes a cluster in this process."
+        )
+        return f"The Dask cluster of this run couldn't be started: {why} {advice}"
 
     def _cluster(self) -> Any:  # noqa: ANN401  # a cluster of whatever class
         make: Any = self.cluster_class

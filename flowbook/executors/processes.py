@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flowbook.executors.batches import CallEvent
     from flowbook.executors.ledger import LedgerFolder
 
-__all__ = ["Processes", "check_process"]
+__all__ = ["Processes", "check_process", "start_advice"]
 
 _START_S = 60.0
 _END_S = 1.0
@@ -144,7 +144,7 @@ class Processes:
                     raise ExecutorError(msg)
                 receive(worker.pipe)
             except (EOFError, OSError) as error:
-                msg = f"A worker process ended before it was ready ({worker.ended_how()}). {_advice()}"
+                msg = f"A worker process ended before it was ready ({worker.ended_how()}). {start_advice()}"
                 raise ExecutorError(msg) from error
             worker.is_ready = True
         self._thread.start()
@@ -281,7 +281,8 @@ _GUARD = (
 )
 
 
-def _advice() -> str:
+def start_advice() -> str:
+    """Return what to do if worker processes don't start."""
     script = getattr(sys.modules["__main__"], "__file__", None)
     if script is not None and not os.path.exists(script):  # noqa: PTH110  # only asked, never opened
         return (

@@ -370,7 +370,7 @@ class FlowRun:
         if request is not None and request.raises_failure and state.is_failed():
             from flowbook.flow_run.failure import failure_of  # noqa: PLC0415  # only where a run failed
 
-            raise failure_of(control.run.label, state, control.location.states)
+            raise failure_of(control.run.label, state, control.location.states, self.flow)
         return state
 
     def on_terminal(

@@ -196,7 +196,7 @@ class FlowMagics(Magics):
         if args.wait or args.raises or not has_front_end(self.shell):
             view.wait(run, quiet=args.quiet)
         if args.raises and run.state.is_failed():
-            raise failure_of(RunLabel(run.run_id, run.number, run.flow_name), run.state, run.states)
+            raise failure_of(RunLabel(run.run_id, run.number, run.flow_name), run.state, run.states, flow)
 
     # Acting
 

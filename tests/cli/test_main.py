@@ -302,7 +302,7 @@ def test_a_paused_run_is_resumed_and_waited_for(capsys, run):
     code, out, _ = _run(capsys, "run", "resume", run.run_id, "publish", "--by", "ada", "--note", "looks right")
 
     assert code == 0
-    assert out.startswith(f"Run {run.run_id} of 'delays' is Success.")
+    assert out == f"delays run {run.number} succeeded.\n"
     assert flowbook.run(run.run_id)["publish"].result == 2
     (decided,) = open_store().history.decisions(run.run_id)
     assert (decided.action, decided.by, decided.note) == ("resume", "ada", "looks right")

@@ -885,3 +885,25 @@ def test_an_input_that_cannot_be_hashed_costs_the_cache_not_the_task(home):
     assert [state.result for state in states] == [3, 3]
     assert len(ran) == 2
     assert home.exists()
+
+
+def test_a_states_result_finds_tasks_by_key_and_by_the_decorated_function():
+    @task
+    def load():
+        return 3
+
+    @task
+    def double(x):
+        return 2 * x
+
+    with Flow("sums") as flow:
+        loaded = load()
+        double.map([1, 2])
+    results = flow.run().result
+
+    wanted = [(loaded, 3), (load, 3), ("load", 3), ("double", [2, 4]), (double, [2, 4]), ("double[1]", 4)]
+    assert [(key, results[key].result) for key, _ in wanted] == wanted
+    assert ("load" in results, len(results)) == (False, 2)
+    with pytest.raises(KeyError, match="has no task 'unload'") as caught:
+        results["unload"]
+    assert str(caught.value).startswith("Flow 'sums' has no task 'unload'.")

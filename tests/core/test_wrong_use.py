@@ -522,6 +522,36 @@ def a_flow_with_options_of_elsewhere():
 
 
 @refused(ArgumentError)
+def a_flow_with_an_option_of_tasks_as_elsewhere():
+    """Flow 'x' has no option 'retries'. Give it to the task: @task(max_retries=2, retry_delay=...)."""
+    Flow("x", retries=2)
+
+
+@refused(ArgumentError)
+def a_flow_with_an_option_of_tasks():
+    """Flow 'x' has no option 'timeout'. Give it to the task: @task(timeout=...)."""
+    Flow("x", timeout=HOUR)
+
+
+@refused(UnknownTaskError)
+def a_state_of_a_child_that_there_is_not():
+    """There is no 'one[3]': 'one' has 1 children."""
+    with Flow("f") as flow:
+        task(lambda x: x, name="one").map([1])
+    flow.run().result["one[3]"]
+
+
+@refused(AttributeError)
+def an_attribute_of_a_task_as_if_it_were_its_value():
+    """'table' is a task and has no attribute 'head'; its value comes when the flow runs. In another task use .head of its
+    input; after a run: sums.last_run['table'].result.head."""
+    with Flow("any name") as sums:
+        rows = task(lambda: 1, name="table")()
+    assert sums
+    rows.head()
+
+
+@refused(ArgumentError)
 def a_flow_with_an_unknown_option():
     """Flow 'f' has no option 'schedule'. Its options: name, tasks, edges, executor, result, state_handlers, on_failure,
     terminal_state_handler, reference_tasks, cache."""
@@ -540,7 +570,7 @@ def a_parameter_with_an_unknown_option():
 @refused(AttributeError)
 def an_attribute_of_a_result():
     """'one' is a task and has no attribute 'head'; its value comes when the flow runs. In another task use .head of its input;
-    after a run: peng.last_run['one-2'].result.head."""
+    after a run: flow.last_run['one-2'].result.head."""
     with Flow("peng"):
         one()
         report = one()

@@ -220,7 +220,7 @@ def test_what_lies_below_a_failure_does_not_run(executor):
 
     assert ran == []
     assert type(state.result[b]) is TriggerFailed
-    assert state.result[b].message == "all_successful: 'boom' did not succeed."
+    assert state.result[b].message == "boom failed."
 
 
 @everywhere
@@ -1441,7 +1441,7 @@ def test_a_handler_may_fail_a_mapped_task_for_what_its_children_came_to(where):
     state = flow.run(record=False, state_handlers=[at_most_one] if where == "run" else None)
 
     assert (state.result[mapped].message, type(state.result[mapped])) == ("too many", Failed)
-    assert state.result[alone].message == "all_successful: 'half' did not succeed."
+    assert state.result[alone].message == "half failed."
 
 
 def test_an_empty_map_is_told_to_its_handlers_as_well():

@@ -69,7 +69,7 @@ def test_a_trigger_sees_each_task_of_a_collection(executor, wrap):
 
     assert [type(state.result[each]) for each in (first, report, fails)] == [Success, Success, TriggerFailed]
     assert [repr(leaf) for leaf in leaves(state.result[report].result)] == ["1", "ValueError('bad')"]
-    assert state.result[fails].message == "all_successful: 'bad' did not succeed."
+    assert state.result[fails].message == "bad failed."
 
 
 @everywhere
@@ -142,7 +142,7 @@ def test_children_are_judged_by_each_task_of_a_collection_that_all_get(executor)
 
     state = flow.run(executor=executor)
 
-    assert [child.message for child in state.result[found].map_states] == ["all_successful: 'bad' did not succeed."] * 2
+    assert [child.message for child in state.result[found].map_states] == ["bad failed."] * 2
 
 
 class Once:
@@ -215,7 +215,7 @@ def test_of_a_flattened_map_a_skipped_child_skips_one_and_a_failed_one_fails_its
     kinds = [Success, Success, Skipped, TriggerFailed, Success, Success]
     assert [type(child) for child in children] == kinds
     assert [child.result for child in children if type(child) is Success] == [2, 11, 5, 41]
-    assert children[3].message == "all_successful: 'pages' did not succeed."
+    assert children[3].message == "pages failed."
     assert [repr(child.result) for child in state.result[each].map_states] == [
         "1",
         "10",

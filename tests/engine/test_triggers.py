@@ -83,7 +83,7 @@ def test_what_holds_a_task_back_is_named():
     with pytest.raises(TRIGGERFAIL) as caught:
         triggers.all_successful(states)
 
-    assert str(caught.value) == "all_successful: 't0', 't1', 't2' and 2 more did not succeed."
+    assert str(caught.value) == "t0, t1, t2 and 2 more failed."
 
 
 def test_the_public_module_has_all_of_them():

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -320,6 +322,27 @@ def test_an_address_where_nobody_is_fails_the_run_within_the_timeout():
     assert isinstance(state.message, str)
     assert state.message.startswith("There is no Dask cluster at tcp://127.0.0.1:9:")
     assert time.monotonic() - start < 5
+
+
+def test_a_script_without_a_guard_records_its_one_run_and_says_only_that(tmp_path):
+    script = tmp_path / "bare.py"
+    script.write_text(
+        "from flowbook import Flow, runs, task\n"
+        "from flowbook.executors import DaskExecutor\n"
+        "with Flow('bare') as flow:\n"
+        "    task(lambda: 1, name='one')()\n"
+        "executor = DaskExecutor(cluster_kwargs={'processes': True, 'n_workers': 1})\n"
+        "state = flow.run(executor=executor, record=True)\n"
+        "print(type(state).__name__, len(runs()), state.message)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=True, env=dict(os.environ), timeout=100
+    )
+
+    assert done.stdout.startswith("Failed 1 The Dask cluster of this run couldn't be started: ")
+    assert "Put the run under `if __name__ == '__main__':` in the script" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_an_address_and_a_temporary_cluster_together_are_refused():

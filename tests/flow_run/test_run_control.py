@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -347,10 +349,13 @@ def test_a_failed_run_raises_what_failed_where_that_is_asked_for(executor):
         Failed,
         "ValueError('the third file is empty')",
     )
+    line = fails.run.__code__.co_firstlineno + 2
     assert str(error) == (
-        f"Run {flow.last_run.number} of 'broken' failed: {error.state.message.removesuffix('.')}. "
+        f"Run {flow.last_run.number} of 'broken' failed at {__file__}:{line}: {error.state.message.removesuffix('.')}. "
         "Run what failed again with flow.last_run.retry()."
     )
+    frames = [Path(frame.filename).name for frame in traceback.extract_tb(error.__cause__.__traceback__)]
+    assert [name for name in frames if name != Path(__file__).name] == []
     assert type(flow.run(raise_on_failure=False)) is Failed
     assert type(approval().run(raise_on_failure=True)) is Paused
 
