@@ -14,7 +14,7 @@ from flowbook.exceptions import ArgumentError, DefinitionError, RunError
 from flowbook.flow_run.option_checks import executor, handlers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from flowbook.results.files import Result
 
@@ -80,7 +80,13 @@ _OPTION_CHARS = 40
 _RESOURCE = "dask-resource:"
 
 
-def unknown_options(owner: str, options: Mapping[str, object], known: Callable[..., object], of: str = "Task") -> None:
+def unknown_options(
+    owner: str,
+    options: Mapping[str, object],
+    known: Callable[..., object],
+    of: str = "Task",
+    of_task: Collection[str] = (),
+) -> None:
     """Refuse options that nothing takes; those of other engines with ours.
 
     Args:
@@ -88,10 +94,11 @@ def unknown_options(owner: str, options: Mapping[str, object], known: Callable[.
         options: those left over.
         known: takes the options that there are.
         of: what the owner is.
+        of_task: the options that a task takes and this owner doesn't.
     """
     for option, value in options.items():
         ours = _ELSEWHERE.get(option, option).rstrip("=")
-        if of == "Flow" and ours in _task_options():
+        if ours in of_task:
             hint = f"Give it to the task: @task({_written(ours, value)})."
         elif option in _ELSEWHERE:
             hint = f"Here it is {_ELSEWHERE[option]}." if _ELSEWHERE[option] != "a docstring" else "Write a docstring."
@@ -107,12 +114,6 @@ def unknown_options(owner: str, options: Mapping[str, object], known: Callable[.
             hint = f"Did you mean {close[0]}=?" if close else f"Its options: {', '.join(names)}."
         msg = f"{of} {owner!r} has no option {option!r}. {hint}"
         raise ArgumentError(msg, owner=owner, option=option)
-
-
-def _task_options() -> frozenset[str]:
-    from flowbook.core.task import Task  # noqa: PLC0415  # it imports this
-
-    return frozenset(inspect.signature(Task.__init__).parameters) - {"self", "name", "unknown"}
 
 
 def _written(option: str, value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import itertools
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, Never, Self
@@ -82,7 +83,7 @@ class Flow(FlowStructure):
     ) -> None:
         super().__init__(name)
         if unknown:
-            checks.unknown_options(self.name, unknown, Flow.__init__, "Flow")
+            checks.unknown_options(self.name, unknown, Flow.__init__, "Flow", _task_options())
         self.executor = None if executor is None else checks.executor(executor)
         self.result = checks.result(self.name, result)
         self.cache = cache_policy.flow_switch(self.name, cache)
@@ -414,6 +415,12 @@ class Flow(FlowStructure):
     def _handlers(self) -> tuple[Callable[..., object], ...]:
         """Return what is called when the flow's state changes."""
         return policies.handlers(self.state_handlers, self.on_failure)
+
+
+def _task_options() -> frozenset[str]:
+    from flowbook.core.task import Task  # noqa: PLC0415  # only where something is wrong
+
+    return frozenset(inspect.signature(Task.__init__).parameters) - {"self", "name", "unknown"}
 
 
 def _warn_of_unused(flow: str, unused: Iterable[Task]) -> None:

@@ -17,6 +17,7 @@ from IPython.display import display, update_display
 from flowbook import config
 from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
+from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Mapped, Running
 from flowbook.engine.state_kinds import FINISHED, name_in_words
 from flowbook.exceptions import DefinitionError, FlowbookError
@@ -32,6 +33,7 @@ from flowbook.notebook.run_projection import RunProjection
 from flowbook.report.phrases import duration, listed
 from flowbook.store import open_store
 from flowbook.store.records import now
+from flowbook.store.working_time import working_time
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -253,7 +255,7 @@ def picture(run: FlowRun) -> tuple[str, str]:
 def summary(run: FlowRun) -> str:
     """Return the state of `run` as lines of text: the flow, then each task with its message."""
     state = run.state
-    took = f", {duration(run.ended - run.started)}" if run.started and run.ended else ""
+    took = f", {duration(_took_s(run))}" if run.started and run.ended else ""
     lines = [f"{run.flow_name}, run {run.number}: {type(state).__name__}{took}. {state.message or ''}".rstrip()]
     width = max((len(key) for key in run.graph.specs), default=0)
     for key in run.graph.specs:
@@ -262,6 +264,12 @@ def summary(run: FlowRun) -> str:
         said = f"  {found.message}" if (found.message and not found.is_pending()) or found.is_paused() else ""
         lines.append(f"  {key:<{width}}  {name_in_words(found)}{count}{said}")
     return "\n".join(lines)
+
+
+def _took_s(run: FlowRun) -> float:
+    """Return for how long a run ran, without the time between its epochs."""
+    changed = [event for event in run.events() if isinstance(event, StateChanged) and event.key == FLOW]
+    return working_time([(type(event.state).__name__, event.at, None) for event in changed], time.time())
 
 
 def cancelled(run: FlowRun) -> str:

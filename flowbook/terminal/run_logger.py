@@ -8,6 +8,7 @@ failures at ERROR with their traceback. Each record has the attributes `flow`, `
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,8 @@ class RunLogger:
         self._run = run
         self._names_tasks = names_tasks
         self._level = level
+        #: When this epoch of the run began; earlier ones, and the time since, aren't part of what it took.
+        self._began = time.time()
         self._flow_logger = logging.getLogger(FLOW_LOGGER)
         self._task_logger = logging.getLogger(TASK_LOGGER)
         self._tells_all = level <= logging.INFO
@@ -119,7 +122,7 @@ class RunLogger:
             level = logging.WARNING
         if level < self._level:
             return
-        took = "" if run.started is None else f" after {running_time(state.at - run.started)}"
+        took = "" if run.started is None else f" after {running_time(state.at - max(run.started, self._began))}"
         text = f"{called} {name_in_words(state)}{took}: {state.message or ''}".rstrip(" :.")
         self._record(level, f"{text}{self._hint(state)}", FLOW, state)
 

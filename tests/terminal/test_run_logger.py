@@ -49,6 +49,22 @@ def odd(number):
     return number
 
 
+def test_what_a_run_took_when_it_went_on_is_what_it_took_then(records):
+    with Flow("delays") as flow:
+        broken([1])
+    flow.run(record=False)
+    flow.last_run._control.started -= 3600
+
+    flow.last_run.retry()
+    flow.last_run.wait()
+
+    assert records.lines(FLOW)[-1] == (
+        FLOW,
+        "ERROR",
+        "delays run N Failed after T: broken failed: ValueError: no column in 1",
+    )
+
+
 def test_starts_ends_and_failures_are_told_in_order(records):
     with Flow("delays") as flow:
         rows = load(Parameter("origin", default="JFK"))
