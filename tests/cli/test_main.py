@@ -457,7 +457,7 @@ def test_a_run_goes_on_with_the_flow_in_a_file(capsys, filed):
     code, out, err = _run(capsys, "run", "resume", run_id, "publish", "--flow", str(path), "--by", "ada")
 
     assert (code, err) == (0, "")
-    assert "is Success" in out
+    assert out == "filed run 1 succeeded.\n"
     assert flowbook.run(run_id)["publish"].result == 1
 
 
