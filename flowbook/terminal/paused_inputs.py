@@ -47,7 +47,8 @@ def _first_line(spec: TaskSpec) -> str:
 
 def _what(name: str, value: object) -> str:
     if isinstance(value, ResultRef):
-        return "a value in the store"
+        preview = None if value.store is None else value.store.preview(value)
+        return "a value in the store" if preview is None else str(preview.get("text", ""))
     return value_text(name, value)
 
 

@@ -6,13 +6,16 @@ import json
 import pandas as pd
 import pytest
 
+import flowbook
 from flowbook import Flow, Parameter, flatten, task, triggers, unmapped
 from flowbook.cli.main import main
 from flowbook.cli.output import Output
 from flowbook.cli.run_lines import TaskRow, task_table
 from flowbook.engine.cache_validators import duration_only
+from flowbook.terminal.census import TaskNow
 from flowbook.terminal.lines import Span, plain_text
 from flowbook.terminal.marks import Marks
+from flowbook.terminal.paused_inputs import input_lines
 from tests.homes import home
 
 __all__ = ["home"]
@@ -188,3 +191,14 @@ def test_an_ascii_terminal_gets_no_escapes():
 
     stream.flush()
     assert stream.buffer.getvalue() == b"DataFrame, 2 x 3...\n"
+
+
+def test_the_lines_of_a_waiting_task_describe_stored_inputs_without_loading_them():
+    with Flow("reports") as flow:
+        approve(table(), "north")
+    flow.run(record=True)
+    state = flowbook.run(flow.last_run.run_id)["approve"]
+
+    lines = input_lines(TaskNow("approve", state), flow.compile(), str)
+
+    assert "  report   DataFrame, 2 \u00d7 1, from table" in [plain_text(line) for line in lines]
