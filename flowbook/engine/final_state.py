@@ -28,7 +28,7 @@ def final_state(graph: Graph, states: Mapping[str, State]) -> State:
     # Most flows end with plain successes: looked at first, as there may be very many.
     ends = graph.terminal if graph.terminal == graph.reference else {*graph.terminal, *graph.reference}
     if not [key for key in ends if type(states[key]) is not Success]:
-        return Success("All reference tasks succeeded.")
+        return Success("All tasks that decide the run succeeded.")
     if any(not _has_ended(states, key) for key in graph.terminal):
         waiting = [key for key, state in states.items() if waits_for_person(state)]
         if waiting:
@@ -37,7 +37,7 @@ def final_state(graph: Graph, states: Mapping[str, State]) -> State:
     failed = [key for key in graph.reference if _has_failed(states, key)]
     if failed:
         return Failed(_why_failed(graph, states, failed))
-    return Success("All reference tasks succeeded.")
+    return Success("All tasks that decide the run succeeded.")
 
 
 class TaskResults(dict[object, State]):

@@ -554,7 +554,7 @@ def test_what_a_handler_does_to_its_copy_changes_no_state_that_was_emitted():
 
     state = flow.run()
 
-    assert state.message == "All reference tasks succeeded."
+    assert state.message == "All tasks that decide the run succeeded."
 
 
 def test_an_on_failure_that_raises_is_named():

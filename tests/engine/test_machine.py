@@ -41,7 +41,7 @@ from tests.graphs import build, task
 from tests.strategies import graphs, plain_graphs
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
-WELL = Success("All reference tasks succeeded.")
+WELL = Success("All tasks that decide the run succeeded.")
 
 
 def over(key, *upstream, whole=()):
@@ -389,8 +389,8 @@ def test_a_mapped_task_taken_up_again_does_not_go_on_saying_what_its_children_we
 @pytest.mark.parametrize(
     ("states", "expected"),
     [
-        ({"a": Success(), "b": Success()}, "<Success: 'All reference tasks succeeded.'>"),
-        ({"a": Success(), "b": Skipped()}, "<Success: 'All reference tasks succeeded.'>"),
+        ({"a": Success(), "b": Success()}, "<Success: 'All tasks that decide the run succeeded.'>"),
+        ({"a": Success(), "b": Skipped()}, "<Success: 'All tasks that decide the run succeeded.'>"),
         ({"a": Failed(), "b": Success()}, "<Failed: 'a failed.'>"),
         ({"a": Failed(), "b": Failed()}, "<Failed: '2 tasks failed: a and b.'>"),
         ({"a": Failed(), "b": Paused()}, "<Paused: 'b waits for a person.'>"),

@@ -203,7 +203,7 @@ def test_what_a_script_defines_goes_to_the_processes_by_value(tmp_path, monkeypa
 
     found = python(*ways[way])
 
-    assert found == ["True [6, 14, 16, 10]", "All reference tasks succeeded."]
+    assert found == ["True [6, 14, 16, 10]", "All tasks that decide the run succeeded."]
 
 
 def test_a_script_without_a_guard_gets_an_error_that_says_so(tmp_path):

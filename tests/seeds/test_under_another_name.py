@@ -79,5 +79,5 @@ def test_a_flow_of_public_names_runs_under_the_name_of_the_seeds(tmp_path):
     ]
     assert done.stdout.splitlines() == [
         "5 ['Success', 'Skipped', 'Success']",
-        "all_inputs <Success: 'All reference tasks succeeded.'>",
+        "all_inputs <Success: 'All tasks that decide the run succeeded.'>",
     ]
