@@ -11,8 +11,13 @@ import time
 import pytest
 
 from flowbook import Flow, context, task
-from flowbook.engine.state import Retrying, TimedOut
+from flowbook.engine.state import Cancelled, Failed, Retrying, TimedOut
 from tests.executors_of import everywhere
+
+TOOK_LONGER = (
+    "Took longer than 0.05 s. Its thread was told to stop; a sleep or C code in it may still go on, and what it "
+    "returns is dropped."
+)
 
 
 def kinds(flow, key):
@@ -41,10 +46,7 @@ def test_a_task_that_takes_too_long_is_timed_out_and_told_what_may_go_on(executo
 
     assert type(state.result[end]) is TimedOut
     assert isinstance(state.result[end].result, TimeoutError)
-    assert state.result[end].message == (
-        "Took longer than 0.05 s. Its thread was told to stop; a sleep or C code in it may still go on, and what it "
-        "returns is dropped."
-    )
+    assert state.result[end].message == TOOK_LONGER
     assert stopped.wait(10)
 
 
@@ -110,8 +112,8 @@ def test_a_timeout_works_in_a_background_run():
     state = flow.start().wait(30)
     never.set()
 
-    assert state.is_failed()
-    assert isinstance(state.result[end], TimedOut)
+    assert (type(state), state.message) == (Failed, f"waits failed: {TOOK_LONGER}")
+    assert (type(state.result[end]), state.result[end].message) == (TimedOut, TOOK_LONGER)
 
 
 def test_each_child_of_a_mapped_task_has_its_own_time():
@@ -190,7 +192,7 @@ def test_a_copy_may_have_a_timeout_of_its_own():
     state = flow.run()
     never.set()
 
-    assert isinstance(state.result[end], TimedOut)
+    assert (type(state.result[end]), state.result[end].message) == (TimedOut, TOOK_LONGER)
 
 
 def test_sys_exit_in_a_timed_task_fails_that_task_only():
@@ -229,6 +231,6 @@ def test_ctrl_c_stops_a_timed_task_and_cancels_the_run():
 
     state = flow.run()
 
-    assert state.is_cancelled()
-    assert state.result[end].is_cancelled()
+    assert (type(state), state.message) == (Cancelled, "Cancelled by a person.")
+    assert (type(state.result[end]), state.result[end].message) == (Cancelled, "Cancelled by Ctrl-C while it ran.")
     assert stopped.wait(10)

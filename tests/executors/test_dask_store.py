@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from distributed import Client, Nanny, Scheduler, SpecCluster
 
 from flowbook import Flow, Parameter, run, task
 from flowbook.engine.cache_validators import all_inputs, code_and_inputs, partial_inputs_only
-from flowbook.engine.events import Logged
+from flowbook.engine.events import Logged, StateChanged
 from flowbook.executors import DaskExecutor
 from flowbook.results import Result
 from flowbook.results.pickled_value import PickledValue
@@ -67,9 +68,16 @@ def test_a_stored_value_is_not_made_again_when_its_worker_dies(cluster, executor
         slow = wait_for(made, str(tmp_path / "go"))
         after = wait_for(made, str(tmp_path / "go"), upstream_tasks=[slow])
 
+    is_running = threading.Event()
+
+    class Sink:
+        def emit(self, event):
+            if isinstance(event, StateChanged) and event.key == "wait_for" and event.state.is_running():
+                is_running.set()
+
     run = flow.start(executor=executor, record=True)
-    while not run["wait_for"].is_running():
-        time.sleep(0.005)
+    run.subscribe(Sink())
+    assert run["wait_for"].is_running() or is_running.wait(20)
     with Client(cluster, set_as_default=False) as client:
         for number in client.run(os.getpid).values():
             os.kill(number, signal.SIGKILL)

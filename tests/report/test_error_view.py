@@ -94,8 +94,13 @@ def test_an_error_that_can_not_be_shown_is_shown_all_the_same() -> None:
 
 
 def test_what_is_installed_is_not_the_users(tmp_path) -> None:
-    assert is_mine(str(tmp_path / "mine.py"))
-    assert not is_mine(linecache.__file__)
-    assert not is_mine(anywidget.__file__)
-    assert not is_mine(flowbook.exceptions.__file__)
-    assert not is_mine("<frozen importlib._bootstrap>")
+    mine = str(tmp_path / "mine.py")
+    files = [
+        mine,
+        linecache.__file__,
+        anywidget.__file__,
+        flowbook.exceptions.__file__,
+        "<frozen importlib._bootstrap>",
+    ]
+
+    assert [file for file in files if is_mine(file)] == [mine]

@@ -1,6 +1,8 @@
 """An error in a terminal: the user's lines first."""
 
 import linecache
+import re
+import traceback
 
 import pandas as pd
 import pytest
@@ -84,8 +86,7 @@ def test_frames_of_libraries_are_counted(written):
     error = _raised(pd.Series([1]).map, lambda _: written["by_carrier"]([], ""))
 
     folded = _text(error).splitlines()[-2]
-    assert folded.startswith("     ")
-    assert folded.endswith(" frames of pandas are folded: FLOWBOOK_TRACEBACK=full shows all")
+    assert re.sub(r"\d+", "N", folded) == "     N frames of pandas are folded: FLOWBOOK_TRACEBACK=full shows all"
 
 
 def test_an_error_from_another_process_has_lines_and_no_values(written):
@@ -110,7 +111,7 @@ def test_secrets_are_hidden_everywhere(written):
 def test_all_of_it_is_pythons_own_traceback(written):
     error = _raised(written["by_carrier"], [1], "")
 
-    assert _text(error, is_full=True).startswith("Traceback (most recent call last):\n")
+    assert _text(error, is_full=True) == "".join(traceback.format_exception(error)).rstrip("\n")
 
 
 def test_notes_of_an_error_stand_below_it(written):
