@@ -188,6 +188,10 @@ class Dispatch:
         """Change a running task of a cancelled run to Cancelling, unless a handler returns another state."""
         if not sent.has_begun or type(sent.running) is Cancelling:
             return
+        known = self._runner.states[sent.job.key]
+        if type(known) is Cancelling:  # the machine knew that it was running
+            sent.running = known
+            return
         wanted: State = Cancelling("The run was cancelled; it goes on until it ends or is stopped.")
         cancelling = call_task_handlers(sent.job, self._runner, sent.running, wanted)
         if type(cancelling) is Cancelling:

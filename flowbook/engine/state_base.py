@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from flowbook.engine.remote_error import travelling
 from flowbook.exceptions import DefinitionError, FlowbookError
@@ -220,10 +220,13 @@ class State:
     def _counted(self) -> str:
         """Return how many tasks are in which state, where the result says so; a value is never loaded for it."""
         result = self.raw_result
-        if type(result) is not dict or not result or not all(isinstance(state, State) for state in result.values()):
+        if not issubclass(type(result), dict):
+            return ""
+        states = list(dict.values(cast("dict[object, object]", result)))  # whatever a subclass overrides
+        if not states or not all(issubclass(type(state), State) for state in states):
             return ""
         counts: dict[str, int] = {}
-        for state in result.values():
+        for state in states:
             counts[type(state).__name__] = counts.get(type(state).__name__, 0) + 1
         return f"({', '.join(f'{count} {name}' for name, count in counts.items())})"
 

@@ -49,13 +49,16 @@ def call_task(job: Job, run: RunPort, inputs: dict[str, object], layer: TaskLaye
 def call_plainly(spec: TaskSpec, inputs: dict[str, object], layer: TaskLayer, run: RunPort) -> State:
     """The border, too, for the first call of a task without time limit and captured prints; in its layer already."""
     try:
-        value = spec.run(**inputs)
-        return Success(None, _finish(value) if type(value) is CoroutineType else value)
+        try:
+            value = spec.run(**inputs)
+            if type(value) is CoroutineType:
+                value = _finish(value)
+        finally:  # while the exception is at hand: its code is that of a forked copy
+            if forks.forked_in is not None and forks.is_copy(layer):
+                forks.end_copy(sys.exception())
+        return Success(None, value)
     except BaseException as error:  # noqa: BLE001
         return _state_of(error, run, 1)
-    finally:
-        if forks.forked_in is not None and forks.is_copy(layer):
-            forks.end_copy(sys.exception())
 
 
 def _state_of(error: BaseException, run: RunPort, attempt: int) -> State:

@@ -357,7 +357,7 @@ def test_runs_and_entries_are_asked_for_by_the_flow_itself_too():
         (lambda: flowbook.runs(limit=1.5), "limit=1.5 isn't a count"),
         (lambda: flowbook.runs(limit=-1), "limit=-1 isn't a count"),
         (lambda: flowbook.run("any", flow="mine"), "flow='mine' isn't a flow"),
-        (lambda: flowbook.run(5), "There is no run 5 in this store"),
+        (lambda: flowbook.run(5), "There is no run 5: no run is recorded here yet"),
     ],
 )
 def test_what_runs_can_not_be_asked_for_by_is_refused(ask, message):

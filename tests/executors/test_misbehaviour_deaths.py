@@ -182,7 +182,9 @@ def test_who_runs_beside_a_task_that_ends_its_process_is_told_by_whom_it_may_hav
 
     assert [type(run[deadly]), type(run[beside])] == [Crashed, Crashed]
     assert run[deadly].message == run[beside].message
-    assert run[beside].message.startswith("Its process ended while it ran, or was ended as another had (BrokenProcess")
+    assert run[beside].message.startswith(
+        "Its process ended while it ran, or was ended because another one had (BrokenProcess"
+    )
     assert run[beside].message.endswith("a lack of memory, in any of: meet, meet.")
 
 

@@ -317,7 +317,7 @@ def test_a_batch_gives_back_what_has_not_begun():
 class Stopped:
     """CallJournal of a run that was cancelled."""
 
-    def note(self, kind, number, body=b""):
+    def record(self, kind, number, body=b""):
         pass
 
     def is_stopped(self):
