@@ -128,7 +128,7 @@ class Request:
 class AnswerError(Exception):
     """As HTTP libraries raise it: with the request, whose headers hold the token."""
 
-    def __init__(self, text, request):
+    def __init__(self, text, request=None):
         super().__init__(text)
         self.request = request
 
