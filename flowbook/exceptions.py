@@ -27,6 +27,7 @@ __all__ = [
     "RunError",
     "RunFailedError",
     "RunIncompleteError",
+    "ScheduleError",
     "StartTaskError",
     "StoreError",
     "TransitionError",
@@ -71,6 +72,10 @@ class CycleError(DefinitionError):
 
 class ParameterError(DefinitionError):
     """A parameter is missing or unknown; `names` lists them."""
+
+
+class ScheduleError(DefinitionError):
+    """A schedule isn't one: its interval, cron line, recurrence rule or time zone; the field at fault is an attribute."""
 
 
 class StartTaskError(DefinitionError):

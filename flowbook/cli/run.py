@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from flowbook.cli.run_lines import decision_lines, head_lines, input_lines, run_table, task_table
 from flowbook.cli.task_facts import task_facts
-from flowbook.core.flow import Flow
 from flowbook.core.history import run as recorded_run
 from flowbook.engine.events import Logged, StateChanged
 from flowbook.engine.state_kinds import DISPLAY_ORDER
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from flowbook.cli.output import Output
     from flowbook.cli.task_facts import TaskFacts
+    from flowbook.core.flow import Flow
     from flowbook.engine.events import Event
     from flowbook.engine.remote_error import RemoteError
     from flowbook.engine.state import State
@@ -236,34 +236,13 @@ def _how_it_stands(state: State) -> str:
 
 def _run(name: str, file: str | None = None) -> FlowRun:
     run_id = find_run_id(open_store(), name)
-    return recorded_run(run_id, None if file is None else _flow_in(file, open_store().runs.get(run_id).flow))
+    return recorded_run(run_id, None if file is None else _flow_in(file, run_id))
 
 
-def _flow_in(file: str, name: str) -> Flow:
-    """Return the flow of that name in a Python file, which is run for it.
+def _flow_in(file: str, run_id: str) -> Flow:
+    from flowbook.core.flow_files import read_flow_file  # noqa: PLC0415  # only for those who give a file
 
-    Raises:
-        DefinitionError: if the file can't be run, or holds no such flow, or several.
-    """
-    import runpy  # noqa: PLC0415  # only for those who give a file
-
-    try:
-        names = runpy.run_path(file, run_name=Path(file).stem)
-    except Exception as error:
-        msg = (
-            f"{printable(file)} can't be run: {type(error).__name__}: {error}. Give a Python file that makes the flow."
-        )
-        raise DefinitionError(msg, file=file) from error
-    flows = {id(each): each for each in names.values() if isinstance(each, Flow)}
-    found = [flow for flow in flows.values() if flow.name == name]
-    if len(found) != 1:
-        there = ", ".join(repr(flow.name) for flow in flows.values()) or "none"
-        msg = (
-            f"{printable(file)} holds {len(found)} flows named {name!r} (flows in it: {there}). "
-            "Give the file that makes it once."
-        )
-        raise DefinitionError(msg, file=file, flow=name)
-    return found[0]
+    return read_flow_file(file).flow(open_store().runs.get(run_id).flow)
 
 
 def _write_logs(events: Iterable[Event], errors: Mapping[str, RemoteError], task: str | None, out: Output) -> None:

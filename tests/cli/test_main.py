@@ -492,12 +492,12 @@ def test_a_run_of_which_something_could_not_be_kept_is_refused_unless_forced(cap
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("1/0", "can't be run: ZeroDivisionError: division by zero. Give a Python file"),
+        ("1/0", "can't be run: ZeroDivisionError: division by zero (line 1). Give a Python file"),
         ("def:", "can't be run: SyntaxError"),
-        ("x = 1", "holds 0 flows named 'filed' (flows in it: none). Give the file that makes it once."),
+        ("x = 1", "holds no flow. Give the file that makes it, at its top level"),
         ("from flowbook import Flow\na, b = Flow('filed'), Flow('filed')", "holds 2 flows named 'filed'"),
-        ("from flowbook import Flow\na = Flow('other')", "(flows in it: 'other')"),
-        (None, "can't be run: FileNotFoundError"),
+        ("from flowbook import Flow\na = Flow('other')", "holds no flow named 'filed'. Those in it: 'other'."),
+        (None, "can't be read: No such file or directory"),
     ],
 )
 def test_a_file_without_the_flow_is_wrong_usage(content, said, capsys, filed):
