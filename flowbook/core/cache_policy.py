@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from flowbook.core import checks
 from flowbook.engine import cache_validators
@@ -12,7 +12,10 @@ from flowbook.exceptions import ArgumentError, DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["duration", "flow_switch", "switch", "validator"]
+__all__ = ["FlowCache", "duration", "flow_switch", "switch", "validator"]
+
+#: A flow's option `cache`. "incremental" also lets outputs of tasks that give only `cache_for` be compared by code and inputs.
+FlowCache = bool | Literal["incremental"]
 
 
 def duration(name: str, value: dt.timedelta | float | None) -> dt.timedelta | None:
@@ -61,9 +64,11 @@ def validator(
     return value or (cache_validators.code_and_inputs if cache else cache_validators.duration_only)
 
 
-def flow_switch(name: str, value: object) -> bool:
+def flow_switch(name: str, value: object) -> FlowCache:
     """Return a flow's option `cache`."""
-    if not isinstance(value, bool):
-        msg = f"Flow {name!r}: cache={value!r} isn't a switch. Give True or False."
-        raise ArgumentError(msg, flow=name, cache=repr(value))
-    return value
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value == "incremental":
+        return "incremental"
+    msg = f"Flow {name!r}: cache={value!r} isn't a switch. Give True, False, or 'incremental'."
+    raise ArgumentError(msg, flow=name, cache=repr(value))

@@ -13,6 +13,7 @@ from flowbook.exceptions import ArgumentError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from flowbook.core.cache_policy import FlowCache
     from flowbook.core.task import Task
     from flowbook.core.task_graph import TaskGraph
     from flowbook.engine.graph import TaskSpec
@@ -27,7 +28,7 @@ class _Owner(Protocol):
     """The flow, as far as it decides how its tasks are compiled."""
 
     result: Result | None
-    cache: bool
+    cache: FlowCache
 
 
 class _Special(NamedTuple):

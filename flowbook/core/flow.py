@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from flowbook.core.cache_policy import FlowCache
     from flowbook.core.ports import WritableFlow
     from flowbook.core.task import Task
     from flowbook.core.time_travel import AsOf
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
     from flowbook.executors.base import Executor
+    from flowbook.flow_run.plan import RunPlan
     from flowbook.results.files import Result
 
 __all__ = ["Flow"]
@@ -60,7 +62,8 @@ class Flow(FlowStructure):
         on_failure: called when the flow fails, `on_failure(flow, state)`.
         terminal_state_handler: may replace the final state, `handler(flow, state, reference_states) -> State`.
         reference_tasks: the tasks whose states decide the flow's; default: the tasks with nothing downstream.
-        cache: whether tasks that don't say otherwise are cached, as `@task(cache=True)` is.
+        cache: whether tasks that don't say otherwise are cached, as `@task(cache=True)` is. "incremental": those with
+            `cache_for` and no validator too, so that whatever has changed runs again.
 
     Attributes:
         last_run: the newest FlowRun that was started here, None before the first.
@@ -78,7 +81,7 @@ class Flow(FlowStructure):
         on_failure: Callable[[Flow, State], object] | None = None,
         terminal_state_handler: Callable[..., object] | None = None,
         reference_tasks: Iterable[Task] | None = None,
-        cache: bool = False,
+        cache: FlowCache = False,
         **unknown: Never,
     ) -> None:
         super().__init__(name)
@@ -97,7 +100,7 @@ class Flow(FlowStructure):
         self.last_run: FlowRun | None = None
         self._tokens: list[Token[tuple[WritableFlow, ...]]] = []
         #: The compiled graph, with what it was compiled from.
-        self._compiled: tuple[object, tuple[Result | None, bool], Graph] | None = None
+        self._compiled: tuple[object, tuple[Result | None, FlowCache], Graph] | None = None
         for task in checks.several(self.name, "tasks", tasks, "Flow"):
             self.add_task(task)
         for edge in edges or ():
@@ -397,6 +400,18 @@ class Flow(FlowStructure):
     def start(self, parameters: Mapping[str, object] | None = None, **options: Any) -> FlowRun:  # noqa: ANN401
         """Run the flow in the background; return its FlowRun at once. Arguments and errors as for `run`."""
         return self._new_run(parameters, options).run_behind()
+
+    def plan(self, parameters: Mapping[str, object] | None = None, **options: Any) -> RunPlan:  # noqa: ANN401
+        """Return what a run would do: what is taken from the cache, what runs, waits, and why; runs and loads nothing.
+
+        Args:
+            parameters: values by name. You may also give them as keywords.
+            options: `start`, tasks or their keys: as if only these and what lies downstream of them ran; `executor`, by
+                which the time is expected; and parameters.
+        """
+        from flowbook.flow_run.planner import plan_run  # noqa: PLC0415  # the store: longer to load than all the rest
+
+        return plan_run(self, parameters, options)
 
     def _new_run(self, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> FlowRun:
         try:

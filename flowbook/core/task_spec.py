@@ -14,6 +14,7 @@ from flowbook.exceptions import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from flowbook.core.cache_policy import FlowCache
     from flowbook.core.task_options import TaskOptions
     from flowbook.engine.graph import Binding
     from flowbook.results.files import Result
@@ -56,10 +57,10 @@ class SpecMaker:
 
     Args:
         flow_result: where the flow writes outputs as files, if anywhere.
-        caches: whether the flow caches outputs unless a task says otherwise.
+        caches: whether the flow caches outputs unless a task says otherwise, see `cache_policy.FlowCache`.
     """
 
-    def __init__(self, flow_result: Result | None, *, caches: bool = False) -> None:
+    def __init__(self, flow_result: Result | None, *, caches: FlowCache = False) -> None:
         self._flow_result = flow_result
         self._flow_caches = caches
         #: By what copies of one task have in common: their compiled options.
@@ -149,13 +150,15 @@ def _is_plain(spec: TaskSpec) -> bool:
     )
 
 
-def _cache(task: TaskOptions, *, by_default: bool) -> CachePolicy | None:
+def _cache(task: TaskOptions, *, by_default: FlowCache) -> CachePolicy | None:
     """Return how the outputs of `task` are cached, None if they aren't.
 
     Args:
         task: of a flow.
         by_default: whether the flow caches the tasks that don't say otherwise.
     """
+    if by_default == "incremental" and task.cache_validator is cache_validators.duration_only:
+        return CachePolicy(task.cache_for, cache_validators.code_and_inputs, task.cache_key)
     if task.cache or task.cache_for is not None:
         return CachePolicy(task.cache_for, task.cache_validator, task.cache_key)
     if by_default and task.cache is None and _is_work(task):

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     Validator = Callable[[Cached, Mapping[str, object], Mapping[str, object]], bool]
 
 __all__ = [
+    "ForeseenInputs",
+    "UnforeseenError",
     "all_inputs",
     "all_parameters",
     "code_and_inputs",
     "comparable",
     "duration_only",
     "hash_of",
+    "is_users_own",
     "needs_inputs",
     "never_use",
     "partial_inputs_only",
@@ -91,6 +94,44 @@ class HashedInputs(dict[str, object]):
         from flowbook.results.content_hash import is_stable  # noqa: PLC0415  # heavy
 
         return is_stable(self[name])
+
+
+class UnforeseenError(Exception):
+    """Whether a stored output will be accepted can't be told before the run.
+
+    Attributes:
+        name: the input that isn't known yet; "" if it isn't an input that decides.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class ForeseenInputs(HashedInputs):
+    """Inputs that a task will get, as far as they are known before the run: their hashes, and values written in the flow.
+
+    Args:
+        inputs: by argument the value, or a stand-in for one that isn't there yet.
+        hashes: by argument, where the hash is known.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, inputs: Mapping[str, object], hashes: Mapping[str, str]) -> None:
+        super().__init__(inputs)
+        self._known.update(hashes)
+
+    def hash_of(self, name: str) -> str:
+        """Return the content hash of an input. Raises UnforeseenError if it isn't known yet."""
+        try:
+            return self._known[name]
+        except KeyError:
+            raise UnforeseenError(name) from None
+
+    def known_hash(self, name: str) -> str | None:
+        """Return the content hash of an input; None if it isn't known yet."""
+        return self._known.get(name)
 
 
 def never_use(entry: Cached, inputs: Mapping[str, object], parameters: Mapping[str, object]) -> bool:
@@ -169,6 +210,11 @@ def takes_references(validator: Validator) -> bool:
 def reads_variables(validator: object) -> bool:
     """Return whether the validator compares the variables that the task's code reads."""
     return hasattr(validator, "reads_variables")
+
+
+def is_users_own(validator: object) -> bool:
+    """Return whether the validator is a function of the user's, which gets values."""
+    return not (hasattr(validator, "compares") or hasattr(validator, "needs_inputs"))
 
 
 def needs_inputs(validator: Validator) -> bool:

@@ -8,8 +8,10 @@ import functools
 from typing import TYPE_CHECKING
 
 from flowbook.engine.cache_validators import (
+    UnforeseenError,
     comparable,
     compared_hashes,
+    is_users_own,
     needs_inputs,
     never_use,
     reads_variables,
@@ -20,15 +22,15 @@ from flowbook.engine.state import Cached, Failed, State
 from flowbook.exceptions import FlowbookError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from flowbook.engine.cache_validators import HashedInputs
+    from flowbook.engine.cache_validators import ForeseenInputs, HashedInputs
     from flowbook.engine.graph import CachePolicy, TaskSpec
     from flowbook.engine.job import RunPort
     from flowbook.engine.ports import CachedOutput, OutputCache
     from flowbook.engine.task_code import TaskCode
 
-__all__ = ["cached_state", "hash_inputs", "store_output"]
+__all__ = ["cached_state", "foreseen_state", "hash_inputs", "short_text", "store_output", "task_code"]
 
 #: As in `logging`, which is not loaded for this.
 _WARNING = 30
@@ -50,16 +52,44 @@ def cached_state(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: Hashe
         return None
 
 
-def _accepted(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: HashedInputs) -> State | None:
+def foreseen_state(
+    spec: TaskSpec, cache: OutputCache, flow_name: str, inputs: ForeseenInputs, parameters: Mapping[str, object]
+) -> Cached | None:
+    """Return what `cached_state` will find, as far as hashes tell; loads no value and counts no use.
+
+    Raises:
+        UnforeseenError: if that depends on an input whose hash isn't known yet, or on a validator of the user's own.
+        UnpicklableError: if the code reads a variable that can't be hashed.
+    """
+    validator = _policy(spec).validator
+    if is_users_own(validator):
+        raise UnforeseenError
+    for entry, state in _candidates(spec, cache, flow_name, inputs):
+        if validator(state, inputs, parameters):
+            if not needs_inputs(validator):
+                state.stale_inputs = _stale_inputs(entry, inputs)
+            return state
+    return None
+
+
+def _candidates(
+    spec: TaskSpec, cache: OutputCache, flow_name: str, inputs: HashedInputs
+) -> Iterator[tuple[CachedOutput, Cached]]:
+    """Yield the stored outputs that the validator is to be asked about, newest first, each with the state it would give."""
     validator = _policy(spec).validator
     if validator is never_use:
-        return None
+        return
     if reads_variables(validator):
-        inputs.variables = _code(spec, cache).variable_hashes()
+        inputs.variables = task_code(spec, cache).variable_hashes()
     #: Children share a key, and no child may get the output of another element.
     own = spec.mapped_arguments() if spec.is_mapped else ()
-    for entry in cache.index.find(_scope(spec, cache, run), compared_hashes(validator, inputs, own)):
-        state = _as_state(entry, is_stale=_has_other_code(entry, spec, cache, validator))
+    for entry in cache.index.find(_scope(spec, cache, flow_name), compared_hashes(validator, inputs, own)):
+        yield entry, _as_state(entry, is_stale=_has_other_code(entry, spec, cache, validator))
+
+
+def _accepted(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: HashedInputs) -> State | None:
+    validator = _policy(spec).validator
+    for entry, state in _candidates(spec, cache, run.flow_name, inputs):
         try:
             accepted = validator(state, inputs, run.parameters)
         except FlowbookError as error:
@@ -78,11 +108,12 @@ def _accepted(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: HashedIn
     return None
 
 
-def _scope(spec: TaskSpec, cache: OutputCache, run: RunPort) -> CacheScope:
-    return CacheScope(cache.project, run.flow_name, spec.key, _policy(spec).key)
+def _scope(spec: TaskSpec, cache: OutputCache, flow_name: str) -> CacheScope:
+    return CacheScope(cache.project, flow_name, spec.key, _policy(spec).key)
 
 
-def _code(spec: TaskSpec, cache: OutputCache) -> TaskCode:
+def task_code(spec: TaskSpec, cache: OutputCache) -> TaskCode:
+    """Return the code of a task's function, read once a run."""
     found = cache.codes.get(spec.run)
     if found is None:
         from flowbook.engine.task_code import TaskCode  # noqa: PLC0415  # with it `import flowbook` takes a third longer
@@ -93,7 +124,7 @@ def _code(spec: TaskSpec, cache: OutputCache) -> TaskCode:
 
 def _has_other_code(entry: CachedOutput, spec: TaskSpec, cache: OutputCache, validator: object) -> bool:
     """Return whether other code made an entry. Hashes of other rules count only for validators that compare code."""
-    then, now = entry.code_hash, _code(spec, cache).hash
+    then, now = entry.code_hash, task_code(spec, cache).hash
     if then is None or then == now:
         return False
     return reads_variables(validator) or then.partition("-")[0] == now.partition("-")[0]
@@ -114,11 +145,12 @@ def _stale_inputs(entry: CachedOutput, inputs: HashedInputs) -> dict[str, str]:
 
 
 def _difference(before: str | None, value: object) -> str:
-    now = _short_text(value)
+    now = short_text(value)
     return f"{before}, now {now}" if before is not None and now is not None else ""
 
 
-def _short_text(value: object) -> str | None:
+def short_text(value: object) -> str | None:
+    """Return a value as it is shown beside an entry; None if it is long."""
     if type(value) not in _SHORT:
         return None
     text = repr(value)
@@ -170,8 +202,8 @@ def store_output(spec: TaskSpec, cache: OutputCache, run: RunPort, inputs: Hashe
         ref = state.reference
         if ref is None or ref.store is not cache.values:
             ref = cache.values.put(state.result)
-        code, scope = _code(spec, cache).hash, _scope(spec, cache, run)
-        texts = {name: text for name in hashes if name in inputs and (text := _short_text(inputs[name])) is not None}
+        code, scope = task_code(spec, cache).hash, _scope(spec, cache, run.flow_name)
+        texts = {name: text for name in hashes if name in inputs and (text := short_text(inputs[name])) is not None}
         output = NewOutput(scope, ref, created, expires, hashes, parameters, code, run.run_id, texts)
         entry = cache.index.record(output)
         lost = _never_found_again(policy, inputs)
@@ -196,7 +228,7 @@ def _stored_hashes(spec: TaskSpec, cache: OutputCache, inputs: HashedInputs) -> 
     """Return the input hashes for a new entry; inputs that the validator doesn't compare may be unhashable."""
     validator = _policy(spec).validator
     if reads_variables(validator):
-        inputs.variables = _code(spec, cache).variable_hashes()
+        inputs.variables = task_code(spec, cache).variable_hashes()
     if needs_inputs(validator):
         return inputs.hashes()
     compared = {name: inputs.hash_of(name) for name in spec.mapped_arguments() if name in inputs}

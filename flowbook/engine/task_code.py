@@ -20,7 +20,7 @@ class TaskCode:
     __slots__ = ("_error", "_hashes", "_variables", "hash")
 
     def __init__(self, function: Callable[..., object]) -> None:
-        self.hash, self._variables = read_code(function)
+        self.hash, self._variables, _ = read_code(function)
         self._hashes: Mapping[str, str] | None = None
         self._error: UnpicklableError | None = None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowbook.engine.task_code import TaskCode
 from flowbook.exceptions import UnpicklableError
-from flowbook.results.code_hash import code_hash
 from flowbook.results.content_hash import literal_hash
 from flowbook.store import graph_record
 
@@ -18,19 +18,32 @@ if TYPE_CHECKING:
 __all__ = ["fingerprint"]
 
 
-def fingerprint(flow: RunnableFlow, graph: Graph) -> dict[str, object]:
-    """Return the graph as `store.graph_record` makes it, with hashes of each task's code and of its other settings."""
+def fingerprint(
+    flow: RunnableFlow, graph: Graph, codes: dict[Callable[..., object], TaskCode] | None = None
+) -> dict[str, object]:
+    """Return the graph as `store.graph_record` makes it, with hashes of each task's code and of its other settings.
+
+    Args:
+        flow: the flow.
+        graph: of it.
+        codes: what is known of functions; what is read here is added.
+    """
     # Thousands of copies of a task share one function, and one trigger.
-    hashes = _CodeHashes()
-    codes = {key: hashes[spec.run] for key, spec in graph.specs.items()}
+    hashes = _CodeHashes({} if codes is None else codes)
+    code_hashes = {key: hashes[spec.run] for key, spec in graph.specs.items()}
     wirings = {key: wiring for key, spec in graph.specs.items() if (wiring := _wiring(flow, spec, hashes)) is not None}
-    return graph_record(graph, codes, wirings)
+    return graph_record(graph, code_hashes, wirings)
 
 
-class _CodeHashes(dict["Callable[..., object]", str]):
-    def __missing__(self, function: Callable[..., object]) -> str:
-        found = self[function] = code_hash(function)
-        return found
+class _CodeHashes:
+    def __init__(self, codes: dict[Callable[..., object], TaskCode]) -> None:
+        self._codes = codes
+
+    def __getitem__(self, function: Callable[..., object]) -> str:
+        found = self._codes.get(function)
+        if found is None:
+            found = self._codes[function] = TaskCode(function)
+        return found.hash
 
 
 def _wiring(flow: RunnableFlow, spec: TaskSpec, hashes: _CodeHashes) -> str | None:

@@ -30,8 +30,10 @@ __all__ = [
     "no_child",
     "read_context",
     "read_mapping",
+    "read_parameters",
     "read_request",
     "read_task_contexts",
+    "several_tasks",
     "with_contexts",
 ]
 
@@ -124,7 +126,7 @@ def read_request(flow: RunnableFlow, parameters: Mapping[str, object] | None, op
         _progress(options.pop("progress", None)),
     )
     given = {**read_mapping("parameters", parameters, "{'origin': 'JFK'}"), **options}
-    inputs = inputs._replace(parameters=_parameters(flow, given))
+    inputs = inputs._replace(parameters=read_parameters(flow, given))
     for key in inputs.start:
         _check_start(graph, key, inputs.states)
     return RunRequest(graph, inputs, executor, *rest)
@@ -135,7 +137,7 @@ def _inputs(graph: Graph, executor: Executor | None, options: dict[str, Any]) ->
     states = _by_key(graph, read_mapping("task_states", options.pop("task_states", None), "{load: Success(result=1)}"))
     return RunInputs(
         states=states,
-        start=tuple(_start_key(graph, task) for task in _several(options.pop("start_tasks", None))),
+        start=tuple(_start_key(graph, task) for task in several_tasks(options.pop("start_tasks", None))),
         task_contexts=read_task_contexts(graph, options.pop("task_contexts", None)),
         context={**user_values(current_layer()), **read_context(options.pop("context", None))},
         handlers=tuple(option_checks.handlers(graph.name, options.pop("state_handlers", None), "A run of flow")),
@@ -205,7 +207,8 @@ def read_context(given: Any) -> Mapping[str, Any]:  # noqa: ANN401  # as it came
     return found
 
 
-def _parameters(flow: RunnableFlow, given: Mapping[str, object]) -> dict[str, object]:
+def read_parameters(flow: RunnableFlow, given: Mapping[str, object]) -> dict[str, object]:
+    """Return the value of every parameter. Raises ParameterError if one is missing, unknown or refused."""
     known = {p.name: p for p in flow.parameters()}
     unknown = [name for name in given if name not in known]
     if unknown:
@@ -266,7 +269,8 @@ def with_contexts(graph: Graph, contexts: Mapping[str, Mapping[str, object]]) ->
     return replace(graph, specs={**graph.specs, **own}, _facts=[graph.facts])
 
 
-def _several(tasks: object) -> Iterable[object]:
+def several_tasks(tasks: object) -> Iterable[object]:
+    """Return `start_tasks` as it was given, one task or several, as several."""
     if tasks is None:
         return ()
     return (tasks,) if isinstance(tasks, str) or not hasattr(type(tasks), "__iter__") or _is_task(tasks) else tasks  # type: ignore[return-value]

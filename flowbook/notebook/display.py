@@ -21,6 +21,7 @@ from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Mapped, Running
 from flowbook.engine.state_kinds import FINISHED, name_in_words
 from flowbook.exceptions import DefinitionError, FlowbookError
+from flowbook.flow_run.reuse import reuse_of
 from flowbook.flow_run.run import FlowRun, new_run
 from flowbook.flow_run.times import parse_time
 from flowbook.notebook import view_model
@@ -263,6 +264,8 @@ def summary(run: FlowRun) -> str:
         count = f" ×{found.n_map_states}" if isinstance(found, Mapped) else ""  # times
         said = f"  {found.message}" if (found.message and not found.is_pending()) or found.is_paused() else ""
         lines.append(f"  {key:<{width}}  {name_in_words(found)}{count}{said}")
+    if state.is_finished() and (reused := reuse_of(run.run_id, run.graph, run.states).sentence()):
+        lines.append(reused)
     return "\n".join(lines)
 
 

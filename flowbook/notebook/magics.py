@@ -12,6 +12,7 @@ from IPython.core.displayhook import DisplayHook
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, needs_local_scope, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.display import display
 
 from flowbook.core.flow import Flow
 from flowbook.core.history import run as recorded_run
@@ -37,13 +38,15 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from flowbook.executors import Executor
+    from flowbook.flow_run.plan import RunPlan
     from flowbook.flow_run.run import FlowRun
     from flowbook.notebook.display import Closeable
 
 __all__ = ["FlowMagics"]
 
 _V = TypeVar("_V", bound="Closeable")
-_ACTIONS = ("cancel", "list", "resume", "retry", "run", "show")
+_R = TypeVar("_R")
+_ACTIONS = ("cancel", "incremental", "list", "plan", "resume", "retry", "run", "show")
 _PANELS_AT_MOST = 5
 _RUNS_AT_MOST = 20
 
@@ -59,6 +62,8 @@ class FlowMagics(Magics):
         #: The newest flow of each name written in this notebook, and its display.
         self.flows: dict[str, Flow] = {}
         self.views: dict[str, FlowView] = {}
+        #: Whether flows of this notebook run only what has changed, unless their cell says otherwise.
+        self.is_incremental = False
         self._displays = CellDisplays()
 
     @no_var_expand
@@ -81,7 +86,13 @@ class FlowMagics(Magics):
     @argument(
         "--raise", dest="raises", action="store_true", help="wait, and if the run fails, end the cell with its error"
     )
+    @argument("--plan", action="store_true", help="define it and show what a run would do, but don't run it")
     @argument("--cache", action="store_true", help="cache every task's output by its code and inputs")
+    @argument(
+        "--incremental",
+        action="store_true",
+        help="run only what has changed and what lies below it: as --cache, also for tasks with cache_for",
+    )
     @argument("--no-record", action="store_true", help="don't keep the run in the store")
     @argument("--quiet", action="store_true", help="show nothing but errors")
     @cell_magic
@@ -97,14 +108,18 @@ class FlowMagics(Magics):
             raise UsageError(msg)
         executor = parse_executor(args.executor, self.shell.user_ns)
         parameters = parse_parameters(args.param, self.shell.user_ns)
-        flow = self._write(Flow(name, cache=args.cache), cell)
+        is_incremental = args.incremental or (self.is_incremental and not args.cache)
+        flow = self._write(Flow(name, cache="incremental" if is_incremental else args.cache), cell)
         notice = self._replace(name, flow)
-        self._open(flow, args, notice, executor, parameters)
+        if args.plan:
+            display(_refused_plainly(lambda: flow.plan(parameters, executor=executor)))
+        else:
+            self._open(flow, args, notice, executor, parameters)
 
     @no_var_expand
     @line_magic("flow")  # type: ignore[arg-type]  # IPython types it for functions without an owner
     def flow_line(self, line: str) -> Any:  # noqa: ANN401  # a DataFrame, or nothing
-        """List flows and runs, or act on one: `%flow list|run|show|resume|retry|cancel [FLOW or RUN] [TASK] [--param N=V]`.
+        """List flows and runs, or act on one: `%flow list|run|plan|show|resume|retry|cancel [FLOW or RUN] [TASK] [--param N=V]`.
 
         `%flow resume` without a name lists what waits for a person, with the graph and its buttons.
         """
@@ -211,6 +226,20 @@ class FlowMagics(Magics):
         view = self._displayed(FlowView(self.shell, flow, executor=known.executor if known is not None else None))
         run = view.start(parameters, record=True, origin=notebook_name(self.shell))
         self._watch(view, run)
+
+    def _plan(self, args: Namespace) -> RunPlan:
+        flow = self._flow(args.name)
+        known = self.views.get(flow.name)
+        executor = known.executor if known is not None else None
+        return flow.plan(parse_parameters(args.param, self.shell.user_ns), start=args.task, executor=executor)
+
+    def _incremental(self, args: Namespace) -> None:
+        if args.name not in {"on", "off", None}:
+            msg = f"%flow incremental {args.name}: say on or off."
+            raise UsageError(msg)
+        self.is_incremental = args.name == "on" if args.name is not None else self.is_incremental
+        does = "run only what has changed" if self.is_incremental else "run all tasks that aren't cached"
+        print(f"Flows of this notebook {does}, from the next %%flow cell on.")  # noqa: T201  # the cell's own output
 
     def _show(self, args: Namespace) -> None:
         run = self._any_run(args.name)
@@ -319,7 +348,7 @@ class FlowMagics(Magics):
 @magic_arguments("%flow")
 @argument("action", nargs="?", default="list", help=f"one of {', '.join(_ACTIONS)}")
 @argument("name", nargs="?", help="name of a flow, or of a run: its id or the beginning of that, 4, last")
-@argument("task", nargs="?", help="for resume: which task; default: all that wait")
+@argument("task", nargs="?", help="for resume: which task, default: all that wait; for plan: where to start")
 @argument("--param", action="append", default=[], metavar="NAME=VALUE", help="for run: a parameter")
 @argument("--now", action="store_true", help="for cancel: also stop what runs")
 def _line_arguments() -> None:
@@ -355,6 +384,14 @@ def _parse(magic: Callable[..., object], line: str) -> Namespace:
     texts = {name: unquoted(value) for name, value in vars(args).items() if isinstance(value, str)}
     vars(args).update(texts)
     return args
+
+
+def _refused_plainly(act: Callable[[], _R]) -> _R:
+    """Return what `act` returns; an error of flowbook's becomes one line."""
+    try:
+        return act()
+    except FlowbookError as error:
+        raise UsageError(str(error)) from error
 
 
 def _new_tasks(now: Mapping[str, object], before: Mapping[str, Task]) -> dict[str, object]:

@@ -24,12 +24,22 @@ from flowbook.results.encoding import TooDeepError, encode, qualified_name
 from flowbook.results.user_code import is_user_module
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["Code", "code_hash", "read_code"]
+__all__ = ["Code", "GlobalRead", "code_hash", "read_code"]
 
 #: Of the rules by which hashes are made; hashes begin with it. Hashes of different rules say nothing of each other.
 _VERSION = 2
+#: How many code objects are remembered: those of the flows that somebody works on.
+_CODES_KEPT = 10_000
+
+
+class GlobalRead(NamedTuple):
+    """A global that code reads: the names of its module, its own name, and what it stood for."""
+
+    names: Mapping[str, object]
+    name: str
+    held: object
 
 
 class Code(NamedTuple):
@@ -38,10 +48,12 @@ class Code(NamedTuple):
     Attributes:
         hash: of its code and that of all it reaches, after the number of the rules that it was made by.
         variables: what it reads that is neither code nor a constant, by name: lists, dicts, frames, objects.
+        reads: the globals that it and all it reaches read.
     """
 
     hash: str
     variables: Mapping[str, object]
+    reads: Sequence[GlobalRead]
 
 
 def code_hash(function: Callable[..., object]) -> str:
@@ -59,7 +71,7 @@ def read_code(function: Callable[..., object]) -> Code:
     """Return the hash of `function`, see `code_hash`, and the variables that it reads."""
     walk = _Walk()
     walk.visit(function)
-    return Code(walk.digest(), walk.variables)
+    return Code(walk.digest(), walk.variables, walk.reads)
 
 
 class _Walk:
@@ -67,6 +79,7 @@ class _Walk:
 
     def __init__(self) -> None:
         self.variables: dict[str, object] = {}
+        self.reads: list[GlobalRead] = []
         self._out = io.BytesIO()
         self._seen: dict[int, int] = {}
         #: What was seen stays alive, so that no two objects share an id.
@@ -76,7 +89,7 @@ class _Walk:
         return f"{_VERSION}-{hashlib.sha256(self._out.getvalue()).hexdigest()}"
 
     def _note(self, tag: str, content: object = "") -> None:
-        self._out.write(b"x2[%b%b]" % (encode(tag, self._pickled), encode(content, self._pickled)))
+        self._out.write(_noted(tag, content, self._pickled))
 
     def _pickled(self, value: object) -> bytes:
         from flowbook.results.object_hash import pickle_digest  # noqa: PLC0415  # heavy
@@ -165,6 +178,7 @@ class _Walk:
         for name in read:
             if name in function.__globals__:
                 self._note("global", name)
+                self.reads.append(GlobalRead(function.__globals__, name, function.__globals__[name]))
                 self._global(name, function.__globals__[name], attributes, is_written=name in written)
 
     def _global(self, name: str, held: object, attributes: list[str], *, is_written: bool = False) -> None:
@@ -237,20 +251,42 @@ class _Walk:
             self._note("variable", qualified_name(type(held)))
 
     def _code(self, code: types.CodeType, doc: str | None) -> None:
-        self._note("code", (code.co_code, code.co_exceptiontable))
-        self._note("names", (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars))
-        self._note("signature", (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags))
-        for position, constant in enumerate(code.co_consts):
-            if isinstance(constant, types.CodeType):
-                self._code(constant, _docstring(constant))
-            elif not (position == 0 and constant == doc and doc is not None):
-                self._note("constant", constant)
+        self._out.write(_code_notes(code, code.co_exceptiontable, doc))
 
     def _constant(self, value: object) -> None:
         try:
             self._note("value", value)
         except (UnpicklableError, TooDeepError):
             self._note("opaque", qualified_name(type(value)))
+
+
+def _noted(tag: str, content: object, fallback: Callable[[object], bytes]) -> bytes:
+    return b"x2[%b%b]" % (encode(tag, fallback), encode(content, fallback))
+
+
+def _no_constant(value: object) -> bytes:
+    msg = f"{type(value).__name__} is not what the compiler makes constants of."
+    raise TypeError(msg)
+
+
+@functools.lru_cache(maxsize=_CODES_KEPT)
+def _code_notes(code: types.CodeType, exceptions: bytes, doc: str | None) -> bytes:
+    """Return what counts of a code object and those in it. Code objects compare without their tables of exceptions."""
+    parts = [
+        _noted("code", (code.co_code, exceptions), _no_constant),
+        _noted("names", (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars), _no_constant),
+        _noted(
+            "signature",
+            (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags),
+            _no_constant,
+        ),
+    ]
+    for position, constant in enumerate(code.co_consts):
+        if isinstance(constant, types.CodeType):
+            parts.append(_code_notes(constant, constant.co_exceptiontable, _docstring(constant)))
+        elif not (position == 0 and constant == doc and doc is not None):
+            parts.append(_noted("constant", constant, _no_constant))
+    return b"".join(parts)
 
 
 _CLASS_NOISE = frozenset(
@@ -363,7 +399,8 @@ def _defaults(function: types.FunctionType) -> Iterator[tuple[str, object]]:
     yield from (function.__kwdefaults__ or {}).items()
 
 
-def _global_names(code: types.CodeType) -> tuple[list[str], set[str]]:
+@functools.lru_cache(maxsize=_CODES_KEPT)
+def _global_names(code: types.CodeType) -> tuple[tuple[str, ...], frozenset[str]]:
     """Return the globals that `code` and the functions in it read, in order, and those that they set."""
     read: dict[str, None] = {}
     written: set[str] = set()
@@ -373,7 +410,7 @@ def _global_names(code: types.CodeType) -> tuple[list[str], set[str]]:
                 read[instruction.argval] = None
             elif instruction.opname in {"STORE_GLOBAL", "DELETE_GLOBAL"}:
                 written.add(instruction.argval)
-    return list(read), written
+    return tuple(read), frozenset(written)
 
 
 def _with_nested(code: types.CodeType) -> Iterator[types.CodeType]:

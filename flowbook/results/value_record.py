@@ -13,7 +13,7 @@ from flowbook.results.preview import describe
 if TYPE_CHECKING:
     from flowbook.results.blobs import Blobs
 
-__all__ = ["INLINE_BYTES", "EncodedValue", "ValueRecord", "write_value"]
+__all__ = ["INLINE_BYTES", "EncodedValue", "ValueRecord", "value_digest", "write_value"]
 
 #: A value up to this size is stored in the database itself.
 INLINE_BYTES = 64_000
@@ -75,3 +75,26 @@ def write_value(value: object, blobs: Blobs, *, limit_bytes: int | None = None, 
         )
         raise StoreError(msg) from exc
     return ValueRecord(writer.digest, writer.size_bytes, writer.inline, is_plain=False, preview=preview)
+
+
+def value_digest(value: object) -> str:
+    """Return the digest under which `value` would be stored; writes nothing. Raises UnpicklableError."""
+    plain = serializer.dump_plain(value)
+    if plain is not None and len(plain) <= INLINE_BYTES:
+        return hashlib.sha256(plain).hexdigest()
+    hashed = _Hashed()
+    serializer.dump(value, hashed)
+    return hashed.digest()
+
+
+class _Hashed:
+    """A file that only hashes what is written to it."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def write(self, part: bytes | memoryview) -> None:
+        self._hash.update(part)
+
+    def digest(self) -> str:
+        return self._hash.hexdigest()

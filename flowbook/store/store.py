@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from flowbook.store.bundle import Bundles
     from flowbook.store.cache_listing import CacheListing
     from flowbook.store.cache_lookup import CacheLookup
+    from flowbook.store.plan_reads import PlanReads
     from flowbook.store.worker_values import WorkerValues
 
 __all__ = ["Store", "open_store", "reopen_values"]
@@ -175,6 +176,12 @@ class Store:
         found = known[0] if known else CacheLookup(self._database, self.cache, self.values, ahead)
         self._lookups = ((asked, found), *[each for each in self._lookups if each[1] is not found][: _LOOKUPS - 1])
         return found
+
+    def plan_reads(self, project: str, flow: str) -> PlanReads:
+        """Return what a plan of a flow reads."""
+        from flowbook.store.plan_reads import PlanReads  # noqa: PLC0415  # only where somebody plans
+
+        return PlanReads(self._database, project, flow)
 
     def browse(self) -> CacheListing:
         """Return the entries as a person browses them, page by page."""

@@ -13,7 +13,16 @@ from flowbook import exceptions
 GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text(encoding="utf-8")
 MODULES = [flowbook, flowbook.triggers, flowbook.executors, flowbook.engine.cache_validators, exceptions]
 #: Helpers between packages, no part of what users write.
-INNER = {"comparable", "hash_of", "needs_inputs", "reads_variables", "takes_references"}
+INNER = {
+    "ForeseenInputs",
+    "UnforeseenError",
+    "comparable",
+    "hash_of",
+    "is_users_own",
+    "needs_inputs",
+    "reads_variables",
+    "takes_references",
+}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

@@ -125,3 +125,23 @@ UPDATE cache_entry SET expires = min(expires, :now) WHERE id = :id
 
 -- pin_entry --
 UPDATE cache_entry SET pinned = ? WHERE id = ?
+
+-- latest_of_tasks --
+-- Whether they still serve or not: what a task that will run could have been spared by.
+SELECT
+    asked.value, entry.created, entry.expires, entry.input_hashes, entry.parameters, entry.code_hash, entry.run_id, entry.dropped
+FROM json_each(:tasks) AS asked
+CROSS JOIN cache_entry AS entry ON entry.rowid IN (
+    SELECT rowid FROM cache_entry
+    WHERE project = :project AND flow = :flow AND task = asked.value AND run_id IS NOT :besides
+    ORDER BY created DESC, rowid DESC LIMIT :most
+)
+ORDER BY asked.key, entry.created DESC, entry.rowid DESC
+
+-- past_entries --
+SELECT id, created, expires, input_hashes, parameters, code_hash, run_id, dropped FROM cache_entry
+WHERE id IN (SELECT value FROM json_each(?))
+
+-- makers_of_entries --
+SELECT cache_entry.id, run.number FROM cache_entry JOIN run ON run.run_id = cache_entry.run_id
+WHERE cache_entry.id IN (SELECT value FROM json_each(?))

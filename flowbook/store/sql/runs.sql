@@ -213,3 +213,42 @@ FROM (
 ) AS found
 JOIN event ON event.run = found.id AND event.seq = found.last_seq
 ORDER BY found.number DESC
+
+-- outputs_of_run --
+-- What each task of a run gave, in order; of one that ran twice, the last counts.
+SELECT key, name, digest, CASE WHEN name <> 'Success' OR digest IS NULL THEN body END FROM event
+WHERE run = (SELECT id FROM run WHERE run_id = ?) AND kind = 0 AND key <> '' AND name IN ('Success', 'Cached', 'Mapped')
+ORDER BY seq
+
+-- graph_of_run --
+SELECT graph.content FROM run JOIN graph ON graph.id = run.graph_id WHERE run_id = ?
+
+-- newest_runs --
+SELECT run_id FROM run WHERE flow = :flow AND +project = :project ORDER BY created DESC, id DESC LIMIT :limit
+
+-- newest_number --
+SELECT coalesce(max(number), 0) FROM run WHERE project = :project AND flow = :flow
+
+-- task_durations --
+-- How long the tasks of a flow's newest runs ran: each child of a mapped task counts, under its mapped task's key.
+SELECT
+    CASE WHEN substr(key, -1) = ']' THEN substr(rtrim(key, '0123456789]'), 1, length(rtrim(key, '0123456789]')) - 1) ELSE key END AS task,
+    min(took), avg(took), max(took), count(DISTINCT run)
+FROM (
+    SELECT
+        run, key,
+        max(CASE WHEN name = 'Success' THEN at END) - max(CASE WHEN name = 'Running' THEN at END) AS took
+    FROM event
+    WHERE
+        run IN (
+            SELECT id FROM run
+            WHERE
+                flow = :flow AND +project = :project
+                AND coalesce((SELECT max(seq) FROM event WHERE event.run = run.id), 0) <= :most_events
+            ORDER BY created DESC LIMIT :limit
+        )
+        AND kind = 0 AND key <> '' AND name IN ('Running', 'Success')
+    GROUP BY run, key
+)
+WHERE took >= 0
+GROUP BY task

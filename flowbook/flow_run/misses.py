@@ -1,0 +1,101 @@
+"""Why no stored output served: what differs between a task and the entry that comes nearest to it. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from flowbook.engine.cache_validators import needs_inputs, reads_variables
+from flowbook.report.phrases import duration, listed
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Callable, Mapping, Sequence
+
+    from flowbook.flow_run.plan import Cause
+    from flowbook.store.plan_reads import PastEntry
+
+__all__ = ["Made", "explain"]
+
+_NAMED_AT_MOST = 3
+
+
+class Made(NamedTuple):
+    """What an output is made from.
+
+    Attributes:
+        validator: of the task.
+        code_hash: of the task.
+        hashes: content hashes of inputs by argument, and of the variables that the code reads; as far as they are known.
+        texts: short inputs as text, by argument.
+        parameters: the run's, as plain data.
+    """
+
+    validator: Callable[..., bool]
+    code_hash: str | None
+    hashes: Mapping[str, str]
+    texts: Mapping[str, str]
+    parameters: Mapping[str, object]
+
+
+class _Difference(NamedTuple):
+    words: str
+    cause: Cause
+    #: The input that differs, if it is one.
+    name: str = ""
+
+
+def explain(made: Made, latest: Sequence[PastEntry], now: dt.datetime) -> tuple[str, Cause, tuple[str, ...]]:
+    """Return why none of these entries serves, in words and in one word, and the inputs that differ from the nearest.
+
+    Args:
+        made: what the task's output is made from.
+        latest: the task's newest entries, the newest first.
+        now: aware.
+    """
+    if not latest:
+        return "no output of it is stored", "new", ()
+    found = [_differences(made, entry, now) for entry in latest]
+    nearest = min(found, key=len)  # of equally near ones the newest
+    if not nearest:
+        return "", "", ()
+    names = tuple(each.name for each in nearest if each.name)
+    return " and ".join(each.words for each in nearest), nearest[0].cause, names
+
+
+def _differences(made: Made, entry: PastEntry, now: dt.datetime) -> list[_Difference]:
+    """Return what keeps an entry from serving; the code first."""
+    validator = made.validator
+    found: list[_Difference] = []
+    if reads_variables(validator) and made.code_hash != entry.code_hash:
+        found.append(_Difference("its code changed", "code"))
+    if needs_inputs(validator):
+        compared = getattr(validator, "compares", None) or tuple(made.hashes)
+        changed = [
+            name for name in compared if name in made.hashes and made.hashes[name] != entry.inputs.hashes.get(name)
+        ]
+        found += [_of_input(name, made, entry) for name in changed if name.isidentifier()]
+        #: Code that changed may read others.
+        variables = [name for name in changed if not name.isidentifier()] if not found else []
+        if variables:
+            found.append(_Difference(f"{listed(variables, _NAMED_AT_MOST)} changed", "variable"))
+    elif getattr(validator, "__name__", "") in {"all_parameters", "partial_parameters_only"}:
+        found += _of_parameters(made, entry)
+    if entry.dropped is not None:
+        found.append(_Difference("its stored output was deleted", "deleted"))
+    elif entry.expires <= now:
+        ago = duration((now - entry.expires).total_seconds())
+        found.append(_Difference(f"its output expired {ago} ago", "expired"))
+    return found
+
+
+def _of_input(name: str, made: Made, entry: PastEntry) -> _Difference:
+    if name not in entry.inputs.hashes:
+        return _Difference(f"input {name} is new", "input", name)
+    before, now = entry.inputs.texts.get(name), made.texts.get(name)
+    words = f"input {name} changed" if before is None or now is None else f"input {name} is {now}, was {before}"
+    return _Difference(words, "input", name)
+
+
+def _of_parameters(made: Made, entry: PastEntry) -> list[_Difference]:
+    changed = [name for name, value in made.parameters.items() if entry.parameters.get(name) != value]
+    return [_Difference(f"parameter {listed(changed, _NAMED_AT_MOST)} changed", "parameter")] if changed else []

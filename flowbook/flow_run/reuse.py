@@ -1,0 +1,133 @@
+"""What a run took from the cache, and why the rest ran: "3 of 40 ran: clean, its code changed; 2 below it"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowbook import config
+from flowbook.engine.cache_validators import never_use
+from flowbook.engine.mapped_states import children_of
+from flowbook.engine.state import Cached, Mapped
+from flowbook.exceptions import FlowbookError
+from flowbook.flow_run.misses import Made, explain
+from flowbook.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.state import State
+    from flowbook.store.plan_reads import PastEntry
+
+__all__ = ["RanTask", "Reuse", "reuse_of"]
+
+_NAMED_AT_MOST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RanTask:
+    """A cached task that ran.
+
+    Attributes:
+        key: of the task.
+        why: in words; "" if it isn't known.
+        below: the tasks above it whose other outputs are why; then `why` is empty.
+    """
+
+    key: str
+    why: str
+    below: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """How many of a run's cached tasks ran.
+
+    Attributes:
+        total: how many of its tasks are cached and have ended.
+        ran: those that ran.
+    """
+
+    total: int
+    ran: tuple[RanTask, ...]
+
+    def sentence(self) -> str:
+        """Return it as a sentence."""
+        if not self.ran:
+            return f"None of {self.total:,} ran: all came from the cache." if self.total else ""
+        first = [each for each in self.ran if not each.below]
+        below = len(self.ran) - len(first)
+        told = [f"{each.key}, {each.why}" if each.why else each.key for each in first[:_NAMED_AT_MOST]]
+        more = len(first) - len(told)
+        told += [f"{more:,} more"] if more > 0 else []
+        told += [f"{below:,} below {'it' if len(first) == 1 else 'these'}"] if below else []
+        return f"{len(self.ran):,} of {self.total:,} ran: {'; '.join(told)}."
+
+
+def reuse_of(run_id: str, graph: Graph, states: Mapping[str, State]) -> Reuse:
+    """Return what became of a run's cached tasks. If the store can't be read, without the reasons.
+
+    Args:
+        run_id: of the run.
+        graph: of its flow.
+        states: of its tasks and children, by key.
+    """
+    cached = [spec for spec in graph.specs.values() if spec.cache is not None and spec.cache.validator is not never_use]
+    over = [spec for spec in cached if (state := states.get(spec.key)) is not None and state.is_finished()]
+    ran = [spec for spec in over if _has_run(spec.key, states)]
+    return Reuse(len(over), tuple(_reasons(run_id, graph, ran, states)))
+
+
+def _has_run(key: str, states: Mapping[str, State]) -> bool:
+    state = states[key]
+    if isinstance(state, Mapped):
+        return any(_has_run(child, states) for child in children_of(key, states))
+    return state.made_here if isinstance(state, Cached) else not state.is_skipped()
+
+
+def _reasons(run_id: str, graph: Graph, ran: Sequence[TaskSpec], states: Mapping[str, State]) -> list[RanTask]:
+    keys = [spec.key for spec in ran]
+    own = {key: entry for key in keys if (entry := _own_entry(key, states)) is not None}
+    try:
+        reads = open_store().plan_reads(config.project(), graph.name)
+        made, earlier = reads.entries(list(own.values())), reads.latest_entries(keys, besides=run_id)
+    except FlowbookError:
+        made, earlier = {}, {}
+    above = set(keys)
+    return [_reason(spec, made.get(own.get(spec.key, "")), earlier.get(spec.key, []), above, graph) for spec in ran]
+
+
+def _own_entry(key: str, states: Mapping[str, State]) -> str | None:
+    """Return the id of the entry that the run made for a task, or for the first of its children that ran."""
+    for each in (key, *children_of(key, states)):
+        state = states[each]
+        if isinstance(state, Cached) and state.made_here:
+            return state.entry
+    return None
+
+
+def _reason(
+    spec: TaskSpec, entry: PastEntry | None, earlier: Sequence[PastEntry], ran: set[str], graph: Graph
+) -> RanTask:
+    if entry is None or spec.cache is None:
+        return RanTask(spec.key, "")
+    made = Made(spec.cache.validator, entry.code_hash, entry.inputs.hashes, entry.inputs.texts, entry.parameters)
+    why, cause, names = explain(made, earlier, entry.created)
+    sources = {binding.argument: binding.upstream for binding in spec.bindings}
+    below = tuple(source for name in names if (source := sources.get(name)) and _ran_above(source, ran, graph))
+    return RanTask(spec.key, "", below) if below and cause == "input" else RanTask(spec.key, why)
+
+
+def _ran_above(key: str, ran: set[str], graph: Graph) -> bool:
+    """Return whether a task ran, or one above it from which it only passes values on."""
+    seen, stack = set[str](), [key]
+    while stack:
+        each = stack.pop()
+        if each in ran:
+            return True
+        seen.add(each)
+        spec = graph.specs[each]
+        if spec.cache is None:
+            stack += [up for up in spec.upstream if up not in seen]
+    return False

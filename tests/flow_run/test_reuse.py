@@ -1,0 +1,71 @@
+"""What a run took from the cache, and why the rest ran."""
+
+from flowbook import Flow, Parameter, task
+from flowbook.flow_run.reuse import RanTask, Reuse, reuse_of
+
+
+@task
+def load(month):
+    return [month]
+
+
+@task
+def clean(rows):
+    return rows
+
+
+@task
+def report(rows):
+    return sum(rows)
+
+
+def _flow(load=load, clean=clean):
+    with Flow("reuse", cache=True) as flow:
+        report(clean(load(Parameter("month", default=7))))
+    return flow
+
+
+def _reuse(flow, **options):
+    flow.run(record=True, **options)
+    run = flow.last_run
+    return reuse_of(run.run_id, run.graph, run.states)
+
+
+def test_the_first_run_ran_everything():
+    assert _reuse(_flow()) == Reuse(
+        3,
+        (
+            RanTask("load", "no output of it is stored"),
+            RanTask("clean", "no output of it is stored"),
+            RanTask("report", "no output of it is stored"),
+        ),
+    )
+
+
+def test_nothing_ran_again():
+    _flow().run(record=True)
+
+    assert _reuse(_flow()).sentence() == "None of 3 ran: all came from the cache."
+
+
+def test_what_ran_below_a_task_is_counted_and_not_explained():
+    _flow().run(record=True)
+
+    found = _reuse(_flow(), month=8)
+
+    assert found.ran == (
+        RanTask("load", "input month is 8, was 7"),
+        RanTask("clean", "", ("load",)),
+        RanTask("report", "", ("clean",)),
+    )
+    assert found.sentence() == "3 of 3 ran: load, input month is 8, was 7; 2 below it."
+
+
+def test_changed_code_is_the_reason():
+    _flow().run(record=True)
+
+    @task(name="clean")
+    def other(rows):
+        return [*rows, 1]
+
+    assert _reuse(_flow(clean=other)).sentence() == "2 of 3 ran: clean, its code changed; 1 below it."
