@@ -11,8 +11,10 @@ __all__ = ["own_fields"]
 
 def own_fields(task: object) -> dict[str, object]:
     """Return the attributes by name, sorted; a resource to a subclass's `__init__` is one, `max_retries` isn't."""
-    fields = vars(task)
-    return {name: fields[name] for name in sorted(fields.keys() - _fields_of_every_task())}
+    fields, known = vars(task), _fields_of_every_task()
+    if known.issuperset(fields):
+        return {}
+    return {name: fields[name] for name in sorted(fields.keys() - known)}
 
 
 @cache

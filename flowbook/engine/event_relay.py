@@ -32,7 +32,7 @@ class _Entry:
 
     __slots__ = ("event", "is_recorded")
 
-    def __init__(self, event: Event, *, is_recorded: bool) -> None:
+    def __init__(self, event: Event, is_recorded: bool) -> None:  # noqa: FBT001  # a keyword costs more, and every event has one
         self.event = event
         self.is_recorded = is_recorded
 
@@ -89,9 +89,9 @@ class EventRelay:
         """Number a change, maybe while the caller holds a lock. What comes back has to be sent after releasing it."""
         log, write = self.quiet_log, self._write
         if log is None or write is None or log.subscribers:
-            return self._enqueue(StateChanged, (key, state))
+            return self._enqueue_change(key, state)
         if self._quiet is not None and type(state) not in self._quiet:
-            return self._enqueue(StateChanged, (key, state))
+            return self._enqueue_change(key, state)
         write((self.number(), key, state))
         return None
 
@@ -108,7 +108,8 @@ class EventRelay:
         """Record and deliver a numbered event. Call it under no lock."""
         if not entry.is_recorded:
             try:
-                self._record(entry)
+                for sink in self._durable:
+                    sink.emit(entry.event)
             finally:
                 entry.is_recorded = True
         self.pass_on()
@@ -125,11 +126,15 @@ class EventRelay:
         self.has_gathered = False
         if self._unrecorded:
             self._record_gathered()
-        if self._queue:
+        if queue := self._queue:
             with self._lock:
-                self._hand_over()
+                while queue and queue[0].is_recorded:  # up to the first that isn't recorded
+                    event = queue.popleft().event
+                    for log in self._all_logs:
+                        log.append(event)
         for log in self._all_logs:
-            log.deliver()
+            if log.subscribers:
+                log.deliver()
 
     def secure(self, keys: Sequence[str]) -> None:
         """Return once the events of tasks `keys` and their children are recorded, since a task that builds on them starts."""
@@ -151,29 +156,25 @@ class EventRelay:
 
     def _enqueue(self, kind: Callable[..., Event], fields: tuple[object, ...]) -> _Entry:
         with self._lock:
-            entry = _Entry(kind(self.number(), *fields), is_recorded=not self._durable)
+            entry = _Entry(kind(self.number(), *fields), not self._durable)
             self._queue.append(entry)
         return entry
 
-    def _record(self, entry: _Entry) -> None:
-        for sink in self._durable:
-            sink.emit(entry.event)
+    def _enqueue_change(self, key: str, state: State) -> _Entry:
+        """Do as `_enqueue`, for the kind of event that each task has two of."""
+        with self._lock:
+            entry = _Entry(StateChanged(self.number(), key, state), not self._durable)
+            self._queue.append(entry)
+        return entry
 
     def _record_gathered(self) -> None:
         with self._recording:
             while self._unrecorded:
                 entry = self._unrecorded[0]
-                self._record(entry)
+                for sink in self._durable:
+                    sink.emit(entry.event)
                 entry.is_recorded = True
                 self._unrecorded.popleft()
-
-    def _hand_over(self) -> None:
-        """Append recorded events to the logs, up to the first that isn't recorded. Call it with the lock held."""
-        queue = self._queue
-        while queue and queue[0].is_recorded:
-            event = queue.popleft().event
-            for log in self._all_logs:
-                log.append(event)
 
 
 def _log_of(sink: EventSink) -> SharedLog:
@@ -191,13 +192,15 @@ class _Queue:
 
     def __init__(self, sink: EventSink) -> None:
         self._sink = sink
+        self._quiet: frozenset[type[State]] = getattr(sink, "quiet", frozenset())
         self.subscribers = (sink,)
         self._events: deque[Event] = deque()
         self._lock = RankedLock(Rank.EVENT_QUEUE)
         self._is_delivering = False
 
     def append(self, event: Event) -> None:
-        self._events.append(event)
+        if type(event) is not StateChanged or type(event.state) not in self._quiet:
+            self._events.append(event)
 
     def deliver(self) -> None:
         while self._events:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook import config
 from flowbook.engine.events import FLOW, Event, Logged, StateChanged
 from flowbook.engine.remote_error import RemoteError, safe_str
-from flowbook.engine.state import Cached, Looped, Mapped, Paused, Resume, Retrying, State
+from flowbook.engine.state import Cached, Looped, Mapped, Paused, Resume, Retrying, Running, State, Success
 from flowbook.engine.task_keys import parent_key
 from flowbook.store.event_rows import DECISION, LOG, STATE, EventRow, Urgency
 from flowbook.store.state_codec import StateValues, encode, state_name
@@ -29,6 +29,7 @@ __all__ = ["EventEncoder"]
 _LOG_LINES = 10_000
 _LOG_CHARACTERS = 20_000
 _PLAIN = frozenset({bool, int, float, str})
+_BARE = frozenset({Running, Success})
 _WAITING = (Paused, Retrying, Resume)
 
 _log = logging.getLogger("flowbook.store")
@@ -136,29 +137,29 @@ class EventEncoder:
     def _state_row(self, event: StateChanged) -> EventRow:
         state, key = event.state, event.key
         kind = type(state)
-        is_waiting = isinstance(state, _WAITING)
+        is_waiting = kind not in _BARE and isinstance(state, _WAITING)
         value = None if kind is Mapped or kind is Looped else state.raw_result
         inputs = state.cached_inputs if is_waiting else None
         #: `_finished`, not `is_finished()`: a call costs as much as the line.
         urgency = Urgency.NOW if is_waiting else Urgency.SOON if state._finished else Urgency.LATER  # noqa: SLF001
-        seq, name = self._number(event.seq), state_name(state)
+        seq, name, task = self._number(event.seq), state_name(state), parent_key(key)
         if value is None and not inputs:
-            body = encode(state, None)
-            return EventRow((self._run, seq, STATE, key, state.at, name, body, None, None), urgency, parent_key(key))
-        if not inputs and type(value) in _PLAIN and state._successful and parent_key(key) not in self._never_keep:  # noqa: SLF001
+            body = None if _is_bare(state) else encode(state, None)
+            return EventRow((self._run, seq, STATE, key, state.at, name, body, None, None), urgency, task)
+        if not inputs and type(value) in _PLAIN and state._successful and task not in self._never_keep:  # noqa: SLF001
             #: Most of very many tasks return such a value. The lines below would do the same in three times the time.
             plain = self._values.plain_row(value, CHEAP_BYTES)
             if plain is not None:
-                body = encode(state, None)
+                body = None if _is_bare(state) else encode(state, None)
                 plain_row = (self._run, seq, STATE, key, state.at, name, body, plain[0], plain[1])
-                return EventRow(plain_row, urgency, parent_key(key), (plain,))
+                return EventRow(plain_row, urgency, task, (plain,))
         collector = ValueCollector(self._values, self._memo, self._limit_bytes)
         stored = self._stored_values(event, value, inputs or {}, collector)
         ref = stored.result
         digest, size_bytes = (None, None) if ref is None else (bytes.fromhex(ref.digest), ref.size_bytes)
         row = (self._run, seq, STATE, key, state.at, name, encode(state, stored), digest, size_bytes)
         needs_sync = bool(inputs) and isinstance(state, Paused)
-        return EventRow(row, urgency, parent_key(key), collector.rows, collector.needed, needs_sync)
+        return EventRow(row, urgency, task, collector.rows, collector.needed, needs_sync)
 
     def _stored_values(
         self, event: StateChanged, value: object, inputs: Mapping[str, object], collector: ValueCollector
@@ -192,6 +193,11 @@ class EventEncoder:
             stored.missing = found
         else:
             stored.result = found
+
+
+def _is_bare(state: State) -> bool:
+    """Return whether there is nothing to encode, as of most states of most runs."""
+    return type(state) in _BARE and state.message is None and state._context is None  # noqa: SLF001  # as above
 
 
 def _error_in_words(state: State) -> StateValues | None:

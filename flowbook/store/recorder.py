@@ -14,7 +14,6 @@ import atexit
 import logging
 import threading
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from flowbook._utils import threads
@@ -43,6 +42,8 @@ _MOST_WAITING = 2000
 #: The most that may wait while nothing can be written. Beyond that, the run goes on unrecorded.
 _MOST_WAITING_BYTES = 256_000_000
 _SYNC_S = 0.015
+#: Each event is compared with them.
+_SOON, _NOW = Urgency.SOON, Urgency.NOW
 #: How long the thread waits between two attempts where writing fails.
 _RETRY_S = 0.2
 
@@ -80,11 +81,13 @@ class Recorder:
         self._rows: list[EventRow] = []
         self._waiting_bytes = 0
         #: By task, its children included: how many rows wait that a task downstream would build on.
-        self._unsafe: Counter[str] = Counter()
+        self._unsafe: dict[str, int] = {}
         self._rows_lock = RankedLock(Rank.RECORDER_ROWS)
         self._next_commit = 0.0
         self._commit_lock = RankedLock(Rank.RECORDER_COMMIT)
         self._wake = threading.Event()
+        #: Whether the thread will look at the rows again without being woken: as `_wake`, but cheaper to read.
+        self._is_awake = False
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._thread_lock = RankedLock(Rank.RECORDER_THREAD)
@@ -98,30 +101,34 @@ class Recorder:
 
     def emit(self, event: Event) -> None:
         """Record one event; see the module for what is safe when this returns."""
-        if self.unrecorded is not None or self._is_forked:
+        if self.unrecorded is not None or self._generation != self._database.generation:
             return
         row = self._encoder.encode(event)
         if row is None:
             return
+        _, urgency, task, _, _, needs_sync = row
         with self._rows_lock:
             self._rows.append(row)
-            if row.urgency:
-                self._unsafe[row.task] += 1
-        if row.needs_sync:
+            if urgency:
+                self._unsafe[task] = self._unsafe.get(task, 0) + 1
+        if needs_sync:
             self._wants_sync = True
         if self.trouble is not None and self._is_too_much(row):
             return
-        if self._is_due(row):
+        if self._is_due(urgency):
             self._commit()
-        elif not self._wake.is_set():
+        elif not self._is_awake:
             self._wake_flusher()
 
-    def _is_due(self, row: EventRow) -> bool:
-        if row.urgency is Urgency.NOW or self._closing.is_set():
+    def _is_due(self, urgency: Urgency) -> bool:
+        if urgency is _SOON:
+            if time.monotonic() >= self._next_commit:
+                return True
+        elif urgency is _NOW:
             return True
-        if row.urgency is Urgency.SOON and time.monotonic() >= self._next_commit:
+        if len(self._rows) >= _MOST_WAITING and self.trouble is None:
             return True
-        return len(self._rows) >= _MOST_WAITING and self.trouble is None
+        return self._closing.is_set()
 
     def _is_too_much(self, row: EventRow) -> bool:
         """Give up if more waits than memory should hold."""
@@ -244,6 +251,7 @@ class Recorder:
         with self._thread_lock:
             if self._thread is None and not self._closing.is_set():
                 self._thread = threads.spawn(self._flush_on, name="recorder", owner=self)
+        self._is_awake = True
         self._wake.set()
 
     def _flush_on(self) -> None:
@@ -251,5 +259,6 @@ class Recorder:
             self._wake.wait()
             self._closing.wait(_RETRY_S if self.trouble else _SYNC_S if self._wants_sync else _FLUSH_S)
             self._wake.clear()
+            self._is_awake = False
             self._commit()
             self._sync()
