@@ -240,9 +240,9 @@ def _run(name: str, file: str | None = None) -> FlowRun:
 
 
 def _flow_in(file: str, run_id: str) -> Flow:
-    from flowbook.core.flow_files import read_flow_file  # noqa: PLC0415  # only for those who give a file
+    from flowbook.core.flow_files import flow_in  # noqa: PLC0415  # only for those who give a file
 
-    return read_flow_file(file).flow(open_store().runs.get(run_id).flow)
+    return flow_in(file, open_store().runs.get(run_id).flow)
 
 
 def _write_logs(events: Iterable[Event], errors: Mapping[str, RemoteError], task: str | None, out: Output) -> None:

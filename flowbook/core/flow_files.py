@@ -16,7 +16,7 @@ from flowbook.exceptions import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["FlowFile", "flow_at", "read_flow_file", "split_location"]
+__all__ = ["FlowFile", "flow_at", "flow_in", "read_flow_file", "split_location"]
 
 
 class FlowFile(NamedTuple):
@@ -25,20 +25,27 @@ class FlowFile(NamedTuple):
     Attributes:
         path: absolute.
         digest: SHA-256 of the file's bytes, as hex.
-        flows: the flows that it holds under a name of its own, in the order of their definition.
+        variables: the flows at its top level, by the variables that hold them.
     """
 
     path: Path
     digest: str
-    flows: tuple[Flow, ...]
+    variables: Mapping[str, Flow]
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """The flows at its top level, in the order of their definition."""
+        return tuple({id(flow): flow for flow in self.variables.values()}.values())
 
     def flow(self, name: str | None = None) -> Flow:
-        """Return the flow of that name; without a name, the only one.
+        """Return the flow of that name, or else in the variable of that name; without a name, the only one.
 
         Raises:
             DefinitionError: if there is none, or several; lists those that are there.
         """
         found = [flow for flow in self.flows if name in {None, flow.name}]
+        if not found and name is not None and name in self.variables:
+            return self.variables[name]
         if len(found) == 1:
             return found[0]
         there = ", ".join(dict.fromkeys(repr(flow.name) for flow in self.flows))
@@ -65,32 +72,41 @@ def read_flow_file(path: str | Path) -> FlowFile:
     file = Path(path).expanduser().absolute()
     with _folder_on_path(file.parent):
         digest, names = _run(file)
-    flows = {id(each): each for each in names.values() if isinstance(each, Flow)}
-    return FlowFile(file, digest, tuple(flows.values()))
+    return FlowFile(file, digest, {name: each for name, each in names.items() if isinstance(each, Flow)})
 
 
-def flow_at(location: str) -> tuple[Flow, str]:
-    """Return the flow at a location, "/path/flows.py:nightly", and the SHA-256 of its file; without ":name" the only one.
+def flow_in(file: str | Path, name: str | None = None) -> Flow:
+    """Return the flow of that name, or in the variable of that name, in a Python file; without a name, the only one.
+
+    Raises:
+        DefinitionError: if the file can't be run, or holds no such flow, or several.
+    """
+    return read_flow_file(file).flow(name)
+
+
+def flow_at(location: str, name: str | None = None) -> Flow:
+    """Return the flow at a location, "/path/flows.py:nightly".
 
     For a process of its own: the file's folder stays on `sys.path`, since tasks may import what lies there.
 
+    Args:
+        location: the flow's name may be left out if the file makes one flow.
+        name: the name to look for if the location has none.
+
     Raises:
-        DefinitionError: if the file can't be run, or holds no such flow.
+        DefinitionError: if the file can't be run, or holds no such flow, or several.
     """
-    path, name = split_location(location)
-    folder = str(path.parent)
+    file, wanted = split_location(location)
+    folder = str(Path(file).expanduser().absolute().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    found = read_flow_file(path)
-    return found.flow(name), found.digest
+    return flow_in(file, name if wanted is None else wanted)
 
 
-def split_location(location: str) -> tuple[Path, str | None]:
-    """Return the file and the name of the flow in a location; None if it names none."""
-    path, mark, name = location.rpartition(":")
-    if mark and path.endswith(".py"):
-        return Path(path), name
-    return Path(location), None
+def split_location(location: str) -> tuple[str, str | None]:
+    """Return the file and the name of the flow in a location such as "flows.py:nightly"; None without a name."""
+    file, colon, name = location.rpartition(":")
+    return (file, name) if colon and file and name and not name.endswith((".py", "/")) else (location, None)
 
 
 @contextlib.contextmanager
