@@ -14,6 +14,7 @@ from flowbook.exceptions import InfrastructureError
 
 __all__ = [
     "Limits",
+    "api_url",
     "blobs",
     "home",
     "key_file",
@@ -58,6 +59,11 @@ def home() -> Path:
     import platformdirs  # noqa: PLC0415  # only where nothing is set
 
     return platformdirs.user_data_path("flowbook", appauthor=False)
+
+
+def api_url() -> str | None:
+    """Return the address of flowbook's API: `FLOWBOOK_API_URL`; None if it isn't set."""
+    return os.environ.get("FLOWBOOK_API_URL", "").rstrip("/") or None
 
 
 def blobs() -> str | None:

@@ -57,6 +57,7 @@ class Rank(enum.IntEnum):
     PRINTS = enum.auto()
     SCREEN = enum.auto()
     INPUT_CHECKS = enum.auto()
+    NOTICES = enum.auto()
 
 
 def RankedLock(rank: Rank, name: str = "") -> threading.Lock:  # noqa: N802  # stands where a class of threading stood

@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     version.set_defaults(command="version")
     _add_cache(groups.add_parser("cache", help="cached outputs"), common)
     _add_run(groups.add_parser("run", help="recorded runs"), common)
+    _add_notify(groups.add_parser("notify", help="who is told of runs"), common)
     return top
 
 
@@ -144,6 +145,33 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     )
 
 
+def _add_notify(group: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    commands = group.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, example: str = "") -> argparse.ArgumentParser:
+        epilog = f"Example: flowbook notify {example}" if example else None
+        found = commands.add_parser(name, parents=[common], help=text, description=text, epilog=epilog)
+        found.set_defaults(command=f"notify {name}")
+        return found
+
+    new = add(
+        "add", "tell a URL of apprise, or a command, of all runs", "add --on failed mailto://ana:PASSWORD@example.com"
+    )
+    new.add_argument(
+        "to", nargs="+", metavar="URL", help="a URL; - reads it from stdin; or a program and its arguments, after --"
+    )
+    new.add_argument(
+        "--on",
+        action="append",
+        choices=("waits", "failed", "ended"),
+        help="of what it is told; may be given several times; default: waits and failed",
+    )
+    add("ls", "list who is told; secrets of URLs are hidden")
+    test = add("test", "send a test notice", "test 2")
+    test.add_argument("receiver", nargs="?", help="a number of ls, or a URL; default: everybody")
+    add("remove", "tell somebody no more", "remove 2").add_argument("receiver", help="a number of ls, or a URL")
+
+
 def _decides(command: argparse.ArgumentParser) -> None:
     command.add_argument("--by", default=os.environ.get("USER", ""), help="who decides; default: you")
     command.add_argument("--note", default="", help="the reason; stored with the run")
@@ -156,7 +184,15 @@ def _command(name: str) -> Command:
         from flowbook.cli.version import version  # noqa: PLC0415  # as said
 
         return version
+    if group == "notify":
+        return _notify_command(verb)
     return _cache_command(verb) if group == "cache" else _run_command(verb)
+
+
+def _notify_command(verb: str) -> Command:
+    from flowbook.cli import notify  # noqa: PLC0415  # as said
+
+    return {"add": notify.add, "ls": notify.ls, "test": notify.test, "remove": notify.remove}[verb]
 
 
 def _cache_command(verb: str) -> Command:

@@ -157,6 +157,7 @@ def logs(args: Namespace, out: Output) -> int:
         seen = events[-1].seq if events else seen
         _write_logs(events, store.history.errors(run_id) if _has_failure(events) else {}, args.task, out)
         if is_at_rest or not args.follow:
+            _write_logs(store.notices.log_lines(run_id), {}, args.task, out)
             return 0
         pause.wait(_FOLLOW_S)
 

@@ -16,6 +16,7 @@ from flowbook.flow_run.option_checks import executor, handlers
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from flowbook.notices.receiver import Receiver
     from flowbook.results.files import Result
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "name",
     "nout",
     "nout_of",
+    "receivers",
     "resources",
     "result",
     "run_name",
@@ -120,6 +122,15 @@ def _written(option: str, value: object) -> str:
     """Return an option as one writes it; a retry needs its delay."""
     text = repr(value) if isinstance(value, (int, float, str)) and len(repr(value)) <= _OPTION_CHARS else "..."
     return f"{option}={text}, retry_delay=..." if option == "max_retries" else f"{option}={text}"
+
+
+def receivers(flow: str, value: object) -> tuple[Receiver, ...]:
+    """Return who is told of a flow's runs."""
+    if value is None:
+        return ()
+    from flowbook.notices.receiver import read_receivers  # noqa: PLC0415  # the store: only where somebody is told
+
+    return read_receivers(f"Flow {flow!r}", value)
 
 
 def slug(task: str, value: str | None) -> str | None:

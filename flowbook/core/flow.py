@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.executors.base import Executor
     from flowbook.flow_run.plan import RunPlan
+    from flowbook.notices.receiver import Receiver
     from flowbook.results.files import Result
 
 __all__ = ["Flow"]
@@ -64,10 +65,16 @@ class Flow(FlowStructure):
         reference_tasks: the tasks whose states decide the flow's; default: the tasks with nothing downstream.
         cache: whether tasks that don't say otherwise are cached, as `@task(cache=True)` is. "incremental": those with
             `cache_for` and no validator too, so that whatever has changed runs again.
+        notify: who is told if a run waits for a person or failed: a URL of apprise ("mailto://ana:password@example.com"), a
+            command (a list of texts), a function that takes the notice, or a list of these. A dict says of what it is told:
+            `{"to": ..., "on": ["waits", "failed", "ended"]}`.
 
     Attributes:
         last_run: the newest FlowRun that was started here, None before the first.
     """
+
+    #: Of flows that an older flowbook stored.
+    notify: tuple[Receiver, ...] = ()
 
     def __init__(  # noqa: PLR0913  # the names promised to users
         self,
@@ -82,6 +89,7 @@ class Flow(FlowStructure):
         terminal_state_handler: Callable[..., object] | None = None,
         reference_tasks: Iterable[Task] | None = None,
         cache: FlowCache = False,
+        notify: object = None,
         **unknown: Never,
     ) -> None:
         super().__init__(name)
@@ -90,6 +98,7 @@ class Flow(FlowStructure):
         self.executor = None if executor is None else checks.executor(executor)
         self.result = checks.result(self.name, result)
         self.cache = cache_policy.flow_switch(self.name, cache)
+        self.notify = checks.receivers(self.name, notify)
         self.state_handlers = checks.handlers(self.name, state_handlers, "Flow")
         self.on_failure = on_failure
         self.terminal_state_handler = terminal_state_handler

@@ -76,7 +76,7 @@ def flow(
     Args:
         fn: the function.
         options: as for `Flow`: `name`, `executor`, `result`, `state_handlers`, `on_failure`, `terminal_state_handler`,
-            `reference_tasks`.
+            `reference_tasks`, `cache`, `notify`.
 
     Raises:
         DefinitionError: if the function takes `*args` or `**kwargs`, is `async` or a generator, or has an argument that

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.graph import Graph
     from flowbook.executors.base import Executor
+    from flowbook.notices.receiver import Receiver
 
 __all__ = ["FlowParameter", "RunnableFlow"]
 
@@ -32,6 +33,7 @@ class RunnableFlow(Protocol):
     is_named: bool
     executor: Executor | None
     terminal_state_handler: Callable[..., object] | None
+    notify: tuple[Receiver, ...]
 
     @property
     def tasks(self) -> Collection[object]:

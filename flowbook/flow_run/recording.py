@@ -25,12 +25,13 @@ from flowbook.flow_run.flow_changes import compare_graphs
 from flowbook.flow_run.request_listener import RequestListener
 from flowbook.flow_run.run_description import RunLabel
 from flowbook.flow_run.stored_inputs import StoredInputs, store_inputs
+from flowbook.notices.receiver import store_receivers
 from flowbook.store import RunRecord, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from flowbook.engine.events import Event
+    from flowbook.engine.events import Event, Logged
     from flowbook.engine.graph import Graph
     from flowbook.engine.run_inputs import RunInputs
     from flowbook.engine.state import State
@@ -58,9 +59,18 @@ _LOOK_S = 0.05
 
 
 class Recording:
-    """One run in the store. An EventSink while an epoch runs."""
+    """One run in the store. An EventSink while an epoch runs.
 
-    def __init__(self, store: Store, record: RunRecord, epoch: int) -> None:
+    Args:
+        store: the store.
+        record: of the run.
+        epoch: for which this process has claimed it; 0 if it hasn't.
+        functions: of this process that are told of the run, by their form in the store.
+    """
+
+    def __init__(
+        self, store: Store, record: RunRecord, epoch: int, functions: Mapping[str, Callable[..., object]] | None = None
+    ) -> None:
         self.run_id = record.run_id
         self.number = record.number
         self.record = record
@@ -71,7 +81,8 @@ class Recording:
         #: Number of the last event that this process has read; None if it recorded all events itself.
         self._last_seq: int | None = None
         self._next_read = 0.0
-        self._recorder = None if epoch < 1 else store.runs.recorder(record.run_id, epoch, graph=record.graph)
+        self._functions = functions or {}
+        self._recorder = None if epoch < 1 else self._new_recorder()
 
     @classmethod
     def of(cls, store: Store, run_id: str) -> Recording:
@@ -227,7 +238,23 @@ class Recording:
         who = by or owner_text()
         self.epoch = self._store.ownership.claim(self.run_id, self.epoch, who, last_seq=self._last_seq)
         self._last_seq = None
-        self._recorder = self._store.runs.recorder(self.run_id, self.epoch, graph=self.record.graph)
+        self._recorder = self._new_recorder()
+
+    def _new_recorder(self) -> Recorder:
+        return self._store.runs.recorder(
+            self.run_id, self.epoch, graph=self.record.graph, on_notices=self._send_notices
+        )
+
+    def _send_notices(self) -> None:
+        from flowbook.notices.sender import sender_of  # noqa: PLC0415  # only where somebody is told
+
+        sender_of(self._store).wake(self._functions)
+
+    def notice_lines(self) -> list[Logged]:
+        """Return what went wrong with notices of the run, as log lines. If the store can't be read: none."""
+        with contextlib.suppress(FlowbookError):
+            return self._store.notices.log_lines(self.run_id)
+        return []
 
     @contextlib.contextmanager
     def claimed(self, by: str) -> Iterator[None]:
@@ -297,6 +324,7 @@ def open_recording(run: RunDescription, inputs: RunInputs) -> Recording | None:
         store = open_store()
         flow_ref, why_not = store.runs.store_flow(run.flow)
         inputs_ref, further = store_inputs(inputs, run.graph, store.values)
+        told = store_receivers(getattr(run.flow, "notify", ()), store.values)
         created = RunRecord(
             run_id=run.label.run_id,
             flow=run.label.flow_name,
@@ -309,14 +337,15 @@ def open_recording(run: RunDescription, inputs: RunInputs) -> Recording | None:
             created=run.began.astimezone(dt.UTC),
             parameters={name: _shown(value) for name, value in inputs.parameters.items()},
             parameters_ref=inputs_ref,
-            further=further,
+            further=(*further, *told.refs),
             flow_ref=flow_ref,
             flow_unkept=why_not,
             executor=run.executor.describe(),
             origin=run.origin,
             owner=owner_text(),
+            receivers=told.rows,
         )
-        return Recording(store, store.runs.create(created), 1)
+        return Recording(store, store.runs.create(created), 1, told.functions)
     except FlowbookError as error:
         warnings.warn(f"{run.label.title} is not recorded: {error}", stacklevel=4)
         return None

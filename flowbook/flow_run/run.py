@@ -172,9 +172,15 @@ class FlowRun:
         return self._control.log.in_order()
 
     def logs(self, key: str | None = None) -> list[Logged]:
-        """Return the log lines and captured prints of one task or of all, ordered by number."""
-        self._control.refresh()
-        return self._control.log.logged(key)
+        """Return the log lines and captured prints of one task or of all, ordered by number.
+
+        Among those of all, and of the flow itself (key ""), are notices that did not arrive.
+        """
+        recording = self._control.refresh().recording
+        found = self._control.log.logged(key)
+        if key or recording is None or not (lines := recording.notice_lines()):
+            return found
+        return sorted((*found, *lines), key=lambda line: line.seq)
 
     def timeline(self) -> pd.DataFrame:
         """Return a table of when each task ran or waited, in order.

@@ -37,6 +37,7 @@ from flowbook.flow_run.resume_plan import (
     waiting_or_refuse,
 )
 from flowbook.flow_run.run_log import RunLog
+from flowbook.flow_run.unrecorded_notices import tell_if_unrecorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -411,6 +412,7 @@ class RunControl:
                 recording = self._record_past()
                 rest = rest._replace(recording=recording)
             lost_to = recording.finish(state) if recording is not None else None
+            tell_if_unrecorded(self.run, rest)
         finally:
             # Whatever went wrong, callers of `wait` must return.
             lost_to = here.lost_to or lost_to

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.state import Paused
 from flowbook.exceptions import FlowbookError, RunClaimedError
+from flowbook.store.event_rows import Urgency
+from flowbook.store.notices import add_notices
 from flowbook.store.queries import queries
 from flowbook.store.state_codec import is_finished_name
 
@@ -45,6 +47,9 @@ class EventWriter:
         values: of the store.
         run: the run's key in the database.
         epoch: at which this process claimed it.
+
+    Attributes:
+        has_notices: whether there are notices to send that its caller doesn't know of.
     """
 
     def __init__(self, database: Database, values: Values, run: int, epoch: int) -> None:
@@ -52,6 +57,7 @@ class EventWriter:
         self._add_value = values.insert_statement
         self._run = run
         self._epoch = epoch
+        self.has_notices = False
         self._sql = queries()
 
     def write(self, rows: list[EventRow], done: Callable[[int], None]) -> None:
@@ -115,6 +121,8 @@ class EventWriter:
         for row in rows:
             if row.is_of_flow:
                 self._update_run(connection, row)
+        if urgent := [row for row in rows if row.urgency is Urgency.NOW]:  # what people are told of is
+            self.has_notices = add_notices(connection, self._run, urgent) or self.has_notices
 
     def _update_run(self, connection: sqlite3.Connection, row: EventRow) -> None:
         """Let the list of runs show the flow's new state."""

@@ -25,7 +25,7 @@ from flowbook.store.event_writer import EventWriter, UnwritableEventError
 from flowbook.store.queries import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.engine.events import Event
     from flowbook.store.database import Database
@@ -70,6 +70,7 @@ class Recorder:
         epoch: int,
         graph: Mapping[str, Any],
         never_keep: frozenset[str] | None,
+        on_notices: Callable[[], None] | None = None,
     ) -> None:
         self._database = database
         self._generation = database.generation
@@ -78,6 +79,7 @@ class Recorder:
         self.unrecorded: str | None = None
         self._encoder = EventEncoder(values, run, graph.get("tasks", ()), never_keep, self.last_seq)
         self._writer = EventWriter(database, values, run, epoch)
+        self._on_notices = on_notices
         self._rows: list[EventRow] = []
         self._waiting_bytes = 0
         #: By task, its children included: how many rows wait that a task downstream would build on.
@@ -185,6 +187,9 @@ class Recorder:
                 self._wake_flusher()
         if notice:
             _log.warning(notice)  # without the lock: a handler of the user's may do anything
+        if self._writer.has_notices and self._on_notices is not None:
+            self._writer.has_notices = False
+            self._on_notices()
 
     def _write(self, rows: list[EventRow]) -> str:
         """Write as many of `rows` as possible; return a message to log, if any."""

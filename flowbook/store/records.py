@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.state import State
     from flowbook.results.reference import ResultRef
+    from flowbook.store.notices import ReceiverRow
 
 __all__ = [
     "Claim",
@@ -52,6 +53,7 @@ class RunRecord:
         executor: its description, e.g. "threads, 2 workers".
         origin: where it was started, e.g. the notebook's name.
         owner: the process that runs it, e.g. "ada@host:4711".
+        receivers: who is told of it, besides those who are told of all runs.
     """
 
     run_id: str
@@ -68,6 +70,7 @@ class RunRecord:
     executor: str = ""
     origin: str = ""
     owner: str = ""
+    receivers: Sequence[ReceiverRow] = ()
 
 
 @dataclass(frozen=True, slots=True)

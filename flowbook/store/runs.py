@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.engine.state import Running
 from flowbook.exceptions import FlowbookError, StoreError
 from flowbook.store.event_rows import value_ref
+from flowbook.store.notices import add_receivers
 from flowbook.store.process_identity import this_process
 from flowbook.store.queries import queries
 from flowbook.store.recorder import Recorder
@@ -25,7 +26,7 @@ from flowbook.store.working_time import working_time
 if TYPE_CHECKING:
     import builtins
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.results.reference import ResultRef
     from flowbook.store.database import Database
@@ -97,6 +98,7 @@ class Runs:
         never_keep: frozenset[str] | None = None,
         *,
         graph: Mapping[str, Any] | None = None,
+        on_notices: Callable[[], None] | None = None,
     ) -> Recorder:
         """Return the sink that records the run for the process that claimed it at `epoch`.
 
@@ -105,6 +107,7 @@ class Runs:
             epoch: 1 after `create`, else what `RunOwnership.claim` returned.
             never_keep: keys of tasks whose values are not stored; by default those that the run's graph marks.
             graph: the run's, if the caller has it; otherwise it is read, which takes long for a large one.
+            on_notices: called, under no lock, when there are notices to send.
 
         Raises:
             UnknownRunError: if there is no such run.
@@ -114,7 +117,7 @@ class Runs:
         if row.epoch != epoch:
             raise claimed_error(run_id, row)
         known = graph if graph is not None else self.get(run_id).graph
-        return Recorder(self._database, self._values, row.id, epoch, known, never_keep)
+        return Recorder(self._database, self._values, row.id, epoch, known, never_keep, on_notices)
 
     @in_words
     def get(self, run_id: str) -> RunRecord:
@@ -266,6 +269,7 @@ def insert_run(connection: sqlite3.Connection, record: RunRecord, graph: str) ->
     row, number = connection.execute(sql["create_run"], values).fetchone()
     refs = [ref for ref in (record.parameters_ref, record.flow_ref, *record.further) if ref is not None]
     connection.executemany(sql["hold_value"], [(row, bytes.fromhex(ref.digest)) for ref in refs])
+    add_receivers(connection, row, record.receivers)
     return row, number
 
 

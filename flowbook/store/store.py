@@ -16,6 +16,7 @@ from flowbook.store.blob_storage import open_blobs
 from flowbook.store.cache import Cache
 from flowbook.store.database import Database
 from flowbook.store.folder import prepare
+from flowbook.store.notices import Notices
 from flowbook.store.run_history import RunHistory
 from flowbook.store.run_lookup import find_run
 from flowbook.store.run_ownership import RunOwnership
@@ -56,6 +57,7 @@ class Store:
         requests: carries requests to the owner of a run, and its answers.
         history: reads what happened in runs.
         cache: knows which outputs other runs may use.
+        notices: knows who is told of runs, and what there is to tell them.
     """
 
     def __init__(self, path: Path | None, database: Database, blobs: Blobs, signer: Signer) -> None:
@@ -73,6 +75,7 @@ class Store:
         self.requests = RunRequests(database)
         self.history = RunHistory(database, self.values)
         self.cache = Cache(database, self.values)
+        self.notices = Notices(database)
         #: The newest first, by process, flow and tasks. Replaced, never changed, so that any thread may read it.
         self._lookups: tuple[tuple[object, CacheLookup], ...] = ()
 
