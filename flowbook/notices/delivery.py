@@ -44,7 +44,7 @@ class NotDeliveredError(Exception):
     """
 
     def __init__(self, reason: str, *, is_certain: bool = True) -> None:
-        super().__init__(printable(shorten(reason, _REASON_CHARS)))
+        super().__init__(printable(shorten(reason, _REASON_CHARS)).rstrip("."))
         self.is_certain = is_certain
 
 
@@ -72,7 +72,8 @@ def _send(url: str, notice: Notice) -> None:
         reason = "the package apprise isn't installed here: pip install 'jupyter-flowbook[notify]'"
         raise NotDeliveredError(reason) from error
     hidden = Masks(_secret_parts(url))
-    service = apprise.Apprise()
+    #: Its pool of threads would hold a process up that ends, and takes nothing any more then.
+    service = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False, service_timeout=0))
     try:
         is_known = service.add(url)
         if is_known:

@@ -6,9 +6,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from flowbook.engine.state_kinds import FAILED as FAILED_STATES
 from flowbook.engine.task_keys import parent_key
 from flowbook.report.phrases import listed, shorten
-from flowbook.store.notices import ENDED, FAILED, WAITS
+from flowbook.store.notices import FAILED, WAITS
 from flowbook.terminal.lines import printable
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _MESSAGE_CHARS = 1000
 _NAME_CHARS = 100
 #: The text names so many tasks with their messages; the JSON names more.
 _MOST_IN_TEXT = 5
+_FAILED = frozenset({*FAILED_STATES, "TriggerFailed"})
 _VERBS = {"Success": "succeeded", "Cancelled": "was cancelled", "Crashed": "crashed"}
 
 
@@ -100,12 +102,13 @@ def make_notice(
     title = f"{called} {_ending(cause, state, tasks, is_cut=found.is_cut)}"
     answer = _answers(cause, state, found.run_id[:8]) if is_recorded else ()
     link = None if api_url is None or not is_recorded else f"{api_url.rstrip('/')}/runs/{found.run_id}"
+    more = len(tasks) - _MOST_IN_TEXT
     message = "" if cause == WAITS else clean(found.message)
     lines = [
         f"{title}.",
         *([message] if message else []),
         *(f"  {task.key}: {task.message or task.state}" for task in tasks[:_MOST_IN_TEXT]),
-        *([f"  and {len(tasks) - _MOST_IN_TEXT:,} more"] if len(tasks) > _MOST_IN_TEXT else []),
+        *([f"  and {'many' if found.is_cut else f'{more:,}'} more"] if more > 0 else []),
         "",
         *answer,
         *([link] if link else []),
@@ -137,12 +140,13 @@ def _without_parents(tasks: Sequence[TaskToTellOf]) -> list[TaskToTellOf]:
 
 
 def _ending(cause: str, state: str, tasks: Sequence[NoticeTask], *, is_cut: bool) -> str:
-    names = listed([task.key for task in tasks])
+    keys = [task.key for task in tasks]
+    names = f"{', '.join(keys[:3])} and many more" if is_cut else listed(keys)
     if cause == WAITS:
-        many = " and others" if is_cut else ""
-        return f"waits for you: {names}{many}"
-    verb = _VERBS.get(state, "failed" if cause == FAILED else f"ended {state}")
-    return f"{verb}: {names}" if names and cause != ENDED else verb
+        return f"waits for you: {names}"
+    has_failed = cause == FAILED or state in _FAILED
+    verb = _VERBS.get(state, "failed" if has_failed else f"ended {state}")
+    return f"{verb}: {names}" if names and has_failed else verb
 
 
 def _answers(cause: str, state: str, name: str) -> tuple[str, ...]:
@@ -151,4 +155,4 @@ def _answers(cause: str, state: str, name: str) -> tuple[str, ...]:
         return (f"flowbook run resume {name}", f"flowbook run cancel {name}", inspect)
     if state == "Crashed":
         return (f"flowbook run resume {name}", inspect)
-    return (f"flowbook run retry {name}", inspect) if cause == FAILED else (inspect,)
+    return (f"flowbook run retry {name}", inspect) if state in _FAILED else (inspect,)

@@ -203,7 +203,7 @@ def _settle(store: Store, notice: DueNotice, token: str, error: NotDeliveredErro
                 "it isn't sent again" if error.is_certain else "it isn't sent again, as that could send it twice"
             )
         else:
-            what_next = f"it is sent again in {duration(again_s)}"
+            what_next = f"it is sent again in {duration(again_s).replace('.0 s', ' s')}"
         store.notices.settle(token, trouble=f"{error}; {what_next}", due=due)
         if notice.tries == 0 or due is None:
             _log.warning(

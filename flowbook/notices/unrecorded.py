@@ -60,7 +60,7 @@ def _cause(state: State, causes: Iterable[str]) -> str | None:
 
 
 def _tasks(states: Mapping[str, State], cause: str) -> tuple[TaskToTellOf, ...]:
-    is_meant = {WAITS: waits_for_person, FAILED: failed_by_itself}.get(cause, lambda _: False)
+    is_meant = waits_for_person if cause == WAITS else failed_by_itself
     return tuple(
         TaskToTellOf(key, type(state).__name__, _body(state)) for key, state in states.items() if is_meant(state)
     )

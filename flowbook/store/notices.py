@@ -243,15 +243,15 @@ class Notices:
 
         Args:
             run: the run's key in the database.
-            cause: "waits": the tasks are those that wait; "failed": those that failed; "ended": none.
+            cause: "waits": the tasks are those that wait; "failed", "ended": those that failed.
             seq: number of the first event that caused it; for "waits", only tasks that wait since then are meant.
         """
         with self._database.snapshot() as read:
             run_id, flow, number, state, message = read(self._sql["run_to_tell_of"], (run,))[0]
-            names = {WAITS: ("Paused",), FAILED: FAILED_STATES}.get(cause, ())
+            names = ("Paused",) if cause == WAITS else FAILED_STATES
             since = seq if cause == WAITS else 0
             asked = {"run": run, "seq": since, "names": json.dumps(names), "limit": MOST_TASKS + 1}
-            rows = read(self._sql["tasks_to_tell_of"], asked) if names else []
+            rows = read(self._sql["tasks_to_tell_of"], asked)
         found = [TaskToTellOf(key, name, json.loads(body) if body else {}) for key, name, body in rows]
         tasks = tuple(each for each in found if cause != WAITS or not each.body.get("start_time"))
         return RunToTellOf(

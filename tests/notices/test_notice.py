@@ -52,8 +52,14 @@ def test_a_notice_of_very_many_waiting_tasks_stays_short():
 
     notice = _made("waits", "Paused", *tasks, is_cut=True)
 
-    assert notice.title == "delays run 18 waits for you: look[0], look[1], look[2] and 97 more and others"
-    assert notice.text.count("\n") == 11
+    assert notice.title == "delays run 18 waits for you: look[0], look[1], look[2] and many more"
+    assert notice.text.splitlines()[-5:] == [
+        "  and many more",
+        "",
+        "flowbook run resume 7c1f09e2",
+        "flowbook run cancel 7c1f09e2",
+        "flowbook run inspect 7c1f09e2",
+    ]
     assert len(notice.tasks) == 100
 
 

@@ -24,7 +24,7 @@ def _shown(given):
     ("given", "shown"),
     [
         (None, []),
-        ("mailto://ana:s3cret@example.com", [("mailtos://ana:***@example.com", ("waits", "failed"))]),
+        ("mailto://ana:s3cret@example.com", [("mailto://ana:***@example.com", ("waits", "failed"))]),
         (
             "json://ana:s3cret@example.com:8000/hook/TOKEN?+X-Key=TOKEN",
             [("json://ana:***@example.com:8000", ("waits", "failed"))],
