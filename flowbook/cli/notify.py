@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flowbook.cli.output import Output
-    from flowbook.store.notices import ReceiverRow
+    from flowbook.store.records import ReceiverRow
 
 __all__ = ["add", "ls", "remove", "test"]
 

@@ -25,6 +25,7 @@ __all__ = [
     "duration",
     "elements",
     "executor",
+    "flow_function",
     "function",
     "handlers",
     "has_fields",
@@ -202,6 +203,14 @@ def function(owner: str, what: str, value: Any) -> Any:  # noqa: ANN401  # unche
     if value is not None and not callable(value):
         msg = f"Task {owner!r}: {what}={value!r} can't be called. Give a function."
         raise ArgumentError(msg, task=owner)
+    return value
+
+
+def flow_function(flow: str, option: str, value: Any) -> Any:  # noqa: ANN401  # unchecked
+    """Return a function of a flow's, or None."""
+    if value is not None and not callable(value):
+        msg = f"Flow {flow!r}: {option}={value!r} can't be called. Give a function."
+        raise DefinitionError(msg, flow=flow)
     return value
 
 

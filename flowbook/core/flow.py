@@ -65,16 +65,14 @@ class Flow(FlowStructure):
         reference_tasks: the tasks whose states decide the flow's; default: the tasks with nothing downstream.
         cache: whether tasks that don't say otherwise are cached, as `@task(cache=True)` is. "incremental": those with
             `cache_for` and no validator too, so that whatever has changed runs again.
-        notify: who is told if a run waits for a person or failed: a URL of apprise ("mailto://ana:password@example.com"), a
-            command (a list of texts), a function that takes the notice, or a list of these. A dict says of what it is told:
-            `{"to": ..., "on": ["waits", "failed", "ended"]}`.
+        notify: who is told if a run waits for a person or failed: a URL of apprise, a command (a list of texts), a function
+            that takes the notice, or a list of these; `{"to": ..., "on": ["ended"]}` says of what else.
 
     Attributes:
         last_run: the newest FlowRun that was started here, None before the first.
     """
 
-    #: Of flows that an older flowbook stored.
-    notify: tuple[Receiver, ...] = ()
+    notify: tuple[Receiver, ...] = ()  #: of flows that an older flowbook stored
 
     def __init__(  # noqa: PLR0913  # the names promised to users
         self,
@@ -100,12 +98,8 @@ class Flow(FlowStructure):
         self.cache = cache_policy.flow_switch(self.name, cache)
         self.notify = checks.receivers(self.name, notify)
         self.state_handlers = checks.handlers(self.name, state_handlers, "Flow")
-        self.on_failure = on_failure
-        self.terminal_state_handler = terminal_state_handler
-        for option, handler in (("on_failure", on_failure), ("terminal_state_handler", terminal_state_handler)):
-            if handler is not None and not callable(handler):
-                msg = f"Flow {self.name!r}: {option}={handler!r} can't be called. Give a function."
-                raise DefinitionError(msg, flow=self.name)
+        self.on_failure = checks.flow_function(self.name, "on_failure", on_failure)
+        self.terminal_state_handler = checks.flow_function(self.name, "terminal_state_handler", terminal_state_handler)
         self.last_run: FlowRun | None = None
         self._tokens: list[Token[tuple[WritableFlow, ...]]] = []
         #: The compiled graph, with what it was compiled from.

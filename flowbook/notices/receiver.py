@@ -17,7 +17,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from flowbook.exceptions import ArgumentError, DefinitionError, FlowbookError, InfrastructureError
-from flowbook.store.notices import ENDED, FAILED, WAITS, ReceiverRow
+from flowbook.store.notices import ENDED, FAILED, WAITS
+from flowbook.store.records import ReceiverRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

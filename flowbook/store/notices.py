@@ -15,7 +15,7 @@ from flowbook.engine.events import FLOW, Logged
 from flowbook.engine.state_kinds import FAILED as FAILED_STATES
 from flowbook.store.event_rows import STATE, EventRow
 from flowbook.store.queries import queries
-from flowbook.store.records import from_stamp
+from flowbook.store.records import ReceiverRow, from_stamp
 from flowbook.store.state_codec import is_finished_name
 from flowbook.store.store_errors import in_words
 
@@ -34,7 +34,6 @@ __all__ = [
     "DueNotice",
     "NoticeRow",
     "Notices",
-    "ReceiverRow",
     "RunToTellOf",
     "TaskToTellOf",
     "add_notices",
@@ -47,24 +46,6 @@ _FAILED_FLOW = frozenset({*FAILED_STATES, "TriggerFailed"})
 _WARNING = 30
 #: A notice names no more tasks than this, and counts the others.
 MOST_TASKS = 100
-
-
-class ReceiverRow(NamedTuple):
-    """Who is told of runs.
-
-    Attributes:
-        spec: the receiver as JSON, with its secrets.
-        shown: the receiver as people see it, without secrets.
-        causes: words of "waits", "failed" and "ended".
-        id: number in the store; 0 before it is stored.
-        created: when it was added.
-    """
-
-    spec: str
-    shown: str
-    causes: tuple[str, ...]
-    id: int = 0
-    created: dt.datetime | None = None
 
 
 class DueNotice(NamedTuple):

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.state import State
     from flowbook.results.reference import ResultRef
-    from flowbook.store.notices import ReceiverRow
 
 __all__ = [
     "Claim",
+    "ReceiverRow",
     "Request",
     "RunRecord",
     "RunSummary",
@@ -32,6 +32,24 @@ __all__ = [
 
 #: Half a microsecond, by which a stamp may be later than the datetime made of it, and what floats of that size lose.
 _ROUNDED_S = 0.75e-6
+
+
+class ReceiverRow(NamedTuple):
+    """Who is told of runs.
+
+    Attributes:
+        spec: the receiver as JSON, with its secrets.
+        shown: the receiver as people see it, without secrets.
+        causes: words of "waits", "failed" and "ended".
+        id: number in the store; 0 before it is stored.
+        created: when it was added.
+    """
+
+    spec: str
+    shown: str
+    causes: tuple[str, ...]
+    id: int = 0
+    created: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -554,7 +554,7 @@ def an_attribute_of_a_task_as_if_it_were_its_value():
 @refused(ArgumentError)
 def a_flow_with_an_unknown_option():
     """Flow 'f' has no option 'schedule'. Its options: name, tasks, edges, executor, result, state_handlers, on_failure,
-    terminal_state_handler, reference_tasks, cache."""
+    terminal_state_handler, reference_tasks, cache, notify."""
     Flow("f", schedule="daily")
 
 

@@ -20,7 +20,7 @@ from flowbook.engine.state import Crashed, Running
 from flowbook.notices import attempts, delivery
 from flowbook.notices.sender import BACK_OFF_S, send_pending, sender_of
 from flowbook.store import open_store
-from flowbook.store.notices import ReceiverRow
+from flowbook.store.records import ReceiverRow
 from tests.scripts import start
 
 DAY_S = 86_400.0
