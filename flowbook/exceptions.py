@@ -21,6 +21,7 @@ __all__ = [
     "InfrastructureError",
     "MissingSecretError",
     "ParameterError",
+    "RejectedError",
     "ResultGoneError",
     "RunChangedError",
     "RunClaimedError",
@@ -104,6 +105,10 @@ class UnpicklableError(RunError):
 
 class HandlerError(RunError):
     """A state handler raised, or returned something that isn't a state; the task isn't retried."""
+
+
+class RejectedError(RunError):
+    """A person rejected the task `key`, which waited; `by` says who, `note` why. It is the result of the task's state."""
 
 
 class MissingSecretError(RunError, KeyError):

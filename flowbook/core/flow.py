@@ -11,24 +11,20 @@ from typing import TYPE_CHECKING, Any, Literal, Never, Self
 from flowbook.core import cache_policy, checks, compiler, flow_edits, input_binding, policies
 from flowbook.core.building import enter_flow, leave_flow, refuse_inside_block
 from flowbook.core.edge import Edge
-from flowbook.core.flow_structure import FlowStructure
+from flowbook.core.flow_past import FlowPast
 from flowbook.core.traceback_trim import end_at_caller, without_library_frames
 from flowbook.exceptions import DefinitionError, ExecutorError, RunFailedError
 from flowbook.flow_run.run import FlowRun, start_run
 
 if TYPE_CHECKING:
-    import datetime as dt
     import os
     from collections.abc import Callable, Iterable, Mapping
     from contextvars import Token
     from types import TracebackType
 
-    import pandas as pd
-
     from flowbook.core.cache_policy import FlowCache
     from flowbook.core.ports import WritableFlow
     from flowbook.core.task import Task
-    from flowbook.core.time_travel import AsOf
     from flowbook.draw.picture import Picture
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
@@ -40,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Flow"]
 
 
-class Flow(FlowStructure):
+class Flow(FlowPast):
     """Tasks and the edges between them.
 
     Write it as a block, in which tasks that you call become part of the flow, then run it:
@@ -268,14 +264,6 @@ class Flow(FlowStructure):
         )
         return twin
 
-    def key_of(self, task: Task | str) -> str:
-        """Return the key of a task of this flow; a key (also a child's, `clean[3]`) stands for itself.
-
-        Raises:
-            UnknownTaskError: if it isn't in the flow; the message proposes close names.
-        """
-        return self.compile().key_of(task)
-
     def _repr_mimebundle_(self, **options: object) -> dict[str, str]:
         from flowbook.draw.picture import LARGEST_SHOWN, picture_of  # noqa: PLC0415  # drawing, which few need
 
@@ -317,43 +305,6 @@ class Flow(FlowStructure):
         return {**self.__dict__, "last_run": None, "_tokens": [], "_compiled": None}
 
     # Past outputs
-
-    def as_of(self, moment: dt.datetime | str | None = None, *, run: int | str | None = None) -> AsOf:
-        """Return the flow's outputs as they were at a time: `flow.as_of("yesterday 9:00")["clean"]` is a value.
-
-        Args:
-            moment: a datetime, or text: "2026-11-20 09:00", "2 hours ago", "yesterday 9:00"; what has no zone is local
-                time.
-            run: instead: when that run of this flow came to rest, `flow.as_of(run=4)`; as `flowbook.run` takes it.
-
-        Raises:
-            DefinitionError: if it isn't a time, or both or neither are given.
-            UnknownRunError: if there is no such run.
-        """
-        from flowbook.core.time_travel import as_of  # noqa: PLC0415  # the store: longer to load than all the rest
-
-        return as_of(self, moment, run)
-
-    def history(self, task: Task | str, run: int | str | None = None) -> pd.DataFrame:
-        """Return every known successful result of a task, oldest first, from recorded runs and from the cache.
-
-        Args:
-            task: or its key, also a child's (`clean[3]`).
-            run: only that run's; as `flowbook.run` takes it.
-
-        Returns:
-            Columns `created` (aware UTC), `task`, `state`, `run_id`, `number`, `entry` (id of the cache entry),
-            `size_bytes`, `value` (a short description), `parameters` (a dict, as they are shown), `code` (the first 8
-            digits of the hash of the task's code then) and `duration` (how long it ran; NaT if it didn't). Values are
-            not loaded: `flow.as_of(created)[task]` loads one.
-
-        Raises:
-            UnknownTaskError: if the task isn't in the flow.
-            UnknownRunError: if there is no such run.
-        """
-        from flowbook.core.time_travel import history  # noqa: PLC0415  # as above
-
-        return history(self.name, self.key_of(task), run)
 
     # Running
 

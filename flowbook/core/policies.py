@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, cast
 
 from flowbook.core import checks
+from flowbook.engine import triggers
 from flowbook.engine.steps import name_of
 from flowbook.exceptions import ArgumentError, DefinitionError
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
     from flowbook.engine.state import State
 
-__all__ = ["handlers", "retries", "retry_on"]
+__all__ = ["approval", "handlers", "retries", "retry_on"]
+
+_ANSWERS = ("reject", "approve", "skip")
 
 
 def retries(
@@ -55,6 +58,39 @@ def retry_on(
             msg = f"Task {name!r}: retry_on has {kind!r}, which isn't an exception type. Give types, e.g. TimeoutError."
             raise ArgumentError(msg, task=name, retry_on=repr(kind))
     return cast("tuple[type[BaseException], ...]", found)
+
+
+def approval(
+    name: str, trigger: object, deadline: dt.timedelta | float | None, otherwise: object, asks: object
+) -> tuple[dt.timedelta | None, str | None, str | None]:
+    """Return how long a task waits for a person, the answer when nobody gives one, and who is asked."""
+    given = {"deadline": deadline, "otherwise": otherwise, "asks": asks}
+    option = next((each for each, value in given.items() if value is not None), None)
+    if option is not None and trigger is not triggers.manual_only:
+        msg = (
+            f"Task {name!r} has {option}={_shown(given[option])}, but waits for nobody. "
+            f"Add trigger=triggers.manual_only, or remove {option}."
+        )
+        raise DefinitionError(msg, task=name, option=option)
+    if deadline is not None:
+        deadline = checks.duration(f"Task {name!r}: deadline", deadline, "deadline=timedelta(hours=8)")
+        if deadline <= dt.timedelta(0):
+            msg = f"Task {name!r}: deadline={deadline.total_seconds():g} s leaves nobody time. Give more than zero."
+            raise DefinitionError(msg, task=name, deadline=deadline)
+    if not (otherwise is None or (isinstance(otherwise, str) and otherwise in _ANSWERS)):
+        msg = f"Task {name!r}: otherwise={otherwise!r} isn't an answer. Give 'reject', 'approve' or 'skip'."
+        raise ArgumentError(msg, task=name, otherwise=repr(otherwise))
+    if otherwise is not None and deadline is None:
+        msg = f"Task {name!r} has otherwise={otherwise!r} and no deadline. Add deadline=timedelta(hours=8)."
+        raise DefinitionError(msg, task=name, otherwise=otherwise)
+    if asks is not None and (not isinstance(asks, str) or not asks.strip()):
+        msg = f"Task {name!r}: asks={asks!r} names nobody. Give a text, e.g. asks='finance'."
+        raise ArgumentError(msg, task=name, asks=repr(asks))
+    return deadline, "reject" if deadline is not None and otherwise is None else otherwise, asks
+
+
+def _shown(value: object) -> str:
+    return f"{value.total_seconds():g} s" if isinstance(value, dt.timedelta) else repr(value)
 
 
 def handlers(

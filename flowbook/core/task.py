@@ -84,6 +84,10 @@ class Task(DeferredValue, TaskOptions):
         checkpoint: whether `result` and `target` write anything.
         keep: whether its value may be stored, as an output or as another task's input. Without it a run can't be resumed in
             another process beyond this task.
+        deadline: how long it waits for a person, a timedelta or seconds; with `trigger=triggers.manual_only` only. Then the
+            answer is given by "deadline", and recorded as a person's is.
+        otherwise: what that answer is: "reject" (the default), "approve" or "skip".
+        asks: who is asked, e.g. `"finance"`; shown wherever the task waits.
 
     Raises:
         DefinitionError: if an option is unknown, has a value that is refused, or lacks another one that it needs.
@@ -114,6 +118,9 @@ class Task(DeferredValue, TaskOptions):
         checkpoint: bool = True,
         keep: bool = True,
         cache: bool | None = None,
+        deadline: dt.timedelta | float | None = None,
+        otherwise: str | None = None,
+        asks: str | None = None,
         **unknown: Never,
     ) -> None:
         self.name = name if name is not None else type(self).__name__
@@ -123,6 +130,7 @@ class Task(DeferredValue, TaskOptions):
         self.tags = checks.tags(self.name, tags) | current_tags()
         self._set_retries(max_retries, retry_delay, retry_on)
         self._set_trigger(trigger, skip_on_upstream_skip=skip_on_upstream_skip)
+        self._set_approval(deadline, otherwise, asks)
         self.keep = keep
         self._set_cache(cache, cache_for, cache_validator)
         self.cache_key = checks.cache_key(self.name, cache_key)
@@ -232,6 +240,8 @@ class Task(DeferredValue, TaskOptions):
             twin._change_retries(self, changes)  # noqa: SLF001  # its own
         if changes.keys() & {"cache", "cache_for", "cache_validator"}:
             twin._change_cache(self, changes)  # noqa: SLF001  # its own
+        if changes.keys() & {"trigger", "deadline", "otherwise", "asks"}:
+            twin._change_approval(changes)  # noqa: SLF001  # its own
         if added := current_tags():
             twin.tags |= added
         mark_used(self)

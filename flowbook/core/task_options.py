@@ -29,6 +29,10 @@ class TaskOptions:
     retry_on: tuple[type[BaseException], ...] | None
     trigger: Callable[..., bool]
     skip_on_upstream_skip: bool
+    #: Tasks that an earlier flowbook stored have none of these three.
+    deadline: dt.timedelta | None = None
+    otherwise: str | None = None
+    asks: str | None = None
     cache: bool | None
     cache_for: dt.timedelta | None
     cache_validator: Callable[..., bool]
@@ -63,6 +67,10 @@ class TaskOptions:
         self.trigger = checks.trigger(self.name, trigger or triggers.all_successful)
         self.skip_on_upstream_skip = skip_on_upstream_skip
 
+    def _set_approval(self, deadline: dt.timedelta | float | None, otherwise: str | None, asks: str | None) -> None:
+        """Set how it waits for a person; `trigger` is set already."""
+        self.deadline, self.otherwise, self.asks = policies.approval(self.name, self.trigger, deadline, otherwise, asks)
+
     def _set_cache(
         self, cache: object, cache_for: dt.timedelta | float | None, validator: Callable[..., bool] | None
     ) -> None:
@@ -95,6 +103,14 @@ class TaskOptions:
             "cache" in changes or not was_cached or not (self.cache or self.cache_for is not None)
         )
         self._set_cache(self.cache, self.cache_for, None if is_default else self.cache_validator)
+
+    def _change_approval(self, changes: Collection[str]) -> None:
+        """Check how a copy waits for a person; drop what makes no sense with its new trigger or without a deadline."""
+        is_manual = self.trigger is triggers.manual_only
+        deadline = self.deadline if is_manual or "deadline" in changes else None
+        keeps = (is_manual and deadline is not None) or "otherwise" in changes
+        asks = self.asks if is_manual or "asks" in changes else None
+        self._set_approval(deadline, self.otherwise if keeps else None, asks)
 
     def _change_retries(self, before: TaskOptions, changes: Collection[str]) -> None:
         """Check the retry options of a copy of `before`; drop those that make no sense without retries."""

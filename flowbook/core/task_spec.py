@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.core import checks, policies
 from flowbook.engine import cache_validators, triggers
-from flowbook.engine.graph import CachePolicy, FilePolicy, RetryPolicy, TaskSpec
+from flowbook.engine.graph import ApprovalPolicy, CachePolicy, FilePolicy, RetryPolicy, TaskSpec
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ __all__ = ["SpecMaker"]
 #: The attributes of a task that the fields of a spec from `trigger` on are made of: first those that are compared by value.
 _VALUES = (
     "skip_on_upstream_skip",
+    "deadline",
+    "otherwise",
+    "asks",
     "max_retries",
     "retry_delay",
     "retry_on",
@@ -99,7 +102,7 @@ class SpecMaker:
         attributes = task.__dict__
         kind = (id(attributes.get("run", type(task))), is_mapped)
         functions = (*_functions_of(attributes), *attributes["state_handlers"])
-        options = (*_values_of(attributes), *map(id, functions))
+        options = (*_values(attributes), *map(id, functions))
         known = self._known.get(kind)
         if known is None or options != known.options:
             spec = self._spec_of_options(task, is_mapped=is_mapped)
@@ -117,6 +120,7 @@ class SpecMaker:
             run=task.run,
             trigger=trigger,
             is_manual=trigger is triggers.manual_only,
+            approval=_approval(task),
             is_parameter=task._is_parameter,
             cleans_up=task._cleans_up,
             gathers=task._gathers,
@@ -138,6 +142,14 @@ class SpecMaker:
         )
 
 
+def _values(attributes: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the values of options; tasks that an earlier flowbook stored lack the newest."""
+    try:
+        return tuple(_values_of(attributes))
+    except KeyError:
+        return tuple(_values_of({"deadline": None, "otherwise": None, "asks": None, **attributes}))
+
+
 def _is_plain(spec: TaskSpec) -> bool:
     """Return whether these options need none of the optional steps."""
     return (
@@ -148,6 +160,13 @@ def _is_plain(spec: TaskSpec) -> bool:
         and spec.run_name is None
         and not (spec.handlers or spec.log_stdout or spec.cleans_up)
     )
+
+
+def _approval(task: TaskOptions) -> ApprovalPolicy | None:
+    if task.deadline is None and task.asks is None:
+        return None
+    deadline_s = None if task.deadline is None else task.deadline.total_seconds()
+    return ApprovalPolicy(deadline_s, task.otherwise or "", task.asks or "")
 
 
 def _cache(task: TaskOptions, *, by_default: FlowCache) -> CachePolicy | None:

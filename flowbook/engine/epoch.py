@@ -15,8 +15,9 @@ from flowbook._utils.locks import Rank, RankedCondition, RankedLock
 from flowbook.engine import steps
 from flowbook.engine.ctrl_c import ctrl_c_cancels
 from flowbook.engine.deadline import cancelled_with_task
+from flowbook.engine.decided_epoch import DecidedEpoch
 from flowbook.engine.event_relay import EventRelay
-from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
+from flowbook.engine.events import FLOW, Logged, StateChanged
 from flowbook.engine.final_state import task_results
 from flowbook.engine.input_checks import InputChecks
 from flowbook.engine.job import ComparesInputs, Job
@@ -25,6 +26,7 @@ from flowbook.engine.machine import Machine
 from flowbook.engine.mapping import MapPlans
 from flowbook.engine.masks import Masks
 from flowbook.engine.messages import (
+    AnswerBy,
     CancelRequested,
     Due,
     Emit,
@@ -32,8 +34,6 @@ from flowbook.engine.messages import (
     Finish,
     Instruction,
     MachineEvent,
-    ResumeRequested,
-    RetryRequested,
     Settled,
     Submit,
     TooEarly,
@@ -43,7 +43,7 @@ from flowbook.engine.plain_tasks import PlainTasks
 from flowbook.engine.remote_error import format_traceback
 from flowbook.engine.state import Cancelled, Failed, Running, Scheduled, State, Success
 from flowbook.engine.state_handlers import call_handlers, call_terminal_handler, in_layer
-from flowbook.engine.stopping import Stopped, TaskThreads, stopped_by
+from flowbook.engine.stopping import Stopped, TaskThreads
 from flowbook.engine.task_attempt import run_task
 from flowbook.engine.task_call import is_in_task
 from flowbook.engine.timers import Timers
@@ -52,7 +52,7 @@ from flowbook.executors.base import RunsCalls
 from flowbook.executors.interrupts import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from flowbook.engine.events import Event
@@ -69,7 +69,7 @@ __all__ = ["Epoch"]
 _ERROR = 40
 
 
-class Epoch:
+class Epoch(DecidedEpoch):
     """One epoch of a run of `graph`. Call `run` in one thread; other methods from any.
 
     Args:
@@ -80,6 +80,7 @@ class Epoch:
     """
 
     def __init__(self, graph: Graph, inputs: RunInputs, start: StartPoint, ports: EpochPorts) -> None:
+        super().__init__()
         self.graph = graph
         self.run_id = ports.run_id
         self.flow_name = graph.name
@@ -168,63 +169,6 @@ class Epoch:
         self._finish(left)
         self._relay.close()
         self.threads.stop(is_in_task)
-
-    def resume(self, keys: tuple[str, ...], by: str = "", note: str = "") -> bool:
-        """Resume paused tasks; return False if the run is over, so that a new epoch is needed."""
-        with self._changed:
-            if self._final is not None:
-                return False
-            self._decided(keys, "resume", by, note)
-            self._jobs.exempt_from_checks(self._machine.waiting(keys))
-            self._carry_out(self._machine.handle(ResumeRequested(keys)))
-        self._relay.pass_on()
-        return True
-
-    def retry(self, by: str = "", note: str = "") -> bool | None:
-        """Retry failed tasks with a fresh count of attempts; return None if none has failed, False if the run is over."""
-        with self._changed:
-            if self._final is not None:
-                return False
-            keys = tuple(self._machine.failed())
-            self._decided(keys, "retry", by, note)
-            instructions = self._machine.handle(RetryRequested(keys))
-            # A task downstream of another one is retried through its trigger, after that one.
-            self._jobs.exempt_from_checks(key for each in instructions if isinstance(each, Submit) for key in each.keys)
-            self._jobs.exempt_from_checks(self._machine.requested_early)
-            self._carry_out(instructions)
-        self._relay.pass_on()
-        return True if keys else None
-
-    def cancel(self, by: str = "", note: str = "", *, now: bool = False) -> bool:
-        """Start no more tasks; running tasks go on to their end. Return False if the run is over.
-
-        With `now`, or on a second call, also stop running tasks: their Python code, or the processes that run them.
-        """
-        now = now or self.is_cancelled
-        with self._changed:
-            if self._final is not None:
-                return False
-            now = now or self.is_cancelled
-            self._decided((FLOW,), "cancel", by, note)
-            self.is_cancelled = True
-            self._changed.notify_all()
-            queued = tuple(self._ready)
-            self._ready.clear()
-            self._timers.clear()
-            self._carry_out(self._machine.handle(CancelRequested(queued)))
-        self._relay.pass_on()
-        stop = self.stop  # once: the thread that runs the flow clears it when nothing is left to stop
-        if stop is not None:
-            stop()
-        if now:
-            self.threads.stop(is_in_task, stopped_by(by, note))
-        return True
-
-    def _decided(self, keys: Iterable[str], action: str, by: str, note: str) -> None:
-        """Record a person's decision. Call it with the lock held."""
-        at = time.time()
-        for key in keys:
-            self._relay.gather(Decided, key, at, action, by, note)
 
     def pending_events(self) -> list[Event]:
         """Return the events that have happened and that no sink has received yet."""
@@ -352,14 +296,15 @@ class Epoch:
             self._relay.pass_on()
 
     def _wait(self) -> None:
-        wait_s = self._timers.wait_s()
+        waits_s = [each for each in (self._timers.wait_s(), self._deadlines.wait_s()) if each is not None]
         self._idle += 1
         try:
-            self._changed.wait(LONGEST_WAIT_S if wait_s is None else min(wait_s, LONGEST_WAIT_S))
+            self._changed.wait(min([*waits_s, LONGEST_WAIT_S]))
         finally:
             self._idle -= 1
 
     def _wake_due(self) -> None:
+        self._answer_overdue()
         for key in self._timers.due():
             state = self._machine.states[key]
             if isinstance(state, Scheduled) and steps.rests(state, time.time()):
@@ -376,6 +321,10 @@ class Epoch:
                     self._enqueue(keys)
                 case WakeAt(key, at):
                     self._timers.set(key, at)
+                    if self._idle:
+                        self._changed.notify_all()
+                case AnswerBy():
+                    self._note_deadline(instruction)
                     if self._idle:
                         self._changed.notify_all()
                 case Emit(key, state):

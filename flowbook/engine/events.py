@@ -6,10 +6,11 @@ value, or a reference to it. Implement `EventSink` to receive them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.engine.state import State
 
@@ -19,6 +20,7 @@ __all__ = [
     "DurableSink",
     "Event",
     "EventSink",
+    "InputChange",
     "Logged",
     "SelectiveSink",
     "SharedLog",
@@ -72,18 +74,43 @@ class Logged:
         return f"Logged({self.seq}, {self.key!r}, {self.level}, {self.text!r})"
 
 
+class InputChange(NamedTuple):
+    """An input that a person changed before a task ran: its content hash before and after, "" where there is none."""
+
+    name: str
+    before: str
+    after: str
+
+
 class Decided:
-    """A person decided about task `key`: `action` is "resume", "retry" or "cancel"; `by` says who, `note` why."""
+    """A person decided about task `key`, or about the run (`FLOW`).
 
-    __slots__ = ("action", "at", "by", "key", "note", "seq")
+    `action` is "resume", "skip", "reject", "retry" or "cancel"; `by` says who ("deadline": nobody answered in time), `note`
+    why. `changes` are the inputs that were changed, and `looked_at` has the content hash of each input that the task waited
+    with, by argument.
+    """
 
-    def __init__(self, seq: int, key: str, at: float, action: str, by: str, note: str) -> None:  # noqa: PLR0913
+    __slots__ = ("action", "at", "by", "changes", "key", "looked_at", "note", "seq")
+
+    def __init__(  # noqa: PLR0913
+        self,
+        seq: int,
+        key: str,
+        at: float,
+        action: str,
+        by: str,
+        note: str,
+        changes: Sequence[InputChange] = (),
+        looked_at: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.seq = seq
         self.key = key
         self.at = at
         self.action = action
         self.by = by
         self.note = note
+        self.changes = tuple(changes)
+        self.looked_at = looked_at
 
     def __repr__(self) -> str:
         return f"Decided({self.seq}, {self.key!r}, {self.action!r}, by={self.by!r})"

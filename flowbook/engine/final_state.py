@@ -32,12 +32,24 @@ def final_state(graph: Graph, states: Mapping[str, State]) -> State:
     if any(not _has_ended(states, key) for key in graph.terminal):
         waiting = [key for key, state in states.items() if waits_for_person(state)]
         if waiting:
-            return Paused(f"{_list(waiting)} {'waits' if len(waiting) == 1 else 'wait'} for a person.")
+            verb = "waits" if len(waiting) == 1 else "wait"
+            first = _first_answered(states[key] for key in waiting)
+            return Paused(
+                f"{_list(waiting)} {verb} for a person.",
+                deadline=None if first is None else first.deadline,
+                otherwise="" if first is None else first.otherwise,
+            )
         return Scheduled("Some tasks have yet to run, at a later time.")
     failed = [key for key in graph.reference if _has_failed(states, key)]
     if failed:
         return Failed(_why_failed(graph, states, failed))
     return Success("All tasks that decide the run succeeded.")
+
+
+def _first_answered(waiting: Iterable[State]) -> Paused | None:
+    """Return the waiting task's state whose deadline comes first; None if none has one."""
+    found = [(state.deadline, state) for state in waiting if isinstance(state, Paused) and state.deadline is not None]
+    return min(found, key=lambda each: each[0])[1] if found else None
 
 
 class TaskResults(dict[object, State]):

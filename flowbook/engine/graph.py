@@ -6,6 +6,7 @@ Frozen, keys only: a spec carries its Task opaquely, to run it and to hand it to
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,11 +15,12 @@ from flowbook.exceptions import CycleError, UnknownTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import timedelta
 
+    from flowbook.engine.state import Paused
     from flowbook.results.files import Result
 
 __all__ = [
+    "ApprovalPolicy",
     "Binding",
     "CachePolicy",
     "FilePolicy",
@@ -66,6 +68,21 @@ class CachePolicy(NamedTuple):
     key: str | None = None
 
 
+class ApprovalPolicy(NamedTuple):
+    """How long a task waits for a person, the answer when nobody gives one ("reject", "approve", "skip"), and who is asked."""
+
+    deadline_s: float | None
+    otherwise: str
+    asks: str
+
+    def note_in(self, state: Paused) -> None:
+        """Note in the state with which the task begins to wait by when it is answered, how, and who is asked."""
+        if self.deadline_s is not None:
+            state.deadline = state.timestamp + timedelta(seconds=self.deadline_s)
+            state.otherwise = self.otherwise
+        state.asks = self.asks
+
+
 class FilePolicy(NamedTuple):
     """The file to which an output is written.
 
@@ -110,6 +127,8 @@ class TaskSpec(NamedTuple):
     # From the task's options; copies of one task share these.
     trigger: Callable[..., bool] | None = None
     is_manual: bool = False
+    #: How it waits, if its author said.
+    approval: ApprovalPolicy | None = None
     is_parameter: bool = False
     #: Whether it cleans up what its inputs set up; then it runs even if the run was cancelled.
     cleans_up: bool = False

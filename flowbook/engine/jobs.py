@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook.engine import steps
+from flowbook.engine.answer import asks_again, ending, ends
 from flowbook.engine.gathering import judged
 from flowbook.engine.job import Job, RunPort
 from flowbook.engine.messages import Expanded, Settled, TooEarly
@@ -79,6 +80,8 @@ class Jobs:
         if self._progress.has_reopened and key not in self._start and self._machine.is_early(key):
             return TooEarly(key)
         child = self._machine.children.get(key)
+        if ends(self._machine.states[key]):
+            return self._ended(key, child)
         self._relay.secure(self._graph.specs[key if child is None else child[0]].upstream)
         if child is None:
             return self._task_job(key, self._graph.specs[key])
@@ -87,12 +90,22 @@ class Jobs:
         except BaseException as error:  # noqa: BLE001  # taking an element of a user's sequence may raise anything
             return self._broken_child(key, *child, error)
 
+    def _ended(self, key: str, child: tuple[str, int] | None) -> Settled:
+        """Settle a task that a person skipped or rejected; its inputs aren't read."""
+        state = self._machine.states[key]
+        parent, index = child if child is not None else (key, None)
+        job = Job(self._graph.specs[parent], key, state, (), dict(state.cached_inputs), index, is_start=True)
+        return Settled(key, change_state(job, self._run, state, ending(key, state)))
+
+    def _is_start(self, key: str) -> bool:
+        return key in self._start and not asks_again(self._machine.states[key])
+
     def _task_job(self, key: str, spec: TaskSpec) -> Job | Settled | Expanded:
         states = self._machine.states
         upstream = [states[binding.upstream] for binding in spec.bindings]
         if spec.is_mapped:
             return self._expand(key, spec, upstream)
-        is_start = key in self._start or (spec.cleans_up and self._run.is_cancelled)
+        is_start = self._is_start(key) or (spec.cleans_up and self._run.is_cancelled)
         job = Job(spec, key, states[key], upstream, is_start=is_start)
         if spec.reads_gathered:
             job.judged = judged(self._graph, spec, upstream, states)
@@ -104,7 +117,7 @@ class Jobs:
         return job
 
     def _child_job(self, key: str, parent: str, index: int) -> Job:
-        is_start = key in self._start or parent in self._start
+        is_start = (key in self._start or parent in self._start) and not asks_again(self._machine.states[key])
         return self._maps.child_job(key, parent, index, is_start=is_start)
 
     def _broken_child(self, key: str, parent: str, index: int, error: BaseException) -> Settled:

@@ -12,11 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowbook.engine import reopening
+from flowbook.engine.answer import answered_state, ending, ends, to_try_again
 from flowbook.engine.epoch_start import EpochStart
 from flowbook.engine.final_state import final_state
 from flowbook.engine.groups import Groups
 from flowbook.engine.limits import Limits, Slots
 from flowbook.engine.messages import (
+    AnswerBy,
     CancelRequested,
     Due,
     Emit,
@@ -34,6 +36,7 @@ from flowbook.engine.state import (
     Cancelled,
     Cancelling,
     Mapped,
+    Paused,
     Pending,
     Queued,
     Resume,
@@ -49,6 +52,7 @@ from flowbook.exceptions import TransitionError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from flowbook.engine.answer import Answer
     from flowbook.engine.graph import Graph
     from flowbook.engine.messages import Instruction, MachineEvent
     from flowbook.engine.state import State
@@ -83,6 +87,8 @@ class Machine:
         self._within = tuple(within)
         #: Whether only a part of the graph is visited.
         self._is_partial = bool(self._start or self._within)
+        #: Whether tasks may be waiting for a person already.
+        self._is_begun = bool(states)
         #: Shared with the machine's parts, and changed only by them.
         self.progress = Progress(graph, states)
         #: The state of every task and child, by key. Others change it only through `mark`.
@@ -95,18 +101,18 @@ class Machine:
         self._slots = None if limits is None else Slots(limits)
         #: The states of queued tasks before they were queued.
         self._before_queue: dict[str, State] = {}
-        #: What the states of resumed tasks were before.
+        #: What the states of resumed tasks were before: a cancel restores them. Answers that say more than that stand.
         self._before_resume: dict[str, State] = {}
         self._running = 0
         self._asleep: set[str] = set()
         #: Submitted tasks already marked as failed or paused: a person who sees that may retry or resume them before they settle.
         self._unsettled: set[str] = set()
-        #: Those of them that will be resumed or retried once they have settled.
-        self.requested_early: set[str] = set()
+        #: Those of them that go on once they have settled: answered (with the state after the answer), or retried (None).
+        self.requested_early: dict[str, State | None] = {}
         #: Tasks that were submitted because the run was cancelled.
         self._cleaned_up: set[str] = set()
         for each in self.waiting(self._start):
-            self._mark_resumed(each)
+            self._mark_answered(each)
 
     @property
     def has_work(self) -> bool:
@@ -121,12 +127,14 @@ class Machine:
 
     def begin(self) -> list[Instruction]:
         """Return the first instructions."""
+        given = self.paused() if self._is_begun else ()
+        deadlines = [each for key in given for each in _deadline(key, self.states[key])]
         if not self._start and self._within:
-            return self._go_on(self.progress.wait_for_all_below(self._within))
+            return self._go_on(self.progress.wait_for_all_below(self._within), deadlines)
         if not self._start:
             self.progress.forget_stale()
-            return self._go_on(self.progress.wait_for_all())
-        return self._go_on(EpochStart(self.progress, self._start).take_up())
+            return self._go_on(self.progress.wait_for_all(), deadlines)
+        return self._go_on(EpochStart(self.progress, self._start).take_up(), deadlines)
 
     def handle(self, event: MachineEvent) -> list[Instruction]:
         """Take an event, return the instructions that follow.
@@ -143,8 +151,8 @@ class Machine:
                 out = self._wake((key,)) if key in self._asleep else []
             case TooEarly(key):
                 out = self._came_too_early(key)
-            case ResumeRequested(keys):
-                out = self._wake(keys)
+            case ResumeRequested(keys, answer):
+                out = self._wake(keys, answer)
             case CancelRequested(queued):
                 out = self._cancel(queued)
             case RetryRequested(keys):
@@ -228,7 +236,7 @@ class Machine:
         for key in self._before_queue:
             if not isinstance(states[key], Queued):
                 yield f"{key} is queued and is {states[key]!r}"
-        for key in self.requested_early - self._unsettled:
+        for key in self.requested_early.keys() - self._unsettled:
             yield f"{key} is to go on once it has settled, and has settled"
         for key in self.gathering:
             if self.progress.groups[key].left:
@@ -242,16 +250,16 @@ class Machine:
         if self._slots is not None:
             self._slots.release(key)
         self.states[key] = state
-        if self._unsettled and self._is_requested_early(key, state) and key not in self.gathering:
-            return self._requested_again(key, state)
+        if self._unsettled and (again := self._requested_again(key, state)) is not None:
+            return again
         if self.gathering and key in self.gathering:
             self.gathering.discard(key)
             if state.is_finished():
                 return self._go_on(self._groups.release_below(key))
         if progress.has_reopened and (type(state) is Pending or type(state) is TriggerFailed):
-            again = reopening.ran_too_early(progress, key)
-            if again is not None:
-                return self._go_on(again, [Emit(key, self.states[key])] if type(state) is TriggerFailed else [])
+            early = reopening.ran_too_early(progress, key)
+            if early is not None:
+                return self._go_on(early, [Emit(key, self.states[key])] if type(state) is TriggerFailed else [])
         if state._finished:  # noqa: SLF001  # the machine's inner loop: a call costs as much as the rest of the line
             if state._failed:  # noqa: SLF001
                 progress.failed.add(key)
@@ -262,22 +270,21 @@ class Machine:
         if isinstance(state, Scheduled) and state.start_time is not None and not progress.is_cancelled:
             self._asleep.add(key)
             return self._go_on([], [WakeAt(key, state.start_time.timestamp())])
-        return self._go_on([])
+        return self._go_on([], _deadline(key, state))
 
-    def _is_requested_early(self, key: str, state: State) -> bool:
-        """Mark a task as settled; return whether a person resumed or retried it before it had."""
+    def _requested_again(self, key: str, state: State) -> list[Instruction] | None:
+        """Go on with a task that was answered or retried before it settled; return None if it wasn't."""
         self._unsettled.discard(key)
-        if key not in self.requested_early:
-            return False
-        self.requested_early.discard(key)
-        return not self.progress.is_cancelled and (waits_for_person(state) or state.is_failed())
-
-    def _requested_again(self, key: str, state: State) -> list[Instruction]:
-        if waits_for_person(state):
-            self._mark_resumed(key)
-            return self._go_on([key])
+        if key not in self.requested_early or key in self.gathering:
+            return None
+        answered, is_cancelled = self.requested_early.pop(key), self.progress.is_cancelled
+        if answered is not None:
+            self.states[key] = answered
+            return self._go_on([], self._end_answered([key])) if is_cancelled else self._go_on([key])
+        if is_cancelled or not state.is_failed():
+            return None
         #: No task below was released yet, so nothing has to be undone.
-        again = self.states[key] = reopening.to_try_again(state)
+        again = self.states[key] = to_try_again(state)
         return self._go_on([key], [Emit(key, again)])
 
     def _came_too_early(self, key: str) -> list[Instruction]:
@@ -292,14 +299,19 @@ class Machine:
         ready = self._groups.split(key, width, out)
         return self._go_on(ready, out)
 
-    def _wake(self, keys: Iterable[str]) -> list[Instruction]:
-        found = [] if self.progress.is_cancelled else list(dict.fromkeys(self.waiting(keys)))
-        self.requested_early.update(self._unsettled.intersection(found))
-        ready = [each for each in found if each not in self._unsettled]
-        for each in ready:
-            self._asleep.discard(each)
-            self._mark_resumed(each)
-        return self._go_on(ready) if ready else []
+    def _wake(self, keys: Iterable[str], answer: Answer | None = None) -> list[Instruction]:
+        ready: list[str] = []
+        out: list[Instruction] = []
+        for key in [] if self.progress.is_cancelled else dict.fromkeys(self.waiting(keys)):
+            answered = self._mark_answered(key, answer)
+            if answered is not None and key not in self._before_resume:
+                out.append(Emit(key, answered))
+            if key in self._unsettled:
+                self.requested_early[key] = answered
+            else:
+                self._asleep.discard(key)
+                ready.append(key)
+        return self._go_on(ready, out) if ready else out
 
     def _waiting(self, key: str) -> list[str]:
         state = self.states.get(key)
@@ -309,25 +321,42 @@ class Machine:
             return []
         return [child for child in child_keys(key, state.n_map_states) if waits_for_person(self.states.get(child))]
 
-    def _mark_resumed(self, key: str) -> None:
-        """Mark a paused task as resumed, so that resuming it twice before it runs doesn't run it twice."""
+    def _mark_answered(self, key: str, answer: Answer | None = None) -> State | None:
+        """Mark a paused task as answered, so that a second answer finds nothing that waits; return None if it only sleeps."""
         state = self.states[key]
-        if waits_for_person(state):
+        if not waits_for_person(state):
+            return None
+        answered = self.states[key] = answered_state(state, answer)
+        if answer is not None and answer.is_lasting:
+            self._before_resume.pop(key, None)
+        else:
             self._before_resume[key] = state
-            self.states[key] = Resume("Resumed by a person.", None, None, state.context, state.cached_inputs)
+        return answered
 
     def _cancel(self, queued: tuple[str, ...]) -> list[Instruction]:
         self.progress.is_cancelled = True
         self._running -= len(queued)
         self._asleep.clear()
-        self.requested_early.clear()
+        early = self.requested_early.items()
+        self.requested_early = {key: state for key, state in early if state and key not in self._before_resume}
         untold: list[Instruction] = [Emit(key, self.states[key]) for key in queued if key in self.gathering]
-        untold += self._withdraw([key for key in queued if key not in self.gathering])
+        answered = [key for key in queued if ends(self.states[key])]
+        untold += self._end_answered(answered)
+        untold += self._withdraw([key for key in queued if key not in self.gathering and key not in answered])
         for key, state in self.states.items():
             if type(state) is Running:
                 going = self.states[key] = Cancelling("Cancelled by a person; it goes on to its end.", since=state.at)
                 untold.append(Emit(key, going))
         return self._go_on([], untold)
+
+    def _end_answered(self, keys: Iterable[str]) -> list[Instruction]:
+        """End those tasks that a person skipped or rejected: that stands, though nothing starts any more."""
+        ended: list[Instruction] = []
+        for key in keys:
+            if ends(self.states[key]):
+                state = self.states[key] = ending(key, self.states[key])
+                ended.append(Emit(key, state))
+        return ended
 
     def _withdraw(self, submitted: list[str]) -> list[Instruction]:
         """Restore the states that submitted and queued tasks had before they were resumed or queued."""
@@ -343,7 +372,7 @@ class Machine:
         return [Emit(key, self.states[key]) for key in found]
 
     def _retry(self, keys: tuple[str, ...]) -> list[Instruction]:
-        self.requested_early.update(self._unsettled.intersection(keys))
+        self.requested_early.update(dict.fromkeys(self._unsettled.intersection(keys)))
         failed = [key for key in keys if key in self.progress.failed]
         if self.progress.is_cancelled or not failed:
             return []
@@ -372,14 +401,14 @@ class Machine:
         return out
 
     def _admitted(self, slots: Slots, ready: list[str], out: list[Instruction]) -> list[str]:
-        """Return the tasks that may run: of `ready`, then of those that wait. Splitting a mapped task takes no slot."""
+        """Return the tasks that may run: of `ready`, then of those that wait. Splitting or ending a task takes none."""
         admitted = []
         for key in ready:
             child = self.children.get(key)
             spec = self._graph.specs[key if child is None else child[0]]
-            is_split = child is None and spec.is_mapped
-            under = () if is_split else slots.limits_of(spec)
-            if is_split or slots.take(key, under):
+            is_free = (child is None and spec.is_mapped) or ends(self.states[key])
+            under = () if is_free else slots.limits_of(spec)
+            if is_free or slots.take(key, under):
                 admitted.append(key)
             else:
                 self._queue(key, f"Waits for a free slot: {slots.reason(under)} is reached.", out)
@@ -410,3 +439,9 @@ class Machine:
         if self.progress.is_cancelled:
             return Cancelled("Cancelled by a person.")
         return final_state(self._graph, self.states)
+
+
+def _deadline(key: str, state: State) -> list[Instruction]:
+    if not isinstance(state, Paused) or state.deadline is None or not waits_for_person(state):
+        return []
+    return [AnswerBy(key, state.deadline.timestamp())]

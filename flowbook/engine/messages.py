@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from flowbook.engine.answer import Answer
     from flowbook.engine.state import State
 
 __all__ = [
+    "AnswerBy",
     "CancelRequested",
     "Due",
     "Emit",
@@ -54,9 +56,10 @@ class TooEarly(NamedTuple):
 
 
 class ResumeRequested(NamedTuple):
-    """A person resumed these paused tasks."""
+    """A person answered these paused tasks; without `answer` they are resumed as they are."""
 
     keys: tuple[str, ...]
+    answer: Answer | None = None
 
 
 class CancelRequested(NamedTuple):
@@ -87,6 +90,13 @@ class WakeAt(NamedTuple):
     at: float
 
 
+class AnswerBy(NamedTuple):
+    """This task waits for a person: answer it at `at` (seconds since the epoch), if nobody has by then."""
+
+    key: str
+    at: float
+
+
 class Emit(NamedTuple):
     """The machine changed the state of this task; emit an event."""
 
@@ -100,4 +110,4 @@ class Finish(NamedTuple):
     state: State
 
 
-Instruction = Submit | WakeAt | Emit | Finish
+Instruction = Submit | WakeAt | AnswerBy | Emit | Finish

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowbook.engine.answer import to_try_again
 from flowbook.engine.mapped_states import PENDING
 from flowbook.engine.messages import Emit
 from flowbook.engine.progress import open_group
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from flowbook.engine.progress import Progress
     from flowbook.engine.state import State
 
-__all__ = ["is_early", "ran_too_early", "reopen", "to_try_again", "wait_for_reopened"]
+__all__ = ["is_early", "ran_too_early", "reopen", "wait_for_reopened"]
 
 
 def reopen(progress: Progress, keys: Iterable[str], out: list[Instruction]) -> list[str]:
@@ -38,11 +39,6 @@ def reopen(progress: Progress, keys: Iterable[str], out: list[Instruction]) -> l
     for key in roots:
         _open(progress, key, to_try_again(progress.states[key]), roots, out)
     return [key for key in roots if not progress.left.get(key)]
-
-
-def to_try_again(state: State) -> Pending:
-    """Return the state from which a failed task runs once more."""
-    return Pending("Waiting to be retried.", cached_inputs=state.cached_inputs)
 
 
 def _open(progress: Progress, key: str, state: State, roots: Container[str], out: list[Instruction]) -> None:

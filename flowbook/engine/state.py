@@ -66,19 +66,78 @@ class Scheduled(Pending):
 
 
 class Paused(Scheduled):
-    """Waits for a person; a `start_time` of None means until somebody resumes it."""
+    """Waits for a person; a `start_time` of None means until somebody answers.
 
-    __slots__ = ()
+    `deadline` is when it is answered by itself (aware UTC; None: never), `otherwise` is that answer ("reject", "approve" or
+    "skip"), and `asks` names who is asked.
+    """
+
+    __slots__ = ("asks", "deadline", "otherwise")
     color = "#bc8300"
+    fields = ("start_time", "deadline", "otherwise", "asks")
+
+    def __init__(  # noqa: PLR0913  # the seeds' order of arguments
+        self,
+        message: str | None = None,
+        result: object = None,
+        start_time: dt.datetime | None = None,
+        context: Mapping[str, object] | None = None,
+        cached_inputs: Mapping[str, object] | None = None,
+        *,
+        deadline: dt.datetime | None = None,
+        otherwise: str = "",
+        asks: str = "",
+    ) -> None:
+        super().__init__(message, result, start_time, context, cached_inputs)
+        self.deadline = aware(deadline) if deadline is not None else None
+        self.otherwise = otherwise
+        self.asks = asks
 
     def _default_start(self) -> dt.datetime | None:
         return None
 
+    def is_overdue(self, now: float) -> bool:
+        """Return whether its deadline has passed at `now`, in seconds since the epoch."""
+        return self.deadline is not None and self.deadline.timestamp() <= now
+
+    def __setstate__(self, values: dict[str, object]) -> None:
+        super().__setstate__({"deadline": None, "otherwise": "", "asks": "", **values})  # older ones have none
+
+    def __repr__(self) -> str:
+        if self.deadline is None:
+            return super().__repr__()
+        return f"{super().__repr__()[:-1]}, {self.otherwise} at {self.deadline:%Y-%m-%d %H:%M:%S} UTC>"
+
 
 class Resume(Scheduled):
-    """A person asked it to continue; no trigger holds it back any more."""
+    """A person answered: no trigger holds it back any more.
 
-    __slots__ = ()
+    `action` is the answer, "resume", "skip" or "reject"; the last two end it without running it. `by` says who gave it, and
+    `note` why.
+    """
+
+    __slots__ = ("action", "by", "note")
+    fields = ("start_time", "action", "by", "note")
+
+    def __init__(  # noqa: PLR0913  # the seeds' order of arguments
+        self,
+        message: str | None = None,
+        result: object = None,
+        start_time: dt.datetime | None = None,
+        context: Mapping[str, object] | None = None,
+        cached_inputs: Mapping[str, object] | None = None,
+        *,
+        action: str = "resume",
+        by: str = "",
+        note: str = "",
+    ) -> None:
+        super().__init__(message, result, start_time, context, cached_inputs)
+        self.action = action
+        self.by = by
+        self.note = note
+
+    def __setstate__(self, values: dict[str, object]) -> None:
+        super().__setstate__({"action": "resume", "by": "", "note": "", **values})  # older ones have none
 
 
 class Queued(Scheduled):

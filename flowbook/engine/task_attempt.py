@@ -116,6 +116,8 @@ def _before_running(job: Job, run: RunPort, inputs: dict[str, object], *, usual:
         if state is not None:
             if isinstance(state, (Paused, Retrying)):
                 state.cached_inputs = inputs
+            if spec.approval is not None and isinstance(state, Paused):
+                spec.approval.note_in(state)
             return state
     if spec.files is not None:
         found = found_state(spec.files, inputs, task_layer(job, run))

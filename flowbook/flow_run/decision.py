@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import time
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from flowbook.engine.events import Decided
 
-__all__ = ["Action", "Decision", "decided"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flowbook.engine.answer import Answer
+
+__all__ = ["ANSWERS", "Action", "Decision", "decided"]
 
 #: "cancel_now" also stops the tasks that are running.
-Action = Literal["cancel", "cancel_now", "resume", "retry"]
+Action = Literal["cancel", "cancel_now", "reject", "resume", "retry", "skip"]
+
+#: The actions that answer tasks that wait.
+ANSWERS = frozenset({"reject", "resume", "skip"})
 
 
 class Decision(NamedTuple):
@@ -20,15 +29,31 @@ class Decision(NamedTuple):
         keys: keys of the tasks concerned; if empty, every task that the action applies to.
         by: who decided; recorded.
         note: the reason; recorded.
+        inputs: values that replace inputs of the one task in `keys`; with "resume" only.
+        looked_at: by key, the content hashes of its inputs as the person saw them, if they saw them in another process.
     """
 
     action: Action
     keys: tuple[str, ...] = ()
     by: str = ""
     note: str = ""
+    inputs: Mapping[str, object] = MappingProxyType({})
+    looked_at: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
-def decided(decision: Decision, keys: tuple[str, ...], first_seq: int) -> list[Decided]:
-    """Return the events that record the decision, one for each key, numbered from `first_seq`."""
+def decided(decision: Decision, keys: tuple[str, ...], first_seq: int, answer: Answer | None = None) -> list[Decided]:
+    """Return the events that record the decision, one for each key, numbered from `first_seq`.
+
+    Args:
+        decision: what was decided.
+        keys: of the tasks concerned.
+        first_seq: number of the first event.
+        answer: the decision as an answer to these tasks, if it is one.
+    """
     action, at = decision.action.partition("_")[0], time.time()
-    return [Decided(seq, key, at, action, decision.by, decision.note) for seq, key in enumerate(keys, first_seq)]
+    changes = () if answer is None else answer.changes
+    looked_at = {} if answer is None else answer.looked_at
+    return [
+        Decided(seq, key, at, action, decision.by, decision.note, changes, looked_at.get(key, {}))
+        for seq, key in enumerate(keys, first_seq)
+    ]

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from flowbook.engine.state import Cancelling, Running
 from flowbook.exceptions import StartTaskError
 from flowbook.executors.interrupts import wait_for
-from flowbook.flow_run.resume_plan import waiting_or_refuse
+from flowbook.flow_run.answers import answer_of, look_at, refuse_unknown_inputs
+from flowbook.flow_run.decision import ANSWERS
+from flowbook.flow_run.resume_plan import all_waiting, waiting, waiting_or_refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from flowbook.engine.epoch import Epoch
     from flowbook.engine.events import Event
+    from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
     from flowbook.exceptions import RunClaimedError
     from flowbook.flow_run.decision import Decision
@@ -103,12 +106,25 @@ class Here:
                     msg = f"Nothing has failed so far in {run.label}; it goes on."
                     raise StartTaskError(msg, run=run.label.run_id)
                 return is_taken
-            case "resume":
-                keys = tuple(run.graph.key_of(key) for key in decision.keys)
-                states = self.states.copy()
-                events = _AllEvents(self.epoch, self._log)
-                waiting = waiting_or_refuse(run.label, self.state, states, events, keys, is_live=True)
-                return self.epoch.resume(waiting, by, note)
+            case "resume" | "skip" | "reject":
+                return self._answer(decision)
+
+    def _answer(self, decision: Decision) -> bool:
+        run, events = self._run, _AllEvents(self.epoch, self._log)
+        keys = tuple(run.graph.key_of(key) for key in decision.keys)
+        is_taken = None
+        while is_taken is None:  # somebody else may answer at the same moment
+            if self.epoch.is_cancelling:
+                msg = f"{run.label.title} is being cancelled. Wait for its end; run.resume() then goes on with it."
+                raise StartTaskError(msg, run=run.label.run_id)
+            states = self.states.copy()
+            found = waiting_or_refuse(run.label, self.state, states, events, keys, is_live=True)
+            is_taken = self.epoch.answer(found, answer_of(run.graph, states, found, decision))
+        return is_taken
+
+    def answer_overdue(self) -> None:
+        """Answer the tasks whose deadline has passed."""
+        self.epoch.answer_overdue()
 
     def apply_request(self, decision: Decision) -> bool:
         """Carry out another process's decision, as `apply` does; once it returns False, that process may claim the run."""
@@ -171,10 +187,11 @@ class Elsewhere:
         over: set once the other process no longer has the run.
     """
 
-    __slots__ = ("over", "remote")
+    __slots__ = ("_graph", "over", "remote")
 
-    def __init__(self, remote: RemoteRun) -> None:
+    def __init__(self, remote: RemoteRun, graph: Graph) -> None:
         self.remote = remote
+        self._graph = graph
         self.over = threading.Event()
 
     @property
@@ -193,7 +210,21 @@ class Elsewhere:
         return self.remote.states
 
     def apply(self, decision: Decision) -> bool:
-        """Send the decision to the owner; return False if the owner has released the run. Raises as `RemoteRun.request`."""
+        """Send the decision to the owner, with what this process sees of the tasks that it answers.
+
+        Returns:
+            False if the owner has released the run.
+
+        Raises:
+            ArgumentError: if it changes an input that the task doesn't have.
+            RunClaimedError, StartTaskError, UnpicklableError: as `RemoteRun.request` does.
+        """
+        if decision.action in ANSWERS:
+            states = self.states.copy()
+            found = waiting(states, decision.keys) if decision.keys else all_waiting(states)
+            if decision.inputs and found:
+                refuse_unknown_inputs(self._graph, found, decision.inputs)
+            decision = decision._replace(looked_at=look_at(states, found))
         return self.remote.request(decision)
 
 

@@ -20,6 +20,7 @@ from flowbook.engine.ports import OutputCache
 from flowbook.engine.remote_error import safe_repr
 from flowbook.engine.state import Running
 from flowbook.exceptions import FlowbookError, ResultGoneError, RunClaimedError, StoreError, UnpicklableError
+from flowbook.flow_run.answers import refuse_unpicklable
 from flowbook.flow_run.fingerprint import fingerprint
 from flowbook.flow_run.flow_changes import compare_graphs
 from flowbook.flow_run.request_listener import RequestListener
@@ -27,6 +28,7 @@ from flowbook.flow_run.run_description import RunLabel
 from flowbook.flow_run.stored_inputs import StoredInputs, store_inputs
 from flowbook.notices.receiver import store_receivers
 from flowbook.store import RunRecord, open_store
+from flowbook.store.records import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,13 +37,14 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.engine.run_inputs import RunInputs
     from flowbook.engine.state import State
+    from flowbook.flow_run.decision import Decision
     from flowbook.flow_run.flow_changes import FlowChanges
     from flowbook.flow_run.ports import RunnableFlow
     from flowbook.flow_run.request_listener import RequestHandler
     from flowbook.flow_run.run_description import RunDescription
     from flowbook.store import Store
     from flowbook.store.recorder import Recorder
-    from flowbook.store.records import Claim, Request
+    from flowbook.store.records import Claim
     from flowbook.store.run_snapshot import RunSnapshot
     from flowbook.store.worker_values import WorkerValues
 
@@ -207,10 +210,19 @@ class Recording:
     def _owner(self) -> Claim:
         return self._store.ownership.owner(self.run_id)
 
-    def send_request(self, request: Request) -> int:
-        """Send a request to the run's owner; return the request's number."""
+    def send_request(self, decision: Decision) -> int:
+        """Send a decision to the run's owner; return the request's number. Raises UnpicklableError for an input."""
+        values, rows, inputs = self._store.values, [], {}
+        for name, value in decision.inputs.items():
+            try:
+                prepared = values.prepare(value)
+            except UnpicklableError as error:
+                raise refuse_unpicklable(self.label, decision.keys[0], name, error) from error
+            rows.append(prepared.row)
+            inputs[name] = prepared.ref
         self.epoch = self._owner().epoch
-        return self._store.requests.send(self.run_id, request, self.epoch)
+        request = Request(decision.action, decision.keys, decision.by, decision.note, inputs, decision.looked_at)
+        return self._store.requests.send(self.run_id, request, self.epoch, rows)
 
     def answer_to(self, number: int) -> dict[str, object] | None:
         """Return the owner's answer to a request; None if it hasn't answered yet."""

@@ -15,7 +15,6 @@ from flowbook.engine.run_inputs import RunInputs
 from flowbook.engine.state import Mapped, Pending
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import RunClaimedError, StartTaskError
-from flowbook.store.records import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,8 +143,9 @@ class RemoteRun:
         Raises:
             RunClaimedError: if somebody else has decided this before, or the owner doesn't answer.
             StartTaskError: if the owner can't carry it out.
+            UnpicklableError: if an input can't be sent to it.
         """
-        number = self.recording.send_request(Request(decision.action, decision.keys, decision.by, decision.note))
+        number = self.recording.send_request(decision)
         deadline = time.monotonic() + _ANSWER_S
         pause = threading.Event()
         while (answer := self.recording.answer_to(number)) is None:

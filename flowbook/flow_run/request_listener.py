@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RequestHandler", "RequestListener"]
 
-_LISTEN_S = 0.2
+_LISTEN_S = 0.05
 
 
 class RequestHandler(Protocol):
@@ -29,13 +29,19 @@ class RequestHandler(Protocol):
         """Carry out another process's decision; return False if the run is over. Raises StartTaskError, RunClaimedError."""
         ...
 
+    def answer_overdue(self) -> None:
+        """Answer the tasks that wait and whose deadline has passed."""
+        ...
+
     def lose_claim(self, error: RunClaimedError) -> None:
         """Stop, because another process has taken the run over."""
         ...
 
 
 class RequestListener:
-    """A thread that reads requests to one epoch of a run from the store, every 200 ms, and sends heartbeats.
+    """A thread that reads requests to one epoch of a run from the store, answers overdue tasks, and sends heartbeats.
+
+    It looks every 50 ms whether anything was committed, and reads only then.
 
     Args:
         store: the store with the requests.
@@ -46,6 +52,7 @@ class RequestListener:
 
     def __init__(self, store: Store, run: RunLabel, epoch: int, handler: RequestHandler) -> None:
         self._ownership, self._requests = store.ownership, store.requests
+        self._seen: object = None
         self._run_id = run.run_id
         self._epoch = epoch
         self._handler = handler
@@ -61,6 +68,7 @@ class RequestListener:
         while not self._stop.wait(_LISTEN_S):
             try:
                 self._answer_all()
+                self._handler.answer_overdue()
                 if time.monotonic() >= self._next_beat:
                     self._next_beat = time.monotonic() + BEAT_S
                     self._ownership.beat(self._run_id, self._epoch)
@@ -72,11 +80,17 @@ class RequestListener:
                 continue  # the store may be usable again later, and the run must go on
 
     def _answer_all(self) -> None:
+        now = self._requests.version()
+        if now == self._seen:
+            return
+        self._seen = now
         for request in self._requests.open(self._run_id, self._epoch):
             self._requests.answer(request.number, self._answer(request))
 
     def _answer(self, request: Request) -> dict[str, object]:
-        decision = Decision(cast("Action", request.action), request.keys, request.by, request.note)
+        decision = Decision(
+            cast("Action", request.action), request.keys, request.by, request.note, request.inputs, request.looked_at
+        )
         try:
             return {"done": self._handler.apply_request(decision)}
         except RunError as error:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowbook.engine.answer import answered_state
+from flowbook.engine.answer import to_try_again as tried_again
 from flowbook.engine.events import FLOW, Decided, StateChanged
 from flowbook.engine.mapped_states import children_of
 from flowbook.engine.start_point import StartPoint
-from flowbook.engine.state import Cached, Crashed, Pending, Running, Success, TriggerFailed
+from flowbook.engine.state import Cached, Crashed, Paused, Pending, Resume, Running, Success, TriggerFailed
 from flowbook.engine.state_kinds import failed_by_itself, waits_for_person
 from flowbook.engine.task_keys import child_key, parent_key, split_child_key
 from flowbook.exceptions import FlowbookError, RunClaimedError, StartTaskError
@@ -20,29 +22,109 @@ from flowbook.report.phrases import listed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Reversible, Sequence
 
+    from flowbook.engine.answer import Answer
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph
     from flowbook.engine.run_inputs import RunInputs
     from flowbook.engine.state import State
+    from flowbook.flow_run.decision import Decision
     from flowbook.flow_run.run_description import RunLabel
 
 __all__ = [
+    "all_waiting",
+    "answered",
+    "answered_by",
     "begun_anew",
     "broken_off",
     "could_not_run",
     "failed",
     "first_of",
+    "overdue",
     "plan_cancel",
+    "plan_next",
     "plan_resume",
     "plan_retry",
-    "resumed_by",
     "started_again",
+    "tasks_concerned",
     "to_set_up_again",
     "to_try_again",
     "unfinished",
     "waiting",
     "waiting_or_refuse",
 ]
+
+
+_PAST = {"resume": "resumed", "skip": "skipped", "reject": "rejected"}
+
+
+def tasks_concerned(
+    run: RunLabel, state: State, states: Mapping[str, State], events: Reversible[Event], decision: Decision
+) -> tuple[str, ...]:
+    """Return the waiting tasks that a decision about a run at rest answers; none if it retries.
+
+    Raises:
+        StartTaskError: if nothing waits, or nothing failed that could be retried.
+        RunClaimedError: if a task that it names doesn't wait.
+    """
+    if decision.action == "retry":
+        if failed(states) or could_not_run(state, states):
+            return ()
+        hint = " Go on with run.resume()." if isinstance(state, Crashed) else ""
+        msg = f"Nothing failed in {run}: it is {type(state).__name__}.{hint}"
+        raise StartTaskError(msg, run=run.run_id)
+    found = waiting_or_refuse(run, state, states, events, decision.keys, is_live=False)
+    if decision.action == "resume":
+        return waiting(states, decision.keys) if isinstance(state, Crashed) else found
+    if not found:
+        msg = f"Nothing waits in {run}: it is {type(state).__name__}."
+        raise StartTaskError(msg, run=run.run_id)
+    return found
+
+
+def plan_next(  # noqa: PLR0913  # a decision, and what it is about
+    graph: Graph,
+    at: StartPoint,
+    waiting: tuple[str, ...],
+    inputs: RunInputs,
+    answer: Answer | None,
+    *,
+    is_changed: bool,
+) -> StartPoint:
+    """Return the start point from which a run at rest goes on; without an `answer`, what failed is tried again.
+
+    Args:
+        graph: the flow to go on with.
+        at: the states that the last epoch left.
+        waiting: keys of the paused tasks that are answered.
+        inputs: the run's inputs.
+        answer: what a person answers to them.
+        is_changed: whether the flow differs from the recorded one.
+    """
+    if answer is None and failed(at.states):
+        return plan_retry(graph, at)
+    if answer is not None and answer.is_lasting:
+        at = at._replace(states={**at.states, **{key: answered_state(at.states[key], answer) for key in waiting}})
+    return plan_resume(graph, at, waiting, inputs, is_changed=is_changed)
+
+
+def answered(before: Mapping[str, State], after: Mapping[str, State], first_seq: int) -> list[StateChanged]:
+    """Return the events of tasks whose states say what was answered: they are recorded before anything runs."""
+    found = [key for key, state in after.items() if type(state) is Resume and before.get(key) is not state]
+    return [StateChanged(seq, key, after[key]) for seq, key in enumerate(found, first_seq)]
+
+
+def overdue(states: Mapping[str, State], now: float) -> dict[str, Paused]:
+    """Return the tasks that wait for a person and whose deadline has passed, by key.
+
+    Args:
+        states: of tasks and children, by key.
+        now: seconds since the epoch.
+    """
+    return {
+        key: state
+        for key, state in list(states.items())
+        if isinstance(state, Paused) and waits_for_person(state) and state.is_overdue(now)
+    }
 
 
 def plan_resume(
@@ -98,7 +180,7 @@ def waiting_or_refuse(  # noqa: PLR0913  # what the refusal names
             raise _refusal(states, events, key)
     if keys:
         return waiting(states, keys)
-    found = tuple(key for key, each in list(states.items()) if waits_for_person(each))
+    found = all_waiting(states)
     if not found and is_live:
         msg = f"Nothing waits in {run}; it goes on."
         raise StartTaskError(msg, run=run.run_id)
@@ -122,10 +204,11 @@ def could_not_run(state: State, states: Mapping[str, State]) -> bool:
 def _refusal(states: Mapping[str, State], events: Reversible[Event], key: str) -> FlowbookError:
     if key not in states:
         return no_child(key, states.get(parent_key(key)))
-    who = resumed_by(events, key)
-    by = f", resumed by {who}" if who else ""
+    last = answered_by(events, key)
+    who = "" if last is None else last.by
+    by = f", {_PAST[last.action]} by {who}" if last is not None and who else ""
     if not who and not states[key].is_finished():
-        found = [each for each, state in list(states.items()) if waits_for_person(state)]
+        found = all_waiting(states)
         which = f" Resume what waits: {listed(found)}." if found else ""
         msg = f"{key} isn't waiting yet: it is {type(states[key]).__name__}.{which}"
         return RunClaimedError(msg, key=key, owner=who)
@@ -138,6 +221,11 @@ def broken_off(states: Mapping[str, State]) -> dict[str, State]:
     return {key: Pending(lost) if isinstance(state, Running) else state for key, state in states.items()}
 
 
+def all_waiting(states: Mapping[str, State]) -> tuple[str, ...]:
+    """Return the tasks and children that wait for a person."""
+    return tuple(key for key, each in list(states.items()) if waits_for_person(each))
+
+
 def waiting(states: Mapping[str, State], keys: Iterable[str]) -> tuple[str, ...]:
     """Return the tasks among these that wait for a person; for a mapped task, its waiting children."""
     return tuple(
@@ -145,11 +233,11 @@ def waiting(states: Mapping[str, State], keys: Iterable[str]) -> tuple[str, ...]
     )
 
 
-def resumed_by(events: Reversible[Event], key: str) -> str:
-    """Return who last resumed a task or the run; "" if unknown."""
+def answered_by(events: Reversible[Event], key: str) -> Decided | None:
+    """Return the last answer to a task or the run; None if there is none."""
     task = parent_key(key)
-    decided = (event for event in reversed(events) if isinstance(event, Decided) and event.action == "resume")
-    return next((e.by for e in decided if e.key in (key, task, FLOW) or parent_key(e.key) == key), "")
+    decided = (event for event in reversed(events) if isinstance(event, Decided) and event.action in _PAST)
+    return next((e for e in decided if e.key in (key, task, FLOW) or parent_key(e.key) == key), None)
 
 
 def unfinished(graph: Graph, states: Mapping[str, State]) -> dict[str, State]:
@@ -214,7 +302,7 @@ def to_try_again(graph: Graph, states: Mapping[str, State], failed: Sequence[str
         if isinstance(state, TriggerFailed) and parent_key(key) in below:
             found[key] = Pending()
     for key in failed:
-        found[key] = Pending("Waiting to be retried.", cached_inputs=found[key].cached_inputs)
+        found[key] = tried_again(found[key])
     return found
 
 

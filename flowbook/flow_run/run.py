@@ -13,18 +13,17 @@ from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import DefinitionError, RunError
 from flowbook.executors import LocalExecutor
 from flowbook.executors.interrupts import wait_for
-from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
-from flowbook.flow_run.new_inputs import read_new_inputs
 from flowbook.flow_run.reported_run import on_terminal
 from flowbook.flow_run.run_control import RunControl
+from flowbook.flow_run.run_decisions import RunDecisions
 from flowbook.flow_run.run_description import RunDescription, RunLabel
 from flowbook.flow_run.run_log import FirstError
 from flowbook.flow_run.run_request import RunRequest, no_child, read_request
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     import pandas as pd
@@ -43,7 +42,7 @@ _NUMBERS = itertools.count(1)
 _WHERE: dict[type, Literal["at rest", "here", "elsewhere"]] = {AtRest: "at rest", Here: "here", Elsewhere: "elsewhere"}
 
 
-class FlowRun:
+class FlowRun(RunDecisions):
     """One run of a flow, from `flow.start()`, `flow.last_run` or `flowbook.run(...)`.
 
     It may run in this process, in another one, or nowhere at the moment; every method works in all three cases.
@@ -265,89 +264,6 @@ class FlowRun:
 
     def __repr__(self) -> str:
         return f"<FlowRun {self.number} of {self.flow_name!r}: {type(self.state).__name__}>"
-
-    # Acting
-
-    def cancel(self, by: str = "", note: str = "", *, now: bool = False) -> None:
-        """Start no more tasks. Running tasks go on to their end; until then the run is Cancelling. A finished run stays as it is.
-
-        If another process has the run, it receives a request. A recorded run at rest that isn't over (it waits for a
-        person, or crashed) becomes Cancelled.
-
-        Args:
-            by: who decides; recorded.
-            note: the reason; recorded.
-            now: stop tasks that run, too; a second `cancel` does the same. An exception is raised in their Python code, which
-                can't stop a sleep or C code; worker processes of `LocalDaskExecutor("processes")` are ended. The tasks end
-                Cancelled, and run again if the run is resumed.
-
-        Raises:
-            RunClaimedError: if the other process doesn't answer.
-        """
-        self._control.decide(Decision("cancel_now" if now else "cancel", by=by, note=note))
-
-    def resume(  # noqa: PLR0913  # who, why, and what `flow.run` takes
-        self,
-        *tasks: object,
-        by: str = "",
-        note: str = "",
-        force: bool = False,
-        parameters: Mapping[str, object] | None = None,
-        context: Mapping[str, object] | None = None,
-        task_contexts: Mapping[object, Mapping[str, object]] | None = None,
-        state_handlers: Sequence[Callable[..., object]] | None = None,
-    ) -> FlowRun:
-        """Resume paused tasks (default: all that wait), or a cancelled or crashed run; return at once.
-
-        If the run is live, here or in another process, it takes the decision as an event; otherwise a new epoch begins
-        in the background. No task whose result is stored runs again. In a crashed run, tasks that wait for a person keep
-        waiting unless they are named. The run keeps its original inputs; arguments passed here override them.
-
-        Args:
-            tasks: tasks or their keys.
-            by: who decides; recorded.
-            note: the reason; recorded.
-            force: resume even if the flow's code differs from the recorded one, or an input of the run is missing.
-            parameters: values for parameters that couldn't be stored.
-            context: values by name, added to the run's context.
-            task_contexts: values by name for the contexts of single tasks.
-            state_handlers: replace the run's own.
-
-        Raises:
-            StartTaskError: if a task named here doesn't wait.
-            RunClaimedError: if another process has resumed it.
-            RunChangedError: if the flow differs from the recorded one; says how.
-            RunIncompleteError: if an input of the run couldn't be stored; says which, and how to pass it again.
-            MissingSecretError: if a secret of its context is neither in the caller's context nor in the environment.
-            DefinitionError: if inputs are passed to a run that is running already, or are invalid.
-        """
-        keys = tuple(self.graph.key_of(task) for task in tasks)
-        new = read_new_inputs(self.graph, parameters, context, task_contexts, state_handlers)
-        self._control.decide(Decision("resume", keys, by, note), new, force=force)
-        return self
-
-    def retry(  # noqa: PLR0913  # as `resume`
-        self,
-        by: str = "",
-        note: str = "",
-        *,
-        force: bool = False,
-        parameters: Mapping[str, object] | None = None,
-        context: Mapping[str, object] | None = None,
-        task_contexts: Mapping[object, Mapping[str, object]] | None = None,
-        state_handlers: Sequence[Callable[..., object]] | None = None,
-    ) -> FlowRun:
-        """Run the failed tasks again with a fresh count of attempts, and the tasks that couldn't run because of them.
-
-        If the run is live, here or in another process, its other tasks go on meanwhile; otherwise a new epoch begins.
-        Arguments and errors are those of `resume`, and also:
-
-        Raises:
-            StartTaskError: if no task failed.
-        """
-        new = read_new_inputs(self.graph, parameters, context, task_contexts, state_handlers)
-        self._control.decide(Decision("retry", by=by, note=note), new, force=force)
-        return self
 
     # Starting: `flow.run` and `flow.start` call one of these, once
 

@@ -14,7 +14,8 @@ from flowbook.engine.run_inputs import RunInputs
 from flowbook.engine.start_point import StartPoint
 from flowbook.engine.state import Cancelled, Crashed, Failed, Paused, Pending, Running, Scheduled
 from flowbook.exceptions import RunClaimedError, StartTaskError
-from flowbook.flow_run.decision import decided
+from flowbook.flow_run.answers import answer_of
+from flowbook.flow_run.decision import ANSWERS, decided
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
 from flowbook.flow_run.new_inputs import (
     NewInputs,
@@ -27,14 +28,12 @@ from flowbook.flow_run.new_inputs import (
 from flowbook.flow_run.recording_default import is_recorded
 from flowbook.flow_run.reported_run import reporting_sinks
 from flowbook.flow_run.resume_plan import (
+    answered,
     begun_anew,
     broken_off,
-    could_not_run,
-    failed,
     plan_cancel,
-    plan_resume,
-    plan_retry,
-    waiting_or_refuse,
+    plan_next,
+    tasks_concerned,
 )
 from flowbook.flow_run.run_log import RunLog
 from flowbook.flow_run.unrecorded_notices import tell_if_unrecorded
@@ -42,6 +41,7 @@ from flowbook.flow_run.unrecorded_notices import tell_if_unrecorded
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from flowbook.engine.answer import Answer
     from flowbook.engine.events import Event
     from flowbook.engine.state import State
     from flowbook.engine.worker_values import WorkerValues
@@ -139,7 +139,7 @@ class RunControl:
                     if event.seq >= seen.next_seq:
                         self.log.append(event)
             remote = RemoteRun(recording, snapshot, states, self.log, lambda: self._on_released(away))
-            self.location = away = Elsewhere(remote)
+            self.location = away = Elsewhere(remote, self.run.graph)
             self._set_times(snapshot.claim)
         remote.refresh(now=True)
         if self.log.subscribers:
@@ -169,7 +169,7 @@ class RunControl:
         """Carry out a decision, wherever the run is.
 
         Args:
-            decision: cancel, resume or retry.
+            decision: cancel, retry, or an answer to tasks that wait.
             new: inputs that the caller adds.
             force: resume even if the flow has changed or an input is missing.
 
@@ -177,7 +177,7 @@ class RunControl:
             RunError, DefinitionError: as documented at `FlowRun.resume`, `retry` and `cancel`.
         """
         label = self.run.label
-        if self.changes is not None and not force and decision.action in {"resume", "retry"}:
+        if self.changes is not None and not force and not decision.action.startswith("cancel"):
             raise self.changes.error(label.number, label.flow_name)
         location, is_done = self.location, False
         while not is_done:
@@ -210,30 +210,19 @@ class RunControl:
                     raise
                 return False
         try:
-            inputs, start = self._plan(rest, decision, new, force=force)
+            at = StartPoint(rest.states, rest.state, first_seq=rest.next_seq)
+            waiting = tasks_concerned(self.run.label, rest.state, rest.states, self.log, decision)
+            inputs = self._inputs_to_resume(rest, new, force=force)
         except (RunClaimedError, StartTaskError):
             if self.refresh(now=True) is rest:
                 raise
             return False
-        return self._begin_next(rest, inputs, start, decision)
-
-    def _plan(self, rest: AtRest, decision: Decision, new: NewInputs, *, force: bool) -> tuple[RunInputs, StartPoint]:
-        """Return the inputs and the start point with which a run at rest resumes or retries."""
-        run, at = self.run, StartPoint(rest.states, rest.state, first_seq=rest.next_seq)
-        waiting: tuple[str, ...] = ()
-        if decision.action == "resume":
-            waiting = waiting_or_refuse(run.label, rest.state, rest.states, self.log, decision.keys, is_live=False)
-            waiting = decision.keys if isinstance(rest.state, Crashed) else waiting
-        elif not failed(rest.states) and not could_not_run(rest.state, rest.states):
-            hint = " Go on with run.resume()." if isinstance(rest.state, Crashed) else ""
-            msg = f"Nothing failed in {run.label}: it is {type(rest.state).__name__}.{hint}"
-            raise StartTaskError(msg, run=run.label.run_id)
-        inputs = self._inputs_to_resume(rest, new, force=force)
         if new.parameters:
-            at = at._replace(states=with_parameters(at.states, run.graph, new.parameters))
-        if decision.action == "retry" and failed(rest.states):
-            return inputs, plan_retry(run.graph, at)
-        return inputs, plan_resume(run.graph, at, waiting, inputs, is_changed=self.changes is not None)
+            at = at._replace(states=with_parameters(at.states, self.run.graph, new.parameters))
+        answer = answer_of(self.run.graph, at.states, waiting, decision) if decision.action in ANSWERS else None
+        is_changed = self.changes is not None
+        start = plan_next(self.run.graph, at, waiting, inputs, answer, is_changed=is_changed)
+        return self._begin_next(rest, inputs, start, decision, answer)
 
     def _inputs_to_resume(self, rest: AtRest, new: NewInputs, *, force: bool) -> RunInputs:
         """Return the inputs to resume with: the run's latest ones, merged with `new`.
@@ -313,13 +302,17 @@ class RunControl:
             self._return_to_rest(here.recording, rest)
             raise
 
-    def _begin_next(self, rest: AtRest, inputs: RunInputs, start: StartPoint, decision: Decision) -> bool:
+    def _begin_next(
+        self, rest: AtRest, inputs: RunInputs, start: StartPoint, decision: Decision, answer: Answer | None = None
+    ) -> bool:
         """Begin another epoch in the background; return False if the run's location has changed meanwhile.
 
         Raises:
             RunClaimedError: if another process has claimed it.
         """
-        events: list[Event] = [*decided(decision, start.start or start.resumed or (FLOW,), rest.next_seq)]
+        keys = start.start or start.resumed or (FLOW,)
+        events: list[Event] = [*decided(decision, keys, rest.next_seq, answer)]
+        events += answered(rest.states, start.states, rest.next_seq + len(events))
         events += begun_anew(rest.states, start.states, rest.next_seq + len(events))
         start = start._replace(first_seq=start.first_seq + len(events))
         try:

@@ -102,8 +102,13 @@ class EventEncoder:
         return text if len(text) <= _LOG_CHARACTERS else f"{text[:_LOG_CHARACTERS]}… ({len(text):,} characters)"
 
     def _decision_row(self, event: Any) -> EventRow:  # noqa: ANN401  # a Decided, which no Event but it is
-        body = json.dumps({"by": event.by, "note": event.note})
-        return self._row(event, DECISION, event.at, event.action, body, Urgency.NOW)._replace(needs_sync=True)
+        body: dict[str, object] = {"by": event.by, "note": event.note}
+        if event.changes:
+            body["changes"] = [list(each) for each in event.changes]
+        if event.looked_at:
+            body["looked_at"] = dict(event.looked_at)
+        row = self._row(event, DECISION, event.at, event.action, json.dumps(body), Urgency.NOW)
+        return row._replace(needs_sync=True)
 
     def _row(  # noqa: PLR0913  # a row
         self, event: Event, kind: int, at: float, name: str, body: str | None, urgency: Urgency = Urgency.LATER

@@ -6,7 +6,7 @@ import enum
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flowbook.engine.events import FLOW, Decided, Event, Logged, StateChanged
+from flowbook.engine.events import FLOW, Decided, Event, InputChange, Logged, StateChanged
 from flowbook.results.reference import ResultRef
 from flowbook.store.state_codec import decode
 
@@ -67,7 +67,8 @@ def decode_event(row: tuple[Any, ...], values: Values) -> Event:
     if kind == LOG:
         return Logged(seq, key, at, int(name), body or "")
     decided = json.loads(body or "{}")
-    return Decided(seq, key, at, name, decided["by"], decided["note"])
+    changes = [InputChange(*each) for each in decided.get("changes", ())]
+    return Decided(seq, key, at, name, decided["by"], decided["note"], changes, decided.get("looked_at", {}))
 
 
 def value_ref(digest: bytes | None, size_bytes: int | None, values: Values) -> ResultRef | None:

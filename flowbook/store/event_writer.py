@@ -135,6 +135,7 @@ class EventWriter:
             "message": _shortened(body.get("message")),
             "started": at if name == "Running" else None,
             "ended": at if is_finished else None,
+            "answer_due": body.get("deadline"),
         }
         connection.execute(self._sql["flow_changed"], values)
         if is_finished or name == Paused.__name__:

@@ -11,12 +11,14 @@ from flowbook.engine.state import Mapped
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from flowbook.engine.events import Decided
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.state import State
     from flowbook.results.reference import ResultRef
 
 __all__ = [
     "Claim",
+    "PastDecision",
     "ReceiverRow",
     "Request",
     "RunRecord",
@@ -159,9 +161,11 @@ class Request:
     """What somebody asks of the process that owns a run.
 
     Attributes:
-        action: "cancel" or "resume".
+        action: as a `flow_run.decision.Decision` has it.
         keys: of the tasks; empty: every task that the action applies to.
         by: who asks.
+        inputs: values that replace inputs of the one task in `keys`, by argument.
+        looked_at: by key, the content hashes of the inputs that the task waits with, as who asks sees them.
         number: assigned by the store.
     """
 
@@ -169,7 +173,21 @@ class Request:
     keys: tuple[str, ...] = ()
     by: str = ""
     note: str = ""
+    inputs: Mapping[str, ResultRef] = field(default_factory=dict)
+    looked_at: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     number: int = 0
+
+
+class PastDecision(NamedTuple):
+    """What a person decided in one run of a flow.
+
+    Attributes:
+        number: of the run.
+    """
+
+    run_id: str
+    number: int
+    decided: Decided
 
 
 @dataclass(frozen=True, slots=True)

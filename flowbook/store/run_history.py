@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flowbook.engine.events import Decided, Event, Logged
 from flowbook.engine.mapped_states import fill_children
@@ -12,7 +12,7 @@ from flowbook.engine.remote_error import RemoteError
 from flowbook.engine.state import Mapped
 from flowbook.store.event_rows import DECISION, LOG, decode_event, value_ref
 from flowbook.store.queries import queries
-from flowbook.store.records import TaskHistoryEntry, TaskResult, from_stamp, to_stamp
+from flowbook.store.records import PastDecision, TaskHistoryEntry, TaskResult, from_stamp, to_stamp
 from flowbook.store.run_lookup import find_run
 from flowbook.store.run_snapshot import RunSnapshot, read_snapshot
 from flowbook.store.state_codec import decode
@@ -104,6 +104,25 @@ class RunHistory:
     def decisions(self, run_id: str) -> list[Decided]:
         """Return what people decided, in order. Raises UnknownRunError."""
         return [event for event in self._of_kind(run_id, DECISION, None) if isinstance(event, Decided)]
+
+    @in_words
+    def decisions_of_flow(
+        self, flow: str, key: str | None = None, *, project: str, limit: int | None = None
+    ) -> list[PastDecision]:
+        """Return what people decided in the runs of a flow, the newest first.
+
+        Args:
+            flow: its name.
+            key: only about this task or child; of a mapped task also about its children.
+            project: of the flow.
+            limit: at most this many, the newest; default: all.
+        """
+        values = {"flow": flow, "key": key, "project": project, "limit": -1 if limit is None else limit}
+        rows = self._database.read(self._sql["decisions_of_flow"], values)
+        return [
+            PastDecision(run_id, number, cast("Decided", decode_event(tuple(event), self._values)))
+            for run_id, number, *event in rows
+        ]
 
     @in_words
     def task_history(

@@ -14,7 +14,7 @@ from flowbook.engine.state import Running
 from flowbook.exceptions import FlowbookError, StoreError
 from flowbook.store.event_rows import value_ref
 from flowbook.store.notices import add_receivers
-from flowbook.store.process_identity import this_process
+from flowbook.store.process_identity import is_alive, this_process
 from flowbook.store.queries import queries
 from flowbook.store.recorder import Recorder
 from flowbook.store.records import RunRecord, RunSummary, from_stamp
@@ -197,6 +197,15 @@ class Runs:
         """Return for each run of a flow its parameters, as they are shown, and the hash of a task's code, by run id."""
         rows = self._database.read(self._sql["task_versions"], {"flow": flow, "task": task, "project": project})
         return {run_id: (json.loads(parameters), code) for run_id, parameters, code in rows}
+
+    def overdue(self, now: float) -> builtins.list[str]:
+        """Return the ids of the runs at rest with a task that waits beyond its deadline, the longest first.
+
+        Args:
+            now: seconds since the epoch.
+        """
+        rows = self._database.read(self._sql["runs_overdue"], {"now": now})
+        return [run_id for run_id, process, beat in rows if not is_alive(process, beat, now)]
 
     def flows(self, project: str) -> builtins.list[str]:
         """Return the names of the flows of a project that have runs."""

@@ -18,9 +18,11 @@ from flowbook.engine.state import (
     Failed,
     Looped,
     Mapped,
+    Paused,
     Pending,
     Queued,
     RemoteError,
+    Resume,
     Retrying,
     Running,
     Scheduled,
@@ -152,8 +154,7 @@ def _context(state: State) -> dict[str, object] | str:
 
 def _fields(state: State) -> dict[str, Any]:
     if isinstance(state, Scheduled):
-        found: dict[str, Any] = {"start_time": _stamp(state.start_time)}
-        return {**found, "run_count": state.run_count} if isinstance(state, (Queued, Retrying)) else found
+        return {"start_time": _stamp(state.start_time), **_fields_of_scheduled(state)}
     if isinstance(state, Cached):
         return {
             "input_hashes": state.input_hashes and dict(state.input_hashes),
@@ -173,6 +174,28 @@ def _fields(state: State) -> dict[str, Any]:
     return {}
 
 
+def _fields_of_scheduled(state: Scheduled) -> dict[str, Any]:
+    if isinstance(state, (Queued, Retrying)):
+        return {"run_count": state.run_count}
+    if isinstance(state, Paused):
+        found = {"deadline": _stamp(state.deadline), "otherwise": state.otherwise, "asks": state.asks}
+        return {name: each for name, each in found.items() if each}
+    if isinstance(state, Resume) and state.action != "resume":
+        return {"action": state.action, "by": state.by, "note": state.note}
+    return {}
+
+
+def _set_fields_of_scheduled(state: Scheduled, body: Mapping[str, Any]) -> None:
+    state.start_time = _moment(body.get("start_time"))
+    if isinstance(state, (Queued, Retrying)):
+        state.run_count = body.get("run_count", 0)
+    elif isinstance(state, Paused):
+        state.deadline = _moment(body.get("deadline"))
+        state.otherwise, state.asks = body.get("otherwise", ""), body.get("asks", "")
+    elif isinstance(state, Resume):
+        state.action, state.by, state.note = body.get("action", "resume"), body.get("by", ""), body.get("note", "")
+
+
 def _decode(name: str, at: float, body: Mapping[str, Any], result: ResultRef | None, values: Values) -> State:
     kind = _KINDS[name]
     context = body.get("context")
@@ -187,9 +210,7 @@ def _decode(name: str, at: float, body: Mapping[str, Any], result: ResultRef | N
 
 def _set_fields(state: State, body: Mapping[str, Any], values: Values) -> None:
     if isinstance(state, Scheduled):
-        state.start_time = _moment(body.get("start_time"))
-        if isinstance(state, (Queued, Retrying)):
-            state.run_count = body.get("run_count", 0)
+        _set_fields_of_scheduled(state, body)
     elif isinstance(state, Cached):
         state.input_hashes, state.parameters = body.get("input_hashes"), body.get("parameters")
         state.expiry, state.created = _moment(body.get("expiry")), _moment(body.get("created"))

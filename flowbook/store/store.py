@@ -72,7 +72,7 @@ class Store:
         self.values = Values(database, blobs, signer, reopen_values)
         self.runs = Runs(database, self.values)
         self.ownership = RunOwnership(database)
-        self.requests = RunRequests(database)
+        self.requests = RunRequests(database, self.values)
         self.history = RunHistory(database, self.values)
         self.cache = Cache(database, self.values)
         self.notices = Notices(database)

@@ -77,6 +77,6 @@ def test_the_last_word_on_a_task_or_its_children_or_the_run_says_who_resumed_it(
         decided(4, "m", "dan", "retry"),
     ]
 
-    found = [resume_plan.resumed_by(events, key) for key in ("m", "m[0]", "n[0]")]
+    found = [resume_plan.answered_by(events, key).by for key in ("m", "m[0]", "n[0]")]
 
     assert found == ["bob", "ann", "cy"]

@@ -102,6 +102,19 @@ WHERE
     run_id = :run_id AND epoch = :epoch
     AND (:last_seq IS NULL OR :last_seq = (SELECT coalesce(max(seq), 0) FROM event WHERE event.run = run.id))
 
+-- runs_overdue --
+SELECT run_id, process, beat FROM run WHERE answer_due <= :now AND state = 'Paused' ORDER BY answer_due
+
+-- decisions_of_flow --
+-- What people decided, maybe only about one task and its children, the newest first.
+SELECT run.run_id, run.number, event.seq, event.kind, event.key, event.at, event.name, event.body, event.digest, event.size_bytes
+FROM run JOIN event ON event.run = run.id
+WHERE
+    run.flow = :flow AND run.project = :project AND event.kind = 2
+    AND (:key IS NULL OR event.key = :key OR substr(event.key, 1, length(:key) + 1) = :key || '[')
+ORDER BY run.created DESC, run.id DESC, event.seq DESC
+LIMIT :limit
+
 -- run_inputs --
 SELECT parameters_digest, parameters_bytes FROM run WHERE run_id = ?
 
@@ -121,7 +134,9 @@ SELECT epoch FROM run WHERE id = ?
 
 -- flow_changed --
 UPDATE run
-SET state = :state, message = :message, started = coalesce(started, :started), ended = :ended, counts = NULL
+SET
+    state = :state, message = :message, started = coalesce(started, :started), ended = :ended, counts = NULL,
+    answer_due = :answer_due
 WHERE id = :run
 
 -- keep_counts --
@@ -160,11 +175,11 @@ SELECT body FROM event WHERE run = ? AND kind = 2 ORDER BY seq DESC LIMIT 1
 UPDATE run SET beat = :now WHERE run_id = :run_id AND epoch = :epoch
 
 -- add_request --
-INSERT INTO request (run, epoch, action, keys, person, note, asked)
-VALUES (:run, :epoch, :action, :keys, :person, :note, :now) RETURNING id
+INSERT INTO request (run, epoch, action, keys, person, note, asked, details)
+VALUES (:run, :epoch, :action, :keys, :person, :note, :now, :details) RETURNING id
 
 -- open_requests --
-SELECT id, action, keys, person, note FROM request WHERE run = ? AND epoch = ? AND answer IS NULL ORDER BY id
+SELECT id, action, keys, person, note, details FROM request WHERE run = ? AND epoch = ? AND answer IS NULL ORDER BY id
 
 -- answer_request --
 UPDATE request SET answer = ? WHERE id = ? AND answer IS NULL

@@ -1,0 +1,79 @@
+"""The recorded past of a flow: its tasks' results and what people decided, from the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from flowbook.core.flow_structure import FlowStructure
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    import pandas as pd
+
+    from flowbook.core.task import Task
+    from flowbook.core.time_travel import AsOf
+    from flowbook.flow_run.ports import RunnableFlow
+
+__all__ = ["FlowPast"]
+
+
+class FlowPast(FlowStructure):
+    """What a flow's tasks returned earlier, and what people decided about them. Base of Flow."""
+
+    def key_of(self, task: Task | str) -> str:
+        """Return the key of a task of this flow; a key (also a child's, `clean[3]`) stands for itself.
+
+        Raises:
+            UnknownTaskError: if it isn't in the flow; the message proposes close names.
+        """
+        return cast("RunnableFlow", self).compile().key_of(task)
+
+    def as_of(self, moment: dt.datetime | str | None = None, *, run: int | str | None = None) -> AsOf:
+        """Return the flow's outputs as they were at a time: `flow.as_of("yesterday 9:00")["clean"]` is a value.
+
+        Args:
+            moment: a datetime, or text: "2026-11-20 09:00", "2 hours ago", "yesterday 9:00"; what has no zone is local
+                time.
+            run: instead: when that run of this flow came to rest, `flow.as_of(run=4)`; as `flowbook.run` takes it.
+
+        Raises:
+            DefinitionError: if it isn't a time, or both or neither are given.
+            UnknownRunError: if there is no such run.
+        """
+        from flowbook.core.time_travel import as_of  # noqa: PLC0415  # the store: longer to load than all the rest
+
+        return as_of(cast("RunnableFlow", self), moment, run)
+
+    def history(self, task: Task | str, run: int | str | None = None) -> pd.DataFrame:
+        """Return every known successful result of a task, oldest first, from recorded runs and from the cache.
+
+        Args:
+            task: or its key, also a child's (`clean[3]`).
+            run: only that run's; as `flowbook.run` takes it.
+
+        Returns:
+            Columns `created` (aware UTC), `task`, `state`, `run_id`, `number`, `entry` (id of the cache entry),
+            `size_bytes`, `value` (a short description), `parameters` (a dict, as they are shown), `code` (the first 8
+            digits of the hash of the task's code then) and `duration` (how long it ran; NaT if it didn't). Values are
+            not loaded: `flow.as_of(created)[task]` loads one.
+
+        Raises:
+            UnknownTaskError: if the task isn't in the flow.
+            UnknownRunError: if there is no such run.
+        """
+        from flowbook.core.time_travel import history  # noqa: PLC0415  # as above
+
+        return history(self.name, self.key_of(task), run)
+
+    def decisions(self, task: Task | str | None = None) -> pd.DataFrame:
+        """Return what people decided about a task (default: about anything) in all recorded runs, oldest first.
+
+        The columns are those of `FlowRun.decisions`, after the `run_id` and the `number` of the run.
+
+        Raises:
+            UnknownTaskError: if the task isn't in the flow.
+        """
+        from flowbook.core.decision_history import decisions  # noqa: PLC0415  # as above
+
+        return decisions(self.name, None if task is None else self.key_of(task))

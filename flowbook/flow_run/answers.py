@@ -1,0 +1,96 @@
+"""Answers to tasks that wait: what a person decided, checked against the tasks and the inputs that they wait with."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, cast
+
+from flowbook.engine.answer import Answer, AnswerAction
+from flowbook.engine.events import InputChange
+from flowbook.engine.task_keys import parent_key
+from flowbook.exceptions import ArgumentError, UnpicklableError
+from flowbook.report.phrases import listed
+from flowbook.results.reference import is_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flowbook.engine.graph import Graph
+    from flowbook.engine.state import State
+    from flowbook.flow_run.decision import Decision
+    from flowbook.flow_run.run_description import RunLabel
+
+__all__ = ["answer_of", "look_at", "refuse_unknown_inputs", "refuse_unpicklable"]
+
+#: The inputs of no more tasks are hashed for one decision: nobody has looked at those of more.
+_MOST_HASHED = 1000
+#: A stored value that is larger isn't loaded to be hashed.
+_MOST_BYTES = 100_000_000
+
+
+def answer_of(graph: Graph, states: Mapping[str, State], keys: tuple[str, ...], decision: Decision) -> Answer:
+    """Return the answer that a decision gives to the waiting tasks `keys`.
+
+    Raises:
+        ArgumentError: if it changes inputs of several tasks, or one that the task doesn't have.
+    """
+    if decision.inputs:
+        refuse_unknown_inputs(graph, keys, decision.inputs)
+    looked_at = decision.looked_at or look_at(states, keys)
+    before = looked_at.get(keys[0], {}) if keys else {}
+    changes = tuple(InputChange(name, before.get(name, ""), _hash(value)) for name, value in decision.inputs.items())
+    action = cast("AnswerAction", decision.action)
+    return Answer(action, decision.by, decision.note, decision.inputs, changes, looked_at)
+
+
+def look_at(states: Mapping[str, State], keys: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return by key the content hashes of the inputs that tasks wait with, as far as they have any."""
+    return {key: _hashes(states[key].cached_inputs) for key in keys[:_MOST_HASHED]}
+
+
+def refuse_unknown_inputs(graph: Graph, keys: Sequence[str], inputs: Mapping[str, object]) -> None:
+    """Refuse inputs unless they are for one task, which takes them. Raises ArgumentError."""
+    if len(keys) != 1:
+        msg = (
+            f"inputs= changes what one task gets, and {len(keys):,} wait here: {listed(list(keys))}. "
+            "Resume them one by one."
+        )
+        raise ArgumentError(msg, keys=tuple(keys))
+    (key,) = keys
+    taken = inspect.signature(graph.specs[parent_key(key)].run).parameters.values()
+    names = [each.name for each in taken if each.kind is not each.VAR_KEYWORD]
+    unknown = [name for name in inputs if name not in names]
+    if unknown and len(names) == len(taken):
+        msg = f"Task {key!r} has no input {unknown[0]!r}. Its inputs: {', '.join(names) or 'none'}."
+        raise ArgumentError(msg, key=key, argument=unknown[0])
+
+
+def refuse_unpicklable(run: RunLabel, key: str, name: str, error: UnpicklableError) -> UnpicklableError:
+    """Return the error for an input that can't be sent to the process that has the run."""
+    msg = (
+        f"{run.title} goes on in another process, and input {name!r} of {key} can't be sent there: {error} "
+        "Give a value that can be pickled."
+    )
+    return UnpicklableError(msg, run=run.run_id, key=key, argument=name)
+
+
+def _hashes(inputs: Mapping[str, object]) -> dict[str, str]:
+    """Return the content hash of each input; one that can't be hashed is left out."""
+    found = {name: _hash(value) for name, value in inputs.items()}
+    return {name: text for name, text in found.items() if text}
+
+
+def _hash(value: object) -> str:
+    """Return a value's content hash; of a stored one that is large or can't be loaded, "sha256:" and the hash of its bytes."""
+    from flowbook.results.content_hash import content_hash  # noqa: PLC0415  # loads much: only where somebody decides
+
+    try:
+        if not is_reference(value):
+            return content_hash(value)
+        if value.content_hash is not None:
+            return value.content_hash
+        if value.size_bytes <= _MOST_BYTES:
+            return content_hash(value.load())
+    except BaseException:  # noqa: BLE001, S110  # users' objects, which may raise anything
+        pass
+    return f"sha256:{value.digest}" if is_reference(value) and value.digest else ""
