@@ -42,6 +42,14 @@ def texts():
     return readable
 
 
+def test_nothing_that_is_ignored_is_committed():
+    command = ["git", "ls-files", "--ignored", "--cached", "--exclude-standard"]
+
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert listed.split() == []
+
+
 @pytest.mark.parametrize("host", REGISTRIES)
 def test_no_file_names_the_host_of_a_registry(host, texts):
     naming = [name for name, text in texts.items() if host in text]
