@@ -21,6 +21,7 @@ __all__ = [
     "limits",
     "logging_level",
     "outlasts_power_loss",
+    "output_bytes",
     "project",
     "shows_full_tracebacks",
     "shows_progress",
@@ -164,6 +165,15 @@ def limits() -> Limits:
         gathered_bytes=_positive("FLOWBOOK_MAX_GATHER_BYTES", usual.gathered_bytes),
         copies_bytes=_positive("FLOWBOOK_BLOB_COPIES_BYTES", usual.copies_bytes),
     )
+
+
+def output_bytes() -> int:
+    """Return how much of the output of a run's own process is kept: `FLOWBOOK_OUTPUT_BYTES`, by default 50 MB.
+
+    Raises:
+        InfrastructureError: if it isn't a positive whole number.
+    """
+    return _positive("FLOWBOOK_OUTPUT_BYTES", 50_000_000)
 
 
 def _positive(name: str, usual: int, unit: str = "bytes") -> int:

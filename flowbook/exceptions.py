@@ -16,6 +16,7 @@ __all__ = [
     "DamagedValueError",
     "DefinitionError",
     "ExecutorError",
+    "FlowRunnerError",
     "FlowbookError",
     "HandlerError",
     "InfrastructureError",
@@ -160,6 +161,10 @@ class InfrastructureError(FlowbookError):
 
 class ExecutorError(InfrastructureError, ValueError):
     """There is no such executor, or it can't be started."""
+
+
+class FlowRunnerError(InfrastructureError):
+    """A flow runner can't start a process: an environment, a Python or a package is missing; the message says which."""
 
 
 class StoreError(InfrastructureError):

@@ -15,6 +15,7 @@ from flowbook.core.flow_past import FlowPast
 from flowbook.core.traceback_trim import end_at_caller, without_library_frames
 from flowbook.exceptions import DefinitionError, ExecutorError, RunFailedError
 from flowbook.flow_run.run import FlowRun, start_run
+from flowbook.flow_run.run_request import refuse_flow_runner
 
 if TYPE_CHECKING:
     import os
@@ -345,14 +346,22 @@ class Flow(FlowPast):
             StartTaskError: if a start task isn't in the flow, or an input that it needs has no value.
         """
         try:
-            return self._new_run(parameters, options).run_here()
+            return self._new_run(parameters, options, is_called=True).run_here()
         except RunFailedError as error:
             raise without_library_frames(error) from error.__cause__
 
     __call__ = run
 
     def start(self, parameters: Mapping[str, object] | None = None, **options: Any) -> FlowRun:  # noqa: ANN401
-        """Run the flow in the background; return its FlowRun at once. Arguments and errors as for `run`."""
+        """Run the flow in the background; return its FlowRun at once. Arguments and errors as for `run`.
+
+        With `flow_runner=SubprocessFlowRunner()` it runs in a process of its own, which outlives this one: the flow, its
+        parameters and its context go along through the store, and what can't is named before anything is started.
+
+        Raises:
+            RunIncompleteError: if something of the run can't go to another process; says what.
+            FlowRunnerError: if the process can't be started.
+        """
         return self._new_run(parameters, options).run_behind()
 
     def plan(self, parameters: Mapping[str, object] | None = None, **options: Any) -> RunPlan:  # noqa: ANN401
@@ -367,9 +376,13 @@ class Flow(FlowPast):
 
         return plan_run(self, parameters, options)
 
-    def _new_run(self, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> FlowRun:
+    def _new_run(
+        self, parameters: Mapping[str, object] | None, options: dict[str, Any], *, is_called: bool = False
+    ) -> FlowRun:
         try:
             refuse_inside_block(self)
+            if is_called:
+                refuse_flow_runner(self.name, options)
             self.last_run = start_run(self, parameters, options)
         except (DefinitionError, ExecutorError) as error:
             raise without_library_frames(error) from error.__cause__

@@ -145,7 +145,7 @@ class Epoch(DecidedEpoch):
             except ExecutorError as error:
                 self._final = self._final or Failed(str(error), error)
             except KeyboardInterrupt:
-                self._leave()
+                self.leave("Stopped by a second Ctrl-C. A task that sleeps or is in C code may still go on.")
                 raise
         return self._finish(self._final or Cancelled("Stopped by Ctrl-C."))
 
@@ -160,9 +160,9 @@ class Epoch(DecidedEpoch):
             stop()
         return starting
 
-    def _leave(self) -> None:
-        """Abandon the run after a second Ctrl-C: close it and drop all further events of its tasks."""
-        left = Cancelled("Stopped by a second Ctrl-C. A task that sleeps or is in C code may still go on.")
+    def leave(self, message: str) -> None:
+        """Abandon the run although tasks still run: it is Cancelled, with this message, and drops all further events."""
+        left = Cancelled(message)
         with self._changed:
             self._final = left
             self._changed.notify_all()

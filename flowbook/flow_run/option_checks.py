@@ -1,17 +1,18 @@
-"""Checks the executor and the state handlers of a flow, a task or a run. Pure."""
+"""Checks the executor, the flow runner and the state handlers of a flow, a task or a run. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowbook.exceptions import ArgumentError, ExecutorError
+from flowbook.exceptions import ArgumentError, DefinitionError, ExecutorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowbook.executors.base import Executor
+    from flowbook.flow_run.ports import FlowRunner
 
-__all__ = ["executor", "handlers"]
+__all__ = ["executor", "flow_runner", "handlers"]
 
 _WRITE_ONE = "Give one of flowbook.executors, e.g. executor=LocalDaskExecutor('threads')."
 #: What to write in Python for the words that the notebook's magics take.
@@ -34,6 +35,20 @@ def executor(given: Executor) -> Executor:
         msg = f"{given!r} is a class. Make an executor of it: {given.__name__}()."
         raise ExecutorError(msg, executor=repr(given))
     return given
+
+
+def flow_runner(given: Any) -> FlowRunner | None:  # noqa: ANN401  # as it came
+    """Return the flow runner; None for None. Raises DefinitionError if it isn't one."""
+    if given is None:
+        return None
+    if isinstance(given, type):
+        msg = f"flow_runner={given.__name__} is a class. Make a flow runner of it: {given.__name__}()."
+        raise DefinitionError(msg, flow_runner=repr(given))
+    if not callable(getattr(given, "to_settings", None)):
+        msg = f"flow_runner={given!r} isn't a flow runner. Give one of flowbook.flow_runners, e.g. SubprocessFlowRunner()."
+        raise DefinitionError(msg, flow_runner=repr(given))
+    found: FlowRunner = given
+    return found
 
 
 def handlers(owner: str, given: Any, of: str = "Task") -> list[Callable[..., object]]:  # noqa: ANN401  # as it came

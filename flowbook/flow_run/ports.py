@@ -1,8 +1,9 @@
-"""What a run needs from a flow. `flowbook.core` implements it; nothing here imports from core."""
+"""What a run needs from a flow and from a flow runner. `core` and `flow_runners` implement it; neither is imported here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -11,7 +12,90 @@ if TYPE_CHECKING:
     from flowbook.executors.base import Executor
     from flowbook.notices.receiver import Receiver
 
-__all__ = ["FlowParameter", "RunnableFlow"]
+__all__ = ["FlowParameter", "FlowRunner", "FlowRunnerSettings", "Outcome", "RunToStart", "RunnableFlow"]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRunnerSettings:
+    """A flow runner as plain JSON.
+
+    Attributes:
+        type: "subprocess", for example; `flowbook.flow_runners` lists the types.
+        config: its fields by name, without those that have their usual value.
+    """
+
+    type: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a dict of plain JSON."""
+        return {"type": self.type, "config": dict(self.config)}
+
+
+class RunToStart(NamedTuple):
+    """What a flow runner is told of a run. How its flow is stored is the engine's business.
+
+    Attributes:
+        run_id: the argument of `python -m flowbook.engine`.
+        flow_name: the name of its flow.
+        number: counted per flow.
+        epoch: at which it was claimed in order to start it.
+    """
+
+    run_id: str
+    flow_name: str
+    number: int = 0
+    epoch: int = 0
+
+
+class Outcome(NamedTuple):
+    """How an engine's process ended; it says nothing of the flow, whose state is in the store.
+
+    Attributes:
+        exit_code: 0: as it should; a negative number: the signal that ended it.
+        last_lines: of its output, oldest first.
+    """
+
+    exit_code: int
+    last_lines: tuple[str, ...] = ()
+
+
+class FlowRunner(Protocol):
+    """Makes the place where a run's process lives, and starts the engine there. Not `engine.FlowRunner`, which walks a graph.
+
+    Attributes:
+        env: environment variables that the process gets besides others.
+    """
+
+    env: dict[str, str]
+
+    def check(self) -> None:
+        """Check that a process could be started here. Raises FlowRunnerError: if not; says what to do."""
+        ...
+
+    def submit(self, run: RunToStart, started: Callable[[str], None]) -> Outcome:
+        """Start the engine for a run, and wait until its process has ended.
+
+        Args:
+            run: a run that the caller has claimed.
+            started: called with the process's or container's name once it really exists.
+
+        Raises:
+            FlowRunnerError: if it can't be started; `started` hasn't been called then.
+        """
+        ...
+
+    def end(self, identifier: str) -> None:
+        """End the process of that name with all its children; does nothing if it is over."""
+        ...
+
+    def preview(self, run: RunToStart) -> str:
+        """Return what `submit` would start, for people."""
+        ...
+
+    def to_settings(self) -> FlowRunnerSettings:
+        """Return the settings, the only form in which a flow runner is stored or sent."""
+        ...
 
 
 class FlowParameter(Protocol):

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowbook.engine.events import FLOW
 from flowbook.executors import LocalExecutor
+from flowbook.flow_run.location import AtRest
+from flowbook.flow_run.ports import FlowRunnerSettings
+from flowbook.flow_run.remote_run import recorded_states
+from flowbook.flow_run.resume_plan import broken_off
 from flowbook.flow_run.run import FlowRun
 from flowbook.flow_run.run_control import RunControl
 from flowbook.flow_run.run_description import RunDescription, RunLabel
 
 if TYPE_CHECKING:
+    from flowbook.engine.state import State
     from flowbook.executors.base import Executor
     from flowbook.flow_run.ports import RunnableFlow
     from flowbook.flow_run.recording import Recording
+    from flowbook.store.run_snapshot import RunSnapshot
 
-__all__ = ["load_run"]
+__all__ = ["load_control", "load_run"]
 
 
 def load_run(recording: Recording, flow: RunnableFlow | None = None, executor: Executor | None = None) -> FlowRun:
@@ -43,5 +50,39 @@ def load_run(recording: Recording, flow: RunnableFlow | None = None, executor: E
     control.has_new_inputs = executor is not None
     if flow is not None:
         control.changes = recording.changes(flow, description.graph) or None
+    if flow is None and executor is None and recording.record.flow_runner is not None:
+        settings = recording.record.flow_runner
+        control.own_process.use(FlowRunnerSettings(settings["type"], settings["config"]))
     control.follow(recording)
     return FlowRun(control)
+
+
+def load_control(recording: Recording, flow: RunnableFlow, snapshot: RunSnapshot, state: State) -> RunControl:
+    """Return the control of a run that goes on in this process, in the thread that calls `work`.
+
+    Args:
+        recording: the run in the store.
+        flow: its flow.
+        snapshot: the run as it was read.
+        state: the flow's state, if it isn't the one of the snapshot.
+    """
+    inputs = recording.inputs()
+    executor = inputs.executor()
+    description = RunDescription(
+        recording.label,
+        flow,
+        flow.compile(),
+        executor or flow.executor or LocalExecutor(),
+        recording.began(),
+        recording.record.origin,
+    )
+    control = RunControl(description, inputs)
+    control.own_executor = executor
+    control.works_in_caller = True
+    states = recorded_states(description.graph, inputs, snapshot)
+    states.pop(FLOW, None)
+    control.log.replace(snapshot.events)
+    control.started = None if snapshot.claim.started is None else snapshot.claim.started.timestamp()
+    recording.mark_read(snapshot)
+    control.location = AtRest(state, broken_off(states), snapshot.last_seq + 1, recording)
+    return control

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import getpass
-import os
-import platform
 import time
 import warnings
 from dataclasses import replace
@@ -17,16 +14,15 @@ from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.limits import Limits
 from flowbook.engine.ports import OutputCache
-from flowbook.engine.remote_error import safe_repr
 from flowbook.engine.state import Running
 from flowbook.exceptions import FlowbookError, ResultGoneError, RunClaimedError, StoreError, UnpicklableError
 from flowbook.flow_run.answers import refuse_unpicklable
 from flowbook.flow_run.fingerprint import fingerprint
 from flowbook.flow_run.flow_changes import compare_graphs
+from flowbook.flow_run.new_record import owner_text, run_record
 from flowbook.flow_run.request_listener import RequestListener
 from flowbook.flow_run.run_description import RunLabel
 from flowbook.flow_run.stored_inputs import StoredInputs, store_inputs
-from flowbook.notices.receiver import store_receivers
 from flowbook.store import RunRecord, open_store
 from flowbook.store.records import Request
 
@@ -52,12 +48,10 @@ __all__ = [
     "Recording",
     "open_recording",
     "output_cache",
-    "owner_text",
     "record_past",
     "shelf",
 ]
 
-_SHOWN_CHARS = 200
 _LOOK_S = 0.05
 
 
@@ -95,6 +89,26 @@ class Recording:
             UnknownRunError: if the store has no run of that id.
         """
         return cls(store, store.runs.get(run_id), 0)
+
+    @classmethod
+    def at(
+        cls,
+        store: Store,
+        record: RunRecord,
+        epoch: int,
+        *,
+        last_seq: int,
+        functions: Mapping[str, Callable[..., object]] | None = None,
+    ) -> Recording:
+        """Return the recording of a run of which this process knows all up to event `last_seq`, and records nothing now."""
+        found = cls(store, record, 0, functions)
+        found.epoch, found._last_seq = epoch, last_seq
+        return found
+
+    @property
+    def store(self) -> Store:
+        """The store that has it."""
+        return self._store
 
     @property
     def label(self) -> RunLabel:
@@ -161,11 +175,17 @@ class Recording:
     def store_inputs(self, inputs: RunInputs, graph: Graph) -> None:
         """Store the run's inputs again, after `resume` added to them; this process must have claimed the run."""
         try:
-            ref, further = store_inputs(inputs, graph, self._store.values)
-            self._store.ownership.set_inputs(self.run_id, self.epoch, ref, further)
-            self.record = replace(self.record, parameters_ref=ref)
+            stored = store_inputs(inputs, graph, self._store.values)
+            self._store.ownership.set_inputs(self.run_id, self.epoch, stored.ref, stored.further)
+            self.record = replace(self.record, parameters_ref=stored.ref)
         except FlowbookError as error:
             warnings.warn(f"What run {self.number} was given when it resumed is not recorded: {error}", stacklevel=2)
+
+    def store_graph(self, graph: dict[str, object]) -> None:
+        """Store the graph of a run that hasn't begun, and whose flow was read from its file again."""
+        if graph != self.record.graph:
+            self._store.ownership.set_graph(self.run_id, self.epoch, graph)
+            self.record = replace(self.record, graph=graph)
 
     def began(self) -> dt.datetime:
         """Return when the run began, in the time zone of the machine that started it."""
@@ -284,6 +304,10 @@ class Recording:
         with contextlib.suppress(FlowbookError):
             self._store.ownership.release(self.run_id, self.epoch)
 
+    def hold(self) -> None:
+        """Record nothing more for now, and keep the claim: another process is to take it over."""
+        self._close()
+
     def shelf(self) -> WorkerValues | None:
         """Return the storage to which workers of a cluster may write values themselves."""
         return self._store.worker_values(is_for_all=True)
@@ -334,30 +358,8 @@ def open_recording(run: RunDescription, inputs: RunInputs) -> Recording | None:
     """Start recording a run. If the store can't be used, warn and return None: the run goes on in memory."""
     try:
         store = open_store()
-        flow_ref, why_not = store.runs.store_flow(run.flow)
-        inputs_ref, further = store_inputs(inputs, run.graph, store.values)
-        told = store_receivers(getattr(run.flow, "notify", ()), store.values)
-        created = RunRecord(
-            run_id=run.label.run_id,
-            flow=run.label.flow_name,
-            project=config.project(),
-            graph={
-                **fingerprint(run.flow, run.graph),
-                "limits": _limits_record(inputs.limits),
-                "utc_offset_s": _utc_offset_s(run.began),
-            },
-            created=run.began.astimezone(dt.UTC),
-            parameters={name: _shown(value) for name, value in inputs.parameters.items()},
-            parameters_ref=inputs_ref,
-            further=(*further, *told.refs),
-            flow_ref=flow_ref,
-            flow_unkept=why_not,
-            executor=run.executor.describe(),
-            origin=run.origin,
-            owner=owner_text(),
-            receivers=told.rows,
-        )
-        return Recording(store, store.runs.create(created), 1, told.functions)
+        new = run_record(store, run, inputs)
+        return Recording(store, store.runs.create(new.record), 1, new.functions)
     except FlowbookError as error:
         warnings.warn(f"{run.label.title} is not recorded: {error}", stacklevel=4)
         return None
@@ -397,31 +399,6 @@ def output_cache(graph: Graph) -> OutputCache | None:
     except StoreError as error:
         warnings.warn(f"Nothing is cached: {error}", stacklevel=4)
         return None
-
-
-def owner_text() -> str:
-    """Return this process's name as an owner, such as "ada@host:4711"."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        user = "somebody"
-    return f"{user}@{platform.node()}:{os.getpid()}"
-
-
-def _limits_record(limits: Limits | None) -> dict[str, object] | None:
-    return None if limits is None else {"total": limits.total, "by_tag": dict(limits.by_tag)}
-
-
-def _utc_offset_s(moment: dt.datetime) -> float | None:
-    offset = moment.utcoffset()
-    return None if offset is None else offset.total_seconds()
-
-
-def _shown(value: object) -> object:
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    text = value if isinstance(value, str) else safe_repr(value)
-    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
 
 
 def _stamp(moment: dt.datetime | None) -> float | None:

@@ -62,6 +62,7 @@ class RemoteRun:
         states: states of tasks and children at that moment.
         log: receives every event.
         on_end: called, maybe several times and never under a lock, once the other process has released the run or died.
+        awaits_end: returns whether this process is about to record how the other one died.
 
     Attributes:
         state: the flow's state, as known here.
@@ -69,13 +70,14 @@ class RemoteRun:
         snapshot: the run as last read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # made by `RunControl` only
         self,
         recording: Recording,
         snapshot: RunSnapshot,
         states: dict[str, State],
         log: RunLog,
         on_end: Callable[[], None],
+        awaits_end: Callable[[], bool] = lambda: False,
     ) -> None:
         self.recording = recording
         self.snapshot = snapshot
@@ -84,6 +86,7 @@ class RemoteRun:
         self._label = recording.label
         self._events = log
         self._on_end = on_end
+        self._awaits_end = awaits_end
         self._lock = RankedLock(Rank.FOLLOWED_RUN)
         self._next_read = 0.0
         self._is_over = False
@@ -105,7 +108,8 @@ class RemoteRun:
             self._apply_events(snapshot.events)
         self._next_read = time.monotonic() + _LOOK_S
         self.snapshot = snapshot
-        self._is_over = not snapshot.is_owned
+        is_dead = snapshot.claim.process is not None and not snapshot.is_owned
+        self._is_over = not snapshot.is_owned and not (is_dead and self._awaits_end())
 
     def _apply_events(self, events: list[Event]) -> None:
         changed: dict[str, State] = {event.key: event.state for event in events if isinstance(event, StateChanged)}
@@ -149,6 +153,8 @@ class RemoteRun:
         deadline = time.monotonic() + _ANSWER_S
         pause = threading.Event()
         while (answer := self.recording.answer_to(number)) is None:
+            if self.recording.is_taken(now=True) and self.recording.withdraw(number):
+                number = self.recording.send_request(decision)  # to the process that has taken the run over meanwhile
             is_late = time.monotonic() > deadline
             if (is_late or not self.recording.is_owned()) and self.recording.withdraw(number):
                 if is_late:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flowbook.store import Store
     from flowbook.store.records import Request
 
-__all__ = ["RequestHandler", "RequestListener"]
+__all__ = ["RequestHandler", "RequestListener", "decision_of"]
 
 _LISTEN_S = 0.05
 
@@ -88,12 +88,15 @@ class RequestListener:
             self._requests.answer(request.number, self._answer(request))
 
     def _answer(self, request: Request) -> dict[str, object]:
-        decision = Decision(
-            cast("Action", request.action), request.keys, request.by, request.note, request.inputs, request.looked_at
-        )
         try:
-            return {"done": self._handler.apply_request(decision)}
+            return {"done": self._handler.apply_request(decision_of(request))}
         except RunError as error:
             return {"error": type(error).__name__, "message": str(error)}
         except FlowbookError as error:
             return {"error": "StartTaskError", "message": str(error)}
+
+
+def decision_of(request: Request) -> Decision:
+    """Return the decision that a request asks for."""
+    action = cast("Action", request.action)
+    return Decision(action, request.keys, request.by, request.note, request.inputs, request.looked_at)

@@ -307,7 +307,7 @@ class FlowRun(RunDecisions):
         return on_terminal(self._control, progress=progress, shows_traceback=shows_traceback)
 
     def run_behind(self) -> FlowRun:
-        """Run in a thread of its own; return at once.
+        """Run in a thread of its own, or in a process that the flow runner starts; return at once.
 
         Raises:
             DefinitionError: if its caller asked for an exception, which nothing could catch.
@@ -320,7 +320,11 @@ class FlowRun(RunDecisions):
             if is_asked:
                 msg = f"{option} has nobody to raise to in the background. Use flow.run({option}=True)."
                 raise DefinitionError(msg, flow=self.flow_name)
-        self._control.start(None if request is None else request.state)
+        if request is not None and request.flow_runner is not None:
+            _refuse_what_only_runs_here(request)
+            self._control.own_process.begin(request.flow_runner)
+        else:
+            self._control.start(None if request is None else request.state)
         return self
 
 
@@ -335,6 +339,17 @@ def start_run(flow: RunnableFlow, parameters: Mapping[str, object] | None, optio
     """Check the arguments and return a FlowRun that hasn't begun. Raises as `read_request` does."""
     request = read_request(flow, parameters, options)
     return FlowRun(_control(flow, request), request)
+
+
+def _refuse_what_only_runs_here(request: RunRequest) -> None:
+    """Raise DefinitionError if the run was given an option that no other process can hear of."""
+    for option, is_given, why in (
+        ("record=False", request.record is False, "the process that runs it finds it in the store"),
+        ("state", request.state is not None, "the run begins in state Scheduled"),
+    ):
+        if is_given:
+            msg = f"{option} doesn't go with flow_runner={request.flow_runner!r}: {why}. Leave one of them out."
+            raise DefinitionError(msg, option=option)
 
 
 def _control(flow: RunnableFlow, request: RunRequest) -> RunControl:

@@ -12,34 +12,21 @@ from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.remote_error import safe_str
 from flowbook.engine.run_inputs import RunInputs
 from flowbook.engine.start_point import StartPoint
-from flowbook.engine.state import Cancelled, Crashed, Failed, Paused, Pending, Running, Scheduled
+from flowbook.engine.state import Cancelled, Crashed, Failed, Paused, Pending, Running, Scheduled, Submitted
 from flowbook.exceptions import RunClaimedError, StartTaskError
-from flowbook.flow_run.answers import answer_of
-from flowbook.flow_run.decision import ANSWERS, decided
+from flowbook.flow_run import at_rest
+from flowbook.flow_run.decision import decided
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
-from flowbook.flow_run.new_inputs import (
-    NewInputs,
-    merge_inputs,
-    refuse_incomplete,
-    refuse_late,
-    warn_of_executor,
-    with_parameters,
-)
+from flowbook.flow_run.new_inputs import NewInputs, refuse_late
+from flowbook.flow_run.own_process import OwnProcess
 from flowbook.flow_run.recording_default import is_recorded
 from flowbook.flow_run.reported_run import reporting_sinks
-from flowbook.flow_run.resume_plan import (
-    answered,
-    begun_anew,
-    broken_off,
-    plan_cancel,
-    plan_next,
-    tasks_concerned,
-)
+from flowbook.flow_run.resume_plan import answered, begun_anew, broken_off, plan_cancel
 from flowbook.flow_run.run_log import RunLog
 from flowbook.flow_run.unrecorded_notices import tell_if_unrecorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from flowbook.engine.answer import Answer
     from flowbook.engine.events import Event
@@ -98,6 +85,10 @@ class RunControl:
         self.record = record
         #: Whether a terminal shows its progress, so that its failures needn't be logged.
         self.is_displayed = False
+        #: Whether epochs are run by whoever called for them, with `work`: the engine's process does it in its main thread.
+        self.works_in_caller = False
+        #: The process of its own that the run may have.
+        self.own_process = OwnProcess(self)
         #: Values of its tasks that workers hold, by epoch.
         self._worker_values: list[WorkerValues] = []
         self._lock = RankedRLock(Rank.RUN)
@@ -119,9 +110,16 @@ class RunControl:
         return self.location
 
     def follow(self, recording: Recording) -> None:
-        """Follow a recorded run that was just loaded."""
-        assert isinstance(self.location, AtRest)  # noqa: S101  # no other thread has the run yet
-        self._follow(self.location, recording)
+        """Follow a recorded run that was just loaded, or that another process was given."""
+        location = self.location
+        if isinstance(location, AtRest):
+            self._follow(location, recording)
+
+    @contextlib.contextmanager
+    def moving(self, seen: Location) -> Iterator[bool]:
+        """Hold the lock of the run's location; return whether that is still `seen`."""
+        with self._lock:
+            yield self.location is seen
 
     def _follow(self, seen: AtRest, recording: Recording) -> None:
         """Follow the recorded run from now on, if its location is still `seen`."""
@@ -138,7 +136,14 @@ class RunControl:
                 for event in snapshot.events:
                     if event.seq >= seen.next_seq:
                         self.log.append(event)
-            remote = RemoteRun(recording, snapshot, states, self.log, lambda: self._on_released(away))
+            remote = RemoteRun(
+                recording,
+                snapshot,
+                states,
+                self.log,
+                lambda: self._on_released(away),
+                lambda: self.own_process.ends_soon,
+            )
             self.location = away = Elsewhere(remote, self.run.graph)
             self._set_times(snapshot.claim)
         remote.refresh(now=True)
@@ -149,7 +154,7 @@ class RunControl:
         """Return to rest after the other process has released the run or died."""
         remote, snapshot = away.remote, away.remote.snapshot
         rest = AtRest(remote.state, remote.states, self.log.next_seq, remote.recording)
-        if isinstance(rest.state, Running | Pending) and not isinstance(rest.state, Scheduled):
+        if isinstance(rest.state, Running | Pending | Submitted) and not isinstance(rest.state, Scheduled):
             who = remote.recording.owner_name(snapshot.claim)
             crashed = Crashed(f"Its process ({who}) ended in the middle. run.resume() goes on from what is stored.")
             rest = rest._replace(state=crashed, states=broken_off(remote.states))
@@ -210,49 +215,26 @@ class RunControl:
                     raise
                 return False
         try:
-            at = StartPoint(rest.states, rest.state, first_seq=rest.next_seq)
-            waiting = tasks_concerned(self.run.label, rest.state, rest.states, self.log, decision)
-            inputs = self._inputs_to_resume(rest, new, force=force)
+            inputs, start, answer = at_rest.plan(self, rest, decision, new, force=force)
         except (RunClaimedError, StartTaskError):
             if self.refresh(now=True) is rest:
                 raise
             return False
-        if new.parameters:
-            at = at._replace(states=with_parameters(at.states, self.run.graph, new.parameters))
-        answer = answer_of(self.run.graph, at.states, waiting, decision) if decision.action in ANSWERS else None
-        is_changed = self.changes is not None
-        start = plan_next(self.run.graph, at, waiting, inputs, answer, is_changed=is_changed)
+        if self.own_process.is_wanted:
+            return self.own_process.go_on(rest, inputs, decision, force=force)
         return self._begin_next(rest, inputs, start, decision, answer)
-
-    def _inputs_to_resume(self, rest: AtRest, new: NewInputs, *, force: bool) -> RunInputs:
-        """Return the inputs to resume with: the run's latest ones, merged with `new`.
-
-        Raises:
-            RunIncompleteError, MissingSecretError: if an input is missing, unless `force`.
-        """
-        label, recording = self.run.label, rest.recording
-        newer = None if recording is None else recording.newer_inputs()
-        known = self.inputs if newer is None else newer
-        inputs = merge_inputs(known if isinstance(known, RunInputs) else known.load(), new, label)
-        if not force:
-            refuse_incomplete(inputs, label)
-        self.has_new_inputs = self.has_new_inputs or bool(new)
-        if not isinstance(known, RunInputs):
-            inputs = inputs._replace(executor=self.own_executor)
-            if self.own_executor is None and known.has_executor:
-                warn_of_executor(self.run)
-        return inputs
 
     def _cancel_at_rest(self, rest: AtRest, decision: Decision) -> bool:
         """Cancel a run at rest if it isn't over; return False if its location has changed meanwhile."""
         recording = rest.recording
         if recording is None or not isinstance(rest.state, Scheduled | Crashed):
             return True
-        if any(spec.cleans_up for spec in self.run.graph.specs.values()):
+        if self.started is not None and any(spec.cleans_up for spec in self.run.graph.specs.values()):
+            inputs = at_rest.inputs_to_resume(self, rest, _NOTHING_NEW, force=True)
+            if self.own_process.is_wanted:
+                return self.own_process.go_on(rest, inputs, decision, force=True)
             at = StartPoint(rest.states, rest.state, first_seq=rest.next_seq)
-            return self._begin_next(
-                rest, self._inputs_to_resume(rest, _NOTHING_NEW, force=True), plan_cancel(at), decision
-            )
+            return self._begin_next(rest, inputs, plan_cancel(at), decision)
         with self._lock:
             if self.location is not rest:
                 return False
@@ -302,21 +284,37 @@ class RunControl:
             self._return_to_rest(here.recording, rest)
             raise
 
+    def begin_recorded(self) -> None:
+        """Begin a run that was recorded before it begins. Raises as `_begin_next`."""
+        rest = self.location
+        assert isinstance(rest, AtRest)  # noqa: S101  # it is new to this process
+        inputs = at_rest.inputs_to_resume(self, rest, _NOTHING_NEW, force=False)
+        start = StartPoint(inputs.states, rest.state, inputs.start, first_seq=rest.next_seq)
+        self._begin_next(rest, inputs, start, None)
+
+    def go_on(self) -> None:
+        """Go on with a run that another process has left to this one, or that broke off. Raises as `_begin_next`."""
+        rest = self.location
+        assert isinstance(rest, AtRest)  # noqa: S101  # as above
+        self._begin_next(rest, *at_rest.plan_rest(self, rest), None)
+
     def _begin_next(
-        self, rest: AtRest, inputs: RunInputs, start: StartPoint, decision: Decision, answer: Answer | None = None
+        self, rest: AtRest, inputs: RunInputs, start: StartPoint, decision: Decision | None, answer: Answer | None = None
     ) -> bool:
         """Begin another epoch in the background; return False if the run's location has changed meanwhile.
 
         Raises:
             RunClaimedError: if another process has claimed it.
         """
-        keys = start.start or start.resumed or (FLOW,)
-        events: list[Event] = [*decided(decision, keys, rest.next_seq, answer)]
+        events: list[Event] = []
+        if decision is not None:
+            keys = start.start or start.resumed or (FLOW,)
+            events += decided(decision, keys, rest.next_seq, answer)
         events += answered(rest.states, start.states, rest.next_seq + len(events))
         events += begun_anew(rest.states, start.states, rest.next_seq + len(events))
         start = start._replace(first_seq=start.first_seq + len(events))
         try:
-            here = self._claim(rest, inputs, start, events, decision.by)
+            here = self._claim(rest, inputs, start, events, "" if decision is None else decision.by)
         except RunClaimedError:
             self.refresh(now=True)
             raise
@@ -375,7 +373,9 @@ class RunControl:
             here.end()
 
     def _spawn(self, here: Here) -> None:
-        """Run an epoch in a thread of its own."""
+        """Run an epoch in a thread of its own, unless the caller wants to call `work`."""
+        if self.works_in_caller:
+            return
         threads.spawn(self.work, here, name=f"run-{self.run.label.number}", owner=self)
 
     def work(self, here: Here) -> State:
@@ -419,6 +419,11 @@ class RunControl:
     def _is_worth_recording(self, state: State) -> bool:
         """Return whether a person may want to resume an unrecorded run in this state."""
         return self.record is not False and isinstance(state, Paused | Failed | Scheduled)
+
+    def abandon(self, here: Here, message: str) -> None:
+        """Come to rest although tasks still run, since the process is about to end; their results are dropped."""
+        here.epoch.leave(message)
+        self._end(here, here.epoch.state)
 
     def _open_recording(self) -> Recording | None:
         from flowbook.flow_run.recording import open_recording  # noqa: PLC0415  # loading the store takes long

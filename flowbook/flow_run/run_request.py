@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flowbook.engine.graph import Graph, TaskSpec
-    from flowbook.flow_run.ports import RunnableFlow
+    from flowbook.flow_run.ports import FlowRunner, RunnableFlow
 
 __all__ = [
     "RUN_OPTIONS",
@@ -33,6 +33,7 @@ __all__ = [
     "read_parameters",
     "read_request",
     "read_task_contexts",
+    "refuse_flow_runner",
     "several_tasks",
     "with_contexts",
 ]
@@ -43,6 +44,7 @@ RUN_OPTIONS = frozenset(
         "context",
         "executor",
         "flow_run_name",
+        "flow_runner",
         "limits",
         "max_concurrency",
         "_origin",
@@ -93,6 +95,7 @@ class RunRequest(NamedTuple):
         raises_first: whether the first exception of a task stops the run and is raised.
         raises_failure: whether a Failed run raises RunFailedError once it is over.
         progress: whether a terminal shows progress; None: once the run takes a while.
+        flow_runner: starts a process of its own for the run; None: it runs in this one.
     """
 
     graph: Graph
@@ -104,6 +107,18 @@ class RunRequest(NamedTuple):
     raises_first: bool = False
     raises_failure: bool = False
     progress: bool | None = None
+    flow_runner: FlowRunner | None = None
+
+
+def refuse_flow_runner(flow: str, options: Mapping[str, object]) -> None:
+    """Raise DefinitionError if a flow runner is given to `flow.run` or to the call of a flow."""
+    if (given := options.get("flow_runner")) is not None:
+        msg = (
+            f"Flow {flow!r} was called with flow_runner={given!r}. Whoever calls a flow has full control of where it runs, "
+            "which is this process, so a flow runner can't be used. Start it in a process of its own with "
+            "flow.start(flow_runner=...), or give the flow runner to a deployment: DeploymentSpec(flow_runner=...)."
+        )
+        raise DefinitionError(msg, flow=flow)
 
 
 def read_request(flow: RunnableFlow, parameters: Mapping[str, object] | None, options: dict[str, Any]) -> RunRequest:
@@ -124,6 +139,7 @@ def read_request(flow: RunnableFlow, parameters: Mapping[str, object] | None, op
         bool(options.pop("raise_on_exception", False)),
         bool(options.pop("raise_on_failure", False)),
         _progress(options.pop("progress", None)),
+        option_checks.flow_runner(options.pop("flow_runner", None)),
     )
     given = {**read_mapping("parameters", parameters, "{'origin': 'JFK'}"), **options}
     inputs = inputs._replace(parameters=read_parameters(flow, given))

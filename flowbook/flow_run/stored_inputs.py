@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from flowbook._context import ContextLayer
 from flowbook.engine.masks import Masks
@@ -27,15 +27,31 @@ if TYPE_CHECKING:
     from flowbook.executors.base import Executor
     from flowbook.store.values import Values
 
-__all__ = ["StoredInputs", "store_inputs"]
+__all__ = ["InputsAtRest", "StoredInputs", "store_inputs"]
 
 #: First item of an index, which is a tuple; parameters alone are a dict.
 _MARK = "flowbook given 1"
 _SECRETS = "secrets"
 
 
-def store_inputs(inputs: RunInputs, graph: Graph, values: Values) -> tuple[ResultRef, list[ResultRef]]:
-    """Store a run's inputs; return the reference to them, and those to the values that an index names.
+class InputsAtRest(NamedTuple):
+    """What the store has of a run's inputs.
+
+    Attributes:
+        ref: the reference to them.
+        further: the references to the values that an index names.
+        missing: inputs that couldn't be stored, and why.
+        secrets: names of the secrets in the context.
+    """
+
+    ref: ResultRef
+    further: list[ResultRef]
+    missing: tuple[MissingInput, ...]
+    secrets: tuple[str, ...]
+
+
+def store_inputs(inputs: RunInputs, graph: Graph, values: Values) -> InputsAtRest:
+    """Store a run's inputs; return what there is of them.
 
     Raises:
         StoreError: if they can't be written.
@@ -62,7 +78,8 @@ def store_inputs(inputs: RunInputs, graph: Graph, values: Values) -> tuple[Resul
     if index or ref is None:
         ref = writer.put([_MARK, {"parameters": parameters and _plain(parameters), **index}])
     values.put_rows(writer.rows)
-    return ref, [each for each in writer.refs if each is not ref]
+    further = [each for each in writer.refs if each is not ref]
+    return InputsAtRest(ref, further, tuple(writer.missing), tuple(writer.secrets))
 
 
 class _Writer:

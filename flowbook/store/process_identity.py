@@ -11,19 +11,40 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flowbook.store.records import RunSummary
 
-__all__ = ["BEAT_S", "UNSETTLED", "effective_state", "effective_state_of", "is_alive", "is_here", "this_process"]
+__all__ = [
+    "BEAT_S",
+    "UNSETTLED",
+    "effective_state",
+    "effective_state_of",
+    "is_alive",
+    "is_here",
+    "number_of",
+    "process_of",
+    "this_process",
+]
 
 #: How often an owner sends a heartbeat.
 BEAT_S = 5.0
 #: An owner on another machine counts as dead after this time without a heartbeat.
 _SILENCE_S = 60.0
 #: States that depend on whether the owner is alive, too: the store alone can't tell Running from Crashed.
-UNSETTLED = frozenset({None, "Running", "Pending", "Cancelling", "Crashed"})
+UNSETTLED = frozenset({None, "Running", "Pending", "Cancelling", "Crashed", "Submitted"})
 
 
 def this_process() -> str:
     """Return this process's identity: its machine, process id and start time."""
-    return f"{_host()}|{os.getpid()}|{_started(os.getpid()) or ''}"
+    return process_of(os.getpid())
+
+
+def process_of(number: int) -> str:
+    """Return the identity of a process of this machine, by its process id."""
+    return f"{_host()}|{number}|{_started(number) or ''}"
+
+
+def number_of(process: str) -> int | None:
+    """Return the process id in an identity; None if it is none."""
+    number = process.partition("|")[2].partition("|")[0]
+    return int(number) if number.isdigit() else None
 
 
 def is_alive(process: str | None, beat: float | None, now: float) -> bool:

@@ -23,6 +23,7 @@ __all__ = [
     "Request",
     "RunRecord",
     "RunSummary",
+    "RunToBegin",
     "TaskHistoryEntry",
     "TaskResult",
     "from_stamp",
@@ -72,8 +73,12 @@ class RunRecord:
         further: the values that the index refers to.
         executor: its description, e.g. "threads, 2 workers".
         origin: where it was started, e.g. the notebook's name.
-        owner: the process that runs it, e.g. "ada@host:4711".
+        owner: the process that runs it, e.g. "ada@host:4711"; "" if none does.
         receivers: who is told of it, besides those who are told of all runs.
+        flow_runner: settings of the flow runner that starts its process, as plain JSON; None if it has none.
+        due: when a run that hasn't begun may begin; aware UTC.
+        deployment: id of the deployment that it belongs to.
+        flow_location: file and name of the flow, "/path/flows.py:nightly", if it isn't stored by value.
     """
 
     run_id: str
@@ -91,6 +96,10 @@ class RunRecord:
     origin: str = ""
     owner: str = ""
     receivers: Sequence[ReceiverRow] = ()
+    flow_runner: Mapping[str, Any] | None = None
+    due: dt.datetime | None = None
+    deployment: str | None = None
+    flow_location: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,9 @@ class RunSummary:
         beat: time of the owner's last heartbeat.
         took_s: for how long it ran, up to now if it still does; the time between its epochs doesn't count. None if it has
             not started, or came to no end.
+        due: when a run that hasn't begun may begin, or might have begun.
+        deployment: id of the deployment that it belongs to.
+        identifier: the process or container that runs it, as its flow runner calls it.
     """
 
     run_id: str
@@ -128,11 +140,21 @@ class RunSummary:
     process: str | None = None
     beat: dt.datetime | None = None
     took_s: float | None = None
+    due: dt.datetime | None = None
+    deployment: str | None = None
+    identifier: str | None = None
 
     @property
     def tasks(self) -> int:
         """Number of tasks that have a state."""
         return sum(self.counts.values())
+
+
+class RunToBegin(NamedTuple):
+    """A run that is to begin at `due`, aware UTC, and that no live process has."""
+
+    run_id: str
+    due: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)

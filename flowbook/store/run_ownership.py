@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import RunClaimedError
 from flowbook.store.process_identity import is_alive, this_process
 from flowbook.store.queries import queries
 from flowbook.store.records import Claim, from_stamp
 from flowbook.store.run_lookup import RunRow, claimed_error, unknown_run
+from flowbook.store.runs import store_graph
 from flowbook.store.state_codec import is_finished_name, state_name
 from flowbook.store.store_errors import in_words
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from flowbook.engine.state import State
     from flowbook.results.reference import ResultRef
@@ -91,6 +92,28 @@ class RunOwnership:
             "size_bytes": inputs.size_bytes,
         }
         self._compare_and_set("set_inputs", values, needed=(inputs, *further))
+
+    def set_identifier(self, run_id: str, epoch: int, identifier: str) -> None:
+        """Note what its flow runner calls the process that was started for the run.
+
+        Args:
+            run_id: of the run.
+            epoch: at which it was claimed for that process, which may have claimed it itself by now.
+            identifier: as given to `started` by the flow runner.
+        """
+        values = {"run_id": run_id, "epoch": epoch, "identifier": identifier}
+        self._database.write(lambda connection: connection.execute(self._sql["set_identifier"], values))
+
+    def set_flow_runner(self, run_id: str, epoch: int, flow_runner: Mapping[str, Any] | None) -> None:
+        """Note the settings of the flow runner that starts the run's processes from now on. Raises as `claim`."""
+        text = None if flow_runner is None else json.dumps(dict(flow_runner))
+        self._compare_and_set("set_flow_runner", {"run_id": run_id, "epoch": epoch, "flow_runner": text})
+
+    def set_graph(self, run_id: str, epoch: int, graph: Mapping[str, Any]) -> None:
+        """Replace the graph of a run that hasn't begun, whose flow was read from its file again. Raises as `claim`."""
+        text = json.dumps(graph, separators=(",", ":"))
+        graph_id = self._database.write(lambda connection: store_graph(connection, text))
+        self._compare_and_set("set_graph", {"run_id": run_id, "epoch": epoch, "graph_id": graph_id})
 
     def _compare_and_set(self, statement: str, values: dict[str, object], needed: Sequence[ResultRef] = ()) -> None:
         """Change the run's row if it is at the expected epoch; `needed` are values that the run needs from then on."""

@@ -10,16 +10,18 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from flowbook.engine.events import FLOW
 from flowbook.engine.state import Running
 from flowbook.exceptions import FlowbookError, StoreError
-from flowbook.store.event_rows import value_ref
+from flowbook.store.event_rows import STATE, value_ref
 from flowbook.store.notices import add_receivers
 from flowbook.store.process_identity import is_alive, this_process
 from flowbook.store.queries import queries
 from flowbook.store.recorder import Recorder
-from flowbook.store.records import RunRecord, RunSummary, from_stamp
+from flowbook.store.records import RunRecord, RunSummary, RunToBegin, from_stamp
 from flowbook.store.run_lookup import claimed_error, find_run, unknown_run
 from flowbook.store.run_table import RunTable, run_table
+from flowbook.store.state_codec import encode, state_name
 from flowbook.store.store_errors import in_words
 from flowbook.store.working_time import working_time
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping, Sequence
 
+    from flowbook.engine.state import State
     from flowbook.results.reference import ResultRef
     from flowbook.store.database import Database
     from flowbook.store.values import Values
@@ -38,7 +41,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 #: The conditions by which runs are selected. SQLite looks the first up in its index and compares the others.
 _CONDITIONS = {
     "run_id": "run_id = :run_id",
-    "open": "(state IS NULL OR state IN ('Pending', 'Running', 'Cancelling', 'Crashed'))",
+    "open": "(state IS NULL OR state IN ('Pending', 'Running', 'Cancelling', 'Crashed', 'Submitted'))",
     "flow": "flow = :flow",
     "state": "state = :state",
     "project": "project = :project",
@@ -60,14 +63,57 @@ class Runs:
         Raises:
             StoreError: if there is a run of that id, or it can't be written.
         """
+        graph = self._checked_graph(record)
+        _, number = self._database.write(lambda connection: insert_run(connection, record, graph))
+        return replace(record, number=number)
+
+    def create_to_come(self, record: RunRecord, state: State) -> RunRecord | None:
+        """Create a run that has yet to begin, with its flow's state as its first event, in one transaction.
+
+        Args:
+            record: its `owner` is the process that is about to start it; "" if it is at rest until somebody claims it.
+            state: Scheduled, or Submitted if it has an owner.
+
+        Returns:
+            The record with its number; None if its deployment has a run of that time already.
+
+        Raises:
+            StoreError: if there is a run of that id, or it can't be written.
+        """
+        graph = self._checked_graph(record)
+        number = self._database.write(lambda connection: insert_run_to_come(connection, record, graph, state))
+        return None if number is None else replace(record, number=number)
+
+    def to_begin(self, now: float, limit: int = 100) -> builtins.list[RunToBegin]:
+        """Return the runs that are due by `now`, the earliest first, which nobody is starting.
+
+        Among them are runs that a process claimed in order to start them, and that died before they began.
+        """
+        rows = self._database.read(self._sql["runs_to_begin"], {"due": now, "limit": limit})
+        return [
+            RunToBegin(run_id, from_stamp(due))
+            for run_id, due, process, beat in rows
+            if not is_alive(process, beat, time.time())
+        ]
+
+    def identifier(self, run_id: str) -> str | None:
+        """Return what its flow runner calls the process that runs it, or ran it last; None if it never had one."""
+        rows = self._database.read(self._sql["run_identifier"], (run_id,))
+        if not rows:
+            raise unknown_run(run_id)
+        found: str | None = rows[0][0]
+        return found
+
+    @staticmethod
+    def _checked_graph(record: RunRecord) -> str:
+        """Return the run's graph as JSON. Raises StoreError if its id or a key can't be stored."""
         if not _RUN_ID.fullmatch(record.run_id):
             msg = f"{record.run_id!r} can't be a run's id. Use letters, digits, '-', '_' and '.', at most 100."
             raise StoreError(msg, run_id=record.run_id)
         graph = json.dumps(record.graph, separators=(",", ":"))
         if "\\ud" in graph:
             _refuse_invalid_unicode(record)
-        _, number = self._database.write(lambda connection: insert_run(connection, record, graph))
-        return replace(record, number=number)
+        return graph
 
     def store_flow(self, flow: object) -> tuple[ResultRef | None, str | None]:
         """Store a flow, so that it can run without its modules; return the reference, or None and the reason.
@@ -125,9 +171,8 @@ class Runs:
         rows = self._database.read(self._sql["run_record"], (run_id,))
         if not rows:
             raise unknown_run(run_id)
-        (run_id, flow, number, project, created, graph, parameters, *refs, flow_unkept, executor, origin, owner) = rows[
-            0
-        ]
+        run_id, flow, number, project, created, graph, parameters, *refs = rows[0][:11]
+        flow_unkept, executor, origin, owner, flow_runner, due, deployment, flow_location = rows[0][11:]
         return RunRecord(
             run_id=run_id,
             flow=flow,
@@ -142,6 +187,10 @@ class Runs:
             executor=executor,
             origin=origin,
             owner=owner or "",
+            flow_runner=None if flow_runner is None else json.loads(flow_runner),
+            due=from_stamp(due),
+            deployment=deployment,
+            flow_location=flow_location,
         )
 
     @in_words
@@ -224,7 +273,7 @@ class Runs:
 
     def _summary(self, row: tuple[Any, ...]) -> RunSummary:
         (row_id, run_id, flow, number, project, created, parameters, executor, origin, epoch, owner, *rest) = row
-        claimed, state, message, started, ended, counts, process, beat = rest
+        claimed, state, message, started, ended, counts, process, beat, due, deployment, identifier = rest
         tally = json.loads(counts) if counts else dict(self._database.read(self._sql["count_states"], (row_id,)))
         return RunSummary(
             run_id=run_id,
@@ -246,6 +295,9 @@ class Runs:
             process=process,
             beat=from_stamp(beat),
             took_s=self._took_s(row_id, epoch, state, started, ended),
+            due=from_stamp(due),
+            deployment=deployment,
+            identifier=identifier,
         )
 
     def _took_s(
@@ -282,6 +334,24 @@ def insert_run(connection: sqlite3.Connection, record: RunRecord, graph: str) ->
     return row, number
 
 
+def insert_run_to_come(connection: sqlite3.Connection, record: RunRecord, graph: str, state: State) -> int | None:
+    """Add a run that has yet to begin, within a transaction; return its number, or None if its deployment has it already."""
+    sql = queries()
+    due = None if record.due is None else record.due.timestamp()
+    if record.deployment is not None and due is not None:
+        asked = {"deployment": record.deployment, "due": due}
+        if connection.execute(sql["run_of_deployment"], asked).fetchone():
+            return None
+    row, number = insert_run(connection, record, graph)
+    name, body = state_name(state), encode(state, None)
+    connection.execute(sql["add_event"], (row, 1, STATE, FLOW, state.at, name, body, None, None))
+    changed = {"run": row, "state": name, "message": state.message, "started": None, "ended": None}
+    connection.execute(sql["flow_changed"], changed)
+    if not record.owner:
+        connection.execute(sql["release_run"], {"run_id": record.run_id, "epoch": 1, "now": time.time()})
+    return number
+
+
 def store_graph(connection: sqlite3.Connection, graph: str) -> int:
     """Store a graph's JSON, once for all runs that share it; return its key in the database."""
     digest = hashlib.sha256(graph.encode()).digest()
@@ -307,4 +377,8 @@ def _run_row(record: RunRecord) -> dict[str, object]:
         "owner": record.owner or None,
         "claimed": time.time(),
         "process": this_process(),
+        "flow_runner": None if record.flow_runner is None else json.dumps(dict(record.flow_runner)),
+        "due": None if record.due is None else record.due.timestamp(),
+        "deployment": record.deployment,
+        "flow_location": record.flow_location,
     }

@@ -1,15 +1,37 @@
 -- create_run --
 INSERT INTO run (
     run_id, project, flow, number, created, graph_id, parameters, parameters_digest, parameters_bytes,
-    flow_digest, flow_bytes, flow_unkept, executor, origin, epoch, owner, claimed, process, beat
+    flow_digest, flow_bytes, flow_unkept, executor, origin, epoch, owner, claimed, process, beat,
+    flow_runner, due, deployment, flow_location
 )
 VALUES (
     :run_id, :project, :flow,
     (SELECT coalesce(max(number), 0) + 1 FROM run WHERE project = :project AND flow = :flow),
     :created, :graph_id, :parameters, :parameters_digest, :parameters_bytes,
-    :flow_digest, :flow_bytes, :flow_unkept, :executor, :origin, 1, :owner, :claimed, :process, :claimed
+    :flow_digest, :flow_bytes, :flow_unkept, :executor, :origin, 1, :owner, :claimed, :process, :claimed,
+    :flow_runner, :due, :deployment, :flow_location
 )
 RETURNING id, number
+
+-- run_of_deployment --
+SELECT run_id FROM run WHERE deployment = :deployment AND due = :due
+
+-- runs_to_begin --
+-- What waits for its time, and what somebody claimed for starting it and died; the caller looks whether they live.
+SELECT run_id, due, process, beat FROM run
+WHERE due <= :due AND started IS NULL AND state IN ('Scheduled', 'Submitted') ORDER BY due, id LIMIT :limit
+
+-- set_identifier --
+UPDATE run SET identifier = :identifier WHERE run_id = :run_id AND epoch IN (:epoch, :epoch + 1)
+
+-- set_flow_runner --
+UPDATE run SET flow_runner = :flow_runner WHERE run_id = :run_id AND epoch = :epoch
+
+-- set_graph --
+UPDATE run SET graph_id = :graph_id WHERE run_id = :run_id AND epoch = :epoch
+
+-- run_identifier --
+SELECT identifier FROM run WHERE run_id = ?
 
 -- store_graph --
 INSERT INTO graph (digest, content) VALUES (:digest, :content) ON CONFLICT (digest) DO NOTHING
@@ -23,7 +45,7 @@ SELECT id, epoch, owner, claimed FROM run WHERE run_id = ?
 -- run_record --
 SELECT
     run_id, flow, number, project, created, graph.content, parameters, parameters_digest, parameters_bytes,
-    flow_digest, flow_bytes, flow_unkept, executor, origin, owner
+    flow_digest, flow_bytes, flow_unkept, executor, origin, owner, flow_runner, due, deployment, flow_location
 FROM run JOIN graph ON graph.id = run.graph_id WHERE run_id = ?
 
 -- run_owner --
@@ -39,7 +61,7 @@ FROM run WHERE run_id = ?
 -- `{which}` stands for what is asked for, so that each is found by its index.
 SELECT
     id, run_id, flow, number, project, created, parameters, executor, origin, epoch, owner, claimed,
-    state, message, started, ended, counts, process, beat
+    state, message, started, ended, counts, process, beat, due, deployment, identifier
 FROM run
 WHERE {which}
 ORDER BY created DESC, id DESC

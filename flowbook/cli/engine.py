@@ -1,0 +1,98 @@
+"""`python -m flowbook.engine RUN_ID`: carries on one run in this process. A flow runner starts it; people rarely do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from flowbook._utils import threads
+from flowbook.exceptions import FlowbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+DONE, FAILED = 0, 1
+#: How long threads of the user's may go on once the run is at rest.
+_EXIT_S = 10.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry on a run; return the exit code of the process: 0, whatever state the flow ends in."""
+    args = _parser().parse_args(argv)
+    try:
+        if args.ended is not None:
+            _note_end(args.run_id, args.ended)
+        else:
+            _carry_on(args.run_id)
+    except FlowbookError as error:
+        sys.stderr.write(f"flowbook.engine: {error}\n")
+        return FAILED
+    _leave_in_time()
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m flowbook.engine",
+        description="Carry on one recorded run in this process, until it is at rest.",
+        epilog="Exit codes: 0 the run is at rest, in whatever state; 1 it could not be carried on; 2 wrong usage. "
+        "Example: python -m flowbook.engine 7c1f09e2a1b44d0f8e6f5a3b2c1d0e9f",
+    )
+    parser.add_argument("run_id", metavar="RUN_ID", help="the whole id of the run")
+    parser.add_argument("--ended", type=int, metavar="EPOCH", help=argparse.SUPPRESS)
+    return parser
+
+
+def _carry_on(run_id: str) -> None:
+    from flowbook.core.flow_files import flow_at  # noqa: PLC0415  # not for `--help`
+    from flowbook.flow_run.engine_process import run_in_this_process  # noqa: PLC0415  # as above
+    from flowbook.store import open_store  # noqa: PLC0415  # as above
+
+    _outlive_output()
+    run_in_this_process(open_store(), run_id, flow_at)
+
+
+def _note_end(run_id: str, epoch: int) -> None:
+    """Record how a process of the run ended, of which its keeper tells on stdin."""
+    from flowbook.flow_run.ports import Outcome  # noqa: PLC0415  # as above
+    from flowbook.flow_run.process_end import record_process_end  # noqa: PLC0415  # as above
+    from flowbook.store import open_store  # noqa: PLC0415  # as above
+
+    told = json.load(sys.stdin)
+    record_process_end(open_store(), run_id, epoch, Outcome(told["exit_code"], tuple(told["last_lines"])))
+
+
+def _outlive_output() -> None:
+    """If whoever reads this process's output dies, let prints go nowhere rather than fail."""
+    import select  # noqa: PLC0415  # as above
+
+    if not hasattr(select, "poll"):
+        return
+    poll = select.poll()
+    poll.register(1, 0)
+
+    def watch() -> None:
+        if any(event & select.POLLERR for _, event in poll.poll()):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for descriptor in (1, 2):
+                os.dup2(nowhere, descriptor)
+
+    threads.spawn(watch, name="output", owner="engine")
+
+
+def _leave_in_time() -> None:
+    """End the process even if a thread of the user's goes on for ever."""
+    import threading  # noqa: PLC0415  # as above
+
+    def leave() -> None:
+        threading.Event().wait(_EXIT_S)
+        sys.stderr.write("flowbook.engine: threads still ran after the end of the run; they are ended.\n")
+        sys.stderr.flush()
+        os._exit(DONE)
+
+    threads.spawn(leave, name="exit", owner="engine")

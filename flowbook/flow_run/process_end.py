@@ -1,0 +1,96 @@
+"""Records that a run's own process ended in the middle: the run is Crashed, and says how, unless it is at rest already."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from flowbook.engine.events import FLOW, StateChanged
+from flowbook.engine.masks import Masks, secret_variable
+from flowbook.engine.state import Crashed, Pending, Running
+from flowbook.exceptions import RunClaimedError
+from flowbook.flow_run.new_record import owner_text
+from flowbook.flow_run.recording import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flowbook.engine.events import Event
+    from flowbook.flow_run.ports import Outcome
+    from flowbook.store import Store
+    from flowbook.store.run_snapshot import RunSnapshot
+
+__all__ = ["how_it_ended", "record_process_end"]
+
+_GOES_ON = "run.resume() goes on from what is stored."
+
+
+def record_process_end(store: Store, run_id: str, epoch: int, outcome: Outcome) -> bool:
+    """Record that the process which was started for a run has ended; return whether the run crashed by that.
+
+    Of several who watch one process, one records it. A run that came to rest, or that another process has, stays as it is.
+
+    Args:
+        store: has the run.
+        run_id: of the run.
+        epoch: at which it was claimed for the process.
+        outcome: how the process ended.
+    """
+    recording = Recording.of(store, run_id)
+    snapshot = recording.snapshot()
+    has_begun = snapshot.claim.epoch == epoch + 1
+    if not _is_left_behind(snapshot, epoch):
+        return False
+    recording.mark_read(snapshot)
+    try:
+        recording.claim(owner_text())
+    except RunClaimedError:
+        return False
+    how = how_it_ended(outcome, "in the middle of the run" if has_begun else "before the run went on")
+    crashed = Crashed(_secrets().text(f"{how} {_GOES_ON}{_last_lines(outcome)}"))
+    for event in _events(snapshot, crashed):
+        recording.emit(event)
+    recording.finish(crashed)
+    return True
+
+
+def _is_left_behind(snapshot: RunSnapshot, epoch: int) -> bool:
+    """Return whether nobody has the run any more although it isn't at rest."""
+    claim = snapshot.claim
+    if claim.process is None:
+        return False
+    return claim.epoch == epoch or (claim.epoch == epoch + 1 and not snapshot.is_owned)
+
+
+def _events(snapshot: RunSnapshot, crashed: Crashed) -> Iterator[Event]:
+    seq = snapshot.last_seq
+    for key, state in snapshot.states().items():
+        if key != FLOW and isinstance(state, Running):
+            seq += 1
+            yield StateChanged(seq, key, Pending("Its process ended while it ran; it is to run again."))
+    yield StateChanged(seq + 1, FLOW, crashed)
+
+
+def how_it_ended(outcome: Outcome, when: str = "in the middle of the run") -> str:
+    """Return in a sentence how a process ended."""
+    if outcome.exit_code >= 0:
+        return f"Its process ended with exit code {outcome.exit_code} {when}."
+    try:
+        name = signal.Signals(-outcome.exit_code).name
+    except ValueError:
+        name = f"signal {-outcome.exit_code}"
+    guess = "; maybe the machine ran out of memory" if name == "SIGKILL" else ""
+    return f"Its process was ended by {name} {when}{guess}."
+
+
+def _last_lines(outcome: Outcome) -> str:
+    if not outcome.last_lines:
+        return ""
+    return "\nThe last lines of its output:\n" + "\n".join(f"    {line}" for line in outcome.last_lines)
+
+
+def _secrets() -> Masks:
+    """Return the secrets of the environment, which a program may have written to its output."""
+    prefix = secret_variable("")
+    return Masks(value for name, value in os.environ.items() if name.startswith(prefix))

@@ -1,0 +1,137 @@
+"""Starts a process for a claimed run through the run's flow runner, watches it in a thread, and records how it ended."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from flowbook._utils import threads
+from flowbook.engine.events import FLOW, StateChanged
+from flowbook.engine.state import Crashed, Submitted
+from flowbook.exceptions import FlowbookError, RunClaimedError
+from flowbook.flow_run.new_record import owner_text
+from flowbook.flow_run.ports import Outcome, RunToStart
+from flowbook.flow_run.process_end import record_process_end
+from flowbook.flow_run.recording import Recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowbook.engine.state import State
+    from flowbook.flow_run.ports import FlowRunner
+    from flowbook.store import Store
+
+__all__ = ["Submission", "claim_for_process", "emit_submitted", "submit"]
+
+
+def claim_for_process(store: Store, run_id: str, by: str = "") -> Recording:
+    """Claim a run that is at rest, in order to start a process for it; it is Submitted from then on.
+
+    Args:
+        store: has the run.
+        run_id: of the run.
+        by: who starts it, in words; default: this process.
+
+    Raises:
+        UnknownRunError: if there is no such run.
+        RunClaimedError: if another process has it, or was quicker.
+    """
+    recording = Recording.of(store, run_id)
+    snapshot = recording.snapshot()
+    recording.mark_read(snapshot)
+    if snapshot.is_owned:
+        owner = recording.owner_name(snapshot.claim)
+        msg = f"{owner} has {recording.label}. Wait for it, or look at it with flowbook.run({run_id!r})."
+        raise RunClaimedError(msg, run_id=run_id, owner=owner)
+    before = snapshot.states().get(FLOW)
+    recording.claim(by or owner_text())
+    emit_submitted(recording, snapshot.last_seq + 1, before)
+    return recording
+
+
+def emit_submitted(recording: Recording, seq: int, before: State | None) -> StateChanged:
+    """Record that a claimed run waits for a process that is being started; keep the claim. Return the event."""
+    if isinstance(before, Submitted):
+        before = before.state
+    event = StateChanged(seq, FLOW, Submitted("Its process is being started.", state=before))
+    recording.emit(event)
+    recording.hold()
+    return event
+
+
+def submit(recording: Recording, flow_runner: FlowRunner, started: Callable[[str], None] | None = None) -> Outcome:
+    """Start a process for a run that this process has claimed for it, wait for its end, and record how it ended.
+
+    Args:
+        recording: of the run, from `claim_for_process`.
+        flow_runner: starts the process.
+        started: called with the process's name once it exists.
+
+    Raises:
+        FlowRunnerError: if it can't be started; the run is Crashed then, with that message.
+    """
+    run = RunToStart(recording.run_id, recording.record.flow, recording.number, recording.epoch)
+    store = recording.store
+
+    def note(identifier: str) -> None:
+        store.ownership.set_identifier(run.run_id, run.epoch, identifier)
+        if started is not None:
+            started(identifier)
+
+    try:
+        outcome = flow_runner.submit(run, note)
+    except FlowbookError as error:
+        record_failed_submission(recording, error)
+        raise
+    record_process_end(store, run.run_id, run.epoch, outcome)
+    return outcome
+
+
+def record_failed_submission(recording: Recording, error: FlowbookError) -> None:
+    """Record that no process could be started for a run that was claimed for one."""
+    current = Recording.of(recording.store, recording.run_id)
+    snapshot = current.snapshot()
+    if snapshot.claim.epoch != recording.epoch:
+        return
+    current.mark_read(snapshot)
+    current.claim(owner_text())
+    crashed = Crashed(f"It could not be started: {error}")
+    current.emit(StateChanged(snapshot.last_seq + 1, FLOW, crashed))
+    current.finish(crashed)
+
+
+class Submission:
+    """A process of a run, from its start until its end was recorded.
+
+    Args:
+        recording: of a run that this process has claimed for it.
+        flow_runner: starts the process.
+    """
+
+    def __init__(self, recording: Recording, flow_runner: FlowRunner) -> None:
+        self._recording = recording
+        self._flow_runner = flow_runner
+        self._has_started = threading.Event()
+        self._error: FlowbookError | None = None
+        self._is_over = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the process has ended, and that is recorded."""
+        return self._is_over
+
+    def start(self) -> None:
+        """Start the process; return once it exists. Raises FlowRunnerError: if it can't be started."""
+        threads.spawn(self._work, name=f"process-{self._recording.number}", owner=self)
+        self._has_started.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        try:
+            submit(self._recording, self._flow_runner, lambda _: self._has_started.set())
+        except FlowbookError as error:
+            self._error = error
+        finally:
+            self._is_over = True
+            self._has_started.set()

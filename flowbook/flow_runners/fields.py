@@ -1,0 +1,88 @@
+"""Checks of the fields of flow runners. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from flowbook.engine.masks import secret_variable
+from flowbook.exceptions import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["env", "flag", "one_of", "shown_env", "text", "texts", "unknown"]
+
+_SECRETS = secret_variable("")
+
+
+def unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> ArgumentError:
+    """Return the error for fields that a flow runner doesn't have."""
+    names, first = tuple(known), next(iter(given))
+    close = difflib.get_close_matches(first, names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return ArgumentError(f"{owner} has no field {first!r}.{hint} Its fields: {', '.join(names)}.", field=first)
+
+
+def env(owner: str, given: object, field: str = "env") -> dict[str, str]:
+    """Return environment variables, or labels, as a dict; None as an empty one."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        msg = f"{owner}({field}={given!r}) isn't a dict. Give e.g. {field}={{'MY_VARIABLE': 'FOO'}}."
+        raise ArgumentError(msg, field=field)
+    for name, value in given.items():
+        if not isinstance(name, str) or not name or "=" in name or "\0" in name:
+            msg = f"{owner}: {field} has {name!r}, which can't be a name there. Give a text without '='."
+            raise ArgumentError(msg, field=field)
+        if not isinstance(value, str) or "\0" in value:
+            msg = f"{owner}: {field} has {name}={value!r}, which isn't a text. Write {name!r}: {str(value)!r}."
+            raise ArgumentError(msg, field=field)
+    return dict(given)
+
+
+def shown_env(given: Mapping[str, str]) -> dict[str, str]:
+    """Return environment variables with secrets masked."""
+    return {name: "*****" if name.startswith(_SECRETS) else value for name, value in given.items()}
+
+
+def text(owner: str, field: str, given: object, example: str) -> str | None:
+    """Return a text that isn't empty, or None."""
+    if given is not None and (not isinstance(given, str) or not given.strip()):
+        msg = f"{owner}({field}={given!r}) isn't a text. Give e.g. {field}={example!r}, or leave it out."
+        raise ArgumentError(msg, field=field)
+    return given
+
+
+def flag(owner: str, field: str, given: object) -> bool:
+    """Return True or False."""
+    if not isinstance(given, bool):
+        msg = f"{owner}({field}={given!r}) isn't True or False."
+        raise ArgumentError(msg, field=field)
+    return given
+
+
+def one_of(owner: str, field: str, given: object, known: tuple[str, ...]) -> str | None:
+    """Return one of the known words, in whatever case it was written; None for None."""
+    if given is None:
+        return None
+    found = str(getattr(given, "value", given)).upper()
+    if found not in known:
+        msg = f"{owner}({field}={given!r}) isn't known. Give one of {', '.join(map(repr, known))}."
+        raise ArgumentError(msg, field=field)
+    return found
+
+
+def texts(owner: str, field: str, given: object, example: str) -> list[str]:
+    """Return a list of texts, None as an empty one."""
+    if given is None:
+        return []
+    if (
+        isinstance(given, str)
+        or not isinstance(given, list | tuple)
+        or not all(isinstance(each, str) for each in given)
+    ):
+        msg = f"{owner}({field}={given!r}) isn't a list of texts. Give e.g. {field}=[{example!r}]."
+        raise ArgumentError(msg, field=field)
+    return list(given)

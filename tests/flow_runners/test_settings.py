@@ -1,0 +1,133 @@
+"""What a flow runner is as settings, and what is refused when one is made."""
+
+from pathlib import Path
+
+import pytest
+
+from flowbook.exceptions import ArgumentError, DefinitionError, FlowRunnerError
+from flowbook.flow_run.ports import RunToStart
+from flowbook.flow_runners import (
+    DockerFlowRunner,
+    FlowRunnerSettings,
+    SubprocessFlowRunner,
+    UniversalFlowRunner,
+    from_settings,
+)
+
+EVERY = [
+    UniversalFlowRunner(),
+    UniversalFlowRunner(env={"MY_VARIABLE": "FOO"}),
+    SubprocessFlowRunner(),
+    SubprocessFlowRunner(env={"MY_VARIABLE": "FOO"}, condaenv="test", stream_output=False),
+    SubprocessFlowRunner(virtualenv=Path("~/flows/venv")),
+    DockerFlowRunner(
+        env={"A": "1"}, image="registry:5000/flows:2", image_pull_policy="always", networks=["one", "two"],
+        network_mode="host", labels={"team": "data"}, auto_remove=True, volumes=["/data:/data"], stream_output=False,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("flow_runner", EVERY, ids=repr)
+def test_settings_give_an_equal_flow_runner(flow_runner):
+    settings = flow_runner.to_settings()
+
+    again = from_settings(FlowRunnerSettings(**settings.as_json()))
+
+    assert (type(again), again, hash(again)) == (type(flow_runner), flow_runner, hash(flow_runner))
+
+
+def test_settings_hold_only_what_was_given():
+    given = SubprocessFlowRunner(env={"MY_VARIABLE": "FOO"}, condaenv="test")
+
+    assert given.to_settings() == FlowRunnerSettings("subprocess", {"env": {"MY_VARIABLE": "FOO"}, "condaenv": "test"})
+
+
+def test_flow_runners_of_different_types_differ():
+    assert UniversalFlowRunner() != SubprocessFlowRunner()
+
+
+def test_a_flow_runner_shows_no_secret():
+    given = SubprocessFlowRunner(env={"FLOWBOOK_SECRET_KEY": "hunter2", "A": "1"})
+
+    shown = repr(given)
+
+    assert shown == "SubprocessFlowRunner(env={'FLOWBOOK_SECRET_KEY': '*****', 'A': '1'})"
+
+
+REFUSED = {
+    "an unknown field": (
+        lambda: SubprocessFlowRunner(condenv="test"),
+        (
+            "SubprocessFlowRunner has no field 'condenv'. Did you mean 'condaenv'? "
+            "Its fields: env, condaenv, virtualenv, stream_output."
+        ),
+    ),
+    "a field of another type": (
+        lambda: UniversalFlowRunner(image="python"),
+        "UniversalFlowRunner has no field 'image'. Its fields: env.",
+    ),
+    "both environments": (
+        lambda: SubprocessFlowRunner(condaenv="test", virtualenv="./venv"),
+        "SubprocessFlowRunner was given condaenv='test' and virtualenv='./venv'. A process has one Python: give one of them.",
+    ),
+    "an env that is no dict": (
+        lambda: UniversalFlowRunner(env="A=1"),
+        "UniversalFlowRunner(env='A=1') isn't a dict. Give e.g. env={'MY_VARIABLE': 'FOO'}.",
+    ),
+    "a value that is no text": (
+        lambda: UniversalFlowRunner(env={"THREADS": 4}),
+        "UniversalFlowRunner: env has THREADS=4, which isn't a text. Write 'THREADS': '4'.",
+    ),
+    "a name that can't be one": (
+        lambda: UniversalFlowRunner(env={"A=B": "1"}),
+        "UniversalFlowRunner: env has 'A=B', which can't be a name there. Give a text without '='.",
+    ),
+    "an empty environment": (
+        lambda: SubprocessFlowRunner(condaenv=""),
+        "SubprocessFlowRunner(condaenv='') isn't a text. Give e.g. condaenv='test', or leave it out.",
+    ),
+    "an unknown pull policy": (
+        lambda: DockerFlowRunner(image_pull_policy="sometimes"),
+        "DockerFlowRunner(image_pull_policy='sometimes') isn't known. Give one of 'IF_NOT_PRESENT', 'ALWAYS', 'NEVER'.",
+    ),
+    "one network as a text": (
+        lambda: DockerFlowRunner(networks="backend"),
+        "DockerFlowRunner(networks='backend') isn't a list of texts. Give e.g. networks=['backend'].",
+    ),
+    "a flag that is none": (
+        lambda: SubprocessFlowRunner(stream_output="yes"),
+        "SubprocessFlowRunner(stream_output='yes') isn't True or False.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_no_flow_runner_can_be_is_refused(name):
+    make, message = REFUSED[name]
+
+    with pytest.raises(ArgumentError) as caught:
+        make()
+
+    assert str(caught.value) == message
+
+
+def test_an_unknown_type_names_those_that_there_are():
+    with pytest.raises(DefinitionError) as caught:
+        from_settings(FlowRunnerSettings("kubernetes", {}))
+
+    assert str(caught.value) == (
+        "There is no flow runner of type 'kubernetes'. The types are 'universal', 'subprocess', 'docker'."
+    )
+
+
+def test_a_container_can_be_described_and_not_yet_run():
+    said = (
+        "This version of flowbook stores DockerFlowRunner and can't run containers yet. "
+        "Run the flow in a process of this machine: SubprocessFlowRunner()."
+    )
+
+    for act in ("check", "preview", "submit"):
+        arguments = {"check": (), "preview": (RunToStart("id", "f"),), "submit": (RunToStart("id", "f"), print)}[act]
+        with pytest.raises(FlowRunnerError) as caught:
+            getattr(DockerFlowRunner(), act)(*arguments)
+        assert str(caught.value) == said
