@@ -158,5 +158,6 @@ class _Guard:
         message = (
             f"Cancelled; what still ran after {_STOP_S:.0f} s was ended with its process. It runs again on resume."
         )
-        self._control.abandon(self._here, message)
+        self._here.epoch.leave(message)
+        self._control.end(self._here, self._here.epoch.state)
         os._exit(0)

@@ -299,7 +299,12 @@ class RunControl:
         self._begin_next(rest, *at_rest.plan_rest(self, rest), None)
 
     def _begin_next(
-        self, rest: AtRest, inputs: RunInputs, start: StartPoint, decision: Decision | None, answer: Answer | None = None
+        self,
+        rest: AtRest,
+        inputs: RunInputs,
+        start: StartPoint,
+        decision: Decision | None,
+        answer: Answer | None = None,
     ) -> bool:
         """Begin another epoch in the background; return False if the run's location has changed meanwhile.
 
@@ -389,10 +394,10 @@ class RunControl:
                 state = Failed(f"The run itself failed: {type(error).__name__}: {safe_str(error)}", error)
             raise
         finally:
-            state = self._end(here, epoch.state if state is None else state)
+            state = self.end(here, epoch.state if state is None else state)
         return state
 
-    def _end(self, here: Here, state: State) -> State:
+    def end(self, here: Here, state: State) -> State:
         """Record the end of an epoch and come to rest; return the flow's state."""
         epoch, recording = here.epoch, here.recording
         if epoch.worker_values is not None:
@@ -419,11 +424,6 @@ class RunControl:
     def _is_worth_recording(self, state: State) -> bool:
         """Return whether a person may want to resume an unrecorded run in this state."""
         return self.record is not False and isinstance(state, Paused | Failed | Scheduled)
-
-    def abandon(self, here: Here, message: str) -> None:
-        """Come to rest although tasks still run, since the process is about to end; their results are dropped."""
-        here.epoch.leave(message)
-        self._end(here, here.epoch.state)
 
     def _open_recording(self) -> Recording | None:
         from flowbook.flow_run.recording import open_recording  # noqa: PLC0415  # loading the store takes long

@@ -345,7 +345,7 @@ def insert_run_to_come(connection: sqlite3.Connection, record: RunRecord, graph:
     row, number = insert_run(connection, record, graph)
     name, body = state_name(state), encode(state, None)
     connection.execute(sql["add_event"], (row, 1, STATE, FLOW, state.at, name, body, None, None))
-    changed = {"run": row, "state": name, "message": state.message, "started": None, "ended": None}
+    changed = {"run": row, "state": name, "message": state.message, "started": None, "ended": None, "answer_due": None}
     connection.execute(sql["flow_changed"], changed)
     if not record.owner:
         connection.execute(sql["release_run"], {"run_id": record.run_id, "epoch": 1, "now": time.time()})
