@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ _NAME_CHARS = 100
 #: The text names so many tasks with their messages; the JSON names more.
 _MOST_IN_TEXT = 5
 _FAILED = frozenset({*FAILED_STATES, "TriggerFailed"})
+_PARTICIPLES = {"reject": "rejected", "approve": "approved", "skip": "skipped"}
 _VERBS = {"Success": "succeeded", "Cancelled": "was cancelled", "Crashed": "crashed"}
 
 
@@ -35,11 +37,28 @@ class NoticeTask:
         key: of the task, or of a mapped task's child.
         state: name of its state.
         message: of that state.
+        asks: who is asked; "" if anybody is.
+        deadline: when it is answered by itself, in UTC, "2026-11-30T17:42:00Z"; None: never.
+        otherwise: that answer: "reject", "approve" or "skip"; "" if there is no deadline.
     """
 
     key: str
     state: str
     message: str
+    asks: str = ""
+    deadline: str | None = None
+    otherwise: str = ""
+
+    @property
+    def line(self) -> str:
+        """What is told of it, on one line."""
+        parts = [self.message or self.state]
+        if self.asks:
+            parts.append(f"It asks {self.asks}.")
+        if self.deadline is not None:
+            moment = self.deadline.replace("T", " ").removesuffix("Z")
+            parts.append(f"Without an answer by {moment} UTC it is {_PARTICIPLES.get(self.otherwise, self.otherwise)}.")
+        return f"{self.key}: {' '.join(parts)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +113,7 @@ def make_notice(
         return printable(shorten(hide(str(text)), _MESSAGE_CHARS))
 
     state = "Paused" if cause == WAITS else found.state
-    tasks = tuple(
-        NoticeTask(clean(each.key), each.state, clean(_message(each))) for each in _without_parents(found.tasks)
-    )
+    tasks = tuple(_task(each, clean) for each in _without_parents(found.tasks))
     flow = printable(shorten(hide(found.flow), _NAME_CHARS))
     called = f"{flow} run {found.number}" if is_recorded else flow
     title = f"{called} {_ending(cause, state, tasks, is_cut=found.is_cut)}"
@@ -107,7 +124,7 @@ def make_notice(
     lines = [
         f"{title}.",
         *([message] if message else []),
-        *(f"  {task.key}: {task.message or task.state}" for task in tasks[:_MOST_IN_TEXT]),
+        *(f"  {task.line}" for task in tasks[:_MOST_IN_TEXT]),
         *([f"  and {'many' if found.is_cut else f'{more:,}'} more"] if more > 0 else []),
         "",
         *answer,
@@ -123,6 +140,19 @@ def trial_notice() -> Notice:
     title = "flowbook can reach you"
     text = f"{title}. You are told here of runs that wait for you, failed or ended."
     return Notice("test", "", None, "", "", "", (), (), None, title, text)
+
+
+def _task(found: TaskToTellOf, clean: Callable[[object], str]) -> NoticeTask:
+    deadline = found.body.get("deadline")
+    at = dt.datetime.fromtimestamp(deadline, dt.UTC) if isinstance(deadline, int | float) else None
+    return NoticeTask(
+        clean(found.key),
+        found.state,
+        clean(_message(found)),
+        clean(found.body.get("asks") or ""),
+        None if at is None else f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "" if at is None else str(found.body.get("otherwise") or ""),
+    )
 
 
 def _message(task: TaskToTellOf) -> str:
@@ -152,7 +182,7 @@ def _ending(cause: str, state: str, tasks: Sequence[NoticeTask], *, is_cut: bool
 def _answers(cause: str, state: str, name: str) -> tuple[str, ...]:
     inspect = f"flowbook run inspect {name}"
     if cause == WAITS:
-        return (f"flowbook run resume {name}", f"flowbook run cancel {name}", inspect)
+        return (*(f"flowbook run {verb} {name}" for verb in ("resume", "skip", "reject")), inspect)
     if state == "Crashed":
         return (f"flowbook run resume {name}", inspect)
     return (f"flowbook run retry {name}", inspect) if state in _FAILED else (inspect,)

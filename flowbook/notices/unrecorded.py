@@ -71,4 +71,8 @@ def _body(state: State) -> dict[str, object]:
     if issubclass(type(error), BaseException):
         words = RemoteError.of(error)  # type: ignore[arg-type]  # an exception, as just seen
         return {"error": {"type": words.type_name, "message": words.message}}
-    return {"message": state.message}
+    found: dict[str, object] = {"message": state.message}
+    if isinstance(state, Paused):
+        deadline = None if state.deadline is None else state.deadline.timestamp()
+        found |= {"deadline": deadline, "otherwise": state.otherwise, "asks": state.asks}
+    return found

@@ -23,10 +23,31 @@ def test_a_notice_of_a_waiting_task_says_what_it_asks_and_how_to_answer():
         "  approve: Are they good enough?\n"
         "\n"
         "flowbook run resume 7c1f09e2\n"
-        "flowbook run cancel 7c1f09e2\n"
+        "flowbook run skip 7c1f09e2\n"
+        "flowbook run reject 7c1f09e2\n"
         "flowbook run inspect 7c1f09e2"
     )
     assert notice.state == "Paused"
+
+
+def test_a_notice_names_whom_a_task_asks_and_its_deadline():
+    body = {"message": "Publish them?", "asks": "finance", "deadline": 1_796_060_520.0, "otherwise": "reject"}
+
+    notice = _made("waits", "Paused", TaskToTellOf("approve", "Paused", body))
+
+    assert notice.text.splitlines()[1] == (
+        "  approve: Publish them? It asks finance. Without an answer by 2026-11-30 17:42:00 UTC it is rejected."
+    )
+    assert json.loads(notice.to_json())["tasks"] == [
+        {
+            "key": "approve",
+            "state": "Paused",
+            "message": "Publish them?",
+            "asks": "finance",
+            "deadline": "2026-11-30T17:42:00Z",
+            "otherwise": "reject",
+        }
+    ]
 
 
 def test_a_notice_of_a_failure_names_the_children_that_failed_and_the_link():
@@ -53,11 +74,12 @@ def test_a_notice_of_very_many_waiting_tasks_stays_short():
     notice = _made("waits", "Paused", *tasks, is_cut=True)
 
     assert notice.title == "delays run 18 waits for you: look[0], look[1], look[2] and many more"
-    assert notice.text.splitlines()[-5:] == [
+    assert notice.text.splitlines()[-6:] == [
         "  and many more",
         "",
         "flowbook run resume 7c1f09e2",
-        "flowbook run cancel 7c1f09e2",
+        "flowbook run skip 7c1f09e2",
+        "flowbook run reject 7c1f09e2",
         "flowbook run inspect 7c1f09e2",
     ]
     assert len(notice.tasks) == 100
