@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Binding
     from flowbook.results.files import Result
 
-__all__ = ["SpecMaker"]
+__all__ = ["SpecMaker", "option_values"]
 
 #: The attributes of a task that the fields of a spec from `trigger` on are made of: first those that are compared by value.
 _VALUES = (
@@ -53,6 +53,12 @@ class _Compiled(NamedTuple):
     options: tuple[Any, ...]
     is_plain: bool
     fields: tuple[Any, ...]
+
+
+def option_values(task: TaskOptions) -> tuple[object, ...]:
+    """Return a task's options that are compared by value."""
+    found: tuple[object, ...] = _values_of(task.__dict__)
+    return found
 
 
 class SpecMaker:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from flowbook.engine.limits import Limits
     from flowbook.engine.state import State
     from flowbook.executors.base import Executor
+    from flowbook.flow_run.flow_changes import FlowChanges
     from flowbook.flow_run.ports import RunnableFlow
     from flowbook.flow_run.run_states import RunStates
 
@@ -120,6 +121,11 @@ class FlowRun(RunDecisions):
     def ended(self) -> float | None:
         """When it came to rest, seconds since 1970; None while it runs."""
         return self._control.ended
+
+    @property
+    def changes(self) -> FlowChanges | None:
+        """How the flow that it would go on with differs from the one that was recorded; None if it doesn't."""
+        return self._control.changes
 
     # Looking
 

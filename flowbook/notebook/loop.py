@@ -1,0 +1,134 @@
+"""The loop of a notebook: edit a task, then run, resume or retry with the definitions of the moment, and say what differs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from flowbook.core.flow import Flow
+from flowbook.core.history import run as recorded_run
+from flowbook.engine.state_kinds import failed_by_itself
+from flowbook.engine.task_keys import parent_key
+from flowbook.exceptions import UnknownRunError
+from flowbook.notebook.frontend import person
+from flowbook.report.phrases import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flowbook.flow_run.run import FlowRun
+    from flowbook.notebook.notebook_flows import NotebookFlows
+
+__all__ = ["GoneOn", "Loop"]
+
+_NAMED_AT_MOST = 3
+_STILL_RUNS = "It goes on with the code as it was when it started; what was edited since counts from the next run on."
+
+
+class GoneOn(NamedTuple):
+    """A run that goes on.
+
+    Attributes:
+        run: the object to watch it by; another one if it goes on with another flow.
+        text: what goes on, and with what.
+    """
+
+    run: FlowRun
+    text: str
+
+
+class Loop:
+    """Goes on with runs of a notebook's flows. Its methods may be called in any thread.
+
+    Args:
+        flows: of the notebook.
+    """
+
+    def __init__(self, flows: NotebookFlows) -> None:
+        self._flows = flows
+
+    def retry(self, run: FlowRun, note: str = "", *, as_recorded: bool = False) -> GoneOn:
+        """Run what failed again, with the cell and its tasks as they are now. Raises as `FlowRun.retry`.
+
+        Args:
+            run: at rest, here or elsewhere. If it still runs, it goes on with the code that it has.
+            note: recorded.
+            as_recorded: go on with the code as it was.
+        """
+        failed = [key for key, state in list(run.states.items()) if failed_by_itself(state)]
+        today = self._with_today(run, as_recorded=as_recorded)
+        today.run.retry(by=person(), note=note, force=today.flow is not None)
+        what = _counted(failed, "runs", "run")
+        return GoneOn(today.run, " ".join(filter(None, (f"{what} again{_edited_words(today)}.", today.words(failed)))))
+
+    def resume(self, run: FlowRun, keys: Sequence[str] = (), note: str = "", *, as_recorded: bool = False) -> GoneOn:
+        """Resume these tasks, or all that wait, with the cell and its tasks as they are now. Raises as `FlowRun.resume`."""
+        today = self._with_today(run, as_recorded=as_recorded)
+        waiting = list(keys) or [key for key, state in list(run.states.items()) if state.is_paused()]
+        today.run.resume(*keys, by=person(), note=note, force=today.flow is not None)
+        what = _counted(waiting, "goes on", "go on") if waiting else f"{run.flow_name} goes on"
+        return GoneOn(today.run, " ".join(filter(None, (f"{what}{_edited_words(today)}.", today.words(waiting)))))
+
+    def _with_today(self, run: FlowRun, *, as_recorded: bool) -> _Today:
+        """Return the run as it would go on now."""
+        if as_recorded:
+            return _Today(run, None, "")
+        if run.where != "at rest":
+            return _Today(run, None, _STILL_RUNS if self._flows.edits(run.flow_name) else "")
+        flow = self._flows.today(run.flow_name)
+        if flow is None:
+            return _Today(run, None, "")
+        flow = self._flows.renew(run.flow_name).flow if self._flows.is_current(flow) else flow
+        if flow is run.flow:
+            return _Today(run, None, "")
+        try:
+            found = recorded_run(run.run_id, flow=flow)
+        except UnknownRunError:
+            return _Today(run, None, "It isn't recorded, so it goes on with the code as it was.")
+        return _Today(found, flow, "")
+
+
+class _Today(NamedTuple):
+    """A run, and the flow with which it goes on if that isn't the one it has."""
+
+    run: FlowRun
+    flow: Flow | None
+    note: str
+
+    def edited(self) -> tuple[str, ...]:
+        changes = self.run.changes if self.flow is not None else None
+        return () if changes is None else (*changes.changed, *changes.added)
+
+    def words(self, again: Sequence[str]) -> str:
+        """Return what else is to be said: of tasks that were edited, and don't run again."""
+        changes = self.run.changes if self.flow is not None else None
+        if changes is None:
+            return self.note
+        running = {parent_key(key) for key in again}
+        below = self.run.graph.downstream(key for key in running if key in self.run.graph.specs)
+        kept = [key for key in changes.changed if key not in below and self.run.states[key].is_finished()]
+        told = []
+        if kept:
+            verb = "was" if len(kept) == 1 else "were"
+            keeps = "keeps what it gave" if len(kept) == 1 else "keep what they gave"
+            told.append(f"{listed(kept, _NAMED_AT_MOST)} {verb} edited too and {keeps}: a new run would run {_it(kept)}.")
+        if changes.removed:
+            told.append(f"{listed(changes.removed, _NAMED_AT_MOST)} {'is' if len(changes.removed) == 1 else 'are'} gone.")
+        return " ".join(told)
+
+
+def _edited_words(today: _Today) -> str:
+    edited = today.edited()
+    return f" with the edited {listed(edited, _NAMED_AT_MOST)}" if edited else ""
+
+
+def _counted(keys: Sequence[str], one: str, many: str) -> str:
+    """Return "parse[3] runs", or "3 run" of more than can be named."""
+    if not keys:
+        return f"What could not run {one}"
+    if len(keys) <= _NAMED_AT_MOST:
+        return f"{listed(keys, _NAMED_AT_MOST)} {one if len(keys) == 1 else many}"
+    return f"{len(keys):,} {many}"
+
+
+def _it(keys: Sequence[str]) -> str:
+    return "it" if len(keys) == 1 else "them"

@@ -1,0 +1,248 @@
+"""The loop of a notebook: edit a task, see what it concerns, and go on with what it is now."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from flowbook.exceptions import DefinitionError
+from flowbook.notebook.edits import Edits
+from flowbook.notebook.flow_cell import FlowCell
+from flowbook.notebook.loop import Loop
+from flowbook.notebook.notebook_flows import NotebookFlows
+
+TASKS = """
+from flowbook import Task, task, triggers
+
+DIVISOR = 0
+TABLE = {"a": 1}
+
+def divide(x):
+    return 12 // (x * DIVISOR)
+
+@task
+def load():
+    return [1, 2, 3]
+
+@task
+def parse(x):
+    return divide(x)
+
+class Add(Task):
+    def run(self, xs):
+        return sum(xs)
+
+@task(trigger=triggers.manual_only)
+def approve(total):
+    return total, TABLE["a"]
+
+@task
+def publish(total):
+    return f"published {total}"
+"""
+BODY = """
+import math
+
+def local(x):
+    return x
+
+rows = load()
+total = Add(name="total")(parse.map(rows))
+publish(approve(total))
+"""
+WORKING = ("DIVISOR = 0", "DIVISOR = 2")
+
+
+class _Notebook:
+    def __init__(self):
+        self.shell = InteractiveShell()
+        self.flows = NotebookFlows(self.shell)
+        self.loop = Loop(self.flows)
+        self.define()
+
+    def define(self, *changes):
+        cell = TASKS
+        for old, new in changes:
+            assert old in cell
+            cell = cell.replace(old, new)
+        assert self.shell.run_cell(cell).success
+
+    def write(self, body=BODY):
+        flow, _ = self.flows.write(FlowCell("daily", body))
+        self.flows.edits("daily")  # as after each cell
+        return flow
+
+    def run(self):
+        flow = self.write()
+        flow.run(record=True)
+        return flow.last_run
+
+    @property
+    def edits(self):
+        return self.flows.edits("daily")
+
+
+@pytest.fixture
+def notebook(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("FLOWBOOK_PROJECT", "test")
+    found = _Notebook()
+    yield found
+    found.shell.history_manager.end_session()
+
+
+@pytest.mark.parametrize(
+    ("change", "edited"),
+    [
+        (("return [1, 2, 3]", "return [1, 2]"), ("load",)),
+        (WORKING, ("parse",)),
+        (("12 // (x", "13 // (x"), ("parse",)),
+        (("return sum(xs)", "return max(xs)"), ("total",)),
+        (('{"a": 1}', '{"a": 2}'), ("approve",)),
+        (("@task\ndef publish", "@task(max_retries=3, retry_delay=1)\ndef publish"), ("publish",)),
+        (("def divide(x):", "def divide(x):\n    # a comment"), ()),
+        (("return [1, 2, 3]", "return [\n        1, 2, 3\n    ]"), ()),
+    ],
+    ids=["a task", "a global", "a helper", "a class", "a table", "an option", "a comment", "the layout"],
+)
+def test_a_look_finds_the_tasks_whose_code_or_data_is_another_now(notebook, change, edited):
+    notebook.write()
+    assert notebook.edits == Edits()
+
+    notebook.define(change)
+
+    assert notebook.edits.edited == edited
+
+
+def test_what_lies_below_is_stale_and_an_edit_that_is_taken_back_is_none(notebook):
+    notebook.write()
+
+    notebook.define(WORKING)
+    assert notebook.edits == Edits(("parse",), ("total", "approve", "publish"))
+    notebook.define()
+    assert notebook.edits == Edits()
+
+
+def test_retry_takes_the_mended_task_and_says_so(notebook):
+    run = notebook.run()
+    assert run["total"].is_failed()
+
+    notebook.define(WORKING)
+    gone_on = notebook.loop.retry(run)
+
+    assert gone_on.text == "parse[0], parse[1] and parse[2] run again with the edited parse."
+    assert gone_on.run.wait(20).is_paused()
+    assert gone_on.run["total"].result == 6 + 3 + 2
+    assert (gone_on.run.run_id, gone_on.run.number) == (run.run_id, 1)
+    assert notebook.shell.user_ns["daily"].last_run is gone_on.run
+    assert notebook.edits == Edits()
+
+
+def test_retry_as_recorded_takes_the_old_code(notebook):
+    run = notebook.run()
+    notebook.define(("return divide(x)", "return 1"))
+
+    gone_on = notebook.loop.retry(run, as_recorded=True)
+
+    assert gone_on.run is run
+    assert gone_on.text == "parse[0], parse[1] and parse[2] run again."
+    run.wait(20)
+    assert run["total"].is_failed()
+
+
+def test_what_was_edited_and_does_not_run_again_is_said(notebook):
+    run = notebook.run()
+    notebook.define(WORKING, ("return [1, 2, 3]", "return [1, 2]"))
+
+    gone_on = notebook.loop.retry(run)
+
+    assert gone_on.text == (
+        "parse[0], parse[1] and parse[2] run again with the edited load and parse. "
+        "load was edited too and keeps what it gave: a new run would run it."
+    )
+    assert gone_on.run.wait(20).is_paused()
+    assert gone_on.run["total"].result == 11
+
+
+def test_resume_takes_the_edited_tasks_below_what_waits(notebook):
+    notebook.define(WORKING)
+    run = notebook.run()
+    assert run.state.is_paused()
+    notebook.define(WORKING, ('f"published {total}"', 'f"sent {total}"'))
+
+    gone_on = notebook.loop.resume(run)
+
+    assert gone_on.text == "approve goes on with the edited publish."
+    assert gone_on.run.wait(20).is_successful()
+    assert gone_on.run["publish"].result == "sent (11, 1)"
+
+
+def test_without_an_edit_the_run_itself_goes_on(notebook):
+    notebook.define(WORKING)
+    run = notebook.run()
+
+    gone_on = notebook.loop.resume(run)
+
+    assert gone_on == (run, "approve goes on.")
+    assert run.wait(20).is_successful()
+
+
+def test_a_renewed_flow_keeps_newer_definitions_of_what_its_cell_defines(notebook):
+    flow = notebook.write("@task\ndef one():\n    return 1\n\none()")
+    notebook.shell.run_cell("@task\ndef one():\n    return 2")
+
+    renewed = notebook.flows.renew("daily")
+
+    assert renewed.edits == Edits(("one",), ())
+    assert renewed.flow is not flow
+    assert renewed.flow.run(record=False).is_successful()
+    assert renewed.flow.last_run["one"].result == 2
+    assert notebook.shell.user_ns["daily"] is renewed.flow
+
+
+def test_a_cell_that_can_not_be_evaluated_any_more_says_what_to_do(notebook):
+    run = notebook.run()
+    notebook.define(WORKING, ("def load():", "def load(path):"))
+
+    with pytest.raises(DefinitionError) as caught:
+        notebook.loop.retry(run)
+
+    assert str(caught.value).startswith("The cell of flow 'daily' can't be evaluated with today's definitions: ArgumentError: ")
+    assert str(caught.value).endswith(
+        "Run the cell itself to see where, or go on with the code as it was: --as-recorded."
+    )
+
+
+def test_a_run_of_another_kernel_goes_on_with_the_flow_of_this_one(notebook):
+    run_id = notebook.run().run_id
+    other = _Notebook()
+    other.define(WORKING)
+    other.write()
+
+    gone_on = other.loop.retry(other.flows.run(run_id))
+
+    assert gone_on.text == "parse[0], parse[1] and parse[2] run again with the edited parse."
+    assert gone_on.run.wait(20).is_paused()
+    other.shell.history_manager.end_session()
+
+
+def test_looking_at_a_hundred_tasks_takes_little_time(notebook):
+    source = "from flowbook import task\ndef help(x):\n    return x\n" + "".join(
+        f"@task\ndef t{n}(x):\n    return help(x) + {n} + {'+'.join(f'len(str({m}))' for m in range(9))}\n"
+        for n in range(100)
+    )
+    assert notebook.shell.run_cell(source).success
+    notebook.write("x0 = t0(1)\n" + "".join(f"x{n} = t{n}(x{n - 1})\n" for n in range(1, 100)))
+    assert notebook.shell.run_cell("@task\ndef t50(x):\n    return -x\n").success
+
+    took = []
+    for _ in range(5):
+        began = time.process_time()
+        found = notebook.edits
+        took.append(time.process_time() - began)
+
+    assert (len(found.edited), len(found.stale)) == (1, 49)
+    assert min(took) < 0.02
