@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowbook.cli.run_lines import decision_lines, head_lines, input_lines, run_table, task_table
 from flowbook.cli.task_facts import task_facts
 from flowbook.core.history import run as recorded_run
 from flowbook.engine.events import Logged, StateChanged
@@ -20,6 +19,7 @@ from flowbook.store import open_store
 from flowbook.store.process_identity import UNSETTLED, effective_state_of
 from flowbook.terminal.lines import Span, printable, wrapped
 from flowbook.terminal.reporting import has_display
+from flowbook.terminal.run_lines import decision_lines, head_lines, input_lines, run_table, task_table
 from flowbook.terminal.traceback_lines import failing_line, traceback_lines
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from flowbook.cli.input_texts import StoredInputTexts
-from flowbook.cli.run_lines import TaskRow
 from flowbook.engine.replay import spans
 from flowbook.engine.state import Cached, Mapped
 from flowbook.engine.state_kinds import NEEDS_ATTENTION, RUNNING, mapped_state, name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.report.phrases import cached_note, duration, shorten, staleness
 from flowbook.terminal.run_history import maker
+from flowbook.terminal.run_lines import TaskRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

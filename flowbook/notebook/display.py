@@ -91,11 +91,14 @@ class FlowView:
         self._options: dict[str, Any] = {}
         self._panel: Panel | None = None
 
-    def start(self, parameters: Mapping[str, object], *, record: bool, origin: str) -> FlowRun:
-        """Start a run in the background and show it from now on. Raises what `Flow.start` raises."""
+    def start(self, parameters: Mapping[str, object], *, record: bool, origin: str, **once: object) -> FlowRun:
+        """Start a run in the background and show it from now on; `once` are options of this run alone.
+
+        Raises what `Flow.start` raises.
+        """
         # A run that has an origin isn't logged to stderr: the display shows it.
         self._options = {"record": record, "_origin": origin or _UNNAMED}
-        self._run = self._flow.start(dict(parameters), executor=self._executor, **self._options)
+        self._run = self._flow.start(dict(parameters), executor=self._executor, **self._options, **once)
         return self._run
 
     def show(self, *, with_widget: bool, quiet: bool = False) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowbook.core.flow import Flow
 from flowbook.core.history import run as recorded_run
 from flowbook.engine.state_kinds import failed_by_itself
 from flowbook.engine.task_keys import parent_key
@@ -15,6 +14,7 @@ from flowbook.report.phrases import listed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from flowbook.core.flow import Flow
     from flowbook.flow_run.run import FlowRun
     from flowbook.notebook.notebook_flows import NotebookFlows
 
@@ -55,36 +55,43 @@ class Loop:
             as_recorded: go on with the code as it was.
         """
         failed = [key for key, state in list(run.states.items()) if failed_by_itself(state)]
-        today = self._with_today(run, as_recorded=as_recorded)
+        today = self._with_today(run, failed, as_recorded=as_recorded)
         today.run.retry(by=person(), note=note, force=today.flow is not None)
         what = _counted(failed, "runs", "run")
         return GoneOn(today.run, " ".join(filter(None, (f"{what} again{_edited_words(today)}.", today.words(failed)))))
 
     def resume(self, run: FlowRun, keys: Sequence[str] = (), note: str = "", *, as_recorded: bool = False) -> GoneOn:
         """Resume these tasks, or all that wait, with the cell and its tasks as they are now. Raises as `FlowRun.resume`."""
-        today = self._with_today(run, as_recorded=as_recorded)
         waiting = list(keys) or [key for key, state in list(run.states.items()) if state.is_paused()]
+        today = self._with_today(run, waiting, as_recorded=as_recorded)
         today.run.resume(*keys, by=person(), note=note, force=today.flow is not None)
         what = _counted(waiting, "goes on", "go on") if waiting else f"{run.flow_name} goes on"
         return GoneOn(today.run, " ".join(filter(None, (f"{what}{_edited_words(today)}.", today.words(waiting)))))
 
-    def _with_today(self, run: FlowRun, *, as_recorded: bool) -> _Today:
-        """Return the run as it would go on now."""
+    def _with_today(self, run: FlowRun, again: Sequence[str], *, as_recorded: bool) -> _Today:
+        """Return the run as it would go on now with these tasks."""
         if as_recorded:
             return _Today(run, None, "")
         if run.where != "at rest":
             return _Today(run, None, _STILL_RUNS if self._flows.edits(run.flow_name) else "")
-        flow = self._flows.today(run.flow_name)
+        flow = self._flow_of(run)
         if flow is None:
             return _Today(run, None, "")
-        flow = self._flows.renew(run.flow_name).flow if self._flows.is_current(flow) else flow
-        if flow is run.flow:
-            return _Today(run, None, "")
+        gone = list(dict.fromkeys(parent_key(key) for key in again if parent_key(key) not in flow.compile().specs))
+        if gone:
+            is_gone = f"{listed(gone, _NAMED_AT_MOST)} {'is' if len(gone) == 1 else 'are'} no longer in the flow"
+            return _Today(run, None, f"{is_gone}, so this run goes on with the code as it was.")
         try:
-            found = recorded_run(run.run_id, flow=flow)
+            return _Today(recorded_run(run.run_id, flow=flow), flow, "")
         except UnknownRunError:
             return _Today(run, None, "It isn't recorded, so it goes on with the code as it was.")
-        return _Today(found, flow, "")
+
+    def _flow_of(self, run: FlowRun) -> Flow | None:
+        """Return the flow that has the run's name now, as its cell writes it; None if it is the run's own, or there is none."""
+        flow = self._flows.today(run.flow_name)
+        if flow is not None and self._flows.is_current(flow):
+            flow = self._flows.renew(flow.name).flow
+        return None if flow is run.flow else flow
 
 
 class _Today(NamedTuple):
@@ -110,9 +117,13 @@ class _Today(NamedTuple):
         if kept:
             verb = "was" if len(kept) == 1 else "were"
             keeps = "keeps what it gave" if len(kept) == 1 else "keep what they gave"
-            told.append(f"{listed(kept, _NAMED_AT_MOST)} {verb} edited too and {keeps}: a new run would run {_it(kept)}.")
+            told.append(
+                f"{listed(kept, _NAMED_AT_MOST)} {verb} edited too and {keeps}: a new run would run {_it(kept)}."
+            )
         if changes.removed:
-            told.append(f"{listed(changes.removed, _NAMED_AT_MOST)} {'is' if len(changes.removed) == 1 else 'are'} gone.")
+            told.append(
+                f"{listed(changes.removed, _NAMED_AT_MOST)} {'is' if len(changes.removed) == 1 else 'are'} gone."
+            )
         return " ".join(told)
 
 

@@ -10,12 +10,12 @@ import flowbook
 from flowbook import Flow, Parameter, flatten, task, triggers, unmapped
 from flowbook.cli.main import main
 from flowbook.cli.output import Output
-from flowbook.cli.run_lines import TaskRow, task_table
 from flowbook.engine.cache_validators import duration_only
 from flowbook.terminal.census import TaskNow
 from flowbook.terminal.lines import Span, plain_text
 from flowbook.terminal.marks import Marks
 from flowbook.terminal.paused_inputs import input_lines
+from flowbook.terminal.run_lines import TaskRow, task_table
 from tests.homes import home
 
 __all__ = ["home"]

@@ -210,7 +210,9 @@ def test_a_cell_that_can_not_be_evaluated_any_more_says_what_to_do(notebook):
     with pytest.raises(DefinitionError) as caught:
         notebook.loop.retry(run)
 
-    assert str(caught.value).startswith("The cell of flow 'daily' can't be evaluated with today's definitions: ArgumentError: ")
+    assert str(caught.value).startswith(
+        "The cell of flow 'daily' can't be evaluated with today's definitions: ArgumentError: "
+    )
     assert str(caught.value).endswith(
         "Run the cell itself to see where, or go on with the code as it was: --as-recorded."
     )

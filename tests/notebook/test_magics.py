@@ -114,7 +114,7 @@ def test_what_waits_is_listed_with_its_sentence(shell):
 
     waiting = shell.run_line_magic("flow", "resume")
 
-    assert waiting[["flow", "number", "message"]].to_numpy().tolist() == [["delays", 1, "approve waits for a person."]]
+    assert [(run.flow, run.number, run.message) for run in waiting] == [("delays", 1, "approve waits for a person.")]
 
 
 def test_flow_lists_the_newest_run_first(shell):
@@ -123,8 +123,7 @@ def test_flow_lists_the_newest_run_first(shell):
 
     listed = shell.run_line_magic("flow", "")
 
-    assert listed["number"].tolist() == [2, 1]
-    assert listed["state"].tolist() == ["Paused", "Paused"]
+    assert [(run.number, run.state) for run in listed] == [(2, "Paused"), (1, "Paused")]
 
 
 def test_nothing_runs_when_that_was_asked_for(shell):
@@ -161,7 +160,7 @@ def test_running_the_cell_again_keeps_the_paused_run_and_says_so(shell):
 
     assert first.state.is_paused()
     assert (first.number, second.number) == (1, 2)
-    assert shell.run_line_magic("flow", "resume")["number"].tolist() == [2, 1]
+    assert [run.number for run in shell.run_line_magic("flow", "resume")] == [2, 1]
 
 
 def test_a_body_that_raises_leaves_everything_as_it_was(shell):
@@ -335,7 +334,7 @@ HOW_TO_NAME_A_RUN = (
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("dance", "%flow dance: no such action. Use one of cancel, list, resume, retry, run, show."),
+        ("dance", "%flow dance: no such action. Use one of cancel, incremental, list, plan, resume, retry, run, show."),
         ("run", "Which flow? Name one: delays."),
         ("run nobody", "There is no flow 'nobody' in this notebook. Those there are: delays."),
         ("show", "Which run? Give the name of a flow or the id of a run; %flow lists them."),
@@ -507,15 +506,28 @@ def _keep_paused(count: int, first: int = 0) -> None:
         store.cache.add(CacheEntry("test", "kept", "x", store.values.put(number), run_id=f"kept-{number}"))
 
 
-def test_runs_are_listed_as_far_as_one_reads_and_where_the_others_are(shell, capsys):
+def test_runs_are_listed_as_far_as_one_reads_and_where_the_others_are(shell):
     _keep_paused(25)
 
     listed, waiting = shell.run_line_magic("flow", ""), shell.run_line_magic("flow", "resume")
 
-    assert listed["run_id"].tolist() == waiting["run_id"].tolist() == [f"kept-{number}" for number in range(24, 4, -1)]
-    said = capsys.readouterr().out
-    assert "The newest 20 runs; flowbook.runs() lists all." in said
-    assert "The newest 20 runs; flowbook.runs(state='Paused') lists all." in said
+    newest = [f"kept-{number}" for number in range(24, 4, -1)]
+    assert [run.run_id for run in listed] == [run.run_id for run in waiting] == newest
+    assert repr(listed).splitlines()[-1] == "The newest 20; flowbook.runs() lists all."
+    assert repr(waiting).splitlines()[-1] == "The newest 20; flowbook.runs(state='Paused') lists all."
+
+
+def test_the_list_of_runs_is_for_people(shell):
+    assert repr(shell.run_line_magic("flow", "")) == "No run is recorded here yet."
+    run = _flow(shell).last_run
+
+    lines = repr(shell.run_line_magic("flow", "list delays")).splitlines()
+
+    assert lines[0].split() == ["RUN", "FLOW", "STATE", "STARTED", "TOOK", "TASKS", "WHERE", "ID"]
+    assert lines[1].split()[:4] == ["1", "delays", "‖", "Paused"]
+    assert "just now" in lines[1]
+    assert "2 done, approve" in lines[1]
+    assert lines[1].endswith(run.run_id[:8])
 
 
 def test_entries_are_listed_as_far_as_the_browser_would_and_where_the_others_are(shell, capsys, monkeypatch):

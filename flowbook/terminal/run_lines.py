@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from flowbook.terminal.lines import Line
     from flowbook.terminal.marks import Marks
 
-__all__ = ["TaskRow", "ago", "decision_lines", "head_lines", "input_lines", "run_table", "task_table"]
+__all__ = [
+    "RUN_COLUMNS",
+    "TaskRow",
+    "ago",
+    "decision_lines",
+    "head_lines",
+    "input_lines",
+    "run_rows",
+    "run_table",
+    "table_lines",
+    "task_table",
+]
 
 _DIM, _BOLD = "dim", "bold"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -43,9 +54,13 @@ class TaskRow(NamedTuple):
     why: str
 
 
-def run_table(runs: Sequence[RunSummary], states: Sequence[str], marks: Marks, now: dt.datetime) -> list[Line]:
-    """Return a heading, and a line for each run; `states` are theirs, as they are shown."""
-    rows = [
+#: The columns of a list of runs.
+RUN_COLUMNS = ("RUN", "FLOW", "STATE", "STARTED", "TOOK", "TASKS", "WHERE")
+
+
+def run_rows(runs: Sequence[RunSummary], states: Sequence[str], now: dt.datetime) -> list[tuple[str, ...]]:
+    """Return the cells of `RUN_COLUMNS` for each run; `states` are theirs, as they are shown."""
+    return [
         (
             str(run.number),
             cut_middle(run.flow, _LONGEST_NAME),
@@ -57,7 +72,17 @@ def run_table(runs: Sequence[RunSummary], states: Sequence[str], marks: Marks, n
         )
         for run, state in zip(runs, states, strict=True)
     ]
-    heading = ("RUN", "FLOW", "STATE", "STARTED", "TOOK", "TASKS", "WHERE")
+
+
+def run_table(runs: Sequence[RunSummary], states: Sequence[str], marks: Marks, now: dt.datetime) -> list[Line]:
+    """Return a heading, and a line for each run; `states` are theirs, as they are shown."""
+    return table_lines(RUN_COLUMNS, run_rows(runs, states, now), states, marks)
+
+
+def table_lines(
+    heading: Sequence[str], rows: Sequence[Sequence[str]], states: Sequence[str], marks: Marks
+) -> list[Line]:
+    """Return a heading, and a line for each row of `run_rows`, with the mark of its run's state."""
     widths = _widths([heading, *rows])
     widths[2] += 2
     lines: list[Line] = [_cells(heading, widths, right=(0, 4), style=_DIM)]

@@ -4,10 +4,10 @@ import datetime as dt
 
 import pytest
 
-from flowbook.cli.run_lines import TaskRow, ago, run_table, task_table
 from flowbook.store import RunSummary
 from flowbook.terminal.lines import plain_text
 from flowbook.terminal.marks import Marks
+from flowbook.terminal.run_lines import TaskRow, ago, run_table, task_table
 
 NOW = dt.datetime(2026, 11, 20, 12, 0).astimezone()  # noon, wherever it is tested
 

@@ -1,0 +1,202 @@
+"""What `%flow ACTION` does: lists, shows, plans and runs flows, and decides about their runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+
+from IPython.core.error import UsageError
+
+from flowbook.exceptions import FlowbookError
+from flowbook.notebook.arguments import parse_parameters
+from flowbook.notebook.display import cancelled
+from flowbook.notebook.frontend import has_front_end, notebook_name, person
+from flowbook.notebook.loop import Loop
+from flowbook.notebook.run_list import RunList, newest_runs
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from flowbook.core.flow import Flow
+    from flowbook.flow_run.plan import RunPlan
+    from flowbook.flow_run.run import FlowRun
+    from flowbook.notebook.display import FlowView
+    from flowbook.notebook.notebook_flows import NotebookFlows
+
+__all__ = ["ACTIONS", "Action", "LineActions", "Screen"]
+
+_PANELS_AT_MOST = 5
+
+
+class Action(NamedTuple):
+    """One action of `%flow`.
+
+    Attributes:
+        usage: what follows its name.
+        help: what it does.
+        most: how many names it takes; None: any number.
+        options: that it takes, as the parser names them.
+    """
+
+    usage: str
+    help: str
+    most: int | None
+    options: tuple[str, ...] = ()
+
+
+ACTIONS: Mapping[str, Action] = {
+    "cancel": Action("RUN", "start nothing more of it; --now also stops what runs", 1, ("now", "note")),
+    "incremental": Action("on|off", "whether flows of this notebook run only what has changed", 1),
+    "list": Action("[FLOW]", "list the newest runs", 1),
+    "plan": Action("FLOW [TASK]", "say what a run would do, from TASK on if given", 2, ("param",)),
+    "resume": Action("[RUN [TASK …]]", "go on with what waits; without RUN, list it", None, ("note", "as_recorded")),
+    "retry": Action("RUN", "run what failed again", 1, ("note", "as_recorded")),
+    "run": Action("FLOW", "run it", 1, ("param",)),
+    "show": Action("RUN", "show it", 1),
+}
+_OPTIONS = ("as_recorded", "note", "now", "param")
+
+
+class Screen(Protocol):
+    """What shows runs in the running cell's output."""
+
+    shell: InteractiveShell
+    flows: NotebookFlows
+    views: dict[str, FlowView]
+
+    def view(self, flow: Flow, **options: Any) -> FlowView:  # noqa: ANN401  # those of FlowView
+        """Return what the running cell shows of a flow."""
+        ...
+
+
+class LineActions:
+    """Carries the actions out.
+
+    Args:
+        screen: where runs are shown.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._shell = screen.shell
+        self._flows = screen.flows
+        self._loop = Loop(screen.flows)
+
+    def act(self, args: Namespace) -> Any:  # noqa: ANN401  # what the action shows
+        """Do what the line says; return what the cell shows, or None.
+
+        Raises:
+            UsageError: if there is no such action, or it doesn't take what is written.
+            FlowbookError: as the run does.
+        """
+        action = ACTIONS.get(args.action)
+        if action is None:
+            msg = f"%flow {args.action}: no such action. Use one of {', '.join(ACTIONS)}."
+            raise UsageError(msg)
+        if action.most is not None and len(args.names) > action.most:
+            more = " ".join(args.names[action.most :])
+            msg = f"%flow {args.action}: what is {more!r} for? Write %flow {args.action} {action.usage}."
+            raise UsageError(msg)
+        for option in _OPTIONS:
+            if getattr(args, option) and option not in action.options:
+                takers = [name for name, each in ACTIONS.items() if option in each.options]
+                msg = f"%flow {args.action} takes no --{option.replace('_', '-')}; that is for {', '.join(takers)}."
+                raise UsageError(msg)
+        args.name, args.tasks = (args.names[0] if args.names else None), args.names[1:]
+        return getattr(self, f"_{args.action}")(args)
+
+    # Looking
+
+    def _list(self, args: Namespace) -> RunList:
+        return newest_runs(flow=args.name)
+
+    def _show(self, args: Namespace) -> None:
+        run = self._flows.any_run(args.name)
+        view = self._view_of(run)
+        watched = has_front_end(self._shell)
+        view.show(with_widget=watched)
+        if not watched:
+            view.show_state(run)
+
+    def _plan(self, args: Namespace) -> RunPlan:
+        flow = self._renewed(args.name)
+        known = self._screen.views.get(flow.name)
+        executor = known.executor if known is not None else None
+        start = args.tasks[0] if args.tasks else None
+        return flow.plan(parse_parameters(args.param, self._shell.user_ns), start=start, executor=executor)
+
+    # Acting
+
+    def _incremental(self, args: Namespace) -> None:
+        if args.name not in {"on", "off", None}:
+            msg = f"%flow incremental {args.name}: say on or off."
+            raise UsageError(msg)
+        if args.name is not None:
+            self._flows.is_incremental = args.name == "on"
+        does = "run only what has changed" if self._flows.is_incremental else "run all tasks that aren't cached"
+        self._say(f"Flows of this notebook {does}, from the next %%flow cell on.")
+
+    def _run(self, args: Namespace) -> None:
+        flow = self._renewed(args.name)
+        parameters = parse_parameters(args.param, self._shell.user_ns)
+        known = self._screen.views.get(flow.name)
+        view = self._screen.view(flow, executor=known.executor if known is not None else None)
+        run = view.start(parameters, record=True, origin=notebook_name(self._shell))
+        self._watch(view, run)
+
+    def _resume(self, args: Namespace) -> RunList | None:
+        if args.name is None:
+            return self._waiting()
+        run = self._flows.run_in(args.name, ("Paused",))
+        gone_on = self._loop.resume(run, args.tasks, args.note, as_recorded=args.as_recorded)
+        self._say(gone_on.text)
+        self._watch(self._view_of(gone_on.run), gone_on.run)
+        return None
+
+    def _retry(self, args: Namespace) -> None:
+        run = self._flows.any_run(args.name)
+        gone_on = self._loop.retry(run, args.note, as_recorded=args.as_recorded)
+        self._say(gone_on.text)
+        self._watch(self._view_of(gone_on.run), gone_on.run)
+
+    def _cancel(self, args: Namespace) -> None:
+        run = self._flows.run_in(args.name, ("Running", "Paused"))
+        run.cancel(by=person(), note=args.note, now=args.now)
+        self._say(cancelled(run))
+
+    # Helpers
+
+    def _renewed(self, name: str | None) -> Flow:
+        """Return a flow of this notebook as its cell writes it now; say what was edited."""
+        flow = self._flows.flow(name)
+        if not self._flows.is_current(flow):
+            return flow
+        renewed = self._flows.renew(flow.name)
+        if renewed.edits:
+            self._say(f"{flow.name} with the edited {', '.join(renewed.edits.edited)}.")
+        return renewed.flow
+
+    def _waiting(self) -> RunList:
+        """Show every run that waits for a person, in any process, with its buttons."""
+        waiting = newest_runs(state="Paused")
+        for each in waiting.runs[:_PANELS_AT_MOST]:
+            try:
+                run = self._flows.run(each.run_id)
+            except FlowbookError as error:
+                self._say(f"{each.run_id}: {error}")
+                continue
+            self._view_of(run).show(with_widget=has_front_end(self._shell))
+        return waiting
+
+    def _watch(self, view: FlowView, run: FlowRun) -> None:
+        view.show(with_widget=has_front_end(self._shell))
+        if not has_front_end(self._shell):
+            view.wait(run)
+
+    def _view_of(self, run: FlowRun) -> FlowView:
+        return self._screen.view(cast("Flow", run.flow), run=run)
+
+    def _say(self, text: str) -> None:
+        print(text)  # noqa: T201  # the cell's own output

@@ -1,0 +1,57 @@
+"""Reads the line of a magic: a mistake on it becomes one line that says how to write it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from IPython.core.error import UsageError
+from IPython.core.magic_arguments import parse_argstring
+
+from flowbook.notebook.arguments import unquoted
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+
+__all__ = ["read_line"]
+
+_QUOTES = "--param 'city=New York'"
+
+
+def read_line(magic: Callable[..., object], line: str) -> Namespace:
+    """Return the arguments on the line of a magic that has `magic_arguments`.
+
+    Raises:
+        UsageError: if the line isn't as the magic takes it.
+    """
+    try:
+        args = cast("Namespace", parse_argstring(magic, line))
+    except UsageError as error:
+        raise UsageError(_advice(str(error), line)) from error
+    except ValueError as error:  # of shlex: a quote that isn't closed
+        msg = f"{_sentence(str(error))} Close it, as in {_QUOTES}."
+        raise UsageError(msg) from error
+    for name, value in vars(args).items():
+        if isinstance(value, str):
+            setattr(args, name, unquoted(value))
+        elif isinstance(value, list):
+            setattr(args, name, [unquoted(each) for each in value])
+    return args
+
+
+def _advice(message: str, line: str) -> str:
+    if "unrecognized" in message and "--param" in line:
+        return f"{message}. A parameter's value with spaces needs quotes around NAME=VALUE: --param 'months=[1, 2]'."
+    if "unrecognized" in message and not _is_option(message):
+        return f"{message}. Put what has spaces in quotes, as in {_QUOTES}."
+    if "expected one argument" in message:
+        return f"{message}. If the value begins with a dash, write OPTION=VALUE."
+    return message
+
+
+def _is_option(message: str) -> bool:
+    return message.partition(": ")[2].startswith("-")
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
