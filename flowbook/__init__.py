@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flowbook.core.function_flow import flow
     from flowbook.core.resource import resource_manager
     from flowbook.core.secret import Secret
+    from flowbook.engine.task_progress import progress
 
 __all__ = [
     "DateTimeParameter",
@@ -45,6 +46,7 @@ __all__ = [
     "ifelse",
     "mapped",
     "merge",
+    "progress",
     "resource_manager",
     "run",
     "runs",
@@ -66,6 +68,7 @@ _LATER = {
     "flow": "flowbook.core.function_flow",
     "ifelse": "flowbook.core.branches",
     "merge": "flowbook.core.branches",
+    "progress": "flowbook.engine.task_progress",
     "resource_manager": "flowbook.core.resource",
     "switch": "flowbook.core.branches",
 }

@@ -160,6 +160,8 @@ class Dispatch:
         elif report.kind == "log":
             key, level, text = report.body
             self._runner.logged(key, level, text)
+        elif report.kind == "progress":
+            self._runner.progressed(*report.body)
         else:
             del self._sent[report.id]
             if report.kind == "unstarted" or (report.kind == "stopped" and not sent.has_begun):

@@ -40,6 +40,7 @@ from flowbook.engine.messages import (
     WakeAt,
 )
 from flowbook.engine.plain_tasks import PlainTasks
+from flowbook.engine.progress_bars import watch_progress_bars
 from flowbook.engine.remote_error import format_traceback
 from flowbook.engine.state import Cancelled, Failed, Running, Scheduled, State, Success
 from flowbook.engine.state_handlers import call_handlers, call_terminal_handler, in_layer
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from flowbook.engine.ports import EpochPorts
     from flowbook.engine.run_inputs import RunInputs
     from flowbook.engine.start_point import StartPoint
+    from flowbook.engine.task_progress import TaskProgress
     from flowbook.engine.worker_values import WorkerValues
     from flowbook.executors.base import Executor
 
@@ -132,6 +134,7 @@ class Epoch(DecidedEpoch):
     def _run_to_rest(self) -> State:
         if not self._change(Running("The flow runs.")).is_running():
             return self.state
+        watch_progress_bars()
         with self._changed:
             self.is_cancelled = self.is_cancelled or self._is_begun_cancelled
             self._carry_out(
@@ -367,6 +370,12 @@ class Epoch(DecidedEpoch):
         if self.masks:
             text = self.masks.text(text)
         self._relay.emit(Logged, key, time.time(), level, text)
+
+    def progressed(self, key: str, progress: TaskProgress) -> None:
+        """Pass on how far a task is."""
+        if self.masks:
+            progress = progress._replace(text=self.masks.text(progress.text))
+        self._relay.progressed(key, progress)
 
     # The flow's own state
 

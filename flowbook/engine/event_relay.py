@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.events import DurableSink, Event, EventSink, SelectiveSink, SharedLog
     from flowbook.engine.state import State
+    from flowbook.engine.task_progress import ProgressSink, TaskProgress
 
 __all__ = ["EventRelay"]
 
@@ -50,6 +51,7 @@ class EventRelay:
         self.number: Callable[[], int] = itertools.count(first_seq).__next__
         # Told apart by an attribute each: `isinstance` with a protocol takes 10 µs, and a small flow runs in a few hundred.
         self._durable = tuple([cast("DurableSink", sink) for sink in sinks if hasattr(sink, "secure")])
+        self._progress_sinks = tuple([cast("ProgressSink", sink) for sink in sinks if hasattr(sink, "progressed")])
         selective = [cast("SelectiveSink", sink) for sink in sinks if hasattr(sink, "quiet")]
         #: Logs that receive every event.
         self._logs: tuple[SharedLog, ...] = tuple(
@@ -114,6 +116,11 @@ class EventRelay:
                 entry.is_recorded = True
         self.pass_on()
 
+    def progressed(self, key: str, progress: TaskProgress) -> None:
+        """Pass on how far a task is, to sinks that take it. Call it under no lock."""
+        for sink in self._progress_sinks:
+            sink.progressed(key, progress)
+
     def gather(self, kind: Callable[..., Event], *fields: object) -> None:
         """Number an event while holding a lock; call `pass_on` after releasing it."""
         entry = self._enqueue(kind, fields)
@@ -151,7 +158,7 @@ class EventRelay:
     def close(self) -> None:
         """Drop all further events: the run was abandoned, and its tasks may still run."""
         self.pass_on()
-        self._durable = self._logs = self._all_logs = ()
+        self._durable = self._logs = self._all_logs = self._progress_sinks = ()
         self.quiet_log = None
 
     def _enqueue(self, kind: Callable[..., Event], fields: tuple[object, ...]) -> _Entry:

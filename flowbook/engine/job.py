@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flowbook.engine.masks import Masks
     from flowbook.engine.ports import OutputCache
     from flowbook.engine.state import State
+    from flowbook.engine.task_progress import TaskProgress
 
 __all__ = ["ComparesInputs", "Job", "RunPort"]
 
@@ -52,6 +53,10 @@ class RunPort(Protocol):
 
     def logged(self, key: str, level: int, text: str) -> None:
         """Receive a log line or a print."""
+        ...
+
+    def progressed(self, key: str, progress: TaskProgress) -> None:
+        """Receive how far the task is."""
         ...
 
 

@@ -17,6 +17,7 @@ from flowbook._utils.worker_terminal import adopt
 from flowbook.engine import steps
 from flowbook.engine.job import Job
 from flowbook.engine.masks import Masks
+from flowbook.engine.progress_bars import watch_progress_bars
 from flowbook.engine.remote_error import RemoteError
 from flowbook.engine.state import Cancelled, Pending, State, Success
 from flowbook.engine.stopping import STOPPED, Stopped, stop_calls, stoppable
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import TaskSpec
     from flowbook.engine.job import ComparesInputs
     from flowbook.engine.ports import OutputCache
+    from flowbook.engine.task_progress import TaskProgress
     from flowbook.executors.ledger import LedgerFolder
 
 __all__ = [
@@ -199,6 +201,7 @@ def run_remotely(
         environment: RunEnvironment = blobs[work.environment].value
         if environment.terminal is not None:
             adopt(environment.terminal)
+        watch_progress_bars()
         with stoppable(environment.run_id):
             shelf = _Shelf(environment.reach)
             state = _attempt(work, environment, _Inputs(blobs, held, shelf), report)
@@ -336,6 +339,12 @@ class _WorkerRun:
     def logged(self, key: str, level: int, text: str) -> None:
         """Send a line to the driver."""
         self._report("log", (key, level, text if self.masks is None else self.masks.text(text)))
+
+    def progressed(self, key: str, progress: TaskProgress) -> None:
+        """Send a report of progress to the driver."""
+        if self.masks is not None:
+            progress = progress._replace(text=self.masks.text(progress.text))
+        self._report("progress", (key, progress))
 
 
 class _Raised:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from flowbook.engine.job import Job, RunPort
+    from flowbook.engine.task_progress import ProgressReporter
 
 __all__ = ["RunLayer", "TaskLayer", "run_layer", "user_values"]
 
@@ -117,6 +118,10 @@ class TaskLayer(ContextLayer):
         if self.log is None:
             self.log = TaskLog(self.run, self.job.key)
         return self.log
+
+    def own_progress(self) -> ProgressReporter:
+        """Return what reports the progress of this attempt."""
+        return self.own_log().reporter
 
     def find(self, name: str) -> object:
         """Return the value of `name`, or MISSING."""

@@ -1,12 +1,15 @@
-"""Passes the prints and log lines of one attempt to the run, up to a size, until the attempt ends."""
+"""Passes the prints, log lines and progress of one attempt to the run, up to a size, until the attempt ends."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
+from flowbook.engine.task_progress import ProgressReporter
+
 if TYPE_CHECKING:
     from flowbook.engine.job import RunPort
+    from flowbook.engine.task_progress import TaskProgress
 
 __all__ = ["LINE_CHARS", "OVER", "TaskLog"]
 
@@ -21,13 +24,14 @@ _WARNING = 30
 class TaskLog:
     """The lines of one attempt. Threads: any."""
 
-    __slots__ = ("_chars", "_key", "_lines", "_run", "is_closed", "pid")
+    __slots__ = ("_chars", "_key", "_lines", "_reporter", "_run", "is_closed", "pid")
 
     def __init__(self, run: RunPort | None, key: str) -> None:
         self._run = run
         self._key = key
         self._lines = 0
         self._chars = 0
+        self._reporter: ProgressReporter | None = None
         #: Whether further lines are dropped: there were too many, or the attempt has ended.
         self.is_closed = run is None
         #: The process that the attempt runs in; one that it forked must not write to the run.
@@ -49,9 +53,23 @@ class TaskLog:
             text = f"{text[:LINE_CHARS]}… ({length - LINE_CHARS:,} more characters were cut)"
         self._run.logged(self._key, level, text)
 
+    @property
+    def reporter(self) -> ProgressReporter:
+        """What reports the attempt's progress; made when it is first asked for."""
+        if self._reporter is None:
+            self._reporter = ProgressReporter(self._progressed)
+        return self._reporter
+
     def close(self) -> None:
-        """Drop further lines: they come from a thread that outlived the attempt."""
+        """Pass on the last progress, and drop what comes later, from a thread that outlived the attempt."""
+        if self._reporter is not None:
+            self._reporter.close()
+        self._run = None
         self.is_closed = True
+
+    def _progressed(self, progress: TaskProgress) -> None:
+        if self._run is not None and self.pid == os.getpid():
+            self._run.progressed(self._key, progress)
 
 
 #: The log of each attempt that has ended.

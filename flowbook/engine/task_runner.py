@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.job import ComparesInputs
     from flowbook.engine.ports import OutputCache
+    from flowbook.engine.task_progress import TaskProgress
 
 __all__ = ["TaskRunner"]
 
@@ -78,6 +79,9 @@ class TaskRunner:
 
     def logged(self, key: str, level: int, text: str) -> None:
         """Drop a log line."""
+
+    def progressed(self, key: str, progress: TaskProgress) -> None:
+        """Drop a report of progress."""
 
 
 def _has_open_children(state: State) -> bool:

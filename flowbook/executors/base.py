@@ -72,16 +72,16 @@ class Report(NamedTuple):
     """What became of a call.
 
     Attributes:
-        kind: "running": the call has begun; "log"; "done"; "unstarted": it hasn't begun and won't, because the run was
-            cancelled; "lost": its worker died while it ran; "stopped": `stop_calls` ended the process that had it;
+        kind: "running": the call has begun; "log"; "progress"; "done"; "unstarted": it hasn't begun and won't, because the
+            run was cancelled; "lost": its worker died while it ran; "stopped": `stop_calls` ended the process that had it;
             "notice": about the run, something that people should know.
         id: the call's; 0 for a notice.
-        body: for running and log, what the call's body reported; for done, the bytes of its Answer; for lost, a sentence;
-            for notice, a level as in `logging` and a line.
+        body: for running, log and progress, what the call's body reported; for done, the bytes of its Answer; for lost, a
+            sentence; for notice, a level as in `logging` and a line.
         handle: of the value of a call that is done, if it stays on a worker.
     """
 
-    kind: Literal["running", "log", "done", "unstarted", "lost", "stopped", "notice"]
+    kind: Literal["running", "log", "progress", "done", "unstarted", "lost", "stopped", "notice"]
     id: int
     body: Any = None
     handle: object | None = None

@@ -230,8 +230,8 @@ class DaskSession:
             if event.id in task.begun:
                 return
             task.begun.add(event.id)
-        if event.kind in {"running", "log"}:
-            self._on_report(Report(event.kind, call.id, event.body))  # type: ignore[arg-type]  # one of these two
+        if event.kind in {"running", "log", "progress"}:
+            self._on_report(Report(event.kind, call.id, event.body))  # type: ignore[arg-type]  # one of these
             return
         self._forget(event.id)
         if event.kind == "returned":

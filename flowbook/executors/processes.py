@@ -213,8 +213,8 @@ class Processes:
         self._feed()
 
     def _handle(self, worker: _Worker, event: CallEvent, value: object) -> None:
-        if event.kind in {"running", "log"}:
-            self._on_report(Report(event.kind, event.id, event.body))  # type: ignore[arg-type]  # one of these two
+        if event.kind in {"running", "log", "progress"}:
+            self._on_report(Report(event.kind, event.id, event.body))  # type: ignore[arg-type]  # one of these
             return
         with self._lock:
             call = worker.calls.pop(event.id, None)

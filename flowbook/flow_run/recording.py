@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.engine.run_inputs import RunInputs
     from flowbook.engine.state import State
+    from flowbook.engine.task_progress import TaskProgress
     from flowbook.flow_run.decision import Decision
     from flowbook.flow_run.flow_changes import FlowChanges
     from flowbook.flow_run.ports import RunnableFlow
@@ -197,9 +198,13 @@ class Recording:
         stored = self.record.graph.get("limits")
         return None if stored is None else Limits(stored["total"], stored["by_tag"])
 
-    def snapshot(self, since: int = 0) -> RunSnapshot:
-        """Return the run's owner and its events after number `since`, read at one moment. Raises UnknownRunError."""
-        return self._store.history.snapshot(self.run_id, since)
+    def snapshot(self, since: int = 0, progress_since: float = 0.0) -> RunSnapshot:
+        """Return the run's owner, its events after number `since` and its progress after that time, read at one moment.
+
+        Raises:
+            UnknownRunError: if the store doesn't have it.
+        """
+        return self._store.history.snapshot(self.run_id, since, progress_since)
 
     def mark_read(self, snapshot: RunSnapshot) -> None:
         """Remember how much of the run this process has read; `claim` is refused if more has been recorded by then."""
@@ -316,6 +321,11 @@ class Recording:
         """Record one event."""
         if self._recorder is not None:
             self._recorder.emit(event)
+
+    def progressed(self, key: str, progress: TaskProgress) -> None:
+        """Record how far a task is."""
+        if self._recorder is not None:
+            self._recorder.progressed(key, progress)
 
     def secure(self, keys: Sequence[str]) -> None:
         """Return once the states of these tasks are committed."""

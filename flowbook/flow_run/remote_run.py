@@ -89,6 +89,9 @@ class RemoteRun:
         self._awaits_end = awaits_end
         self._lock = RankedLock(Rank.FOLLOWED_RUN)
         self._next_read = 0.0
+        #: When the newest progress that was read was reported.
+        self._progress_at = 0.0
+        self._take_progress(snapshot)
         self._is_over = False
         self._thread: threading.Thread | None = None
 
@@ -103,9 +106,10 @@ class RemoteRun:
     def _read(self) -> None:
         if self._is_over:
             return
-        snapshot = self.recording.snapshot(self.snapshot.last_seq)
+        snapshot = self.recording.snapshot(self.snapshot.last_seq, self._progress_at)
         if snapshot.events:
             self._apply_events(snapshot.events)
+        self._take_progress(snapshot)
         self._next_read = time.monotonic() + _LOOK_S
         self.snapshot = snapshot
         is_dead = snapshot.claim.process is not None and not snapshot.is_owned
@@ -119,6 +123,11 @@ class RemoteRun:
         fill_children(self.states, {parent_key(key) for key in changed})
         for event in events:
             self._events.append(event)
+
+    def _take_progress(self, snapshot: RunSnapshot) -> None:
+        for key, progress in snapshot.progress.items():
+            self._events.append_progress(key, progress)
+            self._progress_at = max(self._progress_at, progress.at)
 
     def follow(self) -> None:
         """Start a thread that reads new events and passes them to the subscribers until the owner releases the run."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.engine.masks import Masks
     from flowbook.engine.state import State
+    from flowbook.engine.task_progress import TaskProgress
     from flowbook.flow_run.location import Location
     from flowbook.flow_run.run_description import RunDescription
     from flowbook.flow_run.run_log import RunLog
@@ -110,6 +111,10 @@ class ControlledRun:
         """Return the flow's present state, and those of tasks and children by key."""
         location = self._control.location
         return location.state, location.states
+
+    def progress(self) -> Mapping[str, TaskProgress]:
+        """Return how far tasks are that reported it, by key."""
+        return self._control.log.progress()
 
     def hide(self, text: str) -> str:
         """Return the text with the secrets of the present or last epoch masked."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph
     from flowbook.engine.limits import Limits
     from flowbook.engine.state import State
+    from flowbook.engine.task_progress import TaskProgress
     from flowbook.executors.base import Executor
     from flowbook.flow_run.flow_changes import FlowChanges
     from flowbook.flow_run.ports import RunnableFlow
@@ -186,6 +187,15 @@ class FlowRun(RunDecisions):
         if key or recording is None or not (lines := recording.notice_lines()):
             return found
         return sorted((*found, *lines), key=lambda line: line.seq)
+
+    def progress(self) -> dict[str, TaskProgress]:
+        """Return how far tasks are through their work, by key: those that report it with `flowbook.progress` or tqdm.
+
+        Returns:
+            For each task its newest report: `done`, `total`, `text`, `unit`, `rate` (units a second). A new dict.
+        """
+        self._control.refresh()
+        return self._control.log.progress()
 
     def timeline(self) -> pd.DataFrame:
         """Return a table of when each task ran or waited, in order.

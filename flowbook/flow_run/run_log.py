@@ -1,11 +1,11 @@
-"""Holds a run's events and delivers each to the subscribers: once, in order, and never under a lock."""
+"""Holds a run's events and its tasks' progress, and delivers them to the subscribers: in order, and never under a lock."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook._utils.locks import Rank, RankedCondition
 from flowbook.engine.event_log import EventLog
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from flowbook.engine.events import Event, EventSink
+    from flowbook.engine.task_progress import TaskProgress
 
 __all__ = ["FirstError", "RunLog"]
 
@@ -39,8 +40,10 @@ class RunLog:
         self._logged: dict[str, list[Logged]] = {}
         #: Replaced, never changed in place: other threads read it.
         self.subscribers: tuple[EventSink, ...] = ()
-        #: Events to deliver, each with the subscribers at the time it happened.
-        self._queue: deque[tuple[Event, tuple[EventSink, ...]]] = deque()
+        #: The newest progress of each task that reported any.
+        self._progress: dict[str, TaskProgress] = {}
+        #: Events and progress to deliver, each with the subscribers at the time it happened.
+        self._queue: deque[tuple[Event | _Progressed, tuple[EventSink, ...]]] = deque()
         self._changed = RankedCondition(Rank.SUBSCRIBERS)
         #: Id of the thread that is delivering; None if none is.
         self._deliverer: int | None = None
@@ -91,6 +94,21 @@ class RunLog:
             self._logged.setdefault(event.key, []).append(event)
         if self.subscribers:
             self._queue.append((event, self.subscribers))
+
+    def progress(self) -> dict[str, TaskProgress]:
+        """Return the newest progress of each task that reported any, by key. A copy."""
+        return self._progress.copy()
+
+    def append_progress(self, key: str, progress: TaskProgress) -> None:
+        """Keep a task's progress; `deliver` sends it to the subscribers that take it."""
+        self._progress[key] = progress
+        if self.subscribers:
+            self._queue.append((_Progressed(key, progress), self.subscribers))
+
+    def progressed(self, key: str, progress: TaskProgress) -> None:
+        """Keep a task's progress and deliver it. Call it without a lock."""
+        self.append_progress(key, progress)
+        self.deliver()
 
     def emit(self, event: Event) -> None:
         """Add an event and deliver it. Call it without a lock."""
@@ -158,15 +176,26 @@ class RunLog:
                 if any(each is sink for each in self.subscribers):
                     self._send(sink, event)
 
-    def _send(self, sink: EventSink, event: Event) -> None:
+    def _send(self, sink: EventSink, event: Event | _Progressed) -> None:
         try:
-            sink.emit(event)
+            if isinstance(event, _Progressed):
+                if (take := getattr(sink, "progressed", None)) is not None:
+                    take(*event)
+            else:
+                sink.emit(event)
         except Exception:  # a subscriber's code may raise anything
             import logging  # noqa: PLC0415  # only where something is wrong
 
             self._unsubscribe(sink)
             text = "A subscriber of %s raised. It gets no more events; the run goes on."
             logging.getLogger("flowbook").exception(text, self._describe())
+
+
+class _Progressed(NamedTuple):
+    """A task's progress, queued among the events."""
+
+    key: str
+    progress: TaskProgress
 
 
 class FirstError:

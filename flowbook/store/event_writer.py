@@ -15,8 +15,9 @@ from flowbook.store.queries import queries
 from flowbook.store.state_codec import is_finished_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from flowbook.engine.task_progress import TaskProgress
     from flowbook.store.database import Database
     from flowbook.store.event_rows import EventRow
     from flowbook.store.values import Values
@@ -86,6 +87,16 @@ class EventWriter:
             self._write_one(row)
             done(number)
 
+    def write_progress(self, progress: Mapping[str, TaskProgress]) -> None:
+        """Replace what was known of how far these tasks are. Raises as `write`."""
+
+        def insert(connection: sqlite3.Connection) -> None:
+            self._check_owner(connection)
+            rows = [(self._run, key, *report) for key, report in progress.items()]
+            connection.executemany(self._sql["set_progress"], rows)
+
+        self._database.write(insert)
+
     def _write_one(self, row: EventRow) -> None:
         """Write one row; if that fails, without lone surrogates and under the next free number."""
         try:
@@ -102,6 +113,12 @@ class EventWriter:
         except _ROW_ERRORS as exc:
             raise UnwritableEventError(_described(row, exc)) from exc
 
+    def _check_owner(self, connection: sqlite3.Connection) -> None:
+        found = connection.execute(self._sql["run_epoch"], (self._run,)).fetchone()
+        if found is None or found[0] != self._epoch:
+            msg = "Somebody else went on with it."
+            raise RunClaimedError(msg, epoch=self._epoch)
+
     def _repaired(self, connection: sqlite3.Connection, row: EventRow) -> EventRow:
         last = connection.execute(self._sql["last_seq"], (self._run,)).fetchone()[0]
         run, seq, kind, key, at, name, body, digest, size_bytes = row.event
@@ -109,10 +126,7 @@ class EventWriter:
         return row._replace(event=(run, max(seq, last + 1), kind, *texts, digest, size_bytes))
 
     def _insert(self, connection: sqlite3.Connection, rows: list[EventRow]) -> None:
-        found = connection.execute(self._sql["run_epoch"], (self._run,)).fetchone()
-        if found is None or found[0] != self._epoch:
-            msg = "Somebody else went on with it."
-            raise RunClaimedError(msg, epoch=self._epoch)
+        self._check_owner(connection)
         if values := [value for row in rows for value in row.values]:
             connection.executemany(self._add_value, values)
         connection.executemany(self._sql["add_event"], [row.event for row in rows])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.engine.events import Event
+    from flowbook.engine.task_progress import TaskProgress
     from flowbook.store.database import Database
     from flowbook.store.event_rows import EventRow
     from flowbook.store.values import Values
@@ -42,6 +43,8 @@ _MOST_WAITING = 2000
 #: The most that may wait while nothing can be written. Beyond that, the run goes on unrecorded.
 _MOST_WAITING_BYTES = 256_000_000
 _SYNC_S = 0.015
+#: How often the progress of tasks is written.
+_PROGRESS_S = 0.1
 #: Each event is compared with them.
 _SOON, _NOW = Urgency.SOON, Urgency.NOW
 #: How long the thread waits between two attempts where writing fails.
@@ -94,6 +97,9 @@ class Recorder:
         self._thread: threading.Thread | None = None
         self._thread_lock = RankedLock(Rank.RECORDER_THREAD)
         self._wants_sync = False
+        #: The newest progress of each task that isn't written yet.
+        self._progress: dict[str, TaskProgress] = {}
+        self._next_progress = 0.0
         atexit.register(self.close)
 
     @property
@@ -139,6 +145,14 @@ class Recorder:
             _log.warning(self._give_up(f"{self.trouble} Its events took too much memory while they waited."))
         return self.unrecorded is not None
 
+    def progressed(self, key: str, progress: TaskProgress) -> None:
+        """Record how far a task is, within 100 ms; a newer report replaces it."""
+        if self.unrecorded is not None or self._is_forked:
+            return
+        self._progress[key] = progress
+        if not self._is_awake:
+            self._wake_flusher()
+
     def secure(self, keys: Sequence[str]) -> None:
         """Return when what was emitted of these tasks and their children is committed."""
         unsafe = self._unsafe
@@ -165,6 +179,7 @@ class Recorder:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
         self._commit()
+        self._write_progress()
         if self.trouble is not None:
             _log.warning(self._give_up(self.trouble))
         self._sync()
@@ -226,6 +241,15 @@ class Recorder:
             for task in {row.task for row in rows if row.urgency and not unsafe[row.task]}:
                 del unsafe[task]
 
+    def _write_progress(self) -> None:
+        """Write the newest progress. What can't be written is tried again with the next report: it loses nothing."""
+        progress, self._progress = self._progress, {}
+        if progress and self.unrecorded is None and not self._is_forked:
+            try:
+                self._writer.write_progress(progress)
+            except FlowbookError:
+                _log.debug("The progress of %d tasks can't be written now.", len(progress), exc_info=True)
+
     def _note_trouble(self, reason: str) -> str:
         is_new, self.trouble = self.trouble is None, reason
         self._wake_flusher()
@@ -266,4 +290,10 @@ class Recorder:
             self._wake.clear()
             self._is_awake = False
             self._commit()
+            if self._progress:
+                if time.monotonic() >= self._next_progress:
+                    self._next_progress = time.monotonic() + _PROGRESS_S
+                    self._write_progress()
+                else:
+                    self._wake.set()  # to look again soon
             self._sync()

@@ -85,9 +85,13 @@ class RunHistory:
             if error is not None
         }
 
-    def snapshot(self, run_id: str, since: int = 0) -> RunSnapshot:
-        """Return the run in one piece, as it is now: owner, state, inputs, and events after `since`. Raises UnknownRunError."""
-        return read_snapshot(self._database, self._values, run_id, since)
+    def snapshot(self, run_id: str, since: int = 0, progress_since: float = 0.0) -> RunSnapshot:
+        """Return the run in one piece, as it is now: owner, state, inputs, events after number `since`, and progress.
+
+        Raises:
+            UnknownRunError: if there is no such run.
+        """
+        return read_snapshot(self._database, self._values, run_id, since, progress_since)
 
     @in_words
     def events(self, run_id: str, since: int = 0) -> list[Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.task_keys import parent_key
@@ -11,10 +12,11 @@ from flowbook.terminal.durations import stopwatch, ticking
 from flowbook.terminal.lines import Span, cut_middle, fit, spread, width_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
+    from flowbook.engine.task_progress import TaskProgress
     from flowbook.terminal.census import Census, TaskNow
     from flowbook.terminal.lines import Line
     from flowbook.terminal.marks import Marks
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["LiveView", "count_spans", "live_lines"]
 
 _DIM, _BOLD = "dim", "bold"
+#: Cells of a task's own bar: at most, and the least that is drawn.
+_BAR_CELLS, _LEAST_BAR = 32, 6
 #: The largest part of a line that a name may take.
 _NAME_PART = 0.4
 
@@ -39,6 +43,7 @@ class LiveView(NamedTuple):
         is_starting: whether workers are being started, so that no task runs yet.
         is_cancelling: whether it was cancelled while tasks still run.
         hide: masks secrets in a text.
+        progress: how far tasks are that reported it, by key.
     """
 
     title: tuple[str, str]
@@ -50,6 +55,7 @@ class LiveView(NamedTuple):
     is_cancelling: bool
     hide: Callable[[str], str] = str
     is_starting: bool = False
+    progress: Mapping[str, TaskProgress] = MappingProxyType({})
 
 
 def live_lines(view: LiveView, marks: Marks, width: int, most: int) -> list[Line]:
@@ -65,7 +71,7 @@ def live_lines(view: LiveView, marks: Marks, width: int, most: int) -> list[Line
     if shown:
         lines.append(())
     name_width = max((min(len(row.name), int(width * _NAME_PART)) for row in shown), default=0)
-    lines += [_row_line(row, name_width, width) for row in shown]
+    lines += [_row_line(row, name_width, width, marks) for row in shown]
     if hidden := len(rows) - len(shown):
         lines.append((Span(f"  and {hidden:,} more", _DIM),))
     return [fit(line, width) for line in lines[:most]]
@@ -86,6 +92,7 @@ class _Row(NamedTuple):
     name_style: str
     text: str
     right: str
+    progress: TaskProgress | None = None
 
 
 def _title(view: LiveView, marks: Marks, width: int) -> Line:
@@ -113,7 +120,9 @@ def _bar(census: Census, marks: Marks, width: int) -> Line:
 
 def _rows(view: LiveView, marks: Marks) -> Iterator[_Row]:
     for task in view.census.running:
-        yield _Row(marks.of(type(task.state)), task.key, _BOLD, "", ticking(view.now - task.began))
+        yield _Row(
+            marks.of(type(task.state)), task.key, _BOLD, "", ticking(view.now - task.began), view.progress.get(task.key)
+        )
     for task in view.census.retrying:
         yield _retrying(view, task, marks)
     for task in view.census.paused:
@@ -147,8 +156,29 @@ def _line_of(error: object) -> str:
     return f"line {mine[-1].line}" if mine else ""
 
 
-def _row_line(row: _Row, name_width: int, width: int) -> Line:
+def _progress_spans(progress: TaskProgress, marks: Marks, room: int) -> Line:
+    """Return the bar of a task, how much is done, its rate and the time left, in at most `room` cells."""
+    count = f"{progress.done:,.10g}" + ("" if progress.total is None else f"/{progress.total:,.10g}")
+    facts = [count, *([f"{progress.rate:,.3g} {progress.unit}/s"] if progress.rate else [])]
+    left_s = progress.left_s()
+    if left_s:
+        facts.append(f"{stopwatch(left_s)} left")
+    text = "  ".join(facts)
+    cells = min(_BAR_CELLS, room - width_of((Span(text),)) - 2)
+    if progress.share is None or cells < _LEAST_BAR:
+        words = f"{text}  {progress.text}" if progress.text else text
+        return (Span(words),)
+    filled = int(cells * progress.share)
+    end = marks.bar_end if 0 < filled < cells else ""
+    bar = marks.bar * (filled - len(end)) + end
+    return (Span(bar, "blue"), Span(marks.bar_rest * (cells - filled), _DIM), Span(f"  {text}"))
+
+
+def _row_line(row: _Row, name_width: int, width: int, marks: Marks) -> Line:
     name = cut_middle(row.name, name_width)
     gap = " " * (name_width - width_of((Span(name),)))
     left: Line = (row.mark, Span(" "), Span(name, row.name_style), Span(f"{gap}  "), Span(row.text))
+    if row.progress is not None:
+        room = width - width_of(left) - width_of((Span(row.right),)) - 2
+        left = (*left, *_progress_spans(row.progress, marks, room))
     return spread(left, (Span(row.right, _DIM),) if row.right else (), width)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
+    from flowbook.engine.task_progress import TaskProgress
 
 __all__ = ["ReportedRun"]
 
@@ -73,6 +74,10 @@ class ReportedRun(Protocol):
 
     def snapshot(self) -> tuple[State, Mapping[str, State]]:
         """Return the flow's present state, and those of tasks and children by key; the mapping may change meanwhile."""
+        ...
+
+    def progress(self) -> Mapping[str, TaskProgress]:
+        """Return how far tasks are that reported it, by key."""
         ...
 
     def hide(self, text: str) -> str:

@@ -133,6 +133,7 @@ class Progress:
             is_cancelling=self._run.is_cancelling,
             hide=run.hide,
             is_starting=self._is_starting(census),
+            progress=run.progress(),
         )
         return live_lines(view, self._screen.marks, self._screen.width, self._screen.height)
 

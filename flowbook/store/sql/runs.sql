@@ -186,6 +186,15 @@ WHERE run = :run ORDER BY first_seq
 SELECT seq, kind, key, at, name, body, digest, size_bytes FROM event
 WHERE run = ? AND seq > ? ORDER BY seq
 
+-- progress --
+SELECT key, done, total, text, unit, rate, at FROM progress WHERE run = ? AND at > ?
+
+-- set_progress --
+INSERT INTO progress (run, key, done, total, text, unit, rate, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (run, key) DO UPDATE SET
+    done = excluded.done, total = excluded.total, text = excluded.text, unit = excluded.unit, rate = excluded.rate,
+    at = excluded.at
+
 -- events_of_kind --
 SELECT seq, kind, key, at, name, body, digest, size_bytes FROM event
 WHERE run = :run AND kind = :kind AND (:key IS NULL OR key = :key) ORDER BY seq
