@@ -114,6 +114,14 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     ls.add_argument("--waiting", action="store_true", help="only runs that wait for a person")
     ls.add_argument("--limit", type=_count, metavar="N", help="at most the N newest; default: 20")
     ls.add_argument("--all", action="store_true", help="every run")
+    start = add("start", "run a flow from a Python file, recorded", is_of_one=False)
+    start.epilog = "Example: flowbook run start delays.py:nightly --param origin=JFK --detach"
+    start.add_argument("flow", metavar="FILE.py:FLOW", help="the file, and the flow's name if it makes several")
+    start.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter; may be given several times"
+    )
+    start.add_argument("--name", default="", help="what people call this run")
+    start.add_argument("--detach", action="store_true", help="in a process of its own, which outlives this terminal")
     inspect = add("inspect", "show one run and its tasks, or one task")
     inspect.add_argument("task", nargs="?", help="only this task or child, e.g. 'clean[3]'")
     inspect.add_argument("--all", action="store_true", help="every child of mapped tasks, too")
@@ -121,6 +129,8 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     logs = add("logs", "write the log lines, prints and tracebacks of its tasks")
     logs.add_argument("--task", help="only of this task")
     logs.add_argument("--follow", action="store_true", help="keep writing until the run is at rest")
+    logs.add_argument("--output", action="store_true", help="what its own process wrote, instead; as it is")
+    add("watch", "follow it until it is at rest, whichever process has it; Ctrl-C ends only the watching")
     _decides(add("cancel", "cancel it, whichever process has it"))
     resume = add("resume", "resume a run that waits, was cancelled or crashed; here, unless another process has it")
     resume.add_argument("task", nargs="*", help="only these tasks; default: all that wait")
@@ -202,12 +212,14 @@ def _cache_command(verb: str) -> Command:
 
 
 def _run_command(verb: str) -> Command:
-    from flowbook.cli import run  # noqa: PLC0415  # as said
+    from flowbook.cli import run, run_start  # noqa: PLC0415  # as said
 
     return {
         "ls": run.ls,
         "inspect": run.inspect,
         "logs": run.logs,
+        "start": run_start.start,
+        "watch": run_start.watch,
         "cancel": run.cancel,
         "resume": run.resume,
         "retry": run.retry,

@@ -9,14 +9,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowbook.cli.run_ends import find_run, say_state
 from flowbook.cli.task_facts import task_facts
-from flowbook.core.history import run as recorded_run
 from flowbook.engine.events import Logged, StateChanged
 from flowbook.engine.state_kinds import DISPLAY_ORDER
 from flowbook.exceptions import DefinitionError, UnknownTaskError
 from flowbook.flow_run.run_names import find_run_id
 from flowbook.store import open_store
 from flowbook.store.process_identity import UNSETTLED, effective_state_of
+from flowbook.store.process_output import OLDER, output_file
 from flowbook.terminal.lines import Span, printable, wrapped
 from flowbook.terminal.reporting import has_display
 from flowbook.terminal.run_lines import decision_lines, head_lines, input_lines, run_table, task_table
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
 
     from flowbook.cli.output import Output
     from flowbook.cli.task_facts import TaskFacts
-    from flowbook.core.flow import Flow
     from flowbook.engine.events import Event
     from flowbook.engine.remote_error import RemoteError
-    from flowbook.engine.state import State
     from flowbook.flow_run.run import FlowRun
     from flowbook.store import RunSummary
 
@@ -45,9 +44,7 @@ _RUN_STATES = ("Success", "Running", "Cancelling", "Paused", "Failed", "Crashed"
 _DECISION = ("action", "key", "by", "note", "at")
 _NO_RUNS = "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True)."
 _NOTHING_WAITS = "No run waits for you."
-#: What a cancelled run says that whoever cancelled it knows.
-_BY_A_PERSON = "Cancelled by a person."
-_GOES_ON = ("Running", "Pending", "Cancelling", None)
+_GOES_ON = ("Running", "Pending", "Cancelling", "Submitted", None)
 
 
 def ls(args: Namespace, out: Output) -> int:
@@ -150,6 +147,8 @@ def logs(args: Namespace, out: Output) -> int:
     """Write what tasks logged and printed, and the tracebacks of those that failed; with --follow until the run is at rest."""
     store = open_store()
     run_id = find_run_id(store, args.run)
+    if args.output:
+        return _write_output(run_id, out)
     seen, pause = 0, threading.Event()
     while True:
         is_at_rest = effective_state_of(store.runs.summary(run_id)) not in _GOES_ON
@@ -162,23 +161,37 @@ def logs(args: Namespace, out: Output) -> int:
         pause.wait(_FOLLOW_S)
 
 
+def _write_output(run_id: str, out: Output) -> int:
+    """Write what the run's own process wrote, as far as it is kept; return 1 if it never had one."""
+    newest = output_file(run_id)
+    files = [each for each in (newest.with_name(newest.name + OLDER), newest) if each.exists()]
+    text = "".join(each.read_text(encoding="utf-8", errors="replace") for each in files)
+    if out.is_json:
+        out.done("", run_id=run_id, file=str(newest) if files else None, text=text)
+    elif files:
+        out.line("\n".join(map(printable, text.rstrip().splitlines())))
+    else:
+        out.line("It has no process of its own, so no output is kept. What its tasks logged: flowbook run logs RUN")
+    return int(not files)
+
+
 def cancel(args: Namespace, out: Output) -> int:
     """Cancel a run, wherever it goes on."""
-    run = _run(args.run)
+    run = find_run(args.run)
     run.cancel(by=args.by, note=args.note)
     run.wait()
-    return _say_state(run, out)
+    return say_state(run, out)
 
 
 def resume(args: Namespace, out: Output) -> int:
     """Go on with a run, in this process unless another has it, and wait until it is at rest."""
-    run = _run(args.run, args.flow)
+    run = find_run(args.run, args.flow)
     return _watched(run, lambda: run.resume(*args.task, by=args.by, note=args.note, force=args.force), out)
 
 
 def retry(args: Namespace, out: Output) -> int:
     """Run what failed again, and wait until the run is at rest."""
-    run = _run(args.run, args.flow)
+    run = find_run(args.run, args.flow)
     return _watched(run, lambda: run.retry(by=args.by, note=args.note, force=args.force), out)
 
 
@@ -213,37 +226,7 @@ def _watched(run: FlowRun, begin: Callable[[], object], out: Output) -> int:
         except KeyboardInterrupt:
             run.cancel(by="Ctrl-C")
             run.wait()
-    return int(run.state.is_failed()) if is_displayed else _say_state(run, out)
-
-
-def _say_state(run: FlowRun, out: Output) -> int:
-    """Say how a run stands; return 1 if it failed."""
-    state = run.state
-    name = type(state).__name__
-    sentence = f"{run.flow_name} run {run.number} {_how_it_stands(state)}"
-    out.done(printable(sentence), run_id=run.run_id, flow=run.flow_name, state=name, message=state.message)
-    return int(state.is_failed())
-
-
-def _how_it_stands(state: State) -> str:
-    """Return a run's state as the end of a sentence, with its message if that says more."""
-    message = state.message or ""
-    if state.is_failed() and message:
-        return f"failed: {message}"
-    verb = {"Success": "succeeded", "Failed": "failed", "Running": "runs"}.get(type(state).__name__)
-    says_more = bool(message) and not state.is_successful() and not state.is_running() and message != _BY_A_PERSON
-    return f"{verb or f'is {type(state).__name__.lower()}'}.{f' {message}' if says_more else ''}"
-
-
-def _run(name: str, file: str | None = None) -> FlowRun:
-    run_id = find_run_id(open_store(), name)
-    return recorded_run(run_id, None if file is None else _flow_in(file, run_id))
-
-
-def _flow_in(file: str, run_id: str) -> Flow:
-    from flowbook.core.flow_files import flow_in  # noqa: PLC0415  # only for those who give a file
-
-    return flow_in(file, open_store().runs.get(run_id).flow)
+    return int(run.state.is_failed()) if is_displayed else say_state(run, out)
 
 
 def _write_logs(events: Iterable[Event], errors: Mapping[str, RemoteError], task: str | None, out: Output) -> None:

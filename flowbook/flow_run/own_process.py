@@ -78,6 +78,7 @@ class OwnProcess:
         assert found is not None  # noqa: S101  # asked only of runs that have one
         if isinstance(found, FlowRunnerSettings):
             found = self._flow_runner = flow_runner_of(found)
+            found.stream_output = False  # that was for whoever made the run; here it would come into somebody's way
         return found
 
     def use(self, flow_runner: FlowRunner | FlowRunnerSettings | None) -> None:

@@ -65,9 +65,11 @@ class FlowRunner(Protocol):
 
     Attributes:
         env: environment variables that the process gets besides others.
+        stream_output: whether this process shows what that one writes.
     """
 
     env: dict[str, str]
+    stream_output: bool
 
     def check(self) -> None:
         """Check that a process could be started here. Raises FlowRunnerError: if not; says what to do."""

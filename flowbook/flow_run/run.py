@@ -24,6 +24,7 @@ from flowbook.flow_run.run_request import RunRequest, no_child, read_request
 if TYPE_CHECKING:
     import contextlib
     from collections.abc import Callable, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     import pandas as pd
@@ -92,6 +93,20 @@ class FlowRun(RunDecisions):
         """The values of its parameters. A copy."""
         inputs = self._control.inputs
         return dict(inputs.parameters) if isinstance(inputs, RunInputs) else inputs.parameters()
+
+    @property
+    def identifier(self) -> str | None:
+        """What its flow runner calls the process or container that runs it, or ran it last; None if it has none of its own."""
+        recording = self._control.location.recording
+        return None if recording is None else recording.store.runs.identifier(self.run_id)
+
+    @property
+    def output_file(self) -> Path | None:
+        """The log file with what its own process wrote, the newest part; None if it never had one."""
+        from flowbook.store.process_output import output_file  # noqa: PLC0415  # only where somebody looks
+
+        file = output_file(self.run_id)
+        return file if file.exists() else None
 
     @property
     def executor(self) -> Executor:

@@ -44,6 +44,7 @@ class LogFile:
         self._half_bytes = max(cap_bytes // 2, 1)
         self._file: int | None = None
         self._lost_bytes, self._why = 0, ""
+        self.write(b"")
 
     def write(self, part: bytes) -> None:
         """Append a part of the output; what can't be written is counted, and said in the file once it can be."""
@@ -57,6 +58,7 @@ class LogFile:
             self._why = error.strerror or str(error)
 
     def _append(self, part: bytes) -> None:
+        file = self._open()
         while part:
             file = self._open()
             room = self._half_bytes - os.fstat(file).st_size

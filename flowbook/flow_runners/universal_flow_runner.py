@@ -32,7 +32,7 @@ class UniversalFlowRunner:
     #: The name of this type in settings.
     type: ClassVar[str] = "universal"
     #: Whether whoever starts it sees its output.
-    stream_output = True
+    stream_output: bool = True
 
     def __init__(self, *, env: Mapping[str, str] | None = None, **unknown: object) -> None:
         if unknown:

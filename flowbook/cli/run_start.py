@@ -1,0 +1,132 @@
+"""`flowbook run start` and `watch`: runs a flow from a file, here or in a process of its own, and follows a run."""
+
+from __future__ import annotations
+
+import ast
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from flowbook.cli.run_ends import find_run, say_state
+from flowbook.core.flow_files import flow_at
+from flowbook.engine.events import FLOW, Logged, StateChanged
+from flowbook.engine.state import Submitted
+from flowbook.exceptions import DefinitionError
+from flowbook.flow_run.run import start_run
+from flowbook.flow_runners import SubprocessFlowRunner
+from flowbook.store.process_identity import number_of
+from flowbook.terminal.lines import Span, printable
+from flowbook.terminal.reporting import has_display
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable
+
+    from flowbook.cli.output import Output
+    from flowbook.engine.events import Event
+    from flowbook.flow_run.run import FlowRun
+
+__all__ = ["start", "watch"]
+
+_LOOK_S = 0.02
+
+
+def start(args: Namespace, out: Output) -> int:
+    """Run a flow from a file, recorded: here until it is at rest, or with `--detach` in a process of its own."""
+    flow = flow_at(args.flow)
+    options = {"record": True, **({"flow_run_name": args.name} if args.name else {})}
+    parameters = _parameters(args.param)
+    if args.detach:
+        run = flow.start(parameters, flow_runner=SubprocessFlowRunner(stream_output=False), **options)
+        return _say_detached(run, out)
+    is_displayed = not out.is_json and has_display(None)
+    run = start_run(flow, parameters, {**options, "progress": is_displayed})
+    run.run_here()
+    return int(run.state.is_failed()) if is_displayed else say_state(run, out)
+
+
+def _parameters(pairs: Iterable[str]) -> dict[str, object]:
+    """Return `["origin=JFK", "year=2013"]` as values by name: Python literals as their values, anything else as text.
+
+    Raises:
+        DefinitionError: if one has no `=`.
+    """
+    found: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.strip().isidentifier():
+            msg = f"--param {printable(pair)!r} isn't NAME=VALUE. Write e.g. --param origin=JFK."
+            raise DefinitionError(msg, param=pair)
+        try:
+            found[name.strip()] = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            found[name.strip()] = text
+    return found
+
+
+def _say_detached(run: FlowRun, out: Output) -> int:
+    """Say which process has a run, once that has claimed it: this process may end then."""
+    pause = threading.Event()
+    while isinstance(run.state, Submitted):
+        pause.wait(_LOOK_S)
+    if run.state.is_failed():
+        return say_state(run, out)
+    identifier = run.identifier or ""
+    number = number_of(identifier)
+    name = run.run_id[:8]
+    sentence = f"{run.flow_name} run {run.number} goes on in process {number}, without this terminal."
+    if out.is_json:
+        facts = {"run_id": run.run_id, "flow": run.flow_name, "number": run.number, "process": number}
+        out.done("", **facts, state=type(run.state).__name__)
+        return 0
+    out.line(printable(sentence))
+    out.lines(
+        [
+            (Span(f"  watch it   flowbook run watch {name}", "dim"),),
+            (Span(f"  its logs   flowbook run logs {name}", "dim"),),
+            (Span(f"  end it     flowbook run cancel {name}", "dim"),),
+        ]
+    )
+    return 0
+
+
+def watch(args: Namespace, out: Output) -> int:
+    """Follow a run, whichever process has it, until it is at rest; Ctrl-C ends the watching, not the run."""
+    run = find_run(args.run)
+    is_displayed = not out.is_json and has_display(None)
+    if run.where == "at rest":
+        return say_state(run, out)
+    if is_displayed:
+        with run.on_terminal(progress=True):
+            run.wait()
+        return int(run.state.is_failed())
+    run.subscribe(_Lines(out))
+    run.wait()
+    return say_state(run, out)
+
+
+class _Lines:
+    """Writes a line for each task that ends, and for what tasks log; as JSON one object for each event. An `EventSink`."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+
+    def emit(self, event: Event) -> None:
+        """Write an event."""
+        out = self._out
+        if isinstance(event, StateChanged):
+            name = type(event.state).__name__
+            if out.is_json:
+                out.done("", seq=event.seq, task=event.key, at=event.at, state=name, message=event.state.message)
+            elif event.key != FLOW and (event.state.is_finished() or event.state.is_paused()):
+                self._line(event.at, f"{name:<9} {event.key}")
+        elif isinstance(event, Logged):
+            if out.is_json:
+                out.done("", seq=event.seq, task=event.key, at=event.at, level=event.level, text=event.text)
+            else:
+                for text in event.text.rstrip().splitlines():
+                    self._line(event.at, f"log       {event.key}  {text}")
+        out.to.flush()
+
+    def _line(self, at: float, text: str) -> None:
+        self._out.line(f"{time.strftime('%H:%M:%S', time.localtime(at))}  {printable(text)}")

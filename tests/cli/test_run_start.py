@@ -1,0 +1,185 @@
+"""`flowbook run start` and `watch`: here, and in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import textwrap
+import threading
+
+import psutil
+import pytest
+
+import flowbook
+from flowbook.cli.main import main
+from flowbook.engine.state import Success
+from tests.scripts import ROOT, wait_for
+
+LONG_S = 40
+FLOWS = textwrap.dedent("""
+    import os, sys, time
+    from pathlib import Path
+    from flowbook import Flow, Parameter, task, triggers
+
+    FOLDER = Path(os.environ["FOLDER"])
+
+    @task(log_stdout=True)
+    def load(day, rows):
+        print("loaded", rows)
+        return [day] * rows
+
+    @task
+    def slow(rows):
+        (FOLDER / "slow").touch()
+        while not (FOLDER / "go").exists():
+            time.sleep(0.01)
+        sys.stderr.write("to the log file\\n")
+        return len(rows)
+
+    @task
+    def fail(n):
+        raise ValueError(f"not with {n}")
+
+    with Flow("delays") as delays:
+        slow(load(Parameter("day"), Parameter("rows", default=2)))
+
+    with Flow("fails") as broken:
+        fail(Parameter("n", default=1))
+""")
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("FOLDER", str(tmp_path))
+    path = tmp_path / "flows.py"
+    path.write_text(FLOWS)
+    return path
+
+
+def run(capsys, *words):
+    code = main(list(map(str, words)))
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_a_flow_of_a_file_runs_here(file, capsys):
+    (file.parent / "go").touch()
+
+    code, out, _ = run(
+        capsys, "run", "start", f"{file}:delays", "--param", "day=mon", "--param", "rows=3", "--name", "x"
+    )
+
+    last = flowbook.run("last")
+    assert (code, out) == (0, "delays run 1 succeeded.\n")
+    assert (last["slow"].result, last.parameters, last.name) == (3, {"day": "mon", "rows": 3}, "x")
+
+
+def test_a_flow_that_fails_ends_the_command_with_1(file, capsys):
+    code, out, _ = run(capsys, "run", "start", f"{file}:broken", "--json")
+
+    assert (code, json.loads(out)["state"]) == (1, "Failed")
+
+
+def test_a_flow_goes_on_in_a_process_of_its_own_and_is_watched(file, capsys):
+    code, out, err = run(capsys, "run", "start", f"{file}:delays", "--param", "day=mon", "--detach", "--json")
+    said = json.loads(out)
+    wait_for(file.parent / "slow")
+    is_alive = psutil.pid_exists(said["process"])
+    threading.Timer(0.3, (file.parent / "go").touch).start()
+    watched = run(capsys, "run", "watch", "last")
+
+    assert (code, err, said["flow"], said["number"], said["state"]) == (0, "", "delays", 1, "Running")
+    assert (is_alive, said["process"] == os.getpid()) == (True, False)
+    assert watched[0] == 0
+    assert re.sub(r"(?m)^\d\d:\d\d:\d\d", "TIME", watched[1]) == "TIME  Success   slow\ndelays run 1 succeeded.\n"
+    assert run(capsys, "run", "logs", "last")[1].endswith("INFO     load  loaded 2\n")
+    assert run(capsys, "run", "logs", "last", "--output") == (0, "to the log file\n", "")
+
+
+def test_the_command_says_how_to_go_on(file, capsys):
+    (file.parent / "go").touch()
+
+    _, out, _ = run(capsys, "run", "start", f"{file}:delays", "--param", "day=mon", "--detach")
+
+    last = flowbook.run("last")
+    assert isinstance(last.wait(LONG_S), Success)
+    name = last.run_id[:8]
+    assert re.sub(r"process \d+", "process N", out) == (
+        "delays run 1 goes on in process N, without this terminal.\n"
+        f"  watch it   flowbook run watch {name}\n"
+        f"  its logs   flowbook run logs {name}\n"
+        f"  end it     flowbook run cancel {name}\n"
+    )
+
+
+def test_a_run_at_rest_is_watched_by_saying_how_it_stands(file, capsys):
+    (file.parent / "go").touch()
+    run(capsys, "run", "start", f"{file}:delays", "--param", "day=mon")
+
+    assert run(capsys, "run", "watch", "last") == (0, "delays run 1 succeeded.\n", "")
+
+
+def test_watching_as_json_gives_an_object_for_each_event(file, capsys):
+    run(capsys, "run", "start", f"{file}:delays", "--param", "day=mon", "--detach")
+    wait_for(file.parent / "slow")
+    threading.Timer(0.3, (file.parent / "go").touch).start()
+
+    code, out, _ = run(capsys, "run", "watch", "last", "--json")
+
+    events = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [(each.get("task"), each["state"]) for each in events] == [
+        ("slow", "Success"),
+        ("", "Success"),
+        (None, "Success"),
+    ]
+
+
+WRONG = {
+    "a parameter without a value": (
+        ["--param", "day"],
+        2,
+        "flowbook: --param 'day' isn't NAME=VALUE. Write e.g. --param origin=JFK.\n",
+    ),
+    "a parameter that isn't there": (
+        ["--param", "date=1"],
+        2,
+        "flowbook: Flow 'delays' has no parameter 'date'. Its parameters: day, rows.\n",
+    ),
+    "a parameter that is missing": (
+        [],
+        2,
+        ("flowbook: Flow 'delays' needs a value for 'day'. Give it: flow.run(day=...), or a default in Parameter.\n"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("place", [[], ["--detach"]])
+def test_wrong_use_ends_with_2_and_records_nothing(file, capsys, name, place):
+    words, code, said = WRONG[name]
+
+    assert run(capsys, "run", "start", f"{file}:delays", *words, *place) == (code, "", said)
+    assert len(flowbook.runs()) == 0
+
+
+def test_a_run_without_a_process_of_its_own_has_no_output(file, capsys):
+    (file.parent / "go").touch()
+    run(capsys, "run", "start", f"{file}:delays", "--param", "day=mon")
+
+    assert run(capsys, "run", "logs", "last", "--output") == (
+        1,
+        "It has no process of its own, so no output is kept. What its tasks logged: flowbook run logs RUN\n",
+        "",
+    )
+
+
+def test_a_command_shows_an_example(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "start", "--help"])
+
+    assert "Example: flowbook run start delays.py:nightly --param origin=JFK --detach" in " ".join(
+        capsys.readouterr().out.split()
+    )
