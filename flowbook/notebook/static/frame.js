@@ -114,7 +114,7 @@ export class FrameView {
     const kept = el.querySelector(".scroll")?.scrollLeft ?? 0;
     const where = el.contains(document.activeElement) ? this.#pressed : null;
     const body = dom.h("div", { class: "scroll", tabindex: 0, "data-flowbook": "frame", role: "region", "aria-label": `${preview.text}: rows` });
-    body.append(dom.h("table", {}, header(page, hasIndex), cells(page, hasIndex)));
+    body.append(dom.h("table", { class: "short" }, header(page, hasIndex), cells(page, hasIndex)));
     el.replaceChildren(body);
     if (!isBare) el.append(foot(page, this.#awaited !== null));
     body.scrollLeft = kept;

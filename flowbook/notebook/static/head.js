@@ -2,6 +2,7 @@
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
+import { sayName } from "./names.js";
 import * as states from "./states.js";
 
 /** @typedef {import("./wire.js").Run} Run */
@@ -102,7 +103,7 @@ export class Head {
     const state = run?.state ?? "Pending";
     if (this.#tile.getAttribute("data-state") !== state) this.#tile.replaceChildren(dom.icon(states.glyphOf(state)));
     dom.set(this.#tile, { "data-state": state });
-    dom.say(this.#name, flow);
+    sayName(this.#name, flow);
     dom.say(this.#number, run?.number ? `run ${run.number}` : "not started");
     dom.set(this.#word, { "data-state": state });
     dom.say(this.#word, state);

@@ -1,5 +1,6 @@
 /** The details of one task: the approval card while it is Paused, otherwise tabs with output, inputs, logs, traceback, history. */
 
+import { crumbsOf, sideOf, tabBar, titleOf, whyOf } from "./card_head.js";
 import * as dom from "./dom.js";
 import * as format from "./format.js";
 import * as states from "./states.js";
@@ -12,7 +13,7 @@ import { ValueViews } from "./value_views.js";
 /** @typedef {import("./frame.js").Request} Request */
 /** @typedef {import("./traceback.js").TaskError} TaskError */
 /** @typedef {{name: string, from: string | null, preview: Preview | null, text?: string}} Input */
-/** @typedef {{key: string, state: string, word?: string, title?: string, why?: [string, string][], inputs?: Input[], output?: Preview | null, error?: TaskError | null, logs?: import("./task_history.js").Line[], history?: import("./task_history.js").Earlier[], up?: string[], down?: string[], actions?: string[]}} Details */
+/** @typedef {{key: string, state: string, word?: string, title?: string, label?: string, why?: [string, string | import("./card_head.js").Segment[]][], inputs?: Input[], output?: Preview | null, error?: TaskError | null, logs?: import("./task_history.js").Line[], history?: import("./task_history.js").Earlier[], up?: string[], down?: string[], actions?: string[]}} Details */
 /** @typedef {{id: string, label: string}} Tab */
 
 /** Words and titles of what can be done with a task. @type {Record<string, [string, string]>} */
@@ -24,7 +25,6 @@ const LABELS = {
 };
 /** Commands that ask for a note. */
 const DECISIONS = new Set(["skip", "reject"]);
-const CRUMBS = 2;
 /** If the log is scrolled to less than this from its end, it follows new lines. */
 const NEAR_END_PX = 24;
 
@@ -65,6 +65,7 @@ export class Inspector {
   #tab = null;
   #json = "";
   #isUnfolded = false;
+  #isWide = false;
   #note = dom.h("textarea", { "data-action": "note", placeholder: "Why? It is kept with the run.", "aria-label": "Note" });
   #values;
 
@@ -98,9 +99,16 @@ export class Inspector {
     this.#json = "";
     dom.set(this.el, { "data-task": key, "data-state": state, "aria-label": `Task ${key}` });
     this.el.replaceChildren(
-      dom.h("div", { class: "head" }, titleOf({ key, state }), dom.h("span", { class: "side" }, closer())),
+      dom.h("div", { class: "head" }, titleOf({ key, state }), sideOf(this.#isWide)),
       dom.h("p", { class: "pad dim" }, text),
     );
+  }
+
+  /** Say whether it has the whole width. @param {boolean} isWide */
+  widen(isWide) {
+    this.#isWide = isWide;
+    const button = this.el.querySelector('[data-action="widen"]');
+    if (button) dom.set(button, { "aria-pressed": isWide ? "true" : "false", title: isWide ? "Beside the graph again" : "As wide as the panel" });
   }
 
   note() {
@@ -142,8 +150,8 @@ export class Inspector {
     const { inputs = [], history = [] } = details;
     const count = dom.h("span", { class: "dim" }, inputs.length ? format.plural(inputs.length, "input") : "no inputs");
     return [
-      dom.h("section", { class: "top" }, titleOf(details), closer()),
-      details.why?.length ? dom.h("section", {}, ...whyOf(details)) : null,
+      dom.h("div", { class: "head" }, titleOf(details), sideOf(this.#isWide)),
+      details.why?.length ? dom.h("section", {}, whyOf(details)) : null,
       dom.h(
         "section",
         { class: "inputs" },
@@ -170,12 +178,12 @@ export class Inspector {
   #tabbed(details) {
     const tabs = tabsOf(details);
     const chosen = tabs.find(({ id }) => id === this.#tab)?.id ?? (details.error ? "traceback" : "output");
-    const reasons = whyOf(details);
-    const offered = dom.h("span", { class: "row tight" }, ...offeredBy(details));
-    const side = dom.h("span", { class: "side" }, crumbsOf(details), reasons.length ? null : offered, closer());
+    const offered = offeredBy(details);
     return [
-      dom.h("div", { class: "head" }, titleOf(details), side),
-      reasons.length ? dom.h("div", { class: "head part" }, dom.h("span", { class: "grow why" }, ...reasons), offered) : null,
+      dom.h("div", { class: "head" }, titleOf(details), sideOf(this.#isWide)),
+      crumbsOf(details),
+      details.why?.length ? whyOf(details) : null,
+      offered.length ? dom.h("div", { class: "row tight offered" }, ...offered) : null,
       tabBar(tabs, chosen),
       dom.h("div", { role: "tabpanel", "aria-label": chosen, class: chosen === "output" ? "panel flush" : "panel pad" }, ...this.#content(details, chosen)),
     ];
@@ -252,49 +260,6 @@ function offeredBy(details) {
     .map((action) =>
       buttonOf(details, action, { class: action === primary ? "primary" : null, ...(action === "to-variable" ? { "data-what": "output" } : {}) }),
     );
-}
-
-/** @param {Pick<Details, "key" | "state" | "word" | "title">} details */
-function titleOf({ key, state, word, title }) {
-  const name = word || state;
-  return dom.h(
-    "span",
-    { class: "row" },
-    dom.h("span", { class: "tile", "data-state": state, "data-word": word || null }, dom.icon(states.glyphOf(name))),
-    dom.h("h3", {}, key),
-    dom.h("span", { class: "word", "data-state": state, "data-word": word || null }, name),
-    title && title !== key ? dom.h("span", { class: "dim" }, title) : null,
-  );
-}
-
-const closer = () => dom.button("close", dom.icon(states.SIGNS.close ?? []), { class: "icon plain", title: "Close (Esc)", "aria-label": "Close" });
-
-/** @param {Details} details */
-const whyOf = ({ why = [] }) => why.map(([question, answer]) => dom.h("span", {}, dom.h("b", {}, `${question}: `), `${answer} `));
-
-/** @param {Tab[]} tabs @param {string} chosen */
-function tabBar(tabs, chosen) {
-  const buttons = tabs.map(({ id, label }) => {
-    const isChosen = id === chosen;
-    const attrs = {
-      type: "button",
-      role: "tab",
-      "data-action": "tab",
-      "data-tab": id,
-      tabindex: isChosen ? 0 : -1,
-      "aria-selected": isChosen ? "true" : "false",
-    };
-    return dom.h("button", attrs, label);
-  });
-  return dom.h("div", { class: "tabs", role: "tablist" }, ...buttons);
-}
-
-/** What is above and below. @param {Details} details */
-function crumbsOf({ key, up = [], down = [] }) {
-  const link = (/** @type {string} */ k) => dom.button("inspect", k, { "data-task": k, class: "plain" });
-  const some = (/** @type {string[]} */ keys) => [...keys.slice(0, CRUMBS).map(link), keys.length > CRUMBS ? `+${keys.length - CRUMBS}` : ""].filter(Boolean);
-  const arrow = (/** @type {string[]} */ keys) => (keys.length ? dom.icon(states.SIGNS.next ?? []) : null);
-  return dom.h("span", { class: "row tight dim crumbs" }, ...some(up), arrow(up), dom.h("b", {}, key), arrow(down), ...some(down));
 }
 
 /** @param {string} text */

@@ -2,6 +2,7 @@
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
+import { nameIn } from "./names.js";
 import * as states from "./states.js";
 import { parentOf } from "./task_keys.js";
 
@@ -89,7 +90,7 @@ export class NeedList {
 /** @param {Need} need */
 function itemOf(need) {
   const tile = need.kind === "stale" ? dom.h("span", { class: "tile warn" }, dom.icon(states.SIGNS.warn ?? [])) : dom.h("span", { class: "tile" });
-  const text = dom.h("div", {}, dom.h("div", { class: "name" }, need.key), dom.h("span", { class: "sentence" }));
+  const text = dom.h("div", {}, dom.h("div", { class: "name" }, nameIn(need.key)), dom.h("span", { class: "sentence" }));
   return dom.h("div", { class: "item", "data-task": need.key }, tile, text, dom.h("div", { class: "row" }, ...buttonsOf(need)));
 }
 

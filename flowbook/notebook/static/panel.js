@@ -5,6 +5,7 @@
  */
 
 import { Announcer } from "./announcer.js";
+import { CardGrip } from "./card_grip.js";
 import { Controls, PLAIN, slotOf } from "./controls.js";
 import * as dom from "./dom.js";
 import { GraphView } from "./graph.js";
@@ -79,6 +80,7 @@ class Panel {
     this.announcer = new Announcer(this.parts.status);
     this.needs = new NeedList({ el: this.parts.needs, now });
     const ask = this.#ask.bind(this);
+    new CardGrip({ grip: this.parts.grip, body: this.parts.body, signal });
     this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask });
     this.section = new RunSection({ section: this.parts.run, title: this.parts.runTitle, form: this.parts.form, facts: this.parts.facts });
     this.controls = new Controls({ root, link: this.link, situation: () => this.#situation() });
@@ -196,6 +198,7 @@ class Panel {
     const own = {
       inspect: () => this.#inspect(key),
       close: () => this.#inspect(null),
+      widen: () => this.#widen(),
       "filter-state": () => this.#filter(control?.getAttribute("data-state") ?? null),
       "zoom-in": () => this.#drawing?.zoom("in"),
       "zoom-out": () => this.#drawing?.zoom("out"),
@@ -253,7 +256,10 @@ class Panel {
     const node = this.state.nodeOf(key);
     if (node) this.#drawing?.focus(node, false);
     this.#look({ selected: node });
+    // The list that the click was in makes room for the card.
+    const wasInRail = this.parts.rail.contains(document.activeElement);
     this.#flush();
+    if (wasInRail) this.parts.inspector.focus({ preventScroll: true });
     if (node) this.#drawing?.show(node);
   }
 
@@ -262,8 +268,18 @@ class Panel {
     const hadFocus = this.parts.inspector.contains(document.activeElement);
     this.link.command("inspect", { key: null }, "inspect:");
     this.#look({ selected: null });
+    this.state.isWide = false;
+    this.inspector.widen(false);
     const node = before === null ? null : this.state.nodeOf(before);
     if (node && hadFocus && !this.state.isTable) this.#drawing?.focus(node);
+  }
+
+  #widen() {
+    this.state.isWide = !this.state.isWide;
+    this.inspector.widen(this.state.isWide);
+    this.#flush();
+    const node = this.state.nodeOf(this.state.inspected ?? "");
+    if (node && !this.state.isWide) this.#drawing?.show(node);
   }
 
   /** @param {string | null} state */
@@ -406,16 +422,15 @@ class Panel {
     this.#table?.update(this.state.rows());
   }
 
+  /** The card stands beside the graph, or below a low one: a click never changes what is out of sight. */
   #showInspector() {
     const { parts, state } = this;
-    const card = state.inspected !== null && isCard({ state: state.details?.state ?? state.stateOf(state.inspected) });
-    parts.inspector.hidden = state.inspected === null;
-    parts.body.classList.toggle("card", card);
-    parts.rail.hidden = card;
-    dom.set(parts.inspector, { class: card ? "rail approval" : "inspector part" });
-    if (parts.inspector.parentElement === (card ? parts.body : this.root)) return;
-    if (card) parts.body.append(parts.inspector);
-    else parts.body.after(parts.inspector);
+    const isOpen = state.inspected !== null;
+    const asks = isOpen && isCard({ state: state.details?.state ?? state.stateOf(state.inspected) });
+    parts.inspector.hidden = parts.grip.hidden = !isOpen;
+    parts.rail.hidden = isOpen;
+    dom.set(parts.body, { class: ["body", isOpen && "side", isOpen && state.isWide && "wide"].filter(Boolean).join(" ") });
+    parts.inspector.classList.toggle("approval", asks);
   }
 
   #hidePicture() {

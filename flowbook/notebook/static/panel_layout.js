@@ -1,5 +1,6 @@
 /** Creates the fixed elements of a panel, into which all others are put. */
 
+import { gripElement } from "./card_grip.js";
 import * as dom from "./dom.js";
 import { SIGNS } from "./states.js";
 
@@ -11,7 +12,7 @@ import { SIGNS } from "./states.js";
 export function build(root) {
   const head = dom.h("div");
   const asTable = dom.button("as-table", "As a table", { "aria-pressed": "false" });
-  const tab = dom.h("button", { type: "button", role: "tab", "data-action": "tab", "aria-selected": "true" }, "Graph");
+  const tab = dom.h("button", { type: "button", role: "tab", "data-action": "tab", "data-tab": "graph", "aria-selected": "true" }, "Graph");
   const tabs = dom.h(
     "div",
     { class: "tabs" },
@@ -26,11 +27,12 @@ export function build(root) {
   const facts = dom.h("dl", { class: "kv" });
   const run = dom.h("section", { "aria-label": "This run" }, runTitle, form, facts);
   const rail = dom.h("aside", { class: "rail split" }, needs, run);
-  const body = dom.h("div", { class: "body" }, canvas, table, rail);
-  const inspector = dom.h("aside", { "data-flowbook": "inspector" });
+  const grip = gripElement();
+  const inspector = dom.h("aside", { "data-flowbook": "inspector", class: "card", tabindex: -1 });
+  const body = dom.h("div", { class: "body" }, canvas, table, rail, grip, inspector);
   const status = dom.h("p", { class: "sr", role: "status", "aria-live": "polite" });
-  root.replaceChildren(head, tabs, body, inspector, status);
-  return { head, tabs, asTable, canvas, table, needs, runTitle, form, facts, run, rail, body, inspector, status };
+  root.replaceChildren(head, tabs, body, status);
+  return { head, tabs, asTable, canvas, table, needs, runTitle, form, facts, run, rail, body, grip, inspector, status };
 }
 
 const search = () =>

@@ -25,6 +25,8 @@ export class PanelState {
   /** What the kernel sent about it. @type {Details | null} */
   details = null;
   isTable = false;
+  /** Whether the card has the panel's whole width. */
+  isWide = false;
 
   /** @param {Graph} graph */
   constructor(graph) {

@@ -52,6 +52,7 @@ export const SIGNS = {
   minus: [path("M2 6h8")],
   plus: [path("M6 2v8M2 6h8")],
   fit: [path("M1.5 4V1.5H4M8 1.5h2.5V4M10.5 8v2.5H8M4 10.5H1.5V8")],
+  widen: [path("M1 6h10M3.5 3.5 1 6l2.5 2.5M8.5 3.5 11 6 8.5 8.5")],
   previous: [path("M7.5 2.5 4 6l3.5 3.5")],
   next: [path("M4.5 2.5 8 6 4.5 9.5")],
   down: [path("M2.5 4.5 6 8l3.5-3.5")],

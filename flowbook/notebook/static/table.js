@@ -2,6 +2,7 @@
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
+import { nameIn } from "./names.js";
 import * as states from "./states.js";
 
 /** @typedef {import("./wire.js").Task} Task */
@@ -53,11 +54,11 @@ const create = ({ key, up }) =>
   dom.h(
     "tr",
     { "data-task": key },
-    dom.h("th", { scope: "row" }, dom.button("inspect", key, { "data-task": key, class: "plain" })),
+    dom.h("th", { scope: "row" }, dom.button("inspect", nameIn(key), { "data-task": key, class: "plain" })),
     dom.h("td", {}),
     dom.h("td", { class: "num" }),
     dom.h("td", {}),
-    dom.h("td", { class: "dim" }, up.join(", ")),
+    dom.h("td", { class: "dim", title: up.join(", ") }, up.join(", ")),
   );
 
 /** @param {Task} task */

@@ -35,7 +35,7 @@ export function historyTable(history, now) {
       dom.h("td", { class: "num" }, duration_s === null ? "" : format.duration(duration_s)),
     ),
   );
-  return dom.h("table", {}, dom.h("thead", {}, dom.h("tr", {}, ...heads)), dom.h("tbody", {}, ...rows));
+  return dom.h("table", { class: "short" }, dom.h("thead", {}, dom.h("tr", {}, ...heads)), dom.h("tbody", {}, ...rows));
 }
 
 /** @param {Line[]} lines */
