@@ -21,6 +21,8 @@ from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Mapped, Running
 from flowbook.engine.state_kinds import FINISHED, name_in_words
 from flowbook.exceptions import DefinitionError, FlowbookError
+from flowbook.flow_run.recorded_run import load_run
+from flowbook.flow_run.recording import Recording
 from flowbook.flow_run.reuse import reuse_of
 from flowbook.flow_run.run import FlowRun, new_run
 from flowbook.flow_run.times import parse_time
@@ -31,6 +33,7 @@ from flowbook.notebook.frontend import person
 from flowbook.notebook.panel import Panel
 from flowbook.notebook.panel_actions import PanelActions
 from flowbook.notebook.run_projection import RunProjection
+from flowbook.notebook.runs_view import RunsView, runs_view
 from flowbook.report.phrases import duration, listed
 from flowbook.store import open_store
 from flowbook.store.records import now
@@ -153,6 +156,8 @@ class FlowView:
             cell_name=self._cell_name,
             history=self._history,
             maker=run_that_made,
+            runs=self._runs,
+            open_run=self._open_run,
             settled=self._settled,
             by=person(),
         )
@@ -173,6 +178,19 @@ class FlowView:
         except FlowbookError:
             return []
         return [_outcome(each) for each in found]
+
+    def _runs(self, limit: int) -> RunsView:
+        """Return the newest runs of the flow; none if there is no store."""
+        try:
+            return runs_view(open_store(), self._flow.name, config.project(), limit)
+        except FlowbookError:
+            return RunsView((), 0)
+
+    def _open_run(self, run_id: str) -> FlowRun:
+        """Return a run of the flow, to show it: the one of this process if it has it, else as it is recorded."""
+        known = (self._run, self._flow.last_run)
+        found = next((run for run in known if run is not None and run.run_id == run_id), None)
+        return found if found is not None else load_run(Recording.of(open_store(), run_id))
 
     def _settled(self, panel: Panel) -> None:
         update_display(_Picture(panel.picture(), panel.picture_text(), self._flow.name), display_id=self._id)

@@ -16,6 +16,7 @@ from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.events import FLOW
 from flowbook.engine.state import Cached, Paused, Pending
+from flowbook.engine.task_keys import split_key
 from flowbook.notebook import view_model as wire
 from flowbook.notebook.assets import Assets, read_assets
 from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
@@ -24,6 +25,7 @@ from flowbook.notebook.patch_feed import PatchFeed
 from flowbook.notebook.routing import RoutedWidget
 from flowbook.notebook.run_projection import RunProjection
 from flowbook.notebook.value_access import RunValues, assigned_text, identifier, page_request
+from flowbook.notebook.view_queries import QUERIES, ViewQueries
 from flowbook.report import phrases
 from flowbook.report.error_view import describe_error
 
@@ -67,7 +69,7 @@ class Panel(RoutedWidget):
     graph = traitlets.Dict().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
 
-    _reads: ClassVar[frozenset[str]] = frozenset({"inspect", "page"})
+    _reads: ClassVar[frozenset[str]] = frozenset({"inspect", "page"}) | QUERIES
 
     def __init__(
         self,
@@ -87,13 +89,16 @@ class Panel(RoutedWidget):
         self._feed = PatchFeed(
             self._send_message, RunProjection(run.graph), run_view=self._run_plain, on_changed=self._changed
         )
+        self._queries = ViewQueries(self._feed, lambda: self._run, self._actions.runs)
         handlers = {
+            **self._queries.handlers,
             "run": self._on_run,
             "cancel": self._on_cancel,
             "retry": self._on_retry,
             "resume": self._on_resume,
             "inspect": self._on_inspect,
             "page": self._on_page,
+            "show-run": self._on_show_run,
             "to-variable": self._on_to_variable,
         }
         self._worker = CommandWorker(self._feed.post, handlers, self._reads)
@@ -209,6 +214,17 @@ class Panel(RoutedWidget):
         self._follow(lambda: self._run.resume(*(named or waiting), by=by, note=reason))
         self._resumed.update(waiting)
         return f"{phrases.listed(list(waiting))} {'goes' if len(waiting) == 1 else 'go'} on."
+
+    def _on_show_run(self, command: Command) -> str:
+        run_id = command.get("run")
+        if not isinstance(run_id, str):
+            msg = f"A run is named by its id, not by {phrases.shorten(repr(run_id), 80)}."
+            raise RefusedError(msg)
+        if run_id == self._run.run_id:
+            return ""
+        run = self._actions.open_run(run_id)
+        self.show(run)
+        return f"Run {run.number} of {run.flow_name} is shown."
 
     def _on_inspect(self, command: Command) -> str:
         view, key = str(command.get("view", "")), command.get("key")
@@ -363,6 +379,7 @@ class Panel(RoutedWidget):
                 state_of=run.states.get,
                 preview=self._values.preview,
                 error=lambda error: describe_error(error, self._actions.cell_name),
+                label=self._label(key),
                 logs=run.logs(key),
                 history=self._actions.history(key),
                 maker=self._actions.maker(state.entry) if isinstance(state, Cached) and state.entry is not None else "",
@@ -370,6 +387,15 @@ class Panel(RoutedWidget):
                 now=now,
             )
         )
+
+    def _label(self, key: str) -> str:
+        """Return what a child is called; "" for other tasks."""
+        parent, index = split_key(key)
+        if index is None or self._parent(key) != parent:
+            return ""
+        _, facts = self._feed.projection.children(parent)
+        run_name = facts[key].run_name if key in facts else ""
+        return run_name or self._queries.label(parent, index)
 
     def _snapshot(self) -> dict[str, Any]:
         run, now = self._run_view(), time.time()

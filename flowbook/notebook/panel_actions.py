@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowbook.notebook.command_worker import RefusedError
+from flowbook.notebook.runs_view import RunsView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +32,12 @@ def _refuse_run(parameters: Mapping[str, object]) -> RunLike | None:
     raise RefusedError(msg)
 
 
+def _refuse_open(run_id: str) -> RunLike:
+    del run_id
+    msg = "This panel can't show other runs. Show them with flowbook.run(...)."
+    raise RefusedError(msg)
+
+
 def _refuse_variable(name: str, value: object) -> str:
     del name, value
     msg = "There is no namespace to write to here. Take the value from the flow's run."
@@ -48,6 +55,8 @@ class PanelActions:
         cell_name: returns "In [4]" for the file name of a notebook's cell.
         history: returns a task's earlier runs, newest first.
         maker: returns the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
+        runs: returns the newest runs of the flow, at most so many.
+        open_run: returns the run of an id, to show it.
         settled: called with the panel when the run pauses or ends, e.g. to update the static picture.
         by: who clicks.
         clock: monotonic seconds, to notice views that are gone.
@@ -59,6 +68,8 @@ class PanelActions:
     cell_name: Callable[[str], str | None] = lambda _: None
     history: Callable[[str], Sequence[Mapping[str, Any]]] = lambda _: ()
     maker: Callable[[str], str] = lambda _: ""
+    runs: Callable[[int], RunsView] = lambda _: RunsView((), 0)
+    open_run: Callable[[str], RunLike] = _refuse_open
     settled: Callable[[Any], None] = lambda _: None
     by: str = ""
     clock: Callable[[], float] = time.monotonic

@@ -7,7 +7,7 @@ feed holds a lock.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.state import Cached, Cancelling, Mapped, Retrying, Running, Scheduled, State
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph, TaskSpec
 
-__all__ = ["MOST_CHILDREN", "RunProjection"]
+__all__ = ["MOST_CHILDREN", "ChildFacts", "RunProjection"]
 
 #: At most this many children of a mapped task are listed individually.
 MOST_CHILDREN = 50
@@ -72,12 +72,36 @@ class _Facts:
         return max(0.0, self.state.at - self.running_at)
 
 
+class ChildFacts(NamedTuple):
+    """What is known of one child of a mapped task.
+
+    Attributes:
+        name: of its state, in words.
+        seq: number of the event that set the state.
+        state: newest one.
+        running_at: when its last attempt began; seconds since the epoch.
+        run_name: what its task run is called, "" if it has no name of its own.
+    """
+
+    name: str
+    seq: int
+    state: State
+    running_at: float | None
+    run_name: str
+
+    @property
+    def duration_s(self) -> float | None:
+        """For how long it ran; None as long as it has not finished."""
+        if self.running_at is None or not self.state.is_finished():
+            return None
+        return max(0.0, self.state.at - self.running_at)
+
+
 class _Children:
     """The children of one mapped task, counted by state."""
 
     def __init__(self) -> None:
-        #: By key: the name of the child's state, and the number of the event that set it.
-        self.states: dict[str, tuple[str, int]] = {}
+        self.states: dict[str, ChildFacts] = {}
         self.counts: dict[str, int] = {}
         self.width: int | None = None
         self.first_at: float | None = None
@@ -88,14 +112,14 @@ class _Children:
 
     def take(self, key: str, seq: int, state: State) -> list[str]:
         """Record a child's state. Return its key if its own view changes."""
-        before, at = self.states.get(key, ("", _NEVER))
+        before = self.states.get(key)
         name = name_in_words(state)
-        if seq <= at:
+        if before is not None and seq <= before.seq:
             return []
-        if before:
-            self.counts[before] -= 1
+        if before is not None:
+            self.counts[before.name] -= 1
         self.counts[name] = self.counts.get(name, 0) + 1
-        self.states[key] = (name, seq)
+        self.states[key] = _child_facts(name, seq, state, before)
         if isinstance(state, Running):
             self.first_at = state.at if self.first_at is None else min(self.first_at, state.at)
         self.last_at = state.at if self.last_at is None else max(self.last_at, state.at)
@@ -125,11 +149,22 @@ class _Children:
 
     def settle(self) -> None:
         """Drop children that need no attention any more, and move waiting ones up."""
-        for key in [key for key in self.shown if self.states[key][0] not in NEEDS_ATTENTION]:
+        for key in [key for key in self.shown if self.states[key].name not in NEEDS_ATTENTION]:
             del self.shown[key]
         while self.waiting and len(self.shown) < MOST_CHILDREN:
             key = next(iter(self.waiting))
             self.shown[key] = self.waiting.pop(key)
+
+
+def _child_facts(name: str, seq: int, state: State, before: ChildFacts | None) -> ChildFacts:
+    running_at = before.running_at if before is not None else None
+    run_name = before.run_name if before is not None else ""
+    if type(state) is Running:
+        running_at = state.at
+        run_name = str(state.context.get("task_run_name") or "") if state.context else run_name
+    elif state.is_pending():
+        running_at = None
+    return ChildFacts(name, seq, state, running_at, run_name)
 
 
 class RunProjection:
@@ -213,6 +248,13 @@ class RunProjection:
         facts = _Facts()
         facts.take(_BEFORE, state)
         return _view(self.graph.specs[self.parent(key) or key], facts, self.state, now)
+
+    def children(self, key: str) -> tuple[int, dict[str, ChildFacts]]:
+        """Return the number of a mapped task's children, and by key what is known of them; a copy."""
+        found = self._children.get(key)
+        if found is None:
+            return 0, {}
+        return found.width if found.width is not None else len(found.states), found.states.copy()
 
     def decisions(self, key: str) -> list[Decided]:
         """Return the decisions of people about a task, or about the whole run, in order."""

@@ -155,6 +155,7 @@ class Details:
     state: str
     word: str
     title: str
+    label: str
     why: Sequence[Sequence[str]]
     inputs: Sequence[InputView]
     output: Preview | None
@@ -174,6 +175,7 @@ class Inspected:
         key: of a task or child.
         graph: the run's graph.
         view: its view in the graph.
+        label: what a child is called; "" for other tasks.
         attempt: number of its current attempt.
         state_of: newest state by key.
         preview: returns the preview of the value that a task's state holds.
@@ -192,6 +194,7 @@ class Inspected:
     state_of: Callable[[str], State | None]
     preview: Callable[[State, str], Preview | None]
     error: Callable[[BaseException], ErrorView]
+    label: str = ""
     logs: Sequence[Logged] = ()
     history: Sequence[Mapping[str, Any]] = ()
     maker: str = ""
@@ -259,6 +262,7 @@ def details(of: Inspected) -> Details:
         state=of.view.state,
         word=of.view.word,
         title=_title(of),
+        label=of.label,
         why=_why(spec, state, of),
         inputs=inputs + tuple(_constant(name, value) for name, value in (spec.constants or {}).items()),
         output=output,

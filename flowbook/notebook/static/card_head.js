@@ -3,6 +3,7 @@
 import * as dom from "./dom.js";
 import { nameIn } from "./names.js";
 import * as states from "./states.js";
+import { parentOf } from "./task_keys.js";
 
 /** @typedef {import("./inspector.js").Details} Details */
 /** @typedef {import("./inspector.js").Tab} Tab */
@@ -24,11 +25,12 @@ export function titleOf({ key, state, word, title, label }) {
   );
 }
 
-/** The buttons at the end of the head. @param {boolean} isWide */
-export const sideOf = (isWide) =>
+/** The buttons at the end of the head. @param {string} key @param {boolean} isWide */
+export const sideOf = (key, isWide) =>
   dom.h(
     "span",
     { class: "row tight side-buttons" },
+    ...(parentOf(key) ? [stepper(-1, "previous", "The child before"), stepper(1, "next", "The next child")] : []),
     dom.button("widen", dom.icon(states.SIGNS.widen ?? []), {
       class: "icon plain",
       title: isWide ? "Beside the graph again" : "As wide as the panel",
@@ -37,6 +39,10 @@ export const sideOf = (isWide) =>
     }),
     dom.button("close", dom.icon(states.SIGNS.close ?? []), { class: "icon plain", title: "Close (Esc)", "aria-label": "Close" }),
   );
+
+/** @param {1 | -1} step @param {string} sign @param {string} label */
+const stepper = (step, sign, label) =>
+  dom.button("child-step", dom.icon(states.SIGNS[sign] ?? []), { class: "icon plain", "data-step": step, title: label, "aria-label": label });
 
 /** Why it is as it is, as questions and answers; null if there is nothing to say. @param {Details} details */
 export function whyOf({ why = [] }) {

@@ -10,6 +10,7 @@ import { buttons, STATUS } from "./head.js";
  * @typedef {object} Situation
  * @property {Run | null} run
  * @property {boolean} isTable
+ * @property {boolean} isPast whether the graph shows an earlier moment
  * @property {(way: "in" | "out") => boolean} canZoom
  * @property {(key: string) => boolean} waits whether a task waits for a person
  * @property {string} note what was written for a decision
@@ -18,13 +19,14 @@ import { buttons, STATUS } from "./head.js";
 /** Commands that are sent as they are, with the key of their task. */
 export const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject"]);
 /** Commands that need a kernel. */
-const COMMANDS = new Set([...PLAIN, "run", "to-variable"]);
+const COMMANDS = new Set([...PLAIN, "run", "to-variable", "show-run"]);
 const ZOOMS = new Set(["zoom-in", "zoom-out", "fit"]);
 /** Other parts handle these. */
-const OTHERS = new Set(["sort", "inspect"]);
+const OTHERS = new Set(["sort", "inspect", "child-page", "replay-before", "replay-after", "replay-now"]);
 
 /** The name under which a control may wait only once. @param {Element | null} control @param {string} action @param {string | null} key */
 export function slotOf(control, action, key) {
+  if (action === "show-run") return `show-run:${control?.getAttribute("data-run-id") ?? ""}`;
   const what = action === "to-variable" ? `:${control?.getAttribute("data-what") ?? "output"}` : "";
   return `${action}:${key ?? ""}${what}`;
 }
@@ -57,6 +59,7 @@ export class Controls {
     if (ZOOMS.has(action)) return zoomRefusal(action, now);
     if (!COMMANDS.has(action)) return null;
     if (link.status !== "live") return STATUS[link.status].join(": ");
+    if (now.isPast && key) return "The graph shows an earlier moment. Go back to now first";
     if (action === "resume" && key && !now.waits(key)) return "It is no longer paused";
     if (action === "reject" && !now.note) return "Write a note first: it becomes the message of the failure";
     if (key) return null;

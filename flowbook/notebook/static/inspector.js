@@ -98,10 +98,7 @@ export class Inspector {
     this.#shown = null;
     this.#json = "";
     dom.set(this.el, { "data-task": key, "data-state": state, "aria-label": `Task ${key}` });
-    this.el.replaceChildren(
-      dom.h("div", { class: "head" }, titleOf({ key, state }), sideOf(this.#isWide)),
-      dom.h("p", { class: "pad dim" }, text),
-    );
+    this.el.replaceChildren(dom.h("div", { class: "head" }, titleOf({ key, state }), sideOf(key, this.#isWide)), dom.h("p", { class: "pad dim" }, text));
   }
 
   /** Say whether it has the whole width. @param {boolean} isWide */
@@ -150,7 +147,7 @@ export class Inspector {
     const { inputs = [], history = [] } = details;
     const count = dom.h("span", { class: "dim" }, inputs.length ? format.plural(inputs.length, "input") : "no inputs");
     return [
-      dom.h("div", { class: "head" }, titleOf(details), sideOf(this.#isWide)),
+      dom.h("div", { class: "head" }, titleOf(details), sideOf(details.key, this.#isWide)),
       details.why?.length ? dom.h("section", {}, whyOf(details)) : null,
       dom.h(
         "section",
@@ -180,7 +177,7 @@ export class Inspector {
     const chosen = tabs.find(({ id }) => id === this.#tab)?.id ?? (details.error ? "traceback" : "output");
     const offered = offeredBy(details);
     return [
-      dom.h("div", { class: "head" }, titleOf(details), sideOf(this.#isWide)),
+      dom.h("div", { class: "head" }, titleOf(details), sideOf(details.key, this.#isWide)),
       crumbsOf(details),
       details.why?.length ? whyOf(details) : null,
       offered.length ? dom.h("div", { class: "row tight offered" }, ...offered) : null,
@@ -213,7 +210,7 @@ export class Inspector {
   #input(details, input, tag) {
     const { name, from, preview } = input;
     const what = `input:${name}`;
-    const text = [preview?.text ?? input.text ?? "", from ? `from ${from}` : "a constant"].filter(Boolean).join(", ");
+    const text = [preview?.text ?? input.text ?? "", from ? `from ${from}` : ""].filter(Boolean).join(", ");
     const keep = details.actions?.includes("to-variable")
       ? dom.button("to-variable", "To a variable", { "data-task": details.key, "data-what": what, title: `Puts ${name} into a variable of the notebook` })
       : null;

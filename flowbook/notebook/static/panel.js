@@ -16,6 +16,7 @@ import { NeedList, needs } from "./needs.js";
 import { listenToPerson } from "./panel_input.js";
 import { build } from "./panel_layout.js";
 import { PanelState } from "./panel_state.js";
+import { PanelViews } from "./panel_views.js";
 import { hidePictures, isShownNear } from "./picture.js";
 import { RunSection } from "./run_section.js";
 import * as states from "./states.js";
@@ -82,6 +83,8 @@ class Panel {
     const ask = this.#ask.bind(this);
     new CardGrip({ grip: this.parts.grip, body: this.parts.body, signal });
     this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask });
+    const onMoment = () => this.#redraw();
+    this.views = new PanelViews({ parts: this.parts, link: this.link, clock: this.clock, signal, state: this.state, now, onMoment });
     this.section = new RunSection({ section: this.parts.run, title: this.parts.runTitle, form: this.parts.form, facts: this.parts.facts });
     this.controls = new Controls({ root, link: this.link, situation: () => this.#situation() });
   }
@@ -128,11 +131,15 @@ class Panel {
     if (message.type === "snapshot") this.#takeSnapshot(message);
     else if (message.type === "patch") this.#takePatch(message);
     else if (message.type === "page") this.inspector.page(message);
+    else if (this.views.hear(message)) this.#schedule();
     else if (message.type === "details" && message.key === this.state.inspected) {
       this.state.details = message;
       this.inspector.update(message);
       this.#schedule();
-    } else if (message.type === "ack") this.#takeAck(message, slot);
+    } else if (message.type === "ack") {
+      this.views.acked(message.id);
+      this.#takeAck(message, slot);
+    }
   }
 
   /** @param {Snapshot | undefined} snapshot */
@@ -142,6 +149,7 @@ class Panel {
     if (what === "gap") this.link.hello();
     if (what === "old") return;
     this.#dirty = "all";
+    this.views.changed("all");
     this.#schedule();
   }
 
@@ -150,6 +158,7 @@ class Panel {
     const changed = this.state.fold.patch(patch);
     if (changed === "gap") this.link.hello();
     if (typeof changed === "string") return;
+    this.views.changed(changed);
     if (this.#dirty !== "all") for (const key of changed) this.#dirty.add(key);
     this.#schedule();
   }
@@ -166,6 +175,7 @@ class Panel {
 
   #onStatus() {
     const { link } = this;
+    this.views.reset();
     if (link.status === "live") {
       this.#hidePicture();
       if (this.state.inspected) link.command("inspect", { key: this.state.inspected }, `inspect:${this.state.inspected}`);
@@ -199,6 +209,11 @@ class Panel {
       inspect: () => this.#inspect(key),
       close: () => this.#inspect(null),
       widen: () => this.#widen(),
+      tab: () => this.#choose(/** @type {import("./panel_state.js").Tab} */ (control?.getAttribute("data-tab") ?? "graph")),
+      "replay-toggle": () => this.#toggleReplay(),
+      "show-run": () => this.#showRun(control?.getAttribute("data-run-id") ?? ""),
+      "back-to-graph": () => this.#backToGraph(),
+      "child-step": () => this.#stepChild(control?.getAttribute("data-step") === "-1" ? -1 : 1),
       "filter-state": () => this.#filter(control?.getAttribute("data-state") ?? null),
       "zoom-in": () => this.#drawing?.zoom("in"),
       "zoom-out": () => this.#drawing?.zoom("out"),
@@ -242,6 +257,7 @@ class Panel {
     if (key === before && key !== null && (this.state.details || this.link.commands.isWaiting(`inspect:${key}`))) return;
     this.state.inspected = key;
     this.state.details = null;
+    if (key && this.state.tab === "graph") this.views.open(this.state.mappedOf(key));
     this.link.commands.forget((slot) => slot.startsWith("to-variable:"));
     if (key) this.#openInspector(key);
     else this.#closeInspector(before);
@@ -274,6 +290,35 @@ class Panel {
     if (node && hadFocus && !this.state.isTable) this.#drawing?.focus(node);
   }
 
+  /** @param {import("./panel_state.js").Tab} tab */
+  #choose(tab) {
+    this.views.choose(tab);
+    this.#flush();
+  }
+
+  #toggleReplay() {
+    this.views.toggleReplay();
+    this.#flush();
+  }
+
+  /** @param {string} run */
+  #showRun(run) {
+    if (run && run !== this.state.run?.id && !this.controls.refusal("show-run", null)) this.#send("show-run", { run }, `show-run:${run}`);
+  }
+
+  #backToGraph() {
+    const { opened } = this.state;
+    this.views.open(null);
+    this.#flush();
+    if (opened) this.#drawing?.focus(opened);
+  }
+
+  /** @param {1 | -1} step */
+  #stepChild(step) {
+    const next = this.views.children.beside(this.state.inspected ?? "", step);
+    if (next) this.#inspect(next);
+  }
+
   #widen() {
     this.state.isWide = !this.state.isWide;
     this.inspector.widen(this.state.isWide);
@@ -296,6 +341,7 @@ class Panel {
 
   #toggleTable() {
     const { state } = this;
+    this.views.open(null);
     state.isTable = !state.isTable;
     this.#table = state.isTable ? new TaskTable({ el: this.parts.table, flow: state.graph.flow, now: () => this.#now() }) : null;
     if (!state.isTable) this.parts.table.replaceChildren();
@@ -304,6 +350,7 @@ class Panel {
 
   #leave() {
     if (this.state.inspected) this.#inspect(null);
+    else if (this.state.opened) this.#backToGraph();
     else this.#look({ selected: null, filter: null });
   }
 
@@ -341,6 +388,12 @@ class Panel {
     this.#schedule();
   }
 
+  #redraw() {
+    this.#dirty = "all";
+    this.#isLensDirty = true;
+    this.#schedule();
+  }
+
   #schedule() {
     if (this.#isScheduled || this.signal.aborted) return;
     this.#isScheduled = true;
@@ -355,7 +408,7 @@ class Panel {
     if (this.signal.aborted) return;
     const changed = this.#dirty === "all" ? this.state.keys : [...this.#dirty].filter((key) => this.state.keys.has(key));
     this.#dirty = new Set();
-    this.#drawing?.update([...changed].map((key) => [key, this.state.task(key)]));
+    this.#drawing?.update([...changed].map((key) => [key, this.state.seen(key)]));
     if (this.#isLensDirty || this.state.filter) this.#drawing?.look(this.state);
     this.#isLensDirty = false;
     this.#show();
@@ -363,7 +416,8 @@ class Panel {
 
   #tick() {
     if (document.hidden) return;
-    this.#drawing?.tick();
+    if (this.state.moment === null) this.#drawing?.tick();
+    this.views.tick();
     this.#show();
   }
 
@@ -416,8 +470,10 @@ class Panel {
 
   #showTable() {
     const { parts } = this;
-    parts.table.hidden = !this.state.isTable;
-    parts.canvas.hidden = this.state.isTable;
+    const isElsewhere = this.state.opened !== null || this.state.tab !== "graph";
+    parts.table.hidden = isElsewhere || !this.state.isTable;
+    parts.canvas.hidden = isElsewhere || this.state.isTable;
+    this.views.show();
     dom.set(parts.asTable, { "aria-pressed": this.state.isTable ? "true" : "false" });
     this.#table?.update(this.state.rows());
   }
@@ -428,8 +484,9 @@ class Panel {
     const isOpen = state.inspected !== null;
     const asks = isOpen && isCard({ state: state.details?.state ?? state.stateOf(state.inspected) });
     parts.inspector.hidden = parts.grip.hidden = !isOpen;
-    parts.rail.hidden = isOpen;
-    dom.set(parts.body, { class: ["body", isOpen && "side", isOpen && state.isWide && "wide"].filter(Boolean).join(" ") });
+    const isFull = state.tab !== "graph";
+    parts.rail.hidden = isOpen || isFull;
+    dom.set(parts.body, { class: ["body", isFull && "full", isOpen && "side", isOpen && state.isWide && "wide"].filter(Boolean).join(" ") });
     parts.inspector.classList.toggle("approval", asks);
   }
 
@@ -448,6 +505,7 @@ class Panel {
     return {
       run: this.state.fold.run,
       isTable: this.state.isTable,
+      isPast: this.state.moment !== null,
       canZoom: (way) => this.#drawing?.canZoom(way) ?? false,
       waits: (key) => states.waits(this.state.task(key)) || (this.state.details?.key === key && this.state.details.state === "Paused"),
       note: this.inspector.note(),

@@ -29,7 +29,8 @@ export function listenToPerson(root, meant, signal) {
 function onKey(event, meant) {
   if (event.ctrlKey || event.metaKey || event.altKey || !(event.target instanceof Element)) return;
   const field = event.target instanceof HTMLInputElement && event.target.dataset.action === "search" ? event.target : null;
-  const control = event.target.closest('g.node, g[role="button"]');
+  if (turnTab(event)) return;
+  const control = event.target.closest('g.node, g[role="button"], [role="gridcell"]');
   const key = control?.getAttribute("data-task") ?? null;
   if (event.key === "Escape" && !field && event.target.matches("textarea, input")) /** @type {HTMLElement} */ (event.target).blur();
   else if (event.key === "Escape") onEscape(field, meant);
@@ -46,4 +47,19 @@ function onEscape(field, meant) {
   if (!field?.value) return meant.leave();
   field.value = "";
   meant.search("");
+}
+
+/** Arrows go from tab to tab of the panel. @param {KeyboardEvent} event */
+function turnTab(event) {
+  const tab = event.target instanceof Element ? event.target.closest('.tablist > [role="tab"]') : null;
+  if (!tab || (event.key !== "ArrowLeft" && event.key !== "ArrowRight")) return false;
+  const all = [...(tab.parentElement?.children ?? [])];
+  const next = all.at((all.indexOf(tab) + (event.key === "ArrowRight" ? 1 : -1)) % all.length);
+  if (next instanceof HTMLElement) {
+    next.focus({ preventScroll: true });
+    next.click();
+  }
+  event.preventDefault();
+  event.stopPropagation();
+  return true;
 }

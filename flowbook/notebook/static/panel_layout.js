@@ -4,6 +4,14 @@ import { gripElement } from "./card_grip.js";
 import * as dom from "./dom.js";
 import { SIGNS } from "./states.js";
 
+/** @type {[import("./panel_state.js").Tab, string][]} */
+const TABS = [
+  ["graph", "Graph"],
+  ["timeline", "Timeline"],
+  ["logs", "Logs"],
+  ["runs", "Runs"],
+];
+
 /**
  * Create the fixed elements, into which all others are put.
  *
@@ -12,13 +20,22 @@ import { SIGNS } from "./states.js";
 export function build(root) {
   const head = dom.h("div");
   const asTable = dom.button("as-table", "As a table", { "aria-pressed": "false" });
-  const tab = dom.h("button", { type: "button", role: "tab", "data-action": "tab", "data-tab": "graph", "aria-selected": "true" }, "Graph");
-  const tabs = dom.h(
-    "div",
-    { class: "tabs" },
-    dom.h("div", { role: "tablist", class: "tablist" }, tab),
-    dom.h("div", { class: "tools" }, search(), zoom(), asTable),
+  const replayButton = dom.button("replay-toggle", "Replay", { "aria-pressed": "false", title: "A slider that shows the graph as it was at each moment" });
+  const order = dom.h(
+    "select",
+    { "data-action": "timeline-order" },
+    dom.h("option", { value: "start" }, "by start"),
+    dom.h("option", { value: "graph" }, "as in the graph"),
   );
+  const tools = {
+    graph: dom.h("div", { class: "tools" }, search(), zoom(), replayButton, asTable),
+    timeline: dom.h("div", { class: "tools" }, dom.h("label", { class: "row tight" }, "Rows", order)),
+    logs: dom.h("div", { class: "tools" }),
+    runs: dom.h("div", { class: "tools" }),
+  };
+  const tabButtons = TABS.map(([id, label]) => dom.h("button", { type: "button", role: "tab", "data-action": "tab", "data-tab": id }, label));
+  const tablist = dom.h("div", { role: "tablist", class: "tablist", "aria-label": "Views" }, ...tabButtons);
+  const tabs = dom.h("div", { class: "tabs" }, tablist, ...Object.values(tools));
   const canvas = dom.h("div", { class: "canvas" });
   const table = dom.h("div", { class: "scroll listing", tabindex: 0 });
   const needs = dom.h("section", { "aria-label": "Needs you" }, dom.h("h3", {}, "Needs you"));
@@ -27,13 +44,25 @@ export function build(root) {
   const facts = dom.h("dl", { class: "kv" });
   const run = dom.h("section", { "aria-label": "This run" }, runTitle, form, facts);
   const rail = dom.h("aside", { class: "rail split" }, needs, run);
+  const children = dom.h("section", { class: "stack", "data-flowbook": "children", "aria-label": "Children" });
+  const timeline = view("timeline", "Timeline");
+  const logs = view("logs", "Logs");
+  const runs = view("runs", "Runs");
+  const replay = dom.h("section", { class: "replay", "aria-label": "Replay" });
   const grip = gripElement();
   const inspector = dom.h("aside", { "data-flowbook": "inspector", class: "card", tabindex: -1 });
-  const body = dom.h("div", { class: "body" }, canvas, table, rail, grip, inspector);
+  const body = dom.h("div", { class: "body" }, canvas, table, children, timeline, logs, runs, rail, grip, inspector);
   const status = dom.h("p", { class: "sr", role: "status", "aria-live": "polite" });
-  root.replaceChildren(head, tabs, body, status);
-  return { head, tabs, asTable, canvas, table, needs, runTitle, form, facts, run, rail, body, grip, inspector, status };
+  root.replaceChildren(head, tabs, body, replay, status);
+  return {
+    ...{ head, tabs, tabButtons, tools, order, asTable, replayButton, status },
+    ...{ body, canvas, table, children, timeline, logs, runs, replay, grip, inspector },
+    ...{ rail, needs, run, runTitle, form, facts },
+  };
 }
+
+/** @param {string} name @param {string} label */
+const view = (name, label) => dom.h("section", { class: `view ${name}`, "data-flowbook": name, role: "tabpanel", "aria-label": label });
 
 const search = () =>
   dom.h(

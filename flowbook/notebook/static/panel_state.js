@@ -8,6 +8,8 @@ import { Fold } from "./wire.js";
 /** @typedef {import("./graph.js").Graph} Graph */
 /** @typedef {import("./inspector.js").Details} Details */
 
+/** @typedef {"graph" | "timeline" | "logs" | "runs"} Tab */
+
 /** What a node is that the kernel has not spoken of. @type {Task} */
 const PENDING = { state: "Pending" };
 
@@ -25,6 +27,16 @@ export class PanelState {
   /** What the kernel sent about it. @type {Details | null} */
   details = null;
   isTable = false;
+  /** @type {Tab} */
+  tab = "graph";
+  /** Whether the slider of the replay is shown with the graph. */
+  isReplay = false;
+  /** The moment that the graph shows, in ms since the run's first change; null is now. @type {number | null} */
+  moment = null;
+  /** What the tasks were at that moment. @type {Map<string, Task> | null} */
+  past = null;
+  /** The mapped task whose children are shown instead of the graph. @type {string | null} */
+  opened = null;
   /** Whether the card has the panel's whole width. */
   isWide = false;
 
@@ -48,6 +60,11 @@ export class PanelState {
     return this.fold.tasks.get(key) ?? PENDING;
   }
 
+  /** A task as the graph shows it: as it is, or as it was at the moment that is replayed. @param {string} key */
+  seen(key) {
+    return this.past ? (this.past.get(key) ?? PENDING) : this.task(key);
+  }
+
   /** @param {string | null} key */
   stateOf(key) {
     return this.task(key ?? "").state;
@@ -58,6 +75,12 @@ export class PanelState {
     return this.keys.has(key) ? key : parentOf(key);
   }
 
+  /** The mapped task that a task or a child belongs to, if it was split; null for other tasks. @param {string | null} key */
+  mappedOf(key) {
+    const node = key === null ? null : this.nodeOf(key);
+    return node !== null && this.graph.nodes.some((each) => each.key === node && each.kind === "mapped") && this.task(node).width ? node : null;
+  }
+
   /** How many tasks are in each state, children of mapped tasks counted. */
   counts() {
     const { tasks } = this.fold;
@@ -65,15 +88,24 @@ export class PanelState {
     return countStates(all, (key) => this.keys.has(key));
   }
 
+  /** The same at the moment that is replayed. */
+  pastCounts() {
+    return countStates(
+      this.graph.nodes.map(({ key }) => [key, this.seen(key)]),
+      () => true,
+    );
+  }
+
   /** The table's rows that match filter and search, in the graph's order, children after their task. */
   rows() {
-    const { tasks } = this.fold;
+    const tasks = this.past ?? this.fold.tasks;
     const rank = new Map(this.graph.nodes.map(({ key }, i) => [key, i]));
     const rankOf = (/** @type {string} */ key) => rank.get(parentOf(key) ?? key) ?? 0;
     const wanted = this.query.trim().toLowerCase();
     return [...(tasks.size ? tasks.keys() : this.keys)]
       .sort((a, b) => rankOf(a) - rankOf(b))
-      .map((key) => ({ key, task: this.task(key), up: this.graph.nodes[rank.get(key) ?? -1]?.up ?? [] }))
+      .filter((key) => key !== "")
+      .map((key) => ({ key, task: this.seen(key), up: this.graph.nodes[rank.get(key) ?? -1]?.up ?? [] }))
       .filter(({ key, task }) => key.toLowerCase().includes(wanted) && isIn(task, this.filter));
   }
 

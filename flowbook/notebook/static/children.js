@@ -1,0 +1,214 @@
+/** A mapped task, opened: a square for each child, and a table that the kernel filters, sorts and pages. */
+
+import * as dom from "./dom.js";
+import * as format from "./format.js";
+import { nameIn } from "./names.js";
+import { Squares } from "./squares.js";
+import * as states from "./states.js";
+
+/** @typedef {{key: string, index: number, label: string, state: string, word: string, since: number | null, duration_s: number | null, message: string, rows: number | null}} Child */
+/** @typedef {{key: string, width: number, counts: Record<string, number>, squares: [string, number][], total: number, offset: number, rows: Child[], durations: [number, number, number] | null}} Children */
+/** @typedef {{state: string, query: string, order: string, offset: number, limit: number}} Wish */
+
+/** Rows of the table on one page. */
+export const LIMIT = 25;
+const TYPED_MS = 200;
+/** @type {[string, string][]} */
+const ORDERS = [
+  ["trouble", "failed first"],
+  ["slowest", "slowest first"],
+  ["fastest", "fastest first"],
+  ["index", "as mapped"],
+];
+
+/** `1 to 25 of 200; fastest 0.4 s, median 0.7 s, slowest 4.1 s`. @param {Children} children */
+export function footing({ total, offset, rows, durations }) {
+  const which = rows.length ? `${format.thousands(offset + 1)} to ${format.thousands(offset + rows.length)} of ${format.thousands(total)}` : "No child fits";
+  if (!durations) return which;
+  const [fastest, median, slowest] = durations.map(format.duration);
+  return `${which}; fastest ${fastest}, median ${median}, slowest ${slowest}`;
+}
+
+/** @returns {Wish} */
+const atFirst = () => ({ state: "", query: "", order: "trouble", offset: 0, limit: LIMIT });
+
+export class ChildrenView {
+  /** @type {Children | null} */
+  #shown = null;
+  #key = "";
+  #wish = atFirst();
+  /** @type {(() => void) | null} */
+  #stopTyping = null;
+  #crumbs = dom.h("span", { class: "row tight dim crumbs grow" });
+  #cells = dom.h("div");
+  #counts = dom.h("div", { class: "counts grow" });
+  #table = dom.h("tbody");
+  #foot = dom.h("span", { class: "grow" });
+  #previous = dom.button("child-page", dom.icon(states.SIGNS.previous ?? []), { class: "icon", "data-step": -1, "aria-label": "The rows before" });
+  #next = dom.button("child-page", dom.icon(states.SIGNS.next ?? []), { class: "icon", "data-step": 1, "aria-label": "The next rows" });
+  #query = dom.h("input", {
+    "data-action": "child-query",
+    placeholder: "Input or message",
+    "aria-label": "Find a child",
+    class: "search",
+    spellcheck: "false",
+  });
+  #order = dom.h("select", { "data-action": "child-order", "aria-label": "Order" }, ...ORDERS.map(([value, text]) => dom.h("option", { value }, text)));
+
+  /** @param {{el: HTMLElement, signal: AbortSignal, clock: import("./wire.js").Clock, now: () => number, ask: (key: string, wish: Wish) => void}} given */
+  constructor(given) {
+    this.given = given;
+    const { el, signal } = given;
+    this.squares = new Squares({ el: this.#cells, signal });
+    el.replaceChildren(...this.#parts());
+    this.#query.addEventListener("input", () => this.#typed(), { signal });
+    this.#order.addEventListener("change", () => this.#want({ order: this.#order.value, offset: 0 }), { signal });
+    el.addEventListener("click", (event) => this.#click(event), { signal });
+  }
+
+  /** Open a mapped task. @param {{key: string, up: string[], down: string[]}} node */
+  open({ key, up, down }) {
+    if (key !== this.#key) {
+      this.#key = key;
+      this.#shown = null;
+      this.#wish = atFirst();
+      this.#query.value = "";
+      this.#order.value = this.#wish.order;
+      this.#table.replaceChildren();
+      this.#cells.scrollTop = 0;
+      this.#name(up, down);
+    }
+    this.refresh();
+  }
+
+  get key() {
+    return this.#key;
+  }
+
+  /** Ask again: something changed. */
+  refresh() {
+    this.given.ask(this.#key, this.#wish);
+  }
+
+  /** @param {Children} children @param {string | null} chosen the child in the card */
+  update(children, chosen) {
+    if (children.key !== this.#key) return;
+    this.#shown = children;
+    this.#wish.offset = children.offset;
+    this.show(chosen);
+  }
+
+  /** @param {string | null} chosen */
+  show(chosen) {
+    const shown = this.#shown;
+    if (!shown) return;
+    this.squares.update({ key: shown.key, runs: shown.squares, chosen });
+    this.#showCounts(shown);
+    dom.keyed(
+      this.#table,
+      shown.rows,
+      ({ key }) => key,
+      rowOf,
+      (tr, child) => fill(tr, child, { now: this.given.now(), isChosen: child.key === chosen }),
+    );
+    dom.say(this.#foot, footing(shown));
+    const isLast = shown.offset + shown.rows.length >= shown.total;
+    dom.set(this.#previous, { "aria-disabled": shown.offset > 0 ? null : "true", title: shown.offset > 0 ? "The rows before" : "Already at the first rows" });
+    dom.set(this.#next, { "aria-disabled": isLast ? "true" : null, title: isLast ? "Already at the last rows" : "The next rows" });
+  }
+
+  /** The child before or after in the table, or null. @param {string} key @param {1 | -1} step */
+  beside(key, step) {
+    const rows = this.#shown?.rows ?? [];
+    const at = rows.findIndex((row) => row.key === key);
+    return at < 0 ? null : (rows[at + step]?.key ?? null);
+  }
+
+  #parts() {
+    const heads = ["input", "", "state", "rows", "duration", "message"].map((name) =>
+      dom.h("th", { scope: "col", class: name === "rows" || name === "duration" ? "num" : null }, name),
+    );
+    const back = dom.button("back-to-graph", "Back to the graph");
+    const tools = dom.h("div", { class: "row find" }, this.#counts, this.#query, this.#order);
+    const table = dom.h("table", {}, dom.h("thead", {}, dom.h("tr", {}, ...heads)), this.#table);
+    const scroll = dom.h("div", { class: "scroll part", tabindex: 0, role: "region", "aria-label": "Children as a table" }, table);
+    const foot = dom.h("div", { class: "foot" }, this.#foot, dom.h("span", { class: "group" }, this.#previous, this.#next));
+    return [dom.h("div", { class: "head" }, this.#crumbs, back), this.#cells, tools, scroll, foot];
+  }
+
+  /** @param {string[]} up @param {string[]} down */
+  #name(up, down) {
+    const link = (/** @type {string} */ k) => dom.button("inspect", nameIn(k), { "data-task": k, class: "plain" });
+    const arrow = () => dom.icon(states.SIGNS.next ?? []);
+    const before = up[0] !== undefined ? [link(up[0]), arrow()] : [];
+    const after = down[0] !== undefined ? [arrow(), link(down[0])] : [];
+    this.#crumbs.replaceChildren(...before, dom.button("inspect", dom.h("b", {}, nameIn(this.#key)), { "data-task": this.#key, class: "plain" }), ...after);
+  }
+
+  /** @param {Children} shown */
+  #showCounts({ counts, width }) {
+    const all = /** @type {[string, number][]} */ ([["", width], ...states.inOrder(counts)]);
+    dom.keyed(
+      this.#counts,
+      all,
+      ([state]) => `count:${state}`,
+      ([state]) =>
+        dom.button("child-state", [state && dom.icon(states.glyphOf(state)), dom.h("b"), state || "All"], {
+          class: "count",
+          "data-state": state || null,
+          "data-only": state,
+        }),
+      (item, [state, n]) => {
+        dom.say(/** @type {Element} */ (item.querySelector("b")), format.thousands(n));
+        dom.set(item, { "aria-pressed": state === this.#wish.state ? "true" : "false", title: state ? `Only ${state}` : "All children" });
+      },
+    );
+  }
+
+  #typed() {
+    this.#stopTyping?.();
+    this.#stopTyping = this.given.clock.later(TYPED_MS, () => this.#want({ query: this.#query.value.trim(), offset: 0 }));
+  }
+
+  /** @param {Partial<Wish>} change */
+  #want(change) {
+    Object.assign(this.#wish, change);
+    this.refresh();
+  }
+
+  /** @param {Event} event */
+  #click(event) {
+    const control = event.target instanceof Element ? event.target.closest("[data-action]") : null;
+    const action = control?.getAttribute("data-action");
+    if (!control || control.getAttribute("aria-disabled") === "true") return;
+    if (action === "child-state") this.#want({ state: control.getAttribute("data-only") ?? "", offset: 0 });
+    if (action === "child-page") this.#want({ offset: Math.max(0, this.#wish.offset + Number(control.getAttribute("data-step")) * LIMIT) });
+  }
+}
+
+/** @param {Child} child */
+const rowOf = ({ key, label, index }) =>
+  dom.h(
+    "tr",
+    { "data-task": key, "data-action": "inspect" },
+    dom.h("th", { scope: "row" }, dom.button("inspect", nameIn(label || key), { "data-task": key, class: "plain" })),
+    dom.h("td", { class: "mono num dim" }, `[${index}]`),
+    dom.h("td"),
+    dom.h("td", { class: "num" }),
+    dom.h("td", { class: "num" }),
+    dom.h("td", { class: "said-cell" }),
+  );
+
+/** @param {Element} tr @param {Child} child @param {{now: number, isChosen: boolean}} given */
+function fill(tr, child, { now, isChosen }) {
+  const [, , state, rows, time, message] = [...tr.children];
+  if (!state || !rows || !time || !message) return;
+  const word = child.word || child.state;
+  if (state.textContent !== word)
+    state.replaceChildren(dom.h("span", { class: "row tight" }, dom.icon(states.glyphOf(word)), dom.h("span", { class: "word" }, word)));
+  dom.set(tr, { "data-state": child.state, "data-word": child.word || null, "aria-selected": isChosen ? "true" : null });
+  dom.say(rows, child.rows === null ? "" : format.thousands(child.rows));
+  dom.say(time, format.timeOf(child, now));
+  dom.say(message, child.message.split("\n")[0] ?? "");
+  dom.set(message, { title: child.message });
+}

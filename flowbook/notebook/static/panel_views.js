@@ -1,0 +1,183 @@
+/** The views of a panel besides its graph: children of an opened task, timeline, logs, runs, replay. Asks for their content and passes it on. */
+
+import { Asker } from "./asker.js";
+import { Changes } from "./changes.js";
+import { ChildrenView } from "./children.js";
+import * as dom from "./dom.js";
+import { isUnderWay } from "./head.js";
+import { Logs } from "./logs.js";
+import { Replay } from "./replay.js";
+import { Runs } from "./runs.js";
+import { Timeline } from "./timeline.js";
+
+/** @typedef {import("./panel_state.js").PanelState} PanelState */
+/** @typedef {import("./panel_state.js").Tab} Tab */
+/** @typedef {ReturnType<typeof import("./panel_layout.js").build>} Parts */
+/** @typedef {{parts: Parts, link: import("./wire.js").Link, clock: import("./wire.js").Clock, signal: AbortSignal, state: PanelState, now: () => number, onMoment: () => void}} Given */
+
+/** How often children, and what a whole run did, are asked for while they change. */
+const CHILDREN_MS = 300;
+const RUN_MS = 1000;
+/** How far beyond the last change the axis of a run that is at rest goes, at most. */
+const REST_SHARE = 1.25;
+const REST_MS = 2000;
+
+export class PanelViews {
+  changes = new Changes();
+
+  /** @param {Given} given */
+  constructor(given) {
+    this.given = given;
+    const { parts, clock, signal, now, state } = given;
+    this.askers = this.#askers();
+    const ask = (/** @type {string} */ key, /** @type {import("./children.js").Wish} */ wish) => this.askers.children.ask({ key, ...wish });
+    this.children = new ChildrenView({ el: parts.children, signal, clock, now, ask });
+    this.timeline = new Timeline({ el: parts.timeline, signal });
+    this.logs = new Logs({ el: parts.logs, tools: parts.tools.logs, signal });
+    this.runs = new Runs({
+      el: parts.runs,
+      tools: parts.tools.runs,
+      signal,
+      now,
+      shownId: () => state.run?.id ?? "",
+      ask: (limit) => this.askers.runs.ask({ limit }),
+    });
+    this.replay = new Replay({ el: parts.replay, signal, clock, onMoment: (moment) => this.#go(moment) });
+    parts.order.addEventListener("change", () => this.timeline.sort(parts.order.value), { signal });
+  }
+
+  /** Take an answer of the kernel. @param {any} message */
+  hear(message) {
+    return Object.values(this.askers).some((asker) => asker.hear(message));
+  }
+
+  /** @param {string} id of an acknowledged command */
+  acked(id) {
+    for (const asker of Object.values(this.askers)) asker.acked(id);
+  }
+
+  /** The connection came or went: what was asked before gets no answer. */
+  reset() {
+    for (const asker of Object.values(this.askers)) asker.reset();
+  }
+
+  /** Open a mapped task, or none. @param {string | null} key */
+  open(key) {
+    const { state } = this.given;
+    state.opened = key;
+    const node = state.graph.nodes.find((each) => each.key === key);
+    if (node) this.children.open(node);
+    else this.askers.children.forget();
+  }
+
+  /** @param {Tab} tab */
+  choose(tab) {
+    this.given.state.tab = tab;
+    this.#askForTab();
+  }
+
+  /** Show or hide the slider below the graph. */
+  toggleReplay() {
+    const { state } = this.given;
+    state.isReplay = !state.isReplay;
+    if (state.isReplay) this.#askForTab();
+    else this.#go(null);
+  }
+
+  /** Tasks changed. @param {Set<string> | "all"} keys */
+  changed(keys) {
+    const { state } = this.given;
+    if (this.changes.run && this.changes.run !== state.run?.id) this.#go(null);
+    if (state.opened && (keys === "all" || keys.has(state.opened))) this.children.refresh();
+    this.#askForTab();
+  }
+
+  /** A second has passed. */
+  tick() {
+    if (isUnderWay(this.given.state.run) && this.given.state.tab === "logs") this.#askForTab();
+  }
+
+  /** Show what is chosen now. */
+  show() {
+    const { state, parts } = this.given;
+    const isGraph = state.tab === "graph";
+    parts.children.hidden = !isGraph || state.opened === null;
+    for (const name of /** @type {const} */ (["timeline", "logs", "runs"])) parts[name].hidden = state.tab !== name;
+    for (const [name, tools] of Object.entries(parts.tools)) tools.hidden = state.tab !== name;
+    for (const tab of parts.tabButtons) {
+      const isChosen = tab.dataset.tab === state.tab;
+      dom.set(tab, { "aria-selected": isChosen ? "true" : "false", tabindex: isChosen ? 0 : -1 });
+    }
+    parts.replay.hidden = !(state.tab === "timeline" || (isGraph && state.isReplay));
+    dom.set(parts.replayButton, { "aria-pressed": state.isReplay ? "true" : "false" });
+    if (isGraph && state.opened) this.children.show(state.inspected);
+    if (state.tab === "timeline") this.#showTimeline();
+    if (state.tab === "runs") this.runs.show();
+    if (!parts.replay.hidden) this.#showReplay();
+  }
+
+  #askers() {
+    const { link, clock, state } = this.given;
+    const asker = (/** @type {string} */ type, /** @type {number} */ every_ms, /** @type {(answer: any) => void} */ onAnswer) =>
+      new Asker({ type, link, clock, every_ms, onAnswer });
+    return {
+      children: asker("children", CHILDREN_MS, (answer) => this.children.update(answer, state.inspected)),
+      changes: asker("changes", RUN_MS, (answer) => this.#takeChanges(answer)),
+      logs: asker("logs", RUN_MS, (answer) => this.logs.take(answer)),
+      runs: asker("runs", RUN_MS, (answer) => this.runs.take(answer)),
+    };
+  }
+
+  #askForTab() {
+    const { state } = this.given;
+    const id = state.run?.id ?? "";
+    if (state.tab === "timeline" || state.isReplay) this.askers.changes.ask({ since: id === this.changes.run ? this.changes.next : -1 });
+    if (state.tab === "logs") this.askers.logs.ask({ since: this.logs.since(id) });
+    if (state.tab === "runs") this.runs.ask();
+  }
+
+  /** @param {import("./changes.js").Sent} answer */
+  #takeChanges(answer) {
+    this.changes.take(answer);
+    const { state } = this.given;
+    if (state.moment !== null) state.past = this.changes.at(state.moment);
+  }
+
+  /** Show the graph as it was at a moment; null is now. @param {number | null} moment ms since the run's first change */
+  #go(moment) {
+    const { state, onMoment } = this.given;
+    if (moment === null) this.replay.stop();
+    if (state.moment === moment) return;
+    state.moment = moment;
+    state.past = moment === null ? null : this.changes.at(moment);
+    onMoment();
+  }
+
+  /** The end of the axis: now, as long as the run goes on. */
+  get #end() {
+    const { state, now } = this.given;
+    const { end, origin } = this.changes;
+    if (state.run?.stage === "over" || !this.changes.list.length) return end;
+    const since = Math.max(end, (now() - origin) * 1000);
+    return isUnderWay(state.run) ? since : Math.min(since, end * REST_SHARE + REST_MS);
+  }
+
+  #showTimeline() {
+    const { state } = this.given;
+    this.timeline.update({
+      changes: this.changes,
+      keys: state.graph.nodes.map(({ key }) => key),
+      task: (key) => state.task(key),
+      isGoing: isUnderWay(state.run),
+      now: this.#end,
+      moment: state.moment,
+      executor: state.run?.executor ?? "",
+      chosen: state.inspected,
+    });
+  }
+
+  #showReplay() {
+    const { state } = this.given;
+    this.replay.update({ changes: this.changes, end: this.#end, moment: state.moment, counts: state.moment === null ? [] : state.pastCounts() });
+  }
+}

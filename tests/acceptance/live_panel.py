@@ -1,0 +1,101 @@
+"""A real panel behind a small HTTP server, so that a browser shows it without Jupyter: data, wire and views together."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import json
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from flowbook.notebook.panel import Panel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flowbook.notebook.panel_actions import PanelActions
+    from flowbook.notebook.ports import RunLike
+
+__all__ = ["LivePanel", "served"]
+
+ROOT = Path(__file__).parents[2]
+_POLL_S = 5.0
+
+
+class LivePanel(Panel):
+    """A panel whose views fetch what is sent to them."""
+
+    def __init__(self, run: RunLike, actions: PanelActions | None = None, **options: Any) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self._more = threading.Condition()
+        super().__init__(run, actions, **options)
+        self.observe(self._share, names=["graph", "snapshot"])
+
+    def _share(self, change: dict[str, Any]) -> None:
+        self.send({"type": "traits", "traits": {change["name"]: change["new"]}})
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        del buffers
+        with self._more:
+            self.sent.append(content)
+            self._more.notify_all()
+
+    def sent_since(self, start: int) -> list[dict[str, Any]]:
+        """Return what was sent since message number `start`, as soon as there is something, or nothing after a while."""
+        with self._more:
+            self._more.wait_for(lambda: len(self.sent) > start, _POLL_S)
+            return self.sent[start:]
+
+    def traits_plain(self) -> dict[str, Any]:
+        """Return what a view starts from."""
+        return {"parts": self.parts, "graph": self.graph, "snapshot": self.snapshot, "heard": len(self.sent)}
+
+
+class _Door(http.server.SimpleHTTPRequestHandler):
+    panel: LivePanel
+
+    def do_GET(self) -> None:
+        asked = urlsplit(self.path)
+        if asked.path == "/traits":
+            return self._answer(self.panel.traits_plain())
+        if asked.path == "/heard":
+            return self._answer(self.panel.sent_since(int(parse_qs(asked.query)["from"][0])))
+        return super().do_GET()
+
+    def do_POST(self) -> None:
+        content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.panel._on_message(None, content, None)
+        self._answer({})
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _answer(self, found: object) -> None:
+        body = json.dumps(found).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.wfile.write(body)
+
+
+@contextlib.contextmanager
+def served(run: RunLike, actions: PanelActions | None = None) -> Iterator[tuple[LivePanel, str]]:
+    """Serve the panel of `run`; yield it with the address of its page."""
+    panel = LivePanel(run, actions)
+    door = type("Door", (_Door,), {"panel": panel})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(door, directory=str(ROOT)))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield panel, f"http://127.0.0.1:{server.server_port}/tests/js/live.html"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        panel.close()

@@ -1,0 +1,291 @@
+"""The views of a real panel in a real browser, without Jupyter: what Python knows is what a person sees."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import flowbook
+from flowbook import Flow, task, triggers
+from flowbook.notebook.panel_actions import PanelActions
+from flowbook.notebook.runs_view import runs_view
+from flowbook.store import open_store
+from tests.acceptance.live_panel import served
+from tests.homes import home  # noqa: F401  # each test's own store
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Page
+
+BROKEN = (17, 90, 151)
+LONG_NAME = "a_task_whose_name_is_longer_than_any_card_or_node_can_show_2013_07"
+
+
+def _flow(width: int = 200) -> Flow:
+    @task
+    def list_files() -> list[str]:
+        return [f"day_{index}.csv" for index in range(width)]
+
+    @task
+    def parse(path: str) -> str:
+        if path in {f"day_{index}.csv" for index in BROKEN}:
+            msg = "could not convert string to float: 'n/a'"
+            raise ValueError(msg)
+        return path
+
+    @task(trigger=triggers.all_finished, log_stdout=True)
+    def combine(parts: list[object]) -> int:
+        print("combining <b>all</b> files")  # noqa: T201  # what tasks print is in the logs
+        return len(parts)
+
+    @task(trigger=triggers.manual_only, name=LONG_NAME)
+    def approve(count: int) -> int:
+        return count
+
+    with Flow("jfk_days") as flow:
+        approve(combine(parse.map(list_files())))
+    return flow
+
+
+@pytest.fixture
+def show(browser: Any) -> Iterator[Callable[..., Page]]:
+    """Run a flow, and open its panel."""
+    errors: list[str] = []
+    with contextlib.ExitStack() as stack:
+
+        def opened(flow: Flow, *, width: int = 1400) -> Page:
+            if flow.last_run is None:
+                flow.run(record=True)
+            assert flow.last_run is not None
+            actions = PanelActions(
+                runs=lambda limit: runs_view(open_store(), flow.name, "test", limit), open_run=flowbook.run, by="ada"
+            )
+            _, address = stack.enter_context(served(flow.last_run, actions))
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            stack.callback(page.close)
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.goto(address)
+            page.wait_for_selector('[data-flowbook="panel"][data-live="live"]')
+            return page
+
+        yield opened
+    assert errors == []
+
+
+def _node(key: str) -> str:
+    return f'g.node[data-task="{key}"]'
+
+
+def _tab(name: str) -> str:
+    return f'.tablist [data-tab="{name}"]'
+
+
+def test_the_card_stands_beside_the_graph_and_in_sight(show: Callable[..., Page]) -> None:
+    page = show(_flow())
+
+    page.locator(_node("combine")).click()
+    page.wait_for_selector('[data-flowbook="inspector"] [data-tab="output"]')
+    card, graph = page.locator('[data-flowbook="inspector"]').bounding_box(), page.locator(".canvas").bounding_box()
+    page.locator(".grip").focus()
+    page.keyboard.press("End")
+    wider = page.locator('[data-flowbook="inspector"]').bounding_box()
+
+    assert card is not None
+    assert graph is not None
+    assert wider is not None
+    assert (round(card["width"]), round(wider["width"])) == (440, 560)
+    assert abs(card["x"] - (graph["x"] + graph["width"])) < 2
+    assert graph["height"] <= 480
+    assert card["y"] + 200 < 900
+
+
+def test_in_a_narrow_panel_the_card_stands_below_a_low_graph(show: Callable[..., Page]) -> None:
+    page = show(_flow(), width=700)
+
+    page.locator(_node("combine")).click()
+    page.wait_for_selector('[data-flowbook="inspector"] [data-tab="output"]')
+    card, graph = page.locator('[data-flowbook="inspector"]').bounding_box(), page.locator(".canvas").bounding_box()
+    node = page.locator(_node("combine")).bounding_box()
+
+    assert card is not None
+    assert graph is not None
+    assert node is not None
+    assert graph["height"] <= 320
+    assert abs(card["y"] - (graph["y"] + graph["height"])) < 2
+    assert graph["y"] <= node["y"]
+    assert node["y"] + node["height"] <= graph["y"] + graph["height"]
+
+
+def test_the_card_takes_the_whole_width_and_gives_it_back(show: Callable[..., Page]) -> None:
+    page = show(_flow())
+    page.locator(_node("combine")).click()
+    page.wait_for_selector('[data-flowbook="inspector"] [data-tab="output"]')
+
+    page.locator('[data-action="widen"]').click()
+    wide = page.locator('[data-flowbook="inspector"]').bounding_box()
+    page.locator('[data-action="widen"]').click()
+
+    assert wide is not None
+    assert wide["width"] > 1300
+    assert page.locator(_node("combine")).is_visible()
+
+
+def test_a_long_name_shows_its_end_and_its_title_all_of_it(show: Callable[..., Page]) -> None:
+    page = show(_flow())
+
+    page.locator(_node(LONG_NAME)).click()
+
+    name = page.locator('[data-flowbook="inspector"] h3 .mid')
+    assert name.get_attribute("title") == LONG_NAME
+    assert name.text_content() == LONG_NAME
+    last = name.locator("span").last.bounding_box()
+    whole = name.bounding_box()
+    assert last is not None
+    assert whole is not None
+    assert last["x"] + last["width"] <= whole["x"] + whole["width"] + 1
+    assert page.locator(f"{_node(LONG_NAME)} text.name").text_content().endswith("2013_07")  # type: ignore[union-attr]
+
+
+def test_a_mapped_task_opens_as_squares_and_as_a_table_by_its_inputs(show: Callable[..., Page]) -> None:
+    page = show(_flow())
+
+    page.locator(_node("parse")).click()
+    page.wait_for_selector('[data-flowbook="children"] tbody tr')
+
+    rows = page.eval_on_selector_all(
+        '[data-flowbook="children"] tbody tr',
+        "all => all.slice(0, 4).map(r => [r.dataset.task, r.cells[0].textContent])",
+    )
+    assert rows[:3] == [[f"parse[{index}]", f"day_{index}.csv"] for index in BROKEN]
+    assert page.locator('[data-flowbook="children"] i[data-state="Failed"]').count() == 3
+    assert page.locator('[data-flowbook="children"] i[role="gridcell"]').count() == 200
+    assert page.locator('[data-flowbook="children"] .foot').inner_text().startswith("1 to 25 of 200; fastest ")
+
+
+def test_each_child_has_its_own_card_and_the_arrows_of_the_card_go_on_to_the_next(show: Callable[..., Page]) -> None:
+    page = show(_flow())
+    page.locator(_node("parse")).click()
+    page.wait_for_selector('[data-flowbook="children"] tbody tr')
+
+    page.locator('[data-flowbook="children"] i[data-task="parse[90]"]').click()
+    page.wait_for_selector('[data-flowbook="inspector"][data-task="parse[90]"] [data-tab="traceback"]')
+    title = page.locator('[data-flowbook="inspector"] h3').text_content()
+    page.locator('[data-action="child-step"][data-step="1"]').click()
+
+    page.wait_for_selector('[data-flowbook="inspector"][data-task="parse[151]"]')
+    assert title == "day_90.csv"
+    assert page.locator('i[data-task="parse[151]"]').get_attribute("class") == "at"
+
+
+def test_children_are_filtered_searched_paged_and_left_by_keys(show: Callable[..., Page]) -> None:
+    page = show(_flow())
+    page.locator(_node("parse")).click()
+    page.wait_for_selector('[data-flowbook="children"] tbody tr')
+    rows = '[data-flowbook="children"] tbody tr'
+
+    page.locator('[data-action="child-page"][data-step="1"]').click()
+    page.wait_for_function("document.querySelector('.stack .foot').textContent.startsWith('26 to 50')")
+    page.locator('[data-action="child-state"][data-only="Failed"]').click()
+    page.wait_for_function(f"document.querySelectorAll('{rows}').length === 3")
+    page.fill('[data-action="child-query"]', "day_90")
+    page.wait_for_function(f"document.querySelectorAll('{rows}').length === 1")
+    page.locator('i[role="gridcell"][tabindex="0"]').focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    page.wait_for_selector('[data-flowbook="inspector"][data-task="parse[199]"]')
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+
+    page.wait_for_selector('[data-flowbook="children"]', state="hidden")
+    assert page.locator(_node("parse")).is_visible()
+
+
+def test_ten_thousand_children_are_squares_of_which_only_those_in_view_are_drawn(show: Callable[..., Page]) -> None:
+    page = show(_flow(10_000))
+
+    page.locator(_node("parse")).click()
+    page.wait_for_selector('[data-flowbook="children"] tbody tr')
+    drawn = page.locator('i[role="gridcell"]').count()
+    page.eval_on_selector(".cells", "cells => cells.scrollTo(0, cells.scrollHeight)")
+
+    page.wait_for_selector('i[data-task="parse[9999]"]')
+    assert drawn < 1500
+    assert page.locator(".cells").get_attribute("aria-rowcount") == "250"
+
+
+def test_the_timeline_has_a_row_for_each_task_and_opens_its_card(show: Callable[..., Page]) -> None:
+    page = show(_flow())
+
+    page.locator(_tab("timeline")).click()
+    page.wait_for_selector('[data-flowbook="timeline"] .lane[data-task="combine"] .gbar')
+    page.locator('[data-flowbook="timeline"] .lane[data-task="combine"] [data-action="inspect"]').click()
+
+    page.wait_for_selector('[data-flowbook="inspector"][data-task="combine"]')
+    labels = page.eval_on_selector_all(".lane", "all => all.map(l => [l.dataset.task, l.getAttribute('aria-label')])")
+    assert ["parse", "parse: 197 Success, 3 Failed"] in labels
+    assert page.locator(f'.lane[data-task="{LONG_NAME}"] .gbar.wait').count() == 1
+
+
+def test_logs_of_all_tasks_are_filtered_and_hits_are_underlined(show: Callable[..., Page]) -> None:
+    page = show(_flow())
+
+    page.locator(_tab("logs")).click()
+    page.wait_for_selector('[data-flowbook="logs"] [data-kind="log"]')
+    page.select_option('[data-action="log-level"]', "ERROR")
+    errors = page.locator(".logs.all > div").count()
+    page.select_option('[data-action="log-level"]', "INFO")
+    page.fill('[data-action="log-query"]', "<b>all</b>")
+
+    page.wait_for_selector(".logs mark")
+    assert errors == 3
+    assert page.locator(".logs mark").inner_text() == "<b>all</b>"
+    assert page.locator(".logs.all > div").count() == 1
+    assert page.locator(".logs.all b").count() == 0
+
+
+def test_a_click_on_a_run_shows_it(show: Callable[..., Page]) -> None:
+    flow = _flow(3)
+    flow.run(record=True)
+    flow.run(record=True)
+    page = show(flow)
+
+    page.locator(_tab("runs")).click()
+    page.wait_for_selector('[data-flowbook="runs"] tr[data-run="1"]')
+    page.locator('[data-flowbook="runs"] tr[data-run="1"] button').click()
+
+    page.wait_for_selector('[data-flowbook="panel"][data-run="1"]')
+    assert page.locator('[data-flowbook="runs"] tr[data-run="1"]').get_attribute("aria-selected") == "true"
+
+
+def test_the_replay_shows_the_graph_as_it_was_and_offers_no_deed_there(show: Callable[..., Page]) -> None:
+    page = show(_flow())
+    page.locator('[data-action="replay-toggle"]').click()
+    page.wait_for_function("document.querySelector('[data-action=replay]').max > 1")
+
+    page.locator('[data-action="replay"]').focus()
+    page.keyboard.press("Home")
+    page.wait_for_selector(f'{_node("combine")}[data-state="Pending"]')
+    page.locator('[data-action="replay-before"]').click()
+    page.locator('[data-action="replay-now"]').click()
+
+    page.wait_for_selector(f'{_node("combine")}[data-state="Success"]')
+    assert page.locator(".replay .counts").is_hidden()
+    resume = page.locator(f'{_node(LONG_NAME)} [data-action="resume"]')
+    assert resume.get_attribute("aria-disabled") is None
+
+
+def test_tabs_are_one_stop_and_turned_by_arrows(show: Callable[..., Page]) -> None:
+    page = show(_flow(3))
+
+    page.locator(_tab("graph")).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+
+    assert page.evaluate("document.activeElement.dataset.tab") == "logs"
+    assert page.locator('[data-flowbook="logs"]').is_visible()
+    assert page.locator('.tablist [tabindex="0"]').count() == 1
