@@ -16,7 +16,6 @@ from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.events import FLOW
 from flowbook.engine.state import Cached, Paused, Pending
-from flowbook.engine.task_keys import split_key
 from flowbook.notebook import view_model as wire
 from flowbook.notebook.assets import Assets, read_assets
 from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
@@ -25,7 +24,7 @@ from flowbook.notebook.patch_feed import PatchFeed
 from flowbook.notebook.routing import RoutedWidget
 from flowbook.notebook.run_projection import RunProjection
 from flowbook.notebook.value_access import RunValues, assigned_text, identifier, page_request
-from flowbook.notebook.view_queries import QUERIES, ViewQueries
+from flowbook.notebook.view_queries import QUERIES, ViewQueries, run_asked_for
 from flowbook.report import phrases
 from flowbook.report.error_view import describe_error
 
@@ -216,10 +215,7 @@ class Panel(RoutedWidget):
         return f"{phrases.listed(list(waiting))} {'goes' if len(waiting) == 1 else 'go'} on."
 
     def _on_show_run(self, command: Command) -> str:
-        run_id = command.get("run")
-        if not isinstance(run_id, str):
-            msg = f"A run is named by its id, not by {phrases.shorten(repr(run_id), 80)}."
-            raise RefusedError(msg)
+        run_id = run_asked_for(command)
         if run_id == self._run.run_id:
             return ""
         run = self._actions.open_run(run_id)
@@ -379,7 +375,7 @@ class Panel(RoutedWidget):
                 state_of=run.states.get,
                 preview=self._values.preview,
                 error=lambda error: describe_error(error, self._actions.cell_name),
-                label=self._label(key),
+                label=self._queries.label(key),
                 logs=run.logs(key),
                 history=self._actions.history(key),
                 maker=self._actions.maker(state.entry) if isinstance(state, Cached) and state.entry is not None else "",
@@ -387,15 +383,6 @@ class Panel(RoutedWidget):
                 now=now,
             )
         )
-
-    def _label(self, key: str) -> str:
-        """Return what a child is called; "" for other tasks."""
-        parent, index = split_key(key)
-        if index is None or self._parent(key) != parent:
-            return ""
-        _, facts = self._feed.projection.children(parent)
-        run_name = facts[key].run_name if key in facts else ""
-        return run_name or self._queries.label(parent, index)
 
     def _snapshot(self) -> dict[str, Any]:
         run, now = self._run_view(), time.time()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowbook.engine.task_keys import split_key
 from flowbook.notebook.changes_view import changes_view
 from flowbook.notebook.child_labels import ChildLabels
 from flowbook.notebook.children_view import MOST_ROWS, ORDERS, ChildrenRequest, children_view
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from flowbook.notebook.ports import RunLike
     from flowbook.notebook.runs_view import RunsView
 
-__all__ = ["QUERIES", "ViewQueries"]
+__all__ = ["QUERIES", "ViewQueries", "run_asked_for"]
 
 #: Commands that change nothing: they are executed again when a view repeats them.
 QUERIES = frozenset({"changes", "children", "logs", "runs"})
@@ -56,12 +57,21 @@ class ViewQueries:
             "runs": self._on_runs,
         }
 
-    def label(self, parent: str, index: int) -> str:
-        """Return the label of a child of the run that is shown."""
+    def label(self, key: str) -> str:
+        """Return what a child of the run that is shown is called; "" for other tasks."""
+        parent, index = split_key(key)
+        with self._feed.locked:
+            _, facts = self._feed.projection.children(parent)
+        if index is None or not facts:
+            return ""
+        run_name = facts[key].run_name if key in facts else ""
+        return run_name or self._labels_now().of(parent, index, may_load=True)
+
+    def _labels_now(self) -> ChildLabels:
         run = self._run()
         if self._labels is None or self._labels[0] is not run:
             self._labels = (run, ChildLabels(run.graph, run.states))
-        return self._labels[1].of(parent, index, may_load=True)
+        return self._labels[1]
 
     def _on_changes(self, command: Command) -> str:
         run = self._run()
@@ -88,15 +98,25 @@ class ViewQueries:
             raise RefusedError(msg)
         with self._feed.locked:
             width, facts = self._feed.projection.children(request.key)
+        labels = self._labels_now()
         view = children_view(
             request,
             width,
             facts,
-            label=lambda index: self.label(request.key, index),
+            label=lambda index: labels.of(request.key, index, may_load=True),
             rows=lambda found: rows_of(found.state),
         )
         self._feed.post({"type": "children", "id": command["id"], **plain(view)})
         return ""
+
+
+def run_asked_for(command: Command) -> str:
+    """Return the id of a run that came from the browser."""
+    run_id = command.get("run")
+    if not isinstance(run_id, str):
+        msg = f"A run is named by its id, not by {shorten(repr(run_id), 80)}."
+        raise RefusedError(msg)
+    return run_id
 
 
 def _whole(command: Command, name: str, default: int) -> int:

@@ -4,28 +4,24 @@
  * State lives in Python. A view adds only what is its own: selection, filter, search, zoom, tab.
  */
 
-import { Announcer } from "./announcer.js";
 import { CardGrip } from "./card_grip.js";
 import { Controls, PLAIN, slotOf } from "./controls.js";
-import * as dom from "./dom.js";
-import { GraphView } from "./graph.js";
-import { Head, isUnderWay, STATUS } from "./head.js";
+import { GraphPane } from "./graph_pane.js";
+import { isUnderWay, STATUS } from "./head.js";
 import { clockOf, isConnected, listen, repeat, viewName } from "./host.js";
-import { Inspector, isCard } from "./inspector.js";
-import { NeedList, needs } from "./needs.js";
+import { Inspector } from "./inspector.js";
+import { needs } from "./needs.js";
+import { PanelDisplay } from "./panel_display.js";
 import { listenToPerson } from "./panel_input.js";
 import { build } from "./panel_layout.js";
 import { PanelState } from "./panel_state.js";
 import { PanelViews } from "./panel_views.js";
 import { hidePictures, isShownNear } from "./picture.js";
-import { RunSection } from "./run_section.js";
 import * as states from "./states.js";
-import { TaskTable } from "./table.js";
 import { Link } from "./wire.js";
 
 /** @typedef {import("@anywidget/types").AnyModel} Model */
 /** @typedef {import("./wire.js").Snapshot} Snapshot */
-/** @typedef {import("./needs.js").Need} Need */
 /** @typedef {{model: Model, el: HTMLElement, root: HTMLElement, signal: AbortSignal}} Given */
 
 const TICK_MS = 1000;
@@ -46,16 +42,7 @@ export default { render };
 
 class Panel {
   #view = viewName();
-  /** Keys to draw anew. @type {Set<string> | "all"} */
-  #dirty = "all";
-  #isLensDirty = true;
   #isScheduled = false;
-  /** @type {GraphView | null} */
-  #drawing = null;
-  /** @type {TaskTable | null} */
-  #table = null;
-  /** Ends what belongs to the graph that is drawn. @type {AbortController | null} */
-  #drawn = null;
   /** Shows the static picture again. @type {(() => void) | null} */
   #showPicture = null;
   /** @param {Given} given */
@@ -77,15 +64,15 @@ class Panel {
     });
     const now = () => this.#now();
     this.parts = build(root);
-    this.head = new Head(this.parts.head);
-    this.announcer = new Announcer(this.parts.status);
-    this.needs = new NeedList({ el: this.parts.needs, now });
+    const onSelect = (/** @type {string} */ key) => this.#look({ selected: key });
+    const onLens = () => this.controls.dress();
+    this.graph = new GraphPane({ el: this.parts.canvas, view: this.#view, signal, state: this.state, now, onSelect, onLens });
+    this.display = new PanelDisplay({ root, parts: this.parts, state: this.state, now });
     const ask = this.#ask.bind(this);
     new CardGrip({ grip: this.parts.grip, body: this.parts.body, signal });
     this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask });
     const onMoment = () => this.#redraw();
     this.views = new PanelViews({ parts: this.parts, link: this.link, clock: this.clock, signal, state: this.state, now, onMoment });
-    this.section = new RunSection({ section: this.parts.run, title: this.parts.runTitle, form: this.parts.form, facts: this.parts.facts });
     this.controls = new Controls({ root, link: this.link, situation: () => this.#situation() });
   }
 
@@ -148,7 +135,7 @@ class Panel {
     const what = this.state.fold.snapshot(snapshot);
     if (what === "gap") this.link.hello();
     if (what === "old") return;
-    this.#dirty = "all";
+    this.graph.mark("all");
     this.views.changed("all");
     this.#schedule();
   }
@@ -159,7 +146,7 @@ class Panel {
     if (changed === "gap") this.link.hello();
     if (typeof changed === "string") return;
     this.views.changed(changed);
-    if (this.#dirty !== "all") for (const key of changed) this.#dirty.add(key);
+    this.graph.mark(changed);
     this.#schedule();
   }
 
@@ -167,7 +154,7 @@ class Panel {
   #takeAck(ack, slot) {
     if (slot === null) return;
     const { inspected } = this.state;
-    if (ack.text) this.announcer.say(ack.text);
+    if (ack.text) this.display.announcer.say(ack.text);
     if (!ack.ok) this.inspector.release(ack.id);
     if (!ack.ok && slot === `inspect:${inspected}`) this.inspector.wait(inspected ?? "", this.state.stateOf(inspected), ack.text ?? "");
     this.#schedule();
@@ -215,9 +202,9 @@ class Panel {
       "back-to-graph": () => this.#backToGraph(),
       "child-step": () => this.#stepChild(control?.getAttribute("data-step") === "-1" ? -1 : 1),
       "filter-state": () => this.#filter(control?.getAttribute("data-state") ?? null),
-      "zoom-in": () => this.#drawing?.zoom("in"),
-      "zoom-out": () => this.#drawing?.zoom("out"),
-      fit: () => this.#drawing?.zoom("fit"),
+      "zoom-in": () => this.graph.drawing?.zoom("in"),
+      "zoom-out": () => this.graph.drawing?.zoom("out"),
+      fit: () => this.graph.drawing?.zoom("fit"),
       "as-table": () => this.#toggleTable(),
       run: () => this.#run(),
       "to-variable": () => this.#send("to-variable", { key, what: control?.getAttribute("data-what") ?? "output" }, slotOf(control, action, key)),
@@ -235,7 +222,7 @@ class Panel {
 
   #run() {
     if (this.controls.refusal("run", null)) return;
-    const parameters = this.section.values();
+    const parameters = this.display.section.values();
     if (parameters) this.#send("run", { parameters }, "run:");
   }
 
@@ -270,13 +257,13 @@ class Panel {
     this.inspector.wait(key, this.state.stateOf(key), link.status === "live" ? "Asking the kernel…" : STATUS[link.status][0]);
     link.command("inspect", { key }, `inspect:${key}`);
     const node = this.state.nodeOf(key);
-    if (node) this.#drawing?.focus(node, false);
+    if (node) this.graph.drawing?.focus(node, false);
     this.#look({ selected: node });
     // The list that the click was in makes room for the card.
     const wasInRail = this.parts.rail.contains(document.activeElement);
     this.#flush();
     if (wasInRail) this.parts.inspector.focus({ preventScroll: true });
-    if (node) this.#drawing?.show(node);
+    if (node) this.graph.drawing?.show(node);
   }
 
   /** @param {string | null} before what was inspected */
@@ -287,7 +274,7 @@ class Panel {
     this.state.isWide = false;
     this.inspector.widen(false);
     const node = before === null ? null : this.state.nodeOf(before);
-    if (node && hadFocus && !this.state.isTable) this.#drawing?.focus(node);
+    if (node && hadFocus && !this.state.isTable) this.graph.drawing?.focus(node);
   }
 
   /** @param {import("./panel_state.js").Tab} tab */
@@ -310,7 +297,7 @@ class Panel {
     const { opened } = this.state;
     this.views.open(null);
     this.#flush();
-    if (opened) this.#drawing?.focus(opened);
+    if (opened) this.graph.drawing?.focus(opened);
   }
 
   /** @param {1 | -1} step */
@@ -324,7 +311,7 @@ class Panel {
     this.inspector.widen(this.state.isWide);
     this.#flush();
     const node = this.state.nodeOf(this.state.inspected ?? "");
-    if (node && !this.state.isWide) this.#drawing?.show(node);
+    if (node && !this.state.isWide) this.graph.drawing?.show(node);
   }
 
   /** @param {string | null} state */
@@ -335,7 +322,7 @@ class Panel {
   /** @param {Partial<import("./graph.js").Lens>} change */
   #look(change) {
     Object.assign(this.state, change);
-    this.#isLensDirty = true;
+    this.graph.markLens();
     this.#schedule();
   }
 
@@ -343,8 +330,6 @@ class Panel {
     const { state } = this;
     this.views.open(null);
     state.isTable = !state.isTable;
-    this.#table = state.isTable ? new TaskTable({ el: this.parts.table, flow: state.graph.flow, now: () => this.#now() }) : null;
-    if (!state.isTable) this.parts.table.replaceChildren();
     this.#flush();
   }
 
@@ -358,39 +343,22 @@ class Panel {
   #find(query) {
     const key = this.state.find(query);
     if (!key || this.state.isTable) return;
-    this.#drawing?.focus(key);
+    this.graph.drawing?.focus(key);
     this.#look({ selected: key });
   }
 
   // Drawing.
 
   #drawGraph() {
-    const { parts } = this;
     const graph = this.model.get("graph");
-    this.state.setGraph(graph);
-    this.#drawn?.abort();
-    this.#drawn = new AbortController();
-    const signal = AbortSignal.any([this.signal, this.#drawn.signal]);
-    parts.canvas.replaceChildren();
-    this.#table = null;
-    this.#drawing = new GraphView({
-      el: parts.canvas,
-      graph,
-      view: this.#view,
-      signal,
-      now: () => this.#now(),
-      onSelect: (key) => this.#look({ selected: key }),
-      onLens: () => this.controls.dress(),
-    });
-    this.section.reset({ graph, run: this.state.fold.run, signal, onSubmit: () => this.#run() });
-    this.#dirty = "all";
-    this.#isLensDirty = true;
+    const signal = this.graph.draw(graph);
+    this.display.section.reset({ graph, run: this.state.fold.run, signal, onSubmit: () => this.#run() });
     this.#schedule();
   }
 
   #redraw() {
-    this.#dirty = "all";
-    this.#isLensDirty = true;
+    this.graph.mark("all");
+    this.graph.markLens();
     this.#schedule();
   }
 
@@ -406,58 +374,24 @@ class Panel {
   #flush() {
     this.#isScheduled = false;
     if (this.signal.aborted) return;
-    const changed = this.#dirty === "all" ? this.state.keys : [...this.#dirty].filter((key) => this.state.keys.has(key));
-    this.#dirty = new Set();
-    this.#drawing?.update([...changed].map((key) => [key, this.state.seen(key)]));
-    if (this.#isLensDirty || this.state.filter) this.#drawing?.look(this.state);
-    this.#isLensDirty = false;
+    this.graph.update();
     this.#show();
   }
 
   #tick() {
     if (document.hidden) return;
-    if (this.state.moment === null) this.#drawing?.tick();
+    if (this.state.moment === null) this.graph.drawing?.tick();
     this.views.tick();
     this.#show();
   }
 
-  /** Redraw everything except the graph; it is cheap enough to redraw as a whole. */
   #show() {
-    const { run } = this.state.fold;
     const found = needs(this.state.fold.tasks);
-    const counts = this.state.counts();
-    dom.set(this.root, {
-      "data-flow": this.state.graph.flow,
-      "data-run": run?.number ?? run?.id ?? "",
-      "data-run-id": run?.id ?? "",
-      "data-state": run?.state ?? "Pending",
-      "data-live": this.link.status,
-    });
-    this.#showHead(found, counts);
-    this.needs.update(found);
-    this.section.update(run);
     this.#showPlace();
-    this.#showTable();
-    this.#showInspector();
+    this.display.show({ found, status: this.link.status, hasGivenUp: this.link.hasGivenUp });
+    this.views.show();
     this.controls.dress();
-    this.announcer.update({ flow: this.state.graph.flow, state: run?.state ?? "Pending", needs: found, counts });
-  }
-
-  /** @param {Need[]} found @param {[string, number][]} counts */
-  #showHead(found, counts) {
-    const count = (/** @type {string} */ kind) => found.filter((need) => need.kind === kind).length;
-    this.head.update({
-      flow: this.state.graph.flow,
-      run: this.state.fold.run,
-      status: this.link.status,
-      hasGivenUp: this.link.hasGivenUp,
-      counts,
-      needs: found,
-      filter: this.state.filter,
-      now: this.#now(),
-      failed: count("failed"),
-      paused: count("paused"),
-    });
+    this.display.announce(found);
   }
 
   /** Without a kernel, the static picture replaces the graph. */
@@ -466,28 +400,6 @@ class Panel {
     const isShownAbove = this.link.status === "unavailable" && hasPicture;
     this.parts.body.hidden = isShownAbove;
     this.parts.tabs.hidden = isShownAbove;
-  }
-
-  #showTable() {
-    const { parts } = this;
-    const isElsewhere = this.state.opened !== null || this.state.tab !== "graph";
-    parts.table.hidden = isElsewhere || !this.state.isTable;
-    parts.canvas.hidden = isElsewhere || this.state.isTable;
-    this.views.show();
-    dom.set(parts.asTable, { "aria-pressed": this.state.isTable ? "true" : "false" });
-    this.#table?.update(this.state.rows());
-  }
-
-  /** The card stands beside the graph, or below a low one: a click never changes what is out of sight. */
-  #showInspector() {
-    const { parts, state } = this;
-    const isOpen = state.inspected !== null;
-    const asks = isOpen && isCard({ state: state.details?.state ?? state.stateOf(state.inspected) });
-    parts.inspector.hidden = parts.grip.hidden = !isOpen;
-    const isFull = state.tab !== "graph";
-    parts.rail.hidden = isOpen || isFull;
-    dom.set(parts.body, { class: ["body", isFull && "full", isOpen && "side", isOpen && state.isWide && "wide"].filter(Boolean).join(" ") });
-    parts.inspector.classList.toggle("approval", asks);
   }
 
   #hidePicture() {
@@ -506,7 +418,7 @@ class Panel {
       run: this.state.fold.run,
       isTable: this.state.isTable,
       isPast: this.state.moment !== null,
-      canZoom: (way) => this.#drawing?.canZoom(way) ?? false,
+      canZoom: (way) => this.graph.drawing?.canZoom(way) ?? false,
       waits: (key) => states.waits(this.state.task(key)) || (this.state.details?.key === key && this.state.details.state === "Paused"),
       note: this.inspector.note(),
     };

@@ -1,0 +1,99 @@
+/** What a panel shows around its views: head, list of what needs a person, the run's section, the table, and where the card stands. */
+
+import { Announcer } from "./announcer.js";
+import * as dom from "./dom.js";
+import { Head } from "./head.js";
+import { isCard } from "./inspector.js";
+import { NeedList } from "./needs.js";
+import { RunSection } from "./run_section.js";
+import { TaskTable } from "./table.js";
+
+/** @typedef {import("./needs.js").Need} Need */
+/** @typedef {import("./wire.js").Status} Status */
+/** @typedef {{root: HTMLElement, parts: ReturnType<typeof import("./panel_layout.js").build>, state: import("./panel_state.js").PanelState, now: () => number}} Given */
+
+export class PanelDisplay {
+  /** The table, and the name of the flow whose tasks are in it. @type {{table: TaskTable, flow: string} | null} */
+  #listing = null;
+  /** @type {[string, number][]} */
+  #counts = [];
+
+  /** @param {Given} given */
+  constructor(given) {
+    this.given = given;
+    const { parts, now } = given;
+    this.head = new Head(parts.head);
+    this.announcer = new Announcer(parts.status);
+    this.needs = new NeedList({ el: parts.needs, now });
+    this.section = new RunSection({ section: parts.run, title: parts.runTitle, form: parts.form, facts: parts.facts });
+  }
+
+  /** It is cheap enough to be redrawn as a whole. @param {{found: Need[], status: Status, hasGivenUp: boolean}} shown */
+  show({ found, status, hasGivenUp }) {
+    const { root, state } = this.given;
+    const { run } = state.fold;
+    this.#counts = state.counts();
+    dom.set(root, {
+      "data-flow": state.graph.flow,
+      "data-run": run?.number ?? run?.id ?? "",
+      "data-run-id": run?.id ?? "",
+      "data-state": run?.state ?? "Pending",
+      "data-live": status,
+    });
+    this.#showHead(found, status, hasGivenUp);
+    this.needs.update(found);
+    this.section.update(run);
+    this.#showTable();
+    this.#showCard();
+  }
+
+  /** @param {Need[]} found */
+  announce(found) {
+    const { state } = this.given;
+    this.announcer.update({ flow: state.graph.flow, state: state.run?.state ?? "Pending", needs: found, counts: this.#counts });
+  }
+
+  /** @param {Need[]} found @param {Status} status @param {boolean} hasGivenUp */
+  #showHead(found, status, hasGivenUp) {
+    const { state, now } = this.given;
+    const count = (/** @type {string} */ kind) => found.filter((need) => need.kind === kind).length;
+    this.head.update({
+      flow: state.graph.flow,
+      run: state.fold.run,
+      status,
+      hasGivenUp,
+      counts: this.#counts,
+      needs: found,
+      filter: state.filter,
+      now: now(),
+      failed: count("failed"),
+      paused: count("paused"),
+    });
+  }
+
+  #showTable() {
+    const { parts, state, now } = this.given;
+    const isElsewhere = state.opened !== null || state.tab !== "graph";
+    parts.table.hidden = isElsewhere || !state.isTable;
+    parts.canvas.hidden = isElsewhere || state.isTable;
+    dom.set(parts.asTable, { "aria-pressed": state.isTable ? "true" : "false" });
+    const { flow } = state.graph;
+    if (!state.isTable) {
+      this.#listing = null;
+      parts.table.replaceChildren();
+    } else if (this.#listing?.flow !== flow) this.#listing = { flow, table: new TaskTable({ el: parts.table, flow, now }) };
+    this.#listing?.table.update(state.rows());
+  }
+
+  /** The card stands beside the graph, or below a low one: a click never changes what is out of sight. */
+  #showCard() {
+    const { parts, state } = this.given;
+    const isOpen = state.inspected !== null;
+    const asks = isOpen && isCard({ state: state.details?.state ?? state.stateOf(state.inspected) });
+    const isFull = state.tab !== "graph";
+    parts.inspector.hidden = parts.grip.hidden = !isOpen;
+    parts.rail.hidden = isOpen || isFull;
+    dom.set(parts.body, { class: ["body", isFull && "full", isOpen && "side", isOpen && state.isWide && "wide"].filter(Boolean).join(" ") });
+    parts.inspector.classList.toggle("approval", asks);
+  }
+}
