@@ -15,6 +15,7 @@ __all__ = [
     "CycleError",
     "DamagedValueError",
     "DefinitionError",
+    "DeploymentError",
     "ExecutorError",
     "FlowRunnerError",
     "FlowbookError",
@@ -33,6 +34,7 @@ __all__ = [
     "StartTaskError",
     "StoreError",
     "TransitionError",
+    "UnknownDeploymentError",
     "UnknownRunError",
     "UnknownTaskError",
     "UnpicklableError",
@@ -70,6 +72,10 @@ class ArgumentError(DefinitionError, TypeError):
 
 class CycleError(DefinitionError):
     """Tasks wait on each other; `ring` lists their keys, each waiting on the one before."""
+
+
+class DeploymentError(DefinitionError):
+    """A deployment can't be created as it is written; `deployment` and `field` say which and what of it."""
 
 
 class ParameterError(DefinitionError):
@@ -132,6 +138,12 @@ class CacheEntryError(RunError):
 
 class RunClaimedError(RunError):
     """Another process runs this run; `owner` says which, `since` from when."""
+
+
+class UnknownDeploymentError(RunError, KeyError):
+    """The store has no deployment of this id or name, or several; `deployment` is what was asked for."""
+
+    __str__ = Exception.__str__
 
 
 class UnknownRunError(RunError, KeyError):

@@ -15,6 +15,7 @@ from flowbook.results.signing import Signer, read_key
 from flowbook.store.blob_storage import open_blobs
 from flowbook.store.cache import Cache
 from flowbook.store.database import Database
+from flowbook.store.deployments import Deployments
 from flowbook.store.folder import prepare
 from flowbook.store.notices import Notices
 from flowbook.store.run_history import RunHistory
@@ -58,6 +59,7 @@ class Store:
         history: reads what happened in runs.
         cache: knows which outputs other runs may use.
         notices: knows who is told of runs, and what there is to tell them.
+        deployments: what runs when, and where.
     """
 
     def __init__(self, path: Path | None, database: Database, blobs: Blobs, signer: Signer) -> None:
@@ -76,6 +78,7 @@ class Store:
         self.history = RunHistory(database, self.values)
         self.cache = Cache(database, self.values)
         self.notices = Notices(database)
+        self.deployments = Deployments(database, self.values)
         #: The newest first, by process, flow and tasks. Replaced, never changed, so that any thread may read it.
         self._lookups: tuple[tuple[object, CacheLookup], ...] = ()
 

@@ -1,6 +1,6 @@
 """Makes room: drops values that are no longer needed, and records the name of each.
 
-Values stay if they are pinned, unexpired, needed by an open run (running, paused, retrying, crashed) or young. Runs and
+Values stay if they are pinned, unexpired, young, or needed by a deployment or an open run (running, paused, retrying, crashed). Runs and
 cache entries stay listed; only their values go. Nothing is unpickled.
 """
 
@@ -122,6 +122,7 @@ class Sweep:
             self._names[digest] = f"The output of task {task!r} of flow {flow!r} of {when:%Y-%m-%d %H:%M} UTC"
         going_entries = set(self._entries)
         needed = {digest for entry, digest in self._read(self._sql["kept_entries"]) if entry not in going_entries}
+        needed |= {digest for (digest,) in self._read(self._sql["values_of_deployments"])}
         young: list[set[bytes]] = []
         for row, flow, number, state, last, let_go in self._read(self._sql["runs_to_sweep"]):
             values = self._values_of_run(row, flow, number, let_go)
@@ -202,6 +203,7 @@ class Sweep:
         values = {"run": self._last_run, "entry": self._last_entry, "planned": self._now}
         runs = connection.execute(self._sql["runs_changed_since"], values).fetchall()
         needed = {digest for (digest,) in connection.execute(self._sql["entries_added_since"], values)}
+        needed |= {digest for (digest,) in connection.execute(self._sql["values_of_deployments"])}
         for (run,) in runs:
             needed.update(digest for digest, _ in connection.execute(self._sql["values_of_run"], {"run": run}))
         return needed

@@ -1,0 +1,152 @@
+"""Makes the runs of deployments: those that schedules ask for, and those that a person asks for. Loads no flow, runs nothing.
+
+A run is made at rest, in state Scheduled; an agent starts it at its time. However many processes look at the same moment,
+a time of a schedule gets one run.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from flowbook.core.flow_files import flow_in, split_location
+from flowbook.deployments.due_times import due_times
+from flowbook.deployments.schedule_settings import read_schedule
+from flowbook.engine.state import Scheduled
+from flowbook.exceptions import DeploymentError, ParameterError
+from flowbook.flow_run.recording import shown_value
+from flowbook.store.deployments import SCHEDULE_ORIGIN
+from flowbook.store.records import RunRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flowbook.core.flow import Flow
+    from flowbook.store import Store
+    from flowbook.store.deployments import DeploymentRecord
+
+__all__ = ["create_run", "flow_of", "schedule_due_runs"]
+
+#: How long before its time a run is made, so that it can be seen and be started in time.
+AHEAD = dt.timedelta(seconds=10)
+_WAITS = "Waits for its time."
+
+
+def schedule_due_runs(
+    store: Store, now: dt.datetime | None = None, ahead: dt.timedelta = AHEAD, deployment: str | None = None
+) -> list[RunRecord]:
+    """Make the runs that schedules ask for by now, and those that are due within `ahead`; return those made by this call.
+
+    Any number of processes may call it at once and as often as they like.
+
+    Args:
+        store: has the deployments.
+        now: aware; default: the present.
+        ahead: how long before its time a run is made.
+        deployment: id of the only one to look at; default: all.
+
+    Raises:
+        StoreError: if they can't be written.
+    """
+    now = dt.datetime.now(dt.UTC) if now is None else now.astimezone(dt.UTC)
+    made: list[RunRecord] = []
+    for each in store.deployments.scheduled():
+        if deployment in {None, each.id}:
+            made += _make_due(store, each, now, ahead)
+    return made
+
+
+def _make_due(store: Store, deployment: DeploymentRecord, now: dt.datetime, ahead: dt.timedelta) -> list[RunRecord]:
+    schedule = read_schedule(deployment.schedule)
+    if schedule is None or (deployment.mark >= now + ahead and deployment.mark - now < dt.timedelta(days=1)):
+        return []
+    is_one_late = store.deployments.has_late_run(deployment.id, now)
+    found = due_times(schedule, deployment.mark, now, ahead, is_one_late=is_one_late)
+    runs = [_run(deployment, due, now, SCHEDULE_ORIGIN) for due in found.times]
+    if found.mark == deployment.mark:
+        return []
+    return store.deployments.make_due(deployment, found.mark, [(run, Scheduled(_WAITS, start_time=run.due)) for run in runs])
+
+
+def create_run(
+    store: Store,
+    deployment: DeploymentRecord,
+    parameters: Mapping[str, object] | None = None,
+    due: dt.datetime | None = None,
+) -> RunRecord:
+    """Make a run of a deployment; an agent starts it at its time.
+
+    Args:
+        store: has the deployment.
+        deployment: whose flow runs, and where.
+        parameters: values that this run has instead of the deployment's.
+        due: aware; default: now.
+
+    Raises:
+        ParameterError: if the flow doesn't have or accept one of the parameters.
+        DeploymentError: if its schedule has a run at that time already, or `due` has no time zone.
+        StoreError: if it can't be written.
+    """
+    now = dt.datetime.now(dt.UTC)
+    if due is not None and due.tzinfo is None:
+        msg = f"due={due} has no time zone. Give an aware datetime, e.g. datetime.now(timezone.utc)."
+        raise DeploymentError(msg, deployment=deployment.name, field="due")
+    run = _run(deployment, now if due is None else due.astimezone(dt.UTC), now, deployment.title)
+    if parameters:
+        run = _with_parameters(store, deployment, run, parameters)
+    found = store.runs.create_to_come(run, Scheduled(_WAITS, start_time=run.due))
+    if found is None:
+        msg = f"Deployment {deployment.title!r} has a run at {run.due:%Y-%m-%d %H:%M:%S} UTC already. Give another time."
+        raise DeploymentError(msg, deployment=deployment.name, field="due")
+    return found
+
+
+def _run(deployment: DeploymentRecord, due: dt.datetime, now: dt.datetime, origin: str) -> RunRecord:
+    return RunRecord(
+        run_id=uuid.uuid4().hex,
+        flow=deployment.flow,
+        project=deployment.project,
+        graph={**deployment.graph, "made_by": dict(deployment.made_by)},
+        created=now,
+        parameters=deployment.parameters,
+        parameters_ref=deployment.parameters_ref,
+        flow_ref=deployment.flow_ref,
+        executor=deployment.executor,
+        origin=origin,
+        flow_runner=deployment.flow_runner,
+        due=due,
+        deployment=deployment.id,
+        flow_location=deployment.flow_location,
+    )
+
+
+def _with_parameters(
+    store: Store, deployment: DeploymentRecord, run: RunRecord, parameters: Mapping[str, object]
+) -> RunRecord:
+    """Return the run with these parameters, checked by its flow."""
+    flow = flow_of(deployment)
+    known = {each.name: each for each in flow.parameters()}
+    for name, value in parameters.items():
+        if name not in known:
+            msg = f"Flow {deployment.flow!r} has no parameter {name!r}. Its parameters: {', '.join(known) or 'none'}."
+            raise ParameterError(msg, names=[name])
+        known[name].accept(value)
+    values = {**deployment.parameters_ref.load(), **parameters}
+    shown = {**deployment.parameters, **{name: shown_value(value) for name, value in parameters.items()}}
+    return replace(run, parameters=shown, parameters_ref=store.values.put(values))
+
+
+def flow_of(deployment: DeploymentRecord) -> Flow:
+    """Return the flow of a deployment, read from its file as that is now, or from the store.
+
+    Raises:
+        DefinitionError: if the file can't be run, or doesn't make it any more.
+        ResultGoneError, UnpicklableError: if it can't be read from the store.
+    """
+    if deployment.flow_location is not None:
+        return flow_in(*split_location(deployment.flow_location))
+    assert deployment.flow_ref is not None  # noqa: S101  # a deployment has one or the other
+    found: Flow = deployment.flow_ref.load()
+    return found

@@ -1,0 +1,163 @@
+"""Reads the deployment specs in a Python or YAML file. A Python file is run once; nothing is recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowbook.core.flow_files import FlowFile, read_flow_file
+from flowbook.deployments.deployment_spec import SPEC_FIELDS, DeploymentSpec, collecting
+from flowbook.exceptions import DefinitionError, DeploymentError, FlowbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from yaml.nodes import MappingNode, Node
+
+    from flowbook.flow_run.ports import FlowRunner
+
+__all__ = ["SpecFile", "read_spec_file"]
+
+_YAML = (".yaml", ".yml")
+#: A file holds no flow object, only the location of one.
+_YAML_FIELDS = tuple(field for field in SPEC_FIELDS if field != "flow")
+_EXAMPLE = "Write e.g. `- {name: nightly, flow_location: flows.py, schedule: {cron: '0 6 * * *'}}`."
+
+
+class SpecFile(NamedTuple):
+    """The specs in a file.
+
+    Attributes:
+        specs: in their order; at least one.
+        flow_file: the file itself, if it is a Python file.
+    """
+
+    path: Path
+    specs: tuple[DeploymentSpec, ...]
+    flow_file: FlowFile | None
+
+
+def read_spec_file(path: str | Path) -> SpecFile:
+    """Return the specs in a `.py` or `.yaml` file.
+
+    Raises:
+        DeploymentError: if the file holds none, or two of one flow and name, or a spec isn't one; names file and line.
+        DefinitionError: if the file can't be read or run.
+    """
+    file = Path(path).expanduser().absolute()
+    if file.suffix == ".py":
+        with collecting(file.parent) as specs:
+            flow_file = read_flow_file(file)
+    elif file.suffix in _YAML:
+        flow_file = None
+        with collecting(file.parent) as specs:
+            _read_yaml(file)
+    else:
+        msg = f"{file} is neither a .py nor a .yaml file. Give one that has DeploymentSpecs."
+        raise DeploymentError(msg, file=str(file))
+    if not specs:
+        msg = f"{file} holds no DeploymentSpec. Make one at its top level, e.g. DeploymentSpec(name='nightly', flow=...)."
+        raise DeploymentError(msg, file=str(file))
+    return SpecFile(file, tuple(specs), flow_file)
+
+
+def _read_yaml(file: Path) -> None:
+    """Make the specs that a YAML file describes."""
+    root = _compose(file)
+    items = root.value if _kind(root) == "sequence" else [root]
+    for number, item in enumerate(items, start=1):
+        where = f"{file}, line {item.start_mark.line + 1}"
+        if _kind(item) != "mapping":
+            msg = f"{where}: item {number} isn't a deployment. {_EXAMPLE}"
+            raise DeploymentError(msg, file=str(file))
+        _make_spec(item, where, file)
+
+
+def _compose(file: Path) -> Node:
+    import yaml  # noqa: PLC0415  # only for those who have such a file
+
+    try:
+        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        msg = f"{file} can't be read: {error.strerror or error}. Give a file of deployments."
+        raise DefinitionError(msg, file=str(file)) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        msg = f"{file} isn't YAML: {' '.join(str(error).split())}. {_EXAMPLE}"
+        raise DeploymentError(msg, file=str(file)) from error
+    if root is None:
+        msg = f"{file} is empty. {_EXAMPLE}"
+        raise DeploymentError(msg, file=str(file))
+    found: Node = root
+    return found
+
+
+def _make_spec(node: MappingNode, where: str, file: Path) -> None:
+    lines = {key: line for key, line in _keys(node, file)}
+    for field, line in lines.items():
+        if field not in _YAML_FIELDS:
+            hint = "A file can't hold a flow itself; give flow_location." if field == "flow" else _fields_of_a_spec()
+            msg = f"{file}, line {line}: a deployment has no field {field!r}. {hint}"
+            raise DeploymentError(msg, file=str(file), field=field)
+    try:
+        fields = _plain(node, file)
+        if "flow_runner" in fields:
+            fields["flow_runner"] = _flow_runner(fields["flow_runner"])
+        DeploymentSpec(**fields)
+    except FlowbookError as error:
+        line = lines.get(str(error.details.get("field"))) or _line_of(error, lines)
+        at = where if line is None else f"{file}, line {line}"
+        raise type(error)(f"{at}: {error}", **error.details) from error
+
+
+def _line_of(error: FlowbookError, lines: Mapping[str, int]) -> int | None:
+    """Return the line of the field that an error of a schedule or flow runner is about."""
+    field = "schedule" if type(error).__name__ == "ScheduleError" else "flow_runner"
+    return lines.get(field)
+
+
+def _fields_of_a_spec() -> str:
+    return f"Its fields: {', '.join(_YAML_FIELDS)}."
+
+
+def _keys(node: MappingNode, file: Path) -> Iterator[tuple[str, int]]:
+    """Yield the keys of a mapping with their lines. Raises DeploymentError if one is there twice."""
+    seen: dict[str, int] = {}
+    for key, _ in node.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if name in seen:
+            msg = f"{file}, line {line}: {name!r} is there twice, first in line {seen[name]}. Give it once."
+            raise DeploymentError(msg, file=str(file), field=name)
+        seen[name] = line
+        yield name, line
+
+
+def _plain(node: Node, file: Path) -> Any:  # noqa: ANN401  # what YAML holds
+    """Return what a node holds. Raises DeploymentError if a value isn't plain data, such as `!!python/object`."""
+    import yaml  # noqa: PLC0415  # as above
+
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_document(node)
+    except (yaml.YAMLError, ValueError) as error:
+        msg = f"{file}, line {node.start_mark.line + 1}: {' '.join(str(error).split())}. {_EXAMPLE}"
+        raise DeploymentError(msg, file=str(file)) from error
+    finally:
+        loader.dispose()
+
+
+def _kind(node: Node) -> str:
+    return str(node.id)
+
+
+def _flow_runner(given: object) -> FlowRunner | None:
+    """Return the flow runner that a file describes: `{type: subprocess, condaenv: test}`, or as its settings are stored."""
+    from flowbook.flow_run.flow_runner_of import flow_runner_of  # noqa: PLC0415  # only where one is named
+
+    if given is None:
+        return None
+    if not isinstance(given, dict) or not isinstance(given.get("type"), str):
+        msg = f"flow_runner={given!r} has no type. Write e.g. `flow_runner: {{type: subprocess, condaenv: test}}`."
+        raise DeploymentError(msg, field="flow_runner")
+    config = given.get("config", {})
+    others = {name: value for name, value in given.items() if name not in {"type", "config"}}
+    return flow_runner_of({"type": given["type"], "config": {**(config if isinstance(config, dict) else {}), **others}})

@@ -1,0 +1,54 @@
+import sys
+
+import pytest
+
+from flowbook.store import open_store
+from tests.homes import home
+
+__all__ = ["home"]
+
+FLOWS = """
+from flowbook import DateTimeParameter, Flow, Parameter, flow, task
+
+
+@task
+def load(origin, limit):
+    return origin * limit
+
+
+@flow
+def nightly(origin, limit=2):
+    load(origin, limit)
+
+
+with Flow("weekly") as weekly:
+    load(Parameter("origin", default="EWR"), DateTimeParameter("day", required=False))
+"""
+
+
+@pytest.fixture
+def store(home):
+    return open_store()
+
+
+@pytest.fixture(autouse=True)
+def _modules_and_path_as_before():
+    modules, path = dict(sys.modules), list(sys.path)
+    yield
+    for name in set(sys.modules) - set(modules):
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith("/tmp"):
+            del sys.modules[name]
+    sys.path[:] = path
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Return what writes a file beside the flows, and gives its path."""
+    (tmp_path / "flows.py").write_text(FLOWS)
+
+    def write_file(name, text):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write_file
