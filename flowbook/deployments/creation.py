@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import platform
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook import config
+from flowbook._utils.versions import versions_here
 from flowbook.core.flow_files import FlowFile, read_flow_file
 from flowbook.deployments.spec_files import read_spec_file
 from flowbook.exceptions import DefinitionError, DeploymentError, FlowbookError, ParameterError, UnpicklableError
 from flowbook.executors import LocalExecutor
 from flowbook.flow_run.fingerprint import fingerprint
-from flowbook.flow_run.recording import shown_value
+from flowbook.flow_run.new_record import shown_value
 from flowbook.store import open_store
 from flowbook.store.deployments import DeploymentRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from flowbook.core.flow import Flow
     from flowbook.deployments.deployment_spec import DeploymentSpec
@@ -138,7 +138,7 @@ def _record(store: Store, placed: _Placed) -> DeploymentRecord:
         parameters_ref=_stored_parameters(store, spec),
         flow_location=None if file is None else f"{file.path}:{flow.name}",
         file_digest=None if file is None else file.digest,
-        made_by={"python": platform.python_version(), "flowbook": config.version()},
+        made_by=versions_here(),
         tags=spec.tags,
         executor=(flow.executor or LocalExecutor()).describe(),
         schedule=None if spec.schedule is None else spec.schedule.to_settings(),
@@ -159,7 +159,17 @@ def _stored_parameters(store: Store, spec: DeploymentSpec) -> ResultRef:
     try:
         return store.values.put(spec.parameters)
     except UnpicklableError as error:
-        raise _error(spec, f"its parameters can't be stored: {error}", "parameters") from error
+        name = next(each for each, value in spec.parameters.items() if not _is_storable(store, value))
+        msg = f"parameter {name!r} is a {type(spec.parameters[name]).__name__}, which can't be stored. Give plain data."
+        raise _error(spec, msg, "parameters") from error
+
+
+def _is_storable(store: Store, value: object) -> bool:
+    try:
+        store.values.prepare(value)
+    except UnpicklableError:
+        return False
+    return True
 
 
 def _error(spec: DeploymentSpec, message: str, field: str) -> DeploymentError:

@@ -84,7 +84,9 @@ class DeploymentSpec:
         if given is None:
             return None
         if not isinstance(given, str | Path) or not str(given).strip():
-            raise self._error(f"flow_location={given!r} isn't a path. Give the Python file that makes the flow.", "flow_location")
+            raise self._error(
+                f"flow_location={given!r} isn't a path. Give the Python file that makes the flow.", "flow_location"
+            )
         return (spec_folder() / Path(given).expanduser()).absolute()
 
     def _check_flow(self) -> None:
@@ -92,7 +94,9 @@ class DeploymentSpec:
             message = "there is no flow. Give flow=..., or flow_location='flows.py' for the file that makes it."
             raise self._error(message, "flow")
         if self.flow is not None and not isinstance(self.flow, Flow):
-            raise self._error(f"flow={self.flow!r} isn't a flow. Give the flow itself, not its function or name.", "flow")
+            raise self._error(
+                f"flow={self.flow!r} isn't a flow. Give the flow itself, not its function or name.", "flow"
+            )
         if self.flow is not None and self.flow_location is not None:
             raise self._error("there are both flow and flow_location. Give one of them.", "flow_location")
         if self.flow is not None and self.flow_name not in {None, self.flow.name}:
@@ -106,11 +110,15 @@ class DeploymentSpec:
 
     def _parameters(self, given: object) -> dict[str, object]:
         if given is not None and (not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given)):
-            raise self._error(f"parameters={given!r} isn't a dict by name. Give e.g. {{'origin': 'JFK'}}.", "parameters")
+            raise self._error(
+                f"parameters={given!r} isn't a dict by name. Give e.g. {{'origin': 'JFK'}}.", "parameters"
+            )
         return dict(given or {})
 
     def _tags(self, given: object) -> tuple[str, ...]:
-        if given is not None and (not isinstance(given, list | tuple) or not all(isinstance(tag, str) for tag in given)):
+        if given is not None and (
+            not isinstance(given, list | tuple) or not all(isinstance(tag, str) for tag in given)
+        ):
             raise self._error(f"tags={given!r} isn't a list of texts. Give e.g. ['db'].", "tags")
         return tuple(dict.fromkeys(given or ()))
 

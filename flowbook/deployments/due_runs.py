@@ -16,7 +16,7 @@ from flowbook.deployments.due_times import due_times
 from flowbook.deployments.schedule_settings import read_schedule
 from flowbook.engine.state import Scheduled
 from flowbook.exceptions import DeploymentError, ParameterError
-from flowbook.flow_run.recording import shown_value
+from flowbook.flow_run.new_record import shown_value
 from flowbook.store.deployments import SCHEDULE_ORIGIN
 from flowbook.store.records import RunRecord
 
@@ -67,7 +67,9 @@ def _make_due(store: Store, deployment: DeploymentRecord, now: dt.datetime, ahea
     runs = [_run(deployment, due, now, SCHEDULE_ORIGIN) for due in found.times]
     if found.mark == deployment.mark:
         return []
-    return store.deployments.make_due(deployment, found.mark, [(run, Scheduled(_WAITS, start_time=run.due)) for run in runs])
+    return store.deployments.make_due(
+        deployment, found.mark, [(run, Scheduled(_WAITS, start_time=run.due)) for run in runs]
+    )
 
 
 def create_run(
@@ -98,7 +100,9 @@ def create_run(
         run = _with_parameters(store, deployment, run, parameters)
     found = store.runs.create_to_come(run, Scheduled(_WAITS, start_time=run.due))
     if found is None:
-        msg = f"Deployment {deployment.title!r} has a run at {run.due:%Y-%m-%d %H:%M:%S} UTC already. Give another time."
+        msg = (
+            f"Deployment {deployment.title!r} has a run at {run.due:%Y-%m-%d %H:%M:%S} UTC already. Give another time."
+        )
         raise DeploymentError(msg, deployment=deployment.name, field="due")
     return found
 

@@ -56,7 +56,9 @@ def read_spec_file(path: str | Path) -> SpecFile:
         msg = f"{file} is neither a .py nor a .yaml file. Give one that has DeploymentSpecs."
         raise DeploymentError(msg, file=str(file))
     if not specs:
-        msg = f"{file} holds no DeploymentSpec. Make one at its top level, e.g. DeploymentSpec(name='nightly', flow=...)."
+        msg = (
+            f"{file} holds no DeploymentSpec. Make one at its top level, e.g. DeploymentSpec(name='nightly', flow=...)."
+        )
         raise DeploymentError(msg, file=str(file))
     return SpecFile(file, tuple(specs), flow_file)
 
@@ -92,14 +94,14 @@ def _compose(file: Path) -> Node:
 
 
 def _make_spec(node: MappingNode, where: str, file: Path) -> None:
-    lines = {key: line for key, line in _keys(node, file)}
+    lines = dict(_keys(node, file))
     for field, line in lines.items():
         if field not in _YAML_FIELDS:
             hint = "A file can't hold a flow itself; give flow_location." if field == "flow" else _fields_of_a_spec()
             msg = f"{file}, line {line}: a deployment has no field {field!r}. {hint}"
             raise DeploymentError(msg, file=str(file), field=field)
+    fields = _plain(node, file)
     try:
-        fields = _plain(node, file)
         if "flow_runner" in fields:
             fields["flow_runner"] = _flow_runner(fields["flow_runner"])
         DeploymentSpec(**fields)

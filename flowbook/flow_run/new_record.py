@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flowbook.flow_run.run_description import RunDescription
     from flowbook.store import Store
 
-__all__ = ["NewRecord", "graph_of", "owner_text", "run_record"]
+__all__ = ["NewRecord", "graph_of", "owner_text", "run_record", "shown_value"]
 
 _SHOWN_CHARS = 200
 
@@ -54,7 +54,7 @@ def run_record(store: Store, run: RunDescription, inputs: RunInputs) -> NewRecor
         project=config.project(),
         graph=graph_of(run, inputs.limits),
         created=run.began.astimezone(dt.UTC),
-        parameters={name: _shown(value) for name, value in inputs.parameters.items()},
+        parameters={name: shown_value(value) for name, value in inputs.parameters.items()},
         parameters_ref=stored.ref,
         further=(*stored.further, *told.refs),
         flow_ref=flow_ref,
@@ -94,7 +94,8 @@ def _utc_offset_s(moment: dt.datetime) -> float | None:
     return None if offset is None else offset.total_seconds()
 
 
-def _shown(value: object) -> object:
+def shown_value(value: object) -> object:
+    """Return a parameter's value as it is shown: a number as it is, anything else as a short text."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
     text = value if isinstance(value, str) else safe_repr(value)

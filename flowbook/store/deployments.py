@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import uuid
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from flowbook.store.store_errors import in_words
 
 if TYPE_CHECKING:
     import builtins
+    import datetime as dt
     import sqlite3
     from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,7 @@
 """Makes room: drops values that are no longer needed, and records the name of each.
 
-Values stay if they are pinned, unexpired, young, or needed by a deployment or an open run (running, paused, retrying, crashed). Runs and
-cache entries stay listed; only their values go. Nothing is unpickled.
+Values stay if they are pinned, unexpired, young, or needed by a deployment or an open run (running, paused, retrying,
+crashed). Runs and cache entries stay listed; only their values go. Nothing is unpickled.
 """
 
 from __future__ import annotations

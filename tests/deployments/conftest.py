@@ -27,7 +27,7 @@ with Flow("weekly") as weekly:
 
 
 @pytest.fixture
-def store(home):
+def store(home):  # noqa: ARG001  # the store is in it
     return open_store()
 
 

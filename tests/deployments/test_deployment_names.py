@@ -21,7 +21,9 @@ def made(store):
     return create_deployments(store, specs)
 
 
-@pytest.mark.parametrize(("name", "index"), [("delays/nightly", 0), ("prices/nightly", 1), ("weekly", 2), ("a/b/weekly", 2)])
+@pytest.mark.parametrize(
+    ("name", "index"), [("delays/nightly", 0), ("prices/nightly", 1), ("weekly", 2), ("a/b/weekly", 2)]
+)
 def test_a_name_means_one_deployment(name, index, store, made):
     assert find_deployment(store, name) == made[index]
 
@@ -40,16 +42,23 @@ def test_a_name_that_several_have_is_refused_with_all_of_them(store, made):
     )
 
 
+@pytest.mark.usefixtures("made")
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("delays/nigtly", "There is no deployment 'delays/nigtly' in this store. Did you mean 'delays/nightly'?"),
+        (
+            "delays/nigtly",
+            (
+                "There is no deployment 'delays/nigtly' in this store. Did you mean 'delays/nightly' "
+                "or 'prices/nightly'?"
+            ),
+        ),
         ("zzz", "There is no deployment 'zzz' in this store. `flowbook deployment ls` lists them."),
         ("", "'' doesn't name a deployment. Name it by flow and name, 'delays/nightly'."),
         (7, "7 doesn't name a deployment. Name it by flow and name, 'delays/nightly'."),
     ],
 )
-def test_an_unknown_name_says_what_there_is(name, message, store, made):
+def test_an_unknown_name_says_what_there_is(name, message, store):
     with pytest.raises(UnknownDeploymentError) as caught:
         find_deployment(store, name)
 

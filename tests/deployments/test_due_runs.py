@@ -19,12 +19,15 @@ from flowbook.store import open_store
 
 HOUR, MINUTE, SECOND = dt.timedelta(hours=1), dt.timedelta(minutes=1), dt.timedelta(seconds=1)
 HOURLY = IntervalSchedule(3600)
+MAKES_X = "from flowbook import Flow, Parameter\nwith Flow('f') as flow:\n    flow.add_task(Parameter('x', 1))\n"
 
 
 @pytest.fixture
 def flow():
     with Flow("delays") as flow:
-        task(lambda limit, day: limit, name="load")(Parameter("limit", default=3), DateTimeParameter("day", required=False))
+        task(lambda limit, day: (limit, day), name="load")(
+            Parameter("limit", default=3), DateTimeParameter("day", required=False)
+        )
     return flow
 
 
@@ -178,10 +181,16 @@ def test_a_run_by_hand_has_the_deployments_parameters_and_those_given(store, flo
     assert (kept[0].due <= dt.datetime.now(dt.UTC), kept[1].due) == (True, kept[0].due + HOUR)
 
 
-def test_a_run_of_a_file_is_checked_by_the_flow_that_the_file_makes_now(store, write, tmp_path):
-    path = write("one.py", "from flowbook import Flow, Parameter\nwith Flow('f') as flow:\n    flow.add_task(Parameter('x', 1))\n")
+def test_a_run_of_a_file_is_checked_by_the_flow_that_the_file_makes_now(store, write):
+    path = write(
+        "one.py",
+        MAKES_X,
+    )
     (deployment,) = deploy(DeploymentSpec("d", flow_location=path))
-    write("one.py", "from flowbook import Flow, Parameter\nwith Flow('f') as flow:\n    flow.add_task(Parameter('y', 1))\n")
+    write(
+        "one.py",
+        MAKES_X.replace("x", "y"),
+    )
 
     made = create_run(store, deployment, {"y": 2})
 
