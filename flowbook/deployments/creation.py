@@ -128,7 +128,6 @@ def _check_flow_runner(spec: DeploymentSpec) -> None:
 
 def _record(store: Store, placed: _Placed) -> DeploymentRecord:
     spec, flow, file = placed
-    by_value = {} if file is not None else {"flow_ref": _stored_flow(store, placed)}
     return DeploymentRecord(
         flow=flow.name,
         name=spec.name,
@@ -136,6 +135,7 @@ def _record(store: Store, placed: _Placed) -> DeploymentRecord:
         graph=fingerprint(flow, flow.compile()),
         parameters={name: shown_value(value) for name, value in spec.parameters.items()},
         parameters_ref=_stored_parameters(store, spec),
+        flow_ref=_stored_flow(store, placed) if file is None else None,
         flow_location=None if file is None else f"{file.path}:{flow.name}",
         file_digest=None if file is None else file.digest,
         made_by=versions_here(),
@@ -143,7 +143,6 @@ def _record(store: Store, placed: _Placed) -> DeploymentRecord:
         executor=(flow.executor or LocalExecutor()).describe(),
         schedule=None if spec.schedule is None else spec.schedule.to_settings(),
         flow_runner=spec.flow_runner.to_settings().as_json(),
-        **by_value,
     )
 
 

@@ -95,10 +95,10 @@ def _compose(file: Path) -> Node:
 
 def _make_spec(node: MappingNode, where: str, file: Path) -> None:
     lines = dict(_keys(node, file))
-    for field, line in lines.items():
+    for field, number in lines.items():
         if field not in _YAML_FIELDS:
             hint = "A file can't hold a flow itself; give flow_location." if field == "flow" else _fields_of_a_spec()
-            msg = f"{file}, line {line}: a deployment has no field {field!r}. {hint}"
+            msg = f"{file}, line {number}: a deployment has no field {field!r}. {hint}"
             raise DeploymentError(msg, file=str(file), field=field)
     fields = _plain(node, file)
     try:
@@ -106,7 +106,7 @@ def _make_spec(node: MappingNode, where: str, file: Path) -> None:
             fields["flow_runner"] = _flow_runner(fields["flow_runner"])
         DeploymentSpec(**fields)
     except FlowbookError as error:
-        line = lines.get(str(error.details.get("field"))) or _line_of(error, lines)
+        line: int | None = lines.get(str(error.details.get("field"))) or _line_of(error, lines)
         at = where if line is None else f"{file}, line {line}"
         raise type(error)(f"{at}: {error}", **error.details) from error
 
@@ -148,7 +148,8 @@ def _plain(node: Node, file: Path) -> Any:  # noqa: ANN401  # what YAML holds
 
 
 def _kind(node: Node) -> str:
-    return str(node.id)
+    """Return "mapping", "sequence" or "scalar"."""
+    return type(node).__name__.removesuffix("Node").lower()
 
 
 def _flow_runner(given: object) -> FlowRunner | None:

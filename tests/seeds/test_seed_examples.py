@@ -1,4 +1,4 @@
-"""The examples of two documents that users of another system know, run as they stand with the one word changed.
+"""The examples of three documents that users of another system know, run as they stand with the one word changed.
 
 What an example takes for granted (imports, a function it calls) is supplied by its test, nothing else.
 """
@@ -13,8 +13,14 @@ import pytest
 
 import flowbook
 from flowbook import Flow, task
+from flowbook.deployments import DeploymentSpec
+from flowbook.deployments.creation import create_deployments_in
+from flowbook.deployments.due_runs import create_run
+from flowbook.deployments.spec_files import read_spec_file
 from flowbook.engine import cache_validators, signals, state
 from flowbook.engine.state import Failed, Retrying, Success
+from flowbook.flow_runners import SubprocessFlowRunner, UniversalFlowRunner
+from flowbook.store import open_store
 
 HERE = Path(__file__).parent
 #: Waits for the executor that it is about.
@@ -40,7 +46,11 @@ def run(document, words, **given):
 def test_each_example_has_its_test():
     documents = {document.name: examples(document.name) for document in sorted(HERE.glob("*.md"))}
 
-    assert {name: len(found) for name, found in documents.items()} == {"engine.md": 1, "execution.md": 5}
+    assert {name: len(found) for name, found in documents.items()} == {
+        "engine.md": 1,
+        "execution.md": 5,
+        "flow_runners.md": 3,
+    }
     assert NEEDS_A_CLUSTER in documents["engine.md"][0]
 
 
@@ -118,3 +128,38 @@ def _dedent(text):
     import textwrap  # noqa: PLC0415
 
     return textwrap.dedent(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "flow_runner"),
+    [
+        ("SubprocessFlowRunner()", SubprocessFlowRunner()),
+        ('condaenv="test"', SubprocessFlowRunner(env={"MY_VARIABLE": "FOO"}, condaenv="test")),
+        ("UniversalFlowRunner(", UniversalFlowRunner(env={"MY_VARIABLE": "FOO"})),
+    ],
+)
+def test_a_deployment_specification_in_a_file_names_the_flow_runner(words, flow_runner, tmp_path):
+    path = tmp_path / "specs_of_mine.py"
+    path.write_text(example("flow_runners.md", words))
+
+    (spec,) = read_spec_file(path).specs
+
+    assert (spec.name, spec.flow.name, spec.flow_runner) == ("test", "my_flow", flow_runner)
+    assert spec.flow_runner.to_settings() == flow_runner.to_settings()
+
+
+@pytest.mark.parametrize("words", ["SubprocessFlowRunner()", "UniversalFlowRunner("])
+def test_a_deployment_keeps_its_flow_runner_and_its_runs_have_it(words, tmp_path):
+    path = tmp_path / "specs_of_mine.py"
+    path.write_text(example("flow_runners.md", words))
+    store = open_store()
+
+    (made,) = create_deployments_in(store, path)
+    run = create_run(store, made)
+
+    assert (made.title, store.runs.get(run.run_id).flow_runner) == ("my_flow/test", made.flow_runner)
+    assert made.flow_runner["config"] == ({"env": {"MY_VARIABLE": "FOO"}} if "Universal" in words else {})
+
+
+def test_a_deployment_without_flow_runner_has_the_universal_one():
+    assert DeploymentSpec(name="test", flow=Flow("my_flow")).flow_runner == UniversalFlowRunner()
