@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from flowbook.results.files import Result
 
 __all__ = [
-    "OPTIONS",
     "cache_key",
     "duration",
     "elements",
@@ -390,19 +389,3 @@ def _parsed(text: str) -> list[tuple[str, str | None]]:
     import string  # noqa: PLC0415  # only where a template is given
 
     return [(literal, name) for literal, name, _, _ in string.Formatter().parse(text)]
-
-
-#: The options that a copy of a task may change, with their checks.
-OPTIONS: Mapping[str, Callable[[str, Any], object]] = {
-    "cache_key": cache_key,
-    "name": lambda _, value: name(value),
-    "nout": nout,
-    "on_failure": lambda task, value: function(task, "on_failure", value),
-    "result": result,
-    "slug": slug,
-    "state_handlers": handlers,
-    "target": target,
-    "task_run_name": run_name,
-    "timeout": timeout,
-    "trigger": lambda task, value: trigger(task, value if value is not None else triggers.all_successful),
-}

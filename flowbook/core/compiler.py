@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
+from flowbook.core import policies
 from flowbook.core.gc_pause import gc_paused
 from flowbook.core.task_spec import SpecMaker
-from flowbook.engine.graph import Binding, Graph, sort_keys
+from flowbook.engine.graph import Binding, Graph, GraphFacts, sort_keys
 from flowbook.exceptions import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from flowbook.core.cache_policy import FlowCache
     from flowbook.core.task import Task
@@ -25,10 +26,13 @@ __all__ = ["check_inputs", "compile_graph", "fingerprint", "sorted_tasks"]
 
 
 class _Owner(Protocol):
-    """The flow, as far as it decides how its tasks are compiled."""
+    """The flow, as far as it decides how it is compiled."""
 
     result: Result | None
     cache: FlowCache
+    state_handlers: list[Callable[..., object]]
+    on_failure: Callable[..., object] | None
+    terminal_state_handler: Callable[..., object] | None
 
 
 class _Special(NamedTuple):
@@ -44,7 +48,7 @@ def compile_graph(graph: TaskGraph, reference: Iterable[Task], flow: _Owner) -> 
     Args:
         graph: what is compiled.
         reference: tasks whose states decide the flow's.
-        flow: says where outputs are written and whether they are cached; is handed to its state handlers.
+        flow: says where outputs are written, whether they are cached, and what is called when its state changes.
 
     Raises:
         ArgumentError: if a task has no value for an input that it needs.
@@ -55,15 +59,36 @@ def compile_graph(graph: TaskGraph, reference: Iterable[Task], flow: _Owner) -> 
 
 def _compile(graph: TaskGraph, reference: Iterable[Task], flow: _Owner) -> Graph:
     keys = graph.keys()
-    mapped = {edge.downstream_task for edges in graph.incoming.values() if edges for edge in edges if edge.mapped}
-    mapped.update(graph.mapped_constants)
-    special = _Special(mapped, {task for task in graph.tasks if task._gathers})
+    special = _Special(_mapped_tasks(graph), {task for task in graph.tasks if task._gathers})
     children = _children(graph, keys)
+    indegree = _indegree(children)
     by_key = {key: task for task, key in keys.items()}
     maker = SpecMaker(flow.result, caches=flow.cache)
-    specs = {key: _spec(graph, by_key[key], keys, special, maker) for key in sort_keys(children, _indegree(children))}
-    terminal = tuple(key for key, below in children.items() if not below)
-    return Graph(graph.flow_name, specs, children, terminal, tuple(keys[task] for task in reference), flow)
+    specs = {key: _spec(graph, by_key[key], keys, special, maker) for key in sort_keys(children, indegree)}
+    facts = GraphFacts(
+        indegree,
+        tuple([key for key, count in indegree.items() if not count]),
+        tuple([keys[task] for task in graph.tasks if task in special.gatherers]) if special.gatherers else (),
+        has_cleanups=maker.has_cleanups,
+        caches=maker.has_caches,
+    )
+    return Graph(
+        graph.flow_name,
+        specs,
+        children,
+        tuple([key for key, below in children.items() if not below]),
+        tuple([keys[task] for task in reference]),
+        flow,
+        policies.handlers(flow.state_handlers, flow.on_failure),
+        flow.terminal_state_handler,
+        _facts=[facts],
+    )
+
+
+def _mapped_tasks(graph: TaskGraph) -> set[Task]:
+    mapped = {edge.downstream_task for edges in graph.incoming.values() if edges for edge in edges if edge.mapped}
+    mapped.update(graph.mapped_constants)
+    return mapped
 
 
 def sorted_tasks(graph: TaskGraph, roots: Iterable[Task] | None = None) -> tuple[Task, ...]:
@@ -83,17 +108,19 @@ def sorted_tasks(graph: TaskGraph, roots: Iterable[Task] | None = None) -> tuple
     return tuple(task for task in found if task in wanted)
 
 
-def fingerprint(graph: TaskGraph) -> Sequence[object]:
+def fingerprint(graph: TaskGraph, flow: _Owner) -> Sequence[object]:
     """Return what differs whenever compiling `graph` again could give another answer; 0.1 µs a task.
 
     A task counts the changes of its attributes; its list of handlers may also change in place, and so may `run` of its class.
-    Handlers are told apart by identity: they may be equal, or have no truth value when compared. The compiled graph holds them.
+    Handlers and results are told apart by identity: they may be equal, or have no truth value when compared. Keep the flow's
+    result alive beside what is returned; the compiled graph holds the handlers.
     """
     kinds = cast("set[type[Task]]", set(map(type, graph.tasks)))
     return (
         graph.version,
         [(t._version, *map(id, t.state_handlers)) if t.state_handlers else t._version for t in graph.tasks],
         {kind: kind.run for kind in kinds},
+        (flow.cache, *map(id, (flow.result, flow.on_failure, flow.terminal_state_handler, *flow.state_handlers))),
     )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import itertools
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, Never, Self
 
-from flowbook.core import cache_policy, checks, compiler, flow_edits, input_binding, policies
+from flowbook.core import checks, compiler, flow_edits, input_binding
 from flowbook.core.building import enter_flow, leave_flow, refuse_inside_block
 from flowbook.core.edge import Edge
+from flowbook.core.flow_options import FlowOptions
 from flowbook.core.flow_past import FlowPast
 from flowbook.core.traceback_trim import end_at_caller, without_library_frames
 from flowbook.exceptions import DefinitionError, ExecutorError, RunFailedError
@@ -31,13 +33,12 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.executors.base import Executor
     from flowbook.flow_run.plan import RunPlan
-    from flowbook.notices.receiver import Receiver
     from flowbook.results.files import Result
 
 __all__ = ["Flow"]
 
 
-class Flow(FlowPast):
+class Flow(FlowOptions, FlowPast):
     """Tasks and the edges between them.
 
     Write it as a block, in which tasks that you call become part of the flow, then run it:
@@ -69,7 +70,8 @@ class Flow(FlowPast):
         last_run: the newest FlowRun that was started here, None before the first.
     """
 
-    notify: tuple[Receiver, ...] = ()  #: of flows that an older flowbook stored
+    #: Whether a block has ended.
+    _is_compiled_ahead = False
 
     def __init__(  # noqa: PLR0913  # the names promised to users
         self,
@@ -90,17 +92,19 @@ class Flow(FlowPast):
         super().__init__(name)
         if unknown:
             checks.unknown_options(self.name, unknown, Flow.__init__, "Flow", _task_options())
-        self.executor = None if executor is None else checks.executor(executor)
-        self.result = checks.result(self.name, result)
-        self.cache = cache_policy.flow_switch(self.name, cache)
-        self.notify = checks.receivers(self.name, notify)
-        self.state_handlers = checks.handlers(self.name, state_handlers, "Flow")
-        self.on_failure = checks.flow_function(self.name, "on_failure", on_failure)
-        self.terminal_state_handler = checks.flow_function(self.name, "terminal_state_handler", terminal_state_handler)
+        self._set_options(
+            executor=executor,
+            result=result,
+            cache=cache,
+            notify=notify,
+            state_handlers=state_handlers,
+            on_failure=on_failure,
+            terminal_state_handler=terminal_state_handler,
+        )
         self.last_run: FlowRun | None = None
         self._tokens: list[Token[tuple[WritableFlow, ...]]] = []
-        #: The compiled graph, with what it was compiled from.
-        self._compiled: tuple[object, tuple[Result | None, FlowCache], Graph] | None = None
+        #: The fingerprint of what was compiled, the flow's result, which that names by identity, and the compiled graph.
+        self._compiled: tuple[object, Result | None, Graph] | None = None
         for task in checks.several(self.name, "tasks", tasks, "Flow"):
             self.add_task(task)
         for edge in edges or ():
@@ -127,6 +131,7 @@ class Flow(FlowPast):
         if kind is None:
             for task, key in self.keys().items():
                 task._written(key)  # noqa: SLF001  # what a task knows of its flow, for its history
+            self._compile_ahead()
             if unused:
                 _warn_of_unused(self.name, unused)
 
@@ -315,12 +320,22 @@ class Flow(FlowPast):
         Raises:
             DefinitionError: if a task has no value for an input that it needs, or children of a mapped task would share a file.
         """
-        seen = compiler.fingerprint(self._graph)
+        seen = compiler.fingerprint(self._graph, self)
         compiled = self._compiled
-        if compiled is None or compiled[0] != seen or compiled[1][0] is not self.result or compiled[1][1] != self.cache:
+        if compiled is None or compiled[0] != seen:
             graph = compiler.compile_graph(self._graph, self.reference_tasks(), self)
-            compiled = self._compiled = (seen, (self.result, self.cache), graph)
+            compiled = self._compiled = (seen, self.result, graph)
         return compiled[2]
+
+    def _compile_ahead(self) -> None:
+        """Compile after the first block, as builders of graphs do, so that a run begins at once; if it fails, a run says so.
+
+        Later blocks may be many, with a task in each.
+        """
+        if not self._is_compiled_ahead:
+            self._is_compiled_ahead = True
+            with contextlib.suppress(DefinitionError):
+                self.compile()
 
     def run(self, parameters: Mapping[str, object] | None = None, **options: Any) -> State:  # noqa: ANN401
         """Run the flow and wait; return its state, whose `result` maps each task to its state.
@@ -393,10 +408,6 @@ class Flow(FlowPast):
         from flowbook.core.own_fields import own_fields  # noqa: PLC0415  # only where a run is recorded or compared
 
         return own_fields(task)
-
-    def _handlers(self) -> tuple[Callable[..., object], ...]:
-        """Return what is called when the flow's state changes."""
-        return policies.handlers(self.state_handlers, self.on_failure)
 
 
 def _task_options() -> frozenset[str]:

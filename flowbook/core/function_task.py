@@ -40,7 +40,9 @@ class FunctionTask(Task):
     def _twin(self) -> Self:
         # What `copy.copy` does, in a third of the time.
         twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
+        own = twin.__dict__
+        own.update(self.__dict__)
+        own["state_handlers"] = [*own["state_handlers"]]
         return twin
 
 

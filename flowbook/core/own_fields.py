@@ -20,4 +20,5 @@ def own_fields(task: object) -> dict[str, object]:
 @cache
 def _fields_of_every_task() -> frozenset[str]:
     """Return the options, which change nothing in what a task returns, and its code."""
-    return frozenset(vars(FunctionTask(lambda: None, name="any"))) | {"_written_in", "_written_as", "_version"}
+    given = {"_version", "_written_as", "_written_in", "asks", "deadline", "otherwise"}
+    return frozenset(vars(FunctionTask(lambda: None, name="any"))) | given

@@ -15,35 +15,46 @@ if TYPE_CHECKING:
 
     from flowbook.engine.state import State
 
-__all__ = ["approval", "handlers", "retries", "retry_on"]
+__all__ = ["approval", "handlers", "max_retries", "retries", "retry_delay", "retry_on"]
 
 _ANSWERS = ("reject", "approve", "skip")
 
 
+def max_retries(name: str, value: object) -> int:
+    """Return how many attempts may follow the first."""
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        msg = f"Task {name!r}: max_retries={value!r} isn't a number of attempts. Give 0, 1, 2, ..."
+        raise ArgumentError(msg, task=name, max_retries=value)
+    return value or 0
+
+
+def retry_delay(name: str, value: object) -> dt.timedelta:
+    """Return the time before each further attempt."""
+    if value is None:
+        return dt.timedelta(0)
+    found = checks.duration(f"Task {name!r}: retry_delay", value, "retry_delay=10")
+    if found < dt.timedelta(0):
+        msg = f"Task {name!r}: retry_delay={found.total_seconds():g} s is less than nothing. Give zero or more."
+        raise DefinitionError(msg, task=name, retry_delay=found)
+    return found
+
+
 def retries(
-    name: str, max_retries: int | None, delay: dt.timedelta | float | None, retry_on: object
+    name: str, retries: int | None, delay: dt.timedelta | float | None, retry_on: object
 ) -> tuple[int, dt.timedelta]:
     """Return the number of attempts after the first, and the delay before each."""
-    if max_retries is not None and (
-        not isinstance(max_retries, int) or isinstance(max_retries, bool) or max_retries < 0
-    ):
-        msg = f"Task {name!r}: max_retries={max_retries!r} isn't a number of attempts. Give 0, 1, 2, ..."
-        raise ArgumentError(msg, task=name, max_retries=max_retries)
-    if delay is not None:
-        delay = checks.duration(f"Task {name!r}: retry_delay", delay, "retry_delay=10")
-    if max_retries and delay is None:
-        msg = f"Task {name!r} has max_retries={max_retries} and no retry_delay. Add retry_delay=10, in seconds."
-        raise DefinitionError(msg, task=name, max_retries=max_retries)
-    if delay is not None and not max_retries:
+    count = max_retries(name, retries)
+    if count and delay is None:
+        msg = f"Task {name!r} has max_retries={count} and no retry_delay. Add retry_delay=10, in seconds."
+        raise DefinitionError(msg, task=name, max_retries=count)
+    delay_s = retry_delay(name, delay)
+    if delay is not None and not count:
         msg = f"Task {name!r} has a retry_delay and no max_retries. Add max_retries=3, or remove the delay."
-        raise DefinitionError(msg, task=name, retry_delay=delay)
-    if delay is not None and delay < dt.timedelta(0):
-        msg = f"Task {name!r}: retry_delay={delay.total_seconds():g} s is less than nothing. Give zero or more."
-        raise DefinitionError(msg, task=name, retry_delay=delay)
-    if retry_on is not None and not max_retries:
+        raise DefinitionError(msg, task=name, retry_delay=delay_s)
+    if retry_on is not None and not count:
         msg = f"Task {name!r} has retry_on and no max_retries. Add max_retries=3 and a retry_delay."
         raise DefinitionError(msg, task=name)
-    return max_retries or 0, delay or dt.timedelta(0)
+    return count, delay_s
 
 
 def retry_on(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Never, Self, cast
+from typing import TYPE_CHECKING, Any, Never, Self
 
 from flowbook._context import context
 from flowbook._utils.variables import variable_of
@@ -11,7 +11,7 @@ from flowbook.core import checks
 from flowbook.core.building import current_tags, flow_or_refuse, mark_made, mark_used
 from flowbook.core.deferred import DeferredValue
 from flowbook.core.signature import RunSignature
-from flowbook.core.task_options import TaskOptions
+from flowbook.core.task_options import OPTION_CHECKS, TaskOptions
 from flowbook.core.task_spec import SpecMaker
 from flowbook.core.traceback_trim import without_library_frames
 from flowbook.engine.graph import Binding
@@ -166,9 +166,15 @@ class Task(DeferredValue, TaskOptions):
     logger = _Logger()
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name in _KEY_PARTS:
-            value = checks.OPTIONS[name](self.__dict__.get("name", type(self).__name__), value)
-        object.__setattr__(self, name, value)
+        if name not in OPTION_CHECKS:
+            object.__setattr__(self, name, value)
+        elif "_signature" in self.__dict__:
+            for option, checked in self._checked(name, value).items():
+                object.__setattr__(self, option, checked)
+        else:  # it is being set up, by an __init__ that checks its options, though not what a task's key is made of
+            if name in _KEY_PARTS:
+                value = OPTION_CHECKS[name](self.__dict__.get("name", type(self).__name__), value)
+            object.__setattr__(self, name, value)
         object.__setattr__(self, "_version", self._version + 1)
 
     def __delattr__(self, name: str) -> None:
@@ -218,7 +224,9 @@ class Task(DeferredValue, TaskOptions):
             self.__dict__["_written_as"] = key
 
     def _twin(self) -> Self:
-        return copy.copy(self)
+        twin = copy.copy(self)
+        twin.__dict__["state_handlers"] = [*self.state_handlers]
+        return twin
 
     def copy(self, **changes: Any) -> Self:  # noqa: ANN401  # what an option may be
         """Return a copy, which is another task, with these options changed: `load.copy(name="load_raw", timeout=60)`.
@@ -227,25 +235,25 @@ class Task(DeferredValue, TaskOptions):
             DefinitionError: if there is no such option, or its value is refused.
         """
         twin = self._twin()
-        for name, value in changes.items():
-            if not hasattr(twin, name):
-                msg = f"Task {self.name!r} has no attribute {name!r} to change in a copy."
-                raise DefinitionError(msg, task=self.name, attribute=name)
-            setattr(twin, name, value)
-        if "tags" in changes:
-            twin.tags = checks.tags(twin.name, cast("Iterable[str] | None", changes["tags"]))
-        for name in changes.keys() & checks.OPTIONS.keys():
-            setattr(twin, name, checks.OPTIONS[name](twin.name, changes[name]))
-        if changes.keys() & {"max_retries", "retry_delay", "retry_on"}:
-            twin._change_retries(self, changes)  # noqa: SLF001  # its own
-        if changes.keys() & {"cache", "cache_for", "cache_validator"}:
-            twin._change_cache(self, changes)  # noqa: SLF001  # its own
-        if changes.keys() & {"trigger", "deadline", "otherwise", "asks"}:
-            twin._change_approval(changes)  # noqa: SLF001  # its own
+        if changes:
+            twin._change(self, changes)  # noqa: SLF001  # its own
         if added := current_tags():
             twin.tags |= added
         mark_used(self)
         return twin
+
+    def _change(self, before: Task, changes: Mapping[str, Any]) -> None:
+        """Change attributes of this copy of `before`."""
+        name = checks.name(changes.get("name", self.name))
+        for attribute, value in changes.items():
+            if not hasattr(self, attribute):
+                msg = f"Task {before.name!r} has no attribute {attribute!r} to change in a copy."
+                raise DefinitionError(msg, task=before.name, attribute=attribute)
+            if attribute in OPTION_CHECKS:
+                object.__setattr__(self, attribute, OPTION_CHECKS[attribute](name, value))
+            else:
+                setattr(self, attribute, value)
+        self._change_together(before, changes)
 
     def pipe(self, other: Task, **inputs: Any) -> Task:  # noqa: ANN401  # what a task takes
         """Call `other` with this task as its first input: `load().pipe(clean).pipe(fit, model="ridge")`."""

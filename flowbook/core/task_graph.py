@@ -126,7 +126,7 @@ class TaskGraph:
             self.add(after)
         if self.incoming[after] and (found := self._find(edge)) is not None:
             if edge._decides and not found._decides:  # noqa: SLF001  # a part of this graph
-                found._decides = True  # noqa: SLF001
+                found.decide()
                 self.changed()
             return found
         if isinstance(after, Parameter):

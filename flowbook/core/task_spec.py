@@ -24,9 +24,6 @@ __all__ = ["SpecMaker", "option_values"]
 #: The attributes of a task that the fields of a spec from `trigger` on are made of: first those that are compared by value.
 _VALUES = (
     "skip_on_upstream_skip",
-    "deadline",
-    "otherwise",
-    "asks",
     "max_retries",
     "retry_delay",
     "retry_on",
@@ -42,6 +39,8 @@ _VALUES = (
 )
 #: Those that may be functions, told apart by identity: callable objects may be equal and not the same. So are handlers.
 _FUNCTIONS = ("trigger", "cache_validator", "on_failure", "task_run_name", "target")
+#: Those that a task only has as attributes of its own where they aren't None: more than 30 would cost each copy 1.2 kB.
+_RARE = ("deadline", "otherwise", "asks")
 _values_of = itemgetter(*_VALUES)
 _functions_of = itemgetter(*_FUNCTIONS)
 _FIRST_OPTION = TaskSpec._fields.index("trigger")
@@ -57,8 +56,7 @@ class _Compiled(NamedTuple):
 
 def option_values(task: TaskOptions) -> tuple[object, ...]:
     """Return a task's options that are compared by value."""
-    found: tuple[object, ...] = _values_of(task.__dict__)
-    return found
+    return _values(task.__dict__)
 
 
 class SpecMaker:
@@ -67,11 +65,17 @@ class SpecMaker:
     Args:
         flow_result: where the flow writes outputs as files, if anywhere.
         caches: whether the flow caches outputs unless a task says otherwise, see `cache_policy.FlowCache`.
+
+    Attributes:
+        has_cleanups: whether any task so far cleans up.
+        has_caches: whether any task's output so far is cached.
     """
 
     def __init__(self, flow_result: Result | None, *, caches: FlowCache = False) -> None:
         self._flow_result = flow_result
         self._flow_caches = caches
+        self.has_cleanups = False
+        self.has_caches = False
         #: By what copies of one task have in common: their compiled options.
         self._known: dict[tuple[int, bool], _Compiled] = {}
 
@@ -112,6 +116,8 @@ class SpecMaker:
         known = self._known.get(kind)
         if known is None or options != known.options:
             spec = self._spec_of_options(task, is_mapped=is_mapped)
+            self.has_cleanups = self.has_cleanups or spec.cleans_up
+            self.has_caches = self.has_caches or spec.cache is not None
             known = self._known[kind] = _Compiled(options, _is_plain(spec), spec[_FIRST_OPTION:])
         return known
 
@@ -149,11 +155,9 @@ class SpecMaker:
 
 
 def _values(attributes: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return the values of options; tasks that an earlier flowbook stored lack the newest."""
-    try:
-        return tuple(_values_of(attributes))
-    except KeyError:
-        return tuple(_values_of({"deadline": None, "otherwise": None, "asks": None, **attributes}))
+    """Return the values of options."""
+    read = attributes.get
+    return (*_values_of(attributes), *[read(option) for option in _RARE])
 
 
 def _is_plain(spec: TaskSpec) -> bool:

@@ -45,9 +45,9 @@ class DecidedEpoch:
     masks: Masks | None
     stop: Callable[[], None] | None
     threads: TaskThreads
-    _changed: threading.Condition
     _final: State | None
     _jobs: Jobs
+    _lock: threading.Lock
     _machine: Machine
     _ready: deque[str]
     _relay: EventRelay
@@ -58,6 +58,9 @@ class DecidedEpoch:
         self._deadlines = Timers()
 
     def _carry_out(self, instructions: list[Instruction]) -> None:
+        raise NotImplementedError
+
+    def _notify_all(self) -> None:
         raise NotImplementedError
 
     @property
@@ -74,7 +77,7 @@ class DecidedEpoch:
         """
         if self.masks:
             answer = answer._replace(by=self.masks.text(answer.by), note=self.masks.text(answer.note))
-        with self._changed:
+        with self._lock:
             if self._final is not None:
                 return False
             self._answer_overdue()
@@ -98,7 +101,7 @@ class DecidedEpoch:
         """Answer the tasks whose deadline has passed."""
         if self._deadlines.wait_s() is None:
             return
-        with self._changed:
+        with self._lock:
             if self._final is None:
                 self._answer_overdue()
         self._relay.pass_on()
@@ -120,7 +123,7 @@ class DecidedEpoch:
 
     def retry(self, by: str = "", note: str = "") -> bool | None:
         """Retry failed tasks with a fresh count of attempts; return None if none has failed, False if the run is over."""
-        with self._changed:
+        with self._lock:
             if self._final is not None:
                 return False
             keys = tuple(self._machine.failed())
@@ -139,13 +142,13 @@ class DecidedEpoch:
         With `now`, or on a second call, also stop running tasks: their Python code, or the processes that run them.
         """
         now = now or self.is_cancelled
-        with self._changed:
+        with self._lock:
             if self._final is not None:
                 return False
             now = now or self.is_cancelled
             self._decided((FLOW,), "cancel", by, note)
             self.is_cancelled = True
-            self._changed.notify_all()
+            self._notify_all()
             queued = tuple(self._ready)
             self._ready.clear()
             self._timers.clear()

@@ -95,7 +95,7 @@ class Dispatch:
         self._is_cancelled = False
         self._place = runner.shelf.place() if runner.shelf is not None else None
         self._packer = Packer(runner, self._place)
-        runner.maps.read = self._read
+        runner.maps.read = self._read  # type: ignore[method-assign]  # for this run
         runner.worker_values = self._values
 
     def run(self) -> None:

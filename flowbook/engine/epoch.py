@@ -53,6 +53,7 @@ from flowbook.executors.base import RunsCalls
 from flowbook.executors.interrupts import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
@@ -104,8 +105,8 @@ class Epoch(DecidedEpoch):
             graph, start.states, start.start, inputs.limits, within=inputs.start, has_handlers=bool(inputs.handlers)
         )
         self._lock = RankedLock(Rank.EPOCH)
-        #: Notified when there is work for a waiting worker.
-        self._changed = RankedCondition(Rank.EPOCH, lock=self._lock)
+        #: Of `_lock`; notified when there is work for a waiting worker. Made for the first one that waits.
+        self._changed: threading.Condition | None = None
         self._ready: deque[str] = deque()
         self._timers = Timers()
         self._idle = 0
@@ -116,7 +117,6 @@ class Epoch(DecidedEpoch):
         self.stop: Callable[[], None] | None = None
         #: Values of tasks that workers hold, maybe beyond the end of the run.
         self.worker_values: WorkerValues | None = None
-        #: Returns the input that a task gets from an upstream state: its value, unless workers hold it.
         self.maps = MapPlans(graph, self._machine.states)
         self._jobs = Jobs(self, self._machine, self.maps, self._relay, (*start.start, *start.resumed))
         self._plain = PlainTasks(self, self._machine, self._jobs, self._relay, self._plain_settled)
@@ -135,7 +135,7 @@ class Epoch(DecidedEpoch):
         if not self._change(Running("The flow runs.")).is_running():
             return self.state
         watch_progress_bars()
-        with self._changed:
+        with self._lock:
             self.is_cancelled = self.is_cancelled or self._is_begun_cancelled
             self._carry_out(
                 self._machine.handle(CancelRequested()) if self._is_begun_cancelled else self._machine.begin()
@@ -150,13 +150,18 @@ class Epoch(DecidedEpoch):
             except KeyboardInterrupt:
                 self.leave("Stopped by a second Ctrl-C. A task that sleeps or is in C code may still go on.")
                 raise
-        return self._finish(self._final or Cancelled("Stopped by Ctrl-C."))
+        with self._lock:
+            self._final = final = self._final or Cancelled("Stopped by Ctrl-C.")
+        state = self._finish(final)
+        # Both hold this epoch: without them, all that the run held goes with it, not with the next garbage collection.
+        del self._plain, self._jobs
+        return state
 
     def _starting(self) -> AbstractContextManager[Executor]:
         """Return the executor's context manager. If entering it can be cancelled, cancelling the run does so."""
         starting = self._ports.executor.start()
         stop: Callable[[], None] | None = getattr(starting, "cancel", None)
-        with self._changed:
+        with self._lock:
             self.stop = stop
             is_cancelled = self.is_cancelled
         if is_cancelled and stop is not None:
@@ -166,9 +171,9 @@ class Epoch(DecidedEpoch):
     def leave(self, message: str) -> None:
         """Abandon the run although tasks still run: it is Cancelled, with this message, and drops all further events."""
         left = Cancelled(message)
-        with self._changed:
+        with self._lock:
             self._final = left
-            self._changed.notify_all()
+            self._notify_all()
         self._finish(left)
         self._relay.close()
         self.threads.stop(is_in_task)
@@ -205,30 +210,30 @@ class Epoch(DecidedEpoch):
                         key = self._plain.run(self._next(self._run(key)))
         except BaseException as error:
             # Flowbook's own mistake, or a sink's: the other workers must not wait for this one for ever.
-            with self._changed:
+            with self._lock:
                 self._final = self._final or Cancelled("Stopped by an error outside the tasks.")
-                self._changed.notify_all()
+                self._notify_all()
             if not isinstance(error, Stopped):  # which came just after a task's end
                 raise
 
     def _loop_in_waves(self, executor: Executor) -> None:
         while (key := self._take()) is not None:
-            with self._changed:
+            with self._lock:
                 wave = [key, *self._ready]
                 self._ready.clear()
             events = executor.wait([executor.submit(self._run, each, extra_context={"task": each}) for each in wave])
-            with self._changed:
+            with self._lock:
                 for event in events:
                     self._carry_out(self._machine.handle(event))
             self._relay.pass_on()
 
-    def take(self, count: int, has_news: Callable[[], bool]) -> list[str] | None:
+    def take(self, count: int, has_news: Callable[[], bool] | None = None) -> list[str] | None:
         """Return at most `count` keys to run, waiting for some, or none when there is other news; None at the end."""
         while True:
-            with self._changed:
+            with self._lock:
                 self._wake_due()
                 if not self._relay.has_gathered:
-                    if has_news() or self._ready:
+                    if self._ready or (has_news is not None and has_news()):
                         return [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
                     if self._final is not None:
                         return None
@@ -237,17 +242,17 @@ class Epoch(DecidedEpoch):
 
     def wake(self) -> None:
         """Let `take` look again."""
-        with self._changed:
-            self._changed.notify_all()
+        with self._lock:
+            self._notify_all()
 
     def handle(self, event: MachineEvent) -> None:
         """Pass an event to the machine and carry out its instructions."""
-        with self._changed:
+        with self._lock:
             self._carry_out(self._machine.handle(event))
         self._pass_on()
 
     def _next(self, event: MachineEvent) -> str | None:
-        with self._changed:
+        with self._lock:
             instructions = self._machine.handle(event)
             if instructions:
                 self._carry_out(instructions)
@@ -261,37 +266,29 @@ class Epoch(DecidedEpoch):
 
         `is_news`: the state has yet to be emitted. Usually no sink receives it, but the task may have subscribed one.
         """
-        machine, queue, entry, ready = self._machine, self._ready, None, None
+        machine, queue, relay, entry, ready = self._machine, self._ready, self._relay, None, None
         with self._lock:
             if is_news:
-                entry = self._relay.enter(key, state)
+                entry = relay.enter(key, state)
             if type(state) is Success:
                 ready = machine.succeed(key, state)
             if ready is None:
                 self._carry_out(machine.handle(Settled(key, state)))
-            elif len(ready) == 1 and entry is None and not self._relay.has_gathered:
+            elif len(ready) == 1 and entry is None and not relay.has_gathered:
                 return ready[0]
             elif ready:
                 self._enqueue(ready)
             elif not queue and not machine.has_work:
                 self._carry_out(machine.finish())
             if entry is None:
-                return queue.popleft() if queue and not self._relay.has_gathered else None
-        self._relay.send(entry)
+                return queue.popleft() if queue and not relay.has_gathered else None
+        relay.send(entry)
         return None
 
     def _take(self) -> str | None:
         """Return a key to run, waiting for one; None when the run is over."""
-        while True:
-            with self._changed:
-                self._wake_due()
-                if not self._relay.has_gathered:
-                    if self._ready:
-                        return self._ready.popleft()
-                    if self._final is not None:
-                        return None
-                    self._wait()
-            self._pass_on()
+        found = self.take(1)
+        return found[0] if found else None
 
     def _pass_on(self) -> None:
         """Deliver the events gathered under the lock, so that the receivers can act before a task starts."""
@@ -300,11 +297,18 @@ class Epoch(DecidedEpoch):
 
     def _wait(self) -> None:
         waits_s = [each for each in (self._timers.wait_s(), self._deadlines.wait_s()) if each is not None]
+        if self._changed is None:
+            self._changed = RankedCondition(Rank.EPOCH, lock=self._lock)
         self._idle += 1
         try:
             self._changed.wait(min([*waits_s, LONGEST_WAIT_S]))
         finally:
             self._idle -= 1
+
+    def _notify_all(self) -> None:
+        """Let all waiting workers look again. Call it with the lock held, as for all that has to do with waiting."""
+        if self._changed is not None:
+            self._changed.notify_all()
 
     def _wake_due(self) -> None:
         self._answer_overdue()
@@ -324,17 +328,15 @@ class Epoch(DecidedEpoch):
                     self._enqueue(keys)
                 case WakeAt(key, at):
                     self._timers.set(key, at)
-                    if self._idle:
-                        self._changed.notify_all()
+                    self._notify_all()
                 case AnswerBy():
                     self._note_deadline(instruction)
-                    if self._idle:
-                        self._changed.notify_all()
+                    self._notify_all()
                 case Emit(key, state):
                     self._relay.gather(StateChanged, key, state)
                 case Finish(state):
                     self._final = state
-                    self._changed.notify_all()
+                    self._notify_all()
 
     def _enqueue(self, keys: Sequence[str]) -> None:
         """Queue tasks that a finished task made ready before others, so that branches run depth first."""
@@ -342,7 +344,7 @@ class Epoch(DecidedEpoch):
             self._ready.extend(keys)
         else:
             self._ready.extendleft(reversed(keys))
-        if self._idle:
+        if self._idle and self._changed is not None:
             self._changed.notify(len(keys))
 
     # One task
@@ -380,7 +382,7 @@ class Epoch(DecidedEpoch):
     # The flow's own state
 
     def _change(self, new: State, results: dict[object, State] | None = None) -> State:
-        handlers = (*self._ports.flow_handlers, *self.handlers)
+        handlers = (*self.graph.handlers, *self.handlers)
         if handlers:
             with in_layer(self.layer):
                 new = call_handlers(handlers, self.graph.flow, self.state, new)
@@ -397,7 +399,7 @@ class Epoch(DecidedEpoch):
     def _finish(self, final: State) -> State:
         results = task_results(self.graph, self._machine.states)
         final.result = results
-        handler = self._ports.terminal_handler
+        handler = self.graph.terminal_handler
         if handler is not None and final.is_finished():
             reference = [self._machine.states[key] for key in self.graph.reference]
             with in_layer(self.layer):

@@ -25,6 +25,7 @@ __all__ = [
     "CachePolicy",
     "FilePolicy",
     "Graph",
+    "GraphFacts",
     "RetryPolicy",
     "TaskSpec",
     "cycle_error",
@@ -188,6 +189,8 @@ class Graph:
         terminal: keys without children.
         reference: keys whose states decide the flow's; the terminal ones unless the author said otherwise.
         flow: the author's Flow, opaque; given to its state handlers.
+        handlers: the flow's own, called when its state changes, before those of the run.
+        terminal_handler: may replace the flow's final state.
     """
 
     name: str
@@ -196,25 +199,18 @@ class Graph:
     terminal: tuple[str, ...]
     reference: tuple[str, ...]
     flow: object = None
+    handlers: tuple[Callable[..., object], ...] = ()
+    terminal_handler: Callable[..., object] | None = None
     #: Keys by the author's tasks and by their names; made on first use.
     _known: dict[object, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    #: Made when first asked for; empty before.
+    #: From the compiler, or made when first asked for; empty before.
     _facts: list[GraphFacts] = field(default_factory=list, repr=False)
 
     @property
     def facts(self) -> GraphFacts:
         """What every run needs to know of all tasks."""
         if not self._facts:
-            specs = self.specs
-            counts = {key: len(spec.upstream) for key, spec in specs.items()}
-            found = GraphFacts(
-                upstream_counts=counts,
-                roots=tuple([key for key, count in counts.items() if not count]),
-                gatherers=tuple([key for key, spec in specs.items() if spec.gathers]),
-                has_cleanups=any(spec.cleans_up for spec in specs.values()),
-                caches=any(spec.cache is not None for spec in specs.values()),
-            )
-            self._facts.append(found)  # another thread's is equal
+            self._facts.append(_facts_of(self.specs))  # another thread's is equal
         return self._facts[0]
 
     def key_of(self, task: object) -> str:
@@ -273,6 +269,17 @@ class Graph:
             seen.update(fresh)
             stack.extend(fresh)
         return seen
+
+
+def _facts_of(specs: Mapping[str, TaskSpec]) -> GraphFacts:
+    counts = {key: len(spec.upstream) for key, spec in specs.items()}
+    return GraphFacts(
+        upstream_counts=counts,
+        roots=tuple([key for key, count in counts.items() if not count]),
+        gatherers=tuple([key for key, spec in specs.items() if spec.gathers]),
+        has_cleanups=any(spec.cleans_up for spec in specs.values()),
+        caches=any(spec.cache is not None for spec in specs.values()),
+    )
 
 
 def _unknown(graph: Graph, task: object) -> UnknownTaskError:

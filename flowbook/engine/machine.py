@@ -193,9 +193,14 @@ class Machine:
         if self._is_partial or self._slots is not None or progress.has_reopened or progress.is_cancelled:
             return None
         if self.children and (child := self.children.get(key)) is not None:
-            if progress.groups[child[0]].left == 1:
+            group = progress.groups[child[0]]
+            if group.left == 1:
                 return None
             self.states[key] = state
+            if not group.linked:
+                group.settle(child[1])
+                self._running -= 1
+                return []
             ready = self._groups.settle(*child, [])
             self._running += len(ready) - 1
             return ready

@@ -18,7 +18,7 @@ from flowbook.exceptions import RunError
 from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from flowbook.engine.graph import Binding, Graph, TaskSpec
     from flowbook.engine.state import State
@@ -32,7 +32,7 @@ _CONSTANT = Success()
 class MapPlan:
     """What the children of one mapped task share. Made anew if a shared input changes."""
 
-    __slots__ = ("fixed", "fixed_states", "owners", "sources", "stored", "width")
+    __slots__ = ("fixed", "fixed_states", "is_simple", "owners", "sources", "stored", "width")
 
     def __init__(self, stored: Mapping[str, object] | None = None) -> None:
         #: Inputs that the mapped task's own state had stored.
@@ -47,6 +47,14 @@ class MapPlan:
         self.owners: dict[int, list[str]] = {}
         #: (argument, sequence or None, key of the mapped upstream or None) of inputs that differ.
         self.sources: list[tuple[str, Sequence[Any] | None, str | None]] = []
+        #: Whether all tasks upstream simply succeeded and none of them is mapped, so that a child differs in its elements only.
+        self.is_simple = False
+
+    def note_if_simple(self, spec: TaskSpec) -> None:
+        """Set `is_simple`, once all else is set."""
+        self.is_simple = (
+            not self.owners and not spec.reads_gathered and all(map(_has_simply_succeeded, self.fixed_states))
+        )
 
     def is_current(self, spec: TaskSpec, states: Mapping[str, State]) -> bool:
         """Return whether the shared inputs are still the same: a retry may have changed them."""
@@ -70,8 +78,6 @@ class MapPlans:
         self._plans: dict[str, MapPlan] = {}
         #: By key: the list made from a task's result, with the state that had the result.
         self._lists: dict[str, tuple[State, list[object]]] = {}
-        #: Returns another task's value by key, or a reference to it where workers have it.
-        self.read: Callable[[str], Any] = self.value
 
     def keep(self, key: str, plan: MapPlan) -> None:
         """Remember the plan of a task that was split."""
@@ -87,6 +93,9 @@ class MapPlans:
             found = state.result
             self._lists[key] = (state, found)
         return found
+
+    #: Returns another task's value by key. Replaced where workers have it, to return a reference.
+    read = value
 
     def _list_of(self, key: str, state: State) -> list[Any] | None:
         made_of, found = self._lists.get(key, (None, None))
@@ -133,7 +142,22 @@ class MapPlans:
             for above in dict.fromkeys(b.upstream for b in spec.bindings if b.mapped):
                 widths[f"task {above}"] = len(self._sequence(above, above))
         plan.width = steps.width_of(spec, widths)
+        plan.note_if_simple(spec)
         return plan, plan.width
+
+    def simple_inputs(self, parent: str, index: int) -> dict[str, object] | None:
+        """Return the inputs of a child if that is all there is to know of it, as `is_simple` says; None otherwise."""
+        plan = self._plans.get(parent)
+        if plan is None or not plan.is_simple or not plan.is_current(self._graph.specs[parent], self._states):
+            return None
+        return self._inputs(plan, index)
+
+    def _inputs(self, plan: MapPlan, index: int) -> dict[str, object]:
+        inputs = {name: handed_on(value) for name, value in plan.fixed.items()} if plan.fixed else {}
+        for name, sequence, upstream in plan.sources:
+            value = sequence[index] if sequence is not None else self.read(child_key(upstream or "", index))
+            inputs[name] = value if type(value) in IMMUTABLE else handed_on(value)
+        return inputs
 
     def child_job(self, key: str, parent: str, index: int, *, is_start: bool) -> Job:
         """Return the job of a child, with its own inputs."""
@@ -143,10 +167,7 @@ class MapPlans:
         plan = self._plans.get(parent)
         if plan is None or not plan.is_current(spec, states):
             plan = self._replan(parent, spec, state, plan)
-        inputs = {name: handed_on(value) for name, value in plan.fixed.items()} if plan.fixed else {}
-        for name, sequence, upstream in plan.sources:
-            value = sequence[index] if sequence is not None else self.read(child_key(upstream or "", index))
-            inputs[name] = value if type(value) in IMMUTABLE else handed_on(value)
+        inputs = self._inputs(plan, index)
         ups = [
             fixed if fixed is not None else states[child_key(binding.upstream, index)]
             for fixed, binding in zip(plan.fixed_states, spec.bindings, strict=True)
@@ -239,3 +260,7 @@ class MapPlans:
             raise RunError(msg, widths=(before.width, plan.width))
         self._plans[parent] = plan
         return plan
+
+
+def _has_simply_succeeded(state: State | None) -> bool:
+    return state is not None and state._successful and not state._skipped and type(state) is not Mapped  # noqa: SLF001

@@ -25,6 +25,9 @@ __all__ = ["Masks", "secret_variable"]
 
 #: How the name of an environment variable with a secret begins.
 _VARIABLES = "FLOWBOOK_SECRET_"  # a name, no secret
+#: As the system has it: bytes, or text on Windows.
+_PREFIX = os.environ.encodekey(_VARIABLES)
+_NOTHING = type(_PREFIX)()
 _HIDDEN = "*****"
 #: Shorter texts aren't hidden: they occur in ordinary words.
 _SHORTEST_CHARS = 3
@@ -54,7 +57,7 @@ class Masks:
             contexts: further ones, of single tasks.
         """
         secrets: list[object] = _secrets_of_environment()
-        known = [own.get("secrets") for own in contexts]
+        known: list[object] = [own.get("secrets") for own in contexts] if contexts else []
         while layer is not None:
             known.append(layer.find("secrets"))
             layer = layer.parent
@@ -129,10 +132,9 @@ class Masks:
 def _secrets_of_environment() -> list[object]:
     # Names as the system has them: to iterate over `os.environ` decodes each one, and every run looks through them.
     names = os.environ._data  # type: ignore[attr-defined]  # noqa: SLF001  # there is no public way to them
-    prefix = os.environ.encodekey(_VARIABLES)
-    if prefix not in type(prefix)().join(names):
+    if _PREFIX not in _NOTHING.join(names):
         return []
-    return [os.environ[os.environ.decodekey(name)] for name in names if name.startswith(prefix)]
+    return [os.environ[os.environ.decodekey(name)] for name in names if name.startswith(_PREFIX)]
 
 
 def _related(error: BaseException) -> Iterator[BaseException]:

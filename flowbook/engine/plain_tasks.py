@@ -93,11 +93,9 @@ class PlainTasks:
                 return key
             layer: TaskLayer
             if spec is None:
-                if (job := self._child(key)) is None:
+                if (child := self._child(key, parent)) is None:
                     return key
-                spec, inputs = job.spec, job.inputs
-                layer = TaskLayer(run, job, 1)
-                layer.parent = parent
+                spec, inputs, layer = child
             else:
                 inputs = self._inputs(spec, key)
                 layer = _PlainLayer(run, spec, key, parent)
@@ -140,20 +138,27 @@ class PlainTasks:
                 inputs[argument] = value
         return inputs
 
-    def _child(self, key: str) -> Job | None:
-        """Return the job of a mapped task's child; None if it needs the usual path."""
+    def _child(
+        self, key: str, around: ContextLayer | None
+    ) -> tuple[TaskSpec, dict[str, object] | None, TaskLayer] | None:
+        """Return the spec, inputs and layer of a mapped task's child; None if it needs the usual path."""
         parent, index = self._children[key]
-        state = self._states[key]
-        if not self._specs[parent].is_plain or type(state) is not Pending or state._cached_inputs:  # noqa: SLF001  # as above
+        spec, state = self._specs[parent], self._states[key]
+        if not spec.is_plain or type(state) is not Pending or state._cached_inputs:  # noqa: SLF001  # as above
             return None
         try:
+            inputs = self._maps.simple_inputs(parent, index)
+            if inputs is not None:
+                return spec, inputs, _PlainLayer(self._run, spec, key, around, index)
             job = self._maps.child_job(key, parent, index, is_start=False)
         except BaseException:  # noqa: BLE001  # a user's sequence: the usual way asks it again, and says what is wrong
             return None
         for above in job.upstream if job.judged is None else job.judged[1]:
             if not above._successful or above._skipped or type(above) is Mapped:  # noqa: SLF001  # as above
                 return None
-        return job
+        layer = TaskLayer(self._run, job, 1)
+        layer.parent = around
+        return spec, job.inputs, layer
 
     def _finish(self, job: Job, inputs: dict[str, object], running: State, state: State) -> State:
         """Take the usual path from the end of the call on; the state of the call isn't emitted yet."""
@@ -162,21 +167,24 @@ class PlainTasks:
 
 
 class _PlainLayer(TaskLayer):
-    """The context layer of a plain task's first call; its job is made only when it is read."""
+    """The context layer of a plain task's or child's first call; its job is made only when it is read."""
 
-    __slots__ = ("_key", "_spec")
+    __slots__ = ("_index", "_key", "_spec")
 
     attempt = 1
     run_name = None
 
-    def __init__(self, run: JobRun, spec: TaskSpec, key: str, parent: ContextLayer | None) -> None:
+    def __init__(
+        self, run: JobRun, spec: TaskSpec, key: str, parent: ContextLayer | None, index: int | None = None
+    ) -> None:
         self.run = run
         self._spec = spec
         self._key = key
+        self._index = index
         self.parent = parent
         self.log = None
 
     @property
     def job(self) -> Job:  # type: ignore[override]  # read only here
         """The job of the task; made anew each time."""
-        return Job(self._spec, self._key, Pending(), ())
+        return Job(self._spec, self._key, Pending(), (), None, self._index)

@@ -142,16 +142,13 @@ class Shelf(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class EpochPorts:
+class EpochPorts(NamedTuple):
     """The parts that an epoch uses.
 
     Attributes:
         run_id: the run's id.
         executor: runs the tasks.
         sinks: receive every event, in this order.
-        flow_handlers: called when the flow's state changes, before the run's own handlers.
-        terminal_handler: may replace the flow's final state.
         cache: where outputs are looked up and stored; None where no task's output is cached.
         shelf: where workers of a cluster may store values themselves.
         layer: what user code sees in the context.
@@ -160,8 +157,6 @@ class EpochPorts:
     run_id: str
     executor: Executor
     sinks: tuple[EventSink, ...] = ()
-    flow_handlers: tuple[Callable[..., object], ...] = ()
-    terminal_handler: Callable[..., object] | None = None
     cache: OutputCache | None = None
     shelf: Shelf | None = None
     layer: ContextLayer | None = None

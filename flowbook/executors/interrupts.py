@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
+    from flowbook._utils.latch import Latch
+
 __all__ = ["LONGEST_WAIT_S", "ctrl_c_held_back", "leave_ctrl_c_to_the_driver", "left_to_the_driver", "wait_for"]
 
 #: How long a single wait lasts at most: Python notices a Ctrl-C that came just before a wait only when the wait ends.
@@ -20,7 +22,7 @@ LONGEST_WAIT_S = 0.5
 _HAS_MASKS = hasattr(signal, "pthread_sigmask")
 
 
-def wait_for(event: threading.Event, timeout: float | None = None) -> bool:
+def wait_for(event: threading.Event | Latch, timeout: float | None = None) -> bool:
     """Wait until `event` is set, at most `timeout` seconds; return whether it is. Notices every Ctrl-C."""
     deadline = float("inf") if timeout is None else time.monotonic() + timeout
     while not event.wait(max(0.0, min(LONGEST_WAIT_S, deadline - time.monotonic()))):

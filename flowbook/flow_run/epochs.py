@@ -45,8 +45,6 @@ def new_epoch(
         run_id=run.label.run_id,
         executor=run.executor,
         sinks=sinks if recording is None else (recording, *sinks),
-        flow_handlers=run.flow._handlers(),  # noqa: SLF001  # for runs only, by ports.py
-        terminal_handler=run.flow.terminal_state_handler,
         cache=cache,
         shelf=None if cache is None and recording is None else _shelf(recording),
         layer=run_layer(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, NamedTuple
 
+from flowbook._utils.latch import Latch
 from flowbook.engine.state import Cancelling, Running
 from flowbook.exceptions import StartTaskError
 from flowbook.executors.interrupts import wait_for
@@ -70,7 +70,7 @@ class Here:
     def __init__(self, epoch: Epoch, recording: Recording | None, run: RunDescription, log: RunLog) -> None:
         self.epoch = epoch
         self.recording = recording
-        self.over = threading.Event()
+        self.over = Latch()
         self.lost_to: RunClaimedError | None = None
         self.afterwards: list[Callable[[], None]] = []
         self._run = run
@@ -192,7 +192,7 @@ class Elsewhere:
     def __init__(self, remote: RemoteRun, graph: Graph) -> None:
         self.remote = remote
         self._graph = graph
-        self.over = threading.Event()
+        self.over = Latch()
 
     @property
     def recording(self) -> Recording:

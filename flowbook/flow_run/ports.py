@@ -118,7 +118,6 @@ class RunnableFlow(Protocol):
     name: str
     is_named: bool
     executor: Executor | None
-    terminal_state_handler: Callable[..., object] | None
     notify: tuple[Receiver, ...]
 
     @property
@@ -132,10 +131,6 @@ class RunnableFlow(Protocol):
 
     def parameters(self) -> Collection[FlowParameter]:
         """Return the parameters."""
-        ...
-
-    def _handlers(self) -> tuple[Callable[..., object], ...]:
-        """Return the handlers to call when the flow's state changes."""
         ...
 
     def _own_fields(self, task: object) -> Mapping[str, object]:

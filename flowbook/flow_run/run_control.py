@@ -70,7 +70,7 @@ class RunControl:
         self.inputs = inputs
         #: The executor passed for this run; None if the flow's own or the default is used.
         self.own_executor: Executor | None = None
-        self.log = RunLog(lambda: self.run.label)
+        self.log = RunLog(run.label)
         states: dict[str, State] = dict.fromkeys(run.graph.specs, Pending())
         if isinstance(inputs, RunInputs):
             states.update(inputs.states)
@@ -432,6 +432,7 @@ class RunControl:
         recording = open_recording(self.run, self.inputs)
         if recording is not None:
             self.run = self.run._replace(label=self.run.label._replace(number=recording.number))
+            self.log.label = self.run.label
         return recording
 
     def _record_past(self) -> Recording | None:

@@ -30,11 +30,11 @@ class RunLog:
     events that a subscriber causes are delivered by that thread once the subscriber has returned.
 
     Args:
-        describe: returns the run's name for messages.
+        label: what messages call the run; its number changes once it is recorded.
     """
 
-    def __init__(self, describe: Callable[[], object]) -> None:
-        self._describe = describe
+    def __init__(self, label: object) -> None:
+        self.label = label
         self._events = EventLog()
         #: Log lines and prints, by task.
         self._logged: dict[str, list[Logged]] = {}
@@ -44,9 +44,17 @@ class RunLog:
         self._progress: dict[str, TaskProgress] = {}
         #: Events and progress to deliver, each with the subscribers at the time it happened.
         self._queue: deque[tuple[Event | _Progressed, tuple[EventSink, ...]]] = deque()
-        self._changed = RankedCondition(Rank.SUBSCRIBERS)
         #: Id of the thread that is delivering; None if none is.
         self._deliverer: int | None = None
+
+    @property
+    def _changed(self) -> threading.Condition:
+        """Guards the subscribers and who delivers; made when first asked for, as most runs have no subscribers."""
+        made: threading.Condition | None = self.__dict__.get("_condition")
+        # `setdefault` is one step, so that all threads get the same one.
+        if made is None:
+            made = self.__dict__.setdefault("_condition", RankedCondition(Rank.SUBSCRIBERS))
+        return made
 
     def __len__(self) -> int:
         return len(self._events)
@@ -188,7 +196,7 @@ class RunLog:
 
             self._unsubscribe(sink)
             text = "A subscriber of %s raised. It gets no more events; the run goes on."
-            logging.getLogger("flowbook").exception(text, self._describe())
+            logging.getLogger("flowbook").exception(text, self.label)
 
 
 class _Progressed(NamedTuple):

@@ -60,6 +60,19 @@ RUN_OPTIONS = frozenset(
         "task_states",
     }
 )
+#: Inputs of a run that few callers give.
+_RARE_INPUTS = frozenset(
+    {
+        "context",
+        "flow_run_name",
+        "limits",
+        "max_concurrency",
+        "start_tasks",
+        "state_handlers",
+        "task_contexts",
+        "task_states",
+    }
+)
 #: Options of other engines, and what to write in flowbook instead.
 _FOREIGN_OPTIONS = {
     "cache_policy": "@task(cache_for=...) on the tasks",
@@ -127,39 +140,45 @@ def read_request(flow: RunnableFlow, parameters: Mapping[str, object] | None, op
     Raises:
         DefinitionError, ParameterError, StartTaskError, CycleError, ExecutorError: as documented at `Flow.run`.
     """
-    _warn_if_unnamed(flow)
     graph = flow.compile()
-    own = options.pop("executor", None)
-    executor = option_checks.executor(own or flow.executor or LocalExecutor())
-    inputs = _inputs(graph, own, options)
-    rest = (
-        _state(options.pop("state", None)),
-        options.pop("record", None),
-        options.pop("_origin", ""),
-        bool(options.pop("raise_on_exception", False)),
-        bool(options.pop("raise_on_failure", False)),
-        _progress(options.pop("progress", None)),
-        option_checks.flow_runner(options.pop("flow_runner", None)),
-    )
-    given = {**read_mapping("parameters", parameters, "{'origin': 'JFK'}"), **options}
-    inputs = inputs._replace(parameters=read_parameters(flow, given))
+    _warn_if_unnamed(flow, graph)
+    given = {name: options.pop(name) for name in RUN_OPTIONS.intersection(options)}
+    read = given.get
+    executor = option_checks.executor(read("executor") or flow.executor or LocalExecutor())
+    state, progress = _state(read("state")), _progress(read("progress"))
+    values = {**read_mapping("parameters", parameters, "{'origin': 'JFK'}"), **options}
+    inputs = _inputs(graph, given, read_parameters(flow, values))
     for key in inputs.start:
         _check_start(graph, key, inputs.states)
-    return RunRequest(graph, inputs, executor, *rest)
+    return RunRequest(
+        graph,
+        inputs,
+        executor,
+        state,
+        read("record"),
+        read("_origin", ""),
+        bool(read("raise_on_exception")),
+        bool(read("raise_on_failure")),
+        progress,
+        option_checks.flow_runner(read("flow_runner")),
+    )
 
 
-def _inputs(graph: Graph, executor: Executor | None, options: dict[str, Any]) -> RunInputs:
-    """Remove the run's inputs, except its parameters, from `options` and return them."""
-    states = _by_key(graph, read_mapping("task_states", options.pop("task_states", None), "{load: Success(result=1)}"))
+def _inputs(graph: Graph, given: Mapping[str, Any], parameters: dict[str, object]) -> RunInputs:
+    """Return the run's inputs."""
+    context, read = user_values(current_layer()), given.get
+    if _RARE_INPUTS.isdisjoint(given):
+        return RunInputs(parameters, context, executor=read("executor"))
     return RunInputs(
-        states=states,
-        start=tuple(_start_key(graph, task) for task in several_tasks(options.pop("start_tasks", None))),
-        task_contexts=read_task_contexts(graph, options.pop("task_contexts", None)),
-        context={**user_values(current_layer()), **read_context(options.pop("context", None))},
-        handlers=tuple(option_checks.handlers(graph.name, options.pop("state_handlers", None), "A run of flow")),
-        executor=executor,
-        limits=_limits(options.pop("max_concurrency", None), options.pop("limits", None)),
-        name=_name(options.pop("flow_run_name", None)),
+        parameters=parameters,
+        states=_by_key(graph, read_mapping("task_states", read("task_states"), "{load: Success(result=1)}")),
+        start=tuple(_start_key(graph, task) for task in several_tasks(read("start_tasks"))),
+        task_contexts=read_task_contexts(graph, read("task_contexts")),
+        context={**context, **read_context(read("context"))},
+        handlers=tuple(option_checks.handlers(graph.name, read("state_handlers"), "A run of flow")),
+        executor=read("executor"),
+        limits=_limits(read("max_concurrency"), read("limits")),
+        name=_name(read("flow_run_name")),
     )
 
 
@@ -339,9 +358,9 @@ def _check_start(graph: Graph, key: str, states: Mapping[str, State]) -> None:
             raise StartTaskError(msg, key=key, argument=binding.argument)
 
 
-def _warn_if_unnamed(flow: RunnableFlow) -> None:
+def _warn_if_unnamed(flow: RunnableFlow, graph: Graph) -> None:
     """Warn if a flow without a name caches outputs."""
-    if not flow.is_named and any(spec.cache is not None for spec in flow.compile().specs.values()):
+    if graph.facts.caches and not flow.is_named:
         warnings.warn(
             "This flow caches outputs and has no name, so it shares them with other flows without one. "
             "Give it a name: Flow('...').",

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cloudpickle
 import pytest
 
 from flowbook import Edge, Flow, Parameter, Task, case, task
+from flowbook.core import compiler
+from flowbook.exceptions import ArgumentError
 from flowbook.results import Result
 
 
@@ -71,6 +75,18 @@ def give_the_flow_a_result(flow, first):
     flow.result = Result("{task_name}.bin")
 
 
+def give_the_flow_a_handler(flow, first):
+    flow.state_handlers.append(lambda flow, old, new: new)
+
+
+def let_the_flow_notice_its_failure(flow, first):
+    flow.on_failure = lambda flow, state: None
+
+
+def let_the_flow_change_its_end(flow, first):
+    flow.terminal_state_handler = lambda flow, state, reference: None
+
+
 def write_a_case(flow, first):
     with flow, case(first, 2):
         inc(1)
@@ -104,6 +120,9 @@ def put_a_handler_in_the_place_of_another(flow, first):
         choose_reference_tasks,
         rename_the_flow,
         give_the_flow_a_result,
+        give_the_flow_a_handler,
+        let_the_flow_notice_its_failure,
+        let_the_flow_change_its_end,
         write_a_case,
         change_an_option_of_a_task,
         rename_a_task,
@@ -119,6 +138,75 @@ def test_a_flow_that_changed_is_compiled_anew(change):
 
     assert flow.compile() is not before
     assert flow.compile() is flow.compile()
+
+
+def counted(monkeypatch):
+    """Return a list that grows whenever a flow is compiled."""
+    compiled = []
+    compile_graph = compiler.compile_graph
+
+    def count(graph, *rest):
+        compiled.append(graph.flow_name)
+        return compile_graph(graph, *rest)
+
+    monkeypatch.setattr(compiler, "compile_graph", count)
+    return compiled
+
+
+def test_a_flow_is_compiled_at_the_end_of_its_block(monkeypatch):
+    compiled = counted(monkeypatch)
+    flow, _ = written()
+    before = compiled.copy()
+
+    flow.run(record=False)
+
+    assert (before, compiled) == (["f"], ["f"])
+
+
+def test_blocks_that_are_opened_again_compile_nothing(monkeypatch):
+    compiled = counted(monkeypatch)
+    flow, first = written()
+    for _ in range(5):
+        with flow:
+            first = inc(first)
+    before = compiled.copy()
+
+    flow.run(record=False)
+
+    assert (before, compiled) == (["f"], ["f", "f"])
+
+
+def test_a_block_may_leave_an_input_for_later():
+    with Flow("f") as flow:
+        flow.add_task(inc)
+
+    with pytest.raises(ArgumentError, match="Task 'inc' of flow 'f' has no value for 'x'"):
+        flow.run(record=False)
+    flow.set_dependencies(inc, keyword_tasks={"x": 1})
+
+    assert flow.run(record=False).result[inc].result == 2
+
+
+def test_a_flow_that_was_kept_since_before_it_had_all_its_attributes_can_be_written_on():
+    flow = Flow("f")
+    kept = cloudpickle.loads(cloudpickle.dumps(flow))
+
+    with kept:
+        found = inc(1)
+
+    assert "_is_compiled_ahead" not in vars(flow)
+    assert kept.run(record=False).result[found].result == 2
+
+
+def test_what_the_compiler_knows_of_all_tasks_is_what_their_specs_say():
+    with Flow("f", cache=True) as flow:
+        first = inc(Parameter("x", default=1))
+        inc.map([first, inc(first)])
+    graph = flow.compile()
+
+    facts = graph.facts
+
+    assert facts == replace(graph, _facts=[]).facts
 
 
 def test_a_handler_in_the_place_of_another_is_seen():

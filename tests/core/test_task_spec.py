@@ -17,7 +17,7 @@ def same(x=1):
 def test_every_option_of_a_task_is_compared_before_two_tasks_share_what_theirs_come_to():
     options = set(inspect.signature(Task.__init__).parameters) - {"self", "name", "slug", "nout", "unknown"}
 
-    assert {*task_spec._VALUES, *task_spec._FUNCTIONS, "state_handlers"} == options
+    assert {*task_spec._VALUES, *task_spec._RARE, *task_spec._FUNCTIONS, "state_handlers"} == options
 
 
 def test_copies_of_a_task_share_what_their_options_come_to():
