@@ -186,15 +186,13 @@ class Machine:
     def succeed(self, key: str, state: State) -> list[str] | None:
         """Do what `handle` does when a task that isn't mapped, or a child that isn't the last one, has succeeded.
 
-        Returns:
-            The keys to submit; None if the caller must call `handle`, because this run needs more than that.
+        Return the keys to submit; None if the caller must call `handle`, because this run needs more than that.
         """
         progress = self.progress
         if self._is_partial or self._slots is not None or progress.has_reopened or progress.is_cancelled:
             return None
         if self.children and (child := self.children.get(key)) is not None:
-            group = progress.groups[child[0]]
-            if group.left == 1:
+            if (group := progress.groups[child[0]]).left == 1:
                 return None
             self.states[key] = state
             if not group.linked:

@@ -234,7 +234,7 @@ def a_cache_switch_that_is_a_time():
 
 @refused(ArgumentError)
 def a_flows_cache_switch_that_is_a_time():
-    """Flow 'f': cache=datetime.timedelta(seconds=3600) isn't a switch. Give True or False."""
+    """Flow 'f': cache=datetime.timedelta(seconds=3600) isn't a switch. Give True, False, or 'incremental'."""
     Flow("f", cache=HOUR)
 
 
