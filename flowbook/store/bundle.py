@@ -238,6 +238,7 @@ def _insert(connection: sqlite3.Connection, manifest: dict[str, Any], values: li
         statements["add_event"],
         [(row, *_event_row(event)) for event in manifest["events"]],
     )
+    connection.execute(statements["note_answer_due"], {"run": row})
     connection.executemany(statements["hold_value"], [(row, bytes.fromhex(digest)) for digest in manifest["held"]])
 
 

@@ -124,6 +124,14 @@ WHERE
     run_id = :run_id AND epoch = :epoch
     AND (:last_seq IS NULL OR :last_seq = (SELECT coalesce(max(seq), 0) FROM event WHERE event.run = run.id))
 
+-- note_answer_due --
+-- Of a run that was imported: by when its tasks that wait are answered by themselves, as its last state says.
+UPDATE run SET answer_due = (
+    SELECT json_extract(body, '$.deadline') FROM event
+    WHERE event.run = run.id AND kind = 0 AND key = '' ORDER BY seq DESC LIMIT 1
+)
+WHERE id = :run AND state = 'Paused'
+
 -- runs_overdue --
 SELECT run_id, process, beat FROM run WHERE answer_due <= :now AND state = 'Paused' ORDER BY answer_due
 
