@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowbook.engine.answer import Answer, ending, ends
 from flowbook.engine.graph import Binding, TaskSpec
+from flowbook.engine.limits import Limits
 from flowbook.engine.messages import (
+    AnswerBy,
     CancelRequested,
     Due,
     Emit,
@@ -41,6 +44,9 @@ from tests.graphs import build, task
 from tests.strategies import graphs, plain_graphs
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+ANSWERS = st.sampled_from(
+    [None, Answer("resume"), Answer("resume", inputs={"x": 1}), Answer("skip"), Answer("reject", "ada", "no")]
+)
 WELL = Success("All tasks that decide the run succeeded.")
 
 
@@ -443,6 +449,8 @@ class _Drive:
         self.width = width
         self.out: list[str] = []
         self.asleep: list[str] = []
+        #: The last answer to each task that was answered.
+        self.answered: dict[str, Answer | None] = {}
         self.paused: list[str] = []
         self.cancelled = False
         self.end = None
@@ -468,6 +476,9 @@ class _Drive:
 
     def settle(self):
         key = self.pick(self.out)
+        if ends(self.machine.states[key]):
+            self.settle_as_answered(key)
+            return
         self.machine.mark(key, Running())
         if self.graph.specs.get(key) is not None and self.graph.specs[key].is_mapped and self.choose(st.booleans()):
             self.model.split.add(key)
@@ -477,6 +488,13 @@ class _Drive:
             state = Retrying(start_time=NOON) if kind is Retrying else kind()
             self.machine.mark(key, state)
             event = Settled(key, state)
+            if (
+                isinstance(state, Paused)
+                and not self.cancelled
+                and self.choose(st.booleans(), label="answered at once")
+            ):
+                self.answer_early(key, event)
+                return
             if state.is_finished():
                 self.model.finished.add(key)
             elif isinstance(state, Paused):
@@ -494,8 +512,26 @@ class _Drive:
             self.paused.clear()
             return
         key = self.pick(self.paused)
-        self.take(self.machine.handle(ResumeRequested((key,))), {key})
-        assert self.machine.handle(ResumeRequested((key,))) == [] or self.cancelled
+        answer = self.choose(ANSWERS)
+        self.take(self.machine.handle(ResumeRequested((key,), answer)), {key})
+        if not self.cancelled:
+            assert self.machine.waiting((key,)) == []
+            self.answered[key] = answer
+        assert self.machine.handle(ResumeRequested((key,), self.choose(ANSWERS))) == [] or self.cancelled
+
+    def answer_early(self, key, event):
+        """Answer a task that said that it waits, and has yet to settle."""
+        answer = self.answered[key] = self.choose(ANSWERS)
+        self.take(self.machine.handle(ResumeRequested((key,), answer)), set(), is_early=True)
+        assert self.machine.handle(ResumeRequested((key,), self.choose(ANSWERS))) == []
+        self.take(self.machine.handle(event), {key})
+
+    def settle_as_answered(self, key):
+        """Do what the worker does that takes a task which a person ended."""
+        state = ending(key, self.machine.states[key])
+        self.machine.mark(key, state)
+        self.model.finished.add(key)
+        self.take(self.machine.handle(Settled(key, state)), self.model.ready())
 
     def cancel(self):
         queued = [key for key in self.out if self.choose(st.booleans(), label=f"{key} is still queued")]
@@ -508,12 +544,12 @@ class _Drive:
     def pick(self, keys):
         return keys.pop(self.choose(st.integers(0, len(keys) - 1)))
 
-    def take(self, instructions, expected):
+    def take(self, instructions, expected, *, is_early=False):
         submitted = [key for each in instructions if isinstance(each, Submit) for key in each.keys]
         assert sorted(submitted) == sorted(set() if self.cancelled else expected)
         self.out += submitted
         ends = [each.state for each in instructions if isinstance(each, Finish)]
-        is_over = not self.out and not self.asleep
+        is_over = not self.out and not self.asleep and not is_early
         assert len(ends) == is_over
         self.end = ends[0] if ends else None
 
@@ -525,6 +561,9 @@ def test_a_random_run_submits_what_the_model_would_and_ends_once(data, graph, wi
 
     drive.run()
 
+    for key, answer in drive.answered.items():
+        if answer is not None and answer.action != "resume" and drive.end is not None:
+            assert type(drive.machine.states[key]) is {"skip": Skipped, "reject": Failed}[answer.action]
     unfinished = [key for key in drive.graph.terminal if not drive.model._is_over(key)]
     failed = any(state.is_failed() for state in drive.machine.states.values())
     if drive.cancelled:
@@ -583,3 +622,64 @@ def test_what_looked_too_early_is_told_to_wait_again():
     then = machine.handle(Settled("b", TriggerFailed()))
 
     assert [(each.key, type(each.state)) for each in then if isinstance(each, Emit)] == [("b", Pending)]
+
+
+# Answers
+
+
+def test_a_task_that_is_rejected_is_submitted_to_be_ended_and_says_so():
+    machine = begun(build(task("a"), task("b"), task("c", "a")))
+    machine.handle(Settled("a", Paused(cached_inputs={"x": 1})))
+
+    answered = machine.handle(ResumeRequested(("a",), Answer("reject", "ada", "odd")))
+    state = ending("a", machine.states["a"])
+    below = machine.handle(Settled("a", state))
+
+    assert plain(answered) == [("Emit", "a", "<Resume: 'Rejected by ada: odd'>"), Submit(("a",))]
+    assert (type(state), state.message, state.cached_inputs) == (Failed, "Rejected by ada: odd", {"x": 1})
+    assert below == [Submit(("c",))]
+
+
+def test_other_inputs_are_told_with_the_state_and_outlast_a_cancel():
+    machine = begun(build(task("a"), task("b")))
+    machine.handle(Settled("a", Paused(cached_inputs={"x": 1, "y": 2})))
+
+    answered = machine.handle(ResumeRequested(("a",), Answer("resume", inputs={"y": 3})))
+    machine.handle(CancelRequested(("a",)))
+
+    assert plain(answered) == [("Emit", "a", "<Resume: 'Resumed by a person, with other inputs.'>"), Submit(("a",))]
+    assert machine.states["a"].cached_inputs == {"x": 1, "y": 3}
+    assert type(machine.states["a"]) is Resume
+
+
+def test_a_cancel_ends_what_was_skipped_and_had_not_begun():
+    machine = begun(build(task("a"), task("b")))
+    machine.handle(Settled("a", Paused()))
+    machine.handle(ResumeRequested(("a",), Answer("skip", "ada")))
+
+    cancelled = machine.handle(CancelRequested(("a",)))
+
+    assert plain(cancelled) == [("Emit", "a", "<Skipped: 'Skipped by ada.'>")]
+
+
+def test_ending_a_task_needs_no_slot():
+    machine = begun(build(task("a"), task("b"), task("c")), limits=Limits(1))
+    machine.handle(Settled("a", Paused()))
+
+    answered = machine.handle(ResumeRequested(("a",), Answer("skip")))
+
+    assert [each for each in answered if isinstance(each, Submit)] == [Submit(("a",))]
+
+
+def test_a_task_that_begins_to_wait_is_answered_by_its_deadline():
+    machine = begun(build(task("a"), task("b")))
+
+    settled = machine.handle(Settled("a", Paused(deadline=NOON, otherwise="skip")))
+
+    assert settled == [AnswerBy("a", NOON.timestamp())]
+
+
+def test_an_epoch_begins_with_the_deadlines_of_what_waits():
+    machine = Machine(build(task("a"), task("b")), {"a": Paused(deadline=NOON, otherwise="skip")}, ["b"])
+
+    assert machine.begin() == [AnswerBy("a", NOON.timestamp()), Submit(("b",))]
