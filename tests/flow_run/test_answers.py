@@ -233,6 +233,22 @@ def test_of_many_who_answer_at_once_one_does(place, count):
     assert type(after["approve"]) is kinds[acts[who % 3]]
 
 
+@pytest.mark.parametrize("delay_s", [0, 0.0005, 0.002])
+def test_an_answer_at_the_moment_at_which_the_run_comes_to_rest_is_taken_once(delay_s):
+    flow = approval(is_live=True)
+    for _ in range(8):
+        with waiting(flow, "here") as run:
+            opener = threading.Timer(delay_s, GATE.set)
+            opener.start()
+            run.skip("approve", by="ada")
+            opener.join()
+            states = ended(run)
+
+        assert states["approve"] is Skipped
+        assert [event.action for event in run.events() if isinstance(event, Decided)] == ["skip"]
+        assert type(flowbook.run(run.run_id, flow=flow)["approve"]) is Skipped
+
+
 @task(trigger=triggers.manual_only)
 def check(x, factor):
     return x * factor
