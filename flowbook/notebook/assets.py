@@ -22,7 +22,8 @@ _SHEETS = ("tokens.css", "flowbook.css")
 class Assets:
     """A widget's code: `esm` is the small loader that the host imports, `parts` all the rest by name, as text.
 
-    Among the parts are the view itself, as "main", and the style sheets, whose names end in ".css".
+    Among the parts are the view itself, as "main", what makes its model, "host_widget", and the style sheets, whose names end in
+    ".css".
     """
 
     esm: str
@@ -39,6 +40,7 @@ def read_assets(root: str, folder: Traversable | None = None) -> Assets:
     static = folder if folder is not None else importlib.resources.files("flowbook.notebook").joinpath("static")
     parts: dict[str, str] = {}
     _read(static, root, "main", parts)
+    _read(static, "host_widget", "host_widget", parts)
     parts |= {name: static.joinpath(name).read_text("utf-8") for name in _SHEETS}
     return Assets(static.joinpath("loader.js").read_text("utf-8"), parts)
 

@@ -6,6 +6,7 @@ acknowledged; the repetition gets the same answer and isn't executed again.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import queue
 import threading
@@ -13,6 +14,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from flowbook._utils import threads
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import FlowbookError
 from flowbook.report.phrases import error_text
 
@@ -25,6 +27,8 @@ __all__ = ["Command", "CommandWorker", "RefusedError"]
 Command = dict[str, Any]
 _MOST_REMEMBERED = 1000
 _CLOSE_S = 2.0
+#: A thread without work ends after this long.
+_IDLE_S = 5.0
 _logger = logging.getLogger("flowbook.notebook")
 
 
@@ -40,7 +44,8 @@ class CommandWorker:
         handlers: by type of command: executes it and returns the sentence of its acknowledgement.
         reads: types that change nothing; these are executed again when repeated.
 
-    Handlers raise `FlowbookError` to refuse. `start` begins the thread; without it, `step` does one job.
+    Handlers raise `FlowbookError` to refuse. After `start` a thread is there as long as there is work; without it, `step` does
+    one job.
     """
 
     def __init__(
@@ -54,11 +59,17 @@ class CommandWorker:
         self._reads = reads
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._answers: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
+        self._lock = RankedLock(Rank.PANEL)
+        self._context = contextvars.copy_context()
+        self._is_started = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to work, in a daemon thread inside a copy of the caller's context."""
-        self._thread = threads.spawn(self._work, name="panel", owner=self)
+        """From now on work in a thread, which comes with the first job and goes when there has been none for a while."""
+        with self._lock:
+            self._context = contextvars.copy_context()
+            self._is_started = True
+            self._ensure_thread()
 
     def take(self, command: object) -> None:
         """Queue what a view sent and return at once. A message without type and id is ignored."""
@@ -67,7 +78,9 @@ class CommandWorker:
 
     def call(self, job: Callable[[], object]) -> None:
         """Queue `job`."""
-        self._jobs.put(job)
+        with self._lock:
+            self._jobs.put(job)
+            self._ensure_thread()
 
     def step(self, timeout_s: float = 0.0) -> bool:
         """Execute one job, if there is one; return whether there was."""
@@ -79,15 +92,41 @@ class CommandWorker:
             self._guarded(job)
         return job is not None
 
+    def drain(self, timeout_s: float = 2.0) -> bool:
+        """Wait until what is queued is executed. Return False if that takes longer than `timeout_s`."""
+        done = threading.Event()
+        self.call(done.set)
+        return done.wait(timeout_s) if self._thread is not None else True
+
     def close(self) -> None:
         """End the thread once it has executed what is queued; wait for that at most 2 s."""
-        self._jobs.put(None)
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(_CLOSE_S)
+        with self._lock:
+            self._is_started = False
+            thread = self._thread
+            self._jobs.put(None)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_CLOSE_S)
+
+    def _ensure_thread(self) -> None:
+        """Start the thread if there is work for it. Call it with the lock held."""
+        if self._is_started and self._thread is None and not self._jobs.empty():
+            # Tasks of a run that a command starts print below the cell, not below the command's message.
+            self._thread = self._context.run(threads.spawn, self._work, name="panel", owner=self)
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next()) is not None:
             self._guarded(job)
+
+    def _next(self) -> Callable[[], object] | None:
+        try:
+            return self._jobs.get(timeout=_IDLE_S)
+        except queue.Empty:
+            pass
+        with self._lock:
+            if self._jobs.empty():
+                self._thread = None
+                return None
+        return self._jobs.get()
 
     def _guarded(self, job: Callable[[], object]) -> None:
         try:

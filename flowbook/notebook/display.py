@@ -1,10 +1,8 @@
-"""Displays a flow: a static picture that stays in the saved notebook, and the live panel that replaces it on screen."""
+"""Displays a flow as one output: a live panel, and what stays of it in the saved notebook."""
 
 from __future__ import annotations
 
-import base64
 import builtins
-import html
 import itertools
 import keyword
 import time
@@ -15,8 +13,6 @@ from IPython.core.error import UsageError
 from IPython.display import display, update_display
 
 from flowbook import config
-from flowbook.draw.layout import layout
-from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Mapped, Running
 from flowbook.engine.state_kinds import FINISHED, name_in_words
@@ -26,13 +22,13 @@ from flowbook.flow_run.recording import Recording
 from flowbook.flow_run.reuse import reuse_of
 from flowbook.flow_run.run import FlowRun, new_run
 from flowbook.flow_run.times import parse_time
-from flowbook.notebook import view_model
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.cache_browser import MOST_ENTRIES, CacheBrowser
 from flowbook.notebook.frontend import person
 from flowbook.notebook.panel import Panel
 from flowbook.notebook.panel_actions import PanelActions
-from flowbook.notebook.run_projection import RunProjection
+from flowbook.notebook.panel_session import PanelSession
+from flowbook.notebook.run_output import kept_output, widget_output
 from flowbook.notebook.runs_view import RunsView, runs_view
 from flowbook.report.phrases import duration, listed
 from flowbook.store import open_store
@@ -48,6 +44,7 @@ if TYPE_CHECKING:
 
     from flowbook.core.flow import Flow
     from flowbook.executors.base import Executor
+    from flowbook.notebook.lab_pages import LabPages
     from flowbook.store import Store
     from flowbook.store.records import TaskHistoryEntry
 
@@ -58,7 +55,6 @@ __all__ = [
     "cache_entries",
     "cancelled",
     "open_cache",
-    "picture",
     "run_that_made",
 ]
 #: The origin of a run whose notebook has no name here: under nbclient, in a console.
@@ -66,7 +62,7 @@ _UNNAMED = "notebook"
 
 
 class FlowView:
-    """What a cell shows for one flow: a static picture with its own display id, and the panel.
+    """What a cell shows for one flow: one output with the panel and a static picture.
 
     Args:
         shell: the IPython shell.
@@ -74,9 +70,10 @@ class FlowView:
         executor: for runs started from the panel.
         notice: a sentence that the panel shows above the graph.
         run: the run to show; default: the flow's newest, if any.
+        pages: the pages that show panels without a widget.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # its surroundings, by keyword
         self,
         shell: InteractiveShell,
         flow: Flow,
@@ -84,14 +81,17 @@ class FlowView:
         executor: Executor | None = None,
         notice: str = "",
         run: FlowRun | None = None,
+        pages: LabPages | None = None,
     ) -> None:
         self._shell = shell
         self._flow = flow
         self._executor = executor
         self._notice = notice
         self._run = run or flow.last_run
+        self._pages = pages
         self._id = f"flowbook-{uuid.uuid4().hex}"
         self._options: dict[str, Any] = {}
+        self._session: PanelSession | None = None
         self._panel: Panel | None = None
 
     def start(self, parameters: Mapping[str, object], *, record: bool, origin: str, **once: object) -> FlowRun:
@@ -105,20 +105,30 @@ class FlowView:
         return self._run
 
     def show(self, *, with_widget: bool, quiet: bool = False) -> None:
-        """Display picture and panel if there is a front end (`with_widget`); `quiet` shows nothing. For text see `show_state`."""
-        if quiet:
+        """Display the panel if there is a front end (`with_widget`); `quiet` shows nothing. For text see `show_state`."""
+        if quiet or not with_widget:
+            self._run = self._run or new_run(self._flow)
             return
+        session = self._session = self.session()
+        session.start(self._pages.pacer if self._pages is not None else None)
+        if self._pages is not None:
+            self._pages.add(self._id, session)
+        if self._pages is None or not self._pages.has_pages:
+            self._panel = Panel(session)
+        display(self._output(session), raw=True, display_id=self._id)
+
+    def session(self) -> PanelSession:
+        """Return a session, not yet started, that shows the run; one that was never started, if there is none."""
         run = self._run = self._run or new_run(self._flow)
-        if not with_widget:
-            return
-        self._panel = Panel(run, self._commands(), notice=self._notice)
-        display(_Picture(self._panel.picture(), self._panel.picture_text(), self._flow.name), display_id=self._id)
-        display(self._panel)
+        return PanelSession(run, self._commands(), notice=self._notice)
 
     def close(self) -> None:
         """Remove the panel and end its threads; the run goes on. Calling it again does nothing."""
-        if self._panel is not None:
-            self._panel.close()
+        if self._pages is not None:
+            self._pages.remove(self._id)
+        if self._session is not None:
+            self._session.close()
+        self._close_widget()
 
     @property
     def executor(self) -> Executor | None:
@@ -138,15 +148,18 @@ class FlowView:
             line = cancelled(run)
             interrupt._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]  # IPython calls it
             raise
-        if self._panel is not None:
-            self._panel.drain()
+        if self._session is not None:
+            self._session.drain()
         elif not quiet:
             self.show_state(run)
 
     def show_state(self, run: FlowRun) -> None:
-        """Show the state of `run`, as text and as a picture."""
+        """Show the state of `run`, as text and as what a notebook keeps of it."""
         print(summary(run))  # noqa: T201  # the cell's own output
-        display(_Picture(*picture(run), self._flow.name), display_id=self._id)
+        session = self.session()
+        # A host that runs notebooks for others keeps what a panel would, so that its reader can walk through it.
+        display(kept_output(session, self._id), raw=True, display_id=self._id)
+        session.close()
 
     def _commands(self) -> PanelActions:
         return PanelActions(
@@ -192,8 +205,27 @@ class FlowView:
         found = next((run for run in known if run is not None and run.run_id == run_id), None)
         return found if found is not None else load_run(Recording.of(open_store(), run_id))
 
-    def _settled(self, panel: Panel) -> None:
-        update_display(_Picture(panel.picture(), panel.picture_text(), self._flow.name), display_id=self._id)
+    def _settled(self, session: PanelSession) -> None:
+        session.call(lambda: self._keep(session))
+
+    def _keep(self, session: PanelSession) -> None:
+        """Have the notebook, and pages that were opened after the cell ran, keep what the run came to."""
+        output = self._output(session)
+        session.tell({"type": "kept", "output": output})
+        if session is self._session:
+            update_display(output, raw=True, display_id=self._id)
+
+    def _output(self, session: PanelSession) -> dict[str, Any]:
+        """Return the panel's one output. A page that has the labextension needs no widget."""
+        if self._pages is not None and self._pages.has_pages:
+            self._close_widget()
+        widget = widget_output(self._panel.model_id) if self._panel is not None else {}
+        return {**kept_output(session, self._id), **widget}
+
+    def _close_widget(self) -> None:
+        panel, self._panel = self._panel, None
+        if panel is not None:
+            panel.close()
 
 
 def run_that_made(entry_id: str) -> str:
@@ -242,36 +274,6 @@ def _outcome(found: TaskHistoryEntry) -> dict[str, Any]:
     has_run = found.running_at is not None and found.state in FINISHED and found.state != "Mapped"
     took = max(0.0, at - found.running_at.timestamp()) if has_run and found.running_at is not None else None
     return {"run": str(found.number), "state": found.state, "at": at, "duration_s": took}
-
-
-class _Picture:
-    """The static picture as an `img`: JupyterLab, nbconvert and code hosts show it alike, and no script in it would run."""
-
-    def __init__(self, text: str, words: str, flow: str) -> None:
-        self._svg = text
-        self._words = words
-        self._flow = flow
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        source = base64.b64encode(self._svg.encode()).decode()
-        words, flow = html.escape(self._words), html.escape(self._flow)
-        return {
-            "text/html": f'<img data-flowbook="picture" data-flow="{flow}" alt="{words}" '
-            f'src="data:image/svg+xml;base64,{source}">',
-            "text/plain": self._words,
-        }
-
-
-def picture(run: FlowRun) -> tuple[str, str]:
-    """Return a static picture of `run` as SVG text, and its alternative text."""
-    now = time.time()
-    projection = RunProjection(run.graph)
-    projection.load(run.events(), run.states)
-    views = view_model.node_views(run.graph, projection.tasks(now), now)
-    state = type(run.state).__name__
-    caption = f"run {run.number}"
-    text = svg(run.graph, layout(run.graph), views, standalone=True, state=state, caption=caption)
-    return text, alt_text(run.graph, views, state=state, caption=caption)
 
 
 def summary(run: FlowRun) -> str:

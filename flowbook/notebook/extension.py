@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from flowbook.notebook.lab_pages import TARGET, LabPages
 from flowbook.notebook.magics import FlowMagics
 from flowbook.notebook.tracebacks import show_writers_line, unshow_writers_line
 
@@ -14,14 +15,29 @@ __all__ = ["load", "unload"]
 
 
 def load(shell: InteractiveShell) -> None:
-    """Add `%%flow`, `%flow` and `%cache`."""
-    shell.register_magics(FlowMagics(shell))
+    """Add `%%flow`, `%flow` and `%cache`, and answer the pages that show panels."""
+    magics = FlowMagics(shell)
+    shell.register_magics(magics)
+    comms = _comms(shell)
+    if comms is not None:
+        magics.pages = LabPages(magics.attach)
+        comms.register_target(TARGET, magics.pages.open)
     show_writers_line(shell)
 
 
 def unload(shell: InteractiveShell) -> None:
     """Take them away again."""
+    magics = shell.magics_manager.registry.get("FlowMagics")
+    comms = _comms(shell)
+    if comms is not None and isinstance(magics, FlowMagics) and magics.pages is not None:
+        comms.unregister_target(TARGET, magics.pages.open)
+        magics.pages.close()
+        magics.pages = None
     for kind, names in (("line", ("flow", "cache")), ("cell", ("flow",))):
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
     unshow_writers_line(shell)
+
+
+def _comms(shell: InteractiveShell) -> Any:  # noqa: ANN401  # ipykernel's manager, or None outside of a kernel
+    return getattr(getattr(shell, "kernel", None), "comm_manager", None)

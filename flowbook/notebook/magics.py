@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, needs_local_scope, no_var_expand
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from flowbook.executors import Executor
     from flowbook.flow_run.run import FlowRun
     from flowbook.notebook.display import Closeable
+    from flowbook.notebook.lab_pages import LabPages
+    from flowbook.notebook.panel_session import PanelSession
 
 __all__ = ["FlowMagics"]
 
@@ -50,6 +52,8 @@ class FlowMagics(Magics):
         self.views: dict[str, FlowView] = {}
         self._displays = CellDisplays()
         self._actions = LineActions(self)
+        #: The pages that show panels; None where there is no kernel.
+        self.pages: LabPages | None = None
 
     @no_var_expand
     @magic_arguments()
@@ -180,7 +184,16 @@ class FlowMagics(Magics):
 
     def view(self, flow: Flow, **options: Any) -> FlowView:  # noqa: ANN401  # those of FlowView
         """Return what the running cell shows of a flow; it is closed when that cell runs again."""
-        return self.displayed(FlowView(self.shell, flow, **options))
+        return self.displayed(FlowView(self.shell, flow, pages=self.pages, **options))
+
+    def attach(self, run_id: str) -> PanelSession:
+        """Return a session for a run of this notebook or of any process, e.g. for a panel that was saved.
+
+        Raises:
+            FlowbookError: if nobody knows the run.
+        """
+        run = self.flows.run(run_id)
+        return FlowView(self.shell, cast("Flow", run.flow), run=run, pages=self.pages).session()
 
     def displayed(self, view: _V) -> _V:
         """Record what the running cell shows, so that it is closed when that cell runs again."""

@@ -1,4 +1,4 @@
-"""Sends a run's changes to the views as numbered patches, from one thread.
+"""Sends a run's changes to the views as numbered patches, from a pacer's thread.
 
 JupyterLab sends a view's messages over a subshell, and the kernel answers on the shell that the current context belongs
 to. So this thread works in the context of the newest `hello`; otherwise its messages would wait for the running cell.
@@ -15,9 +15,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedRLock
 from flowbook.engine.events import FLOW, Logged
+from flowbook.notebook.pacer import Pacer
 from flowbook.notebook.view_model import plain
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class PatchFeed:
         clock: monotonic seconds, for the interval.
         now: seconds since the epoch, for displayed times.
 
-    `start` begins the thread; without it, `step` does its work once (that is how it is tested). Thread-safe.
+    After `start` a pacer's thread calls `step`; a test calls it itself. Thread-safe.
     """
 
     def __init__(  # noqa: PLR0913  # its ports, all by keyword but the first two
@@ -75,7 +75,8 @@ class PatchFeed:
         self._is_closed = False
         self._is_hurried = False
         self._drained = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._pacer: Pacer | None = None
+        self._ended = threading.Event()
 
     @property
     def projection(self) -> RunProjection:
@@ -92,9 +93,20 @@ class PatchFeed:
         """Number of the newest patch."""
         return self._seq
 
-    def start(self) -> None:
-        """Begin to send, in a daemon thread inside a copy of the caller's context."""
-        self._thread = threads.spawn(self._work, name="feed", owner=self)
+    @property
+    def is_done(self) -> bool:
+        """Whether it is closed and has sent everything."""
+        return self._is_closed and not self._outbox and not self._dirty
+
+    def start(self, pacer: Pacer | None = None) -> None:
+        """Begin to send, in the thread of `pacer`, by default one of its own."""
+        self._pacer = pacer or Pacer()
+        self._wake = self._pacer.wake
+        self._pacer.add(self)
+
+    def ended(self) -> None:
+        """Take notice that nothing will be sent any more."""
+        self._ended.set()
 
     def emit(self, event: Event) -> None:
         """Apply one event and wake the thread. Takes microseconds; never raises."""
@@ -139,12 +151,13 @@ class PatchFeed:
         return self._drained.wait(timeout_s)
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Send what is left and end the thread; later events are ignored."""
+        """Send what is left and stop; later events are ignored."""
         with self._lock:
             self._is_closed = True
         self._wake.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout_s)
+        if self._pacer is not None and not self._pacer.is_own(threading.current_thread()):
+            self._ended.wait(timeout_s)
+            self._pacer.join(timeout_s)
 
     def step(self) -> float | None:
         """Send what is due. Return the seconds until more is due, or None if nothing is left."""
@@ -200,12 +213,3 @@ class PatchFeed:
             self._context.run(job)
         except Exception:
             _logger.exception("A message could not be sent to the panel; the run goes on.")
-
-    def _work(self) -> None:
-        wait_s: float | None = None
-        while True:
-            self._wake.wait(wait_s)
-            self._wake.clear()
-            wait_s = self.step()
-            if self._is_closed and not self._outbox and not self._dirty:
-                return

@@ -104,6 +104,14 @@ class RunValues:
             known = self._previews[key] = (state, preview(state, self._describe))
         return known[1]
 
+    def stored_preview(self, state: State, key: str) -> dict[str, Any] | None:
+        """Return a PREVIEW of the value of task `key`, but None where the value would have to be loaded for it."""
+        known = self._previews.get(key)
+        reference = None if isinstance(state, Mapped) else state.reference
+        if reference is None or (known is not None and known[0] is state):
+            return self.preview(state, key)
+        return reference.store.preview(reference) if reference.store is not None else None
+
     def page(self, key: str, what: str, request: PageRequest) -> dict[str, Any]:
         """Return a PAGE of a task's output or input."""
         token = self._token(key, what)

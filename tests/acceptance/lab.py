@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
 
-__all__ = ["JupyterServer", "Notebook", "running_browser", "running_server"]
+__all__ = ["JupyterServer", "Notebook", "installed_labextension", "running_browser", "running_server"]
 
 #: Debian's Chromium in a container: no sandbox, no graphics card, little shared memory, and nothing asked of the world.
 CHROMIUM_FLAGS = [
@@ -110,7 +111,7 @@ def running_server(base: Path) -> Iterator[JupyterServer]:
     environment = _environment(base, server.home)
     _write_settings(Path(environment["JUPYTERLAB_SETTINGS_DIR"]))
     process = subprocess.Popen(
-        _command(server),
+        _command(server, installed_labextension(base / "labextensions")),
         env=environment,
         cwd=server.folder,
         stdout=subprocess.DEVNULL,
@@ -296,7 +297,18 @@ def without_kernel(path: Path) -> Path:
     return copy
 
 
-def _command(server: JupyterServer) -> list[str]:
+def installed_labextension(folder: Path) -> Path:
+    """Lay out below `folder` what the wheel puts below share/jupyter/labextensions, and return `folder`."""
+    build = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    for source, target in build["targets"]["wheel"]["shared-data"].items():
+        here = folder / Path(target).relative_to("share/jupyter/labextensions")
+        here.parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (REPOSITORY / source).is_dir() else shutil.copy
+        copy(REPOSITORY / source, here)
+    return folder
+
+
+def _command(server: JupyterServer, labextensions: Path) -> list[str]:
     options = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": server.url.rpartition(":")[2],
@@ -305,6 +317,7 @@ def _command(server: JupyterServer) -> list[str]:
         "IdentityProvider.token": server.token,
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
         "LabApp.extension_manager": "readonly",
+        "LabServerApp.extra_labextensions_path": str(labextensions),
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
     # --allow-root: a container often has no other user; the server is this test's own and listens to nobody else.

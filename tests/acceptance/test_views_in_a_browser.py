@@ -225,22 +225,6 @@ def test_without_an_answer_the_panel_says_that_it_waits(show: Callable[..., Page
     assert page.locator(node("load_flights")).get_attribute("data-state") == "Success"
 
 
-def test_the_picture_hides_while_the_panel_lives_even_when_it_is_replaced(show: Callable[..., Page]) -> None:
-    page = show("show=running")
-    page.wait_for_selector('[data-live="live"]')
-    picture = 'img[alt^="flowbook: delays,"]'
-    assert page.locator(picture).is_visible() is False
-
-    page.evaluate(
-        "document.querySelector('.jp-OutputArea-child').outerHTML = "
-        '\'<div class="jp-OutputArea-child"><img alt="flowbook: delays, run 14, Success" width=8 height=8></div>\''
-    )
-    page.wait_for_selector(picture, state="hidden")
-    page.evaluate("harness.close()")
-
-    page.wait_for_selector(picture, state="visible")
-
-
 def test_closing_undoes_every_listener_and_says_no_more(show: Callable[..., Page]) -> None:
     page = show("show=running&answers=no", is_clock_ours=True)
     page.clock.run_for(1500)

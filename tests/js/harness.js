@@ -22,7 +22,8 @@ async function withImports(name, file, found) {
   return found;
 }
 const sheets = Object.fromEntries(await Promise.all(SHEETS.map(async (name) => [name, await text(`${STATIC}${name}`)])));
-const parts = { ...(await withImports("main", isCache ? "cache.js" : "panel.js", {})), ...sheets };
+const modules = await withImports("main", isCache ? "cache.js" : "panel.js", {});
+const parts = { ...(await withImports("host_widget", "host_widget.js", modules)), ...sheets };
 const [graph, frames] = await Promise.all([json("graph"), json("frames")]);
 const now = Date.now() / 1000;
 const details = fixtures.details(now, frames);

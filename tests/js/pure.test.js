@@ -11,7 +11,6 @@ import { primaryOf, tabsOf } from "../../flowbook/notebook/static/inspector.js";
 import { load } from "../../flowbook/notebook/static/loader.js";
 import { needs, splitError } from "../../flowbook/notebook/static/needs.js";
 import { drawnHeight } from "../../flowbook/notebook/static/node_view.js";
-import { isOf } from "../../flowbook/notebook/static/picture.js";
 import { DISPLAY_ORDER } from "../../flowbook/notebook/static/state_kinds.js";
 import * as states from "../../flowbook/notebook/static/states.js";
 import { parentOf } from "../../flowbook/notebook/static/task_keys.js";
@@ -281,21 +280,6 @@ test("a default is shown as it would be typed", () => {
   );
 });
 
-test("a picture is of a flow by its data or by its alt text, not by the beginning of a name", () => {
-  const picture = (/** @type {Record<string, string>} */ attributes) => ({ getAttribute: (/** @type {string} */ name) => attributes[name] ?? null });
-
-  assert.deepEqual(
-    [
-      picture({ "data-flow": "delays" }),
-      picture({ alt: "flowbook: delays, run 14" }),
-      picture({ "aria-label": "flowbook: delays" }),
-      picture({ alt: "flowbook: delays 2, run 1" }),
-      picture({ alt: "delays" }),
-    ].map((p) => isOf(p, "delays")),
-    [true, true, true, false, true],
-  );
-});
-
 test("the tabs of the inspector are those with something to say", () => {
   const error = { type: "E", message: "", stack: [], text: "" };
 
@@ -376,9 +360,9 @@ test("parts are imported from their text and their addresses given back", async 
     other: "export const n = 3;",
     "a.css": "a {}",
   };
-  const main = /** @type {any} */ (await load(texts, toUrl));
+  const [main, other] = await load(texts, ["main", "other"], toUrl);
 
-  assert.deepEqual([main.all, revoked], [[1, 2], 3]);
+  assert.deepEqual([main.all, other.n, revoked], [[1, 2], 3, 4]);
 });
 
 test("a part that can't be read gives its address back too", async () => {
@@ -390,7 +374,7 @@ test("a part that can't be read gives its address back too", async () => {
     },
   });
 
-  await assert.rejects(load({ main: "export const" }, toUrl), SyntaxError);
+  await assert.rejects(load({ main: "export const" }, ["main"], toUrl), SyntaxError);
   assert.equal(revoked, 1);
 });
 

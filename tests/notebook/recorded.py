@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.engine.events import FLOW
 from flowbook.notebook.assets import Assets
 from flowbook.notebook.cache_browser import CacheBrowser
-from flowbook.notebook.panel import Panel
+from flowbook.notebook.panel_session import PanelSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,21 +34,18 @@ class _Bell:
             self.changed.notify_all()
 
 
-class RecordedPanel(Panel):
+class RecordedPanel(PanelSession):
     """A panel whose threads are driven by the test, and whose views are a list."""
 
     def __init__(self, run: RunLike, *args: Any, **options: Any) -> None:
         self.sent: list[dict[str, Any]] = []
         self._bell = _Bell()
-        super().__init__(run, *args, assets=ASSETS, is_started=False, **options)
+        super().__init__(run, *args, **options)
+        self.listen(self.sent.append)
 
-    def send(self, content: Any, buffers: Any = None) -> None:
-        del buffers
-        self.sent.append(content)
-
-    def hear(self, type_: str, id_: str = "c1", **fields: Any) -> dict[str, Any]:
+    def hear(self, type_: str, id_: str = "c1", **fields: Any) -> dict[str, Any]:  # type: ignore[override]  # in short
         """Have a view say something, do what follows, and return its acknowledgement."""
-        self._on_message(None, {"type": type_, "id": id_, "view": "v", **fields}, None)
+        super().hear({"type": type_, "id": id_, "view": "v", **fields})
         self.settle()
         return next(message for message in reversed(self.sent) if message["type"] == "ack" and message["id"] == id_)
 

@@ -10,6 +10,7 @@ def test_the_loader_the_view_its_parts_and_its_sheets_are_read_apart(tmp_path: P
         "dom.js": 'import { x } from "./graph.js";',
         "graph.js": "// graph",
         "cache.js": "// cache",
+        "host_widget.js": 'import { y } from "./dom.js";',
         "other.js": "// of the cache only",
         "tokens.css": "// tokens.css",
         "flowbook.css": "// flowbook.css",
@@ -24,6 +25,7 @@ def test_the_loader_the_view_its_parts_and_its_sheets_are_read_apart(tmp_path: P
         "main": 'import * as dom from "./dom.js";',
         "dom": 'import { x } from "./graph.js";',
         "graph": "// graph",
+        "host_widget": 'import { y } from "./dom.js";',
         "tokens.css": "// tokens.css",
         "flowbook.css": "// flowbook.css",
     }

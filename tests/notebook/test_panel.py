@@ -15,6 +15,7 @@ from flowbook.engine.signals import PAUSE
 from flowbook.notebook.display import run_that_made
 from flowbook.notebook.panel import Panel
 from flowbook.notebook.panel_actions import PanelActions, parse_parameter
+from flowbook.notebook.panel_session import PanelSession
 from tests.notebook.recorded import ASSETS, RecordedPanel
 from tests.scripts import start
 
@@ -104,7 +105,7 @@ def test_a_new_panel_holds_the_graph_and_all_that_was_before(flow: Flow) -> None
     assert panel.snapshot["run"]["parameters"] == {"origin": "JFK"}
     assert [node["key"] for node in panel.graph["nodes"]] == list(run.graph.specs)
     assert panel.graph["svg"].count('class="node"') == 4
-    assert len(json.dumps(panel.get_state(["graph", "snapshot", "parts"]))) < 20_000
+    assert len(json.dumps([panel.graph, panel.snapshot])) < 20_000
 
 
 def test_changes_reach_the_views_as_patches(flow: Flow, doors: Doors) -> None:
@@ -494,11 +495,14 @@ def test_what_is_shown_never_holds_a_value_in_the_traits() -> None:
 
 def test_closing_ends_the_threads_and_stops_listening(flow: Flow) -> None:
     run = _paused(flow)
-    panel = Panel(run, assets=ASSETS)
+    session = PanelSession(run)
+    session.start()
+    panel = Panel(session, assets=ASSETS)
+    is_sent = session.drain()
     during = _panel_threads()
 
-    is_sent = panel.drain()
     panel.close()
+    session.close()
 
     assert is_sent
     assert during == {"flowbook-feed", "flowbook-panel"}

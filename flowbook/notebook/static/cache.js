@@ -10,17 +10,17 @@ import * as dom from "./dom.js";
 import { EntryDetail } from "./entry_detail.js";
 import { EntryList } from "./entry_list.js";
 import * as format from "./format.js";
-import { clockOf, isConnected, listen, viewName } from "./host.js";
+import { clockOf, viewName } from "./host.js";
 import { SIGNS } from "./states.js";
 import { TimeSlider } from "./time_slider.js";
 import { Link } from "./wire.js";
 
-/** @typedef {import("@anywidget/types").AnyModel} Model */
+/** @typedef {import("./host.js").Model} Model */
 /** @typedef {import("./frame.js").Page} Page */
 /** @typedef {import("./frame.js").Preview} Preview */
 /** @typedef {{id: string, flow: string, task: string, parameters: string, size_bytes: number, size: string, uses: number, created: number, expires: number | null, valid: boolean, type: string, run: string}} Entry */
 /** @typedef {{version: number, at: number, now: number, first: number, entries: Entry[], total?: number, filters: {flows: string[], tasks: string[], types: string[]}, selected: string | null, filter?: Record<string, string>, page: Page | null, preview?: Preview | null}} Snapshot */
-/** @typedef {{model: Model, el: HTMLElement, root: HTMLElement, signal: AbortSignal}} Given */
+/** @typedef {{model: Model, root: HTMLElement, signal: AbortSignal}} Given */
 
 const WIDTH_LEAST = 120;
 /** The kernel counts up to this number; a larger total only means that there are more. */
@@ -59,9 +59,8 @@ class CacheView {
   #spoken = dom.h("p", { class: "sr", role: "status", "aria-live": "polite" });
 
   /** @param {Given} given */
-  constructor({ model, el, root, signal }) {
+  constructor({ model, root, signal }) {
     this.model = model;
-    this.el = el;
     this.root = root;
     this.signal = signal;
     root.dataset.flowbook = "cache";
@@ -84,21 +83,13 @@ class CacheView {
 
   /** Draw, listen and say hello. */
   begin() {
-    const { model, el, root, link, signal } = this;
+    const { model, root, link, signal } = this;
     root.addEventListener("click", (event) => this.#click(event), { signal });
-    listen(
-      model,
-      {
-        "msg:custom": (message) => this.#onMessage(message),
-        "change:snapshot": () => this.#take(model.get("snapshot")),
-        comm_live_update: () => this.#onComm(),
-        "comm:close": () => link.lost(GONE),
-      },
-      signal,
-    );
+    model.on("message", (message) => this.#onMessage(message), signal);
+    model.on("snapshot", () => this.#take(model.get("snapshot")), signal);
+    model.on("connection", () => this.#onConnection(), signal);
     signal.addEventListener("abort", () => link.close(), { once: true });
-    if (isConnected(model, el)) link.hello();
-    else link.setStatus("saved");
+    this.#onConnection();
     this.#draw();
     this.filters.begin(this.#snapshot?.filter ?? {});
   }
@@ -148,9 +139,8 @@ class CacheView {
     this.#draw();
   }
 
-  #onComm() {
-    // The host marks the element in the same turn, but maybe after us.
-    this.clock.later(0, () => (isConnected(this.model, this.el) ? this.link.hello() : this.link.lost(GONE)));
+  #onConnection() {
+    this.link.follow(this.model.get("connection").state, GONE);
   }
 
   // Actions of the user.

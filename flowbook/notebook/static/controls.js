@@ -45,6 +45,10 @@ export class Controls {
       if (action.startsWith("page-") || OTHERS.has(action)) continue;
       const key = control.getAttribute("data-task");
       const slot = slotOf(control, action, key);
+      // Where no kernel has the run, what needs one isn't there at all.
+      const isOut = link.status === "saved" && COMMANDS.has(action);
+      dom.set(control, { hidden: isOut });
+      if (isOut) continue;
       const why = link.commands.isWaiting(slot) ? `Waits for the kernel to take “${control.textContent}”` : this.refusal(action, key);
       if (!control.hasAttribute("data-title")) dom.set(control, { "data-title": control.getAttribute("title") ?? "" });
       dom.set(control, { "aria-disabled": why ? "true" : null, title: why ?? (control.getAttribute("data-title") || null) });

@@ -8,14 +8,20 @@ import * as states from "./states.js";
 /** @typedef {import("./wire.js").Run} Run */
 /** @typedef {import("./wire.js").Status} Status */
 /** @typedef {import("./needs.js").Need} Need */
-/** @typedef {{flow: string, run: Run | null, status: Status, hasGivenUp: boolean, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
+/** @typedef {{flow: string, run: Run | null, status: Status, hasGivenUp: boolean, connection: import("./host.js").Connection, saved?: import("./host.js").Saved, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
 
 /** What the view is, in words. @type {Record<Status, [string, string]>} */
 export const STATUS = {
   live: ["Live", "Connected to the kernel"],
-  saved: ["Saved", "As it was when it was saved; run the cell again for a live panel"],
+  saved: ["Saved", "As it was when the notebook kept it"],
   waiting: ["Waiting for the kernel", "This is what the kernel sent last"],
   unavailable: ["Unavailable", "The kernel is gone; this is what it sent last"],
+};
+
+/** @type {Record<string, string>} */
+const TITLES = {
+  resume: "Resume everything that waits",
+  "make-live": "Starts this notebook's kernel if none runs, runs %load_ext flowbook there, and follows the run",
 };
 
 /** Shorter waits aren't shown. */
@@ -75,6 +81,17 @@ export function buttons({ run, failed, paused }) {
   return all.filter(({ isThere }) => isThere);
 }
 
+/**
+ * The buttons of the head: where no kernel has the run, only the one that brings it back.
+ *
+ * @param {View} view
+ * @returns {ReturnType<typeof buttons>}
+ */
+function offered(view) {
+  if (view.status === "live" || view.status === "waiting" || view.status === "unavailable") return buttons(view);
+  return view.connection.remedy ? [{ action: view.connection.remedy, label: "Make it live", why: null, isPrimary: true }] : [];
+}
+
 /** The head in `el`; call `update` after each change. */
 export class Head {
   #tile = dom.h("span", { class: "tile" });
@@ -109,27 +126,29 @@ export class Head {
     dom.say(this.#word, state);
     dom.say(this.#said, sentence(run, view.needs));
     this.#showLink(view);
-    this.#showNotice(run);
+    this.#showNotice(view);
     this.#showDone(view);
     this.#showCounts(view);
     this.#showButtons(view);
   }
 
   /** @param {View} view */
-  #showLink({ status, hasGivenUp }) {
-    const [text, title] = STATUS[status];
+  #showLink({ status, hasGivenUp, saved }) {
+    const [word, title] = STATUS[status];
+    const text = status === "saved" && saved ? `${word} ${format.moment(saved.at, Date.now() / 1000)}` : word;
     const link = this.#link;
-    if (link.getAttribute("data-live") !== status) link.replaceChildren(status === "live" ? "" : dom.icon(states.SIGNS.warn ?? []), text);
+    const sign = status === "saved" ? states.SIGNS.saved : states.SIGNS.warn;
+    if (link.textContent !== text) link.replaceChildren(status === "live" ? "" : dom.icon(sign ?? []), text);
     dom.set(link, {
       "data-live": status,
-      "data-state": status === "live" ? null : "Paused",
+      "data-state": status === "live" ? null : status === "saved" ? "Pending" : "Paused",
       title: status === "waiting" && hasGivenUp ? "No answer for 20 s; a cell may be keeping the kernel busy" : title,
     });
   }
 
-  /** @param {Run | null} run */
-  #showNotice(run) {
-    const text = run?.notice ?? "";
+  /** @param {View} view */
+  #showNotice({ run, status, connection }) {
+    const text = (status !== "live" && connection.text) || run?.notice || "";
     this.#notice.hidden = !text;
     if (this.#notice.textContent !== text) this.#notice.replaceChildren(dom.icon(states.SIGNS.warn ?? []), dom.h("span", {}, text));
   }
@@ -173,15 +192,17 @@ export class Head {
   #showButtons(view) {
     dom.keyed(
       this.#buttons,
-      buttons(view),
+      offered(view),
       ({ action }) => action,
       ({ action, label }) => dom.button(action, label),
       (item, { label, why, isPrimary }) => {
         dom.say(item, label);
+        const title = TITLES[item.getAttribute("data-action") ?? ""] ?? null;
         dom.set(item, {
           class: isPrimary ? "primary" : null,
           "data-why": why,
-          "data-title": item.getAttribute("data-action") === "resume" ? "Resume everything that waits" : null,
+          "data-title": title,
+          title,
         });
       },
     );

@@ -1,27 +1,41 @@
-/** Connects a view to its host: the model's events, the comm, timers. One signal undoes everything. */
+/**
+ * What a view asks of its surroundings: a model, and timers. One signal undoes everything.
+ *
+ * Each host makes a model in its own way: `host_widget.js`, `host_lab.js`. A view knows none of them.
+ */
 
-/** @typedef {import("@anywidget/types").AnyModel} Model */
+/**
+ * What a host gives a view. The names of its values are also those of the events that tell of a change, without arguments; the event
+ * "message" brings what the kernel says.
+ *
+ * - graph, snapshot: as in docs/wire.md
+ * - connection: a Connection
+ * - saved: what was kept with the notebook: a Saved, or undefined
+ *
+ * @typedef {object} Model
+ * @property {(name: string) => any} get
+ * @property {(name: string, handler: (message?: any) => void, signal: AbortSignal) => void} on
+ * @property {(message: object) => void} send throws where nobody can hear it
+ * @property {"lab" | "widget" | "page" | "report"} host what it can't do is not drawn
+ */
 
-/** Whether the kernel can hear: hosts differ in where they say so. @param {Model} model @param {HTMLElement} el */
-export function isConnected(model, el) {
-  const { comm_live: isLive } = /** @type {{comm_live?: boolean}} */ (/** @type {unknown} */ (model));
-  return typeof isLive === "boolean" ? isLive : el.closest(".jupyter-widgets-disconnected") === null;
-}
+/**
+ * How the view reaches a kernel.
+ *
+ * - open: what is sent arrives
+ * - opening: soon, or when the running cell ends
+ * - none: no kernel has this run; what is shown was kept with the notebook
+ * - lost: there was one, and it is gone
+ *
+ * `text` is a sentence on why, or empty; `remedy` is what can be done about it.
+ *
+ * @typedef {{state: "open" | "opening" | "none" | "lost", text?: string, remedy?: "make-live" | null}} Connection
+ */
+
+/** @typedef {{at: number, details: Record<string, any>, note?: string}} Saved */
 
 /** A name that no other view has. */
 export const viewName = () => crypto.randomUUID?.().slice(0, 8) ?? String(Math.random()).slice(2, 10);
-
-/** @param {Model} model @param {Record<string, (...args: any[]) => void>} heard @param {AbortSignal} signal */
-export function listen(model, heard, signal) {
-  for (const [name, call] of Object.entries(heard)) model.on(name, call);
-  signal.addEventListener(
-    "abort",
-    () => {
-      for (const [name, call] of Object.entries(heard)) model.off(name, call);
-    },
-    { once: true },
-  );
-}
 
 /** Timers that end with the signal. @param {AbortSignal} signal @returns {import("./wire.js").Clock} */
 export function clockOf(signal) {

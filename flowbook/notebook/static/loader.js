@@ -7,30 +7,33 @@
  */
 
 /** @typedef {import("@anywidget/types").AnyModel} Model */
-/** @typedef {{default: {render: (given: {model: Model, el: HTMLElement, root: HTMLElement, signal: AbortSignal}) => void}}} Main */
+/** @typedef {typeof import("./host_widget.js")} Host */
+/** @typedef {{default: {render: (given: {model: import("./host.js").Model, root: HTMLElement, signal: AbortSignal}) => void}}} View */
 
 const TAKEN = ["parts", "graph", "snapshot"];
 const MAIN = "main";
+const HOST = "host_widget";
 const SHEET = ".css";
 
 /** @type {Map<string, any>} */
 const kept = new Map();
 /** @type {Map<string, Set<(...args: any[]) => void>>} */
 const heard = new Map();
-/** @type {Promise<Main> | null} */
+/** @type {Promise<[View, Host]> | null} */
 let loaded = null;
 
 /** `from "./NAME.js"`: the form in which modules import each other. */
 const FROM = /\bfrom "\.\/([\w-]+)\.js"/g;
 
 /**
- * Import a module from its text, and the modules that it imports from theirs.
+ * Import modules from their texts, and the modules that they import from theirs.
  *
  * @param {Record<string, string>} texts by name, style sheets among them
+ * @param {string[]} names
  * @param {(text: string) => {url: string, revoke: () => void}} [toUrl]
- * @returns {Promise<Main>} the module "main"
+ * @returns {Promise<any[]>} the named modules
  */
-export async function load(texts, toUrl = blobUrl) {
+export async function load(texts, names, toUrl = blobUrl) {
   /** @type {Map<string, {url: string, revoke: () => void}>} */
   const made = new Map();
   /** @param {string} name @returns {string} */
@@ -43,7 +46,7 @@ export async function load(texts, toUrl = blobUrl) {
     return found.url;
   };
   try {
-    return await import(/* @vite-ignore */ urlOf(MAIN));
+    return await Promise.all(names.map((name) => import(/* @vite-ignore */ urlOf(name))));
   } finally {
     for (const { revoke } of made.values()) revoke();
   }
@@ -74,26 +77,24 @@ function take(model, name) {
   for (const call of [...(heard.get(`change:${name}`) ?? [])]) call();
 }
 
-/** The model as a view sees it: with what was taken from it. @param {Model} model @returns {Model} */
-function facade(model) {
+/** The widget with what was taken off it. @param {Model} model @returns {import("./host_widget.js").Widget} */
+function whole(model) {
   const isTaken = (/** @type {string} */ event) => TAKEN.some((name) => event === `change:${name}`);
-  return /** @type {Model} */ (
-    /** @type {unknown} */ ({
-      get: (/** @type {string} */ name) => kept.get(name) ?? model.get(name),
-      send: (/** @type {any} */ message) => model.send(message),
-      on(/** @type {string} */ name, /** @type {() => void} */ call) {
-        if (!isTaken(name)) return model.on(name, call);
-        heard.set(name, (heard.get(name) ?? new Set()).add(call));
-      },
-      off(/** @type {string} */ name, /** @type {() => void} */ call) {
-        if (isTaken(name)) heard.get(name)?.delete(call);
-        else model.off(name, call);
-      },
-      get comm_live() {
-        return /** @type {{comm_live?: boolean}} */ (/** @type {unknown} */ (model)).comm_live;
-      },
-    })
-  );
+  return {
+    get: (name) => kept.get(name) ?? model.get(name),
+    send: (message) => model.send(message),
+    on(name, call) {
+      if (!isTaken(name)) return model.on(name, call);
+      heard.set(name, (heard.get(name) ?? new Set()).add(call));
+    },
+    off(name, call) {
+      if (isTaken(name)) heard.get(name)?.delete(call);
+      else model.off(name, call);
+    },
+    get comm_live() {
+      return /** @type {{comm_live?: boolean}} */ (/** @type {unknown} */ (model)).comm_live;
+    },
+  };
 }
 
 /** @param {{model: Model, signal?: AbortSignal}} props */
@@ -105,7 +106,7 @@ function initialize({ model, signal }) {
 /** Start importing the parts while the host prepares the view. */
 function begin() {
   const parts = kept.get("parts");
-  if (parts) loaded ??= load(parts);
+  if (parts) loaded ??= /** @type {Promise<[View, Host]>} */ (load(parts, [MAIN, HOST]));
   // `render` reports the error.
   loaded?.catch(() => {});
   return loaded;
@@ -129,9 +130,10 @@ async function render({ model, el, signal }) {
     .join("\n");
   el.append(sheet, root);
   try {
-    const main = await begin();
-    if (!main) throw new Error("It was not saved with the notebook: run its cell again.");
-    if (!ended.aborted) main.default.render({ model: facade(model), el, root, signal: ended });
+    const found = await begin();
+    if (!found) throw new Error("It was not saved with the notebook: run its cell again.");
+    const [view, host] = found;
+    if (!ended.aborted) view.default.render({ model: host.widgetModel({ widget: whole(model), el, signal: ended }), root, signal: ended });
   } catch (error) {
     root.textContent = `There is no live view. ${error instanceof Error ? error.message : String(error)}`;
   }

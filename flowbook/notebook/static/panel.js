@@ -7,8 +7,8 @@
 import { CardGrip } from "./card_grip.js";
 import { Controls, PLAIN, slotOf } from "./controls.js";
 import { GraphPane } from "./graph_pane.js";
-import { isUnderWay, STATUS } from "./head.js";
-import { clockOf, isConnected, listen, repeat, viewName } from "./host.js";
+import { isUnderWay } from "./head.js";
+import { clockOf, repeat, viewName } from "./host.js";
 import { Inspector } from "./inspector.js";
 import { needs } from "./needs.js";
 import { PanelDisplay } from "./panel_display.js";
@@ -16,13 +16,12 @@ import { listenToPerson } from "./panel_input.js";
 import { build } from "./panel_layout.js";
 import { PanelState } from "./panel_state.js";
 import { PanelViews } from "./panel_views.js";
-import { hidePictures, isShownNear } from "./picture.js";
 import * as states from "./states.js";
 import { Link } from "./wire.js";
 
-/** @typedef {import("@anywidget/types").AnyModel} Model */
+/** @typedef {import("./host.js").Model} Model */
 /** @typedef {import("./wire.js").Snapshot} Snapshot */
-/** @typedef {{model: Model, el: HTMLElement, root: HTMLElement, signal: AbortSignal}} Given */
+/** @typedef {{model: Model, root: HTMLElement, signal: AbortSignal}} Given */
 
 const TICK_MS = 1000;
 /** How often to repeat `inspect`: after 90 s of silence, Python assumes that the view is gone. */
@@ -32,6 +31,7 @@ const HIDDEN_MS = 250;
 const MANY = 300;
 const MANY_MS = 100;
 const GONE = "The kernel went away before it answered.";
+const NOT_KEPT = "Nothing more of it was kept with the notebook.";
 
 /** @param {Given} given */
 function render(given) {
@@ -43,12 +43,9 @@ export default { render };
 class Panel {
   #view = viewName();
   #isScheduled = false;
-  /** Shows the static picture again. @type {(() => void) | null} */
-  #showPicture = null;
   /** @param {Given} given */
-  constructor({ model, el, root, signal }) {
+  constructor({ model, root, signal }) {
     this.model = model;
-    this.el = el;
     this.root = root;
     this.signal = signal;
     this.clock = clockOf(signal);
@@ -78,7 +75,7 @@ class Panel {
 
   /** Draw, listen and say hello. */
   begin() {
-    const { model, el, root, link, signal } = this;
+    const { model, root, link, signal } = this;
     const meant = {
       act: this.#act.bind(this),
       search: (/** @type {string} */ query) => this.#look({ query }),
@@ -87,24 +84,14 @@ class Panel {
       leave: () => this.#leave(),
     };
     listenToPerson(root, meant, signal);
-    listen(
-      model,
-      {
-        "msg:custom": (message) => this.#onMessage(message),
-        "change:snapshot": () => this.#takeSnapshot(model.get("snapshot")),
-        "change:graph": () => this.#drawGraph(),
-        comm_live_update: () => this.#onComm(),
-        "comm:close": () => link.lost(GONE),
-      },
-      signal,
-    );
+    model.on("message", (message) => this.#onMessage(message), signal);
+    model.on("snapshot", () => this.#takeSnapshot(model.get("snapshot")), signal);
+    model.on("graph", () => this.#drawGraph(), signal);
+    model.on("connection", () => this.#onConnection(), signal);
     signal.addEventListener("abort", () => link.close(this.state.inspected ? { type: "inspect", key: null } : null), { once: true });
     this.#takeSnapshot(model.get("snapshot"));
     this.#drawGraph();
-    if (isConnected(model, el)) {
-      this.#hidePicture();
-      link.hello();
-    } else link.setStatus("saved");
+    this.#follow();
     this.#flush();
     repeat(INSPECT_AGAIN_MS, signal, () => this.#inspectAgain());
     repeat(TICK_MS, signal, () => this.#tick());
@@ -119,14 +106,18 @@ class Panel {
     else if (message.type === "patch") this.#takePatch(message);
     else if (message.type === "page") this.inspector.page(message);
     else if (this.views.hear(message)) this.#schedule();
-    else if (message.type === "details" && message.key === this.state.inspected) {
-      this.state.details = message;
-      this.inspector.update(message);
-      this.#schedule();
-    } else if (message.type === "ack") {
+    else if (message.type === "details" && message.key === this.state.inspected) this.#showDetails(message);
+    else if (message.type === "ack") {
       this.views.acked(message.id);
       this.#takeAck(message, slot);
     }
+  }
+
+  /** @param {import("./inspector.js").Details} details */
+  #showDetails(details) {
+    this.state.details = details;
+    this.inspector.update(details);
+    this.#schedule();
   }
 
   /** @param {Snapshot | undefined} snapshot */
@@ -163,22 +154,21 @@ class Panel {
   #onStatus() {
     const { link } = this;
     this.views.reset();
-    if (link.status === "live") {
-      this.#hidePicture();
-      if (this.state.inspected) link.command("inspect", { key: this.state.inspected }, `inspect:${this.state.inspected}`);
-    }
-    if (link.status === "unavailable") {
-      this.inspector.release(null);
-      this.#showPicture?.();
-      this.#showPicture = null;
-    }
+    if (link.status === "live" && this.state.inspected) link.command("inspect", { key: this.state.inspected }, `inspect:${this.state.inspected}`);
+    if (link.status === "unavailable" || link.status === "saved") this.inspector.release(null);
     this.#schedule();
   }
 
-  /** The comm came, went or closed. */
-  #onComm() {
-    // The host marks the element in the same turn, but maybe after us.
-    this.clock.later(0, () => (isConnected(this.model, this.el) ? this.link.hello() : this.link.lost(GONE)));
+  /** The way to the kernel opened or closed. */
+  #onConnection() {
+    // Another kernel than the one that counted so far may answer now.
+    if (this.model.get("connection").state === "open") this.state.fold.reset();
+    this.#follow();
+  }
+
+  #follow() {
+    this.link.follow(this.model.get("connection").state, GONE);
+    this.#schedule();
   }
 
   #inspectAgain() {
@@ -206,6 +196,7 @@ class Panel {
       "zoom-out": () => this.graph.drawing?.zoom("out"),
       fit: () => this.graph.drawing?.zoom("fit"),
       "as-table": () => this.#toggleTable(),
+      "make-live": () => this.model.send({ type: "make-live" }),
       run: () => this.#run(),
       "to-variable": () => this.#send("to-variable", { key, what: control?.getAttribute("data-what") ?? "output" }, slotOf(control, action, key)),
     };
@@ -254,7 +245,9 @@ class Panel {
   /** @param {string} key */
   #openInspector(key) {
     const { link } = this;
-    this.inspector.wait(key, this.state.stateOf(key), link.status === "live" ? "Asking the kernel…" : STATUS[link.status][0]);
+    const kept = link.status === "live" ? null : this.model.get("saved")?.details[key];
+    if (kept) this.#showDetails(kept);
+    else this.inspector.wait(key, this.state.stateOf(key), link.status === "live" ? "Asking the kernel…" : NOT_KEPT);
     link.command("inspect", { key }, `inspect:${key}`);
     const node = this.state.nodeOf(key);
     if (node) this.graph.drawing?.focus(node, false);
@@ -387,29 +380,20 @@ class Panel {
 
   #show() {
     const found = needs(this.state.fold.tasks);
-    this.#showPlace();
-    this.display.show({ found, status: this.link.status, hasGivenUp: this.link.hasGivenUp });
+    const { status, hasGivenUp } = this.link;
+    const [connection, saved] = [this.model.get("connection"), this.model.get("saved")];
+    this.display.show({ found, status, hasGivenUp, connection, saved, host: this.model.host });
     this.views.show();
     this.controls.dress();
     this.display.announce(found);
   }
 
-  /** Without a kernel, the static picture replaces the graph. */
-  #showPlace() {
-    const hasPicture = this.#showPicture === null && isShownNear(this.el, this.state.graph.flow);
-    const isShownAbove = this.link.status === "unavailable" && hasPicture;
-    this.parts.body.hidden = isShownAbove;
-    this.parts.tabs.hidden = isShownAbove;
-  }
-
-  #hidePicture() {
-    this.#showPicture ??= hidePictures({ el: this.el, flow: this.state.graph.flow, view: this.#view, signal: this.signal });
-  }
-
   // Queries.
 
   #now() {
-    return Date.now() / 1000 + this.link.skew_s;
+    // What is kept doesn't go on: a task that ran then isn't said to run ever since.
+    const kept = this.link.status === "saved" ? this.model.get("saved") : null;
+    return kept?.at ?? Date.now() / 1000 + this.link.skew_s;
   }
 
   /** @returns {import("./controls.js").Situation} */

@@ -10,6 +10,7 @@ import { TaskTable } from "./table.js";
 
 /** @typedef {import("./needs.js").Need} Need */
 /** @typedef {import("./wire.js").Status} Status */
+/** @typedef {{found: Need[], status: Status, hasGivenUp: boolean, connection: import("./host.js").Connection, saved?: import("./host.js").Saved, host: string}} Shown */
 /** @typedef {{root: HTMLElement, parts: ReturnType<typeof import("./panel_layout.js").build>, state: import("./panel_state.js").PanelState, now: () => number}} Given */
 
 export class PanelDisplay {
@@ -28,8 +29,9 @@ export class PanelDisplay {
     this.section = new RunSection({ section: parts.run, title: parts.runTitle, form: parts.form, facts: parts.facts });
   }
 
-  /** It is cheap enough to be redrawn as a whole. @param {{found: Need[], status: Status, hasGivenUp: boolean}} shown */
-  show({ found, status, hasGivenUp }) {
+  /** It is cheap enough to be redrawn as a whole. @param {Shown} shown */
+  show(shown) {
+    const { found, status } = shown;
     const { root, state } = this.given;
     const { run } = state.fold;
     this.#counts = state.counts();
@@ -39,12 +41,14 @@ export class PanelDisplay {
       "data-run-id": run?.id ?? "",
       "data-state": run?.state ?? "Pending",
       "data-live": status,
+      "data-host": shown.host,
     });
-    this.#showHead(found, status, hasGivenUp);
+    this.#showHead(shown);
     this.needs.update(found);
     this.section.update(run);
     this.#showTable();
     this.#showCard();
+    this.#showKept(shown);
   }
 
   /** @param {Need[]} found */
@@ -53,8 +57,16 @@ export class PanelDisplay {
     this.announcer.update({ flow: state.graph.flow, state: state.run?.state ?? "Pending", needs: found, counts: this.#counts });
   }
 
-  /** @param {Need[]} found @param {Status} status @param {boolean} hasGivenUp */
-  #showHead(found, status, hasGivenUp) {
+  /** What was kept with the notebook, and what was left out. @param {Shown} shown */
+  #showKept({ status, saved }) {
+    const { kept } = this.given.parts;
+    const note = status === "saved" ? (saved?.note ?? "") : "";
+    kept.hidden = !note;
+    dom.say(kept, note);
+  }
+
+  /** @param {Shown} shown */
+  #showHead({ found, status, hasGivenUp, connection, saved }) {
     const { state, now } = this.given;
     const count = (/** @type {string} */ kind) => found.filter((need) => need.kind === kind).length;
     this.head.update({
@@ -62,6 +74,8 @@ export class PanelDisplay {
       run: state.fold.run,
       status,
       hasGivenUp,
+      connection,
+      saved,
       counts: this.#counts,
       needs: found,
       filter: state.filter,

@@ -53,9 +53,10 @@ export function build(root) {
   const inspector = dom.h("aside", { "data-flowbook": "inspector", class: "card", tabindex: -1 });
   const body = dom.h("div", { class: "body" }, canvas, table, children, timeline, logs, runs, rail, grip, inspector);
   const status = dom.h("p", { class: "sr", role: "status", "aria-live": "polite" });
-  root.replaceChildren(head, tabs, body, replay, status);
+  const kept = dom.h("p", { class: "foot part kept", hidden: true });
+  root.replaceChildren(head, tabs, body, replay, kept, status);
   return {
-    ...{ head, tabs, tabButtons, tools, order, asTable, replayButton, status },
+    ...{ head, tabs, tabButtons, tools, order, asTable, replayButton, kept, status },
     ...{ body, canvas, table, children, timeline, logs, runs, replay, grip, inspector },
     ...{ rail, needs, run, runTitle, form, facts },
   };

@@ -17,6 +17,8 @@ const HELLO_SLOWLY_MS = 10_000;
 const GIVE_UP_MS = 20_000;
 const SILENCE_MS = 15_000;
 const KEPT_PATCHES = 500;
+/** What a view is when it can't reach a kernel. @type {Record<string, Status>} */
+const STATUS_OF = { opening: "waiting", none: "saved", lost: "unavailable" };
 
 /** The state of a run, made from snapshots and numbered patches; after a gap it waits for a snapshot. */
 export class Fold {
@@ -27,6 +29,12 @@ export class Fold {
   tasks = new Map();
   /** Patches that came too early; they wait for the snapshot that closes the gap. @type {Patch[]} */
   #early = [];
+
+  /** Take the next snapshot whatever its number is: another kernel counts anew. */
+  reset() {
+    this.seq = -1;
+    this.#early = [];
+  }
 
   /**
    * Apply a snapshot. One that is older than the present state is ignored, unless it is of another run.
@@ -150,6 +158,7 @@ export class Link {
   #heard = 0;
   #count = 0;
   #isClosed = false;
+  #isOpen = false;
   /** @type {(() => void) | null} */
   #stopHello = null;
   /** @type {(() => void) | null} */
@@ -164,9 +173,21 @@ export class Link {
     this.commands = new Commands(given.view);
   }
 
+  /**
+   * Follow the way to the kernel: say hello once it is open, and show what was kept where there is none.
+   *
+   * @param {import("./host.js").Connection["state"]} state
+   * @param {string} gone the answer to each command that waits in vain
+   */
+  follow(state, gone) {
+    if (state === "open") this.hello();
+    else this.lost(gone, STATUS_OF[state]);
+  }
+
   /** Start sending `hello`. Calling it twice changes nothing. */
   hello() {
     if (this.#hello !== null || this.#isClosed) return;
+    this.#isOpen = true;
     this.#count += 1;
     this.#hello = `${this.given.view}-hello-${this.#count}`;
     this.#helloSince = this.given.clock.now();
@@ -182,7 +203,7 @@ export class Link {
    * @returns {string | null} its id; null if the same command is waiting or there is no kernel
    */
   command(type, fields, slot) {
-    if (this.status === "unavailable" || this.#isClosed) return null;
+    if (!this.#isOpen || this.#isClosed) return null;
     const id = this.commands.open(slot);
     if (id === null) return null;
     if (!this.#send({ type, id, view: this.given.view, ...fields })) return null;
@@ -212,13 +233,14 @@ export class Link {
     return this.commands.close({ id: message.id, ok: message.ok === true, text: message.text });
   }
 
-  /** The comm closed or the kernel died: each waiting command gets the answer `text`. @param {string} text */
-  lost(text) {
+  /** The kernel can't hear: each waiting command gets the answer `text`. @param {string} text @param {Status} [status] */
+  lost(text, status = "unavailable") {
+    this.#isOpen = false;
     this.#hello = null;
     this.#stopHello?.();
     this.#stopWatch?.();
     this.commands.drop(text);
-    this.setStatus("unavailable");
+    this.setStatus(status);
   }
 
   /** @param {Status} status */
@@ -230,7 +252,7 @@ export class Link {
 
   /** @param {{type: string, [name: string]: unknown} | null} [last] what the kernel should still hear, unanswered */
   close(last = null) {
-    if (last && this.status === "live") this.#send({ id: `${this.given.view}-last`, view: this.given.view, ...last });
+    if (last && this.#isOpen && this.status === "live") this.#send({ id: `${this.given.view}-last`, view: this.given.view, ...last });
     this.#isClosed = true;
     this.#stopHello?.();
     this.#stopWatch?.();

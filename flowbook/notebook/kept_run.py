@@ -1,0 +1,110 @@
+"""What a notebook keeps of a run, so that its panel can be walked through without a kernel.
+
+Small by being packed, and by leaving out: first the heads of outputs, those that others were made from before those at the
+end; then the tasks' details; then the graph's picture. What is left out is said.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from flowbook.report.phrases import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["MOST_BYTES", "MOST_DETAILS", "brief", "keep", "packed"]
+
+#: Of a panel's whole output, its picture included.
+MOST_BYTES = 60_000
+#: The details of at most this many tasks are kept.
+MOST_DETAILS = 150
+_HEAD_ROWS = 6
+_LOG_LINES = 20
+
+
+def brief(details: dict[str, Any]) -> dict[str, Any]:
+    """Return DETAILS as they are kept: the head of each preview, the end of the log, nothing that needs a kernel.
+
+    An input that is another task's output names that task only (`from`), as the output is kept there.
+    """
+    inputs = [{**each, "preview": None} if each["from"] else each for each in details["inputs"]]
+    output = details["output"]
+    return {
+        **details,
+        "inputs": inputs,
+        "output": _head(output) if output is not None else None,
+        "logs": details["logs"][-_LOG_LINES:],
+        "history": [],
+        "actions": [],
+    }
+
+
+def keep(graph: dict[str, Any], snapshot: dict[str, Any], details: Iterable[dict[str, Any]], room_bytes: int) -> str:
+    """Return what is kept as a text, packed.
+
+    Args:
+        graph: GRAPH.
+        snapshot: SNAPSHOT.
+        details: brief DETAILS, the most important first.
+        room_bytes: how much there is room for.
+    """
+    found = {each["key"]: each for each in details}
+    heads = {key: each["output"] for key, each in found.items() if _has_head(each["output"])}
+    bare = {key: {**each, "output": _without_head(each["output"])} for key, each in found.items()}
+    base = {"graph": graph, "snapshot": snapshot, "details": bare}
+    room = room_bytes - len(packed(base))
+    if room < 0:
+        return _least(graph, snapshot, room_bytes)
+    kept: list[str] = []
+    for key, head in heads.items():
+        room -= len(packed(head))
+        if room < 0:
+            break
+        bare[key] = {**bare[key], "output": head}
+        kept.append(key)
+    return _said(base, kept, [key for key in heads if key not in kept])
+
+
+def packed(value: object) -> str:
+    """Return a value as JSON, deflated, in base64."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(zlib.compress(text.encode(), 6)).decode("ascii")
+
+
+def _said(base: dict[str, Any], kept: list[str], dropped: list[str]) -> str:
+    size_kb = max(1, round(len(packed(base)) / 1000))
+    what = "all states, the ends of logs" + (f", the heads of {len(kept)} outputs" if kept else "")
+    note = f"The notebook keeps {size_kb} kB of this run: {what}."
+    if dropped:
+        note += f" Left out: the heads of {listed(dropped, 4)}."
+    return packed({**base, "note": note})
+
+
+def _least(graph: dict[str, Any], snapshot: dict[str, Any], room_bytes: int) -> str:
+    """Return what there is room for where details, and perhaps the picture, are too much."""
+    note = "The notebook keeps the states of this run. Left out: the details of its tasks."
+    found = packed({"graph": graph, "snapshot": snapshot, "details": {}, "note": note})
+    if len(found) <= room_bytes:
+        return found
+    note = "The notebook keeps the states of this run as a table. Left out: the picture of its graph, and the details."
+    return packed({"graph": {**graph, "svg": ""}, "snapshot": snapshot, "details": {}, "note": note})
+
+
+def _head(preview: dict[str, Any]) -> dict[str, Any]:
+    page = preview.get("page")
+    if not page:
+        return preview
+    head = {**page, "rows": page["rows"][:_HEAD_ROWS], "index": page["index"][:_HEAD_ROWS]}
+    return {**preview, "page": head}
+
+
+def _has_head(preview: dict[str, Any] | None) -> bool:
+    return bool(preview and (preview.get("page") or preview.get("repr")))
+
+
+def _without_head(preview: dict[str, Any] | None) -> dict[str, Any] | None:
+    return {**preview, "page": None, "repr": ""} if preview is not None else None

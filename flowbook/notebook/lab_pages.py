@@ -1,0 +1,157 @@
+"""The kernel's end of the labextension: which pages there are, which panels they show, and what they say.
+
+Handlers of messages only queue. Finding a run may read the store, so it is done by a worker, in order; commands of a panel go
+to its session's own worker.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from flowbook.exceptions import FlowbookError
+from flowbook.notebook.command_worker import CommandWorker
+from flowbook.notebook.lab_page import Comm, LabPage
+from flowbook.notebook.pacer import Pacer
+from flowbook.notebook.run_output import WIRE_VERSION, kept_output
+from flowbook.report.phrases import error_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from flowbook.notebook.panel_session import PanelSession
+
+__all__ = ["TARGET", "LabPages"]
+
+#: The comm's target.
+TARGET = "jupyter-flowbook"
+_CLOSED = "This panel was closed: its cell, or another one, shows the flow anew."
+_logger = logging.getLogger("flowbook.notebook")
+
+
+class LabPages:
+    """The pages of one kernel.
+
+    Args:
+        attach: returns a session, not yet started, for the run of that id, wherever it runs or ran; raises FlowbookError.
+    """
+
+    def __init__(self, attach: Callable[[str], PanelSession]) -> None:
+        self.pacer = Pacer()
+        self._attach = attach
+        self._pages: list[LabPage] = []
+        #: By the panel's name: those that cells made, and those that pages asked for.
+        self._sessions: dict[str, PanelSession] = {}
+        self._attached: set[str] = set()
+        self._worker = CommandWorker(lambda _: None, {})
+        self._worker.start()
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether some page shows panels through the labextension."""
+        return bool(self._pages)
+
+    def add(self, panel: str, session: PanelSession) -> None:
+        """Let pages find the session of a panel that a cell shows."""
+        self._sessions[panel] = session
+
+    def remove(self, panel: str) -> None:
+        """Forget a panel whose session was closed; pages show it as Saved."""
+        self._sessions.pop(panel, None)
+        for page in list(self._pages):
+            if panel in page.watched:
+                page.unwatch(panel)
+                page.tell(
+                    panel,
+                    {"type": "gone", "text": "This panel was closed: its cell, or another one, shows the flow anew."},
+                )
+
+    def close(self) -> None:
+        """Close all comms and end what pages asked for."""
+        for page in list(self._pages):
+            self._drop(page)
+        self._worker.close()
+
+    def open(self, comm: Comm, message: Mapping[str, Any]) -> None:
+        """Take a page's comm: the target of `comm_open`. It runs on the shell that answers the page while a cell runs."""
+        data = message["content"]["data"]
+        if data.get("wire") != WIRE_VERSION:
+            comm.send({"told": [("", {"type": "version", "wire": WIRE_VERSION})]})
+            comm.close()
+            return
+        for silent in [page for page in self._pages if page.is_silent]:
+            self._drop(silent)
+        page = LabPage(comm, self.pacer.wake.set)
+        comm.on_msg(lambda heard: self._hear(page, heard["content"]["data"]))
+        comm.on_close(lambda _: self._leave(page))
+        self._pages.append(page)
+        self.pacer.add(page)
+        page.tell("", {"type": "open"})
+        self._hear(page, data)
+
+    def _hear(self, page: LabPage, data: Mapping[str, Any]) -> None:
+        page.heard()
+        kind = data.get("type")
+        if kind == "say":
+            self._say(page, str(data.get("panel")), data.get("message"))
+        elif kind == "watch":
+            for wanted in data.get("panels", ()):
+                self._worker.call(lambda wanted=wanted: self._watch(page, wanted))  # type: ignore[misc]  # bound now
+        elif kind == "unwatch":
+            for panel in data.get("panels", ()):
+                self._worker.call(lambda panel=panel: self._unwatch(page, panel))  # type: ignore[misc]  # bound now
+
+    def _say(self, page: LabPage, panel: str, message: object) -> None:
+        session = self._sessions.get(panel)
+        if session is not None and panel in page.watched:
+            session.hear(message)
+
+    # In the worker's thread.
+
+    def _watch(self, page: LabPage, wanted: Mapping[str, Any]) -> None:
+        panel = str(wanted.get("panel"))
+        try:
+            session = self._sessions.get(panel) or self._found(panel, str(wanted.get("run")))
+        except FlowbookError as error:
+            page.tell(panel, {"type": "forgotten", "text": str(error)})
+            return
+        except Exception as error:  # whatever went wrong, the page must get an answer
+            _logger.exception("A run could not be shown.")
+            page.tell(panel, {"type": "forgotten", "text": error_text(error)})
+            return
+        if page.is_done:
+            return
+        page.unwatch(panel)
+        page.watched[panel] = session.listen(lambda message: page.tell(panel, message))
+        if not wanted.get("graph") or wanted.get("run") != session.run.run_id:
+            page.tell(panel, {"type": "graph", "graph": session.graph})
+        page.tell(panel, {"type": "watched"})
+        if session.is_at_rest and wanted.get("stamp") != session.stamp:
+            page.tell(panel, {"type": "kept", "output": kept_output(session, panel)})
+
+    def _found(self, panel: str, run_id: str) -> PanelSession:
+        session = self._attach(run_id)
+        session.start(self.pacer)
+        self._sessions[panel] = session
+        self._attached.add(panel)
+        return session
+
+    def _unwatch(self, page: LabPage, panel: str) -> None:
+        page.unwatch(panel)
+        if panel in self._attached and not any(panel in other.watched for other in self._pages):
+            self._attached.discard(panel)
+            self._sessions.pop(panel).close()
+
+    def _leave(self, page: LabPage) -> None:
+        """Forget a page that closed its comm."""
+        if page in self._pages:
+            self._pages.remove(page)
+        watched = list(page.watched)
+        page.leave()
+        for panel in watched:
+            self._worker.call(lambda panel=panel: self._unwatch(page, panel))  # type: ignore[misc]  # bound now
+
+    def _drop(self, page: LabPage) -> None:
+        """Close the comm of a page that has gone silent; if it is there after all, it opens another."""
+        self._leave(page)
+        page.close()

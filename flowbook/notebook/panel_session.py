@@ -1,0 +1,357 @@
+"""A panel's session: shows a run to whichever views are there, and executes what a person clicks.
+
+It knows no host. What is to be told goes to its `send`, in the feed's thread; what a view says comes to `hear`, which only
+queues. Commands are executed by the command worker, in its thread. Both use only the run's public methods.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from flowbook.engine.events import FLOW
+from flowbook.engine.state import Paused
+from flowbook.notebook import view_model as wire
+from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
+from flowbook.notebook.panel_actions import PanelActions
+from flowbook.notebook.patch_feed import PatchFeed
+from flowbook.notebook.run_projection import RunProjection
+from flowbook.notebook.shown_run import ShownRun
+from flowbook.notebook.value_access import assigned_text, identifier, page_request
+from flowbook.notebook.view_queries import QUERIES, ViewQueries, run_asked_for
+from flowbook.report import phrases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from flowbook.engine.state import State
+    from flowbook.notebook.pacer import Pacer
+    from flowbook.notebook.patch_feed import Message
+    from flowbook.notebook.ports import RunLike
+
+__all__ = ["PanelSession"]
+
+
+#: A view that inspects a task says so again every 20 s; one that has not for this long is gone.
+_SILENT_S = 90.0
+_logger = logging.getLogger("flowbook.notebook")
+
+
+@dataclass(frozen=True, slots=True)
+class _Inspection:
+    """The task that a view inspects, and when the view said so last, by the panel's clock."""
+
+    key: str
+    heard: float
+
+
+class PanelSession:
+    """Shows one run of a flow; `show` points it to another.
+
+    Args:
+        run: the run to show.
+        actions: what the panel needs from its surroundings.
+        notice: a sentence that the panel shows above the graph.
+
+    `listen` adds a receiver of messages. `start` begins the threads; a test may do their work itself.
+    """
+
+    _reads: ClassVar[frozenset[str]] = frozenset({"inspect", "page"}) | QUERIES
+
+    def __init__(self, run: RunLike, actions: PanelActions | None = None, *, notice: str = "") -> None:
+        self._actions = actions or PanelActions()
+        #: Who is told, each a function of a message.
+        self._receivers: list[Callable[[Message], object]] = []
+        self._feed = PatchFeed(self._send, RunProjection(run.graph), run_view=self._run_plain, on_changed=self._changed)
+        self._shown = ShownRun(run, self._feed, self._actions, notice)
+        self._queries = ViewQueries(self._feed, lambda: self.run, self._actions.runs)
+        handlers = {
+            **self._queries.handlers,
+            "run": self._on_run,
+            "cancel": self._on_cancel,
+            "retry": self._on_retry,
+            "resume": self._on_resume,
+            "inspect": self._on_inspect,
+            "page": self._on_page,
+            "show-run": self._on_show_run,
+            "to-variable": self._on_to_variable,
+        }
+        self._worker = CommandWorker(self._feed.post, handlers, self._reads)
+        #: What each view inspects, and the keys whose details are queued.
+        self._inspected: dict[str, _Inspection] = {}
+        self._refreshing: set[str] = set()
+        #: The Paused states that were resumed, by key, to recognize a second click.
+        self._resumed: dict[str, State] = {}
+        self._is_over = False
+        self._unsubscribe = self._attach(run)
+
+    def start(self, pacer: Pacer | None = None) -> None:
+        """Begin to send, in the thread of `pacer` or one of its own, and to execute in another."""
+        self._feed.start(pacer)
+        self._worker.start()
+
+    @property
+    def run(self) -> RunLike:
+        """The run that is shown."""
+        return self._shown.run
+
+    @property
+    def graph(self) -> dict[str, Any]:
+        """GRAPH of the wire, as of now."""
+        return self._shown.graph()
+
+    @property
+    def snapshot(self) -> dict[str, Any]:
+        """SNAPSHOT of the wire, as of now."""
+        return self._shown.snapshot()
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the run waits for a person or is over."""
+        return self._shown.stage() in {"waiting", "over"}
+
+    @property
+    def stamp(self) -> str:
+        """A text that is the same as long as the run hasn't gone on, in whichever process."""
+        return self._shown.stamp
+
+    def kept(self, room_bytes: int) -> str:
+        """Return what a notebook keeps of the run."""
+        return self._shown.kept(room_bytes)
+
+    def listen(self, receiver: Callable[[Message], object]) -> Callable[[], None]:
+        """From now on tell `receiver` every message, in the feed's thread; returns a function that ends this."""
+        self._receivers.append(receiver)
+        return lambda: self._receivers.remove(receiver) if receiver in self._receivers else None
+
+    def answer_here(self) -> None:
+        """From now on send in the caller's context: that of a view's message, where its host needs that."""
+        self._feed.hello()
+
+    def tell(self, message: Message) -> None:
+        """Send a message to all receivers, in order with the others."""
+        self._feed.post(message)
+
+    def hear(self, content: object) -> None:
+        """Take what a view said, and return at once."""
+        if isinstance(content, dict) and content.get("type") == "hello":
+            self._feed.post({"type": "ack", "id": content.get("id"), "ok": True, "text": ""})
+            self._feed.call(lambda: self._send({"type": "snapshot", **self._shown.snapshot()}))
+            return
+        self._worker.take(content)
+
+    def show(self, run: RunLike, notice: str = "") -> None:
+        """Show `run` from now on, e.g. because the cell ran again or a paused run was resumed."""
+        before = self._shown
+        self._unsubscribe()
+        shown = ShownRun(run, self._feed, self._actions, notice, like=before)
+        with self._feed.locked:
+            self._shown = shown
+            self._resumed.clear()
+            self._feed.replace(RunProjection(run.graph))
+        self._unsubscribe = self._attach(run)
+        if run.graph is not before.run.graph:
+            self._feed.call(lambda: self._send({"type": "graph", "graph": self._shown.graph()}))
+        self._feed.call(lambda: self._send({"type": "snapshot", **self._shown.snapshot()}))
+
+    def picture(self, theme: str = "auto") -> str:
+        """Return a static picture of the current state, as SVG text."""
+        return self._shown.picture(theme)
+
+    def picture_text(self) -> str:
+        """Return the picture's alternative text."""
+        return self._shown.picture_text()
+
+    def drain(self, timeout_s: float = 2.0) -> bool:
+        """Wait until everything known is sent to the views. Return False if that takes longer than `timeout_s`."""
+        return self._feed.drain(timeout_s) and self._worker.drain(timeout_s)
+
+    def call(self, job: Callable[[], object]) -> None:
+        """Do `job` in the worker's thread, in order with commands."""
+        self._worker.call(job)
+
+    def close(self) -> None:
+        """Send what is left and end the threads. Calling it again does nothing."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._unsubscribe()
+        self._worker.close()
+        self._feed.close()
+
+    # Commands, executed in the worker's thread.
+
+    def _on_run(self, command: Command) -> str:
+        if self._shown.stage() == "running":
+            msg = f"{self.run.flow_name} is already running. Cancel it first."
+            raise RefusedError(msg)
+        run = self._actions.run(self._parameters(command.get("parameters") or {}))
+        if run is not None:
+            self.show(run)
+        return f"{self.run.flow_name} runs."
+
+    def _on_cancel(self, command: Command) -> str:
+        del command
+        if self._shown.stage() not in {"running", "waiting"}:
+            msg = f"{self.run.flow_name} doesn't run: it is {type(self.run.state).__name__}."
+            raise RefusedError(msg)
+        self._follow(lambda: self.run.cancel(by=self._actions.by))
+        return (
+            "Cancelled." if self._shown.stage() == "over" else "Cancelling: tasks that have started go on to their end."
+        )
+
+    def _on_retry(self, command: Command) -> str:
+        del command
+        self._follow(lambda: self.run.retry(by=self._actions.by))
+        return "What failed runs again."
+
+    def _on_resume(self, command: Command) -> str:
+        key, note = command.get("key"), command.get("note")
+        named = [key] if isinstance(key, str) else []
+        for name in named:
+            self._check_known(name)
+        waiting = self._waiting(named)
+        self._check_waiting(named, waiting)
+        by, reason = self._actions.by, note if isinstance(note, str) else ""
+        self._follow(lambda: self.run.resume(*(named or waiting), by=by, note=reason))
+        self._resumed.update(waiting)
+        return f"{phrases.listed(list(waiting))} {'goes' if len(waiting) == 1 else 'go'} on."
+
+    def _on_show_run(self, command: Command) -> str:
+        run_id = run_asked_for(command)
+        if run_id == self.run.run_id:
+            return ""
+        run = self._actions.open_run(run_id)
+        self.show(run)
+        return f"Run {run.number} of {run.flow_name} is shown."
+
+    def _on_inspect(self, command: Command) -> str:
+        view, key = str(command.get("view", "")), command.get("key")
+        before = self._inspected.pop(view, None)
+        if key is None:
+            return ""
+        self._check_known(key)
+        self._inspected[view] = _Inspection(key, self._actions.clock())
+        is_known = command.get("again") is True and before is not None and before.key == key
+        if not is_known:
+            self._send_details(key)
+        return ""
+
+    def _on_page(self, command: Command) -> str:
+        key, what = self._source(command.get("source"))
+        page = self._shown.values.page(key, what, page_request(command))
+        self._feed.post({"type": "page", "id": command["id"], "frame": page})
+        return ""
+
+    def _on_to_variable(self, command: Command) -> str:
+        key, what = self._source(command)
+        value = self._shown.values.value(key, what)
+        wanted = identifier(key if what == "output" else what.removeprefix("input:"))
+        return assigned_text(wanted, self._actions.assign(wanted, value))
+
+    # What the handlers need to know.
+
+    def _parameters(self, texts: object) -> dict[str, object]:
+        """Return the parameters' values: unchanged if the text is unchanged, else parsed."""
+        if not isinstance(texts, dict):
+            msg = f"Parameters come as names and texts, not as {type(texts).__name__}."
+            raise RefusedError(msg)
+        kinds = {field["name"]: field["type"] for field in self._shown.graph()["parameters"]}
+        before = self.run.parameters
+        values: dict[str, object] = {}
+        for name, text in texts.items():
+            if name in before and phrases.parameter_text(before[name]) == text:
+                values[name] = before[name]
+            elif kinds.get(name) == "str" and not str(text).startswith("$"):
+                values[name] = str(text)
+            else:
+                values[name] = self._actions.parse(str(text))
+        return values
+
+    def _waiting(self, named: Sequence[str]) -> dict[str, State]:
+        """Return what waits for a person and wasn't resumed yet: among the named tasks and their children, or among all."""
+        found = [(key, state) for key, state in list(self.run.states.items()) if isinstance(state, Paused)]
+        return {
+            key: state
+            for key, state in found
+            if self._resumed.get(key) is not state and (not named or key in named or self._parent(key) in named)
+        }
+
+    def _check_waiting(self, named: Sequence[str], waiting: Mapping[str, State]) -> None:
+        if waiting:
+            return
+        if not named:
+            msg = "Nothing waits."
+            raise RefusedError(msg)
+        (key,) = named
+        state = self.run.states.get(key)
+        is_resumed = isinstance(state, Paused) or any(self._parent(each) == key for each in self._resumed)
+        name = self._shown.state_name(key)
+        msg = f"{key} was resumed already." if is_resumed else f"{key} doesn't wait: it is {name}."
+        raise RefusedError(msg)
+
+    def _parent(self, key: str) -> str | None:
+        return self._feed.projection.parent(key)
+
+    def _check_known(self, key: object) -> None:
+        if not isinstance(key, str) or (key not in self.run.graph.specs and self._feed.projection.parent(key) is None):
+            msg = f"{self.run.flow_name} has no task {phrases.shorten(str(key), 80)!r}."
+            raise RefusedError(msg)
+
+    def _source(self, source: object) -> tuple[str, str]:
+        key, what = (source.get("key"), source.get("what", "output")) if isinstance(source, dict) else (None, "")
+        self._check_known(key)
+        if not isinstance(what, str) or not (what == "output" or what.startswith("input:")):
+            msg = f"A task has its output and its inputs, not {phrases.shorten(str(what), 80)!r}."
+            raise RefusedError(msg)
+        return str(key), what
+
+    def _follow(self, act: Callable[[], object]) -> None:
+        """Call `act`, which makes the run go on, and show the run that results."""
+        was_live = self.run.is_live
+        following = act()
+        if following is not None and following is not self.run and hasattr(following, "run_id"):
+            self.show(following)  # type: ignore[arg-type]  # a run, as its id says
+        elif not was_live:
+            self.show(self.run)
+
+    # Messages to views, all sent in the feed's thread.
+
+    def _attach(self, run: RunLike) -> Callable[[], None]:
+        """Subscribe first, then load the past: nothing gets lost in between, and duplicates are ignored."""
+        unsubscribe = run.subscribe(self._feed)
+        events, states = run.events(), dict(run.states)
+        with self._feed.locked:
+            self._feed.projection.load(events, states)
+        return unsubscribe
+
+    def _send(self, message: Message) -> None:
+        for receiver in list(self._receivers):
+            try:
+                receiver(message)
+            except Exception:
+                _logger.exception("A message could not be sent to the panel; the run goes on.")
+
+    def _changed(self, keys: set[str]) -> None:
+        if FLOW in keys and (isinstance(self.run.state, Paused) or self.run.state.is_finished()):
+            self._actions.settled(self)
+        for key in self._inspected_keys():
+            parent = self._parent(key)
+            if (key in keys or parent in keys) and key not in self._refreshing:
+                self._refreshing.add(key)
+                self._worker.call(lambda key=key: self._send_details(key))  # type: ignore[misc]  # bound now
+
+    def _send_details(self, key: str) -> None:
+        self._refreshing.discard(key)
+        if key in self._inspected_keys():
+            self._feed.post({"type": "details", **self._shown.details(key, label=self._queries.label(key))})
+
+    def _inspected_keys(self) -> set[str]:
+        """Return the keys that views inspect, except for views that have been silent for too long and so are gone."""
+        since = self._actions.clock() - _SILENT_S
+        return {found.key for found in list(self._inspected.values()) if found.heard >= since}
+
+    def _run_plain(self) -> Message:
+        plain: Message = wire.plain(self._shown.run_view())
+        return plain

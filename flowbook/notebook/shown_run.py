@@ -1,0 +1,202 @@
+"""What is told about a run: its graph, the snapshot of its states, the details of a task, its picture.
+
+Reads only. The projection behind it belongs to the patch feed, under whose lock it is read.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from flowbook.draw.layout import layout
+from flowbook.draw.svg import alt_text, svg
+from flowbook.engine.state import Cached, Paused, Pending
+from flowbook.engine.state_kinds import NEEDS_ATTENTION
+from flowbook.notebook import view_model as wire
+from flowbook.notebook.kept_run import MOST_DETAILS, brief, keep
+from flowbook.notebook.value_access import RunValues
+from flowbook.report import phrases
+from flowbook.report.error_view import describe_error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flowbook.draw.layout import Layout
+    from flowbook.engine.events import Decided
+    from flowbook.engine.state import State
+    from flowbook.notebook.panel_actions import PanelActions
+    from flowbook.notebook.patch_feed import PatchFeed
+    from flowbook.notebook.ports import RunLike
+
+__all__ = ["ShownRun"]
+
+
+class ShownRun:
+    """One run, as a panel tells of it.
+
+    Args:
+        run: the run.
+        feed: holds the projection.
+        actions: what the host knows of cells, history and makers.
+        notice: a sentence that is shown above the graph.
+        like: what was shown before; its layout is taken over if the graph is the same.
+    """
+
+    def __init__(
+        self, run: RunLike, feed: PatchFeed, actions: PanelActions, notice: str = "", like: ShownRun | None = None
+    ) -> None:
+        self.run = run
+        self.values = RunValues(run)
+        self._feed = feed
+        self._actions = actions
+        self._notice = notice
+        is_known = like is not None and like.run.graph is run.graph
+        self._layout: Layout = like._layout if like is not None and is_known else layout(run.graph)  # noqa: SLF001  # its own kind
+
+    def graph(self) -> dict[str, Any]:
+        """Return GRAPH of the wire."""
+        graph: dict[str, Any] = wire.plain(wire.graph_view(self.run.graph, self._layout, self._node_views()))
+        return graph
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return SNAPSHOT of the wire."""
+        run, now = self.run_view(), time.time()
+        with self._feed.locked:
+            return wire.snapshot(self._feed.seq, run, self._feed.projection.tasks(now), now)
+
+    def run_view(self) -> wire.RunView:
+        """Return RUN of the wire."""
+        run = self.run
+        state = self._feed.projection.flow_state or run.state
+        return wire.RunView(
+            id=run.run_id,
+            number=str(run.number) if run.number is not None else "",
+            state=type(state).__name__,
+            message=phrases.shorten(state.message or "", 500),
+            stage=self.stage(),
+            started=run.started,
+            ended=None if isinstance(state, Paused) else run.ended,
+            parameters={name: phrases.parameter_text(value) for name, value in run.parameters.items()},
+            executor=run.executor_text,
+            notice=" ".join(filter(None, (self._notice, phrases.shorten(self._feed.projection.warning, 500)))),
+        )
+
+    def stage(self) -> wire.Stage:
+        """Return how far the run has come, in whichever process."""
+        state = self.run.state
+        if state.is_finished():
+            return "over"
+        if isinstance(state, Paused):
+            return "waiting"
+        is_new = type(state) is Pending and not self.run.is_live and self.run.started is None
+        return "new" if is_new else "running"
+
+    def details(self, key: str, *, label: str = "", is_brief: bool = False) -> dict[str, Any]:
+        """Return DETAILS of the wire: what the inspector shows about task `key`.
+
+        Args:
+            key: of a task or child.
+            label: what a child is called.
+            is_brief: load no stored value, and look at no other run.
+        """
+        run, now = self.run, time.time()
+        projection, state = self._feed.projection, run.states.get(key)
+        with self._feed.locked:
+            known = projection.state(key) is not None or state is None
+            view = projection.task(key, now) if known else projection.child(key, state, now)  # type: ignore[arg-type]
+            attempt, decided = projection.attempt(key), projection.decisions(key)
+        made: dict[str, Any] = wire.plain(
+            wire.details(
+                wire.Inspected(
+                    key=key,
+                    graph=run.graph,
+                    view=view,
+                    attempt=attempt,
+                    state_of=run.states.get,
+                    preview=self.values.stored_preview if is_brief else self.values.preview,
+                    error=lambda error: describe_error(error, self._actions.cell_name),
+                    label=label,
+                    logs=run.logs(key),
+                    history=() if is_brief else self._actions.history(key),
+                    maker="" if is_brief else self._maker(state),
+                    decisions=tuple(_decision(event, now) for event in decided),
+                    now=now,
+                )
+            )
+        )
+        return made
+
+    def kept(self, room_bytes: int) -> str:
+        """Return what a notebook keeps of the run, packed; of a run that goes on, no details."""
+        snapshot = self.snapshot()
+        is_at_rest = self.stage() in {"waiting", "over"}
+        keys = self._by_weight(snapshot["tasks"])[:MOST_DETAILS] if is_at_rest else []
+        return keep(self.graph(), snapshot, [brief(self.details(key, is_brief=True)) for key in keys], room_bytes)
+
+    @property
+    def stamp(self) -> str:
+        """A text that is the same as long as the run hasn't gone on."""
+        state = self._feed.projection.flow_state or self.run.state
+        return f"{self.run.run_id}:{type(state).__name__}:{state.at:.6f}"
+
+    def _by_weight(self, tasks: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Return keys of tasks, those first that somebody will want to look at: what needs attention, then the last ones."""
+        keys = list(tasks)[::-1]
+        urgent = [key for key in keys if tasks[key]["state"] in NEEDS_ATTENTION]
+        return [*urgent, *(key for key in keys if key not in set(urgent))]
+
+    def _maker(self, state: State | None) -> str:
+        has_entry = isinstance(state, Cached) and state.entry is not None
+        return self._actions.maker(state.entry) if has_entry else ""  # type: ignore[union-attr]  # a Cached one
+
+    def state_name(self, key: str) -> str:
+        """Return the name of the state that the graph shows."""
+        with self._feed.locked:
+            known = self._feed.projection.state(key) is not None
+            shown = self._feed.projection.task(key, time.time()).state if known else None
+        state = self.run.states.get(key)
+        return shown or (type(state).__name__ if state is not None else "Pending")
+
+    def picture(self, theme: str = "auto") -> str:
+        """Return a static picture of the current state, as SVG text."""
+        if theme not in {"auto", "light", "dark"}:
+            msg = f"No theme {theme!r}. Take 'auto', 'light' or 'dark'."
+            raise ValueError(msg)
+        views = self._node_views()
+        state, caption = self._caption()
+        return svg(
+            self.run.graph,
+            self._layout,
+            views,
+            theme=theme,  # type: ignore[arg-type]  # one of the three, as checked above
+            standalone=True,
+            state=state,
+            caption=caption,
+        )
+
+    def picture_text(self) -> str:
+        """Return the picture's alternative text."""
+        state, caption = self._caption()
+        return alt_text(self.run.graph, self._node_views(), state=state, caption=caption)
+
+    def _node_views(self) -> dict[str, Any]:
+        now = time.time()
+        with self._feed.locked:
+            return wire.node_views(self.run.graph, self._feed.projection.tasks(now), now)
+
+    def _caption(self) -> tuple[str, str]:
+        run = self.run_view()
+        waiting = [key for key, view in self._node_views().items() if view.state == "Paused"]
+        parts = (
+            f"run {run.number}" if run.number else "",
+            f"{phrases.listed(waiting)} waits for you" if waiting else "",
+        )
+        return run.state, ", ".join(part for part in parts if part)
+
+
+def _decision(event: Decided, now: float) -> str:
+    what = {"resume": "resumed it", "retry": "had it run again", "cancel": "cancelled it"}.get(
+        event.action, event.action
+    )
+    note = f": “{phrases.shorten(event.note, 200)}”" if event.note else "."
+    return f"{event.by or 'Somebody'} {what}, {phrases.clock(event.at, now)}{note}"
