@@ -115,7 +115,7 @@ class FlowView:
             self._pages.add(self._id, session)
         if self._pages is None or not self._pages.has_pages:
             self._panel = Panel(session)
-        display(self._output(session), raw=True, display_id=self._id)
+        display(_Output(self._output(session)), display_id=self._id)
 
     def session(self) -> PanelSession:
         """Return a session, not yet started, that shows the run; one that was never started, if there is none."""
@@ -158,7 +158,7 @@ class FlowView:
         print(summary(run))  # noqa: T201  # the cell's own output
         session = self.session()
         # A host that runs notebooks for others keeps what a panel would, so that its reader can walk through it.
-        display(kept_output(session, self._id), raw=True, display_id=self._id)
+        display(_Output(kept_output(session, self._id)), display_id=self._id)
         session.close()
 
     def _commands(self) -> PanelActions:
@@ -213,7 +213,7 @@ class FlowView:
         output = self._output(session)
         session.tell({"type": "kept", "output": output})
         if session is self._session:
-            update_display(output, raw=True, display_id=self._id)
+            update_display(_Output(output), display_id=self._id)
 
     def _output(self, session: PanelSession) -> dict[str, Any]:
         """Return the panel's one output. A page that has the labextension needs no widget."""
@@ -274,6 +274,19 @@ def _outcome(found: TaskHistoryEntry) -> dict[str, Any]:
     has_run = found.running_at is not None and found.state in FINISHED and found.state != "Mapped"
     took = max(0.0, at - found.running_at.timestamp()) if has_run and found.running_at is not None else None
     return {"run": str(found.number), "state": found.state, "at": at, "duration_s": took}
+
+
+class _Output:
+    """One output in several forms; in a terminal its words."""
+
+    def __init__(self, forms: Mapping[str, Any]) -> None:
+        self._forms = forms
+
+    def __repr__(self) -> str:
+        return str(self._forms["text/plain"])
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        return dict(self._forms)
 
 
 def summary(run: FlowRun) -> str:
