@@ -114,7 +114,7 @@ class FlowView:
         if self._pages is not None:
             self._pages.add(self._id, session)
         if self._pages is None or not self._pages.has_pages:
-            self._panel = Panel(session)
+            self._panel = Panel(session, on_close=self._on_widget_closed)
         display(_Output(self._output(session)), display_id=self._id)
 
     def session(self) -> PanelSession:
@@ -221,6 +221,11 @@ class FlowView:
             self._close_widget()
         widget = widget_output(self._panel.model_id) if self._panel is not None else {}
         return {**kept_output(session, self._id), **widget}
+
+    def _on_widget_closed(self) -> None:
+        """End the threads, if nobody else shows the panel."""
+        if self._session is not None and (self._pages is None or not self._pages.has_pages):
+            self._session.close()
 
     def _close_widget(self) -> None:
         panel, self._panel = self._panel, None

@@ -10,6 +10,8 @@ from flowbook.notebook.assets import Assets, read_assets
 from flowbook.notebook.routing import RoutedWidget
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flowbook.notebook.panel_session import PanelSession
     from flowbook.notebook.patch_feed import Message
 
@@ -17,11 +19,12 @@ __all__ = ["Panel"]
 
 
 class Panel(RoutedWidget):
-    """Shows a session's run. Closing it leaves the session as it is.
+    """Shows a session's run.
 
     Args:
         session: what it shows, and what hears its commands.
         assets: the views' code.
+        on_close: called when it is closed, by whomever.
     """
 
     #: Saved notebooks hold these traits, so no value of the user's goes into them.
@@ -30,9 +33,12 @@ class Panel(RoutedWidget):
     graph = traitlets.Dict().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, session: PanelSession, *, assets: Assets | None = None) -> None:
+    def __init__(
+        self, session: PanelSession, *, assets: Assets | None = None, on_close: Callable[[], object] = lambda: None
+    ) -> None:
         code = assets or read_assets("panel")
         self._session = session
+        self._on_close = on_close
         super().__init__(_esm=code.esm, parts=dict(code.parts), graph=session.graph, snapshot=session.snapshot)
         self._unlisten = session.listen(self._tell)
         self.on_msg(self._on_message)
@@ -41,6 +47,7 @@ class Panel(RoutedWidget):
         """Remove the widget. Calling it again does nothing."""
         self._unlisten()
         super().close()
+        self._on_close()
 
     def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
         # JupyterLab creates a comm's subshell late, so early messages, `hello` included, arrive on the main shell. The newest
