@@ -49,12 +49,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _carry_on(run_id: str) -> None:
-    from flowbook.core.flow_files import flow_at  # noqa: PLC0415  # not for `--help`
+    from flowbook.core.flow_files import flow_and_digest_at  # noqa: PLC0415  # not for `--help`
     from flowbook.flow_run.engine_process import run_in_this_process  # noqa: PLC0415  # as above
     from flowbook.store import open_store  # noqa: PLC0415  # as above
 
     _outlive_output()
-    run_in_this_process(open_store(), run_id, flow_at)
+    run_in_this_process(open_store(), run_id, flow_and_digest_at)
 
 
 def _note_end(run_id: str, epoch: int) -> None:

@@ -16,7 +16,7 @@ from flowbook.exceptions import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["FlowFile", "flow_at", "flow_in", "read_flow_file", "split_location"]
+__all__ = ["FlowFile", "flow_and_digest_at", "flow_at", "flow_in", "read_flow_file", "split_location"]
 
 
 class FlowFile(NamedTuple):
@@ -85,7 +85,12 @@ def flow_in(file: str | Path, name: str | None = None) -> Flow:
 
 
 def flow_at(location: str, name: str | None = None) -> Flow:
-    """Return the flow at a location, "/path/flows.py:nightly".
+    """Return the flow at a location, "/path/flows.py:nightly". Arguments and errors as for `flow_and_digest_at`."""
+    return flow_and_digest_at(location, name)[0]
+
+
+def flow_and_digest_at(location: str, name: str | None = None) -> tuple[Flow, str]:
+    """Return the flow at a location, "/path/flows.py:nightly", and the SHA-256 of its file.
 
     For a process of its own: the file's folder stays on `sys.path`, since tasks may import what lies there.
 
@@ -100,7 +105,8 @@ def flow_at(location: str, name: str | None = None) -> Flow:
     folder = str(Path(file).expanduser().absolute().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    return flow_in(file, name if wanted is None else wanted)
+    found = read_flow_file(file)
+    return found.flow(name if wanted is None else wanted), found.digest
 
 
 def split_location(location: str) -> tuple[str, str | None]:

@@ -12,6 +12,7 @@ from flowbook.exceptions import DefinitionError, DeploymentError, FlowbookError,
 from flowbook.executors import LocalExecutor
 from flowbook.flow_run.fingerprint import fingerprint
 from flowbook.flow_run.new_record import shown_value
+from flowbook.notices.receiver import store_receivers
 from flowbook.store import open_store
 from flowbook.store.deployments import DeploymentRecord
 
@@ -128,6 +129,8 @@ def _check_flow_runner(spec: DeploymentSpec) -> None:
 
 def _record(store: Store, placed: _Placed) -> DeploymentRecord:
     spec, flow, file = placed
+    told = store_receivers((*flow.notify, *spec.notify), store.values)
+    flow_ref, why_not = _stored_flow(store, placed)
     return DeploymentRecord(
         flow=flow.name,
         name=spec.name,
@@ -135,7 +138,8 @@ def _record(store: Store, placed: _Placed) -> DeploymentRecord:
         graph=fingerprint(flow, flow.compile()),
         parameters={name: shown_value(value) for name, value in spec.parameters.items()},
         parameters_ref=_stored_parameters(store, spec),
-        flow_ref=_stored_flow(store, placed) if file is None else None,
+        flow_ref=flow_ref,
+        flow_unkept=why_not,
         flow_location=None if file is None else f"{file.path}:{flow.name}",
         file_digest=None if file is None else file.digest,
         made_by=versions_here(),
@@ -143,15 +147,18 @@ def _record(store: Store, placed: _Placed) -> DeploymentRecord:
         executor=(flow.executor or LocalExecutor()).describe(),
         schedule=None if spec.schedule is None else spec.schedule.to_settings(),
         flow_runner=spec.flow_runner.to_settings().as_json(),
+        receivers=told.rows,
+        further=told.refs,
     )
 
 
-def _stored_flow(store: Store, placed: _Placed) -> ResultRef:
+def _stored_flow(store: Store, placed: _Placed) -> tuple[ResultRef | None, str | None]:
+    """Store the flow by value; where it is read from its file, so that its runs can be looked at without running that."""
     found, why_not = store.runs.store_flow(placed.flow)
-    if found is None:
+    if found is None and placed.file is None:
         msg = f"flow {placed.flow.name!r} can't be kept by value: {why_not} Or write it in a file, and give flow_location."
         raise _error(placed.spec, msg, "flow")
-    return found
+    return found, why_not
 
 
 def _stored_parameters(store: Store, spec: DeploymentSpec) -> ResultRef:

@@ -17,6 +17,7 @@ from flowbook.deployments.schedule_settings import read_schedule
 from flowbook.exceptions import DefinitionError, DeploymentError, FlowbookError
 from flowbook.flow_run import option_checks
 from flowbook.flow_runners import UniversalFlowRunner
+from flowbook.notices.receiver import read_receivers
 
 if TYPE_CHECKING:
     from flowbook.deployments.schedule import Schedule
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SPEC_FIELDS", "DeploymentSpec", "collecting", "spec_folder"]
 
-SPEC_FIELDS = ("name", "flow", "flow_location", "flow_name", "parameters", "tags", "schedule", "flow_runner")
+SPEC_FIELDS = ("name", "flow", "flow_location", "flow_name", "parameters", "tags", "schedule", "flow_runner", "notify")
 #: They would make paths, queries and a shell's words of a name.
 _REFUSED = "/%&><"
 
@@ -46,6 +47,7 @@ class DeploymentSpec:
         schedule: when runs are due: a cron line, a timedelta, a `CronSchedule`, `IntervalSchedule` or `RRuleSchedule`;
             default: only when somebody runs it.
         flow_runner: where the process of a run lives; default: `UniversalFlowRunner()`, which leaves it to the agent.
+        notify: who is told of its runs, besides those that the flow names: as for `Flow`.
 
     Raises:
         DeploymentError: if the name or another field is not what it should be, or there is no flow.
@@ -62,6 +64,7 @@ class DeploymentSpec:
         tags: list[str] | tuple[str, ...] | None = None,
         schedule: object = None,
         flow_runner: FlowRunner | None = None,
+        notify: object = None,
         **unknown: object,
     ) -> None:
         self.name = _name(name)
@@ -77,6 +80,7 @@ class DeploymentSpec:
         self.tags = self._tags(tags)
         self.schedule: Schedule | None = self._schedule(schedule)
         self.flow_runner = self._flow_runner(flow_runner)
+        self.notify = read_receivers(f"Deployment {self.name!r}", notify)
         if (specs := _specs.get()) is not None:
             specs.append(self)
 

@@ -12,9 +12,10 @@ import time
 from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
+from flowbook._utils.versions import versions_here
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Pending, Submitted
-from flowbook.exceptions import RunClaimedError
+from flowbook.exceptions import RunChangedError, RunClaimedError
 from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.location import Here
 from flowbook.flow_run.new_record import graph_of
@@ -39,13 +40,13 @@ _LOOK_S = 0.2
 _STOP_S = 5.0
 
 
-def run_in_this_process(store: Store, run_id: str, flow_at: Callable[[str, str], RunnableFlow]) -> State:
+def run_in_this_process(store: Store, run_id: str, flow_at: Callable[[str, str], tuple[RunnableFlow, str]]) -> State:
     """Carry on a run in this thread until it is at rest; return the flow's state.
 
     Args:
         store: has the run.
         run_id: of a run that is Scheduled, or was claimed for this process, or broke off.
-        flow_at: returns the flow at a location, of a given name.
+        flow_at: returns the flow at a location, of a given name, and the SHA-256 of its file.
 
     Raises:
         UnknownRunError: if there is no such run.
@@ -58,12 +59,36 @@ def run_in_this_process(store: Store, run_id: str, flow_at: Callable[[str, str],
     _refuse_unless_free(recording, snapshot, before)
     requests = store.requests.open(run_id, snapshot.claim.epoch)
     location = recording.record.flow_location
-    flow = recording.flow() if location is None else flow_at(location, recording.record.flow)
-    control = load_control(recording, flow, snapshot, before)
-    if location is not None and snapshot.claim.started is None:
-        recording.store_graph(graph_of(control.run, control.inputs.limits))
+    is_new = snapshot.claim.started is None
+    if location is None or not is_new:
+        control = load_control(recording, _stored_flow(recording), snapshot, before)
+    else:
+        flow, digest = flow_at(location, recording.record.flow)
+        control = load_control(recording, flow, snapshot, before)
+        recording.store_flow(flow, {**graph_of(control.run, control.inputs.limits), "file_digest": digest})
     _carry_on(control, snapshot, requests, store)
     return control.location.state
+
+
+def _stored_flow(recording: Recording) -> RunnableFlow:
+    """Return the flow that is kept by value. Raises RunChangedError if another version of Python or flowbook made it."""
+    made_by = recording.record.graph.get("made_by", {})
+    here = versions_here()
+    other = [name for name, version in made_by.items() if _series(version) != _series(here.get(name, version))]
+    if other:
+        made = " and ".join(f"{name.capitalize()} {made_by[name]}" for name in other)
+        now = " and ".join(f"{name.capitalize()} {here[name]}" for name in other)
+        msg = (
+            f"{recording.label.title} was deployed with {made}, and this is {now}. Code that is kept by value is read by the "
+            "versions that made it only. Deploy the flow again with these, or give it a flow runner whose environment has those."
+        )
+        raise RunChangedError(msg, run_id=recording.run_id)
+    return recording.flow()
+
+
+def _series(version: str) -> str:
+    """Return "3.11" of "3.11.7"."""
+    return ".".join(version.split(".")[:2])
 
 
 def _state_before(snapshot: RunSnapshot) -> State:

@@ -182,11 +182,11 @@ class Recording:
         except FlowbookError as error:
             warnings.warn(f"What run {self.number} was given when it resumed is not recorded: {error}", stacklevel=2)
 
-    def store_graph(self, graph: dict[str, object]) -> None:
-        """Store the graph of a run that hasn't begun, and whose flow was read from its file again."""
-        if graph != self.record.graph:
-            self._store.ownership.set_graph(self.run_id, self.epoch, graph)
-            self.record = replace(self.record, graph=graph)
+    def store_flow(self, flow: RunnableFlow, graph: dict[str, object]) -> None:
+        """Store the flow and the graph of a run that hasn't begun, whose flow was read from its file again."""
+        flow_ref, why_not = self._store.runs.store_flow(flow)
+        self._store.ownership.set_flow(self.run_id, self.epoch, graph, flow_ref, why_not)
+        self.record = replace(self.record, graph=graph, flow_ref=flow_ref, flow_unkept=why_not)
 
     def began(self) -> dt.datetime:
         """Return when the run began, in the time zone of the machine that started it."""

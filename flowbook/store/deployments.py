@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.exceptions import UnknownDeploymentError
 from flowbook.store.event_rows import value_ref
 from flowbook.store.queries import queries
-from flowbook.store.records import from_stamp, now
+from flowbook.store.records import ReceiverRow, from_stamp, now
 from flowbook.store.runs import insert_run_to_come, store_graph
 from flowbook.store.store_errors import in_words
 
@@ -41,14 +41,18 @@ class DeploymentRecord:
         graph: of the flow when the deployment was made, plain JSON.
         parameters: as they are shown, plain JSON.
         parameters_ref: their values.
-        flow_ref: the flow by value; None if it is read from its file.
-        flow_location: the file and the name of the flow, "/path/flows.py:nightly"; None if it is kept by value.
+        flow_location: the file and the name of the flow, "/path/flows.py:nightly", from which each run reads it; None if
+            it is kept by value.
+        flow_ref: the flow by value, as it was when the deployment was made.
         file_digest: SHA-256 of that file when the deployment was made, as hex.
         made_by: versions of what made it, by name: "python", "flowbook".
         executor: its description.
         schedule: settings; None if it has no schedule.
         flow_runner: settings.
         mark: up to when the schedule's times are dealt with; aware UTC.
+        receivers: who is told of its runs, besides those who are told of all runs.
+        further: the values that these need.
+        flow_unkept: why there is no `flow_ref`.
         id: assigned by the store; it stays when the deployment is created again.
     """
 
@@ -70,6 +74,9 @@ class DeploymentRecord:
     created: dt.datetime = field(default_factory=now)
     updated: dt.datetime = field(default_factory=now)
     mark: dt.datetime = field(default_factory=now)
+    receivers: Sequence[ReceiverRow] = ()
+    further: Sequence[ResultRef] = ()
+    flow_unkept: str | None = None
     id: str = ""
 
     @property
@@ -101,7 +108,11 @@ class Deployments:
             for record, row in zip(records, rows, strict=True):
                 graph = json.dumps(record.graph, separators=(",", ":"))
                 values = {**row, "graph_id": store_graph(connection, graph)}
-                found.append(connection.execute(self._sql["save_deployment"], values).fetchone()[0])
+                number, deployment_id = connection.execute(self._sql["save_deployment"], values).fetchone()
+                held = [(number, bytes.fromhex(ref.digest), ref.size_bytes) for ref in record.further]
+                connection.execute(self._sql["clear_deployment_values"], (number,))
+                connection.executemany(self._sql["hold_deployment_value"], held)
+                found.append(deployment_id)
             return found
 
         return [self.get(each) for each in self._database.write(write)]
@@ -190,10 +201,14 @@ class Deployments:
         rows = self._database.read(self._sql["deployments"].format(which=which), values)
         return [self._record(*row) for row in rows]
 
+    def _further(self, number: int) -> tuple[ResultRef, ...]:
+        rows = self._database.read(self._sql["deployment_values"], (number,))
+        return tuple(ref for row in rows if (ref := value_ref(row[0], row[1], self._values)) is not None)
+
     def _record(self, *row: Any) -> DeploymentRecord:  # noqa: ANN401  # as SQLite has it
-        (id_, flow, name, project, created, updated, graph, location, file_digest, *rest) = row
+        (number, id_, flow, name, project, created, updated, graph, location, file_digest, *rest) = row
         (flow_digest, flow_bytes, made_by, parameters, digest, size_bytes, tags, executor, *settings) = rest
-        schedule, paused, mark, flow_runner = settings
+        schedule, paused, mark, flow_runner, receivers, flow_unkept = settings
         parameters_ref = value_ref(digest, size_bytes, self._values)
         assert parameters_ref is not None  # noqa: S101  # the column is NOT NULL
         return DeploymentRecord(
@@ -215,6 +230,9 @@ class Deployments:
             created=from_stamp(created),
             updated=from_stamp(updated),
             mark=from_stamp(mark),
+            receivers=tuple(ReceiverRow(spec, shown, tuple(causes)) for spec, shown, causes in json.loads(receivers)),
+            further=self._further(number),
+            flow_unkept=flow_unkept,
             id=id_,
         )
 
@@ -239,6 +257,8 @@ def _row(record: DeploymentRecord) -> dict[str, object]:
         "executor": record.executor,
         "schedule": _json(record.schedule),
         "flow_runner": _json(record.flow_runner),
+        "receivers": _json([(each.spec, each.shown, each.causes) for each in record.receivers]),
+        "flow_unkept": record.flow_unkept,
     }
 
 

@@ -109,11 +109,20 @@ class RunOwnership:
         text = None if flow_runner is None else json.dumps(dict(flow_runner))
         self._compare_and_set("set_flow_runner", {"run_id": run_id, "epoch": epoch, "flow_runner": text})
 
-    def set_graph(self, run_id: str, epoch: int, graph: Mapping[str, Any]) -> None:
-        """Replace the graph of a run that hasn't begun, whose flow was read from its file again. Raises as `claim`."""
+    def set_flow(
+        self, run_id: str, epoch: int, graph: Mapping[str, Any], flow: ResultRef | None, unkept: str | None
+    ) -> None:
+        """Replace graph and flow of a run that hasn't begun, whose flow was read from its file again. Raises as `claim`."""
         text = json.dumps(graph, separators=(",", ":"))
-        graph_id = self._database.write(lambda connection: store_graph(connection, text))
-        self._compare_and_set("set_graph", {"run_id": run_id, "epoch": epoch, "graph_id": graph_id})
+        values: dict[str, object] = {
+            "run_id": run_id,
+            "epoch": epoch,
+            "graph_id": self._database.write(lambda connection: store_graph(connection, text)),
+            "digest": flow and bytes.fromhex(flow.digest),
+            "size_bytes": flow and flow.size_bytes,
+            "unkept": unkept,
+        }
+        self._compare_and_set("set_flow", values, needed=() if flow is None else (flow,))
 
     def _compare_and_set(self, statement: str, values: dict[str, object], needed: Sequence[ResultRef] = ()) -> None:
         """Change the run's row if it is at the expected epoch; `needed` are values that the run needs from then on."""

@@ -11,6 +11,7 @@ import pytest
 from flowbook import Flow, Parameter, task
 from flowbook.deployments import CronSchedule, DeploymentSpec, IntervalSchedule, deploy
 from flowbook.deployments.creation import create_deployments, create_deployments_in
+from flowbook.deployments.due_runs import create_run
 from flowbook.exceptions import DefinitionError, FlowbookError
 from flowbook.flow_runners import SubprocessFlowRunner, UniversalFlowRunner
 
@@ -79,7 +80,7 @@ def test_the_specs_of_a_file_are_created(name, text, store, write, tmp_path):
         },
     ]
     assert store.deployments.list() == [made[1], made[0]]
-    assert [(each.flow_ref, len(each.file_digest)) for each in made] == [(None, 64)] * 2
+    assert [(each.flow_ref.load().name, len(each.file_digest)) for each in made] == [("weekly", 64), ("nightly", 64)]
 
 
 def test_a_flow_in_the_file_of_its_spec_is_read_from_that_file(store, write):
@@ -91,7 +92,7 @@ def test_a_flow_in_the_file_of_its_spec_is_read_from_that_file(store, write):
 
     (made,) = create_deployments_in(store, path)
 
-    assert (made.flow_location, made.flow_ref) == (f"{path}:mine", None)
+    assert (made.flow_location, made.flow_ref.load().name) == (f"{path}:mine", "mine")
 
 
 def test_a_file_is_run_once_however_many_specs_name_it(store, write, tmp_path):
@@ -124,6 +125,21 @@ def test_a_flow_that_is_in_no_file_is_kept_by_value_with_the_versions_that_made_
     state = made.flow_ref.load().run(x=2)
     assert [each.result for task, each in state.result.items() if task.name == "times"] == [6]
     assert made.parameters_ref.load() == {"x": dt.date(2026, 1, 1)}
+
+
+def test_whoever_the_flow_or_the_spec_names_is_told_of_its_runs(store):
+    flow = Flow("mine", notify=["echo", "flow"])
+    spec = DeploymentSpec("d", flow, notify={"to": len, "on": ["ended"]})
+
+    (made,) = create_deployments(store, [spec])
+    run = create_run(store, made)
+
+    assert [(each.shown, each.causes) for each in made.receivers] == [
+        ("echo (with 1 argument)", ("waits", "failed")),
+        ("len()", ("ended",)),
+    ]
+    assert store.runs.get(run.run_id).flow == "mine"
+    assert store.deployments.get(made.id) == made
 
 
 def test_a_deployment_that_is_created_again_keeps_its_id_its_pause_and_its_schedules_place(store):
@@ -193,7 +209,7 @@ WRONG_SPECS = {
     "a foreign field": (
         lambda: DeploymentSpec("d", FLOW, work_queue="q"),
         ("Deployment 'd': a DeploymentSpec has no field 'work_queue'. Its fields: name, flow, flow_location, flow_name, "
-        "parameters, tags, schedule, flow_runner."),
+        "parameters, tags, schedule, flow_runner, notify."),
     ),
     "parameters in a list": (
         lambda: DeploymentSpec("d", FLOW, parameters=["x"]),
@@ -297,7 +313,7 @@ WRONG_FILES = {
         "specs.yaml",
         "- name: d\n  flow_location: flows.py\n  shedule: x\n",
         ("{file}, line 3: a deployment has no field 'shedule'. Its fields: name, flow_location, flow_name, parameters, tags, "
-        "schedule, flow_runner."),
+        "schedule, flow_runner, notify."),
     ),
     "a flow": (
         "specs.yaml",

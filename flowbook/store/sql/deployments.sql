@@ -2,11 +2,13 @@
 -- The id, the time of creation and whether it is paused stay; the schedule begins anew where it is another one.
 INSERT INTO deployment (
     deployment_id, flow, name, project, created, updated, graph_id, flow_location, file_digest, flow_digest, flow_bytes,
-    made_by, parameters, parameters_digest, parameters_bytes, tags, executor, schedule, paused, mark, flow_runner
+    made_by, parameters, parameters_digest, parameters_bytes, tags, executor, schedule, paused, mark, flow_runner,
+    receivers, flow_unkept
 )
 VALUES (
     :deployment_id, :flow, :name, :project, :now, :now, :graph_id, :flow_location, :file_digest, :flow_digest, :flow_bytes,
-    :made_by, :parameters, :parameters_digest, :parameters_bytes, :tags, :executor, :schedule, 0, :now, :flow_runner
+    :made_by, :parameters, :parameters_digest, :parameters_bytes, :tags, :executor, :schedule, 0, :now, :flow_runner,
+    :receivers, :flow_unkept
 )
 ON CONFLICT (flow, name) DO UPDATE SET
     project = excluded.project,
@@ -24,14 +26,26 @@ ON CONFLICT (flow, name) DO UPDATE SET
     executor = excluded.executor,
     mark = CASE WHEN schedule IS excluded.schedule THEN mark ELSE excluded.mark END,
     schedule = excluded.schedule,
-    flow_runner = excluded.flow_runner
-RETURNING deployment_id
+    flow_runner = excluded.flow_runner,
+    receivers = excluded.receivers,
+    flow_unkept = excluded.flow_unkept
+RETURNING id, deployment_id
+
+-- clear_deployment_values --
+DELETE FROM deployment_value WHERE deployment = ?
+
+-- hold_deployment_value --
+INSERT OR IGNORE INTO deployment_value (deployment, digest, size_bytes) VALUES (?, ?, ?)
+
+-- deployment_values --
+SELECT digest, size_bytes FROM deployment_value WHERE deployment = ?
 
 -- deployments --
 -- `{which}` stands for what is asked for.
 SELECT
-    deployment_id, flow, name, project, created, updated, graph.content, flow_location, file_digest, flow_digest, flow_bytes,
-    made_by, parameters, parameters_digest, parameters_bytes, tags, executor, schedule, paused, mark, flow_runner
+    deployment.id, deployment_id, flow, name, project, created, updated, graph.content, flow_location, file_digest, flow_digest, flow_bytes,
+    made_by, parameters, parameters_digest, parameters_bytes, tags, executor, schedule, paused, mark, flow_runner,
+    receivers, flow_unkept
 FROM deployment JOIN graph ON graph.id = deployment.graph_id
 WHERE {which}
 ORDER BY flow, name
@@ -56,3 +70,5 @@ SELECT count(*) FROM run WHERE deployment = :deployment AND due <= :now AND stat
 SELECT parameters_digest FROM deployment
 UNION
 SELECT flow_digest FROM deployment WHERE flow_digest IS NOT NULL
+UNION
+SELECT digest FROM deployment_value

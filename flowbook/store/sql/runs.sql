@@ -27,8 +27,9 @@ UPDATE run SET identifier = :identifier WHERE run_id = :run_id AND epoch IN (:ep
 -- set_flow_runner --
 UPDATE run SET flow_runner = :flow_runner WHERE run_id = :run_id AND epoch = :epoch
 
--- set_graph --
-UPDATE run SET graph_id = :graph_id WHERE run_id = :run_id AND epoch = :epoch
+-- set_flow --
+UPDATE run SET graph_id = :graph_id, flow_digest = :digest, flow_bytes = :size_bytes, flow_unkept = :unkept
+WHERE run_id = :run_id AND epoch = :epoch
 
 -- run_identifier --
 SELECT identifier FROM run WHERE run_id = ?
