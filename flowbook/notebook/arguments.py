@@ -12,7 +12,9 @@ from flowbook.executors import Executor, LocalDaskExecutor, LocalExecutor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["parse_executor", "parse_parameters", "parse_value", "unquoted"]
+    from flowbook.flow_runners import UniversalFlowRunner
+
+__all__ = ["EXECUTORS", "parse_executor", "parse_flow_runner", "parse_parameters", "parse_value", "unquoted"]
 
 _NAMED: dict[str, Callable[[], Executor]] = {
     "local": LocalExecutor,
@@ -20,6 +22,8 @@ _NAMED: dict[str, Callable[[], Executor]] = {
     "synchronous": lambda: LocalDaskExecutor("synchronous"),
     "threads": LocalDaskExecutor,
 }
+#: The names that `--executor` takes.
+EXECUTORS = (*_NAMED, "dask", "dask:")
 _EXECUTORS = f"{', '.join(_NAMED)}, dask, dask:ADDRESS"
 
 
@@ -29,7 +33,9 @@ def unquoted(text: str) -> str:
     return text[1:-1] if is_quoted else text
 
 
-def parse_parameters(pairs: Iterable[str], namespace: Mapping[str, object]) -> dict[str, object]:
+def parse_parameters(
+    pairs: Iterable[str], namespace: Mapping[str, object], option: str = "--param"
+) -> dict[str, object]:
     """Return `["origin=JFK", "k=$n"]` as values by name.
 
     Raises:
@@ -39,7 +45,7 @@ def parse_parameters(pairs: Iterable[str], namespace: Mapping[str, object]) -> d
     for pair in pairs:
         name, equals, text = unquoted(pair).partition("=")
         if not equals or not name.strip().isidentifier():
-            msg = f"--param {pair!r} isn't NAME=VALUE. Write e.g. --param origin=JFK."
+            msg = f"{option} {pair!r} isn't NAME=VALUE. Write e.g. {option} origin=JFK."
             raise UsageError(msg)
         found[name.strip()] = parse_value(text, namespace)
     return found
@@ -85,6 +91,28 @@ def parse_executor(text: str | None, namespace: Mapping[str, object]) -> Executo
         msg = f"--executor {text!r} is {value!r}, not an executor. Use one of {_EXECUTORS}."
         raise UsageError(msg)
     return value  # type: ignore[no-any-return]  # checked above
+
+
+def parse_flow_runner(text: str | None, namespace: Mapping[str, object]) -> UniversalFlowRunner:
+    """Return the flow runner that `text` names: subprocess, which is the default, or an expression.
+
+    Raises:
+        UsageError: if it is neither.
+    """
+    from flowbook.flow_runners import SubprocessFlowRunner, UniversalFlowRunner  # noqa: PLC0415  # only where it is used
+
+    if text in {None, "subprocess"}:
+        return SubprocessFlowRunner(stream_output=False)  # its panel shows what tasks print
+    try:
+        # The person's own cell, as for an executor.
+        value = eval(str(text), dict(namespace))  # noqa: S307
+    except Exception as error:
+        msg = f"--on {text!r} isn't subprocess, nor a valid expression: {error}."
+        raise UsageError(msg) from error
+    if not isinstance(value, UniversalFlowRunner):
+        msg = f"--on {text!r} is {value!r}, not a flow runner. Use subprocess, or e.g. SubprocessFlowRunner(virtualenv='./venv')."
+        raise UsageError(msg)
+    return value
 
 
 def _dask(address: str) -> Executor:

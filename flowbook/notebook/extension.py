@@ -15,9 +15,10 @@ __all__ = ["load", "unload"]
 
 
 def load(shell: InteractiveShell) -> None:
-    """Add `%%flow`, `%flow` and `%cache`, and answer the pages that show panels."""
+    """Add `%%flow`, `%flow`, `%%task` and `%cache`, and answer the pages that show panels."""
     magics = FlowMagics(shell)
     shell.register_magics(magics)
+    magics.completion.install(shell)
     comms = _comms(shell)
     if comms is not None:
         magics.pages = LabPages(magics.attach)
@@ -28,12 +29,14 @@ def load(shell: InteractiveShell) -> None:
 def unload(shell: InteractiveShell) -> None:
     """Take them away again."""
     magics = shell.magics_manager.registry.get("FlowMagics")
-    comms = _comms(shell)
-    if comms is not None and isinstance(magics, FlowMagics) and magics.pages is not None:
-        comms.unregister_target(TARGET, magics.pages.open)
-        magics.pages.close()
-        magics.pages = None
-    for kind, names in (("line", ("flow", "cache")), ("cell", ("flow",))):
+    if isinstance(magics, FlowMagics):
+        magics.completion.remove(shell)
+        comms = _comms(shell)
+        if comms is not None and magics.pages is not None:
+            comms.unregister_target(TARGET, magics.pages.open)
+            magics.pages.close()
+            magics.pages = None
+    for kind, names in (("line", ("flow", "cache")), ("cell", ("flow", "task"))):
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
     unshow_writers_line(shell)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from IPython.core.error import UsageError
 
@@ -10,12 +10,12 @@ from flowbook.exceptions import FlowbookError
 from flowbook.notebook.arguments import parse_parameters
 from flowbook.notebook.display import cancelled
 from flowbook.notebook.frontend import has_front_end, notebook_name, person
-from flowbook.notebook.loop import Loop
+from flowbook.notebook.loop import Decided, Loop
 from flowbook.notebook.run_list import RunList, newest_runs
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from flowbook.notebook.display import FlowView
     from flowbook.notebook.notebook_flows import NotebookFlows
 
-__all__ = ["ACTIONS", "Action", "LineActions", "Screen"]
+__all__ = ["ACTIONS", "Action", "LineActions", "Screen", "lists_actions"]
+
+_M = TypeVar("_M", bound="Callable[..., object]")
 
 _PANELS_AT_MOST = 5
 
@@ -51,12 +53,31 @@ ACTIONS: Mapping[str, Action] = {
     "incremental": Action("on|off", "whether flows of this notebook run only what has changed", 1),
     "list": Action("[FLOW]", "list the newest runs", 1),
     "plan": Action("FLOW [TASK]", "say what a run would do, from TASK on if given", 2, ("param",)),
-    "resume": Action("[RUN [TASK …]]", "go on with what waits; without RUN, list it", None, ("note", "as_recorded")),
+    "reject": Action("RUN [TASK …]", "let what waits fail; say why with --note", None, ("note", "as_recorded")),
+    "resume": Action(
+        "[RUN [TASK …]]",
+        "go on with what waits; --input changes what one task gets; without RUN, list what waits",
+        None,
+        ("note", "input", "as_recorded"),
+    ),
     "retry": Action("RUN", "run what failed again", 1, ("note", "as_recorded")),
     "run": Action("FLOW", "run it", 1, ("param",)),
     "show": Action("RUN", "show it", 1),
+    "skip": Action("RUN [TASK …]", "skip what waits, and what lies below it", None, ("note", "as_recorded")),
+    "watch": Action("RUN", "show a run of any process until it is at rest", 1),
 }
-_OPTIONS = ("as_recorded", "note", "now", "param")
+_OPTIONS = ("as_recorded", "input", "note", "now", "param")
+
+
+#: Of actions whose name a helper has.
+_METHODS = {"watch": "_watch_"}
+
+
+def lists_actions(magic: _M) -> _M:
+    """Decorate the magic: its help says what each action does."""
+    lines = [f"    {name} {action.usage}: {action.help}" for name, action in ACTIONS.items()]
+    magic.__doc__ = f"{(magic.__doc__ or '').rstrip()}\n\n" + "\n".join(f"    {line}" for line in lines)
+    return magic
 
 
 class Screen(Protocol):
@@ -105,7 +126,7 @@ class LineActions:
                 msg = f"%flow {args.action} takes no --{option.replace('_', '-')}; that is for {', '.join(takers)}."
                 raise UsageError(msg)
         args.name, args.tasks = (args.names[0] if args.names else None), args.names[1:]
-        return getattr(self, f"_{args.action}")(args)
+        return getattr(self, _METHODS.get(args.action, f"_{args.action}"))(args)
 
     # Looking
 
@@ -118,6 +139,15 @@ class LineActions:
         watched = has_front_end(self._shell)
         view.show(with_widget=watched)
         if not watched:
+            view.show_state(run)
+
+    def _watch_(self, args: Namespace) -> None:
+        run = self._flows.any_run(args.name)
+        view = self._view_of(run)
+        watched = has_front_end(self._shell)
+        view.show(with_widget=watched)
+        if not watched:
+            run.wait()  # an interrupt ends the watching, not the run
             view.show_state(run)
 
     def _plan(self, args: Namespace) -> RunPlan:
@@ -149,11 +179,21 @@ class LineActions:
     def _resume(self, args: Namespace) -> RunList | None:
         if args.name is None:
             return self._waiting()
+        self._answer(args, inputs=parse_parameters(args.input, self._shell.user_ns, "--input"))
+        return None
+
+    def _skip(self, args: Namespace) -> None:
+        self._answer(args)
+
+    def _reject(self, args: Namespace) -> None:
+        self._answer(args)
+
+    def _answer(self, args: Namespace, **options: Any) -> None:  # noqa: ANN401  # those of the loop
         run = self._flows.run_in(args.name, ("Paused",))
-        gone_on = self._loop.resume(run, args.tasks, args.note, as_recorded=args.as_recorded)
+        how = Decided(args.action, tuple(args.tasks), args.note, as_recorded=args.as_recorded)
+        gone_on = self._loop.answer(run, how, **options)
         self._say(gone_on.text)
         self._watch(self._view_of(gone_on.run), gone_on.run)
-        return None
 
     def _retry(self, args: Namespace) -> None:
         run = self._flows.any_run(args.name)

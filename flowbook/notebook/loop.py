@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from flowbook.core.history import run as recorded_run
 from flowbook.engine.state_kinds import failed_by_itself
@@ -12,16 +12,39 @@ from flowbook.notebook.frontend import person
 from flowbook.report.phrases import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from flowbook.core.flow import Flow
     from flowbook.flow_run.run import FlowRun
     from flowbook.notebook.notebook_flows import NotebookFlows
 
-__all__ = ["GoneOn", "Loop"]
+__all__ = ["Decided", "GoneOn", "Loop"]
 
 _NAMED_AT_MOST = 3
 _STILL_RUNS = "It goes on with the code as it was when it started; what was edited since counts from the next run on."
+
+
+_ANSWERED: Mapping[str, tuple[str, str]] = {
+    "resume": ("goes on", "go on"),
+    "skip": ("is skipped; the run goes on", "are skipped; the run goes on"),
+    "reject": ("is rejected; the run goes on", "are rejected; the run goes on"),
+}
+
+
+class Decided(NamedTuple):
+    """What a person decided about tasks that wait.
+
+    Attributes:
+        action: "resume", "skip" or "reject".
+        keys: of the tasks; none: all that wait.
+        note: recorded.
+        as_recorded: go on with the code as it was.
+    """
+
+    action: Literal["resume", "skip", "reject"]
+    keys: tuple[str, ...] = ()
+    note: str = ""
+    as_recorded: bool = False
 
 
 class GoneOn(NamedTuple):
@@ -60,12 +83,26 @@ class Loop:
         what = _counted(failed, "runs", "run")
         return GoneOn(today.run, " ".join(filter(None, (f"{what} again{_edited_words(today)}.", today.words(failed)))))
 
-    def resume(self, run: FlowRun, keys: Sequence[str] = (), note: str = "", *, as_recorded: bool = False) -> GoneOn:
-        """Resume these tasks, or all that wait, with the cell and its tasks as they are now. Raises as `FlowRun.resume`."""
+    def answer(self, run: FlowRun, decided: Decided, inputs: Mapping[str, object] | None = None) -> GoneOn:
+        """Answer tasks that wait, with the cell and its tasks as they are now. Raises as `FlowRun.resume`.
+
+        Args:
+            run: at rest, here or elsewhere.
+            decided: what was decided.
+            inputs: values that the one task named gets instead of those that it waits with; only to resume.
+        """
+        keys, by, note = decided.keys, person(), decided.note
         waiting = list(keys) or [key for key, state in list(run.states.items()) if state.is_paused()]
-        today = self._with_today(run, waiting, as_recorded=as_recorded)
-        today.run.resume(*keys, by=person(), note=note, force=today.flow is not None)
-        what = _counted(waiting, "goes on", "go on") if waiting else f"{run.flow_name} goes on"
+        today = self._with_today(run, waiting, as_recorded=decided.as_recorded)
+        force = today.flow is not None
+        if decided.action == "resume":
+            today.run.resume(*keys, by=by, note=note, inputs=dict(inputs) if inputs else None, force=force)
+        elif decided.action == "skip":
+            today.run.skip(*keys, by=by, note=note, force=force)
+        else:
+            today.run.reject(*keys, by=by, note=note, force=force)
+        one, many = _ANSWERED[decided.action]
+        what = _counted(waiting, one, many) if waiting else f"{run.flow_name} goes on"
         return GoneOn(today.run, " ".join(filter(None, (f"{what}{_edited_words(today)}.", today.words(waiting)))))
 
     def _with_today(self, run: FlowRun, again: Sequence[str], *, as_recorded: bool) -> _Today:

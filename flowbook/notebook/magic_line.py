@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import parse_argstring
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
 
-__all__ = ["read_line"]
+__all__ = ["options_of", "read_line"]
 
 _QUOTES = "--param 'city=New York'"
 
@@ -37,6 +37,11 @@ def read_line(magic: Callable[..., object], line: str) -> Namespace:
         elif isinstance(value, list):
             setattr(args, name, [unquoted(each) for each in value])
     return args
+
+
+def options_of(magic: Any) -> list[str]:  # noqa: ANN401  # a function with a parser, by `magic_arguments`
+    """Return the options of a magic, as they are written."""
+    return [text for action in magic.parser._actions for text in action.option_strings]  # noqa: SLF001  # argparse has no other list
 
 
 def _advice(message: str, line: str) -> str:

@@ -12,13 +12,15 @@ from IPython.display import display
 from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.failure import failure_of
 from flowbook.flow_run.run_description import RunLabel
-from flowbook.notebook.arguments import parse_executor, parse_parameters
+from flowbook.notebook.arguments import parse_executor, parse_flow_runner, parse_parameters
+from flowbook.notebook.completion import Completion
 from flowbook.notebook.display import CellDisplays, FlowView, cache_entries, open_cache
 from flowbook.notebook.flow_cell import FlowCell
 from flowbook.notebook.frontend import cell_and_request, has_front_end, notebook_name, person
-from flowbook.notebook.line_actions import ACTIONS, LineActions
-from flowbook.notebook.magic_line import read_line
+from flowbook.notebook.line_actions import LineActions, lists_actions
+from flowbook.notebook.magic_line import options_of, read_line
 from flowbook.notebook.notebook_flows import NotebookFlows
+from flowbook.notebook.task_cell import task_of_cell
 from flowbook.report.phrases import listed
 from flowbook.store import open_store
 
@@ -54,9 +56,12 @@ class FlowMagics(Magics):
         self._actions = LineActions(self)
         #: The pages that show panels; None where there is no kernel.
         self.pages: LabPages | None = None
+        self.completion = Completion(
+            self.flows, {name: options_of(magic) for name, magic in (("%%flow", self.flow), ("%cache", self.cache))}
+        )
 
     @no_var_expand
-    @magic_arguments()
+    @magic_arguments("%flow")
     @argument("name", help="name of the flow, and of the variable that holds it")
     @argument("--no-run", action="store_true", help="define it and show its graph, but don't run it")
     @argument("--plan", action="store_true", help="define it and show what a run would do, but don't run it")
@@ -84,6 +89,12 @@ class FlowMagics(Magics):
         "--incremental",
         action="store_true",
         help="run only what has changed and what lies below it: as --cache, also for tasks with cache_for",
+    )
+    @argument("--detach", action="store_true", help="run it in a process of its own, which outlives this kernel")
+    @argument(
+        "--on",
+        metavar="WHERE",
+        help="with --detach: subprocess (the default), or an expression that gives a flow runner",
     )
     @argument("--no-record", action="store_true", help="don't keep the run in the store")
     @argument("--quiet", action="store_true", help="show nothing but errors")
@@ -116,14 +127,25 @@ class FlowMagics(Magics):
             raise failure_of(RunLabel(run.run_id, run.number, run.flow_name), run.state, run.states, flow)
 
     @no_var_expand
-    @line_magic("flow")  # type: ignore[arg-type]  # IPython types it for functions without an owner
+    @line_magic("flow")
+    @magic_arguments("flow")
+    @argument("action", nargs="?", default="list", help="one of those below; default: list")
+    @argument("names", nargs="*", help="a flow, or a run; then tasks")
+    @argument("--param", action="append", default=[], metavar="NAME=VALUE", help="for run and plan: a parameter")
+    @argument(
+        "--input", action="append", default=[], metavar="NAME=VALUE", help="for resume: what one task gets instead"
+    )
+    @argument("--note", default="", metavar="TEXT", help="for decisions: the reason, which is recorded")
+    @argument("--as-recorded", action="store_true", help="for decisions: go on with the code as it was")
+    @argument("--now", action="store_true", help="for cancel: also stop what runs")
+    @lists_actions
     def flow_line(self, line: str) -> Any:  # noqa: ANN401  # what the action shows
         """List flows and runs, or act on one: `%flow ACTION [FLOW or RUN] [TASK …] [options]`.
 
-        Without an action it lists the runs. A run is named by its flow (the newest one), its id or the beginning of
-        that, its number, `last` or `last failed`.
+        A run is named by its flow (the newest one), its id or the beginning of that, its number, `last` or
+        `'last failed'`. Actions:
         """
-        args = read_line(_line_arguments, line)
+        args = read_line(self.flow_line, line)
         try:
             return self._actions.act(args)
         except FlowbookError as error:
@@ -147,6 +169,16 @@ class FlowMagics(Magics):
         self.displayed(open_cache(self.shell, open_store(), task=key, at=args.at))
         return None
 
+    @no_var_expand
+    @cell_magic
+    def task(self, line: str, cell: str) -> None:
+        """Make a task of a cell: `%%task NAME(a, b=1)`, and after it options as for `@task`: `, cache=True`.
+
+        The cell becomes the body of a function with these arguments. Names that it sets are its own; what its last
+        expression gives, or what it returns, is the task's result. Nothing runs yet: call NAME in a %%flow cell.
+        """
+        task_of_cell(self.shell, line, cell)
+
     # Showing
 
     def _start_options(
@@ -154,6 +186,8 @@ class FlowMagics(Magics):
     ) -> dict[str, Any]:
         """Return the options of the run that the cell starts."""
         options: dict[str, Any] = {"parameters": parameters, "record": not args.no_record}
+        if args.detach:
+            options["flow_runner"] = parse_flow_runner(args.on, self.shell.user_ns)
         if args.start_at is not None:
             run = (
                 before.last_run if before is not None and before.last_run is not None else self.flows.any_run(flow.name)
@@ -178,8 +212,10 @@ class FlowMagics(Magics):
             return None
         run = view.start(options.pop("parameters"), origin=notebook_name(self.shell), **options)
         view.show(with_widget=is_watched, quiet=args.quiet)
-        if args.wait or args.raises or not has_front_end(self.shell):
+        if args.wait or args.raises or not (args.detach or has_front_end(self.shell)):
             view.wait(run, quiet=args.quiet)
+        elif args.detach and not is_watched and not args.quiet:
+            print(f"{name}, run {run.number}, runs in a process of its own. %flow watch {name} waits for it.")  # noqa: T201  # the cell's own output
         return run
 
     def view(self, flow: Flow, **options: Any) -> FlowView:  # noqa: ANN401  # those of FlowView
@@ -199,17 +235,6 @@ class FlowMagics(Magics):
         """Record what the running cell shows, so that it is closed when that cell runs again."""
         self._displays.add(view, *cell_and_request(self.shell))
         return view
-
-
-@magic_arguments("%flow")
-@argument("action", nargs="?", default="list", help=f"one of {', '.join(ACTIONS)}; default: list")
-@argument("names", nargs="*", help="a flow, or a run: its id or the beginning of that, 4, last; then tasks")
-@argument("--param", action="append", default=[], metavar="NAME=VALUE", help="for run and plan: a parameter")
-@argument("--note", default="", metavar="TEXT", help="for decisions: the reason, which is recorded")
-@argument("--as-recorded", action="store_true", help="for retry and resume: with the code as it was")
-@argument("--now", action="store_true", help="for cancel: also stop what runs")
-def _line_arguments() -> None:
-    """Hold the arguments of `%flow`."""
 
 
 def _left_behind(before: Flow | None) -> str:

@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from flowbook.exceptions import DefinitionError
 from flowbook.notebook.edits import Edits
 from flowbook.notebook.flow_cell import FlowCell
-from flowbook.notebook.loop import Loop
+from flowbook.notebook.loop import Decided, Loop
 from flowbook.notebook.notebook_flows import NotebookFlows
 
 TASKS = """
@@ -173,7 +173,7 @@ def test_resume_takes_the_edited_tasks_below_what_waits(notebook):
     assert run.state.is_paused()
     notebook.define(WORKING, ('f"published {total}"', 'f"sent {total}"'))
 
-    gone_on = notebook.loop.resume(run)
+    gone_on = notebook.loop.answer(run, Decided("resume"))
 
     assert gone_on.text == "approve goes on with the edited publish."
     assert gone_on.run.wait(20).is_successful()
@@ -184,7 +184,7 @@ def test_without_an_edit_the_run_itself_goes_on(notebook):
     notebook.define(WORKING)
     run = notebook.run()
 
-    gone_on = notebook.loop.resume(run)
+    gone_on = notebook.loop.answer(run, Decided("resume"))
 
     assert gone_on == (run, "approve goes on.")
     assert run.wait(20).is_successful()

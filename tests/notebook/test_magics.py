@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -12,6 +14,7 @@ from flowbook import Flow, Parameter
 from flowbook.engine.events import Decided
 from flowbook.notebook import extension
 from flowbook.notebook.display import _assign
+from flowbook.notebook.line_actions import ACTIONS
 from flowbook.store import CacheEntry, RunRecord, graph_record, open_store
 
 TASKS = """
@@ -41,6 +44,7 @@ def publish(total):
 BODY = """values = double.map(load(Parameter("origin", default="EWR")))
 publish(approve(values))"""
 
+QUOTES = "A parameter's value with spaces needs quotes around NAME=VALUE: --param 'months=[1, 2]'."
 HELD = """%%flow held --wait
 import threading
 door = threading.Event()
@@ -98,6 +102,102 @@ def test_a_line_magic_resumes_it_and_only_what_waits_runs(shell):
 
     assert shell.user_ns["calls"] == ["approve", "publish"]
     assert flow.last_run["publish"].result == 12
+
+
+def test_a_rejected_task_fails_with_the_note(shell, capsys):
+    flow = _flow(shell)
+    capsys.readouterr()
+
+    shell.run_line_magic("flow", "reject delays approve --note 'the figures are wrong'")
+
+    assert capsys.readouterr().out.splitlines()[0] == "approve is rejected; the run goes on."
+    assert flow.last_run.wait(20).is_failed()
+    assert "the figures are wrong" in flow.last_run["approve"].message
+
+
+def test_a_skipped_task_takes_what_lies_below_with_it(shell):
+    flow = _flow(shell)
+
+    shell.run_line_magic("flow", "skip delays")
+
+    assert flow.last_run.wait(20).is_successful()
+    assert flow.last_run["publish"].is_skipped()
+
+
+def test_an_input_may_be_changed_before_a_task_goes_on(shell):
+    flow = _flow(shell)
+    shell.user_ns["better"] = [5, 6]
+
+    shell.run_line_magic("flow", "resume delays approve --input values=$better")
+
+    assert flow.last_run.wait(20).is_successful()
+    assert flow.last_run["publish"].result == 11
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("cancel delays --param n=1", "%flow cancel takes no --param; that is for plan, run."),
+        ("retry delays parse", "%flow retry: what is 'parse' for? Write %flow retry RUN."),
+        ("resume delays approve --input values", "--input 'values' isn't NAME=VALUE. Write e.g. --input origin=JFK."),
+        ("run delays --param 'n=1", "No closing quotation. Close it, as in --param 'city=New York'."),
+        (
+            "run delays --param city=New York",
+            f"unrecognized arguments: York. {QUOTES}",
+        ),
+    ],
+)
+def test_what_an_action_does_not_take_is_refused_with_what_it_takes(shell, line, message):
+    _flow(shell, "delays --no-run")
+
+    with pytest.raises(UsageError) as caught:
+        shell.run_line_magic("flow", line)
+
+    assert str(caught.value) == message
+
+
+def test_the_help_of_the_line_magic_lists_its_actions(shell):
+    text = shell.magics_manager.magics["line"]["flow"].__doc__
+
+    assert all(f"\n{action} " in text for action in ACTIONS)
+    assert text.splitlines()[2].startswith("  %flow ")
+    assert shell.magics_manager.magics["cell"]["flow"].__doc__.splitlines()[2].startswith("  %%flow ")
+
+
+def test_a_detached_run_has_a_process_of_its_own_and_can_be_watched(shell, capsys):
+    body = "import os\n\n@task\ndef where():\n    return os.getpid()\n\nwhere()"
+    shell.run_cell_magic("flow", "apart --detach", body)
+    run = shell.user_ns["apart"].last_run
+    assert "apart, run 1, runs in a process of its own." in capsys.readouterr().out
+
+    shell.run_line_magic("flow", "watch apart")
+
+    assert "apart, run 1: Success" in capsys.readouterr().out
+    assert run["where"].result != os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("cloud", "--on 'cloud' isn't subprocess, nor a valid expression: name 'cloud' is not defined."),
+        ("5", "--on '5' is 5, not a flow runner. Use subprocess, or e.g. SubprocessFlowRunner(virtualenv='./venv')."),
+    ],
+)
+def test_what_is_no_flow_runner_is_refused(shell, where, message):
+    with pytest.raises(UsageError) as caught:
+        _flow(shell, f"delays --detach --on {where}")
+
+    assert str(caught.value) == message
+
+
+def test_a_cell_may_start_at_a_task_over_the_states_of_the_newest_run(shell):
+    _flow(shell)
+    shell.user_ns["calls"].clear()
+
+    flow = _flow(shell, "delays --start-at approve")
+
+    assert flow.last_run.wait(20).is_successful()
+    assert shell.user_ns["calls"] == ["approve", "publish"]
 
 
 def test_showing_a_run_says_how_it_stands(shell, capsys):
@@ -334,7 +434,14 @@ HOW_TO_NAME_A_RUN = (
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("dance", "%flow dance: no such action. Use one of cancel, incremental, list, plan, resume, retry, run, show."),
+        (
+            "dance",
+            (
+                "dance",
+                "%flow dance: no such action. Use one of cancel, incremental, list, plan, reject, resume, retry, run, show, "
+                "skip, watch.",
+            ),
+        ),
         ("run", "Which flow? Name one: delays."),
         ("run nobody", "There is no flow 'nobody' in this notebook. Those there are: delays."),
         ("show", "Which run? Give the name of a flow or the id of a run; %flow lists them."),

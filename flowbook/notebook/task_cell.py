@@ -1,0 +1,99 @@
+"""`%%task NAME(a, b)`: a cell as a task. Its names are the task's own, and its last expression is what the task returns."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+
+from flowbook.core.function_task import task
+from flowbook.exceptions import FlowbookError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from flowbook.core.function_task import FunctionTask
+
+__all__ = ["task_of_cell"]
+
+_USAGE = "Write %%task NAME(a, b=1), and after it options as for @task: %%task clean(rows), cache=True."
+
+
+def task_of_cell(shell: InteractiveShell, line: str, cell: str) -> FunctionTask:
+    """Return the task; put it under its name into the user's namespace.
+
+    Args:
+        shell: the IPython shell.
+        line: `NAME(a, b=1)`, then options as for `@task`.
+        cell: the body.
+
+    Raises:
+        UsageError: if the line isn't as above, or the options aren't those of a task.
+        SyntaxError: if the cell isn't Python.
+    """
+    signature, options = _split(line.strip())
+    name = signature.partition("(")[0].strip()
+    source = f"# %%task {line.strip()}\n{cell}"
+    function = _function(shell, signature, source)
+    namespace = shell.user_ns
+    try:
+        made = task(function, **eval(f"dict({options})", namespace))  # noqa: S307  # the person's own line, in their names
+    except FlowbookError as error:
+        raise UsageError(str(error)) from error
+    except Exception as error:
+        msg = f"%%task {name}: {options!r} aren't options: {error}. {_USAGE}"
+        raise UsageError(msg) from error
+    namespace[name] = made
+    return made
+
+
+def _split(line: str) -> tuple[str, str]:
+    """Return the signature and the options after it."""
+    for end in (place for place, char in enumerate(line, 1) if char == ")"):
+        try:
+            ast.parse(f"def {line[:end]}: pass")
+        except SyntaxError:
+            continue
+        rest = line[end:].strip()
+        if rest and not rest.startswith(","):
+            break
+        return line[:end], rest.removeprefix(",").strip()
+    msg = f"%%task {line}: that isn't a name with its arguments. {_USAGE}" if line else f"%%task needs a name. {_USAGE}"
+    raise UsageError(msg)
+
+
+def _function(shell: InteractiveShell, signature: str, source: str) -> Callable[..., Any]:
+    """Return the function whose body is the cell."""
+    body = ast.parse(shell.transform_cell(source)).body
+    if not body:
+        msg = f"%%task {signature}: the cell is empty. Write what the task does."
+        raise UsageError(msg)
+    if isinstance(body[-1], ast.Expr):
+        body[-1] = ast.copy_location(ast.Return(body[-1].value), body[-1])
+    keyword = "async def" if _awaits(body) else "def"
+    module = ast.parse(f"{keyword} {signature}: pass")
+    definition = module.body[0]
+    assert isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef)  # noqa: S101  # as just written
+    definition.body = body
+    filename = shell.compile.cache(source)
+    code = compile(ast.fix_missing_locations(module), filename, "exec")
+    found: dict[str, Any] = {}
+    # Its globals are the notebook's own, of which this sets none.
+    exec(code, shell.user_ns, found)  # noqa: S102  # the person's own cell
+    made: Callable[..., Any] = found[definition.name]
+    return made
+
+
+def _awaits(body: list[ast.stmt]) -> bool:
+    nested = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+    stack: list[ast.AST] = list(body)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
+            return True
+        if not isinstance(node, nested):
+            stack.extend(ast.iter_child_nodes(node))
+    return False

@@ -1,0 +1,84 @@
+"""Tab on the line of a magic."""
+
+from __future__ import annotations
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+
+from flowbook.notebook import extension
+
+CELL = """
+from flowbook import Parameter, task
+
+@task(cache=True)
+def load(origin, year):
+    return origin
+
+@task
+def clean(rows):
+    return rows
+"""
+BODY = 'clean(load(Parameter("origin", default="JFK"), Parameter("year", default=2013)))'
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("FLOWBOOK_PROJECT", "test")
+    shell = InteractiveShell()
+    extension.load(shell)
+    shell.run_cell(CELL)
+    shell.run_cell_magic("flow", "delays --quiet", BODY)
+    yield shell
+    shell.history_manager.end_session()
+    extension.unload(shell)
+
+
+def _proposed(shell, text, cursor=None):
+    """Return what a front end would show."""
+    with provisionalcompleter():
+        return [each.text for each in shell.Completer.completions(text, len(text) if cursor is None else cursor)]
+
+
+@pytest.mark.parametrize(
+    ("line", "proposed"),
+    [
+        ("%flow re", {"reject", "resume", "retry"}),
+        ("%flow retry d", {"delays"}),
+        ("%flow resume delays ", {"load", "clean"}),
+        ("%flow plan delays cl", {"clean"}),
+        ("%flow cancel --", {"--now", "--note"}),
+        ("%flow run delays --param o", {"origin="}),
+        ("%flow incremental ", {"on", "off"}),
+        ("%%flow de", {"delays"}),
+        ("%%flow delays --exec", {"--executor"}),
+        ("%%flow delays --executor thr", {"threads"}),
+        ("%%flow delays --param ", {"origin=", "year="}),
+        ("%%flow delays --start-at ", {"load", "clean"}),
+        ("%cache ", {"load"}),
+        ("%cache --", {"--at"}),
+    ],
+)
+def test_tab_proposes_what_may_stand_there(shell, line, proposed):
+    assert set(_proposed(shell, line)) == proposed
+
+
+def test_runs_are_proposed_by_their_short_ids(shell):
+    run = shell.user_ns["delays"].last_run
+    line = f"%flow show {run.run_id[:3]}"
+
+    assert _proposed(shell, line) == [run.run_id[:8]]
+
+
+def test_in_a_cell_of_several_lines_the_line_of_the_cursor_counts(shell):
+    line = "%%flow delays --exec\nclean(load(1, 2))"
+
+    assert "--executor" in _proposed(shell, line, len("%%flow delays --exec"))
+
+
+def test_after_unloading_nothing_is_proposed(shell):
+    extension.unload(shell)
+
+    assert shell.Completer.custom_matchers == []
