@@ -434,14 +434,7 @@ HOW_TO_NAME_A_RUN = (
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (
-            "dance",
-            (
-                "dance",
-                "%flow dance: no such action. Use one of cancel, incremental, list, plan, reject, resume, retry, run, show, "
-                "skip, watch.",
-            ),
-        ),
+        ("dance", f"%flow dance: no such action. Use one of {', '.join(ACTIONS)}."),
         ("run", "Which flow? Name one: delays."),
         ("run nobody", "There is no flow 'nobody' in this notebook. Those there are: delays."),
         ("show", "Which run? Give the name of a flow or the id of a run; %flow lists them."),
