@@ -31,11 +31,11 @@ ON CONFLICT DO NOTHING
 
 -- due_notices --
 -- One for all of a run's notices of the same cause to the same receiver, which are sent together.
-SELECT run.run_id, notice.run, cause, spec, min(shown), min(seq), max(tries)
+SELECT run.run_id, notice.run, notice.cause, notice.spec, min(notice.shown), min(notice.seq), max(notice.tries)
 FROM notice JOIN run ON run.id = notice.run
-WHERE due <= :now AND token IS NULL
-GROUP BY notice.run, cause, spec
-ORDER BY min(due), notice.id
+WHERE notice.due <= :now AND notice.token IS NULL
+GROUP BY notice.run, notice.cause, notice.spec
+ORDER BY min(notice.due), notice.id
 LIMIT :limit
 
 -- next_notice --
