@@ -133,9 +133,22 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     add("watch", "follow it until it is at rest, whichever process has it; Ctrl-C ends only the watching")
     _decides(add("cancel", "cancel it, whichever process has it"))
     resume = add("resume", "resume a run that waits, was cancelled or crashed; here, unless another process has it")
-    resume.add_argument("task", nargs="*", help="only these tasks; default: all that wait")
-    retry = add("retry", "run the failed tasks again")
-    for command in (resume, retry):
+    resume.epilog = "Example: flowbook run resume delays approve --input threshold=20 --note 'as agreed'"
+    resume.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what the one task named gets instead, a Python literal or a text; may be given several times",
+    )
+    skip = add("skip", "skip tasks that wait: they end without running, and so do those below")
+    skip.epilog = "Example: flowbook run skip delays approve"
+    reject = add("reject", "reject tasks that wait: they fail, and those below don't run unless they handle failures")
+    reject.epilog = "Example: flowbook run reject delays approve --note 'August is missing'"
+    for command in (resume, skip, reject):
+        command.add_argument("task", nargs="*", help="only these tasks or children; default: all that wait")
+    retry = add("retry", "run the failed tasks again; those that were rejected ask again")
+    for command in (resume, skip, reject, retry):
         _decides(command)
         command.add_argument(
             "--flow",
@@ -212,7 +225,7 @@ def _cache_command(verb: str) -> Command:
 
 
 def _run_command(verb: str) -> Command:
-    from flowbook.cli import run, run_start  # noqa: PLC0415  # as said
+    from flowbook.cli import run, run_answers, run_start  # noqa: PLC0415  # as said
 
     return {
         "ls": run.ls,
@@ -220,9 +233,11 @@ def _run_command(verb: str) -> Command:
         "logs": run.logs,
         "start": run_start.start,
         "watch": run_start.watch,
-        "cancel": run.cancel,
-        "resume": run.resume,
-        "retry": run.retry,
+        "cancel": run_answers.cancel,
+        "resume": run_answers.resume,
+        "skip": run_answers.skip,
+        "reject": run_answers.reject,
+        "retry": run_answers.retry,
         "export": run.export,
         "import": run.import_,
     }[verb]

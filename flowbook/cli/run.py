@@ -1,16 +1,17 @@
-"""`flowbook run`: lists, shows, cancels, resumes, retries, exports and imports recorded runs."""
+"""`flowbook run`: lists, shows, exports and imports recorded runs, and writes their logs."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
+import shlex
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowbook.cli.run_ends import find_run, say_state
 from flowbook.cli.task_facts import task_facts
+from flowbook.cli.waiting import as_json, waiting_tasks
 from flowbook.engine.events import Logged, StateChanged
 from flowbook.engine.state_kinds import DISPLAY_ORDER
 from flowbook.exceptions import DefinitionError, UnknownTaskError
@@ -19,29 +20,29 @@ from flowbook.store import open_store
 from flowbook.store.process_identity import UNSETTLED, effective_state_of
 from flowbook.store.process_output import OLDER, output_file
 from flowbook.terminal.lines import Span, printable, wrapped
-from flowbook.terminal.reporting import has_display
 from flowbook.terminal.run_lines import decision_lines, head_lines, input_lines, run_table, task_table
 from flowbook.terminal.traceback_lines import failing_line, traceback_lines
+from flowbook.terminal.waiting_lines import answer_lines, waiting_lines
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from flowbook.cli.output import Output
     from flowbook.cli.task_facts import TaskFacts
-    from flowbook.engine.events import Event
+    from flowbook.engine.events import Decided, Event
     from flowbook.engine.remote_error import RemoteError
-    from flowbook.flow_run.run import FlowRun
     from flowbook.store import RunSummary
+    from flowbook.terminal.waiting_lines import WaitingTask
 
-__all__ = ["cancel", "export", "import_", "inspect", "logs", "ls", "resume", "retry"]
+__all__ = ["export", "import_", "inspect", "logs", "ls"]
 
 _FOLLOW_S = 0.25
 _LISTED = 20
 _MOST_CHILDREN, _MOST_FAILURES = 5, 5
 #: States of runs; a state handler may give a run any other.
 _RUN_STATES = ("Success", "Running", "Cancelling", "Paused", "Failed", "Crashed", "Cancelled", "Scheduled", "Pending")
-_DECISION = ("action", "key", "by", "note", "at")
+_DECISION = ("action", "key", "by", "note", "at", "looked_at")
 _NO_RUNS = "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True)."
 _NOTHING_WAITS = "No run waits for you."
 _GOES_ON = ("Running", "Pending", "Cancelling", "Submitted", None)
@@ -95,9 +96,13 @@ def inspect(args: Namespace, out: Output) -> int:
             run = f"Run {summary.number} of {summary.flow!r}"
             msg = f"{run} has no task {args.task!r}. `flowbook run inspect {args.run}` lists them."
             raise UnknownTaskError(msg, key=args.task)
+    waiting = waiting_tasks(store, run_id, tasks)
     if out.is_json:
-        noted = [{name: getattr(each, name) for name in _DECISION} for each in decisions]
-        out.record({**_row(summary), "decisions": noted, "states": [each.as_json() for each in tasks]})
+        noted = [_noted(each) for each in decisions]
+        asked = [as_json(each) for each in waiting]
+        out.record(
+            {**_row(summary), "decisions": noted, "waiting": asked, "states": [each.as_json() for each in tasks]}
+        )
         return 0
     state, now = _state_of(summary), dt.datetime.now(dt.UTC)
     out.lines([*head_lines(summary, state, out.marks, now), *decision_lines(decisions, now)])
@@ -109,11 +114,17 @@ def inspect(args: Namespace, out: Output) -> int:
         which = "children that went well" if args.task is None else "children that failed"
         out.line(f"  {hidden:,} {which} are left out: --all")
     for task in tasks:
-        if task.key == args.task and task.inputs:
+        if task.key == args.task and task.inputs and task.key not in {each.key for each in waiting}:
             out.lines([(), *input_lines(task.inputs)])
+    out.lines(waiting_lines(waiting, now.timestamp()))
     _write_errors(rows, args, out)
-    _hint(args, state, out)
+    _hint(args, state, waiting, out)
     return 0
+
+
+def _noted(decided: Decided) -> dict[str, object]:
+    changed = {each.name: {"before": each.before, "after": each.after} for each in decided.changes}
+    return {**{name: getattr(decided, name) for name in _DECISION}, "changed": changed}
 
 
 def _write_errors(rows: Sequence[TaskFacts], args: Namespace, out: Output) -> None:
@@ -133,14 +144,19 @@ def _write_errors(rows: Sequence[TaskFacts], args: Namespace, out: Output) -> No
         out.line(f"    and {more:,} more failed")
 
 
-def _hint(args: Namespace, state: str, out: Output) -> None:
-    name = f"'{args.run}'" if " " in args.run else args.run
+def _hint(args: Namespace, state: str, waiting: Sequence[WaitingTask], out: Output) -> None:
+    name = shlex.quote(args.run)
     if args.task is None:
         out.lines([(), (Span(f"  one task   flowbook run inspect {name} TASK", "dim"),)])
         out.lines([(Span(f"  its logs   flowbook run logs {name}", "dim"),)])
-        again = {"Paused": "resume", "Cancelled": "resume", "Crashed": "resume", "Failed": "retry"}.get(state)
-        if again is not None:
-            out.lines([(Span(f"  go on      flowbook run {again} {name}", "dim"),)])
+    elif waiting:
+        out.line("")
+    if waiting:
+        out.lines(answer_lines(name, None if args.task is None else shlex.quote(args.task)))
+        return
+    again = {"Cancelled": "resume", "Crashed": "resume", "Failed": "retry"}.get(state)
+    if again is not None and args.task is None:
+        out.lines([(Span(f"  go on      flowbook run {again} {name}", "dim"),)])
 
 
 def logs(args: Namespace, out: Output) -> int:
@@ -175,26 +191,6 @@ def _write_output(run_id: str, out: Output) -> int:
     return int(not files)
 
 
-def cancel(args: Namespace, out: Output) -> int:
-    """Cancel a run, wherever it goes on."""
-    run = find_run(args.run)
-    run.cancel(by=args.by, note=args.note)
-    run.wait()
-    return say_state(run, out)
-
-
-def resume(args: Namespace, out: Output) -> int:
-    """Go on with a run, in this process unless another has it, and wait until it is at rest."""
-    run = find_run(args.run, args.flow)
-    return _watched(run, lambda: run.resume(*args.task, by=args.by, note=args.note, force=args.force), out)
-
-
-def retry(args: Namespace, out: Output) -> int:
-    """Run what failed again, and wait until the run is at rest."""
-    run = find_run(args.run, args.flow)
-    return _watched(run, lambda: run.retry(by=args.by, note=args.note, force=args.force), out)
-
-
 def export(args: Namespace, out: Output) -> int:
     """Write a run with its values into a file."""
     path = Path(args.file)
@@ -214,19 +210,6 @@ def import_(args: Namespace, out: Output) -> int:
     run_id = open_store().import_run(Path(args.file), trust=args.trust)
     out.done(f"Run {run_id} is here now. See it with: flowbook run inspect {run_id}", run_id=run_id)
     return 0
-
-
-def _watched(run: FlowRun, begin: Callable[[], object], out: Output) -> int:
-    """Let a run go on, wait until it is at rest, and say how it stands; on a terminal it shows how it goes."""
-    is_displayed = not out.is_json and has_display(None)
-    with run.on_terminal(progress=is_displayed):
-        begin()
-        try:
-            run.wait()
-        except KeyboardInterrupt:
-            run.cancel(by="Ctrl-C")
-            run.wait()
-    return int(run.state.is_failed()) if is_displayed else say_state(run, out)
 
 
 def _write_logs(events: Iterable[Event], errors: Mapping[str, RemoteError], task: str | None, out: Output) -> None:

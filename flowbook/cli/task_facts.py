@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.cli.input_texts import StoredInputTexts
 from flowbook.engine.replay import spans
-from flowbook.engine.state import Cached, Mapped
+from flowbook.engine.state import Cached, Mapped, Paused
 from flowbook.engine.state_kinds import NEEDS_ATTENTION, RUNNING, mapped_state, name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.report.phrases import cached_note, duration, shorten, staleness
@@ -42,7 +42,7 @@ class TaskFacts:
         error: what it raised, where it stands as failed.
         preview: what the store noted of its value.
         maker: the run that made its cached output, "run 3"; "" if it wasn't looked up.
-        inputs: its inputs in words, by argument; only of the task that is looked at, and of failed children.
+        inputs: its inputs in words, by argument; only of the task that is looked at, of some that wait and of failed children.
     """
 
     key: str
@@ -144,7 +144,8 @@ def task_facts(store: Store, run_id: str, wanted: str | None = None) -> list[Tas
         facts = _facts(key, states.get(key), last.get(key), errors.get(key), preview)
         if isinstance(facts.state, Cached) and facts.attempt == 0 and not is_child_key(key):
             facts = replace(facts, maker=maker(store, facts.state.entry))
-        if key == wanted or (len(labelled) < _MOST_LABELLED and is_child_key(key) and facts.error is not None):
+        is_labelled = isinstance(facts.state, Paused) or (is_child_key(key) and facts.error is not None)
+        if key == wanted or (len(labelled) < _MOST_LABELLED and is_labelled):
             labelled.append(key)
             facts = replace(facts, inputs=described.of(key))
         found.append(facts)

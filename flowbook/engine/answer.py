@@ -30,6 +30,7 @@ __all__ = [
     "ends",
     "no_answer_by",
     "to_try_again",
+    "was_rejected",
 ]
 
 AnswerAction = Literal["resume", "skip", "reject"]
@@ -103,9 +104,14 @@ def no_answer_by(deadline: dt.datetime) -> str:
     return f"Nobody answered by {deadline.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC."
 
 
+def was_rejected(state: State) -> bool:
+    """Return whether a failed task was rejected by a person, or by its deadline."""
+    return _REJECTED_BY in state.context
+
+
 def to_try_again(state: State) -> Pending:
     """Return the state from which a failed task runs once more; one that was rejected asks again."""
-    if _REJECTED_BY not in state.context:
+    if not was_rejected(state):
         return Pending("Waiting to be retried.", cached_inputs=state.cached_inputs)
     return Pending("Was rejected, and asks again.", None, {_ASKS_AGAIN: True}, state.cached_inputs)
 

@@ -154,6 +154,13 @@ class TaskSpec(NamedTuple):
     #: Context values that only this task sees.
     context: Mapping[str, object] | None = None
 
+    def question(self) -> str:
+        """Return what a person who has to answer is asked: the first line of the docstring, "" if there is none."""
+        import inspect  # noqa: PLC0415  # only where somebody waits
+
+        text = inspect.getdoc(self.run)
+        return text.splitlines()[0] if text and not text.startswith("partial(") else ""
+
     def mapped_arguments(self) -> tuple[str, ...]:
         """Return the inputs of which each child gets an element."""
         edges = (b.argument for b in self.bindings if b.mapped and b.argument is not None)

@@ -29,12 +29,14 @@ if TYPE_CHECKING:
 __all__ = [
     "cached_note",
     "clock",
+    "deadline_note",
     "duration",
     "error_text",
     "listed",
     "message",
     "note",
     "parameter_text",
+    "remaining",
     "shorten",
     "staleness",
     "trigger_name",
@@ -46,6 +48,7 @@ _NOTE_LENGTH = 200
 _VALUE_LENGTH = 200
 _MESSAGE_LENGTH = 500
 _FOR_GOOD = 9000
+_ANSWERED = {"reject": "rejected", "approve": "approved", "skip": "skipped"}
 
 
 def duration(seconds: float) -> str:
@@ -70,6 +73,32 @@ def clock(moment: float, now: float) -> str:
     if told.date() == today:
         return f"{told:%H:%M}"
     return f"{told.day} {told:%b %H:%M}" if told.year == today.year else f"{told.day} {told:%b %Y %H:%M}"
+
+
+def remaining(seconds: float) -> str:
+    """Return the time until something happens: "40 s", "12 min", "3 h 12 min", "2 d 4 h"."""
+    left = max(0, round(seconds))
+    if left < _MINUTE:
+        return f"{left} s"
+    for unit_s, unit, small_s, small in ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min")):
+        if left >= unit_s:
+            rest = left % unit_s // small_s
+            return f"{left // unit_s} {unit} {rest} {small}" if rest else f"{left // unit_s} {unit}"
+    return f"{left // _MINUTE} min"
+
+
+def deadline_note(deadline: float, otherwise: str, now: float) -> str:
+    """Return by when a task that waits is answered by itself, and how.
+
+    Args:
+        deadline: seconds since the epoch.
+        otherwise: "reject", "approve" or "skip".
+        now: seconds since the epoch.
+    """
+    when, ends = clock(deadline, now), _ANSWERED[otherwise]
+    if deadline <= now:
+        return f"nobody answered by {when}: it is {ends} as soon as a process looks after it"
+    return f"without an answer at {when} it is {ends}, in {remaining(deadline - now)}"
 
 
 def shorten(text: str, length: int) -> str:

@@ -274,6 +274,7 @@ def graph_record(
                 "inputs": {bound.argument: bound.upstream for bound in spec.bindings if bound.argument is not None},
                 "mapped": spec.is_mapped,
                 "manual": spec.is_manual,
+                **({"question": question} if spec.is_manual and (question := spec.question()) else {}),
                 "parameter": spec.is_parameter,
                 **({"gathers": True} if spec.gathers else {}),
                 **({"elements": elements} if (elements := _elements(spec)) else {}),

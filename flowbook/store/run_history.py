@@ -111,7 +111,7 @@ class RunHistory:
 
     @in_words
     def decisions_of_flow(
-        self, flow: str, key: str | None = None, *, project: str, limit: int | None = None
+        self, flow: str, key: str | None = None, *, project: str, besides: str = "", limit: int | None = None
     ) -> list[PastDecision]:
         """Return what people decided in the runs of a flow, the newest first.
 
@@ -119,9 +119,11 @@ class RunHistory:
             flow: its name.
             key: only about this task or child; of a mapped task also about its children.
             project: of the flow.
+            besides: id of a run to leave out.
             limit: at most this many, the newest; default: all.
         """
-        values = {"flow": flow, "key": key, "project": project, "limit": -1 if limit is None else limit}
+        most = -1 if limit is None else limit
+        values = {"flow": flow, "key": key, "project": project, "besides": besides, "limit": most}
         rows = self._database.read(self._sql["decisions_of_flow"], values)
         return [
             PastDecision(run_id, number, cast("Decided", decode_event(tuple(event), self._values)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.state import Cached, Cancelled, Paused, TriggerFailed
 from flowbook.engine.task_keys import parent_key
-from flowbook.report.phrases import error_text, listed, shorten, staleness
+from flowbook.report.phrases import deadline_note, error_text, listed, shorten, staleness
 from flowbook.terminal.durations import running_time
 from flowbook.terminal.lines import Span, spread, width_of, wrapped
 from flowbook.terminal.live_lines import count_spans
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flowbook.terminal.lines import Line
     from flowbook.terminal.marks import Marks
 
-__all__ = ["MOST_WARNINGS", "EndView", "last_lines"]
+__all__ = ["MOST_WARNINGS", "EndView", "asked", "last_lines"]
 
 _DIM, _BOLD = "dim", "bold"
 _MESSAGE_CHARS = 600
@@ -48,6 +48,7 @@ class EndView(NamedTuple):
         makers: the runs that made stale outputs, "run 3", by key.
         hide: masks secrets in a text.
         shows_traceback: whether to show a failure's traceback; False if a log or Python shows it.
+        now: seconds since the epoch, for deadlines.
         is_full: whether to show Python's own traceback, with every frame.
     """
 
@@ -63,6 +64,7 @@ class EndView(NamedTuple):
     makers: Mapping[str, str] = MappingProxyType({})
     hide: Callable[[str], str] = str
     shows_traceback: bool = True
+    now: float = 0.0
     is_full: bool = False
 
 
@@ -133,19 +135,29 @@ def _pause(view: EndView, marks: Marks, width: int) -> list[Line]:
     waiting = view.census.paused
     names = listed([task.key for task in waiting])
     verb = "waits" if len(waiting) == 1 else "wait"
-    how = f" {_word(view)} after {running_time(view.took_s)}: {names} {verb} for you"
+    how = f" {_word(view)} after {running_time(view.took_s)}: {names} {verb} for {asked([task.state for task in waiting])}"
     done = f"{view.census.done:,} of {view.census.total:,} tasks done"
     lines = [spread(_title(view, marks, how), (Span(done, _DIM),), width)]
     for task in waiting[:_MOST_PAUSED]:
         lines += input_lines(task, view.graph, view.hide)
+        if isinstance(task.state, Paused) and task.state.deadline is not None:
+            note = deadline_note(task.state.deadline.timestamp(), task.state.otherwise, view.now)
+            lines.append((Span(f"  {note}"),))
     if view.called is None:
         return lines
     below = listed([key for task in waiting for key in _below(view, task.key)]) if waiting else ""
     goes_on = f"goes on with {names}{f', then {below}' if below else ''}"
-    resume, cancel = f"  flowbook run resume {view.called}", f"  flowbook run cancel {view.called}"
-    gap = max(len(resume), len(cancel)) + 4
-    lines += [(), (Span(f"{resume:<{gap}}"), Span(goes_on, _DIM)), (Span(f"{cancel:<{gap}}"), Span("ends it", _DIM))]
+    resume, reject = f"  flowbook run resume {view.called}", f'  flowbook run reject {view.called} --note "…"'
+    gap = max(len(resume), len(reject)) + 4
+    lines += [(), (Span(f"{resume:<{gap}}"), Span(goes_on, _DIM))]
+    lines.append((Span(f"{reject:<{gap}}"), Span(f"flowbook run skip {view.called}")))
     return lines
+
+
+def asked(waiting: Sequence[State]) -> str:
+    """Return for whom tasks in these states wait, as far as their authors said: "you", or "finance"."""
+    names = {state.asks if isinstance(state, Paused) else "" for state in waiting}
+    return names.pop() or "you" if len(names) == 1 else "you"
 
 
 def _cancelled(view: EndView, marks: Marks, width: int) -> list[Line]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from flowbook.terminal.value_text import value_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.graph import Graph
     from flowbook.terminal.census import TaskNow
     from flowbook.terminal.lines import Line
 
@@ -30,7 +29,7 @@ def input_lines(task: TaskNow, graph: Graph, hide: Callable[[str], str]) -> list
     spec = graph.specs[parent_key(task.key)]
     inputs = dict(list((task.state.cached_inputs or {}).items())[:_MOST_INPUTS])
     width = max(map(len, (task.key, *inputs)))
-    said = task.state.message if not spec.is_manual else _first_line(spec)
+    said = task.state.message if not spec.is_manual else spec.question()
     lines: list[Line] = [(Span(f"  {task.key:<{width}}  "), Span(hide(said or "")))] if said else []
     for argument, value in inputs.items():
         above = next((bound.upstream for bound in spec.bindings if bound.argument == argument), "")
@@ -38,11 +37,6 @@ def input_lines(task: TaskNow, graph: Graph, hide: Callable[[str], str]) -> list
         lines.append((Span(f"  {argument:<{width}}  "), Span(f"{hide(_what(argument, value))}{source}")))
         lines += [(Span(f"  {'':<{width}}  {hide(text)}", _DIM),) for text in _first_rows(value)]
     return lines
-
-
-def _first_line(spec: TaskSpec) -> str:
-    text = inspect.getdoc(spec.run)
-    return text.splitlines()[0] if text and not text.startswith("partial(") else ""
 
 
 def _what(name: str, value: object) -> str:

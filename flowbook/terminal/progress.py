@@ -162,6 +162,7 @@ class Progress:
             makers=self._makers(states),
             hide=run.hide,
             shows_traceback=self._shows_traceback,
+            now=time.time(),
             is_full=config.shows_full_tracebacks(),
         )
         return last_lines(view, self._screen.marks, self._screen.width)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowbook.terminal.marks import Marks
 
 __all__ = [
+    "PAST",
     "RUN_COLUMNS",
     "TaskRow",
     "ago",
@@ -34,7 +35,8 @@ __all__ = [
 _DIM, _BOLD = "dim", "bold"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _LONGEST_NAME = 30
-_PAST = {"resume": "resumed", "retry": "retried", "cancel": "cancelled"}
+#: What was done by the decisions of these names.
+PAST = {"resume": "resumed", "retry": "retried", "cancel": "cancelled", "skip": "skipped", "reject": "rejected"}
 
 
 class TaskRow(NamedTuple):
@@ -113,14 +115,21 @@ def head_lines(run: RunSummary, state: str, marks: Marks, now: dt.datetime) -> l
 
 def decision_lines(decisions: Sequence[Decided], now: dt.datetime) -> list[Line]:
     """Return a line for each decision of a person: what, by whom, when and why; tasks decided together share it."""
-    together: dict[tuple[str, str, str, int], list[Decided]] = {}
+    together: dict[tuple[object, ...], list[Decided]] = {}
     for each in decisions:
-        together.setdefault((each.action, each.by, each.note, round(each.at)), []).append(each)
+        together.setdefault((each.action, each.by, each.note, each.changes, round(each.at)), []).append(each)
     lines: list[Line] = []
-    for (action, by, note, _), found in together.items():
+    for (action, by, note, *_), found in together.items():
         tasks = listed([each.key for each in found if each.key])
         when = ago(dt.datetime.fromtimestamp(found[0].at, dt.UTC), now)
-        text = " ".join(filter(None, (_PAST.get(action, action), tasks, f"by {by}" if by else "")))
+        changed = listed([each.name for each in found[0].changes])
+        words = (
+            PAST.get(found[0].action, action),
+            tasks,
+            f"by {by}" if by else "",
+            changed and f"with another {changed}",
+        )
+        text = " ".join(str(word) for word in words if word)
         lines.append((Span(f"  {text}, {when}{f': {note}' if note else ''}"),))
     return lines
 

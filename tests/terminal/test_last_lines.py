@@ -1,5 +1,7 @@
 """What stays in a terminal when a run has come to rest."""
 
+import datetime as dt
+
 import pandas as pd
 import pytest
 
@@ -119,9 +121,23 @@ def test_a_pause_says_what_waits_what_it_gets_and_how_to_go_on(graph):
         "                B6        8.89\n"
         "           … 1 more row\n"
         "\n"
-        "  flowbook run resume 7c1f09e2    goes on with approve, then publish\n"
-        "  flowbook run cancel 7c1f09e2    ends it"
+        "  flowbook run resume 7c1f09e2               goes on with approve, then publish\n"
+        '  flowbook run reject 7c1f09e2 --note "…"    flowbook run skip 7c1f09e2'
     )
+
+
+def test_a_pause_says_who_is_asked_and_what_happens_if_nobody_answers(graph):
+    noon = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+    paused = Paused("Waits.", deadline=noon, otherwise="reject", asks="finance")
+    states = {"load": Success(), "summarise": Success(), "approve": paused, "publish": Pending()}
+
+    early = _text(graph, Paused("x"), states, now=noon.timestamp() - 11_520)
+    late = _text(graph, Paused("x"), states, now=noon.timestamp() + 60)
+
+    when = f"{noon.astimezone():%H:%M}"
+    assert early.splitlines()[0].split(": ")[1].startswith("approve waits for finance ")
+    assert early.splitlines()[2] == f"  without an answer at {when} it is rejected, in 3 h 12 min"
+    assert late.splitlines()[2] == f"  nobody answered by {when}: it is rejected as soon as a process looks after it"
 
 
 def test_a_task_that_paused_itself_says_why(graph):

@@ -141,7 +141,7 @@ SELECT run_id, process, beat FROM run WHERE answer_due <= :now AND state = 'Paus
 SELECT run.run_id, run.number, event.seq, event.kind, event.key, event.at, event.name, event.body, event.digest, event.size_bytes
 FROM run JOIN event ON event.run = run.id
 WHERE
-    run.flow = :flow AND run.project = :project AND event.kind = 2
+    run.flow = :flow AND run.project = :project AND run.run_id <> :besides AND event.kind = 2
     AND (:key IS NULL OR event.key = :key OR substr(event.key, 1, length(:key) + 1) = :key || '[')
 ORDER BY run.created DESC, run.id DESC, event.seq DESC
 LIMIT :limit

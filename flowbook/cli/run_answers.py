@@ -1,0 +1,90 @@
+"""`flowbook run cancel|resume|skip|reject|retry`: what people decide about a run, wherever it is."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from flowbook.cli.run_ends import find_run, say_state
+from flowbook.engine.answer import was_rejected
+from flowbook.engine.state_kinds import failed_by_itself
+from flowbook.exceptions import ArgumentError
+from flowbook.terminal.lines import printable
+from flowbook.terminal.reporting import has_display
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Sequence
+
+    from flowbook.cli.output import Output
+    from flowbook.flow_run.run import FlowRun
+
+__all__ = ["cancel", "reject", "resume", "retry", "skip"]
+
+
+def cancel(args: Namespace, out: Output) -> int:
+    """Cancel a run, wherever it goes on."""
+    run = find_run(args.run)
+    run.cancel(by=args.by, note=args.note)
+    run.wait()
+    return say_state(run, out)
+
+
+def resume(args: Namespace, out: Output) -> int:
+    """Go on with a run, in this process unless another has it, and wait until it is at rest."""
+    run, inputs = find_run(args.run, args.flow), _inputs(args.input)
+    return _watched(
+        run, lambda: run.resume(*args.task, by=args.by, note=args.note, inputs=inputs or None, force=args.force), out
+    )
+
+
+def skip(args: Namespace, out: Output) -> int:
+    """Skip tasks that wait, and go on as `resume` does."""
+    run = find_run(args.run, args.flow)
+    return _watched(run, lambda: run.skip(*args.task, by=args.by, note=args.note, force=args.force), out)
+
+
+def reject(args: Namespace, out: Output) -> int:
+    """Reject tasks that wait, and go on as `resume` does; what failed because it was rejected is what was asked for."""
+    run = find_run(args.run, args.flow)
+    code = _watched(run, lambda: run.reject(*args.task, by=args.by, note=args.note, force=args.force), out)
+    failed = [state for state in run.states.values() if failed_by_itself(state)]
+    return 0 if failed and all(map(was_rejected, failed)) else code
+
+
+def retry(args: Namespace, out: Output) -> int:
+    """Run what failed again, and wait until the run is at rest."""
+    run = find_run(args.run, args.flow)
+    return _watched(run, lambda: run.retry(by=args.by, note=args.note, force=args.force), out)
+
+
+def _inputs(given: Sequence[str]) -> dict[str, object]:
+    """Return the inputs in texts like "threshold=20": a Python literal, or else the text itself.
+
+    Raises:
+        ArgumentError: if one has no name.
+    """
+    found: dict[str, object] = {}
+    for each in given:
+        name, equals, text = each.partition("=")
+        if not (equals and name.strip().isidentifier()):
+            msg = f"--input {printable(each)!r} names no input. Write NAME=VALUE, e.g. --input threshold=20."
+            raise ArgumentError(msg, input=each)
+        try:
+            found[name.strip()] = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            found[name.strip()] = text
+    return found
+
+
+def _watched(run: FlowRun, begin: Callable[[], object], out: Output) -> int:
+    """Let a run go on, wait until it is at rest, and say how it stands; on a terminal it shows how it goes."""
+    is_displayed = not out.is_json and has_display(None)
+    with run.on_terminal(progress=is_displayed):
+        begin()
+        try:
+            run.wait()
+        except KeyboardInterrupt:
+            run.cancel(by="Ctrl-C")
+            run.wait()
+    return int(run.state.is_failed()) if is_displayed else say_state(run, out)
