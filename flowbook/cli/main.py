@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from flowbook.cli.deployment_arguments import add_deployment
 from flowbook.cli.output import standard
 from flowbook.exceptions import DefinitionError, FlowbookError, UnknownTaskError
 
@@ -60,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     version.set_defaults(command="version")
     _add_cache(groups.add_parser("cache", help="cached outputs"), common)
     _add_run(groups.add_parser("run", help="recorded runs"), common)
+    add_deployment(groups.add_parser("deployment", help="flows that run on a schedule, or when asked for"), common)
     _add_notify(groups.add_parser("notify", help="who is told of runs"), common)
     return top
 
@@ -207,9 +209,27 @@ def _command(name: str) -> Command:
         from flowbook.cli.version import version  # noqa: PLC0415  # as said
 
         return version
+    if group == "deployment":
+        return _deployment_command(verb)
     if group == "notify":
         return _notify_command(verb)
     return _cache_command(verb) if group == "cache" else _run_command(verb)
+
+
+def _deployment_command(verb: str) -> Command:
+    from flowbook.cli import deployment, deployment_run  # noqa: PLC0415  # as said
+
+    return {
+        "create": deployment.create,
+        "ls": deployment.ls,
+        "inspect": deployment.inspect,
+        "preview": deployment.preview,
+        "run": deployment.run,
+        "execute": deployment_run.execute,
+        "pause": deployment.pause,
+        "resume": deployment.resume,
+        "delete": deployment.delete,
+    }[verb]
 
 
 def _notify_command(verb: str) -> Command:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import threading
 import time
 from typing import TYPE_CHECKING
 
+from flowbook.cli.param_values import read_params
 from flowbook.cli.run_ends import find_run, say_state
 from flowbook.core.flow_files import flow_at
 from flowbook.engine.events import FLOW, Logged, StateChanged
-from flowbook.engine.state import Submitted
-from flowbook.exceptions import DefinitionError
+from flowbook.engine.state import Scheduled, Submitted
 from flowbook.flow_run.run import start_run
 from flowbook.flow_runners import SubprocessFlowRunner
 from flowbook.store.process_identity import number_of
@@ -20,22 +19,22 @@ from flowbook.terminal.reporting import has_display
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterable
 
     from flowbook.cli.output import Output
     from flowbook.engine.events import Event
     from flowbook.flow_run.run import FlowRun
 
-__all__ = ["start", "watch"]
+__all__ = ["follow", "start", "watch"]
 
 _LOOK_S = 0.02
+_LOOK_AT_REST_S = 0.25
 
 
 def start(args: Namespace, out: Output) -> int:
     """Run a flow from a file, recorded: here until it is at rest, or with `--detach` in a process of its own."""
     flow = flow_at(args.flow)
     options = {"record": True, **({"flow_run_name": args.name} if args.name else {})}
-    parameters = _parameters(args.param)
+    parameters = read_params(args.param)
     if args.detach:
         run = flow.start(parameters, flow_runner=SubprocessFlowRunner(stream_output=False), **options)
         return _say_detached(run, out)
@@ -43,25 +42,6 @@ def start(args: Namespace, out: Output) -> int:
     run = start_run(flow, parameters, {**options, "progress": is_displayed})
     run.run_here()
     return int(run.state.is_failed()) if is_displayed else say_state(run, out)
-
-
-def _parameters(pairs: Iterable[str]) -> dict[str, object]:
-    """Return `["origin=JFK", "year=2013"]` as values by name: Python literals as their values, anything else as text.
-
-    Raises:
-        DefinitionError: if one has no `=`.
-    """
-    found: dict[str, object] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name.strip().isidentifier():
-            msg = f"--param {printable(pair)!r} isn't NAME=VALUE. Write e.g. --param origin=JFK."
-            raise DefinitionError(msg, param=pair)
-        try:
-            found[name.strip()] = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            found[name.strip()] = text
-    return found
 
 
 def _say_detached(run: FlowRun, out: Output) -> int:
@@ -92,8 +72,13 @@ def _say_detached(run: FlowRun, out: Output) -> int:
 
 def watch(args: Namespace, out: Output) -> int:
     """Follow a run, whichever process has it, until it is at rest; Ctrl-C ends the watching, not the run."""
-    run = find_run(args.run)
+    return follow(find_run(args.run), out)
+
+
+def follow(run: FlowRun, out: Output) -> int:
+    """Write what happens in a run until it is at rest, and how it stands then; return 1 if it failed."""
     is_displayed = not out.is_json and has_display(None)
+    _wait_until_begun(run)
     if run.where == "at rest":
         return say_state(run, out)
     if is_displayed:
@@ -103,6 +88,13 @@ def watch(args: Namespace, out: Output) -> int:
     run.subscribe(_Lines(out))
     run.wait()
     return say_state(run, out)
+
+
+def _wait_until_begun(run: FlowRun) -> None:
+    """Wait while a run waits for its time, at rest."""
+    pause = threading.Event()
+    while type(run.state) is Scheduled and run.where == "at rest":
+        pause.wait(_LOOK_AT_REST_S)
 
 
 class _Lines:

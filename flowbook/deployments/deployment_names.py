@@ -15,6 +15,7 @@ __all__ = ["find_deployment"]
 
 _SHORTEST_ID = 4
 _LISTED = 6
+_LIKENESS = 0.75
 
 
 def find_deployment(store: Store, name: object) -> DeploymentRecord:
@@ -49,6 +50,6 @@ def _none_of(store: Store, text: str) -> str:
     if not there:
         return f"There is no deployment {text!r}: none is made here yet. `flowbook deployment create FILE` makes one."
     names = {name: each.title for each in there for name in (each.name, each.title)}
-    near = list(dict.fromkeys(names[name] for name in difflib.get_close_matches(text, names)))
+    near = list(dict.fromkeys(names[name] for name in difflib.get_close_matches(text, names, cutoff=_LIKENESS)))
     hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else "`flowbook deployment ls` lists them."
     return f"There is no deployment {text!r} in this store. {hint}"

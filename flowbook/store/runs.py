@@ -42,6 +42,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _CONDITIONS = {
     "run_id": "run_id = :run_id",
     "open": "(state IS NULL OR state IN ('Pending', 'Running', 'Cancelling', 'Crashed', 'Submitted'))",
+    "deployment": "deployment = :deployment",
     "flow": "flow = :flow",
     "state": "state = :state",
     "project": "project = :project",
@@ -226,6 +227,10 @@ class Runs:
         limit = -1 if limit is None else max(limit, 0)
         query, values = self._select("run_rows", open=is_open or None, flow=flow, state=state, limit=limit)
         return run_table(self._database, query, values)
+
+    def of_deployment(self, deployment_id: str, limit: int) -> builtins.list[RunSummary]:
+        """Return the runs of a deployment, oldest first, at most the `limit` newest."""
+        return self._summaries(deployment=deployment_id, limit=limit)
 
     def numbers(self, run_ids: Sequence[str]) -> dict[str, int]:
         """Return the numbers of these runs, by id; runs that were not recorded are left out."""
