@@ -101,6 +101,7 @@ class OwnProcess:
         flow_runner.check()
         recording = create_submitted_run(control.run, inputs, flow_runner)
         control.run = control.run._replace(label=recording.label)
+        control.log.label = recording.label
         control.record = True
         self.use(flow_runner)
         control.location = rest._replace(recording=recording)

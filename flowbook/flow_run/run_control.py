@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
@@ -65,6 +66,8 @@ class RunControl:
         log: all events.
     """
 
+    own_process = cached_property(OwnProcess)  #: the process of its own that the run may have; most have none
+
     def __init__(self, run: RunDescription, inputs: RunInputs | StoredInputs, *, record: bool | None = None) -> None:
         self.run = run
         self.inputs = inputs
@@ -87,8 +90,6 @@ class RunControl:
         self.is_displayed = False
         #: Whether epochs are run by whoever called for them, with `work`: the engine's process does it in its main thread.
         self.works_in_caller = False
-        #: The process of its own that the run may have.
-        self.own_process = OwnProcess(self)
         #: Values of its tasks that workers hold, by epoch.
         self._worker_values: list[WorkerValues] = []
         self._lock = RankedRLock(Rank.RUN)
