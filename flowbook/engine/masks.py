@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
+from flowbook._context import MISSING
 from flowbook.engine.remote_error import RemoteError, safe_str
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Masks:
         secrets: list[object] = _secrets_of_environment()
         known: list[object] = [own.get("secrets") for own in contexts] if contexts else []
         while layer is not None:
-            known.append(layer.find("secrets"))
+            if (found := layer.find("secrets")) is not MISSING:
+                known.append(found)
             layer = layer.parent
         for values in known:
             if isinstance(values, Mapping):

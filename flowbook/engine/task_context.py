@@ -22,16 +22,36 @@ __all__ = ["RunLayer", "TaskLayer", "run_layer", "user_values"]
 _DAYS = (("today", 0), ("yesterday", -1), ("tomorrow", 1))
 #: Names that each run sets itself: those of a surrounding run don't apply.
 _OF_RUN = frozenset({"flow_name", "flow_run_id", "parameters"})
+#: Names that are there in each run.
+_NAMES_OF_RUN = (
+    _OF_RUN | {"date", "scheduled_start_time"} | {f"{day}{how}" for day, _ in _DAYS for how in ("", "_nodash")}
+)
 
 
 class RunLayer(ContextLayer):
-    """The layer of one run: its own values, and the caller's in `extra`."""
+    """The layer of one run: its own values, made when one of them is read, and the caller's in `extra`."""
 
-    __slots__ = ("extra",)
+    __slots__ = ("_made", "_make", "extra")
 
-    def __init__(self, values: Mapping[str, object], extra: Mapping[str, object], parent: ContextLayer | None) -> None:
-        super().__init__({**values, **extra}, parent)
+    def __init__(
+        self, make: Callable[[], dict[str, object]], extra: Mapping[str, object], parent: ContextLayer | None
+    ) -> None:
+        self._make = make
+        self._made: dict[str, object] | None = None
         self.extra = extra
+        self.parent = parent
+
+    @property
+    def values(self) -> Mapping[str, object]:  # type: ignore[override]  # read only here
+        """All values by name; the caller's win."""
+        made = self._made
+        if made is None:
+            made = self._made = {**self._make(), **self.extra}
+        return made
+
+    def find(self, name: str) -> object:
+        """Return the value of `name`, or MISSING."""
+        return self.values[name] if name in _NAMES_OF_RUN or name in self.extra else MISSING
 
 
 def run_layer(  # noqa: PLR0913
@@ -48,16 +68,19 @@ def run_layer(  # noqa: PLR0913
     `today` is the context's `date` if there is one, else the day on which the run `began`, in the time zone where it began.
     So days stay the same when the run is resumed later or elsewhere.
     """
-    values: dict[str, object] = {
-        "date": began,
-        "flow_name": flow_name,
-        "flow_run_id": run_id,
-        "parameters": dict(parameters),
-        "scheduled_start_time": began.astimezone(dt.UTC),
-    }
-    date = _day(extra["date"]) if "date" in extra else None
-    values.update(_days_around(date or began.date()))
-    return RunLayer(values, extra, parent)
+
+    def make() -> dict[str, object]:
+        date = _day(extra["date"]) if "date" in extra else None
+        return {
+            "date": began,
+            "flow_name": flow_name,
+            "flow_run_id": run_id,
+            "parameters": dict(parameters),
+            "scheduled_start_time": began.astimezone(dt.UTC),
+            **_days_around(date or began.date()),
+        }
+
+    return RunLayer(make, extra, parent)
 
 
 @functools.lru_cache(maxsize=4)

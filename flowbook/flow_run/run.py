@@ -308,8 +308,9 @@ class FlowRun(RunDecisions):
         if request is not None and request.state is not None and request.state.is_finished():
             control.location = AtRest(request.state, control.location.states)
             return request.state
-        first = FirstError(lambda note: self.cancel(note=note))
+        first: FirstError | None = None
         if request is not None and request.raises_first:
+            first = FirstError(lambda note: self.cancel(note=note))
             control.log.subscribe(first)
         raises = request is not None and (request.raises_first or request.raises_failure)
         with self.on_terminal(progress=None if request is None else request.progress, shows_traceback=not raises):
@@ -318,7 +319,7 @@ class FlowRun(RunDecisions):
             except KeyboardInterrupt as interrupt:
                 # The second Ctrl-C: flowbook's own frames don't help the user.
                 raise interrupt.with_traceback(None) from None
-        if (error := first.take()) is not None:
+        if first is not None and (error := first.take()) is not None:
             raise error
         if request is not None and request.raises_failure and state.is_failed():
             from flowbook.flow_run.failure import failure_of  # noqa: PLC0415  # only where a run failed

@@ -245,6 +245,8 @@ def read_context(given: Any) -> Mapping[str, Any]:  # noqa: ANN401  # as it came
 def read_parameters(flow: RunnableFlow, given: Mapping[str, object]) -> dict[str, object]:
     """Return the value of every parameter. Raises ParameterError if one is missing, unknown or refused."""
     known = {p.name: p for p in flow.parameters()}
+    if not known and not given:
+        return {}
     unknown = [name for name in given if name not in known]
     if unknown:
         names = ", ".join(map(repr, unknown))

@@ -22,12 +22,16 @@ def make():
 
 @task
 def use(value, number=1):
-    return number
+    return number if value else 0
 
 
-@task(log_stdout=True, state_handlers=[lambda task, old, new: new])
+def unchanged(_task, _old, new):
+    return new
+
+
+@task(log_stdout=True, state_handlers=[unchanged])
 def tell(value):
-    print(type(value))
+    return repr(value)
 
 
 @pytest.fixture
@@ -72,8 +76,8 @@ def test_the_run_before_goes_when_the_flow_runs_again():
     assert (while_last, before()) == (True, None)
 
 
-@pytest.mark.usefixtures("without_collector")
-def test_a_recorded_run_goes_as_well(home):
+@pytest.mark.usefixtures("home", "without_collector")
+def test_a_recorded_run_goes_as_well():
     flow, made = written()
 
     flow.run(record=True)
