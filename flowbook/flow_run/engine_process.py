@@ -5,6 +5,7 @@ The exit code tells of the process, never of the flow: 0 as soon as the run was 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -24,7 +25,7 @@ from flowbook.flow_run.recording import Recording
 from flowbook.flow_run.request_listener import decision_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from flowbook.engine.state import State
     from flowbook.flow_run.ports import RunnableFlow
@@ -60,21 +61,30 @@ def run_in_this_process(store: Store, run_id: str, flow_at: Callable[[str, str],
     requests = store.requests.open(run_id, snapshot.claim.epoch)
     location = recording.record.flow_location
     is_new = snapshot.claim.started is None
+    made_by = recording.record.graph.get("made_by", {})
+    _enter_folder(made_by.get("folder"))
     if location is None or not is_new:
-        control = load_control(recording, _stored_flow(recording), snapshot, before)
+        control = load_control(recording, _stored_flow(recording, made_by), snapshot, before)
     else:
         flow, digest = flow_at(location, recording.record.flow)
         control = load_control(recording, flow, snapshot, before)
-        recording.store_flow(flow, {**graph_of(control.run, control.inputs.limits), "file_digest": digest})
+        graph = graph_of(control.run, control.inputs.limits)
+        recording.store_flow(flow, {**graph, "file_digest": digest, "made_by": made_by})
     _carry_on(control, snapshot, requests, store)
     return control.location.state
 
 
-def _stored_flow(recording: Recording) -> RunnableFlow:
+def _enter_folder(folder: str | None) -> None:
+    """Work in the folder in which the run's deployment was made, if there is one: tasks read and write beside their notebook."""
+    if folder is not None:
+        with contextlib.suppress(OSError):  # another machine, or it was removed
+            os.chdir(folder)
+
+
+def _stored_flow(recording: Recording, made_by: Mapping[str, str]) -> RunnableFlow:
     """Return the flow that is kept by value. Raises RunChangedError if another version of Python or flowbook made it."""
-    made_by = recording.record.graph.get("made_by", {})
     here = versions_here()
-    other = [name for name, version in made_by.items() if _series(version) != _series(here.get(name, version))]
+    other = [name for name, version in here.items() if _series(version) != _series(made_by.get(name, version))]
     if other:
         made = " and ".join(f"{name.capitalize()} {made_by[name]}" for name in other)
         now = " and ".join(f"{name.capitalize()} {here[name]}" for name in other)

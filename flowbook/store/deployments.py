@@ -45,7 +45,7 @@ class DeploymentRecord:
             it is kept by value.
         flow_ref: the flow by value, as it was when the deployment was made.
         file_digest: SHA-256 of that file when the deployment was made, as hex.
-        made_by: versions of what made it, by name: "python", "flowbook".
+        made_by: what made it: versions of "python" and "flowbook", and the "folder" in which its runs work.
         executor: its description.
         schedule: settings; None if it has no schedule.
         flow_runner: settings.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import platform
+from pathlib import Path
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_a_flow_that_is_in_no_file_is_kept_by_value_with_the_versions_that_made_
 
     assert (made.flow_location, made.file_digest, made.parameters) == (None, None, {"x": "datetime.date(2026, 1, 1)"})
     assert made.made_by["python"] == platform.python_version()
-    assert set(made.made_by) == {"python", "flowbook"}
+    assert (set(made.made_by), made.made_by["folder"]) == ({"python", "flowbook", "folder"}, str(Path.cwd()))
     state = made.flow_ref.load().run(x=2)
     assert [each.result for task, each in state.result.items() if task.name == "times"] == [6]
     assert made.parameters_ref.load() == {"x": dt.date(2026, 1, 1)}

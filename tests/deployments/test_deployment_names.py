@@ -48,10 +48,7 @@ def test_a_name_that_several_have_is_refused_with_all_of_them(store, made):
     [
         (
             "delays/nigtly",
-            (
-                "There is no deployment 'delays/nigtly' in this store. Did you mean 'delays/nightly' "
-                "or 'prices/nightly'?"
-            ),
+            "There is no deployment 'delays/nigtly' in this store. Did you mean 'delays/nightly'?",
         ),
         ("zzz", "There is no deployment 'zzz' in this store. `flowbook deployment ls` lists them."),
         ("", "'' doesn't name a deployment. Name it by flow and name, 'delays/nightly'."),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -92,11 +94,30 @@ def test_a_notebooks_flow_runs_by_value(store, start):
     assert flowbook.run(run.run_id)["times"].result == 15
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_run_works_in_the_folder_in_which_its_deployment_was_made(is_there, store, start, tmp_path, monkeypatch):
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    with Flow("mine") as flow:
+        task(os.getcwd, name="where")()
+    before = Path.cwd()
+    monkeypatch.chdir(folder)
+    (deployment,) = deploy(DeploymentSpec("d", flow))
+    monkeypatch.chdir(before)
+    if not is_there:
+        folder.rmdir()
+    run = create_run(store, deployment)
+
+    start(run)
+
+    assert flowbook.run(run.run_id)["where"].result == str(folder if is_there else before)
+
+
 def test_a_flow_by_value_is_refused_by_another_python(store, start):
     with Flow("mine") as flow:
         task(lambda: 1, name="one")()
     (deployment,) = deploy(DeploymentSpec("d", flow))
-    old = replace(deployment, made_by={"python": "2.7.18", "flowbook": deployment.made_by["flowbook"]})
+    old = replace(deployment, made_by={**deployment.made_by, "python": "2.7.18"})
     run = create_run(store, store.deployments.save([old])[0])
 
     outcome = start(run)
