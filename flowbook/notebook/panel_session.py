@@ -15,6 +15,7 @@ from flowbook.engine.state import Paused
 from flowbook.notebook import view_model as wire
 from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
 from flowbook.notebook.panel_actions import PanelActions
+from flowbook.notebook.panel_answers import PanelAnswers
 from flowbook.notebook.patch_feed import PatchFeed
 from flowbook.notebook.run_projection import RunProjection
 from flowbook.notebook.shown_run import ShownRun
@@ -23,9 +24,8 @@ from flowbook.notebook.view_queries import QUERIES, ViewQueries, run_asked_for
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
-    from flowbook.engine.state import State
     from flowbook.notebook.pacer import Pacer
     from flowbook.notebook.patch_feed import Message
     from flowbook.notebook.ports import RunLike
@@ -66,12 +66,13 @@ class PanelSession:
         self._feed = PatchFeed(self._send, RunProjection(run.graph), run_view=self._run_plain, on_changed=self._changed)
         self._shown = ShownRun(run, self._feed, self._actions, notice)
         self._queries = ViewQueries(self._feed, lambda: self.run, self._actions.runs)
+        self._answers = PanelAnswers(self, self._actions)
         handlers = {
             **self._queries.handlers,
+            **self._answers.handlers,
             "run": self._on_run,
             "cancel": self._on_cancel,
             "retry": self._on_retry,
-            "resume": self._on_resume,
             "inspect": self._on_inspect,
             "page": self._on_page,
             "show-run": self._on_show_run,
@@ -81,8 +82,6 @@ class PanelSession:
         #: What each view inspects, and the keys whose details are queued.
         self._inspected: dict[str, _Inspection] = {}
         self._refreshing: set[str] = set()
-        #: The Paused states that were resumed, by key, to recognize a second click.
-        self._resumed: dict[str, State] = {}
         self._is_over = False
         self._unsubscribe = self._attach(run)
 
@@ -148,7 +147,7 @@ class PanelSession:
         shown = ShownRun(run, self._feed, self._actions, notice, like=before)
         with self._feed.locked:
             self._shown = shown
-            self._resumed.clear()
+            self._answers.clear()
             self._feed.replace(RunProjection(run.graph))
         self._unsubscribe = self._attach(run)
         if run.graph is not before.run.graph:
@@ -196,27 +195,15 @@ class PanelSession:
         if self._shown.stage() not in {"running", "waiting"}:
             msg = f"{self.run.flow_name} doesn't run: it is {type(self.run.state).__name__}."
             raise RefusedError(msg)
-        self._follow(lambda: self.run.cancel(by=self._actions.by))
+        self.follow(lambda: self.run.cancel(by=self._actions.by))
         return (
             "Cancelled." if self._shown.stage() == "over" else "Cancelling: tasks that have started go on to their end."
         )
 
     def _on_retry(self, command: Command) -> str:
         del command
-        self._follow(lambda: self.run.retry(by=self._actions.by))
+        self.follow(lambda: self.run.retry(by=self._actions.by))
         return "What failed runs again."
-
-    def _on_resume(self, command: Command) -> str:
-        key, note = command.get("key"), command.get("note")
-        named = [key] if isinstance(key, str) else []
-        for name in named:
-            self._check_known(name)
-        waiting = self._waiting(named)
-        self._check_waiting(named, waiting)
-        by, reason = self._actions.by, note if isinstance(note, str) else ""
-        self._follow(lambda: self.run.resume(*(named or waiting), by=by, note=reason))
-        self._resumed.update(waiting)
-        return f"{phrases.listed(list(waiting))} {'goes' if len(waiting) == 1 else 'go'} on."
 
     def _on_show_run(self, command: Command) -> str:
         run_id = run_asked_for(command)
@@ -231,7 +218,7 @@ class PanelSession:
         before = self._inspected.pop(view, None)
         if key is None:
             return ""
-        self._check_known(key)
+        self.check_known(key)
         self._inspected[view] = _Inspection(key, self._actions.clock())
         is_known = command.get("again") is True and before is not None and before.key == key
         if not is_known:
@@ -269,45 +256,28 @@ class PanelSession:
                 values[name] = self._actions.parse(str(text))
         return values
 
-    def _waiting(self, named: Sequence[str]) -> dict[str, State]:
-        """Return what waits for a person and wasn't resumed yet: among the named tasks and their children, or among all."""
-        found = [(key, state) for key, state in list(self.run.states.items()) if isinstance(state, Paused)]
-        return {
-            key: state
-            for key, state in found
-            if self._resumed.get(key) is not state and (not named or key in named or self._parent(key) in named)
-        }
-
-    def _check_waiting(self, named: Sequence[str], waiting: Mapping[str, State]) -> None:
-        if waiting:
-            return
-        if not named:
-            msg = "Nothing waits."
-            raise RefusedError(msg)
-        (key,) = named
-        state = self.run.states.get(key)
-        is_resumed = isinstance(state, Paused) or any(self._parent(each) == key for each in self._resumed)
-        name = self._shown.state_name(key)
-        msg = f"{key} was resumed already." if is_resumed else f"{key} doesn't wait: it is {name}."
-        raise RefusedError(msg)
-
     def _parent(self, key: str) -> str | None:
         return self._feed.projection.parent(key)
 
-    def _check_known(self, key: object) -> None:
+    def check_known(self, key: object) -> None:
+        """Refuse what is no task of the run. Raises RefusedError."""
         if not isinstance(key, str) or (key not in self.run.graph.specs and self._feed.projection.parent(key) is None):
             msg = f"{self.run.flow_name} has no task {phrases.shorten(str(key), 80)!r}."
             raise RefusedError(msg)
 
+    def state_name(self, key: str) -> str:
+        """Return the name of a task's state, as it is shown."""
+        return self._shown.state_name(key)
+
     def _source(self, source: object) -> tuple[str, str]:
         key, what = (source.get("key"), source.get("what", "output")) if isinstance(source, dict) else (None, "")
-        self._check_known(key)
+        self.check_known(key)
         if not isinstance(what, str) or not (what == "output" or what.startswith("input:")):
             msg = f"A task has its output and its inputs, not {phrases.shorten(str(what), 80)!r}."
             raise RefusedError(msg)
         return str(key), what
 
-    def _follow(self, act: Callable[[], object]) -> None:
+    def follow(self, act: Callable[[], object]) -> None:
         """Call `act`, which makes the run go on, and show the run that results."""
         was_live = self.run.is_live
         following = act()

@@ -90,8 +90,16 @@ class RunLike(Protocol):
         """Start no more tasks."""
         ...
 
-    def resume(self, *keys: str, by: str = "", note: str = "") -> object:
-        """Resume these paused tasks, or all; returns the run that goes on, or None."""
+    def resume(self, *keys: str, by: str = "", note: str = "", inputs: Mapping[str, object] | None = None) -> object:
+        """Resume these paused tasks, or all, the one named with other inputs; returns the run that goes on, or None."""
+        ...
+
+    def skip(self, *keys: str, by: str = "", note: str = "") -> object:
+        """Skip these paused tasks, or all; returns the run that goes on, or None."""
+        ...
+
+    def reject(self, *keys: str, by: str = "", note: str = "") -> object:
+        """Reject these paused tasks, or all; returns the run that goes on, or None."""
         ...
 
     def retry(self, *, by: str = "") -> object:

@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ShownRun"]
 
+_DECIDED = {
+    "resume": "resumed it",
+    "skip": "skipped it",
+    "reject": "rejected it",
+    "retry": "had it run again",
+    "cancel": "cancelled it",
+}
+
 
 class ShownRun:
     """One run, as a panel tells of it.
@@ -195,8 +203,7 @@ class ShownRun:
 
 
 def _decision(event: Decided, now: float) -> str:
-    what = {"resume": "resumed it", "retry": "had it run again", "cancel": "cancelled it"}.get(
-        event.action, event.action
-    )
+    what = _DECIDED.get(event.action, event.action)
+    changed = f" with another {phrases.listed([each.name for each in event.changes])}" if event.changes else ""
     note = f": “{phrases.shorten(event.note, 200)}”" if event.note else "."
-    return f"{event.by or 'Somebody'} {what}, {phrases.clock(event.at, now)}{note}"
+    return f"{event.by or 'Somebody'} {what}{changed}, {phrases.clock(event.at, now)}{note}"

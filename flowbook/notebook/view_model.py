@@ -353,7 +353,7 @@ def _constant(name: str, value: object) -> InputView:
 
 
 def _actions(view: TaskView, inputs: Sequence[InputView], *, has_output: bool) -> list[str]:
-    actions = ["resume"] if view.state == "Paused" or (view.counts or {}).get("Paused") else []
+    actions = ["resume", "skip", "reject"] if view.state == "Paused" or (view.counts or {}).get("Paused") else []
     if has_output or (inputs and view.state != "Running"):
         actions.append("to-variable")
     return actions

@@ -198,7 +198,7 @@ def test_a_mapped_task_whose_children_wait_has_resume_on_its_card_and_all_of_the
     panel.until(FLOW, "Success")
 
     details = panel.all("details")[0]
-    assert (details["state"], details["actions"]) == ("Paused", ["resume"])
+    assert (details["state"], details["actions"]) == ("Paused", ["resume", "skip", "reject"])
     assert ack["text"] == "approve[0], approve[1] and approve[2] go on."
     assert mapped.last_run["approve"].result == [1, 2, 3]
 
@@ -213,7 +213,56 @@ def test_the_children_of_a_mapped_task_are_resumed_one_by_one(mapped: Flow) -> N
     panel.until(FLOW, "Success")
 
     assert (first["text"], rest["text"]) == ("approve[1] goes on.", "approve[0] and approve[2] go on.")
-    assert panel.all("details")[0]["actions"] == ["resume"]
+    assert panel.all("details")[0]["actions"] == ["resume", "skip", "reject"]
+
+
+@pytest.mark.parametrize(("act", "said", "ends"), [("skip", "skipped", "Skipped"), ("reject", "rejected", "Failed")])
+def test_a_task_is_skipped_or_rejected_once(flow: Flow, act: str, said: str, ends: str) -> None:
+    run = _paused(flow)
+    panel = RecordedPanel(run, PanelActions(by="ana"))
+
+    first = panel.hear(act, "c1", key="approve", note="  not today ")
+    panel.until("approve", ends)
+    second = panel.hear(act, "c2", key="approve", note="again")
+    panel.run.wait()  # type: ignore[attr-defined]  # a FlowRun
+    panel.hear("inspect", "c3", key="approve")
+
+    decided = [(event.action, event.by, event.note) for event in run.events() if isinstance(event, Decided)]
+    assert decided == [(act, "ana", "not today")]
+    assert (first["ok"], first["text"]) == (True, f"approve is {said}.")
+    assert (second["ok"], second["text"]) == (False, f"approve doesn't wait: it is {ends}.")
+    lines = [line for line in panel.all("details")[-1]["why"] if line[0] == "Who decided"]
+    assert [line[1].split(",")[0] for line in lines] == [f"ana {said} it"]
+
+
+def test_a_rejection_needs_a_note(flow: Flow) -> None:
+    panel = RecordedPanel(_paused(flow))
+
+    refused = [panel.hear("reject", f"c{n}", key="approve", note=note) for n, note in enumerate([None, "  "])]
+
+    assert [(each["ok"], each["text"]) for each in refused] == [
+        (False, "Write a note first: it becomes the message of the failure.")
+    ] * 2
+    assert type(panel.run.states["approve"]).__name__ == "Paused"
+
+
+def test_a_task_goes_on_with_inputs_that_a_person_wrote(mapped: Flow) -> None:
+    panel = RecordedPanel(
+        _paused(mapped), PanelActions(parse=lambda text: {"$seven": 7}.get(text) or parse_parameter(text))
+    )
+
+    wrong = panel.hear("resume", "c1", key="approve[1]", inputs={"z": "1"})
+    odd = panel.hear("resume", "c2", key="approve[1]", inputs=[1])
+    (name,) = panel.run.states["approve[1]"].cached_inputs
+    first = panel.hear("resume", "c3", key="approve[1]", inputs={name: "$seven"})
+    panel.run.wait()  # type: ignore[attr-defined]  # a FlowRun
+    panel.hear("resume", "c4", key="approve")
+    panel.until(FLOW, "Success")
+
+    assert (wrong["ok"], wrong["text"]) == (False, f"Task 'approve[1]' has no input 'z'. Its inputs: {name}.")
+    assert (odd["ok"], odd["text"]) == (False, "Inputs come as names and texts, not as list.")
+    assert first["text"] == f"approve[1] goes on with another {name}."
+    assert mapped.last_run["approve"].result == [1, 7, 3]
 
 
 def test_a_paused_run_that_goes_on_is_shown_in_the_same_panel(flow: Flow) -> None:
