@@ -16,7 +16,7 @@ from flowbook.notebook.command_worker import Command, CommandWorker, RefusedErro
 from flowbook.notebook.patch_feed import PatchFeed
 from flowbook.notebook.routing import RoutedWidget
 from flowbook.notebook.run_projection import RunProjection
-from flowbook.notebook.value_access import assigned_text, identifier, page_request
+from flowbook.notebook.value_access import assigned_text, html_of, identifier, page_request
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class CacheBrowser(RoutedWidget):
     parts = traitlets.Dict().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
 
-    _reads: ClassVar[frozenset[str]] = frozenset({"as-of", "filter", "select", "page"})
+    _reads: ClassVar[frozenset[str]] = frozenset({"as-of", "filter", "select", "page", "render"})
 
     def __init__(  # noqa: PLR0913  # its surroundings, by keyword
         self,
@@ -95,6 +95,7 @@ class CacheBrowser(RoutedWidget):
             "filter": self._on_filter,
             "select": self._on_select,
             "page": self._on_page,
+            "render": self._on_render,
             "to-variable": self._on_to_variable,
         }
         #: A feed without a run; it sends messages in order, in the context of the newest `hello`.
@@ -158,6 +159,13 @@ class CacheBrowser(RoutedWidget):
         entry = self._entry(source.get("entry") if isinstance(source, dict) else None)
         page = self._pager_of(entry).page(**page_request(command))
         self._outbox.post({"type": "page", "id": command["id"], "frame": page})
+        return ""
+
+    def _on_render(self, command: Command) -> str:
+        source = command.get("source")
+        entry = self._entry(source.get("entry") if isinstance(source, dict) else None)
+        html = html_of(self._values.load(entry.ref))
+        self._outbox.post({"type": "rendered", "id": command["id"], "html": html})
         return ""
 
     def _on_to_variable(self, command: Command) -> str:

@@ -103,8 +103,8 @@ def _head(preview: dict[str, Any]) -> dict[str, Any]:
 
 
 def _has_head(preview: dict[str, Any] | None) -> bool:
-    return bool(preview and (preview.get("page") or preview.get("repr")))
+    return bool(preview and (preview.get("page") or preview.get("repr") or preview.get("body")))
 
 
 def _without_head(preview: dict[str, Any] | None) -> dict[str, Any] | None:
-    return {**preview, "page": None, "repr": ""} if preview is not None else None
+    return {**preview, "page": None, "repr": "", "body": None} if preview is not None else None

@@ -19,7 +19,7 @@ from flowbook.notebook.panel_answers import PanelAnswers
 from flowbook.notebook.patch_feed import PatchFeed
 from flowbook.notebook.run_projection import RunProjection
 from flowbook.notebook.shown_run import ShownRun
-from flowbook.notebook.value_access import assigned_text, identifier, page_request
+from flowbook.notebook.value_access import assigned_text, html_of, identifier, page_request
 from flowbook.notebook.view_queries import QUERIES, ViewQueries, run_asked_for
 from flowbook.report import phrases
 
@@ -57,7 +57,7 @@ class PanelSession:
     `listen` adds a receiver of messages. `start` begins the threads; a test may do their work itself.
     """
 
-    _reads: ClassVar[frozenset[str]] = frozenset({"inspect", "page"}) | QUERIES
+    _reads: ClassVar[frozenset[str]] = frozenset({"inspect", "page", "render"}) | QUERIES
 
     def __init__(self, run: RunLike, actions: PanelActions | None = None, *, notice: str = "") -> None:
         self._actions = actions or PanelActions()
@@ -75,6 +75,7 @@ class PanelSession:
             "retry": self._on_retry,
             "inspect": self._on_inspect,
             "page": self._on_page,
+            "render": self._on_render,
             "show-run": self._on_show_run,
             "to-variable": self._on_to_variable,
         }
@@ -229,6 +230,11 @@ class PanelSession:
         key, what = self._source(command.get("source"))
         page = self._shown.values.page(key, what, page_request(command))
         self._feed.post({"type": "page", "id": command["id"], "frame": page})
+        return ""
+
+    def _on_render(self, command: Command) -> str:
+        html = html_of(self._shown.values.value(*self._source(command.get("source"))))
+        self._feed.post({"type": "rendered", "id": command["id"], "html": html})
         return ""
 
     def _on_to_variable(self, command: Command) -> str:

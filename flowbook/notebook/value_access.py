@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from flowbook.notebook.ports import RunLike
 
-__all__ = ["PageRequest", "Pager", "RunValues", "identifier", "page_request", "preview"]
+__all__ = ["PageRequest", "Pager", "RunValues", "html_of", "identifier", "page_request", "preview"]
 
 _MOST_PAGERS = 4
 _MOST_ROWS = 100
@@ -63,6 +63,25 @@ def page_request(command: dict[str, Any]) -> PageRequest:
         "sort": sort,
         "descending": command.get("descending") is True,
     }
+
+
+def html_of(value: object) -> str:
+    """Return the HTML of a value, for a frame that can't reach the page.
+
+    Raises:
+        RefusedError: if it has none that is complete and small enough.
+    """
+    from flowbook.results import preview_picture  # noqa: PLC0415  # where somebody asks
+
+    try:
+        found = preview_picture.html_of(value)
+    except Exception as error:
+        msg = f"Can't be drawn: {error_text(error)}"
+        raise RefusedError(msg) from error
+    if found is None:
+        msg = f"This {type(value).__name__} has no HTML that can be shown without a network. Put it into a variable to see it."
+        raise RefusedError(msg)
+    return found
 
 
 def identifier(key: str) -> str:
@@ -177,7 +196,16 @@ def _is_whole(state: Mapped) -> bool:
 
 
 def _text_preview(kind: str, text: str) -> dict[str, Any]:
-    return {"kind": "text", "type": kind, "text": text, "shape": None, "size_bytes": None, "page": None, "repr": ""}
+    return {
+        "kind": "text",
+        "type": kind,
+        "text": text,
+        "shape": None,
+        "size_bytes": None,
+        "page": None,
+        "repr": "",
+        "body": None,
+    }
 
 
 def _describe(value: object) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import DefinitionError
+from flowbook.results import foreign_frames
 from flowbook.results.cells import cells_of, column_cells, label_text, safe_text
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ def first_page(value: object) -> dict[str, Any]:
     total = _row_count(value)
     if total <= _SAMPLED_ABOVE or hasattr(value, "iloc"):
         return page(value)
+    if foreign_frames.is_foreign(value):
+        rows = foreign_frames.rows_as_pandas(value, slice(0, _ROWS)).iloc[:, :_COLUMNS]
+        sample = foreign_frames.rows_as_pandas(value, _even(total).tolist())
+        heads = _with_dtypes(_summarised(sample.iloc[:, :_COLUMNS], is_sample=True), value)
+        return _page(rows, heads, sample.shape[1], total=total, begin=begin)
     #: An array of texts becomes a frame of objects: only as much as is needed.
     rows, sample = (_as_frame(value[part]) for part in (slice(0, _ROWS), _even(total)))  # type: ignore[index]  # an array
     heads = _summarised(sample.iloc[:, :_COLUMNS], is_sample=True)
@@ -58,13 +64,15 @@ class FramePager:
     Not to be used from several threads at once; the frame must not change meanwhile.
 
     Args:
-        value: DataFrame, Series or array of at least one dimension; further dimensions are laid side by side.
+        value: DataFrame, Series or array of at least one dimension, whose further dimensions are laid side by side; also a
+            frame of polars or a table of Arrow.
 
     Raises:
         DefinitionError: if `value` is something else.
     """
 
     def __init__(self, value: object) -> None:
+        self._value = value
         self._frame = _as_frame(value)
         self._shown = self._frame.iloc[:, :_COLUMNS]
         self._names = [label_text(name) for name in self._shown.columns]
@@ -96,7 +104,7 @@ class FramePager:
 
     def _summaries(self) -> list[dict[str, Any]]:
         if self._heads is None:
-            self._heads = _summarised(self._shown, is_sample=False)
+            self._heads = _with_dtypes(_summarised(self._shown, is_sample=False), self._value)
         return self._heads
 
     def _order(self, sort: str, descending: bool) -> np.ndarray[Any, Any]:  # noqa: FBT001
@@ -118,6 +126,8 @@ def _as_frame(value: object) -> pd.DataFrame:
 
     if isinstance(value, pd.DataFrame):
         return value
+    if foreign_frames.is_foreign(value):
+        return foreign_frames.whole_as_pandas(value)
     if isinstance(value, pd.Series):
         return value.to_frame("value" if value.name is None else value.name)
     if type(value).__module__.partition(".")[0] == "numpy" and getattr(value, "ndim", False):
@@ -129,6 +139,13 @@ def _as_frame(value: object) -> pd.DataFrame:
         return pd.DataFrame(array.reshape(array.shape[0], math.prod(array.shape[1:])), copy=False)
     msg = f"A {type(value).__name__} has no rows to show. Give a DataFrame, a Series or an array."
     raise DefinitionError(msg)
+
+
+def _with_dtypes(heads: list[dict[str, Any]], value: object) -> list[dict[str, Any]]:
+    """Return the heads with the types of a foreign frame's columns; others as they are."""
+    if not foreign_frames.is_foreign(value):
+        return heads
+    return [{**head, "dtype": dtype} for head, dtype in zip(heads, foreign_frames.dtypes(value), strict=False)]
 
 
 def _row_count(value: Any) -> int:  # noqa: ANN401  # a frame, series or array
@@ -222,9 +239,12 @@ def _spark(column: pd.Series[Any], *, numeric: bool) -> list[float] | None:
             return None
         heights = np.histogram(numbers, bins=_BUCKETS)[0]
     else:
-        heights = sample.value_counts().to_numpy()
-        if len(heights) > _BUCKETS:
+        try:
+            if sample.nunique() > _BUCKETS:
+                return None
+        except TypeError:  # cells that can't be hashed, such as arrays: pandas would compare each with all others
             return None
+        heights = sample.value_counts().to_numpy()
     top = int(heights.max())
     return [round(int(height) / top, 3) for height in heights] if top else None
 

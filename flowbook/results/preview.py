@@ -10,6 +10,8 @@ import sys
 from collections.abc import Collection, Sized
 from typing import TYPE_CHECKING
 
+from flowbook.results import foreign_frames, preview_picture, preview_tree
+from flowbook.results.cells import safe_text
 from flowbook.results.frame_pager import first_page
 
 if TYPE_CHECKING:
@@ -27,7 +29,10 @@ _TIMES = "\u00d7"
 
 
 def describe(value: object) -> Preview:
-    """Return the preview of `value`: kind, type, shape, size, first page, capped repr."""
+    """Return the preview of `value`: kind, type, shape, size, first page, capped repr, and the body that its kind has.
+
+    The kinds are frame, series, array (with a page), tree (its parts), picture, html and text.
+    """
     try:
         return _describe(value)
     except BaseException as exc:  # noqa: BLE001  # a user's object may raise anything anywhere
@@ -55,12 +60,45 @@ def _describe(value: object) -> Preview:
     if numpy is not None and isinstance(value, numpy.ndarray) and value.ndim:
         text = f"array, {_shape_text(value.shape)} {value.dtype}"
         return _table(value, "array", text, list(value.shape), int(value.nbytes))
+    if foreign_frames.is_foreign(value):
+        return _foreign(value)
+    if preview_picture.is_displayed(value):
+        return _displayed(value)
     text = _repr(value)
-    kind = "figure" if _is_figure(value) else "text"
-    return _preview(value, kind, _short_text(value, text), text_repr=text, size_bytes=_plain_size(value))
+    found = _preview(value, "text", _short_text(value, text), text_repr=text, size_bytes=_plain_size(value))
+    if preview_tree.is_tree(value):
+        found["kind"], found["body"] = "tree", preview_tree.tree(value)
+    elif isinstance(value, str) and (len(value) > _TEXT_CHARACTERS or "\n" in value):
+        more = len(value) - _REPR_CHARACTERS
+        found["body"] = value[:_REPR_CHARACTERS] + (f"\n… and {more:,} more characters" if more > 0 else "")
+    return found
 
 
-def _table(value: object, kind: str, text: str, shape: list[int], size_bytes: int) -> Preview:
+def _foreign(value: object) -> Preview:
+    shape, size_bytes = foreign_frames.shape_and_size(value)
+    library = type(value).__module__.partition(".")[0]
+    text = f"{_class(value)} of {'Arrow' if library == 'pyarrow' else library}, {_shape_text(shape)}"
+    return _table(value, "frame", text, list(shape), size_bytes)
+
+
+def _displayed(value: object) -> Preview:
+    """Return the preview of what shows itself as a picture or as HTML; where that fails, as text."""
+    text = _repr(value)
+    found = _preview(value, "text", _short_text(value, text), text_repr=text)
+    try:
+        if (shown := preview_picture.picture(value)) is not None:
+            found["kind"], found["body"] = "picture", shown
+        elif preview_tree.is_tree(value):
+            found["kind"], found["body"] = "tree", preview_tree.tree(value)
+        else:
+            found["body"] = preview_picture.stored_html(value)
+            found["kind"] = "html"
+    except BaseException as exc:  # noqa: BLE001  # a user's object draws itself
+        found["repr"] = f"It can't be drawn: {type(exc).__name__}: {safe_text(exc)[:200]}\n{text}"
+    return found
+
+
+def _table(value: object, kind: str, text: str, shape: list[int], size_bytes: int | None) -> Preview:
     preview = _preview(value, kind, text, text_repr="", shape=shape, size_bytes=size_bytes)
     try:
         preview["page"] = first_page(value)
@@ -86,6 +124,7 @@ def _preview(  # noqa: PLR0913
         "size_bytes": size_bytes,
         "page": None,
         "repr": text_repr,
+        "body": None,
     }
 
 
@@ -99,13 +138,6 @@ def _type(value: object) -> str:
 
 def _class(value: object) -> str:
     return type(value).__name__
-
-
-def _is_figure(value: object) -> bool:
-    return any(
-        base.__module__.startswith(("matplotlib.", "plotly.")) and "Figure" in base.__name__
-        for base in type(value).__mro__
-    )
 
 
 def _shape_text(shape: Sequence[int]) -> str:

@@ -174,10 +174,10 @@ def test_a_preview_is_small_plain_json_whatever_the_value(value: Any) -> None:
     preview = describe(value)
 
     assert json.loads(json.dumps(preview, allow_nan=False)) == preview
-    assert set(preview) == {"kind", "type", "text", "shape", "size_bytes", "page", "repr"}
+    assert set(preview) == {"kind", "type", "text", "shape", "size_bytes", "page", "repr", "body"}
     assert len(preview["repr"]) <= 2000
     assert len(preview["text"]) <= 200
-    if preview["kind"] != "text":
+    if preview["kind"] not in {"text", "tree"}:
         assert preview["page"] is not None, preview["repr"]
 
 

@@ -94,6 +94,7 @@ MEMORY = textwrap.dedent("""
     os.environ["FLOWBOOK_HOME"] = os.environ["FLOWBOOK_KEY_FILE"] = tempfile.mkdtemp()
     os.environ["FLOWBOOK_KEY_FILE"] += "/key"
     import numpy as np, pandas as pd
+    pd.set_option("mode.string_storage", "python")  # tracemalloc doesn't see what Arrow holds
     from flowbook import Flow, task
     from flowbook.store import open_store
 

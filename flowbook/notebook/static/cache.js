@@ -77,7 +77,7 @@ class CacheView {
     this.filters = new CacheFilters({ clock: this.clock, signal, onChange: (fields) => this.#filter(fields) });
     this.slider = new TimeSlider({ signal, canMove: () => this.#isLive, onMove: (moment) => this.#move(moment) });
     this.list = new EntryList({ slider: this.slider.el, signal, onWidth: (px) => this.#fit(px) });
-    this.detail = new EntryDetail({ signal, ask: (source, request) => (this.#isLive ? this.link.command("page", { source, ...request }, "page") : null) });
+    this.detail = new EntryDetail({ signal, ask: this.#ask.bind(this) });
     this.#build();
   }
 
@@ -108,7 +108,14 @@ class CacheView {
     const slot = this.link.heard(message);
     if (message.type === "snapshot") this.#take(message);
     else if (message.type === "page") this.detail.page(message);
+    else if (message.type === "rendered") this.detail.rendered(message);
     else if (slot !== null) this.#takeAck(message, slot);
+  }
+
+  /** @param {import("./frame.js").Source} source @param {import("./frame.js").Request | null} request */
+  #ask(source, request) {
+    if (!this.#isLive) return null;
+    return request === null ? this.link.command("render", { source }, "render") : this.link.command("page", { source, ...request }, "page");
   }
 
   /** @param {Snapshot | undefined} snapshot */

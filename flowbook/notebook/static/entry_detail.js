@@ -28,7 +28,7 @@ export class EntryDetail {
   #framed = null;
   #json = "";
 
-  /** @param {{signal: AbortSignal, ask: (source: import("./frame.js").Source, request: import("./frame.js").Request) => string | null}} given */
+  /** @param {{signal: AbortSignal, ask: import("./frame.js").Ask}} given */
   constructor(given) {
     this.given = given;
   }
@@ -53,6 +53,11 @@ export class EntryDetail {
   /** @param {{id: string, frame: import("./frame.js").Page}} message */
   page(message) {
     this.#frame?.page(message);
+  }
+
+  /** @param {{id: string, html: string}} message */
+  rendered(message) {
+    this.#frame?.rendered(message);
   }
 
   /** @param {string | null} id */

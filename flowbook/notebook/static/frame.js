@@ -3,12 +3,14 @@
 import * as dom from "./dom.js";
 import { thousands } from "./format.js";
 import { SIGNS } from "./states.js";
+import { htmlFrame, valueBody } from "./value_body.js";
 
 /** @typedef {{name: string, dtype: string, numeric: boolean, summary?: string | null, spark?: number[] | null}} Column */
 /** @typedef {{columns: Column[], index: string[], rows: (string | null)[][], offset: number, total: number, columns_total: number, sort: string | null, descending: boolean, took_ms?: number | null}} Page */
-/** @typedef {{kind: string, type: string, text: string, shape?: number[] | null, size_bytes?: number | null, page?: Page | null, repr?: string | null}} Preview */
+/** @typedef {{kind: string, type: string, text: string, shape?: number[] | null, size_bytes?: number | null, page?: Page | null, repr?: string | null, body?: import("./value_body.js").Shown["body"]}} Preview */
 /** @typedef {{key: string, what: string} | {entry: string}} Source */
 /** @typedef {{offset: number, limit: number, sort: string | null, descending: boolean}} Request */
+/** @typedef {(source: Source, request: Request | null) => string | null} Ask */
 
 export const LIMIT = 100;
 
@@ -66,7 +68,8 @@ export function footing(page) {
  * @property {HTMLElement} el
  * @property {Preview} preview
  * @property {Source} source
- * @property {(source: Source, request: Request) => string | null} ask sends a page request and returns its id, or null if there is no kernel
+ * @property {Ask} ask asks for a page, or with null for the HTML of a value; returns the request's id, or null if there is no kernel
+ * @property {boolean} [canRender] whether a kernel can draw HTML
  * @property {AbortSignal} signal
  * @property {boolean} [isBare] leaves the foot out
  */
@@ -95,6 +98,14 @@ export class FrameView {
     return true;
   }
 
+  /** Take the HTML of the value if it was asked for. @param {{id: string, html: string}} message */
+  rendered(message) {
+    if (message.id !== this.#awaited) return false;
+    this.#awaited = null;
+    this.given.el.replaceChildren(htmlFrame(message.html, this.given.preview.text));
+    return true;
+  }
+
   /** Stop waiting: the request was refused, or no answer will come. @param {string | null} id null for any request */
   release(id) {
     if (this.#awaited === null || (id !== null && id !== this.#awaited)) return;
@@ -106,7 +117,11 @@ export class FrameView {
     const { el, preview, isBare = false } = this.given;
     const page = this.current;
     if (!page) {
-      el.replaceChildren(dom.h("pre", { class: "code text", tabindex: 0 }, preview.repr || preview.text));
+      const { ask, source, canRender = true } = this.given;
+      const onRender = () => {
+        this.#awaited = ask(source, null);
+      };
+      el.replaceChildren(valueBody(preview, canRender ? onRender : null));
       return;
     }
     // If the whole frame is shown, plain row numbers tell the reader nothing.

@@ -69,7 +69,7 @@ export class Inspector {
   #note = dom.h("textarea", { "data-action": "note", placeholder: "Why? It is kept with the run.", "aria-label": "Note" });
   #values;
 
-  /** @param {{el: HTMLElement, signal: AbortSignal, now: () => number, ask: (source: Source, request: Request) => string | null}} given */
+  /** @param {{el: HTMLElement, signal: AbortSignal, now: () => number, ask: import("./frame.js").Ask}} given */
   constructor({ el, signal, now, ask }) {
     this.el = el;
     this.now = now;
@@ -115,6 +115,11 @@ export class Inspector {
   /** @param {{id: string, frame: import("./frame.js").Page}} message */
   page(message) {
     return this.#values.page(message);
+  }
+
+  /** @param {{id: string, html: string}} message */
+  rendered(message) {
+    return this.#values.rendered(message);
   }
 
   /** @param {string | null} id */
@@ -203,7 +208,7 @@ export class Inspector {
     const [type = "", ...rest] = value.text.split(", ");
     const size = value.size_bytes ? `, ${format.size(value.size_bytes)}` : "";
     const head = dom.h("div", { class: "head" }, dom.h("span", { class: "grow" }, dom.h("b", {}, type), rest.length ? `, ${rest.join(", ")}` : "", size));
-    return value.page || value.repr ? [head, this.#values.element(details.key, "output", value)] : [head];
+    return value.page || value.repr || value.body ? [head, this.#values.element(details.key, "output", value)] : [head];
   }
 
   /** @param {Details} details @param {Input} input @param {"div" | "section"} tag */
@@ -215,7 +220,7 @@ export class Inspector {
       ? dom.button("to-variable", "To a variable", { "data-task": details.key, "data-what": what, title: `Puts ${name} into a variable of the notebook` })
       : null;
     const head = dom.h("div", { class: "row input" }, dom.h("b", { class: "mono" }, name), dom.h("span", { class: "dim grow" }, text), keep);
-    const value = preview && (preview.page || preview.repr) ? this.#values.element(details.key, what, preview) : null;
+    const value = preview && (preview.page || preview.repr || preview.body) ? this.#values.element(details.key, what, preview) : null;
     return dom.h(tag, { class: "in" }, head, value);
   }
 

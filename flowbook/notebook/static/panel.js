@@ -105,6 +105,7 @@ class Panel {
     if (message.type === "snapshot") this.#takeSnapshot(message);
     else if (message.type === "patch") this.#takePatch(message);
     else if (message.type === "page") this.inspector.page(message);
+    else if (message.type === "rendered") this.inspector.rendered(message);
     else if (this.views.hear(message)) this.#schedule();
     else if (message.type === "details" && message.key === this.state.inspected) this.#showDetails(message);
     else if (message.type === "ack") {
@@ -223,9 +224,10 @@ class Panel {
     this.controls.dress();
   }
 
-  /** @param {import("./frame.js").Source} source @param {import("./frame.js").Request} request */
+  /** @param {import("./frame.js").Source} source @param {import("./frame.js").Request | null} request */
   #ask(source, request) {
     if (this.link.status !== "live") return null;
+    if (request === null) return this.link.command("render", { source }, `render:${JSON.stringify(source)}`);
     return this.link.command("page", { source, ...request }, `page:${JSON.stringify(source)}`);
   }
 

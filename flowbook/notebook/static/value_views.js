@@ -5,13 +5,12 @@ import { FrameView } from "./frame.js";
 
 /** @typedef {import("./frame.js").Preview} Preview */
 /** @typedef {import("./frame.js").Source} Source */
-/** @typedef {import("./frame.js").Request} Request */
 
 export class ValueViews {
   /** @type {Map<string, {json: string, el: HTMLElement, view: FrameView, end: AbortController}>} */
   #views = new Map();
 
-  /** @param {{signal: AbortSignal, ask: (source: Source, request: Request) => string | null}} given */
+  /** @param {{signal: AbortSignal, ask: import("./frame.js").Ask}} given */
   constructor(given) {
     this.given = given;
   }
@@ -35,6 +34,11 @@ export class ValueViews {
   /** @param {{id: string, frame: import("./frame.js").Page}} message */
   page(message) {
     return [...this.#views.values()].some(({ view }) => view.page(message));
+  }
+
+  /** @param {{id: string, html: string}} message */
+  rendered(message) {
+    return [...this.#views.values()].some(({ view }) => view.rendered(message));
   }
 
   /** @param {string | null} id */

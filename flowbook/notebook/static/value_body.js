@@ -1,0 +1,75 @@
+/** A value that isn't a table: its text, its parts as a tree, its picture, or its HTML in a frame that can't reach the page. */
+
+import * as dom from "./dom.js";
+import { thousands } from "./format.js";
+
+/** @typedef {{label?: string, type?: string, text: string, parts?: TreeNode[]}} TreeNode */
+/** @typedef {{mime: string, data: string}} Picture */
+/** @typedef {{kind: string, type: string, text: string, repr?: string | null, body?: TreeNode[] | Picture | string | null}} Shown */
+
+/** How many levels of a tree are open at first, as long as it is short. */
+const OPEN_LEVELS = 2;
+const MANY_PARTS = 12;
+/** What a frame for HTML may do: run what is in it, and nothing else. It has no origin, so it reaches neither the page nor a network. */
+const POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:";
+
+/** @param {Shown} value @param {(() => void) | null} onRender asks the kernel for the HTML; null if there is no kernel */
+export function valueBody(value, onRender = null) {
+  const { kind, body } = value;
+  if (kind === "tree" && Array.isArray(body)) return treeOf(body);
+  if (kind === "picture" && body && typeof body === "object" && "mime" in body) return pictureOf(body, value.text);
+  if (kind === "html") return typeof body === "string" ? htmlFrame(body, value.text) : htmlLater(value, onRender);
+  if (kind === "text" && typeof body === "string") return linesOf(body);
+  return dom.h("pre", { class: "code text", tabindex: 0 }, value.repr || value.text);
+}
+
+/** A text by its lines. @param {string} text */
+function linesOf(text) {
+  const lines = text
+    .split("\n")
+    .map((line, i) => dom.h("div", {}, dom.h("span", { class: "ln" }, thousands(i + 1)), dom.h("span", { class: "wrap" }, line || " ")));
+  return dom.h("div", { class: "code lines", tabindex: 0 }, ...lines);
+}
+
+/** @param {TreeNode[]} nodes */
+function treeOf(nodes) {
+  return dom.h("div", { class: "tree code", tabindex: 0, role: "group", "aria-label": "Its parts" }, ...nodes.map((node) => nodeOf(node, 1)));
+}
+
+/** @param {TreeNode} node @param {number} level @returns {HTMLElement} */
+function nodeOf(node, level) {
+  if (node.label === undefined) return dom.h("div", { class: "rest dim" }, node.text);
+  const head = [dom.h("b", {}, node.label), dom.h("span", { class: "dim" }, node.type ?? ""), dom.h("span", { class: "leaf" }, node.text)];
+  if (!node.parts) return dom.h("div", { class: "part" }, ...head);
+  const isOpen = level < OPEN_LEVELS && node.parts.length <= MANY_PARTS;
+  return dom.h("details", { class: "part", open: isOpen }, dom.h("summary", {}, ...head), ...node.parts.map((part) => nodeOf(part, level + 1)));
+}
+
+/** @param {Picture} picture @param {string} text */
+function pictureOf({ mime, data }, text) {
+  if (!/^image\/(png|jpeg|svg\+xml)$/.test(mime)) return dom.h("p", { class: "dim" }, text);
+  const source = mime === "image/svg+xml" ? `data:${mime};charset=utf-8,${encodeURIComponent(data)}` : `data:${mime};base64,${data}`;
+  return dom.h("div", { class: "picture" }, dom.h("img", { src: source, alt: text }));
+}
+
+/** HTML of a library's or a user's: it may run scripts, in a frame without an origin. @param {string} html @param {string} title */
+export function htmlFrame(html, title) {
+  const page = `<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}"><body style="margin:8px">${html}`;
+  const frame = dom.h("iframe", { sandbox: "allow-scripts", referrerpolicy: "no-referrer", title, class: "html" });
+  frame.srcdoc = page;
+  return dom.h("div", { class: "htmlbox" }, frame, dom.h("p", { class: "dim" }, "In a frame of its own: it may run scripts, and can't reach the notebook."));
+}
+
+/** @param {Shown} value @param {(() => void) | null} onRender */
+function htmlLater(value, onRender) {
+  const text = dom.h("pre", { class: "code text", tabindex: 0 }, value.repr || value.text);
+  if (!onRender) return text;
+  const button = dom.button("render", "Show it", { title: "Draws it in a frame that can't reach the notebook" });
+  button.addEventListener("click", (event) => {
+    event.stopPropagation();
+    button.setAttribute("aria-disabled", "true");
+    button.title = "Waits for the kernel";
+    onRender();
+  });
+  return dom.h("div", {}, dom.h("div", { class: "row pad" }, button), text);
+}
