@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
 
 from flowbook.deployments.creation import create_deployments
 from flowbook.deployments.cron_schedule import CronSchedule
+from flowbook.deployments.deployment_names import find_deployment
 from flowbook.deployments.deployment_spec import DeploymentSpec
 from flowbook.deployments.interval_schedule import IntervalSchedule
 from flowbook.deployments.outlook import summary
 from flowbook.deployments.rrule_schedule import RRuleSchedule
 from flowbook.exceptions import ScheduleError
+from flowbook.notebook.arguments import parse_flow_runner, parse_parameters
+from flowbook.notebook.frontend import notebook_name
+from flowbook.store import open_store
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from IPython.core.interactiveshell import InteractiveShell
+
     from flowbook.core.flow import Flow
     from flowbook.deployments.schedule import Schedule
-    from flowbook.store import Store
 
-__all__ = ["deploy_flow", "schedule_of"]
+__all__ = ["FlowDeployments", "schedule_of"]
 
 _EVERY = re.compile(r"every\s+(?P<count>\d+\s*)?(?P<unit>second|minute|hour|day|week|[smhdw])s?", re.IGNORECASE)
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -46,26 +55,54 @@ def schedule_of(text: str, timezone: str = "UTC") -> Schedule:
     return CronSchedule(text, timezone=timezone)
 
 
-def deploy_flow(store: Store, flow: Flow, notebook: str, schedule: Schedule | None = None, **fields: Any) -> str:  # noqa: ANN401  # those of a spec
-    """Deploy a flow by value; return what to say of it.
+class FlowDeployments:
+    """The deployments of a notebook's flows.
 
     Args:
-        store: where.
-        flow: as it is written now.
-        notebook: file name of the notebook, which names the deployment unless `fields` have a name.
-        schedule: when it runs; None: when somebody runs it.
-        fields: of `DeploymentSpec`: `name`, `parameters`, `flow_runner`.
-
-    Raises:
-        DefinitionError: if a field isn't what it should be, or the flow can't be kept by value.
-        StoreError: if it can't be written.
+        shell: of the notebook.
     """
-    name = fields.pop("name", None) or _name_of(notebook)
-    (made,) = create_deployments(store, [DeploymentSpec(name, flow, schedule=schedule, **fields)])
-    lines = [summary(made, dt.datetime.now(dt.UTC)), _CODE]
-    if schedule is None:
-        return "\n".join([*lines, f"Run it: flowbook deployment run '{made.title}'. {_AGENT}"])
-    return "\n".join([*lines, _AGENT, _KEEP, f"Pause it: flowbook deployment pause '{made.title}'"])
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+
+    def deploy(self, flow: Flow, args: Namespace, when: str | None = None) -> str:
+        """Deploy a flow by value, as it is written now; return what to say of it.
+
+        Args:
+            flow: of the notebook.
+            args: of the line: `action`, `title`, `param`, `on`, `timezone`.
+            when: a schedule, as a line names it.
+
+        Raises:
+            UsageError: if a schedule or a flow runner isn't one.
+            DefinitionError: if a parameter or the name isn't what it should be, or the flow can't be kept by value.
+            StoreError: if it can't be written.
+        """
+        if args.action == "schedule" and when is None:
+            msg = f"When is {flow.name} to run? Write %flow schedule {flow.name} '0 6 * * *', or 'every 2 hours'."
+            raise UsageError(msg)
+        schedule = None if when is None else schedule_of(when, args.timezone or "UTC")
+        spec = DeploymentSpec(
+            args.title or self._name(),
+            flow,
+            parameters=parse_parameters(args.param, self._shell.user_ns),
+            schedule=schedule,
+            flow_runner=None if args.on is None else parse_flow_runner(args.on, self._shell.user_ns),
+        )
+        (made,) = create_deployments(open_store(), [spec])
+        lines = [summary(made, dt.datetime.now(dt.UTC)), _CODE]
+        if schedule is None:
+            return "\n".join([*lines, _AGENT, f"Ask for a run in a terminal: flowbook deployment run '{made.title}'"])
+        return "\n".join([*lines, _AGENT, _KEEP, f"Pause it: %flow schedule {flow.name} off"])
+
+    def switch(self, flow: str, args: Namespace, *, on: bool) -> str:
+        """Pause the schedule of a flow's deployment, or let it go on; return what to say of it. Raises UnknownDeploymentError."""
+        store = open_store()
+        found = find_deployment(store, f"{flow}/{args.title or self._name()}")
+        return summary(store.deployments.pause(found.id, paused=not on), dt.datetime.now(dt.UTC))
+
+    def _name(self) -> str:
+        return _name_of(notebook_name(self._shell))
 
 
 def _name_of(notebook: str) -> str:

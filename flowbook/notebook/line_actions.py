@@ -9,6 +9,7 @@ from IPython.core.error import UsageError
 from flowbook.exceptions import FlowbookError
 from flowbook.notebook.arguments import parse_parameters
 from flowbook.notebook.display import cancelled
+from flowbook.notebook.flow_deployments import FlowDeployments
 from flowbook.notebook.frontend import has_front_end, notebook_name, person
 from flowbook.notebook.loop import Decided, Loop
 from flowbook.notebook.run_list import RunList, newest_runs
@@ -50,6 +51,9 @@ class Action(NamedTuple):
 
 ACTIONS: Mapping[str, Action] = {
     "cancel": Action("RUN", "start nothing more of it; --now also stops what runs", 1, ("now", "note")),
+    "deploy": Action(
+        "FLOW", "keep it, to be run in a process of its own when somebody asks", 1, ("param", "on", "name")
+    ),
     "incremental": Action("on|off", "whether flows of this notebook run only what has changed", 1),
     "list": Action("[FLOW]", "list the newest runs", 1),
     "plan": Action("FLOW [TASK]", "say what a run would do, from TASK on if given", 2, ("param",)),
@@ -62,11 +66,17 @@ ACTIONS: Mapping[str, Action] = {
     ),
     "retry": Action("RUN", "run what failed again", 1, ("note", "as_recorded")),
     "run": Action("FLOW", "run it", 1, ("param",)),
+    "schedule": Action(
+        "FLOW WHEN",
+        "let an agent run it at these times: '0 6 * * *', 'every 2 hours'; off pauses it, on lets it go on",
+        2,
+        ("param", "timezone", "on", "name"),
+    ),
     "show": Action("RUN", "show it", 1),
     "skip": Action("RUN [TASK …]", "skip what waits, and what lies below it", None, ("note", "as_recorded")),
     "watch": Action("RUN", "show a run of any process until it is at rest", 1),
 }
-_OPTIONS = ("as_recorded", "input", "note", "now", "param")
+_OPTIONS = ("as_recorded", "input", "name", "note", "now", "on", "param", "timezone")
 
 
 #: Of actions whose name a helper has.
@@ -103,6 +113,7 @@ class LineActions:
         self._screen = screen
         self._shell = screen.shell
         self._flows = screen.flows
+        self._deployments = FlowDeployments(screen.shell)
         self._loop = Loop(screen.flows)
 
     def act(self, args: Namespace) -> Any:  # noqa: ANN401  # what the action shows
@@ -125,6 +136,7 @@ class LineActions:
                 takers = [name for name, each in ACTIONS.items() if option in each.options]
                 msg = f"%flow {args.action} takes no --{option.replace('_', '-')}; that is for {', '.join(takers)}."
                 raise UsageError(msg)
+        args.title = args.name
         args.name, args.tasks = (args.names[0] if args.names else None), args.names[1:]
         return getattr(self, _METHODS.get(args.action, f"_{args.action}"))(args)
 
@@ -175,6 +187,16 @@ class LineActions:
         view = self._screen.view(flow, executor=known.executor if known is not None else None)
         run = view.start(parameters, record=True, origin=notebook_name(self._shell))
         self._watch(view, run)
+
+    def _deploy(self, args: Namespace) -> None:
+        self._say(self._deployments.deploy(self._renewed(args.name), args))
+
+    def _schedule(self, args: Namespace) -> None:
+        when = args.tasks[0] if args.tasks else None
+        if when in {"on", "off"}:
+            self._say(self._deployments.switch(args.name, args, on=when == "on"))
+        else:
+            self._say(self._deployments.deploy(self._renewed(args.name), args, when))
 
     def _resume(self, args: Namespace) -> RunList | None:
         if args.name is None:

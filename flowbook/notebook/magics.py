@@ -135,6 +135,9 @@ class FlowMagics(Magics):
     @argument(
         "--input", action="append", default=[], metavar="NAME=VALUE", help="for resume: what one task gets instead"
     )
+    @argument("--timezone", metavar="ZONE", help="for schedule: whose clock, e.g. Europe/Berlin; default: UTC")
+    @argument("--on", metavar="WHERE", help="for deploy and schedule: an expression that gives a flow runner")
+    @argument("--name", metavar="NAME", help="for deploy and schedule: of the deployment; default: the notebook's")
     @argument("--note", default="", metavar="TEXT", help="for decisions: the reason, which is recorded")
     @argument("--as-recorded", action="store_true", help="for decisions: go on with the code as it was")
     @argument("--now", action="store_true", help="for cancel: also stop what runs")

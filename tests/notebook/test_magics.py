@@ -137,7 +137,7 @@ def test_an_input_may_be_changed_before_a_task_goes_on(shell):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("cancel delays --param n=1", "%flow cancel takes no --param; that is for plan, run."),
+        ("cancel delays --param n=1", "%flow cancel takes no --param; that is for deploy, plan, run, schedule."),
         ("retry delays parse", "%flow retry: what is 'parse' for? Write %flow retry RUN."),
         ("resume delays approve --input values", "--input 'values' isn't NAME=VALUE. Write e.g. --input origin=JFK."),
         ("run delays --param 'n=1", "No closing quotation. Close it, as in --param 'city=New York'."),
