@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     _add_run(groups.add_parser("run", help="recorded runs"), common)
     add_deployment(groups.add_parser("deployment", help="flows that run on a schedule, or when asked for"), common)
     _add_notify(groups.add_parser("notify", help="who is told of runs"), common)
+    _add_agent(groups.add_parser("agent", help="starts runs at their time"), common)
     return top
 
 
@@ -170,6 +171,30 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     )
 
 
+def _add_agent(group: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    commands = group.add_subparsers(required=True, metavar="COMMAND")
+    text = "start due runs on this machine, each in a process of its own, until Ctrl-C or SIGTERM"
+    start = commands.add_parser(
+        "start",
+        parents=[common],
+        help=text,
+        description=f"{text}. The first Ctrl-C claims nothing more and waits for the runs that go on; a second one ends them.",
+        epilog="Example: flowbook agent start --limit 4 --name west",
+    )
+    start.set_defaults(command="agent start")
+    start.add_argument(
+        "--limit", type=_count, metavar="N", help="at most N runs at once; default: one a core, 4 at least"
+    )
+    start.add_argument(
+        "--prefetch",
+        type=_seconds,
+        metavar="S",
+        default=10.0,
+        help="claim a run S seconds before its time; default: 10",
+    )
+    start.add_argument("--name", help="what people see of it; default: the machine's name and the process's number")
+
+
 def _add_notify(group: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     commands = group.add_subparsers(required=True, metavar="COMMAND")
 
@@ -213,6 +238,10 @@ def _command(name: str) -> Command:
         return _deployment_command(verb)
     if group == "notify":
         return _notify_command(verb)
+    if group == "agent":
+        from flowbook.cli.agent import start  # noqa: PLC0415  # as said
+
+        return start
     return _cache_command(verb) if group == "cache" else _run_command(verb)
 
 
@@ -272,6 +301,17 @@ def _days(text: str) -> float:
         msg = f"{text!r} isn't a number of days. Give 0 or more, e.g. 30."
         raise argparse.ArgumentTypeError(msg)
     return days
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86_400:  # noqa: PLR2004  # a day
+        msg = f"{text!r} isn't a number of seconds. Give 0 to 86400, e.g. 10."
+        raise argparse.ArgumentTypeError(msg)
+    return seconds
 
 
 def _bytes(text: str) -> int:

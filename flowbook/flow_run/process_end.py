@@ -12,16 +12,17 @@ from flowbook.engine.state import Crashed, Pending, Running
 from flowbook.exceptions import RunClaimedError
 from flowbook.flow_run.new_record import owner_text
 from flowbook.flow_run.recording import Recording
+from flowbook.store.process_output import last_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from flowbook.engine.events import Event
     from flowbook.flow_run.ports import Outcome
     from flowbook.store import Store
     from flowbook.store.run_snapshot import RunSnapshot
 
-__all__ = ["how_it_ended", "record_process_end"]
+__all__ = ["how_it_ended", "record_lost", "record_process_end"]
 
 _GOES_ON = "run.resume() goes on from what is stored."
 
@@ -42,17 +43,38 @@ def record_process_end(store: Store, run_id: str, epoch: int, outcome: Outcome) 
     has_begun = snapshot.claim.epoch == epoch + 1
     if not _is_left_behind(snapshot, epoch):
         return False
+    how = how_it_ended(outcome, "in the middle of the run" if has_begun else "before the run went on")
+    return _record_crash(recording, snapshot, how, outcome.last_lines)
+
+
+def _record_crash(recording: Recording, snapshot: RunSnapshot, how: str, last_lines: Sequence[str]) -> bool:
+    """Record how a process ended, unless another process claims the run at this moment."""
     recording.mark_read(snapshot)
     try:
         recording.claim(owner_text())
     except RunClaimedError:
         return False
-    how = how_it_ended(outcome, "in the middle of the run" if has_begun else "before the run went on")
-    crashed = Crashed(_secrets().text(f"{how} {_GOES_ON}{_last_lines(outcome)}"))
+    crashed = Crashed(_secrets().text(f"{how} {_GOES_ON}{_in_words(last_lines)}"))
     for event in _events(snapshot, crashed):
         recording.emit(event)
     recording.finish(crashed)
     return True
+
+
+def record_lost(store: Store, run_id: str, epoch: int) -> bool:
+    """Record that the process which had a run is gone, and that nobody saw how it ended; return whether that is so.
+
+    Args:
+        store: has the run.
+        run_id: of the run.
+        epoch: at which that process claimed it.
+    """
+    recording = Recording.of(store, run_id)
+    snapshot = recording.snapshot()
+    if snapshot.claim.epoch != epoch or snapshot.claim.process is None or snapshot.is_owned:
+        return False
+    how = f"Its process ({recording.owner_name(snapshot.claim)}) is gone, and nobody saw how it ended."
+    return _record_crash(recording, snapshot, how, last_output(run_id))
 
 
 def _is_left_behind(snapshot: RunSnapshot, epoch: int) -> bool:
@@ -84,10 +106,10 @@ def how_it_ended(outcome: Outcome, when: str = "in the middle of the run") -> st
     return f"Its process was ended by {name} {when}{guess}."
 
 
-def _last_lines(outcome: Outcome) -> str:
-    if not outcome.last_lines:
+def _in_words(last_lines: Sequence[str]) -> str:
+    if not last_lines:
         return ""
-    return "\nThe last lines of its output:\n" + "\n".join(f"    {line}" for line in outcome.last_lines)
+    return "\nThe last lines of its output:\n" + "\n".join(f"    {line}" for line in last_lines)
 
 
 def _secrets() -> Masks:

@@ -17,20 +17,26 @@ from flowbook.flow_run.run_description import RunDescription, RunLabel
 if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.executors.base import Executor
-    from flowbook.flow_run.ports import RunnableFlow
+    from flowbook.flow_run.ports import FlowRunner, RunnableFlow
     from flowbook.flow_run.recording import Recording
     from flowbook.store.run_snapshot import RunSnapshot
 
 __all__ = ["load_control", "load_run"]
 
 
-def load_run(recording: Recording, flow: RunnableFlow | None = None, executor: Executor | None = None) -> FlowRun:
+def load_run(
+    recording: Recording,
+    flow: RunnableFlow | None = None,
+    executor: Executor | None = None,
+    flow_runner: FlowRunner | None = None,
+) -> FlowRun:
     """Return a recorded run: at rest, or followed if another process has it.
 
     Args:
         recording: the run in the store.
         flow: the flow to resume it with; default: the stored one.
         executor: the executor to resume it with; default: the run's own, else the flow's, else `LocalExecutor`.
+        flow_runner: starts a process for it when it goes on, if it has no flow runner of its own; None: it goes on here.
 
     Raises:
         ResultGoneError: if the flow wasn't stored and `flow` is None, or the run's inputs were dropped.
@@ -50,6 +56,7 @@ def load_run(recording: Recording, flow: RunnableFlow | None = None, executor: E
     control.has_new_inputs = executor is not None
     if flow is not None:
         control.changes = recording.changes(flow, description.graph) or None
+    control.own_process.use(flow_runner)
     if flow is None and executor is None and recording.record.flow_runner is not None:
         settings = recording.record.flow_runner
         control.own_process.use(FlowRunnerSettings(settings["type"], settings["config"]))

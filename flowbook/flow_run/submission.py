@@ -21,20 +21,24 @@ if TYPE_CHECKING:
     from flowbook.flow_run.ports import FlowRunner
     from flowbook.store import Store
 
-__all__ = ["Submission", "claim_for_process", "emit_submitted", "submit"]
+__all__ = ["Submission", "claim_for_process", "emit_submitted", "record_failed_submission", "submit"]
+
+#: States of a run that hasn't begun.
+_TO_BEGIN = frozenset({"Scheduled", "Submitted"})
 
 
-def claim_for_process(store: Store, run_id: str, by: str = "") -> Recording:
+def claim_for_process(store: Store, run_id: str, by: str = "", *, is_to_begin: bool = False) -> Recording:
     """Claim a run that is at rest, in order to start a process for it; it is Submitted from then on.
 
     Args:
         store: has the run.
         run_id: of the run.
         by: who starts it, in words; default: this process.
+        is_to_begin: whether only a run is claimed that hasn't begun.
 
     Raises:
         UnknownRunError: if there is no such run.
-        RunClaimedError: if another process has it, or was quicker.
+        RunClaimedError: if another process has it, or was quicker, or somebody has cancelled it.
     """
     recording = Recording.of(store, run_id)
     snapshot = recording.snapshot()
@@ -43,6 +47,9 @@ def claim_for_process(store: Store, run_id: str, by: str = "") -> Recording:
         owner = recording.owner_name(snapshot.claim)
         msg = f"{owner} has {recording.label}. Wait for it, or look at it with flowbook.run({run_id!r})."
         raise RunClaimedError(msg, run_id=run_id, owner=owner)
+    if is_to_begin and (snapshot.state not in _TO_BEGIN or snapshot.claim.started is not None):
+        msg = f"{recording.label.title} is {snapshot.state}, so there is nothing to begin."
+        raise RunClaimedError(msg, run_id=run_id)
     before = snapshot.states().get(FLOW)
     recording.claim(by or owner_text())
     emit_submitted(recording, snapshot.last_seq + 1, before)

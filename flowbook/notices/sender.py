@@ -126,7 +126,9 @@ class NoticeSender:
                 self.send_due(time.time())
                 pause_s = self._pause_s()
             except FlowbookError as error:
-                _log.warning("Notices can't be sent now: %s", error)
+                store = self._store()
+                if store is not None and not store.is_closed:
+                    _log.warning("Notices can't be sent now: %s", error)
                 pause_s = BACK_OFF_S[0]
             if self._rest(pause_s):
                 return

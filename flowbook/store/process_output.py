@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from typing import TYPE_CHECKING
@@ -11,11 +12,12 @@ from flowbook import config
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["OLDER", "output_file", "remove_old_output"]
+__all__ = ["OLDER", "last_output", "output_file", "remove_old_output"]
 
 #: What the name of the file's predecessor ends with.
 OLDER = ".1"
 _FOLDER = "output"
+_TAIL_BYTES, _TAIL_LINES = 16_384, 20
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -25,6 +27,17 @@ def output_file(run_id: str) -> Path:
         msg = f"{run_id!r} is no run's id."
         raise ValueError(msg)
     return config.home() / _FOLDER / f"{run_id}.log"
+
+
+def last_output(run_id: str) -> tuple[str, ...]:
+    """Return the last lines that a run's processes wrote, oldest first; none if there is no log file."""
+    try:
+        with output_file(run_id).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ()
+    return tuple(text.rstrip().splitlines()[-_TAIL_LINES:])
 
 
 def remove_old_output(now: float | None = None) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "RunRecord",
     "RunSummary",
     "RunToBegin",
+    "RunWithProcess",
     "TaskHistoryEntry",
     "TaskResult",
     "from_stamp",
@@ -155,6 +156,29 @@ class RunToBegin(NamedTuple):
 
     run_id: str
     due: dt.datetime
+
+
+class RunWithProcess(NamedTuple):
+    """A run that a process has, or had when it died.
+
+    Attributes:
+        epoch: at which that process claimed it.
+        state: name of the flow's last state; None if it has none yet.
+        process: identity of that process.
+        beat: time of its last heartbeat, seconds since the epoch.
+        identifier: what its flow runner calls the process that was started for the run; None if none was.
+        due: its time, seconds since the epoch; None if it has none.
+        has_started: whether the run has begun.
+    """
+
+    run_id: str
+    epoch: int
+    state: str | None
+    process: str
+    beat: float | None
+    identifier: str | None
+    due: float | None
+    has_started: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from flowbook.store.notices import add_receivers
 from flowbook.store.process_identity import is_alive, this_process
 from flowbook.store.queries import queries
 from flowbook.store.recorder import Recorder
-from flowbook.store.records import RunRecord, RunSummary, RunToBegin, from_stamp
+from flowbook.store.records import RunRecord, RunSummary, RunToBegin, RunWithProcess, from_stamp
 from flowbook.store.run_lookup import claimed_error, find_run, unknown_run
 from flowbook.store.run_table import RunTable, run_table
 from flowbook.store.state_codec import encode, state_name
@@ -90,11 +90,25 @@ class Runs:
 
         Among them are runs that a process claimed in order to start them, and that died before they began.
         """
-        rows = self._database.read(self._sql["runs_to_begin"], {"due": now, "limit": limit})
-        return [
-            RunToBegin(run_id, from_stamp(due))
-            for run_id, due, process, beat in rows
+        values = {"due": now, "limit": limit}
+        found = [(due, run_id) for run_id, due in self._database.read(self._sql["runs_to_begin"], values)]
+        found += [
+            (due, run_id)
+            for run_id, due, process, beat in self._database.read(self._sql["runs_being_started"], {"due": now})
             if not is_alive(process, beat, time.time())
+        ]
+        return [RunToBegin(run_id, from_stamp(due)) for due, run_id in sorted(found)[:limit]]
+
+    def coming(self, now: float, limit: int) -> builtins.list[tuple[str, str, int, float]]:
+        """Return id, flow, number and time (seconds since the epoch) of the runs that are due next, after `now`."""
+        return self._database.read(self._sql["next_to_begin"], {"now": now, "limit": limit})
+
+    def with_process(self) -> builtins.list[RunWithProcess]:
+        """Return the runs that didn't come to rest, with the process that had each last; it may be gone."""
+        rows = self._database.read(self._sql["runs_with_process"])
+        return [
+            RunWithProcess(run_id, epoch, state, process, beat, identifier, due, bool(has_started))
+            for run_id, epoch, state, process, beat, identifier, due, has_started in rows
         ]
 
     def identifier(self, run_id: str) -> str | None:

@@ -87,6 +87,11 @@ class Store:
         """Whether `close` was called."""
         return self._database.is_closed
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether it was opened for reading: its folder can't be written to, or its disk is full."""
+        return self._database.is_read_only
+
     def is_gone(self) -> bool:
         """Return whether its files were removed or replaced while it was open."""
         return self._database.is_gone()

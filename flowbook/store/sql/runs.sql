@@ -17,9 +17,22 @@ RETURNING id, number
 SELECT run_id FROM run WHERE deployment = :deployment AND due = :due
 
 -- runs_to_begin --
--- What waits for its time, and what somebody claimed for starting it and died; the caller looks whether they live.
+SELECT run_id, due FROM run
+WHERE due <= :due AND started IS NULL AND state = 'Scheduled' AND process IS NULL ORDER BY due, id LIMIT :limit
+
+-- runs_being_started --
+-- What a process claimed in order to start it; the caller looks whether that process lives.
 SELECT run_id, due, process, beat FROM run
-WHERE due <= :due AND started IS NULL AND state IN ('Scheduled', 'Submitted') ORDER BY due, id LIMIT :limit
+WHERE due <= :due AND started IS NULL AND state IN ('Scheduled', 'Submitted') AND process IS NOT NULL
+
+-- runs_with_process --
+-- Runs that didn't come to rest, with the process that had them last.
+SELECT run_id, epoch, state, process, beat, identifier, due, started IS NOT NULL FROM run
+WHERE (state IS NULL OR state IN ('Pending', 'Running', 'Cancelling', 'Submitted')) AND process IS NOT NULL
+
+-- next_to_begin --
+SELECT run_id, flow, number, due FROM run
+WHERE due > :now AND started IS NULL AND state = 'Scheduled' ORDER BY due, id LIMIT :limit
 
 -- set_identifier --
 UPDATE run SET identifier = :identifier WHERE run_id = :run_id AND epoch IN (:epoch, :epoch + 1)

@@ -1,0 +1,255 @@
+"""An agent: looks every few seconds which runs are due, claims them, and starts each at its time through its flow runner.
+
+Any number of agents may work on one store: a claim decides between two. One bad run never stops an agent.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flowbook.agent.claimed_run import ClaimedRun
+from flowbook.agent.lost_runs import LostRuns
+from flowbook.agent.news import News
+from flowbook.engine.remote_error import safe_str
+from flowbook.exceptions import FlowbookError, RunClaimedError
+from flowbook.flow_run.flow_runner_of import flow_runner_of
+from flowbook.flow_run.submission import claim_for_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flowbook.agent.claimed_run import FlowRunnerOf
+    from flowbook.agent.news import Report, RunInHand
+    from flowbook.store import Store
+    from flowbook.store.records import RunToBegin
+
+__all__ = ["Agent", "AgentSettings"]
+
+#: How often an agent looks whether somebody has written to the store, and how soon it then looks for due runs again.
+_LOOK_S, _AGAIN_S = 0.25, 0.5
+_log = logging.getLogger("flowbook.agent")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """How an agent works.
+
+    Attributes:
+        name: what people call it.
+        limit: how many runs it has at once, those that wait for their time included.
+        prefetch_s: how long before its time it claims a run.
+        poll_s: how often it looks.
+    """
+
+    name: str
+    limit: int
+    prefetch_s: float = 10.0
+    poll_s: float = 5.0
+
+
+class Agent:
+    """One agent. `run` works in the calling thread; the other methods may be called from any thread or signal handler.
+
+    Args:
+        store: with the runs.
+        settings: how it works.
+        report: told what happens, from any thread.
+        chores: called at each poll with the time, in seconds since the epoch, e.g. to make the runs of schedules.
+        flow_runners: restores a flow runner from its settings.
+        clock: returns the time, in seconds since the epoch.
+    """
+
+    def __init__(  # noqa: PLR0913  # what a test replaces
+        self,
+        store: Store,
+        settings: AgentSettings,
+        report: Report,
+        *,
+        chores: Sequence[Callable[[float], object]] = (),
+        flow_runners: FlowRunnerOf = flow_runner_of,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self._store = store
+        self._report = report
+        self._chores = chores
+        self._flow_runners = flow_runners
+        self._clock = clock
+        self._lost = LostRuns(store)
+        #: Replaced, never changed, so that any thread may read it.
+        self._in_hand: tuple[ClaimedRun, ...] = ()
+        self._woken = threading.Event()
+        self._is_draining = self._is_cancelled = False
+        self._next_poll = 0.0
+        self._next_due: float | None = None
+        self._seen_version: object = None
+        self._troubles: dict[str, str] = {}
+
+    @property
+    def in_hand(self) -> list[RunInHand]:
+        """The runs that it has claimed, those that are due first at the front."""
+        return sorted((run.as_seen() for run in self._in_hand), key=lambda run: (run.due, run.run_id))
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it claims nothing more."""
+        return self._is_draining
+
+    def stop(self) -> None:
+        """Claim nothing more, and end once all processes have; the second time, end these with all their children."""
+        self._is_cancelled = self._is_draining
+        self._is_draining = True
+        self._woken.set()
+
+    def run(self) -> None:
+        """Work until it was told to stop and its runs have ended. What goes wrong is reported, and it goes on."""
+        has_drained = has_cancelled = False
+        while self._in_hand or not has_drained:
+            self._guarded("poll", self._poll)
+            if self._is_draining and not has_drained:
+                has_drained = True
+                self._drain()
+            if self._is_cancelled and not has_cancelled:
+                has_cancelled = True
+                self._cancel()
+            self._forget_ended()
+            if self._in_hand or not has_drained:
+                self._wait()
+        self._report(News("ends", f"Agent {self.settings.name} has ended."))
+
+    # One look
+
+    def _poll(self) -> None:
+        now = self._clock()
+        if time.monotonic() >= self._next_poll:
+            self._next_poll = time.monotonic() + self.settings.poll_s
+            for run in self._in_hand:
+                self._guarded("heartbeats", run.beat)
+            self._guarded("lost runs", self._record_lost)
+            if not self._is_draining:
+                for number, chore in enumerate(self._chores):
+                    self._guarded(f"chore {number}", lambda chore=chore: chore(now))  # type: ignore[misc]  # bound here
+        for run in self._in_hand:
+            if run.is_waiting:
+                self._guarded("requests", run.answer_requests)
+        self._forget_ended()
+        if not self._is_draining:
+            self._claim_due(now)
+            self._start_due()
+
+    def _claim_due(self, now: float) -> None:
+        """Claim as many runs as there is room for."""
+        room = self.settings.limit - len(self._in_hand)
+        ahead = max(self.settings.prefetch_s, self.settings.poll_s)
+        found = self._store.runs.to_begin(now + ahead, max(room, 0) + 1) if room >= 0 else []
+        self._next_due = None
+        for run in found:
+            due = run.due.timestamp()
+            if due > now + self.settings.prefetch_s:
+                self._next_due = due - self.settings.prefetch_s
+                return
+            if len(self._in_hand) >= self.settings.limit or self._is_draining:
+                return
+            self._claim(run)
+
+    def _claim(self, run: RunToBegin) -> None:
+        try:
+            recording = claim_for_process(self._store, run.run_id, f"agent {self.settings.name}", is_to_begin=True)
+        except RunClaimedError:
+            return  # another agent was quicker, or somebody has cancelled it
+        except FlowbookError as error:
+            self._tell_trouble(run.run_id, f"Run {run.run_id} can't be claimed: {error}")
+            return
+        claimed = ClaimedRun(recording, run.due.timestamp(), self._flow_runners, self._report, self._woken.set)
+        self._in_hand = (*self._in_hand, claimed)
+
+    def _start_due(self) -> None:
+        """Start the runs whose time has come, by the clock that people see."""
+        for run in self._in_hand:
+            if run.is_waiting:
+                if run.due <= self._clock():
+                    self._guarded(run.run_id, run.start)
+                elif self._next_due is None or run.due < self._next_due:
+                    self._next_due = run.due
+
+    def _record_lost(self) -> None:
+        for run_id in self._lost.record():
+            summary = self._store.runs.summary(run_id)
+            text = f"{summary.flow} run {summary.number} is Crashed: {(summary.message or '').splitlines()[0]}"
+            self._report(News("crashed", text, run_id, summary.flow, summary.number, "Crashed"))
+
+    def _forget_ended(self) -> None:
+        self._in_hand = tuple(run for run in self._in_hand if not run.is_over)
+
+    # The end
+
+    def _drain(self) -> None:
+        for run in self._in_hand:
+            if run.is_waiting:
+                self._guarded(run.run_id, run.give_back)
+        self._forget_ended()
+        count = len(self._in_hand)
+        text = f"Agent {self.settings.name} claims nothing more"
+        if count:
+            runs, them = ("run", "it") if count == 1 else ("runs", "them")
+            text += f", and waits for {count} {runs} to the end; once more ends {them} now"
+        self._report(News("drains", f"{text}."))
+
+    def _cancel(self) -> None:
+        self._report(News("drains", f"Agent {self.settings.name} ends the processes of its runs."))
+        for run in self._in_hand:
+            run.cancel()
+
+    # Waiting
+
+    def _wait(self) -> None:
+        """Wait until the next poll, or until a run is due, has ended, or somebody wrote to the store."""
+        began = time.monotonic()
+        while not self._woken.wait(self._pause_s()):
+            if time.monotonic() >= self._next_poll or self._is_due():
+                break
+            if time.monotonic() - began >= _AGAIN_S and self._has_changed():
+                break
+        self._woken.clear()
+
+    def _pause_s(self) -> float:
+        pauses = [_LOOK_S, self._next_poll - time.monotonic()]
+        if self._next_due is not None:
+            pauses.append(self._next_due - self._clock())
+        return max(0.0, min(pauses))
+
+    def _is_due(self) -> bool:
+        return not self._is_draining and self._next_due is not None and self._next_due <= self._clock()
+
+    def _has_changed(self) -> bool:
+        """Return whether anything was written to the store since the last time."""
+        before = self._seen_version
+        try:
+            self._seen_version = self._store.requests.version()
+        except FlowbookError:
+            return False  # the next poll says so
+        return before != self._seen_version
+
+    # Trouble
+
+    def _guarded(self, what: str, action: Callable[[], object]) -> None:
+        """Do something; what goes wrong is told once, and the agent goes on."""
+        try:
+            action()
+        except FlowbookError as error:
+            self._tell_trouble(what, str(error))
+        except Exception as error:  # noqa: BLE001  # the border to chores and flow runners, and the agent goes on
+            _log.debug("The agent %s goes on after an error.", self.settings.name, exc_info=True)
+            self._tell_trouble(what, f"{type(error).__name__}: {safe_str(error)}")
+        else:
+            self._troubles.pop(what, None)
+
+    def _tell_trouble(self, what: str, text: str) -> None:
+        """Tell of trouble, unless the same was told of the same last time."""
+        if self._troubles.get(what) != text:
+            self._troubles[what] = text
+            self._report(News("trouble", f"{text} The agent goes on and tries again."))

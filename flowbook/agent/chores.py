@@ -1,0 +1,82 @@
+"""What an agent does at each poll besides starting runs: it answers overdue tasks, and sends notices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowbook._utils import threads
+from flowbook.agent.news import News
+from flowbook.engine.remote_error import safe_str
+from flowbook.exceptions import FlowbookError
+from flowbook.flow_run.overdue import answer_overdue
+from flowbook.flow_run.recorded_run import load_run
+from flowbook.flow_run.recording import Recording
+from flowbook.flow_runners import UniversalFlowRunner
+from flowbook.notices.sender import send_pending
+from flowbook.report.phrases import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from flowbook.agent.news import Report
+    from flowbook.store import Store
+
+__all__ = ["OverdueTasks", "chores_of"]
+
+
+def chores_of(store: Store, report: Report) -> Sequence[Callable[[float], object]]:
+    """Return the chores of an agent, each called with the time in seconds since the epoch.
+
+    Args:
+        store: with the runs.
+        report: told what happens, from any thread.
+    """
+    return (OverdueTasks(store, report).answer, lambda now: send_pending(store, now))
+
+
+class OverdueTasks:
+    """Answers tasks of runs at rest whose deadline has passed; each run goes on in a process of its own.
+
+    Args:
+        store: with the runs.
+        report: told what happens, from any thread.
+    """
+
+    def __init__(self, store: Store, report: Report) -> None:
+        self._store = store
+        self._report = report
+        #: Runs that are being answered. Changed by the agent's thread and by those of these runs, each for its own.
+        self._under_way: set[str] = set()
+        #: What went wrong with a run, so that it is told once.
+        self._told: dict[str, str] = {}
+
+    def answer(self, now: float) -> None:
+        """Begin to answer what is overdue at `now`, in seconds since the epoch. Raises StoreError."""
+        answer_overdue(self._store, now, lambda run_id: self._begin(run_id, now))
+
+    def _begin(self, run_id: str, now: float) -> None:
+        if run_id not in self._under_way:
+            self._under_way.add(run_id)
+            threads.spawn(self._answer, run_id, now, name=f"overdue-{run_id[:8]}", owner=self)
+
+    def _answer(self, run_id: str, now: float) -> None:
+        try:
+            recording = Recording.of(self._store, run_id)
+            run = load_run(recording, flow_runner=UniversalFlowRunner())
+            keys = run.answer_overdue(now)
+        except FlowbookError as error:
+            self._tell_trouble(run_id, str(error))
+        except Exception as error:  # noqa: BLE001  # the flow is the user's, and the agent goes on
+            self._tell_trouble(run_id, f"{type(error).__name__}: {safe_str(error)}")
+        else:
+            self._told.pop(run_id, None)
+            if keys:
+                text = f"{run.flow_name} run {run.number} goes on: nobody answered {listed(keys)} in time"
+                self._report(News("answered", text, run_id, run.flow_name, run.number))
+        finally:
+            self._under_way.discard(run_id)
+
+    def _tell_trouble(self, run_id: str, text: str) -> None:
+        if self._told.get(run_id) != text:
+            self._told[run_id] = text
+            self._report(News("trouble", f"Overdue tasks of run {run_id} can't be answered: {text}", run_id))

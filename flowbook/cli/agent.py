@@ -1,0 +1,141 @@
+"""`flowbook agent`: starts due runs on this machine until it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from flowbook._utils import threads
+from flowbook.agent.agent import Agent, AgentSettings
+from flowbook.agent.agent_lines import AgentView, agent_lines
+from flowbook.agent.chores import chores_of
+from flowbook.exceptions import FlowbookError, StoreError
+from flowbook.store import open_store
+from flowbook.terminal.lines import printable
+from flowbook.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterator
+
+    from flowbook.agent.news import News
+    from flowbook.cli.output import Output
+    from flowbook.store import Store
+
+__all__ = ["start"]
+
+_DRAW_S = 0.5
+_MOST_COMING = 3
+_FEWEST = 4
+
+
+def start(args: Namespace, out: Output) -> int:
+    """Start due runs until Ctrl-C or SIGTERM, then wait until they have ended; the second time, end them."""
+    store = open_store()
+    if store.is_read_only:
+        msg = f"The store {store.path} can only be read here, and an agent writes to it. Start it where you may write."
+        raise StoreError(msg, path=str(store.path))
+    limit = args.limit or max(_FEWEST, os.cpu_count() or 1)
+    name = args.name or f"{platform.node()}:{os.getpid()}"
+    with _shown(out) as display:
+        settings = AgentSettings(name, limit, args.prefetch)
+        agent = Agent(store, settings, display.tell, chores=chores_of(store, display.tell))
+        with _signals(agent), display.of(agent, store):
+            display.greet(name, limit, store)
+            agent.run()
+    return 0
+
+
+@contextlib.contextmanager
+def _signals(agent: Agent) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM stop the agent."""
+    before = {number: signal.signal(number, lambda *_: agent.stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _shown(out: Output) -> Iterator[_Lines]:
+    """Give what shows an agent's news: as JSON, as plain lines, or on a terminal above what it does now."""
+    if out.is_json:
+        with contextlib.redirect_stdout(sys.stderr):  # what runs print
+            yield _Lines(out)
+    elif out.to.isatty():
+        yield _Live(out)
+    else:
+        yield _Lines(out)
+
+
+class _Lines:
+    """One line for each piece of news."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+
+    def greet(self, name: str, limit: int, store: Store) -> None:
+        """Say which agent this is."""
+        if not self._out.is_json:
+            self._write(f"Agent {name} starts due runs of {store.path}, {limit} at once. Ctrl-C ends it.")
+
+    def tell(self, news: News) -> None:
+        """Write one piece of news."""
+        if self._out.is_json:
+            self._out.done("", at=time.time(), **news.as_json())
+            self._out.to.flush()
+        else:
+            self._write(news.text)
+
+    def _write(self, text: str) -> None:
+        self._out.line(f"{time.strftime('%H:%M:%S')}  {printable(text)}")
+        self._out.to.flush()
+
+    @contextlib.contextmanager
+    def of(self, _agent: Agent, _store: Store) -> Iterator[None]:
+        """Show the agent while the block runs."""
+        yield
+
+
+class _Live(_Lines):
+    """News above lines that show what the agent does now."""
+
+    def __init__(self, out: Output) -> None:
+        super().__init__(out)
+        has_colours = "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        self._screen = Screen(out.to, out.marks, has_colours=has_colours)
+        self._is_over = threading.Event()
+
+    def _write(self, text: str) -> None:
+        line = f"{time.strftime('%H:%M:%S')}  {printable(text)}\n"
+        self._screen.print_above(self._out.to, line)
+        self._out.to.flush()
+
+    @contextlib.contextmanager
+    def of(self, agent: Agent, store: Store) -> Iterator[None]:
+        """Draw what the agent does while the block runs."""
+        self._screen.open()
+        thread = threads.spawn(self._draw, agent, store, name="agent-display", owner=self)
+        try:
+            yield
+        finally:
+            self._is_over.set()
+            thread.join()
+            self._screen.close()
+
+    def _draw(self, agent: Agent, store: Store) -> None:
+        while not self._is_over.wait(_DRAW_S):
+            now, screen = time.time(), self._screen
+            coming: list[tuple[str, int, float]] = []
+            with contextlib.suppress(FlowbookError):  # the agent says so
+                coming = [(flow, number, due) for _, flow, number, due in store.runs.coming(now, _MOST_COMING)]
+            settings = agent.settings
+            view = AgentView(settings.name, settings.limit, agent.in_hand, coming, agent.is_draining)
+            screen.draw(agent_lines(view, now, screen.marks, screen.width, screen.height))

@@ -1,0 +1,3 @@
+from tests.homes import home
+
+__all__ = ["home"]

@@ -1,0 +1,350 @@
+"""Agents as people start them, with runs in real processes; agents and runs that are killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+import flowbook
+from flowbook.cli.main import main
+from flowbook.flow_runners import SubprocessFlowRunner, UniversalFlowRunner
+from flowbook.store import open_store
+from tests.agent.due_runs import beginnings, create, create_real, make_flow, states, wait_for_states
+from tests.scripts import ROOT, wait_for
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def agents(tmp_path):
+    """Return what starts `flowbook agent start`, or another program that works as an agent; all are ended at the end."""
+    started = []
+
+    def start(*options, program=None):
+        command = (
+            ["-m", "flowbook", "agent", "start", "--json", *options] if program is None else ["-c", program, *options]
+        )
+        log = (tmp_path / f"agent-{len(started)}.log").open("w")
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        log.close()
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def _news_until(process, what):
+    """Return an agent's news up to the first of that kind."""
+    found = []
+    for line in process.stdout:
+        found.append(json.loads(line))
+        if found[-1]["what"] == what:
+            return found
+    raise AssertionError(found)
+
+
+def _stopped(process):
+    """Stop an agent; return its exit code and the kinds of its last news."""
+    process.send_signal(signal.SIGTERM)
+    told = [json.loads(line)["what"] for line in process.stdout]
+    return process.wait(), told
+
+
+def test_an_agent_runs_a_due_run_in_a_process_of_its_own_and_ends_when_it_is_told_to(agents, tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_PROJECT", "elsewhere")
+
+    def work():
+        Path(out).write_text(f"{os.getpid()} {os.environ['FOO']} {os.environ['FLOWBOOK_PROJECT']}")
+
+    out = str(tmp_path / "out")
+    run_id = create_real(make_flow(work), flow_runner=UniversalFlowRunner(env={"FOO": "bar"}))
+    monkeypatch.setenv("FLOWBOOK_PROJECT", "test")
+    agent = agents("--name", "west")
+
+    news = _news_until(agent, "ended")
+    code, told = _stopped(agent)
+
+    pid, foo, project = Path(out).read_text().split()
+    assert (foo, project) == ("bar", "elsewhere")
+    assert int(pid) not in {os.getpid(), agent.pid}
+    assert [(each["what"], each["run_id"], each["state"]) for each in news] == [
+        ("started", run_id, None),
+        ("ended", run_id, "Success"),
+    ]
+    assert (code, told) == (0, ["drains", "ends"])
+
+
+def test_an_agent_that_is_stopped_waits_for_its_run_and_claims_nothing_more(agents, tmp_path):
+    def work():
+        begun.touch()
+        while not go.exists():
+            time.sleep(0.02)
+
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    run_id = create_real(make_flow(work))
+    agent = agents("--limit", "1")
+    wait_for(begun)
+
+    agent.send_signal(signal.SIGINT)
+    _news_until(agent, "drains")
+    late = create_real(make_flow(work, name="late"))
+    go.touch()
+    told = [json.loads(line)["what"] for line in agent.stdout]
+
+    assert (agent.wait(), told) == (0, ["ended", "ends"])
+    assert states([run_id, late]) == ["Success", "Scheduled"]
+
+
+def test_an_agent_that_is_stopped_twice_ends_its_run(agents, tmp_path):
+    def work():
+        pid.write_text(str(os.getpid()))
+        while True:
+            time.sleep(0.02)
+
+    pid = tmp_path / "pid"
+    run_id = create_real(make_flow(work))
+    agent = agents()
+    wait_for(pid)
+
+    agent.send_signal(signal.SIGTERM)
+    _news_until(agent, "drains")
+    agent.send_signal(signal.SIGTERM)
+    told = [json.loads(line)["what"] for line in agent.stdout]
+
+    assert (agent.wait(), told) == (0, ["drains", "ended", "ends"])
+    assert states([run_id]) == ["Cancelled"]
+
+
+def test_a_run_that_is_cancelled_from_elsewhere_ends_with_all_its_children(agents, tmp_path):
+    def work():
+        child = subprocess.Popen(["sleep", "600"])  # of the machine
+        pids.write_text(f"{os.getpid()} {child.pid}")
+        child.wait()
+
+    pids = tmp_path / "pids"
+    run_id = create_real(make_flow(work))
+    agent = agents()
+    wait_for(pids)
+    processes = [psutil.Process(int(pid)) for pid in pids.read_text().split()]
+
+    flowbook.run(run_id).cancel(by="ada", now=True)
+    news = _news_until(agent, "ended")
+
+    assert psutil.wait_procs(processes, 15)[1] == []
+    assert (states([run_id]), news[-1]["state"]) == (["Cancelled"], "Cancelled")
+
+
+def test_a_run_whose_process_is_killed_is_crashed_with_its_signal_and_last_lines(agents, tmp_path):
+    def work():
+        print("Reading the flights", flush=True)  # noqa: T201  # the task's
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    run_id = create_real(make_flow(work), flow_runner=SubprocessFlowRunner(env={"FLOWBOOK_TEST": str(tmp_path)}))
+    agent = agents()
+
+    news = _news_until(agent, "crashed")
+
+    assert states([run_id]) == ["Crashed"]
+    message = open_store().runs.summary(run_id).message
+    assert message.startswith("Its process was ended by SIGKILL in the middle of the run")
+    assert message.endswith("The last lines of its output:\n    Reading the flights")
+    assert news[-1]["text"].startswith("due run 1 is Crashed")
+
+
+# Agents that are killed
+
+_KILLED = """
+import os, signal, sys, time
+from flowbook.agent import claimed_run
+from flowbook.agent.agent import Agent, AgentSettings
+from flowbook.store import open_store
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+phase = sys.argv[1]
+if phase == "claimed":
+    claimed_run.ClaimedRun.start = die
+elif phase == "starts":
+    claimed_run.ClaimedRun._started = die
+elif phase == "runs":
+    real = claimed_run.ClaimedRun._started
+    def started(self, identifier):
+        real(self, identifier)
+        while open_store().runs.summary(self.run_id).state != "Running":
+            time.sleep(0.02)
+        die()
+    claimed_run.ClaimedRun._started = started
+elif phase == "ended":
+    claimed_run.ClaimedRun._tell_end = die
+Agent(open_store(), AgentSettings("doomed", 4, 0.0), lambda news: None).run()
+"""
+
+
+@pytest.mark.parametrize("phase", ["claimed", "starts", "runs", "ended"])
+def test_a_run_whose_agent_is_killed_runs_once_and_to_its_end(agents, tmp_path, phase):
+    def work():
+        with (tmp_path / "runs").open("a") as file:
+            file.write("once ")
+        time.sleep(0.5)
+
+    run_id = create_real(make_flow(work))
+    doomed = agents(phase, program=_KILLED)
+    assert doomed.wait() == -signal.SIGKILL
+    agents("--name", "next")
+
+    wait_for_states([run_id], "Success", timeout=60)
+
+    assert (tmp_path / "runs").read_text() == "once "
+    assert beginnings(run_id) == 1
+
+
+_LIGHT = """
+import signal, sys
+from flowbook.agent.agent import Agent, AgentSettings
+from flowbook.store import open_store
+from tests.agent.due_runs import light
+
+agent = Agent(open_store(), AgentSettings(sys.argv[1], 20, 0.0, 0.5), lambda news: None, flow_runners=light)
+signal.signal(signal.SIGTERM, lambda *_: agent.stop())
+agent.run()
+"""
+
+
+def test_two_agents_share_a_queue_of_200_runs_and_each_run_ends_once(agents):
+    ids = create(200)
+    both = [agents(name, program=_LIGHT) for name in ("west", "east")]
+
+    wait_for_states(ids, *["Success"] * 200, timeout=60)
+    for agent in both:
+        agent.send_signal(signal.SIGTERM)
+
+    assert [agent.wait() for agent in both] == [0, 0]
+    assert [beginnings(run_id) for run_id in ids] == [1] * 200
+    assert open_store().runs.with_process() == []
+    claimers = {open_store().history.events(run_id)[1].state.__class__.__name__ for run_id in ids}
+    assert claimers == {"Submitted"}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("rounds", [2 if os.environ.get("FLOWBOOK_SOAK") != "1" else 40])
+def test_agents_that_are_killed_at_random_leave_no_run_behind(agents, rounds):
+    ids = []
+    for number in range(rounds):
+        ids += create(60)
+        doomed = agents(f"doomed-{number}", program=_LIGHT)
+        time.sleep(0.9 + 0.07 * number % 0.5)
+        doomed.kill()
+        doomed.wait()
+    agents("last", program=_LIGHT)
+
+    deadline = time.monotonic() + 60
+    while (found := set(states(ids))) - {"Success", "Crashed"}:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+
+    crashed = [run_id for run_id, state in zip(ids, states(ids), strict=True) if state == "Crashed"]
+    assert [beginnings(run_id) for run_id in ids] == [1] * len(ids)
+    assert open_store().runs.with_process() == []
+    assert len(crashed) <= 20 * rounds  # what ran in a process that was killed
+
+
+# Wrong use
+
+
+def _cli(*words, **env):
+    done = subprocess.run(
+        [sys.executable, "-m", "flowbook", "agent", "start", *words],
+        capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_an_agent_without_a_store_says_so(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+
+    code, out, said = _cli(FLOWBOOK_HOME=str(file))
+
+    assert (code, out, said) == (
+        1,
+        "",
+        f"flowbook: The store can't be at {file}: there is a file in its place. Move it, or set FLOWBOOK_HOME to a folder.\n",
+    )
+
+
+def test_an_agent_of_a_store_that_can_only_be_read_says_so(monkeypatch, capsys, home):
+    monkeypatch.setattr(type(open_store()), "is_read_only", True)
+
+    code = main(["agent", "start"])
+
+    assert (code, capsys.readouterr().err) == (
+        1,
+        f"flowbook: The store {home} can only be read here, and an agent writes to it. Start it where you may write.\n",
+    )
+
+
+def test_an_agent_shows_on_a_terminal_what_it_runs_and_what_is_due_next(tmp_path):
+    def work():
+        begun.touch()
+        while not go.exists():
+            time.sleep(0.02)
+
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    create_real(make_flow(work))
+    create(due=time.time() + 3600, name="nightly")
+    control, terminal = pty.openpty()
+    agent = subprocess.Popen(
+        [sys.executable, "-m", "flowbook", "agent", "start", "--name", "west", "--limit", "3"],
+        stdin=terminal, stdout=terminal, stderr=terminal, env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(terminal)
+    seen = ""
+    while not ("1 of 3 runs" in seen and "due  run 1" in seen and "nightly  run 1" in seen):
+        seen += os.read(control, 4096).decode()
+    go.touch()
+    agent.send_signal(signal.SIGTERM)
+    with contextlib.suppress(OSError):  # at its end on Linux
+        while part := os.read(control, 4096).decode():
+            seen += part
+    os.close(control)
+
+    assert agent.wait() == 0
+    assert "Agent west starts due runs of" in seen
+    assert "due run 1 starts" in seen
+    assert "due run 1 is Success after" in seen
+    assert seen.rstrip().endswith("Agent west has ended.")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--limit", "0"), "argument --limit: '0' isn't a count. Give a whole number, 1 or more."),
+        (("--prefetch", "-1"), "argument --prefetch: '-1' isn't a number of seconds. Give 0 to 86400, e.g. 10."),
+    ],
+)
+def test_wrong_numbers_are_refused(words, said):
+    code, out, error = _cli(*words)
+
+    assert (code, out, error.splitlines()[-1]) == (2, "", f"flowbook agent start: error: {said}")
