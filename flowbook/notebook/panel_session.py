@@ -300,6 +300,8 @@ class PanelSession:
         events, states = run.events(), dict(run.states)
         with self._feed.locked:
             self._feed.projection.load(events, states)
+            for key, progress in run.progress().items():
+                self._feed.projection.progressed(key, progress)
         return unsubscribe
 
     def _send(self, message: Message) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowbook.engine.events import Event
+    from flowbook.engine.task_progress import TaskProgress
     from flowbook.notebook.run_projection import RunProjection
 
 __all__ = ["INTERVAL_S", "Message", "PatchFeed"]
@@ -112,6 +113,14 @@ class PatchFeed:
         """Apply one event and wake the thread. Takes microseconds; never raises."""
         with self._lock:
             self._take(event)
+
+    def progressed(self, key: str, progress: TaskProgress) -> None:
+        """Take a task's progress and wake the thread. Never raises."""
+        with self._lock:
+            changed = () if self._is_closed else self._projection.progressed(key, progress)
+            self._dirty.update(dict.fromkeys(changed))
+        if changed:
+            self._wake.set()
 
     def replace(self, projection: RunProjection) -> None:
         """Switch to another run."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event, EventSink, Logged
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
+    from flowbook.engine.task_progress import TaskProgress
     from flowbook.results.reference import ResultRef
 
 __all__ = ["CacheLike", "EntryLike", "RunLike", "ValuesLike", "WindowLike"]
@@ -72,6 +73,10 @@ class RunLike(Protocol):
     @property
     def ended(self) -> float | None:
         """Seconds since the epoch; None while it is live."""
+        ...
+
+    def progress(self) -> Mapping[str, TaskProgress]:
+        """Return how far tasks are that reported it, by key."""
         ...
 
     def logs(self, key: str) -> Sequence[Logged]:

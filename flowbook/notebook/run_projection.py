@@ -6,6 +6,7 @@ feed holds a lock.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +14,7 @@ from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.state import Cached, Cancelling, Mapped, Retrying, Running, Scheduled, State
 from flowbook.engine.state_kinds import NEEDS_ATTENTION, OPEN, mapped_state, name_in_words
 from flowbook.engine.task_keys import child_key, split_key
-from flowbook.notebook.view_model import TaskView
+from flowbook.notebook.view_model import ProgressView, TaskView
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph, TaskSpec
+    from flowbook.engine.task_progress import TaskProgress
 
 __all__ = ["MOST_CHILDREN", "ChildFacts", "RunProjection"]
 
@@ -183,6 +185,7 @@ class RunProjection:
         self._children: dict[str, _Children] = {key: _Children() for key, spec in graph.specs.items() if spec.is_mapped}
         self._flow_seq = self._said_seq = _NEVER
         self._decisions: dict[str, dict[int, Decided]] = {}
+        self._progress: dict[str, TaskProgress] = {}
 
     def load(self, events: Iterable[Event], states: Mapping[str, State]) -> None:
         """Take the past: events if they are known, else the newest states."""
@@ -213,6 +216,11 @@ class RunProjection:
         parent = self.parent(key)
         return (parent, *self._children[parent].take(key, event.seq, event.state)) if parent is not None else ()
 
+    def progressed(self, key: str, progress: TaskProgress) -> tuple[str, ...]:
+        """Take a task's progress. Return the keys whose views change."""
+        self._progress[key] = progress
+        return (key,) if self._find(key) is not None else ()
+
     def parent(self, key: str) -> str | None:
         """Return the mapped task of child `key`; None if `key` isn't a child's."""
         parent, index = split_key(key)
@@ -233,7 +241,12 @@ class RunProjection:
         children = self._children.get(key)
         if children is not None and (children.width is not None or children.states):
             return self._mapped(spec, facts, children, now)
-        return _view(spec, facts, self.state, now)
+        view = _view(spec, facts, self.state, now)
+        progress = self._progress.get(key)
+        if progress is None or not isinstance(facts.state, Running):
+            return view
+        shown = ProgressView(progress.done, progress.total, progress.text, progress.unit, progress.rate)
+        return dataclasses.replace(view, progress=shown)
 
     def tasks(self, now: float) -> dict[str, TaskView]:
         """Return the views of all tasks and of the children that are listed individually."""

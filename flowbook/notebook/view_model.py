@@ -70,6 +70,17 @@ class RunView:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgressView:
+    """PROGRESS of the wire: `done` of `total` (None: unknown) `unit`s, at `rate` a second."""
+
+    done: float
+    total: float | None
+    text: str
+    unit: str
+    rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskView:
     """TASK of the wire. Times are seconds since the epoch; `created` only where another run made the output.
 
@@ -89,6 +100,7 @@ class TaskView:
     note: str = ""
     stale: bool = False
     created: float | None = None
+    progress: ProgressView | None = None
 
 
 @dataclass(frozen=True, slots=True)

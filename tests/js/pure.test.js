@@ -397,3 +397,12 @@ test("colours are tokens", () => {
 
   for (const text of [css, ...drawn]) assert.doesNotMatch(text, /#[0-9a-f]{3,8}\b(?=[;"'\s)])|\brgba?\(/i);
 });
+
+test("progress says its share, its rate and the time that is left", () => {
+  const progress = { done: 287, total: 700, text: "", unit: "files", rate: 12.04 };
+
+  assert.equal(format.shareOf(progress), 0.41);
+  assert.equal(format.rateOf(progress), "12 files/s, 0:34 left");
+  assert.equal(format.rateOf({ ...progress, total: null, rate: null }), "287 files");
+  assert.equal(format.shareOf({ ...progress, total: null }), null);
+});

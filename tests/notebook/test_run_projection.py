@@ -20,8 +20,9 @@ from flowbook.engine.state import (
     State,
     Success,
 )
+from flowbook.engine.task_progress import TaskProgress
 from flowbook.notebook.run_projection import MOST_CHILDREN, RunProjection
-from flowbook.notebook.view_model import TaskView
+from flowbook.notebook.view_model import ProgressView, TaskView
 from tests.graphs import build, task
 
 
@@ -220,3 +221,17 @@ def test_a_warning_of_the_whole_run_is_over_when_the_run_is() -> None:
     projection.apply(Logged(2, FLOW, 0.0, 30, "No workers."))
 
     assert projection.warning == ""
+
+
+def test_a_running_task_shows_how_far_it_is_and_a_finished_one_does_not() -> None:
+    projection = RunProjection(build(task("load")))
+    progress = TaskProgress(287, 700, "load", "files", 12.0, 5.0)
+
+    before = projection.progressed("load", progress)
+    projection.apply(StateChanged(1, "load", Running()))
+    running = projection.task("load", 6.0).progress
+    projection.apply(StateChanged(2, "load", Success()))
+
+    assert before == ("load",)
+    assert running == ProgressView(287, 700, "load", "files", 12.0)
+    assert projection.task("load", 6.0).progress is None

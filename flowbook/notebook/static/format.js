@@ -92,7 +92,21 @@ export function timeOf(task, now) {
 }
 
 /** The third line of a node; empty if it would say nothing. @param {import("./wire.js").Task} task */
-export const noteOf = (task) => task.note ?? "";
+export const noteOf = (task) => (task.progress ? rateOf(task.progress) : (task.note ?? ""));
+
+/** How much of a task is done, from 0 to 1; null if its total is unknown. @param {import("./wire.js").Progress} progress */
+export const shareOf = ({ done, total }) => (total === null || total <= 0 ? null : Math.min(1, Math.max(0, done / total)));
+
+/** `12 files/s, 0:35 left`, or what is known of it. @param {import("./wire.js").Progress} progress */
+export function rateOf({ done, total, rate, unit, text }) {
+  const count = total === null ? `${amount(done)} ${unit}` : "";
+  const speed = rate ? `${amount(rate)} ${unit}/s` : "";
+  const left = rate && total !== null ? `${clock(Math.max(0, (total - done) / rate))} left` : "";
+  return [text, count, speed, left].filter(Boolean).join(", ");
+}
+
+/** A number of units with at most three digits that matter. @param {number} value */
+const amount = (value) => (value >= 100 ? thousands(Math.round(value)) : String(Number(value.toPrecision(3))));
 
 /** @param {number} seconds */
 const live = (seconds) => (seconds < MINUTE ? `${Math.max(0, Math.floor(seconds))} s` : clock(seconds));

@@ -168,6 +168,8 @@ export class GraphView {
     const hadFocus = g.contains(document.activeElement) && document.activeElement !== g;
     dom.set(g, { "data-state": task.state, "data-word": task.word || null });
     shape(g, node, drawnHeight(node, task, format.noteOf(task)));
+    const share = task.progress ? format.shareOf(task.progress) : null;
+    dom.set(g, { "data-progress": share === null ? null : share.toFixed(2) });
     for (const child of [...g.children]) if (!child.matches(ADOPTED)) child.remove();
     const ring = g.querySelector(".ring");
     for (const part of insideOf(node, task, { now: this.given.now(), svg: this.#svg })) g.insertBefore(part, ring);

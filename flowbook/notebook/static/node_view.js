@@ -53,7 +53,8 @@ export function insideOf(node, task, { now, svg }) {
   /** @type {SVGElement[]} */
   const parts = [
     dom.s("g", { class: "glyph", transform: "translate(7 16)" }, ...dom.drawn(states.glyphOf(word))),
-    dom.s("text", { class: "word", x: TEXT_X, y: 35 }, word),
+    dom.s("text", { class: "word", x: TEXT_X, y: 35 }, word, ...shareText(task)),
+    ...progressBar(node, task),
   ];
   if (task.width) parts.push(dom.s("text", { class: "end", x: right, y: 18 }, `×${format.thousands(task.width)}`));
   const isWaiting = task.state === "Paused";
@@ -66,6 +67,23 @@ export function insideOf(node, task, { now, svg }) {
   }
   if (task.counts && !isLow) return [...parts, ...barOf(node, task)];
   return node.h >= 60 ? [...parts, ...noteOf(task, svg)] : parts;
+}
+
+/** How much of a task is done, beside its word. @param {Task} task @returns {SVGElement[]} */
+function shareText({ progress }) {
+  const share = progress ? format.shareOf(progress) : null;
+  return share === null ? [] : [dom.s("tspan", { class: "share", dx: 6 }, `${Math.floor(share * 100)} %`)];
+}
+
+/** How much of a task is done, along the lower edge of its box. @param {GraphNode} node @param {Task} task @returns {SVGElement[]} */
+function progressBar(node, task) {
+  const share = task.progress ? format.shareOf(task.progress) : null;
+  if (share === null) return [];
+  const y = drawnHeight(node, task, format.noteOf(task)) - 5;
+  const room = node.w - TEXT_X - 8;
+  const rest = dom.s("rect", { class: "rest", x: TEXT_X, y, width: room, height: 3 });
+  const seg = dom.s("rect", { class: "seg", "data-state": task.state, x: TEXT_X, y, width: (room * share).toFixed(1), height: 3 });
+  return [dom.s("g", { class: "bar own", "aria-hidden": "true" }, rest, seg)];
 }
 
 /** @param {Task} task @param {Element} svg @returns {SVGElement[]} */
