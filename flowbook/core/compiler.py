@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from flowbook.core import policies
+from flowbook.core.changes import CHANGES, HandlerList
 from flowbook.core.gc_pause import gc_paused
 from flowbook.core.task_spec import SpecMaker
 from flowbook.engine.graph import Binding, Graph, GraphFacts, sort_keys
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _new = tuple.__new__
 
-__all__ = ["check_inputs", "compile_graph", "fingerprint", "sorted_tasks"]
+__all__ = ["Compiled", "check_inputs", "compile_graph", "compiled", "sorted_tasks"]
 
 
 class _Owner(Protocol):
@@ -108,20 +109,58 @@ def sorted_tasks(graph: TaskGraph, roots: Iterable[Task] | None = None) -> tuple
     return tuple(task for task in found if task in wanted)
 
 
-def fingerprint(graph: TaskGraph, flow: _Owner) -> Sequence[object]:
-    """Return what differs whenever compiling `graph` again could give another answer; 0.1 µs a task.
+class Compiled(NamedTuple):
+    """A flow's graph, with what it was compiled from.
 
-    A task counts the changes of its attributes; its list of handlers may also change in place, and so may `run` of its class.
-    Handlers and results are told apart by identity: they may be equal, or have no truth value when compared. Keep the flow's
-    result alive beside what is returned; the compiled graph holds the handlers.
+    Attributes:
+        graph: the graph, which holds the handlers that are named by identity here.
+        tasks: by task how often its attributes have changed, with its handlers: those may change in place.
+        version: of the flow's tasks and edges.
+        runs: the `run` of each class of tasks.
+        settings: the flow's; handlers and results by identity, as they may be equal or have no truth value.
+        result: the flow's; held so that its identity is nobody else's.
+        changes: the count of changes when `tasks` was last looked at; None: looking is needed every time.
     """
-    kinds = cast("set[type[Task]]", set(map(type, graph.tasks)))
-    return (
-        graph.version,
-        [(t._version, *map(id, t.state_handlers)) if t.state_handlers else t._version for t in graph.tasks],
-        {kind: kind.run for kind in kinds},
-        (flow.cache, *map(id, (flow.result, flow.on_failure, flow.terminal_state_handler, *flow.state_handlers))),
-    )
+
+    graph: Graph
+    tasks: Sequence[object]
+    version: int
+    runs: Mapping[type[Task], object]
+    settings: tuple[object, ...]
+    result: Result | None
+    changes: int | None
+
+
+def compiled(
+    graph: TaskGraph, flow: _Owner, before: Compiled | None, reference: Callable[[], Iterable[Task]]
+) -> Compiled:
+    """Return the compiled flow: `before` if nothing has changed since, else compiled anew. Raises as `compile_graph`.
+
+    Args:
+        graph: the flow's tasks and edges.
+        flow: its options.
+        before: what this returned last.
+        reference: returns the tasks whose states decide the flow's.
+    """
+    changes: int | None = CHANGES.count
+    is_same = before is not None and before.version == graph.version and before.settings == _settings(flow)
+    if is_same and before is not None:
+        is_same = before.runs == {kind: kind.run for kind in before.runs}
+        if is_same and before.changes == changes:
+            return before
+    tasks = [(t._version, *map(id, t.state_handlers)) if t.state_handlers else t._version for t in graph.tasks]
+    if any(type(t.state_handlers) is not HandlerList for t in graph.tasks):  # a task that an older flowbook stored
+        changes = None
+    if is_same and before is not None and before.tasks == tasks:
+        return before._replace(changes=changes)
+    runs = {kind: kind.run for kind in cast("set[type[Task]]", set(map(type, graph.tasks)))}
+    settings, version = _settings(flow), graph.version
+    made = compile_graph(graph, reference(), flow)
+    return Compiled(made, tasks, version, runs, settings, flow.result, changes)
+
+
+def _settings(flow: _Owner) -> tuple[object, ...]:
+    return flow.cache, *map(id, (flow.result, flow.on_failure, flow.terminal_state_handler, *flow.state_handlers))
 
 
 def _children(graph: TaskGraph, keys: Mapping[Task, str]) -> dict[str, tuple[str, ...]]:

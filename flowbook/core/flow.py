@@ -103,8 +103,7 @@ class Flow(FlowOptions, FlowPast):
         )
         self.last_run: FlowRun | None = None
         self._tokens: list[Token[tuple[WritableFlow, ...]]] = []
-        #: The fingerprint of what was compiled, the flow's result, which that names by identity, and the compiled graph.
-        self._compiled: tuple[object, Result | None, Graph] | None = None
+        self._compiled: compiler.Compiled | None = None
         for task in checks.several(self.name, "tasks", tasks, "Flow"):
             self.add_task(task)
         for edge in edges or ():
@@ -320,12 +319,8 @@ class Flow(FlowOptions, FlowPast):
         Raises:
             DefinitionError: if a task has no value for an input that it needs, or children of a mapped task would share a file.
         """
-        seen = compiler.fingerprint(self._graph, self)
-        compiled = self._compiled
-        if compiled is None or compiled[0] != seen:
-            graph = compiler.compile_graph(self._graph, self.reference_tasks(), self)
-            compiled = self._compiled = (seen, self.result, graph)
-        return compiled[2]
+        found = self._compiled = compiler.compiled(self._graph, self, self._compiled, self.reference_tasks)
+        return found.graph
 
     def _compile_ahead(self) -> None:
         """Compile after the first block, as builders of graphs do, so that a run begins at once; if it fails, a run says so.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self, overload
 
+from flowbook.core.changes import HandlerList
 from flowbook.core.task import Task
 from flowbook.core.traceback_trim import without_library_frames
 from flowbook.exceptions import ArgumentError, DefinitionError
@@ -42,7 +43,7 @@ class FunctionTask(Task):
         twin = object.__new__(type(self))
         own = twin.__dict__
         own.update(self.__dict__)
-        own["state_handlers"] = [*own["state_handlers"]]
+        own["state_handlers"] = HandlerList(own["state_handlers"])
         return twin
 
 

@@ -9,6 +9,7 @@ from flowbook._context import context
 from flowbook._utils.variables import variable_of
 from flowbook.core import checks
 from flowbook.core.building import current_tags, flow_or_refuse, mark_made, mark_used
+from flowbook.core.changes import CHANGES, HandlerList
 from flowbook.core.deferred import DeferredValue
 from flowbook.core.signature import RunSignature
 from flowbook.core.task_options import OPTION_CHECKS, TaskOptions
@@ -166,20 +167,22 @@ class Task(DeferredValue, TaskOptions):
     logger = _Logger()
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name not in OPTION_CHECKS:
-            object.__setattr__(self, name, value)
-        elif "_signature" in self.__dict__:
+        is_set_up = "_signature" in self.__dict__
+        if is_set_up and name in OPTION_CHECKS:
             for option, checked in self._checked(name, value).items():
                 object.__setattr__(self, option, checked)
-        else:  # it is being set up, by an __init__ that checks its options, though not what a task's key is made of
+        else:  # an __init__ checks its options, though not what a task's key is made of
             if name in _KEY_PARTS:
                 value = OPTION_CHECKS[name](self.__dict__.get("name", type(self).__name__), value)
             object.__setattr__(self, name, value)
         object.__setattr__(self, "_version", self._version + 1)
+        if is_set_up:  # else it is in no flow yet
+            CHANGES.count += 1
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
         object.__setattr__(self, "_version", self._version + 1)
+        CHANGES.count += 1
 
     if not TYPE_CHECKING:  # types are checked by the attributes that there are
 
@@ -225,7 +228,7 @@ class Task(DeferredValue, TaskOptions):
 
     def _twin(self) -> Self:
         twin = copy.copy(self)
-        twin.__dict__["state_handlers"] = [*self.state_handlers]
+        twin.__dict__["state_handlers"] = HandlerList(self.state_handlers)
         return twin
 
     def copy(self, **changes: Any) -> Self:  # noqa: ANN401  # what an option may be

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowbook.core import cache_policy, checks, policies
+from flowbook.core.changes import HandlerList
 from flowbook.engine import triggers
 from flowbook.exceptions import DefinitionError
 
@@ -31,7 +32,7 @@ OPTION_CHECKS: Mapping[str, Callable[[str, Any], object]] = {
     "retry_delay": policies.retry_delay,
     "retry_on": policies.retry_on,
     "slug": checks.slug,
-    "state_handlers": checks.handlers,
+    "state_handlers": lambda task, value: HandlerList(checks.handlers(task, value)),
     "tags": checks.tags,
     "target": checks.target,
     "task_run_name": checks.run_name,
@@ -106,7 +107,7 @@ class TaskOptions:
     def _set_handlers(
         self, state_handlers: Iterable[Callable[..., object]] | None, on_failure: Callable[..., object] | None
     ) -> None:
-        self.state_handlers = checks.handlers(self.name, state_handlers)
+        self.state_handlers = HandlerList(checks.handlers(self.name, state_handlers))
         checks.function(self.name, "on_failure", on_failure)
         self.on_failure = on_failure
 

@@ -220,6 +220,53 @@ def test_a_handler_in_the_place_of_another_is_seen():
     assert flow.compile() is not before
 
 
+def handler(task, old, new):
+    return new
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda handlers: handlers.append(handler),
+        lambda handlers: handlers.extend([handler]),
+        lambda handlers: handlers.insert(0, handler),
+        lambda handlers: handlers.__iadd__([handler]),
+        lambda handlers: handlers.__imul__(2),
+        lambda handlers: handlers.__setitem__(0, handler),
+        lambda handlers: handlers.__delitem__(0),
+        lambda handlers: handlers.pop(),
+        lambda handlers: handlers.remove(print),
+        lambda handlers: handlers.reverse(),
+        lambda handlers: handlers.sort(key=lambda each: each.__name__),
+        lambda handlers: handlers.clear(),
+    ],
+)
+@pytest.mark.parametrize("is_stored_by_an_older_flowbook", [False, True])
+def test_each_change_of_a_list_of_handlers_is_seen(change, is_stored_by_an_older_flowbook):
+    flow, first = written()
+    first.state_handlers = [repr, print]
+    if is_stored_by_an_older_flowbook:
+        vars(first)["state_handlers"] = [repr, print]
+    before = [flow.compile(), flow.compile()]
+
+    change(first.state_handlers)
+
+    assert before == [before[0]] * 2
+    assert flow.compile().specs["inc"].handlers == tuple(first.state_handlers)
+    assert tuple(first.state_handlers) != (repr, print)
+
+
+def test_a_change_elsewhere_compiles_nothing(monkeypatch):
+    flow, _ = written()
+    compiled = counted(monkeypatch)
+
+    other = inc.copy()
+    other.timeout = 5
+    flow.compile()
+
+    assert compiled == []
+
+
 class Counts:
     """A handler that is equal to every other one, as those of a dataclass may be."""
 
