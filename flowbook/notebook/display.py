@@ -5,17 +5,14 @@ from __future__ import annotations
 import builtins
 import itertools
 import keyword
-import time
 import uuid
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from IPython.core.error import UsageError
 from IPython.display import display, update_display
 
 from flowbook import config
-from flowbook.engine.events import FLOW, StateChanged
-from flowbook.engine.state import Mapped, Running
-from flowbook.engine.state_kinds import FINISHED, name_in_words
+from flowbook.engine.state_kinds import FINISHED
 from flowbook.exceptions import DefinitionError, FlowbookError
 from flowbook.flow_run.recorded_run import load_run
 from flowbook.flow_run.recording import Recording
@@ -24,27 +21,32 @@ from flowbook.flow_run.run import FlowRun, new_run
 from flowbook.flow_run.times import parse_time
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.cache_browser import MOST_ENTRIES, CacheBrowser
+from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.frontend import person
 from flowbook.notebook.panel import Panel
-from flowbook.notebook.panel_actions import PanelActions
+from flowbook.notebook.panel_actions import PanelActions, Started
 from flowbook.notebook.panel_session import PanelSession
 from flowbook.notebook.run_output import kept_output, widget_output
+from flowbook.notebook.run_text import cancelled, summary
 from flowbook.notebook.runs_view import RunsView, runs_view
-from flowbook.report.phrases import duration, listed
+from flowbook.report.phrases import listed
 from flowbook.store import open_store
 from flowbook.store.records import now
-from flowbook.store.working_time import working_time
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
 
     from flowbook.core.flow import Flow
     from flowbook.executors.base import Executor
+    from flowbook.notebook.edits import Edits
     from flowbook.notebook.lab_pages import LabPages
+    from flowbook.notebook.loop import GoneOn, Loop
+    from flowbook.notebook.panel_actions import Decided
+    from flowbook.notebook.ports import RunLike
     from flowbook.store import Store
     from flowbook.store.records import TaskHistoryEntry
 
@@ -53,7 +55,6 @@ __all__ = [
     "Closeable",
     "FlowView",
     "cache_entries",
-    "cancelled",
     "open_cache",
     "run_that_made",
 ]
@@ -71,6 +72,7 @@ class FlowView:
         notice: a sentence that the panel shows above the graph.
         run: the run to show; default: the flow's newest, if any.
         pages: the pages that show panels without a widget.
+        loop: goes on with runs by the definitions of the moment.
     """
 
     def __init__(  # noqa: PLR0913  # its surroundings, by keyword
@@ -82,8 +84,10 @@ class FlowView:
         notice: str = "",
         run: FlowRun | None = None,
         pages: LabPages | None = None,
+        loop: Loop | None = None,
     ) -> None:
         self._shell = shell
+        self._loop = loop
         self._flow = flow
         self._executor = executor
         self._notice = notice
@@ -164,6 +168,10 @@ class FlowView:
     def _commands(self) -> PanelActions:
         return PanelActions(
             run=self._run_again,
+            only_changed=self._run_changed,
+            plan=self._plan,
+            retry=self._retry,
+            answer=self._answer,
             assign=lambda wanted, value: _assign(self._shell, wanted, value),
             parse=lambda text: parse_value(text, self._shell.user_ns),
             cell_name=self._cell_name,
@@ -175,8 +183,57 @@ class FlowView:
             by=person(),
         )
 
-    def _run_again(self, parameters: Mapping[str, object]) -> FlowRun:
-        return self.start(parameters, record=self._options.get("record", True), origin=self._options.get("_origin", ""))
+    def _run_again(self, parameters: Mapping[str, object]) -> Started:
+        """Start the flow as its cell writes it now."""
+        words = self._renew()
+        return Started(self._start_again(parameters), f"{self._flow.name} runs{words}." if words else "")
+
+    def _run_changed(self, run: RunLike) -> Started:
+        """Start the flow as its cell writes it now at what was edited, over the states of `run`."""
+        if self._loop is None:
+            msg = "This panel can't tell what was edited. Run its cell again."
+            raise RefusedError(msg)
+        changed = self._loop.changed(run)
+        self._flow = changed.flow
+        started = self._start_again(run.parameters, start_tasks=changed.start, task_states=changed.states)
+        return Started(started, changed.text)
+
+    def _plan(self, parameters: Mapping[str, object], key: str | None) -> Mapping[str, Any]:
+        self._renew()
+        return self._flow.plan(dict(parameters), start=key, executor=self._executor).plain()
+
+    def _retry(self, run: RunLike, by: str, note: str) -> Started:
+        if self._loop is None:
+            return PanelActions().retry(run, by, note)
+        gone_on = self._loop.retry(cast("FlowRun", run), note)
+        return self._gone_on(gone_on)
+
+    def _answer(self, run: RunLike, decided: Decided, by: str) -> Started:
+        if self._loop is None:
+            return PanelActions().answer(run, decided, by)
+        return self._gone_on(self._loop.answer(cast("FlowRun", run), decided))
+
+    def _gone_on(self, gone_on: GoneOn) -> Started:
+        self._run, self._flow = gone_on.run, cast("Flow", gone_on.run.flow)
+        return Started(gone_on.run, gone_on.text)
+
+    def _renew(self) -> str:
+        """Take the flow as its cell writes it now; return what to say of that, empty if nothing was edited."""
+        if self._loop is None:
+            return ""
+        renewed = self._loop.renewed(self._flow)
+        self._flow = renewed.flow
+        return f" with the edited {listed(renewed.edits.edited)}" if renewed.edits else ""
+
+    def _start_again(self, parameters: Mapping[str, object], **once: object) -> FlowRun:
+        record, origin = self._options.get("record", True), self._options.get("_origin", "")
+        return self.start(parameters, record=record, origin=origin, **once)
+
+    def mark(self, edits: Callable[[str], Edits]) -> None:
+        """Show which tasks of the flow were edited since it was written, and what lies below them."""
+        session = self._session
+        if session is not None and session.run.graph is self._flow.compile():
+            session.mark(*edits(self._flow.name))
 
     def _cell_name(self, filename: str) -> str | None:
         number = getattr(self._shell.compile, "_filename_map", {}).get(filename)
@@ -210,6 +267,9 @@ class FlowView:
 
     def _keep(self, session: PanelSession) -> None:
         """Have the notebook, and pages that were opened after the cell ran, keep what the run came to."""
+        run = session.run
+        if run.graph.facts.caches and run.state.is_finished():
+            session.tell_reuse(reuse_of(run.run_id, run.graph, run.states).sentence())
         output = self._output(session)
         session.tell({"type": "kept", "output": output})
         if session is self._session:
@@ -264,6 +324,10 @@ class CellDisplays:
             views = []
         self._views[cell] = (request, [*views, view])
 
+    def views(self) -> list[Closeable]:
+        """Return what is shown, as far as it is known."""
+        return [view for _, views in self._views.values() for view in views]
+
 
 class Closeable(Protocol):
     """A display that can be closed."""
@@ -292,41 +356,6 @@ class _Output:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         return dict(self._forms)
-
-
-def summary(run: FlowRun) -> str:
-    """Return the state of `run` as lines of text: the flow, then each task with its message."""
-    state = run.state
-    took = f", {duration(_took_s(run))}" if run.started and run.ended else ""
-    lines = [f"{run.flow_name}, run {run.number}: {type(state).__name__}{took}. {state.message or ''}".rstrip()]
-    width = max((len(key) for key in run.graph.specs), default=0)
-    for key in run.graph.specs:
-        found = run.states[key]
-        count = f" ×{found.n_map_states}" if isinstance(found, Mapped) else ""  # times
-        said = f"  {found.message}" if (found.message and not found.is_pending()) or found.is_paused() else ""
-        lines.append(f"  {key:<{width}}  {name_in_words(found)}{count}{said}")
-    if state.is_finished() and (reused := reuse_of(run.run_id, run.graph, run.states).sentence()):
-        lines.append(reused)
-    return "\n".join(lines)
-
-
-def _took_s(run: FlowRun) -> float:
-    """Return for how long a run ran, without the time between its epochs."""
-    changed = [event for event in run.events() if isinstance(event, StateChanged) and event.key == FLOW]
-    return working_time([(type(event.state).__name__, event.at, None) for event in changed], time.time())
-
-
-def cancelled(run: FlowRun) -> str:
-    """Return one line about a run that was just cancelled: whether it is over, else what still runs."""
-    state = run.state
-    head = f"{run.flow_name}, run {run.number}"
-    running = [key for key, found in list(run.states.items()) if isinstance(found, Running)]
-    if state.is_finished():
-        return f"{head} is over: {type(state).__name__}."
-    if not running:
-        return f"{head} is being cancelled; nothing of it runs."
-    verb = "goes" if len(running) == 1 else "go"
-    return f"{head} is being cancelled: {listed(running)} {verb} on to the end, nothing else starts."
 
 
 def open_cache(shell: InteractiveShell, store: Store, *, task: str | None, at: str | None) -> CacheBrowser:

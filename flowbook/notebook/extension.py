@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from flowbook.notebook.lab_pages import TARGET, LabPages
@@ -19,6 +20,7 @@ def load(shell: InteractiveShell) -> None:
     magics = FlowMagics(shell)
     shell.register_magics(magics)
     magics.completion.install(shell)
+    shell.events.register("post_run_cell", magics.mark_edits)
     comms = _comms(shell)
     if comms is not None:
         magics.pages = LabPages(magics.attach)
@@ -31,6 +33,8 @@ def unload(shell: InteractiveShell) -> None:
     magics = shell.magics_manager.registry.get("FlowMagics")
     if isinstance(magics, FlowMagics):
         magics.completion.remove(shell)
+        with contextlib.suppress(ValueError):  # it isn't registered
+            shell.events.unregister("post_run_cell", magics.mark_edits)
         comms = _comms(shell)
         if comms is not None and magics.pages is not None:
             comms.unregister_target(TARGET, magics.pages.open)

@@ -8,11 +8,11 @@ from IPython.core.error import UsageError
 
 from flowbook.exceptions import FlowbookError
 from flowbook.notebook.arguments import parse_parameters
-from flowbook.notebook.display import cancelled
 from flowbook.notebook.flow_deployments import FlowDeployments
 from flowbook.notebook.frontend import has_front_end, notebook_name, person
-from flowbook.notebook.loop import Decided, Loop
+from flowbook.notebook.panel_actions import Decided
 from flowbook.notebook.run_list import RunList, newest_runs
+from flowbook.notebook.run_text import cancelled
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flowbook.flow_run.plan import RunPlan
     from flowbook.flow_run.run import FlowRun
     from flowbook.notebook.display import FlowView
+    from flowbook.notebook.loop import Loop
     from flowbook.notebook.notebook_flows import NotebookFlows
 
 __all__ = ["ACTIONS", "Action", "LineActions", "Screen", "lists_actions"]
@@ -95,6 +96,7 @@ class Screen(Protocol):
 
     shell: InteractiveShell
     flows: NotebookFlows
+    loop: Loop
     views: dict[str, FlowView]
 
     def view(self, flow: Flow, **options: Any) -> FlowView:  # noqa: ANN401  # those of FlowView
@@ -114,7 +116,6 @@ class LineActions:
         self._shell = screen.shell
         self._flows = screen.flows
         self._deployments = FlowDeployments(screen.shell)
-        self._loop = Loop(screen.flows)
 
     def act(self, args: Namespace) -> Any:  # noqa: ANN401  # what the action shows
         """Do what the line says; return what the cell shows, or None.
@@ -201,7 +202,7 @@ class LineActions:
     def _resume(self, args: Namespace) -> RunList | None:
         if args.name is None:
             return self._waiting()
-        self._answer(args, inputs=parse_parameters(args.input, self._shell.user_ns, "--input"))
+        self._answer(args)
         return None
 
     def _skip(self, args: Namespace) -> None:
@@ -210,16 +211,17 @@ class LineActions:
     def _reject(self, args: Namespace) -> None:
         self._answer(args)
 
-    def _answer(self, args: Namespace, **options: Any) -> None:  # noqa: ANN401  # those of the loop
+    def _answer(self, args: Namespace) -> None:
+        inputs = parse_parameters(args.input, self._shell.user_ns, "--input")
         run = self._flows.run_in(args.name, ("Paused",))
-        how = Decided(args.action, tuple(args.tasks), args.note, as_recorded=args.as_recorded)
-        gone_on = self._loop.answer(run, how, **options)
+        decided = Decided(args.action, tuple(args.tasks), args.note, inputs)
+        gone_on = self._screen.loop.answer(run, decided, as_recorded=args.as_recorded)
         self._say(gone_on.text)
         self._watch(self._view_of(gone_on.run), gone_on.run)
 
     def _retry(self, args: Namespace) -> None:
         run = self._flows.any_run(args.name)
-        gone_on = self._loop.retry(run, args.note, as_recorded=args.as_recorded)
+        gone_on = self._screen.loop.retry(run, args.note, as_recorded=args.as_recorded)
         self._say(gone_on.text)
         self._watch(self._view_of(gone_on.run), gone_on.run)
 

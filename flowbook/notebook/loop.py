@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.core.history import run as recorded_run
 from flowbook.engine.state_kinds import failed_by_itself
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import UnknownRunError
+from flowbook.notebook.command_worker import RefusedError
+from flowbook.notebook.edits import Edits
 from flowbook.notebook.frontend import person
+from flowbook.notebook.notebook_flows import Renewed
 from flowbook.report.phrases import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flowbook.core.flow import Flow
+    from flowbook.engine.state import State
     from flowbook.flow_run.run import FlowRun
     from flowbook.notebook.notebook_flows import NotebookFlows
+    from flowbook.notebook.panel_actions import Decided
+    from flowbook.notebook.ports import RunLike
 
-__all__ = ["Decided", "GoneOn", "Loop"]
+__all__ = ["Changed", "GoneOn", "Loop"]
 
 _NAMED_AT_MOST = 3
 _STILL_RUNS = "It goes on with the code as it was when it started; what was edited since counts from the next run on."
@@ -26,25 +32,9 @@ _STILL_RUNS = "It goes on with the code as it was when it started; what was edit
 
 _ANSWERED: Mapping[str, tuple[str, str]] = {
     "resume": ("goes on", "go on"),
-    "skip": ("is skipped; the run goes on", "are skipped; the run goes on"),
-    "reject": ("is rejected; the run goes on", "are rejected; the run goes on"),
+    "skip": ("is skipped", "are skipped"),
+    "reject": ("is rejected", "are rejected"),
 }
-
-
-class Decided(NamedTuple):
-    """What a person decided about tasks that wait.
-
-    Attributes:
-        action: "resume", "skip" or "reject".
-        keys: of the tasks; none: all that wait.
-        note: recorded.
-        as_recorded: go on with the code as it was.
-    """
-
-    action: Literal["resume", "skip", "reject"]
-    keys: tuple[str, ...] = ()
-    note: str = ""
-    as_recorded: bool = False
 
 
 class GoneOn(NamedTuple):
@@ -56,6 +46,22 @@ class GoneOn(NamedTuple):
     """
 
     run: FlowRun
+    text: str
+
+
+class Changed(NamedTuple):
+    """A run of only what was edited.
+
+    Attributes:
+        flow: as its cell writes it now.
+        start: keys of the tasks to start at.
+        states: those that the other tasks keep, by key.
+        text: what runs.
+    """
+
+    flow: Flow
+    start: tuple[str, ...]
+    states: Mapping[str, State]
     text: str
 
 
@@ -83,27 +89,68 @@ class Loop:
         what = _counted(failed, "runs", "run")
         return GoneOn(today.run, " ".join(filter(None, (f"{what} again{_edited_words(today)}.", today.words(failed)))))
 
-    def answer(self, run: FlowRun, decided: Decided, inputs: Mapping[str, object] | None = None) -> GoneOn:
+    def answer(self, run: FlowRun, decided: Decided, *, as_recorded: bool = False) -> GoneOn:
         """Answer tasks that wait, with the cell and its tasks as they are now. Raises as `FlowRun.resume`.
 
         Args:
             run: at rest, here or elsewhere.
             decided: what was decided.
-            inputs: values that the one task named gets instead of those that it waits with; only to resume.
+            as_recorded: go on with the code as it was.
         """
         keys, by, note = decided.keys, person(), decided.note
         waiting = list(keys) or [key for key, state in list(run.states.items()) if state.is_paused()]
-        today = self._with_today(run, waiting, as_recorded=decided.as_recorded)
+        today = self._with_today(run, waiting, as_recorded=as_recorded)
         force = today.flow is not None
         if decided.action == "resume":
-            today.run.resume(*keys, by=by, note=note, inputs=dict(inputs) if inputs else None, force=force)
+            today.run.resume(*keys, by=by, note=note, inputs=dict(decided.inputs) or None, force=force)
         elif decided.action == "skip":
             today.run.skip(*keys, by=by, note=note, force=force)
         else:
             today.run.reject(*keys, by=by, note=note, force=force)
         one, many = _ANSWERED[decided.action]
         what = _counted(waiting, one, many) if waiting else f"{run.flow_name} goes on"
+        what += f" with another {listed(list(decided.inputs))}" if decided.inputs else ""
         return GoneOn(today.run, " ".join(filter(None, (f"{what}{_edited_words(today)}.", today.words(waiting)))))
+
+    def renewed(self, flow: Flow) -> Renewed:
+        """Return the flow that has this one's name now, as its cell writes it."""
+        today = self._flows.today(flow.name)
+        if today is None or not self._flows.is_current(today):
+            return Renewed(flow if today is None else today, Edits())
+        return self._flows.renew(flow.name)
+
+    def changed(self, run: RunLike) -> Changed:
+        """Return what to start to run only what was edited since `run`, and what lies below that.
+
+        Raises:
+            RefusedError: if nothing was edited, or a task above it has no result to go by.
+        """
+        edits = self._flows.edits(run.flow_name)
+        if not edits:
+            msg = f"Nothing of {run.flow_name} was edited since. Run runs all of it."
+            raise RefusedError(msg)
+        flow = self._flows.renew(run.flow_name).flow
+        graph, states = flow.compile(), run.states
+        edited = [
+            key
+            for key in (*edits.edited, *(key for key in graph.specs if key not in run.graph.specs))
+            if key in graph.specs
+        ]
+        below = graph.downstream(edited)
+        kept = {
+            key: state
+            for key, state in states.items()
+            if parent_key(key) in graph.specs and parent_key(key) not in below
+        }
+        lacking = [
+            up for key in below for up in graph.specs[key].upstream if up not in below and not _has_result(kept.get(up))
+        ]
+        if lacking:
+            msg = f"{listed(list(dict.fromkeys(lacking)), _NAMED_AT_MOST)} gave nothing to go by in this run. Run all of it."
+            raise RefusedError(msg)
+        inner = {child for key in edited for child in graph.downstream(graph.children[key])}
+        start = tuple(key for key in edited if key not in inner)
+        return Changed(flow, start, kept, f"{_counted(start, 'runs', 'run')} as edited, and what lies below.")
 
     def _with_today(self, run: FlowRun, again: Sequence[str], *, as_recorded: bool) -> _Today:
         """Return the run as it would go on now with these tasks."""
@@ -129,6 +176,10 @@ class Loop:
         if flow is not None and self._flows.is_current(flow):
             flow = self._flows.renew(flow.name).flow
         return None if flow is run.flow else flow
+
+
+def _has_result(state: State | None) -> bool:
+    return state is not None and state.is_finished()
 
 
 class _Today(NamedTuple):

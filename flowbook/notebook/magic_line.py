@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.error import UsageError
@@ -11,7 +12,7 @@ from flowbook.notebook.arguments import unquoted
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = ["options_of", "read_line"]
 
@@ -27,7 +28,7 @@ def read_line(magic: Callable[..., object], line: str) -> Namespace:
     try:
         args = cast("Namespace", parse_argstring(magic, line))
     except UsageError as error:
-        raise UsageError(_advice(str(error), line)) from error
+        raise UsageError(_advice(str(error), line, options_of(magic))) from error
     except ValueError as error:  # of shlex: a quote that isn't closed
         msg = f"{_sentence(str(error))} Close it, as in {_QUOTES}."
         raise UsageError(msg) from error
@@ -44,18 +45,18 @@ def options_of(magic: Any) -> list[str]:  # noqa: ANN401  # a function with a pa
     return [text for action in magic.parser._actions for text in action.option_strings]  # noqa: SLF001  # argparse has no other list
 
 
-def _advice(message: str, line: str) -> str:
+def _advice(message: str, line: str, options: Sequence[str]) -> str:
+    wrong = message.partition(": ")[2].partition(" ")[0]
+    if "unrecognized" in message and wrong.startswith("-"):
+        close = difflib.get_close_matches(wrong, options, n=1)
+        return f"{message}. {f'Did you mean {close[0]}?' if close else 'Tab lists the options.'}"
     if "unrecognized" in message and "--param" in line:
         return f"{message}. A parameter's value with spaces needs quotes around NAME=VALUE: --param 'months=[1, 2]'."
-    if "unrecognized" in message and not _is_option(message):
+    if "unrecognized" in message:
         return f"{message}. Put what has spaces in quotes, as in {_QUOTES}."
     if "expected one argument" in message:
         return f"{message}. If the value begins with a dash, write OPTION=VALUE."
     return message
-
-
-def _is_option(message: str) -> bool:
-    return message.partition(": ")[2].startswith("-")
 
 
 def _sentence(text: str) -> str:

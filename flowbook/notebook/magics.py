@@ -18,6 +18,7 @@ from flowbook.notebook.display import CellDisplays, FlowView, cache_entries, ope
 from flowbook.notebook.flow_cell import FlowCell
 from flowbook.notebook.frontend import cell_and_request, has_front_end, notebook_name, person
 from flowbook.notebook.line_actions import LineActions, lists_actions
+from flowbook.notebook.loop import Loop
 from flowbook.notebook.magic_line import options_of, read_line
 from flowbook.notebook.notebook_flows import NotebookFlows
 from flowbook.notebook.task_cell import task_of_cell
@@ -50,6 +51,7 @@ class FlowMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.flows = NotebookFlows(shell)
+        self.loop = Loop(self.flows)
         #: The display of the newest flow of each name.
         self.views: dict[str, FlowView] = {}
         self._displays = CellDisplays()
@@ -223,7 +225,7 @@ class FlowMagics(Magics):
 
     def view(self, flow: Flow, **options: Any) -> FlowView:  # noqa: ANN401  # those of FlowView
         """Return what the running cell shows of a flow; it is closed when that cell runs again."""
-        return self.displayed(FlowView(self.shell, flow, pages=self.pages, **options))
+        return self.displayed(FlowView(self.shell, flow, pages=self.pages, loop=self.loop, **options))
 
     def attach(self, run_id: str) -> PanelSession:
         """Return a session for a run of this notebook or of any process, e.g. for a panel that was saved.
@@ -232,7 +234,13 @@ class FlowMagics(Magics):
             FlowbookError: if nobody knows the run.
         """
         run = self.flows.run(run_id)
-        return FlowView(self.shell, cast("Flow", run.flow), run=run, pages=self.pages).session()
+        return FlowView(self.shell, cast("Flow", run.flow), run=run, pages=self.pages, loop=self.loop).session()
+
+    def mark_edits(self, *_: object) -> None:
+        """Show in the panels of this notebook what was edited; called after each cell."""
+        for view in self._displays.views():
+            if isinstance(view, FlowView):
+                view.mark(self.flows.edits)
 
     def displayed(self, view: _V) -> _V:
         """Record what the running cell shows, so that it is closed when that cell runs again."""

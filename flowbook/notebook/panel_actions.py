@@ -1,11 +1,11 @@
-"""What a panel needs from its host: starting a run, writing a variable, reading history."""
+"""What a panel needs from its host: starting runs and going on with them, writing a variable, reading history."""
 
 from __future__ import annotations
 
 import ast
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.runs_view import RunsView
@@ -15,7 +15,37 @@ if TYPE_CHECKING:
 
     from flowbook.notebook.ports import RunLike
 
-__all__ = ["PanelActions", "parse_parameter"]
+__all__ = ["AnswerAction", "Decided", "PanelActions", "Started", "parse_parameter"]
+
+AnswerAction = Literal["resume", "skip", "reject"]
+
+
+class Started(NamedTuple):
+    """A run that begins or goes on.
+
+    Attributes:
+        run: the one to show from now on; None: what is shown stays.
+        text: a sentence about it.
+    """
+
+    run: RunLike | None = None
+    text: str = ""
+
+
+class Decided(NamedTuple):
+    """What a person decided about tasks that wait.
+
+    Attributes:
+        action: what becomes of them.
+        keys: of the tasks; none: all that wait.
+        note: recorded.
+        inputs: values that the one task named gets instead of those that it waits with; only to resume.
+    """
+
+    action: AnswerAction
+    keys: tuple[str, ...] = ()
+    note: str = ""
+    inputs: Mapping[str, object] = {}  # never changed
 
 
 def parse_parameter(text: str) -> object:
@@ -26,10 +56,34 @@ def parse_parameter(text: str) -> object:
         return text
 
 
-def _refuse_run(parameters: Mapping[str, object]) -> RunLike | None:
+def _refuse_run(parameters: Mapping[str, object]) -> Started:
     del parameters
     msg = "This panel can't start a run. Run its cell again."
     raise RefusedError(msg)
+
+
+def _refuse_only_changed(run: RunLike) -> Started:
+    del run
+    msg = "This panel can't tell what was edited. Run its cell again."
+    raise RefusedError(msg)
+
+
+def _refuse_plan(parameters: Mapping[str, object], key: str | None) -> Mapping[str, Any]:
+    del parameters, key
+    msg = "This panel can't plan a run. Ask flow.plan()."
+    raise RefusedError(msg)
+
+
+def _retry(run: RunLike, by: str, note: str) -> Started:
+    return Started(cast("RunLike", run.retry(by=by, note=note)), "What failed runs again.")
+
+
+def _answer(run: RunLike, decided: Decided, by: str) -> Started:
+    keys, note = decided.keys, decided.note
+    if decided.action == "resume" and decided.inputs:
+        return Started(cast("RunLike", run.resume(*keys, by=by, note=note, inputs=dict(decided.inputs))))
+    act = {"resume": run.resume, "skip": run.skip, "reject": run.reject}[decided.action]
+    return Started(cast("RunLike", act(*keys, by=by, note=note)))
 
 
 def _refuse_open(run_id: str) -> RunLike:
@@ -49,7 +103,11 @@ class PanelActions:
     """What the panel needs from its host; called in the worker's thread.
 
     Attributes:
-        run: starts the flow again with these parameters (values, not texts); returns the new run.
+        run: starts the flow again with these parameters (values, not texts).
+        only_changed: starts it at what was edited since this run, over the run's states.
+        plan: returns what a run with these parameters would do, from a task on if one is named; see `RunPlan.plain`.
+        retry: runs again what failed in a run; gets who decides, and a note.
+        answer: answers tasks that wait in a run; gets who decides.
         assign: writes a value into the user's namespace under the wanted name, or one like it; returns the chosen name.
         parse: turns a parameter's text into its value.
         cell_name: returns "In [4]" for the file name of a notebook's cell.
@@ -62,7 +120,11 @@ class PanelActions:
         clock: monotonic seconds, to notice views that are gone.
     """
 
-    run: Callable[[Mapping[str, object]], RunLike | None] = _refuse_run
+    run: Callable[[Mapping[str, object]], Started] = _refuse_run
+    only_changed: Callable[[RunLike], Started] = _refuse_only_changed
+    plan: Callable[[Mapping[str, object], str | None], Mapping[str, Any]] = _refuse_plan
+    retry: Callable[[RunLike, str, str], Started] = _retry
+    answer: Callable[[RunLike, Decided, str], Started] = _answer
     assign: Callable[[str, object], str] = _refuse_variable
     parse: Callable[[str], object] = parse_parameter
     cell_name: Callable[[str], str | None] = lambda _: None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flowbook.engine.state import Paused
 from flowbook.engine.task_keys import parent_key
 from flowbook.notebook.command_worker import RefusedError
+from flowbook.notebook.panel_actions import Decided
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
@@ -14,14 +15,13 @@ if TYPE_CHECKING:
 
     from flowbook.engine.state import State
     from flowbook.notebook.command_worker import Command
-    from flowbook.notebook.panel_actions import PanelActions
+    from flowbook.notebook.panel_actions import AnswerAction, PanelActions
     from flowbook.notebook.ports import RunLike
 
 __all__ = ["PanelAnswers"]
 
-_Action = Literal["resume", "skip", "reject"]
 #: What is said of one task, and of several; and what was done by whoever clicked first.
-_SAID: Mapping[_Action, tuple[str, str, str]] = {
+_SAID: Mapping[AnswerAction, tuple[str, str, str]] = {
     "resume": ("goes on", "go on", "resumed"),
     "skip": ("is skipped", "are skipped", "skipped"),
     "reject": ("is rejected", "are rejected", "rejected"),
@@ -85,7 +85,7 @@ class PanelAnswers:
             raise RefusedError(msg)
         return self._answer("reject", command)
 
-    def _answer(self, action: _Action, command: Command, inputs: Mapping[str, object] | None = None) -> str:
+    def _answer(self, action: AnswerAction, command: Command, inputs: Mapping[str, object] | None = None) -> str:
         key, run = command.get("key"), self._session.run
         named = [key] if isinstance(key, str) else []
         for name in named:
@@ -93,18 +93,20 @@ class PanelAnswers:
         waiting = self._waiting(named)
         self._check_waiting(named, waiting)
         keys, by, note = named or list(waiting), self._actions.by, _note(command)
-        if action == "resume" and inputs:
-            self._session.follow(lambda: run.resume(*keys, by=by, note=note, inputs=dict(inputs)))
-        elif action == "resume":
-            self._session.follow(lambda: run.resume(*keys, by=by, note=note))
-        elif action == "skip":
-            self._session.follow(lambda: run.skip(*keys, by=by, note=note))
-        else:
-            self._session.follow(lambda: run.reject(*keys, by=by, note=note))
+        decided = Decided(action, tuple(keys), note, dict(inputs or {}))
+        said = ""
+
+        def answer() -> object:
+            nonlocal said
+            started = self._actions.answer(run, decided, by)
+            said = started.text
+            return started.run
+
+        self._session.follow(answer)
         one, many, done = _SAID[action]
         self._answered.update({each: (state, done) for each, state in waiting.items()})
         changed = f" with another {phrases.listed(list(inputs))}" if inputs else ""
-        return f"{phrases.listed(list(waiting))} {one if len(waiting) == 1 else many}{changed}."
+        return said or f"{phrases.listed(list(waiting))} {one if len(waiting) == 1 else many}{changed}."
 
     def _inputs(self, texts: object) -> dict[str, object]:
         """Return the inputs that a person changed, from texts as a parameter's."""

@@ -17,6 +17,7 @@ from flowbook.notebook.command_worker import Command, CommandWorker, RefusedErro
 from flowbook.notebook.panel_actions import PanelActions
 from flowbook.notebook.panel_answers import PanelAnswers
 from flowbook.notebook.patch_feed import PatchFeed
+from flowbook.notebook.run_commands import RunCommands
 from flowbook.notebook.run_projection import RunProjection
 from flowbook.notebook.shown_run import ShownRun
 from flowbook.notebook.value_access import assigned_text, html_of, identifier, page_request
@@ -24,7 +25,7 @@ from flowbook.notebook.view_queries import QUERIES, ViewQueries, run_asked_for
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from flowbook.notebook.pacer import Pacer
     from flowbook.notebook.patch_feed import Message
@@ -70,9 +71,7 @@ class PanelSession:
         handlers = {
             **self._queries.handlers,
             **self._answers.handlers,
-            "run": self._on_run,
-            "cancel": self._on_cancel,
-            "retry": self._on_retry,
+            **RunCommands(self, self._actions).handlers,
             "inspect": self._on_inspect,
             "page": self._on_page,
             "render": self._on_render,
@@ -105,6 +104,11 @@ class PanelSession:
     def snapshot(self) -> dict[str, Any]:
         """SNAPSHOT of the wire, as of now."""
         return self._shown.snapshot()
+
+    @property
+    def stage(self) -> wire.Stage:
+        """How far the run has come, in whichever process."""
+        return self._shown.stage()
 
     @property
     def is_at_rest(self) -> bool:
@@ -155,6 +159,16 @@ class PanelSession:
             self._feed.call(lambda: self._send({"type": "graph", "graph": self._shown.graph()}))
         self._feed.call(lambda: self._send({"type": "snapshot", **self._shown.snapshot()}))
 
+    def mark(self, edited: Sequence[str], stale: Sequence[str]) -> None:
+        """Tell which tasks were edited since the run, and which lie below these."""
+        if self._shown.mark(edited, stale):
+            self._feed.touch(FLOW)
+
+    def tell_reuse(self, text: str) -> None:
+        """Say how many of the run's tasks ran, and why."""
+        if self._shown.tell_reuse(text):
+            self._feed.touch(FLOW)
+
     def picture(self, theme: str = "auto") -> str:
         """Return a static picture of the current state, as SVG text."""
         return self._shown.picture(theme)
@@ -181,30 +195,6 @@ class PanelSession:
         self._feed.close()
 
     # Commands, executed in the worker's thread.
-
-    def _on_run(self, command: Command) -> str:
-        if self._shown.stage() == "running":
-            msg = f"{self.run.flow_name} is already running. Cancel it first."
-            raise RefusedError(msg)
-        run = self._actions.run(self._parameters(command.get("parameters") or {}))
-        if run is not None:
-            self.show(run)
-        return f"{self.run.flow_name} runs."
-
-    def _on_cancel(self, command: Command) -> str:
-        del command
-        if self._shown.stage() not in {"running", "waiting"}:
-            msg = f"{self.run.flow_name} doesn't run: it is {type(self.run.state).__name__}."
-            raise RefusedError(msg)
-        self.follow(lambda: self.run.cancel(by=self._actions.by))
-        return (
-            "Cancelled." if self._shown.stage() == "over" else "Cancelling: tasks that have started go on to their end."
-        )
-
-    def _on_retry(self, command: Command) -> str:
-        del command
-        self.follow(lambda: self.run.retry(by=self._actions.by))
-        return "What failed runs again."
 
     def _on_show_run(self, command: Command) -> str:
         run_id = run_asked_for(command)
@@ -244,23 +234,6 @@ class PanelSession:
         return assigned_text(wanted, self._actions.assign(wanted, value))
 
     # What the handlers need to know.
-
-    def _parameters(self, texts: object) -> dict[str, object]:
-        """Return the parameters' values: unchanged if the text is unchanged, else parsed."""
-        if not isinstance(texts, dict):
-            msg = f"Parameters come as names and texts, not as {type(texts).__name__}."
-            raise RefusedError(msg)
-        kinds = {field["name"]: field["type"] for field in self._shown.graph()["parameters"]}
-        before = self.run.parameters
-        values: dict[str, object] = {}
-        for name, text in texts.items():
-            if name in before and phrases.parameter_text(before[name]) == text:
-                values[name] = before[name]
-            elif kinds.get(name) == "str" and not str(text).startswith("$"):
-                values[name] = str(text)
-            else:
-                values[name] = self._actions.parse(str(text))
-        return values
 
     def _parent(self, key: str) -> str | None:
         return self._feed.projection.parent(key)

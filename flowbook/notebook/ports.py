@@ -91,7 +91,7 @@ class RunLike(Protocol):
         """Send every event from now on to `sink`; returns a function that ends this."""
         ...
 
-    def cancel(self, *, by: str = "") -> object:
+    def cancel(self, *, by: str = "", note: str = "", now: bool = False) -> object:
         """Start no more tasks."""
         ...
 
@@ -107,7 +107,7 @@ class RunLike(Protocol):
         """Reject these paused tasks, or all; returns the run that goes on, or None."""
         ...
 
-    def retry(self, *, by: str = "") -> object:
+    def retry(self, *, by: str = "", note: str = "") -> object:
         """Run what failed again; returns the run that goes on, or None."""
         ...
 

@@ -19,7 +19,7 @@ from flowbook.report import phrases
 from flowbook.report.error_view import describe_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from flowbook.draw.layout import Layout
     from flowbook.engine.events import Decided
@@ -58,8 +58,23 @@ class ShownRun:
         self._feed = feed
         self._actions = actions
         self._notice = notice
+        #: Keys of the tasks that were edited since, and of those below them.
+        self._edits: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        self._reused = ""
         is_known = like is not None and like.run.graph is run.graph
         self._layout: Layout = like._layout if like is not None and is_known else layout(run.graph)  # noqa: SLF001  # its own kind
+
+    def mark(self, edited: Sequence[str], stale: Sequence[str]) -> bool:
+        """Note which tasks were edited since the run, and which lie below them; return whether that is new."""
+        specs = self.run.graph.specs
+        found = tuple(key for key in edited if key in specs), tuple(key for key in stale if key in specs)
+        before, self._edits = self._edits, found
+        return found != before
+
+    def tell_reuse(self, text: str) -> bool:
+        """Say how many tasks ran, and why, in place of the message of a success; return whether that is new."""
+        before, self._reused = self._reused, text
+        return text != before
 
     def graph(self) -> dict[str, Any]:
         """Return GRAPH of the wire."""
@@ -80,13 +95,17 @@ class ShownRun:
             id=run.run_id,
             number=str(run.number) if run.number is not None else "",
             state=type(state).__name__,
-            message=phrases.shorten(state.message or "", 500),
+            message=phrases.shorten(
+                self._reused if self._reused and state.is_successful() else state.message or "", 500
+            ),
             stage=self.stage(),
             started=run.started,
             ended=None if isinstance(state, Paused) else run.ended,
             parameters={name: phrases.parameter_text(value) for name, value in run.parameters.items()},
             executor=run.executor_text,
             notice=" ".join(filter(None, (self._notice, phrases.shorten(self._feed.projection.warning, 500)))),
+            edited=self._edits[0],
+            stale=self._edits[1],
         )
 
     def stage(self) -> wire.Stage:

@@ -55,7 +55,7 @@ Stage = Literal["new", "running", "waiting", "over"]
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """RUN of the wire. Times are seconds since the epoch."""
+    """RUN of the wire. Times are seconds since the epoch. `edited` are tasks that were edited since, `stale` those below."""
 
     id: str
     number: str
@@ -67,6 +67,8 @@ class RunView:
     parameters: Mapping[str, str] = field(default_factory=dict)
     executor: str = ""
     notice: str = ""
+    edited: Sequence[str] = ()
+    stale: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from flowbook.exceptions import DefinitionError
+from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.edits import Edits
 from flowbook.notebook.flow_cell import FlowCell
-from flowbook.notebook.loop import Decided, Loop
+from flowbook.notebook.loop import Loop
 from flowbook.notebook.notebook_flows import NotebookFlows
+from flowbook.notebook.panel_actions import Decided
 
 TASKS = """
 from flowbook import Task, task, triggers
@@ -229,6 +231,39 @@ def test_a_run_of_another_kernel_goes_on_with_the_flow_of_this_one(notebook):
     assert gone_on.text == "parse[0], parse[1] and parse[2] run again with the edited parse."
     assert gone_on.run.wait(20).is_paused()
     other.shell.history_manager.end_session()
+
+
+def test_only_what_was_edited_runs_over_the_states_of_the_run(notebook):
+    notebook.define(WORKING)
+    run = notebook.run()
+    notebook.loop.answer(run, Decided("resume"))
+    assert run.wait(20).is_successful()
+    notebook.define(
+        WORKING, ('f"published {total}"', 'f"sent {total}"'), ("return total, TABLE", "return 2 * total, TABLE")
+    )
+
+    changed = notebook.loop.changed(run)
+    again = changed.flow.start(dict(run.parameters), start_tasks=changed.start, task_states=changed.states)
+
+    assert (changed.start, changed.text) == (("approve",), "approve runs as edited, and what lies below.")
+    assert again.wait(20).is_successful()
+    assert again["publish"].result == "sent (22, 1)"
+    assert [event.key for event in again.events() if type(event).__name__ == "StateChanged" and event.key][:1] == [
+        "approve"
+    ]
+
+
+def test_only_what_was_edited_is_refused_where_nothing_was_or_nothing_is_to_go_by(notebook):
+    run = notebook.run()
+
+    with pytest.raises(RefusedError) as nothing:
+        notebook.loop.changed(run)
+    notebook.define(('f"published {total}"', 'f"sent {total}"'))
+    with pytest.raises(RefusedError) as lacking:
+        notebook.loop.changed(run)
+
+    assert str(nothing.value) == "Nothing of daily was edited since. Run runs all of it."
+    assert str(lacking.value) == "approve gave nothing to go by in this run. Run all of it."
 
 
 def test_looking_at_a_hundred_tasks_takes_little_time(notebook):

@@ -110,7 +110,7 @@ def test_a_rejected_task_fails_with_the_note(shell, capsys):
 
     shell.run_line_magic("flow", "reject delays approve --note 'the figures are wrong'")
 
-    assert capsys.readouterr().out.splitlines()[0] == "approve is rejected; the run goes on."
+    assert capsys.readouterr().out.splitlines()[0] == "approve is rejected."
     assert flow.last_run.wait(20).is_failed()
     assert "the figures are wrong" in flow.last_run["approve"].message
 
@@ -138,6 +138,8 @@ def test_an_input_may_be_changed_before_a_task_goes_on(shell):
     ("line", "message"),
     [
         ("cancel delays --param n=1", "%flow cancel takes no --param; that is for deploy, plan, run, schedule."),
+        ("run delays --parm n=1", "unrecognized arguments: --parm n=1. Did you mean --param?"),
+        ("run delays --frobnicate", "unrecognized arguments: --frobnicate. Tab lists the options."),
         ("retry delays parse", "%flow retry: what is 'parse' for? Write %flow retry RUN."),
         ("resume delays approve --input values", "--input 'values' isn't NAME=VALUE. Write e.g. --input origin=JFK."),
         ("run delays --param 'n=1", "No closing quotation. Close it, as in --param 'city=New York'."),

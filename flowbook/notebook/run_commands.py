@@ -1,0 +1,149 @@
+"""The commands that start the flow that a panel shows, plan it, and end or retry its run.
+
+Executed in the command worker's thread. With which code a run goes on is the host's business.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from flowbook.notebook.command_worker import RefusedError
+from flowbook.report import phrases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from flowbook.notebook.command_worker import Command
+    from flowbook.notebook.panel_actions import PanelActions, Started
+    from flowbook.notebook.ports import RunLike
+    from flowbook.notebook.view_model import Stage
+
+__all__ = ["RunCommands"]
+
+
+class Commanded(Protocol):
+    """The part of a session that the commands need."""
+
+    @property
+    def run(self) -> RunLike:
+        """The run that is shown."""
+        ...
+
+    @property
+    def graph(self) -> Mapping[str, Any]:
+        """GRAPH of the wire."""
+        ...
+
+    @property
+    def stage(self) -> Stage:
+        """How far the run has come."""
+        ...
+
+    def show(self, run: RunLike, notice: str = "") -> None:
+        """Show another run."""
+        ...
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send a message to the views."""
+        ...
+
+    def check_known(self, key: object) -> None:
+        """Refuse what is no task of the run. Raises RefusedError."""
+        ...
+
+    def follow(self, act: Callable[[], object]) -> None:
+        """Call `act`, which makes the run go on, and show the run that results."""
+        ...
+
+
+class RunCommands:
+    """Carries the commands out.
+
+    Args:
+        session: of the panel.
+        actions: what the panel needs from its host.
+    """
+
+    def __init__(self, session: Commanded, actions: PanelActions) -> None:
+        self._session = session
+        self._actions = actions
+
+    @property
+    def handlers(self) -> dict[str, Callable[[Command], str]]:
+        """The handlers of the commands."""
+        return {
+            "run": self._on_run,
+            "only-changed": self._on_only_changed,
+            "plan": self._on_plan,
+            "cancel": self._on_cancel,
+            "retry": self._on_retry,
+        }
+
+    def _on_run(self, command: Command) -> str:
+        self._refuse_running()
+        return self._started(self._actions.run(self._parameters(command.get("parameters") or {})))
+
+    def _on_only_changed(self, command: Command) -> str:
+        del command
+        self._refuse_running()
+        return self._started(self._actions.only_changed(self._session.run))
+
+    def _on_plan(self, command: Command) -> str:
+        key = command.get("key")
+        if key is not None:
+            self._session.check_known(key)
+        plan = self._actions.plan(self._parameters(command.get("parameters") or {}), key)
+        self._session.tell({"type": "plan", "id": command["id"], "plan": plan})
+        return str(plan.get("summary", ""))
+
+    def _on_cancel(self, command: Command) -> str:
+        now, session = command.get("now") is True, self._session
+        if session.stage not in {"running", "waiting"}:
+            msg = f"{session.run.flow_name} doesn't run: it is {type(session.run.state).__name__}."
+            raise RefusedError(msg)
+        run = session.run
+        session.follow(lambda: run.cancel(by=self._actions.by, now=now))
+        if session.run.state.is_finished():
+            return "Cancelled."
+        return "Stopping what runs." if now else "Cancelling: tasks that have started go on to their end."
+
+    def _on_retry(self, command: Command) -> str:
+        note, run = command.get("note"), self._session.run
+        said = ""
+
+        def retry() -> object:
+            nonlocal said
+            started = self._actions.retry(run, self._actions.by, note if isinstance(note, str) else "")
+            said = started.text
+            return started.run
+
+        self._session.follow(retry)
+        return said
+
+    def _started(self, started: Started) -> str:
+        if started.run is not None:
+            self._session.show(started.run)
+        return started.text or f"{self._session.run.flow_name} runs."
+
+    def _refuse_running(self) -> None:
+        if self._session.stage == "running":
+            msg = f"{self._session.run.flow_name} is already running. Cancel it first."
+            raise RefusedError(msg)
+
+    def _parameters(self, texts: object) -> dict[str, object]:
+        """Return the parameters' values: unchanged if the text is unchanged, else parsed."""
+        if not isinstance(texts, dict):
+            msg = f"Parameters come as names and texts, not as {type(texts).__name__}."
+            raise RefusedError(msg)
+        kinds = {field["name"]: field["type"] for field in self._session.graph["parameters"]}
+        before = self._session.run.parameters
+        values: dict[str, object] = {}
+        for name, text in texts.items():
+            if name in before and phrases.parameter_text(before[name]) == text:
+                values[name] = before[name]
+            elif kinds.get(name) == "str" and not str(text).startswith("$"):
+                values[name] = str(text)
+            else:
+                values[name] = self._actions.parse(str(text))
+        return values

@@ -1,0 +1,53 @@
+"""A run in words, for a cell without a panel: how it stands, and what a cancelled one still does."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from flowbook.engine.events import FLOW, StateChanged
+from flowbook.engine.state import Mapped, Running
+from flowbook.engine.state_kinds import name_in_words
+from flowbook.flow_run.reuse import reuse_of
+from flowbook.report.phrases import duration, listed
+from flowbook.store.working_time import working_time
+
+if TYPE_CHECKING:
+    from flowbook.flow_run.run import FlowRun
+
+__all__ = ["cancelled", "summary"]
+
+
+def summary(run: FlowRun) -> str:
+    """Return the state of `run` as lines of text: the flow, then each task with its message."""
+    state = run.state
+    took = f", {duration(_took_s(run))}" if run.started and run.ended else ""
+    lines = [f"{run.flow_name}, run {run.number}: {type(state).__name__}{took}. {state.message or ''}".rstrip()]
+    width = max((len(key) for key in run.graph.specs), default=0)
+    for key in run.graph.specs:
+        found = run.states[key]
+        count = f" ×{found.n_map_states}" if isinstance(found, Mapped) else ""  # times
+        said = f"  {found.message}" if (found.message and not found.is_pending()) or found.is_paused() else ""
+        lines.append(f"  {key:<{width}}  {name_in_words(found)}{count}{said}")
+    if state.is_finished() and (reused := reuse_of(run.run_id, run.graph, run.states).sentence()):
+        lines.append(reused)
+    return "\n".join(lines)
+
+
+def _took_s(run: FlowRun) -> float:
+    """Return for how long a run ran, without the time between its epochs."""
+    changed = [event for event in run.events() if isinstance(event, StateChanged) and event.key == FLOW]
+    return working_time([(type(event.state).__name__, event.at, None) for event in changed], time.time())
+
+
+def cancelled(run: FlowRun) -> str:
+    """Return one line about a run that was just cancelled: whether it is over, else what still runs."""
+    state = run.state
+    head = f"{run.flow_name}, run {run.number}"
+    running = [key for key, found in list(run.states.items()) if isinstance(found, Running)]
+    if state.is_finished():
+        return f"{head} is over: {type(state).__name__}."
+    if not running:
+        return f"{head} is being cancelled; nothing of it runs."
+    verb = "goes" if len(running) == 1 else "go"
+    return f"{head} is being cancelled: {listed(running)} {verb} on to the end, nothing else starts."

@@ -1,0 +1,122 @@
+"""What people decide in a panel: each command once, with the sentence that stands beside its button."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowbook import Flow, Parameter, task, triggers
+from flowbook.notebook.panel_actions import PanelActions, Started
+from tests.notebook.recorded import RecordedPanel
+
+
+@pytest.fixture
+def flow():
+    @task
+    def load(origin):
+        return [1, 2, origin][:2]
+
+    @task(trigger=triggers.manual_only)
+    def approve(rows):
+        return rows
+
+    @task
+    def publish(rows):
+        return sum(rows)
+
+    with Flow("delays") as flow:
+        publish(approve(load(Parameter("origin", default="JFK"))))
+    return flow
+
+
+@pytest.fixture
+def panel(flow):
+    flow.run()
+    panel = RecordedPanel(flow.last_run, PanelActions(by="ana"))
+    yield panel
+    panel.close()
+
+
+def _decided(run):
+    return run.decisions()[["task", "action", "by", "note"]].to_numpy().tolist()
+
+
+def test_a_task_is_rejected_with_a_note(flow, panel):
+    silent = panel.hear("reject", "c1", key="approve")
+    said = panel.hear("reject", "c2", key="approve", note="wrong month")
+
+    assert (silent["ok"], silent["text"]) == (
+        False,
+        "Write a note first: it becomes the message of the failure.",
+    )
+    assert (said["ok"], said["text"]) == (True, "approve is rejected.")
+    assert flow.last_run.wait(20).is_failed()
+    assert _decided(flow.last_run) == [["approve", "reject", "ana", "wrong month"]]
+
+
+def test_a_task_is_skipped_once(flow, panel):
+    first = panel.hear("skip", "c1", key="approve")
+    second = panel.hear("skip", "c2", key="approve")
+    flow.last_run.wait(20)
+
+    assert (first["ok"], first["text"]) == (True, "approve is skipped.")
+    assert second["ok"] is False
+    assert _decided(flow.last_run) == [["approve", "skip", "ana", ""]]
+
+
+def test_an_input_is_changed_before_the_task_goes_on(flow, panel):
+    said = panel.hear("resume", "c1", key="approve", inputs={"rows": "[5, 6]"})
+
+    assert said["text"] == "approve goes on with another rows."
+    assert flow.last_run.wait(20).is_successful()
+    assert flow.last_run["publish"].result == 11
+
+
+def test_a_plan_is_told_with_its_summary(flow):
+    flow.run()
+    given = []
+
+    def plan(parameters, key):
+        given.append((dict(parameters), key))
+        return flow.plan(parameters, start=key).plain()
+
+    panel = RecordedPanel(flow.last_run, PanelActions(plan=plan))
+    said = panel.hear("plan", "c1", parameters={"origin": "EWR"}, key="publish")
+    (told,) = panel.all("plan")
+
+    assert given == [({"origin": "EWR"}, "publish")]
+    assert said["text"].startswith("1 of 3 will run (1 asked for)")
+    assert told["id"] == "c1"
+    assert {key: each["outcome"] for key, each in told["plan"]["tasks"].items()} == {
+        "load": "keep",
+        "approve": "keep",
+        "publish": "run",
+    }
+    panel.close()
+
+
+def test_what_was_edited_is_told_once_and_runs_alone(flow):
+    flow.run()
+    panel = RecordedPanel(flow.last_run, PanelActions(only_changed=lambda run: Started(run, "load runs as edited.")))
+    panel.mark(("load",), ("approve", "publish"))
+    panel.settle()
+    panel.mark(("load",), ("approve", "publish"))
+    panel.settle()
+
+    runs = [each["run"] for each in panel.all("patch") if "run" in each]
+    assert [(run["edited"], run["stale"]) for run in runs] == [(["load"], ["approve", "publish"])]
+    assert panel.hear("only-changed", "c1")["text"] == "load runs as edited."
+    panel.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("only-changed", "This panel can't tell what was edited. Run its cell again."),
+        ("plan", "This panel can't plan a run. Ask flow.plan()."),
+        ("run", "This panel can't start a run. Run its cell again."),
+    ],
+)
+def test_a_panel_without_a_notebook_says_so(panel, command, message):
+    said = panel.hear(command, "c1")
+
+    assert (said["ok"], said["text"]) == (False, message)
