@@ -10,9 +10,9 @@ import time
 from typing import TYPE_CHECKING
 
 from flowbook.engine.answer import DEADLINE, Answer, answer_for_deadline, no_answer_by
-from flowbook.engine.events import FLOW, Decided
-from flowbook.engine.messages import AnswerBy, CancelRequested, ResumeRequested, RetryRequested, Submit
-from flowbook.engine.state import Paused
+from flowbook.engine.events import FLOW, Decided, StateChanged
+from flowbook.engine.messages import AnswerBy, CancelRequested, Emit, ResumeRequested, RetryRequested, Submit
+from flowbook.engine.state import Paused, Resume
 from flowbook.engine.state_kinds import waits_for_person
 from flowbook.engine.stopping import stopped_by
 from flowbook.engine.task_call import is_in_task
@@ -91,11 +91,16 @@ class DecidedEpoch:
     def _answer(self, keys: tuple[str, ...], answer: Answer) -> None:
         """Record an answer and carry it out. Call it with the lock held."""
         at = time.time()
+        self._jobs.exempt_from_checks(keys)
+        instructions = self._machine.handle(ResumeRequested(keys, answer))
+        told = {each.key: each for each in instructions if isinstance(each, Emit) and type(each.state) is Resume}
         for key in keys:
             looked_at = answer.looked_at.get(key, {})
             self._relay.gather(Decided, key, at, answer.action, answer.by, answer.note, answer.changes, looked_at)
-        self._jobs.exempt_from_checks(keys)
-        self._carry_out(self._machine.handle(ResumeRequested(keys, answer)))
+            if key in told:  # right after, so that both are recorded at once
+                self._relay.gather(StateChanged, key, told[key].state)
+        done = {id(each) for each in told.values()}
+        self._carry_out([each for each in instructions if id(each) not in done])
 
     def answer_overdue(self) -> None:
         """Answer the tasks whose deadline has passed."""

@@ -67,9 +67,10 @@ def refuse_unknown_inputs(graph: Graph, keys: Sequence[str], inputs: Mapping[str
 
 def refuse_unpicklable(run: RunLabel, key: str, name: str, error: UnpicklableError) -> UnpicklableError:
     """Return the error for an input that can't be sent to the process that has the run."""
+    why = str(error.details.get("what", error)).removesuffix(".")
     msg = (
-        f"{run.title} goes on in another process, and input {name!r} of {key} can't be sent there: {error} "
-        "Give a value that can be pickled."
+        f"{run.title} goes on in another process, and input {name!r} of {key} can't be sent there: a {why}. "
+        "Give plain data instead."
     )
     return UnpicklableError(msg, run=run.run_id, key=key, argument=name)
 

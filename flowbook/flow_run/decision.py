@@ -6,12 +6,14 @@ import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from flowbook.engine.events import Decided
+from flowbook.engine.events import Decided, StateChanged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flowbook.engine.answer import Answer
+    from flowbook.engine.events import Event
+    from flowbook.engine.state import State
 
 __all__ = ["ANSWERS", "Action", "Decision", "decided"]
 
@@ -41,19 +43,32 @@ class Decision(NamedTuple):
     looked_at: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
-def decided(decision: Decision, keys: tuple[str, ...], first_seq: int, answer: Answer | None = None) -> list[Decided]:
-    """Return the events that record the decision, one for each key, numbered from `first_seq`.
+def decided(
+    decision: Decision,
+    keys: tuple[str, ...],
+    first_seq: int,
+    answer: Answer | None = None,
+    states: Mapping[str, State] = MappingProxyType({}),
+) -> list[Event]:
+    """Return the events that record the decision, one for each key, and the states that an answer leads to.
+
+    Each state comes right after its decision, so that both are recorded at once.
 
     Args:
         decision: what was decided.
         keys: of the tasks concerned.
         first_seq: number of the first event.
         answer: the decision as an answer to these tasks, if it is one.
+        states: of the tasks, after the answer.
     """
     action, at = decision.action.partition("_")[0], time.time()
     changes = () if answer is None else answer.changes
     looked_at = {} if answer is None else answer.looked_at
-    return [
-        Decided(seq, key, at, action, decision.by, decision.note, changes, looked_at.get(key, {}))
-        for seq, key in enumerate(keys, first_seq)
-    ]
+    is_told = answer is not None and answer.is_lasting
+    events: list[Event] = []
+    for key in keys:
+        seq = first_seq + len(events)
+        events.append(Decided(seq, key, at, action, decision.by, decision.note, changes, looked_at.get(key, {})))
+        if is_told:
+            events.append(StateChanged(seq + 1, key, states[key]))
+    return events

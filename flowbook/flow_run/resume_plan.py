@@ -12,7 +12,7 @@ from flowbook.engine.answer import to_try_again as tried_again
 from flowbook.engine.events import FLOW, Decided, StateChanged
 from flowbook.engine.mapped_states import children_of
 from flowbook.engine.start_point import StartPoint
-from flowbook.engine.state import Cached, Crashed, Paused, Pending, Resume, Running, Success, TriggerFailed
+from flowbook.engine.state import Cached, Crashed, Paused, Pending, Running, Success, TriggerFailed
 from flowbook.engine.state_kinds import failed_by_itself, waits_for_person
 from flowbook.engine.task_keys import child_key, parent_key, split_child_key
 from flowbook.exceptions import FlowbookError, RunClaimedError, StartTaskError
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "all_waiting",
-    "answered",
     "answered_by",
     "begun_anew",
     "broken_off",
@@ -105,12 +104,6 @@ def plan_next(  # noqa: PLR0913  # a decision, and what it is about
     if answer is not None and answer.is_lasting:
         at = at._replace(states={**at.states, **{key: answered_state(at.states[key], answer) for key in waiting}})
     return plan_resume(graph, at, waiting, inputs, is_changed=is_changed)
-
-
-def answered(before: Mapping[str, State], after: Mapping[str, State], first_seq: int) -> list[StateChanged]:
-    """Return the events of tasks whose states say what was answered: they are recorded before anything runs."""
-    found = [key for key, state in after.items() if type(state) is Resume and before.get(key) is not state]
-    return [StateChanged(seq, key, after[key]) for seq, key in enumerate(found, first_seq)]
 
 
 def overdue(states: Mapping[str, State], now: float) -> dict[str, Paused]:

@@ -22,7 +22,7 @@ from flowbook.flow_run.new_inputs import NewInputs, refuse_late
 from flowbook.flow_run.own_process import OwnProcess
 from flowbook.flow_run.recording_default import is_recorded
 from flowbook.flow_run.reported_run import reporting_sinks
-from flowbook.flow_run.resume_plan import answered, begun_anew, broken_off, plan_cancel
+from flowbook.flow_run.resume_plan import begun_anew, broken_off, plan_cancel
 from flowbook.flow_run.run_log import RunLog
 from flowbook.flow_run.unrecorded_notices import tell_if_unrecorded
 
@@ -315,8 +315,7 @@ class RunControl:
         events: list[Event] = []
         if decision is not None:
             keys = start.start or start.resumed or (FLOW,)
-            events += decided(decision, keys, rest.next_seq, answer)
-        events += answered(rest.states, start.states, rest.next_seq + len(events))
+            events += decided(decision, keys, rest.next_seq, answer, start.states)
         events += begun_anew(rest.states, start.states, rest.next_seq + len(events))
         start = start._replace(first_seq=start.first_seq + len(events))
         try:

@@ -31,6 +31,8 @@ _LOG_CHARACTERS = 20_000
 _PLAIN = frozenset({bool, int, float, str})
 _BARE = frozenset({Running, Success})
 _WAITING = (Paused, Retrying, Resume)
+#: Decisions that are followed by a state of the task.
+_IN_STATES = frozenset({"skip", "reject"})
 
 _log = logging.getLogger("flowbook.store")
 
@@ -107,8 +109,9 @@ class EventEncoder:
             body["changes"] = [list(each) for each in event.changes]
         if event.looked_at:
             body["looked_at"] = dict(event.looked_at)
-        row = self._row(event, DECISION, event.at, event.action, json.dumps(body), Urgency.NOW)
-        return row._replace(needs_sync=True)
+        #: An answer that says more than that a task goes on is in the task's state, the next event: both are committed at once.
+        urgency = Urgency.LATER if event.action in _IN_STATES or event.changes else Urgency.NOW
+        return self._row(event, DECISION, event.at, event.action, json.dumps(body), urgency)._replace(needs_sync=True)
 
     def _row(  # noqa: PLR0913  # a row
         self, event: Event, kind: int, at: float, name: str, body: str | None, urgency: Urgency = Urgency.LATER
