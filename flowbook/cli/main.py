@@ -134,6 +134,9 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     logs.add_argument("--follow", action="store_true", help="keep writing until the run is at rest")
     logs.add_argument("--output", action="store_true", help="what its own process wrote, instead; as it is")
     add("watch", "follow it until it is at rest, whichever process has it; Ctrl-C ends only the watching")
+    hand_over = add("hand-over", "let a process of its own go on with it, whichever process has it now")
+    hand_over.epilog = "Example: flowbook run hand-over last --by ana"
+    _decides(hand_over)
     _decides(add("cancel", "cancel it, whichever process has it"))
     resume = add("resume", "resume a run that waits, was cancelled or crashed; here, unless another process has it")
     resume.epilog = "Example: flowbook run resume delays approve --input threshold=20 --note 'as agreed'"
@@ -281,6 +284,7 @@ def _run_command(verb: str) -> Command:
         "inspect": run.inspect,
         "logs": run.logs,
         "start": run_start.start,
+        "hand-over": run_start.hand_over,
         "watch": run_start.watch,
         "cancel": run_answers.cancel,
         "resume": run_answers.resume,

@@ -1,4 +1,4 @@
-"""`flowbook run start` and `watch`: runs a flow from a file, here or in a process of its own, and follows a run."""
+"""`flowbook run start`, `watch` and `hand-over`: runs a flow from a file, follows a run, gives it a process of its own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from flowbook.cli.run_ends import find_run, say_state
 from flowbook.core.flow_files import flow_at
 from flowbook.engine.events import FLOW, Logged, StateChanged
 from flowbook.engine.state import Scheduled, Submitted
+from flowbook.exceptions import RunError
 from flowbook.flow_run.run import start_run
 from flowbook.flow_runners import SubprocessFlowRunner
 from flowbook.store.process_identity import number_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event
     from flowbook.flow_run.run import FlowRun
 
-__all__ = ["follow", "start", "watch"]
+__all__ = ["follow", "hand_over", "start", "watch"]
 
 _LOOK_S = 0.02
 _LOOK_AT_REST_S = 0.25
@@ -68,6 +69,24 @@ def _say_detached(run: FlowRun, out: Output) -> int:
         ]
     )
     return 0
+
+
+def hand_over(args: Namespace, out: Output) -> int:
+    """Let a process of its own go on with a run; wait until it has it, or the run is at rest."""
+    run = find_run(args.run)
+    if run.where == "at rest":
+        msg = f"{run.flow_name} run {run.number} is at rest: no process has it. Go on with it: flowbook run resume {args.run}"
+        raise RunError(msg, run=run.run_id)
+    before = run.identifier
+    run.hand_over(SubprocessFlowRunner(stream_output=False), by=args.by, note=args.note)
+    pause = threading.Event()
+    while run.identifier == before and not _is_at_rest(run):
+        pause.wait(_LOOK_S)
+    return _say_detached(run, out) if run.where == "elsewhere" else say_state(run, out)
+
+
+def _is_at_rest(run: FlowRun) -> bool:
+    return run.where == "at rest"
 
 
 def watch(args: Namespace, out: Output) -> int:

@@ -42,6 +42,10 @@ class DecidedEpoch:
 
     #: Whether a person cancelled the run.
     is_cancelled: bool
+    #: Whether no more tasks start here, because another process is to take the run over.
+    is_draining: bool
+    #: Whether a worker has stopped taking tasks for that reason: from then on, the run doesn't stay here.
+    has_left: bool
     masks: Masks | None
     stop: Callable[[], None] | None
     threads: TaskThreads
@@ -151,20 +155,52 @@ class DecidedEpoch:
             if self._final is not None:
                 return False
             now = now or self.is_cancelled
-            self._decided((FLOW,), "cancel", by, note)
-            self.is_cancelled = True
-            self._notify_all()
-            queued = tuple(self._ready)
-            self._ready.clear()
-            self._timers.clear()
-            self._deadlines.clear()
-            self._carry_out(self._machine.handle(CancelRequested(queued)))
+            is_left_to_others = self.has_left
+            if not is_left_to_others:
+                self._cancel(by, note)
         self._relay.pass_on()
         stop = self.stop  # once: the thread that runs the flow clears it when nothing is left to stop
         if stop is not None:
             stop()
         if now:
             self.threads.stop(is_in_task, stopped_by(by, note))
+        return not is_left_to_others
+
+    def _cancel(self, by: str, note: str) -> None:
+        """Record that the run was cancelled, and start no more of it. Call it with the lock held."""
+        self._decided((FLOW,), "cancel", by, note)
+        self.is_cancelled, self.is_draining = True, False
+        self._notify_all()
+        queued = tuple(self._ready)
+        self._ready.clear()
+        self._timers.clear()
+        self._deadlines.clear()
+        self._carry_out(self._machine.handle(CancelRequested(queued)))
+
+    def drain(self, by: str = "", note: str = "") -> bool:
+        """Start no more tasks here, as another process is to take the run over; `run` returns once those that run have ended.
+
+        Return False if the run is over or was cancelled.
+        """
+        with self._lock:
+            if self._final is not None or self.is_cancelled:
+                return False
+            if not self.is_draining:
+                self._decided((FLOW,), "hand_over", by, note)
+                self.is_draining = True
+                self._notify_all()
+        self._relay.pass_on()
+        return True
+
+    def stay(self, by: str = "", note: str = "") -> bool:
+        """Go on here after `drain`; return False if it is too late for that."""
+        with self._lock:
+            if self._final is not None or self.has_left or not self.is_draining:
+                return False
+            self._decided((FLOW,), "stay", by, note)
+            self.is_draining = False
+            self._notify_all()
+        self._relay.pass_on()
         return True
 
     def _decided(self, keys: Iterable[str], action: str, by: str, note: str) -> None:

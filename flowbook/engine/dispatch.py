@@ -50,6 +50,10 @@ class DispatchedRun(PackedRun, RunPort, Protocol):
     """The part of an epoch that `Dispatch` uses."""
 
     is_cancelled: bool
+    #: Whether no more calls may begin, because another process is to take the run over.
+    is_draining: bool
+    #: Whether it is too late to go on here after all.
+    has_left: bool
     #: Called when the run is cancelled, so that workers begin no more calls; `Dispatch` sets it.
     stop: Callable[[], None] | None
     #: Has what stops tasks that run elsewhere; `Dispatch` sets that.
@@ -93,6 +97,7 @@ class Dispatch:
         self._ids = itertools.count(1)
         self._is_waiting = False
         self._is_cancelled = False
+        self._is_draining = False
         self._place = runner.shelf.place() if runner.shelf is not None else None
         self._packer = Packer(runner, self._place)
         runner.maps.read = self._read  # type: ignore[method-assign]  # for this run
@@ -110,7 +115,12 @@ class Dispatch:
                     self._executor.cancel()
                     for sent in self._sent.values():
                         self._cancelling(sent)
+                if self._runner.has_left and not self._is_draining:
+                    self._is_draining = True
+                    self._executor.cancel()
                 self._handle_reports()
+                if self._is_draining and not self._sent:
+                    break
                 self._hand_over(keys)
         except KeyboardInterrupt:  # the second Ctrl-C
             self._executor.cancel()
@@ -136,7 +146,8 @@ class Dispatch:
     def _has_news(self) -> bool:
         #: Set before the check, so that a report that arrives after the check wakes the runner.
         self._is_waiting = True
-        if not self._reports and self._runner.is_cancelled == self._is_cancelled:
+        is_told = self._runner.is_cancelled == self._is_cancelled and self._runner.is_draining == self._is_draining
+        if not self._reports and is_told:
             return False
         self._is_waiting = False
         return True
@@ -145,7 +156,7 @@ class Dispatch:
         self._is_waiting = False
         keys = [self._handle_report(self._reports.popleft()) for _ in range(len(self._reports))]
         unstarted = tuple(key for key in keys if key is not None)
-        if unstarted:
+        if unstarted and not self._is_draining:
             self._runner.handle(CancelRequested(unstarted))
 
     def _handle_report(self, report: Report) -> str | None:

@@ -42,7 +42,7 @@ from flowbook.engine.messages import (
 from flowbook.engine.plain_tasks import PlainTasks
 from flowbook.engine.progress_bars import watch_progress_bars
 from flowbook.engine.remote_error import format_traceback
-from flowbook.engine.state import Cancelled, Failed, Running, Scheduled, State, Success
+from flowbook.engine.state import Cancelled, Failed, Running, Scheduled, State, Submitted, Success
 from flowbook.engine.state_handlers import call_handlers, call_terminal_handler, in_layer
 from flowbook.engine.stopping import Stopped, TaskThreads
 from flowbook.engine.task_attempt import run_task
@@ -113,6 +113,7 @@ class Epoch(DecidedEpoch):
         self._final: State | None = None
         #: Whether a person cancelled the run.
         self.is_cancelled = False
+        self.is_draining = self.has_left = False
         #: Keeps workers in other processes from beginning further calls; set while there are such workers.
         self.stop: Callable[[], None] | None = None
         #: Values of tasks that workers hold, maybe beyond the end of the run.
@@ -145,6 +146,7 @@ class Epoch(DecidedEpoch):
             try:
                 with self._starting() as executor:
                     self._work(executor)
+                self._leave_to_others()
             except ExecutorError as error:
                 self._final = self._final or Failed(str(error), error)
             except KeyboardInterrupt:
@@ -167,6 +169,17 @@ class Epoch(DecidedEpoch):
         if is_cancelled and stop is not None:
             stop()
         return starting
+
+    def _leave_to_others(self) -> None:
+        """If all that ran here has ended because another process is to take the run over, leave the rest to it."""
+        with self._lock:
+            if self._final is None and self.is_draining:
+                self._final = Submitted("Another process is about to go on with it.", state=Running("The flow runs."))
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether the epoch has ended because another process is to take the run over."""
+        return self.is_draining and isinstance(self.state, Submitted)
 
     def leave(self, message: str) -> None:
         """Abandon the run although tasks still run: it is Cancelled, with this message, and drops all further events."""
@@ -233,7 +246,10 @@ class Epoch(DecidedEpoch):
             with self._lock:
                 self._wake_due()
                 if not self._relay.has_gathered:
-                    if self._ready or (has_news is not None and has_news()):
+                    if self.is_draining and (has_news is None or has_news()):
+                        self.has_left = True
+                        return None if has_news is None else []
+                    if (self._ready and not self.is_draining) or (has_news is not None and has_news()):
                         return [self._ready.popleft() for _ in range(min(count, len(self._ready)))]
                     if self._final is not None:
                         return None
@@ -256,7 +272,7 @@ class Epoch(DecidedEpoch):
             instructions = self._machine.handle(event)
             if instructions:
                 self._carry_out(instructions)
-            if self._ready and not self._relay.has_gathered:
+            if self._ready and not self._relay.has_gathered and not self.is_draining:
                 return self._ready.popleft()
         self._pass_on()
         return self._take()
@@ -274,14 +290,14 @@ class Epoch(DecidedEpoch):
                 ready = machine.succeed(key, state)
             if ready is None:
                 self._carry_out(machine.handle(Settled(key, state)))
-            elif len(ready) == 1 and entry is None and not relay.has_gathered:
+            elif len(ready) == 1 and entry is None and not relay.has_gathered and not self.is_draining:
                 return ready[0]
             elif ready:
                 self._enqueue(ready)
             elif not queue and not machine.has_work:
                 self._carry_out(machine.finish())
             if entry is None:
-                return queue.popleft() if queue and not relay.has_gathered else None
+                return queue.popleft() if queue and not relay.has_gathered and not self.is_draining else None
         relay.send(entry)
         return None
 

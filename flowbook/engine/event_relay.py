@@ -138,12 +138,17 @@ class EventRelay:
             if log.subscribers:
                 log.deliver()
 
-    def secure(self, keys: Sequence[str]) -> None:
-        """Return once the events of tasks `keys` and their children are recorded, since a task that builds on them starts."""
+    def secure(self, keys: Sequence[str]) -> bool:
+        """Return once the events of tasks `keys` and their children are recorded, since a task that builds on them starts.
+
+        Return False if none may start, because another process has taken the run over.
+        """
         if self._unrecorded:
             self._record_gathered()
+        is_ours = True
         for sink in self._durable:
-            sink.secure(keys)
+            is_ours = sink.secure(keys) is not False and is_ours
+        return is_ours
 
     def pending(self) -> list[Event]:
         """Return the events that no log has yet, ordered by number. Each is added to a log before it is removed here."""

@@ -134,8 +134,8 @@ class DurableSink(EventSink, Protocol):
     `secure` is called before a task starts that depends on an event, so events may be gathered until then.
     """
 
-    def secure(self, keys: Sequence[str]) -> None:
-        """Return once the events of tasks `keys` and their children are stored."""
+    def secure(self, keys: Sequence[str]) -> bool | None:
+        """Return once the events of tasks `keys` and their children are stored; False: nothing more may start here."""
         ...
 
 

@@ -13,7 +13,7 @@ from flowbook.engine.answer import asks_again, ending, ends
 from flowbook.engine.gathering import judged
 from flowbook.engine.job import Job, RunPort
 from flowbook.engine.messages import Expanded, Settled, TooEarly
-from flowbook.engine.state import Failed, Mapped, Paused, Skipped, State
+from flowbook.engine.state import Cancelled, Failed, Mapped, Paused, Skipped, State
 from flowbook.engine.state_handlers import call_task_handlers, change_state
 from flowbook.engine.task_keys import child_key
 from flowbook.exceptions import RunError
@@ -82,13 +82,9 @@ class Jobs:
         child = self._machine.children.get(key)
         if ends(self._machine.states[key]):
             return self._ended(key, child)
-        self._relay.secure(self._graph.specs[key if child is None else child[0]].upstream)
-        if child is None:
-            return self._task_job(key, self._graph.specs[key])
-        try:
-            return self._child_job(key, *child)
-        except BaseException as error:  # noqa: BLE001  # taking an element of a user's sequence may raise anything
-            return self._broken_child(key, *child, error)
+        if not self._relay.secure(self._graph.specs[key if child is None else child[0]].upstream):
+            return Settled(key, Cancelled("Another process has taken the run over."))
+        return self._task_job(key, self._graph.specs[key]) if child is None else self._job_of_child(key, *child)
 
     def _ended(self, key: str, child: tuple[str, int] | None) -> Settled:
         """Settle a task that a person skipped or rejected; its inputs aren't read."""
@@ -115,6 +111,12 @@ class Jobs:
             except BaseException as error:  # noqa: BLE001  # loading a value runs user code: unpickling
                 return Settled(key, change_state(job, self._run, job.state, steps.state_of_error(error)))
         return job
+
+    def _job_of_child(self, key: str, parent: str, index: int) -> Job | Settled:
+        try:
+            return self._child_job(key, parent, index)
+        except BaseException as error:  # noqa: BLE001  # taking an element of a user's sequence may raise anything
+            return self._broken_child(key, parent, index, error)
 
     def _child_job(self, key: str, parent: str, index: int) -> Job:
         is_start = (key in self._start or parent in self._start) and not asks_again(self._machine.states[key])

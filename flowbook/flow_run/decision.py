@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["ANSWERS", "Action", "Decision", "decided"]
 
 #: "cancel_now" also stops the tasks that are running.
-Action = Literal["cancel", "cancel_now", "reject", "resume", "retry", "skip"]
+#: "hand_over": another process is to go on with the run; "stay": not after all.
+Action = Literal["cancel", "cancel_now", "hand_over", "reject", "resume", "retry", "skip", "stay"]
 
 #: The actions that answer tasks that wait.
 ANSWERS = frozenset({"reject", "resume", "skip"})

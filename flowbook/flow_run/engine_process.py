@@ -9,6 +9,7 @@ import contextlib
 import os
 import select
 import signal
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Pending, Submitted
 from flowbook.exceptions import RunChangedError, RunClaimedError
 from flowbook.flow_run.decision import Decision
+from flowbook.flow_run.hand_over import await_taker
 from flowbook.flow_run.location import Here
 from flowbook.flow_run.new_record import graph_of
 from flowbook.flow_run.recorded_run import load_control
@@ -37,12 +39,15 @@ if TYPE_CHECKING:
 __all__ = ["run_in_this_process"]
 
 _LOOK_S = 0.2
+_TURN_S = 0.05
+#: A number that no event has: a snapshot since then reads none.
+_ALL = 2**62
 #: How long tasks that were stopped may take to end.
 _STOP_S = 5.0
 
 
 def run_in_this_process(store: Store, run_id: str, flow_at: Callable[[str, str], tuple[RunnableFlow, str]]) -> State:
-    """Carry on a run in this thread until it is at rest; return the flow's state.
+    """Carry on a run in this thread until it is at rest, or another process has taken it over; return the flow's state.
 
     Args:
         store: has the run.
@@ -55,6 +60,8 @@ def run_in_this_process(store: Store, run_id: str, flow_at: Callable[[str, str],
         FlowbookError: if its flow or its inputs can't be loaded here.
     """
     recording = Recording.of(store, run_id)
+    if not _has_turn(store, run_id):
+        return Pending()
     snapshot = recording.snapshot()
     before = _state_before(snapshot)
     _refuse_unless_free(recording, snapshot, before)
@@ -101,6 +108,19 @@ def _series(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
+def _has_turn(store: Store, run_id: str) -> bool:
+    """If the run is to be taken over, wait until its owner has left it or died; return False if it came to rest meanwhile."""
+    pause, is_taker = threading.Event(), False
+    while True:
+        now = store.history.snapshot(run_id, since=_ALL)
+        if now.claim.process is None or not now.is_owned or now.state == Submitted.__name__:
+            return now.claim.process is not None or not is_taker
+        if not store.requests.was_asked(run_id, now.claim.epoch, "hand_over"):
+            return not is_taker
+        is_taker = True
+        pause.wait(_TURN_S)
+
+
 def _state_before(snapshot: RunSnapshot) -> State:
     """Return the flow's state before somebody claimed the run for this process."""
     states = [each.state for each in snapshot.events if isinstance(each, StateChanged) and each.key == FLOW]
@@ -138,9 +158,10 @@ def _carry_on(control: RunControl, snapshot: RunSnapshot, requests: list[Request
         control.begin_recorded()
     else:
         control.go_on()
-    if isinstance(here := control.location, Here):
+    while isinstance(here := control.location, Here):
         with _Guard(control, here):
             control.work(here)
+        await_taker(control)
 
 
 class _Guard:

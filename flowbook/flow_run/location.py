@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook._utils.latch import Latch
-from flowbook.engine.state import Cancelling, Running
+from flowbook.engine.state import Cancelling, Running, Submitted
 from flowbook.exceptions import StartTaskError
 from flowbook.executors.interrupts import wait_for
 from flowbook.flow_run.answers import answer_of, look_at, refuse_unknown_inputs
@@ -49,6 +49,11 @@ class AtRest(NamedTuple):
     recording: Recording | None = None
     is_lost: bool = False
 
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether another process is about to go on with it."""
+        return isinstance(self.state, Submitted)
+
 
 class Here:
     """The run is in this process, which runs one of its epochs.
@@ -58,6 +63,7 @@ class Here:
         recording: the run in the store; None if it isn't recorded.
         run: facts that all epochs of the run share.
         log: all events so far.
+        given: called once all that ran here has ended, because another process is to take the run over.
 
     Attributes:
         over: set once the run is no longer here.
@@ -65,14 +71,23 @@ class Here:
         afterwards: functions to call once the run is no longer here.
     """
 
-    __slots__ = ("_log", "_run", "afterwards", "epoch", "lost_to", "over", "recording")
+    __slots__ = ("_given", "_log", "_run", "afterwards", "epoch", "lost_to", "over", "recording")
 
-    def __init__(self, epoch: Epoch, recording: Recording | None, run: RunDescription, log: RunLog) -> None:
+    def __init__(
+        self,
+        epoch: Epoch,
+        recording: Recording | None,
+        run: RunDescription,
+        log: RunLog,
+        *,
+        given: Callable[[], None] = lambda: None,
+    ) -> None:
         self.epoch = epoch
         self.recording = recording
         self.over = Latch()
         self.lost_to: RunClaimedError | None = None
         self.afterwards: list[Callable[[], None]] = []
+        self._given = given
         self._run = run
         self._log = log
 
@@ -82,6 +97,8 @@ class Here:
         state = self.epoch.state
         if self.epoch.is_cancelled and type(state) is Running:
             return Cancelling("Nothing more starts; what runs goes on to its end.")
+        if self.epoch.is_draining and type(state) is Running:
+            return Running("Nothing more starts here; another process goes on once what runs has ended.")
         return state
 
     @property
@@ -100,6 +117,11 @@ class Here:
         match decision.action:
             case "cancel" | "cancel_now":
                 return self.epoch.cancel(by, note, now=decision.action == "cancel_now")
+            case "hand_over":
+                return self.epoch.drain(by, note)
+            case "stay":
+                self.epoch.stay(by, note)
+                return True
             case "retry":
                 is_taken = self.epoch.retry(by, note)
                 if is_taken is None:
@@ -146,6 +168,8 @@ class Here:
     def end(self) -> None:
         """Mark the run as no longer here, and call the functions in `afterwards`. Call it without a lock."""
         self.over.set()
+        if self.epoch.is_drained:
+            self._given()
         for action in self.afterwards:
             try:
                 action()

@@ -60,15 +60,16 @@ class OwnProcess:
         #: Restored from its settings when it is needed: another flowbook may know types that this one doesn't.
         self._flow_runner: FlowRunner | FlowRunnerSettings | None = None
         self.submission: Submission | None = None
+        #: Whether a run that was to be taken over is to go on here after all.
+        self.stays = False
 
     @property
     def is_wanted(self) -> bool:
         """Whether a flow runner starts a process for each epoch of the run."""
         return self._flow_runner is not None
 
-    @property
     def ends_soon(self) -> bool:
-        """Whether a process that was started here has yet to end, or how it ended has yet to be recorded."""
+        """Return whether a process that was started here has yet to end, or how it ended has yet to be recorded."""
         return self.submission is not None and not self.submission.is_over
 
     @property

@@ -41,7 +41,7 @@ def record_process_end(store: Store, run_id: str, epoch: int, outcome: Outcome) 
     recording = Recording.of(store, run_id)
     snapshot = recording.snapshot()
     has_begun = snapshot.claim.epoch == epoch + 1
-    if not _is_left_behind(snapshot, epoch):
+    if not _is_left_behind(snapshot, epoch, is_taker=store.requests.was_asked(run_id, epoch, "hand_over")):
         return False
     how = how_it_ended(outcome, "in the middle of the run" if has_begun else "before the run went on")
     return _record_crash(recording, snapshot, how, outcome.last_lines)
@@ -77,12 +77,17 @@ def record_lost(store: Store, run_id: str, epoch: int) -> bool:
     return _record_crash(recording, snapshot, how, last_output(run_id))
 
 
-def _is_left_behind(snapshot: RunSnapshot, epoch: int) -> bool:
-    """Return whether nobody has the run any more although it isn't at rest."""
+def _is_left_behind(snapshot: RunSnapshot, epoch: int, *, is_taker: bool) -> bool:
+    """Return whether nobody has the run any more although it isn't at rest.
+
+    A process that was to take the run over leaves nothing behind before it has claimed it: its owner goes on with it then.
+    """
     claim = snapshot.claim
     if claim.process is None:
         return False
-    return claim.epoch == epoch or (claim.epoch == epoch + 1 and not snapshot.is_owned)
+    if claim.epoch == epoch:
+        return not is_taker or not snapshot.is_owned
+    return claim.epoch == epoch + 1 and not snapshot.is_owned
 
 
 def _events(snapshot: RunSnapshot, crashed: Crashed) -> Iterator[Event]:

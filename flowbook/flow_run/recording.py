@@ -7,14 +7,14 @@ import datetime as dt
 import time
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flowbook import config
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.limits import Limits
 from flowbook.engine.ports import OutputCache
-from flowbook.engine.state import Running
+from flowbook.engine.state import Running, Submitted
 from flowbook.exceptions import FlowbookError, ResultGoneError, RunClaimedError, StoreError, UnpicklableError
 from flowbook.flow_run.answers import refuse_unpicklable
 from flowbook.flow_run.fingerprint import fingerprint
@@ -188,6 +188,19 @@ class Recording:
         self._store.ownership.set_flow(self.run_id, self.epoch, graph, flow_ref, why_not)
         self.record = replace(self.record, graph=graph, flow_ref=flow_ref, flow_unkept=why_not)
 
+    def set_flow_runner(self, settings: Mapping[str, Any] | None, epoch: int | None = None) -> None:
+        """Store the settings of the flow runner that starts the run's processes from now on.
+
+        Args:
+            settings: of the flow runner; None: the run goes on wherever it is resumed.
+            epoch: the run's; default: as this process knows it.
+
+        Raises:
+            RunClaimedError: if another process has claimed it.
+        """
+        self._store.ownership.set_flow_runner(self.run_id, self.epoch if epoch is None else epoch, settings)
+        self.record = replace(self.record, flow_runner=settings)
+
     def began(self) -> dt.datetime:
         """Return when the run began, in the time zone of the machine that started it."""
         east_s = self.record.graph.get("utc_offset_s")
@@ -327,14 +340,24 @@ class Recording:
         if self._recorder is not None:
             self._recorder.progressed(key, progress)
 
-    def secure(self, keys: Sequence[str]) -> None:
-        """Return once the states of these tasks are committed."""
-        if self._recorder is not None:
-            self._recorder.secure(keys)
+    def secure(self, keys: Sequence[str]) -> bool:
+        """Return once the states of these tasks are committed; return False if another process has claimed the run."""
+        recorder, listener = self._recorder, self._listener
+        if recorder is None:
+            return True
+        recorder.secure(keys)
+        if recorder.is_lost and listener is not None:
+            listener.lose()
+        return not recorder.is_lost
 
     def finish(self, state: State) -> RunClaimedError | None:
-        """Write what is still queued and release the run; return an error if another process has taken the run over."""
+        """Write what is still queued and release the run; return an error if another process has taken the run over.
+
+        A run that is Submitted keeps its owner until the process that it is left to has claimed it.
+        """
         recorder = self._close()
+        if isinstance(state, Submitted):
+            return None
         if recorder is None:
             return None
         reason = recorder.unrecorded

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from flowbook._context import context
+from flowbook.engine.state import Failed, Paused, Scheduled
 
-__all__ = ["is_recorded"]
+if TYPE_CHECKING:
+    from flowbook.engine.state import State
+
+__all__ = ["is_recorded", "is_worth_recording"]
 
 _EXTENSION = "flowbook"
 
@@ -25,6 +30,11 @@ def is_recorded(record: bool | None) -> bool:  # noqa: FBT001  # the caller's wo
     if setting:
         return setting == "1"
     return _has_extension() and "task_name" not in context
+
+
+def is_worth_recording(record: bool | None, state: State) -> bool:  # noqa: FBT001  # as above
+    """Return whether a person may want to resume an unrecorded run that came to rest in this state."""
+    return record is not False and isinstance(state, Paused | Failed | Scheduled)
 
 
 def _has_extension() -> bool:

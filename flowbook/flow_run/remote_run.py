@@ -129,6 +129,11 @@ class RemoteRun:
             self._events.append_progress(key, progress)
             self._progress_at = max(self._progress_at, progress.at)
 
+    def stop(self) -> None:
+        """Follow the run no longer, because this process takes it over."""
+        with self._lock:
+            self._is_over = True
+
     def follow(self) -> None:
         """Start a thread that reads new events and passes them to the subscribers until the owner releases the run."""
         with self._lock:
@@ -150,7 +155,7 @@ class RemoteRun:
         self._on_end()
         self._events.deliver()
 
-    def request(self, decision: Decision) -> bool:
+    def request(self, decision: Decision, within_s: float | None = None) -> bool:
         """Send a decision to the owner; return False if the owner released the run instead of carrying it out.
 
         Raises:
@@ -159,7 +164,7 @@ class RemoteRun:
             UnpicklableError: if an input can't be sent to it.
         """
         number = self.recording.send_request(decision)
-        deadline = time.monotonic() + _ANSWER_S
+        deadline = time.monotonic() + (_ANSWER_S if within_s is None else within_s)
         pause = threading.Event()
         while (answer := self.recording.answer_to(number)) is None:
             if self.recording.is_taken(now=True) and self.recording.withdraw(number):

@@ -64,6 +64,15 @@ class RequestListener:
         """Tell the thread to end; it may still be answering a request when this returns."""
         self._stop.set()
 
+    def lose(self) -> None:
+        """Tell the handler, once, that another process has claimed the run."""
+        try:
+            self._ownership.beat(self._run_id, self._epoch)
+        except RunClaimedError as error:
+            if not self._stop.is_set():
+                self._stop.set()
+                self._handler.lose_claim(error)
+
     def _work(self) -> None:
         while not self._stop.wait(_LISTEN_S):
             try:

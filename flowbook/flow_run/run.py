@@ -19,6 +19,7 @@ from flowbook.flow_run.run_control import RunControl
 from flowbook.flow_run.run_decisions import RunDecisions
 from flowbook.flow_run.run_description import RunDescription, RunLabel
 from flowbook.flow_run.run_log import FirstError
+from flowbook.flow_run.run_moves import RunMoves
 from flowbook.flow_run.run_request import RunRequest, no_child, read_request
 
 if TYPE_CHECKING:
@@ -36,16 +37,18 @@ if TYPE_CHECKING:
     from flowbook.engine.task_progress import TaskProgress
     from flowbook.executors.base import Executor
     from flowbook.flow_run.flow_changes import FlowChanges
+    from flowbook.flow_run.location import Location
     from flowbook.flow_run.ports import RunnableFlow
     from flowbook.flow_run.run_states import RunStates
 
 __all__ = ["FlowRun", "new_run", "start_run"]
 
+_LOOK_S = 0.02
 _NUMBERS = itertools.count(1)
 _WHERE: dict[type, Literal["at rest", "here", "elsewhere"]] = {AtRest: "at rest", Here: "here", Elsewhere: "elsewhere"}
 
 
-class FlowRun(RunDecisions):
+class FlowRun(RunDecisions, RunMoves):
     """One run of a flow, from `flow.start()`, `flow.last_run` or `flowbook.run(...)`.
 
     It may run in this process, in another one, or nowhere at the moment; every method works in all three cases.
@@ -252,11 +255,18 @@ class FlowRun(RunDecisions):
             msg = f"A subscriber can't wait for {control.run.label}, which waits for the subscriber. Give a timeout."
             raise RunError(msg, run=self.run_id)
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        location = control.refresh()
-        if isinstance(location, Elsewhere):
-            location.remote.follow()
-        if not isinstance(location, AtRest) and not wait_for(location.over, timeout):
-            return self.state
+        control.refresh(now=True)
+        while not _is_at_rest(location := control.refresh()):
+            left_s = None if timeout is None else max(deadline - time.monotonic(), 0.0)
+            if isinstance(location, Elsewhere):
+                location.remote.follow()
+            if isinstance(location, AtRest):
+                time.sleep(_LOOK_S)
+                is_over = left_s is None or left_s > 0
+            else:
+                is_over = wait_for(location.over, left_s)
+            if not is_over:
+                return self.state
         control.log.flush(deadline)
         return control.location.state
 
@@ -371,6 +381,10 @@ def start_run(flow: RunnableFlow, parameters: Mapping[str, object] | None, optio
     """Check the arguments and return a FlowRun that hasn't begun. Raises as `read_request` does."""
     request = read_request(flow, parameters, options)
     return FlowRun(_control(flow, request), request)
+
+
+def _is_at_rest(location: Location) -> bool:
+    return isinstance(location, AtRest) and not location.is_on_its_way
 
 
 def _refuse_what_only_runs_here(request: RunRequest) -> None:

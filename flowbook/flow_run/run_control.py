@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
@@ -13,14 +13,15 @@ from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.remote_error import safe_str
 from flowbook.engine.run_inputs import RunInputs
 from flowbook.engine.start_point import StartPoint
-from flowbook.engine.state import Cancelled, Crashed, Failed, Paused, Pending, Running, Scheduled, Submitted
+from flowbook.engine.state import Cancelled, Crashed, Failed, Pending, Running, Scheduled, Submitted
 from flowbook.exceptions import RunClaimedError, StartTaskError
 from flowbook.flow_run import at_rest
 from flowbook.flow_run.decision import decided
+from flowbook.flow_run.hand_over import expect_taker
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
 from flowbook.flow_run.new_inputs import NewInputs, refuse_late
 from flowbook.flow_run.own_process import OwnProcess
-from flowbook.flow_run.recording_default import is_recorded
+from flowbook.flow_run.recording_default import is_recorded, is_worth_recording
 from flowbook.flow_run.reported_run import reporting_sinks
 from flowbook.flow_run.resume_plan import begun_anew, broken_off, plan_cancel
 from flowbook.flow_run.run_log import RunLog
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunControl"]
 
+_LOOK_S = 0.05
 _NOTHING_NEW = NewInputs()
 
 
@@ -138,12 +140,7 @@ class RunControl:
                     if event.seq >= seen.next_seq:
                         self.log.append(event)
             remote = RemoteRun(
-                recording,
-                snapshot,
-                states,
-                self.log,
-                lambda: self._on_released(away),
-                lambda: self.own_process.ends_soon,
+                recording, snapshot, states, self.log, lambda: self._on_released(away), self.own_process.ends_soon
             )
             self.location = away = Elsewhere(remote, self.run.graph)
             self._set_times(snapshot.claim)
@@ -208,6 +205,9 @@ class RunControl:
 
     def _decide_at_rest(self, rest: AtRest, decision: Decision, new: NewInputs, *, force: bool) -> bool:
         """Carry out a decision about a run at rest; return False if its location has changed meanwhile."""
+        if rest.is_on_its_way:
+            time.sleep(_LOOK_S)
+            return False
         if decision.action in {"cancel", "cancel_now"}:
             try:
                 return self._cancel_at_rest(rest, decision)
@@ -359,7 +359,8 @@ class RunControl:
         from flowbook.flow_run.epochs import new_epoch  # noqa: PLC0415  # the engine, loaded with the first run
 
         sinks = (self.log, *reporting_sinks(self))
-        return Here(new_epoch(self.run, inputs, start, recording, sinks), recording, self.run, self.log)
+        epoch, given = new_epoch(self.run, inputs, start, recording, sinks), partial(expect_taker, self)
+        return Here(epoch, recording, self.run, self.log, given=given)
 
     def _mark_started(self, here: Here) -> None:
         if here.recording is not None:
@@ -406,7 +407,7 @@ class RunControl:
         lost_to = None
         try:
             self.ended = time.time()
-            if recording is None and self._is_worth_recording(state):
+            if recording is None and is_worth_recording(self.record, state):
                 recording = self._record_past()
                 rest = rest._replace(recording=recording)
             lost_to = recording.finish(state) if recording is not None else None
@@ -420,10 +421,6 @@ class RunControl:
                 self.location = rest
             here.end()
         return rest.state
-
-    def _is_worth_recording(self, state: State) -> bool:
-        """Return whether a person may want to resume an unrecorded run in this state."""
-        return self.record is not False and isinstance(state, Paused | Failed | Scheduled)
 
     def _open_recording(self) -> Recording | None:
         from flowbook.flow_run.recording import open_recording  # noqa: PLC0415  # loading the store takes long

@@ -131,7 +131,12 @@ def lacking_secrets(secrets: Iterable[str], env: Mapping[str, str]) -> list[Miss
 
 
 def _phrase(missing: MissingInput) -> str:
-    kinds = {"parameters": "parameter ", "state_handlers": "state handler ", "secrets": "secret "}
+    kinds = {
+        "outputs": "the output of ",
+        "parameters": "parameter ",
+        "secrets": "secret ",
+        "state_handlers": "state handler ",
+    }
     if missing.option == "executor":
         return "the executor"
     kind = kinds.get(missing.option)

@@ -66,16 +66,23 @@ def emit_submitted(recording: Recording, seq: int, before: State | None) -> Stat
     return event
 
 
-def submit(recording: Recording, flow_runner: FlowRunner, started: Callable[[str], None] | None = None) -> Outcome:
+def submit(
+    recording: Recording,
+    flow_runner: FlowRunner,
+    started: Callable[[str], None] | None = None,
+    *,
+    is_taker: bool = False,
+) -> Outcome:
     """Start a process for a run that this process has claimed for it, wait for its end, and record how it ended.
 
     Args:
         recording: of the run, from `claim_for_process`.
         flow_runner: starts the process.
         started: called with the process's name once it exists.
+        is_taker: whether the process is to take the run over from one that goes on with it meanwhile.
 
     Raises:
-        FlowRunnerError: if it can't be started; the run is Crashed then, with that message.
+        FlowRunnerError: if it can't be started; the run is Crashed then, with that message, unless somebody has it.
     """
     run = RunToStart(recording.run_id, recording.record.flow, recording.number, recording.epoch)
     store = recording.store
@@ -88,7 +95,8 @@ def submit(recording: Recording, flow_runner: FlowRunner, started: Callable[[str
     try:
         outcome = flow_runner.submit(run, note)
     except FlowbookError as error:
-        record_failed_submission(recording, error)
+        if not is_taker:
+            record_failed_submission(recording, error)
         raise
     record_process_end(store, run.run_id, run.epoch, outcome)
     return outcome
@@ -113,14 +121,25 @@ class Submission:
     Args:
         recording: of a run that this process has claimed for it.
         flow_runner: starts the process.
+        is_taker: as for `submit`.
+
+    Attributes:
+        identifier: the process's name; "" before it exists.
     """
 
-    def __init__(self, recording: Recording, flow_runner: FlowRunner) -> None:
+    def __init__(self, recording: Recording, flow_runner: FlowRunner, *, is_taker: bool = False) -> None:
         self._recording = recording
         self._flow_runner = flow_runner
+        self._is_taker = is_taker
+        self.identifier = ""
         self._has_started = threading.Event()
         self._error: FlowbookError | None = None
         self._is_over = False
+
+    @property
+    def store(self) -> Store:
+        """The store that has the run."""
+        return self._recording.store
 
     @property
     def is_over(self) -> bool:
@@ -134,9 +153,13 @@ class Submission:
         if self._error is not None:
             raise self._error
 
+    def _started(self, identifier: str) -> None:
+        self.identifier = identifier
+        self._has_started.set()
+
     def _work(self) -> None:
         try:
-            submit(self._recording, self._flow_runner, lambda _: self._has_started.set())
+            submit(self._recording, self._flow_runner, self._started, is_taker=self._is_taker)
         except FlowbookError as error:
             self._error = error
         finally:

@@ -63,6 +63,7 @@ class Recorder:
             1 again, events are numbered on here.
         trouble: what keeps events from being written, or None. They are tried again until it works.
         unrecorded: why nothing more of the run is recorded; None as long as it is.
+        is_lost: whether that is because another process has claimed the run.
     """
 
     def __init__(  # noqa: PLR0913  # made by Runs only
@@ -80,6 +81,7 @@ class Recorder:
         self.last_seq: int = database.read(queries()["last_seq"], (run,))[0][0]
         self.trouble: str | None = None
         self.unrecorded: str | None = None
+        self.is_lost = False
         self._encoder = EventEncoder(values, run, graph.get("tasks", ()), never_keep, self.last_seq)
         self._writer = EventWriter(database, values, run, epoch)
         self._on_notices = on_notices
@@ -217,6 +219,7 @@ class Recorder:
         try:
             self._writer.write(rows, done)
         except RunClaimedError as exc:
+            self.is_lost = True
             notice = self._give_up(str(exc))
         except UnwritableEventError as exc:
             notice = self._give_up(str(exc))

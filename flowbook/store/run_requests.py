@@ -75,6 +75,11 @@ class RunRequests:
         row = find_run(self._database, run_id).id
         return [self._request(*found) for found in self._database.read(self._sql["open_requests"], (row, epoch))]
 
+    def was_asked(self, run_id: str, epoch: int, action: str) -> bool:
+        """Return whether the run's owner at `epoch` was ever asked for this. Raises UnknownRunError."""
+        row = find_run(self._database, run_id).id
+        return bool(self._database.read(self._sql["was_asked"], (row, epoch, action)))
+
     def _request(self, number: int, action: str, keys: str, by: str, note: str, details: str | None) -> Request:  # noqa: PLR0913  # a row
         known: dict[str, Any] = json.loads(details) if details else {}
         inputs = {

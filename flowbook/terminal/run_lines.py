@@ -36,7 +36,15 @@ _DIM, _BOLD = "dim", "bold"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _LONGEST_NAME = 30
 #: What was done by the decisions of these names.
-PAST = {"resume": "resumed", "retry": "retried", "cancel": "cancelled", "skip": "skipped", "reject": "rejected"}
+PAST = {
+    "cancel": "cancelled",
+    "hand_over": "handed over",
+    "reject": "rejected",
+    "resume": "resumed",
+    "retry": "retried",
+    "skip": "skipped",
+    "stay": "kept where it was",
+}
 
 
 class TaskRow(NamedTuple):

@@ -183,3 +183,28 @@ def test_a_command_shows_an_example(capsys):
     assert "Example: flowbook run start delays.py:nightly --param origin=JFK --detach" in " ".join(
         capsys.readouterr().out.split()
     )
+
+
+def test_a_run_is_handed_over_from_a_terminal(file, capsys):
+    first = json.loads(run(capsys, "run", "start", f"{file}:delays", "--param", "day=mon", "--detach", "--json")[1])
+    wait_for(file.parent / "slow")
+    threading.Timer(0.5, (file.parent / "go").touch).start()
+
+    code, out, err = run(capsys, "run", "hand-over", "last", "--by", "ana", "--json")
+
+    last = flowbook.run("last")
+    assert isinstance(last.wait(LONG_S), Success)
+    said = json.loads(out)
+    assert (code, err, said["run_id"]) == (0, "", first["run_id"])
+    assert [event.action for event in last.events() if hasattr(event, "action")] == ["hand_over"]
+
+
+def test_a_run_at_rest_is_not_handed_over(file, capsys):
+    (file.parent / "go").touch()
+    run(capsys, "run", "start", f"{file}:delays", "--param", "day=mon")
+
+    assert run(capsys, "run", "hand-over", "last") == (
+        1,
+        "",
+        "flowbook: delays run 1 is at rest: no process has it. Go on with it: flowbook run resume last\n",
+    )

@@ -234,6 +234,9 @@ VALUES (:run, :epoch, :action, :keys, :person, :note, :now, :details) RETURNING 
 -- open_requests --
 SELECT id, action, keys, person, note, details FROM request WHERE run = ? AND epoch = ? AND answer IS NULL ORDER BY id
 
+-- was_asked --
+SELECT 1 FROM request WHERE run = ? AND epoch = ? AND action = ? LIMIT 1
+
 -- answer_request --
 UPDATE request SET answer = ? WHERE id = ? AND answer IS NULL
 
