@@ -14,6 +14,7 @@ from flowbook.engine.state import Scheduled, Submitted
 from flowbook.exceptions import RunError
 from flowbook.flow_run.run import start_run
 from flowbook.flow_runners import SubprocessFlowRunner
+from flowbook.store import open_store
 from flowbook.store.process_identity import number_of
 from flowbook.terminal.lines import Span, printable
 from flowbook.terminal.reporting import has_display
@@ -77,10 +78,11 @@ def hand_over(args: Namespace, out: Output) -> int:
     if run.where == "at rest":
         msg = f"{run.flow_name} run {run.number} is at rest: no process has it. Go on with it: flowbook run resume {args.run}"
         raise RunError(msg, run=run.run_id)
-    before = run.identifier
+    ownership = open_store().ownership
+    before = ownership.owner(run.run_id).epoch
     run.hand_over(SubprocessFlowRunner(stream_output=False), by=args.by, note=args.note)
     pause = threading.Event()
-    while run.identifier == before and not _is_at_rest(run):
+    while ownership.owner(run.run_id).epoch == before and not _is_at_rest(run):
         pause.wait(_LOOK_S)
     return _say_detached(run, out) if run.where == "elsewhere" else say_state(run, out)
 

@@ -222,12 +222,12 @@ def test_a_run_goes_on_where_it_is_if_no_process_can_be_started(folder):
 def test_a_run_goes_on_where_it_is_if_its_new_process_ends_before_it_has_it(folder, is_early):
     run = flows.waiting().start(record=True)
     wait_for(folder / "middle")
-    if not is_early:
-        (folder / "go").touch()
 
     run.hand_over(
         SubprocessFlowRunner(env={"FLOWBOOK_KEY_FILE": str(folder / "no" / "key"), "FLOWBOOK_HOME": "/dev/null/x"})
     )
+    if not is_early:
+        (folder / "go").touch()
     until(lambda: "stay" in decisions(run) or run.state.is_finished())
     (folder / "go").touch()
     state = run.wait(LONG_S)
@@ -303,7 +303,7 @@ def test_an_owner_that_is_stopped_is_overtaken_and_what_it_still_records_is_refu
 @task(max_retries=1, retry_delay=0.05)
 def piece(n):
     begun = time.monotonic()
-    time.sleep(0.02)
+    time.sleep(0.04)
     mark = flows.folder() / f"failed-{n}"
     is_first = n % 7 == 0 and not mark.exists()
     with (flows.folder() / "pieces").open("a") as file:
@@ -323,7 +323,7 @@ def has_moved(run, where):
 def test_a_run_moves_many_times_at_random_moments(folder):
     moves, seed = (100 if IS_SOAK else 4), random.randrange(10**6)
     chance = random.Random(seed)
-    width = 25 * moves
+    width = 40 * moves
 
     @task
     def numbers(width):
