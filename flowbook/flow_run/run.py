@@ -255,8 +255,8 @@ class FlowRun(RunDecisions, RunMoves):
             msg = f"A subscriber can't wait for {control.run.label}, which waits for the subscriber. Give a timeout."
             raise RunError(msg, run=self.run_id)
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        control.refresh(now=True)
-        while not _is_at_rest(location := control.refresh()):
+        location = control.refresh(now=True)
+        while not _is_at_rest(location):
             left_s = None if timeout is None else max(deadline - time.monotonic(), 0.0)
             if isinstance(location, Elsewhere):
                 location.remote.follow()
@@ -267,6 +267,7 @@ class FlowRun(RunDecisions, RunMoves):
                 is_over = wait_for(location.over, left_s)
             if not is_over:
                 return self.state
+            location = control.location if isinstance(location, Here) else control.refresh()
         control.log.flush(deadline)
         return control.location.state
 
