@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from flowbook.flow_run.run_log import RunLog
     from flowbook.flow_run.stored_inputs import StoredInputs
 
-__all__ = ["Control", "inputs_to_resume", "plan", "plan_rest"]
+__all__ = ["LOOK_S", "Control", "inputs_to_resume", "plan", "plan_rest"]
+
+#: How often a decision looks whether a run that another process is to take over has arrived there.
+LOOK_S = 0.05
 
 
 class Control(Protocol):

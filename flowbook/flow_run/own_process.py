@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook.engine.run_inputs import RunInputs
-from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.location import AtRest
 from flowbook.flow_run.ports import FlowRunnerSettings
 
@@ -78,6 +77,8 @@ class OwnProcess:
         found = self._flow_runner
         assert found is not None  # noqa: S101  # asked only of runs that have one
         if isinstance(found, FlowRunnerSettings):
+            from flowbook.flow_run.flow_runner_of import flow_runner_of  # noqa: PLC0415  # few runs have one
+
             found = self._flow_runner = flow_runner_of(found)
             found.stream_output = False  # that was for whoever made the run; here it would come into somebody's way
         return found

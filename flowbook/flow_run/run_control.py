@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
@@ -17,7 +17,6 @@ from flowbook.engine.state import Cancelled, Crashed, Failed, Pending, Running, 
 from flowbook.exceptions import RunClaimedError, StartTaskError
 from flowbook.flow_run import at_rest
 from flowbook.flow_run.decision import decided
-from flowbook.flow_run.hand_over import expect_taker
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
 from flowbook.flow_run.new_inputs import NewInputs, refuse_late
 from flowbook.flow_run.own_process import OwnProcess
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RunControl"]
 
-_LOOK_S = 0.05
 _NOTHING_NEW = NewInputs()
 
 
@@ -206,7 +204,7 @@ class RunControl:
     def _decide_at_rest(self, rest: AtRest, decision: Decision, new: NewInputs, *, force: bool) -> bool:
         """Carry out a decision about a run at rest; return False if its location has changed meanwhile."""
         if rest.is_on_its_way:
-            time.sleep(_LOOK_S)
+            time.sleep(at_rest.LOOK_S)
             return False
         if decision.action in {"cancel", "cancel_now"}:
             try:
@@ -359,8 +357,13 @@ class RunControl:
         from flowbook.flow_run.epochs import new_epoch  # noqa: PLC0415  # the engine, loaded with the first run
 
         sinks = (self.log, *reporting_sinks(self))
-        epoch, given = new_epoch(self.run, inputs, start, recording, sinks), partial(expect_taker, self)
-        return Here(epoch, recording, self.run, self.log, given=given)
+        epoch = new_epoch(self.run, inputs, start, recording, sinks)
+        return Here(epoch, recording, self.run, self.log, given=self._expect_taker)
+
+    def _expect_taker(self) -> None:
+        from flowbook.flow_run.hand_over import expect_taker  # noqa: PLC0415  # few runs are handed over
+
+        expect_taker(self)
 
     def _mark_started(self, here: Here) -> None:
         if here.recording is not None:

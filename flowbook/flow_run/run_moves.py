@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from flowbook.flow_run.hand_over import hand_over, take_back
 from flowbook.flow_run.location import AtRest, Here
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ class RunMoves:
             RunError: if it isn't recorded, or is over.
             RunClaimedError: if another process has it and doesn't answer.
         """
+        from flowbook.flow_run.hand_over import hand_over  # noqa: PLC0415  # few runs are handed over
+
         hand_over(self._control, flow_runner, by, note)
         return self
 
@@ -56,6 +57,8 @@ class RunMoves:
         Raises:
             RunClaimedError: if the process that has it doesn't answer, unless `force`.
         """
+        from flowbook.flow_run.hand_over import take_back  # noqa: PLC0415  # as above
+
         take_back(self._control, by, note, force=force)
         return self
 
