@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph, TaskSpec
 
 __all__ = [
+    "GAP_ROWS",
     "GAP_X",
     "GAP_Y",
     "MARGIN",
@@ -39,6 +40,8 @@ __all__ = [
 NODE_WIDTH = 192
 GAP_X = 16
 GAP_Y = 28
+#: The gap where edges say how many rows they carry, and the part of it in which an edge goes straight down.
+GAP_ROWS, LEAD_ROWS = 40, 16
 #: Space around the graph for focus rings and the second outline of mapped tasks.
 MARGIN = 4
 #: Heights of a node with two lines, with a third line, and with buttons or a bar with counts.
@@ -92,13 +95,30 @@ class Layout:
     note: str = ""
 
 
-def layout(graph: Graph, *, programs: Sequence[str] | None = None) -> Layout:
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What is reserved for rows on the edges: the gap below each row, the least height, how far edges go straight down."""
+
+    gap_y: int = GAP_Y
+    least_height: int = PLAIN_HEIGHT
+    lead: int = 0
+
+    def height(self, spec: TaskSpec) -> int:
+        return node_height(spec) if spec.is_parameter else max(self.least_height, node_height(spec))
+
+
+_WITH_ROWS = _Room(GAP_ROWS, NOTE_HEIGHT, LEAD_ROWS)
+
+
+def layout(graph: Graph, *, programs: Sequence[str] | None = None, with_rows: bool = False) -> Layout:
     """Return the layout of `graph`.
 
     Args:
         graph: a compiled flow.
         programs: graphviz programs to try, best first; None finds them.
+        with_rows: whether there is room for rows on the edges, and for what became of them on the nodes.
     """
+    room = _WITH_ROWS if with_rows else _Room()
     keys = tuple(graph.specs)
     if not keys:
         return Layout(MappingProxyType({}), (), 2 * MARGIN, 2 * MARGIN)
@@ -110,15 +130,15 @@ def layout(graph: Graph, *, programs: Sequence[str] | None = None) -> Layout:
     structure = geometry.Structure(
         width=NODE_WIDTH,
         gap_x=GAP_X,
-        gap_y=GAP_Y,
-        heights=tuple(node_height(graph.specs[key]) for key in joined),
+        gap_y=room.gap_y,
+        heights=tuple(room.height(graph.specs[key]) for key in joined),
         edges=tuple((index[source], index[target]) for source, target in edges),
     )
     found, note = _placement(structure, tuple(programs) if programs is not None else geometry.find_programs())
-    lines = wrapped(found, step_px=NODE_WIDTH + GAP_X, line_px=PLAIN_HEIGHT + GAP_Y)
-    boxes, tops = _stack(graph, joined, lines.placement)
-    paths = _Router(boxes, joined, lines, tops).paths(edges)
-    boxes.update(_grid(graph, single, boxes))
+    lines = wrapped(found, step_px=NODE_WIDTH + GAP_X, line_px=room.least_height + room.gap_y)
+    boxes, tops = _stack(graph, joined, lines.placement, room)
+    paths = _Router(boxes, joined, lines, tops, room).paths(edges)
+    boxes.update(_grid(graph, single, boxes, room))
     return _framed(MappingProxyType({key: boxes[key] for key in keys}), paths, note)
 
 
@@ -147,15 +167,17 @@ def _placement(structure: geometry.Structure, programs: tuple[str, ...]) -> tupl
         return geometry.layered(structure), note
 
 
-def _stack(graph: Graph, keys: list[str], placement: geometry.Placement) -> tuple[dict[str, Box], list[int]]:
+def _stack(
+    graph: Graph, keys: list[str], placement: geometry.Placement, room: _Room
+) -> tuple[dict[str, Box], list[int]]:
     """Return the boxes, with the tops of each row aligned, and the y of each row's top and of the bottom."""
-    heights = [node_height(graph.specs[key]) for key in keys]
+    heights = [room.height(graph.specs[key]) for key in keys]
     tallest = [0] * (max(placement.rows, default=-1) + 1)
     for row, height in zip(placement.rows, heights, strict=True):
         tallest[row] = max(tallest[row], height)
     tops = [0]
     for height in tallest:
-        tops.append(tops[-1] + height + GAP_Y)
+        tops.append(tops[-1] + height + room.gap_y)
     left = min(placement.columns, default=0.0)
     boxes = {}
     for key, column, row, height in zip(keys, placement.columns, placement.rows, heights, strict=True):
@@ -163,16 +185,16 @@ def _stack(graph: Graph, keys: list[str], placement: geometry.Placement) -> tupl
     return boxes, tops
 
 
-def _grid(graph: Graph, keys: list[str], boxes: Mapping[str, Box]) -> dict[str, Box]:
-    top = max((box.y + box.h + GAP_Y for box in boxes.values()), default=0)
+def _grid(graph: Graph, keys: list[str], boxes: Mapping[str, Box], room: _Room) -> dict[str, Box]:
+    top = max((box.y + box.h + room.gap_y for box in boxes.values()), default=0)
     row = max((box.row for box in boxes.values()), default=-1) + 1
     placed = {}
     for start in range(0, len(keys), _GRID):
         line = keys[start : start + _GRID]
-        heights = [node_height(graph.specs[key]) for key in line]
+        heights = [room.height(graph.specs[key]) for key in line]
         for column, (key, height) in enumerate(zip(line, heights, strict=True)):
             placed[key] = Box(key, column * (NODE_WIDTH + GAP_X), top, NODE_WIDTH, height, row)
-        top += max(heights) + GAP_Y
+        top += max(heights) + room.gap_y
         row += 1
     return placed
 
@@ -209,8 +231,9 @@ def _number(value: float) -> str:
 class _Router:
     """Finds a free column for each edge in every row that it crosses."""
 
-    def __init__(self, boxes: Mapping[str, Box], keys: list[str], lines: Wrapped, tops: list[int]) -> None:
+    def __init__(self, boxes: Mapping[str, Box], keys: list[str], lines: Wrapped, tops: list[int], room: _Room) -> None:
         placement = lines.placement
+        self._room = room
         self._boxes = boxes
         self._tops = tops
         self._groups = lines.groups
@@ -241,7 +264,7 @@ class _Router:
         hinted = {row: hint - self._left for hint, row in hints}
         # Nodes cover edges and are drawn as high as their content, so an edge starts behind the lowest possible node.
         points: list[tuple[float, float]] = [(x, start.y + PLAIN_HEIGHT)]
-        bottom = self._bottom(start.row)
+        bottom = self._bottom(start.row) + self._room.lead
         if bottom > points[-1][1]:
             points.append((x, bottom))
         for row in range(start.row + 1, end.row):
@@ -262,7 +285,7 @@ class _Router:
         return near.x - GAP_X / 2 if near is not None else None
 
     def _bottom(self, row: int) -> float:
-        return self._tops[row + 1] - GAP_Y
+        return self._tops[row + 1] - self._room.gap_y
 
     def _column(self, row: int, wishes: tuple[float, float, float], ends: tuple[str, str]) -> float:
         """Return a free x in `row`: the current column if possible, else graphviz's, else the target's, else the nearest one."""

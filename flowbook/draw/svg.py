@@ -24,7 +24,7 @@ from flowbook.draw.layout import MARGIN, NOTE_HEIGHT, PLAIN_HEIGHT
 from flowbook.draw.text_width import NAME_PX, TEXT_PX, fit_end, fit_middle, width_px
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from flowbook.draw.layout import Box, Layout
     from flowbook.engine.graph import Graph, TaskSpec
@@ -97,6 +97,7 @@ def svg(  # noqa: PLR0913  # one picture, its options by keyword
     standalone: bool = False,
     state: str = "",
     caption: str = "",
+    groups: Container[str] = (),
 ) -> str:
     """Return the picture of `graph` as SVG text.
 
@@ -109,11 +110,12 @@ def svg(  # noqa: PLR0913  # one picture, its options by keyword
         standalone: with its own colours, head, legend and text for readers that can't see it.
         state: class name of the flow's state, for the head.
         caption: one sentence for the head, e.g. "run 14, approve waits for you".
+        groups: keys that aren't tasks but groups of tasks; live, they have `data-group` instead of `data-task`.
     """
     if standalone:
         shown: palette.Theme = "dark" if theme == "dark" else "light"
         return _Picture(graph, layout, views, _Inked(shown)).alone(state, caption)
-    return _Picture(graph, layout, views, _Classed()).live()
+    return _Picture(graph, layout, views, _Classed(), groups).live()
 
 
 def alt_text(graph: Graph, views: Mapping[str, NodeView], *, state: str = "", caption: str = "") -> str:
@@ -214,8 +216,16 @@ class _Inked:
 class _Picture:
     """Writes one picture with one kind of paint."""
 
-    def __init__(self, graph: Graph, layout: Layout, views: Mapping[str, NodeView], paint: _Classed | _Inked) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        layout: Layout,
+        views: Mapping[str, NodeView],
+        paint: _Classed | _Inked,
+        groups: Container[str] = (),
+    ) -> None:
         self._graph = graph
+        self._groups = groups
         self._layout = layout
         self._views = views
         self._paint = paint
@@ -344,8 +354,9 @@ class _Picture:
         word = f' data-word="{_text(view.word)}"' if view.word else ""
         # A button may not contain buttons, so a node with controls is a group.
         role = "group" if spec.is_manual else "button"
+        kind = "group" if spec.key in self._groups else "task"
         return (
-            f'<g class="node" data-task="{_text(spec.key)}" data-state="{_text(view.state)}"{word} data-action="inspect" '
+            f'<g class="node" data-{kind}="{_text(spec.key)}" data-state="{_text(view.state)}"{word} data-action="inspect" '
             f'role="{role}" tabindex="-1" aria-label="{_text(label)}" {position}>'
         )
 

@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from flowbook.engine.state import Mapped
+from flowbook.engine.task_keys import split_key
 from flowbook.report.phrases import shorten
 from flowbook.results.reference import is_reference
 
@@ -58,6 +59,11 @@ class ChildLabels:
         parts = [self._fed(binding, index, may_load=may_load) for binding in fed]
         parts += [_at(sequence, index) for sequence in (spec.mapped_constants or {}).values()]
         return shorten(", ".join(filter(None, parts)), _LENGTH)
+
+    def of_key(self, key: str) -> str:
+        """Return the label of the child of this key, from what is in memory."""
+        parent, index = split_key(key)
+        return self.of(parent, index) if index is not None else ""
 
     def _fed(self, binding: Binding, index: int, *, may_load: bool) -> str:
         state = self._states.get(binding.upstream)

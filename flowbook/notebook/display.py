@@ -26,6 +26,7 @@ from flowbook.notebook.frontend import person
 from flowbook.notebook.panel import Panel
 from flowbook.notebook.panel_actions import PanelActions, Started
 from flowbook.notebook.panel_session import PanelSession
+from flowbook.notebook.row_history import rows_before
 from flowbook.notebook.run_output import kept_output, widget_output
 from flowbook.notebook.run_text import cancelled, summary
 from flowbook.notebook.runs_view import RunsView, runs_view
@@ -179,6 +180,7 @@ class FlowView:
             maker=run_that_made,
             runs=self._runs,
             open_run=self._open_run,
+            rows_before=lambda key: rows_before(self._flow.name, key, config.project(), self._run_id()),
             settled=self._settled,
             by=person(),
         )
@@ -241,13 +243,16 @@ class FlowView:
 
     def _history(self, key: str) -> list[dict[str, Any]]:
         """Return the task's history in other runs; empty if there is no store."""
-        besides = self._run.run_id if self._run is not None else ""
+        besides = self._run_id()
         try:
             history = open_store().history
             found = history.task_history(self._flow.name, key, project=config.project(), besides=besides)
         except FlowbookError:
             return []
         return [_outcome(each) for each in found]
+
+    def _run_id(self) -> str:
+        return self._run.run_id if self._run is not None else ""
 
     def _runs(self, limit: int) -> RunsView:
         """Return the newest runs of the flow; none if there is no store."""

@@ -114,6 +114,7 @@ class PanelActions:
         history: returns a task's earlier runs, newest first.
         maker: returns the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
         runs: returns the newest runs of the flow, at most so many.
+        rows_before: returns the rows of a task's output in earlier runs, by the run's id.
         open_run: returns the run of an id, to show it.
         settled: called with the panel when the run pauses or ends, e.g. to update the static picture.
         by: who clicks.
@@ -131,6 +132,7 @@ class PanelActions:
     history: Callable[[str], Sequence[Mapping[str, Any]]] = lambda _: ()
     maker: Callable[[str], str] = lambda _: ""
     runs: Callable[[int], RunsView] = lambda _: RunsView((), 0)
+    rows_before: Callable[[str], Mapping[str, int]] = lambda _: {}
     open_run: Callable[[str], RunLike] = _refuse_open
     settled: Callable[[Any], None] = lambda _: None
     by: str = ""

@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from flowbook.engine.events import FLOW
 from flowbook.engine.state import Paused
 from flowbook.notebook import view_model as wire
+from flowbook.notebook.child_labels import ChildLabels
 from flowbook.notebook.command_worker import Command, CommandWorker, RefusedError
 from flowbook.notebook.panel_actions import PanelActions
 from flowbook.notebook.panel_answers import PanelAnswers
 from flowbook.notebook.patch_feed import PatchFeed
+from flowbook.notebook.row_watch import RowWatch
 from flowbook.notebook.run_commands import RunCommands
 from flowbook.notebook.run_projection import RunProjection
 from flowbook.notebook.shown_run import ShownRun
 from flowbook.notebook.value_access import assigned_text, html_of, identifier, page_request
-from flowbook.notebook.view_queries import QUERIES, ViewQueries, run_asked_for
+from flowbook.notebook.view_queries import QUERIES, ViewQueries, grouping_asked_for, run_asked_for
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class PanelSession:
         self._actions = actions or PanelActions()
         #: Who is told, each a function of a message.
         self._receivers: list[Callable[[Message], object]] = []
-        self._feed = PatchFeed(self._send, RunProjection(run.graph), run_view=self._run_plain, on_changed=self._changed)
+        self._feed = PatchFeed(self._send, _projection(run), run_view=self._run_plain, on_changed=self._changed)
         self._shown = ShownRun(run, self._feed, self._actions, notice)
         self._queries = ViewQueries(self._feed, lambda: self.run, self._actions.runs)
         self._answers = PanelAnswers(self, self._actions)
@@ -72,6 +74,7 @@ class PanelSession:
             **self._queries.handlers,
             **self._answers.handlers,
             **RunCommands(self, self._actions).handlers,
+            "group": self._on_group,
             "inspect": self._on_inspect,
             "page": self._on_page,
             "render": self._on_render,
@@ -83,6 +86,7 @@ class PanelSession:
         self._inspected: dict[str, _Inspection] = {}
         self._refreshing: set[str] = set()
         self._is_over = False
+        self._rows = RowWatch(self._feed, self._worker.call, self._actions.rows_before, self._make_room_for_rows)
         self._unsubscribe = self._attach(run)
 
     def start(self, pacer: Pacer | None = None) -> None:
@@ -153,10 +157,10 @@ class PanelSession:
         with self._feed.locked:
             self._shown = shown
             self._answers.clear()
-            self._feed.replace(RunProjection(run.graph))
+            self._feed.replace(_projection(run))
         self._unsubscribe = self._attach(run)
         if run.graph is not before.run.graph:
-            self._feed.call(lambda: self._send({"type": "graph", "graph": self._shown.graph()}))
+            self._send_graph()
         self._feed.call(lambda: self._send({"type": "snapshot", **self._shown.snapshot()}))
 
     def mark(self, edited: Sequence[str], stale: Sequence[str]) -> None:
@@ -203,6 +207,12 @@ class PanelSession:
         run = self._actions.open_run(run_id)
         self.show(run)
         return f"Run {run.number} of {run.flow_name} is shown."
+
+    def _on_group(self, command: Command) -> str:
+        by = grouping_asked_for(command)
+        if self._shown.regroup(by):
+            self._send_graph()
+        return ""
 
     def _on_inspect(self, command: Command) -> str:
         view, key = str(command.get("view", "")), command.get("key")
@@ -275,7 +285,15 @@ class PanelSession:
             self._feed.projection.load(events, states)
             for key, progress in run.progress().items():
                 self._feed.projection.progressed(key, progress)
+        self._rows.restart()
         return unsubscribe
+
+    def _make_room_for_rows(self) -> None:
+        if self._shown.make_room_for_rows():
+            self._send_graph()
+
+    def _send_graph(self) -> None:
+        self._feed.call(lambda: self._send({"type": "graph", "graph": self._shown.graph()}))
 
     def _send(self, message: Message) -> None:
         for receiver in list(self._receivers):
@@ -287,6 +305,7 @@ class PanelSession:
     def _changed(self, keys: set[str]) -> None:
         if FLOW in keys and (isinstance(self.run.state, Paused) or self.run.state.is_finished()):
             self._actions.settled(self)
+        self._rows.changed(keys)
         for key in self._inspected_keys():
             parent = self._parent(key)
             if (key in keys or parent in keys) and key not in self._refreshing:
@@ -306,3 +325,9 @@ class PanelSession:
     def _run_plain(self) -> Message:
         plain: Message = wire.plain(self._shown.run_view())
         return plain
+
+
+def _projection(run: RunLike) -> RunProjection:
+    """Return the projection of a run, which calls its children by what is known at once of their inputs."""
+    labels = ChildLabels(run.graph, run.states)
+    return RunProjection(run.graph, labels.of_key)

@@ -1,40 +1,55 @@
-"""How many rows a state's value has, from its stored preview; loads no value and describes none."""
+"""How many rows and which columns a state's value has, from its stored preview; loads no value and describes none."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
     from flowbook.engine.state import State
 
-__all__ = ["rows_of"]
+__all__ = ["Table", "rows_of", "table_of"]
 
 _TABLES = frozenset({"frame", "series"})
 
 
+class Table(NamedTuple):
+    """The size of a frame or series, and the names of its first columns."""
+
+    rows: int
+    columns: tuple[str, ...]
+
+
 def rows_of(state: State) -> int | None:
     """Return the number of rows of the frame or series that `state` holds; None if it holds another value."""
+    found = table_of(state)
+    return found.rows if found is not None else None
+
+
+def table_of(state: State) -> Table | None:
+    """Return the size of the frame or series that `state` holds; None if it holds another value."""
     raw = state.raw_result
     if not is_reference(raw):
-        return _length(raw)
+        return _measured(raw)
     try:
         preview = raw.store.preview(raw) if raw.store is not None else None
     except Exception:  # noqa: BLE001  # the store is gone or damaged; then nothing is said of rows
         return None
-    if preview is None or preview.get("kind") not in _TABLES:
+    if preview is None or preview.get("kind") not in _TABLES or not preview.get("shape"):
         return None
-    shape = preview.get("shape")
-    return int(shape[0]) if shape else None
+    columns = (preview.get("page") or {}).get("columns") or ()
+    return Table(int(preview["shape"][0]), tuple(str(column["name"]) for column in columns))
 
 
-def _length(value: object) -> int | None:
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series)):
-        return len(value)
-    polars = sys.modules.get("polars")
-    if polars is not None and isinstance(value, (polars.DataFrame, polars.Series)):
-        return len(value)
+def _measured(value: object) -> Table | None:
+    for name in ("pandas", "polars"):
+        module = sys.modules.get(name)
+        if module is None:
+            continue
+        if isinstance(value, module.DataFrame):
+            return Table(len(value), tuple(str(column) for column in value.columns))
+        if isinstance(value, module.Series):
+            return Table(len(value), ())
     return None

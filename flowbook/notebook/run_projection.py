@@ -14,6 +14,7 @@ from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.state import Cached, Cancelling, Mapped, Retrying, Running, Scheduled, State
 from flowbook.engine.state_kinds import NEEDS_ATTENTION, OPEN, mapped_state, name_in_words
 from flowbook.engine.task_keys import child_key, split_key
+from flowbook.notebook.row_flow import NO_ROWS
 from flowbook.notebook.view_model import ProgressView, TaskView
 from flowbook.report import phrases
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.task_progress import TaskProgress
+    from flowbook.notebook.row_flow import RowFacts
 
 __all__ = ["MOST_CHILDREN", "ChildFacts", "RunProjection"]
 
@@ -174,10 +176,12 @@ class RunProjection:
 
     Args:
         graph: the run's graph.
+        labels: returns what a child is called, from its input; "" if nothing short is known at once.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, labels: Callable[[str], str] = lambda _: "") -> None:
         self.graph = graph
+        self._labels = labels
         self.flow_state: State | None = None
         #: The last warning about the run as a whole, e.g. that it waits for workers; a later message clears it.
         self.warning = ""
@@ -186,6 +190,8 @@ class RunProjection:
         self._flow_seq = self._said_seq = _NEVER
         self._decisions: dict[str, dict[int, Decided]] = {}
         self._progress: dict[str, TaskProgress] = {}
+        #: What is said about the rows of outputs, by key, with the state that has the output; the row watch puts it here.
+        self.row_facts: dict[str, tuple[State, RowFacts]] = {}
 
     def load(self, events: Iterable[Event], states: Mapping[str, State]) -> None:
         """Take the past: events if they are known, else the newest states."""
@@ -243,10 +249,19 @@ class RunProjection:
             return self._mapped(spec, facts, children, now)
         view = _view(spec, facts, self.state, now)
         progress = self._progress.get(key)
-        if progress is None or not isinstance(facts.state, Running):
-            return view
-        shown = ProgressView(progress.done, progress.total, progress.text, progress.unit, progress.rate)
-        return dataclasses.replace(view, progress=shown)
+        if progress is not None and isinstance(facts.state, Running):
+            shown = ProgressView(progress.done, progress.total, progress.text, progress.unit, progress.rate)
+            view = dataclasses.replace(view, progress=shown)
+        state, told = self.row_facts.get(key, (None, NO_ROWS))
+        if state is not None and state is facts.state:
+            return dataclasses.replace(
+                view, note=view.note if view.stale else told.note or view.note, rows=told.rows, lost=told.lost
+            )
+        return view if parent is None else dataclasses.replace(view, label=self._label(parent, key))
+
+    def _label(self, parent: str, key: str) -> str:
+        facts = self._children[parent].states.get(key)
+        return (facts.run_name if facts is not None else "") or self._labels(key)
 
     def tasks(self, now: float) -> dict[str, TaskView]:
         """Return the views of all tasks and of the children that are listed individually."""

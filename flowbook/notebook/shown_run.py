@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from flowbook.draw.layout import layout
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.state import Cached, Paused, Pending
 from flowbook.engine.state_kinds import NEEDS_ATTENTION
 from flowbook.notebook import view_model as wire
+from flowbook.notebook.drawing import drawing_of, tells_of_rows
 from flowbook.notebook.kept_run import MOST_DETAILS, brief, keep
 from flowbook.notebook.value_access import RunValues
 from flowbook.report import phrases
@@ -21,9 +21,11 @@ from flowbook.report.error_view import describe_error
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from flowbook.draw.layout import Layout
+    from flowbook.draw.grouping import GroupBy
     from flowbook.engine.events import Decided
+    from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
+    from flowbook.notebook.drawing import Drawing
     from flowbook.notebook.panel_actions import PanelActions
     from flowbook.notebook.patch_feed import PatchFeed
     from flowbook.notebook.ports import RunLike
@@ -61,8 +63,7 @@ class ShownRun:
         #: Keys of the tasks that were edited since, and of those below them.
         self._edits: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._reused = ""
-        is_known = like is not None and like.run.graph is run.graph
-        self._layout: Layout = like._layout if like is not None and is_known else layout(run.graph)  # noqa: SLF001  # its own kind
+        self._drawing: Drawing = _drawing(run, None if like is None else (like.run.graph, like._drawing))  # noqa: SLF001  # its own kind
 
     def mark(self, edited: Sequence[str], stale: Sequence[str]) -> bool:
         """Note which tasks were edited since the run, and which lie below them; return whether that is new."""
@@ -78,8 +79,22 @@ class ShownRun:
 
     def graph(self) -> dict[str, Any]:
         """Return GRAPH of the wire."""
-        graph: dict[str, Any] = wire.plain(wire.graph_view(self.run.graph, self._layout, self._node_views()))
+        graph: dict[str, Any] = wire.plain(wire.graph_view(self.run.graph, self._drawing, self._node_views()))
         return graph
+
+    def regroup(self, by: GroupBy) -> bool:
+        """Draw groups of tasks, or every task; return whether that changes the drawing."""
+        if by == self._drawing.by:
+            return False
+        self._drawing = drawing_of(self.run.graph, by, has_rows=self._drawing.has_rows)
+        return True
+
+    def make_room_for_rows(self) -> bool:
+        """Leave room for rows on the edges from now on; return whether that changes the drawing."""
+        if self._drawing.has_rows or self._drawing.groups:
+            return False
+        self._drawing = drawing_of(self.run.graph, self._drawing.by, has_rows=True)
+        return True
 
     def snapshot(self) -> dict[str, Any]:
         """Return SNAPSHOT of the wire."""
@@ -189,12 +204,11 @@ class ShownRun:
         if theme not in {"auto", "light", "dark"}:
             msg = f"No theme {theme!r}. Take 'auto', 'light' or 'dark'."
             raise ValueError(msg)
-        views = self._node_views()
         state, caption = self._caption()
         return svg(
-            self.run.graph,
-            self._layout,
-            views,
+            self._drawing.graph,
+            self._drawing.layout,
+            self._drawing.views(self._node_views()),
             theme=theme,  # type: ignore[arg-type]  # one of the three, as checked above
             standalone=True,
             state=state,
@@ -219,6 +233,16 @@ class ShownRun:
             f"{phrases.listed(waiting)} waits for you" if waiting else "",
         )
         return run.state, ", ".join(part for part in parts if part)
+
+
+def _drawing(run: RunLike, before: tuple[Graph, Drawing] | None) -> Drawing:
+    """Return the drawing of a run's graph: that of the run before if it is the same graph, else one in the same manner."""
+    if before is None:
+        return drawing_of(run.graph, has_rows=tells_of_rows(run.graph))
+    graph, drawing = before
+    if run.graph is graph:
+        return drawing
+    return drawing_of(run.graph, drawing.by, has_rows=drawing.has_rows or tells_of_rows(run.graph))
 
 
 def _decision(event: Decided, now: float) -> str:

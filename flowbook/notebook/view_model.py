@@ -18,9 +18,9 @@ from flowbook.report import phrases
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from flowbook.draw.layout import Layout
     from flowbook.engine.events import Logged
     from flowbook.engine.graph import Binding, Graph, TaskSpec
+    from flowbook.notebook.drawing import Drawing
     from flowbook.report.error_view import ErrorView
 
 __all__ = [
@@ -86,7 +86,8 @@ class ProgressView:
 class TaskView:
     """TASK of the wire. Times are seconds since the epoch; `created` only where another run made the output.
 
-    `word` is the state's name for people if it differs from `state`, else "".
+    `word` is the state's name for people if it differs from `state`, else "". `label` is what a child is called. `rows` is the
+    number of rows of the output; `lost` says where more of them were lost than in any earlier run.
     """
 
     state: str
@@ -103,11 +104,14 @@ class TaskView:
     stale: bool = False
     created: float | None = None
     progress: ProgressView | None = None
+    label: str = ""
+    rows: int | None = None
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class GraphNode:
-    """A node of the graph: its kind, its neighbours, its position."""
+    """A node of the graph: its kind, its neighbours, its position; for a group the keys of its tasks."""
 
     key: str
     kind: str
@@ -117,6 +121,7 @@ class GraphNode:
     y: int
     w: int
     h: int
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ class ParameterView:
 
 @dataclass(frozen=True, slots=True)
 class GraphView:
-    """The `graph` trait."""
+    """The `graph` trait; `tasks` is their number, `by` how they were asked to be grouped."""
 
     flow: str
     svg: str
@@ -139,6 +144,8 @@ class GraphView:
     height: int
     nodes: tuple[GraphNode, ...]
     parameters: tuple[ParameterView, ...]
+    tasks: int
+    by: str
     version: int = VERSION
 
 
@@ -228,14 +235,27 @@ def plain(value: object) -> Any:  # noqa: ANN401  # JSON
     return value
 
 
-def graph_view(graph: Graph, layout: Layout, views: Mapping[str, NodeView]) -> GraphView:
-    """Return the `graph` trait: picture, positions and the form's fields."""
+def graph_view(graph: Graph, drawing: Drawing, views: Mapping[str, NodeView]) -> GraphView:
+    """Return the `graph` trait: picture, positions and the form's fields; `views` by task."""
+    drawn, groups = drawing.graph, drawing.groups
     nodes = tuple(
-        GraphNode(key, _kind(spec), spec.upstream, graph.children[key], box.x, box.y, box.w, box.h)
-        for (key, spec), box in zip(graph.specs.items(), layout.boxes.values(), strict=True)
+        GraphNode(
+            key,
+            "group" if key in groups else _kind(spec),
+            spec.upstream,
+            drawn.children[key],
+            box.x,
+            box.y,
+            box.w,
+            box.h,
+            groups.get(key, ()),
+        )
+        for (key, spec), box in zip(drawn.specs.items(), drawing.layout.boxes.values(), strict=True)
     )
     fields = tuple(_parameter(spec) for spec in graph.specs.values() if spec.is_parameter)
-    return GraphView(graph.name, svg(graph, layout, views), layout.width, layout.height, nodes, fields)
+    picture = svg(drawn, drawing.layout, drawing.views(views), groups=groups)
+    layout = drawing.layout
+    return GraphView(graph.name, picture, layout.width, layout.height, nodes, fields, len(graph.specs), drawing.by)
 
 
 def snapshot(seq: int, run: RunView | None, tasks: Mapping[str, TaskView], now: float) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowbook.draw.grouping import GROUPINGS, GroupBy
 from flowbook.engine.task_keys import split_key
 from flowbook.notebook.changes_view import changes_view
 from flowbook.notebook.child_labels import ChildLabels
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from flowbook.notebook.ports import RunLike
     from flowbook.notebook.runs_view import RunsView
 
-__all__ = ["QUERIES", "ViewQueries", "run_asked_for"]
+__all__ = ["QUERIES", "ViewQueries", "grouping_asked_for", "run_asked_for"]
 
 #: Commands that change nothing: they are executed again when a view repeats them.
 QUERIES = frozenset({"changes", "children", "logs", "runs"})
@@ -117,6 +118,16 @@ def run_asked_for(command: Command) -> str:
         msg = f"A run is named by its id, not by {shorten(repr(run_id), 80)}."
         raise RefusedError(msg)
     return run_id
+
+
+def grouping_asked_for(command: Command) -> GroupBy:
+    """Return a way to group tasks that came from the browser."""
+    asked = command.get("by")
+    for by in GROUPINGS:
+        if by == asked:
+            return by
+    msg = f"Tasks are drawn by {', '.join(GROUPINGS)}, not by {shorten(repr(asked), 80)}."
+    raise RefusedError(msg)
 
 
 def _whole(command: Command, name: str, default: int) -> int:

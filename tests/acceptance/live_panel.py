@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from flowbook.notebook.panel import Panel
+from flowbook.notebook.assets import read_assets
+from flowbook.notebook.panel_session import PanelSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,24 +24,22 @@ __all__ = ["LivePanel", "served"]
 
 ROOT = Path(__file__).parents[2]
 _POLL_S = 5.0
+_PARTS = read_assets("panel").parts
 
 
-class LivePanel(Panel):
-    """A panel whose views fetch what is sent to them."""
+class LivePanel(PanelSession):
+    """A session whose views fetch what is sent to them."""
 
-    def __init__(self, run: RunLike, actions: PanelActions | None = None, **options: Any) -> None:
+    def __init__(self, run: RunLike, actions: PanelActions | None = None) -> None:
         self.sent: list[dict[str, Any]] = []
         self._more = threading.Condition()
-        super().__init__(run, actions, **options)
-        self.observe(self._share, names=["graph", "snapshot"])
+        super().__init__(run, actions)
+        self.listen(self._share)
+        self.start()
 
-    def _share(self, change: dict[str, Any]) -> None:
-        self.send({"type": "traits", "traits": {change["name"]: change["new"]}})
-
-    def send(self, content: Any, buffers: Any = None) -> None:
-        del buffers
+    def _share(self, message: dict[str, Any]) -> None:
         with self._more:
-            self.sent.append(content)
+            self.sent.append(message)
             self._more.notify_all()
 
     def sent_since(self, start: int) -> list[dict[str, Any]]:
@@ -51,7 +50,8 @@ class LivePanel(Panel):
 
     def traits_plain(self) -> dict[str, Any]:
         """Return what a view starts from."""
-        return {"parts": self.parts, "graph": self.graph, "snapshot": self.snapshot, "heard": len(self.sent)}
+        heard = len(self.sent)
+        return {"parts": dict(_PARTS), "graph": self.graph, "snapshot": self.snapshot, "heard": heard}
 
 
 class _Door(http.server.SimpleHTTPRequestHandler):
@@ -67,7 +67,7 @@ class _Door(http.server.SimpleHTTPRequestHandler):
 
     def do_POST(self) -> None:
         content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.panel._on_message(None, content, None)
+        self.panel.hear(content)
         self._answer({})
 
     def log_message(self, *_: object) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 
 import flowbook
 from flowbook import Flow, task, triggers
 from flowbook.notebook.panel_actions import PanelActions
+from flowbook.notebook.row_history import rows_before
 from flowbook.notebook.runs_view import runs_view
 from flowbook.store import open_store
 from tests.acceptance.live_panel import served
@@ -62,10 +64,14 @@ def show(browser: Any) -> Iterator[Callable[..., Page]]:
             if flow.last_run is None:
                 flow.run(record=True)
             assert flow.last_run is not None
+            run = flow.last_run
             actions = PanelActions(
-                runs=lambda limit: runs_view(open_store(), flow.name, "test", limit), open_run=flowbook.run, by="ada"
+                runs=lambda limit: runs_view(open_store(), flow.name, "test", limit),
+                open_run=flowbook.run,
+                rows_before=lambda key: rows_before(flow.name, key, "test", run.run_id),
+                by="ada",
             )
-            _, address = stack.enter_context(served(flow.last_run, actions))
+            _, address = stack.enter_context(served(run, actions))
             page = browser.new_page(viewport={"width": width, "height": 900})
             stack.callback(page.close)
             page.on("pageerror", lambda error: errors.append(str(error)))
@@ -289,3 +295,82 @@ def test_tabs_are_one_stop_and_turned_by_arrows(show: Callable[..., Page]) -> No
     assert page.evaluate("document.activeElement.dataset.tab") == "logs"
     assert page.locator('[data-flowbook="logs"]').is_visible()
     assert page.locator('.tablist [tabindex="0"]').count() == 1
+
+
+def _copies(count: int) -> Flow:
+    @task
+    def load() -> int:
+        return 1
+
+    @task
+    def parse(x: int, n: int) -> int:
+        if n in BROKEN:
+            raise ValueError(n)
+        return n + x
+
+    @task(trigger=triggers.all_finished)
+    def gather(parts: list[int]) -> int:
+        return len(parts)
+
+    with Flow("copies") as flow:
+        x = load()
+        gather([parse(x, n) for n in range(count)])
+    return flow
+
+
+def test_a_thousand_tasks_are_groups_that_open_on_demand(show: Callable[..., Page]) -> None:
+    page = show(_copies(1000))
+    group = page.locator('g.node[data-group="parse (all)"]')
+    nodes = page.locator("g.node").count()
+    state = group.get_attribute("data-state")
+
+    group.click()
+    page.wait_for_selector('[data-flowbook="children"] tbody tr')
+    first = page.locator('[data-flowbook="children"] tbody tr').first.get_attribute("data-task")
+    page.locator('[data-flowbook="children"] tbody tr button').first.click()
+    page.wait_for_selector(f'[data-flowbook="inspector"][data-task="{first}"] [data-tab="traceback"]')
+
+    assert nodes < 10
+    assert state == "Failed"
+    assert first == "parse-18"
+    assert page.locator('[data-flowbook="children"]').is_visible()
+    assert page.locator('[data-flowbook="children"] i[data-state="Failed"]').count() == 3
+
+
+def test_a_person_may_ask_for_groups_and_for_every_task(show: Callable[..., Page]) -> None:
+    page = show(_copies(40))
+    before = page.locator("g.node").count()
+
+    page.select_option('[data-action="group-by"]', "layer")
+    page.wait_for_selector('g.node[data-group="layer 2"]')
+    page.select_option('[data-action="group-by"]', "task")
+
+    page.wait_for_function(f"document.querySelectorAll('g.node').length === {before}")
+
+
+def test_rows_stand_on_the_edges_and_a_large_loss_is_in_needs_you(show: Callable[..., Page]) -> None:
+    @task
+    def load() -> pd.DataFrame:
+        return pd.DataFrame({"a": range(1000)})
+
+    @task
+    def drop(frame: pd.DataFrame, share: float) -> pd.DataFrame:
+        return frame.iloc[: int(len(frame) * share)]
+
+    @task
+    def count(frame: pd.DataFrame) -> int:
+        return len(frame)
+
+    with Flow("frames") as flow:
+        count(drop(load(), flowbook.Parameter("share", default=0.9)))
+    flow.run(record=True)
+    flow.run({"share": 0.5}, record=True)
+
+    page = show(flow)
+    page.wait_for_selector('path.edge[data-from="drop"][data-rows="500"]', state="attached")
+
+    texts = page.eval_on_selector_all("g.rows text", "all => all.map(t => t.textContent)")
+    assert sorted(texts) == ["1,000 rows", "500 rows"]
+    assert page.locator(f"{_node('drop')} text.note").text_content() == "500 of 1,000500 of 1,000"
+    need = page.locator('.rail .item[data-task="drop"]')
+    assert "Lost 500 of 1,000 rows, 50.0%; at most 10.0% in 1 earlier run" in (need.text_content() or "")

@@ -20,7 +20,7 @@ while (!end.signal.aborted) {
   const messages = await (await fetch(`/heard?from=${heard}`)).json();
   heard += messages.length;
   for (const message of messages) {
-    if (message.type === "traits") for (const [name, value] of Object.entries(message.traits)) model.set(name, value);
-    else model.tell(message);
+    if (message.type === "graph") model.set("graph", message.graph);
+    else if (message.type !== "kept") model.tell(message);
   }
 }

@@ -4,8 +4,10 @@ import { Asker } from "../../flowbook/notebook/static/asker.js";
 import { fitting, widthAfter } from "../../flowbook/notebook/static/card_grip.js";
 import { atWork, axisTicks, Changes, spansOf } from "../../flowbook/notebook/static/changes.js";
 import { footing as childFooting } from "../../flowbook/notebook/static/children.js";
+import { groupPage } from "../../flowbook/notebook/static/group_page.js";
 import * as logs from "../../flowbook/notebook/static/logs.js";
 import { halves } from "../../flowbook/notebook/static/names.js";
+import { PanelState } from "../../flowbook/notebook/static/panel_state.js";
 import { aboutMoment, neighbour } from "../../flowbook/notebook/static/replay.js";
 import * as runs from "../../flowbook/notebook/static/runs.js";
 import { goTo, perRow, spreadOut } from "../../flowbook/notebook/static/squares.js";
@@ -346,4 +348,57 @@ test("runs are found by a parameter, and the foot has the median", () => {
     ["1", "3"],
   );
   assert.equal(runs.footing(rows, 16), "3 of 16 runs, 2 succeeded; median 1:00");
+});
+
+test("the tasks of a group are paged like children, failed ones first, then the slowest", () => {
+  const tasks = /** @type {[string, import("../../flowbook/notebook/static/wire.js").Task][]} */ ([
+    ["a", { state: "Success", duration_s: 1 }],
+    ["b", { state: "Cached", word: "Success", duration_s: 3 }],
+    ["c", { state: "Failed", duration_s: 0.1, message: "ValueError: c" }],
+    ["d", { state: "Pending" }],
+  ]);
+  const wish = { state: "", query: "", order: "trouble", offset: 0, limit: 3 };
+
+  const page = groupPage("parse", tasks, wish);
+
+  assert.deepEqual(
+    page.rows.map(({ key }) => key),
+    ["c", "b", "a"],
+  );
+  assert.deepEqual([page.counts, page.total, page.keys, page.durations], [{ Success: 2, Failed: 1, Pending: 1 }, 4, ["a", "b", "c", "d"], [0.1, 1, 3]]);
+  assert.deepEqual(
+    groupPage("parse", tasks, { ...wish, state: "Success", order: "fastest" }).rows.map(({ key }) => key),
+    ["a", "b"],
+  );
+});
+
+test("a graph of groups counts its tasks, folds a group's state and finds a task by name", () => {
+  const node = { kind: "task", up: [], down: [], x: 0, y: 0, w: 192, h: 44 };
+  const graph = {
+    version: 1,
+    flow: "f",
+    svg: "",
+    width: 0,
+    height: 0,
+    parameters: [],
+    nodes: [
+      { ...node, key: "load" },
+      { ...node, key: "parse (all)", kind: "group", members: ["parse", "parse-2", "parse-3"] },
+    ],
+  };
+  const state = new PanelState(graph);
+  state.setGraph(graph);
+  const before = state.counts();
+  const now = /** @type {any} */ ({ load: { state: "Success" }, parse: { state: "Success" }, "parse-2": { state: "Failed" }, "parse-3": { state: "Running" } });
+  state.fold.snapshot({ version: 1, seq: 1, run: null, tasks: now });
+
+  assert.deepEqual(before, [["Pending", 4]]);
+  assert.deepEqual(state.counts(), [
+    ["Success", 2],
+    ["Running", 1],
+    ["Failed", 1],
+  ]);
+  assert.deepEqual([state.seen("parse (all)").state, state.seen("parse (all)").width], ["Running", 3]);
+  assert.deepEqual([state.nodeOf("parse-2"), state.nodeOf("load"), state.nodeOf("x")], ["parse (all)", "load", null]);
+  assert.equal(state.find("parse-3"), "parse-3");
 });

@@ -4,11 +4,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from flowbook.draw.layout import layout
 from flowbook.draw.svg import NodeView
 from flowbook.engine.events import Logged
 from flowbook.engine.graph import Binding
 from flowbook.engine.state import Failed, Mapped, Paused, State, Success
+from flowbook.notebook.drawing import drawing_of
 from flowbook.notebook.view_model import (
     Inspected,
     RunView,
@@ -27,7 +27,7 @@ from tests.graphs import build, delays_graph, task
 def test_the_graph_is_sent_with_its_places_kinds_and_neighbours() -> None:
     graph = delays_graph()
 
-    sent = plain(graph_view(graph, layout(graph), {}))
+    sent = plain(graph_view(graph, drawing_of(graph), {}))
 
     nodes = {node["key"]: node for node in sent["nodes"]}
     assert json.loads(json.dumps(sent)) == sent
@@ -54,7 +54,7 @@ def test_the_form_is_typed_by_the_defaults() -> None:
     ]
     graph = build(*specs)
 
-    sent = plain(graph_view(graph, layout(graph), {}))["parameters"]
+    sent = plain(graph_view(graph, drawing_of(graph), {}))["parameters"]
 
     assert [(field["name"], field["type"], field["default"], field["required"]) for field in sent] == [
         ("origin", "str", "EWR", False),
@@ -87,6 +87,10 @@ def test_a_snapshot_is_json_as_the_wire_says() -> None:
         "note": "",
         "stale": False,
         "created": None,
+        "progress": None,
+        "label": "",
+        "rows": None,
+        "lost": "",
     }
 
 

@@ -23,7 +23,7 @@ export class Announcer {
 
   /** @param {{flow: string, state: string, needs: Need[], counts: [string, number][]}} now */
   update({ flow, state, needs, counts }) {
-    const urgent = needs.filter(({ kind }) => kind !== "stale").slice(0, MOST_URGENT);
+    const urgent = needs.filter(({ kind }) => kind === "paused" || kind === "failed").slice(0, MOST_URGENT);
     const words = urgent.map(({ key, kind }) => (kind === "paused" ? `${key} waits for you` : `${key} failed`));
     const about = [state, ...words].join("; ");
     if (about === this.#about) return;

@@ -146,7 +146,7 @@ function add(counts, key, word) {
 }
 
 /** The state of a mapped task whose children are in these: as the kernel folds them. @param {Record<string, number>} counts */
-function foldedState(counts) {
+export function foldedState(counts) {
   const names = Object.keys(counts);
   const isAny = (/** @type {readonly string[]} */ states) => names.find((name) => states.includes(name));
   const open = names.filter((name) => !isFinished(name));

@@ -7,7 +7,7 @@ import { Squares } from "./squares.js";
 import * as states from "./states.js";
 
 /** @typedef {{key: string, index: number, label: string, state: string, word: string, since: number | null, duration_s: number | null, message: string, rows: number | null}} Child */
-/** @typedef {{key: string, width: number, counts: Record<string, number>, squares: [string, number][], total: number, offset: number, rows: Child[], durations: [number, number, number] | null}} Children */
+/** @typedef {{key: string, keys?: string[], width: number, counts: Record<string, number>, squares: [string, number][], total: number, offset: number, rows: Child[], durations: [number, number, number] | null}} Children */
 /** @typedef {{state: string, query: string, order: string, offset: number, limit: number}} Wish */
 
 /** Rows of the table on one page. */
@@ -43,6 +43,7 @@ export class ChildrenView {
   #cells = dom.h("div");
   #counts = dom.h("div", { class: "counts grow" });
   #table = dom.h("tbody");
+  #first = dom.h("th", { scope: "col" });
   #foot = dom.h("span", { class: "grow" });
   #previous = dom.button("child-page", dom.icon(states.SIGNS.previous ?? []), { class: "icon", "data-step": -1, "aria-label": "The rows before" });
   #next = dom.button("child-page", dom.icon(states.SIGNS.next ?? []), { class: "icon", "data-step": 1, "aria-label": "The next rows" });
@@ -66,8 +67,8 @@ export class ChildrenView {
     el.addEventListener("click", (event) => this.#click(event), { signal });
   }
 
-  /** Open a mapped task. @param {{key: string, up: string[], down: string[]}} node */
-  open({ key, up, down }) {
+  /** Open a mapped task, or a group. @param {{key: string, up: string[], down: string[], isGroup: boolean}} node */
+  open({ key, up, down, isGroup }) {
     if (key !== this.#key) {
       this.#key = key;
       this.#shown = null;
@@ -76,7 +77,7 @@ export class ChildrenView {
       this.#order.value = this.#wish.order;
       this.#table.replaceChildren();
       this.#cells.scrollTop = 0;
-      this.#name(up, down);
+      this.#name(up, down, isGroup);
     }
     this.refresh();
   }
@@ -102,7 +103,7 @@ export class ChildrenView {
   show(chosen) {
     const shown = this.#shown;
     if (!shown) return;
-    this.squares.update({ key: shown.key, runs: shown.squares, chosen });
+    this.squares.update({ key: shown.key, keys: shown.keys, runs: shown.squares, chosen });
     this.#showCounts(shown);
     dom.keyed(
       this.#table,
@@ -125,9 +126,10 @@ export class ChildrenView {
   }
 
   #parts() {
-    const heads = ["input", "", "state", "rows", "duration", "message"].map((name) =>
+    const others = ["", "state", "rows", "duration", "message"].map((name) =>
       dom.h("th", { scope: "col", class: name === "rows" || name === "duration" ? "num" : null }, name),
     );
+    const heads = [this.#first, ...others];
     const back = dom.button("back-to-graph", "Back to the graph");
     const tools = dom.h("div", { class: "row find" }, this.#counts, this.#query, this.#order);
     const table = dom.h("table", {}, dom.h("thead", {}, dom.h("tr", {}, ...heads)), this.#table);
@@ -136,13 +138,17 @@ export class ChildrenView {
     return [dom.h("div", { class: "head" }, this.#crumbs, back), this.#cells, tools, scroll, foot];
   }
 
-  /** @param {string[]} up @param {string[]} down */
-  #name(up, down) {
-    const link = (/** @type {string} */ k) => dom.button("inspect", nameIn(k), { "data-task": k, class: "plain" });
+  /** @param {string[]} up @param {string[]} down @param {boolean} isGroup */
+  #name(up, down, isGroup) {
+    const link = (/** @type {string} */ k) => dom.button("go-to-node", nameIn(k), { "data-task": k, class: "plain" });
     const arrow = () => dom.icon(states.SIGNS.next ?? []);
     const before = up[0] !== undefined ? [link(up[0]), arrow()] : [];
     const after = down[0] !== undefined ? [arrow(), link(down[0])] : [];
-    this.#crumbs.replaceChildren(...before, dom.button("inspect", dom.h("b", {}, nameIn(this.#key)), { "data-task": this.#key, class: "plain" }), ...after);
+    dom.say(this.#first, isGroup ? "task" : "input");
+    const own = isGroup
+      ? dom.h("b", {}, nameIn(this.#key))
+      : dom.button("inspect", dom.h("b", {}, nameIn(this.#key)), { "data-task": this.#key, class: "plain" });
+    this.#crumbs.replaceChildren(...before, own, ...after);
   }
 
   /** @param {Children} shown */
@@ -192,7 +198,7 @@ const rowOf = ({ key, label, index }) =>
     "tr",
     { "data-task": key, "data-action": "inspect" },
     dom.h("th", { scope: "row" }, dom.button("inspect", nameIn(label || key), { "data-task": key, class: "plain" })),
-    dom.h("td", { class: "mono num dim" }, `[${index}]`),
+    dom.h("td", { class: "mono num dim" }, label === key ? "" : `[${index}]`),
     dom.h("td"),
     dom.h("td", { class: "num" }),
     dom.h("td", { class: "num" }),

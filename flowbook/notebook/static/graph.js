@@ -5,17 +5,18 @@
  */
 
 import * as dom from "./dom.js";
+import { EdgeRows } from "./edge_rows.js";
 import * as format from "./format.js";
-import { listenToGraph, reach } from "./graph_keys.js";
+import { keyOfNode, listenToGraph, reach } from "./graph_keys.js";
 import { drawnHeight, insideOf, shape, TEXT_X } from "./node_view.js";
 import * as states from "./states.js";
 import { nameCut } from "./text_fit.js";
 
-/** @typedef {{key: string, kind: string, up: string[], down: string[], x: number, y: number, w: number, h: number}} GraphNode */
+/** @typedef {{key: string, kind: string, up: string[], down: string[], x: number, y: number, w: number, h: number, members?: string[]}} GraphNode */
 /** @typedef {{name: string, type: string, default?: unknown, required?: boolean}} Parameter */
-/** @typedef {{version: number, flow: string, svg: string, width: number, height: number, nodes: GraphNode[], parameters: Parameter[]}} Graph */
+/** @typedef {{version: number, flow: string, svg: string, width: number, height: number, nodes: GraphNode[], parameters: Parameter[], tasks?: number, by?: string}} Graph */
 /** @typedef {import("./wire.js").Task} Task */
-/** @typedef {{selected: string | null, filter: string | null, query: string}} Lens */
+/** @typedef {{selected: string | null, filter: string | null, matches: (key: string) => boolean}} Lens */
 /** @typedef {{el: HTMLElement, graph: Graph, view: string, signal: AbortSignal, now: () => number, onSelect: (key: string) => void, onLens: () => void}} Given */
 
 /** The free space around a node that is scrolled into view. */
@@ -39,6 +40,8 @@ export class GraphView {
   #shown = new Map();
   /** The room that each name was cut to, and its full text. @type {Map<string, {room: number, full: string}>} */
   #names = new Map();
+  /** @type {EdgeRows | null} */
+  #rows = null;
   /** @type {string | null} */
   #focused = null;
   #scale = 1;
@@ -75,15 +78,13 @@ export class GraphView {
   }
 
   /** Light what is selected, filtered and searched for. @param {Lens} lens */
-  look({ selected, filter, query }) {
+  look({ selected, filter, matches }) {
     const known = selected !== null && this.#nodes.has(selected) ? selected : null;
     const up = known ? reach(this.#nodes, known, "up") : null;
     const down = known ? reach(this.#nodes, known, "down") : null;
-    const wanted = query.trim().toLowerCase();
     for (const [key, g] of this.#groups) {
       const isRelated = !known || key === known || up?.has(key) || down?.has(key);
-      const isFound = !wanted || key.toLowerCase().includes(wanted);
-      g.classList.toggle("far", !(isRelated && isFound && states.isIn(this.#shown.get(key), filter)));
+      g.classList.toggle("far", !(isRelated && matches(key) && states.isIn(this.#shown.get(key), filter)));
       g.classList.toggle("selected", key === known);
     }
     for (const edge of this.#svg?.querySelectorAll("path.edge") ?? []) {
@@ -93,6 +94,7 @@ export class GraphView {
       const isDown = known !== null && down?.has(to) === true && (from === known || down.has(from));
       lightEdge(edge, isUp || isDown, known !== null);
     }
+    this.#rows?.dim((key) => this.#groups.get(key)?.classList.contains("far") ?? false);
   }
 
   /** Give the one tab stop to `key`. @param {string} key @param {boolean} [isMoved] whether to move the focus there too */
@@ -144,14 +146,22 @@ export class GraphView {
     const { el, graph } = this.given;
     const [, , width = graph.width, height = graph.height] = (svg.getAttribute("viewBox") ?? "").split(/[\s,]+/).map(Number);
     this.#size = { width, height };
-    this.#groups = new Map([...svg.querySelectorAll("g.node")].map((g) => [g.getAttribute("data-task") ?? "", g]));
+    this.#groups = new Map([...svg.querySelectorAll("g.node")].map((g) => [keyOfNode(g) ?? "", g]));
     this.#focused = graph.nodes[0]?.key ?? null;
     for (const [key, g] of this.#groups) {
-      dom.set(g, { role: "group", tabindex: key === this.#focused ? 0 : -1, "data-action": "inspect", "aria-roledescription": "task" });
+      const isGroup = this.#nodes.get(key)?.kind === "group";
+      const action = isGroup ? "open-group" : "inspect";
+      dom.set(g, {
+        role: "group",
+        tabindex: key === this.#focused ? 0 : -1,
+        "data-action": action,
+        "aria-roledescription": isGroup ? "group of tasks" : "task",
+      });
     }
     const label = svg.getAttribute("aria-label") ?? `Graph of ${graph.flow}`;
     const keys = "Arrows go along the edges, Enter inspects, R resumes.";
     dom.set(svg, { width, height, role: "group", "aria-label": `${label}. ${keys}` });
+    this.#rows = new EdgeRows(svg);
     el.replaceChildren(svg);
   }
 
@@ -167,7 +177,9 @@ export class GraphView {
     if (before?.state === "Paused" && task.state === "Paused" && !task.counts) return;
     const hadFocus = g.contains(document.activeElement) && document.activeElement !== g;
     dom.set(g, { "data-state": task.state, "data-word": task.word || null });
-    shape(g, node, drawnHeight(node, task, format.noteOf(task)));
+    const high = drawnHeight(node, task, format.noteOf(task));
+    shape(g, node, high);
+    this.#rows?.show(node, high, task.rows);
     const share = task.progress ? format.shareOf(task.progress) : null;
     dom.set(g, { "data-progress": share === null ? null : share.toFixed(2) });
     for (const child of [...g.children]) if (!child.matches(ADOPTED)) child.remove();

@@ -46,13 +46,16 @@ export function step(nodes, key, arrow) {
   return null;
 }
 
+/** The key of a node's element: of a task, or the name of a group. @param {Element | null | undefined} g */
+export const keyOfNode = (g) => g?.getAttribute("data-task") ?? g?.getAttribute("data-group") ?? null;
+
 /** Listen until the signal ends; `move` gives a node the focus. @param {Heard} heard */
 export function listenToGraph({ el, nodes, signal, zoom, move }) {
   el.addEventListener(
     "keydown",
     (event) => {
       const g = event.target instanceof Element ? event.target.closest("g.node") : null;
-      const key = g?.getAttribute("data-task");
+      const key = keyOfNode(g);
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "+" || event.key === "=") zoom("in");
       else if (event.key === "-") zoom("out");

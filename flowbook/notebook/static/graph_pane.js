@@ -20,7 +20,7 @@ export class GraphPane {
     this.given = given;
   }
 
-  /** Draw another graph. @param {Graph} graph @returns {AbortSignal} ends when the next one is drawn */
+  /** Draw another graph. @param {Graph} graph */
   draw(graph) {
     const { el, view, state, now, onSelect, onLens } = this.given;
     this.#drawn?.abort();
@@ -31,13 +31,12 @@ export class GraphPane {
     this.drawing = new GraphView({ el, graph, view, signal, now, onSelect, onLens });
     this.mark("all");
     this.markLens();
-    return signal;
   }
 
   /** Have these drawn anew. @param {Iterable<string> | "all"} keys */
   mark(keys) {
     if (keys === "all") this.#dirty = "all";
-    else if (this.#dirty !== "all") for (const key of keys) this.#dirty.add(key);
+    else if (this.#dirty !== "all") for (const key of keys) this.#dirty.add(this.given.state.nodeOf(key) ?? key);
   }
 
   /** What is selected, filtered or searched for has changed. */
@@ -51,7 +50,7 @@ export class GraphPane {
     const changed = this.#dirty === "all" ? state.keys : [...this.#dirty].filter((key) => state.keys.has(key));
     this.#dirty = new Set();
     this.drawing?.update([...changed].map((key) => [key, state.seen(key)]));
-    if (this.#isLensDirty || state.filter) this.drawing?.look(state);
+    if (this.#isLensDirty || state.filter) this.drawing?.look({ selected: state.selected, filter: state.filter, matches: (key) => state.matches(key) });
     this.#isLensDirty = false;
   }
 }

@@ -40,6 +40,8 @@ export function sentence(run, needs) {
   if (paused.length) words.push(`${paused.length} ${paused.length === 1 ? "task waits" : "tasks wait"} for you`);
   if (failed) words.push(`${failed} failed`);
   if (words.length && run?.state === "Paused" && !run.ended) return words.join(", ");
+  const lost = needs.find(({ kind }) => kind === "lost");
+  if (!words.length && lost) return `${lost.key} lost more rows than ever`;
   return words.join(", ") || run?.message || "";
 }
 

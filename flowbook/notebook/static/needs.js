@@ -7,7 +7,7 @@ import * as states from "./states.js";
 import { parentOf } from "./task_keys.js";
 
 /** @typedef {import("./wire.js").Task} Task */
-/** @typedef {{key: string, task: Task, kind: "paused" | "failed" | "stale"}} Need */
+/** @typedef {{key: string, task: Task, kind: "paused" | "failed" | "lost" | "stale"}} Need */
 
 /** The most tasks that are listed; the others are counted. */
 export const SHOWN = 8;
@@ -24,14 +24,15 @@ export function needs(tasks) {
     all.flatMap(([key, task]) => (parentOf(key) && (task.state === "Paused" || states.isFailed(task.state)) ? [`${parentOf(key)}:${task.state}`] : [])),
   );
   /** @type {Need[][]} */
-  const [paused, failed, stale] = [[], [], []];
+  const [paused, failed, lost, stale] = [[], [], [], []];
   for (const [key, task] of all) {
     if (told.has(`${key}:${task.state}`)) continue;
     if (task.state === "Paused") paused?.push({ key, task, kind: "paused" });
     else if (states.isFailed(task.state)) failed?.push({ key, task, kind: "failed" });
+    else if (task.lost) lost?.push({ key, task, kind: "lost" });
     else if (task.stale) stale?.push({ key, task, kind: "stale" });
   }
-  return [...(paused ?? []), ...(failed ?? []), ...(stale ?? [])];
+  return [...(paused ?? []), ...(failed ?? []), ...(lost ?? []), ...(stale ?? [])];
 }
 
 /**
@@ -74,7 +75,7 @@ export class NeedList {
 
   /** @param {Element} element @param {Need} need */
   #fill(element, { task, kind }) {
-    if (kind !== "stale") {
+    if (kind === "paused" || kind === "failed") {
       const tile = /** @type {Element} */ (element.firstElementChild);
       if (tile.getAttribute("data-state") !== task.state) tile.replaceChildren(dom.icon(states.glyphOf(task.state)));
       dom.set(tile, { "data-state": task.state });
@@ -89,21 +90,27 @@ export class NeedList {
 
 /** @param {Need} need */
 function itemOf(need) {
-  const tile = need.kind === "stale" ? dom.h("span", { class: "tile warn" }, dom.icon(states.SIGNS.warn ?? [])) : dom.h("span", { class: "tile" });
-  const text = dom.h("div", {}, dom.h("div", { class: "name" }, nameIn(need.key)), dom.h("span", { class: "sentence" }));
+  const isDoubtful = need.kind === "stale" || need.kind === "lost";
+  const tile = isDoubtful ? dom.h("span", { class: "tile warn" }, dom.icon(states.SIGNS.warn ?? [])) : dom.h("span", { class: "tile" });
+  const text = dom.h("div", {}, dom.h("div", { class: "name" }, ...nameOf(need)), dom.h("span", { class: "sentence" }));
   return dom.h("div", { class: "item", "data-task": need.key }, tile, text, dom.h("div", { class: "row" }, ...buttonsOf(need)));
 }
+
+/** A child is called as its input, its key stands after it. @param {Need} need */
+const nameOf = ({ key, task }) => (task.label ? [nameIn(task.label), dom.h("span", { class: "mono dim key" }, key)] : [nameIn(key)]);
 
 /** @param {Need} need */
 function buttonsOf({ key, kind }) {
   const task = { "data-task": key };
   if (kind === "paused") return [dom.button("resume", "Resume", { ...task, class: "primary" }), dom.button("inspect", "Look at inputs", task)];
   if (kind === "failed") return [dom.button("inspect", "Traceback", task)];
+  if (kind === "lost") return [dom.button("inspect", "Look at the output", task)];
   return [dom.button("inspect", "Look at it", task)];
 }
 
 /** @param {Task} task @param {Need["kind"]} kind @param {number} now @returns {string[]} word, type of the error, rest */
 function sentenceOf(task, kind, now) {
+  if (kind === "lost") return ["", "", task.lost ?? ""];
   if (kind === "stale" && task.note === "made from other inputs") return ["", "", inside(task.message || "Its output was made from other inputs")];
   if (kind === "stale") {
     const made = task.created ? `Output of ${format.moment(task.created, now)},` : "Its output was";

@@ -90,8 +90,9 @@ function progressBar(node, task) {
 function noteOf(task, svg) {
   const text = format.noteOf(task);
   if (!text) return [];
-  const short = endCut(text, NOTE_ROOM - (task.stale ? 16 : 0), svg);
-  if (!task.stale) return [dom.s("text", { class: "note", x: TEXT_X, y: 53 }, short, dom.s("title", {}, text))];
+  const isWarning = task.stale || Boolean(task.lost);
+  const short = endCut(text, NOTE_ROOM - (isWarning ? 16 : 0), svg);
+  if (!isWarning) return [dom.s("text", { class: "note", x: TEXT_X, y: 53 }, short, dom.s("title", {}, text))];
   const sign = dom.s("g", { class: "glyph-ink", transform: `translate(${TEXT_X} 43)` }, ...dom.drawn(states.SIGNS.warn ?? []));
   return [dom.s("g", { "data-state": "Paused" }, sign), dom.s("text", { class: "note warn", x: TEXT_X + 16, y: 53 }, short, dom.s("title", {}, text))];
 }

@@ -81,6 +81,7 @@ class Panel {
       search: (/** @type {string} */ query) => this.#look({ query }),
       find: (/** @type {string} */ query) => this.#find(query),
       note: () => this.controls.dress(),
+      group: (/** @type {string} */ by) => this.#send("group", { by }, "group:"),
       leave: () => this.#leave(),
     };
     listenToPerson(root, meant, signal);
@@ -190,6 +191,8 @@ class Panel {
       tab: () => this.#choose(/** @type {import("./panel_state.js").Tab} */ (control?.getAttribute("data-tab") ?? "graph")),
       "replay-toggle": () => this.#toggleReplay(),
       "show-run": () => this.#showRun(control?.getAttribute("data-run-id") ?? ""),
+      "open-group": () => this.#openGroup(control?.getAttribute("data-group") ?? null),
+      "go-to-node": () => this.#goTo(key),
       "back-to-graph": () => this.#backToGraph(),
       "child-step": () => this.#stepChild(control?.getAttribute("data-step") === "-1" ? -1 : 1),
       "filter-state": () => this.#filter(control?.getAttribute("data-state") ?? null),
@@ -237,7 +240,7 @@ class Panel {
     if (key === before && key !== null && (this.state.details || this.link.commands.isWaiting(`inspect:${key}`))) return;
     this.state.inspected = key;
     this.state.details = null;
-    if (key && this.state.tab === "graph") this.views.open(this.state.mappedOf(key));
+    if (key && this.state.tab === "graph") this.views.open(this.state.openedFor(key));
     this.link.commands.forget((slot) => slot.startsWith("to-variable:"));
     if (key) this.#openInspector(key);
     else this.#closeInspector(before);
@@ -288,6 +291,19 @@ class Panel {
     if (run && run !== this.state.run?.id && !this.controls.refusal("show-run", null)) this.#send("show-run", { run }, `show-run:${run}`);
   }
 
+  /** @param {string | null} name */
+  #openGroup(name) {
+    this.views.open(name);
+    this.#look({ selected: name });
+    this.#flush();
+  }
+
+  /** @param {string | null} node a task or a group */
+  #goTo(node) {
+    if (node === null || this.state.isTask(node)) this.#inspect(node);
+    else this.#openGroup(node);
+  }
+
   #backToGraph() {
     const { opened } = this.state;
     this.views.open(null);
@@ -314,7 +330,7 @@ class Panel {
     this.#look({ filter: this.state.filter === state ? null : state });
   }
 
-  /** @param {Partial<import("./graph.js").Lens>} change */
+  /** @param {Partial<Pick<PanelState, "selected" | "filter" | "query">>} change */
   #look(change) {
     Object.assign(this.state, change);
     this.graph.markLens();
@@ -336,7 +352,8 @@ class Panel {
 
   /** @param {string} query */
   #find(query) {
-    const key = this.state.find(query);
+    const found = this.state.find(query);
+    const key = found && this.state.nodeOf(found);
     if (!key || this.state.isTable) return;
     this.graph.drawing?.focus(key);
     this.#look({ selected: key });
@@ -346,8 +363,9 @@ class Panel {
 
   #drawGraph() {
     const graph = this.model.get("graph");
-    const signal = this.graph.draw(graph);
-    this.display.section.reset({ graph, run: this.state.fold.run, signal, onSubmit: () => this.#run() });
+    this.graph.draw(graph);
+    this.display.section.reset({ graph, run: this.state.fold.run, signal: this.signal, onSubmit: () => this.#run() });
+    if (this.state.opened) this.views.open(this.state.opened);
     this.#schedule();
   }
 

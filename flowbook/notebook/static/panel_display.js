@@ -13,6 +13,9 @@ import { TaskTable } from "./table.js";
 /** @typedef {{found: Need[], status: Status, hasGivenUp: boolean, connection: import("./host.js").Connection, saved?: import("./host.js").Saved, host: string}} Shown */
 /** @typedef {{root: HTMLElement, parts: ReturnType<typeof import("./panel_layout.js").build>, state: import("./panel_state.js").PanelState, now: () => number}} Given */
 
+/** From this many tasks on, a person may ask for groups. */
+const MANY = 30;
+
 export class PanelDisplay {
   /** The table, and the name of the flow whose tasks are in it. @type {{table: TaskTable, flow: string} | null} */
   #listing = null;
@@ -45,6 +48,7 @@ export class PanelDisplay {
     });
     this.#showHead(shown);
     this.needs.update(found);
+    this.#showGrouping();
     this.section.update(run);
     this.#showTable();
     this.#showCard();
@@ -83,6 +87,14 @@ export class PanelDisplay {
       failed: count("failed"),
       paused: count("paused"),
     });
+  }
+
+  /** Small graphs need no groups, and only a kernel makes others. */
+  #showGrouping() {
+    const { parts, state } = this.given;
+    const { tasks = 0, by = "auto" } = state.graph;
+    parts.groupBy.hidden = tasks < MANY;
+    if (document.activeElement !== parts.groupBy) parts.groupBy.value = by;
   }
 
   #showTable() {

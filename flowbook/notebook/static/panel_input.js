@@ -6,6 +6,7 @@
  * @property {(query: string) => void} search
  * @property {(query: string) => void} find
  * @property {() => void} note a note was typed
+ * @property {(by: string) => void} group
  * @property {() => void} leave Escape, with nothing typed
  */
 
@@ -20,6 +21,11 @@ export function listenToPerson(root, meant, signal) {
     if (field.dataset.action === "search") meant.search(field.value);
     if (field.dataset.action === "note") meant.note();
   };
+  const change = (/** @type {Event} */ event) => {
+    const field = event.target;
+    if (field instanceof HTMLSelectElement && field.dataset.action === "group-by") meant.group(field.value);
+  };
+  root.addEventListener("change", change, { signal });
   root.addEventListener("click", click, { signal });
   root.addEventListener("input", input, { signal });
   root.addEventListener("keydown", (event) => onKey(event, meant), { signal });
@@ -32,6 +38,7 @@ function onKey(event, meant) {
   if (turnTab(event)) return;
   const control = event.target.closest('g.node, g[role="button"], [role="gridcell"]');
   const key = control?.getAttribute("data-task") ?? null;
+  if (event.target instanceof HTMLSelectElement) return;
   if (event.key === "Escape" && !field && event.target.matches("textarea, input")) /** @type {HTMLElement} */ (event.target).blur();
   else if (event.key === "Escape") onEscape(field, meant);
   else if (field && event.key === "Enter") meant.find(field.value);

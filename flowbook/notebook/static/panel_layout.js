@@ -12,6 +12,16 @@ const TABS = [
   ["runs", "Runs"],
 ];
 
+/** @type {[string, string][]} */
+const GROUPINGS = [
+  ["auto", "groups if many"],
+  ["layer", "groups by layer"],
+  ["task", "every task"],
+];
+
+/** @param {[string, string]} choice */
+const option = ([value, text]) => dom.h("option", { value }, text);
+
 /**
  * Create the fixed elements, into which all others are put.
  *
@@ -27,8 +37,9 @@ export function build(root) {
     dom.h("option", { value: "start" }, "by start"),
     dom.h("option", { value: "graph" }, "as in the graph"),
   );
+  const groupBy = dom.h("select", { "data-action": "group-by", "aria-label": "Groups", title: "Groups of tasks, or every task" }, ...GROUPINGS.map(option));
   const tools = {
-    graph: dom.h("div", { class: "tools" }, search(), zoom(), replayButton, asTable),
+    graph: dom.h("div", { class: "tools" }, search(), groupBy, zoom(), replayButton, asTable),
     timeline: dom.h("div", { class: "tools" }, dom.h("label", { class: "row tight" }, "Rows", order)),
     logs: dom.h("div", { class: "tools" }),
     runs: dom.h("div", { class: "tools" }),
@@ -56,7 +67,7 @@ export function build(root) {
   const kept = dom.h("p", { class: "foot part kept", hidden: true });
   root.replaceChildren(head, tabs, body, replay, kept, status);
   return {
-    ...{ head, tabs, tabButtons, tools, order, asTable, replayButton, kept, status },
+    ...{ head, tabs, tabButtons, tools, order, groupBy, asTable, replayButton, kept, status },
     ...{ body, canvas, table, children, timeline, logs, runs, replay, grip, inspector },
     ...{ rail, needs, run, runTitle, form, facts },
   };

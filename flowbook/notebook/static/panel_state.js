@@ -1,6 +1,7 @@
 /** The state of a panel's view: the run, the graph, and the view's own selection, filter and search. No DOM. */
 
-import { countStates, isIn } from "./states.js";
+import { foldedState } from "./changes.js";
+import { countStates, isGoing, isIn } from "./states.js";
 import { parentOf } from "./task_keys.js";
 import { Fold } from "./wire.js";
 
@@ -40,6 +41,11 @@ export class PanelState {
   /** Whether the card has the panel's whole width. */
   isWide = false;
 
+  /** The group that each task is in, where groups are drawn. @type {Map<string, string>} */
+  #groups = new Map();
+  /** Keys of the tasks of each group. @type {Map<string, string[]>} */
+  #members = new Map();
+
   /** @param {Graph} graph */
   constructor(graph) {
     this.graph = graph;
@@ -53,6 +59,19 @@ export class PanelState {
   setGraph(graph) {
     this.graph = graph;
     this.keys = new Set(graph.nodes.map(({ key }) => key));
+    this.#members = new Map(graph.nodes.flatMap(({ key, members }) => (members?.length ? [[key, members]] : [])));
+    this.#groups = new Map([...this.#members].flatMap(([key, members]) => members.map((member) => [member, key])));
+    if (this.opened && !this.keys.has(this.opened) && !this.#groups.has(this.opened)) this.opened = null;
+  }
+
+  /** The tasks of a group; null for a task. @param {string} key @returns {[string, Task][] | null} */
+  membersOf(key) {
+    return this.#members.get(key)?.map((member) => [member, this.seenTask(member)]) ?? null;
+  }
+
+  /** Keys of all tasks, those in groups too, in the graph's order. */
+  allKeys() {
+    return this.graph.nodes.flatMap(({ key }) => this.#members.get(key) ?? [key]);
   }
 
   /** @param {string} key */
@@ -62,6 +81,12 @@ export class PanelState {
 
   /** A task as the graph shows it: as it is, or as it was at the moment that is replayed. @param {string} key */
   seen(key) {
+    const members = this.membersOf(key);
+    return members ? groupTask(members) : this.seenTask(key);
+  }
+
+  /** @param {string} key */
+  seenTask(key) {
     return this.past ? (this.past.get(key) ?? PENDING) : this.task(key);
   }
 
@@ -72,26 +97,39 @@ export class PanelState {
 
   /** The node that shows a task or a child. @param {string} key */
   nodeOf(key) {
-    return this.keys.has(key) ? key : parentOf(key);
+    if (this.keys.has(key)) return key;
+    const task = parentOf(key) ?? key;
+    return this.#groups.get(key) ?? this.#groups.get(task) ?? (this.keys.has(task) ? task : null);
+  }
+
+  /** Whether `key` is a task of the flow, not a child of one. @param {string} key */
+  isTask(key) {
+    return this.#groups.has(key) || (this.keys.has(key) && !this.#members.has(key));
   }
 
   /** The mapped task that a task or a child belongs to, if it was split; null for other tasks. @param {string | null} key */
   mappedOf(key) {
-    const node = key === null ? null : this.nodeOf(key);
-    return node !== null && this.graph.nodes.some((each) => each.key === node && each.kind === "mapped") && this.task(node).width ? node : null;
+    if (key === null) return null;
+    const task = this.isTask(key) ? key : parentOf(key);
+    return task !== null && this.task(task).counts && this.task(task).width ? task : null;
+  }
+
+  /** What is opened when a task is inspected: its children, or still the group that it is in. @param {string} key */
+  openedFor(key) {
+    return this.mappedOf(key) ?? (this.opened !== null && this.#groups.get(key) === this.opened ? this.opened : null);
   }
 
   /** How many tasks are in each state, children of mapped tasks counted. */
   counts() {
     const { tasks } = this.fold;
-    const all = tasks.size ? tasks : this.graph.nodes.map(({ key }) => /** @type {[string, Task]} */ ([key, PENDING]));
-    return countStates(all, (key) => this.keys.has(key));
+    const all = tasks.size ? tasks : this.allKeys().map((key) => /** @type {[string, Task]} */ ([key, PENDING]));
+    return countStates(all, (key) => this.isTask(key));
   }
 
   /** The same at the moment that is replayed. */
   pastCounts() {
     return countStates(
-      this.graph.nodes.map(({ key }) => [key, this.seen(key)]),
+      this.allKeys().map((key) => [key, this.seenTask(key)]),
       () => true,
     );
   }
@@ -99,19 +137,34 @@ export class PanelState {
   /** The table's rows that match filter and search, in the graph's order, children after their task. */
   rows() {
     const tasks = this.past ?? this.fold.tasks;
-    const rank = new Map(this.graph.nodes.map(({ key }, i) => [key, i]));
+    const rank = new Map(this.allKeys().map((key, i) => [key, i]));
+    const up = new Map(this.graph.nodes.map((node) => [node.key, node.up]));
     const rankOf = (/** @type {string} */ key) => rank.get(parentOf(key) ?? key) ?? 0;
     const wanted = this.query.trim().toLowerCase();
-    return [...(tasks.size ? tasks.keys() : this.keys)]
+    return [...(tasks.size ? tasks.keys() : rank.keys())]
       .sort((a, b) => rankOf(a) - rankOf(b))
       .filter((key) => key !== "")
-      .map((key) => ({ key, task: this.seen(key), up: this.graph.nodes[rank.get(key) ?? -1]?.up ?? [] }))
+      .map((key) => ({ key, task: this.seenTask(key), up: up.get(key) ?? [] }))
       .filter(({ key, task }) => key.toLowerCase().includes(wanted) && isIn(task, this.filter));
   }
 
   /** The first node whose name has `query` in it. @param {string} query */
   find(query) {
     const wanted = query.trim().toLowerCase();
-    return (wanted && this.graph.nodes.find((node) => node.key.toLowerCase().includes(wanted))?.key) || null;
+    return (wanted && this.allKeys().find((key) => key.toLowerCase().includes(wanted))) || null;
   }
+
+  /** Whether a node, or a task of a group, has what is searched for in its name. @param {string} key */
+  matches(key) {
+    const wanted = this.query.trim().toLowerCase();
+    return !wanted || [key, ...(this.#members.get(key) ?? [])].some((name) => name.toLowerCase().includes(wanted));
+  }
+}
+
+/** What a group shows: its tasks by state, children counted one by one. @param {[string, Task][]} members @returns {Task} */
+function groupTask(members) {
+  const counts = Object.fromEntries(countStates(members, () => true));
+  const since = members.reduce((first, [, { since: at }]) => (at && (!first || at < first) ? at : first), 0);
+  const state = foldedState(counts);
+  return { state, counts, width: Object.values(counts).reduce((sum, n) => sum + n, 0), since: isGoing(state) && since ? since : null };
 }

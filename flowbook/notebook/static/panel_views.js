@@ -4,6 +4,7 @@ import { Asker } from "./asker.js";
 import { Changes } from "./changes.js";
 import { ChildrenView } from "./children.js";
 import * as dom from "./dom.js";
+import { groupPage } from "./group_page.js";
 import { isUnderWay } from "./head.js";
 import { Logs } from "./logs.js";
 import { Replay } from "./replay.js";
@@ -30,7 +31,7 @@ export class PanelViews {
     this.given = given;
     const { parts, clock, signal, now, state } = given;
     this.askers = this.#askers();
-    const ask = (/** @type {string} */ key, /** @type {import("./children.js").Wish} */ wish) => this.askers.children.ask({ key, ...wish });
+    const ask = (/** @type {string} */ key, /** @type {import("./children.js").Wish} */ wish) => this.#askForChildren(key, wish);
     this.children = new ChildrenView({ el: parts.children, signal, clock, now, ask });
     this.timeline = new Timeline({ el: parts.timeline, signal });
     this.logs = new Logs({ el: parts.logs, tools: parts.tools.logs, signal });
@@ -65,9 +66,17 @@ export class PanelViews {
   open(key) {
     const { state } = this.given;
     state.opened = key;
+    if (key === null) return this.askers.children.forget();
     const node = state.graph.nodes.find((each) => each.key === key);
-    if (node) this.children.open(node);
-    else this.askers.children.forget();
+    this.children.open({ key, up: node?.up ?? [], down: node?.down ?? [], isGroup: node?.kind === "group" });
+  }
+
+  /** The kernel pages the children of a mapped task; the tasks of a group are known here. @param {string} key @param {import("./children.js").Wish} wish */
+  #askForChildren(key, wish) {
+    const { state } = this.given;
+    const members = state.membersOf(key);
+    if (members) this.children.update(groupPage(key, members, wish), state.inspected);
+    else this.askers.children.ask({ key, ...wish });
   }
 
   /** @param {Tab} tab */
@@ -88,7 +97,8 @@ export class PanelViews {
   changed(keys) {
     const { state } = this.given;
     if (this.changes.run && this.changes.run !== state.run?.id) this.#go(null);
-    if (state.opened && (keys === "all" || keys.has(state.opened))) this.children.refresh();
+    const { opened } = state;
+    if (opened && (keys === "all" || [...keys].some((key) => key === opened || state.nodeOf(key) === opened))) this.children.refresh();
     this.#askForTab();
   }
 
@@ -166,7 +176,7 @@ export class PanelViews {
     const { state } = this.given;
     this.timeline.update({
       changes: this.changes,
-      keys: state.graph.nodes.map(({ key }) => key),
+      keys: state.allKeys(),
       task: (key) => state.task(key),
       isGoing: isUnderWay(state.run),
       now: this.#end,

@@ -12,6 +12,9 @@ export class RunSection {
   #form = null;
   /** @type {Graph["parameters"]} */
   #parameters = [];
+  #json = "";
+  /** Ends the form of the graph before. @type {AbortController | null} */
+  #end = null;
 
   /** @param {{section: HTMLElement, title: HTMLElement, form: HTMLElement, facts: HTMLElement}} parts */
   constructor(parts) {
@@ -20,10 +23,22 @@ export class RunSection {
 
   /** Make the form of another graph. @param {{graph: Graph, run: Run | null, signal: AbortSignal, onSubmit: () => void}} given */
   reset({ graph, run, signal, onSubmit }) {
+    const json = JSON.stringify([graph.flow, graph.parameters]);
+    // The same graph may come again, drawn otherwise; what was typed stays.
+    if (json === this.#json) return;
+    this.#json = json;
+    this.#end?.abort();
+    this.#end = new AbortController();
     this.#parameters = graph.parameters ?? [];
     this.parts.form.replaceChildren();
     this.#form = this.#parameters.length
-      ? new ParameterForm({ el: this.parts.form, parameters: this.#parameters, values: run?.parameters ?? {}, signal, onSubmit })
+      ? new ParameterForm({
+          el: this.parts.form,
+          parameters: this.#parameters,
+          values: run?.parameters ?? {},
+          signal: AbortSignal.any([signal, this.#end.signal]),
+          onSubmit,
+        })
       : null;
   }
 

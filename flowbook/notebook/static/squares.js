@@ -39,6 +39,8 @@ export class Squares {
   /** @type {string | null} */
   #chosen = null;
   #key = "";
+  /** Keys of the squares where they aren't those of children. @type {string[] | null} */
+  #keys = null;
   /** What is drawn now: the first and last row, and the words in them. */
   #drawn = "";
   #inner = dom.h("div", { class: "cells-inner" });
@@ -55,13 +57,14 @@ export class Squares {
     signal.addEventListener("abort", () => watcher.disconnect(), { once: true });
   }
 
-  /** @param {{key: string, runs: Run[], chosen: string | null}} shown */
-  update({ key, runs, chosen }) {
+  /** @param {{key: string, keys?: string[], runs: Run[], chosen: string | null}} shown `keys` are those of a group's tasks */
+  update({ key, keys, runs, chosen }) {
     if (key !== this.#key) this.#focused = 0;
     this.#key = key;
+    this.#keys = keys ?? null;
     this.#words = spreadOut(runs);
     this.#chosen = chosen;
-    dom.set(this.el, { "aria-label": `Children of ${key}, one square each`, "aria-rowcount": this.#rows });
+    dom.set(this.el, { "aria-label": `Tasks of ${key}, one square each`, "aria-rowcount": this.#rows });
     this.#inner.style.height = `${this.#rows * SIDE_PX}px`;
     this.#draw();
   }
@@ -105,7 +108,7 @@ export class Squares {
 
   /** @param {string} word @param {number} index */
   #cell(word, index) {
-    const key = `${this.#key}[${index}]`;
+    const key = this.#keyOf(index);
     return dom.h(
       "i",
       {
@@ -124,8 +127,13 @@ export class Squares {
   }
 
   /** @param {number} index */
+  #keyOf(index) {
+    return this.#keys ? (this.#keys[index] ?? "") : `${this.#key}[${index}]`;
+  }
+
+  /** @param {number} index */
   #square(index) {
-    return /** @type {HTMLElement | null} */ (this.#inner.querySelector(`[data-task="${CSS.escape(`${this.#key}[${index}]`)}"]`));
+    return /** @type {HTMLElement | null} */ (this.#inner.querySelector(`[data-task="${CSS.escape(this.#keyOf(index))}"]`));
   }
 
   /** @param {KeyboardEvent} event */
