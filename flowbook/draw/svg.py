@@ -115,7 +115,7 @@ def svg(  # noqa: PLR0913  # one picture, its options by keyword
     if standalone:
         shown: palette.Theme = "dark" if theme == "dark" else "light"
         return _Picture(graph, layout, views, _Inked(shown)).alone(state, caption)
-    return _Picture(graph, layout, views, _Classed(), groups).live()
+    return _Picture(graph, layout, views, _Classed(groups)).live()
 
 
 def alt_text(graph: Graph, views: Mapping[str, NodeView], *, state: str = "", caption: str = "") -> str:
@@ -147,6 +147,9 @@ class _Classed:
     """Paint for the live picture: classes, for the style sheet to colour."""
 
     is_live = True
+
+    def __init__(self, groups: Container[str]) -> None:
+        self.groups = groups
 
     def __call__(self, kind: str, state: str = "") -> str:
         del state
@@ -216,16 +219,8 @@ class _Inked:
 class _Picture:
     """Writes one picture with one kind of paint."""
 
-    def __init__(
-        self,
-        graph: Graph,
-        layout: Layout,
-        views: Mapping[str, NodeView],
-        paint: _Classed | _Inked,
-        groups: Container[str] = (),
-    ) -> None:
+    def __init__(self, graph: Graph, layout: Layout, views: Mapping[str, NodeView], paint: _Classed | _Inked) -> None:
         self._graph = graph
-        self._groups = groups
         self._layout = layout
         self._views = views
         self._paint = paint
@@ -348,13 +343,13 @@ class _Picture:
 
     def _opening(self, spec: TaskSpec, box: Box, view: NodeView) -> str:
         position = f'transform="translate({box.x} {box.y})"'
-        if not self._paint.is_live:
+        if isinstance(self._paint, _Inked):
             return f"<g {position}>"
         label = ", ".join(part for part in (spec.key, view.name, view.end, view.note) if part)
         word = f' data-word="{_text(view.word)}"' if view.word else ""
         # A button may not contain buttons, so a node with controls is a group.
         role = "group" if spec.is_manual else "button"
-        kind = "group" if spec.key in self._groups else "task"
+        kind = "group" if spec.key in self._paint.groups else "task"
         return (
             f'<g class="node" data-{kind}="{_text(spec.key)}" data-state="{_text(view.state)}"{word} data-action="inspect" '
             f'role="{role}" tabindex="-1" aria-label="{_text(label)}" {position}>'
