@@ -116,6 +116,7 @@ class ShownRun:
             stage=self.stage(),
             started=run.started,
             ended=None if isinstance(state, Paused) else run.ended,
+            waits_since=state.at if isinstance(state, Paused) else None,
             parameters={name: phrases.parameter_text(value) for name, value in run.parameters.items()},
             executor=run.executor_text,
             notice=" ".join(filter(None, (self._notice, phrases.shorten(self._feed.projection.warning, 500)))),

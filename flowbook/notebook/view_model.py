@@ -64,6 +64,7 @@ class RunView:
     stage: Stage = "running"
     started: float | None = None
     ended: float | None = None
+    waits_since: float | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     executor: str = ""
     notice: str = ""

@@ -87,7 +87,7 @@ def _displayed(value: object) -> Preview:
     found = _preview(value, "text", _short_text(value, text), text_repr=text)
     try:
         if (shown := preview_picture.picture(value)) is not None:
-            found["kind"], found["body"] = "picture", shown
+            found["kind"], found["body"], found["text"] = "picture", shown, preview_picture.title(value, found["text"])
         elif preview_tree.is_tree(value):
             found["kind"], found["body"] = "tree", preview_tree.tree(value)
         else:

@@ -12,7 +12,7 @@ import sys
 from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["html_of", "is_displayed", "picture", "stored_html"]
+__all__ = ["html_of", "is_displayed", "picture", "stored_html", "title"]
 
 #: The largest picture and the largest HTML that are stored with a value; what is larger is made again when somebody looks.
 _PICTURE_BYTES, _HTML_CHARACTERS = 150_000, 60_000
@@ -49,6 +49,16 @@ def picture(value: object) -> dict[str, Any] | None:
         if found:
             return _picture(mime, found)
     return None
+
+
+def title(value: Any, default: str) -> str:  # noqa: ANN401  # anything with a picture
+    """Return what a picture is called: a figure or an image by its size in px, all else `default`."""
+    if _is_matplotlib(value):
+        wide, high = value.get_size_inches() * value.dpi
+        return f"Figure, {wide:,.0f} \u00d7 {high:,.0f}"
+    if _is_image(value):
+        return f"Image, {value.mode}, {value.width:,} \u00d7 {value.height:,}"
+    return default
 
 
 def stored_html(value: object) -> str | None:

@@ -6,7 +6,7 @@ import { complaint, textOf } from "../../flowbook/notebook/static/form.js";
 import * as format from "../../flowbook/notebook/static/format.js";
 import { footing, refusal, request } from "../../flowbook/notebook/static/frame.js";
 import { reach, step } from "../../flowbook/notebook/static/graph_keys.js";
-import { buttons, progress, sentence, waitsSince } from "../../flowbook/notebook/static/head.js";
+import { buttons, progress, sentence } from "../../flowbook/notebook/static/head.js";
 import { primaryOf, tabsOf } from "../../flowbook/notebook/static/inspector.js";
 import { load } from "../../flowbook/notebook/static/loader.js";
 import { needs, splitError } from "../../flowbook/notebook/static/needs.js";
@@ -160,15 +160,6 @@ test("a node is drawn as high as what it shows", () => {
   assert.equal(drawn(80, { state: "Paused" }), 80);
   assert.equal(drawn(80, { state: "Running", counts: { Running: 2 } }), 80);
   assert.equal(drawn(44, { state: "Failed" }, "ValueError: no"), 44);
-});
-
-test("a paused run waits since its last task paused, and another does not wait", () => {
-  const need = (/** @type {number} */ since) => ({ key: "a", kind: /** @type {const} */ ("paused"), task: { state: "Paused", since } });
-  const run = { id: "1", stage: /** @type {const} */ ("waiting"), state: "Paused" };
-
-  assert.equal(waitsSince(run, [need(50), need(80)]), 80);
-  assert.equal(waitsSince(run, []), null);
-  assert.equal(waitsSince({ ...run, state: "Running" }, [need(50)]), null);
 });
 
 test("the head offers what can be done, and says why not", () => {

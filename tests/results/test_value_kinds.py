@@ -84,7 +84,8 @@ def test_a_figure_is_a_picture_and_stays_as_it_was():
 
     preview = describe(figure)
 
-    assert (preview["kind"], preview["body"]["mime"]) == ("picture", "image/png")
+    assert (preview["kind"], preview["text"]) == ("picture", "Figure, 960 × 720")
+    assert preview["body"]["mime"] == "image/png"
     assert base64.b64decode(preview["body"]["data"])[:4] == PNG
     assert (figure.canvas is canvas, figure.dpi) == (True, 150)
 

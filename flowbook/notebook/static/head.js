@@ -45,13 +45,6 @@ export function sentence(run, needs) {
   return words.join(", ") || run?.message || "";
 }
 
-/** Since when a paused run only waits for a person: since its last task paused. @param {Run | null} run @param {Need[]} needs @returns {number | null} */
-export function waitsSince(run, needs) {
-  if (run?.state !== "Paused" || run.ended) return null;
-  const moments = needs.flatMap(({ kind, task }) => (kind === "paused" && task.since ? [task.since] : []));
-  return moments.length ? Math.max(...moments) : null;
-}
-
 /** @param {[string, number][]} counts @param {(state: string) => boolean} isFinished */
 export function progress(counts, isFinished) {
   const total = counts.reduce((sum, [, n]) => sum + n, 0);
@@ -156,9 +149,9 @@ export class Head {
   }
 
   /** @param {View} view */
-  #showDone({ run, counts, now, needs }) {
+  #showDone({ run, counts, now }) {
     const { done, total } = progress(counts, states.isFinished);
-    const since = waitsSince(run, needs);
+    const since = run?.waits_since ?? null;
     const elapsed = run?.started ? format.clock((since ?? run.ended ?? now) - run.started) : null;
     const waited = since !== null && now - since >= WAITING_LEAST_S ? ` and ${format.span(now - since)} of waiting` : "";
     const text = elapsed ? [format.thousands(done), ` of ${format.plural(total, "task")}, `, elapsed, waited] : ["", format.plural(total, "task"), "", ""];

@@ -204,7 +204,7 @@ export class Inspector {
   /** @param {Details} details */
   #output(details) {
     const value = details.output;
-    if (!value) return [dom.h("div", { class: "pad" }, dim(noOutput(details.state)))];
+    if (!value) return [dom.h("div", { class: "pad" }, dim(noOutput(details)))];
     const [type = "", ...rest] = value.text.split(", ");
     const size = value.size_bytes ? `, ${format.size(value.size_bytes)}` : "";
     const head = dom.h("div", { class: "head" }, dom.h("span", { class: "grow" }, dom.h("b", {}, type), rest.length ? `, ${rest.join(", ")}` : "", size));
@@ -267,8 +267,10 @@ function offeredBy(details) {
 /** @param {string} text */
 const dim = (text) => dom.h("p", { class: "dim" }, text);
 
-/** @param {string} state */
-function noOutput(state) {
+/** @param {Details} details */
+function noOutput({ state, why = [] }) {
+  if (why.some(([question]) => question === "Its children") && states.isFinished(state))
+    return "Each of its children has an output of its own: open one in the table.";
   if (states.isGoing(state)) return "It still runs; its output comes when it is done.";
   if (!states.isFinished(state)) return "It has not run yet.";
   return state === "Success" || state === "Cached" ? "Its output was not kept." : "It gave no output.";
