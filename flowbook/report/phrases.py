@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from flowbook.engine.answer import was_rejected
 from flowbook.engine.state import (
     Cached,
     Crashed,
@@ -162,6 +163,8 @@ def message(state: State) -> str:
     """Return a state's exception as a sentence if it has one, else its message."""
     if not isinstance(state, (Failed, Retrying)):
         return shorten(state.message or "", _MESSAGE_LENGTH)
+    if was_rejected(state):
+        return shorten(state.message or "", _MESSAGE_LENGTH)
     error = state.raw_result  # as it is: `result` would load what is held elsewhere
     return error_text(error) if isinstance(error, BaseException) else shorten(state.message or "", _MESSAGE_LENGTH)
 
@@ -184,7 +187,7 @@ def note(  # noqa: C901, PLR0911, PLR0913  # a table of states
         case Retrying():
             return f"then attempt {attempt} of {most}"
         case Paused():
-            return f"until {clock(state.start_time.timestamp(), now)}" if state.start_time else "waits for a person"
+            return _pause_note(state, now)
         case Queued():
             return state.message or "waits for a free place"
         case Scheduled() if state.start_time is not None and state.start_time.timestamp() > now:
@@ -221,11 +224,12 @@ def why(  # noqa: PLR0911, PLR0913  # a table of states
         case TriggerFailed():
             return [["Why it did not run", _trigger_reason(spec, states)]]
         case Skipped():
-            return [["Why it was skipped", f"{_skip_note(spec, state, states) or 'Its task asked for it'}."]]
+            reason = _skip_note(spec, state, states).removesuffix(".") or "Its task asked for it"
+            return [["Why it was skipped", f"{reason}."]]
         case Retrying():
             return _why_retrying(spec, state, attempt, now)
         case Paused():
-            return [["Why it waits", _paused_reason(spec, state, now)]]
+            return [["Why it waits", _paused_reason(spec, state, now)], *_until_when(state, now)]
         case Cached() if not has_run and (state.message or state.entry is not None or state.created is not None):
             return _why_cached(state, now)
         case TimedOut() if spec.timeout_s is not None:
@@ -314,6 +318,23 @@ def _why_pending(spec: TaskSpec, state: State, states: Callable[[str], State | N
 
 def _is_finished(state: State | None) -> bool:
     return state is not None and state.is_finished()
+
+
+def _pause_note(state: Paused, now: float) -> str:
+    if state.start_time is not None:
+        return f"until {clock(state.start_time.timestamp(), now)}"
+    text = f"waits for {state.asks or 'a person'}"
+    if state.deadline is None:
+        return text
+    due = state.deadline.timestamp()
+    return f"{text}, until {clock(due, now)}" if due > now else f"{text} since {clock(state.at, now)}: overdue"
+
+
+def _until_when(state: Paused, now: float) -> list[list[str]]:
+    lines = [["Who is asked", state.asks]] if state.asks else []
+    if state.deadline is None:
+        return lines
+    return [*lines, ["Until when", _sentence(deadline_note(state.deadline.timestamp(), state.otherwise, now))]]
 
 
 def _paused_reason(spec: TaskSpec, state: Paused, now: float) -> str:

@@ -2,6 +2,7 @@ import datetime as dt
 
 import pytest
 
+from flowbook.engine.answer import ending
 from flowbook.engine.graph import RetryPolicy
 from flowbook.engine.state import (
     Cached,
@@ -9,6 +10,7 @@ from flowbook.engine.state import (
     Paused,
     Pending,
     Queued,
+    Resume,
     Retrying,
     Running,
     Skipped,
@@ -21,6 +23,9 @@ from flowbook.report import phrases
 from tests.graphs import task
 
 NOW = dt.datetime(2026, 11, 23, 9, 42, tzinfo=dt.UTC).timestamp()
+
+
+REJECTED = ending("approve", Resume(action="reject", by="ada", note="odd"))
 
 
 def any_failed(*_: object) -> bool:
@@ -56,6 +61,9 @@ def test_durations_have_one_unit(seconds: float, told: str) -> None:
         (Success(), 2, "on attempt 2 of 4"),
         (Success(), 1, ""),
         (Paused(), 1, "waits for a person"),
+        (Paused(asks="finance"), 1, "waits for finance"),
+        (Skipped("Skipped by ada."), 1, "Skipped by ada."),
+        (REJECTED, 1, "Rejected by ada: odd"),
         (Queued("2 of 2 workers are busy"), 1, "2 of 2 workers are busy"),
         (Failed(result=ValueError("80 flights\nhave no weather")), 1, "ValueError: 80 flights have no weather"),
         (TimedOut(), 1, "took longer than 5.0 s"),
@@ -94,6 +102,43 @@ def test_a_skipped_task_names_what_was_skipped_above() -> None:
     told = phrases.why(spec, Skipped(), 1, _of(load=Skipped()), NOW)
 
     assert told == [["Why it was skipped", "load was skipped."]]
+
+
+def test_a_task_that_a_person_skipped_says_who_and_why() -> None:
+    state = ending("approve", Resume(action="skip", by="ada", note="nothing new"))
+
+    told = phrases.why(task("approve", "load"), state, 1, _of(load=Success()), NOW)
+
+    assert told == [["Why it was skipped", "Skipped by ada: nothing new."]]
+
+
+def test_a_task_that_waits_says_for_whom_and_until_when() -> None:
+    spec = task("approve", is_manual=True)
+    waits = Paused(deadline=dt.datetime.fromtimestamp(NOW + 11_520, dt.UTC), otherwise="skip", asks="finance")
+    waits.at = NOW - 60
+    due = phrases.clock(NOW + 11_520, NOW)
+
+    notes = [phrases.note(spec, waits, 1, _of(), now) for now in (NOW, NOW + 11_520)]
+    told = phrases.why(spec, waits, 1, _of(), NOW)
+
+    assert notes == [
+        f"waits for finance, until {due}",
+        f"waits for finance since {phrases.clock(NOW - 60, NOW)}: overdue",
+    ]
+    assert told == [
+        ["Why it waits", "By its trigger, manual_only: only a person starts it."],
+        ["Who is asked", "finance"],
+        ["Until when", f"Without an answer at {due} it is skipped, in 3 h 12 min."],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(-3, "0 s"), (0.2, "0 s"), (40, "40 s"), (59.6, "1 min"), (720, "12 min"), (3600, "1 h"), (11_520, "3 h 12 min"),
+     (86_400, "1 d"), (187_200, "2 d 4 h")],
+)  # fmt: skip
+def test_the_time_that_remains_has_two_units_at_most(seconds: float, told: str) -> None:
+    assert phrases.remaining(seconds) == told
 
 
 def test_a_cached_task_says_from_when_and_which_entry() -> None:
