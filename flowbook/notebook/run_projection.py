@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
-from flowbook.engine.state import Cached, Cancelling, Mapped, Retrying, Running, Scheduled, State
+from flowbook.engine.state import Cached, Cancelling, Mapped, Paused, Retrying, Running, Scheduled, State
 from flowbook.engine.state_kinds import NEEDS_ATTENTION, OPEN, mapped_state, name_in_words
 from flowbook.engine.task_keys import child_key, split_key
 from flowbook.notebook.row_flow import NO_ROWS
@@ -355,6 +355,8 @@ def _view(spec: TaskSpec, facts: _Facts, states: Callable[[str], State | None], 
         return TaskView(state="Pending", max_attempts=most)
     attempt = facts.failed_attempts + 1
     start = state.start_time if isinstance(state, Scheduled) and not state.is_queued() else None
+    if isinstance(state, Paused) and start is None:
+        start = state.deadline
     has_run = facts.has_run
     created = state.created if isinstance(state, Cached) and not has_run else None
     return TaskView(

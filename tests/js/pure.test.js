@@ -49,12 +49,14 @@ test("the time of a task is what its state makes interesting", () => {
     { state: "Retrying", due: 1012 },
     { state: "Retrying", due: 990 },
     { state: "Paused", since: 760 },
+    { state: "Paused", since: 760, due: 8200 },
+    { state: "Paused", since: 760, due: 1000 },
     { state: "Success", duration_s: 3.8 },
     { state: "Cached", created: -6200 },
     { state: "Pending" },
   ].map((task) => format.timeOf(task, now));
 
-  assert.deepEqual(times, ["35 s", "2:51", "in 12 s", "in 0 s", "4 min", "3.8 s", "2 h ago", ""]);
+  assert.deepEqual(times, ["35 s", "2:51", "in 12 s", "in 0 s", "4 min", "2 h left", "overdue", "3.8 s", "2 h ago", ""]);
 });
 
 test("counts take a mapped task as its children and children of their own not twice", () => {

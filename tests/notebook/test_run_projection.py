@@ -62,6 +62,18 @@ def test_attempts_are_counted_through_retries() -> None:
     assert [view.note for view in views] == ["", "then attempt 2 of 4", "attempt 2 of 4", "on attempt 2 of 4"]
 
 
+def test_a_task_that_waits_is_due_at_its_deadline() -> None:
+    projection = RunProjection(build(task("approve")))
+    moment = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+
+    views = []
+    for seq, state in enumerate([Paused(), Paused(deadline=moment, otherwise="skip"), Paused(start_time=moment)]):
+        projection.apply(StateChanged(seq, "approve", state))
+        views.append(projection.task("approve", 0.0))
+
+    assert [view.due for view in views] == [None, moment.timestamp(), moment.timestamp()]
+
+
 def test_an_older_event_changes_nothing() -> None:
     projection = RunProjection(build(task("clean")))
     projection.apply(StateChanged(5, "clean", Success()))

@@ -78,13 +78,15 @@ export const thousands = (n) => n.toLocaleString("en-US");
 export const plural = (n, noun) => `${thousands(n)} ${noun}${n === 1 ? "" : "s"}`;
 
 /**
- * The text at the right of a task: how long it took, has run or has waited, or the time until its next attempt.
+ * The text at the right of a task: how long it took, has run or has waited, the time until its next attempt, or what is left
+ * until it is answered without a person.
  *
  * @param {import("./wire.js").Task} task
  * @param {number} now
  */
 export function timeOf(task, now) {
   if (RUNNING.includes(task.state)) return task.since ? live(now - task.since) : "";
+  if (task.state === "Paused" && task.due) return task.due > now ? `${span(task.due - now)} left` : "overdue";
   if (task.state === "Paused") return task.since ? span(now - task.since) : "";
   if (task.state === "Retrying" || task.state === "Scheduled") return task.due ? `in ${span(Math.max(0, task.due - now) + 0.999)}` : "";
   if (task.state === "Cached" && task.created) return `${span(now - task.created)} ago`;
