@@ -4,7 +4,8 @@ python -m benchmarks.agents [--runs 200] [--agents 2] [--idle-s 30] [--rounds 5]
 
 Claims: agents wait for a moment at which all runs are due; said is when the last one was claimed, in seconds after it, and
 that each was claimed once. Their flow runner starts no process. Idle: CPU of `flowbook agent start` in percent of a core, where
-the store holds 1,000 runs that have ended. Cold: wall of `flowbook run ls` in that store, and of a bare interpreter, in turn.
+the store holds 1,000 runs that have ended and 20 hourly schedules. Cold: wall of `flowbook run ls` in that store, and of a bare
+interpreter, in turn.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from flowbook import Flow, Parameter
 from flowbook.agent.agent import Agent, AgentSettings
+from flowbook.deployments import DeploymentSpec, IntervalSchedule, deploy
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Running, Scheduled, Submitted, Success
 from flowbook.flow_run.ports import Outcome
@@ -42,7 +45,7 @@ _GRAPH = {"name": "nothing", "tasks": []}
 #: How long before they are due the runs are made: agents must wait by then.
 _LEAD_S = 4.0
 _WARM_S = 6.0
-_ENDED = 1000
+_ENDED, _SCHEDULES = 1000, 20
 #: What flowbook must reach.
 _CLAIMS_S, _IDLE_PERCENT, _COLD_S = 5.0, 0.5, 0.35
 
@@ -107,9 +110,13 @@ def _claimed(run_id: str) -> list[float]:
     return [each.at for each in events if isinstance(each, StateChanged) and isinstance(each.state, Submitted)]
 
 
-def fill(count: int) -> None:
-    """Record runs that have ended."""
+def fill(count: int, schedules: int) -> None:
+    """Record runs that have ended, and deployments with hourly schedules."""
     store = open_store()
+    with Flow("nothing") as flow:
+        flow.add_task(Parameter("x", default=1))
+    hourly = IntervalSchedule(dt.timedelta(hours=1))
+    deploy(*[DeploymentSpec(f"hourly-{number}", flow, schedule=hourly) for number in range(schedules)])
     for number in range(count):
         store.runs.create(RunRecord(f"ended-{number}", "nothing", "agents", _GRAPH, owner="nobody"))
         recorder = store.runs.recorder(f"ended-{number}", 1, graph=_GRAPH)
@@ -131,7 +138,7 @@ def idle(seconds: float) -> float:
     finally:
         agent.terminate()
         agent.wait()
-    return (after.user + after.system - before.user - before.system) / took * 100
+    return float(after.user + after.system - before.user - before.system) / took * 100
 
 
 def cold(rounds: int) -> tuple[float, float]:
@@ -152,7 +159,7 @@ def measure(given: Any) -> dict[str, float]:  # argparse's
             FLOWBOOK_HOME=f"{folder}/home", FLOWBOOK_KEY_FILE=f"{folder}/store.key", FLOWBOOK_PROJECT="agents"
         )
         last_s = statistics.median(claims(given.runs, given.agents) for _ in range(min(given.rounds, 3)))
-        fill(_ENDED)
+        fill(_ENDED, _SCHEDULES)
         percent = idle(given.idle_s)
         ls_s, bare_s = cold(given.rounds)
         open_store().close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flowbook.engine.state import Running, Scheduled, Submitted
 from flowbook.report.phrases import clock
 from flowbook.terminal.durations import stopwatch
-from flowbook.terminal.lines import Span, spread
+from flowbook.terminal.lines import Span, fit, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,14 +28,14 @@ class AgentView(NamedTuple):
         name: of the agent.
         limit: how many runs it has at most.
         in_hand: the runs that it has.
-        coming: flow, number and time of the runs that are due next, in seconds since the epoch.
+        coming: what is due next and when, in seconds since the epoch.
         is_draining: whether it claims nothing more.
     """
 
     name: str
     limit: int
     in_hand: Sequence[RunInHand]
-    coming: Sequence[tuple[str, int, float]]
+    coming: Sequence[tuple[str, float]]
     is_draining: bool
 
 
@@ -61,7 +61,5 @@ def _run_line(run: RunInHand, now: float, marks: Marks, width: int) -> Line:
     return spread(left, (Span("" if run.phase == "waits" else stopwatch(now - run.since), "dim"),), width)
 
 
-def _coming_line(flow: str, number: int, due: float, now: float, width: int) -> Line:
-    return spread(
-        (Span("  next  ", "dim"), Span(f"{flow}  run {number}"), Span(f"  at {clock(due, now)}", "dim")), (), width
-    )
+def _coming_line(what: str, due: float, now: float, width: int) -> Line:
+    return fit((Span("  next  ", "dim"), Span(what), Span(f"  at {clock(due, now)}", "dim")), width)

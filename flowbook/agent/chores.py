@@ -1,13 +1,15 @@
-"""What an agent does at each poll besides starting runs: it answers overdue tasks, and sends notices."""
+"""What an agent does at each poll besides starting runs: makes those of schedules, answers overdue tasks, sends notices."""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
 from flowbook.agent.news import News
+from flowbook.deployments.due_runs import schedule_due_runs
 from flowbook.engine.remote_error import safe_str
-from flowbook.exceptions import FlowbookError
+from flowbook.exceptions import FlowbookError, StoreError
 from flowbook.flow_run.overdue import answer_overdue
 from flowbook.flow_run.recorded_run import load_run
 from flowbook.flow_run.recording import Recording
@@ -20,18 +22,63 @@ if TYPE_CHECKING:
 
     from flowbook.agent.news import Report
     from flowbook.store import Store
+    from flowbook.store.deployments import DeploymentRecord
 
-__all__ = ["OverdueTasks", "chores_of"]
+__all__ = ["OverdueTasks", "Schedules", "chores_of"]
 
 
-def chores_of(store: Store, report: Report) -> Sequence[Callable[[float], object]]:
+def chores_of(store: Store, report: Report, ahead_s: float = 20.0) -> Sequence[Callable[[float], object]]:
     """Return the chores of an agent, each called with the time in seconds since the epoch.
 
     Args:
         store: with the runs.
         report: told what happens, from any thread.
+        ahead_s: how long before their time the runs of schedules are made.
     """
-    return (OverdueTasks(store, report).answer, lambda now: send_pending(store, now))
+    return (
+        Schedules(store, report, ahead_s).make_due_runs,
+        OverdueTasks(store, report).answer,
+        lambda now: send_pending(store, now),
+    )
+
+
+class Schedules:
+    """Makes the runs that schedules ask for.
+
+    Args:
+        store: with the deployments.
+        report: told what happens.
+        ahead_s: how long before its time a run is made.
+    """
+
+    def __init__(self, store: Store, report: Report, ahead_s: float) -> None:
+        self._store = store
+        self._report = report
+        self._ahead = dt.timedelta(seconds=ahead_s)
+        #: What went wrong with a deployment, by id, so that it is told once.
+        self._told: dict[str, str] = {}
+
+    def make_due_runs(self, now: float) -> None:
+        """Make the runs that are due by `now`, in seconds since the epoch. Raises StoreError."""
+        moment = dt.datetime.fromtimestamp(now, dt.UTC)
+        try:
+            schedule_due_runs(self._store, moment, self._ahead)
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001  # one deployment can't be scheduled: that must not hold up the others
+            for each in self._store.deployments.scheduled():
+                self._make_due_runs_of(each, moment)
+
+    def _make_due_runs_of(self, deployment: DeploymentRecord, moment: dt.datetime) -> None:
+        try:
+            schedule_due_runs(self._store, moment, self._ahead, deployment.id)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  # as above
+            if self._told.get(deployment.id) != safe_str(error):
+                self._told[deployment.id] = safe_str(error)
+                text = f"Deployment {deployment.title!r} can't be scheduled: {safe_str(error)}"
+                self._report(News("trouble", text, flow=deployment.flow))
 
 
 class OverdueTasks:

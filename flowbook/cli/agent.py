@@ -15,6 +15,7 @@ from flowbook._utils import threads
 from flowbook.agent.agent import Agent, AgentSettings
 from flowbook.agent.agent_lines import AgentView, agent_lines
 from flowbook.agent.chores import chores_of
+from flowbook.agent.coming import coming
 from flowbook.exceptions import FlowbookError, StoreError
 from flowbook.store import open_store
 from flowbook.terminal.lines import printable
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["start"]
 
-_DRAW_S = 0.5
+#: How often the lines are drawn, and how often the store is asked what is due next.
+_DRAW_S, _LOOK_S = 0.5, 2.0
 _MOST_COMING = 3
 _FEWEST = 4
 
@@ -45,7 +47,9 @@ def start(args: Namespace, out: Output) -> int:
     name = args.name or f"{platform.node()}:{os.getpid()}"
     with _shown(out) as display:
         settings = AgentSettings(name, limit, args.prefetch)
-        agent = Agent(store, settings, display.tell, chores=chores_of(store, display.tell))
+        #: Longer than an agent may look away, so that a run is there when it is to be claimed.
+        ahead_s = settings.prefetch_s + 2 * settings.poll_s
+        agent = Agent(store, settings, display.tell, chores=chores_of(store, display.tell, ahead_s))
         with _signals(agent), display.of(agent, store):
             display.greet(name, limit, store)
             agent.run()
@@ -131,11 +135,14 @@ class _Live(_Lines):
             self._screen.close()
 
     def _draw(self, agent: Agent, store: Store) -> None:
+        soon: list[tuple[str, float]] = []
+        next_look = 0.0
         while not self._is_over.wait(_DRAW_S):
-            now, screen = time.time(), self._screen
-            coming: list[tuple[str, int, float]] = []
-            with contextlib.suppress(FlowbookError):  # the agent says so
-                coming = [(flow, number, due) for _, flow, number, due in store.runs.coming(now, _MOST_COMING)]
-            settings = agent.settings
-            view = AgentView(settings.name, settings.limit, agent.in_hand, coming, agent.is_draining)
+            now, screen, settings = time.time(), self._screen, agent.settings
+            if time.monotonic() >= next_look:
+                next_look = time.monotonic() + _LOOK_S
+                with contextlib.suppress(FlowbookError):  # the agent says so
+                    soon = coming(store, now, _MOST_COMING)
+            soon = [each for each in soon if each[1] > now]
+            view = AgentView(settings.name, settings.limit, agent.in_hand, soon, agent.is_draining)
             screen.draw(agent_lines(view, now, screen.marks, screen.width, screen.height))

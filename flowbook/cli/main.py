@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from flowbook.cli.deployment_arguments import add_deployment
@@ -12,7 +13,7 @@ from flowbook.cli.output import standard
 from flowbook.exceptions import DefinitionError, FlowbookError, UnknownTaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.cli.output import Output
 
@@ -230,70 +231,30 @@ def _decides(command: argparse.ArgumentParser) -> None:
     command.add_argument("--note", default="", help="the reason; stored with the run")
 
 
+#: The module of each command and its function there, which has the verb's name unless something else is written.
+_COMMANDS: Mapping[str, str] = {
+    "version": "version",
+    "agent start": "agent",
+    **dict.fromkeys([f"cache {verb}" for verb in ("ls", "show", "expire", "gc")], "cache"),
+    **dict.fromkeys(
+        [f"deployment {verb}" for verb in ("create", "ls", "inspect", "preview", "run", "pause", "resume", "delete")],
+        "deployment",
+    ),
+    "deployment execute": "deployment_run",
+    **dict.fromkeys([f"notify {verb}" for verb in ("add", "ls", "test", "remove")], "notify"),
+    **dict.fromkeys([f"run {verb}" for verb in ("ls", "inspect", "logs", "export")], "run"),
+    "run import": "run.import_",
+    **dict.fromkeys([f"run {verb}" for verb in ("start", "watch")], "run_start"),
+    "run hand-over": "run_start.hand_over",
+    **dict.fromkeys([f"run {verb}" for verb in ("cancel", "resume", "skip", "reject", "retry")], "run_answers"),
+}
+
+
 def _command(name: str) -> Command:
-    """Return a command; only what its group needs is loaded, and `--help` needs nothing."""
-    group, _, verb = name.partition(" ")
-    if group == "version":
-        from flowbook.cli.version import version  # noqa: PLC0415  # as said
-
-        return version
-    if group == "deployment":
-        return _deployment_command(verb)
-    if group == "notify":
-        return _notify_command(verb)
-    if group == "agent":
-        from flowbook.cli.agent import start  # noqa: PLC0415  # as said
-
-        return start
-    return _cache_command(verb) if group == "cache" else _run_command(verb)
-
-
-def _deployment_command(verb: str) -> Command:
-    from flowbook.cli import deployment, deployment_run  # noqa: PLC0415  # as said
-
-    return {
-        "create": deployment.create,
-        "ls": deployment.ls,
-        "inspect": deployment.inspect,
-        "preview": deployment.preview,
-        "run": deployment.run,
-        "execute": deployment_run.execute,
-        "pause": deployment.pause,
-        "resume": deployment.resume,
-        "delete": deployment.delete,
-    }[verb]
-
-
-def _notify_command(verb: str) -> Command:
-    from flowbook.cli import notify  # noqa: PLC0415  # as said
-
-    return {"add": notify.add, "ls": notify.ls, "test": notify.test, "remove": notify.remove}[verb]
-
-
-def _cache_command(verb: str) -> Command:
-    from flowbook.cli import cache  # noqa: PLC0415  # as said
-
-    return {"ls": cache.ls, "show": cache.show, "expire": cache.expire, "gc": cache.gc}[verb]
-
-
-def _run_command(verb: str) -> Command:
-    from flowbook.cli import run, run_answers, run_start  # noqa: PLC0415  # as said
-
-    return {
-        "ls": run.ls,
-        "inspect": run.inspect,
-        "logs": run.logs,
-        "start": run_start.start,
-        "hand-over": run_start.hand_over,
-        "watch": run_start.watch,
-        "cancel": run_answers.cancel,
-        "resume": run_answers.resume,
-        "skip": run_answers.skip,
-        "reject": run_answers.reject,
-        "retry": run_answers.retry,
-        "export": run.export,
-        "import": run.import_,
-    }[verb]
+    """Return a command; only what it needs is loaded, and `--help` needs nothing."""
+    module, _, function = _COMMANDS[name].partition(".")
+    found: Command = getattr(import_module(f"flowbook.cli.{module}"), function or name.rpartition(" ")[2])
+    return found
 
 
 def _days(text: str) -> float:

@@ -17,7 +17,7 @@ IN_HAND = [
     RunInHand("b", "delays", 5, "starts", NOW - 1, NOW - 2),
     RunInHand("c", "month_models", 21, "waits", NOW - 3, NOW + 240),
 ]
-COMING = [("nightly", 7, NOW + 3600), ("nightly", 8, NOW + 86_400)]
+COMING = [("nightly  run 7", NOW + 3600), ("delays/nightly", NOW + 86_400)]
 
 
 def _lines(*, is_draining=False, height=12, coming=COMING):
@@ -32,7 +32,7 @@ def test_an_agent_shows_what_it_runs_and_what_is_due_next():
         "· delays  run 5  starts                                                     0:01",
         "· month_models  run 21  at 14:14",
         "  next  nightly  run 7  at 15:10",
-        "  next  nightly  run 8  at 1 Dec 14:10",
+        "  next  delays/nightly  at 1 Dec 14:10",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import pty
@@ -17,6 +18,7 @@ import pytest
 
 import flowbook
 from flowbook.cli.main import main
+from flowbook.deployments import DeploymentSpec, IntervalSchedule, deploy
 from flowbook.flow_runners import SubprocessFlowRunner, UniversalFlowRunner
 from flowbook.store import open_store
 from tests.agent.due_runs import beginnings, create, create_real, make_flow, states, wait_for_states
@@ -170,6 +172,38 @@ def test_a_run_whose_process_is_killed_is_crashed_with_its_signal_and_last_lines
     assert message.startswith("Its process was ended by SIGKILL in the middle of the run")
     assert message.endswith("The last lines of its output:\n    Reading the flights")
     assert news[-1]["text"].startswith("due run 1 is Crashed")
+
+
+_TICKS = """
+from flowbook import Flow, task
+
+@task
+def tick():
+    pass
+
+with Flow("ticks") as flow:
+    tick()
+"""
+
+
+def test_an_agent_runs_a_schedule_at_its_times_and_never_before(agents, tmp_path):
+    file = tmp_path / "ticks.py"
+    file.write_text(
+        "from flowbook import Flow, task\n\n@task\ndef tick():\n    pass\n\nwith Flow('ticks') as flow:\n    tick()\n"
+    )
+    schedule = IntervalSchedule(dt.timedelta(seconds=2))
+    deploy(DeploymentSpec("often", flow_location=file, schedule=schedule))
+    agent = agents()
+
+    _news_until(agent, "ended")
+    news = _news_until(agent, "ended")
+    _stopped(agent)
+
+    runs = [each for each in open_store().runs.list() if each.state == "Success"]
+    assert len(runs) >= 2
+    assert len({each.due for each in runs}) == len(runs)
+    assert [each.run_id for each in runs if each.started < each.due] == []
+    assert news[-1]["flow"] == "ticks"
 
 
 # Agents that are killed
