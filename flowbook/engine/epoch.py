@@ -383,11 +383,11 @@ class Epoch(DecidedEpoch):
         if entry is not None:
             self._relay.send(entry)
 
-    def logged(self, key: str, level: int, text: str) -> None:
-        """Emit a task's log line or print."""
+    def logged(self, key: str, level: int, text: str, shown: object = None) -> None:
+        """Emit a task's log line or print, or what it displayed."""
         if self.masks:
-            text = self.masks.text(text)
-        self._relay.emit(Logged, key, time.time(), level, text)
+            text, shown = self.masks.text(text), self.masks.within(shown)
+        self._relay.emit(Logged, key, time.time(), level, text, shown)
 
     def progressed(self, key: str, progress: TaskProgress) -> None:
         """Pass on how far a task is."""

@@ -59,16 +59,22 @@ class StateChanged:
 
 
 class Logged:
-    """Task `key` logged or printed `text`; `level` as in `logging`, prints at INFO."""
+    """Task `key` logged or printed `text`; `level` as in `logging`, prints at INFO.
 
-    __slots__ = ("at", "key", "level", "seq", "text")
+    `shown` is the preview of what the task displayed, plain data or a reference to it; `text` then says what it is.
+    """
 
-    def __init__(self, seq: int, key: str, at: float, level: int, text: str) -> None:
+    __slots__ = ("at", "key", "level", "seq", "shown", "text")
+
+    def __init__(  # noqa: PLR0913
+        self, seq: int, key: str, at: float, level: int, text: str, shown: object = None
+    ) -> None:
         self.seq = seq
         self.key = key
         self.at = at
         self.level = level
         self.text = text
+        self.shown = shown
 
     def __repr__(self) -> str:
         return f"Logged({self.seq}, {self.key!r}, {self.level}, {self.text!r})"

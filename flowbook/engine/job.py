@@ -51,8 +51,8 @@ class RunPort(Protocol):
         """Receive a change of the task's state."""
         ...
 
-    def logged(self, key: str, level: int, text: str) -> None:
-        """Receive a log line or a print."""
+    def logged(self, key: str, level: int, text: str, shown: object = None) -> None:
+        """Receive a log line or a print; `shown` is the preview of what the task displayed."""
         ...
 
     def progressed(self, key: str, progress: TaskProgress) -> None:

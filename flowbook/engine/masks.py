@@ -78,6 +78,14 @@ class Masks:
                 text = text.replace(secret, _HIDDEN)
         return text
 
+    def within(self, data: object) -> object:
+        """Return plain data with the secrets in its texts hidden."""
+        if isinstance(data, str):
+            return self.text(data)
+        if isinstance(data, dict):
+            return {name: self.within(part) for name, part in data.items()}
+        return [self.within(part) for part in data] if isinstance(data, list) else data
+
     def needles(self) -> tuple[bytes, ...]:
         """Return the texts as pickles and JSON contain them."""
         texts = {form for text in self._texts for form in (text, json.dumps(text)[1:-1])}

@@ -336,8 +336,9 @@ class _WorkerRun:
     def state_changed(self, key: str, state: State) -> None:
         """Drop a state: the driver emits states."""
 
-    def logged(self, key: str, level: int, text: str) -> None:
-        """Send a line to the driver."""
+    def logged(self, key: str, level: int, text: str, shown: object = None) -> None:
+        """Send a line to the driver; what is displayed in another process stays there."""
+        del shown
         self._report("log", (key, level, text if self.masks is None else self.masks.text(text)))
 
     def progressed(self, key: str, progress: TaskProgress) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from flowbook.engine.task_progress import ProgressReporter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from flowbook.engine.job import RunPort
     from flowbook.engine.task_progress import TaskProgress
 
@@ -17,14 +19,16 @@ __all__ = ["LINE_CHARS", "OVER", "TaskLog"]
 LINE_CHARS = 10_000
 _LINES = 10_000
 _CHARS = 10_000_000
+#: How many displays of one attempt are kept.
+_SHOWN = 20
 #: As in `logging`, which isn't loaded for this.
-_WARNING = 30
+_INFO, _WARNING = 20, 30
 
 
 class TaskLog:
     """The lines of one attempt. Threads: any."""
 
-    __slots__ = ("_chars", "_key", "_lines", "_reporter", "_run", "is_closed", "pid")
+    __slots__ = ("_at_end", "_chars", "_key", "_lines", "_reporter", "_run", "_shown", "is_closed", "pid")
 
     def __init__(self, run: RunPort | None, key: str) -> None:
         self._run = run
@@ -32,6 +36,8 @@ class TaskLog:
         self._lines = 0
         self._chars = 0
         self._reporter: ProgressReporter | None = None
+        self._at_end: list[Callable[[], object]] = []
+        self._shown = 0
         #: Whether further lines are dropped: there were too many, or the attempt has ended.
         self.is_closed = run is None
         #: The process that the attempt runs in; one that it forked must not write to the run.
@@ -53,6 +59,21 @@ class TaskLog:
             text = f"{text[:LINE_CHARS]}… ({length - LINE_CHARS:,} more characters were cut)"
         self._run.logged(self._key, level, text)
 
+    def show(self, text: str, preview: Mapping[str, object]) -> None:
+        """Pass on the preview of what the task displayed; `text` says what that is."""
+        if self.is_closed or self._run is None or self.pid != os.getpid():
+            return
+        self._shown += 1
+        if self._shown > _SHOWN:
+            if self._shown == _SHOWN + 1:
+                self._run.logged(self._key, _WARNING, f"More than {_SHOWN} displays: the rest is dropped.")
+            return
+        self._run.logged(self._key, _INFO, text, dict(preview))
+
+    def at_end(self, call: Callable[[], object]) -> None:
+        """Call this when the attempt has ended, before the log is closed. It must not raise."""
+        self._at_end.append(call)
+
     @property
     def reporter(self) -> ProgressReporter:
         """What reports the attempt's progress; made when it is first asked for."""
@@ -62,6 +83,8 @@ class TaskLog:
 
     def close(self) -> None:
         """Pass on the last progress, and drop what comes later, from a thread that outlived the attempt."""
+        while self._at_end:
+            self._at_end.pop(0)()
         if self._reporter is not None:
             self._reporter.close()
         self._run = None

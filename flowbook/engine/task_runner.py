@@ -77,7 +77,7 @@ class TaskRunner:
         del key
         self.history.append(state)
 
-    def logged(self, key: str, level: int, text: str) -> None:
+    def logged(self, key: str, level: int, text: str, shown: object = None) -> None:
         """Drop a log line."""
 
     def progressed(self, key: str, progress: TaskProgress) -> None:

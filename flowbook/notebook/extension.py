@@ -21,6 +21,7 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     magics.completion.install(shell)
     shell.events.register("post_run_cell", magics.mark_edits)
+    magics.displays.install()
     comms = _comms(shell)
     if comms is not None:
         magics.pages = LabPages(magics.attach)
@@ -33,6 +34,7 @@ def unload(shell: InteractiveShell) -> None:
     magics = shell.magics_manager.registry.get("FlowMagics")
     if isinstance(magics, FlowMagics):
         magics.completion.remove(shell)
+        magics.displays.remove()
         with contextlib.suppress(ValueError):  # it isn't registered
             shell.events.unregister("post_run_cell", magics.mark_edits)
         comms = _comms(shell)

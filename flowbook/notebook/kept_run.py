@@ -24,6 +24,7 @@ MOST_BYTES = 60_000
 MOST_DETAILS = 150
 _HEAD_ROWS = 6
 _LOG_LINES = 20
+_SHOWN = 4
 
 
 def brief(details: dict[str, Any]) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def brief(details: dict[str, Any]) -> dict[str, Any]:
         "inputs": inputs,
         "output": _head(output) if output is not None else None,
         "logs": details["logs"][-_LOG_LINES:],
+        "shown": details.get("shown", [])[-_SHOWN:],
         "history": [],
         "actions": [],
     }
@@ -53,8 +55,12 @@ def keep(graph: dict[str, Any], snapshot: dict[str, Any], details: Iterable[dict
         room_bytes: how much there is room for.
     """
     found = {each["key"]: each for each in details}
-    heads = {key: each["output"] for key, each in found.items() if _has_head(each["output"])}
-    bare = {key: {**each, "output": _without_head(each["output"])} for key, each in found.items()}
+    heads = {
+        key: {"output": each["output"], "shown": each.get("shown", [])}
+        for key, each in found.items()
+        if _has_head(each["output"]) or each.get("shown")
+    }
+    bare = {key: {**each, "output": _without_head(each["output"]), "shown": []} for key, each in found.items()}
     base = {"graph": graph, "snapshot": snapshot, "details": bare}
     room = room_bytes - len(packed(base))
     if room < 0:
@@ -64,7 +70,7 @@ def keep(graph: dict[str, Any], snapshot: dict[str, Any], details: Iterable[dict
         room -= len(packed(head))
         if room < 0:
             break
-        bare[key] = {**bare[key], "output": head}
+        bare[key] = {**bare[key], **head}
         kept.append(key)
     return _said(base, kept, [key for key in heads if key not in kept])
 

@@ -22,6 +22,7 @@ from flowbook.notebook.loop import Loop
 from flowbook.notebook.magic_line import options_of, read_line
 from flowbook.notebook.notebook_flows import NotebookFlows
 from flowbook.notebook.task_cell import task_of_cell
+from flowbook.notebook.task_displays import TaskDisplays
 from flowbook.report.phrases import listed
 from flowbook.store import open_store
 
@@ -58,6 +59,7 @@ class FlowMagics(Magics):
         self._actions = LineActions(self)
         #: The pages that show panels; None where there is no kernel.
         self.pages: LabPages | None = None
+        self.displays = TaskDisplays(shell)
         self.completion = Completion(
             self.flows, {name: options_of(magic) for name, magic in (("%%flow", self.flow), ("%cache", self.cache))}
         )

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from flowbook.draw.svg import NodeView, svg
 from flowbook.engine.state import Failed, Retrying, State
 from flowbook.engine.task_keys import parent_key
+from flowbook.exceptions import FlowbookError
 from flowbook.report import phrases
+from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -46,6 +48,7 @@ __all__ = [
 
 VERSION = 1
 _MOST_LOGS = 500
+_MOST_SHOWN = 8
 _LOG_LENGTH = 2000
 
 Preview = dict[str, Any]
@@ -183,6 +186,8 @@ class Details:
     output: Preview | None
     error: ErrorView | None
     logs: Sequence[LogView]
+    #: Previews of what the task displayed.
+    shown: Sequence[Preview]
     history: Sequence[Mapping[str, Any]]
     up: Sequence[str]
     down: Sequence[str]
@@ -303,11 +308,27 @@ def details(of: Inspected) -> Details:
         output=output,
         error=of.error(failure) if failure is not None else None,
         logs=log_views(of.logs),
+        shown=_shown(of.logs),
         history=of.history,
         up=spec.upstream,
         down=of.graph.children[spec.key],
         actions=_actions(of.view, inputs, has_output=is_done),
     )
+
+
+def _shown(logs: Sequence[Logged]) -> tuple[Preview, ...]:
+    """Return the previews of what a task displayed, the last ones; those that are gone are left out."""
+    found = [line.shown for line in logs if line.shown is not None][-_MOST_SHOWN:]
+    return tuple(each for each in map(_preview_of, found) if each is not None)
+
+
+def _preview_of(shown: object) -> Preview | None:
+    if is_reference(shown):
+        try:
+            shown = shown.load()
+        except FlowbookError:
+            return None
+    return shown if isinstance(shown, dict) else None
 
 
 def log_views(logs: Sequence[Logged]) -> tuple[LogView, ...]:

@@ -92,7 +92,12 @@ class EventEncoder:
         text = self._log_text(event)
         if text is None:
             return None
-        return self._row(event, LOG, event.at, str(event.level), text)
+        row = self._row(event, LOG, event.at, str(event.level), text)
+        if event.shown is None:
+            return row
+        prepared = self._values.prepare(event.shown)
+        digest, size_bytes = bytes.fromhex(prepared.ref.digest), prepared.ref.size_bytes
+        return row._replace(event=(*row.event[:-2], digest, size_bytes), values=(prepared.row,))
 
     def _log_text(self, event: Logged) -> str | None:
         lines = self._log_lines.get(event.key, 0) + 1

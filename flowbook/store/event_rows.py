@@ -65,7 +65,7 @@ def decode_event(row: tuple[Any, ...], values: Values) -> Event:
     if kind == STATE:
         return StateChanged(seq, key, decode(name, at, body, value_ref(digest, size_bytes, values), values))
     if kind == LOG:
-        return Logged(seq, key, at, int(name), body or "")
+        return Logged(seq, key, at, int(name), body or "", value_ref(digest, size_bytes, values))
     decided = json.loads(body or "{}")
     changes = [InputChange(*each) for each in decided.get("changes", ())]
     return Decided(seq, key, at, name, decided["by"], decided["note"], changes, decided.get("looked_at", {}))

@@ -13,7 +13,7 @@ import { ValueViews } from "./value_views.js";
 /** @typedef {import("./frame.js").Request} Request */
 /** @typedef {import("./traceback.js").TaskError} TaskError */
 /** @typedef {{name: string, from: string | null, preview: Preview | null, text?: string}} Input */
-/** @typedef {{key: string, state: string, word?: string, title?: string, label?: string, why?: [string, string | import("./card_head.js").Segment[]][], inputs?: Input[], output?: Preview | null, error?: TaskError | null, logs?: import("./task_history.js").Line[], history?: import("./task_history.js").Earlier[], up?: string[], down?: string[], actions?: string[]}} Details */
+/** @typedef {{key: string, state: string, word?: string, title?: string, label?: string, why?: [string, string | import("./card_head.js").Segment[]][], inputs?: Input[], output?: Preview | null, shown?: Preview[], error?: TaskError | null, logs?: import("./task_history.js").Line[], history?: import("./task_history.js").Earlier[], up?: string[], down?: string[], actions?: string[]}} Details */
 /** @typedef {{id: string, label: string}} Tab */
 
 /** Words and titles of what can be done with a task. @type {Record<string, [string, string]>} */
@@ -198,7 +198,16 @@ export class Inspector {
     if (chosen === "logs") return [logView(logs)];
     if (chosen === "traceback" && error) return traceback(error, this.#isUnfolded);
     if (chosen === "history") return [historyTable(history, this.now())];
-    return this.#output(details);
+    return [...this.#output(details), ...this.#displays(details)];
+  }
+
+  /** What the task displayed while it ran. @param {Details} details */
+  #displays({ key, shown = [] }) {
+    return shown.map((preview, index) => {
+      const head = dom.h("div", { class: "head" }, dom.h("span", { class: "grow dim" }, `Displayed: ${preview.text}`));
+      const has = preview.page || preview.repr || preview.body;
+      return dom.h("section", { class: "shown", "data-flowbook": "display" }, head, has ? this.#values.element(key, `shown:${index}`, preview) : null);
+    });
   }
 
   /** @param {Details} details */

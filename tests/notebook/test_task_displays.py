@@ -1,0 +1,129 @@
+"""What tasks show: with the task, in its record and in what the notebook keeps; never in a cell."""
+
+from __future__ import annotations
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import flowbook
+from flowbook.notebook import extension
+from flowbook.notebook.panel_session import PanelSession
+
+CELL = """
+from IPython.display import HTML, clear_output, display
+import flowbook
+from flowbook import task
+
+class Odd:
+    def __repr__(self):
+        return "an odd one"
+
+@task
+def shows(x):
+    display(Odd())
+    display(HTML(f"<b>{x}</b>"))
+    clear_output()
+    return x
+"""
+FIGURES = """
+import matplotlib
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+@task
+def plots(x, ends):
+    figure, axes = plt.subplots()
+    axes.plot([1, 2, x])
+    if ends == "show":
+        plt.show()
+    elif ends == "close":
+        plt.close(figure)
+    return x
+"""
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("FLOWBOOK_PROJECT", "test")
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()  # `display` goes to this one
+    extension.load(shell)
+    assert shell.run_cell(CELL).success
+    yield shell
+    shell.history_manager.end_session()
+    extension.unload(shell)
+    InteractiveShell.clear_instance()
+
+
+def _run(shell, line, body):
+    shell.run_cell_magic("flow", line, body)
+    return shell.user_ns[line.split()[0]].last_run
+
+
+def _shown(run, key):
+    return [line.shown for line in run.logs(key) if line.shown is not None]
+
+
+@pytest.mark.parametrize("executor", ["local", "threads"])
+def test_displays_go_to_the_run_and_not_into_the_cell(shell, capsys, executor):
+    run = _run(shell, f"daily --executor {executor}", "shows.map([1, 2])")
+
+    assert [each["text"] for each in _shown(run, "shows[0]")] == ["an odd one", "<IPython.core.display.HTML object>"]
+    assert [(each["kind"], each["body"]) for each in _shown(run, "shows[1]")] == [("text", None), ("html", "<b>2</b>")]
+    out = capsys.readouterr().out
+    assert "an odd one" not in out
+    assert "daily, run 1: Success" in out
+
+
+def test_cells_show_as_before(shell, capsys):
+    _run(shell, "daily --quiet", "shows(1)")
+    shell.run_cell("display(Odd())")
+
+    assert capsys.readouterr().out == "an odd one\n"
+
+
+@pytest.mark.parametrize(("ends", "count"), [("nothing", 1), ("show", 1), ("close", 0)])
+def test_figures_of_a_task_are_its_own_and_leave_pyplot(shell, ends, count):
+    shell.run_cell(FIGURES)
+    shell.run_cell("mine = plt.figure()")
+
+    run = _run(shell, "daily --executor threads --quiet", f"plots.map([3, 4], ends=flowbook.unmapped({ends!r}))")
+
+    assert run.state.is_successful()
+    for key in ("plots[0]", "plots[1]"):
+        assert [(each["kind"], each["body"]["mime"]) for each in _shown(run, key)] == [("picture", "image/png")] * count
+    assert shell.user_ns["plt"].get_fignums() == [shell.user_ns["mine"].number]
+    shell.run_cell("plt.close('all')")
+
+
+def test_a_recorded_run_keeps_what_was_shown_and_a_panel_tells_it(shell):
+    run = _run(shell, "daily --quiet", "shows(7)")
+    again = flowbook.run(run.run_id)
+
+    session = PanelSession(again)
+    told = session._shown.details("shows")
+    brief = session._shown.details("shows", is_brief=True)
+    session.close()
+
+    assert [each["text"] for each in told["shown"]] == ["an odd one", "<IPython.core.display.HTML object>"]
+    assert [each["body"] for each in brief["shown"]] == [None, "<b>7</b>"]
+    assert [line["text"] for line in told["logs"]] == ["an odd one", "<IPython.core.display.HTML object>"]
+
+
+def test_of_very_many_displays_the_first_are_kept(shell):
+    shell.run_cell("@task\ndef many():\n    for n in range(30):\n        display(n)")
+
+    run = _run(shell, "daily --quiet", "many()")
+
+    assert [each["text"] for each in _shown(run, "many")] == [str(n) for n in range(20)]
+    assert run.logs("many")[-1].text == "More than 20 displays: the rest is dropped."
+
+
+def test_after_unloading_all_goes_its_usual_way(shell):
+    shell.run_cell(FIGURES)
+    extension.unload(shell)
+
+    assert "publish" not in shell.display_pub.__dict__
+    assert shell.user_ns["plt"].show.__module__ == "matplotlib.pyplot"
