@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from flowbook.engine.answer import was_rejected
 from flowbook.engine.mapped_states import child_states
 from flowbook.engine.state import Failed, Mapped, Paused, Scheduled, State, Success, TriggerFailed
 from flowbook.engine.state_kinds import failed_by_itself, waits_for_person
@@ -125,6 +126,8 @@ def _why_failed(graph: Graph, states: Mapping[str, State], failed: Iterable[str]
     if len(culprits) > 1:
         return f"{len(culprits):,} tasks failed: {_list(culprits)}{_and_others(count, 'them')}."
     reason = _reason(states[culprits[0]])
+    if was_rejected(states[culprits[0]]):
+        return f"{culprits[0]} was {reason[:1].lower()}{reason[1:]}{_and_others(count, 'it')}."
     return f"{culprits[0]} failed{f': {reason}' if reason else ''}{_and_others(count, 'it')}."
 
 

@@ -68,7 +68,7 @@ def test_a_task_is_skipped(capsys, run):
 def test_a_task_is_rejected_which_is_what_was_asked_for(capsys, run):
     code, out, err = _run(capsys, "run", "reject", "delays", "--by", "ada", "--note", "August is missing", "--json")
 
-    message = "approve failed: Rejected by ada: August is missing; 1 task below it did not run."
+    message = "approve was rejected by ada: August is missing; 1 task below it did not run."
     assert (code, err) == (0, "")
     assert json.loads(out) == {"run_id": run.run_id, "flow": "delays", "state": "Failed", "message": message}
     assert _decisions(run) == [("approve", "reject", "ada", "August is missing")]

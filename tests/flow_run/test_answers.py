@@ -12,7 +12,7 @@ import flowbook
 from flowbook import Flow, task, triggers, unmapped
 from flowbook.engine.events import FLOW, Decided, StateChanged
 from flowbook.engine.signals import PAUSE
-from flowbook.engine.state import Failed, Mapped, Paused, Resume, Skipped, Success, TriggerFailed
+from flowbook.engine.state import Failed, Mapped, Paused, Pending, Resume, Skipped, Success, TriggerFailed
 from flowbook.exceptions import (
     ArgumentError,
     RejectedError,
@@ -23,6 +23,7 @@ from flowbook.exceptions import (
 )
 from flowbook.executors import LocalDaskExecutor
 from flowbook.results.content_hash import content_hash
+from tests.executors_of import AWAY, MAKE
 
 LONG_S = 30
 GATE = threading.Event()
@@ -158,7 +159,7 @@ def test_a_rejected_task_has_failed_and_those_below_can_look_at_why(place):
     )
     assert told(run) == [("reject", "ada", "August is missing"), Resume, Failed]
     assert type(run.state) is Failed
-    assert run.state.message == ("approve failed: Rejected by ada: August is missing; 1 task below it did not run.")
+    assert run.state.message == ("approve was rejected by ada: August is missing; 1 task below it did not run.")
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -360,6 +361,40 @@ def test_state_handlers_see_how_a_task_was_ended():
 
     assert seen == [(flowbook.engine.state.Pending, Paused), (Resume, Failed)]
     assert failures == ["Rejected by ada: no"]
+
+
+@pytest.mark.parametrize("where", ["processes", "waves", "threads", "synchronous"])
+@pytest.mark.parametrize(("act", "ends"), [("resume", Success), ("skip", Skipped), ("reject", Failed)])
+def test_answers_are_carried_out_wherever_tasks_run(where, act, ends):
+    flow = approval(is_live=False)
+    executor = {**MAKE, **AWAY}[where]()
+    flow.run(executor=executor, record=True)
+    run = flowbook.run(flow.last_run.run_id, flow=flow, executor=executor)
+    more = {"inputs": {"report": [4]}} if act == "resume" else {}
+
+    getattr(run, act)("approve", by="ada", **more).wait(LONG_S)
+
+    told = {Success: "60", Skipped: "None", Failed: "RejectedError('Rejected by ada.')"}
+    assert (type(run["approve"]), run["tell"].result) == (ends, told[ends])
+
+
+def test_a_mapped_task_that_waits_as_a_whole_is_skipped_as_one():
+    def waits(_, old, new):
+        return Paused("Too many?") if isinstance(new, Mapped) and type(old) is Pending else None
+
+    @task(state_handlers=[waits])
+    def each(x):
+        return x
+
+    with Flow("whole") as flow:
+        tell(each.map([1, 2]))
+    flow.run(record=True)
+    run = flow.last_run
+    waiting = type(run["each"])
+
+    run.skip("each", by="ada").wait(LONG_S)
+
+    assert (waiting, type(run["each"]), type(run["tell"])) == (Paused, Skipped, Success)
 
 
 def test_a_cancel_leaves_standing_what_was_rejected_and_not_carried_out():
