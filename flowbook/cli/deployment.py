@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.cli.param_values import read_params
 from flowbook.deployments.creation import create_deployments_in
+from flowbook.deployments.deletion import delete_deployment
 from flowbook.deployments.deployment_names import find_deployment
 from flowbook.deployments.due_runs import create_run
 from flowbook.deployments.outlook import due_text, next_due, runs_in, summary
@@ -152,11 +153,14 @@ def delete(args: Namespace, out: Output) -> int:
     """Delete a deployment; its runs stay."""
     store = open_store()
     found = find_deployment(store, args.deployment)
-    store.deployments.delete(found.id)
-    out.done(
-        printable(f"{found.title} is deleted; its runs stay. See them: flowbook run ls --flow {found.flow}"),
-        id=found.id,
+    cancelled = delete_deployment(store, found)
+    begun = (
+        f"; {len(cancelled):,} that hadn't begun {'is' if len(cancelled) == 1 else 'are'} cancelled"
+        if cancelled
+        else ""
     )
+    sentence = f"{found.title} is deleted; its runs stay{begun}. See them: flowbook run ls --flow {found.flow}"
+    out.done(printable(sentence), id=found.id, cancelled=cancelled)
     return 0
 
 

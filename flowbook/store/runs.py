@@ -242,7 +242,7 @@ class Runs:
         query, values = self._select("run_rows", open=is_open or None, flow=flow, state=state, limit=limit)
         return run_table(self._database, query, values)
 
-    def of_deployment(self, deployment_id: str, limit: int) -> builtins.list[RunSummary]:
+    def of_deployment(self, deployment_id: str, limit: int | None) -> builtins.list[RunSummary]:
         """Return the runs of a deployment, oldest first, at most the `limit` newest."""
         return self._summaries(deployment=deployment_id, limit=limit)
 

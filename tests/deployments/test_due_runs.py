@@ -12,6 +12,7 @@ import pytest
 
 from flowbook import DateTimeParameter, Flow, Parameter, task
 from flowbook.deployments import DeploymentSpec, IntervalSchedule, deploy
+from flowbook.deployments.deletion import delete_deployment
 from flowbook.deployments.due_runs import create_run, schedule_due_runs
 from flowbook.engine.state import Scheduled
 from flowbook.exceptions import DeploymentError, ParameterError
@@ -232,13 +233,18 @@ def test_a_time_that_has_a_run_or_no_zone_is_refused(store, flow):
     )
 
 
-def test_a_deleted_deployment_leaves_its_runs(store, flow):
-    (deployment,) = deploy(DeploymentSpec("d", flow))
-    run = create_run(store, deployment)
+def test_a_deleted_deployment_leaves_its_runs_but_cancels_those_that_its_schedule_made_ahead(store, flow):
+    (deployment,) = deploy(DeploymentSpec("d", flow, schedule=HOURLY))
+    by_hand = create_run(store, deployment)
+    (due,) = schedule_due_runs(store, next_hour(deployment))
 
-    store.deployments.delete(deployment.id)
+    cancelled = delete_deployment(store, deployment, "ada")
 
-    assert (store.deployments.list(), [each.run_id for each in store.runs.list()]) == ([], [run.run_id])
+    assert (store.deployments.list(), cancelled) == ([], [due.run_id])
+    assert {each.run_id: each.state for each in store.runs.list()} == {
+        by_hand.run_id: "Scheduled",
+        due.run_id: "Cancelled",
+    }
 
 
 def test_a_sweep_keeps_the_flow_and_the_parameters_of_a_deployment(store, flow):
