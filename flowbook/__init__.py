@@ -21,6 +21,7 @@ from flowbook.flow_run.run import FlowRun
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from flowbook.agent.serving import serve
     from flowbook.core.apply_map import apply_map
     from flowbook.core.branches import case, ifelse, merge, switch
     from flowbook.core.function_flow import flow
@@ -50,6 +51,7 @@ __all__ = [
     "resource_manager",
     "run",
     "runs",
+    "serve",
     "switch",
     "tags",
     "task",
@@ -70,6 +72,7 @@ _LATER = {
     "merge": "flowbook.core.branches",
     "progress": "flowbook.engine.task_progress",
     "resource_manager": "flowbook.core.resource",
+    "serve": "flowbook.agent.serving",
     "switch": "flowbook.core.branches",
 }
 

@@ -43,12 +43,14 @@ class AgentSettings:
         limit: how many runs it has at once, those that wait for their time included.
         prefetch_s: how long before its time it claims a run.
         poll_s: how often it looks.
+        deployment: id of the deployment whose runs it starts; None: it starts all.
     """
 
     name: str
     limit: int
     prefetch_s: float = 10.0
     poll_s: float = 5.0
+    deployment: str | None = None
 
 
 class Agent:
@@ -145,7 +147,7 @@ class Agent:
         """Claim as many runs as there is room for."""
         room = self.settings.limit - len(self._in_hand)
         ahead = max(self.settings.prefetch_s, self.settings.poll_s)
-        found = self._store.runs.to_begin(now + ahead, max(room, 0) + 1) if room >= 0 else []
+        found = self._store.runs.to_begin(now + ahead, max(room, 0) + 1, self.settings.deployment) if room >= 0 else []
         self._next_due = None
         for run in found:
             due = run.due.timestamp()

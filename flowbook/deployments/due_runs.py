@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flowbook.core.flow import Flow
+    from flowbook.deployments.schedule import Schedule
     from flowbook.store import Store
     from flowbook.store.deployments import DeploymentRecord
 
-__all__ = ["create_run", "flow_of", "schedule_due_runs"]
+__all__ = ["create_run", "flow_of", "make_runs", "schedule_due_runs"]
 
 #: How long before its time a run is made, so that it can be seen and be started in time.
 AHEAD = dt.timedelta(seconds=10)
@@ -48,6 +49,7 @@ def schedule_due_runs(
         deployment: id of the only one to look at; default: all.
 
     Raises:
+        ScheduleError: if a schedule can't be read here, such as one in a time zone that this machine doesn't know.
         StoreError: if they can't be written.
     """
     now = dt.datetime.now(dt.UTC) if now is None else now.astimezone(dt.UTC)
@@ -56,6 +58,33 @@ def schedule_due_runs(
         if deployment in {None, each.id}:
             made += _make_due(store, each, now, ahead)
     return made
+
+
+def make_runs(
+    store: Store,
+    deployment: DeploymentRecord,
+    schedule: Schedule,
+    mark: dt.datetime,
+    span: tuple[dt.datetime, dt.timedelta],
+) -> dt.datetime:
+    """Make the runs that a schedule asks for that isn't the deployment's own; return its new mark.
+
+    Args:
+        store: has the deployment.
+        deployment: whose runs they are.
+        schedule: when they are due.
+        mark: up to when earlier calls dealt with it.
+        span: the present, and how long before its time a run is made.
+
+    Raises:
+        StoreError: if they can't be written.
+    """
+    now, ahead = span
+    is_one_late = store.deployments.has_late_run(deployment.id, now)
+    found = due_times(schedule, mark, now, ahead, is_one_late=is_one_late)
+    for due in found.times:
+        store.runs.create_to_come(_run(deployment, due, now, SCHEDULE_ORIGIN), Scheduled(_WAITS, start_time=due))
+    return found.mark
 
 
 def _make_due(store: Store, deployment: DeploymentRecord, now: dt.datetime, ahead: dt.timedelta) -> list[RunRecord]:

@@ -10,6 +10,7 @@ from flowbook.deployments.cron_schedule import CronSchedule
 from flowbook.deployments.interval_schedule import IntervalSchedule
 from flowbook.deployments.rrule_schedule import RRuleSchedule
 from flowbook.deployments.schedule import Schedule
+from flowbook.deployments.schedule_text import schedule_of
 from flowbook.exceptions import ScheduleError
 
 __all__ = ["read_schedule"]
@@ -26,8 +27,8 @@ def read_schedule(given: object) -> Schedule | None:
     """Return the schedule that `given` is or describes; None for None.
 
     Args:
-        given: a schedule; a cron line; a timedelta; or a dict with one of `interval`, `cron` and `rrule` and, if needed,
-            `timezone`, `catch_up` and `anchor`, as `Schedule.to_settings` returns it.
+        given: a schedule; a text, see `schedule_of`; a timedelta; or a dict with one of `interval`, `cron` and `rrule` and, if
+            needed, `timezone`, `catch_up` and `anchor`, as `Schedule.to_settings` returns it.
 
     Raises:
         ScheduleError: if it is none of them, or the schedule isn't one.
@@ -35,7 +36,7 @@ def read_schedule(given: object) -> Schedule | None:
     if given is None or isinstance(given, Schedule):
         return given
     if isinstance(given, str):
-        return CronSchedule(given)
+        return schedule_of(given)
     if isinstance(given, dt.timedelta):
         return IntervalSchedule(given)
     if isinstance(given, Mapping):

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 from IPython.core.error import UsageError
 
 from flowbook.deployments.creation import create_deployments
-from flowbook.deployments.cron_schedule import CronSchedule
 from flowbook.deployments.deployment_names import find_deployment
 from flowbook.deployments.deployment_spec import DeploymentSpec
-from flowbook.deployments.interval_schedule import IntervalSchedule
 from flowbook.deployments.outlook import summary
-from flowbook.deployments.rrule_schedule import RRuleSchedule
-from flowbook.exceptions import ScheduleError
+from flowbook.deployments.schedule_text import schedule_of
 from flowbook.notebook.arguments import parse_flow_runner, parse_parameters
 from flowbook.notebook.frontend import notebook_name
 from flowbook.store import open_store
@@ -26,33 +23,13 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from flowbook.core.flow import Flow
-    from flowbook.deployments.schedule import Schedule
 
-__all__ = ["FlowDeployments", "schedule_of"]
+__all__ = ["FlowDeployments"]
 
-_EVERY = re.compile(r"every\s+(?P<count>\d+\s*)?(?P<unit>second|minute|hour|day|week|[smhdw])s?", re.IGNORECASE)
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _REFUSED = re.compile(r"[/%&><]")
 _AGENT = "An agent of this machine runs it, also without this notebook. Start one in a terminal: flowbook agent start"
 _CODE = "The code is kept as it is now: write this line again after a change."
 _KEEP = "To keep an agent running: systemd, launchd or the Task Scheduler; docs/schedules.md says how."
-
-
-def schedule_of(text: str, timezone: str = "UTC") -> Schedule:
-    """Return the schedule that a line names: a cron line, "every 2 hours" or "FREQ=WEEKLY;BYDAY=MO".
-
-    Raises:
-        ScheduleError: if it is none of them.
-    """
-    if match := _EVERY.fullmatch(text.strip()):
-        seconds = int(match["count"] or 1) * _UNITS_S[match["unit"][0].lower()]
-        return IntervalSchedule(dt.timedelta(seconds=seconds), timezone=timezone)
-    if text.strip().lower().startswith("every "):
-        msg = f"{text!r} isn't understood. Write e.g. 'every 2 hours', or a cron line such as '0 6 * * *'."
-        raise ScheduleError(msg, schedule=text)
-    if "FREQ=" in text.upper():
-        return RRuleSchedule(text, timezone=timezone)
-    return CronSchedule(text, timezone=timezone)
 
 
 class FlowDeployments:

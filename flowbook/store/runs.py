@@ -85,16 +85,16 @@ class Runs:
         number = self._database.write(lambda connection: insert_run_to_come(connection, record, graph, state))
         return None if number is None else replace(record, number=number)
 
-    def to_begin(self, now: float, limit: int = 100) -> builtins.list[RunToBegin]:
-        """Return the runs that are due by `now`, the earliest first, which nobody is starting.
+    def to_begin(self, now: float, limit: int = 100, deployment: str | None = None) -> builtins.list[RunToBegin]:
+        """Return the runs that are due by `now`, the earliest first, which nobody is starting; of one deployment if given.
 
         Among them are runs that a process claimed in order to start them, and that died before they began.
         """
-        values = {"due": now, "limit": limit}
+        values = {"due": now, "limit": limit, "deployment": deployment}
         found = [(due, run_id) for run_id, due in self._database.read(self._sql["runs_to_begin"], values)]
         found += [
             (due, run_id)
-            for run_id, due, process, beat in self._database.read(self._sql["runs_being_started"], {"due": now})
+            for run_id, due, process, beat in self._database.read(self._sql["runs_being_started"], values)
             if not is_alive(process, beat, time.time())
         ]
         return [RunToBegin(run_id, from_stamp(due)) for due, run_id in sorted(found)[:limit]]

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from flowbook.deployments import CronSchedule, IntervalSchedule, RRuleSchedule, read_schedule
+from flowbook.deployments.schedule_text import schedule_of
 from flowbook.exceptions import ScheduleError
 from tests.deployments import clock_walks
 from tests.deployments.clock_walks import DAY, MINUTE
@@ -324,10 +325,35 @@ def test_a_schedule_says_in_words_when_it_is_time(schedule, words):
 
 
 @pytest.mark.parametrize(
+    ("text", "schedule"),
+    [
+        ("0 6 * * *", CronSchedule("0 6 * * *", "Europe/Berlin")),
+        ("@daily", CronSchedule("@daily", "Europe/Berlin")),
+        ("every 2 hours", IntervalSchedule(7200, timezone="Europe/Berlin")),
+        ("every 10m", IntervalSchedule(600, timezone="Europe/Berlin")),
+        ("Every day", IntervalSchedule(dt.timedelta(days=1), timezone="Europe/Berlin")),
+        ("FREQ=WEEKLY;BYDAY=MO", RRuleSchedule("FREQ=WEEKLY;BYDAY=MO", "Europe/Berlin")),
+    ],
+)
+def test_a_line_names_a_schedule(text, schedule):
+    assert schedule_of(text, "Europe/Berlin") == schedule
+
+
+def test_a_line_that_names_none_says_how_to_write_one():
+    with pytest.raises(ScheduleError) as caught:
+        schedule_of("every now and then")
+
+    assert str(caught.value) == (
+        "'every now and then' isn't understood. Write e.g. 'every 2 hours', or a cron line such as '0 6 * * *'."
+    )
+
+
+@pytest.mark.parametrize(
     ("given", "schedule"),
     [
         (None, None),
         ("0 6 * * *", CronSchedule("0 6 * * *")),
+        ("every 5 minutes", IntervalSchedule(300)),
         (dt.timedelta(hours=1), IntervalSchedule(3600)),
         ({"interval": 3600, "anchor": "2026-01-01T06:00+01:00"}, IntervalSchedule(3600, at("2026-01-01T05:00Z"))),
         ({"rrule": "FREQ=DAILY", "timezone": BERLIN}, RRuleSchedule("FREQ=DAILY", BERLIN)),

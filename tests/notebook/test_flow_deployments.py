@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 
 import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
-from flowbook.deployments import CronSchedule, IntervalSchedule, RRuleSchedule
-from flowbook.exceptions import ScheduleError
 from flowbook.notebook import extension
-from flowbook.notebook.flow_deployments import _name_of, schedule_of
+from flowbook.notebook.flow_deployments import _name_of
 from flowbook.store import open_store
 from tests.homes import home
 
 __all__ = ["home"]
-
-
-@pytest.mark.parametrize(
-    ("text", "schedule"),
-    [
-        ("0 6 * * *", CronSchedule("0 6 * * *", "Europe/Berlin")),
-        ("@daily", CronSchedule("@daily", "Europe/Berlin")),
-        ("every 2 hours", IntervalSchedule(7200, timezone="Europe/Berlin")),
-        ("every 10m", IntervalSchedule(600, timezone="Europe/Berlin")),
-        ("Every day", IntervalSchedule(dt.timedelta(days=1), timezone="Europe/Berlin")),
-        ("FREQ=WEEKLY;BYDAY=MO", RRuleSchedule("FREQ=WEEKLY;BYDAY=MO", "Europe/Berlin")),
-    ],
-)
-def test_a_line_names_a_schedule(text, schedule):
-    assert schedule_of(text, "Europe/Berlin") == schedule
-
-
-def test_a_line_that_names_none_says_how_to_write_one():
-    with pytest.raises(ScheduleError) as caught:
-        schedule_of("every now and then")
-
-    assert str(caught.value) == (
-        "'every now and then' isn't understood. Write e.g. 'every 2 hours', or a cron line such as '0 6 * * *'."
-    )
 
 
 @pytest.fixture

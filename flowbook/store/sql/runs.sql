@@ -18,12 +18,15 @@ SELECT run_id FROM run WHERE deployment = :deployment AND due = :due
 
 -- runs_to_begin --
 SELECT run_id, due FROM run
-WHERE due <= :due AND started IS NULL AND state = 'Scheduled' AND process IS NULL ORDER BY due, id LIMIT :limit
+WHERE due <= :due AND started IS NULL AND state = 'Scheduled' AND process IS NULL
+    AND (:deployment IS NULL OR deployment = :deployment)
+ORDER BY due, id LIMIT :limit
 
 -- runs_being_started --
 -- What a process claimed in order to start it; the caller looks whether that process lives.
 SELECT run_id, due, process, beat FROM run
 WHERE due <= :due AND started IS NULL AND state IN ('Scheduled', 'Submitted') AND process IS NOT NULL
+    AND (:deployment IS NULL OR deployment = :deployment)
 
 -- runs_with_process --
 -- Runs that didn't come to rest, with the process that had them last.
