@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from flowbook.notebook.panel_actions import Decided
     from flowbook.notebook.ports import RunLike
     from flowbook.store import Store
-    from flowbook.store.records import TaskHistoryEntry
+    from flowbook.store.records import PastDecision, TaskHistoryEntry
 
 __all__ = [
     "CellDisplays",
@@ -61,6 +61,8 @@ __all__ = [
 ]
 #: The origin of a run whose notebook has no name here: under nbclient, in a console.
 _UNNAMED = "notebook"
+#: Decisions of earlier runs that a card shows.
+_MOST_DECISIONS = 8
 
 
 class FlowView:
@@ -177,6 +179,7 @@ class FlowView:
             parse=lambda text: parse_value(text, self._shell.user_ns),
             cell_name=self._cell_name,
             history=self._history,
+            decisions_before=self._decisions_before,
             maker=run_that_made,
             runs=self._runs,
             open_run=self._open_run,
@@ -250,6 +253,16 @@ class FlowView:
         except FlowbookError:
             return []
         return [_outcome(each) for each in found]
+
+    def _decisions_before(self, key: str) -> list[PastDecision]:
+        """Return what people decided about a task in other runs; nothing if there is no store."""
+        try:
+            history = open_store().history
+            return history.decisions_of_flow(
+                self._flow.name, key, project=config.project(), besides=self._run_id(), limit=_MOST_DECISIONS
+            )
+        except FlowbookError:
+            return []
 
     def _run_id(self) -> str:
         return self._run.run_id if self._run is not None else ""

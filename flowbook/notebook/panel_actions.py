@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.notebook.ports import RunLike
+    from flowbook.store.records import PastDecision
 
 __all__ = ["AnswerAction", "Decided", "PanelActions", "Started", "parse_parameter"]
 
@@ -112,6 +113,7 @@ class PanelActions:
         parse: turns a parameter's text into its value.
         cell_name: returns "In [4]" for the file name of a notebook's cell.
         history: returns a task's earlier runs, newest first.
+        decisions_before: returns what people decided about a task in earlier runs, newest first.
         maker: returns the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
         runs: returns the newest runs of the flow, at most so many.
         rows_before: returns the rows of a task's output in earlier runs, by the run's id.
@@ -130,6 +132,7 @@ class PanelActions:
     parse: Callable[[str], object] = parse_parameter
     cell_name: Callable[[str], str | None] = lambda _: None
     history: Callable[[str], Sequence[Mapping[str, Any]]] = lambda _: ()
+    decisions_before: Callable[[str], Sequence[PastDecision]] = lambda _: ()
     maker: Callable[[str], str] = lambda _: ""
     runs: Callable[[int], RunsView] = lambda _: RunsView((), 0)
     rows_before: Callable[[str], Mapping[str, int]] = lambda _: {}

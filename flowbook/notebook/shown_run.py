@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ShownRun"]
 
+_PAST = {"resume": "resumed", "skip": "skipped", "reject": "rejected", "retry": "ran it again", "cancel": "cancelled"}
+
 _DECIDED = {
     "resume": "resumed it",
     "skip": "skipped it",
@@ -161,6 +163,7 @@ class ShownRun:
                     label=label,
                     logs=run.logs(key),
                     history=() if is_brief else self._actions.history(key),
+                    earlier=() if is_brief or not _asks(view) else self._earlier(key),
                     maker="" if is_brief else self._maker(state),
                     decisions=tuple(_decision(event, now) for event in decided),
                     now=now,
@@ -187,6 +190,10 @@ class ShownRun:
         keys = list(tasks)[::-1]
         urgent = [key for key in keys if tasks[key]["state"] in NEEDS_ATTENTION]
         return [*urgent, *(key for key in keys if key not in set(urgent))]
+
+    def _earlier(self, key: str) -> tuple[wire.EarlierDecision, ...]:
+        found = self._actions.decisions_before(key)
+        return tuple(wire.EarlierDecision(str(past.number), past.decided.at, _past(past.decided)) for past in found)
 
     def _maker(self, state: State | None) -> str:
         has_entry = isinstance(state, Cached) and state.entry is not None
@@ -251,3 +258,15 @@ def _decision(event: Decided, now: float) -> str:
     changed = f" with another {phrases.listed([each.name for each in event.changes])}" if event.changes else ""
     note = f": “{phrases.shorten(event.note, 200)}”" if event.note else "."
     return f"{event.by or 'Somebody'} {what}{changed}, {phrases.clock(event.at, now)}{note}"
+
+
+def _past(event: Decided) -> str:
+    """Return a decision of another run, without its time."""
+    what = _PAST.get(event.action, event.action)
+    changed = f" with another {phrases.listed([each.name for each in event.changes])}" if event.changes else ""
+    note = f": “{phrases.shorten(event.note, 200)}”" if event.note else ""
+    return f"{event.by or 'somebody'} {what}{changed}{note}"
+
+
+def _asks(view: wire.TaskView) -> bool:
+    return view.state == "Paused" or bool((view.counts or {}).get("Paused"))

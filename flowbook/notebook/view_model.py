@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "VERSION",
     "Details",
+    "EarlierDecision",
     "GraphNode",
     "GraphView",
     "InputView",
@@ -50,6 +51,8 @@ VERSION = 1
 _MOST_LOGS = 500
 _MOST_SHOWN = 8
 _LOG_LENGTH = 2000
+_LITERALS = (bool, int, float, str)
+_LITERAL_LENGTH = 200
 
 Preview = dict[str, Any]
 #: The stages of a run: never started, running (here or in another process), waiting for a person, over.
@@ -155,11 +158,21 @@ class GraphView:
 
 @dataclass(frozen=True, slots=True)
 class InputView:
-    """An input of a task: from the task of key `from_`, or a constant."""
+    """An input of a task: from the task of key `from_`, or a constant; `literal` is its text if it can be written in a field."""
 
     name: str
     from_: str | None
     preview: Preview | None
+    text: str
+    literal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierDecision:
+    """What a person decided about the same task in another run."""
+
+    run: str
+    at: float
     text: str
 
 
@@ -189,6 +202,7 @@ class Details:
     #: Previews of what the task displayed.
     shown: Sequence[Preview]
     history: Sequence[Mapping[str, Any]]
+    earlier: Sequence[EarlierDecision]
     up: Sequence[str]
     down: Sequence[str]
     actions: Sequence[str]
@@ -209,6 +223,7 @@ class Inspected:
         error: describes an exception.
         logs: its log lines.
         history: the same task in earlier runs.
+        earlier: what people decided about it in earlier runs.
         maker: number of the run that made a Cached output; empty if it isn't known.
         decisions: decisions of people about it, as sentences.
         now: seconds since the epoch.
@@ -224,6 +239,7 @@ class Inspected:
     label: str = ""
     logs: Sequence[Logged] = ()
     history: Sequence[Mapping[str, Any]] = ()
+    earlier: Sequence[EarlierDecision] = ()
     maker: str = ""
     decisions: Sequence[str] = ()
     now: float = 0.0
@@ -310,6 +326,7 @@ def details(of: Inspected) -> Details:
         logs=log_views(of.logs),
         shown=_shown(of.logs),
         history=of.history,
+        earlier=of.earlier,
         up=spec.upstream,
         down=of.graph.children[spec.key],
         actions=_actions(of.view, inputs, has_output=is_done),
@@ -405,11 +422,15 @@ def _input(binding: Binding, of: Inspected) -> InputView:
 
 
 def _constant(name: str, value: object) -> InputView:
-    return InputView(name, None, None, f"{phrases.parameter_text(value)} ({type(value).__name__}, a constant)")
+    text = f"{phrases.parameter_text(value)} ({type(value).__name__}, a constant)"
+    literal = repr(value) if value is None or type(value) in _LITERALS else ""
+    return InputView(name, None, None, text, literal if len(literal) <= _LITERAL_LENGTH else "")
 
 
 def _actions(view: TaskView, inputs: Sequence[InputView], *, has_output: bool) -> list[str]:
     actions = ["resume", "skip", "reject"] if view.state == "Paused" or (view.counts or {}).get("Paused") else []
+    if view.state == "Paused" and not view.counts:
+        actions.append("change-input")
     if has_output or (inputs and view.state != "Running"):
         actions.append("to-variable")
     return actions

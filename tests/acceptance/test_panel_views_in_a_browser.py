@@ -69,6 +69,9 @@ def show(browser: Any) -> Iterator[Callable[..., Page]]:
                 runs=lambda limit: runs_view(open_store(), flow.name, "test", limit),
                 open_run=flowbook.run,
                 rows_before=lambda key: rows_before(flow.name, key, "test", run.run_id),
+                decisions_before=lambda key: open_store().history.decisions_of_flow(
+                    flow.name, key, project="test", besides=run.run_id
+                ),
                 by="ada",
             )
             _, address = stack.enter_context(served(run, actions))
@@ -374,3 +377,81 @@ def test_rows_stand_on_the_edges_and_a_large_loss_is_in_needs_you(show: Callable
     assert page.locator(f"{_node('drop')} text.note").text_content() == "500 of 1,000500 of 1,000"
     need = page.locator('.rail .item[data-task="drop"]')
     assert "Lost 500 of 1,000 rows, 50.0%; at most 10.0% in 1 earlier run" in (need.text_content() or "")
+
+
+def _approval() -> Flow:
+    @task
+    def summarise() -> pd.DataFrame:
+        return pd.DataFrame({"carrier": ["EV", "MQ"], "late": [0.3, 0.2]})
+
+    @task(trigger=triggers.manual_only)
+    def approve(report: pd.DataFrame, threshold: int) -> int:
+        return len(report) * threshold
+
+    @task
+    def publish(count: int) -> int:
+        return count
+
+    with Flow("approval") as flow:
+        publish(approve(summarise(), 15))
+    return flow
+
+
+def test_an_input_is_changed_in_the_card_and_the_task_goes_on_with_it(show: Callable[..., Page]) -> None:
+    flow = _approval()
+    page = show(flow)
+    page.locator(f"{_node('approve')} .name").click()
+    card = page.locator('[data-flowbook="inspector"]')
+
+    card.locator('input[name="threshold"]').fill("20")
+    label = card.locator('.answers [data-action="resume"]').inner_text()
+    card.locator('.answers [data-action="resume"]').click()
+    page.wait_for_selector(f'{_node("publish")}[data-state="Success"]')
+
+    assert label == "Resume with another threshold"
+    assert flow.last_run is not None
+    assert flow.last_run["publish"].result == 40
+
+
+def test_a_task_is_rejected_with_a_note_and_the_next_run_shows_that_decision(show: Callable[..., Page]) -> None:
+    flow = _approval()
+    page = show(flow)
+    page.locator(f"{_node('approve')} .name").click()
+    card = page.locator('[data-flowbook="inspector"]')
+    reject = card.locator('[data-action="reject"]')
+    before = reject.get_attribute("aria-disabled")
+
+    card.locator("textarea").fill("August is missing")
+    reject.click()
+    page.wait_for_selector(f'{_node("approve")}[data-state="Failed"]')
+    flow.run(record=True)
+    page = show(flow)
+    page.locator(f"{_node('approve')} .name").click()
+
+    page.wait_for_selector(".earlier")
+    assert before == "true"
+    assert "August is missing" in page.locator(".earlier dd").inner_text()
+    assert page.locator(".earlier dd").inner_text().startswith("ada rejected")
+
+
+def test_an_input_from_another_task_is_changed_only_if_somebody_asks_to(show: Callable[..., Page]) -> None:
+    page = show(_approval())
+    page.locator(f"{_node('approve')} .name").click()
+    card = page.locator('[data-flowbook="inspector"]')
+    card.locator('[data-action="change-input"][data-input="report"]').wait_for()
+    before = card.locator('input[name="report"]').count()
+
+    card.locator('[data-action="change-input"][data-input="report"]').click()
+
+    assert (before, card.locator('input[name="report"]').count()) == (0, 1)
+    assert page.evaluate("document.activeElement.name") == "report"
+
+
+def test_a_task_is_skipped(show: Callable[..., Page]) -> None:
+    page = show(_approval())
+    page.locator(f"{_node('approve')} .name").click()
+
+    page.locator('[data-flowbook="inspector"] [data-action="skip"]').click()
+
+    page.wait_for_selector(f'{_node("approve")}[data-state="Skipped"]')
+    page.wait_for_selector(f'{_node("publish")}[data-state="Skipped"]')

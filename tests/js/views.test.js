@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { changesOf, resumeText } from "../../flowbook/notebook/static/approval.js";
 import { Asker } from "../../flowbook/notebook/static/asker.js";
 import { fitting, widthAfter } from "../../flowbook/notebook/static/card_grip.js";
 import { atWork, axisTicks, Changes, spansOf } from "../../flowbook/notebook/static/changes.js";
@@ -401,4 +402,33 @@ test("a graph of groups counts its tasks, folds a group's state and finds a task
   assert.deepEqual([state.seen("parse (all)").state, state.seen("parse (all)").width], ["Running", 3]);
   assert.deepEqual([state.nodeOf("parse-2"), state.nodeOf("load"), state.nodeOf("x")], ["parse (all)", "load", null]);
   assert.equal(state.find("parse-3"), "parse-3");
+});
+
+test("only inputs whose text is another one are changed, and the button names them", () => {
+  const inputs = [
+    { name: "report", from: "summarise", preview: null },
+    { name: "threshold", from: null, preview: null, literal: "15" },
+  ];
+
+  assert.deepEqual(
+    changesOf(
+      [
+        ["report", "  "],
+        ["threshold", "15"],
+      ],
+      inputs,
+    ),
+    {},
+  );
+  assert.deepEqual(
+    changesOf(
+      [
+        ["report", "$mine"],
+        ["threshold", " 20 "],
+      ],
+      inputs,
+    ),
+    { report: "$mine", threshold: "20" },
+  );
+  assert.deepEqual([resumeText([]), resumeText(["report", "threshold"])], ["Resume", "Resume with another report, threshold"]);
 });

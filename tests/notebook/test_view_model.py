@@ -164,7 +164,7 @@ def test_a_paused_task_can_be_resumed_and_its_inputs_looked_at() -> None:
 
     sent = details(_inspected("join", _joined(), states, decisions=("ana resumed it, 09:42.",)))
 
-    assert list(sent.actions) == ["resume", "skip", "reject", "to-variable"]
+    assert list(sent.actions) == ["resume", "skip", "reject", "change-input", "to-variable"]
     assert list(sent.why[-1]) == ["Who decided", "ana resumed it, 09:42."]
     assert sent.inputs[0].preview is not None
 

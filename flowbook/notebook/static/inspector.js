@@ -1,10 +1,11 @@
 /** The details of one task: the approval card while it is Paused, otherwise tabs with output, inputs, logs, traceback, history. */
 
+import { Approval } from "./approval.js";
 import { crumbsOf, sideOf, tabBar, titleOf, whyOf } from "./card_head.js";
 import * as dom from "./dom.js";
 import * as format from "./format.js";
 import * as states from "./states.js";
-import { historyList, historyTable, logView } from "./task_history.js";
+import { historyTable, logView } from "./task_history.js";
 import { copyText, traceback } from "./traceback.js";
 import { ValueViews } from "./value_views.js";
 
@@ -12,8 +13,8 @@ import { ValueViews } from "./value_views.js";
 /** @typedef {import("./frame.js").Source} Source */
 /** @typedef {import("./frame.js").Request} Request */
 /** @typedef {import("./traceback.js").TaskError} TaskError */
-/** @typedef {{name: string, from: string | null, preview: Preview | null, text?: string}} Input */
-/** @typedef {{key: string, state: string, word?: string, title?: string, label?: string, why?: [string, string | import("./card_head.js").Segment[]][], inputs?: Input[], output?: Preview | null, shown?: Preview[], error?: TaskError | null, logs?: import("./task_history.js").Line[], history?: import("./task_history.js").Earlier[], up?: string[], down?: string[], actions?: string[]}} Details */
+/** @typedef {{name: string, from: string | null, preview: Preview | null, text?: string, literal?: string}} Input */
+/** @typedef {{key: string, state: string, word?: string, title?: string, label?: string, why?: [string, string | import("./card_head.js").Segment[]][], inputs?: Input[], output?: Preview | null, shown?: Preview[], error?: TaskError | null, logs?: import("./task_history.js").Line[], history?: import("./task_history.js").Earlier[], earlier?: {run: string, at: number, text: string}[], up?: string[], down?: string[], actions?: string[]}} Details */
 /** @typedef {{id: string, label: string}} Tab */
 
 /** Words and titles of what can be done with a task. @type {Record<string, [string, string]>} */
@@ -23,8 +24,6 @@ const LABELS = {
   reject: ["Reject", "The task fails, with your note as the message"],
   "to-variable": ["To a variable", "Puts the value into a variable of the notebook"],
 };
-/** Commands that ask for a note. */
-const DECISIONS = new Set(["skip", "reject"]);
 /** If the log is scrolled to less than this from its end, it follows new lines. */
 const NEAR_END_PX = 24;
 
@@ -66,7 +65,6 @@ export class Inspector {
   #json = "";
   #isUnfolded = false;
   #isWide = false;
-  #note = dom.h("textarea", { "data-action": "note", placeholder: "Why? It is kept with the run.", "aria-label": "Note" });
   #values;
 
   /** @param {{el: HTMLElement, signal: AbortSignal, now: () => number, ask: import("./frame.js").Ask}} given */
@@ -74,6 +72,7 @@ export class Inspector {
     this.el = el;
     this.now = now;
     this.#values = new ValueViews({ signal, ask });
+    this.approval = new Approval({ el, signal });
     el.addEventListener("click", (event) => this.#click(event), { signal });
     el.addEventListener("keydown", (event) => this.#key(event), { signal });
   }
@@ -85,7 +84,7 @@ export class Inspector {
     if (details.key !== this.#shown?.key) {
       this.#tab = null;
       this.#isUnfolded = false;
-      this.#note.value = "";
+      this.approval.clear();
       this.#values.clear();
     }
     this.#json = json;
@@ -106,10 +105,6 @@ export class Inspector {
     this.#isWide = isWide;
     const button = this.el.querySelector('[data-action="widen"]');
     if (button) dom.set(button, { "aria-pressed": isWide ? "true" : "false", title: isWide ? "Beside the graph again" : "As wide as the panel" });
-  }
-
-  note() {
-    return this.#note.value.trim();
   }
 
   /** @param {{id: string, frame: import("./frame.js").Page}} message */
@@ -133,7 +128,7 @@ export class Inspector {
     if (!details) return;
     const active = el.contains(document.activeElement) ? document.activeElement : null;
     const wasTab = active?.getAttribute("role") === "tab";
-    const isTyping = active === this.#note;
+    const typed = active?.matches("textarea, input") ? /** @type {HTMLElement} */ (active) : null;
     const log = el.querySelector(".logs");
     const isAtEnd = !log || log.scrollTop + log.clientHeight >= log.scrollHeight - NEAR_END_PX;
     const kept = log?.scrollTop ?? 0;
@@ -143,37 +138,18 @@ export class Inspector {
     el.replaceChildren(...parts.filter((part) => part !== null));
     const drawn = el.querySelector(".logs");
     if (drawn) drawn.scrollTop = isAtEnd ? drawn.scrollHeight : kept;
-    if (isTyping) this.#note.focus({ preventScroll: true });
+    if (typed && el.contains(typed)) typed.focus({ preventScroll: true });
     if (wasTab) /** @type {HTMLElement | null} */ (el.querySelector('[role="tab"][aria-selected="true"]'))?.focus({ preventScroll: true });
   }
 
   /** @param {Details} details */
   #card(details) {
-    const { inputs = [], history = [] } = details;
-    const count = dom.h("span", { class: "dim" }, inputs.length ? format.plural(inputs.length, "input") : "no inputs");
-    return [
-      dom.h("div", { class: "head" }, titleOf(details), sideOf(details.key, this.#isWide)),
-      details.why?.length ? dom.h("section", {}, whyOf(details)) : null,
-      dom.h(
-        "section",
-        { class: "inputs" },
-        dom.h("div", { class: "row" }, dom.h("h4", {}, "What it would get"), count),
-        ...inputs.map((input) => this.#input(details, input, "div")),
-      ),
-      dom.h("section", {}, ...this.#decision(details)),
-      history.length ? dom.h("section", {}, dom.h("h4", {}, "Earlier runs"), historyList(history, this.now())) : null,
-    ];
-  }
-
-  /** The buttons of the card, with a field for a note if needed. @param {Details} details */
-  #decision(details) {
-    const actions = details.actions ?? ["resume"];
-    const others = actions.filter((action) => DECISIONS.has(action)).map((action) => buttonOf(details, action));
-    const resume = actions.includes("resume") ? buttonOf(details, "resume", { class: "primary" }) : null;
-    const buttons = dom.h("div", { class: "row" }, resume, ...others);
-    if (!others.length) return [buttons];
-    const when = actions.includes("reject") ? "needed to reject, otherwise optional" : "optional";
-    return [dom.h("div", { class: "row about" }, dom.h("h4", {}, "Note"), dom.h("span", { class: "dim" }, when)), this.#note, buttons];
+    return this.approval.parts(details, {
+      now: this.now(),
+      isWide: this.#isWide,
+      input: (input, more) => this.#input(details, input, "div", more),
+      button: (action, more) => buttonOf(details, action, more),
+    });
   }
 
   /** @param {Details} details */
@@ -220,8 +196,8 @@ export class Inspector {
     return value.page || value.repr || value.body ? [head, this.#values.element(details.key, "output", value)] : [head];
   }
 
-  /** @param {Details} details @param {Input} input @param {"div" | "section"} tag */
-  #input(details, input, tag) {
+  /** @param {Details} details @param {Input} input @param {"div" | "section"} tag @param {(Node | null)[]} [more] */
+  #input(details, input, tag, more = []) {
     const { name, from, preview } = input;
     const what = `input:${name}`;
     const text = [preview?.text ?? input.text ?? "", from ? `from ${from}` : ""].filter(Boolean).join(", ");
@@ -230,7 +206,7 @@ export class Inspector {
       : null;
     const head = dom.h("div", { class: "row input" }, dom.h("b", { class: "mono" }, name), dom.h("span", { class: "dim grow" }, text), keep);
     const value = preview && (preview.page || preview.repr || preview.body) ? this.#values.element(details.key, what, preview) : null;
-    return dom.h(tag, { class: "in" }, head, value);
+    return dom.h(tag, { class: "in" }, head, value, ...more);
   }
 
   /** @param {Event} event */
@@ -239,10 +215,18 @@ export class Inspector {
     const action = target?.getAttribute("data-action");
     if (action === "tab") this.#tab = target?.getAttribute("data-tab") ?? null;
     else if (action === "all-frames") this.#isUnfolded = true;
+    else if (action === "change-input") return this.#openField(target?.getAttribute("data-input") ?? "");
     else if (action === "copy") return void copyText(target, this.#shown?.error?.text ?? "");
     else return;
     event.stopPropagation();
     this.#draw();
+  }
+
+  /** @param {string} name */
+  #openField(name) {
+    this.approval.open(name);
+    this.#draw();
+    this.approval.field(name)?.focus({ preventScroll: true });
   }
 
   /** @param {KeyboardEvent} event */

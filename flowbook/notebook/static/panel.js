@@ -211,8 +211,13 @@ class Panel {
   /** @param {string} action @param {string | null} key @param {Element | null} control */
   #decide(action, key, control) {
     const isOfRun = action === "cancel" || action === "retry";
-    const note = !isOfRun && key === this.state.inspected ? this.inspector.note() : "";
-    this.#send(action, { ...(isOfRun ? {} : { key }), ...(note ? { note } : {}) }, slotOf(control, action, key));
+    const inputs = action === "resume" && key === this.state.inspected ? this.inspector.approval.inputs() : {};
+    const note = !isOfRun && key === this.state.inspected ? this.inspector.approval.note() : "";
+    this.#send(
+      action,
+      { ...(isOfRun ? {} : { key }), ...(note ? { note } : {}), ...(Object.keys(inputs).length ? { inputs } : {}) },
+      slotOf(control, action, key),
+    );
   }
 
   #run() {
@@ -424,7 +429,7 @@ class Panel {
       isPast: this.state.moment !== null,
       canZoom: (way) => this.graph.drawing?.canZoom(way) ?? false,
       waits: (key) => states.waits(this.state.task(key)) || (this.state.details?.key === key && this.state.details.state === "Paused"),
-      note: this.inspector.note(),
+      note: this.inspector.approval.note(),
     };
   }
 }
