@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -13,6 +14,8 @@ from flowbook.exceptions import FlowbookError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from _typeshed import ReadableBuffer
 
 __all__ = ["main"]
 
@@ -67,10 +70,26 @@ def _note_end(run_id: str, epoch: int) -> None:
     record_process_end(open_store(), run_id, epoch, Outcome(told["exit_code"], tuple(told["last_lines"])))
 
 
+class _Lasting(io.FileIO):
+    """A stream whose reader may die: what is written then goes nowhere."""
+
+    def write(self, part: ReadableBuffer) -> int:
+        """Write a part; return how much of it was taken."""
+        try:
+            return super().write(part) or 0
+        except BrokenPipeError:
+            return memoryview(part).nbytes
+
+
 def _outlive_output() -> None:
-    """If whoever reads this process's output dies, let prints go nowhere rather than fail."""
+    """If whoever reads this process's output dies, let prints go nowhere rather than fail; soon also those of C code."""
     import select  # noqa: PLC0415  # as above
 
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        raw = io.BufferedWriter(_Lasting(number, "w", closefd=False))
+        lasting = io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=True, write_through=True)
+        setattr(sys, name, lasting)
     if not hasattr(select, "poll"):
         return
     poll = select.poll()

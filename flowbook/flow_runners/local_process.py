@@ -113,7 +113,7 @@ def _orders(run: RunToStart, python: Interpreter, env: Mapping[str, str], *, is_
         "log": str(file),
         "cap_bytes": config.output_bytes(),
         "is_streamed": is_streamed,
-        "ended": [sys.executable, *_ENGINE, "--ended", run.run_id, str(run.epoch)],
+        "ended": [sys.executable, *_ENGINE, run.run_id, "--ended", str(run.epoch)],
         "ended_env": {**os.environ, **_settings()},
     }
 

@@ -16,6 +16,7 @@ __all__ = [
     "UNSETTLED",
     "effective_state",
     "effective_state_of",
+    "has_owner",
     "is_alive",
     "is_here",
     "number_of",
@@ -59,6 +60,21 @@ def is_alive(process: str | None, beat: float | None, now: float) -> bool:
     return found if found is not None else process is not None and beat is not None and now - beat < _SILENCE_S
 
 
+def has_owner(state: str | None, process: str | None, identifier: str | None, beat: float | None, now: float) -> bool:
+    """Return whether a live process has a run, or one that was started for it is about to claim it.
+
+    Args:
+        state: name of the run's state.
+        process: identity of its owner.
+        identifier: of the process that was started for it, where that is one of this machine's.
+        beat: time of the owner's last heartbeat, seconds since the epoch.
+        now: seconds since the epoch.
+    """
+    if is_alive(process, beat, now):
+        return True
+    return state == "Submitted" and process is not None and is_here(identifier) is True
+
+
 def is_here(process: str | None) -> bool | None:
     """Return whether a process is alive on this machine; None if it runs elsewhere, or this can't be told."""
     host, _, rest = (process or "").partition("|")
@@ -83,6 +99,8 @@ def effective_state(state: str | None, process: str | None, beat: float | None, 
 def effective_state_of(summary: RunSummary) -> str | None:
     """Return the name of the run's state, as `effective_state` does."""
     beat = None if summary.beat is None else summary.beat.timestamp()
+    if has_owner(summary.state, summary.process, summary.identifier, beat, time.time()):
+        return summary.state
     return effective_state(summary.state, summary.process, beat, time.time())
 
 

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import RunClaimedError
-from flowbook.store.process_identity import is_alive, this_process
+from flowbook.store.process_identity import has_owner, this_process
 from flowbook.store.queries import queries
 from flowbook.store.records import Claim, from_stamp
 from flowbook.store.run_lookup import RunRow, claimed_error, unknown_run
@@ -70,18 +70,20 @@ class RunOwnership:
     @in_words
     def is_owned(self, run_id: str) -> bool:
         """Return whether a live process owns the run, as far as can be known from here. Raises UnknownRunError."""
-        claim = self.owner(run_id)
-        beat = None if claim.beat is None else claim.beat.timestamp()
-        return is_alive(claim.process, beat, time.time())
+        process, beat, *_, state, identifier = self._owner_row(run_id)
+        return has_owner(state, process, identifier, beat, time.time())
 
     @in_words
     def owner(self, run_id: str) -> Claim:
         """Return who owns the run, without reading its events. Raises UnknownRunError."""
+        process, beat, owner, epoch, started, ended, *_ = self._owner_row(run_id)
+        return Claim(epoch, owner, process, from_stamp(beat), from_stamp(started), from_stamp(ended))
+
+    def _owner_row(self, run_id: str) -> tuple[Any, ...]:
         rows = self._database.read(self._sql["run_owner"], (run_id,))
         if not rows:
             raise unknown_run(run_id)
-        process, beat, owner, epoch, started, ended = rows[0]
-        return Claim(epoch, owner, process, from_stamp(beat), from_stamp(started), from_stamp(ended))
+        return rows[0]
 
     def set_inputs(self, run_id: str, epoch: int, inputs: ResultRef, further: Sequence[ResultRef]) -> None:
         """Replace the run's inputs by `inputs`, which names the values in `further`. Raises as `claim`."""

@@ -10,7 +10,7 @@ from flowbook.engine.events import StateChanged
 from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.task_progress import TaskProgress
 from flowbook.store.event_rows import decode_event, value_ref
-from flowbook.store.process_identity import is_alive
+from flowbook.store.process_identity import has_owner
 from flowbook.store.queries import queries
 from flowbook.store.records import Claim, from_stamp
 from flowbook.store.run_lookup import unknown_run
@@ -81,12 +81,12 @@ def _read(database: Database, values: Values, run_id: str, since: int, progress_
         runs = read(sql["run_snapshot"], (run_id,))
         if not runs:
             raise unknown_run(run_id)
-        row, state, process, beat, owner, epoch, started, ended, digest, size_bytes, last_seq = runs[0]
+        row, state, process, beat, owner, epoch, started, ended, digest, size_bytes, last_seq, identifier = runs[0]
         events = read(sql["events"], (row, since))
         reports = read(sql["progress"], (row, progress_since))
     return RunSnapshot(
         claim=Claim(epoch, owner, process, from_stamp(beat), from_stamp(started), from_stamp(ended)),
-        is_owned=is_alive(process, beat, time.time()),
+        is_owned=has_owner(state, process, identifier, beat, time.time()),
         state=state,
         inputs=value_ref(digest, size_bytes, values),
         last_seq=last_seq,

@@ -15,7 +15,7 @@ from flowbook.engine.state import Running
 from flowbook.exceptions import FlowbookError, StoreError
 from flowbook.store.event_rows import STATE, value_ref
 from flowbook.store.notices import add_receivers
-from flowbook.store.process_identity import is_alive, this_process
+from flowbook.store.process_identity import has_owner, is_alive, this_process
 from flowbook.store.queries import queries
 from flowbook.store.recorder import Recorder
 from flowbook.store.records import RunRecord, RunSummary, RunToBegin, RunWithProcess, from_stamp
@@ -94,8 +94,10 @@ class Runs:
         found = [(due, run_id) for run_id, due in self._database.read(self._sql["runs_to_begin"], values)]
         found += [
             (due, run_id)
-            for run_id, due, process, beat in self._database.read(self._sql["runs_being_started"], values)
-            if not is_alive(process, beat, time.time())
+            for run_id, due, state, process, identifier, beat in self._database.read(
+                self._sql["runs_being_started"], values
+            )
+            if not has_owner(state, process, identifier, beat, time.time())
         ]
         return [RunToBegin(run_id, from_stamp(due)) for due, run_id in sorted(found)[:limit]]
 

@@ -24,7 +24,7 @@ ORDER BY due, id LIMIT :limit
 
 -- runs_being_started --
 -- What a process claimed in order to start it; the caller looks whether that process lives.
-SELECT run_id, due, process, beat FROM run
+SELECT run_id, due, state, process, identifier, beat FROM run
 WHERE due <= :due AND started IS NULL AND state IN ('Scheduled', 'Submitted') AND process IS NOT NULL
     AND (:deployment IS NULL OR deployment = :deployment)
 
@@ -66,12 +66,12 @@ SELECT
 FROM run JOIN graph ON graph.id = run.graph_id WHERE run_id = ?
 
 -- run_owner --
-SELECT process, beat, owner, epoch, started, ended FROM run WHERE run_id = ?
+SELECT process, beat, owner, epoch, started, ended, state, identifier FROM run WHERE run_id = ?
 
 -- run_snapshot --
 SELECT
     id, state, process, beat, owner, epoch, started, ended, parameters_digest, parameters_bytes,
-    (SELECT coalesce(max(seq), 0) FROM event WHERE event.run = run.id)
+    (SELECT coalesce(max(seq), 0) FROM event WHERE event.run = run.id), identifier
 FROM run WHERE run_id = ?
 
 -- run_summaries --
