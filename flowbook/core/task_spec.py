@@ -156,8 +156,10 @@ class SpecMaker:
 
 def _values(attributes: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the values of options."""
-    read = attributes.get
-    return (*_values_of(attributes), *[read(option) for option in _RARE])
+    found: tuple[Any, ...] = _values_of(attributes)
+    if "deadline" in attributes or "asks" in attributes:  # `otherwise` comes with a deadline only
+        found += tuple([attributes.get(option) for option in _RARE])
+    return found
 
 
 def _is_plain(spec: TaskSpec) -> bool:

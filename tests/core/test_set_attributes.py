@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from flowbook import Edge, Flow, Task, task
+from flowbook import Edge, Flow, Task, task, triggers
 from flowbook.engine import cache_validators
 from flowbook.exceptions import DefinitionError, FlowbookError
 from flowbook.executors import LocalExecutor
@@ -86,6 +86,10 @@ def test_an_option_of_retries_is_refused_in_the_constructors_words(option, value
         ({"keep": False}, "result", Result("folder")),
         ({"target": "x.bin"}, "keep", False),
         ({"cache": True}, "cache_validator", cache_validators.partial_inputs_only),
+        ({}, "deadline", 5),
+        ({"trigger": triggers.manual_only}, "otherwise", "skip"),
+        ({"trigger": triggers.manual_only}, "deadline", -5),
+        ({"trigger": triggers.manual_only}, "asks", 5),
     ],
 )
 def test_options_that_depend_on_each_other_are_checked_together(before, option, value):
@@ -137,6 +141,30 @@ def test_a_task_that_is_cached_from_now_on_gets_the_validator_that_goes_with_it(
         cache_validators.never_use,
         cache_validators.duration_only,
         cache_validators.never_use,
+    ]
+
+
+def test_how_a_task_waits_for_a_person_is_set_step_by_step_and_goes_with_its_trigger():
+    made = Task(name="one")
+    found = []
+
+    for option, value in (
+        ("trigger", triggers.manual_only),
+        ("asks", "finance"),
+        ("deadline", 60),
+        ("otherwise", "skip"),
+        ("trigger", None),
+    ):
+        setattr(made, option, value)
+        found.append((made.asks, made.deadline, made.otherwise))
+
+    minute = dt.timedelta(minutes=1)
+    assert found == [
+        (None, None, None),
+        ("finance", None, None),
+        ("finance", minute, "reject"),
+        ("finance", minute, "skip"),
+        (None, None, None),
     ]
 
 
