@@ -37,11 +37,13 @@ class FlowCell:
         name: of the flow.
         body: the cell without the magic's own line.
         cache: the flow's option.
+        executor: where it runs, as the cell's line says it; None: not said.
     """
 
     name: str
     body: str
     cache: FlowCache = False
+    executor: str | None = None
 
     def write(self, shell: InteractiveShell) -> Flow:
         """Run the body as an ordinary cell inside a new flow, and return the flow. Raises what the body raises."""

@@ -9,6 +9,7 @@ from IPython.core.error import UsageError
 from flowbook.exceptions import FlowbookError
 from flowbook.notebook.arguments import parse_parameters
 from flowbook.notebook.flow_deployments import FlowDeployments
+from flowbook.notebook.flow_export import export_module
 from flowbook.notebook.frontend import has_front_end, notebook_name, person
 from flowbook.notebook.panel_actions import Decided
 from flowbook.notebook.run_list import RunList, newest_runs
@@ -55,6 +56,7 @@ ACTIONS: Mapping[str, Action] = {
     "deploy": Action(
         "FLOW", "keep it, to be run in a process of its own when somebody asks", 1, ("param", "on", "name")
     ),
+    "export": Action("FILE.py [FLOW]", "write it as a module: a script, and a deployment", 2),
     "incremental": Action("on|off", "whether flows of this notebook run only what has changed", 1),
     "list": Action("[FLOW]", "list the newest runs", 1),
     "plan": Action("FLOW [TASK]", "say what a run would do, from TASK on if given", 2, ("param",)),
@@ -169,6 +171,13 @@ class LineActions:
         executor = known.executor if known is not None else None
         start = args.tasks[0] if args.tasks else None
         return flow.plan(parse_parameters(args.param, self._shell.user_ns), start=start, executor=executor)
+
+    def _export(self, args: Namespace) -> None:
+        if args.name is None:
+            msg = f"%flow export: where to? Write %flow export {ACTIONS['export'].usage}."
+            raise UsageError(msg)
+        name = args.tasks[0] if args.tasks else None
+        self._say(export_module(self._shell, self._flows, name, args.name))
 
     # Acting
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from flowbook.core.cache_policy import FlowCache
     from flowbook.core.flow import Flow
     from flowbook.executors import Executor
     from flowbook.flow_run.run import FlowRun
@@ -116,7 +117,8 @@ class FlowMagics(Magics):
         executor = parse_executor(args.executor, self.shell.user_ns)
         parameters = parse_parameters(args.param, self.shell.user_ns)
         is_incremental = args.incremental or (self.flows.is_incremental and not args.cache)
-        flow, before = self.flows.write(FlowCell(name, cell, "incremental" if is_incremental else args.cache))
+        cache: FlowCache = "incremental" if is_incremental else args.cache
+        flow, before = self.flows.write(FlowCell(name, cell, cache, args.executor))
         run = None
         try:
             if args.plan:

@@ -96,6 +96,10 @@ class NotebookFlows:
         watched = self._watched.get(name)
         return Edits() if watched is None else watched.look(self._shell.user_ns)
 
+    def cell(self, name: str) -> FlowCell | None:
+        """Return the cell that wrote the flow of that name."""
+        return self._cells.get(name)
+
     def is_current(self, flow: object) -> bool:
         """Return whether a flow is the one that its cell wrote last."""
         return isinstance(flow, Flow) and self._flows.get(flow.name) is flow

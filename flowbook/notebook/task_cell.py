@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from flowbook.core.function_task import FunctionTask
 
-__all__ = ["task_of_cell"]
+__all__ = ["definition_of_cell", "task_of_cell"]
 
 _USAGE = "Write %%task NAME(a, b=1), and after it options as for @task: %%task clean(rows), cache=True."
 
@@ -34,11 +34,9 @@ def task_of_cell(shell: InteractiveShell, line: str, cell: str) -> FunctionTask:
         UsageError: if the line isn't as above, or the options aren't those of a task.
         SyntaxError: if the cell isn't Python.
     """
-    signature, options = _split(line.strip())
-    name = signature.partition("(")[0].strip()
-    source = f"# %%task {line.strip()}\n{cell}"
-    function = _function(shell, signature, source)
-    namespace = shell.user_ns
+    definition, options = definition_of_cell(shell, line, cell)
+    name, namespace = definition.name, shell.user_ns
+    function = _function(shell, definition, _source(line, cell))
     try:
         made = task(function, **eval(f"dict({options})", namespace))  # noqa: S307  # the person's own line, in their names
     except FlowbookError as error:
@@ -48,6 +46,34 @@ def task_of_cell(shell: InteractiveShell, line: str, cell: str) -> FunctionTask:
         raise UsageError(msg) from error
     namespace[name] = made
     return made
+
+
+def definition_of_cell(
+    shell: InteractiveShell, line: str, cell: str
+) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, str]:
+    """Return the function whose body is the cell, and the task's options as they are written.
+
+    Raises:
+        UsageError: if the line isn't a name with arguments, or the cell is empty.
+        SyntaxError: if the cell isn't Python.
+    """
+    signature, options = _split(line.strip())
+    body = ast.parse(shell.transform_cell(_source(line, cell))).body
+    if not body:
+        msg = f"%%task {signature}: the cell is empty. Write what the task does."
+        raise UsageError(msg)
+    if isinstance(body[-1], ast.Expr):
+        body[-1] = ast.copy_location(ast.Return(body[-1].value), body[-1])
+    keyword = "async def" if _awaits(body) else "def"
+    definition = ast.parse(f"{keyword} {signature}: pass").body[0]
+    assert isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef)  # noqa: S101  # as just written
+    definition.body = body
+    return definition, options
+
+
+def _source(line: str, cell: str) -> str:
+    """Return the cell with a line for the magic's own, so that a traceback counts the lines as the person sees them."""
+    return f"# %%task {line.strip()}\n{cell}"
 
 
 def _split(line: str) -> tuple[str, str]:
@@ -65,21 +91,12 @@ def _split(line: str) -> tuple[str, str]:
     raise UsageError(msg)
 
 
-def _function(shell: InteractiveShell, signature: str, source: str) -> Callable[..., Any]:
-    """Return the function whose body is the cell."""
-    body = ast.parse(shell.transform_cell(source)).body
-    if not body:
-        msg = f"%%task {signature}: the cell is empty. Write what the task does."
-        raise UsageError(msg)
-    if isinstance(body[-1], ast.Expr):
-        body[-1] = ast.copy_location(ast.Return(body[-1].value), body[-1])
-    keyword = "async def" if _awaits(body) else "def"
-    module = ast.parse(f"{keyword} {signature}: pass")
-    definition = module.body[0]
-    assert isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef)  # noqa: S101  # as just written
-    definition.body = body
-    filename = shell.compile.cache(source)
-    code = compile(ast.fix_missing_locations(module), filename, "exec")
+def _function(
+    shell: InteractiveShell, definition: ast.FunctionDef | ast.AsyncFunctionDef, source: str
+) -> Callable[..., Any]:
+    """Return the function, compiled."""
+    module = ast.Module([definition], [])
+    code = compile(ast.fix_missing_locations(module), shell.compile.cache(source), "exec")
     found: dict[str, Any] = {}
     # Its globals are the notebook's own, of which this sets none.
     exec(code, shell.user_ns, found)  # noqa: S102  # the person's own cell

@@ -1,0 +1,169 @@
+"""`%flow export flow.py`: a module that runs as a script, and finds what the notebook has cached."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+
+import pytest
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+
+import flowbook
+from flowbook.notebook import extension
+
+SHELL_LINE = "files = get_ipython().getoutput('echo a')"
+CELLS = [
+    "import math, json\nimport collections as unused\nfrom pathlib import Path\nfrom flowbook import Parameter, task",
+    "NOTES = __import__('os').environ['NOTES']  # where tasks note that they ran\nSTALE = 1",
+    'RATES = {"EUR": 1}',
+    'RATES["USD"] = 2; RATES.update(GBP=3)',
+    "1 / 2\nprint('not part of it')",
+    '''
+def note(name):
+    """Say that a task ran."""
+    with Path(NOTES).open("a") as file:
+        file.write(name + "\\n")
+''',
+    """
+@task
+def load(n):
+    note("load")
+    return [0] * n  # the old version
+""",
+    """
+# Numbers up to n.
+@task
+def load(n):
+    note("load")
+    return list(range(n))
+""",
+    "%%task scale(xs, by=2)\nnote('scale')\ntext = '''a\n  b'''\nys = [x * by * RATES['USD'] for x in xs]\nys",
+    "def unneeded():\n    return json",
+]
+BODY = '''
+class Root:
+    def of(self, x):
+        return math.sqrt(x)
+
+@task
+def total(xs):
+    note("total")
+    return Root().of(sum(xs)), """several
+lines"""
+
+rows = load(Parameter("n", default=4))
+scaled = scale(rows,
+               by=3)
+total(scaled)
+'''
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("FLOWBOOK_PROJECT", "test")
+    monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
+    monkeypatch.chdir(tmp_path)
+    shell = InteractiveShell()
+    extension.load(shell)
+    yield shell
+    shell.history_manager.end_session()
+    extension.unload(shell)
+
+
+def _cells(shell, *cells):
+    for cell in cells:
+        assert shell.run_cell(cell, store_history=True).success
+
+
+def _export(shell, capsys, line="export flow.py"):
+    capsys.readouterr()
+    shell.run_line_magic("flow", line)
+    return capsys.readouterr().out.strip()
+
+
+def test_the_first_run_of_the_module_takes_all_from_the_notebooks_cache(shell, capsys, tmp_path):
+    _cells(shell, *CELLS, "%%flow daily --cache --executor threads --param n=5" + BODY)
+    assert (tmp_path / "notes").read_text().split() == ["load", "scale", "total"]
+
+    said = _export(shell, capsys)
+    done = subprocess.run([sys.executable, "flow.py"], check=True, capture_output=True, text=True, env=dict(os.environ))
+
+    assert said == "Wrote flow.py: flow daily, 4 tasks, from 8 cells. Run it: python flow.py"
+    assert (tmp_path / "notes").read_text().split() == ["load", "scale", "total"]
+    run = flowbook.run("daily last")
+    assert (run.number, run.parameters, run.executor_text.partition(",")[0]) == (2, {"n": 5}, "threads")
+    assert {key: type(state).__name__ for key, state in run.states.items()} == {
+        "n": "Success",
+        "load": "Cached",
+        "scale": "Cached",
+        "total": "Cached",
+    }
+    assert done.stdout == ""
+
+
+def test_only_what_matters_is_in_it_imports_first(shell, capsys, tmp_path):
+    _cells(shell, *CELLS, "%%flow daily --incremental" + BODY)
+    _export(shell, capsys)
+
+    text = (tmp_path / "flow.py").read_text()
+    names = [getattr(each, "name", None) for each in ast.parse(text).body if hasattr(each, "name")]
+
+    assert text.startswith('"""Flow daily, exported from a notebook by flowbook')
+    assert "import math\nfrom pathlib import Path\n\nfrom flowbook import Flow, Parameter, task\n" in text
+    assert names == ["note", "load", "scale", "Root", "total"]
+    assert "# Numbers up to n.\n@task\ndef load(n):" in text
+    assert "NOTES = __import__('os').environ['NOTES']  # where tasks note that they ran\n" in text
+    assert all(word not in text for word in ("unused", "json", "STALE", "old version", "not part of it", "get_ipython"))
+    assert "with Flow('daily', cache='incremental') as daily:\n    rows = load(Parameter(\"n\", default=4))\n" in text
+    assert text.endswith('if __name__ == "__main__":\n    daily.run(record=True)\n')
+
+
+def test_it_may_be_exported_again_and_replaces_no_other_file(shell, capsys, tmp_path):
+    (tmp_path / "mine.py").write_text("x = 1\n")
+    _cells(shell, *CELLS, "%%flow daily --no-run" + BODY)
+    _export(shell, capsys)
+    _export(shell, capsys)
+
+    with pytest.raises(UsageError) as refused:
+        shell.run_line_magic("flow", "export mine.py daily")
+
+    assert (
+        str(refused.value)
+        == "mine.py is there already and wasn't exported by flowbook. Give another file, or move it away."
+    )
+    assert (tmp_path / "mine.py").read_text() == "x = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "line", "message"),
+    [
+        ([], "export", "%flow export: where to? Write %flow export FILE.py [FLOW]."),
+        ([], "export flow.txt daily", "%flow export flow.txt: give a file that ends in .py."),
+        ([], "export nowhere/flow.py daily", "There is no folder nowhere. Make it first, or give another file."),
+        ([], "export flow.py nobody", "There is no flow 'nobody' in this notebook. Those there are: daily."),
+        (
+            ["files = !echo a"],
+            "export flow.py daily",
+            f"Only a notebook can run this, and flow 'daily' needs what it gives: {SHELL_LINE}. Write it in Python.",
+        ),
+        (
+            [],
+            "export flow.py daily",
+            "No cell of this kernel sets files, which flow 'daily' needs. Run the cells that do, then export again.",
+        ),
+    ],
+)
+def test_what_can_not_be_exported_is_said_in_one_line(shell, cells, line, message):
+    shell.user_ns["files"] = ["a"]
+    _cells(shell, "from flowbook import task\n@task\ndef read(name):\n    return files", *cells)
+    _cells(shell, "%%flow daily --no-run\nread(1)")
+
+    with pytest.raises(UsageError) as refused:
+        shell.run_line_magic("flow", line)
+
+    assert str(refused.value) == message
