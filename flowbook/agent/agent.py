@@ -40,7 +40,7 @@ class AgentSettings:
 
     Attributes:
         name: what people call it.
-        limit: how many runs it has at once, those that wait for their time included.
+        limit: how many runs it starts at once.
         prefetch_s: how long before its time it claims a run.
         poll_s: how often it looks.
         deployment: id of the deployment whose runs it starts; None: it starts all.
@@ -144,19 +144,21 @@ class Agent:
             self._start_due()
 
     def _claim_due(self, now: float) -> None:
-        """Claim as many runs as there is room for."""
-        room = self.settings.limit - len(self._in_hand)
+        """Claim the runs that there is room for; one that only waits for its time takes no room from one that is due."""
         ahead = max(self.settings.prefetch_s, self.settings.poll_s)
-        found = self._store.runs.to_begin(now + ahead, max(room, 0) + 1, self.settings.deployment) if room >= 0 else []
+        most = self.settings.limit + len(self._in_hand) + len(self._troubles) + 1
         self._next_due = None
-        for run in found:
+        for run in self._store.runs.to_begin(now + ahead, most, self.settings.deployment):
             due = run.due.timestamp()
             if due > now + self.settings.prefetch_s:
                 self._next_due = due - self.settings.prefetch_s
                 return
-            if len(self._in_hand) >= self.settings.limit or self._is_draining:
+            count = self._count_started() if due <= now else len(self._in_hand)
+            if count >= self.settings.limit or self._is_draining:
                 return
             self._claim(run)
+            if due <= now:
+                self._start_due()
 
     def _claim(self, run: RunToBegin) -> None:
         try:
@@ -170,13 +172,18 @@ class Agent:
         self._in_hand = (*self._in_hand, claimed)
 
     def _start_due(self) -> None:
-        """Start the runs whose time has come, by the clock that people see."""
+        """Start the runs whose time has come, by the clock that people see; give back those that there is no room for."""
         for run in self._in_hand:
             if run.is_waiting:
-                if run.due <= self._clock():
+                if run.due > self._clock():
+                    self._next_due = run.due if self._next_due is None else min(self._next_due, run.due)
+                elif self._count_started() < self.settings.limit:
                     self._guarded(run.run_id, run.start)
-                elif self._next_due is None or run.due < self._next_due:
-                    self._next_due = run.due
+                else:
+                    self._guarded(run.run_id, run.give_back)
+
+    def _count_started(self) -> int:
+        return sum(not (run.is_waiting or run.is_over) for run in self._in_hand)
 
     def _record_lost(self) -> None:
         for run_id in self._lost.record():

@@ -10,6 +10,7 @@ import time
 import pytest
 
 import flowbook
+from flowbook.agent import agent as agent_module
 from flowbook.agent import lost_runs
 from flowbook.agent.claimed_run import ClaimedRun
 from flowbook.engine.events import FLOW, StateChanged
@@ -70,6 +71,58 @@ def test_no_more_runs_go_on_at_once_than_the_limit():
 
     assert in_hand == ({("nothing", "runs")}, 3)
     assert held.most == 3
+
+
+def test_a_run_that_waits_for_its_time_takes_no_room_from_one_that_is_due():
+    held = Held()
+    waiting = create(due=time.time() + 1.0)
+
+    with working(limit=1, prefetch_s=60, flow_runners=lambda _: held) as (agent, news):
+        while not agent.in_hand:
+            time.sleep(0.01)
+        due = create()
+        wait_for_states([*due, *waiting], "Running", "Submitted")
+        news.wait_for("given back")
+        held.go.set()
+        news.wait_for("ended", 2)
+
+    assert held.most == 1
+    assert [beginnings(run_id) for run_id in (*due, *waiting)] == [1, 1]
+
+
+def test_runs_that_cannot_be_claimed_hold_up_no_others(monkeypatch):
+    bad, good = create(7), create(2)
+    real = agent_module.claim_for_process
+
+    def claim(store, run_id, *args, **options):
+        if run_id in bad:
+            msg = f"The graph of run {run_id} is damaged."
+            raise flowbook.exceptions.StoreError(msg)
+        return real(store, run_id, *args, **options)
+
+    monkeypatch.setattr(agent_module, "claim_for_process", claim)
+    with working(limit=2) as (_, news):
+        news.wait_for("ended", 2)
+
+    assert states([*bad, *good]) == ["Scheduled"] * 7 + ["Success"] * 2
+    assert news.what().count("trouble") == 7
+
+
+def test_a_run_that_an_agent_of_another_machine_claimed_is_claimed_again_once_its_heartbeats_stop():
+    fresh, silent = create(), create()
+    store = open_store()
+    for (run_id,), beat in ((fresh, time.time()), (silent, time.time() - 300)):
+        claim_for_process(store, run_id)
+        store._database.write(
+            lambda connection, run_id=run_id, beat=beat: connection.execute(
+                "UPDATE run SET process = 'elsewhere|1|1', beat = ? WHERE run_id = ?", (beat, run_id)
+            )
+        )
+
+    with working() as (_, news):
+        news.wait_for("ended")
+
+    assert states([*fresh, *silent]) == ["Submitted", "Success"]
 
 
 def test_a_run_is_claimed_ahead_and_begins_at_its_time_and_not_before():

@@ -157,6 +157,46 @@ def test_a_run_that_is_cancelled_from_elsewhere_ends_with_all_its_children(agent
     assert (states([run_id]), news[-1]["state"]) == (["Cancelled"], "Cancelled")
 
 
+def test_a_run_that_is_cancelled_while_its_process_starts_does_nothing(agents, tmp_path):
+    def work():
+        (tmp_path / "worked").touch()
+
+    run_id = create_real(make_flow(work))
+    agents()
+    wait_for_states([run_id], "Submitted")
+
+    flowbook.run(run_id).cancel(by="ada")
+    wait_for_states([run_id], "Cancelled")
+
+    assert not (tmp_path / "worked").exists()
+    assert [(each.action, each.by) for each in open_store().history.decisions(run_id)] == [("cancel", "ada")]
+
+
+def test_a_run_that_nobody_has_claimed_is_cancelled_and_never_begins(agents, tmp_path):
+    def work():
+        (tmp_path / "worked").touch()
+
+    run_id = create_real(make_flow(work))
+    flowbook.run(run_id).cancel(by="ada")
+    other = create_real(make_flow(lambda: None, name="other"))
+    _news_until(agents(), "ended")
+
+    assert states([run_id, other]) == ["Cancelled", "Success"]
+    assert not (tmp_path / "worked").exists()
+
+
+def test_a_run_whose_process_exits_is_crashed_with_its_exit_code(agents):
+    run_id = create_real(make_flow(lambda: os._exit(3)))
+
+    _news_until(agents(), "crashed")
+
+    assert (
+        open_store()
+        .runs.summary(run_id)
+        .message.startswith("Its process ended with exit code 3 in the middle of the run.")
+    )
+
+
 def test_a_run_whose_process_is_killed_is_crashed_with_its_signal_and_last_lines(agents, tmp_path):
     def work():
         print("Reading the flights", flush=True)  # noqa: T201  # the task's

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import random
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -469,3 +472,26 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(monkeypatch, tmp
     )
     child = psutil.Process(int(pid.read_text())) if psutil.pid_exists(int(pid.read_text())) else None
     assert child is None or child.wait(5) is None
+
+
+@pytest.mark.acceptance
+@pytest.mark.soak
+def test_processes_that_are_killed_at_random_moments_never_send_a_notice_twice(webhook, tmp_path):
+    rounds = 30 if os.environ.get("FLOWBOOK_SOAK") == "1" else 3
+    store, dice = open_store(), random.Random(7)
+    for number in range(rounds):
+        process = start(_KILLED, tmp_path, f"{webhook.url}/{number}", "")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(dice.uniform(0.3, 1.6))
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    for seconds in (0, 1, DAY_S, DAY_S):
+        send_pending(store, time.time() + seconds)
+        _settled()
+
+    caused = [row for run in store.runs.list() for row in store.notices.of_run(run.run_id)]
+    titles = [body["title"] for body in webhook.bodies]
+    assert len(titles) == len(set(titles))
+    assert len(titles) >= sum(row.sent is not None for row in caused)
+    assert [row for row in caused if row.sent is None and not row.is_lost] == []
