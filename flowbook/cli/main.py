@@ -138,7 +138,10 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     hand_over = add("hand-over", "let a process of its own go on with it, whichever process has it now")
     hand_over.epilog = "Example: flowbook run hand-over last --by ana"
     _decides(hand_over)
-    _decides(add("cancel", "cancel it, whichever process has it"))
+    cancel = add("cancel", "cancel it, whichever process has it, and wait until its running tasks have ended")
+    cancel.epilog = "Example: flowbook run cancel last --now --note 'wrong year'"
+    cancel.add_argument("--now", action="store_true", help="stop running tasks, too; they run again on resume")
+    _decides(cancel)
     resume = add("resume", "resume a run that waits, was cancelled or crashed; here, unless another process has it")
     resume.epilog = "Example: flowbook run resume delays approve --input threshold=20 --note 'as agreed'"
     resume.add_argument(

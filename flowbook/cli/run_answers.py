@@ -25,7 +25,7 @@ __all__ = ["cancel", "reject", "resume", "retry", "skip"]
 def cancel(args: Namespace, out: Output) -> int:
     """Cancel a run, wherever it goes on."""
     run = find_run(args.run)
-    run.cancel(by=args.by, note=args.note)
+    run.cancel(by=args.by, note=args.note, now=args.now)
     run.wait()
     return say_state(run, out)
 

@@ -150,11 +150,11 @@ def test_a_run_that_is_cancelled_from_elsewhere_ends_with_all_its_children(agent
     wait_for(pids)
     processes = [psutil.Process(int(pid)) for pid in pids.read_text().split()]
 
-    flowbook.run(run_id).cancel(by="ada", now=True)
+    code = main(["run", "cancel", run_id, "--now", "--by", "ada"])
     news = _news_until(agent, "ended")
 
     assert psutil.wait_procs(processes, 15)[1] == []
-    assert (states([run_id]), news[-1]["state"]) == (["Cancelled"], "Cancelled")
+    assert (code, states([run_id]), news[-1]["state"]) == (0, ["Cancelled"], "Cancelled")
 
 
 def test_a_run_that_is_cancelled_while_its_process_starts_does_nothing(agents, tmp_path):
