@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from flowbook._utils import threads
 from flowbook.agent.agent import Agent, AgentSettings
 from flowbook.agent.chores import OverdueTasks
+from flowbook.deployments.changes import cancel_waiting
 from flowbook.deployments.creation import create_deployments
-from flowbook.deployments.deletion import cancel_made_ahead
 from flowbook.deployments.deployment_spec import DeploymentSpec
 from flowbook.deployments.due_runs import make_runs
 from flowbook.deployments.outlook import due_text
@@ -85,7 +85,8 @@ class Served:
         try:
             self._agent.run()
             with contextlib.suppress(FlowbookError):  # the store is gone, and they with it
-                cancel_made_ahead(self._store, self.deployment, "", "It is served no more.")
+                waiting = self._store.deployments.waiting_runs(self.deployment.id)
+                cancel_waiting(self._store, waiting, "It is served no more.")
         finally:
             self._is_over.set()
 

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowbook.cli.param_values import read_params
+from flowbook.deployments.changes import delete_deployment, pause_deployment, resume_deployment
 from flowbook.deployments.creation import create_deployments_in
-from flowbook.deployments.deletion import delete_deployment
 from flowbook.deployments.deployment_names import find_deployment
 from flowbook.deployments.due_runs import create_run
 from flowbook.deployments.outlook import due_text, next_due, runs_in, summary
@@ -144,7 +144,7 @@ def _set_paused(args: Namespace, out: Output, *, paused: bool) -> int:
     if found.schedule is None:
         msg = f"{found.title} has no schedule to {'pause' if paused else 'resume'}. It runs when somebody runs it."
         raise DefinitionError(msg, deployment=found.title)
-    changed = store.deployments.pause(found.id, paused=paused)
+    changed = (pause_deployment if paused else resume_deployment)(store, found)
     out.done(printable(summary(changed, now)), **_row(changed, now))
     return 0
 

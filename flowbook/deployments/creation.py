@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook import config
 from flowbook._utils.versions import versions_here
 from flowbook.core.flow_files import FlowFile, read_flow_file
+from flowbook.deployments.changes import cancel_waiting
 from flowbook.deployments.spec_files import read_spec_file
 from flowbook.exceptions import DefinitionError, DeploymentError, FlowbookError, ParameterError, UnpicklableError
 from flowbook.executors import LocalExecutor
@@ -76,7 +78,21 @@ def _create(store: Store, specs: Sequence[DeploymentSpec], files: dict[Path, Flo
     for each in placed:
         _check_parameters(each)
         _check_flow_runner(each.spec)
-    return store.deployments.save([_record(store, each) for each in placed])
+    records = [_record(store, each) for each in placed]
+    before = [found for each in records for found in store.deployments.named(each.name, each.flow)]
+    made = store.deployments.save(records)
+    _cancel_made_ahead(store, before, made)
+    return made
+
+
+def _cancel_made_ahead(store: Store, before: Sequence[DeploymentRecord], after: Sequence[DeploymentRecord]) -> None:
+    """Cancel the runs that schedules made ahead of their time which are others now."""
+    now = dt.datetime.now(dt.UTC)
+    schedules = {each.id: each.schedule for each in after}
+    for each in before:
+        if schedules[each.id] != each.schedule:
+            ahead = [run_id for run_id, due in store.deployments.waiting_runs(each.id).items() if due > now]
+            cancel_waiting(store, ahead, "The schedule was changed.")
 
 
 def _placed(spec: DeploymentSpec, files: dict[Path, FlowFile]) -> _Placed:

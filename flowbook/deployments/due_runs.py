@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flowbook.core.flow_files import flow_in, split_location
+from flowbook.deployments.changes import cancel_waiting
 from flowbook.deployments.due_times import due_times
 from flowbook.deployments.schedule_settings import read_schedule
 from flowbook.engine.state import Scheduled
@@ -33,6 +34,8 @@ __all__ = ["create_run", "flow_of", "make_runs", "schedule_due_runs"]
 #: How long before its time a run is made, so that it can be seen and be started in time.
 AHEAD = dt.timedelta(seconds=10)
 _WAITS = "Waits for its time."
+#: How old a mark may be. What lies between it and the present is looked at again each time.
+_MARK_AGE = dt.timedelta(hours=1)
 
 
 def schedule_due_runs(
@@ -60,6 +63,16 @@ def schedule_due_runs(
     return made
 
 
+def _is_one_late(store: Store, deployment: DeploymentRecord, schedule: Schedule, now: dt.datetime) -> bool:
+    """Return whether a run of the schedule is late and waits to begin; of several, cancel all but the newest if one is enough."""
+    late = [run_id for run_id, due in store.deployments.waiting_runs(deployment.id).items() if due <= now]
+    if schedule.catch_up == "one":
+        cancel_waiting(
+            store, late[:-1], "A later run stands for it: it was late, and its schedule catches up with one."
+        )
+    return bool(late)
+
+
 def make_runs(
     store: Store,
     deployment: DeploymentRecord,
@@ -80,7 +93,7 @@ def make_runs(
         StoreError: if they can't be written.
     """
     now, ahead = span
-    is_one_late = store.deployments.has_late_run(deployment.id, now)
+    is_one_late = _is_one_late(store, deployment, schedule, now)
     found = due_times(schedule, mark, now, ahead, is_one_late=is_one_late)
     for due in found.times:
         store.runs.create_to_come(_run(deployment, due, now, SCHEDULE_ORIGIN), Scheduled(_WAITS, start_time=due))
@@ -91,11 +104,11 @@ def _make_due(store: Store, deployment: DeploymentRecord, now: dt.datetime, ahea
     schedule = read_schedule(deployment.schedule)
     if schedule is None or (deployment.mark >= now + ahead and deployment.mark - now < dt.timedelta(days=1)):
         return []
-    is_one_late = store.deployments.has_late_run(deployment.id, now)
+    is_one_late = _is_one_late(store, deployment, schedule, now)
     found = due_times(schedule, deployment.mark, now, ahead, is_one_late=is_one_late)
     runs = [_run(deployment, due, now, SCHEDULE_ORIGIN) for due in found.times]
-    if found.mark == deployment.mark:
-        return []
+    if not runs and not is_one_late and abs(found.mark - deployment.mark) < _MARK_AGE:
+        return []  # nothing happened: that isn't written down each time
     return store.deployments.make_due(
         deployment, found.mark, [(run, Scheduled(_WAITS, start_time=run.due)) for run in runs]
     )

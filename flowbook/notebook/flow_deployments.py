@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
+from flowbook.deployments.changes import pause_deployment, resume_deployment
 from flowbook.deployments.creation import create_deployments
 from flowbook.deployments.deployment_names import find_deployment
 from flowbook.deployments.deployment_spec import DeploymentSpec
@@ -76,7 +77,8 @@ class FlowDeployments:
         """Pause the schedule of a flow's deployment, or let it go on; return what to say of it. Raises UnknownDeploymentError."""
         store = open_store()
         found = find_deployment(store, f"{flow}/{args.title or self._name()}")
-        return summary(store.deployments.pause(found.id, paused=not on), dt.datetime.now(dt.UTC))
+        changed = (resume_deployment if on else pause_deployment)(store, found)
+        return summary(changed, dt.datetime.now(dt.UTC))
 
     def _name(self) -> str:
         return _name_of(notebook_name(self._shell))

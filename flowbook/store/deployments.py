@@ -160,10 +160,11 @@ class Deployments:
         self._database.write(lambda connection: connection.execute(self._sql["delete_deployment"], (deployment_id,)))
 
     @in_words
-    def has_late_run(self, deployment_id: str, moment: dt.datetime) -> bool:
-        """Return whether a run that the schedule made is due by `moment`, and nobody has begun to start it."""
-        values = {"deployment": deployment_id, "now": moment.timestamp(), "origin": SCHEDULE_ORIGIN}
-        return bool(self._database.read(self._sql["late_runs"], values)[0][0])
+    def waiting_runs(self, deployment_id: str) -> dict[str, dt.datetime]:
+        """Return the times of the runs that the schedule made and that nobody has begun to start, by id, earliest first."""
+        values = {"deployment": deployment_id, "origin": SCHEDULE_ORIGIN}
+        rows = self._database.read(self._sql["waiting_runs"], values)
+        return {run_id: from_stamp(due) for run_id, due in rows}
 
     def make_due(
         self, seen: DeploymentRecord, mark: dt.datetime, runs: Sequence[tuple[RunRecord, State]]

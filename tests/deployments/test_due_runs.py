@@ -12,7 +12,7 @@ import pytest
 
 from flowbook import DateTimeParameter, Flow, Parameter, task
 from flowbook.deployments import DeploymentSpec, IntervalSchedule, deploy
-from flowbook.deployments.deletion import delete_deployment
+from flowbook.deployments.changes import delete_deployment, pause_deployment, resume_deployment
 from flowbook.deployments.due_runs import create_run, schedule_due_runs
 from flowbook.engine.state import Scheduled
 from flowbook.exceptions import DeploymentError, ParameterError
@@ -20,6 +20,8 @@ from flowbook.store import open_store
 
 HOUR, MINUTE, SECOND = dt.timedelta(hours=1), dt.timedelta(minutes=1), dt.timedelta(seconds=1)
 HOURLY = IntervalSchedule(3600)
+#: Of a day, the time that is furthest from now.
+NEVER_SOON = dt.datetime.now(dt.UTC) + dt.timedelta(hours=12)
 MAKES_X = "from flowbook import Flow, Parameter\nwith Flow('f') as flow:\n    flow.add_task(Parameter('x', 1))\n"
 
 
@@ -162,6 +164,49 @@ def test_nothing_is_made_for_a_deployment_that_is_paused_and_nothing_is_made_up_
     assert goes_on.mark > deployment.mark
 
 
+def test_what_was_made_ahead_is_cancelled_when_the_schedule_is_paused_or_changed(store, flow):
+    minutely = IntervalSchedule(60)
+    (deployment,) = deploy(DeploymentSpec("d", flow, schedule=minutely))
+    now = dt.datetime.now(dt.UTC)
+    schedule_due_runs(store, now, 10 * MINUTE)
+
+    pause_deployment(store, deployment)
+    resume_deployment(store, deployment)
+    schedule_due_runs(store, now, 20 * MINUTE)
+    deploy(DeploymentSpec("d", flow, schedule=HOURLY))
+
+    assert Counter((run.state, run.message) for run in store.runs.list()) == {
+        ("Cancelled", "The schedule was paused."): 10,
+        ("Cancelled", "The schedule was changed."): 10,
+    }
+
+
+def test_of_several_runs_that_were_made_and_are_late_the_newest_stands_for_all(store, flow):
+    minutely = IntervalSchedule(60)
+    (deployment,) = deploy(DeploymentSpec("d", flow, schedule=minutely))
+    schedule_due_runs(store, deployment.mark, 5 * MINUTE)
+
+    schedule_due_runs(store, deployment.mark + HOUR)
+
+    runs = store.runs.list()
+    assert [(run.state, run.message) for run in runs] == [
+        *[("Cancelled", "A later run stands for it: it was late, and its schedule catches up with one.")] * 4,
+        ("Scheduled", "Waits for its time."),
+    ]
+
+
+def test_a_look_at_which_nothing_is_due_writes_nothing(store, flow):
+    (deployment,) = deploy(
+        DeploymentSpec("d", flow, schedule=IntervalSchedule(dt.timedelta(days=1), anchor=NEVER_SOON))
+    )
+    before = store.requests.version()
+
+    for number in range(5):
+        schedule_due_runs(store, deployment.mark + number * 5 * SECOND)
+
+    assert store.requests.version() == before
+
+
 def test_a_deployment_without_schedule_has_no_run_of_its_own(store, flow):
     deploy(DeploymentSpec("by hand", flow))
 
@@ -238,7 +283,7 @@ def test_a_deleted_deployment_leaves_its_runs_but_cancels_those_that_its_schedul
     by_hand = create_run(store, deployment)
     (due,) = schedule_due_runs(store, next_hour(deployment))
 
-    cancelled = delete_deployment(store, deployment, "ada")
+    cancelled = delete_deployment(store, deployment)
 
     assert (store.deployments.list(), cancelled) == ([], [due.run_id])
     assert {each.run_id: each.state for each in store.runs.list()} == {

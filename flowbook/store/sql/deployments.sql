@@ -62,9 +62,11 @@ DELETE FROM deployment WHERE deployment_id = ?
 UPDATE deployment SET mark = :mark
 WHERE deployment_id = :deployment_id AND mark = :before AND schedule = :schedule AND NOT paused
 
--- late_runs --
--- Runs of a schedule that are due and that nobody has begun to start.
-SELECT count(*) FROM run WHERE deployment = :deployment AND due <= :now AND state = 'Scheduled' AND origin = :origin
+-- waiting_runs --
+-- Runs of a schedule that nobody has begun to start. By the index of those to begin: a deployment may have very many others.
+SELECT run_id, due FROM run INDEXED BY run_to_begin
+WHERE due IS NOT NULL AND started IS NULL AND deployment = :deployment AND state = 'Scheduled' AND origin = :origin
+ORDER BY due
 
 -- values_of_deployments --
 SELECT parameters_digest FROM deployment
