@@ -123,7 +123,7 @@ def inspect(args: Namespace, out: Output) -> int:
 
 
 def _noted(decided: Decided) -> dict[str, object]:
-    changed = {each.name: {"before": each.before, "after": each.after} for each in decided.changes}
+    changed = {each.name: {"before": each.before, "after": each.after, "text": each.text} for each in decided.changes}
     return {**{name: getattr(decided, name) for name in _DECISION}, "changed": changed}
 
 

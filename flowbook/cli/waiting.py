@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.engine.state import Paused
 from flowbook.engine.state_kinds import waits_for_person
 from flowbook.engine.task_keys import parent_key
+from flowbook.report.phrases import changed_inputs
 from flowbook.terminal.waiting_lines import Earlier, WaitingTask
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ def waiting_tasks(store: Store, run_id: str, tasks: Sequence[TaskFacts]) -> list
 def _earlier(store: Store, run_id: str, flow: str, project: str, key: str) -> tuple[Earlier, ...]:
     """Return the last decisions about a task in other runs of the flow, the newest first."""
     found = store.history.decisions_of_flow(flow, key, project=project, besides=run_id, limit=_EARLIER)
+    decisions = ((each.number, each.decided) for each in found)
     return tuple(
-        Earlier(each.number, each.decided.at, each.decided.action, each.decided.by, each.decided.note) for each in found
+        Earlier(number, each.at, each.action, each.by, each.note, changed_inputs(each.changes))
+        for number, each in decisions
     )
 
 

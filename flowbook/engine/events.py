@@ -81,11 +81,18 @@ class Logged:
 
 
 class InputChange(NamedTuple):
-    """An input that a person changed before a task ran: its content hash before and after, "" where there is none."""
+    """An input that a person changed before a task ran.
+
+    Attributes:
+        before: content hash of what it was, "" where there is none.
+        after: content hash of what it is.
+        text: what it was and is, "15 → 20", where both are short and plain; else "".
+    """
 
     name: str
     before: str
     after: str
+    text: str = ""
 
 
 class Decided:

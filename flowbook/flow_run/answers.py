@@ -26,6 +26,9 @@ __all__ = ["answer_of", "look_at", "refuse_unknown_inputs", "refuse_unpicklable"
 _MOST_HASHED = 1000
 #: A stored value that is larger isn't loaded to be hashed.
 _MOST_BYTES = 100_000_000
+#: Values that are told in a few characters, and how many bytes and characters those may have.
+_PLAIN = frozenset({bool, int, float, str, type(None)})
+_MOST_PLAIN_BYTES, _MOST_CHARACTERS = 200, 40
 
 
 def answer_of(graph: Graph, states: Mapping[str, State], keys: tuple[str, ...], decision: Decision) -> Answer:
@@ -38,7 +41,11 @@ def answer_of(graph: Graph, states: Mapping[str, State], keys: tuple[str, ...], 
         refuse_unknown_inputs(graph, keys, decision.inputs)
     looked_at = decision.looked_at or look_at(states, keys)
     before = looked_at.get(keys[0], {}) if keys else {}
-    changes = tuple(InputChange(name, before.get(name, ""), _hash(value)) for name, value in decision.inputs.items())
+    waits_with = states[keys[0]].cached_inputs if keys else {}
+    changes = tuple(
+        InputChange(name, before.get(name, ""), _hash(value), _change_text(waits_with, name, value))
+        for name, value in decision.inputs.items()
+    )
     action = cast("AnswerAction", decision.action)
     return Answer(action, decision.by, decision.note, decision.inputs, changes, looked_at)
 
@@ -79,6 +86,24 @@ def _hashes(inputs: Mapping[str, object]) -> dict[str, str]:
     """Return the content hash of each input; one that can't be hashed is left out."""
     found = {name: _hash(value) for name, value in inputs.items()}
     return {name: text for name, text in found.items() if text}
+
+
+def _change_text(before: Mapping[str, object], name: str, after: object) -> str:
+    """Return "15 → 20", or "20" where the task waited without that input; "" unless both are short and plain."""
+    now = _plain_text(after)
+    if name not in before or not now:
+        return now
+    was = _plain_text(before[name])
+    return f"{was} → {now}" if was else ""
+
+
+def _plain_text(value: object) -> str:
+    try:
+        found = value.load() if is_reference(value) and value.size_bytes <= _MOST_PLAIN_BYTES else value
+    except BaseException:  # noqa: BLE001  # loading a value runs user code: unpickling
+        return ""
+    text = repr(found) if type(found) in _PLAIN else ""
+    return text if len(text) <= _MOST_CHARACTERS else ""
 
 
 def _hash(value: object) -> str:

@@ -44,7 +44,7 @@ def table_of(decisions: Sequence[Decided]) -> pd.DataFrame:
         "action": [each.action for each in decisions],
         "by": [each.by for each in decisions],
         "note": [each.note for each in decisions],
-        "changed": [{name: (before, after) for name, before, after in each.changes} for each in decisions],
+        "changed": [{name: (before, after) for name, before, after, _ in each.changes} for each in decisions],
         "looked_at": [dict(each.looked_at) for each in decisions],
     }
     at = to_datetimes([each.at for each in decisions])

@@ -255,7 +255,7 @@ def _drawing(run: RunLike, before: tuple[Graph, Drawing] | None) -> Drawing:
 
 def _decision(event: Decided, now: float) -> str:
     what = _DECIDED.get(event.action, event.action)
-    changed = f" with another {phrases.listed([each.name for each in event.changes])}" if event.changes else ""
+    changed = f" with {phrases.changed_inputs(event.changes)}" if event.changes else ""
     note = f": “{phrases.shorten(event.note, 200)}”" if event.note else "."
     return f"{event.by or 'Somebody'} {what}{changed}, {phrases.clock(event.at, now)}{note}"
 
@@ -263,7 +263,7 @@ def _decision(event: Decided, now: float) -> str:
 def _past(event: Decided) -> str:
     """Return a decision of another run, without its time."""
     what = _PAST.get(event.action, event.action)
-    changed = f" with another {phrases.listed([each.name for each in event.changes])}" if event.changes else ""
+    changed = f" with {phrases.changed_inputs(event.changes)}" if event.changes else ""
     note = f": “{phrases.shorten(event.note, 200)}”" if event.note else ""
     return f"{event.by or 'somebody'} {what}{changed}{note}"
 

@@ -25,10 +25,12 @@ from flowbook.engine.state import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from flowbook.engine.events import InputChange
     from flowbook.engine.graph import TaskSpec
 
 __all__ = [
     "cached_note",
+    "changed_inputs",
     "clock",
     "deadline_note",
     "duration",
@@ -113,6 +115,11 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     if len(names) <= most:
         return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
     return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+
+
+def changed_inputs(changes: Sequence[InputChange]) -> str:
+    """Return what a person changed before a task went on: "threshold 15 → 20 and another report"; "" if nothing."""
+    return listed([f"{each.name} {each.text}" if each.text else f"another {each.name}" for each in changes])
 
 
 def staleness(state: Cached) -> str:

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.state_kinds import FINISHED
-from flowbook.report.phrases import listed
+from flowbook.report.phrases import changed_inputs, listed
 from flowbook.terminal.durations import running_time
 from flowbook.terminal.lines import Span, cut_middle
 
@@ -130,12 +130,12 @@ def decision_lines(decisions: Sequence[Decided], now: dt.datetime) -> list[Line]
     for (action, by, note, *_), found in together.items():
         tasks = listed([each.key for each in found if each.key])
         when = ago(dt.datetime.fromtimestamp(found[0].at, dt.UTC), now)
-        changed = listed([each.name for each in found[0].changes])
+        changed = changed_inputs(found[0].changes)
         words = (
             PAST.get(found[0].action, action),
             tasks,
             f"by {by}" if by else "",
-            changed and f"with another {changed}",
+            changed and f"with {changed}",
         )
         text = " ".join(str(word) for word in words if word)
         lines.append((Span(f"  {text}, {when}{f': {note}' if note else ''}"),))

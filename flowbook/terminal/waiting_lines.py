@@ -20,13 +20,14 @@ _MOST_TASKS = 3
 
 
 class Earlier(NamedTuple):
-    """A decision about the same task in an earlier run; `at` in seconds since the epoch."""
+    """A decision about the same task in an earlier run; `at` in seconds since the epoch, `changed` the inputs, in words."""
 
     run: int
     at: float
     action: str
     by: str
     note: str
+    changed: str = ""
 
 
 class WaitingTask(NamedTuple):
@@ -72,6 +73,7 @@ def waiting_lines(tasks: Sequence[WaitingTask], now: float) -> list[Line]:
 
 def _before(earlier: Earlier, now: float) -> str:
     by = f" by {earlier.by}" if earlier.by else ""
+    by += f" with {earlier.changed}" if earlier.changed else ""
     note = f": {earlier.note}" if earlier.note else ""
     return f"in run {earlier.run}, {clock(earlier.at, now)}: {PAST.get(earlier.action, earlier.action)}{by}{note}"
 

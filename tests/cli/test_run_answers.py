@@ -93,7 +93,7 @@ def test_a_task_is_resumed_with_other_inputs(capsys, run):
     _, noted, _ = _run(capsys, "run", "inspect", "delays", "--json")
 
     assert (code, out, loaded["publish"].result) == (0, f"delays run {run.number} succeeded.\n", 300)
-    assert "  resumed approve by bob with another threshold and report, just now\n" in shown
+    assert "  resumed approve by bob with threshold 100 and another report, just now\n" in shown
     (decided,) = json.loads(noted)["decisions"]
     assert (list(decided["changed"]), list(decided["looked_at"])) == (["threshold", "report"], ["report"])
     assert decided["changed"]["report"]["before"] == decided["looked_at"]["report"]

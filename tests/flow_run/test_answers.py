@@ -177,8 +177,8 @@ def test_a_task_resumes_with_other_inputs_which_no_other_task_gets(place):
     assert told(run)[:2] == [("resume", "ada", ""), Resume]
     (decided,) = [event for event in run.events() if isinstance(event, Decided)]
     assert decided.changes == (
-        ("report", content_hash([1, 2]), content_hash([5])),
-        ("threshold", "", content_hash(2)),
+        ("report", content_hash([1, 2]), content_hash([5]), ""),
+        ("threshold", "", content_hash(2), "2"),
     )
     assert decided.looked_at == {"report": content_hash([1, 2])}
 
