@@ -83,7 +83,9 @@ class FlowCell:
         try:
             tree = ast.parse(shell.transform_cell(self._source))
             tree.body = [each for each in tree.body if not _is_defined(each, namespace)]
-            code = compile(tree, shell.compile.cache(self._source), "exec")
+            # With the notebook's own `from __future__` imports, not with this module's.
+            filename = shell.compile.cache(self._source)
+            code = compile(tree, filename, "exec", shell.compile.flags, dont_inherit=True)
             with flow:
                 exec(code, namespace)  # noqa: S102  # the person's own cell, as the shell ran it
                 name_after_variables(flow, _new_tasks(namespace, before))

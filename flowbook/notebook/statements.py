@@ -123,7 +123,7 @@ def _text(node: ast.stmt, source: str) -> str:
     lines = source.splitlines()
     first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))]) - 1
     last = node.end_lineno or node.lineno
-    if node.col_offset or (last < len(lines) and _ends_within(node, lines[last - 1])):
+    if node.col_offset or _ends_within(node, lines[last - 1]):
         return ast.unparse(node)
     while first and lines[first - 1].lstrip().startswith("#"):
         first -= 1

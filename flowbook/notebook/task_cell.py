@@ -96,7 +96,9 @@ def _function(
 ) -> Callable[..., Any]:
     """Return the function, compiled."""
     module = ast.Module([definition], [])
-    code = compile(ast.fix_missing_locations(module), shell.compile.cache(source), "exec")
+    # With the notebook's own `from __future__` imports, not with this module's.
+    flags, filename = shell.compile.flags, shell.compile.cache(source)
+    code = compile(ast.fix_missing_locations(module), filename, "exec", flags, dont_inherit=True)
     found: dict[str, Any] = {}
     # Its globals are the notebook's own, of which this sets none.
     exec(code, shell.user_ns, found)  # noqa: S102  # the person's own cell

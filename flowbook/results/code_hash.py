@@ -6,7 +6,6 @@ Code is followed from a function through everything it reaches in the user's own
 from __future__ import annotations
 
 import datetime as dt
-import dis
 import enum
 import functools
 import hashlib
@@ -20,6 +19,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.exceptions import UnpicklableError
+from flowbook.results.bytecode import read_bytecode
 from flowbook.results.encoding import TooDeepError, encode, qualified_name
 from flowbook.results.user_code import is_user_module
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Code", "GlobalRead", "code_hash", "read_code"]
 
 #: Of the rules by which hashes are made; hashes begin with it. Hashes of different rules say nothing of each other.
-_VERSION = 2
+_VERSION = 3
 #: How many code objects are remembered: those of the flows that somebody works on.
 _CODES_KEPT = 10_000
 
@@ -272,8 +272,9 @@ def _no_constant(value: object) -> bytes:
 @functools.lru_cache(maxsize=_CODES_KEPT)
 def _code_notes(code: types.CodeType, exceptions: bytes, doc: str | None) -> bytes:
     """Return what counts of a code object and those in it. Code objects compare without their tables of exceptions."""
+    del exceptions
     parts = [
-        _noted("code", (code.co_code, exceptions), _no_constant),
+        _noted("code", repr(read_bytecode(code)[:2]), _no_constant),
         _noted("names", (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars), _no_constant),
         _noted(
             "signature",
@@ -405,11 +406,9 @@ def _global_names(code: types.CodeType) -> tuple[tuple[str, ...], frozenset[str]
     read: dict[str, None] = {}
     written: set[str] = set()
     for part in _with_nested(code):
-        for instruction in dis.get_instructions(part):
-            if instruction.opname in {"LOAD_GLOBAL", "LOAD_NAME"}:
-                read[instruction.argval] = None
-            elif instruction.opname in {"STORE_GLOBAL", "DELETE_GLOBAL"}:
-                written.add(instruction.argval)
+        found = read_bytecode(part)
+        read.update(dict.fromkeys(found.reads))
+        written |= found.writes
     return tuple(read), frozenset(written)
 
 
