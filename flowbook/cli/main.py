@@ -200,6 +200,11 @@ def _add_agent(group: argparse.ArgumentParser, common: argparse.ArgumentParser) 
         help="claim a run S seconds before its time; default: 10",
     )
     start.add_argument("--name", help="what people see of it; default: the machine's name and the process's number")
+    text = "write what a service manager needs to keep an agent running; nothing is installed"
+    example = "Example: flowbook agent unit > ~/.config/systemd/user/flowbook-agent.service"
+    unit = commands.add_parser("unit", parents=[common], help=text, description=text, epilog=example)
+    unit.set_defaults(command="agent unit")
+    unit.add_argument("--manager", choices=("systemd", "launchd", "schtasks"), help="which; default: this system's")
 
 
 def _add_notify(group: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
@@ -238,6 +243,7 @@ def _decides(command: argparse.ArgumentParser) -> None:
 _COMMANDS: Mapping[str, str] = {
     "version": "version",
     "agent start": "agent",
+    "agent unit": "agent_unit",
     **dict.fromkeys([f"cache {verb}" for verb in ("ls", "show", "expire", "gc")], "cache"),
     **dict.fromkeys(
         [f"deployment {verb}" for verb in ("create", "ls", "inspect", "preview", "run", "pause", "resume", "delete")],

@@ -30,7 +30,7 @@ __all__ = ["FlowDeployments"]
 _REFUSED = re.compile(r"[/%&><]")
 _AGENT = "An agent of this machine runs it, also without this notebook. Start one in a terminal: flowbook agent start"
 _CODE = "The code is kept as it is now: write this line again after a change."
-_KEEP = "To keep an agent running: systemd, launchd or the Task Scheduler; docs/schedules.md says how."
+_KEEP = "To keep an agent running, with systemd, launchd or the Task Scheduler: flowbook agent unit"
 
 
 class FlowDeployments:
@@ -47,7 +47,7 @@ class FlowDeployments:
         """Deploy a flow by value, as it is written now; return what to say of it.
 
         Args:
-            flow: of the notebook.
+            flow: of the notebook, with the executor that its runs are to have.
             args: of the line: `action`, `title`, `param`, `on`, `timezone`.
             when: a schedule, as a line names it.
 

@@ -199,14 +199,24 @@ class LineActions:
         self._watch(view, run)
 
     def _deploy(self, args: Namespace) -> None:
-        self._say(self._deployments.deploy(self._renewed(args.name), args))
+        self._say(self._deployments.deploy(self._to_deploy(args.name), args))
 
     def _schedule(self, args: Namespace) -> None:
         when = args.tasks[0] if args.tasks else None
         if when in {"on", "off"}:
             self._say(self._deployments.switch(args.name, args, on=when == "on"))
         else:
-            self._say(self._deployments.deploy(self._renewed(args.name), args, when))
+            self._say(self._deployments.deploy(self._to_deploy(args.name), args, when))
+
+    def _to_deploy(self, name: str | None) -> Flow:
+        """Return a flow as it is written now, with the executor that its cell names."""
+        flow = self._renewed(name)
+        known = self._screen.views.get(flow.name)
+        if flow.executor is not None or known is None or known.executor is None:
+            return flow
+        twin = flow.copy()
+        twin.executor = known.executor
+        return twin
 
     def _resume(self, args: Namespace) -> RunList | None:
         if args.name is None:

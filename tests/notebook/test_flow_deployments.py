@@ -8,6 +8,7 @@ import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
+from flowbook.executors import LocalDaskExecutor
 from flowbook.notebook import extension
 from flowbook.notebook.flow_deployments import _name_of
 from flowbook.store import open_store
@@ -55,9 +56,20 @@ def test_a_scheduled_flow_is_deployed_by_value_and_says_what_runs_it(say):
     assert (made.title, made.flow_ref.load().name, made.parameters) == ("delays/flights", "delays", {"limit": 5})
     assert text == (
         f"{DAILY}{AGENT}"
-        "To keep an agent running: systemd, launchd or the Task Scheduler; docs/schedules.md says how.\n"
+        "To keep an agent running, with systemd, launchd or the Task Scheduler: flowbook agent unit\n"
         "Pause it: %flow schedule delays off\n"
     )
+
+
+def test_the_executor_of_the_cell_goes_along(say, shell):
+    shell.run_cell("%%flow delays --no-run --quiet --executor threads\nload(Parameter('limit', default=3))")
+
+    say("deploy delays")
+
+    (made,) = open_store().deployments.list()
+    assert made.executor == LocalDaskExecutor("threads").describe()
+    assert made.flow_ref.load().executor.describe() == made.executor
+    assert shell.user_ns["delays"].executor is None
 
 
 def test_a_schedule_is_paused_and_goes_on(say):
