@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from flowbook.engine.state import Paused
 from flowbook.engine.state_kinds import waits_for_person
 from flowbook.engine.task_keys import parent_key
-from flowbook.report.phrases import changed_inputs
-from flowbook.terminal.waiting_lines import Earlier, WaitingTask
+from flowbook.terminal.run_history import earlier_decisions
+from flowbook.terminal.waiting_lines import WaitingTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from flowbook.store import Store
 
 __all__ = ["as_json", "waiting_tasks"]
-
-#: How many earlier decisions about a task are shown.
-_EARLIER = 3
 
 
 def waiting_tasks(store: Store, run_id: str, tasks: Sequence[TaskFacts]) -> list[WaitingTask]:
@@ -36,21 +33,11 @@ def waiting_tasks(store: Store, run_id: str, tasks: Sequence[TaskFacts]) -> list
             deadline=None if task.state.deadline is None else task.state.deadline.timestamp(),
             otherwise=task.state.otherwise,
             inputs=task.inputs,
-            earlier=_earlier(store, run_id, record.flow, record.project, task.key),
+            earlier=earlier_decisions(store, record.flow, record.project, task.key, besides=run_id),
         )
         for task in tasks
         if isinstance(task.state, Paused) and waits_for_person(task.state)
     ]
-
-
-def _earlier(store: Store, run_id: str, flow: str, project: str, key: str) -> tuple[Earlier, ...]:
-    """Return the last decisions about a task in other runs of the flow, the newest first."""
-    found = store.history.decisions_of_flow(flow, key, project=project, besides=run_id, limit=_EARLIER)
-    decisions = ((each.number, each.decided) for each in found)
-    return tuple(
-        Earlier(number, each.at, each.action, each.by, each.note, changed_inputs(each.changes))
-        for number, each in decisions
-    )
 
 
 def as_json(task: WaitingTask) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from flowbook.terminal.lines import Span, spread, width_of, wrapped
 from flowbook.terminal.live_lines import count_spans
 from flowbook.terminal.paused_inputs import input_lines
 from flowbook.terminal.traceback_lines import failing_line, traceback_lines
+from flowbook.terminal.waiting_lines import earlier_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     from flowbook.terminal.census import Census
     from flowbook.terminal.lines import Line
     from flowbook.terminal.marks import Marks
+    from flowbook.terminal.waiting_lines import Earlier
 
-__all__ = ["MOST_WARNINGS", "EndView", "asked", "last_lines"]
+__all__ = ["MOST_PAUSED", "MOST_WARNINGS", "EndView", "asked", "last_lines"]
 
 _DIM, _BOLD = "dim", "bold"
 _MESSAGE_CHARS = 600
-_MOST_PAUSED = 3
+MOST_PAUSED = 3
 MOST_WARNINGS = 5
 _MOST_FAILURES = 5
 
@@ -46,6 +48,7 @@ class EndView(NamedTuple):
         called: the name by which commands find it, e.g. "18"; None if it isn't in the store.
         slowest: the tasks that took longest, with seconds; the longest first.
         makers: the runs that made stale outputs, "run 3", by key.
+        earlier: earlier decisions about tasks that wait, by key.
         hide: masks secrets in a text.
         shows_traceback: whether to show a failure's traceback; False if a log or Python shows it.
         now: seconds since the epoch, for deadlines.
@@ -62,6 +65,7 @@ class EndView(NamedTuple):
     called: str | None
     slowest: Sequence[tuple[str, float]] = ()
     makers: Mapping[str, str] = MappingProxyType({})
+    earlier: Mapping[str, Sequence[Earlier]] = MappingProxyType({})
     hide: Callable[[str], str] = str
     shows_traceback: bool = True
     now: float = 0.0
@@ -138,11 +142,12 @@ def _pause(view: EndView, marks: Marks, width: int) -> list[Line]:
     how = f" {_word(view)} after {running_time(view.took_s)}: {names} {verb} for {asked([task.state for task in waiting])}"
     done = f"{view.census.done:,} of {view.census.total:,} tasks done"
     lines = [spread(_title(view, marks, how), (Span(done, _DIM),), width)]
-    for task in waiting[:_MOST_PAUSED]:
+    for task in waiting[:MOST_PAUSED]:
         lines += input_lines(task, view.graph, view.hide)
         if isinstance(task.state, Paused) and task.state.deadline is not None:
             note = deadline_note(task.state.deadline.timestamp(), task.state.otherwise, view.now)
             lines.append((Span(f"  {note}"),))
+        lines += [(Span(f"  {earlier_text(each, view.now)}", _DIM),) for each in view.earlier.get(task.key, ())]
     if view.called is None:
         return lines
     below = listed([key for task in waiting for key in _below(view, task.key)]) if waiting else ""

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Self
 from flowbook import config
 from flowbook._utils import threads
 from flowbook.engine.state import Cached, Cancelled, Paused
+from flowbook.exceptions import FlowbookError
 from flowbook.report.phrases import staleness
 from flowbook.store import open_store
 from flowbook.terminal.census import Counting
-from flowbook.terminal.last_lines import MOST_WARNINGS, EndView, last_lines
+from flowbook.terminal.last_lines import MOST_PAUSED, MOST_WARNINGS, EndView, last_lines
 from flowbook.terminal.live_lines import LiveView, live_lines
 from flowbook.terminal.marks import marks_for
-from flowbook.terminal.run_history import maker, slowest_tasks, usual_time
+from flowbook.terminal.run_history import earlier_decisions, maker, slowest_tasks, usual_time
 from flowbook.terminal.screen import Screen
 from flowbook.terminal.worker_output import WorkerOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from flowbook._utils.threads import OwnedThread
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from flowbook.terminal.census import Census
     from flowbook.terminal.lines import Line
     from flowbook.terminal.ports import ReportedRun
+    from flowbook.terminal.waiting_lines import Earlier
 
 __all__ = ["Progress"]
 
@@ -160,6 +162,7 @@ class Progress:
             called=run.run_id[:8] if run.is_recorded else None,
             slowest=self._slowest(census) if state.is_successful() else (),
             makers=self._makers(states),
+            earlier=self._earlier(census),
             hide=run.hide,
             shows_traceback=self._shows_traceback,
             now=time.time(),
@@ -171,6 +174,20 @@ class Progress:
         """Return by key the runs that made the first stale outputs."""
         stale = [(key, state) for key, state in states.items() if isinstance(state, Cached) and staleness(state)]
         return {key: maker(open_store(), state.entry) for key, state in stale[:MOST_WARNINGS]}
+
+    def _earlier(self, census: Census) -> dict[str, Sequence[Earlier]]:
+        """Return by key what people decided about the first tasks that wait, in earlier runs."""
+        run = self._run
+        if not census.paused or not run.is_recorded:
+            return {}
+        try:
+            store, project = open_store(), config.project()
+            return {
+                task.key: earlier_decisions(store, run.flow_name, project, task.key, besides=run.run_id)
+                for task in census.paused[:MOST_PAUSED]
+            }
+        except FlowbookError:
+            return {}
 
     def _slowest(self, census: Census) -> list[tuple[str, float]]:
         if census.total > _MOST_TIMED:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from flowbook import config
 from flowbook.engine.replay import spans
 from flowbook.exceptions import FlowbookError
+from flowbook.report.phrases import changed_inputs
 from flowbook.store import open_store
+from flowbook.terminal.waiting_lines import Earlier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,10 +19,12 @@ if TYPE_CHECKING:
     from flowbook.store import Store
     from flowbook.terminal.ports import ReportedRun
 
-__all__ = ["maker", "slowest_tasks", "usual_time"]
+__all__ = ["earlier_decisions", "maker", "slowest_tasks", "usual_time"]
 
 _RUNS = 5
 _TASKS = 3
+#: How many earlier decisions about a task are shown.
+_EARLIER = 3
 #: States in which a task doesn't run.
 _WAITS = frozenset({"Paused", "Resume", "Retrying"})
 #: Tasks that took less aren't named.
@@ -48,6 +52,16 @@ def maker(store: Store, entry: str | None) -> str:
         return "" if run_id is None else f"run {store.runs.summary(run_id).number}"
     except FlowbookError:
         return ""
+
+
+def earlier_decisions(store: Store, flow: str, project: str, key: str, *, besides: str) -> tuple[Earlier, ...]:
+    """Return the last decisions about task `key` in other runs of a flow than `besides`, the newest first."""
+    found = store.history.decisions_of_flow(flow, key, project=project, besides=besides, limit=_EARLIER)
+    decisions = ((each.number, each.decided) for each in found)
+    return tuple(
+        Earlier(number, each.at, each.action, each.by, each.note, changed_inputs(each.changes))
+        for number, each in decisions
+    )
 
 
 def slowest_tasks(events: Iterable[Event], parameters: frozenset[str] = frozenset()) -> list[tuple[str, float]]:

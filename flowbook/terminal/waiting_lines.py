@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from flowbook.terminal.lines import Line
 
-__all__ = ["Earlier", "WaitingTask", "answer_lines", "waiting_lines"]
+__all__ = ["Earlier", "WaitingTask", "answer_lines", "earlier_text", "waiting_lines"]
 
 _DIM = "dim"
 _MOST_TASKS = 3
@@ -65,13 +65,14 @@ def waiting_lines(tasks: Sequence[WaitingTask], now: float) -> list[Line]:
         if task.deadline is not None:
             lines.append((Span(f"  {deadline_note(task.deadline, task.otherwise, now)}"),))
         for each in task.earlier:
-            lines.append((Span(f"  {_before(each, now)}", _DIM),))
+            lines.append((Span(f"  {earlier_text(each, now)}", _DIM),))
     if more := len(tasks) - len(tasks[:_MOST_TASKS]):
         lines.append((Span(f"  and {more:,} more", _DIM),))
     return lines
 
 
-def _before(earlier: Earlier, now: float) -> str:
+def earlier_text(earlier: Earlier, now: float) -> str:
+    """Return an earlier decision as a line: "in run 3, 20 Nov 09:12: rejected by ada: August is missing"."""
     by = f" by {earlier.by}" if earlier.by else ""
     by += f" with {earlier.changed}" if earlier.changed else ""
     note = f": {earlier.note}" if earlier.note else ""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -16,7 +19,7 @@ from flowbook.engine.state import Crashed, Failed, Paused, Resume, Running, Skip
 from flowbook.exceptions import RejectedError, RunClaimedError, UnpicklableError
 from flowbook.flow_runners import SubprocessFlowRunner
 from flowbook.store import open_store
-from tests.scripts import start, wait_for
+from tests.scripts import ROOT, start, wait_for
 
 LONG_S = 30
 
@@ -186,6 +189,34 @@ def test_a_decision_while_the_owner_is_killed_is_taken_once_or_refused(owner, tm
     assert type(after["approve"]) is Skipped
     assert len([each for each in decisions(after) if each[0] == "approve"]) == 1
     assert open_store().ownership.is_owned(run.run_id) is False
+
+
+def test_of_two_processes_that_answer_at_once_one_does(tmp_path):
+    with Flow("raced") as flow:
+        publish(approve(1))
+    flow.run(record=True)
+    words = [sys.executable, "-m", "flowbook", "run"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    people = [
+        subprocess.Popen(  # flowbook itself
+            [*words, act, "raced", "approve", "--by", act],
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path.parent,
+        )
+        for act in ("skip", "reject", "resume")
+    ]
+    codes = {
+        act: process.communicate(timeout=LONG_S) and process.returncode
+        for act, process in zip(("skip", "reject", "resume"), people, strict=True)
+    }
+    run = flowbook.run(flow.last_run.run_id, flow=flow)
+
+    (winner,) = [act for act, code in codes.items() if code == 0]
+    assert sorted(codes.values()) in ([0, 1, 1], [0, 1, 2], [0, 2, 2])
+    assert decisions(run) == [("approve", winner, winner)]
 
 
 def test_a_run_with_processes_of_its_own_is_answered_in_the_next_one():

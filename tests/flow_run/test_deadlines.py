@@ -322,7 +322,8 @@ def test_a_clock_that_is_set_back_while_a_task_waits_does_no_harm(monkeypatch, b
     GATE.set()
     run.wait(LONG_S)
 
-    assert before == ([] if back_s > 1000 else before)
+    if back_s > 1000:  # more than two clocks drift apart
+        assert before == []
     assert decisions(run) == [("approve", "reject", "deadline")]
 
 

@@ -11,6 +11,7 @@ from flowbook.terminal.census import Counting
 from flowbook.terminal.last_lines import EndView, last_lines
 from flowbook.terminal.lines import plain_text
 from flowbook.terminal.marks import Marks
+from flowbook.terminal.waiting_lines import Earlier
 from tests.graphs import build, task
 
 WIDTH = 99
@@ -138,6 +139,25 @@ def test_a_pause_says_who_is_asked_and_what_happens_if_nobody_answers(graph):
     assert early.splitlines()[0].split(": ")[1].startswith("approve waits for finance ")
     assert early.splitlines()[2] == f"  without an answer at {when} it is rejected, in 3 h 12 min"
     assert late.splitlines()[2] == f"  nobody answered by {when}: it is rejected as soon as a process looks after it"
+
+
+def test_a_pause_says_what_was_decided_before(graph):
+    noon = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC).timestamp()
+    states = {"load": Success(), "summarise": Success(), "approve": Paused("Waits."), "publish": Pending()}
+    earlier = {
+        "approve": [
+            Earlier(17, noon - 60, "reject", "ada", "August is missing"),
+            Earlier(16, noon - 120, "resume", "bob", "", "threshold 20 → 15"),
+        ]
+    }
+
+    text = _text(graph, Paused("x"), states, now=noon, earlier=earlier)
+
+    at = [f"{dt.datetime.fromtimestamp(noon - s).astimezone():%H:%M}" for s in (60, 120)]
+    assert text.splitlines()[2:4] == [
+        f"  in run 17, {at[0]}: rejected by ada: August is missing",
+        f"  in run 16, {at[1]}: resumed by bob with threshold 20 → 15",
+    ]
 
 
 def test_a_task_that_paused_itself_says_why(graph):
