@@ -24,6 +24,7 @@ from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.location import AtRest, Elsewhere, Here
 from flowbook.flow_run.resume_plan import broken_off, unfinished
 from flowbook.results.reference import ResultRef
+from flowbook.store.process_identity import is_here, this_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -230,7 +231,11 @@ def await_taker(control: Control) -> None:
         return
     pause, deadline = threading.Event(), time.monotonic() + _TAKER_S
     while control.location is rest and time.monotonic() < deadline and not control.own_process.stays:
+        is_dead = is_here(rest.recording.store.runs.identifier(control.run.label.run_id)) is False
+        _answer_meanwhile(control, rest.recording)
         control.refresh(now=True)
+        if is_dead:
+            break
         pause.wait(_LOOK_S)
     control.own_process.stays = False
     if control.location is rest:
@@ -238,6 +243,15 @@ def await_taker(control: Control) -> None:
             control.go_on()
         except RunClaimedError:
             control.refresh(now=True)
+
+
+def _answer_meanwhile(control: Control, recording: Recording) -> None:
+    """Answer who asks for a run that is about to leave this process; other requests are for the process that gets it."""
+    requests = recording.store.requests
+    for request in requests.open(recording.run_id, recording.epoch):
+        if request.action in {"hand_over", "stay"}:
+            control.own_process.stays = control.own_process.stays or request.action == "stay"
+            requests.answer(request.number, {"done": True})
 
 
 def take_back(control: Control, by: str = "", note: str = "", *, force: bool = False) -> None:
@@ -256,6 +270,7 @@ def take_back(control: Control, by: str = "", note: str = "", *, force: bool = F
         elif location.recording is not None:
             location.recording.set_flow_runner(None)
         return
+    location.recording.set_identifier(this_process())
     try:
         is_asked = location.remote.request(
             Decision("hand_over", by=by, note=note), within_s=_FORCED_S if force else None
@@ -311,3 +326,4 @@ def _take(control: Control, away: Elsewhere) -> None:
         control.follow(remote.recording)
         raise
     remote.recording.set_flow_runner(None)
+    remote.recording.set_identifier("")

@@ -201,6 +201,10 @@ class Recording:
         self._store.ownership.set_flow_runner(self.run_id, self.epoch if epoch is None else epoch, settings)
         self.record = replace(self.record, flow_runner=settings)
 
+    def set_identifier(self, identifier: str) -> None:
+        """Store which process has the run, or is about to claim it; "" if it has none of its own."""
+        self._store.ownership.set_identifier(self.run_id, self._owner().epoch, identifier)
+
     def began(self) -> dt.datetime:
         """Return when the run began, in the time zone of the machine that started it."""
         east_s = self.record.graph.get("utc_offset_s")

@@ -101,7 +101,7 @@ class FlowRun(RunDecisions, RunMoves):
     def identifier(self) -> str | None:
         """What its flow runner calls the process or container that runs it, or ran it last; None if it has none of its own."""
         recording = self._control.location.recording
-        return None if recording is None else recording.store.runs.identifier(self.run_id)
+        return None if recording is None else recording.store.runs.identifier(self.run_id) or None
 
     @property
     def output_file(self) -> Path | None:

@@ -376,3 +376,93 @@ def _owners_overlap(rows):
             overlaps.append(number)
         ends[pid] = max(ends.get(pid, 0.0), float(ended))
     return overlaps
+
+
+#: Begins the run `kills`, or takes it back, and hands it over when it is told to, again and again.
+PARTNER = textwrap.dedent("""
+    import sys
+    import flowbook
+    from flowbook.exceptions import FlowbookError
+    from flowbook.flow_runners import SubprocessFlowRunner
+    from tests.flow_runners import test_hand_over
+
+    if __name__ == "__main__":
+        if sys.argv[1] == "new":
+            run = test_hand_over.many(int(sys.argv[2])).start(record=True)
+        else:
+            run = flowbook.run(sys.argv[1])
+            run.resume()
+        print(run.run_id, flush=True)
+        for line in sys.stdin:
+            try:
+                run.hand_over(SubprocessFlowRunner(stream_output=False)) if line == "over\\n" else run.take_back()
+            except FlowbookError as error:
+                print("refused", error, flush=True)
+            else:
+                print("asked", flush=True)
+""")
+
+
+def many(width):
+    @task
+    def numbers(width):
+        return list(range(width))
+
+    @task
+    def count(rows):
+        return len(rows)
+
+    with Flow("kills", executor=LocalDaskExecutor("threads", num_workers=2)) as flow:
+        count(piece.map(numbers(width)))
+    return flow
+
+
+def tell(partner, word):
+    partner.stdin.write(f"{word}\n")
+    partner.stdin.flush()
+    return partner.stdout.readline()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_a_run_survives_kills_of_either_side_at_random_moments(folder):
+    rounds, seed = (25 if IS_SOAK else 2), random.randrange(10**6)
+    chance = random.Random(seed)
+    width, kills, run_id = 60 * rounds, 0, "new"
+
+    for _ in range(rounds):
+        partner = start(PARTNER, folder, run_id, width, stdin=subprocess.PIPE)
+        said = partner.stdout.readline().strip()
+        if not said:  # there is nothing left to resume
+            partner.communicate()
+            break
+        run_id = said
+        for word in ("over", "back"):
+            time.sleep(chance.random() * 0.4)
+            tell(partner, word)
+        time.sleep(chance.random() * 0.5)
+        claim = open_store().ownership.owner(run_id)
+        victim = chance.choice([partner.pid, number_of(claim.process or "") or partner.pid])
+        os.kill(victim, signal.SIGKILL)
+        kills += 1
+        time.sleep(chance.random() * 0.5)
+        partner.kill()
+        partner.communicate()
+        kills += 1
+    run = flowbook.run(run_id)
+    while not run.state.is_successful():
+        run.wait(LONG_S)
+        if run.where == "at rest" and not run.state.is_successful():
+            run.resume()
+
+    rows = [line.split() for line in (folder / "pieces").read_text().splitlines()]
+    done = Counter(int(row[0]) for row in rows if row[4] == "done")
+    succeeded = Counter(
+        event.key for event in run.events() if hasattr(event, "state") and type(event.state) is Success and event.key
+    )
+    assert run["count"].result == width, seed
+    assert has_no_gap(run), seed
+    assert {succeeded[f"piece[{number}]"] for number in range(width)} == {1}, seed
+    assert set(done) == set(range(width)), seed
+    # Two tasks run at once: what a kill interrupts, or what was not committed yet, runs again; nothing else does.
+    assert sum(done.values()) - width <= 2 * kills + 2, seed
