@@ -263,6 +263,7 @@ class Flow(FlowOptions, FlowPast):
         twin.__dict__.update(
             state_handlers=list(self.state_handlers),
             last_run=None,
+            notify=self.notify,
             _graph=self._graph.copy(),
             _tokens=[],
             _compiled=None,
@@ -307,7 +308,8 @@ class Flow(FlowOptions, FlowPast):
         return visualize(self.compile(), self.last_run, flow_state, filename, theme)
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "last_run": None, "_tokens": [], "_compiled": None}
+        #: Whom to tell is kept with each run and deployment: a URL's password must not travel with a flow.
+        return {**self.__dict__, "last_run": None, "notify": (), "_tokens": [], "_compiled": None}
 
     # Past outputs
 

@@ -146,6 +146,9 @@ def _check_flow_runner(spec: DeploymentSpec) -> None:
 def _record(store: Store, placed: _Placed) -> DeploymentRecord:
     spec, flow, file = placed
     told = store_receivers((*flow.notify, *spec.notify), store.values)
+    for name, why in told.unkept.items():
+        message = f"{name} of notify= can't be stored, and its runs have processes of their own: {why}"
+        raise _error(spec, message, "notify")
     flow_ref, why_not = _stored_flow(store, placed)
     return DeploymentRecord(
         flow=flow.name,

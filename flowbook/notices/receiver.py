@@ -97,11 +97,13 @@ class StoredReceivers(NamedTuple):
         rows: one for each.
         refs: the functions among them, as stored values.
         functions: those functions by their `spec`: this process calls them and not a copy.
+        unkept: why functions can't be stored, by their names.
     """
 
     rows: tuple[ReceiverRow, ...] = ()
     refs: tuple[ResultRef, ...] = ()
     functions: Mapping[str, Callable[..., object]] = MappingProxyType({})
+    unkept: Mapping[str, str] = MappingProxyType({})
 
 
 def store_receivers(receivers: Iterable[Receiver], values: Values) -> StoredReceivers:
@@ -109,6 +111,7 @@ def store_receivers(receivers: Iterable[Receiver], values: Values) -> StoredRece
     rows: list[ReceiverRow] = []
     refs: list[ResultRef] = []
     functions: dict[str, Callable[..., object]] = {}
+    unkept: dict[str, str] = {}
     for receiver in receivers:
         spec, ref = _spec(receiver.to, values)
         rows.append(ReceiverRow(spec, receiver.shown, receiver.causes))
@@ -116,7 +119,9 @@ def store_receivers(receivers: Iterable[Receiver], values: Values) -> StoredRece
             refs.append(ref)
         if callable(receiver.to):
             functions[spec] = receiver.to
-    return StoredReceivers(tuple(rows), tuple(refs), functions)
+            if (why := json.loads(spec).get("unkept")) is not None:
+                unkept[receiver.shown] = why
+    return StoredReceivers(tuple(rows), tuple(refs), functions, unkept)
 
 
 def _is_several(given: object) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sys
 import time
 
 import pytest
@@ -13,9 +14,14 @@ from flowbook import Flow, Parameter, task, triggers
 from flowbook.agent.chores import chores_of
 from flowbook.agent.coming import coming
 from flowbook.deployments import DeploymentSpec, IntervalSchedule, deploy
+from flowbook.deployments.due_runs import create_run
+from flowbook.exceptions import DeploymentError
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.store import open_store
 from tests.agent.due_runs import News, create, wait_for_states, working
+from tests.notices.servers import webhook
+
+__all__ = ["webhook"]
 
 HOUR = dt.timedelta(hours=1)
 
@@ -102,3 +108,34 @@ def test_an_overdue_task_is_answered_and_its_run_goes_on_in_a_process_of_its_own
     assert flowbook.run(run_id)[flow.key_of(published)].result != os.getpid()
     assert [each.text for each in news] == ["approval run 1 goes on: nobody answered approve in time"]
     assert [(each.action, each.by) for each in open_store().history.decisions(run_id)] == [("resume", "deadline")]
+
+
+@pytest.mark.acceptance
+@pytest.mark.timeout(90)
+def test_a_run_of_a_deployment_that_fails_is_told_of_once(webhook):
+    @task
+    def broken():
+        raise ValueError("no such column")
+
+    with Flow("delays", notify=webhook.url) as flow:
+        broken()
+    (deployment,) = deploy(
+        DeploymentSpec("nightly", flow, notify={"to": webhook.url, "on": ["waits", "failed", "ended"]})
+    )
+    run = create_run(open_store(), deployment)
+
+    with working(chores=chores_of(open_store(), News()), flow_runners=flow_runner_of) as (_, news):
+        news.wait_for("ended", timeout=60)
+        webhook.wait()
+
+    assert [body["title"] for body in webhook.bodies] == ["delays run 1 failed: broken"]
+    assert [row.sent is not None for row in open_store().notices.of_run(run.run_id)] == [True]
+
+
+def test_a_deployment_is_refused_whose_function_to_tell_cannot_be_stored():
+    frame = sys._getframe()
+
+    with pytest.raises(DeploymentError) as caught:
+        deploy(DeploymentSpec("nightly", _flow(), notify=lambda notice: (notice, frame)))
+
+    assert "<lambda>() of notify= can't be stored, and its runs have processes of their own: " in str(caught.value)

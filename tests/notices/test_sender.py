@@ -10,9 +10,11 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import cloudpickle
 import psutil
 import pytest
 
@@ -390,6 +392,30 @@ def test_a_script_that_ends_waits_for_its_notice(webhook, tmp_path):
     assert (process.returncode, output) == (0, "")
     assert [body["title"] for body in webhook.bodies] == ["delays run 1 failed: broken"]
     assert [sent for _, sent, _ in _sent(flowbook.runs()["run_id"].iloc[0])] == [True]
+
+
+def test_a_flow_is_stored_without_whom_it_tells_and_goes_on_elsewhere_telling_them(webhook):
+    lock, told = threading.Lock(), []
+
+    def tell(notice):
+        with lock:
+            told.append(notice.title)
+
+    flow = _flow(approve, [webhook.url, tell])
+    flow.run(record=True)
+    webhook.wait()
+    _settled()
+    store, run_id = open_store(), flow.last_run.run_id
+
+    again = flowbook.run(run_id)
+    again.resume()
+    again.wait()
+
+    assert (again.state.is_successful(), again.flow.notify) == (True, ())
+    assert b"s3cret-word" not in cloudpickle.dumps(flow)
+    assert told == ["delays run 1 waits for you: approve"]
+    assert flow.copy().notify == flow.notify
+    assert [row.shown for row in store.notices.of_run(run_id)] == [each.shown for each in flow.notify]
 
 
 # Runs that no store has
