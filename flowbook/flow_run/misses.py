@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flowbook.flow_run.plan import Cause
     from flowbook.store.plan_reads import PastEntry
 
-__all__ = ["Made", "explain"]
+__all__ = ["Difference", "Made", "differences", "explain"]
 
 _NAMED_AT_MOST = 3
 
@@ -37,11 +37,22 @@ class Made(NamedTuple):
     parameters: Mapping[str, object]
 
 
-class _Difference(NamedTuple):
+class Difference(NamedTuple):
+    """One reason why a stored output doesn't serve.
+
+    Attributes:
+        words: in words.
+        cause: in one word.
+        name: the input that differs, if it is one.
+        now: what it is, as text, if that is known.
+        was: what it was, likewise.
+    """
+
     words: str
     cause: Cause
-    #: The input that differs, if it is one.
     name: str = ""
+    now: str = ""
+    was: str = ""
 
 
 def explain(made: Made, latest: Sequence[PastEntry], now: dt.datetime) -> tuple[str, Cause, tuple[str, ...]]:
@@ -52,22 +63,27 @@ def explain(made: Made, latest: Sequence[PastEntry], now: dt.datetime) -> tuple[
         latest: the task's newest entries, the newest first.
         now: aware.
     """
-    if not latest:
-        return "no output of it is stored", "new", ()
-    found = [_differences(made, entry, now) for entry in latest]
-    nearest = min(found, key=len)  # of equally near ones the newest
+    nearest = differences(made, latest, now)
     if not nearest:
         return "", "", ()
     names = tuple(each.name for each in nearest if each.name)
     return " and ".join(each.words for each in nearest), nearest[0].cause, names
 
 
-def _differences(made: Made, entry: PastEntry, now: dt.datetime) -> list[_Difference]:
+def differences(made: Made, latest: Sequence[PastEntry], now: dt.datetime) -> list[Difference]:
+    """Return what differs from the entry that comes nearest; arguments as of `explain`."""
+    if not latest:
+        return [Difference("no output of it is stored", "new")]
+    found = [_differences(made, entry, now) for entry in latest]
+    return min(found, key=len)  # of equally near ones the newest
+
+
+def _differences(made: Made, entry: PastEntry, now: dt.datetime) -> list[Difference]:
     """Return what keeps an entry from serving; the code first."""
     validator = made.validator
-    found: list[_Difference] = []
+    found: list[Difference] = []
     if reads_variables(validator) and made.code_hash != entry.code_hash:
-        found.append(_Difference("its code changed", "code"))
+        found.append(Difference("its code changed", "code"))
     if needs_inputs(validator):
         compared = getattr(validator, "compares", None) or tuple(made.hashes)
         changed = [
@@ -77,25 +93,25 @@ def _differences(made: Made, entry: PastEntry, now: dt.datetime) -> list[_Differ
         #: Code that changed may read others.
         variables = [name for name in changed if not name.isidentifier()] if not found else []
         if variables:
-            found.append(_Difference(f"{listed(variables, _NAMED_AT_MOST)} changed", "variable"))
+            found.append(Difference(f"{listed(variables, _NAMED_AT_MOST)} changed", "variable"))
     elif getattr(validator, "__name__", "") in {"all_parameters", "partial_parameters_only"}:
         found += _of_parameters(made, entry)
     if entry.dropped is not None:
-        found.append(_Difference("its stored output was deleted", "deleted"))
+        found.append(Difference("its stored output was deleted", "deleted"))
     elif entry.expires <= now:
         ago = duration((now - entry.expires).total_seconds())
-        found.append(_Difference(f"its output expired {ago} ago", "expired"))
+        found.append(Difference(f"its output expired {ago} ago", "expired"))
     return found
 
 
-def _of_input(name: str, made: Made, entry: PastEntry) -> _Difference:
+def _of_input(name: str, made: Made, entry: PastEntry) -> Difference:
     if name not in entry.inputs.hashes:
-        return _Difference(f"input {name} is new", "input", name)
+        return Difference(f"input {name} is new", "input", name)
     before, now = entry.inputs.texts.get(name), made.texts.get(name)
     words = f"input {name} changed" if before is None or now is None else f"input {name} is {now}, was {before}"
-    return _Difference(words, "input", name)
+    return Difference(words, "input", name, now or "", before or "")
 
 
-def _of_parameters(made: Made, entry: PastEntry) -> list[_Difference]:
+def _of_parameters(made: Made, entry: PastEntry) -> list[Difference]:
     changed = [name for name, value in made.parameters.items() if entry.parameters.get(name) != value]
-    return [_Difference(f"parameter {listed(changed, _NAMED_AT_MOST)} changed", "parameter")] if changed else []
+    return [Difference(f"parameter {listed(changed, _NAMED_AT_MOST)} changed", "parameter")] if changed else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flowbook import config
@@ -10,7 +10,7 @@ from flowbook.engine.cache_validators import never_use
 from flowbook.engine.mapped_states import children_of
 from flowbook.engine.state import Cached, Mapped
 from flowbook.exceptions import FlowbookError
-from flowbook.flow_run.misses import Made, explain
+from flowbook.flow_run.misses import Difference, Made, differences, explain
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
@@ -33,11 +33,13 @@ class RanTask:
         key: of the task.
         why: in words; "" if it isn't known.
         below: the tasks above it whose other outputs are why; then `why` is empty.
+        differences: from the entry that came nearest.
     """
 
     key: str
     why: str
     below: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,11 @@ def _reason(
         return RanTask(spec.key, "")
     made = Made(spec.cache.validator, entry.code_hash, entry.inputs.hashes, entry.inputs.texts, entry.parameters)
     why, cause, names = explain(made, earlier, entry.created)
+    found = tuple(differences(made, earlier, entry.created))
     sources = {binding.argument: binding.upstream for binding in spec.bindings}
     below = tuple(source for name in names if (source := sources.get(name)) and _ran_above(source, ran, graph))
-    return RanTask(spec.key, "", below) if below and cause == "input" else RanTask(spec.key, why)
+    is_below = bool(below) and cause == "input"
+    return RanTask(spec.key, "" if is_below else why, below if is_below else (), found)
 
 
 def _ran_above(key: str, ran: set[str], graph: Graph) -> bool:

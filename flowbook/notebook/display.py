@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from IPython.core.error import UsageError
 from IPython.display import display, update_display
 
-from flowbook import config
-from flowbook.engine.state_kinds import FINISHED
-from flowbook.exceptions import DefinitionError, FlowbookError
+from flowbook.exceptions import DefinitionError
 from flowbook.flow_run.recorded_run import load_run
 from flowbook.flow_run.recording import Recording
 from flowbook.flow_run.reuse import reuse_of
@@ -25,11 +23,10 @@ from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.frontend import person
 from flowbook.notebook.panel import Panel
 from flowbook.notebook.panel_actions import PanelActions, Started
+from flowbook.notebook.panel_records import PanelRecords, run_that_made
 from flowbook.notebook.panel_session import PanelSession
-from flowbook.notebook.row_history import rows_before
 from flowbook.notebook.run_output import kept_output, widget_output
 from flowbook.notebook.run_text import cancelled, summary
-from flowbook.notebook.runs_view import RunsView, runs_view
 from flowbook.report.phrases import listed
 from flowbook.store import open_store
 from flowbook.store.records import now
@@ -49,7 +46,6 @@ if TYPE_CHECKING:
     from flowbook.notebook.panel_actions import Decided
     from flowbook.notebook.ports import RunLike
     from flowbook.store import Store
-    from flowbook.store.records import PastDecision, TaskHistoryEntry
 
 __all__ = [
     "CellDisplays",
@@ -57,12 +53,9 @@ __all__ = [
     "FlowView",
     "cache_entries",
     "open_cache",
-    "run_that_made",
 ]
 #: The origin of a run whose notebook has no name here: under nbclient, in a console.
 _UNNAMED = "notebook"
-#: Decisions of earlier runs that a card shows.
-_MOST_DECISIONS = 8
 
 
 class FlowView:
@@ -169,6 +162,7 @@ class FlowView:
         session.close()
 
     def _commands(self) -> PanelActions:
+        records = PanelRecords(self._flow.name, lambda: self._session.run if self._session is not None else self._run)
         return PanelActions(
             run=self._run_again,
             only_changed=self._run_changed,
@@ -178,12 +172,13 @@ class FlowView:
             assign=lambda wanted, value: _assign(self._shell, wanted, value),
             parse=lambda text: parse_value(text, self._shell.user_ns),
             cell_name=self._cell_name,
-            history=self._history,
-            decisions_before=self._decisions_before,
+            history=records.history,
+            decisions_before=records.decisions,
+            why_ran=records.why_ran,
             maker=run_that_made,
-            runs=self._runs,
+            runs=records.runs,
             open_run=self._open_run,
-            rows_before=lambda key: rows_before(self._flow.name, key, config.project(), self._run_id()),
+            rows_before=records.rows,
             settled=self._settled,
             by=person(),
         )
@@ -244,36 +239,6 @@ class FlowView:
         number = getattr(self._shell.compile, "_filename_map", {}).get(filename)
         return f"In [{number}]" if number is not None else None
 
-    def _history(self, key: str) -> list[dict[str, Any]]:
-        """Return the task's history in other runs; empty if there is no store."""
-        besides = self._run_id()
-        try:
-            history = open_store().history
-            found = history.task_history(self._flow.name, key, project=config.project(), besides=besides)
-        except FlowbookError:
-            return []
-        return [_outcome(each) for each in found]
-
-    def _decisions_before(self, key: str) -> list[PastDecision]:
-        """Return what people decided about a task in other runs; nothing if there is no store."""
-        try:
-            history = open_store().history
-            return history.decisions_of_flow(
-                self._flow.name, key, project=config.project(), besides=self._run_id(), limit=_MOST_DECISIONS
-            )
-        except FlowbookError:
-            return []
-
-    def _run_id(self) -> str:
-        return self._run.run_id if self._run is not None else ""
-
-    def _runs(self, limit: int) -> RunsView:
-        """Return the newest runs of the flow; none if there is no store."""
-        try:
-            return runs_view(open_store(), self._flow.name, config.project(), limit)
-        except FlowbookError:
-            return RunsView((), 0)
-
     def _open_run(self, run_id: str) -> FlowRun:
         """Return a run of the flow, to show it: the one of this process if it has it, else as it is recorded."""
         known = (self._run, self._flow.last_run)
@@ -311,16 +276,6 @@ class FlowView:
             panel.close()
 
 
-def run_that_made(entry_id: str) -> str:
-    """Return the number of the run that made a cache entry; empty if it isn't known."""
-    try:
-        store = open_store()
-        run_id = store.browse().entry(entry_id).run_id
-    except FlowbookError:
-        return ""
-    return str(store.runs.numbers([run_id]).get(run_id, "")) if run_id is not None else ""
-
-
 class CellDisplays:
     """The displays of a notebook's cells. A cell that runs again closes its earlier displays, so that no thread is left."""
 
@@ -353,14 +308,6 @@ class Closeable(Protocol):
     def close(self) -> None:
         """Remove it and end its threads. Calling it again does nothing."""
         ...
-
-
-def _outcome(found: TaskHistoryEntry) -> dict[str, Any]:
-    """Return a line of a task's history, as on the wire."""
-    at = found.at.timestamp()
-    has_run = found.running_at is not None and found.state in FINISHED and found.state != "Mapped"
-    took = max(0.0, at - found.running_at.timestamp()) if has_run and found.running_at is not None else None
-    return {"run": str(found.number), "state": found.state, "at": at, "duration_s": took}
 
 
 class _Output:

@@ -13,6 +13,7 @@ from flowbook.notebook.runs_view import RunsView
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from flowbook.flow_run.reuse import RanTask
     from flowbook.notebook.ports import RunLike
     from flowbook.store.records import PastDecision
 
@@ -114,6 +115,7 @@ class PanelActions:
         cell_name: returns "In [4]" for the file name of a notebook's cell.
         history: returns a task's earlier runs, newest first.
         decisions_before: returns what people decided about a task in earlier runs, newest first.
+        why_ran: returns why a cached task of the run that is shown ran; None if nothing is known.
         maker: returns the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
         runs: returns the newest runs of the flow, at most so many.
         rows_before: returns the rows of a task's output in earlier runs, by the run's id.
@@ -133,6 +135,7 @@ class PanelActions:
     cell_name: Callable[[str], str | None] = lambda _: None
     history: Callable[[str], Sequence[Mapping[str, Any]]] = lambda _: ()
     decisions_before: Callable[[str], Sequence[PastDecision]] = lambda _: ()
+    why_ran: Callable[[str], RanTask | None] = lambda _: None
     maker: Callable[[str], str] = lambda _: ""
     runs: Callable[[int], RunsView] = lambda _: RunsView((), 0)
     rows_before: Callable[[str], Mapping[str, int]] = lambda _: {}

@@ -86,7 +86,8 @@ class PanelSession:
         self._inspected: dict[str, _Inspection] = {}
         self._refreshing: set[str] = set()
         self._is_over = False
-        self._rows = RowWatch(self._feed, self._worker.call, self._actions.rows_before, self._make_room_for_rows)
+        before, maker = self._actions.rows_before, self._actions.maker
+        self._rows = RowWatch(self._feed, self._worker.call, before, maker, self._make_room_for_rows)
         self._unsubscribe = self._attach(run)
 
     def start(self, pacer: Pacer | None = None) -> None:

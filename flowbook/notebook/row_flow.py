@@ -25,17 +25,19 @@ _MOST_COLUMNS = 24
 
 @dataclass(frozen=True, slots=True)
 class RowFacts:
-    """What is said about the rows of one output.
+    """What is said about one output: its rows, and where it came from.
 
     Attributes:
         rows: of the frame or series; None if the output is another value.
         note: what became of the rows of its input, e.g. "109,079 of 111,279"; "" if nothing did.
         lost: a sentence where more rows were lost than in any earlier run; else "".
+        maker: number of the run that made a cached output; "" if this run did, or it isn't known.
     """
 
     rows: int | None = None
     note: str = ""
     lost: str = ""
+    maker: str = ""
 
 
 NO_ROWS = RowFacts()

@@ -1,10 +1,12 @@
-"""Keeps what is said about rows up to date while a run goes on: looks at outputs that are new, in the panel's worker thread."""
+"""Keeps what is said about outputs up to date while a run goes on: their rows and makers, looked up in the worker's thread."""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from flowbook.engine.state import Cached
 from flowbook.notebook.row_flow import NO_ROWS, RowFlow
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class RowWatch:
         feed: has the projection, which the facts go into, and sends the tasks that they change.
         queue: has a job done in the worker's thread.
         before: returns the rows of a task's output in earlier runs, by the run's id.
+        maker: returns the number of the run that made a cache entry, by the entry's id.
         found: called in the worker's thread when an output that another task takes has rows.
     """
 
@@ -31,11 +34,13 @@ class RowWatch:
         feed: PatchFeed,
         queue: Callable[[Callable[[], object]], None],
         before: Callable[[str], Mapping[str, int]],
+        maker: Callable[[str], str],
         found: Callable[[], None],
     ) -> None:
         self._feed = feed
         self._queue = queue
         self._before = before
+        self._maker = maker
         self._found = found
         self._flow: RowFlow | None = None
         #: Tasks to look at; and whether a job for that is queued.
@@ -66,7 +71,7 @@ class RowWatch:
         told = [key for key in waiting if self._tell(key, projection.state(key))]
         if told:
             self._feed.touch(*told)
-        if any(projection.graph.children[key] for key in told):
+        if any(projection.graph.children[key] and projection.row_facts[key][1].rows is not None for key in told):
             self._found()
 
     def _tell(self, key: str, state: State | None) -> bool:
@@ -75,7 +80,12 @@ class RowWatch:
         known = projection.row_facts.get(key)
         if self._flow is None or state is None or not state.is_successful() or (known and known[0] is state):
             return False
-        facts = self._flow.facts(key)
+        facts = replace(self._flow.facts(key), maker=self._maker_of(state))
         with self._feed.locked:
             projection.row_facts[key] = (state, facts)
         return facts != NO_ROWS
+
+    def _maker_of(self, state: State) -> str:
+        if not isinstance(state, Cached) or state.made_here or state.entry is None:
+            return ""
+        return self._maker(state.entry)

@@ -254,9 +254,8 @@ class RunProjection:
             view = dataclasses.replace(view, progress=shown)
         state, told = self.row_facts.get(key, (None, NO_ROWS))
         if state is not None and state is facts.state:
-            return dataclasses.replace(
-                view, note=view.note if view.stale else told.note or view.note, rows=told.rows, lost=told.lost
-            )
+            note = view.note if view.stale else told.note or view.note
+            return dataclasses.replace(view, note=note, rows=told.rows, lost=told.lost, maker=told.maker)
         return view if parent is None else dataclasses.replace(view, label=self._label(parent, key))
 
     def _label(self, parent: str, key: str) -> str:

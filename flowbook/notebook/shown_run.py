@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from flowbook.draw.svg import alt_text, svg
 from flowbook.engine.state import Cached, Paused, Pending
 from flowbook.engine.state_kinds import NEEDS_ATTENTION
+from flowbook.engine.task_keys import parent_key
 from flowbook.notebook import view_model as wire
 from flowbook.notebook.drawing import drawing_of, tells_of_rows
 from flowbook.notebook.kept_run import MOST_DETAILS, brief, keep
+from flowbook.notebook.task_details import Inspected, details
 from flowbook.notebook.value_access import RunValues
 from flowbook.report import phrases
 from flowbook.report.error_view import describe_error
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Decided
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
+    from flowbook.flow_run.reuse import RanTask
     from flowbook.notebook.drawing import Drawing
     from flowbook.notebook.panel_actions import PanelActions
     from flowbook.notebook.patch_feed import PatchFeed
@@ -151,8 +154,8 @@ class ShownRun:
             view = projection.task(key, now) if known else projection.child(key, state, now)  # type: ignore[arg-type]
             attempt, decided = projection.attempt(key), projection.decisions(key)
         made: dict[str, Any] = wire.plain(
-            wire.details(
-                wire.Inspected(
+            details(
+                Inspected(
                     key=key,
                     graph=run.graph,
                     view=view,
@@ -164,6 +167,7 @@ class ShownRun:
                     logs=run.logs(key),
                     history=() if is_brief else self._actions.history(key),
                     earlier=() if is_brief or not _asks(view) else self._earlier(key),
+                    ran=None if is_brief else self._why_ran(key, state),
                     maker="" if is_brief else self._maker(state),
                     decisions=tuple(_decision(event, now) for event in decided),
                     now=now,
@@ -194,6 +198,10 @@ class ShownRun:
     def _earlier(self, key: str) -> tuple[wire.EarlierDecision, ...]:
         found = self._actions.decisions_before(key)
         return tuple(wire.EarlierDecision(str(past.number), past.decided.at, _past(past.decided)) for past in found)
+
+    def _why_ran(self, key: str, state: State | None) -> RanTask | None:
+        has_run = isinstance(state, Cached) and state.made_here
+        return self._actions.why_ran(parent_key(key)) if has_run else None
 
     def _maker(self, state: State | None) -> str:
         has_entry = isinstance(state, Cached) and state.entry is not None

@@ -11,17 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from flowbook.draw.svg import NodeView, svg
-from flowbook.engine.state import Failed, Retrying, State
-from flowbook.engine.task_keys import parent_key
-from flowbook.exceptions import FlowbookError
 from flowbook.report import phrases
-from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from flowbook.engine.events import Logged
-    from flowbook.engine.graph import Binding, Graph, TaskSpec
+    from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.notebook.drawing import Drawing
     from flowbook.report.error_view import ErrorView
 
@@ -32,15 +27,13 @@ __all__ = [
     "GraphNode",
     "GraphView",
     "InputView",
-    "Inspected",
     "LogView",
     "ParameterView",
     "RunView",
+    "Segment",
     "Stage",
     "TaskView",
-    "details",
     "graph_view",
-    "log_views",
     "node_view",
     "node_views",
     "plain",
@@ -48,13 +41,10 @@ __all__ = [
 ]
 
 VERSION = 1
-_MOST_LOGS = 500
-_MOST_SHOWN = 8
-_LOG_LENGTH = 2000
-_LITERALS = (bool, int, float, str)
-_LITERAL_LENGTH = 200
 
 Preview = dict[str, Any]
+#: A part of an answer: "text", "code", what is "now" or what "was", and its words.
+Segment = tuple[Literal["text", "code", "now", "was"], str]
 #: The stages of a run: never started, running (here or in another process), waiting for a person, over.
 Stage = Literal["new", "running", "waiting", "over"]
 
@@ -94,7 +84,8 @@ class TaskView:
     """TASK of the wire. Times are seconds since the epoch; `created` only where another run made the output.
 
     `word` is the state's name for people if it differs from `state`, else "". `label` is what a child is called. `rows` is the
-    number of rows of the output; `lost` says where more of them were lost than in any earlier run.
+    number of rows of the output; `lost` says where more of them were lost than in any earlier run. `maker` is the number of the
+    run that made a cached output.
     """
 
     state: str
@@ -114,6 +105,7 @@ class TaskView:
     label: str = ""
     rows: int | None = None
     lost: str = ""
+    maker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +186,7 @@ class Details:
     word: str
     title: str
     label: str
-    why: Sequence[Sequence[str]]
+    why: Sequence[Sequence[str | Sequence[Segment]]]
     inputs: Sequence[InputView]
     output: Preview | None
     error: ErrorView | None
@@ -206,43 +198,6 @@ class Details:
     up: Sequence[str]
     down: Sequence[str]
     actions: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Inspected:
-    """The input of `details`.
-
-    Attributes:
-        key: of a task or child.
-        graph: the run's graph.
-        view: its view in the graph.
-        label: what a child is called; "" for other tasks.
-        attempt: number of its current attempt.
-        state_of: newest state by key.
-        preview: returns the preview of the value that a task's state holds.
-        error: describes an exception.
-        logs: its log lines.
-        history: the same task in earlier runs.
-        earlier: what people decided about it in earlier runs.
-        maker: number of the run that made a Cached output; empty if it isn't known.
-        decisions: decisions of people about it, as sentences.
-        now: seconds since the epoch.
-    """
-
-    key: str
-    graph: Graph
-    view: TaskView
-    attempt: int
-    state_of: Callable[[str], State | None]
-    preview: Callable[[State, str], Preview | None]
-    error: Callable[[BaseException], ErrorView]
-    label: str = ""
-    logs: Sequence[Logged] = ()
-    history: Sequence[Mapping[str, Any]] = ()
-    earlier: Sequence[EarlierDecision] = ()
-    maker: str = ""
-    decisions: Sequence[str] = ()
-    now: float = 0.0
 
 
 def plain(value: object) -> Any:  # noqa: ANN401  # JSON
@@ -293,73 +248,17 @@ def node_views(graph: Graph, tasks: Mapping[str, TaskView], now: float) -> dict[
 
 def node_view(spec: TaskSpec, task: TaskView, now: float) -> NodeView:
     """Return the picture's view of one task."""
+    made = _made(task, now)
     return NodeView(
         state=task.state,
         word=task.word,
-        end=_end(task, now),
-        note=task.note,
+        end="" if made else _end(task, now),
+        note=made or task.note,
         warns=task.stale,
         counts=task.counts or {},
         width=task.width,
         controls=spec.is_manual and task.state == "Paused" and not task.counts,
     )
-
-
-def details(of: Inspected) -> Details:
-    """Return what the inspector shows about one task."""
-    spec, state = of.graph.specs[parent_key(of.key)], of.state_of(of.key)
-    result = state.raw_result if state is not None else None  # as it is: `result` would load it
-    failure = result if isinstance(state, (Failed, Retrying)) and isinstance(result, BaseException) else None
-    is_done = state is not None and state.is_successful() and not state.is_skipped() and _is_over(of.view)
-    output = of.preview(state, of.key) if is_done and state is not None else None
-    inputs = tuple(_input(binding, of) for binding in spec.bindings if binding.argument is not None)
-    return Details(
-        key=of.key,
-        state=of.view.state,
-        word=of.view.word,
-        title=_title(of),
-        label=of.label,
-        why=_why(spec, state, of),
-        inputs=inputs + tuple(_constant(name, value) for name, value in (spec.constants or {}).items()),
-        output=output,
-        error=of.error(failure) if failure is not None else None,
-        logs=log_views(of.logs),
-        shown=_shown(of.logs),
-        history=of.history,
-        earlier=of.earlier,
-        up=spec.upstream,
-        down=of.graph.children[spec.key],
-        actions=_actions(of.view, inputs, has_output=is_done),
-    )
-
-
-def _shown(logs: Sequence[Logged]) -> tuple[Preview, ...]:
-    """Return the previews of what a task displayed, the last ones; those that are gone are left out."""
-    found = [line.shown for line in logs if line.shown is not None][-_MOST_SHOWN:]
-    return tuple(each for each in map(_preview_of, found) if each is not None)
-
-
-def _preview_of(shown: object) -> Preview | None:
-    if is_reference(shown):
-        try:
-            shown = shown.load()
-        except FlowbookError:
-            return None
-    return shown if isinstance(shown, dict) else None
-
-
-def log_views(logs: Sequence[Logged]) -> tuple[LogView, ...]:
-    """Return the newest lines of a log; a first line says how many were left out."""
-    shown = tuple(LogView(line.at, _level(line.level), _capped(line.text)) for line in logs[-_MOST_LOGS:])
-    left_out = len(logs) - len(shown)
-    if not left_out:
-        return shown
-    return (LogView(shown[0].at, "INFO", f"{left_out:,} earlier lines are not shown."), *shown)
-
-
-def _is_over(view: TaskView) -> bool:
-    """Return whether all children ended well; their parent is in state Mapped from the start."""
-    return view.counts is None or view.state in {"Success", "Mapped", "Cached", "Skipped"}
 
 
 def _kind(spec: TaskSpec) -> str:
@@ -379,6 +278,13 @@ def _parameter(spec: TaskSpec) -> ParameterView:
     return ParameterView(str(name), kind, default, is_required)
 
 
+def _made(task: TaskView, now: float) -> str:
+    """Return the third line of an output from the cache that has nothing else to say: when and by which run it was made."""
+    if task.created is None or task.note != phrases.FROM_CACHE:
+        return ""
+    return f"made {phrases.duration(now - task.created)} ago{f' by run {task.maker}' if task.maker else ''}"
+
+
 def _end(task: TaskView, now: float) -> str:
     """Return the text right of the state: time until the start, running time, duration or age."""
     if task.due is not None and task.state != "Paused":
@@ -388,58 +294,3 @@ def _end(task: TaskView, now: float) -> str:
     if task.created is not None and task.duration_s is None:
         return f"{phrases.duration(now - task.created)} ago"
     return phrases.duration(task.duration_s) if task.duration_s is not None else ""
-
-
-def _title(of: Inspected) -> str:
-    """Return the text beside the state: its duration, or since when."""
-    view = of.view
-    if view.duration_s is not None:
-        return phrases.duration(view.duration_s)
-    if view.state in {"Paused", "Running", "Cancelling", "Retrying"} and view.since is not None:
-        return f"since {phrases.clock(view.since, of.now)}"
-    return ""
-
-
-def _why(spec: TaskSpec, state: State | None, of: Inspected) -> list[list[str]]:
-    if of.view.counts is not None and of.key in of.graph.specs:
-        counts = ", ".join(f"{count:,} {name}" for name, count in of.view.counts.items())
-        lines = [["Its children", f"{counts}." if counts else "It was mapped over nothing."]]
-    elif state is None:
-        lines = [["What it waits for", f"{phrases.listed(spec.upstream)}."]] if spec.upstream else []
-    else:
-        lines = phrases.why(spec, state, of.attempt, of.state_of, of.now, has_run=of.view.created is None)
-    if of.maker and of.view.created is not None:
-        lines.append(["Who made it", f"Run {of.maker}, {phrases.duration(of.now - of.view.created)} ago."])
-    return [*lines, *(["Who decided", sentence] for sentence in of.decisions)]
-
-
-def _input(binding: Binding, of: Inspected) -> InputView:
-    state = of.state_of(binding.upstream)
-    preview = of.preview(state, binding.upstream) if state is not None and state.is_successful() else None
-    what = preview["text"] if preview else (type(state).__name__ if state is not None else "Pending")
-    each = "; one element for each child" if binding.mapped else ""
-    return InputView(str(binding.argument), binding.upstream, preview, f"{what}{each}")
-
-
-def _constant(name: str, value: object) -> InputView:
-    text = f"{phrases.parameter_text(value)} ({type(value).__name__}, a constant)"
-    literal = repr(value) if value is None or type(value) in _LITERALS else ""
-    return InputView(name, None, None, text, literal if len(literal) <= _LITERAL_LENGTH else "")
-
-
-def _actions(view: TaskView, inputs: Sequence[InputView], *, has_output: bool) -> list[str]:
-    actions = ["resume", "skip", "reject"] if view.state == "Paused" or (view.counts or {}).get("Paused") else []
-    if view.state == "Paused" and not view.counts:
-        actions.append("change-input")
-    if has_output or (inputs and view.state != "Running"):
-        actions.append("to-variable")
-    return actions
-
-
-def _level(number: int) -> str:
-    names = ((50, "CRITICAL"), (40, "ERROR"), (30, "WARNING"), (20, "INFO"))
-    return next((name for least, name in names if number >= least), "DEBUG")
-
-
-def _capped(text: str) -> str:
-    return text if len(text) <= _LOG_LENGTH else f"{text[:_LOG_LENGTH]}… ({len(text):,} characters)"

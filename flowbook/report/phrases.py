@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from flowbook.engine.answer import was_rejected
@@ -10,6 +11,7 @@ from flowbook.engine.state import (
     Cached,
     Crashed,
     Failed,
+    Mapped,
     Paused,
     Queued,
     Retrying,
@@ -21,6 +23,7 @@ from flowbook.engine.state import (
     TimedOut,
     TriggerFailed,
 )
+from flowbook.engine.task_keys import child_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import TaskSpec
 
 __all__ = [
+    "FROM_CACHE",
     "cached_note",
     "changed_inputs",
     "clock",
@@ -51,6 +55,17 @@ _NOTE_LENGTH = 200
 _VALUE_LENGTH = 200
 _MESSAGE_LENGTH = 500
 _FOR_GOOD = 9000
+#: The third line of an output that the cache served, where no more is known of it.
+FROM_CACHE = "served from the cache"
+#: What happened to a task that did not succeed, by the name of its state.
+_ENDED = {
+    "Failed": "failed",
+    "TimedOut": "took too long",
+    "Crashed": "crashed",
+    "ValidationFailed": "gave an output that is not valid",
+    "TriggerFailed": "did not run",
+    "Cancelled": "was cancelled",
+}
 _ANSWERED = {"reject": "rejected", "approve": "approved", "skip": "skipped"}
 
 
@@ -306,7 +321,7 @@ def cached_note(state: Cached, now: float, *, has_run: bool) -> str:
         return "code changed since"
     if has_run:
         return f"kept {_until(state, now)}"
-    return "served from the cache" if state.created is not None or state.entry is not None else ""
+    return FROM_CACHE if state.created is not None or state.entry is not None else ""
 
 
 def _until(state: Cached, now: float) -> str:
@@ -356,20 +371,42 @@ def _trigger_note(spec: TaskSpec, states: Callable[[str], State | None]) -> str:
     wrong = _unsuccessful(spec, states)
     if trigger_name(spec) in {"any_failed", "all_failed", "some_failed"} and not wrong:
         return "nothing above it failed"
-    if not wrong:
-        return f"{trigger_name(spec)} did not pass"
-    return f"{wrong[0][0]}: {wrong[0][1]}" if len(wrong) == 1 else f"{len(wrong):,} above it did not succeed"
+    return _outcomes(wrong) if wrong else f"{trigger_name(spec)} did not pass"
 
 
 def _trigger_reason(spec: TaskSpec, states: Callable[[str], State | None]) -> str:
     wrong = _unsuccessful(spec, states)
-    told = listed([f"{key} {state}" for key, state in wrong]) if wrong else "nothing above it failed"
-    return f"Its trigger {trigger_name(spec)} did not pass: {told}."
+    return f"Its trigger {trigger_name(spec)} did not pass: {_outcomes(wrong) or 'nothing above it failed'}."
+
+
+def _outcomes(wrong: Sequence[tuple[str, str]]) -> str:
+    """Return e.g. "parse[17], parse[90] and parse[151] failed", "load was cancelled"."""
+    by_verb: dict[str, list[str]] = {}
+    for key, name in wrong:
+        by_verb.setdefault(_ENDED.get(name, name), []).append(key)
+    return ", ".join(f"{listed(keys)} {_agreeing(verb, len(keys))}" for verb, keys in by_verb.items())
+
+
+def _agreeing(verb: str, count: int) -> str:
+    return verb.replace("was ", "were ") if count > 1 else verb
 
 
 def _unsuccessful(spec: TaskSpec, states: Callable[[str], State | None]) -> list[tuple[str, str]]:
-    found = ((key, states(key)) for key in spec.upstream)
-    return [(key, type(state).__name__) for key, state in found if state is not None and not state.is_successful()]
+    """Return what didn't succeed right above a task, children of mapped tasks one by one, with the names of their states."""
+    found: list[tuple[str, str]] = []
+    for key in spec.upstream:
+        state = states(key)
+        if isinstance(state, Mapped):
+            found += _unsuccessful_children(key, state, states)
+        elif state is not None and not state.is_successful():
+            found.append((key, type(state).__name__))
+    return found
+
+
+def _unsuccessful_children(key: str, mapped: Mapped, states: Callable[[str], State | None]) -> list[tuple[str, str]]:
+    children = zip_longest(child_keys(key, mapped.n_map_states), mapped.map_states)
+    known = ((child, states(child) or state) for child, state in children)
+    return [(child, type(state).__name__) for child, state in known if state is not None and not state.is_successful()]
 
 
 def _skip_note(spec: TaskSpec, state: Skipped, states: Callable[[str], State | None]) -> str:

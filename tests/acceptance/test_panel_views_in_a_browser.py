@@ -11,9 +11,7 @@ import pytest
 import flowbook
 from flowbook import Flow, task, triggers
 from flowbook.notebook.panel_actions import PanelActions
-from flowbook.notebook.row_history import rows_before
-from flowbook.notebook.runs_view import runs_view
-from flowbook.store import open_store
+from flowbook.notebook.panel_records import PanelRecords, run_that_made
 from tests.acceptance.live_panel import served
 from tests.homes import home  # noqa: F401  # each test's own store
 
@@ -65,13 +63,15 @@ def show(browser: Any) -> Iterator[Callable[..., Page]]:
                 flow.run(record=True)
             assert flow.last_run is not None
             run = flow.last_run
+            records = PanelRecords(flow.name, lambda: run)
             actions = PanelActions(
-                runs=lambda limit: runs_view(open_store(), flow.name, "test", limit),
+                history=records.history,
+                decisions_before=records.decisions,
+                why_ran=records.why_ran,
+                maker=run_that_made,
+                runs=records.runs,
                 open_run=flowbook.run,
-                rows_before=lambda key: rows_before(flow.name, key, "test", run.run_id),
-                decisions_before=lambda key: open_store().history.decisions_of_flow(
-                    flow.name, key, project="test", besides=run.run_id
-                ),
+                rows_before=records.rows,
                 by="ada",
             )
             _, address = stack.enter_context(served(run, actions))

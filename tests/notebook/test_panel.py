@@ -12,9 +12,9 @@ import flowbook
 from flowbook import Flow, Parameter, task, triggers
 from flowbook.engine.events import FLOW, Decided
 from flowbook.engine.signals import PAUSE
-from flowbook.notebook.display import run_that_made
 from flowbook.notebook.panel import Panel
 from flowbook.notebook.panel_actions import PanelActions, Started, parse_parameter
+from flowbook.notebook.panel_records import run_that_made
 from flowbook.notebook.panel_session import PanelSession
 from tests.notebook.recorded import ASSETS, RecordedPanel
 from tests.scripts import start

@@ -8,8 +8,8 @@ import flowbook
 from flowbook import Flow, Parameter, task
 from flowbook.notebook.drawing import drawing_of, tells_of_rows
 from flowbook.notebook.panel_actions import PanelActions
+from flowbook.notebook.panel_records import PanelRecords, run_that_made
 from flowbook.notebook.row_flow import NO_ROWS, RowFacts, RowFlow
-from flowbook.notebook.row_history import rows_before
 from tests.homes import home  # noqa: F401  # each test's own store
 from tests.notebook.recorded import RecordedPanel
 
@@ -41,7 +41,7 @@ def _flow() -> Flow:
 def _facts(flow: Flow) -> dict[str, RowFacts]:
     run = flow.last_run
     assert run is not None
-    flows = RowFlow(run.graph, run.states.get, lambda key: rows_before("delays", key, "test", run.run_id))
+    flows = RowFlow(run.graph, run.states.get, PanelRecords("delays", lambda: run).rows)
     return {key: flows.facts(key) for key in run.graph.specs}
 
 
@@ -94,7 +94,7 @@ def test_views_get_rows_with_the_task_and_room_for_them_in_the_graph_once() -> N
     flow.run({"share": 0.5}, record=True)
     run = flow.last_run
     assert run is not None
-    actions = PanelActions(rows_before=lambda key: rows_before("delays", key, "test", run.run_id))
+    actions = PanelActions(rows_before=PanelRecords("delays", lambda: run).rows)
     panel = RecordedPanel(run, actions)
     before = panel.graph["height"]
 
@@ -144,3 +144,63 @@ def test_a_large_graph_is_sent_as_groups_and_drawn_otherwise_if_that_is_asked_fo
     assert (node["key"], node["kind"], len(node["members"])) == ("one (all)", "group", 200)
     assert [len(message["graph"]["nodes"]) for message in panel.all("graph")] == [200]
     assert refused["text"] == "Tasks are drawn by auto, layer, task, not by 'colour'."
+
+
+def _cached_flow() -> Flow:
+    @task(cache=True)
+    def load(month: int) -> int:
+        return month
+
+    @task(cache=True)
+    def total(x: int) -> int:
+        return x
+
+    with Flow("months") as flow:
+        total(load(Parameter("month", default=7)))
+    return flow
+
+
+def _panel_of(flow: Flow) -> RecordedPanel:
+    run = flow.last_run
+    assert run is not None
+    records = PanelRecords(flow.name, lambda: run)
+    return RecordedPanel(run, PanelActions(maker=run_that_made, why_ran=records.why_ran))
+
+
+def test_a_cached_output_says_when_and_by_which_run_it_was_made() -> None:
+    flow = _cached_flow()
+    flow.run(record=True)
+    flow.run(record=True)
+    panel = _panel_of(flow)
+
+    panel.settle()
+
+    made = {key: view for patch in panel.all("patch") for key, view in patch["tasks"].items()}
+    assert {key: (view["note"], view["maker"]) for key, view in made.items()} == {
+        "load": ("served from the cache", "1"),
+        "total": ("served from the cache", "1"),
+    }
+    assert "ago by" in panel.picture()
+
+
+def test_a_task_that_ran_says_which_input_differs_and_what_it_was() -> None:
+    flow = _cached_flow()
+    flow.run(record=True)
+    flow.run({"month": 8}, record=True)
+    panel = _panel_of(flow)
+
+    panel.hear("inspect", "c1", key="load")
+    panel.hear("inspect", "c2", key="total")
+
+    load, total = (details["why"][0] for details in panel.all("details"))
+    assert load[0] == "Why it ran"
+    assert load[1] == [
+        ["text", "input "],
+        ["code", "month"],
+        ["text", ": "],
+        ["now", "8"],
+        ["text", ", was "],
+        ["was", "7"],
+    ]
+    assert total[1][:2] == [["text", "input "], ["code", "x"]]
+    assert total[1][-1] == ["text", "; load gave another output"]

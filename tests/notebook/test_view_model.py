@@ -9,13 +9,11 @@ from flowbook.engine.events import Logged
 from flowbook.engine.graph import Binding
 from flowbook.engine.state import Failed, Mapped, Paused, State, Success
 from flowbook.notebook.drawing import drawing_of
+from flowbook.notebook.task_details import Inspected, details, log_views
 from flowbook.notebook.view_model import (
-    Inspected,
     RunView,
     TaskView,
-    details,
     graph_view,
-    log_views,
     node_view,
     plain,
     snapshot,
@@ -91,6 +89,7 @@ def test_a_snapshot_is_json_as_the_wire_says() -> None:
         "label": "",
         "rows": None,
         "lost": "",
+        "maker": "",
     }
 
 

@@ -6,7 +6,9 @@ from flowbook.engine.answer import ending
 from flowbook.engine.graph import RetryPolicy
 from flowbook.engine.state import (
     Cached,
+    Cancelled,
     Failed,
+    Mapped,
     Paused,
     Pending,
     Queued,
@@ -80,9 +82,9 @@ def test_a_failed_trigger_names_what_went_wrong_above() -> None:
     spec = task("publish", "load", "clean")
     states = _of(load=Failed(), clean=Success())
 
-    assert phrases.note(spec, TriggerFailed(), 1, states, NOW) == "load: Failed"
+    assert phrases.note(spec, TriggerFailed(), 1, states, NOW) == "load failed"
     assert phrases.why(spec, TriggerFailed(), 1, states, NOW) == [
-        ["Why it did not run", "Its trigger all_successful did not pass: load Failed."]
+        ["Why it did not run", "Its trigger all_successful did not pass: load failed."]
     ]
 
 
@@ -190,3 +192,22 @@ def test_a_pending_task_says_what_it_waits_for() -> None:
     told = phrases.why(task("publish", "a", "b", "c"), Pending(), 1, _of(a=Success(), b=Running()), NOW)
 
     assert told == [["What it waits for", "b and c."]]
+
+
+def test_children_that_failed_are_named_below_their_mapped_task() -> None:
+    spec = task("combine", "parse", "load")
+    failed = {"parse[17]": Failed(), "parse[90]": Failed(), "parse[151]": Failed(), "parse[3]": Success()}
+    states = {"parse": Mapped(n_map_states=200), "load": Cancelled(), **failed}.get
+
+    note = phrases.note(spec, TriggerFailed(), 1, states, NOW)
+    why = phrases.why(spec, TriggerFailed(), 1, states, NOW)
+
+    assert note == "parse[17], parse[90] and parse[151] failed, load was cancelled"
+    assert why == [["Why it did not run", f"Its trigger all_successful did not pass: {note}."]]
+
+
+def test_children_without_states_of_their_own_are_known_from_their_task() -> None:
+    spec = task("combine", "parse")
+    states = {"parse": Mapped(map_states=[Success(), Failed(), TimedOut()])}.get
+
+    assert phrases.note(spec, TriggerFailed(), 1, states, NOW) == "parse[1] failed, parse[2] took too long"

@@ -93,8 +93,18 @@ export function timeOf(task, now) {
   return typeof task.duration_s === "number" ? duration(task.duration_s) : "";
 }
 
-/** The third line of a node; empty if it would say nothing. @param {import("./wire.js").Task} task */
-export const noteOf = (task) => (task.progress ? rateOf(task.progress) : (task.note ?? ""));
+/** The note of an output that the cache served, where the kernel says no more. */
+const FROM_CACHE = "served from the cache";
+
+/** Whether the third line says when the output was made, so that nothing stands at the right. @param {import("./wire.js").Task} task */
+export const isMadeNote = (task) => task.note === FROM_CACHE && Boolean(task.created);
+
+/** The third line of a node; empty if it would say nothing. @param {import("./wire.js").Task} task @param {number} now */
+export function noteOf(task, now) {
+  if (task.progress) return rateOf(task.progress);
+  if (!isMadeNote(task)) return task.note ?? "";
+  return `made ${span(now - (task.created ?? now))} ago${task.maker ? ` by run ${task.maker}` : ""}`;
+}
 
 /** How much of a task is done, from 0 to 1; null if its total is unknown. @param {import("./wire.js").Progress} progress */
 export const shareOf = ({ done, total }) => (total === null || total <= 0 ? null : Math.min(1, Math.max(0, done / total)));

@@ -71,10 +71,17 @@ export class GraphView {
   /** Update the running times. */
   tick() {
     for (const [key, task] of this.#shown) {
+      if (format.isMadeNote(task)) this.#renew(key, task);
       if (!states.isGoing(task.state) && task.state !== "Paused" && task.state !== "Scheduled") continue;
       const text = this.#groups.get(key)?.querySelector("text.time");
       if (text) dom.say(text, format.timeOf(task, this.given.now()));
     }
+  }
+
+  /** Draw a node anew whose third line tells an age, when that has changed. @param {string} key @param {Task} task */
+  #renew(key, task) {
+    const text = this.#groups.get(key)?.querySelector("text.note title")?.textContent;
+    if (text && text !== format.noteOf(task, this.given.now())) this.#paint(key, task);
   }
 
   /** Light what is selected, filtered and searched for. @param {Lens} lens */
@@ -177,7 +184,7 @@ export class GraphView {
     if (before?.state === "Paused" && task.state === "Paused" && !task.counts) return;
     const hadFocus = g.contains(document.activeElement) && document.activeElement !== g;
     dom.set(g, { "data-state": task.state, "data-word": task.word || null });
-    const high = drawnHeight(node, task, format.noteOf(task));
+    const high = drawnHeight(node, task, format.noteOf(task, this.given.now()));
     shape(g, node, high);
     this.#rows?.show(node, high, task.rows);
     const share = task.progress ? format.shareOf(task.progress) : null;
@@ -191,7 +198,7 @@ export class GraphView {
 
   /** @param {string} key @param {Task} task */
   #label(key, task) {
-    const words = [key, states.wordOf(task), format.timeOf(task, this.given.now()), format.noteOf(task)];
+    const words = [key, states.wordOf(task), format.timeOf(task, this.given.now()), format.noteOf(task, this.given.now())];
     this.#groups.get(key)?.setAttribute("aria-label", words.filter(Boolean).join(", "));
   }
 

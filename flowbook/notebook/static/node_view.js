@@ -59,14 +59,15 @@ export function insideOf(node, task, { now, svg }) {
   if (task.width) parts.push(dom.s("text", { class: "end", x: right, y: 18 }, `×${format.thousands(task.width)}`));
   const isWaiting = task.state === "Paused";
   const isLow = node.h < 72;
+  const isTold = node.h >= 60 && format.isMadeNote(task);
   if (isWaiting && isLow) return [...parts, control("resume", node.key, "Resume", { x: right - 68, y: 18, width: 72 })];
-  parts.push(dom.s("text", { class: "end time", x: right, y: 35 }, format.timeOf(task, now)));
+  parts.push(dom.s("text", { class: "end time", x: right, y: 35 }, isTold ? "" : format.timeOf(task, now)));
   if (isWaiting && !task.counts) {
     const resume = control("resume", node.key, "Resume", { x: TEXT_X, y: 44, width: 72 });
     return [...parts, resume, control("inspect", node.key, "Inputs", { x: 112, y: 44, width: 64 })];
   }
   if (task.counts && !isLow) return [...parts, ...barOf(node, task)];
-  return node.h >= 60 ? [...parts, ...noteOf(task, svg)] : parts;
+  return node.h >= 60 ? [...parts, ...noteOf(task, svg, now)] : parts;
 }
 
 /** How much of a task is done, beside its word. @param {Task} task @returns {SVGElement[]} */
@@ -79,16 +80,16 @@ function shareText({ progress }) {
 function progressBar(node, task) {
   const share = task.progress ? format.shareOf(task.progress) : null;
   if (share === null) return [];
-  const y = drawnHeight(node, task, format.noteOf(task)) - 5;
+  const y = drawnHeight(node, task, format.noteOf(task, 0)) - 5;
   const room = node.w - TEXT_X - 8;
   const rest = dom.s("rect", { class: "rest", x: TEXT_X, y, width: room, height: 3 });
   const seg = dom.s("rect", { class: "seg", "data-state": task.state, x: TEXT_X, y, width: (room * share).toFixed(1), height: 3 });
   return [dom.s("g", { class: "bar own", "aria-hidden": "true" }, rest, seg)];
 }
 
-/** @param {Task} task @param {Element} svg @returns {SVGElement[]} */
-function noteOf(task, svg) {
-  const text = format.noteOf(task);
+/** @param {Task} task @param {Element} svg @param {number} now @returns {SVGElement[]} */
+function noteOf(task, svg, now) {
+  const text = format.noteOf(task, now);
   if (!text) return [];
   const isWarning = task.stale || Boolean(task.lost);
   const short = endCut(text, NOTE_ROOM - (isWarning ? 16 : 0), svg);

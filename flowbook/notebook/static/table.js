@@ -43,7 +43,7 @@ export class TaskTable {
     }
     dom.set(tr, { "data-state": task.state, "data-word": task.word || null });
     dom.say(time, format.timeOf(task, this.now()));
-    const text = notes(task).join("; ");
+    const text = notes(task, this.now()).join("; ");
     dom.say(note, text);
     dom.set(note, { title: text });
   }
@@ -61,9 +61,9 @@ const create = ({ key, up }) =>
     dom.h("td", { class: "dim", title: up.join(", ") }, up.join(", ")),
   );
 
-/** @param {Task} task */
-const notes = (task) => {
+/** @param {Task} task @param {number} now */
+const notes = (task, now) => {
   const counts = task.counts ? states.inOrder(states.spread(task)).map(([name, n]) => `${format.thousands(n)} ${name}`) : [];
   const isTried = task.max_attempts && task.max_attempts > 1 && (task.attempt ?? 1) > 1;
-  return [counts.join(", "), format.noteOf(task), task.message, isTried ? `attempt ${task.attempt} of ${task.max_attempts}` : ""].filter(Boolean);
+  return [counts.join(", "), format.noteOf(task, now), task.message, isTried ? `attempt ${task.attempt} of ${task.max_attempts}` : ""].filter(Boolean);
 };

@@ -1,0 +1,119 @@
+"""What the store knows of a flow's other runs, for its panel: earlier outcomes, decisions, rows, and why a task ran.
+
+Loads no value. Where there is no store, or it can't be read, nothing is known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowbook import config
+from flowbook.engine.state_kinds import FINISHED
+from flowbook.exceptions import FlowbookError
+from flowbook.flow_run.reuse import RanTask, reuse_of
+from flowbook.notebook.row_counts import rows_of
+from flowbook.notebook.runs_view import RunsView, runs_view
+from flowbook.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from flowbook.engine.state import State
+    from flowbook.notebook.ports import RunLike
+    from flowbook.store.records import PastDecision, TaskHistoryEntry
+
+__all__ = ["PanelRecords", "run_that_made"]
+
+_MOST_DECISIONS = 8
+#: Earlier runs whose rows are compared, and results that are read for them: a run may have several of one task.
+_MOST_RUNS, _MOST_READ = 10, 40
+
+
+class PanelRecords:
+    """The records of one flow.
+
+    Args:
+        flow: its name.
+        shown: returns the run that is shown; what is said of other runs leaves it out.
+    """
+
+    def __init__(self, flow: str, shown: Callable[[], RunLike | None]) -> None:
+        self._flow = flow
+        self._shown = shown
+        #: What ran in a run, and why, with the state of the task that was asked for.
+        self._ran: tuple[str, State | None, Mapping[str, RanTask]] = ("", None, {})
+
+    def history(self, key: str) -> list[dict[str, Any]]:
+        """Return a task's outcomes in other runs, the newest first."""
+        try:
+            history = open_store().history
+            found = history.task_history(self._flow, key, project=config.project(), besides=self._run_id)
+        except FlowbookError:
+            return []
+        return [_outcome(each) for each in found]
+
+    def decisions(self, key: str) -> Sequence[PastDecision]:
+        """Return what people decided about a task in other runs, the newest first."""
+        try:
+            return open_store().history.decisions_of_flow(
+                self._flow, key, project=config.project(), besides=self._run_id, limit=_MOST_DECISIONS
+            )
+        except FlowbookError:
+            return []
+
+    def rows(self, key: str) -> Mapping[str, int]:
+        """Return the rows of an output in the newest other runs, by the run's id."""
+        found: dict[str, int] = {}
+        try:
+            results = open_store().history.results(self._flow, key, config.project())
+            for result, _ in zip(results, range(_MOST_READ), strict=False):
+                is_other = result.run_id != self._run_id and not result.state.is_mapped()
+                rows = rows_of(result.state) if is_other else None
+                if rows is not None:
+                    found[result.run_id] = rows
+                if len(found) > _MOST_RUNS:
+                    break
+        except FlowbookError:
+            return {}
+        return found
+
+    def runs(self, limit: int) -> RunsView:
+        """Return the newest runs of the flow, the one that is shown too."""
+        try:
+            return runs_view(open_store(), self._flow, config.project(), limit)
+        except FlowbookError:
+            return RunsView((), 0)
+
+    def why_ran(self, key: str) -> RanTask | None:
+        """Return why a cached task of the run that is shown ran; None if it didn't, or nothing is known."""
+        run = self._shown()
+        if run is None:
+            return None
+        state = run.states.get(key)
+        if self._ran[:2] != (run.run_id, state):
+            ran = reuse_of(run.run_id, run.graph, run.states).ran
+            self._ran = (run.run_id, state, {each.key: each for each in ran})
+        return self._ran[2].get(key)
+
+    @property
+    def _run_id(self) -> str:
+        run = self._shown()
+        return run.run_id if run is not None else ""
+
+
+def run_that_made(entry_id: str) -> str:
+    """Return the number of the run that made a cache entry; empty if it isn't known."""
+    try:
+        store = open_store()
+        run_id = store.browse().entry(entry_id).run_id
+    except FlowbookError:
+        return ""
+    return str(store.runs.numbers([run_id]).get(run_id, "")) if run_id is not None else ""
+
+
+def _outcome(found: TaskHistoryEntry) -> dict[str, Any]:
+    """Return a line of a task's history, as on the wire."""
+    at = found.at.timestamp()
+    has_run = found.running_at is not None and found.state in FINISHED and found.state != "Mapped"
+    took = max(0.0, at - found.running_at.timestamp()) if has_run and found.running_at is not None else None
+    return {"run": str(found.number), "state": found.state, "at": at, "duration_s": took}

@@ -1,0 +1,200 @@
+"""What the inspector shows about one task, made from its state, its inputs and its past (DETAILS of docs/wire.md). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flowbook.engine.state import Failed, Retrying, State
+from flowbook.engine.task_keys import parent_key
+from flowbook.exceptions import FlowbookError
+from flowbook.notebook.view_model import Details, EarlierDecision, InputView, LogView, Preview, Segment, TaskView
+from flowbook.report import phrases
+from flowbook.results.reference import is_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from flowbook.engine.events import Logged
+    from flowbook.engine.graph import Binding, Graph, TaskSpec
+    from flowbook.flow_run.reuse import RanTask
+    from flowbook.report.error_view import ErrorView
+
+__all__ = ["Inspected", "because", "details", "log_views"]
+
+_MOST_LOGS = 500
+_LOG_LENGTH = 2000
+_LITERALS = (bool, int, float, str)
+_LITERAL_LENGTH = 200
+_MOST_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """The input of `details`.
+
+    Attributes:
+        key: of a task or child.
+        graph: the run's graph.
+        view: its view in the graph.
+        label: what a child is called; "" for other tasks.
+        attempt: number of its current attempt.
+        state_of: newest state by key.
+        preview: returns the preview of the value that a task's state holds.
+        error: describes an exception.
+        logs: its log lines.
+        history: the same task in earlier runs.
+        earlier: what people decided about it in earlier runs.
+        ran: why a cached task ran, if that is known.
+        maker: number of the run that made a Cached output; empty if it isn't known.
+        decisions: decisions of people about it, as sentences.
+        now: seconds since the epoch.
+    """
+
+    key: str
+    graph: Graph
+    view: TaskView
+    attempt: int
+    state_of: Callable[[str], State | None]
+    preview: Callable[[State, str], Preview | None]
+    error: Callable[[BaseException], ErrorView]
+    label: str = ""
+    logs: Sequence[Logged] = ()
+    history: Sequence[Mapping[str, Any]] = ()
+    earlier: Sequence[EarlierDecision] = ()
+    ran: RanTask | None = None
+    maker: str = ""
+    decisions: Sequence[str] = ()
+    now: float = 0.0
+
+
+def details(of: Inspected) -> Details:
+    """Return what the inspector shows about one task."""
+    spec, state = of.graph.specs[parent_key(of.key)], of.state_of(of.key)
+    result = state.raw_result if state is not None else None  # as it is: `result` would load it
+    failure = result if isinstance(state, (Failed, Retrying)) and isinstance(result, BaseException) else None
+    is_done = state is not None and state.is_successful() and not state.is_skipped() and _is_over(of.view)
+    output = of.preview(state, of.key) if is_done and state is not None else None
+    inputs = tuple(_input(binding, of) for binding in spec.bindings if binding.argument is not None)
+    return Details(
+        key=of.key,
+        state=of.view.state,
+        word=of.view.word,
+        title=_title(of),
+        label=of.label,
+        why=_why(spec, state, of),
+        inputs=inputs + tuple(_constant(name, value) for name, value in (spec.constants or {}).items()),
+        output=output,
+        error=of.error(failure) if failure is not None else None,
+        logs=log_views(of.logs),
+        shown=_shown(of.logs),
+        history=of.history,
+        earlier=of.earlier,
+        up=spec.upstream,
+        down=of.graph.children[spec.key],
+        actions=_actions(of.view, inputs, has_output=is_done),
+    )
+
+
+def _shown(logs: Sequence[Logged]) -> tuple[Preview, ...]:
+    """Return the previews of what a task displayed, the last ones; those that are gone are left out."""
+    found = [line.shown for line in logs if line.shown is not None][-_MOST_SHOWN:]
+    return tuple(each for each in map(_preview_of, found) if each is not None)
+
+
+def _preview_of(shown: object) -> Preview | None:
+    if is_reference(shown):
+        try:
+            shown = shown.load()
+        except FlowbookError:
+            return None
+    return shown if isinstance(shown, dict) else None
+
+
+def log_views(logs: Sequence[Logged]) -> tuple[LogView, ...]:
+    """Return the newest lines of a log; a first line says how many were left out."""
+    shown = tuple(LogView(line.at, _level(line.level), _capped(line.text)) for line in logs[-_MOST_LOGS:])
+    left_out = len(logs) - len(shown)
+    if not left_out:
+        return shown
+    return (LogView(shown[0].at, "INFO", f"{left_out:,} earlier lines are not shown."), *shown)
+
+
+def _is_over(view: TaskView) -> bool:
+    """Return whether all children ended well; their parent is in state Mapped from the start."""
+    return view.counts is None or view.state in {"Success", "Mapped", "Cached", "Skipped"}
+
+
+def _title(of: Inspected) -> str:
+    """Return the text beside the state: its duration, or since when."""
+    view = of.view
+    if view.duration_s is not None:
+        return phrases.duration(view.duration_s)
+    if view.state in {"Paused", "Running", "Cancelling", "Retrying"} and view.since is not None:
+        return f"since {phrases.clock(view.since, of.now)}"
+    return ""
+
+
+def _why(spec: TaskSpec, state: State | None, of: Inspected) -> list[list[str | Sequence[Segment]]]:
+    lines: list[list[str | Sequence[Segment]]]
+    if of.view.counts is not None and of.key in of.graph.specs:
+        counts = ", ".join(f"{count:,} {name}" for name, count in of.view.counts.items())
+        lines = [["Its children", f"{counts}." if counts else "It was mapped over nothing."]]
+    elif state is None:
+        lines = [["What it waits for", f"{phrases.listed(spec.upstream)}."]] if spec.upstream else []
+    else:
+        told = phrases.why(spec, state, of.attempt, of.state_of, of.now, has_run=of.view.created is None)
+        lines = [[*line] for line in told]
+        if of.ran is not None and of.ran.differences and lines and lines[0][0] == "Why it ran":
+            lines[0] = ["Why it ran", because(of.ran)]
+    if of.maker and of.view.created is not None:
+        lines.append(["Who made it", f"Run {of.maker}, {phrases.duration(of.now - of.view.created)} ago."])
+    lines += [["Who decided", sentence] for sentence in of.decisions]
+    return lines
+
+
+def because(ran: RanTask) -> list[Segment]:
+    """Return why a task ran, as differences from the stored output that came nearest."""
+    found: list[Segment] = []
+    for each in ran.differences:
+        found.append(("text", " and " if found else ""))
+        if not each.name:
+            found.append(("text", each.words))
+            continue
+        found += [("text", "input "), ("code", each.name)]
+        told: list[Segment] = [("text", ": "), ("now", each.now), ("text", ", was "), ("was", each.was)]
+        found += told if each.now and each.was else [("text", each.words.removeprefix(f"input {each.name}"))]
+    below = f"; {phrases.listed(ran.below)} gave another output" if ran.below else ""
+    return [each for each in [*found, ("text", below)] if each[1]]
+
+
+def _input(binding: Binding, of: Inspected) -> InputView:
+    state = of.state_of(binding.upstream)
+    preview = of.preview(state, binding.upstream) if state is not None and state.is_successful() else None
+    what = preview["text"] if preview else (type(state).__name__ if state is not None else "Pending")
+    each = "; one element for each child" if binding.mapped else ""
+    return InputView(str(binding.argument), binding.upstream, preview, f"{what}{each}")
+
+
+def _constant(name: str, value: object) -> InputView:
+    text = f"{phrases.parameter_text(value)} ({type(value).__name__}, a constant)"
+    literal = repr(value) if value is None or type(value) in _LITERALS else ""
+    return InputView(name, None, None, text, literal if len(literal) <= _LITERAL_LENGTH else "")
+
+
+def _actions(view: TaskView, inputs: Sequence[InputView], *, has_output: bool) -> list[str]:
+    actions = ["resume", "skip", "reject"] if view.state == "Paused" or (view.counts or {}).get("Paused") else []
+    if view.state == "Paused" and not view.counts:
+        actions.append("change-input")
+    if has_output or (inputs and view.state != "Running"):
+        actions.append("to-variable")
+    return actions
+
+
+def _level(number: int) -> str:
+    names = ((50, "CRITICAL"), (40, "ERROR"), (30, "WARNING"), (20, "INFO"))
+    return next((name for least, name in names if number >= least), "DEBUG")
+
+
+def _capped(text: str) -> str:
+    return text if len(text) <= _LOG_LENGTH else f"{text[:_LOG_LENGTH]}… ({len(text):,} characters)"
