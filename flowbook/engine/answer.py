@@ -89,9 +89,9 @@ def ending(key: str, state: State) -> State:
     assert isinstance(state, Resume)  # noqa: S101  # as `ends` says
     text = _sentence(state)
     if state.action == "skip":
-        return Skipped(text, cached_inputs=state.cached_inputs)
+        return Skipped(text)
     error = RejectedError(text, key=key, by=state.by, note=state.note)
-    return Failed(text, error, {_REJECTED_BY: state.by}, state.cached_inputs)
+    return Failed(text, error, {_REJECTED_BY: state.by})
 
 
 def answer_for_deadline(state: Paused) -> AnswerAction:

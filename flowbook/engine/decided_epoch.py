@@ -80,7 +80,9 @@ class DecidedEpoch:
             waits, because somebody else answered, or the run is being cancelled.
         """
         if self.masks:
-            answer = answer._replace(by=self.masks.text(answer.by), note=self.masks.text(answer.note))
+            hide = self.masks.text
+            changes = tuple(each._replace(text=hide(each.text)) for each in answer.changes)
+            answer = answer._replace(by=hide(answer.by), note=hide(answer.note), changes=changes)
         with self._lock:
             if self._final is not None:
                 return False

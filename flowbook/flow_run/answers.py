@@ -24,7 +24,7 @@ __all__ = ["answer_of", "look_at", "refuse_unknown_inputs", "refuse_unpicklable"
 
 #: The inputs of no more tasks are hashed for one decision: nobody has looked at those of more.
 _MOST_HASHED = 1000
-#: A stored value that is larger isn't loaded to be hashed.
+#: No more than this is loaded from the store to be hashed.
 _MOST_BYTES = 100_000_000
 #: Values that are told in a few characters, and how many bytes and characters those may have.
 _PLAIN = frozenset({bool, int, float, str, type(None)})
@@ -51,8 +51,15 @@ def answer_of(graph: Graph, states: Mapping[str, State], keys: tuple[str, ...], 
 
 
 def look_at(states: Mapping[str, State], keys: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return by key the content hashes of the inputs that tasks wait with, as far as they have any."""
-    return {key: _hashes(states[key].cached_inputs) for key in keys[:_MOST_HASHED]}
+    """Return by key the content hashes of the inputs that tasks wait with; inputs that can't be hashed are left out."""
+    left_bytes = _MOST_BYTES
+    found: dict[str, dict[str, str]] = {}
+    for key in keys[:_MOST_HASHED]:
+        inputs = states[key].cached_inputs
+        left_bytes -= sum(value.size_bytes for value in inputs.values() if is_reference(value))
+        hashes = {name: _hash(value, is_loaded=left_bytes >= 0) for name, value in inputs.items()}
+        found[key] = {name: text for name, text in hashes.items() if text}
+    return found
 
 
 def refuse_unknown_inputs(graph: Graph, keys: Sequence[str], inputs: Mapping[str, object]) -> None:
@@ -82,12 +89,6 @@ def refuse_unpicklable(run: RunLabel, key: str, name: str, error: UnpicklableErr
     return UnpicklableError(msg, run=run.run_id, key=key, argument=name)
 
 
-def _hashes(inputs: Mapping[str, object]) -> dict[str, str]:
-    """Return the content hash of each input; one that can't be hashed is left out."""
-    found = {name: _hash(value) for name, value in inputs.items()}
-    return {name: text for name, text in found.items() if text}
-
-
 def _change_text(before: Mapping[str, object], name: str, after: object) -> str:
     """Return "15 → 20", or "20" where the task waited without that input; "" unless both are short and plain."""
     now = _plain_text(after)
@@ -106,8 +107,8 @@ def _plain_text(value: object) -> str:
     return text if len(text) <= _MOST_CHARACTERS else ""
 
 
-def _hash(value: object) -> str:
-    """Return a value's content hash; of a stored one that is large or can't be loaded, "sha256:" and the hash of its bytes."""
+def _hash(value: object, *, is_loaded: bool = True) -> str:
+    """Return a value's content hash; of a stored one that isn't or can't be loaded, "sha256:" and the hash of its bytes."""
     from flowbook.results.content_hash import content_hash  # noqa: PLC0415  # loads much: only where somebody decides
 
     try:
@@ -115,7 +116,7 @@ def _hash(value: object) -> str:
             return content_hash(value)
         if value.content_hash is not None:
             return value.content_hash
-        if value.size_bytes <= _MOST_BYTES:
+        if is_loaded and value.size_bytes <= _MOST_BYTES:
             return content_hash(value.load())
     except BaseException:  # noqa: BLE001, S110  # users' objects, which may raise anything
         pass

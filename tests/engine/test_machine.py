@@ -636,7 +636,7 @@ def test_a_task_that_is_rejected_is_submitted_to_be_ended_and_says_so():
     below = machine.handle(Settled("a", state))
 
     assert plain(answered) == [("Emit", "a", "<Resume: 'Rejected by ada: odd'>"), Submit(("a",))]
-    assert (type(state), state.message, state.cached_inputs) == (Failed, "Rejected by ada: odd", {"x": 1})
+    assert (type(state), state.message, state.cached_inputs) == (Failed, "Rejected by ada: odd", {})
     assert below == [Submit(("c",))]
 
 

@@ -22,6 +22,7 @@ from flowbook.exceptions import (
     UnpicklableError,
 )
 from flowbook.executors import LocalDaskExecutor
+from flowbook.flow_run import answers
 from flowbook.results.content_hash import content_hash
 from tests.executors_of import AWAY, MAKE
 
@@ -565,3 +566,48 @@ def test_answers_are_known_at_any_time_and_in_a_bundle(tmp_path, monkeypatch):
         type(e.state) for e in run.events() if isinstance(e, StateChanged) and e.key == "approve"
     ]
     assert [event.key for event in imported.events() if event.key == FLOW] != []
+
+
+def test_what_is_large_in_the_store_is_not_loaded_to_be_hashed(monkeypatch):
+    flow = approval(is_live=False)
+    flow.run(record=True)
+    run = flowbook.run(flow.last_run.run_id, flow=flow)
+    monkeypatch.setattr(answers, "_MOST_BYTES", 1)
+    reference = run.states["approve"].cached_inputs["report"]
+
+    run.skip("approve").wait(LONG_S)
+
+    assert run.decisions()["looked_at"].tolist() == [{"report": f"sha256:{reference.digest}"}]
+
+
+def test_inputs_that_can_not_be_hashed_are_left_out():
+    @task
+    def opens():
+        return threading.Lock()
+
+    with Flow("odd") as flow:
+        approve(opens(), 2)
+    flow.run(record=False)
+    run = flow.last_run
+
+    run.skip("approve").wait(LONG_S)
+
+    assert run.decisions()["looked_at"].tolist() == [{"threshold": content_hash(2)}]
+
+
+def test_secrets_in_notes_and_changes_are_hidden_while_the_run_has_them():
+    flow = approval(is_live=True)
+    GATE.clear()
+    run = flow.start(
+        executor=LocalDaskExecutor("threads", num_workers=3),
+        record=True,
+        context={"secrets": {"key": "hunter2-hunter2"}},
+    )
+    while not isinstance(run.states["approve"], Paused):
+        run.wait(0.005)
+
+    run.resume("approve", note="with hunter2-hunter2", inputs={"threshold": "hunter2-hunter2"})
+    ended(run)
+
+    (decided,) = [event for event in run.events() if isinstance(event, Decided)]
+    assert (decided.note, [each.text for each in decided.changes]) == ("with *****", ["'*****'"])
