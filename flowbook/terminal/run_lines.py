@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.state_kinds import FINISHED
-from flowbook.report.phrases import changed_inputs, listed
+from flowbook.report.phrases import changed_inputs, clock, listed
 from flowbook.terminal.durations import running_time
 from flowbook.terminal.lines import Span, cut_middle
 
@@ -75,13 +75,22 @@ def run_rows(runs: Sequence[RunSummary], states: Sequence[str], now: dt.datetime
             str(run.number),
             cut_middle(run.flow, _LONGEST_NAME),
             state,
-            "" if run.started is None else ago(run.started, now),
+            _started(run, state, now),
             _took(run, state),
             _tasks(run, state),
             _where(run, state),
         )
         for run, state in zip(runs, states, strict=True)
     ]
+
+
+def _started(run: RunSummary, state: str, now: dt.datetime) -> str:
+    """Return when a run started; if it waits for its time, when that is."""
+    if run.started is not None:
+        return ago(run.started, now)
+    if run.due is None or state not in {"Scheduled", "Submitted"}:
+        return ""
+    return "due now" if run.due <= now else f"at {clock(run.due.timestamp(), now.timestamp())}"
 
 
 def run_table(runs: Sequence[RunSummary], states: Sequence[str], marks: Marks, now: dt.datetime) -> list[Line]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import platform
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from flowbook import Flow, Parameter, task
 from flowbook.deployments import CronSchedule, DeploymentSpec, IntervalSchedule, deploy
 from flowbook.deployments.creation import create_deployments, create_deployments_in
 from flowbook.deployments.due_runs import create_run
-from flowbook.exceptions import DefinitionError, FlowbookError
+from flowbook.exceptions import DefinitionError, DeploymentError, FlowbookError
 from flowbook.flow_runners import SubprocessFlowRunner, UniversalFlowRunner
 
 PY = """
@@ -286,6 +287,25 @@ def test_a_spec_that_does_not_fit_its_flow_is_refused_in_words(case, store, tmp_
 
     assert str(caught.value) == message.replace("{folder}", str(tmp_path))
     assert store.deployments.list() == []
+
+
+def test_a_flow_that_can_not_be_kept_by_value_says_why_and_what_to_do(store):
+    lock = threading.Lock()
+
+    @task
+    def look():
+        return [lock]
+
+    with Flow("mine") as flow:
+        look()
+
+    with pytest.raises(DeploymentError) as caught:
+        create_deployments(store, [DeploymentSpec("d", flow)])
+
+    message = str(caught.value)
+    assert message.startswith("Deployment 'd': flow 'mine' can't be kept by value: ")
+    assert "lock" in message
+    assert message.endswith(" Or write it in a file, and give flow_location.")
 
 
 WRONG_FILES = {

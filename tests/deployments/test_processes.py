@@ -94,6 +94,38 @@ def test_a_notebooks_flow_runs_by_value(store, start):
     assert flowbook.run(run.run_id)["times"].result == 15
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "1 / 0",
+            "can't be run: ZeroDivisionError: division by zero (line 1). Give a Python file that makes the flow.",
+        ),
+        (
+            FILE.replace("def nightly", "def daily"),
+            "holds no flow named 'nightly'. Those in it: 'daily'.",
+        ),
+        (None, "can't be read: No such file or directory. Give the Python file that makes the flow."),
+    ],
+)
+def test_a_run_whose_file_makes_its_flow_no_more_is_crashed_and_says_so(text, said, store, start, write):
+    write("beside.py", "FACTOR = 10\n")
+    path = write("nightly.py", FILE)
+    (deployment,) = deploy(DeploymentSpec("d", flow_location=path))
+    run = create_run(store, deployment)
+    path.unlink() if text is None else path.write_text(text)
+
+    outcome = start(run)
+
+    summary = store.runs.summary(run.run_id)
+    assert (outcome.exit_code, outcome.last_lines, summary.state) == (
+        1,
+        (f"flowbook.engine: {path} {said}",),
+        "Crashed",
+    )
+    assert said in summary.message
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 def test_a_run_works_in_the_folder_in_which_its_deployment_was_made(is_there, store, start, tmp_path, monkeypatch):
     folder = tmp_path / "notebooks"

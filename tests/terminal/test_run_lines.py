@@ -1,13 +1,14 @@
 """Recorded runs as lines for people."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
 from flowbook.store import RunSummary
 from flowbook.terminal.lines import plain_text
 from flowbook.terminal.marks import Marks
-from flowbook.terminal.run_lines import TaskRow, ago, run_table, task_table
+from flowbook.terminal.run_lines import TaskRow, ago, run_rows, run_table, task_table
 
 NOW = dt.datetime(2026, 11, 20, 12, 0).astimezone()  # noon, wherever it is tested
 
@@ -33,6 +34,23 @@ def _run(flow, number, state, counts, *, minutes, took_s=None, message=None, own
         counts=counts,
         took_s=minutes * 60 if took_s is None and state == "Running" else took_s,
     )
+
+
+@pytest.mark.parametrize(
+    ("due", "state", "cell"),
+    [
+        (dt.timedelta(minutes=-1), "Scheduled", "due now"),
+        (dt.timedelta(days=400), "Scheduled", "at {due.day} {due:%b %Y %H:%M}"),
+        (dt.timedelta(days=400), "Submitted", "at {due.day} {due:%b %Y %H:%M}"),
+        (dt.timedelta(minutes=-1), "Cancelled", ""),
+    ],
+)
+def test_a_run_that_waits_for_its_time_says_when_that_is(due, state, cell):
+    run = replace(_run("delays", 1, state, {}, minutes=0), started=None, due=NOW + due)
+
+    (row,) = run_rows([run], [state], NOW)
+
+    assert row[3] == cell.format(due=(NOW + due).astimezone())
 
 
 def test_runs_stand_in_columns_with_what_failed_or_waits():
