@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { test } from "node:test";
 import * as axis from "../../flowbook/notebook/static/axis.js";
+import { editsIn, marksOf } from "../../flowbook/notebook/static/edit_marks.js";
 import { complaint, textOf } from "../../flowbook/notebook/static/form.js";
 import * as format from "../../flowbook/notebook/static/format.js";
 import { footing, refusal, request } from "../../flowbook/notebook/static/frame.js";
@@ -172,6 +173,24 @@ test("the head offers what can be done, and says why not", () => {
   assert.deepEqual(offered({ run, failed: 1, paused: 1 }), ["run: Already running; Cancel first", "cancel", "retry", "resume"]);
   assert.deepEqual(offered({ run: { ...run, state: "Paused", stage: "waiting", ended: null }, failed: 0, paused: 1 }), ["cancel", "resume"]);
   assert.deepEqual(offered({ run: { ...run, state: "Failed", stage: "over", ended: 5 }, failed: 2, paused: 0 }), ["run", "retry"]);
+});
+
+test("what was edited since is said, marked, and can be run alone once the run is over", () => {
+  const run = { edited: ["clean"], stale: ["report", "publish"], id: "1", state: "Success", stage: "over" };
+  const offered = (/** @type {any} */ more) => buttons({ run: { ...run, ...more }, failed: 0, paused: 0 }).map(({ label }) => label);
+
+  assert.deepEqual(offered({}), ["Run", "Run 3 that changed"]);
+  assert.deepEqual(offered({ stage: "running", state: "Running" }), ["Run", "Cancel"]);
+  assert.deepEqual(offered({ edited: [], stale: [] }), ["Run"]);
+  assert.deepEqual([editsIn(run), editsIn({ edited: ["a", "b", "c"] }), editsIn(null)], ["clean was edited since", "a and 2 more were edited since", ""]);
+  assert.deepEqual(
+    [...marksOf(run)],
+    [
+      ["report", "stale"],
+      ["publish", "stale"],
+      ["clean", "edited"],
+    ],
+  );
 });
 
 /** @param {string} key @param {number} x @param {number} y @param {string[]} up @param {string[]} down */

@@ -17,7 +17,7 @@ import { buttons, STATUS } from "./head.js";
  */
 
 /** Commands that are sent as they are, with the key of their task. */
-export const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject"]);
+export const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject", "only-changed"]);
 /** Commands that need a kernel. */
 const COMMANDS = new Set([...PLAIN, "run", "to-variable", "show-run"]);
 const ZOOMS = new Set(["zoom-in", "zoom-out", "fit"]);

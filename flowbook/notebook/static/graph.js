@@ -26,7 +26,7 @@ const ZOOM_MOST = 3;
 /** Text is 12 px at 1, and never smaller. */
 const ZOOM_LEAST = 1;
 /** The elements of the kernel's picture that a node keeps; the others are drawn here. */
-const ADOPTED = ".box, .under, .tile-bg, .ring, title, text.name";
+const ADOPTED = ".box, .under, .tile-bg, .ring, .edit, title, text.name";
 
 /** The graph in `el`. */
 export class GraphView {

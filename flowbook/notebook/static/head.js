@@ -1,6 +1,7 @@
 /** The head of a panel: name, run, state, problems and waiting tasks, progress, buttons, the bar by state and its legend. */
 
 import * as dom from "./dom.js";
+import { editCount, editsIn } from "./edit_marks.js";
 import * as format from "./format.js";
 import { sayName } from "./names.js";
 import * as states from "./states.js";
@@ -21,6 +22,7 @@ export const STATUS = {
 /** @type {Record<string, string>} */
 const TITLES = {
   resume: "Resume everything that waits",
+  "only-changed": "Runs the tasks that were edited since, and those below them, over the states of this run",
   "make-live": "Starts this notebook's kernel if none runs, runs %load_ext flowbook there, and follows the run",
 };
 
@@ -69,6 +71,13 @@ export function buttons({ run, failed, paused }) {
       why: run?.state === "Cancelling" ? "Already being cancelled" : null,
       isPrimary: false,
       isThere: going || isPaused,
+    },
+    {
+      action: "only-changed",
+      label: `Run ${editCount(run)} that changed`,
+      why: null,
+      isPrimary: false,
+      isThere: editCount(run) > 0 && run?.stage === "over",
     },
     { action: "retry", label: `Retry failed (${failed})`, why: null, isPrimary: false, isThere: failed > 0 },
     { action: "resume", label: `Resume (${paused})`, why: null, isPrimary: false, isThere: paused > 0 },
@@ -119,7 +128,7 @@ export class Head {
     dom.say(this.#number, run?.number ? `run ${run.number}` : "not started");
     dom.set(this.#word, { "data-state": state });
     dom.say(this.#word, state);
-    dom.say(this.#said, sentence(run, view.needs));
+    dom.say(this.#said, [sentence(run, view.needs), editsIn(run)].filter(Boolean).join("; ").replace(".; ", "; "));
     this.#showLink(view);
     this.#showNotice(view);
     this.#showDone(view);

@@ -210,7 +210,7 @@ class Panel {
 
   /** @param {string} action @param {string | null} key @param {Element | null} control */
   #decide(action, key, control) {
-    const isOfRun = action === "cancel" || action === "retry";
+    const isOfRun = action === "cancel" || action === "retry" || action === "only-changed";
     const inputs = action === "resume" && key === this.state.inspected ? this.inspector.approval.inputs() : {};
     const note = !isOfRun && key === this.state.inspected ? this.inspector.approval.note() : "";
     this.#send(

@@ -2,6 +2,7 @@
 
 import { Announcer } from "./announcer.js";
 import * as dom from "./dom.js";
+import { markEdits } from "./edit_marks.js";
 import { Head } from "./head.js";
 import { isCard } from "./inspector.js";
 import { NeedList } from "./needs.js";
@@ -52,6 +53,7 @@ export class PanelDisplay {
     this.section.update(run);
     this.#showTable();
     this.#showCard();
+    markEdits(this.given.parts.canvas, run);
     this.#showKept(shown);
   }
 
