@@ -1,7 +1,7 @@
 """What a notebook keeps of a run, so that its panel can be walked through without a kernel.
 
 Small by being packed, and by leaving out: first the heads of outputs, those that others were made from before those at the
-end; then the tasks' details; then the graph's picture. What is left out is said.
+end; then logs and the tasks' details; then the graph's picture. What is left out is said.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.report.phrases import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["MOST_BYTES", "MOST_DETAILS", "brief", "keep", "packed"]
 
@@ -45,12 +45,11 @@ def brief(details: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def keep(graph: dict[str, Any], snapshot: dict[str, Any], details: Iterable[dict[str, Any]], room_bytes: int) -> str:
+def keep(base: Mapping[str, Any], details: Iterable[dict[str, Any]], room_bytes: int) -> str:
     """Return what is kept as a text, packed.
 
     Args:
-        graph: GRAPH.
-        snapshot: SNAPSHOT.
+        base: GRAPH and SNAPSHOT, and the answers to what views ask of the run as a whole.
         details: brief DETAILS, the most important first.
         room_bytes: how much there is room for.
     """
@@ -61,10 +60,10 @@ def keep(graph: dict[str, Any], snapshot: dict[str, Any], details: Iterable[dict
         if _has_head(each["output"]) or each.get("shown")
     }
     bare = {key: {**each, "output": _without_head(each["output"]), "shown": []} for key, each in found.items()}
-    base = {"graph": graph, "snapshot": snapshot, "details": bare}
-    room = room_bytes - len(packed(base))
+    whole = {**base, "details": bare}
+    room = room_bytes - len(packed(whole))
     if room < 0:
-        return _least(graph, snapshot, room_bytes)
+        return _least(base, room_bytes)
     kept: list[str] = []
     for key, head in heads.items():
         room -= len(packed(head))
@@ -72,7 +71,7 @@ def keep(graph: dict[str, Any], snapshot: dict[str, Any], details: Iterable[dict
             break
         bare[key] = {**bare[key], **head}
         kept.append(key)
-    return _said(base, kept, [key for key in heads if key not in kept])
+    return _said(whole, kept, [key for key in heads if key not in kept])
 
 
 def packed(value: object) -> str:
@@ -81,23 +80,27 @@ def packed(value: object) -> str:
     return base64.b64encode(zlib.compress(text.encode(), 6)).decode("ascii")
 
 
-def _said(base: dict[str, Any], kept: list[str], dropped: list[str]) -> str:
-    size_kb = max(1, round(len(packed(base)) / 1000))
-    what = "all states, the ends of logs" + (f", the heads of {len(kept)} outputs" if kept else "")
-    note = f"The notebook keeps {size_kb} kB of this run: {what}."
+def _said(whole: dict[str, Any], kept: list[str], dropped: list[str]) -> str:
+    size_kb = max(1, round(len(packed(whole)) / 1000))
+    logs = ", the end of the logs" if whole["answers"] else ""
+    heads = f", the heads of {len(kept)} outputs" if len(kept) != 1 else ", the head of one output"
+    heads = heads if kept else ""
+    note = f"The notebook keeps {size_kb} kB of this run: all states{logs}{heads}."
     if dropped:
         note += f" Left out: the heads of {listed(dropped, 4)}."
-    return packed({**base, "note": note})
+    return packed({**whole, "note": note})
 
 
-def _least(graph: dict[str, Any], snapshot: dict[str, Any], room_bytes: int) -> str:
-    """Return what there is room for where details, and perhaps the picture, are too much."""
-    note = "The notebook keeps the states of this run. Left out: the details of its tasks."
-    found = packed({"graph": graph, "snapshot": snapshot, "details": {}, "note": note})
+def _least(base: Mapping[str, Any], room_bytes: int) -> str:
+    """Return what there is room for where details are too much, and perhaps the picture."""
+    note = "The notebook keeps the states of this run. Left out: its logs, and the details of its tasks."
+    found = packed({**base, "answers": {}, "details": {}, "note": note})
     if len(found) <= room_bytes:
         return found
-    note = "The notebook keeps the states of this run as a table. Left out: the picture of its graph, and the details."
-    return packed({"graph": {**graph, "svg": ""}, "snapshot": snapshot, "details": {}, "note": note})
+    note = (
+        "The notebook keeps the states of this run as a table. Left out: the picture of its graph, logs, and details."
+    )
+    return packed({**base, "graph": {**base["graph"], "svg": ""}, "answers": {}, "details": {}, "note": note})
 
 
 def _head(preview: dict[str, Any]) -> dict[str, Any]:

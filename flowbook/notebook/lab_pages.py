@@ -127,7 +127,7 @@ class LabPages:
             page.tell(panel, {"type": "graph", "graph": session.graph})
         page.tell(panel, {"type": "watched"})
         if session.is_at_rest and wanted.get("stamp") != session.stamp:
-            page.tell(panel, {"type": "kept", "output": kept_output(session, panel)})
+            session.call(lambda: page.tell(panel, {"type": "kept", "output": kept_output(session, panel)}))
 
     def _found(self, panel: str, run_id: str) -> PanelSession:
         session = self._attach(run_id)

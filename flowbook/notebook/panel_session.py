@@ -118,7 +118,7 @@ class PanelSession:
     @property
     def is_at_rest(self) -> bool:
         """Whether the run waits for a person or is over."""
-        return self._shown.stage() in {"waiting", "over"}
+        return self._shown.is_at_rest
 
     @property
     def stamp(self) -> str:
@@ -126,8 +126,8 @@ class PanelSession:
         return self._shown.stamp
 
     def kept(self, room_bytes: int) -> str:
-        """Return what a notebook keeps of the run."""
-        return self._shown.kept(room_bytes)
+        """Return what a notebook keeps of the run. To be called in the worker's thread, or before there is one."""
+        return self._shown.kept(room_bytes, self._queries.kept() if self.is_at_rest else {})
 
     def listen(self, receiver: Callable[[Message], object]) -> Callable[[], None]:
         """From now on tell `receiver` every message, in the feed's thread; returns a function that ends this."""

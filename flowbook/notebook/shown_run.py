@@ -176,12 +176,22 @@ class ShownRun:
         )
         return made
 
-    def kept(self, room_bytes: int) -> str:
-        """Return what a notebook keeps of the run, packed; of a run that goes on, no details."""
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the run waits for a person or is over."""
+        return self.stage() in {"waiting", "over"}
+
+    def kept(self, room_bytes: int, answers: Mapping[str, Any]) -> str:
+        """Return what a notebook keeps of the run, packed; of a run that goes on, no details.
+
+        Args:
+            room_bytes: how much there is room for.
+            answers: to what views ask of the run as a whole.
+        """
         snapshot = self.snapshot()
-        is_at_rest = self.stage() in {"waiting", "over"}
-        keys = self._by_weight(snapshot["tasks"])[:MOST_DETAILS] if is_at_rest else []
-        return keep(self.graph(), snapshot, [brief(self.details(key, is_brief=True)) for key in keys], room_bytes)
+        keys = self._by_weight(snapshot["tasks"])[:MOST_DETAILS] if self.is_at_rest else []
+        details = [brief(self.details(key, is_brief=True)) for key in keys]
+        return keep({"graph": self.graph(), "snapshot": snapshot, "answers": answers}, details, room_bytes)
 
     @property
     def stamp(self) -> str:

@@ -6,13 +6,13 @@ panel's worker thread only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowbook.draw.grouping import GROUPINGS, GroupBy
 from flowbook.engine.task_keys import split_key
 from flowbook.notebook.changes_view import changes_view
 from flowbook.notebook.child_labels import ChildLabels
-from flowbook.notebook.children_view import MOST_ROWS, ORDERS, ChildrenRequest, children_view
+from flowbook.notebook.children_view import MOST_ROWS, ORDERS, ChildrenRequest, ChildrenView, children_view
 from flowbook.notebook.command_worker import Command, RefusedError
 from flowbook.notebook.log_view import logs_view
 from flowbook.notebook.row_counts import rows_of
@@ -31,6 +31,8 @@ __all__ = ["QUERIES", "ViewQueries", "grouping_asked_for", "run_asked_for"]
 #: Commands that change nothing: they are executed again when a view repeats them.
 QUERIES = frozenset({"changes", "children", "logs", "runs"})
 _MOST_RUNS = 1000
+#: Of what a notebook keeps.
+_KEPT_CHANGES, _KEPT_LINES, _KEPT_RUNS, _KEPT_ROWS, _KEPT_TASKS = 3000, 300, 10, 50, 8
 
 
 class ViewQueries:
@@ -56,6 +58,20 @@ class ViewQueries:
             "children": self._on_children,
             "logs": self._on_logs,
             "runs": self._on_runs,
+        }
+
+    def kept(self) -> dict[str, Any]:
+        """Return the answers that a notebook keeps, shortened: by type of question, those about children by key too."""
+        run = self._run()
+        events = run.events()
+        mapped = [key for key, spec in run.graph.specs.items() if spec.is_mapped][:_KEPT_TASKS]
+        return {
+            "changes": plain(changes_view(run.run_id, events, -1, _KEPT_CHANGES)),
+            "logs": plain(logs_view(run.run_id, events, -1, _KEPT_LINES)),
+            "runs": plain(self._runs(_KEPT_RUNS)),
+            "children": {
+                key: plain(self._children(ChildrenRequest(key, limit=_KEPT_ROWS), may_load=False)) for key in mapped
+            },
         }
 
     def label(self, key: str) -> str:
@@ -97,18 +113,21 @@ class ViewQueries:
         if spec is None or not spec.is_mapped:
             msg = f"{shorten(request.key, 80)!r} isn't a mapped task of {self._run().flow_name}."
             raise RefusedError(msg)
+        view = self._children(request, may_load=True)
+        self._feed.post({"type": "children", "id": command["id"], **plain(view)})
+        return ""
+
+    def _children(self, request: ChildrenRequest, *, may_load: bool) -> ChildrenView:
         with self._feed.locked:
             width, facts = self._feed.projection.children(request.key)
         labels = self._labels_now()
-        view = children_view(
+        return children_view(
             request,
             width,
             facts,
-            label=lambda index: labels.of(request.key, index, may_load=True),
+            label=lambda index: labels.of(request.key, index, may_load=may_load),
             rows=lambda found: rows_of(found.state),
         )
-        self._feed.post({"type": "children", "id": command["id"], **plain(view)})
-        return ""
 
 
 def run_asked_for(command: Command) -> str:

@@ -166,6 +166,20 @@ class Notebook:
         else:
             self._refuse_kernel()
 
+    def reload(self) -> None:
+        """Load the page again and wait until the notebook is there; the kernel goes on."""
+        self.page.reload()
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        self.page.wait_for_function("lab.current()?.sessionContext?.session?.kernel")
+
+    def beside(self) -> Page:
+        """Return a second tab of the same notebook, with the same kernel."""
+        page = self._context.new_page()
+        page.on("console", self._note_console)
+        page.goto(self.page.url)
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        return page
+
     def set_theme(self, theme: Literal["light", "dark"]) -> None:
         """Show JupyterLab in its light or dark theme."""
         self.page.evaluate("name => lab.execute('apputils:change-theme', { theme: name })", THEMES[theme])

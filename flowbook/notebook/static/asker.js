@@ -40,6 +40,11 @@ export class Asker {
     return true;
   }
 
+  /** Take an answer that nobody asked for: one that was kept. @param {any} answer */
+  take(answer) {
+    this.given.onAnswer(answer);
+  }
+
   /** The question with this id was acknowledged, or refused. @param {string} id */
   acked(id) {
     if (id !== this.#id) return;

@@ -32,7 +32,7 @@
  * @typedef {{state: "open" | "opening" | "none" | "lost", text?: string, remedy?: "make-live" | null}} Connection
  */
 
-/** @typedef {{at: number, details: Record<string, any>, note?: string}} Saved */
+/** @typedef {{at: number, details: Record<string, any>, answers: Record<string, any>, note?: string}} Saved */
 
 /** A name that no other view has. */
 export const viewName = () => crypto.randomUUID?.().slice(0, 8) ?? String(Math.random()).slice(2, 10);

@@ -65,7 +65,7 @@ export class LabModel {
   /** Show what is kept, unless the kernel shows more. @param {Kept} kept @param {import("./kept.js").Unpacked} unpacked */
   take(kept, unpacked) {
     this.#kept = kept;
-    this.#set("saved", { at: unpacked.snapshot.now, details: unpacked.details, note: unpacked.note });
+    this.#set("saved", { at: unpacked.snapshot.now, details: unpacked.details, answers: unpacked.answers, note: unpacked.note });
     if (this.#values.connection.state === "open") return;
     this.#set("graph", unpacked.graph);
     this.#set("snapshot", unpacked.snapshot);

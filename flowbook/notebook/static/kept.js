@@ -1,7 +1,7 @@
 /** Reads what a notebook keeps of a run. */
 
 /** @typedef {{wire: number, panel: string, run: string, flow: string, stamp: string, packed: string}} Kept */
-/** @typedef {{graph: any, snapshot: any, details: Record<string, any>, note: string}} Unpacked */
+/** @typedef {{graph: any, snapshot: any, details: Record<string, any>, answers: Record<string, any>, note: string}} Unpacked */
 
 export const WIRE = 1;
 

@@ -89,6 +89,7 @@ class Panel {
     model.on("snapshot", () => this.#takeSnapshot(model.get("snapshot")), signal);
     model.on("graph", () => this.#drawGraph(), signal);
     model.on("connection", () => this.#onConnection(), signal);
+    model.on("saved", () => this.#showSaved(), signal);
     signal.addEventListener("abort", () => link.close(this.state.inspected ? { type: "inspect", key: null } : null), { once: true });
     this.#takeSnapshot(model.get("snapshot"));
     this.#drawGraph();
@@ -170,7 +171,14 @@ class Panel {
 
   #follow() {
     this.link.follow(this.model.get("connection").state, GONE);
+    this.#showSaved();
     this.#schedule();
+  }
+
+  /** Without a kernel, timeline, logs and runs are those that were kept. */
+  #showSaved() {
+    const saved = this.link.status === "live" ? null : this.model.get("saved");
+    if (saved) this.views.keep(saved.answers);
   }
 
   #inspectAgain() {

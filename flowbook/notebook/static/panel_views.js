@@ -25,6 +25,8 @@ const REST_MS = 2000;
 
 export class PanelViews {
   changes = new Changes();
+  /** Answers about children, by the key of their task. @type {Record<string, any>} */
+  #kept = {};
 
   /** @param {Given} given */
   constructor(given) {
@@ -62,6 +64,12 @@ export class PanelViews {
     for (const asker of Object.values(this.askers)) asker.reset();
   }
 
+  /** Show answers that were kept with the notebook, as no kernel gives others. @param {Record<string, any>} answers by type; those about children also by key */
+  keep({ children = {}, ...answers }) {
+    this.#kept = children;
+    for (const [type, answer] of Object.entries(answers)) this.askers[/** @type {"changes" | "logs" | "runs"} */ (type)].take(answer);
+  }
+
   /** Open a mapped task, or none. @param {string | null} key */
   open(key) {
     const { state } = this.given;
@@ -76,6 +84,7 @@ export class PanelViews {
     const { state } = this.given;
     const members = state.membersOf(key);
     if (members) this.children.update(groupPage(key, members, wish), state.inspected);
+    else if (this.given.link.status !== "live" && this.#kept[key]) this.askers.children.take(this.#kept[key]);
     else this.askers.children.ask({ key, ...wish });
   }
 
