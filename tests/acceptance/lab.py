@@ -158,7 +158,8 @@ class Notebook:
         """
         server = self._server
         within = server.folder.joinpath(path).relative_to(server.folder).as_posix()
-        self.page.goto(f"{server.url}/lab/tree/{quote(within)}?reset&token={server.token}")
+        self._address = f"{server.url}/lab/tree/{quote(within)}?reset&token={server.token}"
+        self.page.goto(self._address)
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.set_theme(theme)
         if kernel:
@@ -168,7 +169,7 @@ class Notebook:
 
     def reload(self) -> None:
         """Load the page again and wait until the notebook is there; the kernel goes on."""
-        self.page.reload()
+        self.page.goto(self._address)
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         self.page.wait_for_function("lab.current()?.sessionContext?.session?.kernel")
 
@@ -176,7 +177,7 @@ class Notebook:
         """Return a second tab of the same notebook, with the same kernel."""
         page = self._context.new_page()
         page.on("console", self._note_console)
-        page.goto(self.page.url)
+        page.goto(self._address)
         page.wait_for_selector(".jp-Notebook .jp-Cell")
         return page
 
