@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from flowbook.notebook.lab_pages import TARGET, LabPages
+from flowbook.notebook.lab_runs import LabRuns
 from flowbook.notebook.magics import FlowMagics
 from flowbook.notebook.tracebacks import show_writers_line, unshow_writers_line
 
@@ -24,7 +25,7 @@ def load(shell: InteractiveShell) -> None:
     magics.displays.install()
     comms = _comms(shell)
     if comms is not None:
-        magics.pages = LabPages(magics.attach)
+        magics.pages = LabPages(LabRuns(magics.flows, magics.session))
         comms.register_target(TARGET, magics.pages.open)
     show_writers_line(shell)
 

@@ -7,7 +7,7 @@ to its session's own worker.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flowbook.exceptions import FlowbookError
 from flowbook.notebook.command_worker import CommandWorker
@@ -17,11 +17,12 @@ from flowbook.notebook.run_output import WIRE_VERSION, kept_output
 from flowbook.report.phrases import error_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from flowbook.notebook.panel_session import PanelSession
+    from flowbook.notebook.patch_feed import Message
 
-__all__ = ["TARGET", "LabPages"]
+__all__ = ["TARGET", "LabPages", "Runs"]
 
 #: The comm's target.
 TARGET = "jupyter-flowbook"
@@ -29,16 +30,32 @@ _CLOSED = "This panel was closed: its cell, or another one, shows the flow anew.
 _logger = logging.getLogger("flowbook.notebook")
 
 
+class Runs(Protocol):
+    """What pages want of runs; `lab_runs.LabRuns` is one. All of it may raise FlowbookError."""
+
+    def attach(self, run: str) -> PanelSession:
+        """Return a session, not yet started, for that run."""
+        ...
+
+    def overview(self) -> Message:
+        """Return the runs for a side bar."""
+        ...
+
+    def act(self, run_id: str, action: str) -> str:
+        """Decide about a run; return a sentence."""
+        ...
+
+
 class LabPages:
     """The pages of one kernel.
 
     Args:
-        attach: returns a session, not yet started, for the run of that id, wherever it runs or ran; raises FlowbookError.
+        runs: finds runs, wherever they run or ran.
     """
 
-    def __init__(self, attach: Callable[[str], PanelSession]) -> None:
+    def __init__(self, runs: Runs) -> None:
         self.pacer = Pacer()
-        self._attach = attach
+        self._runs = runs
         self._pages: list[LabPage] = []
         #: By the panel's name: those that cells made, and those that pages asked for.
         self._sessions: dict[str, PanelSession] = {}
@@ -101,6 +118,11 @@ class LabPages:
             for panel in data.get("panels", ()):
                 self._worker.call(lambda panel=panel: self._unwatch(page, panel))  # type: ignore[misc]  # bound now
 
+        elif kind == "overview":
+            self._worker.call(lambda: self._tell_overview(page))
+        elif kind == "act":
+            self._worker.call(lambda: self._act(page, data))
+
     def _say(self, page: LabPage, panel: str, message: object) -> None:
         session = self._sessions.get(panel)
         if session is not None and panel in page.watched:
@@ -130,11 +152,25 @@ class LabPages:
             session.call(lambda: page.tell(panel, {"type": "kept", "output": kept_output(session, panel)}))
 
     def _found(self, panel: str, run_id: str) -> PanelSession:
-        session = self._attach(run_id)
+        session = self._runs.attach(run_id)
         session.start(self.pacer)
         self._sessions[panel] = session
         self._attached.add(panel)
         return session
+
+    def _tell_overview(self, page: LabPage) -> None:
+        try:
+            page.tell("", {"type": "overview", **self._runs.overview()})
+        except FlowbookError as error:
+            page.tell("", {"type": "overview", "now": 0, "runs": [], "text": str(error)})
+
+    def _act(self, page: LabPage, data: Mapping[str, Any]) -> None:
+        try:
+            text, is_done = self._runs.act(str(data.get("run")), str(data.get("action"))), True
+        except FlowbookError as error:
+            text, is_done = str(error), False
+        page.tell("", {"type": "ack", "id": data.get("id"), "ok": is_done, "text": text})
+        self._tell_overview(page)
 
     def _unwatch(self, page: LabPage, panel: str) -> None:
         page.unwatch(panel)

@@ -231,13 +231,8 @@ class FlowMagics(Magics):
         """Return what the running cell shows of a flow; it is closed when that cell runs again."""
         return self.displayed(FlowView(self.shell, flow, pages=self.pages, loop=self.loop, **options))
 
-    def attach(self, run_id: str) -> PanelSession:
-        """Return a session for a run of this notebook or of any process, e.g. for a panel that was saved.
-
-        Raises:
-            FlowbookError: if nobody knows the run.
-        """
-        run = self.flows.run(run_id)
+    def session(self, run: FlowRun) -> PanelSession:
+        """Return a session, not yet started, that shows a run in a place that no cell has."""
         return FlowView(self.shell, cast("Flow", run.flow), run=run, pages=self.pages, loop=self.loop).session()
 
     def mark_edits(self, *_: object) -> None:

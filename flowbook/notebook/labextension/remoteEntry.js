@@ -3,7 +3,15 @@
 (() => {
   const script = new URL(document.currentScript.src);
   const version = script.pathname.match(/remoteEntry\.(.+)\.js$/)[1];
-  const NEEDED = { notebook: "@jupyterlab/notebook", rendermime: "@jupyterlab/rendermime", services: "@jupyterlab/services", widgets: "@lumino/widgets" };
+  const NEEDED = {
+    apputils: "@jupyterlab/apputils",
+    components: "@jupyterlab/ui-components",
+    notebook: "@jupyterlab/notebook",
+    rendermime: "@jupyterlab/rendermime",
+    services: "@jupyterlab/services",
+    settings: "@jupyterlab/settingregistry",
+    widgets: "@lumino/widgets",
+  };
   let shared = {};
 
   async function newest(name) {

@@ -6,6 +6,8 @@
  * channel, and its id is in the header of all that is sent.
  */
 
+import { Events } from "./events.js";
+
 /** @typedef {import("./host.js").Connection} Connection */
 /** @typedef {{panel: string, watched: () => {panel: string, run: string, stamp: string, graph: boolean}, hear: (message: any) => void, connect: (connection: Connection) => void}} Watcher */
 /** @typedef {any} Kernel JupyterLab's Kernel.IKernelConnection */
@@ -30,21 +32,34 @@ export const SAYS = {
   version: { state: "none", text: "Page and kernel have different versions of flowbook. Restart the kernel, and reload the page.", remedy: null },
 };
 
-/** All links of a page, by their kernel's connection. */
-export class Links {
+/** All links of a page, by their kernel's connection; tells "link" when one opened or ended, and "page" with what isn't for a panel. */
+export class Links extends Events {
   /** @type {Map<Kernel, Link>} */
   #links = new Map();
 
   /** @param {{createMessage: (options: any) => any}} messages JupyterLab's KernelMessage */
   constructor(messages) {
+    super();
     this.messages = messages;
   }
 
   /** @param {Kernel} kernel */
   to(kernel) {
-    const found = this.#links.get(kernel) ?? new Link(kernel, this.messages, () => this.#links.delete(kernel));
+    const found = this.#links.get(kernel) ?? new Link(kernel, this.messages, this);
     this.#links.set(kernel, found);
     return found;
+  }
+
+  /** The link through which runs are asked for: an open one, of `kernel` if it has one. @param {Kernel | null} [kernel] @returns {Link | null} */
+  open(kernel = null) {
+    const open = [...this.#links.values()].filter(({ state }) => state === "open");
+    return open.find((link) => link.kernel === kernel) ?? open[0] ?? null;
+  }
+
+  /** @param {Kernel} kernel */
+  forget(kernel) {
+    this.#links.delete(kernel);
+    this.tell("link");
   }
 }
 
@@ -68,12 +83,13 @@ export class Link {
   #loading = new Set();
   #end = new AbortController();
 
-  /** @param {Kernel} kernel @param {{createMessage: (options: any) => any}} messages @param {() => void} onEnd */
-  constructor(kernel, messages, onEnd) {
+  /** @param {Kernel} kernel @param {{createMessage: (options: any) => any}} messages @param {Links} all */
+  constructor(kernel, messages, all) {
     this.kernel = kernel;
     this.messages = messages;
+    this.all = all;
     const { signal } = this.#end;
-    signal.addEventListener("abort", onEnd, { once: true });
+    signal.addEventListener("abort", () => all.forget(kernel), { once: true });
     follow(kernel.statusChanged, (/** @type {string} */ status) => this.#onStatus(status), signal);
     follow(kernel.connectionStatusChanged, (/** @type {string} */ status) => this.#onConnection(status), signal);
     follow(kernel.iopubMessage, (/** @type {any} */ message) => this.#onOutput(message), signal);
@@ -137,6 +153,8 @@ export class Link {
     for (const [panel, message] of told) {
       if (message.type === "version") this.#tell("version");
       else if (message.type === "open") this.#onOpen();
+      else if (panel === "") this.all.tell("page", message);
+      else if (message.type === "kept") this.all.tell("rest");
       for (const watcher of [...this.#watchers]) if (watcher.panel === panel) this.#give(watcher, message);
     }
   }
@@ -146,6 +164,7 @@ export class Link {
     this.state = "open";
     const panels = this.#panels().filter(({ panel }) => !this.#asked.has(panel));
     if (panels.length) this.send({ type: "watch", panels });
+    this.all.tell("link");
   }
 
   /** @param {Watcher} watcher @param {any} message */
@@ -204,6 +223,7 @@ export class Link {
   #tell(state) {
     this.state = state;
     for (const watcher of [...this.#watchers]) watcher.connect(says(state));
+    this.all.tell("link");
   }
 
   #close() {

@@ -1,14 +1,27 @@
-/** The plugin of JupyterLab and Notebook 7: panels in every notebook. */
+/** The plugin of JupyterLab and Notebook 7: panels in every notebook, the side bar, commands, settings, notifications. */
 
 import { MIME, rendererClass } from "./host_lab.js";
+import { addCells, addCommands } from "./lab_commands.js";
 import { follow, Links } from "./lab_connection.js";
 import { makeLive } from "./lab_kernel.js";
+import { Notices } from "./lab_notices.js";
+import { Overview } from "./lab_overview.js";
+import { settingsOf } from "./lab_settings.js";
+import { shower } from "./lab_show.js";
+import { SideBar } from "./lab_sidebar.js";
 
-/** @typedef {Record<"widgets" | "notebook" | "rendermime" | "services", any>} Jupyter JupyterLab's packages */
+/** @typedef {Record<"apputils" | "components" | "notebook" | "rendermime" | "services" | "settings" | "widgets", any>} Jupyter JupyterLab's packages */
+/** @typedef {{app: any, registry: any, notebooks: any, palette: any, registryOfSettings: any}} Services */
 
+const ID = "jupyter-flowbook:plugin";
+const BAR = "flowbook-side-bar";
 /** Before text/html and the widget. */
 const RANK = -100;
-const SHEETS = ["tokens.css", "flowbook.css"];
+const BAR_RANK = 300;
+const SHEETS = ["tokens.css", "flowbook.css", "lab.css"];
+const FIRST = ["%load_ext flowbook", "%%flow delays\nflights = load_flights()\nsummarise(flights)"];
+const ICON =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="16"><g class="jp-icon3" fill="none" stroke="gray" stroke-width="2"><rect x="4" y="4" width="7" height="6"/><rect x="13" y="14" width="7" height="6"/><path d="M7.5 10v7H13"/></g></svg>';
 
 /**
  * What JupyterLab takes as an extension. Without `__esModule` it would take the wrong object for the plugin, and stay a blank page.
@@ -18,21 +31,30 @@ const SHEETS = ["tokens.css", "flowbook.css"];
 export const extension = (jupyter) => ({
   __esModule: true,
   default: {
-    id: "jupyter-flowbook:plugin",
-    description: "Live and saved panels of flowbook's runs.",
+    id: ID,
+    description: "Live and saved panels of flowbook's runs, and a side bar with the runs of a store.",
     autoStart: true,
     requires: [jupyter.rendermime.IRenderMimeRegistry],
-    optional: [jupyter.notebook.INotebookTracker],
-    activate: (/** @type {any} */ _app, /** @type {any} */ registry, /** @type {any} */ notebooks) => addPanels(jupyter, registry, notebooks),
+    optional: [jupyter.notebook.INotebookTracker, jupyter.apputils.ICommandPalette, jupyter.settings.ISettingRegistry],
+    activate: (/** @type {any[]} */ ...[app, registry, notebooks, palette, registryOfSettings]) =>
+      activate(jupyter, { app, registry, notebooks, palette, registryOfSettings }),
   },
 });
 
-/** @param {Jupyter} jupyter @param {any} registry @param {any} notebooks */
-function addPanels({ widgets, services }, registry, notebooks) {
+/** @param {Jupyter} jupyter @param {Services} services */
+function activate(jupyter, services) {
   addSheets();
-  const links = new Links(services.KernelMessage);
+  const links = new Links(jupyter.services.KernelMessage);
   // A module is loaded once, however often it is imported.
   const view = async () => (await import("./panel.js")).default;
+  addPanels(jupyter, services, { links, view });
+  addRuns(jupyter, services, { links, view });
+}
+
+/** @typedef {{links: Links, view: () => Promise<import("./host_lab.js").View>}} Page */
+
+/** @param {Jupyter} jupyter @param {Services} services @param {Page} page */
+function addPanels({ widgets }, { registry, notebooks }, { links, view }) {
   const Renderer = rendererClass({ Widget: widgets.Widget, links, view, revive: makeLive });
   const factory = (/** @type {any} */ session) => ({ safe: true, mimeTypes: [MIME], createRenderer: () => new Renderer(session) });
   registry.addFactory(factory(null), RANK);
@@ -48,6 +70,59 @@ function addPanels({ widgets, services }, registry, notebooks) {
   };
   notebooks?.forEach(onNotebook);
   notebooks?.widgetAdded.connect((/** @type {any} */ _tracker, /** @type {any} */ document) => onNotebook(document));
+}
+
+/** @param {Jupyter} jupyter @param {Services} services @param {Page} page */
+function addRuns({ apputils, components, widgets }, services, { links, view }) {
+  const { app, notebooks, palette, registryOfSettings } = services;
+  const { signal } = new AbortController();
+  const kernel = () => notebooks?.currentWidget?.sessionContext?.session?.kernel ?? null;
+  const settings = settingsOf(registryOfSettings, ID);
+  const show = shower({ app, notebooks, widgets, apputils, links, kernel, view });
+  const notices = new Notices({ notification: apputils.Notification, after_s: () => settings.notifyAfter, isOn: () => settings.notify, show });
+  const widget = sideBarWidget(widgets, components);
+  const overview = new Overview({ links, kernel, signal, onChange: () => onChange(), onNews: (run) => notices.tell(run) });
+  const bar = new SideBar(widget.node, {
+    act: async (run, action) => (action === "show" ? showing(show, run) : overview.act(run.id, action)),
+    refresh: () => overview.ask(),
+    newCell: () => addCells({ app, notebooks }, FIRST),
+    load: notebooks ? () => load(notebooks, links) : null,
+  });
+  const onChange = () => {
+    bar.update(overview.sent, overview.link !== null);
+    const waiting = (overview.sent?.runs ?? []).filter(({ state }) => state === "Paused").length;
+    widget.title.dataset = waiting ? { "flowbook-count": String(waiting) } : {};
+    widget.title.caption = waiting ? `flowbook: ${waiting} wait for you` : "flowbook: runs";
+  };
+  onChange();
+  app.shell.add(widget, "left", { rank: BAR_RANK });
+  addCommands({ app, apputils, notebooks, palette, overview, show, bar: BAR });
+}
+
+/** @param {any} widgets @param {any} components */
+function sideBarWidget(widgets, components) {
+  const widget = new widgets.Widget();
+  widget.id = BAR;
+  widget.addClass("jp-flowbook-side-bar");
+  widget.title.icon = new components.LabIcon({ name: "flowbook:runs", svgstr: ICON });
+  return widget;
+}
+
+/** @param {(run: any) => Promise<void>} show @param {any} run */
+async function showing(show, run) {
+  try {
+    await show(run);
+    return null;
+  } catch (error) {
+    return { ok: false, text: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Load flowbook into the kernel of the notebook in front. @param {any} notebooks @param {Links} links */
+async function load(notebooks, links) {
+  const session = notebooks.currentWidget?.sessionContext;
+  await makeLive(session, () => {});
+  await links.to(session.session.kernel).open();
 }
 
 function addSheets() {

@@ -1,0 +1,91 @@
+/** Commands of JupyterLab's palette and menu. */
+
+/**
+ * @typedef {object} Page
+ * @property {any} app
+ * @property {any} apputils
+ * @property {any} notebooks
+ * @property {any} palette
+ * @property {import("./lab_overview.js").Overview} overview
+ * @property {(run: {id: string, flow: string}) => Promise<void>} show
+ * @property {string} bar id of the side bar
+ */
+
+const CATEGORY = "flowbook";
+
+/** @param {Page} page */
+export function addCommands(page) {
+  const { app, palette } = page;
+  const isFlow = () => (activeCell(page)?.model.sharedModel.getSource() ?? "").trimStart().startsWith("%%flow");
+  const commands = {
+    "run-cell": { label: "Run the Flow of This Cell", isEnabled: isFlow, execute: () => app.commands.execute("notebook:run-cell") },
+    resume: { label: "Resume What Waits", execute: () => resume(page) },
+    cancel: { label: "Cancel the Run of This Cell", isEnabled: () => runOfCell(page) !== null, execute: () => cancel(page) },
+    "show-runs": { label: "Show Runs", execute: () => app.shell.activateById(page.bar) },
+    "open-cache": { label: "Open the Cache", isEnabled: () => Boolean(page.notebooks?.currentWidget), execute: () => openCache(page) },
+    attach: { label: "Attach to a Run…", execute: () => attach(page) },
+  };
+  for (const [name, options] of Object.entries(commands)) {
+    app.commands.addCommand(`flowbook:${name}`, { caption: `flowbook: ${options.label}`, ...options });
+    palette?.addItem({ command: `flowbook:${name}`, category: CATEGORY });
+  }
+}
+
+/** Put a first flow into a new cell below the active one. @param {{app: any, notebooks: any}} page @param {string[]} sources */
+export async function addCells({ app, notebooks }, sources) {
+  for (const source of sources) {
+    await app.commands.execute("notebook:insert-cell-below");
+    notebooks.currentWidget.content.activeCell.model.sharedModel.setSource(source);
+  }
+}
+
+/** @param {Page} page */
+const activeCell = ({ notebooks }) => notebooks?.currentWidget?.content?.activeCell ?? null;
+
+/** The run whose panel is below the active cell. @param {Page} page */
+function runOfCell(page) {
+  const panel = activeCell(page)?.node.querySelector('[data-flowbook="panel"]');
+  return panel?.getAttribute("data-run-id") || null;
+}
+
+/** One run that waits goes on; of several a person picks. @param {Page} page */
+async function resume(page) {
+  const { overview, app, bar } = page;
+  const waiting = (overview.sent?.runs ?? []).filter(({ state }) => state === "Paused");
+  if (waiting.length !== 1 || !waiting[0]) {
+    app.shell.activateById(bar);
+    if (!waiting.length) say(page, "Nothing waits for you.", "info");
+    return;
+  }
+  answer(page, await overview.act(waiting[0].id, "resume"));
+}
+
+/** @param {Page} page */
+async function cancel(page) {
+  const run = runOfCell(page);
+  if (run) answer(page, await page.overview.act(run, "cancel"));
+}
+
+/** @param {Page} page */
+async function openCache(page) {
+  await addCells(page, ["%cache"]);
+  await page.app.commands.execute("notebook:run-cell");
+}
+
+/** @param {Page} page */
+async function attach(page) {
+  const asked = await page.apputils.InputDialog.getText({ title: "Attach to a run", label: "Its id, or as in %flow show: a flow's name, “FLOW 4”, “last”" });
+  const text = asked.value?.trim();
+  if (!asked.button.accept || !text) return;
+  try {
+    await page.show({ id: text, flow: text });
+  } catch (error) {
+    say(page, error instanceof Error ? error.message : String(error), "error");
+  }
+}
+
+/** @param {Page} page @param {{ok: boolean, text: string}} said */
+const answer = (page, { ok, text }) => say(page, text, ok ? "success" : "error");
+
+/** @param {Page} page @param {string} text @param {string} kind */
+const say = ({ apputils }, text, kind) => apputils.Notification.emit(text, kind, { autoClose: 5000 });

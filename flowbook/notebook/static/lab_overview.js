@@ -1,0 +1,104 @@
+/** The runs of a store as the page knows them: asked for while somebody may look, through whichever kernel answers. */
+
+import { repeat } from "./host.js";
+
+/** @typedef {{id: string, flow: string, number: number, state: string, message: string, since: number | null, started: number | null, ended: number | null, due: number | null, took_s: number | null, counts: Record<string, number>, origin: string}} Row */
+/** @typedef {{now: number, runs: Row[], text?: string}} Sent */
+
+const EVERY_MS = 3000;
+const DAY_S = 86_400;
+const FAILED = new Set(["Failed", "TimedOut", "ValidationFailed", "Crashed", "TriggerFailed"]);
+const GOING = new Set(["Running", "Cancelling", "Retrying", "Pending", "Resume", "Queued"]);
+const TO_COME = new Set(["Scheduled", "Submitted"]);
+
+/**
+ * The runs by what they ask of a person, the newest first.
+ *
+ * @param {Row[]} runs
+ * @param {number} now seconds since the epoch
+ */
+export function grouped(runs, now) {
+  const isToday = (/** @type {Row} */ { ended }) => ended !== null && now - ended < DAY_S;
+  return {
+    waiting: runs.filter(({ state }) => state === "Paused"),
+    going: runs.filter(({ state, started }) => GOING.has(state) && started !== null),
+    failed: runs.filter((run) => FAILED.has(run.state) && isToday(run)),
+    scheduled: runs.filter(({ state }) => TO_COME.has(state)).sort((a, b) => (a.due ?? 0) - (b.due ?? 0)),
+  };
+}
+
+/**
+ * What is new about runs: those that wait, failed or ended since the last look. A run that is seen for the first time is news only if it
+ * came to this since then.
+ *
+ * @param {Map<string, string>} before states by run
+ * @param {Row[]} runs
+ * @param {number} since the moment of the last look
+ * @returns {Row[]}
+ */
+export function news(before, runs, since) {
+  const isNew = (/** @type {Row} */ run) => (before.has(run.id) ? before.get(run.id) !== run.state : (run.ended ?? run.started ?? 0) > since);
+  return runs.filter((run) => (run.state === "Paused" || FAILED.has(run.state) || run.state === "Success") && isNew(run));
+}
+
+export class Overview {
+  /** @type {Sent | null} */
+  sent = null;
+  /** @type {Map<string, string>} */
+  #states = new Map();
+  #count = 0;
+  /** @type {Map<string, (answer: {ok: boolean, text: string}) => void>} */
+  #asked = new Map();
+
+  /**
+   * @param {{links: import("./lab_connection.js").Links, kernel: () => any, onChange: () => void, onNews: (run: Row) => void, signal: AbortSignal}} given
+   *   `kernel` is that of the notebook in front
+   */
+  constructor(given) {
+    this.given = given;
+    const { links, signal } = given;
+    links.on("page", (message) => this.#hear(message), signal);
+    links.on(
+      "link",
+      () => {
+        this.ask();
+        given.onChange();
+      },
+      signal,
+    );
+    links.on("rest", () => this.ask(), signal);
+    repeat(EVERY_MS, signal, () => document.hidden || this.ask());
+  }
+
+  get link() {
+    return this.given.links.open(this.given.kernel());
+  }
+
+  ask() {
+    this.link?.send({ type: "overview" });
+  }
+
+  /** @param {string} run @param {"resume" | "retry" | "cancel"} action @returns {Promise<{ok: boolean, text: string}>} */
+  act(run, action) {
+    const { link } = this;
+    if (!link) return Promise.resolve({ ok: false, text: "No kernel here knows flowbook. Run %load_ext flowbook in a notebook first." });
+    this.#count += 1;
+    const id = `act-${this.#count}`;
+    link.send({ type: "act", id, run, action });
+    return new Promise((resolve) => this.#asked.set(id, resolve));
+  }
+
+  /** @param {any} message */
+  #hear(message) {
+    if (message.type === "ack") {
+      this.#asked.get(message.id)?.(message);
+      this.#asked.delete(message.id);
+    }
+    if (message.type !== "overview") return;
+    const found = this.sent ? news(this.#states, message.runs, this.sent.now) : [];
+    this.sent = message;
+    this.#states = new Map(message.runs.map((/** @type {Row} */ { id, state }) => [id, state]));
+    this.given.onChange();
+    for (const run of found) this.given.onNews(run);
+  }
+}

@@ -1,0 +1,210 @@
+/** The side bar: runs that wait for somebody, that go on, that failed today, that are to come. */
+
+import * as dom from "./dom.js";
+import * as format from "./format.js";
+import { grouped } from "./lab_overview.js";
+import * as states from "./states.js";
+import { middleCut } from "./text_fit.js";
+
+/** @typedef {import("./lab_overview.js").Row} Row */
+/** @typedef {"resume" | "retry" | "cancel" | "show"} Action */
+/** @typedef {{act: (run: Row, action: Action) => Promise<{ok: boolean, text: string} | null>, refresh: () => void, newCell: () => void, load: (() => void) | null}} Acts */
+
+const NAME_MOST = 24;
+const TITLES = /** @type {const} */ ({ waiting: "Wait for you", going: "Go on", failed: "Failed today", scheduled: "Scheduled" });
+const FIRST = "%load_ext flowbook\n\n%%flow delays\nflights = load_flights()\nsummarise(flights)";
+
+/** @type {Record<keyof typeof TITLES, [Action, string][]>} */
+const BUTTONS = {
+  waiting: [
+    ["resume", "Resume"],
+    ["show", "Show"],
+  ],
+  going: [
+    ["show", "Show"],
+    ["cancel", "Cancel"],
+  ],
+  failed: [
+    ["retry", "Retry"],
+    ["show", "Show"],
+  ],
+  scheduled: [["show", "Show"]],
+};
+
+export class SideBar {
+  #folded = new Set();
+  /** What was answered to the last click, by run. @type {Map<string, {ok: boolean, text: string}>} */
+  #said = new Map();
+  /** Runs whose click waits for its answer. @type {Set<string>} */
+  #waiting = new Set();
+  #list = dom.h("div", { class: "groups" });
+  /** @type {import("./lab_overview.js").Sent | null} */
+  #sent = null;
+  #isReached = false;
+
+  /** @param {HTMLElement} node @param {Acts} acts */
+  constructor(node, acts) {
+    this.acts = acts;
+    const refresh = dom.button("refresh", dom.icon(states.GLYPHS.Retrying ?? []), { class: "icon plain", title: "Look again", "aria-label": "Look again" });
+    const root = dom.h("div", { class: "fb side-bar", "data-flowbook": "sidebar" });
+    root.append(dom.h("div", { class: "head" }, dom.h("h3", {}, "flowbook"), dom.h("span", { class: "side" }, refresh)), this.#list);
+    root.addEventListener("click", (event) => this.#click(event));
+    node.append(root);
+  }
+
+  /** @param {import("./lab_overview.js").Sent | null} sent @param {boolean} isReached whether a kernel answers */
+  update(sent, isReached) {
+    this.#sent = sent;
+    this.#isReached = isReached;
+    this.#draw();
+  }
+
+  #draw() {
+    const sent = this.#sent;
+    if (!sent) return this.#list.replaceChildren(...this.#unreached());
+    const groups = grouped(sent.runs, sent.now);
+    const names = /** @type {(keyof typeof TITLES)[]} */ (Object.keys(TITLES)).filter((name) => groups[name].length);
+    const focused = this.#list.contains(document.activeElement) ? document.activeElement?.getAttribute("data-slot") : null;
+    const parts = names.map((name) => this.#group(name, groups[name], sent.now));
+    const listed = names.reduce((sum, name) => sum + groups[name].length, 0);
+    this.#list.replaceChildren(
+      ...(sent.text ? [dom.h("p", { class: "pad" }, sent.text)] : []),
+      ...(this.#isReached ? [] : [dom.h("p", { class: "pad dim" }, "No kernel answers now; this is what the last one knew.")]),
+      ...(parts.length ? parts : this.#empty()),
+      earlier(sent.runs, listed, sent.now),
+    );
+    if (focused) /** @type {HTMLElement | null} */ (this.#list.querySelector(`[data-slot="${CSS.escape(focused)}"]`))?.focus();
+  }
+
+  /** @param {keyof typeof TITLES} name @param {Row[]} runs @param {number} now */
+  #group(name, runs, now) {
+    const isOpen = !this.#folded.has(name);
+    const head = dom.button(
+      "fold",
+      [dom.icon((isOpen ? states.SIGNS.down : states.SIGNS.next) ?? []), dom.h("b", {}, TITLES[name]), dom.h("span", {}, `${runs.length}`)],
+      {
+        class: "group-head",
+        "data-group": name,
+        "data-slot": name,
+        "aria-expanded": isOpen ? "true" : "false",
+      },
+    );
+    return dom.h("section", { "aria-label": TITLES[name] }, head, ...(isOpen ? runs.map((run, i) => this.#run(name, run, now, i === 0)) : []));
+  }
+
+  /** @param {keyof typeof TITLES} name @param {Row} run @param {number} now @param {boolean} isFirst */
+  #run(name, run, now, isFirst) {
+    const said = this.#said.get(run.id);
+    const buttons = BUTTONS[name].map(([action, label]) => {
+      const why = this.#isReached ? (this.#waiting.has(run.id) ? "Waits for the kernel" : null) : "No kernel answers now";
+      return dom.button(action, label, {
+        class: action === "resume" && isFirst ? "primary" : null,
+        "data-run": run.id,
+        "data-slot": `${action}:${run.id}`,
+        "aria-disabled": why && action !== "show" ? "true" : null,
+        title: why,
+      });
+    });
+    const title = `${run.flow}, run ${run.number}`;
+    return dom.h(
+      "div",
+      { class: "run", "data-run": run.id, "data-state": run.state },
+      dom.h("span", { class: "tile", "data-state": run.state }, dom.icon(states.glyphOf(run.state))),
+      dom.h(
+        "div",
+        { class: "about-run" },
+        dom.h(
+          "div",
+          { class: "row" },
+          dom.h("b", { class: "grow", title }, middleCut(run.flow, NAME_MOST)),
+          dom.h("span", { class: "dim" }, whenOf(name, run, now)),
+        ),
+        dom.h("div", { class: "saying" }, [`run ${run.number}`, run.message].filter(Boolean).join(": ")),
+        name === "going" ? barOf(run) : null,
+        dom.h("div", { class: "row tight" }, ...buttons),
+        said ? dom.h("span", { class: "said", "data-ok": said.ok ? "true" : "false" }, said.text) : null,
+      ),
+    );
+  }
+
+  #empty() {
+    return [
+      dom.h(
+        "div",
+        { class: "pad stack" },
+        dom.h("b", {}, "Nothing waits, runs or failed today."),
+        dom.h("p", { class: "dim" }, "Runs of every notebook and process of this store are listed here."),
+        dom.h("p", {}, "A first flow:"),
+        dom.h("pre", { class: "code pad" }, FIRST),
+        dom.button("new-cell", "Put it into a new cell", { class: "primary" }),
+      ),
+    ];
+  }
+
+  #unreached() {
+    const text = "Runs are listed here once a kernel of this page knows flowbook: run %load_ext flowbook in a notebook.";
+    return [
+      dom.h("div", { class: "pad stack" }, dom.h("p", {}, text), this.acts.load ? dom.button("load", "Load it into this notebook", { class: "primary" }) : ""),
+    ];
+  }
+
+  /** @param {Event} event */
+  #click(event) {
+    const control = event.target instanceof Element ? event.target.closest("[data-action]") : null;
+    const action = control?.getAttribute("data-action");
+    if (!control || !action || control.getAttribute("aria-disabled") === "true") return;
+    if (action === "fold") this.#fold(control.getAttribute("data-group") ?? "");
+    else if (action === "refresh") this.acts.refresh();
+    else if (action === "new-cell") this.acts.newCell();
+    else if (action === "load") this.acts.load?.();
+    else this.#act(/** @type {Action} */ (action), control.getAttribute("data-run") ?? "");
+  }
+
+  /** @param {string} name */
+  #fold(name) {
+    if (!this.#folded.delete(name)) this.#folded.add(name);
+    this.#draw();
+  }
+
+  /** @param {Action} action @param {string} id */
+  async #act(action, id) {
+    const run = this.#sent?.runs.find((each) => each.id === id);
+    if (!run) return;
+    if (action !== "show") this.#waiting.add(id);
+    this.#said.delete(id);
+    this.#draw();
+    const said = await this.acts.act(run, action);
+    this.#waiting.delete(id);
+    if (said) this.#said.set(id, said);
+    this.#draw();
+  }
+}
+
+/** @param {keyof typeof TITLES} name @param {Row} run @param {number} now */
+function whenOf(name, run, now) {
+  if (name === "scheduled") return run.due === null ? "" : format.moment(run.due, now);
+  if (name === "failed") return run.ended === null ? "" : format.moment(run.ended, now);
+  const since = name === "waiting" ? run.since : run.started;
+  return since === null ? "" : format.span(Math.max(0, now - since));
+}
+
+/** @param {Row} run */
+function barOf({ counts }) {
+  const shown = states.inOrder(counts);
+  const words = shown.map(([state, n]) => `${n} ${state}`).join(", ");
+  const bar = dom.h("div", { class: "bar", role: "img", "aria-label": words, title: words });
+  for (const [state, n] of shown) {
+    const part = dom.h("i", { "data-state": state });
+    part.style.flex = String(n);
+    bar.append(part);
+  }
+  return bar;
+}
+
+/** @param {Row[]} runs @param {number} listed @param {number} now */
+function earlier(runs, listed, now) {
+  const others = runs.length - listed;
+  const last = runs.find(({ ended }) => ended !== null)?.ended;
+  const text = others > 0 ? `${format.plural(others, "other run")}${last ? `, the last ended ${format.moment(last, now)}` : ""}; %flow lists them.` : "";
+  return dom.h("p", { class: "foot dim" }, text);
+}
