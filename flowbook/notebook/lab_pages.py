@@ -26,6 +26,7 @@ __all__ = ["TARGET", "LabPages", "Runs"]
 
 #: The comm's target.
 TARGET = "jupyter-flowbook"
+_CLOSE_S = 2.0
 _CLOSED = "This panel was closed: its cell, or another one, shows the flow anew."
 _logger = logging.getLogger("flowbook.notebook")
 
@@ -88,6 +89,7 @@ class LabPages:
         for page in list(self._pages):
             self._drop(page)
         self._worker.close()
+        self.pacer.join(_CLOSE_S)
 
     def open(self, comm: Comm, message: Mapping[str, Any]) -> None:
         """Take a page's comm: the target of `comm_open`. It runs on the shell that answers the page while a cell runs."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import UnknownRunError
 from flowbook.notebook.command_worker import RefusedError
-from flowbook.notebook.display import cancelled
 from flowbook.notebook.frontend import person
 from flowbook.notebook.run_overview import overview
+from flowbook.notebook.run_text import cancelled
 from flowbook.report.phrases import shorten
 from flowbook.store import open_store
 

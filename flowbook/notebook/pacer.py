@@ -55,9 +55,10 @@ class Pacer:
         return thread is self._thread
 
     def join(self, timeout_s: float) -> None:
-        """Wait for the thread to end, if it has no members left."""
+        """Wait for the thread to end, if all its members are done."""
         thread = self._thread
-        if thread is not None and not self._members and thread is not threading.current_thread():
+        is_over = all(member.is_done for member in self._members)
+        if thread is not None and is_over and thread is not threading.current_thread():
             thread.join(timeout_s)
 
     def _work(self) -> None:
