@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowbook.core.flow import Flow
+from flowbook.core.flow_files import split_location
 from flowbook.deployments.schedule_settings import read_schedule
 from flowbook.exceptions import DefinitionError, DeploymentError, FlowbookError
 from flowbook.flow_run import option_checks
@@ -41,7 +42,7 @@ class DeploymentSpec:
         flow: the flow. In a notebook its code is kept by value; in a file that is deployed, the file is.
         flow_location: instead of `flow`: the Python file that makes it, which is read again by each run. In a file of specs
             it is relative to that file.
-        flow_name: name of the flow in `flow_location`; needed if the file makes several.
+        flow_name: name of the flow in `flow_location`, needed if the file makes several; or write "flows.py:nightly".
         parameters: values by name for each run.
         tags: labels.
         schedule: when runs are due: a cron line, a timedelta, a `CronSchedule`, `IntervalSchedule` or `RRuleSchedule`;
@@ -73,8 +74,8 @@ class DeploymentSpec:
             hint = f"Did you mean {near[0]!r}?" if near else f"Its fields: {', '.join(SPEC_FIELDS)}."
             raise self._error(f"a DeploymentSpec has no field {field!r}. {hint}", field)
         self.flow = flow
-        self.flow_location = self._location(flow_location)
-        self.flow_name = self._text("flow_name", flow_name)
+        self.flow_location, name_there = self._location(flow_location)
+        self.flow_name = self._text("flow_name", flow_name) or name_there
         self._check_flow()
         self.parameters = self._parameters(parameters)
         self.tags = self._tags(tags)
@@ -84,14 +85,16 @@ class DeploymentSpec:
         if (specs := _specs.get()) is not None:
             specs.append(self)
 
-    def _location(self, given: object) -> Path | None:
+    def _location(self, given: object) -> tuple[Path | None, str | None]:
+        """Return the file, and the flow's name if that stands behind it: "flows.py:nightly"."""
         if given is None:
-            return None
+            return None, None
         if not isinstance(given, str | Path) or not str(given).strip():
             raise self._error(
                 f"flow_location={given!r} isn't a path. Give the Python file that makes the flow.", "flow_location"
             )
-        return (spec_folder() / Path(given).expanduser()).absolute()
+        file, name_there = split_location(str(given))
+        return (spec_folder() / Path(file).expanduser()).absolute(), name_there
 
     def _check_flow(self) -> None:
         if self.flow is None and self.flow_location is None:

@@ -97,6 +97,15 @@ def test_a_flow_in_the_file_of_its_spec_is_read_from_that_file(store, write):
     assert (made.flow_location, made.flow_ref.load().name) == (f"{path}:mine", "mine")
 
 
+@pytest.mark.usefixtures("write")
+def test_a_location_may_name_the_flow(store, tmp_path):
+    spec = DeploymentSpec("d", flow_location=f"{tmp_path}/flows.py:weekly")
+
+    (made,) = create_deployments(store, [spec])
+
+    assert (made.title, made.flow_location) == ("weekly/d", f"{tmp_path}/flows.py:weekly")
+
+
 def test_a_file_is_run_once_however_many_specs_name_it(store, write, tmp_path):
     write(
         "flows.py",
