@@ -133,8 +133,8 @@ def _run(file: Path) -> tuple[str, Mapping[str, object]]:
     """Run the file as a module of its name; return its digest and its names."""
     try:
         content = file.read_bytes()
-    except OSError as error:
-        msg = f"{file} can't be read: {error.strerror or error}. Give the Python file that makes the flow."
+    except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+        msg = f"{file} can't be read: {getattr(error, 'strerror', None) or error}. Give the Python file that makes the flow."
         raise DefinitionError(msg, file=str(file)) from error
     name = _module_name(file)
     module, before = types.ModuleType(name), sys.modules.get(name)

@@ -18,7 +18,7 @@ __all__ = ["differs", "snapshot"]
 #: Packages whose classes are pickled as they themselves do it.
 _KNOWN = frozenset({
     "abc", "builtins", "collections", "copyreg", "datetime", "decimal", "enum", "fractions", "numpy", "pandas", "pathlib",
-    "types", "uuid", "zoneinfo",
+    "polars", "pyarrow", "types", "uuid", "zoneinfo",
 })  # fmt: skip
 #: Modules of the functions that frames name in their pickles.
 _FUNCTIONS = "_cython_"

@@ -32,13 +32,18 @@ def store(home):  # noqa: ARG001  # the store is in it
 
 
 @pytest.fixture(autouse=True)
-def _modules_and_path_as_before():
-    modules, path = dict(sys.modules), list(sys.path)
+def _modules_and_path_as_before(tmp_path_factory):
+    path = list(sys.path)
+    _forget_modules_below(tmp_path_factory.getbasetemp())
     yield
-    for name in set(sys.modules) - set(modules):
-        if (getattr(sys.modules[name], "__file__", None) or "").startswith("/tmp"):
-            del sys.modules[name]
+    _forget_modules_below(tmp_path_factory.getbasetemp())
     sys.path[:] = path
+
+
+def _forget_modules_below(folder):
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(str(folder)):
+            del sys.modules[name]
 
 
 @pytest.fixture
