@@ -87,7 +87,7 @@ def test_a_run_that_ends_while_its_owner_is_looked_for_is_read_again(store: Stor
             finish(store, recorder)
         return False
 
-    monkeypatch.setattr("flowbook.store.run_snapshot.is_alive", dies)
+    monkeypatch.setattr("flowbook.store.run_snapshot.has_owner", dies)
 
     found = store.history.snapshot("r1")
 
@@ -101,7 +101,7 @@ def test_a_run_that_ends_while_its_owner_is_looked_for_is_read_again(store: Stor
 
 def test_a_run_whose_process_died_is_read_as_it_left_it(store: Store, monkeypatch) -> None:
     tell(begin(store), (FLOW, Running()), ("a", Running()))
-    monkeypatch.setattr("flowbook.store.run_snapshot.is_alive", lambda *_: False)
+    monkeypatch.setattr("flowbook.store.run_snapshot.has_owner", lambda *_: False)
 
     found = store.history.snapshot("r1")
 
