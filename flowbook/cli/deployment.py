@@ -17,12 +17,15 @@ from flowbook.exceptions import DefinitionError
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.ports import RunToStart
 from flowbook.flow_run.times import parse_time
+from flowbook.flow_runners.fields import shown_env
 from flowbook.store import open_store
 from flowbook.store.process_identity import effective_state_of
 from flowbook.terminal.lines import Span, printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Mapping
+    from typing import Any
 
     from flowbook.cli.output import Output
     from flowbook.store.deployments import DeploymentRecord
@@ -187,8 +190,16 @@ def _row(found: DeploymentRecord, now: dt.datetime) -> dict[str, object]:
         "tags": list(found.tags),
         "flow": found.flow_location or "kept by value",
         "schedule": found.schedule,
-        "flow_runner": dict(found.flow_runner),
+        "flow_runner": _masked(found.flow_runner),
         "made_by": dict(found.made_by),
         "created": found.created,
         "updated": found.updated,
     }
+
+
+def _masked(settings: Mapping[str, Any]) -> dict[str, object]:
+    """Return a flow runner's settings with the secrets among its environment variables masked."""
+    config = dict(settings["config"])
+    if "env" in config:
+        config["env"] = shown_env(config["env"])
+    return {**settings, "config": config}
