@@ -17,7 +17,7 @@ import pytest
 
 import flowbook
 from flowbook import Flow, Parameter, task, triggers
-from flowbook.cli.main import main, parser
+from flowbook.cli.main import _COMMANDS, _command, main, parser
 from flowbook.engine.state import Paused
 from flowbook.flow_run.reported_run import ControlledRun
 from flowbook.store import open_store
@@ -571,3 +571,25 @@ def test_a_reader_that_has_seen_enough_is_no_error(run):
 
     assert process.wait() in {0, 120}
     assert b"Traceback" not in complaint
+
+
+def test_every_command_of_the_parser_has_a_function_that_is_loaded_when_it_is_asked_for():
+    def commands(parsers):
+        for each in parsers:
+            subparsers = [action.choices.values() for action in each._actions if hasattr(action, "_name_parser_map")]
+            yield from (name for below in subparsers for name in commands(below))
+            if "command" in each._defaults:
+                yield each._defaults["command"]
+
+    asked = set(commands([parser()]))
+
+    assert asked == set(_COMMANDS)
+    assert [name for name in asked if not callable(_command(name))] == []
+
+
+def test_listing_runs_loads_no_flow_runner_and_no_pandas():
+    program = "import sys; from flowbook.cli.main import _command; _command('run ls'); print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    loaded = {"flowbook.flow_runners", "flowbook.agent", "pandas", "dask", "apprise"} & set(done.stdout.split())
+    assert loaded == set()
