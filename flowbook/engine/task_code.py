@@ -9,18 +9,21 @@ from flowbook.results.code_hash import read_code
 from flowbook.results.content_hash import content_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from types import FunctionType
 
 __all__ = ["TaskCode"]
 
 
 class TaskCode:
-    """The code of one function. `hash` is the hash of the code alone."""
+    """The code of one function. `hash` is the hash of the code alone, `functions` are those that it reaches, itself first."""
 
-    __slots__ = ("_error", "_hashes", "_variables", "hash")
+    __slots__ = ("_error", "_hashes", "_variables", "functions", "hash")
+
+    functions: Sequence[FunctionType]
 
     def __init__(self, function: Callable[..., object]) -> None:
-        self.hash, self._variables, _ = read_code(function)
+        self.hash, self._variables, _, self.functions = read_code(function)
         self._hashes: Mapping[str, str] | None = None
         self._error: UnpicklableError | None = None
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.task_code import TaskCode
 from flowbook.exceptions import UnpicklableError
+from flowbook.results.code_source import sources_of
 from flowbook.results.content_hash import literal_hash
 from flowbook.store import graph_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from types import FunctionType
 
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.flow_run.ports import RunnableFlow
@@ -32,12 +34,17 @@ def fingerprint(
     hashes = _CodeHashes({} if codes is None else codes)
     code_hashes = {key: hashes[spec.run] for key, spec in graph.specs.items()}
     wirings = {key: wiring for key, spec in graph.specs.items() if (wiring := _wiring(flow, spec, hashes)) is not None}
-    return graph_record(graph, code_hashes, wirings)
+    return {**graph_record(graph, code_hashes, wirings), "sources": sources_of(hashes.functions())}
 
 
 class _CodeHashes:
     def __init__(self, codes: dict[Callable[..., object], TaskCode]) -> None:
         self._codes = codes
+
+    def functions(self) -> Iterator[FunctionType]:
+        """Yield the functions that were read, and those that they reach."""
+        for code in self._codes.values():
+            yield from code.functions
 
     def __getitem__(self, function: Callable[..., object]) -> str:
         found = self._codes.get(function)

@@ -5,18 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.cache_validators import needs_inputs, reads_variables
-from flowbook.report.phrases import duration, listed
+from flowbook.report.phrases import duration, listed, shorten
+from flowbook.results.code_source import changed_line, source_name
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
+    from types import FunctionType
 
     from flowbook.flow_run.plan import Cause
+    from flowbook.results.code_source import ChangedLine, Sources
     from flowbook.store.plan_reads import PastEntry
 
-__all__ = ["Difference", "Made", "differences", "explain"]
+__all__ = ["Difference", "Made", "differences", "in_words", "with_lines"]
 
 _NAMED_AT_MOST = 3
+_LINE_CHARACTERS = 60
 
 
 class Made(NamedTuple):
@@ -46,6 +50,7 @@ class Difference(NamedTuple):
         name: the input that differs, if it is one.
         now: what it is, as text, if that is known.
         was: what it was, likewise.
+        run_id: of code that changed, the run that used it as it was; "" if it isn't known.
     """
 
     words: str
@@ -53,25 +58,51 @@ class Difference(NamedTuple):
     name: str = ""
     now: str = ""
     was: str = ""
+    run_id: str = ""
 
 
-def explain(made: Made, latest: Sequence[PastEntry], now: dt.datetime) -> tuple[str, Cause, tuple[str, ...]]:
-    """Return why none of these entries serves, in words and in one word, and the inputs that differ from the nearest.
+def in_words(found: Sequence[Difference]) -> tuple[str, Cause, tuple[str, ...]]:
+    """Return differences in words and in one word, and the inputs among them."""
+    if not found:
+        return "", "", ()
+    names = tuple(each.name for each in found if each.name)
+    return " and ".join(each.words for each in found), found[0].cause, names
+
+
+def with_lines(
+    found: Sequence[Difference], functions: Sequence[FunctionType], now: Sources, before: Callable[[str], Sources]
+) -> list[Difference]:
+    """Return the differences; those of code name the line that is another one now, if that is known.
+
+    Args:
+        found: differences.
+        functions: that the task's code reaches, its own first.
+        now: their sources.
+        before: returns the sources of a run, by its id.
+    """
+    names = [source_name(each) for each in functions]
+    own = functions[0].__name__ if functions else ""
+    return [
+        _with_line(each, changed_line(before(each.run_id), now, names), own) if each.run_id else each for each in found
+    ]
+
+
+def _with_line(difference: Difference, line: ChangedLine | None, own: str) -> Difference:
+    if line is None:
+        return difference
+    where = f"line {line.number}: {shorten(line.text, _LINE_CHARACTERS)}"
+    is_own = line.function == own
+    return difference._replace(words=f"its code changed, {where}" if is_own else f"{line.function} changed, {where}")
+
+
+def differences(made: Made, latest: Sequence[PastEntry], now: dt.datetime) -> list[Difference]:
+    """Return what differs from the entry that comes nearest.
 
     Args:
         made: what the task's output is made from.
         latest: the task's newest entries, the newest first.
         now: aware.
     """
-    nearest = differences(made, latest, now)
-    if not nearest:
-        return "", "", ()
-    names = tuple(each.name for each in nearest if each.name)
-    return " and ".join(each.words for each in nearest), nearest[0].cause, names
-
-
-def differences(made: Made, latest: Sequence[PastEntry], now: dt.datetime) -> list[Difference]:
-    """Return what differs from the entry that comes nearest; arguments as of `explain`."""
     if not latest:
         return [Difference("no output of it is stored", "new")]
     found = [_differences(made, entry, now) for entry in latest]
@@ -83,7 +114,7 @@ def _differences(made: Made, entry: PastEntry, now: dt.datetime) -> list[Differe
     validator = made.validator
     found: list[Difference] = []
     if reads_variables(validator) and made.code_hash != entry.code_hash:
-        found.append(Difference("its code changed", "code"))
+        found.append(Difference("its code changed", "code", run_id=entry.run_id or ""))
     if needs_inputs(validator):
         compared = getattr(validator, "compares", None) or tuple(made.hashes)
         changed = [

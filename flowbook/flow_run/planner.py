@@ -18,11 +18,12 @@ from flowbook.flow_run import option_checks
 from flowbook.flow_run.evidence import Evidence, child_origin, made_by, stored
 from flowbook.flow_run.expected_time import schedule
 from flowbook.flow_run.fingerprint import fingerprint
-from flowbook.flow_run.misses import Made, explain
+from flowbook.flow_run.misses import Made, differences, in_words, with_lines
 from flowbook.flow_run.plan import PlannedTask, RunPlan
 from flowbook.flow_run.recording import output_cache
 from flowbook.flow_run.run_request import read_mapping, read_parameters, several_tasks
 from flowbook.report.phrases import duration, listed, staleness
+from flowbook.results.code_source import sources_of
 from flowbook.results.value_record import value_digest
 from flowbook.store import open_store
 
@@ -360,9 +361,10 @@ class _Planner:
         latest = self._reads.latest_entries(list(self._missed))
         for key, inputs in self._missed.items():
             planned = self._planned[key]
-            why, cause, _ = explain(
-                self._made(self._graph.specs[key], self._cache, inputs), latest.get(key, ()), self._now
-            )
+            spec = self._graph.specs[key]
+            found = differences(self._made(spec, self._cache, inputs), latest.get(key, ()), self._now)
+            functions = task_code(spec, self._cache).functions
+            why, cause, _ = in_words(with_lines(found, functions, sources_of(functions), self._reads.sources))
             if cause in {"code", "variable"} or not planned.why or planned.cause == "input":
                 self._planned[key] = replace(planned, why=why or planned.why, cause=cause or planned.cause)
 

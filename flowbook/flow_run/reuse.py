@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from flowbook import config
@@ -10,7 +10,8 @@ from flowbook.engine.cache_validators import never_use
 from flowbook.engine.mapped_states import children_of
 from flowbook.engine.state import Cached, Mapped
 from flowbook.exceptions import FlowbookError
-from flowbook.flow_run.misses import Difference, Made, differences, explain
+from flowbook.flow_run.misses import Difference, Made, differences, in_words, with_lines
+from flowbook.results.code_hash import read_code
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.state import State
-    from flowbook.store.plan_reads import PastEntry
+    from flowbook.store.plan_reads import PastEntry, PlanReads
 
 __all__ = ["RanTask", "Reuse", "reuse_of"]
 
@@ -95,9 +96,21 @@ def _reasons(run_id: str, graph: Graph, ran: Sequence[TaskSpec], states: Mapping
         reads = open_store().plan_reads(config.project(), graph.name)
         made, earlier = reads.entries(list(own.values())), reads.latest_entries(keys, besides=run_id)
     except FlowbookError:
-        made, earlier = {}, {}
+        return [RanTask(key, "") for key in keys]
     above = set(keys)
-    return [_reason(spec, made.get(own.get(spec.key, "")), earlier.get(spec.key, []), above, graph) for spec in ran]
+    found = [_reason(spec, made.get(own.get(spec.key, "")), earlier.get(spec.key, []), above, graph) for spec in ran]
+    return [_told(each, graph.specs[each.key], run_id, reads) for each in found]
+
+
+def _told(task: RanTask, spec: TaskSpec, run_id: str, reads: PlanReads) -> RanTask:
+    """Return the task; if its code changed, with the line."""
+    if not any(each.run_id for each in task.differences):
+        return task
+    try:
+        found = with_lines(task.differences, read_code(spec.run).functions, reads.sources(run_id), reads.sources)
+    except FlowbookError:
+        return task
+    return replace(task, why=in_words(found)[0], differences=tuple(found))
 
 
 def _own_entry(key: str, states: Mapping[str, State]) -> str | None:
@@ -115,8 +128,8 @@ def _reason(
     if entry is None or spec.cache is None:
         return RanTask(spec.key, "")
     made = Made(spec.cache.validator, entry.code_hash, entry.inputs.hashes, entry.inputs.texts, entry.parameters)
-    why, cause, names = explain(made, earlier, entry.created)
     found = tuple(differences(made, earlier, entry.created))
+    why, cause, names = in_words(found)
     sources = {binding.argument: binding.upstream for binding in spec.bindings}
     below = tuple(source for name in names if (source := sources.get(name)) and _ran_above(source, ran, graph))
     is_below = bool(below) and cause == "input"

@@ -49,11 +49,13 @@ class Code(NamedTuple):
         hash: of its code and that of all it reaches, after the number of the rules that it was made by.
         variables: what it reads that is neither code nor a constant, by name: lists, dicts, frames, objects.
         reads: the globals that it and all it reaches read.
+        functions: the user's functions that it reaches, itself first.
     """
 
     hash: str
     variables: Mapping[str, object]
     reads: Sequence[GlobalRead]
+    functions: Sequence[types.FunctionType]
 
 
 def code_hash(function: Callable[..., object]) -> str:
@@ -71,7 +73,7 @@ def read_code(function: Callable[..., object]) -> Code:
     """Return the hash of `function`, see `code_hash`, and the variables that it reads."""
     walk = _Walk()
     walk.visit(function)
-    return Code(walk.digest(), walk.variables, walk.reads)
+    return Code(walk.digest(), walk.variables, walk.reads, walk.functions)
 
 
 class _Walk:
@@ -80,6 +82,7 @@ class _Walk:
     def __init__(self) -> None:
         self.variables: dict[str, object] = {}
         self.reads: list[GlobalRead] = []
+        self.functions: list[types.FunctionType] = []
         self._out = io.BytesIO()
         self._seen: dict[int, int] = {}
         #: What was seen stays alive, so that no two objects share an id.
@@ -156,6 +159,7 @@ class _Walk:
         if not is_user_module(function.__module__):
             self._note("library", f"{function.__module__}.{function.__qualname__}")
             return
+        self.functions.append(function)
         self._note("function")
         self._code(function.__code__, function.__doc__)
         for name, held in _defaults(function):

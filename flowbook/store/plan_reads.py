@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowbook.results.code_source import read_sources
 from flowbook.store.cached_output import read_inputs
 from flowbook.store.queries import queries
 from flowbook.store.records import from_stamp
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Mapping, Sequence
 
+    from flowbook.results.code_source import Sources
     from flowbook.store.cached_output import Inputs
     from flowbook.store.database import Database
 
@@ -63,12 +65,13 @@ class TaskTimes(NamedTuple):
 
 
 class PlanReads:
-    """Reads for one flow. From any thread."""
+    """Reads for one flow, for one plan or look back. For one thread."""
 
     def __init__(self, database: Database, project: str, flow: str) -> None:
         self._database = database
         self._names = {"project": project, "flow": flow}
         self._sql = queries()
+        self._graphs: dict[str, dict[str, Any]] = {}
 
     @in_words
     def newest_runs(self, limit: int) -> list[str]:
@@ -80,11 +83,20 @@ class PlanReads:
         """Return the number of the flow's newest run; 0 if there is none."""
         return int(self._database.read(self._sql["newest_number"], self._names)[0][0])
 
-    @in_words
     def graph(self, run_id: str) -> dict[str, dict[str, Any]]:
         """Return the tasks of a run's graph by key, see `graph_record`; none if the run isn't recorded."""
-        rows = self._database.read(self._sql["graph_of_run"], (run_id,))
-        return {task["key"]: task for (content,) in rows for task in json.loads(content)["tasks"]}
+        return {task["key"]: task for task in self._content(run_id).get("tasks", ())}
+
+    def sources(self, run_id: str) -> Sources:
+        """Return the source of the functions of a run's flow; none if it isn't known."""
+        return read_sources(self._content(run_id).get("sources", {}))
+
+    @in_words
+    def _content(self, run_id: str) -> dict[str, Any]:
+        if run_id not in self._graphs:
+            rows = self._database.read(self._sql["graph_of_run"], (run_id,))
+            self._graphs[run_id] = json.loads(rows[0][0]) if rows else {}
+        return self._graphs[run_id]
 
     @in_words
     def outputs(self, run_id: str) -> dict[str, PastOutput]:

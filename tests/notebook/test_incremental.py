@@ -125,7 +125,19 @@ def test_the_result_says_how_many_ran_and_why(opened, capsys):
 
     notebook.flow()
 
-    assert "2 of 3 ran: clean, its code changed; 1 below it." in capsys.readouterr().out.splitlines()
+    assert (
+        "2 of 3 ran: clean, scale changed, line 9: return 11 * x; 1 below it." in capsys.readouterr().out.splitlines()
+    )
+
+
+def test_the_plan_names_the_line_that_was_edited(opened):
+    notebook = opened()
+    notebook.flow()
+    notebook.define("return [scale(row) for row in rows]", "# all of them\n    return [scale(row + 1) for row in rows]")
+
+    plan = notebook.shell.run_line_magic("flow", "plan daily")
+
+    assert plan["clean"].why == "its code changed, line 23: return [scale(row + 1) for row in rows]"
 
 
 def test_it_may_be_the_notebooks_default(opened, capsys):
