@@ -41,7 +41,9 @@ _FOLLOW_S = 0.25
 _LISTED = 20
 _MOST_CHILDREN, _MOST_FAILURES = 5, 5
 #: States of runs; a state handler may give a run any other.
-_RUN_STATES = ("Success", "Running", "Cancelling", "Paused", "Failed", "Crashed", "Cancelled", "Scheduled", "Pending")
+_RUN_STATES = (
+    "Success", "Running", "Cancelling", "Paused", "Failed", "Crashed", "Cancelled", "Scheduled", "Submitted", "Pending",
+)  # fmt: skip
 _DECISION = ("action", "key", "by", "note", "at", "looked_at")
 _NO_RUNS = "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True)."
 _NOTHING_WAITS = "No run waits for you."

@@ -12,7 +12,7 @@ from flowbook.exceptions import ArgumentError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["env", "flag", "one_of", "shown_env", "text", "texts", "unknown"]
+__all__ = ["env", "flag", "one_of", "text", "texts", "unknown"]
 
 _SECRETS = secret_variable("")
 
@@ -36,15 +36,16 @@ def env(owner: str, given: object, field: str = "env") -> dict[str, str]:
         if not isinstance(name, str) or not name or "=" in name or "\0" in name:
             msg = f"{owner}: {field} has {name!r}, which can't be a name there. Give a text without '='."
             raise ArgumentError(msg, field=field)
+        if name.startswith(_SECRETS):
+            msg = (
+                f"{owner}: {field} has {name}, a secret, and a flow runner's settings are stored. Set the variable where the "
+                "run is started: its process inherits it."
+            )
+            raise ArgumentError(msg, field=field)
         if not isinstance(value, str) or "\0" in value:
             msg = f"{owner}: {field} has {name}={value!r}, which isn't a text. Write {name!r}: {str(value)!r}."
             raise ArgumentError(msg, field=field)
     return dict(given)
-
-
-def shown_env(given: Mapping[str, str]) -> dict[str, str]:
-    """Return environment variables with secrets masked."""
-    return {name: "*****" if name.startswith(_SECRETS) else value for name, value in given.items()}
 
 
 def text(owner: str, field: str, given: object, example: str) -> str | None:

@@ -73,7 +73,7 @@ class UniversalFlowRunner:
     def preview(self, run: RunToStart) -> str:
         """Return the command that would be started, after the environment variables that it gets besides this process's."""
         python = self._python()
-        added = fields.shown_env(added_environment(python, self.env))
+        added = added_environment(python, self.env)
         lines = [f"{name}={shlex.quote(value)}" for name, value in sorted(added.items())]
         return "\n".join([*lines, shlex.join(command(python, run.run_id))])
 
@@ -102,5 +102,4 @@ class UniversalFlowRunner:
         return hash((self.type, repr(sorted(self._fields().items()))))
 
     def __repr__(self) -> str:
-        shown = {**self._fields(), **({"env": fields.shown_env(self.env)} if self.env else {})}
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._fields().items())})"
