@@ -12,7 +12,7 @@ from flowbook.exceptions import ArgumentError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["env", "flag", "one_of", "text", "texts", "unknown"]
+__all__ = ["env", "flag", "one_of", "shown_env", "text", "texts", "unknown"]
 
 _SECRETS = secret_variable("")
 
@@ -46,6 +46,11 @@ def env(owner: str, given: object, field: str = "env") -> dict[str, str]:
             msg = f"{owner}: {field} has {name}={value!r}, which isn't a text. Write {name!r}: {str(value)!r}."
             raise ArgumentError(msg, field=field)
     return dict(given)
+
+
+def shown_env(given: Mapping[str, str]) -> dict[str, str]:
+    """Return environment variables with secrets masked: settings that were stored elsewhere may hold some."""
+    return {name: "*****" if name.startswith(_SECRETS) else value for name, value in given.items()}
 
 
 def text(owner: str, field: str, given: object, example: str) -> str | None:
