@@ -139,7 +139,9 @@ class Agent:
             if run.is_waiting:
                 self._guarded("requests", run.answer_requests)
         self._forget_ended()
-        if not self._is_draining:
+        if self._is_draining:
+            self._give_back()
+        else:
             self._claim_due(now)
             self._start_due()
 
@@ -188,7 +190,7 @@ class Agent:
     def _record_lost(self) -> None:
         for run_id in self._lost.record():
             summary = self._store.runs.summary(run_id)
-            text = f"{summary.flow} run {summary.number} is Crashed: {(summary.message or '').splitlines()[0]}"
+            text = f"{summary.flow} run {summary.number} is crashed: {(summary.message or '').splitlines()[0]}"
             self._report(News("crashed", text, run_id, summary.flow, summary.number, "Crashed"))
 
     def _forget_ended(self) -> None:
@@ -196,11 +198,15 @@ class Agent:
 
     # The end
 
-    def _drain(self) -> None:
+    def _give_back(self) -> None:
+        """Let other agents have what it hasn't begun; what the store doesn't take now is free once this process has ended."""
         for run in self._in_hand:
             if run.is_waiting:
                 self._guarded(run.run_id, run.give_back)
-        self._forget_ended()
+        self._in_hand = tuple(run for run in self._in_hand if not (run.is_over or run.is_waiting))
+
+    def _drain(self) -> None:
+        self._give_back()
         count = len(self._in_hand)
         text = f"Agent {self.settings.name} claims nothing more"
         if count:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
@@ -40,6 +41,10 @@ def chores_of(store: Store, report: Report, ahead_s: float = 20.0) -> Sequence[C
         OverdueTasks(store, report).answer,
         lambda now: send_pending(store, now),
     )
+
+
+#: How long after a run's overdue tasks couldn't be answered they are tried again.
+_AGAIN_S = 60.0
 
 
 class Schedules:
@@ -94,15 +99,16 @@ class OverdueTasks:
         self._report = report
         #: Runs that are being answered. Changed by the agent's thread and by those of these runs, each for its own.
         self._under_way: set[str] = set()
-        #: What went wrong with a run, so that it is told once.
+        #: What went wrong with a run, so that it is told once, and when it is tried again (`time.monotonic`).
         self._told: dict[str, str] = {}
+        self._next_try: dict[str, float] = {}
 
     def answer(self, now: float) -> None:
         """Begin to answer what is overdue at `now`, in seconds since the epoch. Raises StoreError."""
         answer_overdue(self._store, now, lambda run_id: self._begin(run_id, now))
 
     def _begin(self, run_id: str, now: float) -> None:
-        if run_id not in self._under_way:
+        if run_id not in self._under_way and time.monotonic() >= self._next_try.get(run_id, 0.0):
             self._under_way.add(run_id)
             threads.spawn(self._answer, run_id, now, name=f"overdue-{run_id[:8]}", owner=self)
 
@@ -124,6 +130,7 @@ class OverdueTasks:
             self._under_way.discard(run_id)
 
     def _tell_trouble(self, run_id: str, text: str) -> None:
+        self._next_try[run_id] = time.monotonic() + _AGAIN_S
         if self._told.get(run_id) != text:
             self._told[run_id] = text
             self._report(News("trouble", f"Overdue tasks of run {run_id} can't be answered: {text}", run_id))

@@ -135,9 +135,17 @@ class ClaimedRun:
     # Its process
 
     def start(self) -> None:
-        """Start its process in a thread that watches it; return at once."""
+        """Start its process in a thread that watches it; return at once.
+
+        Raises:
+            RuntimeError: if the system can't start another thread; it waits on then.
+        """
         self._set_phase("starts")
-        threads.spawn(self._work, name=f"agent-{self._recording.number}", owner=self)
+        try:
+            threads.spawn(self._work, name=f"agent-{self._recording.number}", owner=self)
+        except RuntimeError:
+            self._set_phase("waits")
+            raise
 
     def cancel(self) -> None:
         """End its process with all its children, as soon as it has one; its run is cancelled."""
@@ -205,10 +213,10 @@ class ClaimedRun:
         state = effective_state_of(summary) or "Pending"
         took = "" if summary.took_s is None else f" after {summary.took_s:.1f} s"
         what = "crashed" if state == "Crashed" else "ended"
-        message = (
-            f": {(summary.message or '').splitlines()[0]}" if state in {"Crashed", "Failed"} and summary.message else ""
-        )
-        self._report(self._news(what, f"is {state}{took}{message}", state))
+        says_why = state in {"Crashed", "Failed"} and summary.message
+        message = f": {summary.message.splitlines()[0]}" if says_why and summary.message else ""
+        verb = {"Success": "succeeded", "Failed": "failed"}.get(state, f"is {state.lower()}")
+        self._report(self._news(what, f"{verb}{took}{message}", state))
 
     def _set_phase(self, phase: str) -> None:
         self._phase, self._since = phase, time.time()

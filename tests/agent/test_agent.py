@@ -11,7 +11,7 @@ import pytest
 
 import flowbook
 from flowbook.agent import agent as agent_module
-from flowbook.agent import lost_runs
+from flowbook.agent import claimed_run, lost_runs
 from flowbook.agent.claimed_run import ClaimedRun
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Running
@@ -288,6 +288,44 @@ def test_a_run_that_was_given_back_is_claimed_by_the_next_agent():
     assert beginnings(run_id) == 1
 
 
+def test_an_agent_that_cannot_give_back_what_waits_ends_all_the_same(monkeypatch):
+    (run_id,) = create(due=time.time() + 20)
+
+    def give_back(_):
+        msg = "The disk is full."
+        raise flowbook.exceptions.StoreError(msg)
+
+    monkeypatch.setattr(ClaimedRun, "give_back", give_back)
+    with working(prefetch_s=60) as (agent, news):
+        while not agent.in_hand:
+            time.sleep(0.01)
+        agent.stop()
+        news.wait_for("ends")
+
+    assert states([run_id]) == ["Submitted"]
+    assert [each.text for each in news if each.what == "trouble"] == [
+        "The disk is full. The agent goes on and tries again."
+    ]
+
+
+def test_a_run_whose_thread_cannot_be_started_is_tried_again(monkeypatch):
+    real, refused = claimed_run.threads.spawn, []
+
+    def spawn(*args, **options):
+        if options["name"].startswith("agent-") and len(refused) < 2:
+            refused.append(options["name"])
+            msg = "can't start new thread"
+            raise RuntimeError(msg)
+        return real(*args, **options)
+
+    monkeypatch.setattr(claimed_run.threads, "spawn", spawn)
+    (run_id,) = create()
+    with working() as (_, news):
+        news.wait_for("ended")
+
+    assert (states([run_id]), beginnings(run_id)) == (["Success"], 1)
+
+
 # Cancelling, in each state
 
 
@@ -406,7 +444,7 @@ def test_a_running_run_whose_process_is_gone_becomes_crashed_and_others_stay(tmp
     assert states([lost, slow.run_id, *done]) == ["Crashed", "Running", "Success"]
     message = store.runs.summary(lost).message
     assert message.endswith("is gone, and nobody saw how it ended. run.resume() goes on from what is stored.")
-    assert [each.text for each in news if each.what == "crashed"] == [f"dies run 1 is Crashed: {message}"]
+    assert [each.text for each in news if each.what == "crashed"] == [f"dies run 1 is crashed: {message}"]
     assert type(flowbook.run(lost)["dies"]).__name__ == "Pending"
 
 

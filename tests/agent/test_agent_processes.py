@@ -211,7 +211,7 @@ def test_a_run_whose_process_is_killed_is_crashed_with_its_signal_and_last_lines
     message = open_store().runs.summary(run_id).message
     assert message.startswith("Its process was ended by SIGKILL in the middle of the run")
     assert message.endswith("The last lines of its output:\n    Reading the flights")
-    assert news[-1]["text"].startswith("due run 1 is Crashed")
+    assert news[-1]["text"].startswith("due run 1 is crashed")
 
 
 _TICKS = """
@@ -407,7 +407,7 @@ def test_an_agent_shows_on_a_terminal_what_it_runs_and_what_is_due_next(tmp_path
     assert agent.wait() == 0
     assert "Agent west starts due runs of" in seen
     assert "due run 1 starts" in seen
-    assert "due run 1 is Success after" in seen
+    assert "due run 1 succeeded after" in seen
     assert seen.rstrip().endswith("Agent west has ended.")
 
 
