@@ -100,11 +100,31 @@ def _add_cache(group: argparse.ArgumentParser, common: argparse.ArgumentParser) 
     gc.add_argument("--dry-run", action="store_true", help="only show what would be dropped")
 
 
+#: What follows the command in the example that its help shows.
+_RUN_EXAMPLES = {
+    "ls": "--flow delays --state Failed",
+    "start": "delays.py:nightly --param origin=JFK --detach",
+    "inspect": "last failed",
+    "logs": "delays --task clean --follow",
+    "watch": "delays",
+    "hand-over": "last --by ana",
+    "cancel": "last --now --note 'wrong year'",
+    "delete": "'delays 4'",
+    "resume": "delays approve --input threshold=20 --note 'as agreed'",
+    "skip": "delays approve",
+    "reject": "delays approve --note 'August is missing'",
+    "retry": "last --flow delays.py",
+    "export": "'delays 4' delays-4.flowbook",
+    "import": "delays-4.flowbook",
+}
+
+
 def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     commands = group.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, text: str, *, is_of_one: bool = True) -> argparse.ArgumentParser:
-        found = commands.add_parser(name, parents=[common], help=text, description=text)
+        example = f"Example: flowbook run {name} {_RUN_EXAMPLES[name]}".rstrip()
+        found = commands.add_parser(name, parents=[common], help=text, description=text, epilog=example)
         found.set_defaults(command=f"run {name}")
         if is_of_one:
             found.add_argument(
@@ -119,7 +139,6 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     ls.add_argument("--limit", type=_count, metavar="N", help="at most the N newest; default: 20")
     ls.add_argument("--all", action="store_true", help="every run")
     start = add("start", "run a flow from a Python file, recorded", is_of_one=False)
-    start.epilog = "Example: flowbook run start delays.py:nightly --param origin=JFK --detach"
     start.add_argument("flow", metavar="FILE.py:FLOW", help="the file, and the flow's name if it makes several")
     start.add_argument(
         "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter; may be given several times"
@@ -135,15 +154,24 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     logs.add_argument("--follow", action="store_true", help="keep writing until the run is at rest")
     logs.add_argument("--output", action="store_true", help="what its own process wrote, instead; as it is")
     add("watch", "follow it until it is at rest, whichever process has it; Ctrl-C ends only the watching")
+    _add_answers(add)
+    add("export", "write it with its values into a file").add_argument("file")
+    import_ = add("import", "import a run from a file that export wrote", is_of_one=False)
+    import_.add_argument("file")
+    import_.add_argument(
+        "--trust", action="store_true", help="even if somebody else signed it; its code then runs as you"
+    )
+
+
+def _add_answers(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Add what decides about a run."""
     hand_over = add("hand-over", "let a process of its own go on with it, whichever process has it now")
-    hand_over.epilog = "Example: flowbook run hand-over last --by ana"
     _decides(hand_over)
     cancel = add("cancel", "cancel it, whichever process has it, and wait until its running tasks have ended")
-    cancel.epilog = "Example: flowbook run cancel last --now --note 'wrong year'"
     cancel.add_argument("--now", action="store_true", help="stop running tasks, too; they run again on resume")
     _decides(cancel)
+    add("delete", "delete it for good; what it cached stays")
     resume = add("resume", "resume a run that waits, was cancelled or crashed; here, unless another process has it")
-    resume.epilog = "Example: flowbook run resume delays approve --input threshold=20 --note 'as agreed'"
     resume.add_argument(
         "--input",
         action="append",
@@ -152,9 +180,7 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
         help="what the one task named gets instead, a Python literal or a text; may be given several times",
     )
     skip = add("skip", "skip tasks that wait: they end without running, and so do those below")
-    skip.epilog = "Example: flowbook run skip delays approve"
     reject = add("reject", "reject tasks that wait: they fail, and those below don't run unless they handle failures")
-    reject.epilog = "Example: flowbook run reject delays approve --note 'August is missing'"
     for command in (resume, skip, reject):
         command.add_argument("task", nargs="*", help="only these tasks or children; default: all that wait")
     retry = add("retry", "run the failed tasks again; those that were rejected ask again")
@@ -170,12 +196,6 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
             action="store_true",
             help="even if that flow's code has changed, or an input of the run is missing here",
         )
-    add("export", "write it with its values into a file").add_argument("file")
-    import_ = add("import", "import a run from a file that export wrote", is_of_one=False)
-    import_.add_argument("file")
-    import_.add_argument(
-        "--trust", action="store_true", help="even if somebody else signed it; its code then runs as you"
-    )
 
 
 def _add_agent(group: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
@@ -255,6 +275,7 @@ _COMMANDS: Mapping[str, str] = {
     "run import": "run.import_",
     **dict.fromkeys([f"run {verb}" for verb in ("start", "watch")], "run_start"),
     "run hand-over": "run_start.hand_over",
+    "run delete": "run_delete.delete",
     **dict.fromkeys([f"run {verb}" for verb in ("cancel", "resume", "skip", "reject", "retry")], "run_answers"),
 }
 

@@ -12,7 +12,7 @@ from flowbook import config
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["OLDER", "last_output", "output_file", "remove_old_output"]
+__all__ = ["OLDER", "last_output", "output_file", "remove_old_output", "remove_output"]
 
 #: What the name of the file's predecessor ends with.
 OLDER = ".1"
@@ -38,6 +38,13 @@ def last_output(run_id: str) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(text.rstrip().splitlines()[-_TAIL_LINES:])
+
+
+def remove_output(run_id: str) -> None:
+    """Remove the log files of a run's processes."""
+    file = output_file(run_id)
+    for path in (file, file.with_name(file.name + OLDER)):
+        path.unlink(missing_ok=True)
 
 
 def remove_old_output(now: float | None = None) -> None:

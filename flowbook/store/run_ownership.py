@@ -63,6 +63,13 @@ class RunOwnership:
         values = {"run_id": run_id, "epoch": epoch, "now": time.time(), "state": name}
         self._compare_and_set("finish_run", {**values, "is_finished": is_finished_name(name)})
 
+    def delete(self, run_id: str, epoch: int) -> None:
+        """Delete a run with its events, requests and progress; values that nothing else needs are dropped by `gc`.
+
+        Raises as `claim`: whoever has claimed the run since `epoch` keeps it.
+        """
+        self._compare_and_set("delete_run", {"run_id": run_id, "epoch": epoch})
+
     def beat(self, run_id: str, epoch: int) -> None:
         """Write a heartbeat. Raises as `claim`."""
         self._compare_and_set("beat_run", {"run_id": run_id, "epoch": epoch, "now": time.time()})
