@@ -19,12 +19,13 @@ from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Pending, Submitted
 from flowbook.exceptions import RunChangedError, RunClaimedError
 from flowbook.flow_run.decision import Decision
-from flowbook.flow_run.hand_over import await_taker
+from flowbook.flow_run.hand_over import await_taker, unkept_outputs
 from flowbook.flow_run.location import Here
 from flowbook.flow_run.new_record import graph_of
 from flowbook.flow_run.recorded_run import load_control
 from flowbook.flow_run.recording import Recording
 from flowbook.flow_run.request_listener import decision_of
+from flowbook.flow_run.run_to_come import refuse_what_stays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,6 +78,8 @@ def run_in_this_process(store: Store, run_id: str, flow_at: Callable[[str, str],
         control = load_control(recording, flow, snapshot, before)
         graph = graph_of(control.run, control.inputs.limits)
         recording.store_flow(flow, {**graph, "file_digest": digest, "made_by": made_by})
+    if snapshot.is_owned and store.requests.was_asked(run_id, snapshot.claim.epoch, "hand_over"):
+        refuse_what_stays(recording.label, list(unkept_outputs(control.run.graph, snapshot.states())), None)
     _carry_on(control, snapshot, requests, store)
     return control.location.state
 

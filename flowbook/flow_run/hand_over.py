@@ -40,13 +40,14 @@ if TYPE_CHECKING:
     from flowbook.flow_run.run_log import RunLog
     from flowbook.flow_run.submission import Submission
 
-__all__ = ["Control", "await_taker", "expect_taker", "hand_over", "take_back"]
+__all__ = ["Control", "await_taker", "expect_taker", "hand_over", "take_back", "unkept_outputs"]
 
 _LOOK_S = 0.05
 #: How long an owner that has ended its tasks waits for the process that is to go on; then it goes on itself.
 _TAKER_S = 30.0
 #: How long an owner may take to answer before `force` takes its run away.
 _FORCED_S = 3.0
+_TRIES = 5
 _log = logging.getLogger("flowbook")
 
 
@@ -95,7 +96,7 @@ def hand_over(control: Control, flow_runner: FlowRunner, by: str = "", note: str
             f"{control.run.label.title} isn't recorded, so no other process can go on with it. Run it with record=True."
         )
         raise RunError(msg, run=control.run.label.run_id)
-    _refuse_what_stays(control, location, recording, flow_runner)
+    _refuse_what_stays(control, recording, flow_runner)
     flow_runner.check()
     settings = flow_runner.to_settings().as_json()
     if isinstance(location, AtRest):
@@ -123,17 +124,16 @@ def hand_over(control: Control, flow_runner: FlowRunner, by: str = "", note: str
     )
 
 
-def _refuse_what_stays(control: Control, location: Location, recording: Recording, flow_runner: FlowRunner) -> None:
+def _refuse_what_stays(control: Control, recording: Recording, flow_runner: FlowRunner) -> None:
     from flowbook.flow_run.run_to_come import lacking_secrets, refuse_what_stays  # noqa: PLC0415  # loading the store takes long
 
     inputs = recording.newer_inputs() or recording.inputs()
     stays = [*inputs.missing, *lacking_secrets(inputs.secrets, {**os.environ, **flow_runner.env})]
-    states = recording.snapshot().states() if not isinstance(location, AtRest) else location.states
-    stays += _unkept_outputs(control.run.graph, states)
+    stays += unkept_outputs(control.run.graph, recording.snapshot().states())
     refuse_what_stays(control.run.label, stays, recording.record.flow_unkept)
 
 
-def _unkept_outputs(graph: Graph, recorded: Mapping[str, State]) -> Iterator[MissingInput]:
+def unkept_outputs(graph: Graph, recorded: Mapping[str, State]) -> Iterator[MissingInput]:
     """Yield the outputs that tasks still need and that the store doesn't have."""
     known = {key: state for key, state in recorded.items() if key != FLOW}
     states = unfinished(graph, {**dict.fromkeys(graph.specs, Pending()), **known})
@@ -288,27 +288,37 @@ def take_back(control: Control, by: str = "", note: str = "", *, force: bool = F
 def _take_in_turn(control: Control, away: Elsewhere) -> None:
     """Take the run once its owner has left it."""
     pause = threading.Event()
-    while control.location is away:
-        away.remote.refresh(now=True)
-        if isinstance(away.remote.state, Submitted) or not away.remote.snapshot.is_owned:
-            try:
+    try:
+        while control.location is away:
+            away.remote.refresh(now=True)
+            if isinstance(away.remote.state, Submitted) or not away.remote.snapshot.is_owned:
+                _refuse_to_take(control, away)
                 _take(control, away)
-            except RunClaimedError:
-                control.refresh(now=True)
-            except FlowbookError:
-                _log.exception("%s could not be taken back; the process that had it goes on.", control.run.label.title)
-            return
-        pause.wait(_LOOK_S)
+                return
+            pause.wait(_LOOK_S)
+        _take(control, away)
+    except FlowbookError:
+        _log.warning("%s was not taken back.", control.run.label.title, exc_info=True)
+        control.refresh(now=True)
+
+
+def _refuse_to_take(control: Control, away: Elsewhere) -> None:
+    """Leave the run to its owner, and say so, if it has outputs by now that can't come along."""
+    from flowbook.flow_run.run_to_come import refuse_what_stays  # noqa: PLC0415  # loading the store takes long
+
+    if away.remote.snapshot.is_owned:
+        stays = list(unkept_outputs(control.run.graph, away.remote.states))
+        if stays:
+            _stay(control, "An output of a task can't go along.")
+        refuse_what_stays(control.run.label, stays, None)
 
 
 def _take(control: Control, away: Elsewhere) -> None:
     """Claim the run from its owner, and go on here. Raises RunClaimedError: if somebody else was quicker."""
     remote = away.remote
     remote.refresh(now=True)
-    if isinstance(rest := control.location, AtRest):
-        if isinstance(rest.state, Crashed):
-            control.own_process.use(None)
-            control.go_on()
+    if isinstance(control.location, AtRest):
+        _go_on_after_crash(control)
         return
     state = remote.state.state if isinstance(remote.state, Submitted) else remote.state
     with control.moving(away) as is_here:
@@ -327,3 +337,18 @@ def _take(control: Control, away: Elsewhere) -> None:
         raise
     remote.recording.set_flow_runner(None)
     remote.recording.set_identifier("")
+
+
+def _go_on_after_crash(control: Control) -> None:
+    """Go on here if the run's process has died; whoever watched it may record that at the same moment."""
+    control.own_process.use(None)
+    for _ in range(_TRIES):
+        rest = control.location
+        if not isinstance(rest, AtRest) or not isinstance(rest.state, Crashed):
+            return
+        try:
+            control.go_on()
+        except RunClaimedError:
+            control.refresh(now=True)
+        else:
+            return

@@ -192,6 +192,30 @@ def test_what_cannot_go_along_is_said_by_name_and_nothing_happens(folder):
     assert (type(state), decisions(run), run["use"].result) == (Success, [], 20)
 
 
+def test_an_output_that_comes_too_late_to_be_named_keeps_the_run_where_it_is(folder):
+    @task
+    def open_one(n):
+        (flows.folder() / "opening").touch()
+        flows.wait_for("go")
+        return Connection() if n else None
+
+    @task
+    def use(conn):
+        return type(conn).__name__
+
+    with Flow("late") as flow:
+        use(open_one(flows.before(1)))
+    run = flow.start(record=True)
+    wait_for(folder / "opening")
+
+    run.hand_over(QUIET)
+    (folder / "go").touch()
+    state = run.wait(LONG_S)
+
+    assert (type(state), run["use"].result, decisions(run)) == (Success, "Connection", ["hand_over"])
+    assert flow_states(run) == ["Running", "Submitted", "Running", "Success"]
+
+
 def test_a_run_that_is_not_recorded_is_not_handed_over(folder):
     run = flows.waiting().start(record=False)
     wait_for(folder / "middle")
