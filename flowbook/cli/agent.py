@@ -91,12 +91,13 @@ class _Lines:
             self._write(f"Agent {name} starts due runs of {store.path}, {limit} at once. Ctrl-C ends it.")
 
     def tell(self, news: News) -> None:
-        """Write one piece of news."""
-        if self._out.is_json:
-            self._out.done("", at=time.time(), **news.as_json())
-            self._out.to.flush()
-        else:
-            self._write(news.text)
+        """Write one piece of news. If nobody reads it any more, the agent goes on."""
+        with contextlib.suppress(OSError, ValueError):
+            if self._out.is_json:
+                self._out.done("", at=time.time(), **news.as_json())
+                self._out.to.flush()
+            else:
+                self._write(news.text)
 
     def _write(self, text: str) -> None:
         self._out.line(f"{time.strftime('%H:%M:%S')}  {printable(text)}")
@@ -145,4 +146,5 @@ class _Live(_Lines):
                     soon = coming(store, now, _MOST_COMING)
             soon = [each for each in soon if each[1] > now]
             view = AgentView(settings.name, settings.limit, agent.in_hand, soon, agent.is_draining)
-            screen.draw(agent_lines(view, now, screen.marks, screen.width, screen.height))
+            with contextlib.suppress(OSError, ValueError):  # the terminal is gone
+                screen.draw(agent_lines(view, now, screen.marks, screen.width, screen.height))

@@ -248,7 +248,7 @@ def _add_notify(group: argparse.ArgumentParser, common: argparse.ArgumentParser)
         choices=("waits", "failed", "ended"),
         help="of what it is told; may be given several times; default: waits and failed",
     )
-    add("ls", "list who is told; secrets of URLs are hidden")
+    add("ls", "list who is told; secrets of URLs are hidden", "ls --json")
     test = add("test", "send a test notice", "test 2")
     test.add_argument("receiver", nargs="?", help="a number of ls, or a URL; default: everybody")
     add("remove", "tell somebody no more", "remove 2").add_argument("receiver", help="a number of ls, or a URL")

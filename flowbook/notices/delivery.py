@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ __all__ = ["TIMEOUT_S", "NotDeliveredError", "deliver"]
 TIMEOUT_S = 30.0
 #: Timeouts of apprise's own, too long to pass before TIMEOUT_S: after them it can't say whether the notice arrived.
 _NEVER_S = 4 * TIMEOUT_S
+_CONNECT_S = 10.0
 _REASON_CHARS = 300
 _ENV = "FLOWBOOK_NOTICE_"
 _ENV_CHARS = 2000
@@ -77,9 +79,12 @@ def _send(url: str, notice: Notice) -> None:
     try:
         is_known = service.add(url)
         if is_known:
+            _reach(service[0])
             _wait_long(service[0])
         kind = _KINDS[notice.cause]
         result = service.notify(notice.text, notice.title, notify_type=kind, body_format="text") if is_known else None
+    except NotDeliveredError:
+        raise
     except Exception as error:  # noqa: BLE001  # the border to apprise and the libraries that it uses
         raise NotDeliveredError(hidden.text(f"{type(error).__name__}: {safe_str(error)}")) from None
     if result is None:
@@ -89,12 +94,30 @@ def _send(url: str, notice: Notice) -> None:
         raise NotDeliveredError(hidden.text("; ".join(said)) or "apprise couldn't deliver it")
 
 
+def _reach(service: Any) -> None:  # noqa: ANN401  # a plugin of apprise, which has no types
+    """Connect to a mail server and leave it: one that can't be reached has certainly got nothing, and is tried again.
+
+    Apprise has one timeout for connecting and for the answer to a mail, after which it can't say that.
+    """
+    if not _is_mail(service):
+        return
+    try:
+        socket.create_connection((service.smtp_host, service.port), _CONNECT_S).close()
+    except OSError as error:
+        msg = f"its mail server, {service.smtp_host}:{service.port}, can't be reached: {error}"
+        raise NotDeliveredError(msg) from error
+
+
+def _is_mail(service: Any) -> bool:  # noqa: ANN401  # as above
+    return bool(service.secure_protocol == "mailtos")
+
+
 def _wait_long(service: Any) -> None:  # noqa: ANN401  # a plugin of apprise, which has no types
     """Let a service wait for an answer as long as we do; connecting may still fail early, unless it has one timeout for all."""
     usual = type(service)
     if service.socket_read_timeout == usual.socket_read_timeout:
         service.socket_read_timeout = _NEVER_S
-    if service.secure_protocol == "mailtos" and service.socket_connect_timeout == usual.socket_connect_timeout:
+    if _is_mail(service) and service.socket_connect_timeout == usual.socket_connect_timeout:
         service.socket_connect_timeout = _NEVER_S
 
 

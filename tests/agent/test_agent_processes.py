@@ -246,6 +246,19 @@ def test_an_agent_runs_a_schedule_at_its_times_and_never_before(agents, tmp_path
     assert news[-1]["flow"] == "ticks"
 
 
+def test_an_agent_goes_on_when_nobody_reads_its_news_any_more(agents):
+    agent = agents()
+    first = create_real(make_flow(lambda: None))
+    _news_until(agent, "ended")
+    agent.stdout.close()
+    second = create_real(make_flow(lambda: None, name="second"))
+
+    wait_for_states([first, second], "Success", "Success")
+    agent.send_signal(signal.SIGTERM)
+
+    assert agent.wait() == 0
+
+
 # Agents that are killed
 
 _KILLED = """

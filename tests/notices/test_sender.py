@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -458,6 +459,37 @@ def test_what_an_unrecorded_run_could_not_send_is_logged(caplog):
             "did not arrive: it raised OSError: no route for delays."
         ),
     )
+
+
+# Mail
+
+
+def test_a_mail_server_that_cannot_be_reached_is_tried_again(mail):
+    flow = _flow(broken, mail.url)
+    mail.close()
+
+    flow.run(record=True)
+    _settled()
+
+    ((_, is_sent, trouble),) = _sent(flow.last_run.run_id)
+    assert not is_sent
+    assert trouble == (
+        f"its mail server, 127.0.0.1:{mail.port}, can't be reached: [Errno 111] Connection refused; it is sent again in 30 s"
+    )
+
+
+def test_a_mail_server_that_never_answers_holds_no_run_up(monkeypatch):
+    monkeypatch.setattr(attempts, "TIMEOUT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        flow = _flow(
+            broken, f"mailto://127.0.0.1:{silent.getsockname()[1]}?from=a@example.com&to=b@example.com&mode=insecure"
+        )
+        flow.run(record=True)
+        _settled()
+
+    assert [trouble.partition(",")[0] for _, _, trouble in _sent(flow.last_run.run_id)] == [
+        "it gave no answer within 30 s"
+    ]
 
 
 # Commands
