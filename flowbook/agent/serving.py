@@ -38,9 +38,13 @@ __all__ = ["Served", "serve"]
 
 _LIMIT = 4
 _LOOK_S = 0.5
+#: How many of the runs that it made may still wait, more than enough.
+_REMEMBERED = 1000
 #: How often it looks, and how long before its time a run is made: what is made is left over if this process is killed.
 _POLL_S, _AHEAD = 1.0, dt.timedelta(seconds=2)
 _log = logging.getLogger("flowbook.agent")
+#: What this process serves, by the deployment's id: a cell that is run again replaces what it served.
+_served: dict[str, Served] = {}
 
 
 class Served:
@@ -62,6 +66,8 @@ class Served:
         chores = (self._make_due, overdue, lambda now: send_pending(store, now))
         self._agent = Agent(store, settings, _tell, chores=chores)
         self._is_over = threading.Event()
+        #: The runs that it made. Used by its own thread only.
+        self._made: list[str] = []
         threads.spawn(self._work, name=f"serve-{deployment.id[:8]}", owner=self)
 
     def next(self) -> dt.datetime | None:
@@ -86,13 +92,15 @@ class Served:
             self._agent.run()
             with contextlib.suppress(FlowbookError):  # the store is gone, and they with it
                 waiting = self._store.deployments.waiting_runs(self.deployment.id)
-                cancel_waiting(self._store, waiting, "It is served no more.")
+                mine = [run_id for run_id in self._made if run_id in waiting]
+                cancel_waiting(self._store, mine, "It is served no more.")
         finally:
             self._is_over.set()
 
     def _make_due(self, now: float) -> None:
         span = dt.datetime.fromtimestamp(now, dt.UTC), _AHEAD
-        self._mark = make_runs(self._store, self.deployment, self.schedule, self._mark, span)
+        made, self._mark = make_runs(self._store, self.deployment, self.schedule, self._mark, span)
+        self._made = [*self._made[-_REMEMBERED:], *made]
 
     def __repr__(self) -> str:
         now = dt.datetime.now(dt.UTC)
@@ -117,7 +125,8 @@ def serve(  # noqa: PLR0913  # the names promised to users
 ) -> Served:
     """Run a flow on a schedule for as long as this process lives: `flowbook.serve(delays, "0 6 * * *")`.
 
-    Each run has a process of its own, and outlives this one. A script calls `.wait()`; a notebook goes on at once.
+    Each run has a process of its own, and outlives this one. A script calls `.wait()`; a notebook goes on at once. Serving a
+    flow under the same name again, as a cell does that is run again, replaces the earlier schedule.
 
     Args:
         flow: kept by value, as it is now.
@@ -144,7 +153,10 @@ def serve(  # noqa: PLR0913  # the names promised to users
     spec = DeploymentSpec(name, flow, parameters=parameters, flow_runner=flow_runner, **fields)  # type: ignore[arg-type]  # checked there
     store = open_store()
     (made,) = create_deployments(store, [spec])
-    return Served(store, made, wanted, limit)
+    if (earlier := _served.pop(made.id, None)) is not None:
+        earlier.stop()
+    _served[made.id] = Served(store, made, wanted, limit)
+    return _served[made.id]
 
 
 def _tell(news: News) -> None:

@@ -79,8 +79,8 @@ def make_runs(
     schedule: Schedule,
     mark: dt.datetime,
     span: tuple[dt.datetime, dt.timedelta],
-) -> dt.datetime:
-    """Make the runs that a schedule asks for that isn't the deployment's own; return its new mark.
+) -> tuple[list[str], dt.datetime]:
+    """Make the runs that a schedule asks for that isn't the deployment's own; return their ids, and its new mark.
 
     Args:
         store: has the deployment.
@@ -95,9 +95,9 @@ def make_runs(
     now, ahead = span
     is_one_late = _is_one_late(store, deployment, schedule, now)
     found = due_times(schedule, mark, now, ahead, is_one_late=is_one_late)
-    for due in found.times:
-        store.runs.create_to_come(_run(deployment, due, now, SCHEDULE_ORIGIN), Scheduled(_WAITS, start_time=due))
-    return found.mark
+    runs = [_run(deployment, due, now, SCHEDULE_ORIGIN) for due in found.times]
+    made = [run for run in runs if store.runs.create_to_come(run, Scheduled(_WAITS, start_time=run.due)) is not None]
+    return [run.run_id for run in made], found.mark
 
 
 def _make_due(store: Store, deployment: DeploymentRecord, now: dt.datetime, ahead: dt.timedelta) -> list[RunRecord]:

@@ -99,6 +99,17 @@ def test_what_is_served_has_no_schedule_that_outlives_it(serve, flow):
     assert served.next() == served.schedule.next(dt.datetime.now(dt.UTC))
 
 
+def test_a_flow_that_is_served_again_has_the_new_schedule_alone(serve, flow):
+    first = serve(flow, "every 1 second")
+    wait_for(states)
+
+    second = serve(flow, "0 6 * * *")
+    first.wait()
+
+    assert (first.deployment.id, first.next(), second.next() is None) == (second.deployment.id, None, False)
+    assert "Scheduled" not in states()
+
+
 SCRIPT = """
 import sys
 import flowbook
