@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from flowbook.store import Store
     from flowbook.store.records import RunWithProcess
 
-__all__ = ["LostRuns"]
+__all__ = ["GRACE_S", "LostRuns"]
 
 #: For how long a process must have been gone: whoever watched it says more of its end, and comes first.
 GRACE_S = 10.0
+#: Nobody waits for news of a run whose last sign is older; lists show it as Crashed all the same.
+_OLDEST_S = 7 * 86_400.0
 
 
 class LostRuns:
@@ -47,7 +49,8 @@ class LostRuns:
 
 
 def _is_lost(run: RunWithProcess) -> bool:
-    if is_alive(run.process, run.beat, time.time()):
+    now = time.time()
+    if is_alive(run.process, run.beat, now) or now - (run.beat or 0.0) > _OLDEST_S:
         return False
     is_started_by_nobody = run.identifier is None or not is_here(run.identifier)
     waits_for_an_agent = run.state == "Submitted" and run.due is not None and not run.has_started

@@ -468,6 +468,21 @@ def test_a_crash_that_an_agent_notices_is_told(tmp_path, monkeypatch):
     assert body["title"] == "dies run 1 crashed"
 
 
+def test_a_run_that_was_lost_long_ago_is_left_as_it_is(tmp_path, monkeypatch):
+    start(_RUNS_AND_DIES, tmp_path).communicate()
+    store = open_store()
+    (lost,) = store.runs.list()
+    week_s = 7 * 86_400
+    store._database.write(lambda connection: connection.execute("UPDATE run SET beat = beat - ?", (week_s + 60,)))
+    monkeypatch.setattr(lost_runs, "GRACE_S", 0.0)
+
+    found = lost_runs.LostRuns(store).record()
+    store._database.write(lambda connection: connection.execute("UPDATE run SET beat = beat + 120"))
+
+    assert found == []
+    assert lost_runs.LostRuns(store).record() == [lost.run_id]
+
+
 # Beats and views
 
 

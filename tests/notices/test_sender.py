@@ -306,6 +306,23 @@ def test_an_answer_that_comes_before_the_notice_makes_it_needless(webhook):
     assert len(webhook.bodies) == 1
 
 
+def test_a_clock_that_is_set_back_holds_up_no_notice_that_was_not_tried_yet(webhook):
+    store = open_store()
+    flow = _flow(broken, None)
+    flow.run(record=True)
+    store.notices.add_receiver(ReceiverRow(json.dumps({"url": webhook.url}), "json://", ("failed",)))
+    run_id = flow.last_run.run_id
+    recorder = store.runs.recorder(run_id, store.ownership.claim(run_id, 1, "tests"))
+    recorder.emit(StateChanged(51, FLOW, Crashed("Its process ended: SIGKILL.")))
+    recorder.close()
+
+    begun = send_pending(store, time.time() - DAY_S)
+    webhook.wait()
+    _settled()
+
+    assert begun == 1
+
+
 def test_two_senders_send_a_notice_once(webhook):
     flow = _flow(broken, None)
     flow.run(record=True)

@@ -30,16 +30,17 @@ GROUP BY spec
 ON CONFLICT DO NOTHING
 
 -- due_notices --
--- One for all of a run's notices of the same cause to the same receiver, which are sent together.
+-- One for all of a run's notices of the same cause to the same receiver, which are sent together. What wasn't tried yet is due
+-- whatever the clock says, which may have been set back since.
 SELECT run.run_id, notice.run, notice.cause, notice.spec, min(notice.shown), min(notice.seq), max(notice.tries)
 FROM notice JOIN run ON run.id = notice.run
-WHERE notice.due <= :now AND notice.token IS NULL
+WHERE notice.due IS NOT NULL AND notice.token IS NULL AND (notice.due <= :now OR notice.tries = 0)
 GROUP BY notice.run, notice.cause, notice.spec
 ORDER BY min(notice.due), notice.id
 LIMIT :limit
 
 -- next_notice --
-SELECT min(due) FROM notice WHERE due IS NOT NULL AND token IS NULL
+SELECT min(CASE WHEN tries THEN due ELSE 0 END) FROM notice WHERE due IS NOT NULL AND token IS NULL
 
 -- claim_notices --
 UPDATE notice SET token = :token, tries = tries + 1, due = :until
