@@ -47,7 +47,8 @@ export class Controls {
       const slot = slotOf(control, action, key);
       // Where no kernel has the run, what needs one isn't there at all.
       const isOut = link.status === "saved" && COMMANDS.has(action);
-      dom.set(control, { hidden: isOut });
+      // Only commands: other parts show and hide their own controls.
+      if (COMMANDS.has(action)) dom.set(control, { hidden: isOut });
       if (isOut) continue;
       const why = link.commands.isWaiting(slot) ? `Waits for the kernel to take “${control.textContent}”` : this.refusal(action, key);
       if (!control.hasAttribute("data-title")) dom.set(control, { "data-title": control.getAttribute("title") ?? "" });

@@ -63,7 +63,7 @@ class Panel {
     this.parts = build(root);
     const onSelect = (/** @type {string} */ key) => this.#look({ selected: key });
     const onLens = () => this.controls.dress();
-    this.graph = new GraphPane({ el: this.parts.canvas, view: this.#view, signal, state: this.state, now, onSelect, onLens });
+    this.graph = new GraphPane({ el: this.parts.canvas, view: this.#view, signal, state: this.state, now: () => this.views.shownAt, onSelect, onLens });
     this.display = new PanelDisplay({ root, parts: this.parts, state: this.state, now });
     const ask = this.#ask.bind(this);
     new CardGrip({ grip: this.parts.grip, body: this.parts.body, signal });

@@ -74,7 +74,7 @@ export function build(root) {
 }
 
 /** @param {string} name @param {string} label */
-const view = (name, label) => dom.h("section", { class: `view ${name}`, "data-flowbook": name, role: "tabpanel", "aria-label": label });
+const view = (name, label) => dom.h("section", { class: `view view-${name}`, "data-flowbook": name, role: "tabpanel", "aria-label": label });
 
 const search = () =>
   dom.h(

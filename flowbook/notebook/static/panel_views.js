@@ -49,6 +49,12 @@ export class PanelViews {
     parts.order.addEventListener("change", () => this.timeline.sort(parts.order.value), { signal });
   }
 
+  /** The time of what the graph shows: now, or the moment that is replayed; seconds since the epoch. */
+  get shownAt() {
+    const { state, now } = this.given;
+    return state.moment === null ? now() : this.changes.origin + state.moment / 1000;
+  }
+
   /** Take an answer of the kernel. @param {any} message */
   hear(message) {
     return Object.values(this.askers).some((asker) => asker.hear(message));
@@ -189,6 +195,7 @@ export class PanelViews {
       task: (key) => state.task(key),
       isGoing: isUnderWay(state.run),
       now: this.#end,
+      epoch_s: this.given.now(),
       moment: state.moment,
       executor: state.run?.executor ?? "",
       chosen: state.inspected,
