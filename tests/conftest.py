@@ -14,11 +14,15 @@ os.environ["FLOWBOOK_CHECK_LOCKS"] = "1"
 os.environ["FLOWBOOK_HOME"] = tempfile.mkdtemp(prefix="flowbook-tests-")
 os.environ["FLOWBOOK_KEY_FILE"] = f"{os.environ['FLOWBOOK_HOME']}/store.key"
 
-from flowbook._utils import locks  # after the lines above
+from flowbook._utils import locks, threads  # after the lines above
 
 # How long an example takes says how busy the machine is; pytest-timeout ends what hangs.
 settings.register_profile("flowbook", deadline=None)
 settings.load_profile("flowbook")
+
+
+#: How long a run may take to come to rest after the test that began it.
+_END_S = 5.0
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +31,11 @@ def _stores_are_closed(monkeypatch):
     del monkeypatch  # its settings are undone after this
     before = _open_stores()
     yield
-    for store in _open_stores() - before:
+    left = _open_stores() - before
+    for thread in threads.alive() if left else ():
+        if thread.name.startswith("flowbook-run-"):
+            thread.join(_END_S)  # a run of the test may be recording its end
+    for store in left:
         store.close()
 
 
