@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["QUERIES", "ViewQueries", "grouping_asked_for", "run_asked_for"]
 
 #: Commands that change nothing: they are executed again when a view repeats them.
-QUERIES = frozenset({"changes", "children", "logs", "runs"})
+QUERIES = frozenset({"changes", "children", "logs", "plan", "runs"})
 _MOST_RUNS = 1000
 #: Of what a notebook keeps.
 _KEPT_CHANGES, _KEPT_LINES, _KEPT_RUNS, _KEPT_ROWS, _KEPT_TASKS = 3000, 300, 10, 50, 8

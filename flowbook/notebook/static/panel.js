@@ -69,7 +69,8 @@ class Panel {
     new CardGrip({ grip: this.parts.grip, body: this.parts.body, signal });
     this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask });
     const onMoment = () => this.#redraw();
-    this.views = new PanelViews({ parts: this.parts, link: this.link, clock: this.clock, signal, state: this.state, now, onMoment });
+    const parameters = () => this.display.section.values();
+    this.views = new PanelViews({ parts: this.parts, link: this.link, clock: this.clock, signal, state: this.state, now, onMoment, parameters });
     this.controls = new Controls({ root, link: this.link, situation: () => this.#situation() });
   }
 
@@ -207,6 +208,7 @@ class Panel {
       "zoom-in": () => this.graph.drawing?.zoom("in"),
       "zoom-out": () => this.graph.drawing?.zoom("out"),
       fit: () => this.graph.drawing?.zoom("fit"),
+      plan: () => this.views.askForPlan(),
       "as-table": () => this.#toggleTable(),
       "make-live": () => this.model.send({ type: "make-live" }),
       run: () => this.#run(),

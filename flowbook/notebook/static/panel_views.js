@@ -7,6 +7,7 @@ import * as dom from "./dom.js";
 import { groupPage } from "./group_page.js";
 import { isUnderWay } from "./head.js";
 import { Logs } from "./logs.js";
+import { PlanView } from "./plan.js";
 import { Replay } from "./replay.js";
 import { Runs } from "./runs.js";
 import { Timeline } from "./timeline.js";
@@ -14,7 +15,7 @@ import { Timeline } from "./timeline.js";
 /** @typedef {import("./panel_state.js").PanelState} PanelState */
 /** @typedef {import("./panel_state.js").Tab} Tab */
 /** @typedef {ReturnType<typeof import("./panel_layout.js").build>} Parts */
-/** @typedef {{parts: Parts, link: import("./wire.js").Link, clock: import("./wire.js").Clock, signal: AbortSignal, state: PanelState, now: () => number, onMoment: () => void}} Given */
+/** @typedef {{parts: Parts, link: import("./wire.js").Link, clock: import("./wire.js").Clock, signal: AbortSignal, state: PanelState, now: () => number, onMoment: () => void, parameters: () => Record<string, string> | null}} Given */
 
 /** How often children, and what a whole run did, are asked for while they change. */
 const CHILDREN_MS = 300;
@@ -45,6 +46,7 @@ export class PanelViews {
       shownId: () => state.run?.id ?? "",
       ask: (limit) => this.askers.runs.ask({ limit }),
     });
+    this.plan = new PlanView({ el: parts.plan, tools: parts.tools.plan });
     this.replay = new Replay({ el: parts.replay, signal, clock, onMoment: (moment) => this.#go(moment) });
     parts.order.addEventListener("change", () => this.timeline.sort(parts.order.value), { signal });
   }
@@ -97,7 +99,20 @@ export class PanelViews {
   /** @param {Tab} tab */
   choose(tab) {
     this.given.state.tab = tab;
+    if (tab === "plan") this.askForPlan();
     this.#askForTab();
+  }
+
+  /** Ask what a run with the form's parameters would do. */
+  askForPlan() {
+    this.askers.plan.ask({ parameters: this.given.parameters() ?? {} });
+  }
+
+  /** Why there is no plan. */
+  #refusal() {
+    const { link } = this.given;
+    const said = link.commands.said("plan:");
+    return link.status !== "live" ? "Only a kernel that has the flow can plan a run." : said && !said.ok ? said.text : "";
   }
 
   /** Show or hide the slider below the graph. */
@@ -127,7 +142,7 @@ export class PanelViews {
     const { state, parts } = this.given;
     const isGraph = state.tab === "graph";
     parts.children.hidden = !isGraph || state.opened === null;
-    for (const name of /** @type {const} */ (["timeline", "logs", "runs"])) parts[name].hidden = state.tab !== name;
+    for (const name of /** @type {const} */ (["timeline", "logs", "runs", "plan"])) parts[name].hidden = state.tab !== name;
     for (const [name, tools] of Object.entries(parts.tools)) tools.hidden = state.tab !== name;
     for (const tab of parts.tabButtons) {
       const isChosen = tab.dataset.tab === state.tab;
@@ -138,6 +153,7 @@ export class PanelViews {
     if (isGraph && state.opened) this.children.show(state.inspected);
     if (state.tab === "timeline") this.#showTimeline();
     if (state.tab === "runs") this.runs.show();
+    if (state.tab === "plan") this.plan.show(this.#refusal());
     if (!parts.replay.hidden) this.#showReplay();
   }
 
@@ -150,6 +166,7 @@ export class PanelViews {
       changes: asker("changes", RUN_MS, (answer) => this.#takeChanges(answer)),
       logs: asker("logs", RUN_MS, (answer) => this.logs.take(answer)),
       runs: asker("runs", RUN_MS, (answer) => this.runs.take(answer)),
+      plan: asker("plan", RUN_MS, (answer) => this.plan.take(answer)),
     };
   }
 
