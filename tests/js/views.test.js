@@ -8,6 +8,7 @@ import { footing as childFooting } from "../../flowbook/notebook/static/children
 import { groupPage } from "../../flowbook/notebook/static/group_page.js";
 import * as logs from "../../flowbook/notebook/static/logs.js";
 import { halves } from "../../flowbook/notebook/static/names.js";
+import { groupedNeeds } from "../../flowbook/notebook/static/need_groups.js";
 import { PanelState } from "../../flowbook/notebook/static/panel_state.js";
 import { aboutMoment, neighbour } from "../../flowbook/notebook/static/replay.js";
 import * as runs from "../../flowbook/notebook/static/runs.js";
@@ -451,4 +452,31 @@ test("the table says nothing twice about a task", () => {
     ["made 2 h ago by run 12"],
     ["7 Success, 5 Running"],
   ]);
+});
+
+test("many children of one task that failed are one line, with all of them counted", () => {
+  const failed = (/** @type {number} */ n) => ({ key: `parse[${n}]`, task: { state: "Failed" }, kind: /** @type {const} */ ("failed") });
+  const approve = { key: "approve", task: { state: "Paused" }, kind: /** @type {const} */ ("paused") };
+  const parse = () => ({ state: "Failed", width: 200, counts: { Success: 190, Failed: 7, TimedOut: 3 } });
+
+  const few = groupedNeeds([approve, failed(1), failed(2)], parse);
+  const many = groupedNeeds([approve, failed(1), failed(2), failed(3), failed(4)], parse);
+
+  assert.deepEqual(
+    few.map(({ key }) => key),
+    ["approve", "parse[1]", "parse[2]"],
+  );
+  assert.deepEqual(
+    many.map(({ key }) => key),
+    ["approve", "parse"],
+  );
+  assert.deepEqual(many[1]?.many, {
+    count: 10,
+    width: 200,
+    states: [
+      ["Failed", 7],
+      ["TimedOut", 3],
+    ],
+    first: "parse[1]",
+  });
 });

@@ -32,15 +32,15 @@ const WAITING_LEAST_S = 10;
 /** Whether the run has work of its own to do. @param {Run | null} run */
 export const isUnderWay = (run) => run?.stage === "running";
 
-/** One sentence on what waits or is wrong. @param {Run | null} run @param {Need[]} needs */
-export function sentence(run, needs) {
-  const paused = needs.filter(({ kind }) => kind === "paused");
-  const failed = needs.filter(({ kind }) => kind === "failed").length;
-  const first = paused[0];
-  if (paused.length === 1 && !failed && first && run?.state === "Paused") return `${first.key} waits for you`;
+/** One sentence on what waits or is wrong. @param {Run | null} run @param {Need[]} needs @param {{failed: number, paused: number}} [totals] `needs` may list some only */
+export function sentence(run, needs, totals) {
+  const first = needs.find(({ kind }) => kind === "paused");
+  const paused = totals?.paused ?? needs.filter(({ kind }) => kind === "paused").length;
+  const failed = totals?.failed ?? needs.filter(({ kind }) => kind === "failed").length;
+  if (paused === 1 && !failed && first && run?.state === "Paused") return `${first.key} waits for you`;
   const words = [];
-  if (paused.length) words.push(`${paused.length} ${paused.length === 1 ? "task waits" : "tasks wait"} for you`);
-  if (failed) words.push(`${failed} failed`);
+  if (paused) words.push(`${format.thousands(paused)} ${paused === 1 ? "task waits" : "tasks wait"} for you`);
+  if (failed) words.push(`${format.thousands(failed)} failed`);
   if (words.length && run?.state === "Paused" && !run.ended) return words.join(", ");
   const lost = needs.find(({ kind }) => kind === "lost");
   if (!words.length && lost) return `${lost.key} lost more rows than ever`;
@@ -128,7 +128,7 @@ export class Head {
     dom.say(this.#number, run?.number ? `run ${run.number}` : "not started");
     dom.set(this.#word, { "data-state": state });
     dom.say(this.#word, state);
-    dom.say(this.#said, [sentence(run, view.needs), editsIn(run)].filter(Boolean).join("; ").replace(".; ", "; "));
+    dom.say(this.#said, [sentence(run, view.needs, view), editsIn(run)].filter(Boolean).join("; ").replace(".; ", "; "));
     this.#showLink(view);
     this.#showNotice(view);
     this.#showDone(view);

@@ -26,6 +26,8 @@ const REST_MS = 2000;
 
 export class PanelViews {
   changes = new Changes();
+  /** The run and its state when runs were last asked for. */
+  #askedAbout = "";
   /** Answers about children, by the key of their task. @type {Record<string, any>} */
   #kept = {};
 
@@ -70,6 +72,8 @@ export class PanelViews {
   /** The connection came or went: what was asked before gets no answer. */
   reset() {
     for (const asker of Object.values(this.askers)) asker.reset();
+    this.#askedAbout = "";
+    this.#askForTab();
   }
 
   /** Show answers that were kept with the notebook, as no kernel gives others. @param {Record<string, any>} answers by type; those about children also by key */
@@ -99,6 +103,7 @@ export class PanelViews {
   /** @param {Tab} tab */
   choose(tab) {
     this.given.state.tab = tab;
+    this.#askedAbout = "";
     if (tab === "plan") this.askForPlan();
     this.#askForTab();
   }
@@ -175,7 +180,16 @@ export class PanelViews {
     const id = state.run?.id ?? "";
     if (state.tab === "timeline" || state.isReplay) this.askers.changes.ask({ since: id === this.changes.run ? this.changes.next : -1 });
     if (state.tab === "logs") this.askers.logs.ask({ since: this.logs.since(id) });
-    if (state.tab === "runs") this.runs.ask();
+    if (state.tab === "runs" && this.#isNewRunState()) this.runs.ask();
+  }
+
+  /** Whether the run, or its state, is another one than when runs were asked for: reading them is dear. */
+  #isNewRunState() {
+    const { run } = this.given.state;
+    const about = `${run?.id} ${run?.state}`;
+    const isNew = about !== this.#askedAbout;
+    this.#askedAbout = about;
+    return isNew;
   }
 
   /** @param {import("./changes.js").Sent} answer */

@@ -158,7 +158,7 @@ export class Timeline {
     const shown = /** @type {Shown} */ (this.#shown);
     const task = shown.task(row.key);
     lane.style.top = `${top}px`;
-    dom.set(lane, { "data-state": task.state, "data-word": task.word || null, "aria-selected": row.key === shown.chosen ? "true" : null });
+    dom.set(lane, { "data-state": task.state, "data-word": task.word || null, "aria-current": row.key === shown.chosen ? "true" : null });
     const opener = lane.querySelector('[data-action="toggle-children"]');
     if (opener) dom.set(opener, { "aria-expanded": row.isOpen ? "true" : "false" });
     const track = /** @type {Element} */ (lane.querySelector(".track"));
