@@ -216,6 +216,10 @@ test("what was edited since is said, marked, and can be run alone once the run i
 
   assert.deepEqual(offered({}), ["Run", "Run 3 that changed"]);
   assert.deepEqual(offered({ stage: "running", state: "Running" }), ["Run", "Cancel"]);
+  assert.deepEqual(
+    ["here", "elsewhere"].map((where) => offered({ stage: "running", state: "Running", where }).at(-1)),
+    ["Keep running without this kernel", "Take back"],
+  );
   assert.deepEqual(offered({ edited: [], stale: [] }), ["Run"]);
   assert.deepEqual([editsIn(run), editsIn({ edited: ["a", "b", "c"] }), editsIn(null)], ["clean was edited since", "a and 2 more were edited since", ""]);
   assert.deepEqual(

@@ -17,7 +17,9 @@ import { buttons, STATUS } from "./head.js";
  */
 
 /** Commands that are sent as they are, with the key of their task. */
-export const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject", "only-changed"]);
+export const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject", "only-changed", "hand-over", "take-back"]);
+/** Those of them that are about the run as a whole. */
+export const OF_RUN = new Set(["cancel", "retry", "only-changed", "hand-over", "take-back"]);
 /** Commands that need a kernel. */
 const COMMANDS = new Set([...PLAIN, "run", "to-variable", "show-run"]);
 const ZOOMS = new Set(["zoom-in", "zoom-out", "fit"]);

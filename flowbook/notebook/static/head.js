@@ -22,6 +22,8 @@ export const STATUS = {
 /** @type {Record<string, string>} */
 const TITLES = {
   resume: "Resume everything that waits",
+  "hand-over": "A process of its own goes on with it: what runs here ends, nothing runs twice, and the kernel may be closed",
+  "take-back": "What runs there ends, then the run goes on in this kernel",
   "only-changed": "Runs the tasks that were edited since, and those below them, over the states of this run",
   "make-live": "Starts this notebook's kernel if none runs, runs %load_ext flowbook there, and follows the run",
 };
@@ -79,6 +81,8 @@ export function buttons({ run, failed, paused }) {
       isPrimary: false,
       isThere: editCount(run) > 0 && run?.stage === "over",
     },
+    { action: "hand-over", label: "Keep running without this kernel", why: null, isPrimary: false, isThere: going && run?.where === "here" },
+    { action: "take-back", label: "Take back", why: null, isPrimary: false, isThere: going && run?.where === "elsewhere" },
     { action: "retry", label: `Retry failed (${failed})`, why: null, isPrimary: false, isThere: failed > 0 },
     { action: "resume", label: `Resume (${paused})`, why: null, isPrimary: false, isThere: paused > 0 },
   ];

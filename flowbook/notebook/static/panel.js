@@ -5,7 +5,7 @@
  */
 
 import { CardGrip } from "./card_grip.js";
-import { Controls, PLAIN, slotOf } from "./controls.js";
+import { Controls, OF_RUN, PLAIN, slotOf } from "./controls.js";
 import { GraphPane } from "./graph_pane.js";
 import { isUnderWay } from "./head.js";
 import { clockOf, repeat, viewName } from "./host.js";
@@ -220,7 +220,7 @@ class Panel {
 
   /** @param {string} action @param {string | null} key @param {Element | null} control */
   #decide(action, key, control) {
-    const isOfRun = action === "cancel" || action === "retry" || action === "only-changed";
+    const isOfRun = OF_RUN.has(action);
     const inputs = action === "resume" && key === this.state.inspected ? this.inspector.approval.inputs() : {};
     const note = !isOfRun && key === this.state.inspected ? this.inspector.approval.note() : "";
     this.#send(
