@@ -12,6 +12,7 @@ from flowbook.notebook.flow_deployments import FlowDeployments
 from flowbook.notebook.flow_export import export_module
 from flowbook.notebook.frontend import has_front_end, notebook_name, person
 from flowbook.notebook.panel_actions import Decided
+from flowbook.notebook.run_comparison import compared_runs, earlier_run
 from flowbook.notebook.run_list import RunList, newest_runs
 from flowbook.notebook.run_text import cancelled
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from flowbook.notebook.display import FlowView
     from flowbook.notebook.loop import Loop
     from flowbook.notebook.notebook_flows import NotebookFlows
+    from flowbook.notebook.run_comparison import RunComparison
 
 __all__ = ["ACTIONS", "Action", "LineActions", "Screen", "lists_actions"]
 
@@ -53,6 +55,7 @@ class Action(NamedTuple):
 
 ACTIONS: Mapping[str, Action] = {
     "cancel": Action("RUN", "start nothing more of it; --now also stops what runs", 1, ("now", "note")),
+    "compare": Action("RUN [EARLIER]", "compare a run with an earlier one, by default the one before", 2),
     "deploy": Action(
         "FLOW", "keep it, to be run in a process of its own when somebody asks", 1, ("param", "on", "name")
     ),
@@ -173,6 +176,16 @@ class LineActions:
         executor = known.executor if known is not None else None
         start = args.tasks[0] if args.tasks else None
         return flow.plan(parse_parameters(args.param, self._shell.user_ns), start=start, executor=executor)
+
+    def _compare(self, args: Namespace) -> RunComparison:
+        run = self._flows.any_run(args.name)
+        if args.tasks:
+            return compared_runs(self._flows.any_run(args.tasks[0]), run)
+        earlier = earlier_run(run)
+        if earlier is None:
+            msg = f"There is no run of {run.flow_name} before run {run.number}. Name the one to compare it with."
+            raise UsageError(msg)
+        return compared_runs(self._flows.run(earlier), run)
 
     def _export(self, args: Namespace) -> None:
         if args.name is None:

@@ -201,6 +201,31 @@ def test_a_run_goes_on_in_a_process_of_its_own_when_it_is_handed_over(shell, cap
     assert run["second"].result != os.getpid()
 
 
+def test_a_run_is_compared_with_the_one_before(shell):
+    shell.run_cell(
+        "from flowbook import Parameter, task\n\n@task\ndef load(n):\n    return n\n\n@task\ndef half(n):\n    return 1 / n"
+    )
+    shell.run_cell_magic("flow", "halves --param n=2", "half(load(Parameter('n')))")
+    with pytest.raises(UsageError, match="There is no run of halves before run 1"):
+        shell.run_line_magic("flow", "compare halves")
+    shell.run_cell("@task\ndef load(n):\n    # as it was\n    return n * 1")
+    shell.run_cell("@task\ndef report(n):\n    return n")
+    shell.run_cell_magic("flow", "halves --param n=0", "report(half(load(Parameter('n'))))")
+
+    found = shell.run_line_magic("flow", "compare halves")
+
+    assert [(each.key, each.states, each.differs) for each in found] == [
+        ("n", ("Success", "Success"), ""),
+        ("load", ("Success", "Success"), "edited"),
+        ("half", ("Success", "Failed"), ""),
+        ("report", ("", "TriggerFailed"), "new"),
+    ]
+    text = repr(found)
+    assert text.startswith("halves, run 1 and run 2: Success → Failed\n  n ")
+    assert text.endswith("Parameters: n 2 → 0.\nload changed, line 4: return n * 1")
+    assert "<td style=text-align:left>Success → Failed</td>" in found._repr_mimebundle_()["text/html"]
+
+
 def test_a_run_that_waits_is_handed_over_for_its_resume(shell, capsys):
     _flow(shell)
 
