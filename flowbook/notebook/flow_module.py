@@ -177,5 +177,5 @@ def _flow_lines(flow: FlowSource, block: Sequence[Statement]) -> list[str]:
         *(indented(each) for each in block),
         "",
         'if __name__ == "__main__":',
-        f"    {flow.name}.run({given})",
+        f"    raise SystemExit({flow.name}.run({given}).is_failed())",
     ]

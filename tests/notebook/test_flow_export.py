@@ -106,6 +106,20 @@ def test_the_first_run_of_the_module_takes_all_from_the_notebooks_cache(shell, c
     assert done.stdout == ""
 
 
+def test_the_script_ends_with_1_if_its_run_fails(shell, capsys):
+    _cells(
+        shell, "from flowbook import task\n\n@task\ndef half(n):\n    return 1 / n", "%%flow halves --no-run\nhalf(0)"
+    )
+    _export(shell, capsys)
+
+    done = subprocess.run(
+        [sys.executable, "flow.py"], check=False, capture_output=True, text=True, env=dict(os.environ)
+    )
+
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
 def test_only_what_matters_is_in_it_imports_first(shell, capsys, tmp_path):
     _cells(shell, *CELLS, "%%flow daily --incremental" + BODY)
     _export(shell, capsys)
@@ -120,7 +134,7 @@ def test_only_what_matters_is_in_it_imports_first(shell, capsys, tmp_path):
     assert "NOTES = __import__('os').environ['NOTES']  # where tasks note that they ran\n" in text
     assert all(word not in text for word in ("unused", "json", "STALE", "old version", "not part of it", "get_ipython"))
     assert "with Flow('daily', cache='incremental') as daily:\n    rows = load(Parameter(\"n\", default=4))\n" in text
-    assert text.endswith('if __name__ == "__main__":\n    daily.run(record=True)\n')
+    assert text.endswith('if __name__ == "__main__":\n    raise SystemExit(daily.run(record=True).is_failed())\n')
 
 
 def test_an_import_of_everything_becomes_one_of_what_is_needed(shell, capsys, tmp_path):
