@@ -155,7 +155,8 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     logs.add_argument("--output", action="store_true", help="what its own process wrote, instead; as it is")
     add("watch", "follow it until it is at rest, whichever process has it; Ctrl-C ends only the watching")
     _add_answers(add)
-    add("export", "write it with its values into a file").add_argument("file")
+    about = "write it with its values into a file; into FILE.html as a report that opens in any browser"
+    add("export", about).add_argument("file")
     import_ = add("import", "import a run from a file that export wrote", is_of_one=False)
     import_.add_argument("file")
     import_.add_argument(

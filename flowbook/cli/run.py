@@ -194,9 +194,11 @@ def _write_output(run_id: str, out: Output) -> int:
 
 
 def export(args: Namespace, out: Output) -> int:
-    """Write a run with its values into a file."""
+    """Write a run with its values into a file; into one that ends in .html as a report for people."""
     path = Path(args.file)
     run_id = find_run_id(open_store(), args.run)
+    if path.suffix.lower() == ".html":
+        return _export_report(run_id, path, out)
     count = open_store().export_run(run_id, path)
     out.done(
         f"Run {run_id} and its {count:,} values are in {printable(str(path))}.",
@@ -204,6 +206,15 @@ def export(args: Namespace, out: Output) -> int:
         file=str(path),
         values=count,
     )
+    return 0
+
+
+def _export_report(run_id: str, path: Path, out: Output) -> int:
+    from flowbook.core.history import run as recorded_run  # noqa: PLC0415  # loads the flow, and the views
+    from flowbook.notebook.run_report import write_report  # noqa: PLC0415
+
+    said = write_report(recorded_run(run_id), path)
+    out.done(printable(said), run_id=run_id, file=str(path))
     return 0
 
 

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from importlib.resources.abc import Traversable
 
-__all__ = ["Assets", "read_assets"]
+__all__ = ["Assets", "read_assets", "read_report_script", "read_sheets", "read_views"]
 
 #: How one module of the views names another.
 _FROM = re.compile(r'\bfrom "\./([\w-]+)\.js"')
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w-]+)\.js";\n', re.MULTILINE)
 _SHEETS = ("tokens.css", "flowbook.css")
 
 
@@ -37,12 +38,35 @@ def read_assets(root: str, folder: Traversable | None = None) -> Assets:
         root: name of the module, without ".js".
         folder: where the files are; the package's own by default.
     """
-    static = folder if folder is not None else importlib.resources.files("flowbook.notebook").joinpath("static")
-    parts: dict[str, str] = {}
-    _read(static, root, "main", parts)
-    _read(static, "host_widget", "host_widget", parts)
+    static = folder if folder is not None else _static()
+    parts = read_views(root, "host_widget", static)
     parts |= {name: static.joinpath(name).read_text("utf-8") for name in _SHEETS}
     return Assets(static.joinpath("loader.js").read_text("utf-8"), parts)
+
+
+def read_views(root: str, host: str, folder: Traversable | None = None) -> dict[str, str]:
+    """Return the text of each module of a view by name: of the root module as "main", of what makes its model as `host`."""
+    static = folder if folder is not None else _static()
+    parts: dict[str, str] = {}
+    _read(static, root, "main", parts)
+    _read(static, host, host, parts)
+    return parts
+
+
+def read_sheets() -> str:
+    """Return the style sheets of the views and of a report's page."""
+    return "\n".join(_static().joinpath(name).read_text("utf-8") for name in ("report.css", *_SHEETS))
+
+
+def read_report_script() -> str:
+    """Return a report's script: one module, with those that it imports in place of their imports."""
+    static = _static()
+    entry = static.joinpath("report_entry.js").read_text("utf-8")
+    return _IMPORT.sub(lambda found: static.joinpath(f"{found[1]}.js").read_text("utf-8"), entry)
+
+
+def _static() -> Traversable:
+    return importlib.resources.files("flowbook.notebook").joinpath("static")
 
 
 def _read(static: Traversable, module: str, name: str, parts: dict[str, str]) -> None:

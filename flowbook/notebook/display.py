@@ -20,7 +20,7 @@ from flowbook.flow_run.times import parse_time
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.cache_browser import MOST_ENTRIES, CacheBrowser
 from flowbook.notebook.command_worker import RefusedError
-from flowbook.notebook.frontend import person
+from flowbook.notebook.frontend import cell_name, person
 from flowbook.notebook.panel import Panel
 from flowbook.notebook.panel_actions import PanelActions, Started
 from flowbook.notebook.panel_records import PanelRecords, run_that_made
@@ -229,15 +229,14 @@ class FlowView:
         record, origin = self._options.get("record", True), self._options.get("_origin", "")
         return self.start(parameters, record=record, origin=origin, **once)
 
-    def mark(self, edits: Callable[[object], Edits]) -> None:
-        """Show which tasks were edited since the flow of the run that is shown was written, and what lies below them."""
+    def mark(self, edits: Callable[[str], Edits]) -> None:
+        """Show which tasks of the flow were edited since it was written, and what lies below them."""
         session = self._session
-        if session is not None:
-            session.mark(*edits(getattr(session.run, "flow", None)))
+        if session is not None and session.run.graph is self._flow.compile():
+            session.mark(*edits(self._flow.name))
 
     def _cell_name(self, filename: str) -> str | None:
-        number = getattr(self._shell.compile, "_filename_map", {}).get(filename)
-        return f"In [{number}]" if number is not None else None
+        return cell_name(self._shell, filename)
 
     def _open_run(self, run_id: str) -> FlowRun:
         """Return a run of the flow, to show it: the one of this process if it has it, else as it is recorded."""

@@ -11,7 +11,7 @@ from flowbook.exceptions import DefinitionError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["cell_and_request", "has_front_end", "notebook_name", "person"]
+__all__ = ["cell_and_request", "cell_name", "has_front_end", "notebook_name", "person"]
 
 
 def has_front_end(shell: InteractiveShell) -> bool:
@@ -42,6 +42,12 @@ def cell_and_request(shell: InteractiveShell) -> tuple[str, str]:
     """Return the ids of the running cell and of its request; empty texts if the front end doesn't tell them."""
     request = _request(shell)
     return str(request.get("metadata", {}).get("cellId", "")), str(request.get("header", {}).get("msg_id", ""))
+
+
+def cell_name(shell: InteractiveShell, filename: str) -> str | None:
+    """Return "In [4]" for the file name of a cell's code; None for another file."""
+    number = getattr(shell.compile, "_filename_map", {}).get(filename)
+    return f"In [{number}]" if number is not None else None
 
 
 def person() -> str:

@@ -129,6 +129,13 @@ class PanelSession:
         """Return what a notebook keeps of the run. To be called in the worker's thread, or before there is one."""
         return self._shown.kept(room_bytes, self._queries.kept() if self.is_at_rest else {})
 
+    def reported(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Return GRAPH, SNAPSHOT and ANSWERS as a report holds them, and the DETAILS of tasks. Before `start`, or in the worker."""
+        answers = self._queries.kept(whole=True)
+        labels = {row["key"]: row["label"] for view in answers["children"].values() for row in view["rows"]}
+        base = {"graph": self.graph, "snapshot": self.snapshot, "answers": answers}
+        return base, self._shown.reported(labels)
+
     def listen(self, receiver: Callable[[Message], object]) -> Callable[[], None]:
         """From now on tell `receiver` every message, in the feed's thread; returns a function that ends this."""
         self._receivers.append(receiver)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ShownRun"]
 
+#: Children whose details are in a report, besides those that need attention.
+MOST_REPORTED_CHILDREN = 300
 _PAST = {"resume": "resumed", "skip": "skipped", "reject": "rejected", "retry": "ran it again", "cancel": "cancelled"}
 
 _DECIDED = {
@@ -127,7 +129,6 @@ class ShownRun:
             notice=" ".join(filter(None, (self._notice, phrases.shorten(self._feed.projection.warning, 500)))),
             edited=self._edits[0],
             stale=self._edits[1],
-            where=str(getattr(run, "where", "here")),
         )
 
     def stage(self) -> wire.Stage:
@@ -140,13 +141,14 @@ class ShownRun:
         is_new = type(state) is Pending and not self.run.is_live and self.run.started is None
         return "new" if is_new else "running"
 
-    def details(self, key: str, *, label: str = "", is_brief: bool = False) -> dict[str, Any]:
+    def details(self, key: str, *, label: str = "", is_brief: bool = False, may_load: bool = True) -> dict[str, Any]:
         """Return DETAILS of the wire: what the inspector shows about task `key`.
 
         Args:
             key: of a task or child.
             label: what a child is called.
             is_brief: load no stored value, and look at no other run.
+            may_load: load a stored value that has no preview.
         """
         run, now = self.run, time.time()
         projection, state = self._feed.projection, run.states.get(key)
@@ -162,7 +164,7 @@ class ShownRun:
                     view=view,
                     attempt=attempt,
                     state_of=run.states.get,
-                    preview=self.values.stored_preview if is_brief else self.values.preview,
+                    preview=self.values.preview if may_load and not is_brief else self.values.stored_preview,
                     error=lambda error: describe_error(error, self._actions.cell_name),
                     label=label,
                     logs=run.logs(key),
@@ -193,6 +195,18 @@ class ShownRun:
         keys = self._by_weight(snapshot["tasks"])[:MOST_DETAILS] if self.is_at_rest else []
         details = [brief(self.details(key, is_brief=True)) for key in keys]
         return keep({"graph": self.graph(), "snapshot": snapshot, "answers": answers}, details, room_bytes)
+
+    def reported(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Return the DETAILS that a report holds, the most important first. Loads no value.
+
+        Args:
+            labels: what children are called, by key.
+        """
+        keys = self._by_weight(self.snapshot()["tasks"])
+        children = [key for key in self.run.states if key not in set(keys) and parent_key(key) != key]
+        keys += children[:MOST_REPORTED_CHILDREN]
+        made = (self.details(key, label=labels.get(key, ""), may_load=False) for key in keys)
+        return [{**each, "actions": [], "inputs": [_from_output(given) for given in each["inputs"]]} for each in made]
 
     @property
     def stamp(self) -> str:
@@ -270,6 +284,11 @@ def _drawing(run: RunLike, before: tuple[Graph, Drawing] | None) -> Drawing:
     if run.graph is graph:
         return drawing
     return drawing_of(run.graph, drawing.by, has_rows=drawing.has_rows or tells_of_rows(run.graph))
+
+
+def _from_output(given: dict[str, Any]) -> dict[str, Any]:
+    """Return an input without what is there as another task's output."""
+    return {**given, "preview": None} if given["from"] else given
 
 
 def _decision(event: Decided, now: float) -> str:

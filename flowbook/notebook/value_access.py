@@ -24,13 +24,20 @@ __all__ = ["PageRequest", "Pager", "RunValues", "html_of", "identifier", "page_r
 
 _MOST_PAGERS = 4
 _MOST_ROWS = 100
+_MOST_QUERY = 200
 
 
 class Pager(Protocol):
     """Turns the pages of one value; `flowbook.results.frame_pager.FramePager` is one."""
 
     def page(
-        self, offset: int = 0, limit: int = _MOST_ROWS, sort: str | None = None, *, descending: bool = False
+        self,
+        offset: int = 0,
+        limit: int = _MOST_ROWS,
+        sort: str | None = None,
+        *,
+        descending: bool = False,
+        query: str = "",
     ) -> dict[str, Any]:
         """Return a PAGE."""
         ...
@@ -57,11 +64,13 @@ def page_request(command: dict[str, Any]) -> PageRequest:
     if not isinstance(offset, int) or not isinstance(limit, int) or not (sort is None or isinstance(sort, str)):
         msg = f"A page needs whole numbers and a column's name, not offset={offset!r}, limit={limit!r}, sort={sort!r}."
         raise RefusedError(msg)
+    query = command.get("query", "")
     return {
         "offset": max(0, offset),
         "limit": min(_MOST_ROWS, max(1, limit)),
         "sort": sort,
         "descending": command.get("descending") is True,
+        "query": query[:_MOST_QUERY] if isinstance(query, str) else "",
     }
 
 

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["QUERIES", "ViewQueries", "grouping_asked_for", "run_asked_for"]
 
 #: Commands that change nothing: they are executed again when a view repeats them.
-QUERIES = frozenset({"changes", "children", "logs", "plan", "runs"})
+QUERIES = frozenset({"changes", "children", "logs", "runs"})
 _MOST_RUNS = 1000
 #: Of what a notebook keeps.
-_KEPT_CHANGES, _KEPT_LINES, _KEPT_RUNS, _KEPT_ROWS, _KEPT_TASKS = 3000, 300, 10, 50, 8
+_KEPT = {"changes": 3000, "lines": 300, "runs": 10, "rows": 50, "tasks": 8}
+#: Of what a report holds.
+_REPORTED = {"changes": 60_000, "lines": 20_000, "runs": 50, "rows": 5_000, "tasks": 200}
 
 
 class ViewQueries:
@@ -60,17 +62,18 @@ class ViewQueries:
             "runs": self._on_runs,
         }
 
-    def kept(self) -> dict[str, Any]:
-        """Return the answers that a notebook keeps, shortened: by type of question, those about children by key too."""
+    def kept(self, *, whole: bool = False) -> dict[str, Any]:
+        """Return the answers that a notebook keeps, or the `whole` that a report holds: by type, those about children by key too."""
+        most = _REPORTED if whole else _KEPT
         run = self._run()
         events = run.events()
-        mapped = [key for key, spec in run.graph.specs.items() if spec.is_mapped][:_KEPT_TASKS]
+        mapped = [key for key, spec in run.graph.specs.items() if spec.is_mapped][: most["tasks"]]
         return {
-            "changes": plain(changes_view(run.run_id, events, -1, _KEPT_CHANGES)),
-            "logs": plain(logs_view(run.run_id, events, -1, _KEPT_LINES)),
-            "runs": plain(self._runs(_KEPT_RUNS)),
+            "changes": plain(changes_view(run.run_id, events, -1, most["changes"])),
+            "logs": plain(logs_view(run.run_id, events, -1, most["lines"])),
+            "runs": plain(self._runs(most["runs"])),
             "children": {
-                key: plain(self._children(ChildrenRequest(key, limit=_KEPT_ROWS), may_load=False)) for key in mapped
+                key: plain(self._children(ChildrenRequest(key, limit=most["rows"]), may_load=False)) for key in mapped
             },
         }
 

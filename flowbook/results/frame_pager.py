@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.exceptions import DefinitionError
 from flowbook.results import foreign_frames
 from flowbook.results.cells import cells_of, column_cells, label_text, safe_text
+from flowbook.results.frame_filter import fitting_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,10 +32,16 @@ _SORTS_KEPT = 4
 
 
 def page(
-    frame: object, offset: int = 0, limit: int = _ROWS, sort: str | None = None, *, descending: bool = False
+    frame: object,
+    offset: int = 0,
+    limit: int = _ROWS,
+    sort: str | None = None,
+    *,
+    descending: bool = False,
+    query: str = "",
 ) -> dict[str, Any]:
     """Return one PAGE of a frame, series or array; to turn many pages, keep a `FramePager`."""
-    return FramePager(frame).page(offset, limit, sort, descending=descending)
+    return FramePager(frame).page(offset, limit, sort, descending=descending, query=query)
 
 
 def first_page(value: object) -> dict[str, Any]:
@@ -79,28 +86,45 @@ class FramePager:
         self._heads: list[dict[str, Any]] | None = None
         #: The newest last; each a permutation of the rows.
         self._orders: OrderedDict[tuple[str, bool], np.ndarray[Any, Any]] = OrderedDict()
+        #: The newest query, and which rows fit it.
+        self._fitting: tuple[str, np.ndarray[Any, Any]] | None = None
 
     def page(
-        self, offset: int = 0, limit: int = _ROWS, sort: str | None = None, *, descending: bool = False
+        self,
+        offset: int = 0,
+        limit: int = _ROWS,
+        sort: str | None = None,
+        *,
+        descending: bool = False,
+        query: str = "",
     ) -> dict[str, Any]:
-        """Return rows `offset` to `offset + limit` (at most 100) as a PAGE, sorted by the column named `sort`.
+        """Return rows `offset` to `offset + limit` (at most 100) of those that fit, as a PAGE, sorted by the column named `sort`.
 
-        Missing values come last either way; rows that are equal keep their order.
+        Missing values come last either way; rows that are equal keep their order. What `query` may be, `fitting_rows` says; if
+        it is empty, all rows fit.
 
         Raises:
-            DefinitionError: if no column shown has that name.
+            DefinitionError: if no column shown has that name, or a value can't be compared with its column.
         """
         begin = time.perf_counter()
-        total = len(self._frame)
-        first = min(max(offset, 0), total)
-        last = min(first + min(max(limit, 0), _ROWS), total)
-        rows = (
-            self._shown.iloc[first:last]
-            if sort is None
-            else self._shown.iloc[self._order(sort, descending)[first:last]]
-        )
-        found = _page(rows, self._summaries(), self._frame.shape[1], total=total, begin=begin)
-        return {**found, "offset": first, "sort": sort, "descending": descending}
+        places = self._places(sort, query, descending=descending)
+        fitting = len(self._frame) if places is None else len(places)
+        first = min(max(offset, 0), fitting)
+        last = min(first + min(max(limit, 0), _ROWS), fitting)
+        rows = self._shown.iloc[first:last] if places is None else self._shown.iloc[places[first:last]]
+        found = _page(rows, self._summaries(), self._frame.shape[1], total=len(self._frame), begin=begin)
+        how = {"offset": first, "sort": sort, "descending": descending}
+        return {**found, **how, "query": query, "fitting": fitting}
+
+    def _places(self, sort: str | None, query: str, *, descending: bool) -> np.ndarray[Any, Any] | None:
+        """Return the positions of the rows to show, in order; None for all as stored."""
+        order = None if sort is None else self._order(sort, descending)
+        if not query.strip():
+            return order
+        if self._fitting is None or self._fitting[0] != query:
+            self._fitting = (query, fitting_rows(self._shown, self._names, query))
+        fits = self._fitting[1]
+        return fits.nonzero()[0] if order is None else order[fits[order]]
 
     def _summaries(self) -> list[dict[str, Any]]:
         if self._heads is None:

@@ -593,3 +593,12 @@ def test_listing_runs_loads_no_flow_runner_and_no_pandas():
 
     loaded = {"flowbook.flow_runners", "flowbook.agent", "pandas", "dask", "apprise"} & set(done.stdout.split())
     assert loaded == set()
+
+
+def test_a_run_is_exported_as_a_report_for_people(capsys, run, tmp_path):
+    file = tmp_path / "report.html"
+
+    found = _json(capsys, "run", "export", run.run_id, str(file))
+
+    assert found == {"run_id": run.run_id, "file": str(file)}
+    assert file.read_text("utf-8").startswith("<!doctype html>\n<!-- flowbook report -->\n")

@@ -137,16 +137,6 @@ def test_only_what_matters_is_in_it_imports_first(shell, capsys, tmp_path):
     assert text.endswith('if __name__ == "__main__":\n    raise SystemExit(daily.run(record=True).is_failed())\n')
 
 
-def test_an_import_of_everything_becomes_one_of_what_is_needed(shell, capsys, tmp_path):
-    cell = "from flowbook import *\nfrom math import *\n\n@task\ndef root(x):\n    return sqrt(x)"
-    _cells(shell, cell, "%%flow roots --no-run\nroot(4)")
-    _export(shell, capsys)
-
-    text = (tmp_path / "flow.py").read_text()
-
-    assert "from math import sqrt\n\nfrom flowbook import Flow, task\n" in text
-
-
 def test_it_may_be_exported_again_and_replaces_no_other_file(shell, capsys, tmp_path):
     (tmp_path / "mine.py").write_text("x = 1\n")
     _cells(shell, *CELLS, "%%flow daily --no-run" + BODY)
@@ -166,7 +156,7 @@ def test_it_may_be_exported_again_and_replaces_no_other_file(shell, capsys, tmp_
 @pytest.mark.parametrize(
     ("cells", "line", "message"),
     [
-        ([], "export", "%flow export: where to? Write %flow export FILE.py [FLOW]."),
+        ([], "export", "%flow export: where to? Write %flow export FILE.py [FLOW] | FILE.html [RUN]."),
         ([], "export flow.txt daily", "%flow export flow.txt: give a file that ends in .py."),
         ([], "export nowhere/flow.py daily", "There is no folder nowhere. Make it first, or give another file."),
         ([], "export flow.py nobody", "There is no flow 'nobody' in this notebook. Those there are: daily."),
@@ -191,3 +181,13 @@ def test_what_can_not_be_exported_is_said_in_one_line(shell, cells, line, messag
         shell.run_line_magic("flow", line)
 
     assert str(refused.value) == message
+
+
+def test_a_run_is_exported_as_a_report(shell, capsys, tmp_path):
+    _cells(shell, *CELLS)
+    shell.run_cell_magic("flow", "daily --wait --quiet", BODY)
+
+    said = _export(shell, capsys, "export report.html")
+
+    assert said.startswith("Wrote report.html: run 1 of daily, 0.")
+    assert "<!-- flowbook report -->" in (tmp_path / "report.html").read_text("utf-8")

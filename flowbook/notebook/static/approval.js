@@ -76,7 +76,7 @@ export class Approval {
         dom.h("div", { class: "row" }, dom.h("h4", {}, "What it would get"), count),
         ...inputs.map((input) => given.input(input, this.#change(details, input))),
       ),
-      dom.h("section", {}, ...this.#answers(details, given)),
+      this.#answers(details, given),
       earlierOf(details, given.now),
     ];
   }
@@ -103,9 +103,11 @@ export class Approval {
     const others = ANSWERS.filter((action) => actions.includes(action)).map((action) => button(action));
     const resume = actions.includes("resume") ? button("resume", { class: "primary" }) : null;
     const buttons = dom.h("div", { class: "row answers" }, resume, ...others);
-    if (!others.length) return [buttons];
+    if (!resume && !others.length) return null;
+    if (!others.length) return dom.h("section", {}, buttons);
     const when = actions.includes("reject") ? "needed to reject, otherwise optional" : "optional";
-    return [dom.h("div", { class: "row about" }, dom.h("h4", {}, "Note"), dom.h("span", { class: "dim" }, when)), this.#note, buttons];
+    const about = dom.h("div", { class: "row about" }, dom.h("h4", {}, "Note"), dom.h("span", { class: "dim" }, when));
+    return dom.h("section", {}, about, this.#note, buttons);
   }
 
   #showChanges() {

@@ -6,7 +6,7 @@
 
 /** @typedef {import("./wire.js").Link} Link */
 /** @typedef {import("./wire.js").Clock} Clock */
-/** @typedef {{type: string, link: Pick<Link, "command" | "status">, clock: Clock, every_ms: number, onAnswer: (answer: any) => void}} Given */
+/** @typedef {{type: string, link: Pick<Link, "command" | "canAsk">, clock: Clock, every_ms: number, onAnswer: (answer: any) => void}} Given */
 
 export class Asker {
   /** Id of the question that waits for its acknowledgement. @type {string | null} */
@@ -69,7 +69,7 @@ export class Asker {
 
   #step() {
     const { link, clock, every_ms, type } = this.given;
-    if (this.#wanted === null || this.#id !== null || this.#stop !== null || link.status !== "live") return;
+    if (this.#wanted === null || this.#id !== null || this.#stop !== null || !link.canAsk(type)) return;
     const wait = every_ms - (clock.now() - this.#last);
     if (wait > 0) {
       this.#stop = clock.later(wait, () => {

@@ -129,7 +129,7 @@ class CacheView {
   /** @param {{id: string, ok?: boolean, text?: string}} ack @param {string} slot */
   #takeAck(ack, slot) {
     if (ack.text) dom.say(this.#spoken, ack.text);
-    if (!ack.ok) this.detail.release(ack.id);
+    if (!ack.ok) this.detail.release(ack.id, ack.text);
     if (slot === "as-of") this.#followUp(ack.ok === true);
     this.#draw();
   }

@@ -17,14 +17,12 @@ import { buttons, STATUS } from "./head.js";
  */
 
 /** Commands that are sent as they are, with the key of their task. */
-export const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject", "only-changed", "hand-over", "take-back"]);
-/** Those of them that are about the run as a whole. */
-export const OF_RUN = new Set(["cancel", "retry", "only-changed", "hand-over", "take-back"]);
+export const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject", "only-changed"]);
 /** Commands that need a kernel. */
 const COMMANDS = new Set([...PLAIN, "run", "to-variable", "show-run"]);
 const ZOOMS = new Set(["zoom-in", "zoom-out", "fit"]);
 /** Other parts handle these. */
-const OTHERS = new Set(["sort", "inspect", "child-page", "replay-before", "replay-after", "replay-now"]);
+const OTHERS = new Set(["sort", "inspect", "child-page", "replay-before", "replay-after", "replay-now", "more-runs"]);
 
 /** The name under which a control may wait only once. @param {Element | null} control @param {string} action @param {string | null} key */
 export function slotOf(control, action, key) {
@@ -49,8 +47,7 @@ export class Controls {
       const slot = slotOf(control, action, key);
       // Where no kernel has the run, what needs one isn't there at all.
       const isOut = link.status === "saved" && COMMANDS.has(action);
-      // Only commands: other parts show and hide their own controls.
-      if (COMMANDS.has(action)) dom.set(control, { hidden: isOut });
+      dom.set(control, { hidden: isOut });
       if (isOut) continue;
       const why = link.commands.isWaiting(slot) ? `Waits for the kernel to take “${control.textContent}”` : this.refusal(action, key);
       if (!control.hasAttribute("data-title")) dom.set(control, { "data-title": control.getAttribute("title") ?? "" });

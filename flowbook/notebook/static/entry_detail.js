@@ -60,9 +60,9 @@ export class EntryDetail {
     this.#frame?.rendered(message);
   }
 
-  /** @param {string | null} id */
-  release(id) {
-    this.#frame?.release(id);
+  /** @param {string | null} id @param {string} [why] */
+  release(id, why) {
+    this.#frame?.release(id, why);
   }
 
   /** @param {string} entry @param {Preview} preview */

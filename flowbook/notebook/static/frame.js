@@ -1,4 +1,4 @@
-/** A value as the kernel previewed it; a frame is paged and sorted by the kernel, never here. */
+/** A value as it was previewed; a frame is paged, sorted and filtered by the kernel, or in a report by the host, never here. */
 
 import * as dom from "./dom.js";
 import { thousands } from "./format.js";
@@ -6,13 +6,16 @@ import { SIGNS } from "./states.js";
 import { htmlFrame, valueBody } from "./value_body.js";
 
 /** @typedef {{name: string, dtype: string, numeric: boolean, summary?: string | null, spark?: number[] | null}} Column */
-/** @typedef {{columns: Column[], index: string[], rows: (string | null)[][], offset: number, total: number, columns_total: number, sort: string | null, descending: boolean, took_ms?: number | null}} Page */
+/** @typedef {{columns: Column[], index: string[], rows: (string | null)[][], offset: number, total: number, columns_total: number, sort: string | null, descending: boolean, took_ms?: number | null, query?: string, fitting?: number, isPart?: boolean}} Page */
 /** @typedef {{kind: string, type: string, text: string, shape?: number[] | null, size_bytes?: number | null, page?: Page | null, repr?: string | null, body?: import("./value_body.js").Shown["body"]}} Preview */
 /** @typedef {{key: string, what: string} | {entry: string}} Source */
-/** @typedef {{offset: number, limit: number, sort: string | null, descending: boolean}} Request */
+/** @typedef {{offset: number, limit: number, sort: string | null, descending: boolean, query?: string}} Request */
 /** @typedef {(source: Source, request: Request | null) => string | null} Ask */
 
 export const LIMIT = 100;
+/** From this many rows on, a person may want to find one. */
+const FILTERED_FROM = 20;
+const TYPED_MS = 250;
 
 /**
  * The page to request when the user clicks.
@@ -23,8 +26,8 @@ export const LIMIT = 100;
  * @returns {Request}
  */
 export function request(page, action, column = null) {
-  const same = { limit: LIMIT, sort: page.sort, descending: page.descending };
-  const last = Math.max(0, Math.floor((page.total - 1) / LIMIT) * LIMIT);
+  const same = { limit: LIMIT, sort: page.sort, descending: page.descending, ...(page.query ? { query: page.query } : {}) };
+  const last = Math.max(0, Math.floor((fittingOf(page) - 1) / LIMIT) * LIMIT);
   switch (action) {
     case "page-first":
       return { ...same, offset: 0 };
@@ -39,6 +42,9 @@ export function request(page, action, column = null) {
   }
 }
 
+/** How many rows fit what is looked for. @param {Page} page */
+const fittingOf = ({ total, fitting = total }) => fitting;
+
 /** Ascending, then descending, then as stored. @param {Page} page @param {string | null} column */
 function nextSort(page, column) {
   if (page.sort !== column) return { sort: column, descending: false };
@@ -49,18 +55,26 @@ function nextSort(page, column) {
 export function refusal(page, action) {
   const isBack = action === "page-first" || action === "page-prev";
   if (isBack) return page.offset <= 0 ? "Already at the first rows" : null;
-  return page.offset + page.rows.length >= page.total ? "Already at the last rows" : null;
+  return page.offset + page.rows.length >= fittingOf(page) ? "Already at the last rows" : null;
 }
 
 /** `Rows 1 to 100 of 109,079, sorted by arr_delay in 38 ms; columns 9 of 23`. @param {Page} page */
 export function footing(page) {
   const n = page.rows.length;
-  const rows = n === 0 ? "No rows" : `Rows ${thousands(page.offset + 1)} to ${thousands(page.offset + n)} of ${thousands(page.total)}`;
+  const which = `${thousands(page.offset + 1)} to ${thousands(page.offset + n)}`;
+  const fitting = page.query ? ` that fit, of ${thousands(page.total)}` : "";
+  const inside = page.isPart ? "; no others are in this report" : "";
+  const rows =
+    n === 0
+      ? page.query
+        ? `None of ${thousands(page.total)} rows fits`
+        : "No rows"
+      : `Rows ${which} of ${thousands(page.isPart && !page.query ? page.total : fittingOf(page))}${fitting}`;
   const way = page.descending ? ", largest first" : "";
   const took = page.took_ms ? ` in ${Math.max(1, Math.round(page.took_ms))} ms` : "";
   const sorted = page.sort === null ? "" : `, sorted by ${page.sort}${way}${took}`;
   const columns = page.columns.length < page.columns_total ? `; columns ${page.columns.length} of ${page.columns_total}` : "";
-  return rows + sorted + columns;
+  return rows + sorted + columns + inside;
 }
 
 /**
@@ -80,12 +94,24 @@ export class FrameView {
   #awaited = null;
   /** @type {string | null} */
   #pressed = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #typing;
+  #find = dom.h("input", {
+    "data-action": "frame-filter",
+    placeholder: "Find rows, e.g. delay > 15",
+    title: "A text that some cell contains, or a column, a sign (= != < <= > >=) and a value",
+    "aria-label": "Find rows",
+    class: "filter",
+    spellcheck: "false",
+  });
 
   /** @param {Shown} given */
   constructor(given) {
     this.given = given;
     this.current = given.preview.page ?? null;
     given.el.addEventListener("click", (event) => this.#click(event), { signal: given.signal });
+    this.#find.addEventListener("input", () => this.#typed(), { signal: given.signal });
+    given.signal.addEventListener("abort", () => clearTimeout(this.#typing), { once: true });
     this.#draw();
   }
 
@@ -95,6 +121,7 @@ export class FrameView {
     this.#awaited = null;
     this.current = message.frame;
     this.#draw();
+    this.#look();
     return true;
   }
 
@@ -106,11 +133,13 @@ export class FrameView {
     return true;
   }
 
-  /** Stop waiting: the request was refused, or no answer will come. @param {string | null} id null for any request */
-  release(id) {
+  /** Stop waiting: the request was refused, or no answer will come. @param {string | null} id null for any request @param {string} [why] */
+  release(id, why = "") {
     if (this.#awaited === null || (id !== null && id !== this.#awaited)) return;
     this.#awaited = null;
     this.#draw();
+    const said = why ? this.given.el.querySelector(".foot .grow") : null;
+    if (said) dom.say(said, why);
   }
 
   #draw() {
@@ -127,13 +156,28 @@ export class FrameView {
     // If the whole frame is shown, plain row numbers tell the reader nothing.
     const hasIndex = !isBare || page.index.some((label, i) => label !== String(i));
     const kept = el.querySelector(".scroll")?.scrollLeft ?? 0;
-    const where = el.contains(document.activeElement) ? this.#pressed : null;
+    const isTyping = document.activeElement === this.#find;
+    const where = el.contains(document.activeElement) && !isTyping ? this.#pressed : null;
     const body = dom.h("div", { class: "scroll", tabindex: 0, "data-flowbook": "frame", role: "region", "aria-label": `${preview.text}: rows` });
     body.append(dom.h("table", { class: "short" }, header(page, hasIndex), cells(page, hasIndex)));
     el.replaceChildren(body);
-    if (!isBare) el.append(foot(page, this.#awaited !== null));
+    if (!isBare) el.append(foot(page, this.#awaited !== null, page.total >= FILTERED_FROM ? this.#find : null));
+    if (isTyping) this.#find.focus({ preventScroll: true });
     body.scrollLeft = kept;
     if (where) /** @type {HTMLElement | null} */ (el.querySelector(`[data-slot="${CSS.escape(where)}"]`))?.focus({ preventScroll: true });
+  }
+
+  #typed() {
+    clearTimeout(this.#typing);
+    this.#typing = setTimeout(() => this.#look(), TYPED_MS);
+  }
+
+  /** Ask for the rows that fit what was typed, unless they are shown or an answer is on its way. */
+  #look() {
+    const [page, query] = [this.current, this.#find.value.trim()];
+    if (!page || this.#awaited || query === (page.query ?? "")) return;
+    this.#awaited = this.given.ask(this.given.source, { offset: 0, limit: LIMIT, sort: page.sort, descending: page.descending, query });
+    if (this.#awaited) this.#draw();
   }
 
   /** @param {Event} event */
@@ -149,8 +193,8 @@ export class FrameView {
   }
 }
 
-/** @param {Page} page @param {boolean} isAwaited */
-function foot(page, isAwaited) {
+/** @param {Page} page @param {boolean} isAwaited @param {Node | null} find */
+function foot(page, isAwaited, find) {
   const paging = [
     /** @type {const} */ (["page-first", "First", "The first rows"]),
     /** @type {const} */ (["page-prev", dom.icon(SIGNS.previous ?? []), `The ${LIMIT} rows before`]),
@@ -166,8 +210,8 @@ function foot(page, isAwaited) {
       title: why ?? title,
     });
   });
-  const isWhole = page.total <= page.rows.length;
-  return dom.h("div", { class: "foot" }, dom.h("span", { class: "grow" }, footing(page)), isWhole ? null : dom.h("span", { class: "group" }, ...paging));
+  const isWhole = fittingOf(page) <= page.rows.length;
+  return dom.h("div", { class: "foot" }, dom.h("span", { class: "grow" }, footing(page)), find, isWhole ? null : dom.h("span", { class: "group" }, ...paging));
 }
 
 /** @param {Page} page @param {boolean} hasIndex */

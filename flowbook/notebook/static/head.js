@@ -9,7 +9,7 @@ import * as states from "./states.js";
 /** @typedef {import("./wire.js").Run} Run */
 /** @typedef {import("./wire.js").Status} Status */
 /** @typedef {import("./needs.js").Need} Need */
-/** @typedef {{flow: string, run: Run | null, status: Status, hasGivenUp: boolean, connection: import("./host.js").Connection, saved?: import("./host.js").Saved, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
+/** @typedef {{flow: string, run: Run | null, status: Status, hasGivenUp: boolean, connection: import("./host.js").Connection, saved?: import("./host.js").Saved, host: string, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
 
 /** What the view is, in words. @type {Record<Status, [string, string]>} */
 export const STATUS = {
@@ -19,11 +19,12 @@ export const STATUS = {
   unavailable: ["Unavailable", "The kernel is gone; this is what it sent last"],
 };
 
+/** @type {[string, string]} */
+const REPORT = ["Report of", "As it was when the report was written"];
+
 /** @type {Record<string, string>} */
 const TITLES = {
   resume: "Resume everything that waits",
-  "hand-over": "A process of its own goes on with it: what runs here ends, nothing runs twice, and the kernel may be closed",
-  "take-back": "What runs there ends, then the run goes on in this kernel",
   "only-changed": "Runs the tasks that were edited since, and those below them, over the states of this run",
   "make-live": "Starts this notebook's kernel if none runs, runs %load_ext flowbook there, and follows the run",
 };
@@ -34,15 +35,15 @@ const WAITING_LEAST_S = 10;
 /** Whether the run has work of its own to do. @param {Run | null} run */
 export const isUnderWay = (run) => run?.stage === "running";
 
-/** One sentence on what waits or is wrong. @param {Run | null} run @param {Need[]} needs @param {{failed: number, paused: number}} [totals] `needs` may list some only */
-export function sentence(run, needs, totals) {
-  const first = needs.find(({ kind }) => kind === "paused");
-  const paused = totals?.paused ?? needs.filter(({ kind }) => kind === "paused").length;
-  const failed = totals?.failed ?? needs.filter(({ kind }) => kind === "failed").length;
-  if (paused === 1 && !failed && first && run?.state === "Paused") return `${first.key} waits for you`;
+/** One sentence on what waits or is wrong. @param {Run | null} run @param {Need[]} needs */
+export function sentence(run, needs) {
+  const paused = needs.filter(({ kind }) => kind === "paused");
+  const failed = needs.filter(({ kind }) => kind === "failed").length;
+  const first = paused[0];
+  if (paused.length === 1 && !failed && first && run?.state === "Paused") return `${first.key} waits for you`;
   const words = [];
-  if (paused) words.push(`${format.thousands(paused)} ${paused === 1 ? "task waits" : "tasks wait"} for you`);
-  if (failed) words.push(`${format.thousands(failed)} failed`);
+  if (paused.length) words.push(`${paused.length} ${paused.length === 1 ? "task waits" : "tasks wait"} for you`);
+  if (failed) words.push(`${failed} failed`);
   if (words.length && run?.state === "Paused" && !run.ended) return words.join(", ");
   const lost = needs.find(({ kind }) => kind === "lost");
   if (!words.length && lost) return `${lost.key} lost more rows than ever`;
@@ -81,8 +82,6 @@ export function buttons({ run, failed, paused }) {
       isPrimary: false,
       isThere: editCount(run) > 0 && run?.stage === "over",
     },
-    { action: "hand-over", label: "Keep running without this kernel", why: null, isPrimary: false, isThere: going && run?.where === "here" },
-    { action: "take-back", label: "Take back", why: null, isPrimary: false, isThere: going && run?.where === "elsewhere" },
     { action: "retry", label: `Retry failed (${failed})`, why: null, isPrimary: false, isThere: failed > 0 },
     { action: "resume", label: `Resume (${paused})`, why: null, isPrimary: false, isThere: paused > 0 },
   ];
@@ -132,7 +131,7 @@ export class Head {
     dom.say(this.#number, run?.number ? `run ${run.number}` : "not started");
     dom.set(this.#word, { "data-state": state });
     dom.say(this.#word, state);
-    dom.say(this.#said, [sentence(run, view.needs, view), editsIn(run)].filter(Boolean).join("; ").replace(".; ", "; "));
+    dom.say(this.#said, [sentence(run, view.needs), editsIn(run)].filter(Boolean).join("; ").replace(".; ", "; "));
     this.#showLink(view);
     this.#showNotice(view);
     this.#showDone(view);
@@ -141,8 +140,8 @@ export class Head {
   }
 
   /** @param {View} view */
-  #showLink({ status, hasGivenUp, saved }) {
-    const [word, title] = STATUS[status];
+  #showLink({ status, hasGivenUp, saved, host }) {
+    const [word, title] = host === "report" ? REPORT : STATUS[status];
     const text = status === "saved" && saved ? `${word} ${format.moment(saved.at, Date.now() / 1000)}` : word;
     const link = this.#link;
     const sign = status === "saved" ? states.SIGNS.saved : states.SIGNS.warn;

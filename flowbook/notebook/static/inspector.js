@@ -117,9 +117,9 @@ export class Inspector {
     return this.#values.rendered(message);
   }
 
-  /** @param {string | null} id */
-  release(id) {
-    this.#values.release(id);
+  /** @param {string | null} id @param {string} [why] */
+  release(id, why) {
+    this.#values.release(id, why);
   }
 
   #draw() {

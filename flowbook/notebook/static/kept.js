@@ -1,11 +1,11 @@
 /** Reads what a notebook keeps of a run. */
 
 /** @typedef {{wire: number, panel: string, run: string, flow: string, stamp: string, packed: string}} Kept */
-/** @typedef {{graph: any, snapshot: any, details: Record<string, any>, answers: Record<string, any>, note: string}} Unpacked */
+/** @typedef {{graph: any, snapshot: any, details: Record<string, any>, answers: Record<string, any>, note: string, parts?: Record<string, string>}} Unpacked */
 
 export const WIRE = 1;
 
-/** @param {Kept} kept @returns {Promise<Unpacked>} */
+/** @param {Pick<Kept, "packed"> & Partial<Kept>} kept @returns {Promise<Unpacked>} */
 export async function unpack({ packed }) {
   const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));

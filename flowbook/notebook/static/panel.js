@@ -5,7 +5,7 @@
  */
 
 import { CardGrip } from "./card_grip.js";
-import { Controls, OF_RUN, PLAIN, slotOf } from "./controls.js";
+import { Controls, PLAIN, slotOf } from "./controls.js";
 import { GraphPane } from "./graph_pane.js";
 import { isUnderWay } from "./head.js";
 import { clockOf, repeat, viewName } from "./host.js";
@@ -32,6 +32,7 @@ const MANY = 300;
 const MANY_MS = 100;
 const GONE = "The kernel went away before it answered.";
 const NOT_KEPT = "Nothing more of it was kept with the notebook.";
+const NOT_INSIDE = "Nothing more of it is in this report.";
 
 /** @param {Given} given */
 function render(given) {
@@ -63,14 +64,13 @@ class Panel {
     this.parts = build(root);
     const onSelect = (/** @type {string} */ key) => this.#look({ selected: key });
     const onLens = () => this.controls.dress();
-    this.graph = new GraphPane({ el: this.parts.canvas, view: this.#view, signal, state: this.state, now: () => this.views.shownAt, onSelect, onLens });
+    this.graph = new GraphPane({ el: this.parts.canvas, view: this.#view, signal, state: this.state, now, onSelect, onLens });
     this.display = new PanelDisplay({ root, parts: this.parts, state: this.state, now });
     const ask = this.#ask.bind(this);
     new CardGrip({ grip: this.parts.grip, body: this.parts.body, signal });
     this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask });
     const onMoment = () => this.#redraw();
-    const parameters = () => this.display.section.values();
-    this.views = new PanelViews({ parts: this.parts, link: this.link, clock: this.clock, signal, state: this.state, now, onMoment, parameters });
+    this.views = new PanelViews({ parts: this.parts, link: this.link, clock: this.clock, signal, state: this.state, now, onMoment });
     this.controls = new Controls({ root, link: this.link, situation: () => this.#situation() });
   }
 
@@ -150,7 +150,7 @@ class Panel {
     if (slot === null) return;
     const { inspected } = this.state;
     if (ack.text) this.display.announcer.say(ack.text);
-    if (!ack.ok) this.inspector.release(ack.id);
+    if (!ack.ok) this.inspector.release(ack.id, ack.text);
     if (!ack.ok && slot === `inspect:${inspected}`) this.inspector.wait(inspected ?? "", this.state.stateOf(inspected), ack.text ?? "");
     this.#schedule();
   }
@@ -171,7 +171,8 @@ class Panel {
   }
 
   #follow() {
-    this.link.follow(this.model.get("connection").state, GONE);
+    const { state, answers } = this.model.get("connection");
+    this.link.follow(state, GONE, answers);
     this.#showSaved();
     this.#schedule();
   }
@@ -208,7 +209,6 @@ class Panel {
       "zoom-in": () => this.graph.drawing?.zoom("in"),
       "zoom-out": () => this.graph.drawing?.zoom("out"),
       fit: () => this.graph.drawing?.zoom("fit"),
-      plan: () => this.views.askForPlan(),
       "as-table": () => this.#toggleTable(),
       "make-live": () => this.model.send({ type: "make-live" }),
       run: () => this.#run(),
@@ -220,7 +220,7 @@ class Panel {
 
   /** @param {string} action @param {string | null} key @param {Element | null} control */
   #decide(action, key, control) {
-    const isOfRun = OF_RUN.has(action);
+    const isOfRun = action === "cancel" || action === "retry" || action === "only-changed";
     const inputs = action === "resume" && key === this.state.inspected ? this.inspector.approval.inputs() : {};
     const note = !isOfRun && key === this.state.inspected ? this.inspector.approval.note() : "";
     this.#send(
@@ -244,7 +244,7 @@ class Panel {
 
   /** @param {import("./frame.js").Source} source @param {import("./frame.js").Request | null} request */
   #ask(source, request) {
-    if (this.link.status !== "live") return null;
+    if (!this.link.canAsk(request === null ? "render" : "page")) return null;
     if (request === null) return this.link.command("render", { source }, `render:${JSON.stringify(source)}`);
     return this.link.command("page", { source, ...request }, `page:${JSON.stringify(source)}`);
   }
@@ -267,7 +267,8 @@ class Panel {
     const { link } = this;
     const kept = link.status === "live" ? null : this.model.get("saved")?.details[key];
     if (kept) this.#showDetails(kept);
-    else this.inspector.wait(key, this.state.stateOf(key), link.status === "live" ? "Asking the kernel…" : NOT_KEPT);
+    else
+      this.inspector.wait(key, this.state.stateOf(key), link.status === "live" ? "Asking the kernel…" : this.model.host === "report" ? NOT_INSIDE : NOT_KEPT);
     link.command("inspect", { key }, `inspect:${key}`);
     const node = this.state.nodeOf(key);
     if (node) this.graph.drawing?.focus(node, false);

@@ -5,10 +5,8 @@ import * as dom from "./dom.js";
 import { markEdits } from "./edit_marks.js";
 import { Head } from "./head.js";
 import { isCard } from "./inspector.js";
-import { groupedNeeds, totalOf } from "./need_groups.js";
 import { NeedList } from "./needs.js";
 import { RunSection } from "./run_section.js";
-import { isFailed } from "./states.js";
 import { TaskTable } from "./table.js";
 
 /** @typedef {import("./needs.js").Need} Need */
@@ -50,9 +48,9 @@ export class PanelDisplay {
       "data-host": shown.host,
     });
     this.#showHead(shown);
-    this.needs.update(groupedNeeds(found, (key) => state.task(key)));
-    this.#showGrouping();
-    this.section.update(run);
+    this.needs.update(found);
+    this.#showGrouping(status);
+    this.section.update(run, status !== "saved");
     this.#showTable();
     this.#showCard();
     markEdits(this.given.parts.canvas, run);
@@ -74,8 +72,9 @@ export class PanelDisplay {
   }
 
   /** @param {Shown} shown */
-  #showHead({ found, status, hasGivenUp, connection, saved }) {
+  #showHead({ found, status, hasGivenUp, connection, saved, host }) {
     const { state, now } = this.given;
+    const count = (/** @type {string} */ kind) => found.filter((need) => need.kind === kind).length;
     this.head.update({
       flow: state.graph.flow,
       run: state.fold.run,
@@ -83,20 +82,22 @@ export class PanelDisplay {
       hasGivenUp,
       connection,
       saved,
+      host,
       counts: this.#counts,
       needs: found,
       filter: state.filter,
       now: now(),
-      failed: totalOf(this.#counts, isFailed),
-      paused: totalOf(this.#counts, (name) => name === "Paused"),
+      failed: count("failed"),
+      paused: count("paused"),
     });
   }
 
   /** Small graphs need no groups, and only a kernel makes others. */
-  #showGrouping() {
+  /** @param {Status} status */
+  #showGrouping(status) {
     const { parts, state } = this.given;
     const { tasks = 0, by = "auto" } = state.graph;
-    parts.groupBy.hidden = tasks < MANY;
+    parts.groupBy.hidden = tasks < MANY || status === "saved";
     if (document.activeElement !== parts.groupBy) parts.groupBy.value = by;
   }
 

@@ -47,10 +47,10 @@ export class RunSection {
     return this.#form ? this.#form.values() : {};
   }
 
-  /** @param {Run | null} run */
-  update(run) {
+  /** @param {Run | null} run @param {boolean} canRun whether a kernel could start it */
+  update(run, canRun) {
     const { section, title, form, facts } = this.parts;
-    const canEdit = this.#form !== null && !isUnderWay(run) && run?.state !== "Paused";
+    const canEdit = canRun && this.#form !== null && !isUnderWay(run) && run?.state !== "Paused";
     form.hidden = !canEdit;
     dom.say(title, canEdit ? "Parameters" : "This run");
     const rows = [...(canEdit ? [] : this.#values(run)), ...(run?.executor ? [["executor", run.executor]] : [])];

@@ -36,7 +36,7 @@ export class Runs {
   #foot = dom.h("span", { class: "grow" });
   #more = dom.button("more-runs", `Show ${MORE} more`);
 
-  /** @param {{el: HTMLElement, tools: HTMLElement, signal: AbortSignal, now: () => number, shownId: () => string, ask: (limit: number) => void}} given */
+  /** @param {{el: HTMLElement, tools: HTMLElement, signal: AbortSignal, now: () => number, shownId: () => string, canShow: () => boolean, ask: (limit: number) => void}} given */
   constructor(given) {
     this.given = given;
     const { el, tools, signal } = given;
@@ -97,11 +97,14 @@ export class Runs {
   #fill(tr, row, longest) {
     const isShown = row.id === this.given.shownId();
     dom.set(tr, { "aria-selected": isShown ? "true" : null, "data-state": row.state });
-    const about = JSON.stringify([row, longest, Math.floor(this.given.now() / 60)]);
+    const canShow = this.given.canShow();
+    const about = JSON.stringify([row, longest, Math.floor(this.given.now() / 60), canShow]);
     const element = /** @type {HTMLElement} */ (tr);
     if (element.dataset.drawn === about) return;
     element.dataset.drawn = about;
-    const [, when, state, took, bar, tasks, changed] = [...tr.children];
+    const [name, when, state, took, bar, tasks, changed] = [...tr.children];
+    dom.set(tr, { "data-action": canShow ? "show-run" : null });
+    name?.replaceChildren(canShow ? showing(row) : dom.h("b", {}, `run ${row.number}`));
     when?.replaceChildren(row.started === null ? "" : format.moment(row.started, this.given.now()));
     state?.replaceChildren(dom.h("span", { class: "row tight" }, dom.icon(states.glyphOf(row.state)), dom.h("span", { class: "word" }, row.state)));
     took?.replaceChildren(row.took_s === null ? "" : format.duration(row.took_s));
@@ -114,15 +117,15 @@ export class Runs {
 }
 
 /** @param {Row} row */
+const showing = ({ id, number }) =>
+  dom.button("show-run", `run ${number}`, { "data-run": number, "data-run-id": id, class: "plain", title: "Show this run here" });
+
+/** @param {Row} row */
 const rowOf = ({ id, number }) =>
   dom.h(
     "tr",
-    { "data-run": number, "data-run-id": id, "data-action": "show-run" },
-    dom.h(
-      "th",
-      { scope: "row" },
-      dom.button("show-run", `run ${number}`, { "data-run": number, "data-run-id": id, class: "plain", title: "Show this run here" }),
-    ),
+    { "data-run": number, "data-run-id": id },
+    dom.h("th", { scope: "row" }),
     dom.h("td"),
     dom.h("td"),
     dom.h("td", { class: "num" }),

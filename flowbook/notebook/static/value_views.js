@@ -6,6 +6,9 @@ import { FrameView } from "./frame.js";
 /** @typedef {import("./frame.js").Preview} Preview */
 /** @typedef {import("./frame.js").Source} Source */
 
+/** A frame of fewer rows is shown without a foot. */
+const MOST_BARE = 20;
+
 export class ValueViews {
   /** @type {Map<string, {json: string, el: HTMLElement, view: FrameView, end: AbortController}>} */
   #views = new Map();
@@ -24,7 +27,7 @@ export class ValueViews {
     old?.end.abort();
     const end = new AbortController();
     const el = dom.h("div", { class: "value" });
-    const isBare = !preview.page || preview.page.total <= preview.page.rows.length;
+    const isBare = !preview.page || (preview.page.total <= preview.page.rows.length && preview.page.total < MOST_BARE);
     const signal = AbortSignal.any([this.given.signal, end.signal]);
     const view = new FrameView({ el, preview, source: { key, what }, ask: this.given.ask, signal, isBare });
     this.#views.set(slot, { json, el, view, end });
@@ -41,9 +44,9 @@ export class ValueViews {
     return [...this.#views.values()].some(({ view }) => view.rendered(message));
   }
 
-  /** @param {string | null} id */
-  release(id) {
-    for (const { view } of this.#views.values()) view.release(id);
+  /** @param {string | null} id @param {string} [why] */
+  release(id, why) {
+    for (const { view } of this.#views.values()) view.release(id, why);
   }
 
   clear() {

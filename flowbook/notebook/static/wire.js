@@ -4,7 +4,7 @@
  * No DOM; the clock and the timers are arguments, so that every rule here can be tested.
  */
 
-/** @typedef {{id: string, number?: string, state: string, message?: string, stage: "new" | "running" | "waiting" | "over", started?: number | null, ended?: number | null, waits_since?: number | null, parameters?: Record<string, string>, executor?: string, notice?: string, edited?: string[], stale?: string[], where?: string}} Run */
+/** @typedef {{id: string, number?: string, state: string, message?: string, stage: "new" | "running" | "waiting" | "over", started?: number | null, ended?: number | null, waits_since?: number | null, parameters?: Record<string, string>, executor?: string, notice?: string, edited?: string[], stale?: string[]}} Run */
 /** @typedef {{state: string, word?: string, message?: string, since?: number | null, duration_s?: number | null, attempt?: number, max_attempts?: number, due?: number | null, width?: number | null, counts?: Record<string, number> | null, note?: string, stale?: boolean, created?: number | null, label?: string, rows?: number | null, lost?: string, maker?: string, progress?: Progress | null}} Task */
 /** @typedef {{done: number, total: number | null, text: string, unit: string, rate: number | null}} Progress */
 /** @typedef {{version: number, seq: number, now?: number, run: Run | null, tasks: Record<string, Task>}} Snapshot */
@@ -160,6 +160,8 @@ export class Link {
   #count = 0;
   #isClosed = false;
   #isOpen = false;
+  /** Types of questions that the host answers itself. @type {string[]} */
+  #answers = [];
   /** @type {(() => void) | null} */
   #stopHello = null;
   /** @type {(() => void) | null} */
@@ -179,10 +181,17 @@ export class Link {
    *
    * @param {import("./host.js").Connection["state"]} state
    * @param {string} gone the answer to each command that waits in vain
+   * @param {string[]} [answers] types of questions that the host answers itself
    */
-  follow(state, gone) {
+  follow(state, gone, answers = []) {
+    this.#answers = answers;
     if (state === "open") this.hello();
     else this.lost(gone, STATUS_OF[state]);
+  }
+
+  /** Whether somebody answers a question of this type: a kernel, or the host. @param {string} type */
+  canAsk(type) {
+    return this.status === "live" || this.#answers.includes(type);
   }
 
   /** Start sending `hello`. Calling it twice changes nothing. */
@@ -204,11 +213,11 @@ export class Link {
    * @returns {string | null} its id; null if the same command is waiting or there is no kernel
    */
   command(type, fields, slot) {
-    if (!this.#isOpen || this.#isClosed) return null;
+    if (!(this.#isOpen || this.#answers.includes(type)) || this.#isClosed) return null;
     const id = this.commands.open(slot);
     if (id === null) return null;
     if (!this.#send({ type, id, view: this.given.view, ...fields })) return null;
-    this.#watch();
+    if (this.#isOpen) this.#watch();
     return id;
   }
 

@@ -1,0 +1,83 @@
+"""Which rows of a frame fit what a person typed."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from flowbook.exceptions import DefinitionError
+from flowbook.results.frame_filter import fitting_rows
+from flowbook.results.frame_pager import FramePager
+
+FRAME = pd.DataFrame(
+    {
+        "carrier": ["AA", "B6", None, "Aa"],
+        "delay": [15.5, float("nan"), -3.0, 1300.0],
+        "flights": pd.array([1, None, 3, 15], dtype="Int64"),
+        "late": [True, False, True, False],
+        "day": pd.to_datetime(["2026-11-20", "2026-11-21", None, "2026-11-23"], utc=True),
+        "kind": pd.Categorical(["x", "y", "x", None]),
+        "odd": [[1], {"a": 2}, None, "a = b"],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("aa", [0, 3]),
+        ("delay > 15", [0, 3]),
+        ("delay>=1,300", [3]),
+        ("delay != 15.5", [2, 3]),
+        ("flights <= 3", [0, 2]),
+        ("carrier = Aa", [3]),
+        ("carrier != AA", [1, 3]),
+        ("kind = x", [0, 2]),
+        ("late = True", [0, 2]),
+        ("day > 2026-11-20", [1, 3]),
+        ("2026-11-2", [0, 1, 3]),
+        ("15", [3]),
+        ("15.5", [0]),
+        ("'a'", [1]),
+        ("a = b", [3]),
+        ("nothing", []),
+    ],
+)
+def test_rows_fit_a_comparison_with_a_column_or_a_text_in_any_cell(query: str, rows: list[int]) -> None:
+    found = fitting_rows(FRAME, list(FRAME.columns), query)
+
+    assert list(found.nonzero()[0]) == rows
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (
+            "delay > soon",
+            "'soon' can't be compared with column 'delay', which holds float64. Write a value of that type.",
+        ),
+        (
+            "day < 31 November",
+            "'31 November' can't be compared with column 'day', which holds datetime64[us, UTC]. Write a value of that type.",
+        ),
+    ],
+)
+def test_a_value_of_another_type_is_refused(query: str, message: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        fitting_rows(FRAME, list(FRAME.columns), query)
+
+    assert str(caught.value) == message
+
+
+def test_pages_of_the_rows_that_fit_are_sorted_and_counted() -> None:
+    pager = FramePager(pd.DataFrame({"name": ["a", "b", "c", "d"] * 60, "n": range(240)}))
+
+    page = pager.page(100, 2, "n", descending=True, query="name != b")
+
+    assert page["rows"] == [["c", "106"], ["a", "104"]]
+    assert {key: page[key] for key in ("total", "fitting", "offset", "query")} == {
+        "total": 240,
+        "fitting": 180,
+        "offset": 100,
+        "query": "name != b",
+    }
