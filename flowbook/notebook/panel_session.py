@@ -130,7 +130,7 @@ class PanelSession:
         return self._shown.kept(room_bytes, self._queries.kept() if self.is_at_rest else {})
 
     def reported(self) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Return GRAPH, SNAPSHOT and ANSWERS as a report holds them, and the DETAILS of tasks. Before `start`, or in the worker."""
+        """Return GRAPH, SNAPSHOT and answers for a report, and the DETAILS of tasks. Before `start`, or in the worker."""
         answers = self._queries.kept(whole=True)
         labels = {row["key"]: row["label"] for view in answers["children"].values() for row in view["rows"]}
         base = {"graph": self.graph, "snapshot": self.snapshot, "answers": answers}

@@ -63,7 +63,7 @@ class ViewQueries:
         }
 
     def kept(self, *, whole: bool = False) -> dict[str, Any]:
-        """Return the answers that a notebook keeps, or the `whole` that a report holds: by type, those about children by key too."""
+        """Return the answers that a notebook keeps, or the `whole` that a report holds, by type; about children also by key."""
         most = _REPORTED if whole else _KEPT
         run = self._run()
         events = run.events()

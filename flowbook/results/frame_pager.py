@@ -31,7 +31,7 @@ _SAMPLE_ROWS = 20_000
 _SORTS_KEPT = 4
 
 
-def page(
+def page(  # noqa: PLR0913  # as FramePager.page
     frame: object,
     offset: int = 0,
     limit: int = _ROWS,

@@ -57,7 +57,7 @@ ACTIONS = {
         "moment",
     ),
     *("replay", "replay-before", "replay-after", "replay-now", "replay-speed", "order", "grip", "toggle-children"),
-    *("log-query", "log-task", "log-level", "copy-logs", "log-follow"),
+    *("log-query", "log-task", "log-level", "copy-logs", "follow"),
 }
 
 
@@ -162,6 +162,7 @@ def test_a_report_is_walked_through_and_has_no_dead_control(opened: Callable[[Pa
     seen: set[str] = set()
 
     def look() -> None:
+        page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
         seen.update(
             page.evaluate(
                 "[...document.querySelectorAll('[data-action]')].filter(e => e.checkVisibility()).map(e => e.dataset.action)"

@@ -51,7 +51,7 @@ def approve(n: int) -> int:
 
 
 @pytest.fixture
-def run(home: Path) -> Iterator[FlowRun]:  # noqa: F811  # the fixture
+def run() -> Iterator[FlowRun]:
     with Flow("delays") as flow:
         approve(count(load(Parameter("origin", default="JFK"))))
         parse.map(list(range(6)))
