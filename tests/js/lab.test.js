@@ -192,6 +192,22 @@ test("a kernel that doesn't know flowbook is asked again only after a cell that 
   link.end();
 });
 
+test("a page that the kernel has taken for gone opens another comm at once", async () => {
+  const { kernel, link, first } = await opened();
+  kernel.tell(["", { type: "open" }], ["p", { type: "watched" }]);
+
+  kernel.comm.onClose();
+  await settled();
+  kernel.tell(["", { type: "open" }], ["p", { type: "watched" }]);
+
+  assert.deepEqual(
+    kernel.types.map(([type]) => type),
+    ["comm_open", "comm_open"],
+  );
+  assert.equal(first.seen.at(-1), "open");
+  link.end();
+});
+
 test("a restart, another version and a forgotten run are one sentence each", async () => {
   const { kernel, link } = await opened();
   /** @type {any[]} */

@@ -174,10 +174,13 @@ export class Link {
     else watcher.hear(message);
   }
 
-  /** The kernel closed the comm: it doesn't know the target. */
+  /** The kernel closed the comm: it doesn't know the target, or it has taken this page for gone. */
   #onClose() {
+    const wasOpen = this.state === "open" || this.state === "broken";
     this.#comm = null;
-    if (this.state !== "version") this.#tell("unknown");
+    if (this.state === "version") return;
+    this.#tell("unknown");
+    if (wasOpen) this.open();
   }
 
   /** @param {string} status */
@@ -230,6 +233,7 @@ export class Link {
     this.#post("comm_close", { data: {} });
     this.#comm?.dispose();
     this.#comm = null;
+    this.state = "none";
   }
 
   /** @param {string} msgType @param {object} content @returns {boolean} whether it was sent */

@@ -61,7 +61,8 @@ export class Overview {
     links.on(
       "link",
       () => {
-        this.ask();
+        if (this.link) this.ask();
+        else this.#giveUp();
         given.onChange();
       },
       signal,
@@ -86,6 +87,12 @@ export class Overview {
     const id = `act-${this.#count}`;
     link.send({ type: "act", id, run, action });
     return new Promise((resolve) => this.#asked.set(id, resolve));
+  }
+
+  /** No answer will come to what was asked. */
+  #giveUp() {
+    for (const answer of this.#asked.values()) answer({ ok: false, text: "The kernel went away before it answered." });
+    this.#asked.clear();
   }
 
   /** @param {any} message */
