@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 import threading
-import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +21,14 @@ from urllib.parse import quote
 
 from playwright.sync_api import sync_playwright
 
+from scripts.labextension import lay_out
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request
 
-__all__ = ["JupyterServer", "Notebook", "installed_labextension", "running_browser", "running_server"]
+__all__ = ["JupyterServer", "Notebook", "running_browser", "running_server"]
 
 #: Debian's Chromium in a container: no sandbox, no graphics card, little shared memory, and nothing asked of the world.
 CHROMIUM_FLAGS = [
@@ -111,7 +112,7 @@ def running_server(base: Path) -> Iterator[JupyterServer]:
     environment = _environment(base, server.home)
     _write_settings(Path(environment["JUPYTERLAB_SETTINGS_DIR"]))
     process = subprocess.Popen(
-        _command(server, installed_labextension(base / "labextensions")),
+        _command(server, lay_out(base / "labextensions")),
         env=environment,
         cwd=server.folder,
         stdout=subprocess.DEVNULL,
@@ -310,17 +311,6 @@ def without_kernel(path: Path) -> Path:
     copy = path.with_name(f"{path.stem}-elsewhere.ipynb")
     copy.write_text(json.dumps(content))
     return copy
-
-
-def installed_labextension(folder: Path) -> Path:
-    """Lay out below `folder` what the wheel puts below share/jupyter/labextensions, and return `folder`."""
-    build = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
-    for source, target in build["targets"]["wheel"]["shared-data"].items():
-        here = folder / Path(target).relative_to("share/jupyter/labextensions")
-        here.parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (REPOSITORY / source).is_dir() else shutil.copy
-        copy(REPOSITORY / source, here)
-    return folder
 
 
 def _command(server: JupyterServer, labextensions: Path) -> list[str]:
