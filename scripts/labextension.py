@@ -31,4 +31,4 @@ def lay_out(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(lay_out(Path(sys.argv[1])))
+    lay_out(Path(sys.argv[1]))

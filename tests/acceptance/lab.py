@@ -21,8 +21,6 @@ from urllib.parse import quote
 
 from playwright.sync_api import sync_playwright
 
-from scripts.labextension import lay_out
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -111,8 +109,10 @@ def running_server(base: Path) -> Iterator[JupyterServer]:
     server.folder.mkdir(parents=True)
     environment = _environment(base, server.home)
     _write_settings(Path(environment["JUPYTERLAB_SETTINGS_DIR"]))
+    labextensions = base / "labextensions"
+    subprocess.run([sys.executable, REPOSITORY / "scripts" / "labextension.py", labextensions], check=True)
     process = subprocess.Popen(
-        _command(server, lay_out(base / "labextensions")),
+        _command(server, labextensions),
         env=environment,
         cwd=server.folder,
         stdout=subprocess.DEVNULL,
