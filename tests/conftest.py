@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,26 +15,44 @@ os.environ["FLOWBOOK_CHECK_LOCKS"] = "1"
 os.environ["FLOWBOOK_HOME"] = tempfile.mkdtemp(prefix="flowbook-tests-")
 os.environ["FLOWBOOK_KEY_FILE"] = f"{os.environ['FLOWBOOK_HOME']}/store.key"
 
-from flowbook._utils import locks  # after the lines above
+from flowbook._utils import locks, threads  # after the lines above
+
+_SHARED_HOME = Path(os.environ["FLOWBOOK_HOME"]).resolve()
 
 # How long an example takes says how busy the machine is; pytest-timeout ends what hangs.
 settings.register_profile("flowbook", deadline=None)
 settings.load_profile("flowbook")
 
 
+#: How long the threads of a test may take to end after it.
+_END_S = 5.0
+
+
 @pytest.fixture(autouse=True)
 def _stores_are_closed(monkeypatch):
-    """Close the stores that a test leaves open, so that thousands of tests don't run out of descriptors."""
+    """Close the stores of its own that a test leaves open, so that thousands of tests don't run out of descriptors."""
     del monkeypatch  # its settings are undone after this
-    before = _open_stores()
+    stores, running = _open_stores(), set(threads.alive())
     yield
-    for store in _open_stores() - before:
+    left = _open_stores() - stores
+    for thread in set(threads.alive()) - running if left else ():
+        if thread.name.startswith("flowbook-run-"):
+            thread.join(_END_S)  # a run of the test may be recording its end
+    if {thread for thread in set(threads.alive()) - running if thread.name not in _WITHOUT_STORES}:
+        return  # somebody still reads or writes, and an open descriptor does less harm
+    for store in left:
         store.close()
+
+
+#: Threads that may outlive what they were made for, and use no store.
+_WITHOUT_STORES = {f"flowbook-{name}" for name in ("dask-closing", "process-killer", "reader", "exit")}
 
 
 def _open_stores():
     module = sys.modules.get("flowbook.store.store")
-    return set() if module is None else {each for each in module._opened._stores.values() if not each.is_closed}
+    if module is None:
+        return set()
+    return {store for path, store in module._opened._stores.items() if not store.is_closed and path != _SHARED_HOME}
 
 
 @pytest.fixture(autouse=True)

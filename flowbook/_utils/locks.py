@@ -42,6 +42,7 @@ class Rank(enum.IntEnum):
     CACHE_USES = enum.auto()
     DATABASE = enum.auto()
     DATABASE_VERSION = enum.auto()
+    CONNECTION = enum.auto()
     STORED_OBJECTS = enum.auto()
     PICKLING_BY_VALUE = enum.auto()
     REMOTE_BLOBS = enum.auto()

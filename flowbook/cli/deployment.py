@@ -10,22 +10,19 @@ from flowbook.cli.param_values import read_params
 from flowbook.deployments.changes import delete_deployment, pause_deployment, resume_deployment
 from flowbook.deployments.creation import create_deployments_in
 from flowbook.deployments.deployment_names import find_deployment
-from flowbook.deployments.due_runs import create_run
+from flowbook.deployments.due_runs import create_run, settings_of_runs
 from flowbook.deployments.outlook import due_text, next_due, runs_in, summary
 from flowbook.deployments.schedule_settings import read_schedule
 from flowbook.exceptions import DefinitionError
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.ports import RunToStart
 from flowbook.flow_run.times import parse_time
-from flowbook.flow_runners.fields import shown_env
 from flowbook.store import open_store
 from flowbook.store.process_identity import effective_state_of
 from flowbook.terminal.lines import Span, printable
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping
-    from typing import Any
 
     from flowbook.cli.output import Output
     from flowbook.store.deployments import DeploymentRecord
@@ -99,7 +96,7 @@ def preview(args: Namespace, out: Output) -> int:
     found = find_deployment(store, args.deployment)
     schedule = read_schedule(found.schedule)
     times = [] if schedule is None else list(islice(schedule.moments(now), args.count))
-    command = flow_runner_of(found.flow_runner).preview(RunToStart("RUN_ID", found.flow))
+    command = flow_runner_of(settings_of_runs(found)).preview(RunToStart("RUN_ID", found.flow))
     if out.is_json:
         out.record({"name": found.title, "times": times, "command": command})
         return 0
@@ -190,16 +187,8 @@ def _row(found: DeploymentRecord, now: dt.datetime) -> dict[str, object]:
         "tags": list(found.tags),
         "flow": found.flow_location or "kept by value",
         "schedule": found.schedule,
-        "flow_runner": _masked(found.flow_runner),
+        "flow_runner": dict(found.flow_runner),
         "made_by": dict(found.made_by),
         "created": found.created,
         "updated": found.updated,
     }
-
-
-def _masked(settings: Mapping[str, Any]) -> dict[str, object]:
-    """Return a flow runner's settings with the secrets among its environment variables masked."""
-    config = dict(settings["config"])
-    if "env" in config:
-        config["env"] = shown_env(config["env"])
-    return {**settings, "config": config}

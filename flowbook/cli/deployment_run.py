@@ -8,7 +8,7 @@ from flowbook.cli.param_values import read_params
 from flowbook.cli.run_ends import find_run
 from flowbook.cli.run_start import follow
 from flowbook.deployments.deployment_names import find_deployment
-from flowbook.deployments.due_runs import create_run
+from flowbook.deployments.due_runs import create_run, settings_of_runs
 from flowbook.exceptions import RunClaimedError
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.submission import Submission, claim_for_process
@@ -16,10 +16,10 @@ from flowbook.store import open_store
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping
     from typing import Any
 
     from flowbook.cli.output import Output
+    from flowbook.store.deployments import DeploymentRecord
 
 __all__ = ["execute"]
 
@@ -34,7 +34,7 @@ def execute(args: Namespace, out: Output) -> int:
     except RunClaimedError:
         pass  # an agent was quicker; it is followed all the same
     else:
-        Submission(recording, flow_runner_of(_quiet(found.flow_runner))).start()
+        Submission(recording, flow_runner_of(_quiet(found))).start()
     run = find_run(made.run_id)
     try:
         return follow(run, out)
@@ -44,7 +44,8 @@ def execute(args: Namespace, out: Output) -> int:
         return follow(run, out)
 
 
-def _quiet(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _quiet(found: DeploymentRecord) -> dict[str, Any]:
     """Return the settings of a flow runner that doesn't write its process's output here: the run's events say what happens."""
+    settings = settings_of_runs(found)
     kind = "subprocess" if settings["type"] == "universal" else settings["type"]
     return {"type": kind, "config": {**settings["config"], "stream_output": False}}

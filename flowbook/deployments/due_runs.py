@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowbook.core.flow_files import flow_in, split_location
 from flowbook.deployments.changes import cancel_waiting
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from flowbook.store import Store
     from flowbook.store.deployments import DeploymentRecord
 
-__all__ = ["create_run", "flow_of", "make_runs", "schedule_due_runs"]
+__all__ = ["create_run", "flow_of", "make_runs", "schedule_due_runs", "settings_of_runs"]
 
 #: How long before its time a run is made, so that it can be seen and be started in time.
 AHEAD = dt.timedelta(seconds=10)
@@ -185,6 +185,13 @@ def _with_parameters(
     values = {**deployment.parameters_ref.load(), **parameters}
     shown = {**deployment.parameters, **{name: shown_value(value) for name, value in parameters.items()}}
     return replace(run, parameters=shown, parameters_ref=store.values.put(values))
+
+
+def settings_of_runs(deployment: DeploymentRecord) -> dict[str, Any]:
+    """Return the settings of the flow runner of a deployment's runs: they belong to its project, wherever they are started."""
+    config = dict(deployment.flow_runner["config"])
+    env = {"FLOWBOOK_PROJECT": deployment.project, **(config.get("env") or {})}
+    return {"type": deployment.flow_runner["type"], "config": {**config, "env": env}}
 
 
 def flow_of(deployment: DeploymentRecord) -> Flow:

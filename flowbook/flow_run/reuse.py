@@ -42,6 +42,11 @@ class RanTask:
     below: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = field(default=(), compare=False)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether no output of it was stored before."""
+        return any(each.cause == "new" for each in self.differences)
+
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
@@ -59,6 +64,8 @@ class Reuse:
         """Return it as a sentence."""
         if not self.ran:
             return f"None of {self.total:,} ran: all came from the cache." if self.total else ""
+        if len(self.ran) == self.total and all(each.is_new for each in self.ran):
+            return f"All {self.total:,} ran: no output of them was stored yet." if self.total > 1 else ""
         first = [each for each in self.ran if not each.below]
         below = len(self.ran) - len(first)
         told = [f"{each.key}, {each.why}" if each.why else each.key for each in first[:_NAMED_AT_MOST]]

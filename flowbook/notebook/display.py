@@ -229,11 +229,11 @@ class FlowView:
         record, origin = self._options.get("record", True), self._options.get("_origin", "")
         return self.start(parameters, record=record, origin=origin, **once)
 
-    def mark(self, edits: Callable[[str], Edits]) -> None:
-        """Show which tasks of the flow were edited since it was written, and what lies below them."""
+    def mark(self, edits: Callable[[object], Edits]) -> None:
+        """Show which tasks were edited since the flow of the run that is shown was written, and what lies below them."""
         session = self._session
-        if session is not None and session.run.graph is self._flow.compile():
-            session.mark(*edits(self._flow.name))
+        if session is not None:
+            session.mark(*edits(getattr(session.run, "flow", None)))
 
     def _cell_name(self, filename: str) -> str | None:
         return cell_name(self._shell, filename)

@@ -67,7 +67,7 @@ class _Function:
 
 
 class WatchedFlow:
-    """The definitions that a flow was written with: those of the first look, which comes after the flow's own cell.
+    """The definitions that a flow was written with: those at `begin`, which comes right after the flow's own cell.
 
     Args:
         graph: of the flow.
@@ -79,11 +79,15 @@ class WatchedFlow:
         self._functions: list[_Function] | None = None
         self._variables = _task_variables(namespace)
 
-    def look(self, namespace: Mapping[str, object]) -> Edits:
-        """Return what was edited since the flow was written."""
+    def begin(self) -> Sequence[_Function]:
+        """Read the definitions, once."""
         if self._functions is None:
             self._functions = self._read()
-        edited = {key for each in self._functions if _is_edited(each, namespace) for key in each.keys}
+        return self._functions
+
+    def look(self, namespace: Mapping[str, object]) -> Edits:
+        """Return what was edited since the flow was written."""
+        edited = {key for each in self.begin() if _is_edited(each, namespace) for key in each.keys}
         if not edited:
             return Edits()
         below = self._graph.downstream(edited) - edited

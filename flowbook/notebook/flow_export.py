@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,13 +133,23 @@ def _statements(shell: InteractiveShell, source: str, number: int, body: str) ->
     for each in found:
         magic = _cell_magic(each.node)
         if magic is None:
-            yield each
+            yield _named(each)
         elif magic[0] == "task":
             yield from _of_task_cell(shell, magic[1], magic[2], number)
         elif magic[0] == "flow" and magic[2] != body:
             yield from (
                 inner for inner in _statements(shell, shell.transform_cell(magic[2]), number, body) if _defines(inner)
             )
+
+
+def _named(statement: Statement) -> Statement:
+    """Return `from module import *` with the names that it imports; other statements as they are."""
+    node = statement.node
+    module = sys.modules.get(node.module or "") if isinstance(node, ast.ImportFrom) and not node.level else None
+    if module is None or not isinstance(node, ast.ImportFrom) or node.names[0].name != "*":
+        return statement
+    names = getattr(module, "__all__", None) or [each for each in vars(module) if not each.startswith("_")]
+    return code_of(ast.ImportFrom(node.module, [ast.alias(each) for each in names], 0), statement.cell)
 
 
 def _defines(statement: Statement) -> bool:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 from IPython.core.error import UsageError
 
 from flowbook.exceptions import FlowbookError
-from flowbook.notebook.arguments import parse_parameters
+from flowbook.notebook.arguments import parse_flow_runner, parse_parameters
 from flowbook.notebook.flow_deployments import FlowDeployments
 from flowbook.notebook.flow_export import export_module
 from flowbook.notebook.frontend import cell_name, has_front_end, notebook_name, person
 from flowbook.notebook.panel_actions import Decided
+from flowbook.notebook.run_comparison import compared_runs, earlier_run
 from flowbook.notebook.run_list import RunList, newest_runs
 from flowbook.notebook.run_report import write_report
 from flowbook.notebook.run_text import cancelled
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from flowbook.notebook.display import FlowView
     from flowbook.notebook.loop import Loop
     from flowbook.notebook.notebook_flows import NotebookFlows
+    from flowbook.notebook.run_comparison import RunComparison
 
 __all__ = ["ACTIONS", "Action", "LineActions", "Screen", "lists_actions"]
 
@@ -54,6 +56,7 @@ class Action(NamedTuple):
 
 ACTIONS: Mapping[str, Action] = {
     "cancel": Action("RUN", "start nothing more of it; --now also stops what runs", 1, ("now", "note")),
+    "compare": Action("RUN [EARLIER]", "compare a run with an earlier one, by default the one before", 2),
     "deploy": Action(
         "FLOW", "keep it, to be run in a process of its own when somebody asks", 1, ("param", "on", "name")
     ),
@@ -62,6 +65,7 @@ ACTIONS: Mapping[str, Action] = {
         "write the flow as a module: a script, and a deployment; or the run as a report that opens in any browser",
         2,
     ),
+    "hand-over": Action("RUN", "let it go on in a process of its own, which outlives this kernel", 1, ("on", "note")),
     "incremental": Action("on|off", "whether flows of this notebook run only what has changed", 1),
     "list": Action("[FLOW]", "list the newest runs", 1),
     "plan": Action("FLOW [TASK]", "say what a run would do, from TASK on if given", 2, ("param",)),
@@ -82,6 +86,7 @@ ACTIONS: Mapping[str, Action] = {
     ),
     "show": Action("RUN", "show it", 1),
     "skip": Action("RUN [TASK …]", "skip what waits, and what lies below it", None, ("note", "as_recorded")),
+    "take-back": Action("RUN", "let it go on in this kernel again", 1, ("note",)),
     "watch": Action("RUN", "show a run of any process until it is at rest", 1),
 }
 _OPTIONS = ("as_recorded", "input", "name", "note", "now", "on", "param", "timezone")
@@ -146,7 +151,7 @@ class LineActions:
                 raise UsageError(msg)
         args.title = args.name
         args.name, args.tasks = (args.names[0] if args.names else None), args.names[1:]
-        return getattr(self, _METHODS.get(args.action, f"_{args.action}"))(args)
+        return getattr(self, _METHODS.get(args.action, f"_{args.action.replace('-', '_')}"))(args)
 
     # Looking
 
@@ -176,6 +181,16 @@ class LineActions:
         executor = known.executor if known is not None else None
         start = args.tasks[0] if args.tasks else None
         return flow.plan(parse_parameters(args.param, self._shell.user_ns), start=start, executor=executor)
+
+    def _compare(self, args: Namespace) -> RunComparison:
+        run = self._flows.any_run(args.name)
+        if args.tasks:
+            return compared_runs(self._flows.any_run(args.tasks[0]), run)
+        earlier = earlier_run(run)
+        if earlier is None:
+            msg = f"There is no run of {run.flow_name} before run {run.number}. Name the one to compare it with."
+            raise UsageError(msg)
+        return compared_runs(self._flows.run(earlier), run)
 
     def _export(self, args: Namespace) -> None:
         if args.name is None:
@@ -257,6 +272,22 @@ class LineActions:
         gone_on = self._screen.loop.retry(run, args.note, as_recorded=args.as_recorded)
         self._say(gone_on.text)
         self._watch(self._view_of(gone_on.run), gone_on.run)
+
+    def _hand_over(self, args: Namespace) -> None:
+        flow_runner = parse_flow_runner(args.on, self._shell.user_ns)
+        run = self._flows.run_in(args.name, ("Running",))
+        if run.state.is_finished():
+            msg = f"{run.flow_name}, run {run.number}, is over: it is {type(run.state).__name__}."
+            raise UsageError(msg)
+        is_at_rest = run.where == "at rest"
+        run.hand_over(flow_runner, by=person(), note=args.note)
+        title = f"{run.flow_name}, run {run.number}, goes on in a process of its own"
+        self._say(f"{title} once it is resumed." if is_at_rest else f"{title}. %flow watch {run.flow_name} shows it.")
+
+    def _take_back(self, args: Namespace) -> None:
+        run = self._flows.run_in(args.name, ("Running",))
+        run.take_back(by=person(), note=args.note)
+        self._say(f"{run.flow_name}, run {run.number}, goes on in this kernel once what runs elsewhere has ended.")
 
     def _cancel(self, args: Namespace) -> None:
         run = self._flows.run_in(args.name, ("Running", "Paused"))

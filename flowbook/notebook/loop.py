@@ -125,7 +125,7 @@ class Loop:
         Raises:
             RefusedError: if nothing was edited, or a task above it has no result to go by.
         """
-        edits = self._flows.edits(run.flow_name)
+        edits = self._flows.edits(getattr(run, "flow", None))
         if not edits:
             msg = f"Nothing of {run.flow_name} was edited since. Run runs all of it."
             raise RefusedError(msg)
@@ -157,7 +157,7 @@ class Loop:
         if as_recorded:
             return _Today(run, None, "")
         if run.where != "at rest":
-            return _Today(run, None, _STILL_RUNS if self._flows.edits(run.flow_name) else "")
+            return _Today(run, None, _STILL_RUNS if self._flows.edits(run.flow) else "")
         flow = self._flow_of(run)
         if flow is None:
             return _Today(run, None, "")

@@ -237,6 +237,7 @@ class FlowMagics(Magics):
 
     def mark_edits(self, *_: object) -> None:
         """Show in the panels of this notebook what was edited; called after each cell."""
+        self.flows.cell_ended()
         for view in self._displays.views():
             if isinstance(view, FlowView):
                 view.mark(self.flows.edits)

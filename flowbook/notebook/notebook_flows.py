@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["NotebookFlows", "Renewed"]
 
 _NAMED_AT_MOST = 3
+#: How many flows are watched for edits.
+_WATCHED_AT_MOST = 50
 
 
 class Renewed(NamedTuple):
@@ -54,7 +56,8 @@ class NotebookFlows:
         self._shell = shell
         self._flows: dict[str, Flow] = {}
         self._cells: dict[str, FlowCell] = {}
-        self._watched: dict[str, WatchedFlow] = {}
+        #: The newest flows with what they were written with, by the flow's id; runs of older ones may still be shown.
+        self._watched: dict[int, tuple[Flow, WatchedFlow]] = {}
         self.is_incremental = False
 
     def names(self) -> list[str]:
@@ -82,19 +85,25 @@ class NotebookFlows:
         Raises:
             DefinitionError: if its cell can't be evaluated any more.
         """
-        flow, edits = self.flow(name), self.edits(name)
+        flow = self.flow(name)
+        edits = self.edits(flow)
         if not edits:
             return Renewed(flow, edits)
         cell = self._cells[name]
         renewed = cell.rewrite(self._shell)
-        self._keep(cell, renewed)
+        self._keep(cell, renewed).begin()
         renewed.last_run = flow.last_run
         return Renewed(renewed, edits)
 
-    def edits(self, name: str) -> Edits:
-        """Return what was edited since the flow of that name was written; nothing for flows of other origin."""
-        watched = self._watched.get(name)
-        return Edits() if watched is None else watched.look(self._shell.user_ns)
+    def cell_ended(self) -> None:
+        """Note the definitions with which flows were written in the cell that has just ended."""
+        for _, watched in list(self._watched.values()):
+            watched.begin()
+
+    def edits(self, flow: object) -> Edits:
+        """Return what was edited since a flow was written; nothing for flows of other origin."""
+        known = self._watched.get(id(flow))
+        return Edits() if known is None else known[1].look(self._shell.user_ns)
 
     def cell(self, name: str) -> FlowCell | None:
         """Return the cell that wrote the flow of that name."""
@@ -104,11 +113,15 @@ class NotebookFlows:
         """Return whether a flow is the one that its cell wrote last."""
         return isinstance(flow, Flow) and self._flows.get(flow.name) is flow
 
-    def _keep(self, cell: FlowCell, flow: Flow) -> None:
+    def _keep(self, cell: FlowCell, flow: Flow) -> WatchedFlow:
         self._cells[cell.name] = cell
         self._flows[cell.name] = flow
-        self._watched[cell.name] = WatchedFlow(flow.compile(), self._shell.user_ns)
+        watched = WatchedFlow(flow.compile(), self._shell.user_ns)
+        self._watched[id(flow)] = (flow, watched)
+        while len(self._watched) > _WATCHED_AT_MOST:
+            del self._watched[next(iter(self._watched))]
         self._shell.user_ns[cell.name] = flow
+        return watched
 
     # Finding
 

@@ -80,6 +80,18 @@ def _retry(run: RunLike, by: str, note: str) -> Started:
     return Started(cast("RunLike", run.retry(by=by, note=note)), "What failed runs again.")
 
 
+def _hand_over(run: RunLike, by: str) -> Started:
+    from flowbook.flow_runners import SubprocessFlowRunner  # noqa: PLC0415  # few runs are handed over
+
+    # Its panel shows what tasks print.
+    following = run.hand_over(SubprocessFlowRunner(stream_output=False), by=by)
+    return Started(cast("RunLike", following), f"{run.flow_name} goes on in a process of its own.")
+
+
+def _take_back(run: RunLike, by: str) -> Started:
+    return Started(cast("RunLike", run.take_back(by=by)), "What runs elsewhere ends, then it goes on in this kernel.")
+
+
 def _answer(run: RunLike, decided: Decided, by: str) -> Started:
     keys, note = decided.keys, decided.note
     if decided.action == "resume" and decided.inputs:
@@ -109,6 +121,8 @@ class PanelActions:
         only_changed: starts it at what was edited since this run, over the run's states.
         plan: returns what a run with these parameters would do, from a task on if one is named; see `RunPlan.plain`.
         retry: runs again what failed in a run; gets who decides, and a note.
+        hand_over: lets a process of its own go on with a run; gets who decides.
+        take_back: lets a run go on in this process again; gets who decides.
         answer: answers tasks that wait in a run; gets who decides.
         assign: writes a value into the user's namespace under the wanted name, or one like it; returns the chosen name.
         parse: turns a parameter's text into its value.
@@ -129,6 +143,8 @@ class PanelActions:
     only_changed: Callable[[RunLike], Started] = _refuse_only_changed
     plan: Callable[[Mapping[str, object], str | None], Mapping[str, Any]] = _refuse_plan
     retry: Callable[[RunLike, str, str], Started] = _retry
+    hand_over: Callable[[RunLike, str], Started] = _hand_over
+    take_back: Callable[[RunLike, str], Started] = _take_back
     answer: Callable[[RunLike, Decided, str], Started] = _answer
     assign: Callable[[str, object], str] = _refuse_variable
     parse: Callable[[str], object] = parse_parameter

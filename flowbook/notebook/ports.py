@@ -107,6 +107,14 @@ class RunLike(Protocol):
         """Reject these paused tasks, or all; returns the run that goes on, or None."""
         ...
 
+    def hand_over(self, flow_runner: Any, by: str = "", note: str = "") -> object:  # noqa: ANN401  # a FlowRunner
+        """Let a process that the flow runner starts go on; returns the run."""
+        ...
+
+    def take_back(self, by: str = "", note: str = "") -> object:
+        """Let it go on in this process; returns the run."""
+        ...
+
     def retry(self, *, by: str = "", note: str = "") -> object:
         """Run what failed again; returns the run that goes on, or None."""
         ...

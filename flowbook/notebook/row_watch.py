@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from flowbook.draw.grouping import LARGEST_UNGROUPED
 from flowbook.engine.state import Cached
 from flowbook.notebook.row_flow import NO_ROWS, RowFlow
 
@@ -53,8 +54,13 @@ class RowWatch:
         self.changed(self._feed.projection.graph.specs)
 
     def changed(self, keys: Iterable[str]) -> None:
-        """Have these tasks looked at; keys of children and of the flow are ignored. Returns at once."""
+        """Have these tasks looked at; keys of children and of the flow are ignored. Returns at once.
+
+        Tasks of a graph that is drawn as groups are not looked at: nothing would show it, and reading takes its time.
+        """
         specs = self._feed.projection.graph.specs
+        if len(specs) > LARGEST_UNGROUPED:
+            return
         self._waiting.extend(key for key in keys if key in specs)
         if self._waiting and not self._is_queued:
             self._is_queued = True

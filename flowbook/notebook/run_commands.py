@@ -78,6 +78,8 @@ class RunCommands:
             "plan": self._on_plan,
             "cancel": self._on_cancel,
             "retry": self._on_retry,
+            "hand-over": lambda _: self._moved(self._actions.hand_over),
+            "take-back": lambda _: self._moved(self._actions.take_back),
         }
 
     def _on_run(self, command: Command) -> str:
@@ -120,6 +122,13 @@ class RunCommands:
 
         self._session.follow(retry)
         return said
+
+    def _moved(self, move: Callable[[RunLike, str], Started]) -> str:
+        """Let the run go on in another process, or in this one again; it stays the one that is shown."""
+        if self._session.stage == "over":
+            msg = f"{self._session.run.flow_name} is over: it is {type(self._session.run.state).__name__}."
+            raise RefusedError(msg)
+        return move(self._session.run, self._actions.by).text
 
     def _started(self, started: Started) -> str:
         if started.run is not None:

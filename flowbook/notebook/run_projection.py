@@ -244,6 +244,8 @@ class RunProjection:
         parent = self.parent(key) if key not in self._facts else None
         spec = self.graph.specs[parent or key]
         facts = self._find(key) or _Facts()
+        if parent is not None:
+            self._date(facts, parent, key)
         children = self._children.get(key)
         if children is not None and (children.width is not None or children.states):
             return self._mapped(spec, facts, children, now)
@@ -257,6 +259,12 @@ class RunProjection:
             note = view.note if view.stale else told.note or view.note
             return dataclasses.replace(view, note=note, rows=told.rows, lost=told.lost, maker=told.maker)
         return view if parent is None else dataclasses.replace(view, label=self._label(parent, key))
+
+    def _date(self, facts: _Facts, parent: str | None, key: str) -> None:
+        """Note when a child began: its own facts may be newer than that."""
+        child = self._children[parent].states.get(key) if parent is not None else None
+        if child is not None and facts.running_at is None:
+            facts.running_at = child.running_at
 
     def _label(self, parent: str, key: str) -> str:
         facts = self._children[parent].states.get(key)
@@ -274,6 +282,7 @@ class RunProjection:
         """Return the view of a child that isn't listed, made from its state alone."""
         facts = _Facts()
         facts.take(_BEFORE, state)
+        self._date(facts, self.parent(key), key)
         return _view(self.graph.specs[self.parent(key) or key], facts, self.state, now)
 
     def children(self, key: str) -> tuple[int, dict[str, ChildFacts]]:

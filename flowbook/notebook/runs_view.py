@@ -54,7 +54,7 @@ def runs_view(store: Store, flow: str, project: str, limit: int) -> RunsView:
         limit: number of runs to return.
     """
     found = store.runs.list(flow, project, limit=limit + 1)
-    total = len(store.runs.list(flow, project)) if len(found) > limit else len(found)
+    total = store.runs.count(flow, project) if len(found) > limit else len(found)
     shown = found[-limit:]
     before = [None, *found] if len(found) <= limit else found
     codes = {run.run_id: _codes(store, run.run_id) for run in found}

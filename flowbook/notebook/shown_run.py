@@ -129,6 +129,7 @@ class ShownRun:
             notice=" ".join(filter(None, (self._notice, phrases.shorten(self._feed.projection.warning, 500)))),
             edited=self._edits[0],
             stale=self._edits[1],
+            where=str(getattr(run, "where", "here")),
         )
 
     def stage(self) -> wire.Stage:

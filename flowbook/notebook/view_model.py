@@ -51,7 +51,10 @@ Stage = Literal["new", "running", "waiting", "over"]
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """RUN of the wire. Times are seconds since the epoch. `edited` are tasks that were edited since, `stale` those below."""
+    """RUN of the wire. Times are seconds since the epoch. `edited` are tasks that were edited since, `stale` those below.
+
+    `where` is "here", "elsewhere" or "at rest".
+    """
 
     id: str
     number: str
@@ -66,6 +69,7 @@ class RunView:
     notice: str = ""
     edited: Sequence[str] = ()
     stale: Sequence[str] = ()
+    where: str = "here"
 
 
 @dataclass(frozen=True, slots=True)

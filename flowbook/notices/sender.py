@@ -125,7 +125,7 @@ class NoticeSender:
             try:
                 self.send_due(time.time())
                 pause_s = self._pause_s()
-            except FlowbookError as error:
+            except Exception as error:  # noqa: BLE001  # the thread must go on, or say that it has nothing to do
                 store = self._store()
                 if store is not None and not store.is_closed:
                     _log.warning("Notices can't be sent now: %s", error)

@@ -93,6 +93,8 @@ def _displayed(value: object) -> Preview:
         else:
             found["body"] = preview_picture.stored_html(value)
             found["kind"] = "html"
+            if (library := type(value).__module__.partition(".")[0]) not in {"builtins", "__main__"}:
+                found["text"] = f"{_class(value)} of {library}"
     except BaseException as exc:  # noqa: BLE001  # a user's object draws itself
         found["repr"] = f"It can't be drawn: {type(exc).__name__}: {safe_text(exc)[:200]}\n{text}"
     return found

@@ -12,18 +12,25 @@ import weakref
 from typing import TYPE_CHECKING
 
 from flowbook import config
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import StoreError
 from flowbook.store import store_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["LOG_BYTES", "WAIT_S", "Connections"]
+__all__ = ["LOG_BYTES", "WAIT_S", "Connection", "Connections"]
 
 #: How long SQLite waits for other processes.
 WAIT_S = 30
 #: Size to which SQLite cuts the log's file after moving the log into the database.
 LOG_BYTES = 16_000_000
+
+
+class Connection(sqlite3.Connection):
+    """A connection that is closed while nobody uses it: SQLite would crash. Take its `guard` for each use beside the writer's."""
+
+    guard: threading.Lock
 
 
 class Connections:
@@ -47,19 +54,19 @@ class Connections:
         self._writer: _Handle | None = None
         self._watcher: _Handle | None = None
 
-    def writer(self) -> sqlite3.Connection:
+    def writer(self) -> Connection:
         """Return the connection for the thread that holds the lock."""
         if self._writer is None or self._writer.is_closed:
             self._writer = self._connect()
         return self._writer.connection
 
-    def watcher(self) -> sqlite3.Connection:
+    def watcher(self) -> Connection:
         """Return a connection that never writes, to look for others' commits with. For one thread at a time."""
         if self._watcher is None or self._watcher.is_closed:
             self._watcher = self._connect()
         return self._watcher.connection
 
-    def reader(self) -> sqlite3.Connection:
+    def reader(self) -> Connection:
         """Return the calling thread's own connection."""
         handle: _Handle | None = getattr(self._local, "handle", None)
         if handle is None or handle.is_closed:
@@ -67,7 +74,7 @@ class Connections:
         return handle.connection
 
     def close(self) -> None:
-        """Close all."""
+        """Close all, each once its thread has read what it reads."""
         self.is_closed = True
         for handle in list(self._handles):
             handle.close()
@@ -92,7 +99,9 @@ class Connections:
             isolation_level=None,
             check_same_thread=False,
             cached_statements=64,
+            factory=Connection,
         )
+        connection.guard = RankedLock(Rank.CONNECTION)
         handle = _Handle(connection)
         try:
             if not self._is_read_only:
@@ -103,7 +112,7 @@ class Connections:
         self._handles.add(handle)
         return handle
 
-    def _prepare(self, connection: sqlite3.Connection) -> None:
+    def _prepare(self, connection: Connection) -> None:
         if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         if self._path is not None and connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
@@ -113,7 +122,7 @@ class Connections:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
 
-    def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
+    def _switch_to_wal(self, connection: Connection) -> None:
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             msg = f"SQLite can't keep a write-ahead log at {self._path}. Set FLOWBOOK_HOME to a folder on a local disk."
@@ -136,7 +145,7 @@ class _Handle:
     The finalizer holds the connection, so that no garbage collection meets the connection first and calls it unclosed.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.is_closed = False
         self._finalize = weakref.finalize(self, _close, connection, os.getpid())
@@ -144,13 +153,14 @@ class _Handle:
 
     def close(self) -> None:
         self.is_closed = True
-        self._finalize()
+        with self.connection.guard:
+            self._finalize()
 
     def abandon(self) -> None:
         """Never close it."""
         self._finalize.detach()
 
 
-def _close(connection: sqlite3.Connection, process: int) -> None:
+def _close(connection: Connection, process: int) -> None:
     if process == os.getpid():
         connection.close()

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from flowbook.store.connections import Connection
+
 __all__ = ["Database"]
 
 T = TypeVar("T")
@@ -130,18 +132,19 @@ class Database:
         try:
             yield lambda query, parameters=(): self._fetch(connection, query, parameters)
         finally:
-            with contextlib.suppress(sqlite3.Error):  # it changed nothing
+            with contextlib.suppress(sqlite3.Error), connection.guard:  # it changed nothing
                 connection.execute("ROLLBACK")
 
-    def _reader(self) -> sqlite3.Connection:
+    def _reader(self) -> Connection:
         try:
             return self._connections.reader()
         except (sqlite3.Error, UnicodeDecodeError) as exc:
             raise store_errors.failed(self.path, exc, "read") from exc
 
-    def _fetch(self, connection: sqlite3.Connection, query: str, parameters: Any = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401
+    def _fetch(self, connection: Connection, query: str, parameters: Any = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401
         try:
-            return connection.execute(query, parameters).fetchall()
+            with connection.guard:
+                return connection.execute(query, parameters).fetchall()
         except UnicodeEncodeError as exc:
             raise store_errors.invalid_unicode(exc) from exc
         except (sqlite3.Error, UnicodeDecodeError) as exc:
@@ -165,7 +168,9 @@ class Database:
 
     def _read_version(self) -> None:
         #: It differs after commits of all connections but its own, which makes none.
-        self._others = self._connections.watcher().execute("PRAGMA data_version").fetchone()[0]
+        watcher = self._connections.watcher()
+        with watcher.guard:
+            self._others = watcher.execute("PRAGMA data_version").fetchone()[0]
         self._next_look = time.monotonic() + _LOOK_S
 
     def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -367,7 +372,9 @@ class Database:
         target = self.path.with_name(f"{_FILE}.schema-{version}")
         make_private(target)
         with contextlib.closing(sqlite3.connect(target)) as copy:
-            self._connections.reader().backup(copy)
+            reader = self._connections.reader()
+            with reader.guard:
+                reader.backup(copy)
 
 
 def _forked(database: Database | None) -> None:

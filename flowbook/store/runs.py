@@ -277,6 +277,11 @@ class Runs:
         rows = self._database.read(self._sql["runs_overdue"], {"now": now})
         return [run_id for run_id, process, beat in rows if not is_alive(process, beat, now)]
 
+    def count(self, flow: str, project: str) -> int:
+        """Return how many runs a flow has."""
+        found: int = self._database.read(self._sql["count_runs"], {"flow": flow, "project": project})[0][0]
+        return found
+
     def flows(self, project: str) -> builtins.list[str]:
         """Return the names of the flows of a project that have runs."""
         return [name for (name,) in self._database.read(self._sql["flows_that_ran"], (project,))]

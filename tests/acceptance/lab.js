@@ -45,6 +45,12 @@
       await current().sessionContext.session.kernel.restart();
     },
 
+    // As the person's setting "Comms over subshells" does.
+    setSubshells(how) {
+      if (kernel().commsOverSubshells === undefined) throw new Error("This JupyterLab has no such setting.");
+      kernel().commsOverSubshells = how;
+    },
+
     async shutdown() {
       const context = current()?.sessionContext;
       if (context?.session) await context.shutdown();

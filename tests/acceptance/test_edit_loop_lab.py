@@ -54,7 +54,7 @@ def report(rows):
     return f"{rows[0]} comes first"
 """
 FLOW = """
-%%flow daily
+%%flow daily --cache
 rows = load()
 report(clean(rows))
 count(rows)
@@ -84,6 +84,12 @@ def test_an_edited_task_is_marked_and_only_it_and_what_lies_below_run(
     marks = {key: notebook.node(key).get_attribute("data-edit") for key in ("load", "clean", "report", "count")}
     said = notebook.panel().locator(".saying").text_content()
     notebook.screenshot("edited-since", of=notebook.panel())
+    notebook.panel().locator('[data-tab="plan"]').click()
+    rows = notebook.panel().locator('[data-flowbook="plan"] tbody tr')
+    rows.first.wait_for()
+    planned = [(row.get_attribute("data-task"), row.get_attribute("data-outcome")) for row in rows.all()]
+    notebook.screenshot("plan-of-a-run", of=notebook.panel())
+    notebook.panel().locator('[data-tab="graph"]').click()
     notebook.click("only-changed")
     button.wait_for(state="detached")
     notebook.wait_run("Success")
@@ -92,9 +98,10 @@ def test_an_edited_task_is_marked_and_only_it_and_what_lies_below_run(
     notebook.screenshot("figure-of-a-task", of=notebook.panel())
 
     assert button.count() == 0
+    assert planned == [("load", "hit"), ("clean", "run"), ("count", "hit"), ("report", "run")]
     assert marks == {"load": None, "clean": "edited", "report": "stale", "count": None}
     assert said is not None
-    assert said.endswith("succeeded; clean was edited since")
+    assert said == "All 4 ran: no output of them was stored yet; clean was edited since"
     assert "3 comes first" in (card.text_content() or "")
     ran = Counter(daily.with_name("notes").read_text().split())
     assert ran == {"load": 1, "clean": 2, "count": 1, "report": 2}

@@ -58,7 +58,7 @@ def _pause(notebook: Notebook) -> None:
     notebook.wait_idle()
 
 
-def _said(page: Page) -> str:
+def said(page: Page) -> str:
     """Return the sentence that a panel says about its kernel."""
     notice = page.locator('[data-flowbook="panel"] .notice').last
     notice.wait_for()
@@ -111,7 +111,7 @@ def test_a_kernel_that_was_restarted_leaves_a_saved_panel_that_a_click_makes_liv
 
     notebook.restart_kernel()
     notebook.page.wait_for_selector(SAVED)
-    said = _said(notebook.page)
+    text = said(notebook.page)
     shown = {
         action: notebook.panel().locator(f'[data-action="{action}"]:visible').count()
         for action in ("resume", "cancel", "run", "make-live")
@@ -122,7 +122,7 @@ def test_a_kernel_that_was_restarted_leaves_a_saved_panel_that_a_click_makes_liv
     notebook.click("resume", "approve")
     notebook.wait_run("Success")
 
-    assert said == "The kernel was restarted. %load_ext flowbook makes this panel live again."
+    assert text == "The kernel was restarted. %load_ext flowbook makes this panel live again."
     assert shown == {"resume": 0, "cancel": 0, "run": 0, "make-live": 1}
     assert calls(folder) == dict.fromkeys(KEYS, 1)
 

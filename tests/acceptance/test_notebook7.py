@@ -56,11 +56,12 @@ def test_a_paused_flow_is_seen_and_resumed_by_a_click(browser: Browser, jupyter_
     _wait_until_idle(jupyter_server)
     page.get_by_role("menuitem", name="Run").click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    node = '[data-flowbook="panel"] ' + NODE
+    node = '[data-flowbook="panel"][data-host="lab"] ' + NODE
     page.wait_for_selector(f'{node}[data-task="approve"][data-state="Paused"]')
     page.locator('[data-flowbook="panel"]').screenshot(path=SCREENSHOTS / "notebook7-paused.png")
     page.locator(f'{node}[data-task="approve"] [data-action="resume"]').click()
     page.wait_for_selector(f'{node}[data-task="publish"][data-state="Success"]')
+    page.wait_for_selector('[data-flowbook="sidebar"]', state="attached")
     page.close()
 
     assert calls(jupyter_server.folder) == dict.fromkeys(["extract", "clean", "count", "approve", "publish"], 1)

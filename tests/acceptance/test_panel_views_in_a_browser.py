@@ -455,3 +455,22 @@ def test_a_task_is_skipped(show: Callable[..., Page]) -> None:
 
     page.wait_for_selector(f'{_node("approve")}[data-state="Skipped"]')
     page.wait_for_selector(f'{_node("publish")}[data-state="Skipped"]')
+
+
+def test_many_failed_children_are_one_line_that_opens_them(show: Callable[..., Page]) -> None:
+    @task
+    def parse(n: int) -> int:
+        raise ValueError(n)
+
+    with Flow("all_broken") as flow:
+        parse.map(list(range(60)))
+    page = show(flow)
+    need = page.locator('.rail .item[data-task="parse[0]"], .rail .item[data-task="parse"]')
+
+    text = need.locator(".name").text_content()
+    head = page.locator('.head [data-action="retry"]').inner_text()
+    need.locator('[data-action="inspect"]').first.click()
+
+    page.wait_for_selector('[data-flowbook="children"] tbody tr')
+    assert text == "parse, 60 of 60"
+    assert head == "Retry failed (60)"

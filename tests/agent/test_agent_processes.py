@@ -21,39 +21,10 @@ from flowbook.cli.main import main
 from flowbook.deployments import DeploymentSpec, IntervalSchedule, deploy
 from flowbook.flow_runners import SubprocessFlowRunner, UniversalFlowRunner
 from flowbook.store import open_store
-from tests.agent.due_runs import beginnings, create, create_real, make_flow, states, wait_for_states
+from tests.agent.due_runs import create, create_real, make_flow, states, wait_for_states
 from tests.scripts import ROOT, wait_for
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
-
-
-@pytest.fixture
-def agents(tmp_path):
-    """Return what starts `flowbook agent start`, or another program that works as an agent; all are ended at the end."""
-    started = []
-
-    def start(*options, program=None):
-        command = (
-            ["-m", "flowbook", "agent", "start", "--json", *options] if program is None else ["-c", program, *options]
-        )
-        log = (tmp_path / f"agent-{len(started)}.log").open("w")
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-        log.close()
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        process.stdout.close()
 
 
 def _news_until(process, what):
@@ -257,104 +228,6 @@ def test_an_agent_goes_on_when_nobody_reads_its_news_any_more(agents):
     agent.send_signal(signal.SIGTERM)
 
     assert agent.wait() == 0
-
-
-# Agents that are killed
-
-_KILLED = """
-import os, signal, sys, time
-from flowbook.agent import claimed_run
-from flowbook.agent.agent import Agent, AgentSettings
-from flowbook.store import open_store
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-phase = sys.argv[1]
-if phase == "claimed":
-    claimed_run.ClaimedRun.start = die
-elif phase == "starts":
-    claimed_run.ClaimedRun._started = die
-elif phase == "runs":
-    real = claimed_run.ClaimedRun._started
-    def started(self, identifier):
-        real(self, identifier)
-        while open_store().runs.summary(self.run_id).state != "Running":
-            time.sleep(0.02)
-        die()
-    claimed_run.ClaimedRun._started = started
-elif phase == "ended":
-    claimed_run.ClaimedRun._tell_end = die
-Agent(open_store(), AgentSettings("doomed", 4, 0.0), lambda news: None).run()
-"""
-
-
-@pytest.mark.parametrize("phase", ["claimed", "starts", "runs", "ended"])
-def test_a_run_whose_agent_is_killed_runs_once_and_to_its_end(agents, tmp_path, phase):
-    def work():
-        with (tmp_path / "runs").open("a") as file:
-            file.write("once ")
-        time.sleep(0.5)
-
-    run_id = create_real(make_flow(work))
-    doomed = agents(phase, program=_KILLED)
-    assert doomed.wait() == -signal.SIGKILL
-    agents("--name", "next")
-
-    wait_for_states([run_id], "Success", timeout=60)
-
-    assert (tmp_path / "runs").read_text() == "once "
-    assert beginnings(run_id) == 1
-
-
-_LIGHT = """
-import signal, sys
-from flowbook.agent.agent import Agent, AgentSettings
-from flowbook.store import open_store
-from tests.agent.due_runs import light
-
-agent = Agent(open_store(), AgentSettings(sys.argv[1], 20, 0.0, 0.5), lambda news: None, flow_runners=light)
-signal.signal(signal.SIGTERM, lambda *_: agent.stop())
-agent.run()
-"""
-
-
-def test_two_agents_share_a_queue_of_200_runs_and_each_run_ends_once(agents):
-    ids = create(200)
-    both = [agents(name, program=_LIGHT) for name in ("west", "east")]
-
-    wait_for_states(ids, *["Success"] * 200, timeout=60)
-    for agent in both:
-        agent.send_signal(signal.SIGTERM)
-
-    assert [agent.wait() for agent in both] == [0, 0]
-    assert [beginnings(run_id) for run_id in ids] == [1] * 200
-    assert open_store().runs.with_process() == []
-    claimers = {open_store().history.events(run_id)[1].state.__class__.__name__ for run_id in ids}
-    assert claimers == {"Submitted"}
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("rounds", [2 if os.environ.get("FLOWBOOK_SOAK") != "1" else 40])
-def test_agents_that_are_killed_at_random_leave_no_run_behind(agents, rounds):
-    ids = []
-    for number in range(rounds):
-        ids += create(60)
-        doomed = agents(f"doomed-{number}", program=_LIGHT)
-        time.sleep(0.9 + 0.07 * number % 0.5)
-        doomed.kill()
-        doomed.wait()
-    agents("last", program=_LIGHT)
-
-    deadline = time.monotonic() + 60
-    while (found := set(states(ids))) - {"Success", "Crashed"}:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
-
-    crashed = [run_id for run_id, state in zip(ids, states(ids), strict=True) if state == "Crashed"]
-    assert [beginnings(run_id) for run_id in ids] == [1] * len(ids)
-    assert open_store().runs.with_process() == []
-    assert len(crashed) <= 20 * rounds  # what ran in a process that was killed
 
 
 # Wrong use

@@ -126,18 +126,6 @@ def test_one_is_shown_with_its_last_runs(call, as_json, specs):
     assert [(run["number"], run["state"]) for run in found["runs"]] == [(1, "Scheduled")]
 
 
-def test_secrets_of_a_flow_runner_are_masked(call, as_json, specs):
-    env = {"FLOWBOOK_SECRET_PASSWORD": "hunter2", "PLAIN": "x"}
-    specs.write_text(
-        f"name: d\nflow_location: flows_of_cli.py\nflow_runner: {json.dumps({'type': 'subprocess', 'env': env})}\n"
-    )
-    call("create", specs)
-
-    found = as_json("inspect", "nightly/d")
-
-    assert found["flow_runner"]["config"]["env"] == {**env, "FLOWBOOK_SECRET_PASSWORD": "*****"}
-
-
 @pytest.mark.usefixtures("made")
 def test_a_preview_shows_times_and_the_command_and_starts_nothing(call, as_json):
     code, text, _ = call("preview", "nightly/daily", "--count", 2)
@@ -178,6 +166,13 @@ def test_a_deployment_is_executed_without_an_agent(call):
     events = [json.loads(line) for line in bad[1].splitlines()]
     assert (good[0], bad[0], events[-1]["state"]) == (0, 1, "Failed")
     assert flowbook.run("nightly 1")["load"].result == 70
+
+
+@pytest.mark.usefixtures("made")
+def test_runs_belong_to_the_project_of_their_deployment_wherever_they_are_started(as_json, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_PROJECT", "another")
+
+    assert "FLOWBOOK_PROJECT=test\n" in as_json("preview", "nightly/daily")["command"]
 
 
 @pytest.mark.usefixtures("made")

@@ -171,7 +171,7 @@ def test_a_state_that_is_none_is_refused_with_those_that_there_are(capsys):
     assert main(("run", "ls", "--state", "Foo")) == 2
     assert capsys.readouterr().err == (
         "flowbook: No run is ever in the state 'Foo'. Give one of Success, Running, Cancelling, Paused, Failed, Crashed, "
-        "Cancelled, Scheduled, Pending.\n"
+        "Cancelled, Scheduled, Submitted, Pending.\n"
     )
 
 

@@ -32,7 +32,10 @@ def _reuse(flow, **options):
 
 
 def test_the_first_run_ran_everything():
-    assert _reuse(_flow()) == Reuse(
+    found = _reuse(_flow())
+
+    assert found.sentence() == "All 3 ran: no output of them was stored yet."
+    assert found == Reuse(
         3,
         (
             RanTask("load", "no output of it is stored"),

@@ -12,6 +12,7 @@ import { primaryOf, tabsOf } from "../../flowbook/notebook/static/inspector.js";
 import { load } from "../../flowbook/notebook/static/loader.js";
 import { needs, splitError } from "../../flowbook/notebook/static/needs.js";
 import { drawnHeight } from "../../flowbook/notebook/static/node_view.js";
+import { partsOf, timeOf } from "../../flowbook/notebook/static/plan.js";
 import { DISPLAY_ORDER } from "../../flowbook/notebook/static/state_kinds.js";
 import * as states from "../../flowbook/notebook/static/states.js";
 import { parentOf } from "../../flowbook/notebook/static/task_keys.js";
@@ -175,12 +176,50 @@ test("the head offers what can be done, and says why not", () => {
   assert.deepEqual(offered({ run: { ...run, state: "Failed", stage: "over", ended: 5 }, failed: 2, paused: 0 }), ["run", "retry"]);
 });
 
+test("a plan says how many tasks come from the cache, run and wait, and how long that takes", () => {
+  const task = (/** @type {any} */ more) => ({
+    outcome: "run",
+    words: "will run",
+    why: "",
+    cause: "new",
+    made: null,
+    made_by: null,
+    expected_s: null,
+    width: null,
+    hits: 0,
+    waits_after_s: null,
+    ...more,
+  });
+  const tasks = {
+    load: task({ outcome: "hit", cause: "", expected_s: 3 }),
+    clean: task({ cause: "code" }),
+    report: task({ cause: "above" }),
+    publish: task({ cause: "above" }),
+    approve: task({ outcome: "wait", cause: "", waits_after_s: 5 }),
+  };
+  const plan = { flow: "delays", number: 15, summary: "", expected_s: 25, least_s: 22, most_s: 31, runs: 9, tasks };
+
+  assert.deepEqual(partsOf(plan), [
+    ["hit", "1 from the cache", "saves about 3.0 s"],
+    ["run", "3 will run", "1 with changed code, 2 below these"],
+    ["wait", "1 will wait for you", "approve, after about 5.0 s"],
+  ]);
+  assert.deepEqual(
+    [plan, { ...plan, runs: 1, least_s: 25, most_s: 25 }, { ...plan, expected_s: null }].map((each) => timeOf(each)),
+    ["about 25.0 s (22.0 s to 31.0 s, from 9 runs)", "about 25.0 s (from 1 run)", "none of these tasks ran before"],
+  );
+});
+
 test("what was edited since is said, marked, and can be run alone once the run is over", () => {
   const run = { edited: ["clean"], stale: ["report", "publish"], id: "1", state: "Success", stage: "over" };
   const offered = (/** @type {any} */ more) => buttons({ run: { ...run, ...more }, failed: 0, paused: 0 }).map(({ label }) => label);
 
   assert.deepEqual(offered({}), ["Run", "Run 3 that changed"]);
   assert.deepEqual(offered({ stage: "running", state: "Running" }), ["Run", "Cancel"]);
+  assert.deepEqual(
+    ["here", "elsewhere"].map((where) => offered({ stage: "running", state: "Running", where }).at(-1)),
+    ["Keep running without this kernel", "Take back"],
+  );
   assert.deepEqual(offered({ edited: [], stale: [] }), ["Run"]);
   assert.deepEqual([editsIn(run), editsIn({ edited: ["a", "b", "c"] }), editsIn(null)], ["clean was edited since", "a and 2 more were edited since", ""]);
   assert.deepEqual(

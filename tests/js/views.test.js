@@ -8,10 +8,12 @@ import { footing as childFooting } from "../../flowbook/notebook/static/children
 import { groupPage } from "../../flowbook/notebook/static/group_page.js";
 import * as logs from "../../flowbook/notebook/static/logs.js";
 import { halves } from "../../flowbook/notebook/static/names.js";
+import { groupedNeeds } from "../../flowbook/notebook/static/need_groups.js";
 import { PanelState } from "../../flowbook/notebook/static/panel_state.js";
 import { aboutMoment, neighbour } from "../../flowbook/notebook/static/replay.js";
 import * as runs from "../../flowbook/notebook/static/runs.js";
 import { goTo, perRow, spreadOut } from "../../flowbook/notebook/static/squares.js";
+import { notes } from "../../flowbook/notebook/static/table.js";
 import { labelOf, rowsOf } from "../../flowbook/notebook/static/timeline.js";
 
 /** A clock that the test moves, and a link whose answers it gives. */
@@ -229,6 +231,7 @@ test("rows of the timeline come by their start, children under their task if the
     task: () => ({ state: "Pending" }),
     isGoing: true,
     now: 60,
+    epoch_s: 1000,
     moment: null,
     executor: "",
     chosen: null,
@@ -434,4 +437,49 @@ test("only inputs whose text is another one are changed, and the button names th
     { report: "$mine", threshold: "20" },
   );
   assert.deepEqual([resumeText([]), resumeText(["report", "threshold"])], ["Resume", "Resume with another report, threshold"]);
+});
+
+test("the table says nothing twice about a task", () => {
+  const said = [
+    { state: "Failed", message: "ValueError: row 13 is odd", note: "ValueError: row 13 is odd" },
+    { state: "TriggerFailed", message: "step_13 failed.", note: "step_13 failed" },
+    { state: "Retrying", message: "TimeoutError: no answer", note: "then attempt 2 of 3", attempt: 2, max_attempts: 3 },
+    { state: "Cached", created: 100, note: "served from the cache", maker: "12" },
+    { state: "Running", width: 12, counts: { Success: 7, Running: 5 } },
+  ].map((task) => notes(task, 7300));
+
+  assert.deepEqual(said, [
+    ["ValueError: row 13 is odd"],
+    ["step_13 failed."],
+    ["then attempt 2 of 3", "TimeoutError: no answer", "attempt 2 of 3"],
+    ["made 2 h ago by run 12"],
+    ["7 Success, 5 Running"],
+  ]);
+});
+
+test("many children of one task that failed are one line, with all of them counted", () => {
+  const failed = (/** @type {number} */ n) => ({ key: `parse[${n}]`, task: { state: "Failed" }, kind: /** @type {const} */ ("failed") });
+  const approve = { key: "approve", task: { state: "Paused" }, kind: /** @type {const} */ ("paused") };
+  const parse = () => ({ state: "Failed", width: 200, counts: { Success: 190, Failed: 7, TimedOut: 3 } });
+
+  const few = groupedNeeds([approve, failed(1), failed(2)], parse);
+  const many = groupedNeeds([approve, failed(1), failed(2), failed(3), failed(4)], parse);
+
+  assert.deepEqual(
+    few.map(({ key }) => key),
+    ["approve", "parse[1]", "parse[2]"],
+  );
+  assert.deepEqual(
+    many.map(({ key }) => key),
+    ["approve", "parse"],
+  );
+  assert.deepEqual(many[1]?.many, {
+    count: 10,
+    width: 200,
+    states: [
+      ["Failed", 7],
+      ["TimedOut", 3],
+    ],
+    first: "parse[1]",
+  });
 });

@@ -180,3 +180,20 @@ def test_a_mapped_task_over_nothing_has_no_squares() -> None:
 
     assert (view.squares, view.rows, view.durations) == ([], [], None)
     assert Mapped().n_map_states == 0
+
+
+def test_a_child_that_failed_says_for_how_long_it_ran() -> None:
+    flow = _named_flow()
+    flow.run()
+    assert flow.last_run is not None
+    panel = RecordedPanel(flow.last_run)
+
+    listed = panel.snapshot["tasks"]["check[1]"]
+    panel.hear("inspect", "c1", key="check[1]")
+    panel.hear("inspect", "c2", key="parse[0]")
+
+    failed, finished = panel.all("details")
+    assert listed["duration_s"] is not None
+    assert listed["label"] == "check of b.csv m"
+    assert failed["title"].endswith("ms")
+    assert finished["title"].endswith("ms")

@@ -137,6 +137,16 @@ def test_only_what_matters_is_in_it_imports_first(shell, capsys, tmp_path):
     assert text.endswith('if __name__ == "__main__":\n    raise SystemExit(daily.run(record=True).is_failed())\n')
 
 
+def test_an_import_of_everything_becomes_one_of_what_is_needed(shell, capsys, tmp_path):
+    cell = "from flowbook import *\nfrom math import *\n\n@task\ndef root(x):\n    return sqrt(x)"
+    _cells(shell, cell, "%%flow roots --no-run\nroot(4)")
+    _export(shell, capsys)
+
+    text = (tmp_path / "flow.py").read_text()
+
+    assert "from math import sqrt\n\nfrom flowbook import Flow, task\n" in text
+
+
 def test_it_may_be_exported_again_and_replaces_no_other_file(shell, capsys, tmp_path):
     (tmp_path / "mine.py").write_text("x = 1\n")
     _cells(shell, *CELLS, "%%flow daily --no-run" + BODY)

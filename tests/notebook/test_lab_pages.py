@@ -152,7 +152,7 @@ def test_a_panel_of_a_cell_is_told_and_heard_in_the_context_of_the_opening(pages
 
 
 def test_a_panel_that_is_unknown_here_follows_its_run_as_long_as_somebody_watches(flow: Flow) -> None:
-    runs = Runs(flow)
+    runs, before = Runs(flow), _threads()
     pages = LabPages(runs)
     comm = _open(pages, panels=[{"panel": "old", "run": flow.last_run.run_id, "stamp": "", "graph": False}])
     kept = comm.until("old", "kept")["output"]
@@ -164,7 +164,7 @@ def test_a_panel_that_is_unknown_here_follows_its_run_as_long_as_somebody_watche
 
     assert (kept[RUN_MIME]["flow"], kept[RUN_MIME]["stamp"]) == ("delays", runs.attached[0].stamp)
     assert [session._is_over for session in runs.attached] == [True]
-    assert _threads() == set()
+    assert _threads() - before == set()
 
 
 def test_what_the_page_knows_already_is_not_sent_again(pages: LabPages, flow: Flow) -> None:
@@ -232,7 +232,7 @@ def test_decisions_from_the_side_bar_are_answered_with_a_sentence(pages: LabPage
 
 
 def test_no_thread_is_left_once_pages_and_panels_are_gone(flow: Flow) -> None:
-    pages = LabPages(Runs(flow))
+    pages, before = LabPages(Runs(flow)), _threads()
     for _ in range(3):
         comm = _open(pages, panels=[{"panel": "p", "run": flow.last_run.run_id, "stamp": "", "graph": False}])
         comm.until("p", "kept")
@@ -240,4 +240,4 @@ def test_no_thread_is_left_once_pages_and_panels_are_gone(flow: Flow) -> None:
 
     pages.close()
 
-    assert _threads() == set()
+    assert _threads() - before == set()

@@ -73,7 +73,7 @@ class _Notebook:
 
     def write(self, body=BODY):
         flow, _ = self.flows.write(FlowCell("daily", body))
-        self.flows.edits("daily")  # as after each cell
+        self.flows.cell_ended()
         return flow
 
     def run(self):
@@ -83,7 +83,7 @@ class _Notebook:
 
     @property
     def edits(self):
-        return self.flows.edits("daily")
+        return self.flows.edits(self.flows.flow("daily"))
 
 
 @pytest.fixture
@@ -203,6 +203,28 @@ def test_a_renewed_flow_keeps_newer_definitions_of_what_its_cell_defines(noteboo
     assert renewed.flow.run(record=False).is_successful()
     assert renewed.flow.last_run["one"].result == 2
     assert notebook.shell.user_ns["daily"] is renewed.flow
+
+
+def test_a_plan_of_the_edited_flow_leaves_the_edit_to_be_run(notebook):
+    notebook.define(WORKING)
+    run = notebook.run()
+    notebook.define(WORKING, ("return sum(xs)", "return max(xs)"))
+
+    notebook.flows.renew("daily").flow.plan()
+
+    assert notebook.edits == Edits()
+    assert notebook.flows.edits(run.flow).edited == ("total",)
+    assert notebook.loop.changed(run).start == ("total",)
+
+
+def test_an_edit_after_a_renewal_is_seen(notebook):
+    notebook.run()
+    notebook.define(WORKING)
+    notebook.flows.renew("daily")
+
+    notebook.define(WORKING, ("return sum(xs)", "return max(xs)"))
+
+    assert notebook.edits.edited == ("total",)
 
 
 def test_a_cell_that_can_not_be_evaluated_any_more_says_what_to_do(notebook):

@@ -178,6 +178,69 @@ def test_a_detached_run_has_a_process_of_its_own_and_can_be_watched(shell, capsy
     assert run["where"].result != os.getpid()
 
 
+def test_a_run_goes_on_in_a_process_of_its_own_when_it_is_handed_over(shell, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_FRONTEND", "1")
+    gate = tmp_path / "gate"
+    body = (
+        "import os, pathlib, time\n\n@task\ndef first():\n"
+        f"    while not pathlib.Path({str(gate)!r}).exists():\n        time.sleep(0.01)\n    return os.getpid()\n\n"
+        "@task\ndef second(_):\n    return os.getpid()\n\nsecond(first())"
+    )
+    shell.run_cell_magic("flow", "long --quiet", body)
+    run = shell.user_ns["long"].last_run
+
+    shell.run_line_magic("flow", "hand-over long --note 'going home'")
+    gate.touch()
+    monkeypatch.delenv("FLOWBOOK_FRONTEND")
+    shell.run_line_magic("flow", "watch long")
+
+    said = capsys.readouterr().out
+    assert "long, run 1, goes on in a process of its own. %flow watch long shows it." in said
+    assert "long, run 1: Success" in said
+    assert run["first"].result == os.getpid()
+    assert run["second"].result != os.getpid()
+
+
+def test_a_run_is_compared_with_the_one_before(shell):
+    shell.run_cell(
+        "from flowbook import Parameter, task\n\n@task\ndef load(n):\n    return n\n\n@task\ndef half(n):\n    return 1 / n"
+    )
+    shell.run_cell_magic("flow", "halves --param n=2", "half(load(Parameter('n')))")
+    with pytest.raises(UsageError, match="There is no run of halves before run 1"):
+        shell.run_line_magic("flow", "compare halves")
+    shell.run_cell("@task\ndef load(n):\n    # as it was\n    return n * 1")
+    shell.run_cell("@task\ndef report(n):\n    return n")
+    shell.run_cell_magic("flow", "halves --param n=0", "report(half(load(Parameter('n'))))")
+
+    found = shell.run_line_magic("flow", "compare halves")
+
+    assert [(each.key, each.states, each.differs) for each in found] == [
+        ("n", ("Success", "Success"), ""),
+        ("load", ("Success", "Success"), "edited"),
+        ("half", ("Success", "Failed"), ""),
+        ("report", ("", "TriggerFailed"), "new"),
+    ]
+    text = repr(found)
+    assert text.startswith("halves, run 1 and run 2: Success → Failed\n  n ")
+    assert text.endswith("Parameters: n 2 → 0.\nload changed, line 4: return n * 1")
+    assert "<td style=text-align:left>Success → Failed</td>" in found._repr_mimebundle_()["text/html"]
+
+
+def test_a_run_that_waits_is_handed_over_for_its_resume(shell, capsys):
+    _flow(shell)
+
+    shell.run_line_magic("flow", "hand-over delays")
+
+    assert "delays, run 1, goes on in a process of its own once it is resumed." in capsys.readouterr().out
+
+
+def test_a_run_that_is_over_can_not_be_handed_over(shell):
+    shell.run_cell_magic("flow", "over", "@task\ndef one():\n    return 1\n\none()")
+
+    with pytest.raises(UsageError, match="is over: it is Success"):
+        shell.run_line_magic("flow", "hand-over over")
+
+
 @pytest.mark.parametrize(
     ("where", "message"),
     [

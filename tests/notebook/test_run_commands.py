@@ -71,6 +71,27 @@ def test_an_input_is_changed_before_the_task_goes_on(flow, panel):
     assert flow.last_run["publish"].result == 11
 
 
+def test_a_run_is_handed_over_and_stays_the_one_that_is_shown(flow):
+    moved = []
+
+    def hand_over(run, by):
+        moved.append((run, by))
+        return Started(run, "delays goes on in a process of its own.")
+
+    flow.run()
+    panel = RecordedPanel(flow.last_run, PanelActions(by="ana", hand_over=hand_over))
+    said = panel.hear("hand-over", "c1")
+    panel.hear("skip", "c2", key="approve")
+    flow.last_run.wait(20)
+    too_late = panel.hear("hand-over", "c3")
+    panel.close()
+
+    assert (said["ok"], said["text"]) == (True, "delays goes on in a process of its own.")
+    assert moved == [(flow.last_run, "ana")]
+    assert too_late["ok"] is False
+    assert "delays is over: it is " in too_late["text"]
+
+
 def test_a_plan_is_told_with_its_summary(flow):
     flow.run()
     given = []

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from flowbook import Flow
+from flowbook import Flow, flow
 from flowbook.exceptions import ArgumentError, DefinitionError, FlowbookError, InfrastructureError
 from flowbook.notices.receiver import read_receivers, store_receivers
 from flowbook.store import MemoryStore
@@ -161,3 +161,11 @@ def test_a_function_is_stored_and_one_that_cannot_be_is_known_by_its_name():
     assert [ref.load().__name__ for ref in stored.refs] == ["tell"]
     assert '"unkept": ' in stored.rows[1].spec
     assert list(stored.functions.values()) == [receivers[0].to, receivers[1].to]
+
+
+def test_a_flow_made_from_a_function_tells_its_receivers_too():
+    @flow(notify={"to": ["notify-send", "flowbook"], "on": "ended"})
+    def delays():
+        pass
+
+    assert repr(delays.notify) == "(<Receiver notify-send (with 1 argument): ended>,)"

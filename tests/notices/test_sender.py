@@ -24,7 +24,7 @@ from flowbook import Flow, Parameter, task, triggers
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Crashed, Running
 from flowbook.notices import attempts, delivery
-from flowbook.notices.sender import BACK_OFF_S, send_pending, sender_of
+from flowbook.notices.sender import BACK_OFF_S, NoticeSender, send_pending, sender_of
 from flowbook.store import open_store
 from flowbook.store.records import ReceiverRow
 from tests.scripts import start
@@ -321,6 +321,29 @@ def test_a_clock_that_is_set_back_holds_up_no_notice_that_was_not_tried_yet(webh
     _settled()
 
     assert begun == 1
+
+
+def test_a_sender_goes_on_after_an_error(webhook, monkeypatch, caplog):
+    real, failed = NoticeSender.send_due, []
+
+    def send_due(self, now):
+        if not failed:
+            failed.append(now)
+            raise ValueError("no such thing")
+        return real(self, now)
+
+    monkeypatch.setattr(NoticeSender, "send_due", send_due)
+    _flow(broken, webhook.url).run(record=True)
+    _settled()
+    _flow(broken, webhook.url).run(record=True)
+    webhook.wait(2)
+    _settled()
+
+    assert "Notices can't be sent now: no such thing" in caplog.messages
+    assert sorted(str(body["title"]) for body in webhook.bodies) == [
+        "delays run 1 failed: broken",
+        "delays run 2 failed: broken",
+    ]
 
 
 def test_two_senders_send_a_notice_once(webhook):

@@ -114,7 +114,7 @@ def test_a_chart_of_plotly_is_html_that_is_made_when_somebody_looks():
 
     preview = describe(figure)
 
-    assert (preview["kind"], preview["body"]) == ("html", None)
+    assert (preview["kind"], preview["text"], preview["body"]) == ("html", "Figure of plotly", None)
     assert "https://cdn" not in html_of(figure)[:2000]
 
 

@@ -15,13 +15,14 @@ const CRUMBS = 2;
 export function titleOf({ key, state, word, title, label }) {
   const name = word || state;
   const shown = label || key;
+  const about = [label ? key : "", title !== key ? title : ""].filter(Boolean).join(", ");
   return dom.h(
     "span",
     { class: "row title" },
     dom.h("span", { class: "tile", "data-state": state, "data-word": word || null }, dom.icon(states.glyphOf(name))),
     dom.h("h3", {}, nameIn(shown)),
     dom.h("span", { class: "word", "data-state": state, "data-word": word || null }, name),
-    title && title !== key ? dom.h("span", { class: "dim ell", title }, title) : null,
+    about && dom.h("span", { class: "dim ell", title: about }, about),
   );
 }
 

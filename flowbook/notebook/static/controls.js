@@ -17,7 +17,9 @@ import { buttons, STATUS } from "./head.js";
  */
 
 /** Commands that are sent as they are, with the key of their task. */
-export const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject", "only-changed"]);
+export const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject", "only-changed", "hand-over", "take-back"]);
+/** Those of them that are about the run as a whole. */
+export const OF_RUN = new Set(["cancel", "retry", "only-changed", "hand-over", "take-back"]);
 /** Commands that need a kernel. */
 const COMMANDS = new Set([...PLAIN, "run", "to-variable", "show-run"]);
 const ZOOMS = new Set(["zoom-in", "zoom-out", "fit"]);
@@ -47,7 +49,8 @@ export class Controls {
       const slot = slotOf(control, action, key);
       // Where no kernel has the run, what needs one isn't there at all.
       const isOut = link.status === "saved" && COMMANDS.has(action);
-      dom.set(control, { hidden: isOut });
+      // Only commands: other parts show and hide their own controls.
+      if (COMMANDS.has(action)) dom.set(control, { hidden: isOut });
       if (isOut) continue;
       const why = link.commands.isWaiting(slot) ? `Waits for the kernel to take “${control.textContent}”` : this.refusal(action, key);
       if (!control.hasAttribute("data-title")) dom.set(control, { "data-title": control.getAttribute("title") ?? "" });

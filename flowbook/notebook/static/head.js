@@ -25,6 +25,8 @@ const REPORT = ["Report of", "As it was when the report was written"];
 /** @type {Record<string, string>} */
 const TITLES = {
   resume: "Resume everything that waits",
+  "hand-over": "A process of its own goes on with it: what runs here ends, nothing runs twice, and the kernel may be closed",
+  "take-back": "What runs there ends, then the run goes on in this kernel",
   "only-changed": "Runs the tasks that were edited since, and those below them, over the states of this run",
   "make-live": "Starts this notebook's kernel if none runs, runs %load_ext flowbook there, and follows the run",
 };
@@ -35,15 +37,15 @@ const WAITING_LEAST_S = 10;
 /** Whether the run has work of its own to do. @param {Run | null} run */
 export const isUnderWay = (run) => run?.stage === "running";
 
-/** One sentence on what waits or is wrong. @param {Run | null} run @param {Need[]} needs */
-export function sentence(run, needs) {
-  const paused = needs.filter(({ kind }) => kind === "paused");
-  const failed = needs.filter(({ kind }) => kind === "failed").length;
-  const first = paused[0];
-  if (paused.length === 1 && !failed && first && run?.state === "Paused") return `${first.key} waits for you`;
+/** One sentence on what waits or is wrong. @param {Run | null} run @param {Need[]} needs @param {{failed: number, paused: number}} [totals] `needs` may list some only */
+export function sentence(run, needs, totals) {
+  const first = needs.find(({ kind }) => kind === "paused");
+  const paused = totals?.paused ?? needs.filter(({ kind }) => kind === "paused").length;
+  const failed = totals?.failed ?? needs.filter(({ kind }) => kind === "failed").length;
+  if (paused === 1 && !failed && first && run?.state === "Paused") return `${first.key} waits for you`;
   const words = [];
-  if (paused.length) words.push(`${paused.length} ${paused.length === 1 ? "task waits" : "tasks wait"} for you`);
-  if (failed) words.push(`${failed} failed`);
+  if (paused) words.push(`${format.thousands(paused)} ${paused === 1 ? "task waits" : "tasks wait"} for you`);
+  if (failed) words.push(`${format.thousands(failed)} failed`);
   if (words.length && run?.state === "Paused" && !run.ended) return words.join(", ");
   const lost = needs.find(({ kind }) => kind === "lost");
   if (!words.length && lost) return `${lost.key} lost more rows than ever`;
@@ -82,6 +84,8 @@ export function buttons({ run, failed, paused }) {
       isPrimary: false,
       isThere: editCount(run) > 0 && run?.stage === "over",
     },
+    { action: "hand-over", label: "Keep running without this kernel", why: null, isPrimary: false, isThere: going && run?.where === "here" },
+    { action: "take-back", label: "Take back", why: null, isPrimary: false, isThere: going && run?.where === "elsewhere" },
     { action: "retry", label: `Retry failed (${failed})`, why: null, isPrimary: false, isThere: failed > 0 },
     { action: "resume", label: `Resume (${paused})`, why: null, isPrimary: false, isThere: paused > 0 },
   ];
@@ -131,7 +135,7 @@ export class Head {
     dom.say(this.#number, run?.number ? `run ${run.number}` : "not started");
     dom.set(this.#word, { "data-state": state });
     dom.say(this.#word, state);
-    dom.say(this.#said, [sentence(run, view.needs), editsIn(run)].filter(Boolean).join("; ").replace(".; ", "; "));
+    dom.say(this.#said, [sentence(run, view.needs, view), editsIn(run)].filter(Boolean).join("; ").replace(".; ", "; "));
     this.#showLink(view);
     this.#showNotice(view);
     this.#showDone(view);

@@ -34,6 +34,7 @@ export class LabModel {
   #link = null;
   /** @type {AbortController | null} */
   #watching = null;
+  #hadKernel = false;
 
   /** @param {{kept: Kept, onKept: (output: any) => void, revive: () => void}} given */
   constructor(given) {
@@ -78,7 +79,8 @@ export class LabModel {
     this.#watching = new AbortController();
     this.#link = link;
     if (link) link.watch(this, this.#watching.signal);
-    else this.connect(/** @type {Connection} */ (SAYS.none));
+    else this.connect(/** @type {Connection} */ (this.#hadKernel ? SAYS.dead : SAYS.none));
+    this.#hadKernel ||= link !== null;
   }
 
   leave() {

@@ -62,6 +62,9 @@ export function footing(lines, hidden, query) {
 export class Logs {
   /** @type {Line[]} */
   #lines = [];
+  /** The number of each line, by which its element is found again. @type {WeakMap<Line, number>} */
+  #numbers = new WeakMap();
+  #count = 0;
   #run = "";
   #next = -1;
   #leftOut = 0;
@@ -97,6 +100,7 @@ export class Logs {
   take(sent) {
     if (sent.since < 0 || sent.run !== this.#run) [this.#lines, this.#run, this.#next, this.#leftOut] = [[], sent.run, -1, 0];
     else if (sent.since !== this.#next) return;
+    for (const line of sent.lines) this.#numbers.set(line, this.#count++);
     this.#lines = [...this.#lines, ...sent.lines].slice(-KEPT);
     this.#next = sent.next;
     this.#leftOut += sent.left_out;
@@ -112,7 +116,7 @@ export class Logs {
     const shown = found.slice(-SHOWN);
     dom.keyed(
       this.#list,
-      shown.map((line, i) => ({ line, id: `${this.#run}:${this.#filter.query}:${this.#lines.length < KEPT ? this.#lines.indexOf(line) : i}` })),
+      shown.map((line) => ({ line, id: `${this.#run}:${this.#filter.query}:${this.#numbers.get(line)}` })),
       ({ id }) => id,
       ({ line }) => lineOf(line, this.#filter.query),
     );

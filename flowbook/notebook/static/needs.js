@@ -9,6 +9,8 @@ import { parentOf } from "./task_keys.js";
 /** @typedef {import("./wire.js").Task} Task */
 /** @typedef {{key: string, task: Task, kind: "paused" | "failed" | "lost" | "stale"}} Need */
 
+/** @typedef {import("./need_groups.js").Many} Many */
+
 /** The most tasks that are listed; the others are counted. */
 export const SHOWN = 8;
 
@@ -59,12 +61,12 @@ export class NeedList {
     el.append(this.#list, this.#more);
   }
 
-  /** @param {Need[]} found */
+  /** @param {(Need & {many?: Many})[]} found */
   update(found) {
     dom.keyed(
       this.#list,
       found.slice(0, SHOWN),
-      ({ key, kind }) => `${kind}:${key}`,
+      ({ key, kind, many }) => `${kind}:${key}:${many ? many.first : ""}`,
       itemOf,
       (element, need) => this.#fill(element, need),
     );
@@ -73,22 +75,29 @@ export class NeedList {
     this.#more.hidden = !this.#more.textContent;
   }
 
-  /** @param {Element} element @param {Need} need */
-  #fill(element, { task, kind }) {
+  /** @param {Element} element @param {Need & {many?: Many}} need */
+  #fill(element, { key, task, kind, many }) {
     if (kind === "paused" || kind === "failed") {
       const tile = /** @type {Element} */ (element.firstElementChild);
       if (tile.getAttribute("data-state") !== task.state) tile.replaceChildren(dom.icon(states.glyphOf(task.state)));
       dom.set(tile, { "data-state": task.state });
     }
     const sentence = /** @type {Element} */ (element.querySelector(".sentence"));
-    const [state = "", type = "", rest = ""] = sentenceOf(task, kind, this.now());
+    if (many) dom.say(/** @type {Element} */ (element.querySelector(".name")), `${key}, ${format.thousands(many.count)} of ${format.thousands(many.width)}`);
+    const [state = "", type = "", rest = ""] = many ? manyText(many) : sentenceOf(task, kind, this.now());
     if (sentence.textContent === `${state}${type && ` ${type}`}${rest}`) return;
     const word = state && dom.h("span", { class: "word", "data-state": task.state }, state);
     sentence.replaceChildren(...[word, type && " ", type && dom.h("span", { class: "mono" }, type), rest].filter(Boolean));
   }
 }
 
-/** @param {Need} need */
+/** `Failed 3, TimedOut 1`. @param {Many} many @returns {string[]} */
+function manyText({ states: found }) {
+  const [first = ["Failed", 0], ...others] = found;
+  return [first[0], "", [` ${format.thousands(first[1])}`, ...others.map(([state, n]) => `${state} ${format.thousands(n)}`)].join(", ")];
+}
+
+/** @param {Need & {many?: Many}} need */
 function itemOf(need) {
   const isDoubtful = need.kind === "stale" || need.kind === "lost";
   const tile = isDoubtful ? dom.h("span", { class: "tile warn" }, dom.icon(states.SIGNS.warn ?? [])) : dom.h("span", { class: "tile" });
@@ -99,9 +108,12 @@ function itemOf(need) {
 /** A child is called as its input, its key stands after it. @param {Need} need */
 const nameOf = ({ key, task }) => (task.label ? [nameIn(task.label), dom.h("span", { class: "mono dim key" }, key)] : [nameIn(key)]);
 
-/** @param {Need} need */
-function buttonsOf({ key, kind }) {
+/** @param {Need & {many?: Many}} need */
+function buttonsOf({ key, kind, many }) {
   const task = { "data-task": key };
+  if (many && kind === "paused")
+    return [dom.button("resume", `Resume ${format.thousands(many.count)}`, { ...task, class: "primary" }), dom.button("inspect", "Show them", task)];
+  if (many) return [dom.button("inspect", "Show them", task), dom.button("inspect", "First traceback", { "data-task": many.first })];
   if (kind === "paused") return [dom.button("resume", "Resume", { ...task, class: "primary" }), dom.button("inspect", "Look at inputs", task)];
   if (kind === "failed") return [dom.button("inspect", "Traceback", task)];
   if (kind === "lost") return [dom.button("inspect", "Look at the output", task)];

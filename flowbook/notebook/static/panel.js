@@ -5,7 +5,7 @@
  */
 
 import { CardGrip } from "./card_grip.js";
-import { Controls, PLAIN, slotOf } from "./controls.js";
+import { Controls, OF_RUN, PLAIN, slotOf } from "./controls.js";
 import { GraphPane } from "./graph_pane.js";
 import { isUnderWay } from "./head.js";
 import { clockOf, repeat, viewName } from "./host.js";
@@ -64,13 +64,14 @@ class Panel {
     this.parts = build(root);
     const onSelect = (/** @type {string} */ key) => this.#look({ selected: key });
     const onLens = () => this.controls.dress();
-    this.graph = new GraphPane({ el: this.parts.canvas, view: this.#view, signal, state: this.state, now, onSelect, onLens });
+    this.graph = new GraphPane({ el: this.parts.canvas, view: this.#view, signal, state: this.state, now: () => this.views.shownAt, onSelect, onLens });
     this.display = new PanelDisplay({ root, parts: this.parts, state: this.state, now });
     const ask = this.#ask.bind(this);
     new CardGrip({ grip: this.parts.grip, body: this.parts.body, signal });
     this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask });
     const onMoment = () => this.#redraw();
-    this.views = new PanelViews({ parts: this.parts, link: this.link, clock: this.clock, signal, state: this.state, now, onMoment });
+    const parameters = () => this.display.section.values();
+    this.views = new PanelViews({ parts: this.parts, link: this.link, clock: this.clock, signal, state: this.state, now, onMoment, parameters });
     this.controls = new Controls({ root, link: this.link, situation: () => this.#situation() });
   }
 
@@ -209,6 +210,7 @@ class Panel {
       "zoom-in": () => this.graph.drawing?.zoom("in"),
       "zoom-out": () => this.graph.drawing?.zoom("out"),
       fit: () => this.graph.drawing?.zoom("fit"),
+      plan: () => this.views.askForPlan(),
       "as-table": () => this.#toggleTable(),
       "make-live": () => this.model.send({ type: "make-live" }),
       run: () => this.#run(),
@@ -220,7 +222,7 @@ class Panel {
 
   /** @param {string} action @param {string | null} key @param {Element | null} control */
   #decide(action, key, control) {
-    const isOfRun = action === "cancel" || action === "retry" || action === "only-changed";
+    const isOfRun = OF_RUN.has(action);
     const inputs = action === "resume" && key === this.state.inspected ? this.inspector.approval.inputs() : {};
     const note = !isOfRun && key === this.state.inspected ? this.inspector.approval.note() : "";
     this.#send(

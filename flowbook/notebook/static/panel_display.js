@@ -5,8 +5,10 @@ import * as dom from "./dom.js";
 import { markEdits } from "./edit_marks.js";
 import { Head } from "./head.js";
 import { isCard } from "./inspector.js";
+import { groupedNeeds, totalOf } from "./need_groups.js";
 import { NeedList } from "./needs.js";
 import { RunSection } from "./run_section.js";
+import { isFailed } from "./states.js";
 import { TaskTable } from "./table.js";
 
 /** @typedef {import("./needs.js").Need} Need */
@@ -48,7 +50,7 @@ export class PanelDisplay {
       "data-host": shown.host,
     });
     this.#showHead(shown);
-    this.needs.update(found);
+    this.needs.update(groupedNeeds(found, (key) => state.task(key)));
     this.#showGrouping(status);
     this.section.update(run, status !== "saved");
     this.#showTable();
@@ -74,7 +76,6 @@ export class PanelDisplay {
   /** @param {Shown} shown */
   #showHead({ found, status, hasGivenUp, connection, saved, host }) {
     const { state, now } = this.given;
-    const count = (/** @type {string} */ kind) => found.filter((need) => need.kind === kind).length;
     this.head.update({
       flow: state.graph.flow,
       run: state.fold.run,
@@ -87,8 +88,8 @@ export class PanelDisplay {
       needs: found,
       filter: state.filter,
       now: now(),
-      failed: count("failed"),
-      paused: count("paused"),
+      failed: totalOf(this.#counts, isFailed),
+      paused: totalOf(this.#counts, (name) => name === "Paused"),
     });
   }
 

@@ -10,6 +10,7 @@ const TABS = [
   ["timeline", "Timeline"],
   ["logs", "Logs"],
   ["runs", "Runs"],
+  ["plan", "Plan"],
 ];
 
 /** @type {[string, string][]} */
@@ -43,6 +44,7 @@ export function build(root) {
     timeline: dom.h("div", { class: "tools" }, dom.h("label", { class: "row tight" }, "Rows", order)),
     logs: dom.h("div", { class: "tools" }),
     runs: dom.h("div", { class: "tools" }),
+    plan: dom.h("div", { class: "tools" }),
   };
   const tabButtons = TABS.map(([id, label]) => dom.h("button", { type: "button", role: "tab", "data-action": "tab", "data-tab": id }, label));
   const tablist = dom.h("div", { role: "tablist", class: "tablist", "aria-label": "Views" }, ...tabButtons);
@@ -59,22 +61,23 @@ export function build(root) {
   const timeline = view("timeline", "Timeline");
   const logs = view("logs", "Logs");
   const runs = view("runs", "Runs");
+  const plan = view("plan", "Plan");
   const replay = dom.h("section", { class: "replay", "aria-label": "Replay" });
   const grip = gripElement();
   const inspector = dom.h("aside", { "data-flowbook": "inspector", class: "card", tabindex: -1 });
-  const body = dom.h("div", { class: "body" }, canvas, table, children, timeline, logs, runs, rail, grip, inspector);
+  const body = dom.h("div", { class: "body" }, canvas, table, children, timeline, logs, runs, plan, rail, grip, inspector);
   const status = dom.h("p", { class: "sr", role: "status", "aria-live": "polite" });
   const kept = dom.h("p", { class: "foot part kept", hidden: true });
   root.replaceChildren(head, tabs, body, replay, kept, status);
   return {
     ...{ head, tabs, tabButtons, tools, order, groupBy, asTable, replayButton, kept, status },
-    ...{ body, canvas, table, children, timeline, logs, runs, replay, grip, inspector },
+    ...{ body, canvas, table, children, timeline, logs, runs, plan, replay, grip, inspector },
     ...{ rail, needs, run, runTitle, form, facts },
   };
 }
 
 /** @param {string} name @param {string} label */
-const view = (name, label) => dom.h("section", { class: `view ${name}`, "data-flowbook": name, role: "tabpanel", "aria-label": label });
+const view = (name, label) => dom.h("section", { class: `view view-${name}`, "data-flowbook": name, role: "tabpanel", "aria-label": label });
 
 const search = () =>
   dom.h(

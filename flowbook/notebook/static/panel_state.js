@@ -9,7 +9,7 @@ import { Fold } from "./wire.js";
 /** @typedef {import("./graph.js").Graph} Graph */
 /** @typedef {import("./inspector.js").Details} Details */
 
-/** @typedef {"graph" | "timeline" | "logs" | "runs"} Tab */
+/** @typedef {"graph" | "timeline" | "logs" | "runs" | "plan"} Tab */
 
 /** What a node is that the kernel has not spoken of. @type {Task} */
 const PENDING = { state: "Pending" };

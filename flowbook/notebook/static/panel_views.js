@@ -7,6 +7,7 @@ import * as dom from "./dom.js";
 import { groupPage } from "./group_page.js";
 import { isUnderWay } from "./head.js";
 import { Logs } from "./logs.js";
+import { PlanView } from "./plan.js";
 import { Replay } from "./replay.js";
 import { Runs } from "./runs.js";
 import { Timeline } from "./timeline.js";
@@ -14,7 +15,7 @@ import { Timeline } from "./timeline.js";
 /** @typedef {import("./panel_state.js").PanelState} PanelState */
 /** @typedef {import("./panel_state.js").Tab} Tab */
 /** @typedef {ReturnType<typeof import("./panel_layout.js").build>} Parts */
-/** @typedef {{parts: Parts, link: import("./wire.js").Link, clock: import("./wire.js").Clock, signal: AbortSignal, state: PanelState, now: () => number, onMoment: () => void}} Given */
+/** @typedef {{parts: Parts, link: import("./wire.js").Link, clock: import("./wire.js").Clock, signal: AbortSignal, state: PanelState, now: () => number, onMoment: () => void, parameters: () => Record<string, string> | null}} Given */
 
 /** How often children, and what a whole run did, are asked for while they change. */
 const CHILDREN_MS = 300;
@@ -25,6 +26,8 @@ const REST_MS = 2000;
 
 export class PanelViews {
   changes = new Changes();
+  /** The run and its state when runs were last asked for. */
+  #askedAbout = "";
   /** Answers about children, by the key of their task. @type {Record<string, any>} */
   #kept = {};
 
@@ -46,8 +49,15 @@ export class PanelViews {
       canShow: () => given.link.status !== "saved",
       ask: (limit) => this.askers.runs.ask({ limit }),
     });
+    this.plan = new PlanView({ el: parts.plan, tools: parts.tools.plan });
     this.replay = new Replay({ el: parts.replay, signal, clock, onMoment: (moment) => this.#go(moment) });
     parts.order.addEventListener("change", () => this.timeline.sort(parts.order.value), { signal });
+  }
+
+  /** The time of what the graph shows: now, or the moment that is replayed; seconds since the epoch. */
+  get shownAt() {
+    const { state, now } = this.given;
+    return state.moment === null ? now() : this.changes.origin + state.moment / 1000;
   }
 
   /** Take an answer of the kernel. @param {any} message */
@@ -63,6 +73,8 @@ export class PanelViews {
   /** The connection came or went: what was asked before gets no answer. */
   reset() {
     for (const asker of Object.values(this.askers)) asker.reset();
+    this.#askedAbout = "";
+    this.#askForTab();
   }
 
   /** Show answers that were kept with the notebook, as no kernel gives others. @param {Record<string, any>} answers by type; those about children also by key */
@@ -92,7 +104,21 @@ export class PanelViews {
   /** @param {Tab} tab */
   choose(tab) {
     this.given.state.tab = tab;
+    this.#askedAbout = "";
+    if (tab === "plan") this.askForPlan();
     this.#askForTab();
+  }
+
+  /** Ask what a run with the form's parameters would do. */
+  askForPlan() {
+    this.askers.plan.ask({ parameters: this.given.parameters() ?? {} });
+  }
+
+  /** Why there is no plan. */
+  #refusal() {
+    const { link } = this.given;
+    const said = link.commands.said("plan:");
+    return link.status !== "live" ? "Only a kernel that has the flow can plan a run." : said && !said.ok ? said.text : "";
   }
 
   /** Show or hide the slider below the graph. */
@@ -122,7 +148,7 @@ export class PanelViews {
     const { state, parts } = this.given;
     const isGraph = state.tab === "graph";
     parts.children.hidden = !isGraph || state.opened === null;
-    for (const name of /** @type {const} */ (["timeline", "logs", "runs"])) parts[name].hidden = state.tab !== name;
+    for (const name of /** @type {const} */ (["timeline", "logs", "runs", "plan"])) parts[name].hidden = state.tab !== name;
     for (const [name, tools] of Object.entries(parts.tools)) tools.hidden = state.tab !== name;
     for (const tab of parts.tabButtons) {
       const isChosen = tab.dataset.tab === state.tab;
@@ -133,6 +159,7 @@ export class PanelViews {
     if (isGraph && state.opened) this.children.show(state.inspected);
     if (state.tab === "timeline") this.#showTimeline();
     if (state.tab === "runs") this.runs.show();
+    if (state.tab === "plan") this.plan.show(this.#refusal());
     if (!parts.replay.hidden) this.#showReplay();
   }
 
@@ -145,6 +172,7 @@ export class PanelViews {
       changes: asker("changes", RUN_MS, (answer) => this.#takeChanges(answer)),
       logs: asker("logs", RUN_MS, (answer) => this.logs.take(answer)),
       runs: asker("runs", RUN_MS, (answer) => this.runs.take(answer)),
+      plan: asker("plan", RUN_MS, (answer) => this.plan.take(answer)),
     };
   }
 
@@ -153,7 +181,16 @@ export class PanelViews {
     const id = state.run?.id ?? "";
     if (state.tab === "timeline" || state.isReplay) this.askers.changes.ask({ since: id === this.changes.run ? this.changes.next : -1 });
     if (state.tab === "logs") this.askers.logs.ask({ since: this.logs.since(id) });
-    if (state.tab === "runs") this.runs.ask();
+    if (state.tab === "runs" && this.#isNewRunState()) this.runs.ask();
+  }
+
+  /** Whether the run, or its state, is another one than when runs were asked for: reading them is dear. */
+  #isNewRunState() {
+    const { run } = this.given.state;
+    const about = `${run?.id} ${run?.state}`;
+    const isNew = about !== this.#askedAbout;
+    this.#askedAbout = about;
+    return isNew;
   }
 
   /** @param {import("./changes.js").Sent} answer */
@@ -190,6 +227,7 @@ export class PanelViews {
       task: (key) => state.task(key),
       isGoing: isUnderWay(state.run),
       now: this.#end,
+      epoch_s: this.given.now(),
       moment: state.moment,
       executor: state.run?.executor ?? "",
       chosen: state.inspected,

@@ -10,7 +10,7 @@ import * as states from "./states.js";
 /** @typedef {import("./changes.js").Span} Span */
 /** @typedef {import("./wire.js").Task} Task */
 /** @typedef {{key: string, isChild: boolean, width: number, isOpen: boolean, spans: Span[], bracket: [number, number] | null}} Row */
-/** @typedef {{changes: Changes, keys: string[], task: (key: string) => Task, isGoing: boolean, now: number, moment: number | null, executor: string, chosen: string | null}} Shown */
+/** @typedef {{changes: Changes, keys: string[], task: (key: string) => Task, isGoing: boolean, now: number, epoch_s: number, moment: number | null, executor: string, chosen: string | null}} Shown */
 
 const ROW_PX = 24;
 const CHILD_PX = 16;
@@ -57,7 +57,7 @@ export function labelOf({ spans, isChild }, task, now, epoch_s) {
   const took = format.duration(((last.end ?? now) - last.start) / 1000);
   if (last.kind === "tick") return last.word === "Cached" && task.created ? `Cached, ${format.span(epoch_s - task.created)} ago` : last.word;
   if (last.end === null) {
-    if (last.state === "Paused") return `waits for a person, ${format.span((now - last.start) / 1000)}`;
+    if (last.state === "Paused") return `waits for a person, ${format.span(task.since ? epoch_s - task.since : (now - last.start) / 1000)}`;
     if (last.state === "Retrying") return task.due ? `attempt ${last.attempt + 1} ${format.timeOf(task, epoch_s)}` : "Retrying";
     return `${last.word}, ${took}`;
   }
@@ -158,7 +158,7 @@ export class Timeline {
     const shown = /** @type {Shown} */ (this.#shown);
     const task = shown.task(row.key);
     lane.style.top = `${top}px`;
-    dom.set(lane, { "data-state": task.state, "data-word": task.word || null, "aria-selected": row.key === shown.chosen ? "true" : null });
+    dom.set(lane, { "data-state": task.state, "data-word": task.word || null, "aria-current": row.key === shown.chosen ? "true" : null });
     const opener = lane.querySelector('[data-action="toggle-children"]');
     if (opener) dom.set(opener, { "aria-expanded": row.isOpen ? "true" : "false" });
     const track = /** @type {Element} */ (lane.querySelector(".track"));
@@ -182,7 +182,7 @@ export class Timeline {
             .join(", ")
         : "";
     const inThis = row.isChild ? { ...task, state: row.spans.at(-1)?.state ?? "Pending" } : task;
-    return labelOf(row, inThis, shown.now, shown.changes.origin + shown.now / 1000);
+    return labelOf(row, inThis, shown.now, shown.epoch_s);
   }
 
   /** @param {Span} span */

@@ -211,6 +211,9 @@ WHERE run = :run ORDER BY first_seq
 SELECT seq, kind, key, at, name, body, digest, size_bytes FROM event
 WHERE run = ? AND seq > ? ORDER BY seq
 
+-- count_runs --
+SELECT count(*) FROM run WHERE flow = :flow AND +project = :project
+
 -- delete_run --
 DELETE FROM run WHERE run_id = :run_id AND epoch = :epoch
 

@@ -1,0 +1,118 @@
+/** The plan: what a run with the form's parameters would do with each task, and why; nothing runs for it. */
+
+import * as dom from "./dom.js";
+import * as format from "./format.js";
+import * as states from "./states.js";
+
+/** @typedef {"hit" | "run" | "wait" | "if failed" | "keep"} Outcome */
+/** @typedef {{outcome: Outcome, words: string, why: string, cause: string, made: number | null, made_by: number | null, expected_s: number | null, width: number | null, hits: number, waits_after_s: number | null}} Planned */
+/** @typedef {{flow: string, number: number, expected_s: number | null, least_s: number | null, most_s: number | null, runs: number, summary: string, tasks: Record<string, Planned>}} Plan */
+
+/** The state whose look an outcome has. @type {Record<Outcome, string>} */
+const LOOKS = { hit: "Cached", run: "Pending", wait: "Paused", "if failed": "Skipped", keep: "Success" };
+const HEADS = ["task", "what will happen", "expected", "why"];
+
+/** What will happen, in a few lines: how many tasks, and what about them. @param {Plan} plan @returns {[Outcome, string, string][]} */
+export function partsOf(plan) {
+  const tasks = Object.entries(plan.tasks);
+  const of = (/** @type {Outcome} */ outcome) => tasks.filter(([, task]) => task.outcome === outcome);
+  const names = (/** @type {[string, Planned][]} */ found) =>
+    found.length > 3 ? `${found[0]?.[0]} and ${found.length - 1} more` : found.map(([key]) => key).join(", ");
+  const [hits, runs, waits, ifs, keeps] = [of("hit"), of("run"), of("wait"), of("if failed"), of("keep")];
+  const saved = hits.reduce((sum, [, { expected_s }]) => sum + (expected_s ?? 0), 0);
+  const after = Math.min(...waits.flatMap(([, { waits_after_s }]) => (waits_after_s === null ? [] : [waits_after_s])));
+  const causes = new Map();
+  for (const [, { cause }] of runs) causes.set(cause, (causes.get(cause) ?? 0) + 1);
+  const why = [...causes].map(([cause, n]) => `${n} ${CAUSES[cause] ?? cause}`).join(", ");
+  /** @type {[Outcome, string, string][]} */
+  const parts = [
+    ["hit", `${format.thousands(hits.length)} from the cache`, saved >= 0.05 ? `saves about ${format.duration(saved)}` : ""],
+    ["run", `${format.thousands(runs.length)} will run`, why],
+    [
+      "wait",
+      `${format.thousands(waits.length)} will wait for you`,
+      `${names(waits)}${Number.isFinite(after) && after >= 0.05 ? `, after about ${format.duration(after)}` : ""}`,
+    ],
+    ["if failed", `${format.thousands(ifs.length)} only if something fails`, names(ifs)],
+    ["keep", `${format.thousands(keeps.length)} stay as they are`, ""],
+  ];
+  return parts.filter(([outcome]) => of(outcome).length);
+}
+
+/** @type {Record<string, string>} */
+const CAUSES = {
+  new: "new",
+  code: "with changed code",
+  input: "with other inputs",
+  variable: "with changed variables",
+  parameter: "with other parameters",
+  above: "below these",
+  unknown: "can't be foreseen",
+  asked: "asked for",
+};
+
+/** How long it will take: `about 25.0 s (22.0 s to 31.0 s, from 9 runs)`. @param {Plan} plan */
+export function timeOf(plan) {
+  const { expected_s, least_s, most_s, runs } = plan;
+  if (expected_s === null) return "none of these tasks ran before";
+  const about = `about ${format.duration(expected_s)}`;
+  if (least_s === null || most_s === null || !runs) return about;
+  const [least, most] = [format.duration(least_s), format.duration(most_s)];
+  return least === most ? `${about} (from ${format.plural(runs, "run")})` : `${about} (${least} to ${most}, from ${format.plural(runs, "run")})`;
+}
+
+export class PlanView {
+  /** @type {Plan | null} */
+  #plan = null;
+  #title = dom.h("div", { class: "head" });
+  #parts = dom.h("section", { class: "parts" });
+  #body = dom.h("tbody");
+
+  /** @param {{el: HTMLElement, tools: HTMLElement}} given */
+  constructor({ el, tools }) {
+    tools.replaceChildren(dom.button("plan", "Plan again", { title: "With the parameters as they are in the form now" }));
+    const heads = HEADS.map((name) => dom.h("th", { scope: "col", class: name === "expected" ? "num" : null }, name));
+    const table = dom.h("table", { "aria-label": "Plan" }, dom.h("thead", {}, dom.h("tr", {}, ...heads)), this.#body);
+    el.replaceChildren(this.#title, this.#parts, dom.h("div", { class: "scroll", tabindex: 0 }, table));
+  }
+
+  /** @param {{plan: Plan}} answer */
+  take({ plan }) {
+    this.#plan = plan;
+    this.show("");
+  }
+
+  /** @param {string} refusal why there is no plan */
+  show(refusal) {
+    const plan = this.#plan;
+    this.#parts.hidden = !plan;
+    if (!plan) return void this.#title.replaceChildren(dom.h("span", { class: "dim" }, refusal || "Asking the kernel…"));
+    const count = format.plural(Object.keys(plan.tasks).length, "task");
+    this.#title.replaceChildren(dom.h("b", {}, `Plan of run ${plan.number}`), dom.h("span", { class: "dim grow" }, `${count}, ${timeOf(plan)}`));
+    this.#parts.replaceChildren(...partsOf(plan).map(([outcome, head, text]) => partOf(outcome, head, text)));
+    this.#body.replaceChildren(...Object.entries(plan.tasks).map(([key, task]) => rowOf(key, task)));
+  }
+}
+
+/** @param {Outcome} outcome @param {string} head @param {string} text */
+const partOf = (outcome, head, text) =>
+  dom.h(
+    "div",
+    { class: "item", "data-outcome": outcome },
+    dom.h("span", { class: "tile plan", "data-state": LOOKS[outcome] }, dom.icon(states.glyphOf(LOOKS[outcome]))),
+    dom.h("div", {}, dom.h("b", {}, head), text ? dom.h("span", { class: "dim" }, ` ${text}`) : null),
+  );
+
+/** @param {string} key @param {Planned} task */
+function rowOf(key, task) {
+  const word = dom.h("span", { class: "row tight" }, dom.icon(states.glyphOf(LOOKS[task.outcome])), dom.h("span", { class: "word" }, task.words));
+  const expected = task.expected_s === null || task.outcome === "hit" || task.outcome === "keep" ? "" : format.duration(task.expected_s);
+  return dom.h(
+    "tr",
+    { "data-task": key, "data-outcome": task.outcome, "data-state": LOOKS[task.outcome] },
+    dom.h("th", { scope: "row" }, key),
+    dom.h("td", {}, word),
+    dom.h("td", { class: "num" }, expected),
+    dom.h("td", { class: "said-cell" }, task.why),
+  );
+}

@@ -1,0 +1,205 @@
+"""What a panel says when something is amiss with its kernel, and that many panels leave nothing behind."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import ipykernel
+import pytest
+
+from tests.acceptance.books import write_notebook
+from tests.acceptance.test_hosts_lab import LIVE, SAVED, said
+from tests.acceptance.test_panel_lab import CELLS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.acceptance.lab import JupyterServer, Notebook
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]
+
+#: A click is answered within this time while a cell runs.
+ANSWERED_MS = 150
+MANY = 50
+FLOWS = """
+from flowbook import Flow
+from flowbook.notebook.display import FlowView
+
+magics = get_ipython().magics_manager.registry["FlowMagics"]
+
+
+@task
+def add(n):
+    return n + 1
+
+
+with Flow("many") as many:
+    add(add(1))
+many.run(record=True)
+"""
+SHOW = "view = FlowView(get_ipython(), many, pages=magics.pages); magics.displayed(view).show(with_widget=True)"
+COUNT = """
+import threading
+print([len([t for t in threading.enumerate() if t.name == f"flowbook-{name}"]) for name in ("feed", "panel")],
+      len(get_ipython().kernel.comm_manager.comms), len(magics.pages._pages), len(magics.pages._pages[0].watched))
+"""
+#: Clicks on the inspector while a cell runs: for each, the time until its details are drawn.
+CLICKS = """async () => {
+  const panel = document.querySelector('[data-flowbook="panel"]');
+  const took = [];
+  for (const key of ["extract", "clean", "count", "extract", "clean", "count"]) {
+    const node = panel.querySelector(`g.node[data-task="${key}"]`);
+    const start = performance.now();
+    node.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+    const shown = () => panel.querySelector(`[data-flowbook="inspector"][data-task="${key}"] [data-tab="output"]`);
+    while (!shown() && performance.now() - start < 5000) await new Promise((resolve) => setTimeout(resolve, 1));
+    took.push(performance.now() - start);
+  }
+  return took;
+}"""
+
+
+def _open(open_notebook: Callable[..., Notebook], server: JupyterServer, name: str, **cells: str) -> Notebook:
+    (server.folder / "extract.go").touch()
+    return open_notebook(write_notebook(server.folder / f"{name}.ipynb", {**CELLS, **cells}))
+
+
+def _pause(notebook: Notebook) -> None:
+    for cell in ("extension", "tasks", "flow"):
+        notebook.run_cell(cell)
+    notebook.page.wait_for_selector(LIVE)
+    notebook.wait_state("approve", "Paused")
+    notebook.wait_idle()
+
+
+def _remedies(notebook: Notebook) -> int:
+    return notebook.page.locator('[data-action="make-live"]:visible').count()
+
+
+def test_a_kernel_that_knows_no_flowbook_is_named_and_the_panel_lives_once_it_does(
+    open_notebook: Callable[..., Notebook], jupyter_server: JupyterServer
+) -> None:
+    notebook = _open(open_notebook, jupyter_server, "unknown")
+    _pause(notebook)
+    saved = notebook.save()
+    notebook.page.evaluate("lab.current().sessionContext.shutdown()")
+    notebook.page.get_by_text("The kernel is gone.").wait_for()
+    gone, remedies = said(notebook.page), _remedies(notebook)
+
+    reopened = open_notebook(saved)
+    reopened.page.get_by_text("This kernel doesn't know flowbook yet").wait_for()
+    unknown = said(reopened.page)
+    reopened.run_cell("extension")
+    reopened.page.wait_for_selector(LIVE)
+    notebook.click("make-live")
+    notebook.page.wait_for_selector(LIVE)
+
+    assert (gone, remedies) == ("The kernel is gone.", 1)
+    assert unknown == "This kernel doesn't know flowbook yet: run %load_ext flowbook."
+
+
+def test_a_run_that_was_never_recorded_and_another_version_are_one_sentence_without_a_button(
+    open_notebook: Callable[..., Notebook], jupyter_server: JupyterServer
+) -> None:
+    flow = CELLS["flow"].replace("--executor threads", "--no-record")
+    notebook = _open(open_notebook, jupyter_server, "forgotten", flow=flow)
+    _pause(notebook)
+
+    notebook.restart_kernel()
+    notebook.click("make-live")
+    notebook.page.get_by_text("There is no run").wait_for()
+    forgotten, remedies = said(notebook.page), _remedies(notebook)
+    notebook.restart_kernel()
+    notebook.rewrite("busy", "import flowbook.notebook.lab_pages as pages; pages.WIRE_VERSION = 7")
+    notebook.run_cell("busy")
+    notebook.wait_idle()
+    notebook.run_cell("extension")
+    notebook.page.get_by_text("different versions").wait_for()
+
+    assert re.fullmatch(r"There is no run '\w{32}'.*", forgotten)
+    assert said(notebook.page) == (
+        "Page and kernel have different versions of flowbook. Restart the kernel, and reload the page."
+    )
+    assert (remedies, _remedies(notebook)) == (0, 0)
+
+
+def test_fifty_panels_are_live_over_one_comm_and_leave_nothing_behind(
+    open_notebook: Callable[..., Notebook], jupyter_server: JupyterServer
+) -> None:
+    shows = {f"show{n}": SHOW for n in range(MANY)}
+    notebook = _open(open_notebook, jupyter_server, "many", flows=FLOWS, **shows, count=COUNT)
+    for cell in ("extension", "tasks", "flows", *shows):
+        notebook.run_cell(cell)
+    live = f"document.querySelectorAll('{LIVE}').length === {MANY}"
+    notebook.page.wait_for_function(live)
+    notebook.wait_idle()
+    notebook.run_cell("count")
+    notebook.wait_idle()
+    opened = notebook.output_text("count")
+
+    for cell in shows:
+        notebook.run_cell(cell)
+    notebook.wait_idle()
+    notebook.page.wait_for_function(live)
+    notebook.run_cell("count")
+    notebook.wait_idle()
+    again = notebook.output_text("count")
+    notebook.page.evaluate("lab.execute('editmenu:clear-all')")
+    notebook.page.wait_for_function("document.querySelector('[data-flowbook=\"panel\"]') === null")
+    notebook.run_cell("count")
+    notebook.wait_idle()
+    cleared = notebook.output_text("count")
+
+    threads, comms, pages, watched = zip(*(_counts(text) for text in (opened, again, cleared)), strict=True)
+    assert [feeds for feeds, _ in threads] == [1, 1, 1]
+    assert (comms, pages) == ((1, 1, 1), (1, 1, 1))
+    assert watched == (MANY, MANY, 0)
+
+
+def _counts(text: str) -> tuple[tuple[int, int], int, int, int]:
+    feeds, workers, comms, pages, watched = map(int, re.findall(r"\d+", text))
+    return (feeds, workers), comms, pages, watched
+
+
+@pytest.mark.skipif(int(ipykernel.__version__.split(".")[0]) < 7, reason="ipykernel 6 has no subshells: clicks wait")
+@pytest.mark.parametrize("setting", ["disabled", "perCommTarget"])
+def test_a_click_is_answered_beside_a_busy_cell_whatever_the_setting_for_subshells(
+    open_notebook: Callable[..., Notebook], jupyter_server: JupyterServer, setting: str
+) -> None:
+    busy = "print('begins', flush=True); wait_for('busy.go'); print('ends')"
+    notebook = _open(open_notebook, jupyter_server, f"busy-{setting}", busy=busy)
+    notebook.page.evaluate("setting => lab.setSubshells(setting)", setting)
+    _pause(notebook)
+    notebook.run_cell("busy")
+    notebook.output("busy").get_by_text("begins").wait_for()
+
+    took: list[Any] = notebook.page.evaluate(CLICKS)
+    notebook.click("resume", "approve")
+    notebook.wait_state("approve", "Success")
+    printed = notebook.output_text("busy")
+    (jupyter_server.folder / "busy.go").touch()
+    notebook.wait_idle()
+    (jupyter_server.folder / "busy.go").unlink()
+
+    assert printed == "begins"
+    assert sorted(took)[len(took) // 2] < ANSWERED_MS, took
+
+
+def test_a_view_of_an_output_is_live_too_and_goes_alone(
+    open_notebook: Callable[..., Notebook], jupyter_server: JupyterServer
+) -> None:
+    notebook = _open(open_notebook, jupyter_server, "view")
+    _pause(notebook)
+    notebook.page.evaluate("lab.current().content.activeCellIndex = lab.index('flow')")
+
+    notebook.page.evaluate("lab.execute('notebook:create-output-view')")
+    notebook.page.wait_for_function(f"document.querySelectorAll('{LIVE}').length === 2")
+    notebook.page.locator(".jp-LinkedOutputView [data-flowbook='panel'] [data-action='resume']").first.click()
+    notebook.page.wait_for_function(f"document.querySelectorAll('{LIVE}[data-state=\"Success\"]').length === 2")
+    notebook.page.evaluate(
+        "[...window.jupyterapp.shell.widgets('main')].find((w) => w.node.querySelector('.jp-LinkedOutputView')).close()"
+    )
+    notebook.page.wait_for_function(f"document.querySelectorAll('{LIVE}').length === 1")
+
+    assert notebook.page.locator(SAVED).count() == 0
