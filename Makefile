@@ -13,7 +13,7 @@ NODE := node_modules/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo lab lint test test-all soak bench browser lock clean
+.PHONY: help setup demo lab lint test test-all soak bench browser lock pictures clean
 
 help: ## show these lines
 	@echo "flowbook: workflows that live in the notebook"
@@ -43,6 +43,9 @@ soak: $(READY) ## the long form of the tests that kill, flip and race
 
 bench: $(READY) ## measure flowbook beside its peers: about 15 minutes (docs/performance.md)
 	$(BIN)/python -m benchmarks
+
+pictures: $(READY) browser ## take the pictures of README: the quickstart's panel in JupyterLab, light and dark
+	$(BIN)/python scripts/pictures.py
 
 lock: $(READY) ## choose versions anew: requirements.lock and package-lock.json
 	sh scripts/lock.sh
