@@ -6,7 +6,7 @@ import { thousands } from "./format.js";
 /** @typedef {import("./graph.js").GraphNode} GraphNode */
 
 const RIGHT_PX = 8;
-const BELOW_PX = 14;
+const BELOW_PX = 16;
 
 export class EdgeRows {
   #layer = dom.s("g", { class: "halo rows", "aria-hidden": "true" });
