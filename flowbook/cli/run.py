@@ -95,9 +95,7 @@ def inspect(args: Namespace, out: Output) -> int:
     if args.task is not None:
         tasks = [each for each in tasks if each.key == args.task or each.is_bad_child_of(args.task)]
         if not tasks:
-            run = f"Run {summary.number} of {summary.flow!r}"
-            msg = f"{run} has no task {args.task!r}. `flowbook run inspect {args.run}` lists them."
-            raise UnknownTaskError(msg, key=args.task)
+            raise _unknown_task(args, summary)
     waiting = waiting_tasks(store, run_id, tasks)
     if out.is_json:
         noted = [_noted(each) for each in decisions]
@@ -161,12 +159,20 @@ def _hint(args: Namespace, state: str, waiting: Sequence[WaitingTask], out: Outp
         out.lines([(Span(f"  go on      flowbook run {again} {name}", "dim"),)])
 
 
+def _unknown_task(args: Namespace, summary: RunSummary) -> UnknownTaskError:
+    run = f"Run {summary.number} of {summary.flow!r}"
+    msg = f"{run} has no task {args.task!r}. `flowbook run inspect {args.run}` lists them."
+    return UnknownTaskError(msg, key=args.task)
+
+
 def logs(args: Namespace, out: Output) -> int:
     """Write what tasks logged and printed, and the tracebacks of those that failed; with --follow until the run is at rest."""
     store = open_store()
     run_id = find_run_id(store, args.run)
     if args.output:
         return _write_output(run_id, out)
+    if args.task is not None and all(each.key != args.task for each in task_facts(store, run_id, args.task)):
+        raise _unknown_task(args, store.runs.summary(run_id))
     seen, pause = 0, threading.Event()
     while True:
         is_at_rest = effective_state_of(store.runs.summary(run_id)) not in _GOES_ON

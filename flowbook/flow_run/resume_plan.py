@@ -262,7 +262,7 @@ def started_again(states: Mapping[str, State], start: Iterable[str], begun: Mapp
 
 
 def begun_anew(before: Mapping[str, State], after: Mapping[str, State], first_seq: int) -> list[StateChanged]:
-    """Return the events of tasks that were over and are to run again: whoever reads the record has to know.
+    """Return the events of tasks that were over or waited and begin anew: whoever reads the record has to know.
 
     Args:
         before: the states that the last epoch left.
@@ -270,7 +270,9 @@ def begun_anew(before: Mapping[str, State], after: Mapping[str, State], first_se
         first_seq: number of the first event.
     """
     found = [
-        key for key, state in after.items() if type(state) is Pending and key in before and before[key].is_finished()
+        key
+        for key, state in after.items()
+        if type(state) is Pending and key in before and (before[key].is_finished() or waits_for_person(before[key]))
     ]
     return [StateChanged(seq, key, after[key]) for seq, key in enumerate(found, first_seq)]
 
@@ -288,11 +290,14 @@ def to_set_up_again(graph: Graph, states: Mapping[str, State], failed: Sequence[
 
 
 def to_try_again(graph: Graph, states: Mapping[str, State], failed: Sequence[str]) -> dict[str, State]:
-    """Return the states in which these failed tasks can run again, with the tasks below whose triggers failed."""
+    """Return the states in which these failed tasks can run again, with what couldn't go on below them.
+
+    Those are the tasks whose triggers failed, and those that wait for a person: they ask again, with what they get then.
+    """
     found = dict(states)
     below = graph.downstream(parent_key(key) for key in failed)
     for key, state in states.items():
-        if isinstance(state, TriggerFailed) and parent_key(key) in below:
+        if (isinstance(state, TriggerFailed) or waits_for_person(state)) and parent_key(key) in below:
             found[key] = Pending()
     for key in failed:
         found[key] = tried_again(found[key])

@@ -65,7 +65,7 @@ class Reuse:
         if not self.ran:
             return f"None of {self.total:,} ran: all came from the cache." if self.total else ""
         if len(self.ran) == self.total and all(each.is_new for each in self.ran):
-            return f"All {self.total:,} ran: no output of them was stored yet." if self.total > 1 else ""
+            return f"All {self.total:,} ran: none of their outputs was cached yet." if self.total > 1 else ""
         first = [each for each in self.ran if not each.below]
         below = len(self.ran) - len(first)
         told = [f"{each.key}, {each.why}" if each.why else each.key for each in first[:_NAMED_AT_MOST]]

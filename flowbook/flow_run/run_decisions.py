@@ -145,7 +145,8 @@ class RunDecisions:
             msg = f"inputs={inputs!r} isn't a dict by argument. Give e.g. inputs={{'threshold': 20}}."
             raise ArgumentError(msg, inputs=repr(inputs))
         if inputs and len(keys) != 1:
-            msg = f"inputs= changes what one task gets, and {len(keys)} are named. Name one: run.resume('approve', inputs=...)."
+            count = f"{len(keys)} are" if keys else "none is"
+            msg = f"Changed inputs are for one task, and {count} named. Name the one that gets them."
             raise ArgumentError(msg, keys=keys)
         if self._answer_overdue(time.time(), new, force=force):
             new = _NOTHING_NEW  # the run goes on with it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from IPython.core.error import UsageError
@@ -138,7 +139,9 @@ class LineActions:
         """
         action = ACTIONS.get(args.action)
         if action is None:
-            msg = f"%flow {args.action}: no such action. Use one of {', '.join(ACTIONS)}."
+            close = difflib.get_close_matches(args.action, ACTIONS, n=1, cutoff=0.75)
+            advice = f"Did you mean {close[0]}?" if close else f"Use one of {', '.join(ACTIONS)}."
+            msg = f"%flow {args.action}: no such action. {advice}"
             raise UsageError(msg)
         if action.most is not None and len(args.names) > action.most:
             more = " ".join(args.names[action.most :])
@@ -292,7 +295,7 @@ class LineActions:
     def _cancel(self, args: Namespace) -> None:
         run = self._flows.run_in(args.name, ("Running", "Paused"))
         run.cancel(by=person(), note=args.note, now=args.now)
-        self._say(cancelled(run))
+        self._say(cancelled(run, now=args.now))
 
     # Helpers
 

@@ -16,6 +16,7 @@ from flowbook.report.phrases import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from flowbook.core.flow import Flow
     from flowbook.engine.state import State
@@ -85,9 +86,11 @@ class Loop:
         """
         failed = [key for key, state in list(run.states.items()) if failed_by_itself(state)]
         today = self._with_today(run, failed, as_recorded=as_recorded)
-        today.run.retry(by=person(), note=note, force=today.flow is not None)
+        today.run.retry(by=person(), note=note, force=today.goes_on_anew)
         what = _counted(failed, "runs", "run")
-        return GoneOn(today.run, " ".join(filter(None, (f"{what} again{_edited_words(today)}.", today.words(failed)))))
+        return GoneOn(
+            today.run, " ".join(filter(None, (f"{what} again{_edited_words(today, failed)}.", today.words(failed))))
+        )
 
     def answer(self, run: FlowRun, decided: Decided, *, as_recorded: bool = False) -> GoneOn:
         """Answer tasks that wait, with the cell and its tasks as they are now. Raises as `FlowRun.resume`.
@@ -100,7 +103,7 @@ class Loop:
         keys, by, note = decided.keys, person(), decided.note
         waiting = list(keys) or [key for key, state in list(run.states.items()) if state.is_paused()]
         today = self._with_today(run, waiting, as_recorded=as_recorded)
-        force = today.flow is not None
+        force = today.goes_on_anew
         if decided.action == "resume":
             today.run.resume(*keys, by=by, note=note, inputs=dict(decided.inputs) or None, force=force)
         elif decided.action == "skip":
@@ -110,7 +113,9 @@ class Loop:
         one, many = _ANSWERED[decided.action]
         what = _counted(waiting, one, many) if waiting else f"{run.flow_name} goes on"
         what += f" with another {listed(list(decided.inputs))}" if decided.inputs else ""
-        return GoneOn(today.run, " ".join(filter(None, (f"{what}{_edited_words(today)}.", today.words(waiting)))))
+        return GoneOn(
+            today.run, " ".join(filter(None, (f"{what}{_edited_words(today, waiting)}.", today.words(waiting))))
+        )
 
     def renewed(self, flow: Flow) -> Renewed:
         """Return the flow that has this one's name now, as its cell writes it."""
@@ -155,7 +160,8 @@ class Loop:
     def _with_today(self, run: FlowRun, again: Sequence[str], *, as_recorded: bool) -> _Today:
         """Return the run as it would go on now with these tasks."""
         if as_recorded:
-            return _Today(run, None, "")
+            has_changed = run.changes is not None and run.where == "at rest"
+            return _Today(recorded_run(run.run_id) if has_changed else run, None, "")
         if run.where != "at rest":
             return _Today(run, None, _STILL_RUNS if self._flows.edits(run.flow) else "")
         flow = self._flow_of(run)
@@ -189,17 +195,29 @@ class _Today(NamedTuple):
     flow: Flow | None
     note: str
 
-    def edited(self) -> tuple[str, ...]:
+    @property
+    def goes_on_anew(self) -> bool:
+        """Whether the flow differs from the recorded one on purpose: as it is today, or as the run went on before."""
+        return self.flow is not None or self.run.changes is not None
+
+    def edited(self, again: Sequence[str]) -> tuple[str, ...]:
+        """Return the edited tasks among those that run now: these, and what lies below them."""
         changes = self.run.changes if self.flow is not None else None
-        return () if changes is None else (*changes.changed, *changes.added)
+        if changes is None:
+            return ()
+        run = self._running(again)
+        return tuple(key for key in (*changes.changed, *changes.added) if key in run)
+
+    def _running(self, again: Sequence[str]) -> AbstractSet[str]:
+        graph = self.run.graph
+        return graph.downstream(key for key in map(parent_key, again) if key in graph.specs)
 
     def words(self, again: Sequence[str]) -> str:
         """Return what else is to be said: of tasks that were edited, and don't run again."""
         changes = self.run.changes if self.flow is not None else None
         if changes is None:
             return self.note
-        running = {parent_key(key) for key in again}
-        below = self.run.graph.downstream(key for key in running if key in self.run.graph.specs)
+        below = self._running(again)
         kept = [key for key in changes.changed if key not in below and self.run.states[key].is_finished()]
         told = []
         if kept:
@@ -215,8 +233,8 @@ class _Today(NamedTuple):
         return " ".join(told)
 
 
-def _edited_words(today: _Today) -> str:
-    edited = today.edited()
+def _edited_words(today: _Today, again: Sequence[str]) -> str:
+    edited = today.edited(again)
     return f" with the edited {listed(edited, _NAMED_AT_MOST)}" if edited else ""
 
 

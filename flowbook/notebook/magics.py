@@ -135,7 +135,7 @@ class FlowMagics(Magics):
     @no_var_expand
     @line_magic("flow")
     @magic_arguments("flow")
-    @argument("action", nargs="?", default="list", help="one of those below; default: list")
+    @argument("action", nargs="?", default="list", help="one of those above; default: list")
     @argument("names", nargs="*", help="a flow, or a run; then tasks")
     @argument("--param", action="append", default=[], metavar="NAME=VALUE", help="for run and plan: a parameter")
     @argument(
@@ -174,7 +174,11 @@ class FlowMagics(Magics):
         if key is not None:
             _refuse_unknown_output(key)
         if not has_front_end(self.shell):
-            return cache_entries(open_store(), task=key, at=args.at)
+            entries = cache_entries(open_store(), task=key, at=args.at)
+            if not entries.empty:
+                return entries
+            print(_no_outputs(key, args.at))  # noqa: T201  # the cell's own output
+            return None
         self.displayed(open_cache(self.shell, open_store(), task=key, at=args.at))
         return None
 
@@ -261,10 +265,18 @@ def _left_behind(before: Flow | None) -> str:
     return ""
 
 
+def _no_outputs(key: str | None, at: str | None) -> str:
+    """Return what stands in place of an empty table."""
+    of, then = f" of {key}" if key else "", f" at {at}" if at else ""
+    return (
+        f"The cache has no output{of}{then}. @task(cache=True) stores outputs; flow.history(TASK) lists those of runs."
+    )
+
+
 def _refuse_unknown_output(key: str) -> None:
     """Refuse a task that no cache entry is of, and name those that have some."""
     known = sorted({task for _, task in open_store().browse().names()})
     if key not in known:
         have = f"Tasks with stored outputs: {listed(known, 10)}." if known else "No task has stored an output yet."
-        msg = f"The cache has no output of a task {key!r}. {have} @task(cache_for=...) stores outputs."
+        msg = f"The cache has no output of a task {key!r}. {have} @task(cache=True) stores outputs."
         raise UsageError(msg)

@@ -40,8 +40,13 @@ def _took_s(run: FlowRun) -> float:
     return working_time([(type(event.state).__name__, event.at, None) for event in changed], time.time())
 
 
-def cancelled(run: FlowRun) -> str:
-    """Return one line about a run that was just cancelled: whether it is over, else what still runs."""
+def cancelled(run: FlowRun, *, now: bool = False) -> str:
+    """Return one line about a run that was just cancelled: whether it is over, else what still runs.
+
+    Args:
+        run: the run.
+        now: whether what runs is stopped, too.
+    """
     state = run.state
     head = f"{run.flow_name}, run {run.number}"
     running = [key for key, found in list(run.states.items()) if isinstance(found, Running)]
@@ -49,5 +54,8 @@ def cancelled(run: FlowRun) -> str:
         return f"{head} is over: {type(state).__name__}."
     if not running:
         return f"{head} is being cancelled; nothing of it runs."
+    if now:
+        verb = "is" if len(running) == 1 else "are"
+        return f"{head} is being cancelled: {listed(running)} {verb} stopped, nothing else starts."
     verb = "goes" if len(running) == 1 else "go"
     return f"{head} is being cancelled: {listed(running)} {verb} on to the end, nothing else starts."

@@ -101,7 +101,7 @@ def test_an_edited_task_is_marked_and_only_it_and_what_lies_below_run(
     assert planned == [("load", "hit"), ("clean", "run"), ("count", "hit"), ("report", "run")]
     assert marks == {"load": None, "clean": "edited", "report": "stale", "count": None}
     assert said is not None
-    assert said == "All 4 ran: no output of them was stored yet; clean was edited since"
+    assert said == "All 4 ran: none of their outputs was cached yet; clean was edited since"
     assert "3 comes first" in (card.text_content() or "")
     ran = Counter(daily.with_name("notes").read_text().split())
     assert ran == {"load": 1, "clean": 2, "count": 1, "report": 2}

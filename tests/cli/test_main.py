@@ -227,6 +227,8 @@ def test_one_task_is_inspected(capsys, run):
     assert err == (
         f"flowbook: Run 1 of 'delays' has no task 'nothing'. `flowbook run inspect {run.run_id}` lists them.\n"
     )
+    assert _run(capsys, "run", "logs", run.run_id, "--task", "nothing") == (1, "", err)
+    assert _run(capsys, "run", "logs", run.run_id, "--task", "load")[0] == 0
 
 
 def _tasks(out):

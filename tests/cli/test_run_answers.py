@@ -123,7 +123,7 @@ def test_a_text_that_is_no_literal_is_a_text(capsys, run):
         (
             ("resume", "delays", "--input", "threshold=3"),
             2,
-            "inputs= changes what one task gets, and 0 are named. Name one: run.resume('approve', inputs=...).",
+            "Changed inputs are for one task, and none is named. Name the one that gets them.",
         ),
         (("skip", "delays", "table"), 1, "table does not wait any more: it is Success."),
         (("reject", "delays", "aprove"), 1, "Flow 'delays' has no task 'aprove'. Did you mean 'approve'?"),

@@ -476,9 +476,7 @@ def test_inputs_for_no_task_or_several_are_refused():
     with pytest.raises(UnknownTaskError):
         run.skip("chekc")
 
-    assert str(unnamed.value) == (
-        "inputs= changes what one task gets, and 0 are named. Name one: run.resume('approve', inputs=...)."
-    )
+    assert str(unnamed.value) == ("Changed inputs are for one task, and none is named. Name the one that gets them.")
     assert str(several.value) == (
         "inputs= changes what one task gets, and 4 wait here: check[0], check[1], check[2] and 1 more. "
         "Resume them one by one."
@@ -611,3 +609,30 @@ def test_secrets_in_notes_and_changes_are_hidden_while_the_run_has_them():
 
     (decided,) = [event for event in run.events() if isinstance(event, Decided)]
     assert (decided.note, [each.text for each in decided.changes]) == ("with *****", ["'*****'"])
+
+
+@pytest.mark.parametrize("is_loaded", [False, True], ids=["here", "loaded"])
+def test_what_waited_while_a_task_above_had_failed_gets_its_value_after_a_retry(tmp_path, is_loaded):
+    broken = tmp_path / "broken"
+    broken.touch()
+
+    @task
+    def read(path):
+        if path.exists():
+            raise OSError(path.name)
+        return [1, 2]
+
+    with Flow("mended") as flow:
+        publish(approve(read(broken)))
+    flow.run(record=True)
+    run = flow.last_run
+    assert (run["read"].is_failed(), run["approve"].is_paused()) == (True, True)
+    broken.unlink()
+
+    run.retry()
+    assert run.wait(LONG_S).is_paused()
+    run = flowbook.run(run.run_id) if is_loaded else run
+    run.resume("approve")
+
+    assert run.wait(LONG_S).is_successful()
+    assert run["publish"].result == 45

@@ -80,3 +80,18 @@ def test_the_last_word_on_a_task_or_its_children_or_the_run_says_who_resumed_it(
     found = [resume_plan.answered_by(events, key).by for key in ("m", "m[0]", "n[0]")]
 
     assert found == ["bob", "ann", "cy"]
+
+
+def test_what_waits_below_a_task_to_try_again_asks_again_with_what_it_gets_then():
+    states = {"a": Failed(), "b": TriggerFailed(), "c": Paused(cached_inputs={"b": None})}
+
+    found = resume_plan.to_try_again(CHAIN, states, ["a"])
+
+    assert kinds(found) == {"a": "Pending", "b": "Pending", "c": "Pending"}
+    assert found["c"].cached_inputs == {}
+    begun = resume_plan.begun_anew(states, found, 7)
+    assert [(event.seq, event.key, type(event.state)) for event in begun] == [
+        (7, "a", Pending),
+        (8, "b", Pending),
+        (9, "c", Pending),
+    ]

@@ -34,7 +34,7 @@ def _reuse(flow, **options):
 def test_the_first_run_ran_everything():
     found = _reuse(_flow())
 
-    assert found.sentence() == "All 3 ran: no output of them was stored yet."
+    assert found.sentence() == "All 3 ran: none of their outputs was cached yet."
     assert found == Reuse(
         3,
         (

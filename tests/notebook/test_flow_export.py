@@ -93,7 +93,7 @@ def test_the_first_run_of_the_module_takes_all_from_the_notebooks_cache(shell, c
     said = _export(shell, capsys)
     done = subprocess.run([sys.executable, "flow.py"], check=True, capture_output=True, text=True, env=dict(os.environ))
 
-    assert said == "Wrote flow.py: flow daily, 4 tasks, from 8 cells. Run it: python flow.py"
+    assert said == "Wrote flow.py: flow daily, 3 tasks, from 8 cells. Run it: python flow.py"
     assert (tmp_path / "notes").read_text().split() == ["load", "scale", "total"]
     run = flowbook.run("daily last")
     assert (run.number, run.parameters, run.executor_text.partition(",")[0]) == (2, {"n": 5}, "threads")

@@ -143,6 +143,40 @@ def test_retry_takes_the_mended_task_and_says_so(notebook):
     assert notebook.edits == Edits()
 
 
+@pytest.mark.parametrize(
+    ("action", "said", "ends_as"),
+    [
+        ("resume", "approve goes on.", "Success"),
+        ("skip", "approve is skipped.", "Skipped"),
+        ("reject", "approve is rejected.", "Failed"),
+    ],
+)
+def test_what_waits_after_a_retry_with_a_mended_task_can_be_answered(notebook, action, said, ends_as):
+    run = notebook.run()
+    notebook.define(WORKING)
+    retried = notebook.loop.retry(run).run
+    assert retried.wait(20).is_paused()
+
+    gone_on = notebook.loop.answer(retried, Decided(action))
+    gone_on.run.wait(20)
+
+    assert gone_on.text == said
+    assert type(gone_on.run["approve"]).__name__ == ends_as
+
+
+def test_a_mended_run_goes_on_as_recorded_with_the_code_that_was_recorded(notebook):
+    run = notebook.run()
+    notebook.define(WORKING, ('f"published {total}"', 'f"sent {total}"'))
+    retried = notebook.loop.retry(run).run
+    assert retried.wait(20).is_paused()
+
+    gone_on = notebook.loop.answer(retried, Decided("resume"), as_recorded=True)
+
+    assert gone_on.text == "approve goes on."
+    assert gone_on.run.wait(20).is_successful()
+    assert gone_on.run["publish"].result == "published (11, 1)"
+
+
 def test_retry_as_recorded_takes_the_old_code(notebook):
     run = notebook.run()
     notebook.define(("return divide(x)", "return 1"))
@@ -162,7 +196,7 @@ def test_what_was_edited_and_does_not_run_again_is_said(notebook):
     gone_on = notebook.loop.retry(run)
 
     assert gone_on.text == (
-        "parse[0], parse[1] and parse[2] run again with the edited load and parse. "
+        "parse[0], parse[1] and parse[2] run again with the edited parse. "
         "load was edited too and keeps what it gave: a new run would run it."
     )
     assert gone_on.run.wait(20).is_paused()

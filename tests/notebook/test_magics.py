@@ -500,6 +500,7 @@ HOW_TO_NAME_A_RUN = (
     ("line", "message"),
     [
         ("dance", f"%flow dance: no such action. Use one of {', '.join(ACTIONS)}."),
+        ("shedule delays", "%flow shedule: no such action. Did you mean schedule?"),
         ("run", "Which flow? Name one: delays."),
         ("run nobody", "There is no flow 'nobody' in this notebook. Those there are: delays."),
         ("show", "Which run? Give the name of a flow or the id of a run; %flow lists them."),
@@ -530,6 +531,22 @@ def test_cancel_returns_at_once_and_says_what_still_runs(shell, capsys, monkeypa
 
     assert type(run.wait(20)).__name__ == "Cancelled"
     assert said == f"held, run {run.number} is being cancelled: hold goes on to the end, nothing else starts.\n"
+
+
+def test_cancel_now_says_what_is_stopped(shell, capsys, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_FRONTEND", "1")
+    shell.run_cell(HELD.replace("--wait", "--quiet"))
+    run = shell.user_ns["held"].last_run
+    while type(run.states["hold"]).__name__ != "Running":
+        pass
+    monkeypatch.setattr(type(run), "cancel", lambda _run, **_options: None)
+    shell.run_line_magic("flow", "cancel held --now")
+    said = capsys.readouterr().out
+    monkeypatch.undo()
+    shell.user_ns["door"].set()
+
+    assert run.wait(20).is_successful()
+    assert said == f"held, run {run.number} is being cancelled: hold is stopped, nothing else starts.\n"
 
 
 def test_cancel_finds_an_older_run_that_waits(shell, capsys):
@@ -609,7 +626,7 @@ def test_a_task_without_stored_outputs_is_refused_by_the_cache_with_those_that_h
     with pytest.raises(UsageError) as raised:
         shell.run_line_magic("cache", "nosuch")
 
-    assert str(raised.value) == f"{message} @task(cache_for=...) stores outputs."
+    assert str(raised.value) == f"{message} @task(cache=True) stores outputs."
 
 
 @pytest.mark.parametrize(("wanted", "chosen"), [("list", "list_value"), ("class", "class_value"), ("total", "total_2")])
@@ -632,10 +649,14 @@ def test_what_is_no_time_is_refused_by_the_cache(shell):
     )
 
 
-def test_a_moment_in_quotes_is_taken_by_the_cache(shell):
-    found = shell.run_line_magic("cache", "--at '2026-11-20 09:00'")
+def test_a_moment_in_quotes_is_taken_by_the_cache(shell, capsys):
+    found = shell.run_line_magic("cache", "--at '2020-11-20 09:00'")
 
-    assert len(found) == 0
+    assert found is None
+    assert capsys.readouterr().out == (
+        "The cache has no output at 2020-11-20 09:00. @task(cache=True) stores outputs; "
+        "flow.history(TASK) lists those of runs.\n"
+    )
 
 
 def test_a_flow_may_be_named_in_quotes(shell):
