@@ -70,7 +70,7 @@ def page_request(command: dict[str, Any]) -> PageRequest:
         "limit": min(_MOST_ROWS, max(1, limit)),
         "sort": sort,
         "descending": command.get("descending") is True,
-        "query": query[:_MOST_QUERY] if isinstance(query, str) else "",
+        **({"query": query[:_MOST_QUERY]} if isinstance(query, str) and query else {}),
     }
 
 

@@ -163,11 +163,8 @@ def test_a_report_is_walked_through_and_has_no_dead_control(opened: Callable[[Pa
 
     def look() -> None:
         page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
-        seen.update(
-            page.evaluate(
-                "[...document.querySelectorAll('[data-action]')].filter(e => e.checkVisibility()).map(e => e.dataset.action)"
-            )
-        )
+        shown = "[...document.querySelectorAll('[data-action]')].filter(each => each.getClientRects().length)"
+        seen.update(page.evaluate(f"{shown}.map(each => each.dataset.action)"))
 
     look()
     page.click('.tablist [data-tab="timeline"]')
