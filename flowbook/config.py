@@ -14,6 +14,7 @@ from flowbook.exceptions import InfrastructureError
 
 __all__ = [
     "Limits",
+    "absolute",
     "api_url",
     "blobs",
     "home",
@@ -25,6 +26,7 @@ __all__ = [
     "project",
     "shows_full_tracebacks",
     "shows_progress",
+    "working_folder",
 ]
 
 _PROJECT_MARKS = (".git", "pyproject.toml")
@@ -56,7 +58,7 @@ class Limits:
 def home() -> Path:
     """Return the store's folder: `FLOWBOOK_HOME`, else `flowbook` in the user's data folder."""
     if given := os.environ.get("FLOWBOOK_HOME"):
-        return Path(given).expanduser().absolute()
+        return absolute(given)
     import platformdirs  # noqa: PLC0415  # only where nothing is set
 
     return platformdirs.user_data_path("flowbook", appauthor=False)
@@ -87,7 +89,7 @@ def blobs() -> str | None:
 def key_file() -> Path:
     """Return the path of the signing key: `FLOWBOOK_KEY_FILE`, else in the user's config folder, outside the store."""
     if given := os.environ.get("FLOWBOOK_KEY_FILE"):
-        return Path(given).expanduser().absolute()
+        return absolute(given)
     import platformdirs  # noqa: PLC0415  # only where nothing is set
 
     return platformdirs.user_config_path("flowbook", appauthor=False) / "store.key"
@@ -134,14 +136,32 @@ def shows_progress() -> bool:
     return os.environ.get("FLOWBOOK_PROGRESS") != "0"
 
 
+def working_folder() -> Path:
+    """Return the folder in which this process works. Raises InfrastructureError: if it was removed meanwhile."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        msg = f"The folder in which this process works is gone: {error.strerror}. Go to another one: cd, or os.chdir in Python."
+        raise InfrastructureError(msg) from error
+
+
+def absolute(path: str | Path) -> Path:
+    """Return an absolute path, with the home folder for "~". Raises InfrastructureError: if the working folder is gone."""
+    given = Path(path).expanduser()
+    return given if given.is_absolute() else working_folder() / given
+
+
 def project(folder: Path | None = None) -> str:
     """Return the project of `folder` (default: the working folder).
 
     That is `FLOWBOOK_PROJECT`, else the nearest parent folder with `.git` or `pyproject.toml`, else `folder` itself.
+
+    Raises:
+        InfrastructureError: if the working folder is gone.
     """
     if given := os.environ.get("FLOWBOOK_PROJECT"):
         return given
-    start = (folder or Path.cwd()).absolute()
+    start = (folder or working_folder()).absolute()
     for candidate in (start, *start.parents):
         if any((candidate / mark).exists() for mark in _PROJECT_MARKS):
             return str(candidate)

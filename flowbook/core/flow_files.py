@@ -7,14 +7,15 @@ import hashlib
 import importlib.util
 import sys
 import types
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from flowbook import config
 from flowbook.core.flow import Flow
 from flowbook.exceptions import DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 __all__ = ["FlowFile", "flow_and_digest_at", "flow_at", "flow_in", "read_flow_file", "split_location"]
 
@@ -69,7 +70,7 @@ def read_flow_file(path: str | Path) -> FlowFile:
     Raises:
         DefinitionError: if there is no such file, or it fails; says on which line.
     """
-    file = Path(path).expanduser().absolute()
+    file = config.absolute(path)
     with _folder_on_path(file.parent):
         digest, names = _run(file)
     return FlowFile(file, digest, {name: each for name, each in names.items() if isinstance(each, Flow)})
@@ -102,7 +103,7 @@ def flow_and_digest_at(location: str, name: str | None = None) -> tuple[Flow, st
         DefinitionError: if the file can't be run, or holds no such flow, or several.
     """
     file, wanted = split_location(location)
-    folder = str(Path(file).expanduser().absolute().parent)
+    folder = str(config.absolute(file).parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
     found = read_flow_file(file)
@@ -112,6 +113,8 @@ def flow_and_digest_at(location: str, name: str | None = None) -> tuple[Flow, st
 def split_location(location: str) -> tuple[str, str | None]:
     """Return the file and the name of the flow in a location such as "flows.py:nightly"; None without a name."""
     file, colon, name = location.rpartition(":")
+    if not name and file.endswith(".py"):
+        return file, None
     return (file, name) if colon and file and name and not name.endswith((".py", "/")) else (location, None)
 
 
@@ -146,7 +149,7 @@ def _run(file: Path) -> tuple[str, Mapping[str, object]]:
         exec(compile(content, str(file), "exec", dont_inherit=True), module.__dict__)  # noqa: S102  # the user's own file
     except BaseException as error:
         _put_back(name, before)
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception | SystemExit):
             raise
         raise DefinitionError(_why_not(file, error), file=str(file)) from error
     return hashlib.sha256(content).hexdigest(), module.__dict__
@@ -170,7 +173,7 @@ def _put_back(name: str, before: types.ModuleType | None) -> None:
         sys.modules[name] = before
 
 
-def _why_not(file: Path, error: Exception) -> str:
+def _why_not(file: Path, error: Exception | SystemExit) -> str:
     line = None if isinstance(error, SyntaxError) else _line_in(file, error)  # a SyntaxError says it itself
     if isinstance(error, DefinitionError):
         return f"{file}{'' if line is None else f', line {line}'}: {error}"
@@ -178,7 +181,7 @@ def _why_not(file: Path, error: Exception) -> str:
     return f"{file} can't be run: {type(error).__name__}: {error}{where}. Give a Python file that makes the flow."
 
 
-def _line_in(file: Path, error: Exception) -> int | None:
+def _line_in(file: Path, error: BaseException) -> int | None:
     """Return the last line of the file that the error came through."""
     line, frame = None, error.__traceback__
     while frame is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook import config
@@ -21,6 +20,7 @@ from flowbook.store.deployments import DeploymentRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from flowbook.core.flow import Flow
     from flowbook.deployments.deployment_spec import DeploymentSpec
@@ -161,7 +161,7 @@ def _record(store: Store, placed: _Placed) -> DeploymentRecord:
         flow_unkept=why_not,
         flow_location=None if file is None else f"{file.path}:{flow.name}",
         file_digest=None if file is None else file.digest,
-        made_by={**versions_here(), "folder": str(Path.cwd())},
+        made_by={**versions_here(), "folder": str(config.working_folder())},
         tags=spec.tags,
         executor=(flow.executor or LocalExecutor()).describe(),
         schedule=None if spec.schedule is None else spec.schedule.to_settings(),

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowbook import config
 from flowbook.core.flow import Flow
 from flowbook.core.flow_files import split_location
 from flowbook.deployments.schedule_settings import read_schedule
@@ -163,7 +164,7 @@ def collecting(folder: Path) -> Iterator[list[DeploymentSpec]]:
 
 def spec_folder() -> Path:
     """Return the folder that locations are relative to: of the file that is read, or else the working folder."""
-    return _folder.get() or Path.cwd()
+    return _folder.get() or config.working_folder()
 
 
 def _name(given: object) -> str:

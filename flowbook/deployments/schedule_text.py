@@ -28,7 +28,12 @@ def schedule_of(text: str, timezone: str = "UTC", catch_up: CatchUp = "one") -> 
     """
     if match := _EVERY.fullmatch(text.strip()):
         seconds = int(match["count"] or 1) * _UNITS_S[match["unit"][0].lower()]
-        return IntervalSchedule(dt.timedelta(seconds=seconds), timezone=timezone, catch_up=catch_up)
+        try:
+            interval = dt.timedelta(seconds=seconds)
+        except OverflowError as error:
+            msg = f"{text!r} is longer than any time that can be reckoned with. Write e.g. 'every 2 hours'."
+            raise ScheduleError(msg, schedule=text) from error
+        return IntervalSchedule(interval, timezone=timezone, catch_up=catch_up)
     if text.strip().lower().startswith("every "):
         msg = f"{text!r} isn't understood. Write e.g. 'every 2 hours', or a cron line such as '0 6 * * *'."
         raise ScheduleError(msg, schedule=text)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowbook import config
 from flowbook.core.flow_files import FlowFile, read_flow_file
 from flowbook.deployments.deployment_spec import SPEC_FIELDS, DeploymentSpec, collecting
 from flowbook.exceptions import DefinitionError, DeploymentError, FlowbookError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from yaml.nodes import MappingNode, Node
 
@@ -44,7 +45,7 @@ def read_spec_file(path: str | Path) -> SpecFile:
         DeploymentError: if the file holds none, or two of one flow and name, or a spec isn't one; names file and line.
         DefinitionError: if the file can't be read or run.
     """
-    file = Path(path).expanduser().absolute()
+    file = config.absolute(path)
     if file.suffix == ".py":
         with collecting(file.parent) as specs:
             flow_file = read_flow_file(file)
@@ -100,6 +101,9 @@ def _make_spec(node: MappingNode, where: str, file: Path) -> None:
             hint = "A file can't hold a flow itself; give flow_location." if field == "flow" else _fields_of_a_spec()
             msg = f"{file}, line {number}: a deployment has no field {field!r}. {hint}"
             raise DeploymentError(msg, file=str(file), field=field)
+    for key, value in node.value:
+        if key.value == "notify":
+            _keep_words(value)
     fields = _plain(node, file)
     try:
         if "flow_runner" in fields:
@@ -109,6 +113,14 @@ def _make_spec(node: MappingNode, where: str, file: Path) -> None:
         line: int | None = lines.get(str(error.details.get("field"))) or _line_of(error, lines)
         at = where if line is None else f"{file}, line {line}"
         raise type(error)(f"{at}: {error}", **error.details) from error
+
+
+def _keep_words(notify: Node) -> None:
+    """Let the keys of `notify: {to: ..., on: [...]}` be words: to YAML, `on` is a truth value."""
+    for each in notify.value if _kind(notify) == "sequence" else [notify]:
+        for key, _ in each.value if _kind(each) == "mapping" else ():
+            if key.tag.endswith(":bool"):
+                key.tag = "tag:yaml.org,2002:str"
 
 
 def _line_of(error: FlowbookError, lines: Mapping[str, int]) -> int | None:

@@ -12,6 +12,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import NamedTuple
 
+from flowbook import config
 from flowbook.exceptions import FlowRunnerError
 
 __all__ = ["Interpreter", "conda_python", "own_python", "venv_python"]
@@ -103,7 +104,7 @@ def own_python() -> Interpreter:
 
 def venv_python(folder: str) -> Interpreter:
     """Return the Python of a virtual environment. Raises FlowRunnerError: if there is none."""
-    prefix = Path(folder).expanduser().absolute()
+    prefix = config.absolute(folder)
     if not prefix.is_dir():
         msg = f"There is no virtual environment {prefix}. Make it: {Path(sys.executable).name} -m venv {prefix}"
         raise FlowRunnerError(msg, virtualenv=str(prefix))

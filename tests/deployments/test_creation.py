@@ -14,6 +14,7 @@ from flowbook import Flow, Parameter, task
 from flowbook.deployments import CronSchedule, DeploymentSpec, IntervalSchedule, deploy
 from flowbook.deployments.creation import create_deployments, create_deployments_in
 from flowbook.deployments.due_runs import create_run
+from flowbook.deployments.spec_files import read_spec_file
 from flowbook.exceptions import DefinitionError, DeploymentError, FlowbookError
 from flowbook.flow_runners import SubprocessFlowRunner, UniversalFlowRunner
 
@@ -83,6 +84,17 @@ def test_the_specs_of_a_file_are_created(name, text, store, write, tmp_path):
     ]
     assert store.deployments.list() == [made[1], made[0]]
     assert [(each.flow_ref.load().name, len(each.file_digest)) for each in made] == [("weekly", 64), ("nightly", 64)]
+
+
+@pytest.mark.parametrize("before", ["", "- "])
+def test_yaml_says_of_what_somebody_is_told_without_quotes(before, write):
+    path = write(
+        "specs.yaml", f"- name: d\n  flow_location: flows.py\n  notify:\n    {before}{{to: [say, it], on: [ended]}}\n"
+    )
+
+    (spec,) = read_spec_file(path).specs
+
+    assert [(each.to, each.causes) for each in spec.notify] == [(("say", "it"), ("ended",))]
 
 
 def test_a_flow_in_the_file_of_its_spec_is_read_from_that_file(store, write):

@@ -339,6 +339,17 @@ def test_a_line_names_a_schedule(text, schedule):
     assert schedule_of(text, "Europe/Berlin") == schedule
 
 
+def test_a_span_beyond_all_time_is_refused():
+    text = "every 99999999999999999999 hours"
+
+    with pytest.raises(ScheduleError) as caught:
+        schedule_of(text)
+
+    assert (
+        str(caught.value) == f"{text!r} is longer than any time that can be reckoned with. Write e.g. 'every 2 hours'."
+    )
+
+
 def test_a_line_that_names_none_says_how_to_write_one():
     with pytest.raises(ScheduleError) as caught:
         schedule_of("every now and then")
