@@ -11,7 +11,7 @@ from flowbook.deployments.changes import delete_deployment, pause_deployment, re
 from flowbook.deployments.creation import create_deployments_in
 from flowbook.deployments.deployment_names import find_deployment
 from flowbook.deployments.due_runs import create_run, settings_of_runs
-from flowbook.deployments.outlook import due_text, next_due, runs_in, summary
+from flowbook.deployments.outlook import due_text, next_due, runs_in, shown_settings, summary
 from flowbook.deployments.schedule_settings import read_schedule
 from flowbook.exceptions import DefinitionError
 from flowbook.flow_run.flow_runner_of import flow_runner_of
@@ -187,7 +187,7 @@ def _row(found: DeploymentRecord, now: dt.datetime) -> dict[str, object]:
         "tags": list(found.tags),
         "flow": found.flow_location or "kept by value",
         "schedule": found.schedule,
-        "flow_runner": dict(found.flow_runner),
+        "flow_runner": shown_settings(found.flow_runner),
         "made_by": dict(found.made_by),
         "created": found.created,
         "updated": found.updated,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from flowbook.deployments.schedule_settings import read_schedule
+from flowbook.flow_runners.fields import shown_env
 from flowbook.report.phrases import duration
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from flowbook.store.deployments import DeploymentRecord
 
-__all__ = ["due_text", "next_due", "runs_in", "summary"]
+__all__ = ["due_text", "next_due", "runs_in", "shown_settings", "summary"]
 
 
 def next_due(deployment: DeploymentRecord, now: dt.datetime) -> dt.datetime | None:
@@ -56,3 +57,11 @@ def runs_in(settings: Mapping[str, object]) -> str:
     if settings.get("type") == "docker":
         return f"container of {fields.get('image') or 'the usual image'}"
     return "a process"
+
+
+def shown_settings(settings: Mapping[str, object]) -> dict[str, object]:
+    """Return a flow runner's settings for people: secrets in its environment are masked."""
+    config = settings.get("config")
+    if not isinstance(config, dict) or not isinstance(config.get("env"), dict):
+        return dict(settings)
+    return {**settings, "config": {**config, "env": shown_env(config["env"])}}

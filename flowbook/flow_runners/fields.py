@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["env", "flag", "one_of", "shown_env", "text", "texts", "unknown"]
 
 _SECRETS = secret_variable("")
+_MASK = "*****"
+#: Names such as GITHUB_TOKEN and DB_PASSWORD.
+_SOUNDS_SECRET = re.compile(
+    r"(?:^|_)(?:tokens?|secrets?|passwords?|passwd|pwd|passphrase|credentials?|api_?key|(?:private|secret|access)_key)(?:_|$)",
+    re.IGNORECASE,
+)
+#: The password in a URL, after its scheme and user.
+_PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*:)[^\s/]+@")
 
 
 def unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> ArgumentError:
@@ -49,8 +58,13 @@ def env(owner: str, given: object, field: str = "env") -> dict[str, str]:
 
 
 def shown_env(given: Mapping[str, str]) -> dict[str, str]:
-    """Return environment variables with secrets masked: settings that were stored elsewhere may hold some."""
-    return {name: "*****" if name.startswith(_SECRETS) else value for name, value in given.items()}
+    """Return environment variables for people: values of names that sound secret, and passwords in URLs, are masked."""
+    return {
+        name: _MASK
+        if name.startswith(_SECRETS) or _SOUNDS_SECRET.search(name)
+        else _PASSWORD.sub(rf"\1{_MASK}@", value)
+        for name, value in given.items()
+    }
 
 
 def text(owner: str, field: str, given: object, example: str) -> str | None:

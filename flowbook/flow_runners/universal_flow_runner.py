@@ -71,9 +71,12 @@ class UniversalFlowRunner:
         end(identifier)
 
     def preview(self, run: RunToStart) -> str:
-        """Return the command that would be started, after the environment variables that it gets besides this process's."""
+        """Return the command that would be started, after the environment variables that it gets besides this process's.
+
+        Those whose names sound secret, and passwords in URLs, are masked.
+        """
         python = self._python()
-        added = added_environment(python, self.env)
+        added = added_environment(python, fields.shown_env(self.env))
         lines = [f"{name}={shlex.quote(value)}" for name, value in sorted(added.items())]
         return "\n".join([*lines, shlex.join(command(python, run.run_id))])
 

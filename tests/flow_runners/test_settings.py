@@ -52,6 +52,33 @@ def test_a_flow_runner_shows_what_it_was_given():
     assert repr(given) == "SubprocessFlowRunner(env={'A': '1'}, stream_output=False)"
 
 
+def test_a_preview_hides_values_that_sound_secret_and_passwords_in_urls():
+    env = {
+        "API_TOKEN": "s3cret",
+        "db_password": "s3cret",
+        "AWS_SECRET_ACCESS_KEY": "s3cret",
+        "OPENAI_API_KEY": "s3cret",
+        "DB": "postgres://ana:s3cret@db/flights",
+        "PROXIES": "http://a:s3@cret@one http://b:s3cret@two",
+        "TOKENIZER": "fast",
+        "PAGE": "https://example.com:80/@ana",
+    }
+
+    lines = SubprocessFlowRunner(env=env).preview(RunToStart("id", "f")).splitlines()
+
+    shown = dict(line.split("=", 1) for line in lines if line.split("=", 1)[0] in env)
+    assert shown == {
+        "API_TOKEN": "'*****'",
+        "db_password": "'*****'",
+        "AWS_SECRET_ACCESS_KEY": "'*****'",
+        "OPENAI_API_KEY": "'*****'",
+        "DB": "'postgres://ana:*****@db/flights'",
+        "PROXIES": "'http://a:*****@one http://b:*****@two'",
+        "TOKENIZER": "fast",
+        "PAGE": "https://example.com:80/@ana",
+    }
+
+
 REFUSED = {
     "an unknown field": (
         lambda: SubprocessFlowRunner(condenv="test"),
