@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.cli.deployment_arguments import add_deployment
 from flowbook.cli.output import standard
-from flowbook.exceptions import DefinitionError, FlowbookError, UnknownTaskError
+from flowbook.exceptions import DefinitionError, FlowbookError, InfrastructureError, UnknownTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,22 +29,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     out = standard(is_json=args.json)
     try:
-        return _command(args.command)(args, out)
-    except UnknownTaskError as error:
-        out.error(error)
-        return FAILED
-    except DefinitionError as error:
-        out.error(error)
-        return WRONG_USAGE
+        code = _command(args.command)(args, out)
+        out.to.flush()
     except FlowbookError as error:
         out.error(error)
-        return FAILED
+        is_wrong_use = isinstance(error, DefinitionError) and not isinstance(error, UnknownTaskError)
+        return WRONG_USAGE if is_wrong_use else FAILED
     except BrokenPipeError:
         # The reader has closed the pipe; Python would complain again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:
+        out.error(_system_error(error))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # as above
+        return FAILED
     except KeyboardInterrupt:
         return FAILED
+    return code
+
+
+def _system_error(error: OSError) -> InfrastructureError:
+    """Return in words what the system refused; an error that names no file is about what is written to stdout."""
+    why = error.strerror or str(error)
+    if error.filename is None:
+        return InfrastructureError(f"What is to be shown can't be written: {why}. Send it to another place.")
+    return InfrastructureError(f"{error.filename} can't be used: {why}. Make it usable, or name another one.")
 
 
 def parser() -> argparse.ArgumentParser:

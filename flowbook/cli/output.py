@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from flowbook.terminal.lines import encodable, fit, printable, styled
@@ -138,4 +139,9 @@ def _rich_table(to: TextIO, columns: Sequence[str], cells: list[list[str]]) -> N
 
 def standard(*, is_json: bool) -> Output:
     """Return the terminal's output."""
-    return Output(is_json, sys.stdout, sys.stderr)
+    return Output(is_json, sys.stdout or _nowhere(), sys.stderr or _nowhere())
+
+
+def _nowhere() -> TextIO:
+    """Return a stream in place of one that was closed before this process began, as by `>&-`."""
+    return Path(os.devnull).open("w", encoding="utf-8")
