@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
@@ -27,6 +28,7 @@ _EXIT_S = 10.0
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry on a run; return the exit code of the process: 0, whatever state the flow ends in."""
     args = _parser().parse_args(argv)
+    at_rest = _leave_in_time()
     try:
         if args.ended is not None:
             _note_end(args.run_id, args.ended)
@@ -35,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FlowbookError as error:
         sys.stderr.write(f"flowbook.engine: {error}\n")
         return FAILED
-    _leave_in_time()
+    at_rest.set()
     return DONE
 
 
@@ -104,14 +106,19 @@ def _outlive_output() -> None:
     threads.spawn(watch, name="output", owner="engine")
 
 
-def _leave_in_time() -> None:
-    """End the process even if a thread of the user's goes on for ever."""
-    import threading  # noqa: PLC0415  # as above
+def _leave_in_time() -> threading.Event:
+    """Return what to set once the run is at rest; the process ends soon after that, even if the user's threads go on for ever.
+
+    The thread that sees to it starts before the run: afterwards there may be no memory for another one.
+    """
+    at_rest = threading.Event()
 
     def leave() -> None:
+        at_rest.wait()
         threading.Event().wait(_EXIT_S)
         sys.stderr.write("flowbook.engine: threads still ran after the end of the run; they are ended.\n")
         sys.stderr.flush()
         os._exit(DONE)
 
     threads.spawn(leave, name="exit", owner="engine")
+    return at_rest

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
 from flowbook.engine.events import FLOW, StateChanged
+from flowbook.engine.remote_error import safe_str
 from flowbook.engine.state import Crashed, Submitted
-from flowbook.exceptions import FlowbookError, RunClaimedError
+from flowbook.exceptions import FlowbookError, FlowRunnerError, RunClaimedError
 from flowbook.flow_run.new_record import owner_text
 from flowbook.flow_run.ports import Outcome, RunToStart
 from flowbook.flow_run.process_end import record_process_end
@@ -82,12 +83,17 @@ def submit(
         is_taker: whether the process is to take the run over from one that goes on with it meanwhile.
 
     Raises:
-        FlowRunnerError: if it can't be started; the run is Crashed then, with that message, unless somebody has it.
+        FlowRunnerError: if it can't be started, or its flow runner breaks down before; the run is Crashed then, with that
+            message, unless somebody has it.
     """
     run = RunToStart(recording.run_id, recording.record.flow, recording.number, recording.epoch)
     store = recording.store
 
+    exists = False
+
     def note(identifier: str) -> None:
+        nonlocal exists
+        exists = True
         store.ownership.set_identifier(run.run_id, run.epoch, identifier)
         if started is not None:
             started(identifier)
@@ -98,6 +104,13 @@ def submit(
         if not is_taker:
             record_failed_submission(recording, error)
         raise
+    except Exception as error:
+        if exists:
+            raise  # the process goes on, and its keeper tells of its end
+        failed = FlowRunnerError(f"its flow runner broke down: {type(error).__name__}: {safe_str(error)}")
+        if not is_taker:
+            record_failed_submission(recording, failed)
+        raise failed from error
     record_process_end(store, run.run_id, run.epoch, outcome)
     return outcome
 

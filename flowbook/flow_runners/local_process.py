@@ -6,6 +6,7 @@ The keeper (`keeper`) outlives whoever started it.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 import os
 import signal
@@ -36,6 +37,8 @@ _ENGINE = ("-m", "flowbook.engine")
 #: How long a process that is told to end may take before its whole group is killed.
 _GRACE_S = 10.0
 _POLL_S = 0.05
+#: How long the last output may take to be shown; a terminal that stands still delays nothing beyond that.
+_SHOWN_S = 2.0
 
 
 def command(python: Interpreter, run_id: str) -> list[str]:
@@ -72,12 +75,17 @@ def run_process(
         FlowRunnerError: if it can't be started; `started` hasn't been called then.
     """
     keeper = _start_keeper(_orders(run, python, env, is_streamed=is_streamed), is_streamed=is_streamed)
+    shown = None
     with keeper:
         if keeper.stderr is not None:
-            threads.spawn(_show, keeper.stderr, name=f"output-{run.number}", owner="local_process")
+            shown = threads.spawn(_show, keeper.stderr, name=f"output-{run.number}", owner="local_process")
+            keeper.stderr = None  # that thread closes it, once it has shown all
         number = _first_word(keeper.stdout, run).get("pid")
         started(process_of(int(str(number))))
-        return _outcome(keeper)
+        outcome = _outcome(keeper)
+    if shown is not None:
+        shown.join(_SHOWN_S)
+    return outcome
 
 
 def end(identifier: str) -> None:
@@ -88,11 +96,13 @@ def end(identifier: str) -> None:
     number = number_of(identifier)
     if number is None or not is_here(identifier):
         return
-    os.kill(number, signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):  # it has just ended
+        os.kill(number, signal.SIGTERM)
     deadline = time.monotonic() + _GRACE_S
     while is_here(identifier):
         if time.monotonic() > deadline:
-            os.killpg(number, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(number, signal.SIGKILL)
             return
         time.sleep(_POLL_S)
 
@@ -103,13 +113,16 @@ def _orders(run: RunToStart, python: Interpreter, env: Mapping[str, str], *, is_
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        msg = f"The folder for the output of runs, {file.parent}, can't be made: {error.strerror}."
+        msg = (
+            f"The folder for the output of runs, {file.parent}, can't be made: {error.strerror}. "
+            "Make room for it there, or set FLOWBOOK_HOME to another folder."
+        )
         raise FlowRunnerError(msg, path=str(file.parent)) from error
     remove_old_output()
     return {
         "command": command(python, run.run_id),
         "env": dict(env),
-        "cwd": os.getcwd(),  # noqa: PTH109  # a text
+        "cwd": str(config.working_folder()),
         "log": str(file),
         "cap_bytes": config.output_bytes(),
         "is_streamed": is_streamed,
@@ -154,7 +167,7 @@ def _start_keeper(orders: dict[str, object], *, is_streamed: bool) -> subprocess
         msg = f"No process can be started on this machine: {error}."
         raise FlowRunnerError(msg) from error
     assert keeper.stdin is not None  # noqa: S101  # it is a pipe
-    with keeper.stdin as stdin:
+    with contextlib.suppress(BrokenPipeError), keeper.stdin as stdin:  # killed at once: what it says first tells
         stdin.write(json.dumps(orders).encode())
     return keeper
 
@@ -181,6 +194,8 @@ def _outcome(keeper: subprocess.Popen[bytes]) -> Outcome:
 def _show(stream: IO[bytes]) -> None:
     """Write a process's output to this one's, as it comes."""
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-    while part := os.read(stream.fileno(), 65_536):
-        sys.stdout.write(decode(part))
-        sys.stdout.flush()
+    with stream:
+        while part := os.read(stream.fileno(), 65_536):
+            with contextlib.suppress(OSError, ValueError):  # nobody sees this process's output any more
+                sys.stdout.write(decode(part))
+                sys.stdout.flush()

@@ -18,6 +18,7 @@ import pytest
 import flowbook
 from flowbook import Flow, task
 from flowbook.engine.state import Cancelled, Crashed, Paused, Scheduled, Success
+from flowbook.exceptions import FlowRunnerError
 from flowbook.flow_run.ports import Outcome
 from flowbook.flow_run.run import start_run
 from flowbook.flow_run.run_to_come import create_run_to_come
@@ -373,6 +374,41 @@ def test_a_flood_of_output_is_capped_and_holds_nothing_up(monkeypatch):
     kept = file.stat().st_size + file.with_name(f"{file.name}.1").stat().st_size
     assert (type(state), 500_000 < kept <= 1_000_000) == (Success, True)
     assert file.read_bytes()[-1000:] == b"\xff" + b"x" * 998 + b"\n"
+
+
+class BreaksDown(SubprocessFlowRunner):
+    """A flow runner that fails as nobody thought of."""
+
+    def submit(self, *_):
+        raise OSError(24, "Too many open files")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_run_whose_flow_runner_breaks_down_is_crashed_and_says_why():
+    with pytest.raises(FlowRunnerError) as caught:
+        flows.waiting().start(flow_runner=BreaksDown())
+
+    why = "its flow runner broke down: OSError: [Errno 24] Too many open files"
+    (summary,) = open_store().runs.list()
+    assert str(caught.value) == why
+    assert (summary.state, summary.message) == ("Crashed", f"It could not be started: {why}")
+    assert open_store().ownership.owner(summary.run_id).process is None
+
+
+def test_whoever_starts_a_process_sees_all_of_its_output(capfd):
+    @task
+    def talk():
+        for number in range(20_000):
+            os.write(1, b"line %d\n" % number)
+
+    with Flow("talks") as flow:
+        talk()
+    run = flow.start(flow_runner=SubprocessFlowRunner())
+    state = run.wait(LONG_S)
+    until(lambda: run._control.own_process.submission.is_over)
+
+    said = capfd.readouterr()
+    assert (type(state), "line 19999\n" in said.out, said.err) == (Success, True, "")
 
 
 def test_old_log_files_are_removed_when_a_process_is_started(folder):
