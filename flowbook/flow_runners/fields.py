@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -51,10 +52,21 @@ def env(owner: str, given: object, field: str = "env") -> dict[str, str]:
                 "run is started: its process inherits it."
             )
             raise ArgumentError(msg, field=field)
+        if isinstance(value, str) and not _can_be_handed_over(value):
+            msg = f"{owner}: {field} has {name}={value!r}, which no process can be given. Leave out what isn't valid Unicode."
+            raise ArgumentError(msg, field=field)
         if not isinstance(value, str) or "\0" in value:
             msg = f"{owner}: {field} has {name}={value!r}, which isn't a text. Write {name!r}: {str(value)!r}."
             raise ArgumentError(msg, field=field)
     return dict(given)
+
+
+def _can_be_handed_over(value: str) -> bool:
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def shown_env(given: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ One that takes too long is left alone. A process that ends waits for those under
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING
@@ -23,11 +24,17 @@ if TYPE_CHECKING:
     Delivery = Callable[[], None]
     Settle = Callable[[NotDeliveredError | None], None]
 
-__all__ = ["EXIT_S", "Attempts", "send_once"]
+__all__ = ["EXIT_S", "Attempts", "load_for_the_end", "send_once"]
 
 #: How long a process that ends waits for its notices.
 EXIT_S = 10.0
 _HANGS = f"it gave no answer within {TIMEOUT_S:.0f} s, so it may or may not have been delivered"
+
+
+def load_for_the_end() -> None:
+    """Load what Python refuses to load once it is ending, when a notice may still be sent; costs nothing the second time."""
+    with contextlib.suppress(RuntimeError):  # it is ending already
+        import concurrent.futures.thread  # noqa: PLC0415, F401  # apprise needs it, and is loaded in the thread that sends
 
 
 class Attempts:
@@ -128,6 +135,7 @@ class _Unrecorded:
 
     def begin(self, to: To, shown: str, notice: Notice) -> None:
         if self.attempts is None:
+            load_for_the_end()
             self.attempts = Attempts()
             atexit.register(self.attempts.wait, EXIT_S)
         self.attempts.leave_hanging()

@@ -20,7 +20,7 @@ from flowbook._utils import threads
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.masks import Masks
 from flowbook.exceptions import FlowbookError
-from flowbook.notices.attempts import EXIT_S, Attempts
+from flowbook.notices.attempts import EXIT_S, Attempts, load_for_the_end
 from flowbook.notices.delivery import TIMEOUT_S, NotDeliveredError, deliver
 from flowbook.notices.notice import make_notice
 from flowbook.notices.receiver import receiver_of
@@ -79,6 +79,7 @@ class NoticeSender:
         Args:
             functions: those that this process has as receivers, by their form in the store.
         """
+        load_for_the_end()
         with self._lock:
             self._functions.update(functions)
             self._is_idle.clear()

@@ -80,6 +80,13 @@ def test_a_preview_hides_values_that_sound_secret_and_passwords_in_urls():
 
 
 REFUSED = {
+    "half a character": (
+        lambda: SubprocessFlowRunner(env={"X": "\ud800"}),
+        (
+            "SubprocessFlowRunner: env has X='\\ud800', which no process can be given. "
+            "Leave out what isn't valid Unicode."
+        ),
+    ),
     "an unknown field": (
         lambda: SubprocessFlowRunner(condenv="test"),
         (

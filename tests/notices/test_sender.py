@@ -23,6 +23,7 @@ import flowbook
 from flowbook import Flow, Parameter, task, triggers
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.state import Crashed, Running
+from flowbook.flow_runners import SubprocessFlowRunner
 from flowbook.notices import attempts, delivery
 from flowbook.notices.sender import BACK_OFF_S, NoticeSender, send_pending, sender_of
 from flowbook.store import open_store
@@ -426,6 +427,16 @@ def test_a_process_that_is_killed_while_it_sends_does_not_send_twice(webhook, tm
 
 
 @pytest.mark.acceptance
+def test_a_run_in_a_process_of_its_own_sends_its_notice_before_that_ends(webhook):
+    flow = _flow(broken, webhook.url)
+    run = flow.start(flow_runner=SubprocessFlowRunner(stream_output=False))
+    run.wait(50)
+    while not run._control.own_process.submission.is_over:
+        threading.Event().wait(0.01)
+
+    assert ([body["type"] for body in webhook.bodies], [line.text for line in run.logs()]) == (["failure"], [])
+
+
 def test_a_script_that_ends_waits_for_its_notice(webhook, tmp_path):
     process = start(_KILLED, tmp_path, webhook.url, "", stderr=-3)
     output, _ = process.communicate()
