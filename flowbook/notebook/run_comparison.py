@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowbook import config
 from flowbook.engine.replay import spans
 from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.flow_run.flow_changes import compare_graphs
+from flowbook.flow_run.run_differences import OWN_CAUSES, task_differences
+from flowbook.notebook.row_counts import rows_of
 from flowbook.report.phrases import duration, listed, shorten
 from flowbook.results.code_source import changed_line, read_sources
 from flowbook.store import open_store
 from flowbook.terminal.lines import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pandas as pd
 
     from flowbook.flow_run.run import FlowRun
+    from flowbook.flow_run.run_differences import Cause
 
 __all__ = ["ComparedTask", "RunComparison", "compared_runs", "earlier_run"]
 
 _ROWS_IN_TEXT, _ROWS_IN_PAGE = 40, 1000
 _LINE_CHARACTERS = 60
 _WAITS = ("Paused", "Resume", "Retrying")
-_HEAD = ("Task", "State", "Took", "Differs")
+_HEAD = ("Task", "State", "Took", "Rows", "Output", "Differs")
+_HASH_CHARACTERS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +44,27 @@ class ComparedTask:
         key: of it.
         states: names of its states in both, for a mapped task those of its children, counted; "" where the run has no such task.
         took_s: how long it ran in both; None where it didn't.
-        differs: "new", "gone" or "edited", if its definition is another one; or "".
+        differs: why, see `flow_run.run_differences.Cause`; "" if it doesn't.
+        hashes: of its output in both; "" where none is known.
+        rows: of its output in both; None where it is no frame.
     """
 
     key: str
     states: tuple[str, str]
     took_s: tuple[float | None, float | None]
-    differs: str = ""
+    differs: Cause = ""
+    hashes: tuple[str, str] = ("", "")
+    rows: tuple[int | None, int | None] = (None, None)
 
     @property
-    def cells(self) -> tuple[str, str, str, str]:
+    def cells(self) -> tuple[str, ...]:
         """Its row."""
         took = ["" if each is None else duration(each) for each in self.took_s]
-        return self.key, _pair(*self.states), _pair(*took), self.differs
+        rows = ["" if each is None else f"{each:,}" for each in self.rows]
+        hashes = [each[:_HASH_CHARACTERS] for each in self.hashes]
+        if self.hashes[0] != self.hashes[1] and hashes[0] == hashes[1]:  # of many children, only one may differ
+            hashes = ["…", "other"]
+        return self.key, _pair(*self.states), _pair(*took), _pair(*rows), _pair(*hashes), self.differs
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,26 @@ class RunComparison:
     title: str
     tasks: tuple[ComparedTask, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> ComparedTask | None:
+        """The first task that differs by itself; None if none does."""
+        return next((each for each in self.tasks if each.differs in OWN_CAUSES), None)
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain data, for JSON."""
+        first = self.first
+        tasks = [dataclasses.asdict(each) for each in self.tasks]
+        return {"title": self.title, "tasks": tasks, "notes": list(self.notes), "first": first.key if first else None}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a row for each task: its states, durations, rows and hashes of the output in both runs, and why it differs."""
+        import pandas as pd  # noqa: PLC0415  # heavy
+
+        names = ("state", "took_s", "rows", "hash")
+        columns = ["task", *(f"{name}_{when}" for name in names for when in ("before", "after")), "differs"]
+        rows = [(each.key, *each.states, *each.took_s, *each.rows, *each.hashes, each.differs) for each in self.tasks]
+        return pd.DataFrame(rows, columns=columns)
 
     def __iter__(self) -> Iterator[ComparedTask]:
         return iter(self.tasks)
@@ -103,9 +138,14 @@ def compared_runs(first: FlowRun, second: FlowRun) -> RunComparison:
     runs = open_store().runs
     before, after = (dict(runs.get(run.run_id).graph) for run in (first, second))
     changes = compare_graphs(before, after)
-    differs = dict.fromkeys(changes.added, "new") | dict.fromkeys(changes.removed, "gone")
-    differs |= dict.fromkeys(changes.changed, "edited")
-    keys = [task["key"] for task in after["tasks"]] + list(changes.removed)
+    others = set(_other_parameters(first.parameters, second.parameters))
+    edited = {
+        *changes.changed,
+        *(each["key"] for each in after["tasks"] if each.get("parameter") and each["name"] in others),
+    }
+    # What is recorded has hashes; the run that this process ran has values.
+    recorded = [open_store().history.snapshot(run.run_id).states() for run in (first, second)]
+    differences = task_differences((before, recorded[0]), (after, recorded[1]), edited)
     states = [_states(run) for run in (first, second)]
     took = [_took(run) for run in (first, second)]
     tasks = tuple(
@@ -113,9 +153,11 @@ def compared_runs(first: FlowRun, second: FlowRun) -> RunComparison:
             key,
             (states[0].get(key, ""), states[1].get(key, "")),
             (took[0].get(key), took[1].get(key)),
-            differs.get(key, ""),
+            found.cause,
+            found.hashes,
+            (_rows(first, key), _rows(second, key)),
         )
-        for key in keys
+        for key, found in differences.items()
     )
     names = [f"{run.flow_name}, run {run.number}" for run in (first, second)]
     if first.flow_name == second.flow_name:
@@ -123,8 +165,27 @@ def compared_runs(first: FlowRun, second: FlowRun) -> RunComparison:
     return RunComparison(
         f"{names[0]} and {names[1]}: {type(first.state).__name__} → {type(second.state).__name__}",
         tasks,
-        (*_parameters(first.parameters, second.parameters), *_lines(before, after)),
+        (*_parameters(first.parameters, second.parameters), *_lines(before, after), *_causes(tasks)),
     )
+
+
+def _causes(tasks: Sequence[ComparedTask]) -> Iterator[str]:
+    """Yield how many tasks differ, by themselves and because of others, and which is the first."""
+    own = [each.key for each in tasks if each.differs in OWN_CAUSES]
+    because = sum(each.differs == "input" for each in tasks)
+    if not own and not because:
+        yield f"None of {len(tasks):,} tasks differs."
+        return
+    first = f"; the first is {own[0]}" if own else ""
+    yield (
+        f"{len(own) + because:,} of {len(tasks):,} tasks differ{first}: "
+        f"{len(own):,} by themselves, {because:,} because of what they get."
+    )
+
+
+def _rows(run: FlowRun, key: str) -> int | None:
+    state = run.states.get(key)
+    return None if state is None or state.is_mapped() else rows_of(state)
 
 
 def _states(run: FlowRun) -> dict[str, str]:
@@ -155,7 +216,7 @@ def _took(run: FlowRun) -> dict[str, float]:
 
 
 def _parameters(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[str]:
-    names = [name for name in {**before, **after} if repr(before.get(name)) != repr(after.get(name))]
+    names = _other_parameters(before, after)
     texts = [
         [shorten(repr(each[name]), _LINE_CHARACTERS) if name in each else "none" for name in names]
         for each in (before, after)
@@ -163,6 +224,10 @@ def _parameters(before: Mapping[str, object], after: Mapping[str, object]) -> It
     found = [f"{name} {old} → {new}" for name, old, new in zip(names, *texts, strict=True)]
     if found:
         yield f"Parameters: {listed(found, 8)}."
+
+
+def _other_parameters(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
+    return [name for name in {**before, **after} if repr(before.get(name)) != repr(after.get(name))]
 
 
 def _lines(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[str]:

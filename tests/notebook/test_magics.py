@@ -215,14 +215,17 @@ def test_a_run_is_compared_with_the_one_before(shell):
     found = shell.run_line_magic("flow", "compare halves")
 
     assert [(each.key, each.states, each.differs) for each in found] == [
-        ("n", ("Success", "Success"), ""),
+        ("n", ("Success", "Success"), "parameter"),
         ("load", ("Success", "Success"), "edited"),
-        ("half", ("Success", "Failed"), ""),
+        ("half", ("Success", "Failed"), "input"),
         ("report", ("", "TriggerFailed"), "new"),
     ]
     text = repr(found)
     assert text.startswith("halves, run 1 and run 2: Success → Failed\n  n ")
-    assert text.endswith("Parameters: n 2 → 0.\nload changed, line 4: return n * 1")
+    assert text.endswith(
+        "Parameters: n 2 → 0.\nload changed, line 4: return n * 1\n"
+        "4 of 4 tasks differ; the first is n: 3 by themselves, 1 because of what they get."
+    )
     assert "<td style=text-align:left>Success → Failed</td>" in found._repr_mimebundle_()["text/html"]
 
 

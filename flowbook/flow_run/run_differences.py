@@ -1,0 +1,100 @@
+"""Why tasks of two runs differ: by themselves, or because of what they get. Pure; compares hashes and loads no value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from flowbook.engine.mapped_states import children_of
+from flowbook.engine.state import Mapped
+from flowbook.results.reference import is_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
+    from flowbook.engine.state import State
+
+__all__ = ["OWN_CAUSES", "Cause", "TaskDifference", "task_differences"]
+
+#: "new" and "gone": only one run has the task. "parameter", "edited" and "output" (other than before, though all that it got and
+#: its definition are the same): by itself. "input": because of what it gets. "": it is the same.
+Cause = Literal["new", "gone", "parameter", "edited", "input", "output", ""]
+OWN_CAUSES = ("new", "gone", "parameter", "edited", "output")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDifference:
+    """A task in two runs.
+
+    Attributes:
+        cause: why it differs; "" if it doesn't.
+        hashes: of its output in both; "" where none is known, as for a task that failed or a run that isn't stored.
+        above: tasks right above it whose outputs differ.
+    """
+
+    cause: Cause
+    hashes: tuple[str, str]
+    above: tuple[str, ...] = ()
+
+    @property
+    def is_other_output(self) -> bool:
+        """Whether what lies below gets something else; also where a hash is missing and it differs."""
+        before, after = self.hashes
+        return before != after if before or after else bool(self.cause)
+
+
+def task_differences(
+    before: tuple[Mapping[str, Any], Mapping[str, State]],
+    after: tuple[Mapping[str, Any], Mapping[str, State]],
+    edited: AbstractSet[str],
+) -> dict[str, TaskDifference]:
+    """Return the difference of each task that either run has: in the order of the second, then those that are gone.
+
+    Args:
+        before: the record of the first run's graph, and its states.
+        after: those of the second.
+        edited: keys of tasks whose definition is another one, and of parameters whose value is.
+    """
+    (old, old_states), (new, new_states) = before, after
+    known = {task["key"] for task in old["tasks"]}
+    found: dict[str, TaskDifference] = {}
+    for task in new["tasks"]:
+        key = task["key"]
+        hashes = _hash_of(key, old_states), _hash_of(key, new_states)
+        above = tuple(up for up in task["upstream"] if up in found and found[up].is_other_output)
+        found[key] = TaskDifference(_cause(task, hashes, above, key in edited, key in known), hashes, above)
+    remaining = [task["key"] for task in old["tasks"] if task["key"] not in found]
+    return found | {key: TaskDifference("gone", (_hash_of(key, old_states), "")) for key in remaining}
+
+
+def _cause(
+    task: Mapping[str, Any],
+    hashes: tuple[str, str],
+    above: tuple[str, ...],
+    is_edited: bool,  # noqa: FBT001  # a fact about the task
+    is_known: bool,  # noqa: FBT001  # likewise
+) -> Cause:
+    if not is_known:
+        return "new"
+    is_other = all(hashes) and hashes[0] != hashes[1]
+    if task.get("parameter"):
+        return "parameter" if is_other or is_edited else ""
+    if is_edited:
+        return "edited"
+    if above:
+        return "input"
+    return "output" if is_other else ""
+
+
+def _hash_of(key: str, states: Mapping[str, State]) -> str:
+    """Return the hash of a task's output; of a mapped task, those of all its children."""
+    state = states.get(key)
+    if isinstance(state, Mapped):
+        return " ".join(_own_hash(states[child]) for child in children_of(key, states))
+    return "" if state is None else _own_hash(state)
+
+
+def _own_hash(state: State) -> str:
+    raw = state.raw_result if state.is_successful() and not state.is_skipped() else None
+    return raw.digest if is_reference(raw) else ""

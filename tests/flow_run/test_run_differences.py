@@ -1,0 +1,92 @@
+"""Why tasks of two runs differ: by themselves, or because of what they get."""
+
+from __future__ import annotations
+
+import itertools
+
+import pandas as pd
+
+from flowbook import Flow, Parameter, task
+from flowbook.flow_run.run_differences import TaskDifference, task_differences
+from flowbook.notebook.run_comparison import compared_runs
+
+OUTSIDE = itertools.count()
+
+
+@task
+def load(origin: str) -> pd.DataFrame:
+    return pd.DataFrame({"origin": [origin] * (3 if origin == "JFK" else 5)})
+
+
+@task
+def count(frame: pd.DataFrame) -> bool:
+    return len(frame) > 0
+
+
+@task
+def report(found: bool) -> str:  # what count gives
+    return f"flights: {found}"
+
+
+@task
+def fetch() -> int:
+    return next(OUTSIDE)
+
+
+@task
+def double(n: int) -> int:
+    return 2 * n
+
+
+def _runs():
+    with Flow("delays") as flow:
+        report(count(load(Parameter("origin", default="EWR"))))
+        double.map(double.map([fetch()]))
+    flow.run(record=True)
+    first = flow.last_run
+    flow.run({"origin": "JFK"}, record=True)
+    return first, flow.last_run
+
+
+def test_each_task_says_whether_it_differs_by_itself_or_because_of_what_it_gets():
+    found = compared_runs(*_runs())
+
+    causes = {each.key: each.differs for each in found}
+    assert {key: causes[key] for key in ("origin", "load", "count", "report", "fetch")} == {
+        "origin": "parameter",
+        "load": "input",
+        "count": "input",
+        "report": "",
+        "fetch": "output",
+    }
+    assert found.first is not None
+    assert found.first.differs in {"parameter", "output"}
+
+
+def test_a_comparison_is_data_too_and_loads_no_value(monkeypatch):
+    first, second = _runs()
+    monkeypatch.setattr("flowbook.store.values.Values.load", None)
+
+    found = compared_runs(first, second)
+
+    frame = found.to_frame().set_index("task")
+    assert list(frame.columns) == [
+        *("state_before", "state_after", "took_s_before", "took_s_after"),
+        *("rows_before", "rows_after", "hash_before", "hash_after", "differs"),
+    ]
+    assert frame.loc["load", ["rows_before", "rows_after"]].tolist() == [5, 3]
+    assert frame.loc["count", "hash_before"] == frame.loc["count", "hash_after"] != ""
+    assert found.plain()["tasks"][0]["key"] == found.tasks[0].key
+
+
+def test_tasks_of_one_run_alone_are_new_or_gone():
+    old = {"tasks": [{"key": "a", "upstream": []}, {"key": "b", "upstream": ["a"]}]}
+    new = {"tasks": [{"key": "c", "upstream": []}, {"key": "a", "upstream": ["c"]}]}
+
+    found = task_differences((old, {}), (new, {}), set())
+
+    assert found == {
+        "c": TaskDifference("new", ("", "")),
+        "a": TaskDifference("input", ("", ""), ("c",)),
+        "b": TaskDifference("gone", ("", "")),
+    }
