@@ -106,7 +106,7 @@ class Machine:
         self._running = 0
         self._asleep: set[str] = set()
         #: Submitted tasks already marked as failed or paused: a person who sees that may retry or resume them before they settle.
-        self._unsettled: set[str] = set()
+        self._unsettled = self.progress.unsettled
         #: Those of them that go on once they have settled: answered (with the state after the answer), or retried (None).
         self.requested_early: dict[str, State | None] = {}
         #: Tasks that were submitted because the run was cancelled.
@@ -259,10 +259,10 @@ class Machine:
             self.gathering.discard(key)
             if state.is_finished():
                 return self._go_on(self._groups.release_below(key))
-        if progress.has_reopened and (type(state) is Pending or type(state) is TriggerFailed):
+        if progress.has_reopened and reopening.goes_by_what_is_above(state):
             early = reopening.ran_too_early(progress, key)
             if early is not None:
-                return self._go_on(early, [Emit(key, self.states[key])] if type(state) is TriggerFailed else [])
+                return self._go_on(early, [] if type(state) is Pending else [Emit(key, self.states[key])])
         if state._finished:  # noqa: SLF001  # the machine's inner loop: a call costs as much as the rest of the line
             if state._failed:  # noqa: SLF001
                 progress.failed.add(key)

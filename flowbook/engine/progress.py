@@ -68,6 +68,7 @@ class Progress:
         "is_cancelled",
         "left",
         "states",
+        "unsettled",
         "waits_for_whole",
     )
 
@@ -84,6 +85,8 @@ class Progress:
         self.groups: dict[str, Group] = {}
         #: What failed and has settled: its state may say so earlier, and then be Retrying.
         self.failed: set[str] = set()
+        #: Submitted tasks already marked as failed or paused: a person who sees that may retry or resume them before they settle.
+        self.unsettled: set[str] = set()
         #: Children that wait for something that all of their task's children get whole, by its key: only after a retry, and
         #: where an epoch starts in the middle.
         self.waits_for_whole: dict[str, list[str]] = {}

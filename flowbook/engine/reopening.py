@@ -13,6 +13,7 @@ from flowbook.engine.mapped_states import PENDING
 from flowbook.engine.messages import Emit
 from flowbook.engine.progress import open_group
 from flowbook.engine.state import Pending, TriggerFailed
+from flowbook.engine.state_kinds import waits_for_person
 from flowbook.engine.task_keys import child_key
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from flowbook.engine.progress import Progress
     from flowbook.engine.state import State
 
-__all__ = ["is_early", "ran_too_early", "reopen", "wait_for_reopened"]
+__all__ = ["goes_by_what_is_above", "is_early", "ran_too_early", "reopen", "wait_for_reopened"]
 
 
 def reopen(progress: Progress, keys: Iterable[str], out: list[Instruction]) -> list[str]:
@@ -56,7 +57,7 @@ def _open(progress: Progress, key: str, state: State, roots: Container[str], out
         out.append(Emit(each, now))
         child = progress.children.get(each)
         waits = _undone(progress, each) if child is None else _undone_child(progress, *child, out)
-        below = [one for one, whole in waits if _wait_again(progress, one, whole, roots)]
+        below = [one for one, whole in waits if _wait_again(progress, one, whole, roots, out)]
         opened += [(one, Pending("Waits for a task that is retried.")) for one in below]
 
 
@@ -88,12 +89,20 @@ def _undone_child(progress: Progress, key: str, index: int, out: list[Instructio
     return undone
 
 
-def _wait_again(progress: Progress, key: str, whole: str | None, roots: Container[str]) -> bool:
-    """Let `key` wait for one more, unless it is done or under way; return whether it failed by its trigger: open it too."""
-    failed_by_trigger = key in progress.failed and type(progress.states[key]) is TriggerFailed
+def _wait_again(progress: Progress, key: str, whole: str | None, roots: Container[str], out: list[Instruction]) -> bool:
+    """Let `key` wait for one more, unless it is done or under way; return whether it failed by its trigger: open it too.
+
+    What waits for a person asks again later, with what it gets then.
+    """
+    state = progress.states.get(key)
+    asks_again = waits_for_person(state) and key not in progress.unsettled
+    if asks_again:
+        progress.states[key] = PENDING
+        out.append(Emit(key, PENDING))
+    failed_by_trigger = key in progress.failed and type(state) is TriggerFailed
     gathered = _has_gathered(progress, key)
     left = max(progress.left.get(key, 0), 0)
-    if left or failed_by_trigger or gathered or key in roots:
+    if left or failed_by_trigger or gathered or asks_again or key in roots:
         progress.left[key] = left + 1
         if whole is not None:
             progress.waits_for_whole.setdefault(whole, []).append(key)
@@ -105,6 +114,11 @@ def _wait_again(progress: Progress, key: str, whole: str | None, roots: Containe
 def _has_gathered(progress: Progress, key: str) -> bool:
     spec = progress.graph.specs.get(key)
     return spec is not None and spec.gathers and progress.states[key].is_finished()
+
+
+def goes_by_what_is_above(state: State) -> bool:
+    """Return whether a task came to this state by what it saw above it, without running."""
+    return type(state) is Pending or type(state) is TriggerFailed or waits_for_person(state)
 
 
 def is_early(progress: Progress, key: str) -> bool:

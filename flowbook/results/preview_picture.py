@@ -112,7 +112,8 @@ def _figure(value: Any) -> dict[str, Any] | None:  # noqa: ANN401  # a figure of
     try:
         for scale in _SCALES:
             file = io.BytesIO()
-            FigureCanvasAgg(value).print_figure(file, format="png", dpi=min(dpi, _DPI) * scale)
+            # "tight": as notebooks show figures, so that no label beyond its edge is cut.
+            FigureCanvasAgg(value).print_figure(file, format="png", dpi=min(dpi, _DPI) * scale, bbox_inches="tight")
             if (found := _picture("image/png", file.getvalue())) is not None:
                 return found
     finally:

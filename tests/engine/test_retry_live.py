@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowbook import Flow, task
+from flowbook import Flow, task, triggers
 from flowbook.engine.events import Decided
 from flowbook.engine.messages import Expanded, Finish, RetryRequested, Settled, Submit
-from flowbook.engine.state import Failed, Pending, Success, TriggerFailed
+from flowbook.engine.state import Failed, Paused, Pending, Success, TriggerFailed
 from flowbook.exceptions import StartTaskError
 from flowbook.executors import LocalDaskExecutor
 from tests import graphs
@@ -54,6 +54,36 @@ def test_a_task_that_was_under_way_and_saw_too_early_runs_once_more():
     late = machine.handle(Settled("b", TriggerFailed()))
 
     assert submitted(late) == ["b"]
+
+
+def test_what_waits_for_a_person_below_asks_again_with_what_it_gets_then():
+    machine = Machine(graphs.build(graphs.task("a"), graphs.task("b", "a"), graphs.task("other")))
+    machine.begin()
+    machine.handle(Settled("a", Failed()))
+    machine.handle(Settled("b", Paused(cached_inputs={"a": None})))
+
+    asked = machine.handle(RetryRequested(("a",)))
+    between = (type(machine.states["b"]), machine.paused())
+    then = machine.handle(Settled("a", Success()))
+    machine.handle(Settled("b", Paused(cached_inputs={"a": 1})))
+
+    assert (submitted(asked), between, submitted(then)) == (["a"], (Pending, []), ["b"])
+    assert machine.states["b"].cached_inputs == {"a": 1}
+
+
+@pytest.mark.parametrize("is_retried_first", [True, False])
+def test_a_task_that_paused_too_early_asks_once_more(is_retried_first):
+    machine = Machine(graphs.build(graphs.task("a"), graphs.task("b", "a"), graphs.task("other")))
+    machine.begin()
+    machine.handle(Settled("a", Failed()))
+    machine.mark("b", Paused(cached_inputs={"a": None}))
+    machine.handle(RetryRequested(("a",)))
+    events = [Settled("a", Success()), Settled("b", Paused(cached_inputs={"a": None}))]
+
+    steps = [submitted(machine.handle(event)) for event in (events if is_retried_first else events[::-1])]
+
+    assert steps == [[], ["b"]]
+    assert type(machine.states["b"]) is Pending
 
 
 def test_a_childs_branch_runs_again_and_its_neighbours_do_not():
@@ -159,6 +189,39 @@ def test_retry_on_a_live_run_goes_on_beside_its_other_tasks(mapped):
     assert decided == [("load[1]" if mapped else "load", "retry", "me")]
 
 
+def test_what_waits_on_a_live_run_goes_on_with_what_a_retry_above_it_gave():
+    broken, waits, asks_again, hold = [True], threading.Event(), threading.Event(), threading.Event()
+
+    @task
+    def load():
+        if broken[0]:
+            msg = "broken"
+            raise RuntimeError(msg)
+        return 6
+
+    @task(trigger=triggers.manual_only)
+    def approve(x):
+        return x
+
+    with Flow("live") as flow:
+        approved = approve(load())
+        task(hold.wait, name="slow")(30)
+
+    run_flow = flow.start(executor=LocalDaskExecutor("threads", num_workers=2))
+    run_flow.subscribe(_Paused("approve", waits))
+    if run_flow["approve"].is_paused():
+        waits.set()
+    assert waits.wait(30)
+    broken[0] = False
+    run_flow.subscribe(_Paused("approve", asks_again, is_anew=True))
+    run_flow.retry()
+    assert asks_again.wait(30)
+    run_flow.resume("approve")
+    hold.set()
+
+    assert run_flow.wait(30).result[approved].result == 6
+
+
 def test_retry_on_a_live_run_in_which_nothing_failed_is_refused():
     hold = threading.Event()
     wait = task(hold.wait, name="wait")
@@ -184,3 +247,20 @@ class _Until:
     def emit(self, event):
         if event.key == self.key and getattr(event, "state", None) is not None and event.state.is_failed():
             self.event.set()
+
+
+class _Paused:
+    """Sets an event when a task waits for a person; with `is_anew`, only after it didn't for a while."""
+
+    def __init__(self, key, waits, *, is_anew=False):
+        self.key = key
+        self.waits = waits
+        self.is_anew = is_anew
+
+    def emit(self, event):
+        if event.key != self.key or getattr(event, "state", None) is None:
+            return
+        if not event.state.is_paused():
+            self.is_anew = False
+        elif not self.is_anew:
+            self.waits.set()

@@ -90,6 +90,16 @@ def test_a_figure_is_a_picture_and_stays_as_it_was():
     assert (figure.canvas is canvas, figure.dpi) == (True, 150)
 
 
+def test_a_figure_shows_the_labels_beyond_its_edge():
+    figure = Figure(dpi=100)
+    axes = figure.subplots()
+    axes.barh(["an airline with a rather long name, and a subsidiary of it"], [1])
+
+    data = base64.b64decode(describe(figure)["body"]["data"])
+
+    assert PIL.Image.open(io.BytesIO(data)).width > 640
+
+
 def test_a_large_image_is_made_smaller():
     image = PIL.Image.effect_noise((1800, 1400), 60)
 
