@@ -6,6 +6,8 @@ A look compares objects; only what was replaced is hashed. It takes about a micr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, time, timedelta
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook.core.task import Task
@@ -24,7 +26,9 @@ __all__ = ["Edits", "WatchedFlow"]
 
 _MISSING = object()
 #: Variables of these types are compared by content; others count as edited when they are replaced.
-_COMPARED = (str, bytes, int, float, complex, bool, type(None), tuple, list, dict, set, frozenset)
+_COMPARED = (
+    str, bytes, int, float, complex, bool, type(None), tuple, list, dict, set, frozenset, PurePath, date, time, timedelta,
+)  # fmt: skip
 
 
 class Edits(NamedTuple):

@@ -128,6 +128,27 @@ def test_what_lies_below_is_stale_and_an_edit_that_is_taken_back_is_none(noteboo
     assert notebook.edits == Edits()
 
 
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [
+        ('pathlib.Path("data")', 'pathlib.Path("other")'),
+        ("datetime.date(2026, 11, 30)", "datetime.date(2026, 12, 1)"),
+        ("datetime.timedelta(hours=1)", "datetime.timedelta(hours=2)"),
+    ],
+)
+def test_a_path_or_a_time_that_is_made_again_is_no_edit_unless_it_is_another(notebook, value, other):
+    table = 'TABLE = {"a": 1}'
+    same = (table, f"import datetime, pathlib\n\nTABLE = {{'a': 1}}\nDIVIDEND = {value}")
+    uses = ("return 12 // (x * DIVISOR)", "return str(DIVIDEND)")
+    notebook.define(same, uses)
+    notebook.write()
+
+    notebook.define(same, uses)
+    assert notebook.edits == Edits()
+    notebook.define((table, same[1].replace(value, other)), uses)
+    assert notebook.edits.edited == ("parse",)
+
+
 def test_retry_takes_the_mended_task_and_says_so(notebook):
     run = notebook.run()
     assert run["total"].is_failed()
