@@ -31,6 +31,7 @@ __all__ = ["MOST_ENTRIES", "CacheBrowser"]
 MOST_ENTRIES = 500
 #: How many versions of one output are searched for the one that was valid at a moment.
 _MOST_VERSIONS = 100
+_READ_ONLY = "This browser only shows. Use flowbook.cache.pin(...) or flowbook.cache.expire(...)."
 _FOREVER = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
 
@@ -41,6 +42,8 @@ class CacheBrowser(RoutedWidget):
         cache: the index.
         values: the stored values.
         assign: writes a value into the user's namespace under the wanted name, or one like it; returns the chosen name.
+        pin: has an entry's value kept by every sweep, or no longer.
+        expire: makes an entry invalid from now on.
         task: list this task's entries at first.
         at: the moment to start at (aware); default: now.
         assets: the views' code.
@@ -62,6 +65,8 @@ class CacheBrowser(RoutedWidget):
         values: ValuesLike,
         *,
         assign: Callable[[str, object], str] | None = None,
+        pin: Callable[[str, bool], object] | None = None,
+        expire: Callable[[str], object] | None = None,
         task: str | None = None,
         at: dt.datetime | None = None,
         assets: Assets | None = None,
@@ -74,6 +79,7 @@ class CacheBrowser(RoutedWidget):
         self._cache = cache
         self._values = values
         self._assign = assign
+        self._pin, self._expire = pin, expire
         self._pager = pager or _pager_of
         self._numbers_of = numbers
         self._now = now
@@ -97,6 +103,8 @@ class CacheBrowser(RoutedWidget):
             "page": self._on_page,
             "render": self._on_render,
             "to-variable": self._on_to_variable,
+            "pin": self._on_pin,
+            "expire": self._on_expire,
         }
         #: A feed without a run; it sends messages in order, in the context of the newest `hello`.
         self._outbox = PatchFeed(self._send_message, RunProjection(Graph("", {}, {}, (), ())))
@@ -175,6 +183,22 @@ class CacheBrowser(RoutedWidget):
         entry = self._entry(command.get("entry"))
         wanted = identifier(entry.task)
         return assigned_text(wanted, self._assign(wanted, self._values.load(entry.ref)))
+
+    def _on_pin(self, command: Command) -> str:
+        entry, is_pinned = self._entry(command.get("entry")), command.get("pinned") is True
+        if self._pin is None:
+            raise RefusedError(_READ_ONLY)
+        self._pin(entry.id, is_pinned)
+        self._refresh()
+        return "Pinned: no sweep deletes this value." if is_pinned else "No longer pinned."
+
+    def _on_expire(self, command: Command) -> str:
+        entry = self._entry(command.get("entry"))
+        if self._expire is None:
+            raise RefusedError(_READ_ONLY)
+        self._expire(entry.id)
+        self._refresh()
+        return f"Expired: the next run makes {entry.task} anew."
 
     def _entry(self, entry_id: object) -> EntryLike:
         try:
@@ -280,6 +304,7 @@ class CacheBrowser(RoutedWidget):
             "size_bytes": entry.ref.size_bytes,
             "size": _size(entry.ref.size_bytes),
             "uses": entry.uses,
+            "pinned": entry.pinned,
             "created": created,
             "expires": expires,
             "valid": _is_valid(entry, at),

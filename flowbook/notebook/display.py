@@ -332,6 +332,8 @@ def open_cache(shell: InteractiveShell, store: Store, *, task: str | None, at: s
         store.browse(),
         store.values,
         assign=lambda wanted, value: _assign(shell, wanted, value),
+        pin=lambda entry, is_pinned: store.cache.pin(entry, pinned=is_pinned),
+        expire=store.cache.expire,
         task=task,
         at=_moment(at) if at is not None else None,
         numbers=store.runs.numbers,

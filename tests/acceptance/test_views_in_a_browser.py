@@ -409,3 +409,16 @@ def test_rejecting_needs_a_note_and_sends_it(show: Callable[..., Page]) -> None:
     reject.click()
 
     assert [(m["key"], m["note"]) for m in sent(page, "reject")] == [("approve", "August is missing")]
+
+
+def test_the_chosen_output_is_pinned_and_what_is_over_can_not_expire(show: Callable[..., Page]) -> None:
+    page = show("show=cache")
+    page.wait_for_selector('[data-flowbook="cache"][data-live="live"]')
+    pin, expire = (page.locator(f'[data-flowbook="cache"] [data-action="{action}"]') for action in ("pin", "expire"))
+    entry = pin.get_attribute("data-entry")
+
+    pin.click()
+
+    assert [(each["entry"], each["pinned"]) for each in sent(page, "pin")] == [(entry, True)]
+    assert expire.get_attribute("aria-disabled") == "true"
+    assert expire.get_attribute("title") in {"Waits for the kernel to take it", "It is expired already"}

@@ -107,6 +107,7 @@ def test_it_opens_now_with_the_newest_first(browser: RecordedBrowser) -> None:
         "size_bytes": 41_200_000,
         "size": "41.2 MB",
         "uses": 11,
+        "pinned": False,
         "created": (NOW - _hours(10)).timestamp(),
         "expires": (NOW - _hours(5)).timestamp(),
         "valid": False,
@@ -333,3 +334,40 @@ def test_filters_find_what_is_far_back_and_go_with_the_slider(
     ids = [each["id"] for each in seen["entries"]]
     assert (seen["total"], len(ids)) == (total, min(total, 500))
     assert max((each for each in ids if int(each[1:]) <= 500), key=lambda each: int(each[1:])) == newest
+
+
+def test_an_entry_is_pinned_and_expired_where_it_is_shown(values: Values) -> None:
+    store = MemoryStore()
+    store.cache.add(entry("e1", "clean", NOW))
+    browser = RecordedBrowser(
+        store.browse(),
+        values,
+        pin=lambda each, is_pinned: store.cache.pin(each, pinned=is_pinned),
+        expire=store.cache.expire,
+        now=lambda: NOW.timestamp() + 60,
+    )
+
+    said = [
+        browser.hear("pin", entry="e1", pinned=True)["text"],
+        browser.hear("expire", "c2", entry="e1")["text"],
+        browser.hear("pin", "c3", entry="e1", pinned=False)["text"],
+    ]
+
+    assert said == [
+        "Pinned: no sweep deletes this value.",
+        "Expired: the next run makes clean anew.",
+        "No longer pinned.",
+    ]
+    shown = [message["entries"][0]["pinned"] for message in browser.sent if message["type"] == "snapshot"]
+    assert shown == [True, True, False]
+    assert store.cache.get("e1").expires < NEVER
+    browser.close()
+
+
+def test_a_browser_that_only_shows_says_how_to_pin_and_expire(values: Values) -> None:
+    browser = RecordedBrowser(browse(entry("e1", "clean", NOW)), values)
+
+    said = {browser.hear(what, f"c-{what}", entry="e1")["text"] for what in ("pin", "expire")}
+
+    assert said == {"This browser only shows. Use flowbook.cache.pin(...) or flowbook.cache.expire(...)."}
+    browser.close()

@@ -18,7 +18,7 @@ import { Link } from "./wire.js";
 /** @typedef {import("./host.js").Model} Model */
 /** @typedef {import("./frame.js").Page} Page */
 /** @typedef {import("./frame.js").Preview} Preview */
-/** @typedef {{id: string, flow: string, task: string, parameters: string, size_bytes: number, size: string, uses: number, created: number, expires: number | null, valid: boolean, type: string, run: string}} Entry */
+/** @typedef {{id: string, flow: string, task: string, parameters: string, size_bytes: number, size: string, uses: number, pinned?: boolean, created: number, expires: number | null, valid: boolean, type: string, run: string}} Entry */
 /** @typedef {{version: number, at: number, now: number, first: number, entries: Entry[], total?: number, filters: {flows: string[], tasks: string[], types: string[]}, selected: string | null, filter?: Record<string, string>, page: Page | null, preview?: Preview | null}} Snapshot */
 /** @typedef {{model: Model, root: HTMLElement, signal: AbortSignal}} Given */
 
@@ -168,6 +168,8 @@ class CacheView {
     if (action === "as-of-now") this.#move(this.#axis.now);
     else if (action === "select" && entry) this.#select(entry);
     else if (action === "to-variable" && entry) this.link.command("to-variable", { entry }, `to-variable:${entry}`);
+    else if (action === "pin" && entry) this.link.command("pin", { entry, pinned: control.getAttribute("aria-pressed") !== "true" }, `change:${entry}`);
+    else if (action === "expire" && entry) this.link.command("expire", { entry }, `change:${entry}`);
     else if (action === "order") this.list.sort(/** @type {import("./entry_list.js").Order} */ (control.getAttribute("data-column")));
     this.#draw();
   }
@@ -219,8 +221,13 @@ class CacheView {
     this.detail.update(snapshot, {
       moment: this.#moment,
       isValid: this.#isValid,
-      refusal: (id) => (!this.#isLive ? this.#word : this.link.commands.isWaiting(`to-variable:${id}`) ? "Waits for the kernel to take it" : null),
-      said: (id) => this.link.commands.said(`to-variable:${id}`) ?? this.link.commands.said(`select:${id}`),
+      refusal: (id) =>
+        !this.#isLive
+          ? this.#word
+          : ["to-variable", "change"].some((what) => this.link.commands.isWaiting(`${what}:${id}`))
+            ? "Waits for the kernel to take it"
+            : null,
+      said: (id) => this.link.commands.said(`change:${id}`) ?? this.link.commands.said(`to-variable:${id}`) ?? this.link.commands.said(`select:${id}`),
     });
   }
 

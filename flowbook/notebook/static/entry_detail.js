@@ -14,12 +14,21 @@ export class EntryDetail {
   #about = dom.h("span", { class: "nowrap" });
   #made = dom.h("span", { class: "dim nowrap" });
   #keep = dom.button("to-variable", "To a variable", { class: "primary" });
+  #pin = dom.button("pin", "Pin");
+  #expire = dom.button("expire", "Expire");
   #said = dom.h("span", { class: "said" });
   #value = dom.h("div", { class: "value" });
   el = dom.h(
     "div",
     { class: "part" },
-    dom.h("div", { class: "head" }, this.#name, this.#about, this.#made, dom.h("span", { class: "side" }, this.#said, this.#keep)),
+    dom.h(
+      "div",
+      { class: "head" },
+      this.#name,
+      this.#about,
+      this.#made,
+      dom.h("span", { class: "side" }, this.#said, dom.h("span", { class: "row tight" }, this.#keep, this.#pin, this.#expire)),
+    ),
     this.#value,
   );
   /** @type {FrameView | null} */
@@ -44,10 +53,24 @@ export class EntryDetail {
     dom.say(this.#made, madeText(entry, snapshot.now, isValid(entry)));
     const why = refusal(entry.id);
     dom.set(this.#keep, { "data-entry": entry.id, "aria-disabled": why ? "true" : null, title: why ?? "Puts the value into a variable of the notebook" });
+    this.#showChanges(entry, snapshot.now, why);
     const answer = said(entry.id);
     dom.say(this.#said, answer?.text ?? "");
     dom.set(this.#said, { "data-ok": answer?.ok === false ? "false" : "true" });
     this.#show(entry.id, previewOf(entry, snapshot));
+  }
+
+  /** @param {Entry} entry @param {number} now @param {string | null} why they can't be used */
+  #showChanges({ id, pinned = false, expires, task }, now, why) {
+    const title = pinned ? "Lets a sweep delete this value again" : "Keeps this value from every sweep";
+    dom.set(this.#pin, { "data-entry": id, "aria-pressed": pinned ? "true" : "false", "aria-disabled": why ? "true" : null, title: why ?? title });
+    dom.say(this.#pin, pinned ? "Pinned" : "Pin");
+    const over = why ?? (expires !== null && expires <= now ? "It is expired already" : null);
+    dom.set(this.#expire, {
+      "data-entry": id,
+      "aria-disabled": over ? "true" : null,
+      title: over ?? `From now on no run takes it: the next one makes ${task} anew`,
+    });
   }
 
   /** @param {{id: string, frame: import("./frame.js").Page}} message */
