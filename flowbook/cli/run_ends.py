@@ -38,7 +38,8 @@ def say_state(run: FlowRun, out: Output) -> int:
     state = run.state
     name = type(state).__name__
     sentence = f"{run.flow_name} run {run.number} {_how_it_stands(state)}"
-    out.done(printable(sentence), run_id=run.run_id, flow=run.flow_name, state=name, message=state.message)
+    text = "\n".join(map(printable, sentence.splitlines()))
+    out.done(text, run_id=run.run_id, flow=run.flow_name, state=name, message=state.message)
     return int(state.is_failed())
 
 

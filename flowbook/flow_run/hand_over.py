@@ -332,8 +332,8 @@ def _take(control: Control, away: Elsewhere) -> None:
     away.over.set()
     try:
         control.go_on()
-    except FlowbookError:
-        control.follow(remote.recording)
+    except Exception:
+        control.follow(remote.recording)  # so that it doesn't stay Running with nobody who runs it
         raise
     remote.recording.set_flow_runner(None)
     remote.recording.set_identifier("")

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from flowbook.engine.run_inputs import RunInputs
+from flowbook.engine.state import Running
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import DefinitionError, RunError
 from flowbook.executors import LocalExecutor
@@ -385,7 +386,8 @@ def start_run(flow: RunnableFlow, parameters: Mapping[str, object] | None, optio
 
 
 def _is_at_rest(location: Location) -> bool:
-    return isinstance(location, AtRest) and not location.is_on_its_way
+    """Return whether nothing goes on: a run that is being taken back is Running, and no process has it for a moment."""
+    return isinstance(location, AtRest) and not (location.is_on_its_way or isinstance(location.state, Running))
 
 
 def _refuse_what_only_runs_here(request: RunRequest) -> None:

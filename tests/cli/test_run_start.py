@@ -209,3 +209,28 @@ def test_a_run_at_rest_is_not_handed_over(file, capsys):
         "",
         "flowbook: delays run 1 is at rest: no process has it. Go on with it: flowbook run resume last\n",
     )
+
+
+def test_the_last_lines_of_a_process_that_died_are_lines(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    file = tmp_path / "dies.py"
+    file.write_text(
+        "import os\nfrom flowbook import flow, task\n@task\ndef die():\n    os.write(1, b'one\\ntwo\\n')\n    os._exit(3)\n"
+        "@flow\ndef dies():\n    die()\n"
+    )
+    main(["run", "start", f"{file}:dies", "--detach"])
+    capsys.readouterr()
+    run = flowbook.run("last")
+    run.wait(LONG_S)
+    while "\n" not in flowbook.run("last").state.message:  # whoever watched it tells more of its end
+        threading.Event().wait(0.01)
+
+    code = main(["run", "watch", "last"])
+
+    assert (code, capsys.readouterr().out) == (
+        1,
+        (
+            "dies run 1 failed: Its process ended with exit code 3 in the middle of the run. run.resume() goes on from what is "
+            "stored.\nThe last lines of its output:\n    one\n    two\n"
+        ),
+    )

@@ -19,6 +19,7 @@ from flowbook import Flow, task
 from flowbook.engine.state import Cancelled, Paused, Success
 from flowbook.exceptions import FlowRunnerError, RunClaimedError, RunError, RunIncompleteError
 from flowbook.executors import LocalDaskExecutor
+from flowbook.flow_run.run_control import RunControl
 from flowbook.flow_runners import SubprocessFlowRunner
 from flowbook.store import open_store
 from flowbook.store.process_identity import number_of
@@ -82,6 +83,30 @@ def test_a_run_is_taken_back(folder):
     last = int((folder / "ran").read_text().split()[-1])
     assert (last, has_no_gap(run)) == (os.getpid(), True)
     assert open_store().runs.get(run.run_id).flow_runner is None
+
+
+def test_waiting_goes_on_while_a_run_is_taken_back(folder, monkeypatch):
+    run = flows.waiting().start(flow_runner=QUIET)
+    wait_for(folder / "middle")
+    may_go_on, states = threading.Event(), []
+    go_on = RunControl.go_on
+
+    def late(control):
+        may_go_on.wait(LONG_S)
+        go_on(control)
+
+    monkeypatch.setattr(RunControl, "go_on", late)
+    waiter = threading.Thread(target=lambda: states.append(type(run.wait(LONG_S))))
+    waiter.start()
+    run.take_back()
+    (folder / "go").touch()
+    until(lambda: run.where == "at rest")
+    waiter.join(0.3)
+    before = list(states)
+    may_go_on.set()
+    waiter.join()
+
+    assert (before, states) == ([], [Success])
 
 
 def test_a_run_stays_if_it_is_taken_back_before_it_has_gone(folder):
