@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["approval", "handlers", "max_retries", "retries", "retry_delay", "retry_on"]
 
+#: Later deadlines could be beyond the last day that can be reckoned with.
+_LONGEST = dt.timedelta(days=36_525)
 _ANSWERS = ("reject", "approve", "skip")
 
 
@@ -87,6 +89,9 @@ def approval(
         deadline = checks.duration(f"Task {name!r}: deadline", deadline, "deadline=timedelta(hours=8)")
         if deadline <= dt.timedelta(0):
             msg = f"Task {name!r}: deadline={deadline.total_seconds():g} s leaves nobody time. Give more than zero."
+            raise DefinitionError(msg, task=name, deadline=deadline)
+        if deadline > _LONGEST:
+            msg = f"Task {name!r}: deadline={deadline.total_seconds():g} s is beyond 100 years. Leave it out to wait for good."
             raise DefinitionError(msg, task=name, deadline=deadline)
     if not (otherwise is None or (isinstance(otherwise, str) and otherwise in _ANSWERS)):
         msg = f"Task {name!r}: otherwise={otherwise!r} isn't an answer. Give 'reject', 'approve' or 'skip'."

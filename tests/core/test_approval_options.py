@@ -54,6 +54,11 @@ MANUAL = {"trigger": triggers.manual_only}
             "Task 'approve': deadline=-1 s leaves nobody time. Give more than zero.",
         ),
         (
+            {**MANUAL, "deadline": dt.timedelta.max},
+            DefinitionError,
+            "Task 'approve': deadline=8.64e+13 s is beyond 100 years. Leave it out to wait for good.",
+        ),
+        (
             {**MANUAL, "deadline": dt.timedelta(0)},
             DefinitionError,
             "Task 'approve': deadline=0 s leaves nobody time. Give more than zero.",
