@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import pytest
 from IPython.core.error import UsageError
@@ -12,6 +13,7 @@ from ipywidgets import Widget
 import flowbook
 from flowbook import Flow, Parameter
 from flowbook.engine.events import Decided
+from flowbook.engine.state import Running
 from flowbook.notebook import extension
 from flowbook.notebook.display import _assign
 from flowbook.notebook.line_actions import ACTIONS
@@ -178,6 +180,20 @@ def test_a_detached_run_has_a_process_of_its_own_and_can_be_watched(shell, capsy
     assert run["where"].result != os.getpid()
 
 
+def _wait_until_running(run, key):
+    """Wait until a task has begun: what hasn't begun where the run is handed over runs in the new process."""
+    begun = threading.Event()
+
+    class Sink:
+        def emit(self, event):
+            if getattr(event, "key", None) == key and isinstance(getattr(event, "state", None), Running):
+                begun.set()
+
+    run.subscribe(Sink())
+    if not isinstance(run[key], Running):
+        assert begun.wait(20)
+
+
 def test_a_run_goes_on_in_a_process_of_its_own_when_it_is_handed_over(shell, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("FLOWBOOK_FRONTEND", "1")
     gate = tmp_path / "gate"
@@ -188,6 +204,7 @@ def test_a_run_goes_on_in_a_process_of_its_own_when_it_is_handed_over(shell, cap
     )
     shell.run_cell_magic("flow", "long --quiet", body)
     run = shell.user_ns["long"].last_run
+    _wait_until_running(run, "first")
 
     shell.run_line_magic("flow", "hand-over long --note 'going home'")
     gate.touch()
