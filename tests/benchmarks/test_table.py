@@ -105,14 +105,15 @@ def test_every_row_measures_flowbook_first():
     assert {row.cells[0].peer for row in ROWS} == {"flowbook"}
 
 
-def test_each_small_flow_is_measured_in_its_first_run_and_in_its_second():
+def test_each_small_flow_is_measured_in_its_first_run_in_its_second_and_with_being_written():
     small = [row for row in ROWS if row.group == "small" and row.cells[0].work != "empty"]
 
-    titles = [row.title.rpartition(", run ")[::2] for row in small]
+    titles = [row.title.rpartition(", ")[::2] for row in small]
+    whens = ("run once", "run again", "written and run")
     flags = [{(cell.is_once, cell.is_again) for cell in row.cells} for row in small]
 
-    assert titles == [(title, when) for title in dict.fromkeys(t for t, _ in titles) for when in ("once", "again")]
-    assert flags == [{(True, False)}, {(False, True)}] * 10
+    assert titles == [(title, when) for title in dict.fromkeys(t for t, _ in titles) for when in whens]
+    assert flags == [{(True, False)}, {(False, True)}, {(True, False)}] * 10
 
 
 def test_the_second_run_of_the_same_work_is_measured_again(tmp_path):
