@@ -77,6 +77,8 @@ def test_a_page_is_what_the_wire_says() -> None:
         "columns_total": 2,
         "sort": None,
         "descending": False,
+        "query": "",
+        "fitting": 2,
     }
 
 
