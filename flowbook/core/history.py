@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -110,6 +109,8 @@ def _type_of_times() -> DatetimeTZDtype:
 
 def _as_lines(texts: Sequence[str], item: Callable[[str, object], str]) -> list[str]:
     """Return JSON objects as one line each; equal ones are parsed once."""
+    import json  # noqa: PLC0415  # as in `engine.masks`
+
     different = list(dict.fromkeys(texts))
     found = json.loads(f"[{','.join(different)}]")
     lines = {

@@ -6,7 +6,6 @@ tasks return aren't searched.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -88,6 +87,8 @@ class Masks:
 
     def needles(self) -> tuple[bytes, ...]:
         """Return the texts as pickles and JSON contain them."""
+        import json  # noqa: PLC0415  # only where something is stored: it is a twentieth of `import flowbook`
+
         texts = {form for text in self._texts for form in (text, json.dumps(text)[1:-1])}
         return tuple(text.encode("utf-8", "surrogatepass") for text in sorted(texts))
 
