@@ -346,9 +346,11 @@ def test_a_person_may_ask_for_groups_and_for_every_task(show: Callable[..., Page
 
     page.select_option('[data-action="group-by"]', "layer")
     page.wait_for_selector('g.node[data-group="layer 2"]')
+    groups = page.locator("g.node").count()
     page.select_option('[data-action="group-by"]', "task")
-
     page.wait_for_function(f"document.querySelectorAll('g.node').length === {before}")
+
+    assert (before > groups, page.locator("g.node[data-group]").count()) == (True, 0)
 
 
 def test_rows_stand_on_the_edges_and_a_large_loss_is_in_needs_you(show: Callable[..., Page]) -> None:
