@@ -15,6 +15,7 @@ from flowbook.exceptions import InfrastructureError
 __all__ = [
     "Limits",
     "absolute",
+    "api_token",
     "api_url",
     "blobs",
     "home",
@@ -67,6 +68,11 @@ def home() -> Path:
 def api_url() -> str | None:
     """Return the address of flowbook's API: `FLOWBOOK_API_URL`; None if it isn't set."""
     return os.environ.get("FLOWBOOK_API_URL", "").rstrip("/") or None
+
+
+def api_token() -> str | None:
+    """Return the token of flowbook's API: `FLOWBOOK_API_TOKEN`; None if it isn't set."""
+    return os.environ.get("FLOWBOOK_API_TOKEN") or None
 
 
 def blobs() -> str | None:

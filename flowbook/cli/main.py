@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.cli.deployment_arguments import add_deployment
 from flowbook.cli.output import standard
+from flowbook.cli.server_arguments import add_server
 from flowbook.exceptions import DefinitionError, FlowbookError, InfrastructureError, UnknownTaskError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     add_deployment(groups.add_parser("deployment", help="flows that run on a schedule, or when asked for"), common)
     _add_notify(groups.add_parser("notify", help="who is told of runs"), common)
     _add_agent(groups.add_parser("agent", help="starts runs at their time"), common)
+    add_server(groups.add_parser("server", help="serves the store to browsers and other machines"), common)
     return top
 
 
@@ -273,6 +275,7 @@ def _decides(command: argparse.ArgumentParser) -> None:
 _COMMANDS: Mapping[str, str] = {
     "version": "version",
     "agent start": "agent",
+    "server start": "server",
     "agent unit": "agent_unit",
     **dict.fromkeys([f"cache {verb}" for verb in ("ls", "show", "expire", "gc")], "cache"),
     **dict.fromkeys(

@@ -1,0 +1,78 @@
+"""Makes the application: a store's API as FastAPI, with what guards it, and with the parts that others add.
+
+To add routes, pages or static files, write a function that takes the application, and give it in `parts`:
+
+    def add_pages(app: FastAPI) -> None:
+        app.include_router(router)
+        app.mount("/static", StaticFiles(directory=FOLDER))
+
+    app = create_app(store, ApiSettings(token=read_token(), open_paths=("/approve/", "/static/")), parts=[add_pages])
+
+An endpoint gets the store by an argument `store: StoreHere` (`flowbook.api.answers`). Behind another login, as in Jupyter,
+give `guard=behind_other_login` and the path as `ApiSettings(prefix=...)`. Links within pages are relative, or begin with
+`request.scope["root_path"]`, which is that prefix.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.middleware import Middleware
+
+from flowbook.api import health, runs
+from flowbook.api.answers import PROBLEMS
+from flowbook.api.body_limits import BodyLimits
+from flowbook.api.guard import TokenGuard
+from flowbook.api.prefix import Prefix
+from flowbook.api.problems import add_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.types import ASGIApp
+
+    from flowbook.api.settings import ApiSettings
+    from flowbook.store import Store
+
+__all__ = ["create_app"]
+
+_ROUTERS = (health.router, runs.router)
+
+
+def create_app(
+    store: Store,
+    settings: ApiSettings,
+    *,
+    parts: Sequence[Callable[[FastAPI], None]] = (),
+    guard: Callable[[ASGIApp, ApiSettings], ASGIApp] = TokenGuard,
+) -> FastAPI:
+    """Return the application that serves a store.
+
+    Args:
+        store: open for as long as the application is used.
+        settings: its token, names, place and limits.
+        parts: each adds routes, pages or static files of its own; later ones see what earlier ones added.
+        guard: stands before everything; `behind_other_login` where another server has checked login, Host and Origin.
+
+    Raises:
+        ValueError: if there is a guard and no token.
+    """
+    if guard is TokenGuard and not settings.token:
+        msg = "An API server without a token would let anybody in. Give ApiSettings(token=read_token())."
+        raise ValueError(msg)
+    app = FastAPI(
+        title="flowbook",
+        docs_url=None,
+        redoc_url=None,
+        middleware=[Middleware(each, settings) for each in (Prefix, guard, BodyLimits)],
+        responses=PROBLEMS,
+    )
+    app.state.store = store
+    app.state.settings = settings
+    add_problems(app)
+    for router in _ROUTERS:
+        app.include_router(router)
+    for part in parts:
+        part(app)
+    return app

@@ -1,0 +1,46 @@
+"""`flowbook server`: serves the API of the store until it is told to stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowbook.exceptions import InfrastructureError
+from flowbook.store import open_store
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from flowbook.cli.output import Output
+
+__all__ = ["start"]
+
+
+def start(args: Namespace, out: Output) -> int:
+    """Serve the store's API until Ctrl-C or SIGTERM; then answer what is under way, and end."""
+    try:
+        from flowbook.api.access_token import read_token  # noqa: PLC0415  # an optional extra
+        from flowbook.api.app import create_app  # noqa: PLC0415  # as above
+        from flowbook.api.server import ApiServer, listen  # noqa: PLC0415  # as above
+        from flowbook.api.settings import LOOPBACK, ApiSettings  # noqa: PLC0415  # as above
+    except ImportError as error:
+        msg = (
+            f"The server needs {error.name}, which isn't installed. Install it: pip install 'jupyter-flowbook[server]'"
+        )
+        raise InfrastructureError(msg, name=error.name) from error
+    token = read_token()
+    settings = ApiSettings(token=token, allowed_hosts=(*LOOPBACK, *args.allow_host), prefix=args.prefix.rstrip("/"))
+    app = create_app(open_store(), settings)
+    with listen(args.host, args.port) as listener:
+        port = listener.getsockname()[1]
+        address = f"http://{args.host}:{port}{settings.prefix}/"
+        ApiServer(app, lambda: _greet(address, token, out)).run(sockets=[listener])
+    return 0
+
+
+def _greet(address: str, token: str, out: Output) -> None:
+    if out.is_json:
+        out.done("", address=address, token=token)
+    else:
+        out.line(f"flowbook serves its API at {address}. Ctrl-C ends it.")
+        out.line(f"Open it: {address}?token={token}")
+    out.to.flush()

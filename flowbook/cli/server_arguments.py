@@ -1,0 +1,30 @@
+"""The arguments of `flowbook server`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_server"]
+
+
+def add_server(group: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
+    """Add the commands of `flowbook server` to its parser."""
+    commands = group.add_subparsers(required=True, metavar="COMMAND")
+    text = "serve the store's API until Ctrl-C or SIGTERM; each request needs the token that it prints"
+    start = commands.add_parser(
+        "start", parents=[common], help=text, description=text, epilog="Example: flowbook server start --port 4200"
+    )
+    start.set_defaults(command="server start")
+    start.add_argument("--host", default="127.0.0.1", help="the address that it listens at; default: 127.0.0.1")
+    start.add_argument("--port", type=int, default=4200, help="its port; 0 takes a free one; default: 4200")
+    start.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name that it is reached by, e.g. of a proxy; may be given several times",
+    )
+    start.add_argument("--prefix", default="", metavar="PATH", help="the path under which a proxy serves it")
