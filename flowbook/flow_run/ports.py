@@ -54,10 +54,12 @@ class Outcome(NamedTuple):
     Attributes:
         exit_code: 0: as it should; a negative number: the signal that ended it.
         last_lines: of its output, oldest first.
+        how: a sentence, where more is known than the exit code tells: "Its pod was evicted: ..."; else "".
     """
 
     exit_code: int
     last_lines: tuple[str, ...] = ()
+    how: str = ""
 
 
 class FlowRunner(Protocol):

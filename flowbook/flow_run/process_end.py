@@ -101,6 +101,8 @@ def _events(snapshot: RunSnapshot, crashed: Crashed) -> Iterator[Event]:
 
 def how_it_ended(outcome: Outcome, when: str = "in the middle of the run") -> str:
     """Return in a sentence how a process ended."""
+    if outcome.how:
+        return outcome.how
     if outcome.exit_code >= 0:
         return f"Its process ended with exit code {outcome.exit_code} {when}."
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.masks import secret_variable
 from flowbook.exceptions import ArgumentError
+from flowbook.flow_runners.api_address import API_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +47,7 @@ def env(owner: str, given: object, field: str = "env") -> dict[str, str]:
         if not isinstance(name, str) or not name or "=" in name or "\0" in name:
             msg = f"{owner}: {field} has {name!r}, which can't be a name there. Give a text without '='."
             raise ArgumentError(msg, field=field)
-        if name.startswith(_SECRETS):
+        if name.startswith(_SECRETS) or name == API_TOKEN:
             msg = (
                 f"{owner}: {field} has {name}, a secret, and a flow runner's settings are stored. Set the variable where the "
                 "run is started: its process inherits it."

@@ -20,8 +20,8 @@ from flowbook import config
 from flowbook._utils import threads
 from flowbook.exceptions import FlowRunnerError
 from flowbook.flow_run.ports import Outcome
+from flowbook.flow_runners.run_output import prepared_output_file
 from flowbook.store.process_identity import is_here, number_of, process_of
-from flowbook.store.process_output import output_file, remove_old_output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -109,16 +109,7 @@ def end(identifier: str) -> None:
 
 def _orders(run: RunToStart, python: Interpreter, env: Mapping[str, str], *, is_streamed: bool) -> dict[str, object]:
     """Return what the keeper is to do. Raises FlowRunnerError: if the log file's folder can't be made."""
-    file = output_file(run.run_id)
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        msg = (
-            f"The folder for the output of runs, {file.parent}, can't be made: {error.strerror}. "
-            "Make room for it there, or set FLOWBOOK_HOME to another folder."
-        )
-        raise FlowRunnerError(msg, path=str(file.parent)) from error
-    remove_old_output()
+    file = prepared_output_file(run.run_id)
     return {
         "command": command(python, run.run_id),
         "env": dict(env),

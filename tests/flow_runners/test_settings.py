@@ -121,6 +121,13 @@ REFUSED = {
             "variable where the run is started: its process inherits it."
         ),
     ),
+    "the token of the API": (
+        lambda: UniversalFlowRunner(env={"FLOWBOOK_API_TOKEN": "hunter2"}),
+        (
+            "UniversalFlowRunner: env has FLOWBOOK_API_TOKEN, a secret, and a flow runner's settings are stored. Set the "
+            "variable where the run is started: its process inherits it."
+        ),
+    ),
     "an empty environment": (
         lambda: SubprocessFlowRunner(condaenv=""),
         "SubprocessFlowRunner(condaenv='') isn't a text. Give e.g. condaenv='test', or leave it out.",
