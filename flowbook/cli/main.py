@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _command(args.command)(args, out)
         out.to.flush()
     except FlowbookError as error:
-        out.error(error)
+        out.error(error, getattr(args, "run", ""))
         is_wrong_use = isinstance(error, DefinitionError) and not isinstance(error, UnknownTaskError)
         return WRONG_USAGE if is_wrong_use else FAILED
     except BrokenPipeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -31,7 +32,7 @@ _FROM_STDIN = "-"
 def add(args: Namespace, out: Output) -> int:
     """Tell a URL or a command of all runs from now on."""
     words = [sys.stdin.readline().strip()] if args.to == [_FROM_STDIN] else args.to
-    to = words[0] if "://" in words[0] and len(words) == 1 else words
+    to = words[0] if "://" in words[0] and len(words) == 1 else _program(words)
     (receiver,) = read_receivers("flowbook notify add", {"to": to, "on": args.on or ["waits", "failed"]})
     store = open_store()
     number = store.notices.add_receiver(store_receivers([receiver], store.values).rows[0])
@@ -43,6 +44,17 @@ def add(args: Namespace, out: Output) -> int:
         on=receiver.causes,
     )
     return 0
+
+
+def _program(words: Sequence[str]) -> Sequence[str]:
+    """Return a command; raise DefinitionError unless its program is there."""
+    if words[0] and shutil.which(words[0]) is None:
+        msg = (
+            f"{printable(words[0])!r} is neither a URL nor a program that is found here. Give a URL of apprise, e.g. "
+            "mailto://ana:PASSWORD@example.com, or a program on the PATH, or its path, with its arguments after --."
+        )
+        raise DefinitionError(msg, to=words[0])
+    return words
 
 
 def ls(_: Namespace, out: Output) -> int:

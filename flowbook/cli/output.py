@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from flowbook.cli.command_words import in_commands
 from flowbook.terminal.lines import encodable, fit, printable, styled
 from flowbook.terminal.marks import marks_for
 from flowbook.terminal.size import size_of
@@ -84,12 +85,13 @@ class Output:
         """Write one line for people."""
         self.to.write(f"{encodable(text, self.to.encoding)}\n")
 
-    def error(self, error: BaseException) -> None:
-        """Write what went wrong, and what to do."""
+    def error(self, error: BaseException, run: str = "") -> None:
+        """Write what went wrong, and what to do; `run` is what the command line called the run, if it named one."""
+        message = in_commands(str(error), run) if run else str(error)
         if self.is_json:
-            self.errors.write(json.dumps({"error": type(error).__name__, "message": str(error)}) + "\n")
+            self.errors.write(json.dumps({"error": type(error).__name__, "message": message}) + "\n")
         else:
-            self.errors.write(f"flowbook: {printable(str(error))}\n")
+            self.errors.write(f"flowbook: {printable(message)}\n")
 
     def _json(self, found: object) -> None:
         self.to.write(json.dumps(found, default=_jsonable, indent=2 if self.to.isatty() else None) + "\n")

@@ -7,15 +7,18 @@ import logging
 import shlex
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flowbook.cli.command_words import in_commands
 from flowbook.cli.task_facts import task_facts
 from flowbook.cli.waiting import as_json, waiting_tasks
 from flowbook.engine.events import Logged, StateChanged
 from flowbook.engine.state_kinds import DISPLAY_ORDER
 from flowbook.exceptions import DefinitionError, UnknownTaskError
 from flowbook.flow_run.run_names import find_run_id
+from flowbook.report.secret_literals import without_secrets
 from flowbook.store import open_store
 from flowbook.store.process_identity import UNSETTLED, effective_state_of
 from flowbook.store.process_output import OLDER, output_file
@@ -105,7 +108,8 @@ def inspect(args: Namespace, out: Output) -> int:
         )
         return 0
     state, now = _state_of(summary), dt.datetime.now(dt.UTC)
-    out.lines([*head_lines(summary, state, out.marks, now), *decision_lines(decisions, now)])
+    said = replace(summary, message=summary.message and in_commands(summary.message, args.run))
+    out.lines([*head_lines(said, state, out.marks, now), *decision_lines(decisions, now)])
     out.line("")
     rows = tasks if args.all else [each for each in tasks if each.is_of_interest or each.key == args.task]
     rows = rows if args.task is None or args.all else rows[: _MOST_CHILDREN + 1]
@@ -239,7 +243,7 @@ def _write_logs(events: Iterable[Event], errors: Mapping[str, RemoteError], task
         if isinstance(event, Logged):
             _write_log(event.seq, event.key, event.at, logging.getLevelName(event.level), event.text, out)
         elif last.get(event.key) == event.seq:
-            text = errors[event.key].formatted
+            text = without_secrets(errors[event.key].formatted)
             _write_log(event.seq, event.key, event.at, "ERROR", text, out)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowbook.cli.command_words import in_commands
 from flowbook.core.history import run as recorded_run
 from flowbook.flow_run.run_names import find_run_id
 from flowbook.store import open_store
@@ -19,6 +20,8 @@ __all__ = ["find_run", "say_state"]
 
 #: What a cancelled run says that whoever cancelled it knows.
 _BY_A_PERSON = "Cancelled by a person."
+#: How much of a run's id is shown; it names the run.
+_ID_CHARS = 8
 
 
 def find_run(name: str, file: str | None = None) -> FlowRun:
@@ -37,7 +40,7 @@ def say_state(run: FlowRun, out: Output) -> int:
     """Say how a run stands; return 1 if it failed."""
     state = run.state
     name = type(state).__name__
-    sentence = f"{run.flow_name} run {run.number} {_how_it_stands(state)}"
+    sentence = in_commands(f"{run.flow_name} run {run.number} {_how_it_stands(state)}", run.run_id[:_ID_CHARS])
     text = "\n".join(map(printable, sentence.splitlines()))
     out.done(text, run_id=run.run_id, flow=run.flow_name, state=name, message=state.message)
     return int(state.is_failed())

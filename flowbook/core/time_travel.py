@@ -176,10 +176,16 @@ def _rows(store: Store, flow: str, key: str, versions: list[Version]) -> Iterato
     for each, ref in zip(versions, refs, strict=True):
         size, text = (None, None) if ref is None else (ref.size_bytes, _text(previews.get(ref.digest)))
         parameters, code = known.get(each.run_id or "", (each.parameters, None))
-        state = type(each.state).__name__
+        state = _state_name(each.state)
         duration = took.get(each.run_id or "")
         row = (each.created, key, state, each.run_id, each.number, each.entry, size, text)
         yield (*row, dict(parameters), code and code[:_CODE_DIGITS], duration)
+
+
+def _state_name(state: State) -> str:
+    """Return the name of a result's state; one that the run made itself and then stored in the cache is a Success."""
+    made_here = isinstance(state, Cached) and state.made_here
+    return Success.__name__ if made_here else type(state).__name__
 
 
 def _newest(flow: str, key: str, at: dt.datetime) -> Version | None:

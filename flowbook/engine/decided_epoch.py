@@ -7,6 +7,7 @@ so each task is answered once, whoever comes at the same moment.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from flowbook.engine.answer import DEADLINE, Answer, answer_for_deadline, no_answer_by
@@ -37,7 +38,7 @@ __all__ = ["DecidedEpoch"]
 _SLACK_S = 1.5
 
 
-class DecidedEpoch:
+class DecidedEpoch(ABC):
     """The part of an epoch that carries out decisions. From any thread."""
 
     #: Whether a person cancelled the run.
@@ -61,11 +62,13 @@ class DecidedEpoch:
         #: When tasks are answered that nobody answers. Apart from the timers, as no task runs when one of these is due.
         self._deadlines = Timers()
 
+    @abstractmethod
     def _carry_out(self, instructions: list[Instruction]) -> None:
-        raise NotImplementedError
+        """Carry out what the machine decided. Called with the lock held."""
 
+    @abstractmethod
     def _notify_all(self) -> None:
-        raise NotImplementedError
+        """Wake all workers that wait. Called with the lock held."""
 
     @property
     def is_cancelling(self) -> bool:

@@ -96,6 +96,7 @@ def hand_over(control: Control, flow_runner: FlowRunner, by: str = "", note: str
             f"{control.run.label.title} isn't recorded, so no other process can go on with it. Run it with record=True."
         )
         raise RunError(msg, run=control.run.label.run_id)
+    _refuse_if_over(control, location)
     _refuse_what_stays(control, recording, flow_runner)
     flow_runner.check()
     settings = flow_runner.to_settings().as_json()
@@ -122,6 +123,16 @@ def hand_over(control: Control, flow_runner: FlowRunner, by: str = "", note: str
         name=f"hand-over-{control.run.label.number}",
         owner="hand_over",
     )
+
+
+def _refuse_if_over(control: Control, location: Location) -> None:
+    """Raise RunError if nothing is left to do that another process could go on with: all went well."""
+    if isinstance(location, AtRest) and location.state.is_successful():
+        msg = (
+            f"{control.run.label.title} is over: it is {type(location.state).__name__}. There is nothing left to hand over; "
+            "run the flow again with flow_runner=… to run it there."
+        )
+        raise RunError(msg, run=control.run.label.run_id)
 
 
 def _refuse_what_stays(control: Control, recording: Recording, flow_runner: FlowRunner) -> None:

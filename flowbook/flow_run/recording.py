@@ -369,7 +369,8 @@ class Recording:
             if reason is None:
                 self._store.ownership.finish(self.run_id, self.epoch, state)
             else:
-                self._store.ownership.release(self.run_id, self.epoch)  # shown as Crashed: the record has no end
+                why = f"Its record ends in the middle: {reason}"
+                self._store.ownership.release(self.run_id, self.epoch, why)  # shown as Crashed: the record has no end
             self._store.make_room()
         except RunClaimedError as error:
             return error

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowbook.engine.remote_error import RemoteError
+from flowbook.report.secret_literals import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +93,7 @@ def describe_error(error: BaseException, cell_name: Callable[[str], str | None] 
         error: the exception as it was raised, or a stand-in with the text of its traceback.
         cell_name: returns "In [4]" for the file name of a notebook's cell, None for any other file.
     """
-    text = _formatted(error)
+    text = without_secrets(_formatted(error))
     locations = code_locations(error, text)
     name_of = cell_name or (lambda _: None)
     stack = [_frame(location, name_of) for location in reversed(locations[-_MOST_FRAMES:])]
@@ -122,12 +123,15 @@ def code_locations(error: BaseException, text: str | None = None) -> list[CodeLo
 
 
 def source_lines(location: CodeLocation) -> tuple[tuple[int, str, bool], ...]:
-    """Return the source around a frame as (number, text, is the failing one); empty where it can't be read."""
+    """Return the source around a frame as (number, text, is the failing one); empty where it can't be read.
+
+    Texts that names give away as secrets are hidden.
+    """
     source = linecache.getlines(location.file)
     first = max(1, location.line - _AROUND)
     last = min(len(source), location.line + _AROUND - 1)
     numbers = range(first, last + 1) if location.line <= len(source) else ()
-    found = [(n, source[n - 1].rstrip()[:_LINE_LENGTH], n == location.line) for n in numbers]
+    found = [(n, without_secrets(source[n - 1].rstrip()[:_LINE_LENGTH]), n == location.line) for n in numbers]
     told = [at for at, (_, text, is_failing) in enumerate(found) if text or is_failing]
     return tuple(found[told[0] : told[-1] + 1]) if told else ()
 

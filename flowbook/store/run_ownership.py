@@ -53,9 +53,15 @@ class RunOwnership:
         self._compare_and_set("claim_run", values)
         return epoch + 1
 
-    def release(self, run_id: str, epoch: int) -> None:
-        """Release a run, so that it has no owner. Raises as `claim`."""
-        self._compare_and_set("release_run", {"run_id": run_id, "epoch": epoch, "now": time.time()})
+    def release(self, run_id: str, epoch: int, why: str | None = None) -> None:
+        """Release a run, so that it has no owner. Raises as `claim`.
+
+        Args:
+            run_id: of the run.
+            epoch: at which this process claimed it.
+            why: in one sentence, if its record ends in the middle; people see it as the run's message.
+        """
+        self._compare_and_set("release_run", {"run_id": run_id, "epoch": epoch, "now": time.time(), "why": why})
 
     def finish(self, run_id: str, epoch: int, state: str | State) -> None:
         """Record the state in which a run comes to rest (finished, or Paused) and release it. Raises as `claim`."""

@@ -374,7 +374,7 @@ def insert_run_to_come(connection: sqlite3.Connection, record: RunRecord, graph:
     changed = {"run": row, "state": name, "message": state.message, "started": None, "ended": None, "answer_due": None}
     connection.execute(sql["flow_changed"], changed)
     if not record.owner:
-        connection.execute(sql["release_run"], {"run_id": record.run_id, "epoch": 1, "now": time.time()})
+        connection.execute(sql["release_run"], {"run_id": record.run_id, "epoch": 1, "now": time.time(), "why": None})
     return number
 
 

@@ -221,7 +221,7 @@ def _without_parameters(run: RunSummary) -> Mapping[str, int]:
 def _where(run: RunSummary, state: str) -> str:
     if state == "Running" and run.owner:
         return f"process {run.owner.rpartition(':')[2]}"
-    return run.origin
+    return "own process" if run.identifier else run.origin
 
 
 def _with_mark(  # noqa: PLR0913  # a row of a table

@@ -202,3 +202,27 @@ def test_the_lines_of_a_waiting_task_describe_stored_inputs_without_loading_them
     lines = input_lines(TaskNow("approve", state), flow.compile(), str)
 
     assert "  report   DataFrame, 2 \u00d7 1, from table" in [plain_text(line) for line in lines]
+
+
+@task
+def log_in():
+    password = "hunter2"
+    url = "postgres://ana:s3cret@db/flights"
+    raise ConnectionError(len(password + url))
+
+
+def test_inspect_and_logs_hide_what_source_lines_give_away_by_its_name(capsys):
+    with Flow("logs_in") as flow:
+        log_in()
+    flow.run(record=True)
+
+    shown = [
+        _out(capsys, "run", *words)
+        for words in (("inspect", "last"), ("inspect", "last", "--traceback"), ("logs", "last"))
+    ]
+
+    text = "\n".join("".join(each) for each in shown)
+    assert "hunter2" not in text
+    assert "s3cret" not in text
+    assert 'password = "*****"' in text
+    assert "ConnectionError" in text

@@ -32,7 +32,7 @@ def notify(capsys):
 def test_a_receiver_is_added_listed_without_its_secrets_and_removed(notify):
     added = notify("add", "mailto://ana:s3cret@example.com")
     again = notify("add", "--on", "ended", "mailto://ana:s3cret@example.com")
-    command = notify("add", "--json", "--", "notify-send", "flowbook")
+    command = notify("add", "--json", "--", "env", "flowbook")
     _, listed, _ = notify("ls", "--json")
     _, table, _ = notify("ls")
     removed = notify("remove", "mailto://ana:s3cret@example.com")
@@ -44,10 +44,10 @@ def test_a_receiver_is_added_listed_without_its_secrets_and_removed(notify):
         "",
     )
     assert again == (0, "mailto://ana:***@example.com is told of runs that ended. Try it: flowbook notify test 1\n", "")
-    assert json.loads(command[1]) == {"id": 2, "to": "notify-send (with 1 argument)", "on": ["waits", "failed"]}
+    assert json.loads(command[1]) == {"id": 2, "to": "env (with 1 argument)", "on": ["waits", "failed"]}
     assert [(each["id"], each["to"], each["on"]) for each in json.loads(listed)] == [
         (1, "mailto://ana:***@example.com", ["ended"]),
-        (2, "notify-send (with 1 argument)", ["waits", "failed"]),
+        (2, "env (with 1 argument)", ["waits", "failed"]),
     ]
     assert "s3cret" not in listed + table
     assert "waits, failed" in table
@@ -65,9 +65,12 @@ def test_a_url_is_read_from_stdin(notify, monkeypatch):
     )
 
 
-def test_the_test_notice_says_who_could_not_be_reached(notify, webhook):
+def test_the_test_notice_says_who_could_not_be_reached(notify, webhook, tmp_path):
     notify("add", webhook.url)
-    notify("add", "--", "/no/such/program")
+    program = tmp_path / "gone"
+    program.touch(mode=0o700)
+    notify("add", "--", str(program))
+    program.unlink()
     shown = json.loads(notify("ls", "--json")[1])[0]["to"]
 
     everybody, one = notify("test"), notify("test", "1")
@@ -76,8 +79,8 @@ def test_the_test_notice_says_who_could_not_be_reached(notify, webhook):
         1,
         (
             f"1  {shown}  The test notice was delivered.\n"
-            "2  /no/such/program  It was not delivered: /no/such/program can't be started: [Errno 2] No such file or "
-            "directory: '/no/such/program'.\n"
+            f"2  {program}  It was not delivered: {program} can't be started: [Errno 2] No such file or "
+            f"directory: '{program}'.\n"
         ),
         "",
     )
@@ -143,3 +146,11 @@ def test_what_did_not_arrive_stands_in_the_runs_log(capsys, monkeypatch):
             ),
         )
     ]
+
+
+def test_a_word_that_is_neither_a_url_nor_a_program_is_refused(notify):
+    code, out, err = notify("add", "fooo")
+
+    assert (code, out) == (2, "")
+    assert err.startswith("flowbook: 'fooo' is neither a URL nor a program that is found here. Give a URL of apprise")
+    assert notify("ls", "--json")[1].strip() == "[]"

@@ -230,7 +230,8 @@ def test_the_last_lines_of_a_process_that_died_are_lines(tmp_path, monkeypatch, 
     assert (code, capsys.readouterr().out) == (
         1,
         (
-            "dies run 1 failed: Its process ended with exit code 3 in the middle of the run. run.resume() goes on from what is "
-            "stored.\nThe last lines of its output:\n    one\n    two\n"
+            "dies run 1 failed: Its process ended with exit code 3 in the middle of the run. "
+            f"`flowbook run resume {run.run_id[:8]}` goes on from what is stored.\n"
+            "The last lines of its output:\n    one\n    two\n"
         ),
     )

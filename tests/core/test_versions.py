@@ -40,7 +40,7 @@ def test_history_lists_every_version_once_from_runs_and_cache():
             "duration",
         )
     ]
-    assert list(table["state"]) == ["Cached", "Cached"]
+    assert list(table["state"]) == ["Success", "Cached"]
     assert list(table["number"]) == [1, 2]
     assert len(set(table["entry"])) == 1
     pd.testing.assert_frame_equal(copy.history(), table)

@@ -515,3 +515,14 @@ def test_a_run_survives_kills_of_either_side_at_random_moments(folder):
     assert set(done) == set(range(width)), seed
     # Two tasks run at once: what a kill interrupts, or what was not committed yet, runs again; nothing else does.
     assert sum(done.values()) - width <= 2 * kills + 2, seed
+
+
+def test_a_run_that_is_over_has_nothing_to_hand_over(folder):
+    (folder / "go").touch()
+    run = flows.waiting().start(record=True)
+    assert isinstance(run.wait(LONG_S), Success)
+
+    with pytest.raises(
+        RunError, match=r"Run 1 of 'waiting' is over: it is Success\. There is nothing left to hand over"
+    ):
+        run.hand_over(QUIET)

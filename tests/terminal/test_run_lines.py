@@ -108,3 +108,11 @@ def test_tasks_stand_in_columns():
 )
 def test_moments_in_the_past_are_said_as_people_say_them(moment, words):
     assert ago(moment, NOW) == words
+
+
+def test_a_run_in_a_process_of_its_own_is_not_said_to_be_in_the_notebook():
+    run = _run("delays", 1, "Success", {"Success": 3}, minutes=4, took_s=33)
+
+    rows = run_rows([run, replace(run, identifier="host:12:34")], ["Success", "Success"], NOW)
+
+    assert [row[-1] for row in rows] == ["days.ipynb", "own process"]

@@ -169,7 +169,8 @@ SELECT parameters_digest, parameters_bytes FROM run WHERE run_id = ?
 UPDATE run SET parameters_digest = :digest, parameters_bytes = :size_bytes WHERE run_id = :run_id AND epoch = :epoch
 
 -- release_run --
-UPDATE run SET owner = NULL, process = NULL, claimed = :now WHERE run_id = :run_id AND epoch = :epoch
+UPDATE run SET owner = NULL, process = NULL, claimed = :now, message = coalesce(:why, message)
+WHERE run_id = :run_id AND epoch = :epoch
 
 -- finish_run --
 UPDATE run
