@@ -69,7 +69,8 @@ def _note_end(run_id: str, epoch: int) -> None:
     from flowbook.store import open_store  # noqa: PLC0415  # as above
 
     told = json.load(sys.stdin)
-    record_process_end(open_store(), run_id, epoch, Outcome(told["exit_code"], tuple(told["last_lines"])))
+    outcome = Outcome(told["exit_code"], tuple(told["last_lines"]), told.get("how", ""))
+    record_process_end(open_store(), run_id, epoch, outcome)
 
 
 class _Lasting(io.FileIO):

@@ -12,6 +12,7 @@ from flowbook.engine.state import Crashed, Pending, Running
 from flowbook.exceptions import RunClaimedError
 from flowbook.flow_run.new_record import owner_text
 from flowbook.flow_run.recording import Recording
+from flowbook.store.process_identity import is_at, place_of_run
 from flowbook.store.process_output import last_output
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def record_process_end(store: Store, run_id: str, epoch: int, outcome: Outcome) 
     recording = Recording.of(store, run_id)
     snapshot = recording.snapshot()
     has_begun = snapshot.claim.epoch == epoch + 1
-    if not _is_left_behind(snapshot, epoch, is_taker=store.requests.was_asked(run_id, epoch, "hand_over")):
+    is_taker = store.requests.was_asked(run_id, epoch, "hand_over")
+    if not _is_left_behind(snapshot, run_id, epoch, is_taker=is_taker):
         return False
     how = how_it_ended(outcome, "in the middle of the run" if has_begun else "before the run went on")
     return _record_crash(recording, snapshot, how, outcome.last_lines)
@@ -77,17 +79,19 @@ def record_lost(store: Store, run_id: str, epoch: int) -> bool:
     return _record_crash(recording, snapshot, how, last_output(run_id))
 
 
-def _is_left_behind(snapshot: RunSnapshot, epoch: int, *, is_taker: bool) -> bool:
+def _is_left_behind(snapshot: RunSnapshot, run_id: str, epoch: int, *, is_taker: bool) -> bool:
     """Return whether nobody has the run any more although it isn't at rest.
 
     A process that was to take the run over leaves nothing behind before it has claimed it: its owner goes on with it then.
+    A process in a container can't be seen from here, but it is known by the place that its flow runner gave it.
     """
     claim = snapshot.claim
     if claim.process is None:
         return False
     if claim.epoch == epoch:
         return not is_taker or not snapshot.is_owned
-    return claim.epoch == epoch + 1 and not snapshot.is_owned
+    has_died = not snapshot.is_owned or is_at(claim.process, place_of_run(run_id, epoch))
+    return claim.epoch == epoch + 1 and has_died
 
 
 def _events(snapshot: RunSnapshot, crashed: Crashed) -> Iterator[Event]:

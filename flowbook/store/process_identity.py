@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BEAT_S",
+    "PLACE",
     "UNSETTLED",
+    "container_of",
     "effective_state",
     "effective_state_of",
     "has_owner",
     "is_alive",
+    "is_at",
     "is_here",
     "number_of",
+    "place_of_run",
     "process_of",
     "this_process",
 ]
@@ -32,14 +36,38 @@ _SILENCE_S = 60.0
 UNSETTLED = frozenset({None, "Running", "Pending", "Cancelling", "Crashed", "Submitted"})
 
 
+#: Set by flow runners in the containers that they make: the process there is known by it to whoever watches the container.
+PLACE = "FLOWBOOK_PLACE"
+
+
+def place_of_run(run_id: str, epoch: int) -> str:
+    """Return the name of the place that a flow runner makes for a run which was claimed at an epoch: a container, for example."""
+    return f"run-{run_id}-{epoch}"
+
+
+def is_at(process: str, place: str) -> bool:
+    """Return whether a process lives, or lived, in the place of that name."""
+    return process.partition("/")[0] == place
+
+
 def this_process() -> str:
     """Return this process's identity: its machine, process id and start time."""
     return process_of(os.getpid())
 
 
-def process_of(number: int) -> str:
-    """Return the identity of a process of this machine, by its process id."""
-    return f"{_host()}|{number}|{_started(number) or ''}"
+def process_of(number: int, container: str = "") -> str:
+    """Return the identity of a process of this machine.
+
+    Args:
+        number: its process id.
+        container: that it keeps; it goes on if the process dies.
+    """
+    return f"{_host()}|{number}|{_started(number) or ''}{'|' if container else ''}{container}"
+
+
+def container_of(process: str) -> str:
+    """Return the container that is named in the identity of the process that keeps it; "" if it keeps none."""
+    return "".join(process.split("|")[3:4])
 
 
 def number_of(process: str) -> int | None:
@@ -77,8 +105,7 @@ def has_owner(state: str | None, process: str | None, identifier: str | None, be
 
 def is_here(process: str | None) -> bool | None:
     """Return whether a process is alive on this machine; None if it runs elsewhere, or this can't be told."""
-    host, _, rest = (process or "").partition("|")
-    number, _, started = rest.partition("|")
+    host, number, started, *_ = *(process or "").split("|"), "", ""
     if host == _host() and started and number.isdigit():
         return _started(int(number)) == started
     return None
@@ -106,11 +133,12 @@ def effective_state_of(summary: RunSummary) -> str | None:
 
 def _host() -> str:
     """Return what distinguishes machines, their boots, and containers on them: process ids are unique within it."""
+    name = os.environ.get(PLACE) or platform.node()
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{platform.node()}/{boot}/{Path('/proc/self/ns/pid').readlink()}"
+        return f"{name}/{boot}/{Path('/proc/self/ns/pid').readlink()}"
     except OSError:
-        return platform.node()
+        return name
 
 
 def _started(number: int) -> str | None:

@@ -8,7 +8,18 @@ import sys
 
 import pytest
 
-from flowbook.store.process_identity import effective_state, is_alive, is_here, this_process
+from flowbook.store.process_identity import (
+    PLACE,
+    container_of,
+    effective_state,
+    is_alive,
+    is_at,
+    is_here,
+    number_of,
+    place_of_run,
+    process_of,
+    this_process,
+)
 
 
 def marked(number: int, started: str) -> str:
@@ -65,3 +76,21 @@ def test_a_process_elsewhere_is_alive_as_long_as_it_beats(mark):
 )
 def test_a_run_that_came_to_no_rest_and_has_nobody_crashed(state, shown):
     assert effective_state(state, None, None, 0.0) == shown
+
+
+def test_a_process_that_keeps_a_container_is_known_with_it():
+    keeper = process_of(os.getpid(), "docker:delays-run-4:0123456789ab")
+
+    found = is_here(keeper), number_of(keeper), container_of(keeper), container_of(this_process())
+
+    assert found == (True, os.getpid(), "docker:delays-run-4:0123456789ab", "")
+
+
+def test_a_process_is_known_by_the_place_that_was_made_for_it(monkeypatch):
+    outside = this_process()
+    monkeypatch.setenv(PLACE, place_of_run("7c1f", 2))
+
+    inside = this_process()
+
+    assert [is_at(each, place_of_run("7c1f", 2)) for each in (outside, inside)] == [False, True]
+    assert (is_at(inside, place_of_run("7c1f", 3)), is_here(inside), is_here(outside)) == (False, True, None)
