@@ -114,7 +114,7 @@ def _add_cache(group: argparse.ArgumentParser, common: argparse.ArgumentParser) 
 #: What follows the command in the example that its help shows.
 _RUN_EXAMPLES = {
     "ls": "--flow delays --state Failed",
-    "start": "delays.py:nightly --param origin=JFK --detach",
+    "start": "delays.py:nightly --param origin=JFK --detach --on docker:flows:2",
     "inspect": "last failed",
     "logs": "delays --task clean --follow",
     "watch": "delays",
@@ -156,6 +156,7 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     )
     start.add_argument("--name", default="", help="what people call this run")
     start.add_argument("--detach", action="store_true", help="in a process of its own, which outlives this terminal")
+    _lives_on(start, "with --detach: where the process lives")
     inspect = add("inspect", "show one run and its tasks, or one task")
     inspect.add_argument("task", nargs="?", help="only this task or child, e.g. 'clean[3]'")
     inspect.add_argument("--all", action="store_true", help="every child of mapped tasks, too")
@@ -175,9 +176,14 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
     )
 
 
+def _lives_on(command: argparse.ArgumentParser, about: str) -> None:
+    command.add_argument("--on", metavar="WHERE", help=f"{about}: subprocess (the default) or docker:IMAGE")
+
+
 def _add_answers(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     """Add what decides about a run."""
     hand_over = add("hand-over", "let a process of its own go on with it, whichever process has it now")
+    _lives_on(hand_over, "where the process lives")
     _decides(hand_over)
     cancel = add("cancel", "cancel it, whichever process has it, and wait until its running tasks have ended")
     cancel.add_argument("--now", action="store_true", help="stop running tasks, too; they run again on resume")

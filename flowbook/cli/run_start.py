@@ -11,11 +11,11 @@ from flowbook.cli.run_ends import find_run, say_state
 from flowbook.core.flow_files import flow_at
 from flowbook.engine.events import FLOW, Logged, StateChanged
 from flowbook.engine.state import Scheduled, Submitted
-from flowbook.exceptions import RunError
+from flowbook.exceptions import ArgumentError, RunError
 from flowbook.flow_run.run import start_run
-from flowbook.flow_runners import SubprocessFlowRunner
+from flowbook.flow_runners import from_word
 from flowbook.store import open_store
-from flowbook.store.process_identity import number_of
+from flowbook.store.process_identity import container_of, number_of
 from flowbook.terminal.lines import Span, printable
 from flowbook.terminal.reporting import has_display
 
@@ -34,11 +34,14 @@ _LOOK_AT_REST_S = 0.25
 
 def start(args: Namespace, out: Output) -> int:
     """Run a flow from a file, recorded: here until it is at rest, or with `--detach` in a process of its own."""
+    if args.on is not None and not args.detach:
+        msg = f"--on {args.on!r} says where a run's own process lives, and this run has none. Add --detach."
+        raise ArgumentError(msg, option="--on")
     flow = flow_at(args.flow)
     options = {"record": True, **({"flow_run_name": args.name} if args.name else {})}
     parameters = read_params(args.param)
     if args.detach:
-        run = flow.start(parameters, flow_runner=SubprocessFlowRunner(stream_output=False), **options)
+        run = flow.start(parameters, flow_runner=from_word(args.on or "subprocess"), **options)
         return _say_detached(run, out)
     is_displayed = not out.is_json and has_display(None)
     run = start_run(flow, parameters, {**options, "progress": is_displayed})
@@ -54,11 +57,13 @@ def _say_detached(run: FlowRun, out: Output) -> int:
     if run.state.is_failed():
         return say_state(run, out)
     identifier = run.identifier or ""
-    number = number_of(identifier)
+    number, container = number_of(identifier), container_of(identifier).partition(":")[2]
     name = run.run_id[:8]
-    sentence = f"{run.flow_name} run {run.number} goes on in process {number}, without this terminal."
+    place = f"container {container.partition(':')[0]}" if container else f"process {number}"
+    sentence = f"{run.flow_name} run {run.number} goes on in {place}, without this terminal."
     if out.is_json:
         facts = {"run_id": run.run_id, "flow": run.flow_name, "number": run.number, "process": number}
+        facts |= {"container": container} if container else {}
         out.done("", **facts, state=type(run.state).__name__)
         return 0
     out.line(printable(sentence))
@@ -80,7 +85,7 @@ def hand_over(args: Namespace, out: Output) -> int:
         raise RunError(msg, run=run.run_id)
     ownership = open_store().ownership
     before = ownership.owner(run.run_id).epoch
-    run.hand_over(SubprocessFlowRunner(stream_output=False), by=args.by, note=args.note)
+    run.hand_over(from_word(args.on or "subprocess"), by=args.by, note=args.note)
     pause = threading.Event()
     while ownership.owner(run.run_id).epoch == before and not _is_at_rest(run):
         pause.wait(_LOOK_S)

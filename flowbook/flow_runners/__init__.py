@@ -5,14 +5,16 @@ Not to be confused with `flowbook.engine.FlowRunner`, which walks a flow's graph
 
 from flowbook.flow_run.ports import FlowRunnerSettings
 from flowbook.flow_runners.docker_flow_runner import DockerFlowRunner
-from flowbook.flow_runners.registry import from_settings
+from flowbook.flow_runners.registry import PLACES, from_settings, from_word
 from flowbook.flow_runners.subprocess_flow_runner import SubprocessFlowRunner
 from flowbook.flow_runners.universal_flow_runner import UniversalFlowRunner
 
 __all__ = [
+    "PLACES",
     "DockerFlowRunner",
     "FlowRunnerSettings",
     "SubprocessFlowRunner",
     "UniversalFlowRunner",
     "from_settings",
+    "from_word",
 ]

@@ -1,22 +1,46 @@
-"""The types of flow runners by name, and the flow runner that settings describe."""
+"""The types of flow runners by name, and the flow runner that settings, or a word of a command line, describe."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowbook.exceptions import DefinitionError
+from flowbook.exceptions import ArgumentError, DefinitionError
 from flowbook.flow_runners.docker_flow_runner import DockerFlowRunner
 from flowbook.flow_runners.subprocess_flow_runner import SubprocessFlowRunner
 from flowbook.flow_runners.universal_flow_runner import UniversalFlowRunner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flowbook.flow_run.ports import FlowRunnerSettings
 
-__all__ = ["from_settings"]
+__all__ = ["PLACES", "from_settings", "from_word"]
 
 _TYPES: dict[str, type[UniversalFlowRunner]] = {
     kind.type: kind for kind in (UniversalFlowRunner, SubprocessFlowRunner, DockerFlowRunner)
 }
+
+#: What a word of a command line stands for; what follows its colon is handed on.
+_WORDS: dict[str, Callable[[str], UniversalFlowRunner]] = {
+    "subprocess": lambda _: SubprocessFlowRunner(stream_output=False),
+    "docker": lambda image: DockerFlowRunner(image=image or None, stream_output=False),
+}
+#: The words, for help and completion.
+PLACES = ("subprocess", "docker:IMAGE")
+
+
+def from_word(word: str) -> UniversalFlowRunner:
+    """Return the flow runner that a word such as "subprocess" or "docker:flows:2" names; it shows no output.
+
+    Raises:
+        ArgumentError: if it names none; names the words that there are.
+    """
+    name, _, rest = word.partition(":")
+    make = _WORDS.get(name)
+    if make is None or (rest and name == "subprocess"):
+        msg = f"{word!r} is no place for a run. Write one of {', '.join(PLACES)}."
+        raise ArgumentError(msg, word=word)
+    return make(rest)
 
 
 def from_settings(settings: FlowRunnerSettings) -> UniversalFlowRunner:

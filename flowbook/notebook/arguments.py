@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
 
+from flowbook.exceptions import ArgumentError
 from flowbook.executors import Executor, LocalDaskExecutor, LocalExecutor
 
 if TYPE_CHECKING:
@@ -94,20 +95,22 @@ def parse_executor(text: str | None, namespace: Mapping[str, object]) -> Executo
 
 
 def parse_flow_runner(text: str | None, namespace: Mapping[str, object]) -> UniversalFlowRunner:
-    """Return the flow runner that `text` names: subprocess, which is the default, or an expression.
+    """Return the flow runner that `text` names: subprocess, which is the default, docker:IMAGE, or an expression.
 
     Raises:
         UsageError: if it is neither.
     """
-    from flowbook.flow_runners import SubprocessFlowRunner, UniversalFlowRunner  # noqa: PLC0415  # only where it is used
+    from flowbook.flow_runners import PLACES, UniversalFlowRunner, from_word  # noqa: PLC0415  # only where it is used
 
-    if text in {None, "subprocess"}:
-        return SubprocessFlowRunner(stream_output=False)  # its panel shows what tasks print
+    try:
+        return from_word(text or "subprocess")  # shows no output: its panel shows what tasks print
+    except ArgumentError:
+        pass  # it is an expression then
     try:
         # The person's own cell, as for an executor.
         value = eval(str(text), dict(namespace))  # noqa: S307
     except Exception as error:
-        msg = f"--on {text!r} isn't subprocess, nor a valid expression: {error}."
+        msg = f"--on {text!r} isn't {', '.join(PLACES)}, nor a valid expression: {error}."
         raise UsageError(msg) from error
     if not isinstance(value, UniversalFlowRunner):
         msg = f"--on {text!r} is {value!r}, not a flow runner. Use subprocess, or e.g. SubprocessFlowRunner(virtualenv='./venv')."

@@ -91,7 +91,9 @@ class Completion:
         if before == "--start-at":
             return _tasks(flow)
         if before == "--on":
-            return ("subprocess",)
+            from flowbook.flow_runners import PLACES  # noqa: PLC0415  # only where somebody asks
+
+            return [place.partition("IMAGE")[0] for place in PLACES]
         return self._flows.names() if not words and not typed.startswith("-") else self._options["%%flow"]
 
     def _of_line(self, words: Sequence[str], before: str, typed: str) -> Iterable[str]:

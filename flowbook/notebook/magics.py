@@ -99,7 +99,7 @@ class FlowMagics(Magics):
     @argument(
         "--on",
         metavar="WHERE",
-        help="with --detach: subprocess (the default), or an expression that gives a flow runner",
+        help="with --detach: subprocess (the default), docker:IMAGE, or an expression that gives a flow runner",
     )
     @argument("--no-record", action="store_true", help="don't keep the run in the store")
     @argument("--quiet", action="store_true", help="show nothing but errors")
@@ -142,7 +142,9 @@ class FlowMagics(Magics):
         "--input", action="append", default=[], metavar="NAME=VALUE", help="for resume: what one task gets instead"
     )
     @argument("--timezone", metavar="ZONE", help="for schedule: whose clock, e.g. Europe/Berlin; default: UTC")
-    @argument("--on", metavar="WHERE", help="for deploy and schedule: an expression that gives a flow runner")
+    @argument(
+        "--on", metavar="WHERE", help="for deploy and schedule: docker:IMAGE, or an expression that gives a flow runner"
+    )
     @argument("--name", metavar="NAME", help="for deploy and schedule: of the deployment; default: the notebook's")
     @argument("--note", default="", metavar="TEXT", help="for decisions: the reason, which is recorded")
     @argument("--as-recorded", action="store_true", help="for decisions: go on with the code as it was")

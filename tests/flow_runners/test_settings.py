@@ -12,6 +12,7 @@ from flowbook.flow_runners import (
     SubprocessFlowRunner,
     UniversalFlowRunner,
     from_settings,
+    from_word,
 )
 
 EVERY = [
@@ -177,3 +178,15 @@ def test_a_container_can_be_described_and_not_yet_run():
         with pytest.raises(FlowRunnerError) as caught:
             getattr(DockerFlowRunner(), act)(*arguments)
         assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("word", "flow_runner"),
+    [
+        ("subprocess", SubprocessFlowRunner(stream_output=False)),
+        ("docker", DockerFlowRunner(stream_output=False)),
+        ("docker:registry:5000/flows:2", DockerFlowRunner(image="registry:5000/flows:2", stream_output=False)),
+    ],
+)
+def test_a_word_of_a_command_line_names_a_flow_runner(word, flow_runner):
+    assert from_word(word) == flow_runner
