@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["how_it_ended", "record_lost", "record_process_end"]
 
+_API_TOKEN = "FLOWBOOK_API_TOKEN"  # noqa: S105  # its name
 _GOES_ON = "run.resume() goes on from what is stored."
 
 
@@ -126,4 +127,4 @@ def _in_words(last_lines: Sequence[str]) -> str:
 def _secrets() -> Masks:
     """Return the secrets of the environment, which a program may have written to its output."""
     prefix = secret_variable("")
-    return Masks(value for name, value in os.environ.items() if name.startswith(prefix))
+    return Masks(value for name, value in os.environ.items() if name.startswith(prefix) or name == _API_TOKEN)

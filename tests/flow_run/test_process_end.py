@@ -79,3 +79,12 @@ def test_a_run_that_somebody_else_has_claimed_meanwhile_is_left_to_them(monkeypa
     is_crashed = record_process_end(open_store(), recording.run_id, recording.epoch, Outcome(-9))
 
     assert is_crashed is False
+
+
+def test_the_apis_token_in_the_last_lines_is_masked(monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_API_TOKEN", "t0ken-of-this-api")
+    recording = submitted()
+
+    record_process_end(open_store(), recording.run_id, recording.epoch, Outcome(1, ("it is t0ken-of-this-api",)))
+
+    assert open_store().runs.summary(recording.run_id).message.endswith("    it is *****")
