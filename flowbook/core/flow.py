@@ -350,6 +350,11 @@ class Flow(FlowOptions, FlowPast):
                 `state`: the state that the flow has at first; a finished one is returned at once.
                 `task_states`: task to the state that it has at first, e.g. `{load: Success(result=1)}`.
                 `start_tasks`: run only these and what lies downstream, without looking upstream.
+                `start_at`: run these anew, and what lies downstream; the rest keeps its results from the run before.
+                `only`: run these alone, anew, with their inputs as they were in the run before.
+                `up_to`: run these and what they need, nothing else.
+                `based_on`: the run whose results `start_at` and `only` keep; default: the newest.
+                `use_cache`: False: every task runs, though an output in the cache would fit; outputs are stored.
                 `state_handlers`: called at every change of a task's state, after the task's own.
                 `raise_on_exception`: for debugging: the first exception of a task stops the run and is raised here.
 
@@ -381,12 +386,15 @@ class Flow(FlowOptions, FlowPast):
 
         Args:
             parameters: values by name. You may also give them as keywords.
-            options: `start`, tasks or their keys: as if only these and what lies downstream of them ran; `executor`, by
-                which the time is expected; and parameters.
+            options: `start_at`, `only`, `up_to`, `based_on` and `use_cache`, as for `run`; `executor`, by which the time
+                is expected; and parameters. `start` is the same as `start_at`, but needs no run before.
+
+        Raises:
+            StartTaskError: if what is asked for can't run; says why.
         """
         from flowbook.flow_run.planner import plan_run  # noqa: PLC0415  # the store: longer to load than all the rest
 
-        return plan_run(self, parameters, options)
+        return plan_run(self, parameters, self._with_base(options))
 
     def _new_run(
         self, parameters: Mapping[str, object] | None, options: dict[str, Any], *, is_called: bool = False
@@ -395,7 +403,7 @@ class Flow(FlowOptions, FlowPast):
             refuse_inside_block(self)
             if is_called:
                 refuse_flow_runner(self.name, options)
-            self.last_run = start_run(self, parameters, options)
+            self.last_run = start_run(self, parameters, self._with_base(options))
         except (DefinitionError, ExecutorError) as error:
             raise without_library_frames(error) from error.__cause__
         return self.last_run

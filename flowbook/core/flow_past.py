@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flowbook.core.flow_structure import FlowStructure
+from flowbook.exceptions import UnknownRunError
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
     from flowbook.core.task import Task
     from flowbook.core.time_travel import AsOf
     from flowbook.flow_run.ports import RunnableFlow
+    from flowbook.flow_run.run import FlowRun
 
 __all__ = ["FlowPast"]
 
 
 class FlowPast(FlowStructure):
     """What a flow's tasks returned earlier, and what people decided about them. Base of Flow."""
+
+    last_run: FlowRun | None
 
     def key_of(self, task: Task | str) -> str:
         """Return the key of a task of this flow; a key (also a child's, `clean[3]`) stands for itself.
@@ -44,6 +48,24 @@ class FlowPast(FlowStructure):
         from flowbook.core.time_travel import as_of  # noqa: PLC0415  # the store: longer to load than all the rest
 
         return as_of(cast("RunnableFlow", self), moment, run)
+
+    def _with_base(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return the options of a run; one that takes results from another, unnamed, takes them from the newest."""
+        if options.keys().isdisjoint({"start_at", "only"}) or options.get("based_on") is not None:
+            return options
+        return {**options, "based_on": self.last_run or self._newest_run()}
+
+    def _newest_run(self) -> FlowRun | None:
+        from flowbook.flow_run.recorded_run import load_run  # noqa: PLC0415  # the store: longer to load than all the rest
+        from flowbook.flow_run.recording import Recording  # noqa: PLC0415
+        from flowbook.flow_run.run_names import find_run_id  # noqa: PLC0415
+        from flowbook.store import open_store  # noqa: PLC0415
+
+        try:
+            store = open_store()
+            return load_run(Recording.of(store, find_run_id(store, "last", self.name)), cast("RunnableFlow", self))
+        except UnknownRunError:
+            return None
 
     def history(self, task: Task | str, run: int | str | None = None) -> pd.DataFrame:
         """Return every known successful result of a task, oldest first, from recorded runs and from the cache.

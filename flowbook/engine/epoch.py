@@ -102,7 +102,13 @@ class Epoch(DecidedEpoch):
         self._relay = EventRelay(ports.sinks, start.first_seq)
         self.input_checks: ComparesInputs | None = InputChecks(graph) if self._relay.is_recorded else None
         self._machine = Machine(
-            graph, start.states, start.start, inputs.limits, within=inputs.start, has_handlers=bool(inputs.handlers)
+            graph,
+            start.states,
+            start.start,
+            inputs.limits,
+            within=inputs.start,
+            only=inputs.only,
+            has_handlers=bool(inputs.handlers),
         )
         self._lock = RankedLock(Rank.EPOCH)
         #: Of `_lock`; notified when there is work for a waiting worker. Made for the first one that waits.

@@ -27,9 +27,10 @@ class EpochStart:
     Args:
         progress: the run's progress, with the states that the earlier epochs left; changed here.
         keys: tasks to start, and children of mapped tasks.
+        only: the tasks that may run; None: all may.
     """
 
-    def __init__(self, progress: Progress, keys: Iterable[str]) -> None:
+    def __init__(self, progress: Progress, keys: Iterable[str], only: Container[str] | None = None) -> None:
         self._progress = progress
         #: Whole tasks to start.
         self._whole: set[str] = set()
@@ -37,7 +38,8 @@ class EpochStart:
         self._opened: dict[str, set[int]] = {}
         for key in keys:
             self._sort_out(key)
-        self._scope = progress.graph.downstream([*self._whole, *self._opened])
+        below = progress.graph.downstream([*self._whole, *self._opened])
+        self._scope = below if only is None else {key for key in below if key in only}
         #: Mapped tasks with children that run or wait for a person: the indices of those that run.
         self._again: dict[str, set[int]] = {}
 

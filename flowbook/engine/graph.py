@@ -5,7 +5,7 @@ Frozen, keys only: a spec carries its Task opaquely, to run it and to hand it to
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +14,8 @@ from flowbook.engine.task_keys import split_key
 from flowbook.exceptions import CycleError, UnknownTaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from flowbook.engine.state import Paused
     from flowbook.results.files import Result
@@ -62,11 +63,15 @@ class RetryPolicy(NamedTuple):
 
 
 class CachePolicy(NamedTuple):
-    """How long an output is valid (None: for ever), the validator that decides whether it fits, and a key shared by flows."""
+    """How long an output is valid (None: for ever), the validator that decides whether it fits, and a key shared by flows.
+
+    `is_read` False: the task runs though a stored output would fit; its own is stored all the same.
+    """
 
     duration: timedelta | None
     validator: Callable[..., bool]
     key: str | None = None
+    is_read: bool = True
 
 
 class ApprovalPolicy(NamedTuple):
@@ -269,13 +274,32 @@ class Graph:
 
     def downstream(self, keys: Iterable[str]) -> set[str]:
         """Return `keys` and all that lies below them."""
-        seen = set(keys)
-        stack = list(seen)
-        while stack:
-            fresh = [child for child in self.children[stack.pop()] if child not in seen]
-            seen.update(fresh)
-            stack.extend(fresh)
-        return seen
+        return _reached(keys, self.children.__getitem__)
+
+    def upstream(self, keys: Iterable[str]) -> set[str]:
+        """Return `keys` and all that lies above them."""
+        return _reached(keys, lambda key: self.specs[key].upstream)
+
+    def first_of(self, keys: AbstractSet[str]) -> tuple[str, ...]:
+        """Return those of these tasks that have none of the others right above them."""
+        return tuple(key for key, spec in self.specs.items() if key in keys and keys.isdisjoint(spec.upstream))
+
+    def ending_with(self, keys: Container[str]) -> Graph:
+        """Return the graph by which the flow's state is decided if only these tasks run: by those that always do, or the last."""
+        ends = tuple(
+            key for key in self.specs if key in keys and not any(below in keys for below in self.children[key])
+        )
+        return replace(self, terminal=ends, reference=tuple(key for key in self.reference if key in keys) or ends)
+
+
+def _reached(keys: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[str]:
+    seen = set(keys)
+    stack = list(seen)
+    while stack:
+        fresh = [each for each in step(stack.pop()) if each not in seen]
+        seen.update(fresh)
+        stack.extend(fresh)
+    return seen
 
 
 def _facts_of(specs: Mapping[str, TaskSpec]) -> GraphFacts:

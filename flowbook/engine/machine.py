@@ -69,6 +69,7 @@ class Machine:
         start: keys to treat as roots; only they and the tasks below are visited. Empty: all tasks are.
         limits: how many tasks run at once; None: any number.
         within: without `start`: only these keys and the tasks below are visited, and these wait for nothing above.
+        only: the tasks that may run; empty: all may. What is above them has a finished state.
         has_handlers: whether the run has state handlers, besides those of the tasks.
     """
 
@@ -80,11 +81,14 @@ class Machine:
         limits: Limits | None = None,
         *,
         within: Iterable[str] = (),
+        only: Iterable[str] = (),
         has_handlers: bool = False,
     ) -> None:
         self._graph = graph
         self._start = tuple(start)
-        self._within = tuple(within)
+        self._only = frozenset(only) or None
+        self._deciding = graph if self._only is None else graph.ending_with(self._only)
+        self._within = tuple(within) or graph.first_of(self._only or frozenset())
         #: Whether only a part of the graph is visited.
         self._is_partial = bool(self._start or self._within)
         #: Whether tasks may be waiting for a person already.
@@ -130,11 +134,11 @@ class Machine:
         given = self.paused() if self._is_begun else ()
         deadlines = [each for key in given for each in _deadline(key, self.states[key])]
         if not self._start and self._within:
-            return self._go_on(self.progress.wait_for_all_below(self._within), deadlines)
+            return self._go_on(self.progress.wait_for_all_below(self._within, self._only), deadlines)
         if not self._start:
             self.progress.forget_stale()
             return self._go_on(self.progress.wait_for_all(), deadlines)
-        return self._go_on(EpochStart(self.progress, self._start).take_up(), deadlines)
+        return self._go_on(EpochStart(self.progress, self._start, self._only).take_up(), deadlines)
 
     def handle(self, event: MachineEvent) -> list[Instruction]:
         """Take an event, return the instructions that follow.
@@ -299,8 +303,7 @@ class Machine:
     def _expanded(self, key: str, width: int) -> list[Instruction]:
         self._running -= 1
         out: list[Instruction] = []
-        ready = self._groups.split(key, width, out)
-        return self._go_on(ready, out)
+        return self._go_on(self._groups.split(key, width, out), out)
 
     def _wake(self, keys: Iterable[str], answer: Answer | None = None) -> list[Instruction]:
         ready: list[str] = []
@@ -380,8 +383,7 @@ class Machine:
         if self.progress.is_cancelled or not failed:
             return []
         out: list[Instruction] = []
-        ready = reopening.reopen(self.progress, failed, out)
-        return self._go_on(ready, out)
+        return self._go_on(reopening.reopen(self.progress, failed, out), out)
 
     # Instructions
 
@@ -423,8 +425,7 @@ class Machine:
     def _queue(self, key: str, message: str, out: list[Instruction]) -> None:
         before = self._before_queue[key] = self.states[key]
         run_count = before.run_count if isinstance(before, (Queued, Retrying)) else 0
-        state = Queued(message, cached_inputs=before.cached_inputs, run_count=run_count)
-        self.states[key] = state
+        state = self.states[key] = Queued(message, cached_inputs=before.cached_inputs, run_count=run_count)
         out.append(Emit(key, state))
 
     def _next_cleanup(self) -> str | None:
@@ -439,9 +440,8 @@ class Machine:
         return None
 
     def _final(self) -> State:
-        if self.progress.is_cancelled:
-            return Cancelled("Cancelled by a person.")
-        return final_state(self._graph, self.states)
+        is_cancelled = self.progress.is_cancelled
+        return Cancelled("Cancelled by a person.") if is_cancelled else final_state(self._deciding, self.states)
 
 
 def _deadline(key: str, state: State) -> list[Instruction]:

@@ -76,8 +76,9 @@ def _candidates(
     spec: TaskSpec, cache: OutputCache, flow_name: str, inputs: HashedInputs
 ) -> Iterator[tuple[CachedOutput, Cached]]:
     """Yield the stored outputs that the validator is to be asked about, newest first, each with the state it would give."""
-    validator = _policy(spec).validator
-    if validator is never_use:
+    policy = _policy(spec)
+    validator = policy.validator
+    if validator is never_use or not policy.is_read:
         return
     if reads_variables(validator):
         inputs.variables = task_code(spec, cache).variable_hashes()

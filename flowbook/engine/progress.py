@@ -111,11 +111,13 @@ class Progress:
         self.left = facts.upstream_counts.copy()
         return list(facts.roots)
 
-    def wait_for_all_below(self, roots: Iterable[str]) -> list[str]:
-        """As `wait_for_all`, but only for `roots` and the tasks below them; leave all others as they are."""
+    def wait_for_all_below(self, roots: Iterable[str], only: Container[str] | None = None) -> list[str]:
+        """As `wait_for_all`, but only for `roots` and the tasks below them, if `only` has them; leave all others as they are."""
         specs = self.graph.specs
         tops = {parent_key(key) for key in roots}
         scope = self.graph.downstream(tops)
+        if only is not None:
+            scope = {key for key in scope if key in only}
         for key in filter(scope.__contains__, specs):
             above = () if key in tops else specs[key].upstream
             self.left[key] = sum(up in scope or self.is_open(up) for up in above)

@@ -44,6 +44,8 @@ class RunInputs(NamedTuple):
         executor: the executor passed for this run; None if the flow's own or the default is used.
         states: the `task_states`, by key.
         start: keys of the start tasks; if empty, the whole flow runs.
+        only: keys of the tasks that may run; if empty, all may. The others have a finished state in `states`.
+        anew: keys of the tasks that aren't taken from the cache.
         limits: how many tasks run at once; None: as many as the executor allows.
         name: the run's name; "" if it has none.
         missing: original inputs that couldn't be stored.
@@ -57,6 +59,8 @@ class RunInputs(NamedTuple):
     executor: Executor | None = None
     states: Mapping[str, State] = _NONE
     start: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    anew: tuple[str, ...] = ()
     limits: Limits | None = None
     name: str = ""
     missing: tuple[MissingInput, ...] = ()

@@ -9,7 +9,7 @@ from flowbook.engine.epoch import Epoch
 from flowbook.engine.ports import EpochPorts
 from flowbook.engine.state_kinds import waits_for_person
 from flowbook.engine.task_context import run_layer
-from flowbook.flow_run.run_request import with_contexts
+from flowbook.flow_run.run_request import with_contexts, without_cache
 
 if TYPE_CHECKING:
     from flowbook.engine.events import EventSink
@@ -59,7 +59,8 @@ def new_epoch(
     if not start.start:
         begun = [key for key in inputs.start if _begins(start.states.get(key))]
         start = start._replace(resumed=(*start.resumed, *begun)) if begun else start
-    return Epoch(with_contexts(run.graph, inputs.task_contexts), inputs, start, ports)
+    graph = without_cache(with_contexts(run.graph, inputs.task_contexts), inputs.anew)
+    return Epoch(graph, inputs, start, ports)
 
 
 def _output_cache(graph: Graph) -> OutputCache | None:

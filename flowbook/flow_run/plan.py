@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Cause", "Outcome", "PlannedTask", "RunPlan"]
 
-#: What will become of a task: taken from the cache; run; waits for a person; runs only if something fails; stays as it is.
-Outcome = Literal["hit", "run", "wait", "if failed", "keep"]
+#: What will become of a task: taken from the cache; run; waits for a person; runs only if something fails; stays; is left out.
+Outcome = Literal["hit", "run", "wait", "if failed", "keep", "out"]
 #: Why a task will run, in one word, so that tasks can be counted by it.
 Cause = Literal[
     "", "new", "code", "input", "variable", "parameter", "expired", "deleted", "not cached", "above", "unknown", "asked"
@@ -30,6 +30,7 @@ _WORDS: Mapping[str, str] = {
     "wait": "will wait",
     "if failed": "if something fails",
     "keep": "stays",
+    "out": "left out",
 }
 _CAUSES: Mapping[Cause, str] = {
     "new": "{} new",
@@ -53,7 +54,7 @@ class PlannedTask:
 
     Attributes:
         key: of the task.
-        outcome: "hit", "run", "wait", "if failed" or "keep".
+        outcome: "hit", "run", "wait", "if failed", "keep" or "out".
         why: in words: "made 2 h ago by run 12", "its code changed, line 3".
         cause: why it will run, in one word: "code", "input", "expired", …; "" if it won't.
         made: when the output in the cache was made, aware UTC.
@@ -98,6 +99,7 @@ class RunPlan:
         most_s: the same if every task is as slow as it ever was.
         runs: the number of earlier runs that this is expected from.
         waits_after_s: how long it takes until a task waits for a person, by key.
+        part: to which part of the flow the run is limited: "from clean on"; "" if to none.
     """
 
     flow: str
@@ -108,6 +110,7 @@ class RunPlan:
     most_s: float | None = None
     runs: int = 0
     waits_after_s: Mapping[str, float] = field(default_factory=dict)
+    part: str = ""
 
     def __getitem__(self, key: str) -> PlannedTask:
         """Return what will become of one task. Raises KeyError."""
@@ -155,6 +158,7 @@ class RunPlan:
             "least_s": self.least_s,
             "most_s": self.most_s,
             "runs": self.runs,
+            "part": self.part,
             "summary": self.summary(),
             "tasks": {task.key: self._plain_task(task) for task in self.tasks},
         }
@@ -173,6 +177,11 @@ class RunPlan:
             "waits_after_s": self.waits_after_s.get(task.key),
         }
 
+    @property
+    def title(self) -> str:
+        """Which run it is of: "plan of run 15, only clean"."""
+        return f"plan of run {self.number}{f', {self.part}' if self.part else ''}"
+
     def summary(self) -> str:
         """Return one line: "3 of 40 will run (1 with changed code, 2 below these), about 2.1 s; 36 from the cache"."""
         counts = Counter(task.outcome for task in self.tasks)
@@ -183,7 +192,10 @@ class RunPlan:
             f"{counts['hit']:,} from the cache" if counts["hit"] else "",
             f"{listed(self.keys('wait'))} will wait for you" if counts["wait"] else "",
             f"{listed(self.keys('if failed'))} only if something fails" if counts["if failed"] else "",
-            f"{counts['keep']:,} {'stays' if counts['keep'] == 1 else 'stay'} as they are" if counts["keep"] else "",
+            f"{counts['keep']:,} {'stays as it is' if counts['keep'] == 1 else 'stay as they are'}"
+            if counts["keep"]
+            else "",
+            f"{counts['out']:,} left out" if counts["out"] else "",
         ]
         return "; ".join((will_run, *filter(None, rest)))
 
@@ -200,7 +212,7 @@ class RunPlan:
             for key, words, took, why in rows
         ]
         more = [f"  … {len(lines) - _ROWS_SHOWN:,} more: plan.to_frame() has all"] if len(lines) > _ROWS_SHOWN else []
-        return "\n".join((f"{self.flow}, plan of run {self.number}: {self.summary()}.", *lines[:_ROWS_SHOWN], *more))
+        return "\n".join((f"{self.flow}, {self.title}: {self.summary()}.", *lines[:_ROWS_SHOWN], *more))
 
     def __repr__(self) -> str:
         return f"<RunPlan of {self.flow!r}: {self.summary()}>"
@@ -214,7 +226,7 @@ class RunPlan:
         )
         more = len(self.tasks) - _ROWS_SHOWN
         rest = f"<p>… {more:,} more: <code>plan.to_frame()</code> has all</p>" if more > 0 else ""
-        title = f"<p><b>{html.escape(self.flow)}</b>, plan of run {self.number}: {html.escape(self.summary())}.</p>"
+        title = f"<p><b>{html.escape(self.flow)}</b>, {html.escape(self.title)}: {html.escape(self.summary())}.</p>"
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         return {"text/plain": str(self), "text/html": f"<div data-flowbook='plan'>{title}{table}{rest}</div>"}
 
@@ -224,4 +236,4 @@ def _cell(text: str) -> str:
 
 
 def _expected(task: PlannedTask) -> str:
-    return "" if task.expected_s is None or task.outcome in {"hit", "keep"} else duration(task.expected_s)
+    return "" if task.expected_s is None or task.outcome in {"hit", "keep", "out"} else duration(task.expected_s)

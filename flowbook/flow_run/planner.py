@@ -12,16 +12,24 @@ from flowbook import config
 from flowbook.engine.cache_validators import ForeseenInputs, UnforeseenError, comparable, hash_of, reads_variables
 from flowbook.engine.output_cache import foreseen_state, short_text, task_code
 from flowbook.engine.steps import name_of
+from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError, UnpicklableError
 from flowbook.executors import LocalExecutor
 from flowbook.flow_run import option_checks
 from flowbook.flow_run.evidence import Evidence, child_origin, made_by, stored
-from flowbook.flow_run.expected_time import schedule
 from flowbook.flow_run.fingerprint import fingerprint
 from flowbook.flow_run.misses import Made, differences, in_words, with_lines
-from flowbook.flow_run.plan import PlannedTask, RunPlan
+from flowbook.flow_run.plan import PlannedTask
+from flowbook.flow_run.plan_times import with_times, workers_of
 from flowbook.flow_run.recording import output_cache
-from flowbook.flow_run.run_request import read_mapping, read_parameters, several_tasks
+from flowbook.flow_run.run_request import (
+    not_from_cache,
+    pop_options,
+    read_mapping,
+    read_parameters,
+    read_part,
+    several_tasks,
+)
 from flowbook.report.phrases import duration, listed, staleness
 from flowbook.results.code_source import sources_of
 from flowbook.results.value_record import value_digest
@@ -33,17 +41,19 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Binding, Graph, TaskSpec
     from flowbook.engine.ports import OutputCache
     from flowbook.engine.state import Cached
-    from flowbook.executors.base import Executor
     from flowbook.flow_run.evidence import Origin
-    from flowbook.flow_run.plan import Cause, Outcome
+    from flowbook.flow_run.plan import Cause, Outcome, RunPlan
     from flowbook.flow_run.ports import RunnableFlow
-    from flowbook.store.plan_reads import PlanReads, TaskTimes
+    from flowbook.flow_run.run_part import RunPart
+    from flowbook.store.plan_reads import PlanReads
 
 __all__ = ["plan_run"]
 
 #: How many of the newest runs tell what values there were.
 _RUNS = 3
 _NAMED_AT_MOST = 3
+#: The options of `Flow.plan`; everything else is a parameter.
+_OPTIONS = frozenset({"based_on", "executor", "only", "start", "start_at", "up_to", "use_cache"})
 _FAILURE_TRIGGERS = frozenset({"all_failed", "any_failed", "some_failed"})
 _UNSEEN = object()
 _MISSING: Any = object()
@@ -88,22 +98,31 @@ def plan_run(flow: RunnableFlow, parameters: Mapping[str, object] | None, option
         ExecutorError: if the executor isn't one.
     """
     graph = flow.compile()
-    start = options.pop("start", None)
-    executor = option_checks.executor(options.pop("executor", None) or flow.executor or LocalExecutor())
+    asked = pop_options(flow, options, _OPTIONS)
+    executor = option_checks.executor(asked.get("executor") or flow.executor or LocalExecutor())
     given = {**read_mapping("parameters", parameters, "{'origin': 'JFK'}"), **options}
     values = read_parameters(flow, given)
-    keys = tuple(graph.key_of(task) for task in several_tasks(start))
+    start = tuple(graph.key_of(task) for task in several_tasks(asked.get("start")))
+    part = read_part(graph, asked, values)
+    scope = PlanScope(start, part, not_from_cache(graph, asked, part))
     reads = open_store().plan_reads(config.project(), graph.name)
-    tasks = _Planner(flow, graph, values, keys, reads, output_cache(graph)).tasks()
-    return _timed(graph, tasks, reads, _workers(executor))
+    tasks = _Planner(flow, graph, values, scope, reads, output_cache(graph)).tasks()
+    plan = with_times(graph, tasks, reads, workers_of(executor))
+    return plan if part is None else replace(plan, part=str(part))
 
 
-def _workers(executor: Executor) -> int | None:
-    """Return how many tasks an executor runs at once; None where that isn't known, as on a cluster."""
-    if isinstance(executor, LocalExecutor):
-        return 1
-    found = getattr(executor, "num_workers", None)
-    return found if isinstance(found, int) else None
+class PlanScope(NamedTuple):
+    """What of a flow is to run.
+
+    Attributes:
+        start: at which tasks it starts, whatever there is above; empty: at the first ones.
+        part: to which part it is limited; None: to none.
+        anew: the tasks that aren't taken from the cache.
+    """
+
+    start: tuple[str, ...]
+    part: RunPart | None
+    anew: tuple[str, ...]
 
 
 class _Planner:
@@ -114,13 +133,13 @@ class _Planner:
         flow: RunnableFlow,
         graph: Graph,
         parameters: Mapping[str, object],
-        start: tuple[str, ...],
+        scope: PlanScope,
         reads: PlanReads,
         cache: OutputCache | None,
     ) -> None:
         self._graph = graph
         self._parameters = parameters
-        self._start = start
+        self._start, self._part, self._anew = scope
         self._reads = reads
         self._cache = cache
         self._now = dt.datetime.now(dt.UTC)
@@ -132,8 +151,7 @@ class _Planner:
         self._newest = reads.newest_runs(_RUNS)
         for run_id in self._newest:
             self._evidence.add(run_id)
-        #: Tasks whose own entries' runs were asked too.
-        self._searched: set[str] = set()
+            self._searched: set[str] = set()
         self._given: dict[str, _Given] = {}
         self._planned: dict[str, PlannedTask] = {}
         #: Tasks that will run although their inputs are known, with these; why is found in one query for all.
@@ -142,10 +160,12 @@ class _Planner:
     def tasks(self) -> list[PlannedTask]:
         """Return what will become of each task."""
         visited = self._graph.downstream(self._start) if self._start else None
-        kept = self._evidence.kept(self._newest[0]) if self._start and self._newest else {}
+        kept = self._evidence.kept(self._newest[0]) if (self._start or self._part) and self._newest else {}
         for key, spec in self._graph.specs.items():
             if spec.is_parameter:
                 self._given[key] = self._parameter(key)
+            elif self._part is not None and key not in self._part.runs:
+                self._leave(key, self._part, kept.get(key))
             elif visited is not None and key not in visited:
                 self._given[key] = _Given(kept.get(key))
                 self._planned[key] = PlannedTask(key, "keep", "it lies above or beside what was asked for")
@@ -156,6 +176,16 @@ class _Planner:
         self._explain_misses()
         self._name_makers()
         return list(self._planned.values())
+
+    def _leave(self, key: str, part: RunPart, kept: Origin | None) -> None:
+        """Plan for a task that doesn't run: it keeps its result, or is left out."""
+        state = part.states.get(key)
+        self._given[key] = _Given(kept)
+        if state is None or part.is_left_out(key):
+            self._planned[key] = PlannedTask(key, "out", "it isn't asked for")
+        else:
+            message = (state.message or "").rstrip(".")
+            self._planned[key] = PlannedTask(key, "keep", message[:1].lower() + message[1:])
 
     def _parameter(self, key: str) -> _Given:
         value = self._parameters.get(key)
@@ -185,12 +215,30 @@ class _Planner:
             self._put(key, "if failed", f"only if {above} {'fails' if len(spec.upstream) == 1 else 'fail'}")
         elif failing and spec.trigger is None:
             self._put(key, "if failed", f"below {listed(failing, _NAMED_AT_MOST)}")
+        elif key in self._anew or self._is_asked(key):
+            self._run_anew(key, spec)
         elif self._cache is None or spec.cache is None:
             self._uncached(key, spec)
         elif spec.is_mapped:
             self._mapped(key, spec, self._cache)
         else:
             self._cached(key, spec, self._cache)
+
+    def _is_asked(self, key: str) -> bool:
+        return self._part is not None and self._part.way != "up_to" and key in map(parent_key, self._part.asked)
+
+    def _run_anew(self, key: str, spec: TaskSpec) -> None:
+        """Plan for a task that isn't taken from the cache."""
+        if self._part is None:
+            self._put(key, "run", "without the cache", "asked", width=self._width(spec) if spec.is_mapped else None)
+            return
+        children = [each for each in self._part.asked if parent_key(each) == key != each]
+        if self._is_asked(key):
+            width = self._width(spec) if spec.is_mapped and not children else None
+            which = f": {listed(children, _NAMED_AT_MOST)}" if children else ""
+            self._put(key, "run", f"you asked for it{which}", "asked", width=width)
+        else:
+            self._put(key, "run", f"it lies below {listed(self._part.asked, _NAMED_AT_MOST)}", "above")
 
     def _outcome(self, key: str) -> str:
         planned = self._planned.get(key)
@@ -399,42 +447,3 @@ def _add(found: _Inputs, name: str, value: object) -> None:
 
 def _is_sequence(value: object) -> bool:
     return value is not _MISSING and isinstance(value, Sequence)
-
-
-def _timed(graph: Graph, tasks: list[PlannedTask], reads: PlanReads, workers: int | None) -> RunPlan:
-    """Return the plan with the time that each task, and the run, is expected to take."""
-    times = reads.durations()
-    timed = [_with_time(task, times.get(task.key)) for task in tasks]
-    last = reads.newest_number()
-    running = [task for task in timed if task.outcome == "run"]
-    known = [times[task.key] for task in running if task.key in times]
-    expected = least = most = None
-    ends: dict[str, float] = {}
-    if known or not running:
-        ends = _ends(graph, running, times, workers, "mean")
-        expected = max(ends.values(), default=0.0)
-        least, most = (
-            max(_ends(graph, running, times, workers, which).values(), default=0.0) for which in ("least", "most")
-        )
-    waits = {
-        task.key: max((ends.get(up, 0.0) for up in graph.specs[task.key].upstream), default=0.0)
-        for task in timed
-        if task.outcome == "wait"
-    }
-    runs = max((each.runs for each in known), default=0)
-    return RunPlan(graph.name, last + 1, tuple(timed), expected, least, most, runs, waits)
-
-
-def _with_time(task: PlannedTask, times: TaskTimes | None) -> PlannedTask:
-    return task if times is None else replace(task, expected_s=times.mean * max(_calls(task), 1))
-
-
-def _calls(task: PlannedTask) -> int:
-    return 1 if task.width is None else task.width - task.hits
-
-
-def _ends(
-    graph: Graph, running: Sequence[PlannedTask], times: Mapping[str, TaskTimes], workers: int | None, which: str
-) -> dict[str, float]:
-    durations = {task.key: (getattr(times[task.key], which), _calls(task)) for task in running if task.key in times}
-    return schedule(graph, durations, workers)

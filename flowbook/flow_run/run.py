@@ -128,6 +128,11 @@ class FlowRun(RunDecisions, RunMoves):
         return self._control.inputs.limits
 
     @property
+    def only(self) -> tuple[str, ...]:
+        """Keys of the tasks that it may run, if it was limited with `start_at=`, `only=` or `up_to=`; empty: all."""
+        return self._control.inputs.only
+
+    @property
     def began(self) -> dt.datetime:
         """When it began, in the time zone of the machine that started it; aware. Its context keeps this date when it resumes."""
         return self._control.run.began

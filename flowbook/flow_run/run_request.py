@@ -17,6 +17,7 @@ from flowbook.engine.task_keys import child_key, parent_key, split_child_key
 from flowbook.exceptions import DefinitionError, ParameterError, StartTaskError
 from flowbook.executors import Executor, LocalExecutor
 from flowbook.flow_run import option_checks
+from flowbook.flow_run.run_part import PART_WAYS, EarlierRun, PartWay, RunPart, earlier_run_of, run_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,14 +29,18 @@ __all__ = [
     "RUN_OPTIONS",
     "RunRequest",
     "no_child",
+    "not_from_cache",
+    "pop_options",
     "read_context",
     "read_mapping",
     "read_parameters",
+    "read_part",
     "read_request",
     "read_task_contexts",
     "refuse_flow_runner",
     "several_tasks",
     "with_contexts",
+    "without_cache",
 ]
 
 #: The options of `flow.run`; every other argument is a parameter's value.
@@ -48,18 +53,25 @@ RUN_OPTIONS = frozenset(
         "limits",
         "max_concurrency",
         "_origin",
+        "only",
         "parameters",
         "progress",
         "raise_on_exception",
         "raise_on_failure",
         "record",
+        "start_at",
         "start_tasks",
         "state",
         "state_handlers",
         "task_contexts",
         "task_states",
+        "up_to",
+        "use_cache",
+        "based_on",
     }
 )
+#: Newer options: a flow may have had a parameter of this name before, and keeps it.
+_NEWER = frozenset({"based_on", "only", "start_at", "up_to", "use_cache"})
 #: Inputs of a run that few callers give.
 _RARE_INPUTS = frozenset(
     {
@@ -67,10 +79,14 @@ _RARE_INPUTS = frozenset(
         "flow_run_name",
         "limits",
         "max_concurrency",
+        "only",
+        "start_at",
         "start_tasks",
         "state_handlers",
         "task_contexts",
         "task_states",
+        "up_to",
+        "use_cache",
     }
 )
 #: Options of other engines, and what to write in flowbook instead.
@@ -142,7 +158,7 @@ def read_request(flow: RunnableFlow, parameters: Mapping[str, object] | None, op
     """
     graph = flow.compile()
     _warn_if_unnamed(flow, graph)
-    given = {name: options.pop(name) for name in RUN_OPTIONS.intersection(options)}
+    given = pop_options(flow, options, RUN_OPTIONS)
     read = given.get
     executor = option_checks.executor(read("executor") or flow.executor or LocalExecutor())
     state, progress = _state(read("state")), _progress(read("progress"))
@@ -169,7 +185,8 @@ def _inputs(graph: Graph, given: Mapping[str, Any], parameters: dict[str, object
     context, read = user_values(current_layer()), given.get
     if _RARE_INPUTS.isdisjoint(given):
         return RunInputs(parameters, context, executor=read("executor"))
-    return RunInputs(
+    part = read_part(graph, given, parameters)
+    inputs = RunInputs(
         parameters=parameters,
         states=_by_key(graph, read_mapping("task_states", read("task_states"), "{load: Success(result=1)}")),
         start=tuple(_start_key(graph, task) for task in several_tasks(read("start_tasks"))),
@@ -178,8 +195,54 @@ def _inputs(graph: Graph, given: Mapping[str, Any], parameters: dict[str, object
         handlers=tuple(option_checks.handlers(graph.name, read("state_handlers"), "A run of flow")),
         executor=read("executor"),
         limits=_limits(read("max_concurrency"), read("limits")),
+        anew=not_from_cache(graph, given, part),
         name=_name(read("flow_run_name")),
     )
+    return inputs if part is None else inputs._replace(states=part.states, start=part.start, only=part.runs)
+
+
+def pop_options(flow: RunnableFlow, options: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    """Take the options out of the arguments of a run; the others are parameters."""
+    newer = _NEWER.intersection(options)
+    named = {p.name for p in flow.parameters()} if newer else set()
+    return {name: options.pop(name) for name in known.intersection(options) if name not in newer or name not in named}
+
+
+def read_part(graph: Graph, given: Mapping[str, Any], parameters: Mapping[str, object]) -> RunPart | None:
+    """Return the part of the flow that `start_at=`, `only=` or `up_to=` name; None if they name none.
+
+    Raises:
+        DefinitionError: if they don't go together.
+        StartTaskError: if the part can't run; says why.
+    """
+    ways: list[PartWay] = [way for way in PART_WAYS if given.get(way) is not None]
+    if not ways:
+        return None
+    others = [name for name in ("start_tasks", "task_states") if given.get(name)]
+    if len(ways) > 1 or others:
+        msg = f"{' and '.join([*ways, *others])} don't go together. Give one of start_at=, only= and up_to=."
+        raise DefinitionError(msg)
+    way = ways[0]
+    asked = [_start_key(graph, task) for task in several_tasks(given[way])]
+    if not asked:
+        msg = f"{way}={given[way]!r} names no task. Give a task, its key, or a list of them."
+        raise StartTaskError(msg)
+    earlier = given.get("based_on")
+    if earlier is not None and not hasattr(earlier, "states"):
+        msg = f"based_on={earlier!r} isn't a run. Give one from flow.start(), flow.last_run or flowbook.run(...)."
+        raise DefinitionError(msg, based_on=repr(earlier))
+    taken = EarlierRun() if earlier is None else earlier_run_of(earlier.number, earlier.states)
+    return run_part(graph, way, asked, taken, parameters)
+
+
+def not_from_cache(graph: Graph, given: Mapping[str, Any], part: RunPart | None) -> tuple[str, ...]:
+    """Return the tasks that run though an output in the cache would fit."""
+    if given.get("use_cache", True) in {True, None}:
+        return () if part is None else part.anew
+    if given["use_cache"] is not False:
+        msg = f"use_cache={given['use_cache']!r} isn't True or False. False: every task runs, and its output is stored."
+        raise DefinitionError(msg, use_cache=repr(given["use_cache"]))
+    return tuple(key for key, spec in graph.specs.items() if spec.cache is not None)
 
 
 def _progress(given: object) -> bool | None:
@@ -296,6 +359,15 @@ def read_task_contexts(graph: Graph, contexts: Any) -> dict[str, dict[str, objec
             raise DefinitionError(msg, key=key)
         found[key] = dict(values)
     return found
+
+
+def without_cache(graph: Graph, keys: Iterable[str]) -> Graph:
+    """Return the graph in which these tasks run though an output in the cache would fit."""
+    found = [graph.specs[key] for key in keys if key in graph.specs and graph.specs[key].cache is not None]
+    own = {
+        spec.key: spec._replace(cache=spec.cache._replace(is_read=False)) for spec in found if spec.cache is not None
+    }
+    return replace(graph, specs={**graph.specs, **own}, _facts=[graph.facts]) if own else graph
 
 
 def with_contexts(graph: Graph, contexts: Mapping[str, Mapping[str, object]]) -> Graph:

@@ -69,6 +69,8 @@ def store_inputs(inputs: RunInputs, graph: Graph, values: Values) -> InputsAtRes
         "executor": writer.part("executor", {} if inputs.executor is None else {"executor": inputs.executor}),
         "states": writer.states(inputs.states, graph),
         "start": list(inputs.start),
+        "only": list(inputs.only),
+        "anew": list(inputs.anew),
         "name": inputs.name,
         "missing": [list(each) for each in writer.missing],
         "secrets": writer.secrets,
@@ -236,6 +238,11 @@ class StoredInputs:
         return tuple(self._index.get("start", ()))
 
     @property
+    def only(self) -> tuple[str, ...]:
+        """The keys of the tasks that may run; empty: all may."""
+        return tuple(self._index.get("only", ()))
+
+    @property
     def name(self) -> str:
         """The run's name; "" if the caller gave none."""
         return str(self._index.get("name", ""))
@@ -260,6 +267,8 @@ class StoredInputs:
             handlers=tuple(self._load(self._index.get("state_handlers")).values()),
             states=self.states(),
             start=self.start,
+            only=self.only,
+            anew=tuple(self._index.get("anew", ())),
             limits=self._limits,
             name=self.name,
             missing=self.missing,
