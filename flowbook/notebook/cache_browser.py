@@ -54,7 +54,7 @@ class CacheBrowser(RoutedWidget):
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
-    parts = traitlets.Dict().tag(sync=True)
+    parts = traitlets.Bytes().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
 
     _reads: ClassVar[frozenset[str]] = frozenset({"as-of", "filter", "select", "page", "render"})
@@ -109,7 +109,7 @@ class CacheBrowser(RoutedWidget):
         #: A feed without a run; it sends messages in order, in the context of the newest `hello`.
         self._outbox = PatchFeed(self._send_message, RunProjection(Graph("", {}, {}, (), ())))
         self._worker = CommandWorker(self._outbox.post, handlers, self._reads)
-        super().__init__(_esm=code.esm, parts=dict(code.parts), snapshot=self._view() | {"page": None, "preview": None})
+        super().__init__(_esm=code.esm, parts=code.parts, snapshot=self._view() | {"page": None, "preview": None})
         self.on_msg(self._on_message)
         if is_started:
             self._outbox.start()

@@ -29,7 +29,7 @@ class Panel(RoutedWidget):
 
     #: Saved notebooks hold these traits, so no value of the user's goes into them.
     _esm = traitlets.Unicode().tag(sync=True)
-    parts = traitlets.Dict().tag(sync=True)
+    parts = traitlets.Bytes().tag(sync=True)
     graph = traitlets.Dict().tag(sync=True)
     snapshot = traitlets.Dict().tag(sync=True)
 
@@ -39,7 +39,7 @@ class Panel(RoutedWidget):
         code = assets or read_assets("panel")
         self._session = session
         self._on_close = on_close
-        super().__init__(_esm=code.esm, parts=dict(code.parts), graph=session.graph, snapshot=session.snapshot)
+        super().__init__(_esm=code.esm, parts=code.parts, graph=session.graph, snapshot=session.snapshot)
         self._unlisten = session.listen(self._tell)
         self.on_msg(self._on_message)
 

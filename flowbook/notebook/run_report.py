@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import DefinitionError
-from flowbook.notebook.assets import read_report_script, read_sheets, read_views
+from flowbook.notebook.assets import read_report_script, read_report_sheet, read_views
 from flowbook.notebook.kept_run import packed
 from flowbook.notebook.panel_actions import PanelActions
 from flowbook.notebook.panel_records import PanelRecords, run_that_made
@@ -42,7 +42,7 @@ _PAGE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{title}</title>
 <style>
-{sheets}
+{sheet}
 </style>
 </head>
 <body>
@@ -101,7 +101,7 @@ def report_html(session: PanelSession, most_bytes: int = MOST_BYTES) -> tuple[st
         "mark": _MARK,
         "policy": _policy(script),
         "title": html.escape(f"flowbook: {session.picture_text().removeprefix('flowbook: ')}"),
-        "sheets": read_sheets(),
+        "sheet": read_report_sheet(),
         "picture": _picture(session),
         "script": script,
     }

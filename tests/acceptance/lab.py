@@ -51,6 +51,8 @@ THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 #: What JupyterLab itself writes to the console, for reasons of its own: its debugger asks the kernel that is restarted.
 OF_JUPYTERLAB = ("Could not restore the debugger state: Canceled future",)
+#: What the browser says of an address that a test lets be missing.
+OF_WITHOUT = "Failed to load resource: the server responded with a status of 404"
 
 #: Every cell is in the page however far down it is, and nothing asks the world for news.
 SETTINGS = {
@@ -146,17 +148,23 @@ class Notebook:
         self._context.add_init_script(path=WIDGETS)
         self.page: Page = self._context.new_page()
         self.errors: list[str] = []
+        self._expected = OF_JUPYTERLAB
         self.strangers: list[str] = []
         self.page.on("console", self._note_console)
         self.page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
         self.page.on("request", self._note_request)
 
-    def open(self, path: str | Path, theme: Literal["light", "dark"] = "light", *, kernel: bool = True) -> None:
+    def open(
+        self, path: str | Path, theme: Literal["light", "dark"] = "light", *, kernel: bool = True, without: str = ""
+    ) -> None:
         """Open the notebook at `path` below the server's folder and wait until its kernel is connected and idle.
 
         With `kernel=False` no kernel is started: the dialog that asks for one is answered with "No Kernel", so the
-        notebook must name one that does not exist (see `without_kernel`).
+        notebook must name one that does not exist (see `without_kernel`). Addresses like `without` aren't found.
         """
+        if without:
+            self._expected = (*OF_JUPYTERLAB, OF_WITHOUT)
+            self.page.route(without, lambda route: route.fulfill(status=404))
         server = self._server
         within = server.folder.joinpath(path).relative_to(server.folder).as_posix()
         self._address = f"{server.url}/lab/tree/{quote(within)}?reset&token={server.token}"
@@ -296,7 +304,7 @@ class Notebook:
         dialog.wait_for(state="detached")
 
     def _note_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.text.startswith(OF_JUPYTERLAB):
+        if message.type == "error" and not message.text.startswith(self._expected):
             self.errors.append(message.text)
 
     def _note_request(self, request: Request) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import http.server
@@ -24,7 +25,7 @@ __all__ = ["LivePanel", "served"]
 
 ROOT = Path(__file__).parents[2]
 _POLL_S = 5.0
-_PARTS = read_assets("panel").parts
+_PARTS = base64.b64encode(read_assets("panel").parts).decode()
 
 
 class LivePanel(PanelSession):
@@ -51,7 +52,7 @@ class LivePanel(PanelSession):
     def traits_plain(self) -> dict[str, Any]:
         """Return what a view starts from."""
         heard = len(self.sent)
-        return {"parts": dict(_PARTS), "graph": self.graph, "snapshot": self.snapshot, "heard": heard}
+        return {"parts": _PARTS, "graph": self.graph, "snapshot": self.snapshot, "heard": heard}
 
 
 class _Door(http.server.SimpleHTTPRequestHandler):

@@ -27,6 +27,10 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(1
 LIVE = '[data-flowbook="panel"][data-host="lab"][data-live="live"]'
 SAVED = '[data-flowbook="panel"][data-host="lab"][data-live="saved"]'
 RUN_MIME = "application/vnd.flowbook.run+json"
+#: Which files of the extension a page has loaded, without the version.
+OWN_FILES = """() => performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname)
+  .filter((path) => path.includes("jupyter-flowbook/static"))
+  .map((path) => path.split("/").at(-1).replace(".0.1.0", "")).sort()"""
 #: Of five panels, saved.
 FIVE_AT_MOST = 300_000
 
@@ -100,6 +104,22 @@ def test_a_panel_is_live_again_after_a_reload_and_in_a_second_tab(
     (output,) = _outputs(saved)
     assert list(output) == [RUN_MIME, "text/html", "text/plain"]
     assert output["text/plain"].startswith("flowbook: weather: Success.")
+
+
+def test_the_views_are_one_file_and_where_it_is_refused_they_are_loaded_one_by_one(
+    open_notebook: Callable[..., Notebook], folder: Path
+) -> None:
+    (folder / "extract.go").touch()
+    path = _weather(folder)
+    loaded = open_notebook(path)
+    files = loaded.page.evaluate(OWN_FILES)
+
+    refused = open_notebook(path, without="**/views.*.bin")
+    _pause(refused)
+
+    assert files == ["loader.js", "remoteEntry.js", "views.bin"]
+    assert {"lab_plugin.js", "panel.js", "flowbook.css"} <= {*refused.page.evaluate(OWN_FILES)}
+    assert refused.panel().evaluate("panel => getComputedStyle(panel).getPropertyValue('--fb-text-size')") == "12px"
 
 
 def test_a_kernel_that_was_restarted_leaves_a_saved_panel_that_a_click_makes_live(

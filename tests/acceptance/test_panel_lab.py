@@ -241,6 +241,6 @@ def test_a_host_that_saves_the_state_of_widgets_saves_neither_code_nor_data(
     ]
     views = [model["state"] for model in states.values() if "_esm" in model["state"]]
     # The panel needs no widget in a page that has the labextension; the cache browser is one.
-    assert [[state.get(name) for name in ("parts", "graph", "snapshot")] for state in views] == [[{}, None, {}]]
+    assert [[state.get(name) for name in ("parts", "graph", "snapshot")] for state in views] == [[None, None, {}]]
     assert saved.stat().st_size < SAVED_AT_MOST
     reopened.output("flow").locator('[data-flowbook="panel"][data-live="saved"]').wait_for()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from flowbook.notebook.views_code import compact_sheet
+
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser]
 
 if TYPE_CHECKING:
@@ -77,6 +79,22 @@ def answer(page: Page, kind: str, *, ok: bool = True, text: str = "") -> None:
         "{type: 'ack', id: harness.model.sent.findLast(m => m.type === kind).id, ok, text})",
         [kind, ok, text],
     )
+
+
+@pytest.mark.parametrize("name", ["tokens.css", "flowbook.css", "lab.css", "report.css"])
+def test_a_compact_sheet_has_the_rules_of_the_whole_one(show: Callable[..., Page], name: str) -> None:
+    text = (ROOT / "flowbook" / "notebook" / "static" / name).read_text("utf-8")
+    read = """text => {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(text);
+      return [...sheet.cssRules].map((rule) => rule.cssText.replace(/([:,]) +/g, "$1"));
+    }"""
+
+    page = show("show=running")
+    whole, compact = page.evaluate(read, text), page.evaluate(read, compact_sheet(text))
+
+    assert len(whole) >= 5
+    assert compact == whole
 
 
 def test_a_second_click_while_the_first_waits_sends_nothing(show: Callable[..., Page]) -> None:

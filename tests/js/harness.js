@@ -23,7 +23,7 @@ async function withImports(name, file, found) {
 }
 const sheets = Object.fromEntries(await Promise.all(SHEETS.map(async (name) => [name, await text(`${STATIC}${name}`)])));
 const modules = await withImports("main", isCache ? "cache.js" : "panel.js", {});
-const parts = { ...(await withImports("host_widget", "host_widget.js", modules)), ...sheets };
+const texts = { ...(await withImports("host_widget", "host_widget.js", modules)), ...sheets };
 const [graph, frames] = await Promise.all([json("graph"), json("frames")]);
 const now = Date.now() / 1000;
 const details = fixtures.details(now, frames);
@@ -36,6 +36,9 @@ const snapshots = {
   plan: () => ({ version: 1, seq: 0, run: null, tasks: {} }),
 };
 const snapshot = isCache ? fixtures.cache(now, frames) : (snapshots[/** @type {keyof typeof snapshots} */ (show)] ?? snapshots.running)(now);
+/** Packed as Python packs them. */
+const packed = new Blob([JSON.stringify(texts)]).stream().pipeThrough(new CompressionStream("deflate"));
+const parts = new DataView(await new Response(packed).arrayBuffer());
 const model = new FakeModel({ parts, graph, snapshot });
 const harness = { model, graph, snapshot, answers: query.get("answers") !== "no", close: async () => {}, fixtures };
 

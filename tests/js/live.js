@@ -6,6 +6,7 @@ const query = new URLSearchParams(location.search);
 document.body.dataset.jpThemeLight = query.get("theme") === "dark" ? "false" : "true";
 
 const traits = await (await fetch("/traits")).json();
+traits.parts = new DataView(Uint8Array.from(atob(traits.parts), (character) => character.charCodeAt(0)).buffer);
 const model = new FakeModel(traits);
 model.onSend = (message) => void fetch("/say", { method: "POST", body: JSON.stringify(message) });
 

@@ -21,13 +21,31 @@
     return factory();
   }
 
+  // All views in one file, packed; where it can't be had, or the page's policy allows no `blob:`, the files that it was made from.
+  async function views() {
+    try {
+      const { load, sheetOf, unpackParts } = await import(new URL(`${version}/loader.js`, script).href);
+      const answer = await fetch(new URL(`views.${version}.bin`, script));
+      if (!answer.ok) throw new Error(`${answer.url}: ${answer.status}`);
+      const texts = await unpackParts(await answer.blob());
+      const [plugin, panel] = await load(texts, ["lab_plugin", "panel"]);
+      return { plugin, view: async () => panel.default, sheet: sheetOf(texts) };
+    } catch (error) {
+      console.warn("flowbook loads its files one by one.", error);
+      const file = (name) => new URL(`${version}/${name}`, script).href;
+      const sheets = ["tokens.css", "flowbook.css", "lab.css"].map((name) => `@import url("${file(name)}");`);
+      return {
+        plugin: await import(file("lab_plugin.js")),
+        view: async () => (await import(file("panel.js"))).default,
+        sheet: sheets.join("\n"),
+      };
+    }
+  }
+
   async function extension() {
     const names = Object.keys(NEEDED);
-    const [plugin, ...packages] = await Promise.all([
-      import(new URL(`${version}/lab_plugin.js`, script).href),
-      ...Object.values(NEEDED).map(newest),
-    ]);
-    return plugin.extension(Object.fromEntries(names.map((name, index) => [name, packages[index]])));
+    const [{ plugin, ...found }, ...packages] = await Promise.all([views(), ...Object.values(NEEDED).map(newest)]);
+    return plugin.extension(Object.fromEntries(names.map((name, index) => [name, packages[index]])), found);
   }
 
   window._JUPYTERLAB ??= {};

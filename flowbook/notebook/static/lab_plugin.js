@@ -11,6 +11,7 @@ import { shower } from "./lab_show.js";
 import { SideBar } from "./lab_sidebar.js";
 
 /** @typedef {Record<"apputils" | "components" | "notebook" | "rendermime" | "services" | "settings" | "widgets", any>} Jupyter JupyterLab's packages */
+/** @typedef {{view: () => Promise<import("./host_lab.js").View>, sheet: string}} Code the view of a panel, and the style sheets */
 /** @typedef {{app: any, registry: any, notebooks: any, palette: any, registryOfSettings: any}} Services */
 
 const ID = "jupyter-flowbook:plugin";
@@ -18,7 +19,6 @@ const BAR = "flowbook-side-bar";
 /** Before text/html and the widget. */
 const RANK = -100;
 const BAR_RANK = 300;
-const SHEETS = ["tokens.css", "flowbook.css", "lab.css"];
 const FIRST = ["%load_ext flowbook", "%%flow delays\nflights = load_flights()\nsummarise(flights)"];
 const ICON =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="16"><g class="jp-icon3" fill="none" stroke="gray" stroke-width="2"><rect x="4" y="4" width="7" height="6"/><rect x="13" y="14" width="7" height="6"/><path d="M7.5 10v7H13"/></g></svg>';
@@ -27,8 +27,9 @@ const ICON =
  * What JupyterLab takes as an extension. Without `__esModule` it would take the wrong object for the plugin, and stay a blank page.
  *
  * @param {Jupyter} jupyter
+ * @param {Code} code
  */
-export const extension = (jupyter) => ({
+export const extension = (jupyter, code) => ({
   __esModule: true,
   default: {
     id: ID,
@@ -37,16 +38,14 @@ export const extension = (jupyter) => ({
     requires: [jupyter.rendermime.IRenderMimeRegistry],
     optional: [jupyter.notebook.INotebookTracker, jupyter.apputils.ICommandPalette, jupyter.settings.ISettingRegistry],
     activate: (/** @type {any[]} */ ...[app, registry, notebooks, palette, registryOfSettings]) =>
-      activate(jupyter, { app, registry, notebooks, palette, registryOfSettings }),
+      activate(jupyter, code, { app, registry, notebooks, palette, registryOfSettings }),
   },
 });
 
-/** @param {Jupyter} jupyter @param {Services} services */
-function activate(jupyter, services) {
-  addSheets();
+/** @param {Jupyter} jupyter @param {Code} code @param {Services} services */
+function activate(jupyter, { view, sheet }, services) {
+  document.head.append(Object.assign(document.createElement("style"), { textContent: sheet }));
   const links = new Links(jupyter.services.KernelMessage);
-  // A module is loaded once, however often it is imported.
-  const view = async () => (await import("./panel.js")).default;
   addPanels(jupyter, services, { links, view });
   addRuns(jupyter, services, { links, view });
 }
@@ -123,13 +122,4 @@ async function load(notebooks, links) {
   const session = notebooks.currentWidget?.sessionContext;
   await makeLive(session, () => {});
   await links.to(session.session.kernel).open();
-}
-
-function addSheets() {
-  for (const name of SHEETS) {
-    const link = document.createElement("link");
-    link.rel = "stylesheet";
-    link.href = new URL(name, import.meta.url).href;
-    document.head.append(link);
-  }
 }

@@ -15,15 +15,17 @@ const MAIN = "main";
 const HOST = "host_widget";
 const SHEET = ".css";
 
+/** @typedef {{view: View, host: Host, sheet: string}} Loaded */
+
 /** @type {Map<string, any>} */
 const kept = new Map();
 /** @type {Map<string, Set<(...args: any[]) => void>>} */
 const heard = new Map();
-/** @type {Promise<[View, Host]> | null} */
+/** @type {Promise<Loaded> | null} */
 let loaded = null;
 
-/** `from "./NAME.js"`: the form in which modules import each other. */
-const FROM = /\bfrom "\.\/([\w-]+)\.js"/g;
+/** `from"./NAME.js"`: the form in which modules import each other. */
+const FROM = /\bfrom ?"\.\/([\w-]+)\.js"/g;
 
 /**
  * Import modules from their texts, and the modules that they import from theirs.
@@ -52,6 +54,19 @@ export async function load(texts, names, toUrl = blobUrl) {
   }
 }
 
+/** Read texts by name from what Python packed. @param {BlobPart} packed @returns {Promise<Record<string, string>>} */
+export async function unpackParts(packed) {
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+/** The style sheets among the parts, as one. @param {Record<string, string>} parts */
+export const sheetOf = (parts) =>
+  Object.entries(parts)
+    .filter(([name]) => name.endsWith(SHEET))
+    .map(([, text]) => text)
+    .join("\n");
+
 /** @param {string} text */
 function blobUrl(text) {
   const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
@@ -71,9 +86,10 @@ function watch(model, signal) {
 /** @param {Model} model @param {string} name */
 function take(model, name) {
   const value = model.get(name);
-  if (!value || Object.keys(value).length === 0) return;
+  const isBytes = ArrayBuffer.isView(value);
+  if (!value || (isBytes ? value.byteLength : Object.keys(value).length) === 0) return;
   kept.set(name, value);
-  model.set(name, {});
+  model.set(name, isBytes ? new DataView(new ArrayBuffer(0)) : {});
   for (const call of [...(heard.get(`change:${name}`) ?? [])]) call();
 }
 
@@ -106,10 +122,17 @@ function initialize({ model, signal }) {
 /** Start importing the parts while the host prepares the view. */
 function begin() {
   const parts = kept.get("parts");
-  if (parts) loaded ??= /** @type {Promise<[View, Host]>} */ (load(parts, [MAIN, HOST]));
+  if (parts) loaded ??= loadAll(parts);
   // `render` reports the error.
   loaded?.catch(() => {});
   return loaded;
+}
+
+/** @param {BlobPart} packed @returns {Promise<Loaded>} */
+async function loadAll(packed) {
+  const parts = await unpackParts(packed);
+  const [view, host] = await load(parts, [MAIN, HOST]);
+  return { view, host, sheet: sheetOf(parts) };
 }
 
 /** @param {import("@anywidget/types").RenderProps} props */
@@ -117,22 +140,17 @@ async function render({ model, el, signal }) {
   const end = new AbortController();
   const ended = signal ? AbortSignal.any([signal, end.signal]) : end.signal;
   watch(model, ended);
-  /** @type {Record<string, string> | undefined} */
-  const parts = kept.get("parts");
   const root = document.createElement("div");
   root.className = "fb";
   // JupyterLab's single-key shortcuts (r, 0 0, Enter, arrows) must not act on the cell while somebody works in here.
   root.dataset.lmSuppressShortcuts = "true";
   const sheet = document.createElement("style");
-  sheet.textContent = Object.entries(parts ?? {})
-    .filter(([name]) => name.endsWith(SHEET))
-    .map(([, text]) => text)
-    .join("\n");
   el.append(sheet, root);
   try {
     const found = await begin();
     if (!found) throw new Error("It was not saved with the notebook: run its cell again.");
-    const [view, host] = found;
+    const { view, host } = found;
+    sheet.textContent = found.sheet;
     if (!ended.aborted) view.default.render({ model: host.widgetModel({ widget: whole(model), el, signal: ended }), root, signal: ended });
   } catch (error) {
     root.textContent = `There is no live view. ${error instanceof Error ? error.message : String(error)}`;

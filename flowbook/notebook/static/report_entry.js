@@ -1,7 +1,7 @@
 /** The one script of a report: unpacks what the file holds, imports the views from it, and shows the run. */
 
 import { unpack } from "./kept.js";
-import { load } from "./loader.js";
+import { load, sheetOf } from "./loader.js";
 
 const packed = document.getElementById("flowbook-run")?.textContent ?? "";
 const root = /** @type {HTMLElement} */ (document.getElementById("flowbook-report"));
@@ -13,7 +13,9 @@ dark.addEventListener("change", follow);
 follow();
 try {
   const run = await unpack({ packed });
-  const [view, host] = await load(run.parts ?? {}, ["main", "host_report"]);
+  const { parts = {} } = run;
+  const [view, host] = await load(parts, ["main", "host_report"]);
+  document.head.append(Object.assign(document.createElement("style"), { textContent: sheetOf(parts) }));
   root.replaceChildren();
   view.default.render({ model: host.reportModel({ run }), root, signal: new AbortController().signal });
 } catch (error) {
