@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import html
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from flowbook.draw.layout import layout
-from flowbook.draw.svg import NodeView, alt_text, svg
+from flowbook.draw.node_parts import NodeView, alt_text
+from flowbook.draw.still import image
+from flowbook.draw.svg import svg
 from flowbook.engine.mapped_states import child_states
 from flowbook.engine.state import Mapped
 from flowbook.engine.state_kinds import mapped_state, name_in_words
@@ -53,12 +53,7 @@ class Picture:
         return path
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        # As an image: shown alike everywhere, and no script in it would run.
-        source = base64.b64encode(self.svg.encode()).decode()
-        return {
-            "text/html": f'<img alt="{html.escape(self.words)}" src="data:image/svg+xml;base64,{source}">',
-            "text/plain": self.words,
-        }
+        return {"text/html": image(self.svg, self.words), "text/plain": self.words}
 
     def __repr__(self) -> str:
         return f"<Picture: {self.words}>"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.draw.grouping import grouped, members
 from flowbook.draw.layout import Layout, layout
-from flowbook.draw.svg import NodeView
+from flowbook.draw.node_parts import NodeView
 from flowbook.engine.state_kinds import mapped_state
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_BYTES", "MOST_DETAILS", "brief", "keep", "packed"]
 
 #: Of a panel's whole output, its picture included.
-MOST_BYTES = 60_000
+MOST_BYTES = 56_000
 #: The details of at most this many tasks are kept.
 MOST_DETAILS = 150
 _HEAD_ROWS = 6

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from typing import TYPE_CHECKING, Any
 
+from flowbook.draw.still import image
 from flowbook.notebook.kept_run import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def kept_output(session: PanelSession, panel: str) -> dict[str, Any]:
     """
     run = session.run
     picture = picture_output(session.picture(), session.picture_text(), run.flow_name)
-    room_bytes = max(_LEAST_BYTES, MOST_BYTES - len(picture["text/html"]))
+    room_bytes = max(_LEAST_BYTES, MOST_BYTES - len(picture["text/html"].encode()))
     kept = {
         "wire": WIRE_VERSION,
         "panel": panel,
@@ -45,10 +45,8 @@ def kept_output(session: PanelSession, panel: str) -> dict[str, Any]:
 
 def picture_output(svg: str, words: str, flow: str) -> dict[str, str]:
     """Return a picture as an `img`: nbconvert and code hosts show it alike, and no script in it would run."""
-    source = base64.b64encode(svg.encode()).decode()
     return {
-        "text/html": f'<img data-flowbook="picture" data-flow="{html.escape(flow)}" alt="{html.escape(words)}" '
-        f'src="data:image/svg+xml;base64,{source}">',
+        "text/html": image(svg, words, f'data-flowbook="picture" data-flow="{html.escape(flow)}"'),
         "text/plain": words,
     }
 

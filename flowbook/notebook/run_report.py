@@ -12,6 +12,7 @@ import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flowbook.draw.still import image
 from flowbook.exceptions import DefinitionError
 from flowbook.notebook.assets import read_report_script, read_report_sheet, read_views
 from flowbook.notebook.kept_run import packed
@@ -194,8 +195,7 @@ def _policy(script: str) -> str:
 
 def _picture(session: PanelSession) -> str:
     """Return what is seen where scripts don't run."""
-    source = base64.b64encode(session.picture().encode()).decode()
-    return f'<img alt="{html.escape(session.picture_text())}" src="data:image/svg+xml;base64,{source}">'
+    return image(session.picture(), session.picture_text())
 
 
 def _refuse(path: Path) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from flowbook.draw.svg import alt_text, svg
+from flowbook.draw.node_parts import alt_text
+from flowbook.draw.svg import svg
 from flowbook.engine.state import Cached, Paused, Pending
 from flowbook.engine.state_kinds import NEEDS_ATTENTION
 from flowbook.engine.task_keys import parent_key

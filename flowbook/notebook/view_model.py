@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from flowbook.draw.svg import NodeView, svg
+from flowbook.draw.node_parts import NodeView
+from flowbook.draw.svg import svg
 from flowbook.report import phrases
 
 if TYPE_CHECKING:

@@ -50,7 +50,11 @@ NODE = "[data-task][data-state]:not([data-flowbook], tr)"
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 #: What JupyterLab itself writes to the console, for reasons of its own: its debugger asks the kernel that is restarted.
-OF_JUPYTERLAB = ("Could not restore the debugger state: Canceled future",)
+#: Chromium notes a change of the machine's networks, e.g. a container's, though it talks to this machine only.
+OF_JUPYTERLAB = (
+    "Could not restore the debugger state: Canceled future",
+    "Failed to load resource: net::ERR_NETWORK_CHANGED",
+)
 #: What the browser says of an address that a test lets be missing.
 OF_WITHOUT = "Failed to load resource: the server responded with a status of 404"
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-from flowbook.draw.svg import NodeView
+from flowbook.draw.node_parts import NodeView
 from flowbook.engine.events import Logged
 from flowbook.engine.graph import Binding
 from flowbook.engine.state import Failed, Mapped, Paused, State, Success
