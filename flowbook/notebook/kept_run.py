@@ -7,6 +7,7 @@ end; then logs and the tasks' details; then the graph's picture. What is left ou
 from __future__ import annotations
 
 import base64
+import bisect
 import json
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.report.phrases import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["MOST_BYTES", "MOST_DETAILS", "brief", "keep", "packed"]
 
@@ -22,6 +23,8 @@ __all__ = ["MOST_BYTES", "MOST_DETAILS", "brief", "keep", "packed"]
 MOST_BYTES = 56_000
 #: The details of at most this many tasks are kept.
 MOST_DETAILS = 150
+#: For the sentence that says what is kept.
+_NOTE_BYTES = 400
 _HEAD_ROWS = 6
 _LOG_LINES = 20
 _SHOWN = 4
@@ -60,24 +63,29 @@ def keep(base: Mapping[str, Any], details: Iterable[dict[str, Any]], room_bytes:
         if _has_head(each["output"]) or each.get("shown")
     }
     bare = {key: {**each, "output": _without_head(each["output"]), "shown": []} for key, each in found.items()}
-    whole = {**base, "details": bare}
-    room = room_bytes - len(packed(whole))
+
+    def with_heads(keys: list[str]) -> dict[str, Any]:
+        return {**base, "details": bare | {key: {**bare[key], **heads[key]} for key in keys}}
+
+    room = room_bytes - _NOTE_BYTES - len(packed(with_heads([])))
     if room < 0:
         return _least(base, room_bytes)
-    kept: list[str] = []
-    for key, head in heads.items():
-        room -= len(packed(head))
-        if room < 0:
-            break
-        bare[key] = {**bare[key], **head}
-        kept.append(key)
-    return _said(whole, kept, [key for key in heads if key not in kept])
+    small = [key for key, head in heads.items() if len(packed(head)) <= room]
+    kept = small[: _most(len(small), lambda count: len(packed(with_heads(small[:count]))) <= room_bytes - _NOTE_BYTES)]
+    return _said(with_heads(kept), kept, [key for key in heads if key not in kept])
 
 
 def packed(value: object) -> str:
     """Return a value as JSON, deflated, in base64."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(zlib.compress(text.encode(), 6)).decode("ascii")
+
+
+def _most(count: int, fits: Callable[[int], bool]) -> int:
+    """Return how many of `count` fit. What is packed together is a fraction of what each takes alone, so it is tried."""
+    if fits(count):
+        return count
+    return bisect.bisect_left(range(1, count), True, key=lambda tried: not fits(tried))  # noqa: FBT003  # what is searched for
 
 
 def _said(whole: dict[str, Any], kept: list[str], dropped: list[str]) -> str:
