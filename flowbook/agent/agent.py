@@ -244,7 +244,7 @@ class Agent:
         """Return whether anything was written to the store since the last time."""
         before = self._seen_version
         try:
-            self._seen_version = self._store.requests.version()
+            self._seen_version = self._store.version()
         except FlowbookError:
             return False  # the next poll says so
         return before != self._seen_version

@@ -41,8 +41,8 @@ def start(args: Namespace, out: Output) -> int:
     """Start due runs until Ctrl-C or SIGTERM, then wait until they have ended; the second time, end them."""
     store = open_store()
     if store.is_read_only:
-        msg = f"The store {store.path} can only be read here, and an agent writes to it. Start it where you may write."
-        raise StoreError(msg, path=str(store.path))
+        msg = f"The store {store.location} can only be read here, and an agent writes to it. Start it where you may write."
+        raise StoreError(msg, path=store.location)
     limit = args.limit or max(_FEWEST, os.cpu_count() or 1)
     name = args.name or f"{platform.node()}:{os.getpid()}"
     with _shown(out) as display:
@@ -88,7 +88,7 @@ class _Lines:
     def greet(self, name: str, limit: int, store: Store) -> None:
         """Say which agent this is."""
         if not self._out.is_json:
-            self._write(f"Agent {name} starts due runs of {store.path}, {limit} at once. Ctrl-C ends it.")
+            self._write(f"Agent {name} starts due runs of {store.location}, {limit} at once. Ctrl-C ends it.")
 
     def tell(self, news: News) -> None:
         """Write one piece of news. If nobody reads it any more, the agent goes on."""

@@ -162,7 +162,12 @@ class Cache:
         """Write the counted uses. Raises StoreError."""
         with self._uses_lock:
             uses, self._uses = self._uses, Counter()
-        if uses and not self._database.is_read_only:
+        if uses:
+            self.count_uses(uses)
+
+    def count_uses(self, uses: Mapping[str, int]) -> None:
+        """Add to the uses of entries, by id; a store that can only be read counts none. Raises StoreError."""
+        if not self._database.is_read_only:
             rows = [(count, entry_id) for entry_id, count in uses.items()]
             self._database.write(lambda connection: connection.executemany(self._sql["use_entry"], rows))
 

@@ -10,30 +10,26 @@ from __future__ import annotations
 import bisect
 import json
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.engine.ports import CacheScope
 from flowbook.store.cache import NEVER, CacheEntry
 from flowbook.store.cached_output import StoredOutput
 from flowbook.store.prefetch import Prefetch
-from flowbook.store.queries import queries
-from flowbook.store.records import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from flowbook.engine.ports import CachedOutput, NewOutput
     from flowbook.store.cache import Cache
+    from flowbook.store.cache_rows import CacheRows
     from flowbook.store.cached_output import OutputRow
-    from flowbook.store.database import Database
     from flowbook.store.values import Values
 
 __all__ = ["CacheLookup", "ExpectedTasks"]
 
 _FEW = 4
-#: Values up to this size, in bytes, are read together with their entries.
-_INLINE_BYTES = 1000
 #: When an entry was created, and its key in the database: sorted like this, the last one is the newest.
 _EntryKey = tuple[float, int]
 
@@ -50,22 +46,22 @@ class CacheLookup:
     """Looks outputs up for the runs of a flow: implements `CacheIndex`. From any thread.
 
     Args:
-        database: of the store.
+        rows: of the store's entries.
         cache: of the store.
         values: of the store.
         expected: tasks whose outputs are read ahead.
     """
 
-    def __init__(self, database: Database, cache: Cache, values: Values, expected: ExpectedTasks | None = None) -> None:
-        self._database = database
+    def __init__(self, rows: CacheRows, cache: Cache, values: Values, expected: ExpectedTasks | None = None) -> None:
+        self._rows = rows
         self._values = values
         self._project, self._flow, self._tasks = expected or ExpectedTasks()
         self._number_of = {task: number for number, task in enumerate(self._tasks)}
-        self._tasks_ahead = Prefetch(self._read_tasks, database.version)
-        self._numbers_ahead = Prefetch(self._read_numbers, database.version)
+        ahead = rows.first_ahead, rows.most_ahead
+        self._tasks_ahead = Prefetch(self._read_tasks, rows.version, *ahead)
+        self._numbers_ahead = Prefetch(self._read_numbers, rows.version, *ahead)
         self._seen_version: object = None
         self._cache = cache
-        self._sql = queries()
         self._lock = RankedLock(Rank.CACHE_LOOKUP)
         #: By scope and names of inputs, as they were looked up: the entries by the hashes of these inputs.
         self._index: dict[CacheScope, dict[tuple[str, ...], dict[tuple[str, ...], list[_EntryKey]]]] = {}
@@ -133,18 +129,16 @@ class CacheLookup:
 
     def _read_tasks(self, start: int, end: int) -> dict[int, tuple[OutputRow, ...]]:
         """Return the newest entries of the expected tasks from one number up to another."""
-        tasks = json.dumps(self._tasks[start:end])
-        given = {"tasks": tasks, "project": self._project, "flow": self._flow, "most": _FEW + 1, **_as_of_now()}
+        tasks = self._tasks[start:end]
         #: Tuples of plain values: Python's garbage collector stops tracking them.
         found: dict[int, tuple[OutputRow, ...]] = {}
-        for row in self._database.read(self._sql["newest_of_tasks"], given):
-            number = start + row[0]
+        for row in self._rows.newest_of_tasks(self._project, self._flow, tasks, _FEW + 1):
+            number = start + cast("int", row[0])
             found[number] = (*found.get(number, ()), row)
         return found
 
     def _read_numbers(self, start: int, end: int) -> dict[int, OutputRow]:
-        rows = self._database.read(self._sql["find_by_number"], {"first": start, "end": end, **_as_of_now()})
-        return {row[0]: row for row in rows}
+        return {cast("int", row[0]): row for row in self._rows.by_numbers(start, end)}
 
     def _newest_first(self, scope: CacheScope, names: tuple[str, ...], hashes: tuple[str, ...]) -> list[_EntryKey]:
         with self._lock:
@@ -156,20 +150,19 @@ class CacheLookup:
 
     def _add_new_entries(self) -> None:
         """Add the entries that this run or others made since the last lookup."""
-        version = self._database.version()
+        version = self._rows.version()
         if version == self._seen_version:
             return
         if self._index:
             self._index_new()
         else:
-            self._last = self._database.read(self._sql["last_entry"])[0][0]
+            self._last = self._rows.last_number()
         #: The version from before the query: the next lookup adds what was committed during it.
         self._seen_version = version
 
     def _index_new(self) -> None:
-        for number, project, flow, task, cache_key, created, text in self._database.read(
-            self._sql["entries_since"], (self._last,)
-        ):
+        rows: list[tuple[Any, ...]] = self._rows.inputs_since(self._last)
+        for number, project, flow, task, cache_key, created, text in rows:
             self._last = number
             #: An output with a cache key is an output of its task as well.
             for scope in {CacheScope(project, flow, task), _found_by(CacheScope(project, flow, task, cache_key))}:
@@ -178,20 +171,12 @@ class CacheLookup:
                         bisect.insort(entries.setdefault(hashes, []), (created, number))
 
     def _read(self, scope: CacheScope, names: tuple[str, ...]) -> dict[tuple[str, ...], list[_EntryKey]]:
-        query = self._sql["inputs_by_task" if scope.cache_key is None else "inputs_by_key"]
         found: dict[tuple[str, ...], list[_EntryKey]] = {}
-        for created, number, text in self._database.read(query, _given(scope, self._last)):
+        rows: list[tuple[Any, ...]] = self._rows.inputs_of(scope, self._last)
+        for created, number, text in rows:
             if (hashes := _chosen(text, names)) is not None:
                 found.setdefault(hashes, []).append((created, number))
         return found
-
-
-def _as_of_now() -> dict[str, float]:
-    return {"now": time.time(), "inline_bytes": _INLINE_BYTES}
-
-
-def _given(scope: CacheScope, last: int) -> dict[str, Any]:
-    return {**scope._asdict(), "now": now().timestamp(), "last": last}
 
 
 def _found_by(scope: CacheScope) -> CacheScope:

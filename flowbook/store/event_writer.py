@@ -12,6 +12,7 @@ from flowbook.exceptions import FlowbookError, RunClaimedError
 from flowbook.store.event_rows import Urgency
 from flowbook.store.notices import add_notices
 from flowbook.store.queries import queries
+from flowbook.store.record_writer import UnwritableEventError
 from flowbook.store.state_codec import is_finished_name
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from flowbook.store.event_rows import EventRow
     from flowbook.store.values import Values
 
-__all__ = ["EventWriter", "UnwritableEventError"]
+__all__ = ["EventWriter"]
 
 #: A longer message of a flow's state is cut in the list of runs; the state itself has all of it.
 _MESSAGE_CHARACTERS = 1000
@@ -36,30 +37,41 @@ _ROW_ERRORS = (
 _log = logging.getLogger("flowbook.store")
 
 
-class UnwritableEventError(Exception):
-    """The database refuses a row, and always will."""
-
-
 class EventWriter:
     """Writes rows for the owner of a run. For one thread at a time.
 
     Args:
         database: of the store.
         values: of the store.
-        run: the run's key in the database.
+        run: see `run`.
         epoch: at which this process claimed it.
 
     Attributes:
+        run: the run's key in the database.
+        last_seq: number of the last event that was recorded before.
         has_notices: whether there are notices to send that its caller doesn't know of.
+        patience_s: how long to go on trying, once the run is at rest, to write what could not be written.
     """
+
+    patience_s = 0.0
 
     def __init__(self, database: Database, values: Values, run: int, epoch: int) -> None:
         self._database = database
         self._add_value = values.insert_statement
-        self._run = run
+        self.run = run
         self._epoch = epoch
         self.has_notices = False
         self._sql = queries()
+        self.last_seq: int = database.read(self._sql["last_seq"], (run,))[0][0]
+
+    @property
+    def generation(self) -> int:
+        """A number that differs in the child of a fork."""
+        return self._database.generation
+
+    def sync(self) -> None:
+        """Make what was written outlast a loss of power. Raises OSError."""
+        self._database.sync()
 
     def write(self, rows: list[EventRow], done: Callable[[int], None]) -> None:
         """Write `rows` in order, in one transaction; where the database refuses one of them, each by itself.
@@ -92,7 +104,7 @@ class EventWriter:
 
         def insert(connection: sqlite3.Connection) -> None:
             self._check_owner(connection)
-            rows = [(self._run, key, *report) for key, report in progress.items()]
+            rows = [(self.run, key, *report) for key, report in progress.items()]
             connection.executemany(self._sql["set_progress"], rows)
 
         self._database.write(insert)
@@ -114,13 +126,13 @@ class EventWriter:
             raise UnwritableEventError(_described(row, exc)) from exc
 
     def _check_owner(self, connection: sqlite3.Connection) -> None:
-        found = connection.execute(self._sql["run_epoch"], (self._run,)).fetchone()
+        found = connection.execute(self._sql["run_epoch"], (self.run,)).fetchone()
         if found is None or found[0] != self._epoch:
             msg = "Somebody else went on with it."
             raise RunClaimedError(msg, epoch=self._epoch)
 
     def _repaired(self, connection: sqlite3.Connection, row: EventRow) -> EventRow:
-        last = connection.execute(self._sql["last_seq"], (self._run,)).fetchone()[0]
+        last = connection.execute(self._sql["last_seq"], (self.run,)).fetchone()[0]
         run, seq, kind, key, at, name, body, digest, size_bytes = row.event
         texts = (_as_valid_unicode(key), at, _as_valid_unicode(name), None if body is None else _as_valid_unicode(body))
         return row._replace(event=(run, max(seq, last + 1), kind, *texts, digest, size_bytes))
@@ -130,13 +142,13 @@ class EventWriter:
         if values := [value for row in rows for value in row.values]:
             connection.executemany(self._add_value, values)
         connection.executemany(self._sql["add_event"], [row.event for row in rows])
-        if needed := [(self._run, bytes.fromhex(digest)) for row in rows for digest in row.needed]:
+        if needed := [(self.run, bytes.fromhex(digest)) for row in rows for digest in row.needed]:
             connection.executemany(self._sql["hold_value"], needed)
         for row in rows:
             if row.is_of_flow:
                 self._update_run(connection, row)
         if urgent := [row for row in rows if row.urgency is Urgency.NOW]:  # what people are told of is
-            self.has_notices = add_notices(connection, self._run, urgent) or self.has_notices
+            self.has_notices = add_notices(connection, self.run, urgent) or self.has_notices
 
     def _update_run(self, connection: sqlite3.Connection, row: EventRow) -> None:
         """Let the list of runs show the flow's new state."""
@@ -144,7 +156,7 @@ class EventWriter:
         body = json.loads(text) if text else {}
         is_finished = is_finished_name(name)
         values = {
-            "run": self._run,
+            "run": self.run,
             "state": name,
             "message": _shortened(body.get("message")),
             "started": at if name == "Running" else None,
@@ -153,8 +165,8 @@ class EventWriter:
         }
         connection.execute(self._sql["flow_changed"], values)
         if is_finished or name == Paused.__name__:
-            counts = dict(connection.execute(self._sql["count_states"], (self._run,)).fetchall())
-            connection.execute(self._sql["keep_counts"], (json.dumps(counts), self._run))
+            counts = dict(connection.execute(self._sql["count_states"], (self.run,)).fetchall())
+            connection.execute(self._sql["keep_counts"], (json.dumps(counts), self.run))
 
 
 def _shortened(message: object) -> str | None:

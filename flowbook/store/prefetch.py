@@ -26,9 +26,17 @@ class Prefetch(Generic[T]):
     Args:
         read: returns the answers from one number up to, not including, another; it may leave numbers without one out.
         version: returns another value after each commit.
+        first: how many answers the first query reads.
+        most: how many a query reads at most.
     """
 
-    def __init__(self, read: Callable[[int, int], Mapping[int, T]], version: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        read: Callable[[int, int], Mapping[int, T]],
+        version: Callable[[], object],
+        first: int = 1,
+        most: int = _AT_ONCE,
+    ) -> None:
         self._read = read
         self._version = version
         self._lock = RankedLock(Rank.READ_AHEAD)
@@ -36,7 +44,9 @@ class Prefetch(Generic[T]):
         #: None: there is no answer.
         self._cached: dict[int, T | None] = {}
         self._asked = 0
-        self._count = 1
+        self._first = first
+        self._most = most
+        self._count = first
 
     def get(self, number: int) -> T | None:
         """Return the answer to a question; None if there is none. Raises StoreError."""
@@ -48,11 +58,11 @@ class Prefetch(Generic[T]):
             return self._cached[number]
 
     def _fill(self, number: int, version: object) -> None:
-        """Read twice as many as last time if most of those were used, otherwise only this one."""
+        """Read twice as many as last time if most of those were used, otherwise as few as at first."""
         if version != self._seen or len(self._cached) >= _MOST_CACHED:
             self._cached = {}
         if version == self._seen:
-            self._count = min(self._count * 2, _AT_ONCE) if self._asked * 2 >= self._count else 1
+            self._count = min(self._count * 2, self._most) if self._asked * 2 >= self._count else self._first
         numbers = range(number, number + self._count)
         found = self._read(numbers.start, numbers.stop)
         self._cached.update(dict.fromkeys(numbers))

@@ -21,16 +21,15 @@ from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import FlowbookError, RunClaimedError
 from flowbook.store.event_encoder import EventEncoder
 from flowbook.store.event_rows import Urgency
-from flowbook.store.event_writer import EventWriter, UnwritableEventError
-from flowbook.store.queries import queries
+from flowbook.store.record_writer import UnwritableEventError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.engine.events import Event
     from flowbook.engine.task_progress import TaskProgress
-    from flowbook.store.database import Database
     from flowbook.store.event_rows import EventRow
+    from flowbook.store.record_writer import RecordWriter
     from flowbook.store.values import Values
 
 __all__ = ["Recorder"]
@@ -66,24 +65,21 @@ class Recorder:
         is_lost: whether that is because another process has claimed the run.
     """
 
-    def __init__(  # noqa: PLR0913  # made by Runs only
+    def __init__(
         self,
-        database: Database,
+        writer: RecordWriter,
         values: Values,
-        run: int,
-        epoch: int,
         graph: Mapping[str, Any],
         never_keep: frozenset[str] | None,
         on_notices: Callable[[], None] | None = None,
     ) -> None:
-        self._database = database
-        self._generation = database.generation
-        self.last_seq: int = database.read(queries()["last_seq"], (run,))[0][0]
+        self._writer = writer
+        self._generation = writer.generation
+        self.last_seq = writer.last_seq
         self.trouble: str | None = None
         self.unrecorded: str | None = None
         self.is_lost = False
-        self._encoder = EventEncoder(values, run, graph.get("tasks", ()), never_keep, self.last_seq)
-        self._writer = EventWriter(database, values, run, epoch)
+        self._encoder = EventEncoder(values, writer.run, graph.get("tasks", ()), never_keep, self.last_seq)
         self._on_notices = on_notices
         self._rows: list[EventRow] = []
         self._waiting_bytes = 0
@@ -107,11 +103,11 @@ class Recorder:
     @property
     def _is_forked(self) -> bool:
         """Whether this process is a child of the one that records."""
-        return self._generation != self._database.generation
+        return self._generation != self._writer.generation
 
     def emit(self, event: Event) -> None:
         """Record one event; see the module for what is safe when this returns."""
-        if self.unrecorded is not None or self._generation != self._database.generation:
+        if self.unrecorded is not None or self._generation != self._writer.generation:
             return
         row = self._encoder.encode(event)
         if row is None:
@@ -180,7 +176,7 @@ class Recorder:
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
-        self._commit()
+        self._commit_patiently()
         self._write_progress()
         if self.trouble is not None:
             _log.warning(self._give_up(self.trouble))
@@ -207,6 +203,14 @@ class Recorder:
         if self._writer.has_notices and self._on_notices is not None:
             self._writer.has_notices = False
             self._on_notices()
+
+    def _commit_patiently(self) -> None:
+        """Write all that waits. Where it goes over a network that is down at the moment, try again for a while."""
+        self._commit()
+        deadline = time.monotonic() + self._writer.patience_s
+        while self.trouble is not None and self.unrecorded is None and time.monotonic() < deadline:
+            time.sleep(_RETRY_S)
+            self._commit()
 
     def _write(self, rows: list[EventRow]) -> str:
         """Write as many of `rows` as possible; return a message to log, if any."""
@@ -273,7 +277,7 @@ class Recorder:
         if self._wants_sync:
             self._wants_sync = False
             try:
-                self._database.sync()
+                self._writer.sync()
             except OSError as exc:
                 _log.warning("The store could not be synced to its disk: %s", exc)
 

@@ -75,6 +75,7 @@ class RunRecord:
         executor: its description, e.g. "threads, 2 workers".
         origin: where it was started, e.g. the notebook's name.
         owner: the process that runs it, e.g. "ada@host:4711"; "" if none does.
+        process: identity of the process that creates it, see `process_identity`; "": this one.
         receivers: who is told of it, besides those who are told of all runs.
         flow_runner: settings of the flow runner that starts its process, as plain JSON; None if it has none.
         due: when a run that hasn't begun may begin; aware UTC.
@@ -96,6 +97,7 @@ class RunRecord:
     executor: str = ""
     origin: str = ""
     owner: str = ""
+    process: str = ""
     receivers: Sequence[ReceiverRow] = ()
     flow_runner: Mapping[str, Any] | None = None
     due: dt.datetime | None = None

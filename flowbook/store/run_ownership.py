@@ -34,7 +34,9 @@ class RunOwnership:
         self._sql = queries()
 
     @in_words
-    def claim(self, run_id: str, epoch: int, owner: str, *, last_seq: int | None = None) -> int:
+    def claim(
+        self, run_id: str, epoch: int, owner: str, *, last_seq: int | None = None, process: str | None = None
+    ) -> int:
         """Claim a run that was at `epoch`; return the new epoch. Of many who try at once, one wins.
 
         Args:
@@ -43,13 +45,20 @@ class RunOwnership:
             owner: who claims it, in words.
             last_seq: number of the last event that the caller saw (`RunSnapshot.last_seq`): whoever missed an event does
                 not know what is left to do. None: not compared.
+            process: identity of the process that claims it, see `process_identity`; None: this one.
 
         Raises:
             RunClaimedError: if somebody else claimed it in the meantime, or recorded more of it; says who and when.
             UnknownRunError: if there is no such run.
         """
-        values = {"run_id": run_id, "epoch": epoch, "owner": owner, "now": time.time(), "process": this_process()}
-        values["last_seq"] = last_seq
+        values: dict[str, object] = {
+            "run_id": run_id,
+            "epoch": epoch,
+            "owner": owner,
+            "now": time.time(),
+            "last_seq": last_seq,
+        }
+        values["process"] = process or this_process()
         self._compare_and_set("claim_run", values)
         return epoch + 1
 

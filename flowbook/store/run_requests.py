@@ -67,8 +67,12 @@ class RunRequests:
         return self._database.write(add)
 
     def version(self) -> object:
-        """Return a value that differs after each commit: as long as it is the same, there is no new request."""
+        """Return a value that differs after each new request, and after other commits, too."""
         return self._database.version()
+
+    def newest(self) -> int:
+        """Return the number of the newest request in the store; 0 if there is none."""
+        return int(self._database.read(self._sql["newest_request"])[0][0])
 
     def open(self, run_id: str, epoch: int) -> list[Request]:
         """Return the unanswered requests to the run's owner, in order. Raises UnknownRunError."""

@@ -14,6 +14,7 @@ from flowbook.engine.events import FLOW
 from flowbook.engine.state import Running
 from flowbook.exceptions import FlowbookError, StoreError
 from flowbook.store.event_rows import STATE, value_ref
+from flowbook.store.event_writer import EventWriter
 from flowbook.store.notices import add_receivers
 from flowbook.store.process_identity import has_owner, is_alive, this_process
 from flowbook.store.queries import queries
@@ -180,7 +181,8 @@ class Runs:
         if row.epoch != epoch:
             raise claimed_error(run_id, row)
         known = graph if graph is not None else self.get(run_id).graph
-        return Recorder(self._database, self._values, row.id, epoch, known, never_keep, on_notices)
+        writer = EventWriter(self._database, self._values, row.id, epoch)
+        return Recorder(writer, self._values, known, never_keep, on_notices)
 
     @in_words
     def get(self, run_id: str) -> RunRecord:
@@ -402,7 +404,7 @@ def _run_row(record: RunRecord) -> dict[str, object]:
         "origin": record.origin,
         "owner": record.owner or None,
         "claimed": time.time(),
-        "process": this_process(),
+        "process": record.process or this_process(),
         "flow_runner": None if record.flow_runner is None else json.dumps(dict(record.flow_runner)),
         "due": None if record.due is None else record.due.timestamp(),
         "deployment": record.deployment,

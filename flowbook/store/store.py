@@ -14,6 +14,7 @@ from flowbook.exceptions import StoreError
 from flowbook.results.signing import Signer, read_key
 from flowbook.store.blob_storage import open_blobs
 from flowbook.store.cache import Cache
+from flowbook.store.cache_rows import CacheRows
 from flowbook.store.database import Database
 from flowbook.store.deployments import Deployments
 from flowbook.store.folder import prepare
@@ -58,6 +59,7 @@ class Store:
         requests: carries requests to the owner of a run, and its answers.
         history: reads what happened in runs.
         cache: knows which outputs other runs may use.
+        cache_rows: reads its rows for lookups and for browsing.
         notices: knows who is told of runs, and what there is to tell them.
         deployments: what runs when, and where.
     """
@@ -77,10 +79,16 @@ class Store:
         self.requests = RunRequests(database, self.values)
         self.history = RunHistory(database, self.values)
         self.cache = Cache(database, self.values)
+        self.cache_rows = CacheRows(database)
         self.notices = Notices(database)
         self.deployments = Deployments(database, self.values)
         #: The newest first, by process, flow and tasks. Replaced, never changed, so that any thread may read it.
         self._lookups: tuple[tuple[object, CacheLookup], ...] = ()
+
+    @property
+    def location(self) -> str:
+        """Where it is, for messages."""
+        return "memory" if self.path is None else str(self.path)
 
     @property
     def is_closed(self) -> bool:
@@ -91,6 +99,10 @@ class Store:
     def is_read_only(self) -> bool:
         """Whether it was opened for reading: its folder can't be written to, or its disk is full."""
         return self._database.is_read_only
+
+    def version(self) -> object:
+        """Return a value that differs after each commit. Raises StoreError."""
+        return self._database.version()
 
     def is_gone(self) -> bool:
         """Return whether its files were removed or replaced while it was open."""
@@ -179,14 +191,18 @@ class Store:
         from flowbook.store.cache_lookup import CacheLookup, ExpectedTasks  # noqa: PLC0415  # only where outputs are cached
 
         if not tasks:
-            return CacheLookup(self._database, self.cache, self.values)
+            return CacheLookup(self.cache_rows, self.cache, self.values)
         ahead = ExpectedTasks(project, flow, tuple(tasks))
         #: A lock that was taken at a fork stays taken in the child, so the child gets its own lookups.
-        asked = self._database.generation, ahead
+        asked = self._generation(), ahead
         known = [each for key, each in self._lookups if key == asked]
-        found = known[0] if known else CacheLookup(self._database, self.cache, self.values, ahead)
+        found = known[0] if known else CacheLookup(self.cache_rows, self.cache, self.values, ahead)
         self._lookups = ((asked, found), *[each for each in self._lookups if each[1] is not found][: _LOOKUPS - 1])
         return found
+
+    def _generation(self) -> int:
+        """Return a number that differs in the child of a fork."""
+        return self._database.generation
 
     def plan_reads(self, project: str, flow: str) -> PlanReads:
         """Return what a plan of a flow reads."""
@@ -198,7 +214,7 @@ class Store:
         """Return the entries as a person browses them, page by page."""
         from flowbook.store.cache_listing import CacheListing  # noqa: PLC0415  # only where somebody looks
 
-        return CacheListing(self._database, self.cache)
+        return CacheListing(self.cache_rows, self.cache)
 
     def make_room(self) -> SweepResult | None:
         """Sweep if the values take more room than they may; checked every ten minutes at most. None if nothing was swept."""

@@ -244,6 +244,9 @@ VALUES (:run, :epoch, :action, :keys, :person, :note, :now, :details) RETURNING 
 -- open_requests --
 SELECT id, action, keys, person, note, details FROM request WHERE run = ? AND epoch = ? AND answer IS NULL ORDER BY id
 
+-- newest_request --
+SELECT coalesce(max(id), 0) FROM request
+
 -- was_asked --
 SELECT 1 FROM request WHERE run = ? AND epoch = ? AND action = ? LIMIT 1
 
