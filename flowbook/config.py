@@ -15,6 +15,7 @@ from flowbook.exceptions import InfrastructureError
 __all__ = [
     "Limits",
     "absolute",
+    "api_patience_s",
     "api_token",
     "api_url",
     "blobs",
@@ -73,6 +74,21 @@ def api_url() -> str | None:
 def api_token() -> str | None:
     """Return the token of flowbook's API: `FLOWBOOK_API_TOKEN`; None if it isn't set."""
     return os.environ.get("FLOWBOOK_API_TOKEN") or None
+
+
+def api_patience_s() -> float | None:
+    """Return how long a process waits for an API that can't be reached: `FLOWBOOK_API_PATIENCE_S`; None if it isn't set.
+
+    Raises:
+        InfrastructureError: if it isn't a whole number of seconds.
+    """
+    text = os.environ.get("FLOWBOOK_API_PATIENCE_S")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        msg = f"FLOWBOOK_API_PATIENCE_S is {text!r}. Give a whole number of seconds, or unset it."
+        raise InfrastructureError(msg, name="FLOWBOOK_API_PATIENCE_S", value=text)
+    return float(text)
 
 
 def blobs() -> str | None:

@@ -26,6 +26,7 @@ from flowbook.api.body_limits import BodyLimits
 from flowbook.api.guard import TokenGuard
 from flowbook.api.prefix import Prefix
 from flowbook.api.problems import add_problems
+from flowbook.api.store_calls import add_store_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +74,7 @@ def create_app(
     add_problems(app)
     for router in _ROUTERS:
         app.include_router(router)
+    add_store_calls(app)
     for part in parts:
         part(app)
     return app

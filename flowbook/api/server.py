@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from flowbook.api.store_calls import end_waiting
 from flowbook.exceptions import InfrastructureError
 
 if TYPE_CHECKING:
@@ -82,12 +83,18 @@ class ApiServer(uvicorn.Server):
             )
         )
         self._on_started = on_started
+        self._served = app
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
         await super().startup(sockets)
         if self.started:
             self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more requests, end those that wait for changes, answer what is under way, and end."""
+        end_waiting(self._served)
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take no more requests, answer those that are under way, and end; the second time at once."""

@@ -32,6 +32,6 @@ class ApiSettings:
     allowed_origins: tuple[str, ...] = ()
     prefix: str = ""
     open_paths: tuple[str, ...] = ()
-    streamed_paths: tuple[str, ...] = ("/api/values/",)
+    streamed_paths: tuple[str, ...] = ("/api/values/", "/api/store/")
     body_bytes: int = 8_000_000
     nesting: int = 100

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flowbook import config
 from flowbook.exceptions import InfrastructureError
 from flowbook.store import open_store
 
@@ -29,7 +30,7 @@ def start(args: Namespace, out: Output) -> int:
         raise InfrastructureError(msg, name=error.name) from error
     token = read_token()
     settings = ApiSettings(token=token, allowed_hosts=(*LOOPBACK, *args.allow_host), prefix=args.prefix.rstrip("/"))
-    app = create_app(open_store(), settings)
+    app = create_app(open_store(config.home()), settings)  # never the one behind another API
     with listen(args.host, args.port) as listener:
         port = listener.getsockname()[1]
         address = f"http://{args.host}:{port}{settings.prefix}/"

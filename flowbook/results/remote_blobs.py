@@ -14,7 +14,7 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from flowbook._utils.locks import Rank, RankedLock
@@ -24,7 +24,7 @@ from flowbook.results.blobs import BlobWriter, FolderBlobs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["RemoteBlobs", "RemoteFolder", "redact_url"]
+__all__ = ["Place", "RemoteBlobs", "RemoteFolder", "redact_url"]
 
 _NAME = re.compile(r"([0-9a-f]{2})/([0-9a-f]{62})")
 _TEMPORARY = ".tmp-"
@@ -37,8 +37,36 @@ _OBJECT_STORES = frozenset({"abfs", "abfss", "az", "gcs", "gs", "oci", "oss", "s
 _MTIME_KEYS = ("mtime", "LastModified", "last_modified", "updated", "modified", "modify", "last_write_time", "created")
 
 
+class Place(Protocol):
+    """Where blobs are: a `RemoteFolder`, or behind flowbook's API."""
+
+    def put(self, file: Path, digest: str) -> None:
+        """Send a file there under its digest. Raises StoreError."""
+        ...
+
+    def parts(self, digest: str, size_bytes: int) -> Iterator[bytes]:
+        """Yield the bytes stored under a digest, unchecked. Raises ResultGoneError, StoreError."""
+        ...
+
+    def digests(self) -> Iterator[str]:
+        """Yield the digests of all blobs there. Raises StoreError."""
+        ...
+
+    def remove(self, digest: str, before: float) -> int:
+        """Remove a blob not written after `before`; return the bytes freed. Raises StoreError."""
+        ...
+
+    def remove_unfinished(self, before: float) -> list[int]:
+        """Remove files that dead writers left before that time; return the bytes of each. Raises StoreError."""
+        ...
+
+    def location(self, digest: str) -> str:
+        """Return where a blob is, for messages."""
+        ...
+
+
 class RemoteBlobs:
-    """Blobs at a `RemoteFolder`; implements `Blobs`.
+    """Blobs at another place; implements `Blobs`.
 
     Args:
         remote: where the blobs are.
@@ -46,7 +74,7 @@ class RemoteBlobs:
         copies_bytes: limit on the copies; the least recently used are removed first.
     """
 
-    def __init__(self, remote: RemoteFolder, folder: Path, copies_bytes: int) -> None:
+    def __init__(self, remote: Place, folder: Path, copies_bytes: int) -> None:
         self.remote = remote
         self._copies = FolderBlobs(folder)
         self._published = FolderBlobs(folder, self._publish)
@@ -96,7 +124,7 @@ class RemoteBlobs:
         where = self.remote.location(digest)
         try:
             with self._copies.writer(inline_bytes=0, limit_bytes=None) as writer:
-                for part in self.remote.parts(digest):
+                for part in self.remote.parts(digest, size_bytes):
                     writer.write(part)
                     if writer.size_bytes > size_bytes:
                         break
@@ -190,7 +218,7 @@ class RemoteFolder:
             msg = f"{there:,} bytes arrived instead of {here:,}"
             raise OSError(msg)
 
-    def parts(self, digest: str) -> Iterator[bytes]:
+    def parts(self, digest: str, size_bytes: int) -> Iterator[bytes]:  # noqa: ARG002  # the port's signature
         """Yield the bytes stored under a digest, unchecked.
 
         Raises:

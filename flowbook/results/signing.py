@@ -37,6 +37,10 @@ class Signer:
         self._domain = f"flowbook {kind} 1\0".encode()
         self._key: bytes | None = None
 
+    def of_kind(self, kind: str) -> Signer:
+        """Return what signs something else with the same key."""
+        return Signer(self._read_key, kind)
+
     def sign(self, digest: bytes) -> bytes:
         """Return the signature of a digest."""
         if self._key is None:

@@ -85,14 +85,15 @@ class PlanReads:
 
     def graph(self, run_id: str) -> dict[str, dict[str, Any]]:
         """Return the tasks of a run's graph by key, see `graph_record`; none if the run isn't recorded."""
-        return {task["key"]: task for task in self._content(run_id).get("tasks", ())}
+        return {task["key"]: task for task in self.content(run_id).get("tasks", ())}
 
     def sources(self, run_id: str) -> Sources:
         """Return the source of the functions of a run's flow; none if it isn't known."""
-        return read_sources(self._content(run_id).get("sources", {}))
+        return read_sources(self.content(run_id).get("sources", {}))
 
     @in_words
-    def _content(self, run_id: str) -> dict[str, Any]:
+    def content(self, run_id: str) -> dict[str, Any]:
+        """Return a run's graph as it was recorded, with the source of its functions; empty if the run isn't recorded."""
         if run_id not in self._graphs:
             rows = self._database.read(self._sql["graph_of_run"], (run_id,))
             self._graphs[run_id] = json.loads(rows[0][0]) if rows else {}

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from flowbook.store.database import Database
     from flowbook.store.values import Values
 
-__all__ = ["Runs", "insert_run", "store_graph"]
+__all__ = ["Runs", "insert_run", "store_flow", "store_graph"]
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 #: The conditions by which runs are selected. SQLite looks the first up in its index and compares the others.
@@ -138,14 +138,7 @@ class Runs:
 
         The user's modules go with it by value, or by name where one of them can't be pickled.
         """
-        try:
-            return self._values.put(flow, by_value=True), None
-        except FlowbookError:
-            _log.debug("A flow is stored without the modules that it uses.", exc_info=True)
-        try:
-            return self._values.put(flow), None
-        except FlowbookError as exc:
-            return None, str(exc)
+        return store_flow(self._values, flow)
 
     def inputs(self, run_id: str) -> ResultRef | None:
         """Return the reference to the run's present inputs: `RunRecord.parameters_ref`. Raises UnknownRunError."""
@@ -337,6 +330,18 @@ class Runs:
         if epoch == 1:
             return (time.time() if ended is None else ended) - started
         return working_time(self._database.read(self._sql["flow_times"], (row_id,)), time.time())
+
+
+def store_flow(values: Values, flow: object) -> tuple[ResultRef | None, str | None]:
+    """See `Runs.store_flow`."""
+    try:
+        return values.put(flow, by_value=True), None
+    except FlowbookError:
+        _log.debug("A flow is stored without the modules that it uses.", exc_info=True)
+    try:
+        return values.put(flow), None
+    except FlowbookError as exc:
+        return None, str(exc)
 
 
 def _refuse_invalid_unicode(record: RunRecord) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from flowbook.results.blobs import Blobs
+    from flowbook.store.api_keys import ValueTransit
     from flowbook.store.bundle import Bundles
     from flowbook.store.cache_listing import CacheListing
     from flowbook.store.cache_lookup import CacheLookup
@@ -178,6 +179,16 @@ class Store:
             return None
         return WorkerValues(self.path, self.values, is_for_all=is_for_all)
 
+    def internals(self) -> tuple[Database, Values]:
+        """Return what components are made of, for those that `served_store` makes itself."""
+        return self._database, self.values
+
+    def transit(self, token: str) -> ValueTransit:
+        """Return what checks and signs values that come from, and go to, whoever knows the API's token."""
+        from flowbook.store.api_keys import ValueTransit  # noqa: PLC0415  # only where the store is served
+
+        return ValueTransit(self._signer, token, self._blobs)
+
     def _bundles(self) -> Bundles:
         from flowbook.store.bundle import Bundles  # noqa: PLC0415  # brings zipfile along
 
@@ -241,6 +252,8 @@ class _Opened:
         self._stores: dict[Path, Store] = {}
         #: Stores that were opened for reading while the disk was full; somebody may still read from them.
         self._replaced: list[Store] = []
+        #: By the address of the API that each is behind.
+        self._remote: dict[str, Store] = {}
         self._lock = RankedRLock(Rank.OPEN_STORES)
         atexit.register(self.close)
 
@@ -258,9 +271,18 @@ class _Opened:
                 store = self._stores[path] = newer
             return store
 
+    def behind(self, url: str) -> Store:
+        from flowbook.store.remote_store import RemoteStore  # noqa: PLC0415  # only where an API is used
+
+        with self._lock:
+            store = self._remote.get(url)
+            if store is None or store.is_closed:
+                store = self._remote[url] = RemoteStore(url, _api_token(url), _reopen_behind)
+            return store
+
     def close(self) -> None:
         with self._lock:
-            for store in (*self._stores.values(), *self._replaced):
+            for store in (*self._stores.values(), *self._replaced, *self._remote.values()):
                 store.close()
 
 
@@ -269,9 +291,10 @@ _opened = _Opened()
 
 
 def open_store(path: str | Path | None = None, *, trust: bool = False) -> Store:
-    """Return the store in folder `path`, by default `FLOWBOOK_HOME` or the user's data folder; create it if it doesn't exist.
+    """Return the store in folder `path`; create it if it doesn't exist.
 
-    The same object for the same folder in this process, until it is closed.
+    By default that is the one behind the API at `FLOWBOOK_API_URL`, if that is set, else the one in `FLOWBOOK_HOME` or the
+    user's data folder. The same object for the same store in this process, until it is closed.
 
     Args:
         path: of the folder.
@@ -281,8 +304,11 @@ def open_store(path: str | Path | None = None, *, trust: bool = False) -> Store:
     Raises:
         StoreError: if the folder can't be used; says why and what to do.
     """
-    folder = Path(path).expanduser() if path is not None else config.home()
-    store = _opened.get(folder.resolve())
+    if path is None and (url := config.api_url()) is not None:
+        store = _opened.behind(url)
+    else:
+        folder = Path(path).expanduser() if path is not None else config.home()
+        store = _opened.get(folder.resolve())
     if trust:
         store.values.is_trusted = True
     return store
@@ -294,6 +320,25 @@ def reopen_values(path: str | None) -> Values:
         msg = "A store in memory can't be reached from another process. Use open_store()."
         raise LookupError(msg)
     return open_store(path).values
+
+
+def _reopen_behind(url: str | None) -> Values:
+    """Return the values of the store behind an API; references that arrive in another process find their store by it."""
+    if url is None or url != config.api_url():
+        msg = f"A value is in the store behind {url}. Set FLOWBOOK_API_URL and FLOWBOOK_API_TOKEN in this process, too."
+        raise StoreError(msg, url=url)
+    return _opened.behind(url).values
+
+
+def _api_token(url: str) -> str:
+    token = config.api_token()
+    if token is None:
+        msg = (
+            f"FLOWBOOK_API_URL is {url}, and FLOWBOOK_API_TOKEN isn't set. Set it to the server's token, "
+            "or unset both to use the store of this machine."
+        )
+        raise StoreError(msg, url=url)
+    return token
 
 
 def _open(path: Path, makeshift: Store | None = None) -> Store:

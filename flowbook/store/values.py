@@ -131,7 +131,7 @@ class Values:
 
     def content(self, ref: ResultRef) -> bytes | None:
         """Return the bytes of a value in the database; None if it is a blob. Raises ResultGoneError."""
-        return self._row(ref)[0]
+        return self.row(ref)[0]
 
     def _row_of(self, written: ValueRecord) -> tuple[object, ...]:
         digest = bytes.fromhex(written.digest)
@@ -145,7 +145,7 @@ class Values:
             ResultGoneError: if it was dropped.
             DamagedValueError: if its bytes changed, or it is a pickle without this user's signature.
         """
-        return self.restored(ref, *self._row(ref))
+        return self.restored(ref, *self.row(ref))
 
     def restored(self, ref: ResultRef, content: bytes | None, signature: bytes | None) -> Any:  # noqa: ANN401
         """Do as `load`, with the content of the value's row."""
@@ -191,7 +191,8 @@ class Values:
         """Return whether this store has the value."""
         return bool(self._database.read(self._content, (bytes.fromhex(ref.digest),)))
 
-    def _row(self, ref: ResultRef) -> tuple[bytes | None, bytes | None]:
+    def row(self, ref: ResultRef) -> tuple[bytes | None, bytes | None]:
+        """Return the content of a value's row, None if it is a blob, and its signature, unchecked. Raises ResultGoneError."""
         digest = bytes.fromhex(ref.digest)
         rows = self._database.read(self._content, (digest,))
         if not rows:

@@ -199,6 +199,9 @@ INSERT INTO held (run, digest) VALUES (?, ?) ON CONFLICT DO NOTHING
 -- last_seq --
 SELECT coalesce(max(seq), 0) FROM event WHERE run = ?
 
+-- event_times --
+SELECT seq, at FROM event WHERE run = ? AND seq BETWEEN ? AND ?
+
 -- states --
 SELECT seq, key, at, name, body, digest, size_bytes FROM event
 JOIN (

@@ -1,0 +1,88 @@
+"""Wakes requests that wait for a change in the store: one look at the store serves them all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+
+from flowbook.exceptions import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flowbook.store import Store
+
+__all__ = ["StoreChanges"]
+
+#: How often the store is looked at while somebody waits. A look costs as much as a small query.
+_LOOK_S = 0.02
+
+
+class StoreChanges:
+    """Follows one store for the requests of one event loop.
+
+    Args:
+        store: of this machine; other processes may write to it, too.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._version: object = None
+        self._now: dict[str, str] = {}
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._is_over = False
+
+    async def after(self, known: Mapping[str, str], wait_s: float) -> dict[str, str]:
+        """Return the present numbers by what they count, as soon as one of `known` isn't one of them, or after `wait_s`."""
+        deadline = time.monotonic() + wait_s
+        await run_in_threadpool(self._look)
+        while all(self._now.get(what) == number for what, number in known.items()):
+            left = deadline - time.monotonic()
+            if left <= 0 or self._is_over:
+                break
+            await self._changed(left)
+        return dict(self._now)
+
+    async def _changed(self, within_s: float) -> None:
+        changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(changed)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._watch())
+        with contextlib.suppress(TimeoutError):
+            try:
+                await asyncio.wait_for(changed, within_s)
+            finally:
+                self._waiting.discard(changed)
+
+    async def _watch(self) -> None:
+        """Look at the store for as long as somebody waits."""
+        while self._waiting:
+            await asyncio.sleep(_LOOK_S)
+            before = self._now
+            with contextlib.suppress(StoreError):
+                await run_in_threadpool(self._look)
+            if before != self._now:
+                self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, set()
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
+
+    def end(self) -> None:
+        """Let nobody wait any more."""
+        self._is_over = True
+        self._wake()
+
+    def _look(self) -> None:
+        """Read the numbers if anything was committed."""
+        version = self._store.version()
+        if version != self._version or not self._now:
+            requests = self._store.requests.newest()
+            self._version, self._now = version, {"commits": str(version), "requests": str(requests)}

@@ -1,0 +1,97 @@
+"""Writes the events of a run that goes on here into a store behind the API: in batches, which may be sent again."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from flowbook import config
+from flowbook.exceptions import RunClaimedError, UnknownRunError
+from flowbook.store.record_writer import UnwritableEventError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from flowbook.engine.task_progress import TaskProgress
+    from flowbook.store.api_client import ApiClient
+    from flowbook.store.event_rows import EventRow
+    from flowbook.store.recordings import RecordingStart, Written
+    from flowbook.store.values import Values
+
+__all__ = ["RemoteWriter"]
+
+#: The most that goes into one request.
+_BATCH_ROWS, _BATCH_BYTES = 2000, 8_000_000
+#: How long the end of a run waits for a server that is down, where nothing else is set.
+_PATIENCE_S = 60.0
+
+
+class RemoteWriter:
+    """Implements `RecordWriter`.
+
+    Args:
+        client: talks to the server.
+        values: of the store.
+        run_id: of the run.
+        epoch: at which this process claimed it.
+
+    Raises:
+        UnknownRunError: if there is no such run.
+        RunClaimedError: if somebody else claimed it since.
+    """
+
+    def __init__(self, client: ApiClient, values: Values, run_id: str, epoch: int) -> None:
+        self._client = client
+        self._values = values
+        self._run_id = run_id
+        self._epoch = epoch
+        start: RecordingStart = client.call("recordings.begin", values, run_id, epoch)
+        self.run, self.last_seq = start.run, start.last_seq
+        self.has_notices = False
+
+    @property
+    def generation(self) -> int:
+        """See the port."""
+        return os.getpid()
+
+    @property
+    def patience_s(self) -> float:
+        """See the port."""
+        given = config.api_patience_s()
+        return _PATIENCE_S if given is None else given
+
+    def write(self, rows: list[EventRow], done: Callable[[int], None]) -> None:
+        """See the port. Fails at once while the server is known to be down."""
+        count = 0
+        for batch in _batches(rows):
+            try:
+                written: Written = self._client.try_call(
+                    "recordings.write", self._values, self._run_id, self._epoch, batch
+                )
+            except UnknownRunError as error:
+                msg = "It was deleted."
+                raise RunClaimedError(msg, epoch=self._epoch) from error
+            self.has_notices = self.has_notices or written.has_notices
+            done(count + written.written)
+            if written.refused is not None:
+                raise UnwritableEventError(written.refused)
+            count += len(batch)
+
+    def write_progress(self, progress: Mapping[str, TaskProgress]) -> None:
+        """See the port."""
+        self._client.try_call("recordings.write_progress", self._values, self._run_id, self._epoch, progress)
+
+    def sync(self) -> None:
+        """Do nothing: the server syncs with what has to outlast a loss of power."""
+
+
+def _batches(rows: list[EventRow]) -> Iterator[list[EventRow]]:
+    batch: list[EventRow] = []
+    size_bytes = 0
+    for row in rows:
+        if batch and (len(batch) >= _BATCH_ROWS or size_bytes + row.size_bytes > _BATCH_BYTES):
+            yield batch
+            batch, size_bytes = [], 0
+        batch.append(row)
+        size_bytes += row.size_bytes
+    yield batch
