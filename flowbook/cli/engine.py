@@ -23,6 +23,8 @@ __all__ = ["main"]
 DONE, FAILED = 0, 1
 #: How long threads of the user's may go on once the run is at rest.
 _EXIT_S = 10.0
+#: How long a run waits for the server of its store: hours of work are worth some minutes.
+_PATIENCE_S = "300"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,6 +61,7 @@ def _carry_on(run_id: str) -> None:
     from flowbook.store import open_store  # noqa: PLC0415  # as above
 
     _outlive_output()
+    os.environ.setdefault("FLOWBOOK_API_PATIENCE_S", _PATIENCE_S)
     run_in_this_process(open_store(), run_id, flow_and_digest_at)
 
 

@@ -25,8 +25,13 @@ def version(args: Namespace, out: Output) -> int:
         number = installed("jupyter-flowbook")
     except PackageNotFoundError:
         number = "unknown: it is not installed, only on the path"
-    out.record({"flowbook": number, "python": platform.python_version(), "store": str(config.home()), **_blobs()})
+    out.record({"flowbook": number, "python": platform.python_version(), "store": _store(), **_blobs()})
     return 0
+
+
+def _store() -> str:
+    """Return where the store is: the address of its API, or its folder."""
+    return config.api_url() or str(config.home())
 
 
 def _blobs() -> dict[str, str]:
