@@ -10,7 +10,8 @@ import os
 from flowbook.results.blobs import MemoryBlobs
 from flowbook.results.signing import Signer
 from flowbook.store.database import Database
-from flowbook.store.store import Store
+from flowbook.store.store import reopen_values
+from flowbook.store.store_base import Store
 
 __all__ = ["MemoryStore"]
 
@@ -22,4 +23,4 @@ class MemoryStore(Store):
 
     def __init__(self) -> None:
         key = os.urandom(_KEY_BYTES)
-        super().__init__(None, Database(None), MemoryBlobs(), Signer(lambda: key))
+        super().__init__(None, Database(None), MemoryBlobs(), Signer(lambda: key), reopen_values)

@@ -21,7 +21,7 @@ from flowbook.store.remote_components import (
     RemoteRuns,
 )
 from flowbook.store.remote_values import RemoteValues
-from flowbook.store.store import Store
+from flowbook.store.store_base import Store
 
 if TYPE_CHECKING:
     import datetime as dt

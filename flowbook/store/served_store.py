@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from flowbook.store.event_rows import EventRow
     from flowbook.store.plan_reads import PastEntry, PastOutput, TaskTimes
     from flowbook.store.records import Request, RunRecord
-    from flowbook.store.store import Store
+    from flowbook.store.store_base import Store
     from flowbook.store.sweep import SweepResult
     from flowbook.store.values import Values
 
