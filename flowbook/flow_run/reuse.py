@@ -75,15 +75,17 @@ class Reuse:
         return f"{len(self.ran):,} of {self.total:,} ran: {'; '.join(told)}."
 
 
-def reuse_of(run_id: str, graph: Graph, states: Mapping[str, State]) -> Reuse:
+def reuse_of(run_id: str, graph: Graph, states: Mapping[str, State], only: Sequence[str] = ()) -> Reuse:
     """Return what became of a run's cached tasks. If the store can't be read, without the reasons.
 
     Args:
         run_id: of the run.
         graph: of its flow.
         states: of its tasks and children, by key.
+        only: keys of the tasks that it may run; empty: all.
     """
-    cached = [spec for spec in graph.specs.values() if spec.cache is not None and spec.cache.validator is not never_use]
+    specs = [graph.specs[key] for key in only or graph.specs if key in graph.specs]
+    cached = [spec for spec in specs if spec.cache is not None and spec.cache.validator is not never_use]
     over = [spec for spec in cached if (state := states.get(spec.key)) is not None and state.is_finished()]
     ran = [spec for spec in over if _has_run(spec.key, states)]
     return Reuse(len(over), tuple(_reasons(run_id, graph, ran, states)))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.state import State
 
-__all__ = ["PART_WAYS", "EarlierRun", "PartWay", "RunPart", "earlier_run_of", "run_part"]
+__all__ = ["PART_WAYS", "EarlierRun", "PartWay", "RunPart", "earlier_run_of", "run_part", "was_left_out"]
 
 #: From a task on with all below it; that task alone; that task with all that it needs.
 PartWay = Literal["start_at", "only", "up_to"]
@@ -68,7 +68,7 @@ class RunPart(NamedTuple):
     def is_left_out(self, key: str) -> bool:
         """Return whether a task has no result in this run."""
         state = self.states.get(key)
-        return key not in self.runs and (state is None or _was_left_out(state))
+        return key not in self.runs and (state is None or was_left_out(state))
 
 
 def earlier_run_of(number: int | None, states: Mapping[str, State]) -> EarlierRun:
@@ -156,7 +156,7 @@ class _Parting:
     def _lacks(self, key: str, below: TaskSpec) -> str:
         """Return why the earlier run's result of a task can't be taken; "" if it can."""
         state = self._earlier.states.get(key)
-        if state is None or not state.is_finished() or _was_left_out(state):
+        if state is None or not state.is_finished() or was_left_out(state):
             return f"did not run in {self._earlier.name}" if self._earlier.name else "has not run yet"
         if not state.is_successful() and below.trigger is None:
             return f"is {type(state).__name__} in {self._earlier.name}"
@@ -213,7 +213,7 @@ class _Parting:
 
     def _has_result(self, key: str) -> bool:
         state = self._earlier.states.get(key)
-        return state is not None and state.is_successful() and not _was_left_out(state)
+        return state is not None and state.is_successful() and not was_left_out(state)
 
     def _of_siblings(self, key: str) -> dict[str, State]:
         """Return the states of a mapped task of which only some children run, or are fed by such: of the others."""
@@ -228,14 +228,17 @@ class _Parting:
     def _kept(self, key: str) -> State:
         """Return the state that stands for an earlier run's: made there, whether it ran then or came from the cache."""
         state = self._earlier.states[key]
+        message = state.message or ""
+        known = message if message.startswith("Kept from ") else f"Kept from {self._earlier.name}."
         if type(state) is Success or isinstance(state, Cached):
-            message = state.message or ""
-            known = message if message.startswith("Kept from ") else f"Kept from {self._earlier.name}."
             return Success(known, state.raw_result)
+        if isinstance(state, Mapped):
+            return Mapped(known, map_states=state.map_states, n_map_states=state.n_map_states)
         return state
 
 
-def _was_left_out(state: State) -> bool:
+def was_left_out(state: State) -> bool:
+    """Return whether a task has this state because its run was limited to others."""
     return state.is_skipped() and (state.message or "").startswith(_LEFT_OUT)
 
 

@@ -9,7 +9,7 @@ from IPython.core.completer import SimpleCompletion, context_matcher
 
 from flowbook.exceptions import FlowbookError
 from flowbook.notebook.arguments import EXECUTORS
-from flowbook.notebook.line_actions import ACTIONS
+from flowbook.notebook.line_actions import ACTIONS, written
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ __all__ = ["Completion"]
 
 _MAGICS = ("%%flow", "%flow", "%cache")
 _RUNS_AT_MOST = 20
+#: Options whose value is a task.
+_TAKING_TASKS = frozenset({"--from", "--start-at", "--only", "--up-to"})
 _ID_LENGTH = 8
 #: Runs that are named by their place.
 _LAST = ("last", "'last failed'")
@@ -88,7 +90,7 @@ class Completion:
             return EXECUTORS
         if before == "--param":
             return _parameters(flow, typed)
-        if before == "--start-at":
+        if before in _TAKING_TASKS:
             return _tasks(flow)
         if before == "--on":
             from flowbook.flow_runners import PLACES  # noqa: PLC0415  # only where somebody asks
@@ -103,10 +105,12 @@ class Completion:
         if action is None:
             return ()
         if typed.startswith("-"):
-            return [f"--{option.replace('_', '-')}" for option in action.options]
+            return [written(option) for option in action.options]
         flow = self._flows.find(words[1]) if len(words) > 1 else None
         if before == "--param":
             return _parameters(flow, typed)
+        if before in _TAKING_TASKS:
+            return _tasks(flow)
         return self._names(action, [word for word in words if not word.startswith("-")], flow)
 
     def _names(self, action: Action, words: Sequence[str], flow: Flow | None) -> Iterable[str]:

@@ -25,6 +25,7 @@ from flowbook.notebook.panel import Panel
 from flowbook.notebook.panel_actions import PanelActions, Started
 from flowbook.notebook.panel_records import PanelRecords, run_that_made
 from flowbook.notebook.panel_session import PanelSession
+from flowbook.notebook.parts_asked import OF_FLOW, OF_TASK, menu_entries, options_of
 from flowbook.notebook.run_output import kept_output, widget_output
 from flowbook.notebook.run_text import cancelled, summary
 from flowbook.report.phrases import listed
@@ -40,10 +41,12 @@ if TYPE_CHECKING:
 
     from flowbook.core.flow import Flow
     from flowbook.executors.base import Executor
+    from flowbook.flow_run.plan import RunPlan
     from flowbook.notebook.edits import Edits
     from flowbook.notebook.lab_pages import LabPages
-    from flowbook.notebook.loop import GoneOn, Loop
+    from flowbook.notebook.loop import Changed, GoneOn, Loop
     from flowbook.notebook.panel_actions import Decided
+    from flowbook.notebook.parts_asked import Asked, MenuEntry, What
     from flowbook.notebook.ports import RunLike
     from flowbook.store import Store
 
@@ -56,6 +59,12 @@ __all__ = [
 ]
 #: The origin of a run whose notebook has no name here: under nbclient, in a console.
 _UNNAMED = "notebook"
+_PART_WORDS: Mapping[What, str] = {
+    "run-from": "from {} on",
+    "only-this": "only {}",
+    "up-to": "up to {}",
+    "without-cache": "without the cache",
+}
 
 
 class FlowView:
@@ -165,8 +174,8 @@ class FlowView:
         records = PanelRecords(self._flow.name, lambda: self._session.run if self._session is not None else self._run)
         return PanelActions(
             run=self._run_again,
-            only_changed=self._run_changed,
-            plan=self._plan,
+            plan=lambda parameters, asked: self._plan_of(parameters, asked).plain(),
+            menu=self._menu,
             retry=self._retry,
             answer=self._answer,
             assign=lambda wanted, value: _assign(self._shell, wanted, value),
@@ -183,24 +192,37 @@ class FlowView:
             by=person(),
         )
 
-    def _run_again(self, parameters: Mapping[str, object]) -> Started:
-        """Start the flow as its cell writes it now."""
+    def _run_again(self, parameters: Mapping[str, object], asked: Asked) -> Started:
+        """Start the flow as its cell writes it now, or what is asked for of it."""
+        if asked.what == "only-changed":
+            changed = self._changed(asked)
+            parameters = asked.run.parameters if asked.run is not None else parameters
+            started = self._start_again(parameters, start_tasks=changed.start, task_states=changed.states)
+            return Started(started, changed.text)
         words = self._renew()
-        return Started(self._start_again(parameters), f"{self._flow.name} runs{words}." if words else "")
+        run = self._start_again(parameters, **options_of(asked))
+        part = f", {_PART_WORDS[asked.what].format(asked.key)}" if asked.what in _PART_WORDS else ""
+        return Started(run, f"{self._flow.name} runs{words}{part}." if words or part else "")
 
-    def _run_changed(self, run: RunLike) -> Started:
-        """Start the flow as its cell writes it now at what was edited, over the states of `run`."""
-        if self._loop is None:
+    def _changed(self, asked: Asked) -> Changed:
+        """Return what to start to run only what was edited since the run that is shown."""
+        if self._loop is None or asked.run is None:
             msg = "This panel can't tell what was edited. Run its cell again."
             raise RefusedError(msg)
-        changed = self._loop.changed(run)
+        changed = self._loop.changed(asked.run)
         self._flow = changed.flow
-        started = self._start_again(run.parameters, start_tasks=changed.start, task_states=changed.states)
-        return Started(started, changed.text)
+        return changed
 
-    def _plan(self, parameters: Mapping[str, object], key: str | None) -> Mapping[str, Any]:
+    def _plan_of(self, parameters: Mapping[str, object], asked: Asked) -> RunPlan:
+        if asked.what == "only-changed":
+            changed = self._changed(asked)
+            return changed.flow.plan(dict(parameters), start=changed.start, executor=self._executor)
         self._renew()
-        return self._flow.plan(dict(parameters), start=key, executor=self._executor).plain()
+        return self._flow.plan(dict(parameters), executor=self._executor, **options_of(asked))
+
+    def _menu(self, parameters: Mapping[str, object], asked: Asked) -> list[MenuEntry]:
+        choices = OF_FLOW if asked.key is None else OF_TASK
+        return menu_entries(choices, lambda what: self._plan_of(parameters, asked._replace(what=what)))
 
     def _retry(self, run: RunLike, by: str, note: str) -> Started:
         if self._loop is None:
@@ -251,7 +273,7 @@ class FlowView:
         """Have the notebook, and pages that were opened after the cell ran, keep what the run came to."""
         run = session.run
         if run.graph.facts.caches and run.state.is_finished():
-            session.tell_reuse(reuse_of(run.run_id, run.graph, run.states).sentence())
+            session.tell_reuse(reuse_of(run.run_id, run.graph, run.states, getattr(run, "only", ())).sentence())
         output = self._output(session)
         session.tell({"type": "kept", "output": output})
         if session is self._session:

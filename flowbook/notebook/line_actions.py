@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from flowbook.notebook.notebook_flows import NotebookFlows
     from flowbook.notebook.run_comparison import RunComparison
 
-__all__ = ["ACTIONS", "Action", "LineActions", "Screen", "lists_actions"]
+__all__ = ["ACTIONS", "Action", "LineActions", "Screen", "lists_actions", "written"]
 
 _M = TypeVar("_M", bound="Callable[..., object]")
 
@@ -55,6 +55,8 @@ class Action(NamedTuple):
     options: tuple[str, ...] = ()
 
 
+#: The options that say which part of a flow runs.
+_PARTS = ("no_cache", "only", "start_at", "up_to")
 ACTIONS: Mapping[str, Action] = {
     "cancel": Action("RUN", "start nothing more of it; --now also stops what runs", 1, ("now", "note")),
     "compare": Action("RUN [EARLIER]", "compare a run with an earlier one, by default the one before", 2),
@@ -69,7 +71,7 @@ ACTIONS: Mapping[str, Action] = {
     "hand-over": Action("RUN", "let it go on in a process of its own, which outlives this kernel", 1, ("on", "note")),
     "incremental": Action("on|off", "whether flows of this notebook run only what has changed", 1),
     "list": Action("[FLOW]", "list the newest runs", 1),
-    "plan": Action("FLOW [TASK]", "say what a run would do, from TASK on if given", 2, ("param",)),
+    "plan": Action("FLOW [TASK]", "say what a run would do, from TASK on if given", 2, ("param", *_PARTS)),
     "reject": Action("RUN [TASK …]", "let what waits fail; say why with --note", None, ("note", "as_recorded")),
     "resume": Action(
         "[RUN [TASK …]]",
@@ -78,7 +80,9 @@ ACTIONS: Mapping[str, Action] = {
         ("note", "input", "as_recorded"),
     ),
     "retry": Action("RUN", "run what failed again", 1, ("note", "as_recorded")),
-    "run": Action("FLOW", "run it", 1, ("param",)),
+    "run": Action(
+        "FLOW", "run it; --from, --only and --up-to run a part, --no-cache every task", 1, ("param", *_PARTS)
+    ),
     "schedule": Action(
         "FLOW WHEN",
         "let an agent run it at these times: '0 6 * * *', 'every 2 hours'; off pauses it, on lets it go on",
@@ -90,11 +94,16 @@ ACTIONS: Mapping[str, Action] = {
     "take-back": Action("RUN", "let it go on in this kernel again", 1, ("note",)),
     "watch": Action("RUN", "show a run of any process until it is at rest", 1),
 }
-_OPTIONS = ("as_recorded", "input", "name", "note", "now", "on", "param", "timezone")
+_OPTIONS = ("as_recorded", "input", "name", *_PARTS, "note", "now", "on", "param", "timezone")
 
 
 #: Of actions whose name a helper has.
 _METHODS = {"watch": "_watch_"}
+
+
+def written(option: str) -> str:
+    """Return an option as it is written on the line."""
+    return "--from" if option == "start_at" else f"--{option.replace('_', '-')}"
 
 
 def lists_actions(magic: _M) -> _M:
@@ -150,7 +159,7 @@ class LineActions:
         for option in _OPTIONS:
             if getattr(args, option) and option not in action.options:
                 takers = [name for name, each in ACTIONS.items() if option in each.options]
-                msg = f"%flow {args.action} takes no --{option.replace('_', '-')}; that is for {', '.join(takers)}."
+                msg = f"%flow {args.action} takes no {written(option)}; that is for {', '.join(takers)}."
                 raise UsageError(msg)
         args.title = args.name
         args.name, args.tasks = (args.names[0] if args.names else None), args.names[1:]
@@ -183,7 +192,8 @@ class LineActions:
         known = self._screen.views.get(flow.name)
         executor = known.executor if known is not None else None
         start = args.tasks[0] if args.tasks else None
-        return flow.plan(parse_parameters(args.param, self._shell.user_ns), start=start, executor=executor)
+        options = self._part_options(args, flow)
+        return flow.plan(parse_parameters(args.param, self._shell.user_ns), start=start, executor=executor, **options)
 
     def _compare(self, args: Namespace) -> RunComparison:
         run = self._flows.any_run(args.name)
@@ -227,8 +237,16 @@ class LineActions:
         parameters = parse_parameters(args.param, self._shell.user_ns)
         known = self._screen.views.get(flow.name)
         view = self._screen.view(flow, executor=known.executor if known is not None else None)
-        run = view.start(parameters, record=True, origin=notebook_name(self._shell))
+        options = self._part_options(args, flow)
+        run = view.start(parameters, record=True, origin=notebook_name(self._shell), **options)
         self._watch(view, run)
+
+    def _part_options(self, args: Namespace, flow: Flow) -> dict[str, Any]:
+        """Return the options of a run that say which part of the flow runs."""
+        named = {way: getattr(args, way) for way in ("start_at", "only", "up_to")}
+        parts = {way: [self._flows.task_key(key) for key in keys] for way, keys in named.items() if keys}
+        earlier = {"based_on": flow.last_run} if parts and flow.last_run is not None else {}
+        return {**parts, **earlier, **({"use_cache": False} if args.no_cache else {})}
 
     def _deploy(self, args: Namespace) -> None:
         self._say(self._deployments.deploy(self._to_deploy(args.name), args))

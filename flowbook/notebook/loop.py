@@ -8,6 +8,7 @@ from flowbook.core.history import run as recorded_run
 from flowbook.engine.state_kinds import failed_by_itself
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import UnknownRunError
+from flowbook.flow_run.run_part import was_left_out
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.edits import Edits
 from flowbook.notebook.frontend import person
@@ -185,7 +186,7 @@ class Loop:
 
 
 def _has_result(state: State | None) -> bool:
-    return state is not None and state.is_finished()
+    return state is not None and state.is_finished() and not was_left_out(state)
 
 
 class _Today(NamedTuple):

@@ -141,6 +141,25 @@ class FlowMagics(Magics):
     @argument(
         "--input", action="append", default=[], metavar="NAME=VALUE", help="for resume: what one task gets instead"
     )
+    @argument(
+        "--from",
+        dest="start_at",
+        action="append",
+        default=[],
+        metavar="TASK",
+        help="for run and plan: this task anew, and what lies below it; the rest keeps its results; may be repeated",
+    )
+    @argument(
+        "--only", action="append", default=[], metavar="TASK", help="for run and plan: this task alone; may be repeated"
+    )
+    @argument(
+        "--up-to",
+        action="append",
+        default=[],
+        metavar="TASK",
+        help="for run and plan: this task and what it needs; may be repeated",
+    )
+    @argument("--no-cache", action="store_true", help="for run and plan: every task, though its output is cached")
     @argument("--timezone", metavar="ZONE", help="for schedule: whose clock, e.g. Europe/Berlin; default: UTC")
     @argument(
         "--on", metavar="WHERE", help="for deploy and schedule: docker:IMAGE, or an expression that gives a flow runner"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.flow_run.reuse import RanTask
+    from flowbook.notebook.parts_asked import Asked, MenuEntry
     from flowbook.notebook.ports import RunLike
     from flowbook.store.records import PastDecision
 
@@ -58,20 +59,14 @@ def parse_parameter(text: str) -> object:
         return text
 
 
-def _refuse_run(parameters: Mapping[str, object]) -> Started:
-    del parameters
+def _refuse_run(parameters: Mapping[str, object], asked: Asked) -> Started:
+    del parameters, asked
     msg = "This panel can't start a run. Run its cell again."
     raise RefusedError(msg)
 
 
-def _refuse_only_changed(run: RunLike) -> Started:
-    del run
-    msg = "This panel can't tell what was edited. Run its cell again."
-    raise RefusedError(msg)
-
-
-def _refuse_plan(parameters: Mapping[str, object], key: str | None) -> Mapping[str, Any]:
-    del parameters, key
+def _refuse_plan(parameters: Mapping[str, object], asked: Asked) -> Mapping[str, Any]:
+    del parameters, asked
     msg = "This panel can't plan a run. Ask flow.plan()."
     raise RefusedError(msg)
 
@@ -117,9 +112,9 @@ class PanelActions:
     """What the panel needs from its host; called in the worker's thread.
 
     Attributes:
-        run: starts the flow again with these parameters (values, not texts).
-        only_changed: starts it at what was edited since this run, over the run's states.
-        plan: returns what a run with these parameters would do, from a task on if one is named; see `RunPlan.plain`.
+        run: starts the flow again with these parameters (values, not texts), or what is asked for of it.
+        plan: returns what that would do; see `RunPlan.plain`.
+        menu: returns what the choices of a task's menu, or without a task of the flow's, would do.
         retry: runs again what failed in a run; gets who decides, and a note.
         hand_over: lets a process of its own go on with a run; gets who decides.
         take_back: lets a run go on in this process again; gets who decides.
@@ -139,9 +134,9 @@ class PanelActions:
         clock: monotonic seconds, to notice views that are gone.
     """
 
-    run: Callable[[Mapping[str, object]], Started] = _refuse_run
-    only_changed: Callable[[RunLike], Started] = _refuse_only_changed
-    plan: Callable[[Mapping[str, object], str | None], Mapping[str, Any]] = _refuse_plan
+    run: Callable[[Mapping[str, object], Asked], Started] = _refuse_run
+    plan: Callable[[Mapping[str, object], Asked], Mapping[str, Any]] = _refuse_plan
+    menu: Callable[[Mapping[str, object], Asked], Sequence[MenuEntry]] = lambda *_: ()
     retry: Callable[[RunLike, str, str], Started] = _retry
     hand_over: Callable[[RunLike, str], Started] = _hand_over
     take_back: Callable[[RunLike, str], Started] = _take_back

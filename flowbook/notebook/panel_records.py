@@ -91,7 +91,7 @@ class PanelRecords:
             return None
         state = run.states.get(key)
         if self._ran[:2] != (run.run_id, state):
-            ran = reuse_of(run.run_id, run.graph, run.states).ran
+            ran = reuse_of(run.run_id, run.graph, run.states, getattr(run, "only", ())).ran
             self._ran = (run.run_id, state, {each.key: each for each in ran})
         return self._ran[2].get(key)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook.notebook.command_worker import RefusedError
+from flowbook.notebook.parts_asked import OF_FLOW, OF_TASK, Asked
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
@@ -74,8 +75,9 @@ class RunCommands:
         """The handlers of the commands."""
         return {
             "run": self._on_run,
-            "only-changed": self._on_only_changed,
+            "only-changed": lambda _: self._start({}, Asked("only-changed", None, self._session.run)),
             "plan": self._on_plan,
+            "menu": self._on_menu,
             "cancel": self._on_cancel,
             "retry": self._on_retry,
             "hand-over": lambda _: self._moved(self._actions.hand_over),
@@ -83,21 +85,37 @@ class RunCommands:
         }
 
     def _on_run(self, command: Command) -> str:
-        self._refuse_running()
-        return self._started(self._actions.run(self._parameters(command.get("parameters") or {})))
+        return self._start(self._parameters(command.get("parameters") or {}), self._asked(command))
 
-    def _on_only_changed(self, command: Command) -> str:
-        del command
+    def _start(self, parameters: Mapping[str, object], asked: Asked) -> str:
         self._refuse_running()
-        return self._started(self._actions.only_changed(self._session.run))
+        return self._started(self._actions.run(parameters, asked))
 
     def _on_plan(self, command: Command) -> str:
-        key = command.get("key")
+        asked = self._asked(command)
+        plan = self._actions.plan(self._parameters(command.get("parameters") or {}), asked)
+        self._session.tell(
+            {"type": "plan", "id": command["id"], "plan": plan, "what": asked.what, "key": asked.key or ""}
+        )
+        return str(plan.get("summary", ""))
+
+    def _on_menu(self, command: Command) -> str:
+        asked = self._asked(command)
+        entries = self._actions.menu(self._parameters(command.get("parameters") or {}), asked)
+        told = [each._asdict() for each in entries]
+        self._session.tell({"type": "menu", "id": command["id"], "key": asked.key or "", "entries": told})
+        return ""
+
+    def _asked(self, command: Command) -> Asked:
+        """Return what of the flow is to run, checked: it comes from the browser."""
+        key, what = command.get("key") or None, command.get("what") or "all"
         if key is not None:
             self._session.check_known(key)
-        plan = self._actions.plan(self._parameters(command.get("parameters") or {}), key)
-        self._session.tell({"type": "plan", "id": command["id"], "plan": plan})
-        return str(plan.get("summary", ""))
+        known = {*OF_FLOW, *OF_TASK}
+        if what not in known or (what in OF_TASK and what not in OF_FLOW and key is None):
+            msg = f"{phrases.shorten(repr(what), 80)} isn't one of {', '.join(sorted(known))}, or names no task."
+            raise RefusedError(msg)
+        return Asked(what, key, self._session.run)
 
     def _on_cancel(self, command: Command) -> str:
         now, session = command.get("now") is True, self._session

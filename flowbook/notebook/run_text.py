@@ -29,7 +29,7 @@ def summary(run: FlowRun) -> str:
         count = f" ×{found.n_map_states}" if isinstance(found, Mapped) else ""  # times
         said = f"  {found.message}" if (found.message and not found.is_pending()) or found.is_paused() else ""
         lines.append(f"  {key:<{width}}  {name_in_words(found)}{count}{said}")
-    if state.is_finished() and (reused := reuse_of(run.run_id, run.graph, run.states).sentence()):
+    if state.is_finished() and (reused := reuse_of(run.run_id, run.graph, run.states, run.only).sentence()):
         lines.append(reused)
     return "\n".join(lines)
 

@@ -188,6 +188,8 @@ def _actions(view: TaskView, inputs: Sequence[InputView], *, has_output: bool) -
         actions.append("change-input")
     if has_output or (inputs and view.state != "Running"):
         actions.append("to-variable")
+    if view.state not in {"Pending", "Paused"}:
+        actions.append("run-from")
     return actions
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["QUERIES", "ViewQueries", "grouping_asked_for", "run_asked_for"]
 
 #: Commands that change nothing: they are executed again when a view repeats them.
-QUERIES = frozenset({"changes", "children", "logs", "plan", "runs"})
+QUERIES = frozenset({"changes", "children", "logs", "menu", "plan", "runs"})
 _MOST_RUNS = 1000
 #: Of what a notebook keeps.
 _KEPT = {"changes": 3000, "lines": 300, "runs": 10, "rows": 50, "tasks": 8}

@@ -66,6 +66,8 @@ _ENDED = {
     "TriggerFailed": "did not run",
     "Cancelled": "was cancelled",
 }
+#: How the messages of what a run was not to run begin, see `flow_run.run_part`.
+_KEPT, _LEFT_OUT = "Kept from ", "Left out: "
 _ANSWERED = {"reject": "rejected", "approve": "approved", "skip": "skipped"}
 
 
@@ -191,7 +193,7 @@ def message(state: State) -> str:
     return error_text(error) if isinstance(error, BaseException) else shorten(state.message or "", _MESSAGE_LENGTH)
 
 
-def note(  # noqa: C901, PLR0911, PLR0913  # a table of states
+def note(  # noqa: C901, PLR0911, PLR0912, PLR0913  # a table of states
     spec: TaskSpec,
     state: State,
     attempt: int,
@@ -222,8 +224,12 @@ def note(  # noqa: C901, PLR0911, PLR0913  # a table of states
             return message(state)
         case Cached():
             return cached_note(state, now, has_run=has_run)
+        case Skipped() if (state.message or "").startswith(_LEFT_OUT):
+            return "left out"
         case Skipped():
             return _skip_note(spec, state, states)
+        case Success() if (state.message or "").startswith(_KEPT):
+            return f"kept from {(state.message or '').removeprefix(_KEPT).rstrip('.')}"
         case Running() if attempt > 1:
             return f"attempt {attempt} of {most}"
         case Success() if attempt > 1:
@@ -245,6 +251,8 @@ def why(  # noqa: PLR0911, PLR0913  # a table of states
     match state:
         case TriggerFailed():
             return [["Why it did not run", _trigger_reason(spec, states)]]
+        case Success() if (state.message or "").startswith((_KEPT, _LEFT_OUT)):
+            return [["Why it did not run", _sentence(state.message or "")]]
         case Skipped():
             reason = _skip_note(spec, state, states).removesuffix(".") or "Its task asked for it"
             return [["Why it was skipped", f"{reason}."]]

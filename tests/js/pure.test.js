@@ -10,6 +10,7 @@ import { reach, step } from "../../flowbook/notebook/static/graph_keys.js";
 import { buttons, progress, sentence } from "../../flowbook/notebook/static/head.js";
 import { primaryOf, tabsOf } from "../../flowbook/notebook/static/inspector.js";
 import { load } from "../../flowbook/notebook/static/loader.js";
+import { moved } from "../../flowbook/notebook/static/menu.js";
 import { needs, splitError } from "../../flowbook/notebook/static/needs.js";
 import { drawnHeight } from "../../flowbook/notebook/static/node_view.js";
 import { partsOf, timeOf } from "../../flowbook/notebook/static/plan.js";
@@ -174,6 +175,14 @@ test("the head offers what can be done, and says why not", () => {
   assert.deepEqual(offered({ run, failed: 1, paused: 1 }), ["run: Already running; Cancel first", "cancel", "retry", "resume"]);
   assert.deepEqual(offered({ run: { ...run, state: "Paused", stage: "waiting", ended: null }, failed: 0, paused: 1 }), ["cancel", "resume"]);
   assert.deepEqual(offered({ run: { ...run, state: "Failed", stage: "over", ended: 5 }, failed: 2, paused: 0 }), ["run", "retry"]);
+});
+
+test("an arrow key goes round in a menu, and Home and End to its ends", () => {
+  assert.deepEqual(
+    ["ArrowDown", "ArrowUp", "Home", "End", "x"].map((key) => moved(3, 4, key)),
+    [0, 2, 0, 3, null],
+  );
+  assert.equal(moved(0, 4, "ArrowUp"), 3);
 });
 
 test("a plan says how many tasks come from the cache, run and wait, and how long that takes", () => {

@@ -335,7 +335,9 @@ def test_running_again_parses_only_what_was_changed() -> None:
     flow.run(origin="5", months=months, limit=3, note="-")
     given: list[Any] = []
     assert flow.last_run is not None
-    panel = RecordedPanel(flow.last_run, PanelActions(run=lambda parameters: Started(given.append(dict(parameters)))))
+    panel = RecordedPanel(
+        flow.last_run, PanelActions(run=lambda parameters, _: Started(given.append(dict(parameters))))
+    )
 
     panel.hear("run", parameters={"origin": "5", "months": "range(1, 3)", "limit": "[4, 5]", "note": "a b"})
 
@@ -345,7 +347,7 @@ def test_running_again_parses_only_what_was_changed() -> None:
 
 def test_a_live_run_is_not_started_again(flow: Flow, doors: Doors) -> None:
     doors.clean.clear()
-    panel = RecordedPanel(flow.start(), PanelActions(run=lambda _: Started()))
+    panel = RecordedPanel(flow.start(), PanelActions(run=lambda *_: Started()))
 
     answer = panel.hear("run", parameters={})["text"]
     doors.open()

@@ -6,6 +6,7 @@ import pytest
 
 from flowbook import Flow, Parameter, task, triggers
 from flowbook.notebook.panel_actions import PanelActions, Started
+from flowbook.notebook.parts_asked import OF_TASK, menu_entries
 from tests.notebook.recorded import RecordedPanel
 
 
@@ -96,15 +97,16 @@ def test_a_plan_is_told_with_its_summary(flow):
     flow.run()
     given = []
 
-    def plan(parameters, key):
-        given.append((dict(parameters), key))
-        return flow.plan(parameters, start=key).plain()
+    def plan(parameters, asked):
+        given.append((dict(parameters), asked.key))
+        return flow.plan(parameters, start=asked.key).plain()
 
     panel = RecordedPanel(flow.last_run, PanelActions(plan=plan))
     said = panel.hear("plan", "c1", parameters={"origin": "EWR"}, key="publish")
     (told,) = panel.all("plan")
 
     assert given == [({"origin": "EWR"}, "publish")]
+    assert (told["what"], told["key"]) == ("all", "publish")
     assert said["text"].startswith("1 of 3 will run (1 asked for)")
     assert told["id"] == "c1"
     assert {key: each["outcome"] for key, each in told["plan"]["tasks"].items()} == {
@@ -117,7 +119,9 @@ def test_a_plan_is_told_with_its_summary(flow):
 
 def test_what_was_edited_is_told_once_and_runs_alone(flow):
     flow.run()
-    panel = RecordedPanel(flow.last_run, PanelActions(only_changed=lambda run: Started(run, "load runs as edited.")))
+    panel = RecordedPanel(
+        flow.last_run, PanelActions(run=lambda _, asked: Started(asked.run, f"{asked.what}: load runs as edited."))
+    )
     panel.mark(("load",), ("approve", "publish"))
     panel.settle()
     panel.mark(("load",), ("approve", "publish"))
@@ -125,14 +129,14 @@ def test_what_was_edited_is_told_once_and_runs_alone(flow):
 
     runs = [each["run"] for each in panel.all("patch") if "run" in each]
     assert [(run["edited"], run["stale"]) for run in runs] == [(["load"], ["approve", "publish"])]
-    assert panel.hear("only-changed", "c1")["text"] == "load runs as edited."
+    assert panel.hear("only-changed", "c1")["text"] == "only-changed: load runs as edited."
     panel.close()
 
 
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("only-changed", "This panel can't tell what was edited. Run its cell again."),
+        ("only-changed", "This panel can't start a run. Run its cell again."),
         ("plan", "This panel can't plan a run. Ask flow.plan()."),
         ("run", "This panel can't start a run. Run its cell again."),
     ],
@@ -141,3 +145,36 @@ def test_a_panel_without_a_notebook_says_so(panel, command, message):
     said = panel.hear(command, "c1")
 
     assert (said["ok"], said["text"]) == (False, message)
+
+
+def test_a_menu_tells_what_each_choice_would_run_or_why_it_cannot(flow):
+    flow.run()
+
+    def menu(parameters, asked):
+        part = {"run-from": "start_at", "only-this": "only", "up-to": "up_to"}
+        return menu_entries(
+            OF_TASK,
+            lambda what: flow.plan(parameters, **({part[what]: asked.key} if what in part else {"only": "publish[1]"})),
+        )
+
+    panel = RecordedPanel(flow.last_run, PanelActions(menu=menu))
+    panel.hear("menu", "c1", parameters={}, key="load")
+    (told,) = panel.all("menu")
+
+    assert [(each["what"], each["text"].partition(",")[0]) for each in told["entries"]] == [
+        ("only-this", "1 task"),
+        ("run-from", "3 tasks"),
+        ("up-to", "1 task"),
+        ("only-changed", "nothing did"),
+    ]
+    assert told["entries"][3]["why"] == f"There is no publish[1] in run {flow.last_run.number}. Run publish itself."
+    panel.close()
+
+
+def test_what_is_asked_for_is_checked(flow):
+    panel = RecordedPanel(flow.start(), PanelActions())
+
+    said = [panel.hear("plan", f"c{n}", **each)["text"] for n, each in enumerate([{"what": "<b>"}, {"what": "up-to"}])]
+
+    assert all("names no task" in text for text in said)
+    panel.close()

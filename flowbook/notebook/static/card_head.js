@@ -38,6 +38,13 @@ export const sideOf = (key, isWide) =>
       "aria-label": "As wide as the panel",
       "aria-pressed": isWide ? "true" : "false",
     }),
+    dom.button("node-menu", dom.icon(states.SIGNS.more ?? []), {
+      class: "icon plain",
+      "data-task": key,
+      title: "Run a part of the flow",
+      "aria-label": "Run a part of the flow",
+      "aria-haspopup": "menu",
+    }),
     dom.button("close", dom.icon(states.SIGNS.close ?? []), { class: "icon plain", title: "Close (Esc)", "aria-label": "Close" }),
   );
 

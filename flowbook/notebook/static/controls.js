@@ -2,6 +2,7 @@
 
 import * as dom from "./dom.js";
 import { buttons, STATUS } from "./head.js";
+import { waits } from "./states.js";
 
 /** @typedef {import("./wire.js").Run} Run */
 /**
@@ -16,12 +17,26 @@ import { buttons, STATUS } from "./head.js";
  * @property {string} note what was written for a decision
  */
 
+/** @param {{state: import("./panel_state.js").PanelState, graph: import("./graph_pane.js").GraphPane, inspector: import("./inspector.js").Inspector}} panel @returns {Situation} */
+export function situationOf({ state, graph, inspector }) {
+  return {
+    run: state.fold.run,
+    isTable: state.isTable,
+    isPast: state.moment !== null,
+    canZoom: (way) => graph.drawing?.canZoom(way) ?? false,
+    waits: (key) => waits(state.task(key)) || (state.details?.key === key && state.details.state === "Paused"),
+    note: inspector.approval.note(),
+  };
+}
+
 /** Commands that are sent as they are, with the key of their task. */
 export const PLAIN = new Set(["cancel", "retry", "resume", "skip", "reject", "only-changed", "hand-over", "take-back"]);
 /** Those of them that are about the run as a whole. */
 export const OF_RUN = new Set(["cancel", "retry", "only-changed", "hand-over", "take-back"]);
 /** Commands that need a kernel. */
-const COMMANDS = new Set([...PLAIN, "run", "to-variable", "show-run"]);
+const COMMANDS = new Set([...PLAIN, "run", "to-variable", "show-run", "node-menu", "run-menu", "run-plan", "run-from", "without-cache"]);
+/** Those that start a run. */
+const STARTS = new Set(["run-menu", "run-plan", "run-from"]);
 const ZOOMS = new Set(["zoom-in", "zoom-out", "fit"]);
 /** Other parts handle these. */
 const OTHERS = new Set(["sort", "inspect", "child-page", "replay-before", "replay-after", "replay-now", "more-runs"]);
@@ -45,6 +60,7 @@ export class Controls {
     for (const control of root.querySelectorAll('button[data-action], g[role="button"][data-action]')) {
       const action = control.getAttribute("data-action") ?? "";
       if (action.startsWith("page-") || OTHERS.has(action)) continue;
+      if (control.getAttribute("role") === "menuitem") continue;
       const key = control.getAttribute("data-task");
       const slot = slotOf(control, action, key);
       // Where no kernel has the run, what needs one isn't there at all.
@@ -69,8 +85,9 @@ export class Controls {
     if (now.isPast && key) return "The graph shows an earlier moment. Go back to now first";
     if (action === "resume" && key && !now.waits(key)) return "It is no longer paused";
     if (action === "reject" && !now.note) return "Write a note first: it becomes the message of the failure";
-    if (key) return null;
-    return buttons({ run: now.run, failed: 1, paused: 1 }).find((entry) => entry.action === action)?.why ?? null;
+    if (key && !STARTS.has(action)) return null;
+    const wanted = STARTS.has(action) ? "run" : action;
+    return buttons({ run: now.run, failed: 1, paused: 1 }).find((entry) => entry.action === wanted)?.why ?? null;
   }
 
   /** @param {HTMLElement} control @param {string} slot */

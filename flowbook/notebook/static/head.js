@@ -31,6 +31,8 @@ const TITLES = {
   "make-live": "Starts this notebook's kernel if none runs, runs %load_ext flowbook there, and follows the run",
 };
 
+const RUN_MENU = { action: "run-menu", label: "", why: null, isPrimary: false };
+
 /** Shorter waits aren't shown. */
 const WAITING_LEAST_S = 10;
 
@@ -99,7 +101,7 @@ export function buttons({ run, failed, paused }) {
  * @returns {ReturnType<typeof buttons>}
  */
 function offered(view) {
-  if (view.status === "live" || view.status === "waiting" || view.status === "unavailable") return buttons(view);
+  if (view.status !== "saved") return buttons(view).flatMap((each) => (each.action === "run" ? [each, RUN_MENU] : [each]));
   return view.connection.remedy ? [{ action: view.connection.remedy, label: "Make it live", why: null, isPrimary: true }] : [];
 }
 
@@ -205,8 +207,9 @@ export class Head {
       this.#buttons,
       offered(view),
       ({ action }) => action,
-      ({ action, label }) => dom.button(action, label),
-      (item, { label, why, isPrimary }) => {
+      ({ action, label }) => (action === "run-menu" ? runMenu() : dom.button(action, label)),
+      (item, { action, label, why, isPrimary }) => {
+        if (action === "run-menu") return;
         dom.say(item, label);
         const title = TITLES[item.getAttribute("data-action") ?? ""] ?? null;
         dom.set(item, {
@@ -219,6 +222,14 @@ export class Head {
     );
   }
 }
+
+const runMenu = () =>
+  dom.button("run-menu", dom.icon(states.SIGNS.down ?? []), {
+    class: "icon",
+    title: "Only what changed, or without the cache",
+    "aria-label": "Ways to run",
+    "aria-haspopup": "menu",
+  });
 
 /** @param {[string, number]} count */
 const stateOf = ([state]) => state;

@@ -24,6 +24,7 @@ const LABELS = {
   reject: ["Reject", "The task fails, with your note as the message"],
   "to-variable": ["To a variable", "Puts the value into a variable of the notebook"],
 };
+const RUN_FROM = { "data-choice": "run-from", title: "Plans a run of this task and what lies below it; the rest keeps its results" };
 /** If the log is scrolled to less than this from its end, it follows new lines. */
 const NEAR_END_PX = 24;
 
@@ -250,11 +251,13 @@ function buttonOf(details, action, more = {}) {
 /** The buttons beside the tabs. @param {Details} details */
 function offeredBy(details) {
   const primary = primaryOf(details);
-  return (details.actions ?? [])
+  const more = (details.actions ?? []).includes("run-from") ? [dom.button("run-from", "Run from here", { ...RUN_FROM, "data-task": details.key })] : [];
+  const own = (details.actions ?? [])
     .filter((action) => LABELS[action] && (action !== "to-variable" || details.output))
     .map((action) =>
       buttonOf(details, action, { class: action === primary ? "primary" : null, ...(action === "to-variable" ? { "data-what": "output" } : {}) }),
     );
+  return [...own, ...more];
 }
 
 /** @param {string} text */

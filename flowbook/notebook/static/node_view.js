@@ -61,7 +61,7 @@ export function insideOf(node, task, { now, svg }) {
   const isLow = node.h < 72;
   const isTold = node.h >= 60 && format.isMadeNote(task);
   if (isWaiting && isLow) return [...parts, control("resume", node.key, "Resume", { x: right - 68, y: 18, width: 72 })];
-  parts.push(dom.s("text", { class: "end time", x: right, y: 35 }, isTold ? "" : format.timeOf(task, now)));
+  parts.push(dom.s("text", { class: "end time", x: right, y: 35 }, isTold ? "" : format.timeOf(task, now) || (isLow ? keptNote(task) : "")));
   if (isWaiting && !task.counts) {
     const resume = control("resume", node.key, "Resume", { x: TEXT_X, y: 44, width: 72 });
     return [...parts, resume, control("inspect", node.key, "Inputs", { x: 112, y: 44, width: 64 })];
@@ -69,6 +69,9 @@ export function insideOf(node, task, { now, svg }) {
   if (task.counts && !isLow) return [...parts, ...barOf(node, task)];
   return node.h >= 60 ? [...parts, ...noteOf(task, svg, now)] : parts;
 }
+
+/** Whose result it is, where there is no third line to say so. @param {Task} task */
+const keptNote = ({ note = "" }) => (note.startsWith("kept from ") || note === "left out" ? note : "");
 
 /** How much of a task is done, beside its word. @param {Task} task @returns {SVGElement[]} */
 function shareText({ progress }) {

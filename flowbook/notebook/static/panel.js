@@ -5,7 +5,7 @@
  */
 
 import { CardGrip } from "./card_grip.js";
-import { Controls, OF_RUN, PLAIN, slotOf } from "./controls.js";
+import { Controls, OF_RUN, PLAIN, situationOf, slotOf } from "./controls.js";
 import { GraphPane } from "./graph_pane.js";
 import { isUnderWay } from "./head.js";
 import { clockOf, repeat, viewName } from "./host.js";
@@ -16,13 +16,15 @@ import { listenToPerson } from "./panel_input.js";
 import { build } from "./panel_layout.js";
 import { PanelState } from "./panel_state.js";
 import { PanelViews } from "./panel_views.js";
-import * as states from "./states.js";
+import { PartChoices } from "./part_choices.js";
 import { Link } from "./wire.js";
 
 /** @typedef {import("./host.js").Model} Model */
 /** @typedef {import("./wire.js").Snapshot} Snapshot */
 /** @typedef {{model: Model, root: HTMLElement, signal: AbortSignal}} Given */
 
+/** @type {Record<string, "in" | "out" | "fit">} */
+const ZOOMS = { "zoom-in": "in", "zoom-out": "out", fit: "fit" };
 const TICK_MS = 1000;
 /** How often to repeat `inspect`: after 90 s of silence, Python assumes that the view is gone. */
 const INSPECT_AGAIN_MS = 20_000;
@@ -71,8 +73,10 @@ class Panel {
     this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask });
     const onMoment = () => this.#redraw();
     const parameters = () => this.display.section.values();
-    this.views = new PanelViews({ parts: this.parts, link: this.link, clock: this.clock, signal, state: this.state, now, onMoment, parameters });
-    this.controls = new Controls({ root, link: this.link, situation: () => this.#situation() });
+    const onMenu = (/** @type {any} */ answer) => this.choices.menu.take(answer);
+    this.views = new PanelViews({ parts: this.parts, link: this.link, clock: this.clock, signal, state: this.state, now, onMoment, onMenu, parameters });
+    this.choices = this.#partChoices();
+    this.controls = new Controls({ root, link: this.link, situation: () => situationOf(this) });
   }
 
   /** Draw, listen and say hello. */
@@ -85,6 +89,7 @@ class Panel {
       note: () => this.controls.dress(),
       group: (/** @type {string} */ by) => this.#send("group", { by }, "group:"),
       leave: () => this.#leave(),
+      menu: this.choices.open.bind(this.choices),
     };
     listenToPerson(root, meant, signal);
     model.on("message", (message) => this.#onMessage(message), signal);
@@ -194,29 +199,31 @@ class Panel {
   /** @param {string} action @param {string | null} key @param {Element | null} [control] */
   #act(action, key, control = null) {
     if (control?.getAttribute("aria-disabled") === "true") return;
+    if (this.choices.act(action, key ?? "", control)) return;
     /** @type {Record<string, () => void>} */
     const own = {
       inspect: () => this.#inspect(key),
       close: () => this.#inspect(null),
       widen: () => this.#widen(),
       tab: () => this.#choose(/** @type {import("./panel_state.js").Tab} */ (control?.getAttribute("data-tab") ?? "graph")),
-      "replay-toggle": () => this.#toggleReplay(),
+      "replay-toggle": () => {
+        this.views.toggleReplay();
+        this.#flush();
+      },
       "show-run": () => this.#showRun(control?.getAttribute("data-run-id") ?? ""),
       "open-group": () => this.#openGroup(control?.getAttribute("data-group") ?? null),
       "go-to-node": () => this.#goTo(key),
       "back-to-graph": () => this.#backToGraph(),
       "child-step": () => this.#stepChild(control?.getAttribute("data-step") === "-1" ? -1 : 1),
       "filter-state": () => this.#filter(control?.getAttribute("data-state") ?? null),
-      "zoom-in": () => this.graph.drawing?.zoom("in"),
-      "zoom-out": () => this.graph.drawing?.zoom("out"),
-      fit: () => this.graph.drawing?.zoom("fit"),
       plan: () => this.views.askForPlan(),
       "as-table": () => this.#toggleTable(),
       "make-live": () => this.model.send({ type: "make-live" }),
       run: () => this.#run(),
       "to-variable": () => this.#send("to-variable", { key, what: control?.getAttribute("data-what") ?? "output" }, slotOf(control, action, key)),
     };
-    if (own[action]) own[action]?.();
+    if (ZOOMS[action]) this.graph.drawing?.zoom(ZOOMS[action]);
+    else if (own[action]) own[action]?.();
     else if (PLAIN.has(action) && !this.controls.refusal(action, key)) this.#decide(action, key, control);
   }
 
@@ -232,10 +239,22 @@ class Panel {
     );
   }
 
-  #run() {
-    if (this.controls.refusal("run", null)) return;
+  /** @param {Record<string, unknown>} [fields] of a run of a part */
+  #run(fields) {
     const parameters = this.display.section.values();
-    if (parameters) this.#send("run", { parameters }, "run:");
+    if (!parameters || this.controls.refusal("run", null)) return false;
+    this.#send("run", { parameters, ...fields }, "run:");
+    return true;
+  }
+
+  #partChoices() {
+    const { root, signal, state, link } = this;
+    return new PartChoices({
+      ...{ root, signal, state, views: () => this.views, isLive: () => link.status === "live", run: (fields) => this.#run(fields) },
+      parameters: () => this.display.section.values(),
+      choose: (tab) => (tab === "plan" ? this.#flush() : this.#choose(tab)),
+      focus: (node) => this.graph.drawing?.focus(node),
+    });
   }
 
   /** @param {string} type @param {Record<string, unknown>} fields @param {string} slot */
@@ -296,11 +315,6 @@ class Panel {
   /** @param {import("./panel_state.js").Tab} tab */
   #choose(tab) {
     this.views.choose(tab);
-    this.#flush();
-  }
-
-  #toggleReplay() {
-    this.views.toggleReplay();
     this.#flush();
   }
 
@@ -432,17 +446,5 @@ class Panel {
     // What is kept doesn't go on: a task that ran then isn't said to run ever since.
     const kept = this.link.status === "saved" ? this.model.get("saved") : null;
     return kept?.at ?? Date.now() / 1000 + this.link.skew_s;
-  }
-
-  /** @returns {import("./controls.js").Situation} */
-  #situation() {
-    return {
-      run: this.state.fold.run,
-      isTable: this.state.isTable,
-      isPast: this.state.moment !== null,
-      canZoom: (way) => this.graph.drawing?.canZoom(way) ?? false,
-      waits: (key) => states.waits(this.state.task(key)) || (this.state.details?.key === key && this.state.details.state === "Paused"),
-      note: this.inspector.approval.note(),
-    };
   }
 }

@@ -8,7 +8,11 @@
  * @property {() => void} note a note was typed
  * @property {(by: string) => void} group
  * @property {() => void} leave Escape, with nothing typed
+ * @property {(key: string, opener: Element) => void} menu the menu of a task
  */
+
+/** What has a menu: nodes, squares of children, rows of tables. */
+const WITH_MENU = 'g.node[data-task], [role="gridcell"][data-task], tbody tr[data-task]';
 
 /** Listen until the signal ends. @param {HTMLElement} root @param {Meant} meant @param {AbortSignal} signal */
 export function listenToPerson(root, meant, signal) {
@@ -25,6 +29,15 @@ export function listenToPerson(root, meant, signal) {
     const field = event.target;
     if (field instanceof HTMLSelectElement && field.dataset.action === "group-by") meant.group(field.value);
   };
+  const menu = (/** @type {MouseEvent} */ event) => {
+    // With Shift, people ask for the browser's own.
+    const opener = event.target instanceof Element && !event.shiftKey ? event.target.closest(WITH_MENU) : null;
+    if (!opener) return;
+    event.preventDefault();
+    event.stopPropagation();
+    meant.menu(opener.getAttribute("data-task") ?? "", opener);
+  };
+  root.addEventListener("contextmenu", menu, { signal });
   root.addEventListener("change", change, { signal });
   root.addEventListener("click", click, { signal });
   root.addEventListener("input", input, { signal });
@@ -39,7 +52,9 @@ function onKey(event, meant) {
   const control = event.target.closest('g.node, g[role="button"], [role="gridcell"]');
   const key = control?.getAttribute("data-task") ?? null;
   if (event.target instanceof HTMLSelectElement) return;
-  if (event.key === "Escape" && !field && event.target.matches("textarea, input")) /** @type {HTMLElement} */ (event.target).blur();
+  const opener = event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey) ? event.target.closest(WITH_MENU) : null;
+  if (opener) meant.menu(opener.getAttribute("data-task") ?? "", opener);
+  else if (event.key === "Escape" && !field && event.target.matches("textarea, input")) /** @type {HTMLElement} */ (event.target).blur();
   else if (event.key === "Escape") onEscape(field, meant);
   else if (field && event.key === "Enter") meant.find(field.value);
   else if (control && (event.key === "Enter" || event.key === " ")) meant.act(control.getAttribute("data-action") ?? "", key, control);

@@ -123,15 +123,20 @@ export class PanelState {
   counts() {
     const { tasks } = this.fold;
     const all = tasks.size ? tasks : this.allKeys().map((key) => /** @type {[string, Task]} */ ([key, PENDING]));
-    return countStates(all, (key) => this.isTask(key));
+    return countStates(all, (key) => this.isTask(key) && !this.#isParameter(key));
   }
 
   /** The same at the moment that is replayed. */
   pastCounts() {
     return countStates(
       this.allKeys().map((key) => [key, this.seenTask(key)]),
-      () => true,
+      (key) => !this.#isParameter(key),
     );
+  }
+
+  /** A parameter is no task to people. @param {string} key */
+  #isParameter(key) {
+    return this.graph.parameters.some(({ name }) => name === key);
   }
 
   /** The table's rows that match filter and search, in the graph's order, children after their task. */

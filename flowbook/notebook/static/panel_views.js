@@ -15,7 +15,7 @@ import { Timeline } from "./timeline.js";
 /** @typedef {import("./panel_state.js").PanelState} PanelState */
 /** @typedef {import("./panel_state.js").Tab} Tab */
 /** @typedef {ReturnType<typeof import("./panel_layout.js").build>} Parts */
-/** @typedef {{parts: Parts, link: import("./wire.js").Link, clock: import("./wire.js").Clock, signal: AbortSignal, state: PanelState, now: () => number, onMoment: () => void, parameters: () => Record<string, string> | null}} Given */
+/** @typedef {{parts: Parts, link: import("./wire.js").Link, clock: import("./wire.js").Clock, signal: AbortSignal, state: PanelState, now: () => number, onMoment: () => void, onMenu: (answer: any) => void, parameters: () => Record<string, string> | null}} Given */
 
 /** How often children, and what a whole run did, are asked for while they change. */
 const CHILDREN_MS = 300;
@@ -26,6 +26,8 @@ const REST_MS = 2000;
 
 export class PanelViews {
   changes = new Changes();
+  /** What of the flow the plan is about. */
+  asked = { what: "all", key: "" };
   /** The run and its state when runs were last asked for. */
   #askedAbout = "";
   /** Answers about children, by the key of their task. @type {Record<string, any>} */
@@ -105,13 +107,27 @@ export class PanelViews {
   choose(tab) {
     this.given.state.tab = tab;
     this.#askedAbout = "";
-    if (tab === "plan") this.askForPlan();
+    if (tab === "plan") return this.propose({ what: "all", key: "" });
     this.#askForTab();
+  }
+
+  /** Show the plan of a part of the flow, or of all of it. @param {{what: string, key: string}} asked */
+  propose(asked) {
+    this.given.state.tab = "plan";
+    this.asked = asked;
+    this.askForPlan();
+  }
+
+  /** @param {string} key of a task; "": of the flow */
+  askForMenu(key) {
+    this.askers.menu.ask({ parameters: this.given.parameters() ?? {}, key });
   }
 
   /** Ask what a run with the form's parameters would do. */
   askForPlan() {
-    this.askers.plan.ask({ parameters: this.given.parameters() ?? {} });
+    this.plan.wait();
+    this.given.link.commands.forget((slot) => slot === "plan:");
+    this.askers.plan.ask({ parameters: this.given.parameters() ?? {}, ...this.asked });
   }
 
   /** Why there is no plan. */
@@ -172,7 +188,8 @@ export class PanelViews {
       changes: asker("changes", RUN_MS, (answer) => this.#takeChanges(answer)),
       logs: asker("logs", RUN_MS, (answer) => this.logs.take(answer)),
       runs: asker("runs", RUN_MS, (answer) => this.runs.take(answer)),
-      plan: asker("plan", RUN_MS, (answer) => this.plan.take(answer)),
+      plan: asker("plan", 0, (answer) => this.plan.take(answer)),
+      menu: asker("menu", 0, this.given.onMenu),
     };
   }
 

@@ -50,6 +50,7 @@ export const SIGNS = {
   warn: [path("M6 1.4 11 10.4H1zM6 5v2.2M6 8.9h0")],
   saved: [path("M2 2h6.4L10 3.6V10H2zM4 2v2.6h3.6V2M4 10V7h4v3")],
   pencil: [path("M2 10l.6-2.6L8.4 1.6l2 2-5.8 5.8z")],
+  more: DOTS,
   close: [path("M3 3l6 6M9 3l-6 6")],
   minus: [path("M2 6h8")],
   plus: [path("M6 2v8M2 6h8")],
