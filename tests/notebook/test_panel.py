@@ -416,7 +416,7 @@ def test_a_child_can_be_inspected_whether_or_not_it_is_shown() -> None:
     panel.hear("inspect", key="each[1]")
 
     (details,) = panel.all("details")
-    assert (details["key"], details["state"], details["actions"]) == ("each[1]", "Success", ["to-variable"])
+    assert (details["key"], details["state"], details["actions"]) == ("each[1]", "Success", ["to-variable", "run-from"])
 
 
 def test_what_was_made_just_now_is_a_success_and_what_served_from_the_cache_is_cached(

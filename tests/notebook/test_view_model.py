@@ -146,7 +146,7 @@ def test_the_inspector_shows_inputs_constants_and_output() -> None:
     ]
     assert sent["output"]["text"] == "join 8"
     assert (sent["up"], sent["down"]) == (["load", "gate"], ["publish"])
-    assert sent["actions"] == ["to-variable"]
+    assert sent["actions"] == ["to-variable", "run-from"]
 
 
 def test_the_inspector_of_a_failed_task_shows_the_error_and_no_output() -> None:
