@@ -36,10 +36,10 @@ def store_of(request: Request) -> Store:
 StoreHere = Annotated[Store, Depends(store_of)]
 
 
-def answer(model: BaseModel, status: int = HTTPStatus.OK) -> Response:
+def answer(model: BaseModel, status: int = HTTPStatus.OK, *, leaves_out_none: bool = False) -> Response:
     """Return a model as JSON; NaN and infinities become null, as JSON has none."""
     try:
-        content: str | bytes = model.model_dump_json()
+        content: str | bytes = model.model_dump_json(exclude_none=leaves_out_none)
     except PydanticSerializationError:  # a text that is no valid Unicode, which came with an undecodable file name
         content = json.dumps(_valid(model.model_dump(mode="python")), default=str)
     return Response(content, status, media_type="application/json")

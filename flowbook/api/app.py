@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.middleware import Middleware
 
-from flowbook.api import health, runs
+from flowbook.api import cache, decisions, deployments, flows, health, receivers, runs, streams
 from flowbook.api.answers import PROBLEMS
 from flowbook.api.body_limits import BodyLimits
 from flowbook.api.guard import TokenGuard
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app"]
 
-_ROUTERS = (health.router, runs.router)
+_ROUTERS = tuple(each.router for each in (health, flows, deployments, runs, decisions, streams, cache, receivers))
 
 
 def create_app(

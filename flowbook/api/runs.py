@@ -1,64 +1,126 @@
-"""`/api/runs`: the recorded runs."""
+"""`/api/runs`: the recorded runs, made, listed, shown and deleted."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import logging
+from http import HTTPStatus
+from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 from starlette.responses import Response
 
-from flowbook.api.answers import StoreHere, answer
-from flowbook.api.wire import RunLine, RunPage
+from flowbook.api import wire
+from flowbook.api.answers import PROBLEMS, StoreHere, answer
+from flowbook.api.run_events import event_json
+from flowbook.api.run_lines import run_details, run_line, span_line, task_list
+from flowbook.deployments.deployment_names import find_deployment
+from flowbook.deployments.plain_runs import create_plain_run
+from flowbook.engine.replay import spans
+from flowbook.flow_run.run_deletion import delete_run
 from flowbook.flow_run.run_names import find_run_id
-from flowbook.store.process_identity import effective_state_of
+from flowbook.flow_run.run_pages import RunFilter, run_page, run_state
+from flowbook.store.records import from_stamp
 
-if TYPE_CHECKING:
-    from flowbook.store import RunSummary
+__all__ = ["router"]
 
-__all__ = ["line", "router"]
-
-router = APIRouter(prefix="/api/runs", tags=["runs"])
+router = APIRouter(prefix="/api/runs", tags=["runs"], responses=PROBLEMS)
 
 _LISTED, _MOST = 50, 1000
-Name = Annotated[str, Query(min_length=1, max_length=500)]
+_EVENTS, _MOST_EVENTS = 1000, 10_000
+Text = Annotated[str, Query(min_length=1, max_length=1000)]
+_SHOWN = tuple(wire.GraphTask.model_fields)
+Since = Annotated[int, Query(ge=0, le=2**62)]
 
 
-@router.get("", response_model=RunPage)
-def list_runs(
+@router.get("", response_model=wire.RunPage)
+def list_runs(  # noqa: PLR0913  # what runs are selected by
     store: StoreHere,
-    flow: Name | None = None,
-    state: Name | None = None,
+    flow: Text | None = None,
+    state: Text | None = None,
+    project: Text | None = None,
+    deployment: Text | None = None,
     limit: Annotated[int, Query(ge=1, le=_MOST)] = _LISTED,
+    before: Text | None = None,
 ) -> Response:
-    """List the runs, the newest first."""
-    found = store.runs.list(flow=flow, state=state, limit=limit)
-    return answer(RunPage(runs=[line(each) for each in reversed(found)], next=None))
+    """List runs, the newest first."""
+    wanted = None if state is None else run_state(state)
+    made_by = None if deployment is None else find_deployment(store, deployment).id
+    which = RunFilter(flow, wanted, project, made_by)
+    found, has_more = run_page(store, which, limit, before)
+    return answer(wire.RunPage(runs=[run_line(each) for each in found], next=found[-1].run_id if has_more else None))
 
 
-@router.get("/{run_id}", response_model=RunLine)
+@router.post("", response_model=wire.RunLine, status_code=HTTPStatus.CREATED)
+def make_run(store: StoreHere, new: wire.NewRun) -> Response:
+    """Make a run of a deployment; an agent starts it at its time."""
+    made = create_plain_run(store, find_deployment(store, new.deployment), new.parameters, new.due)
+    return answer(run_line(store.runs.summary(made.run_id)), HTTPStatus.CREATED)
+
+
+@router.get("/{run_id}", response_model=wire.RunDetails)
 def get_run(store: StoreHere, run_id: str) -> Response:
-    """Return one run."""
-    return answer(line(store.runs.summary(find_run_id(store, run_id))))
+    """Show a run: by its id or the beginning of it, its number, or the name of its flow."""
+    return answer(run_details(store, find_run_id(store, run_id)))
 
 
-def line(summary: RunSummary) -> RunLine:
-    """Return what a list shows of a run."""
-    return RunLine(
-        run_id=summary.run_id,
-        flow=summary.flow,
-        number=summary.number,
-        state=effective_state_of(summary) or "Pending",
-        message=summary.message,
-        created=summary.created,
-        started=summary.started,
-        ended=summary.ended,
-        due=summary.due,
-        seconds=None if summary.took_s is None else round(summary.took_s, 3),
-        tasks=dict(summary.counts),
-        parameters=dict(summary.parameters),
-        executor=summary.executor,
-        origin=summary.origin,
-        owner=summary.owner,
-        project=summary.project,
-        deployment=summary.deployment,
-    )
+@router.delete("/{run_id}", response_model=wire.RunLine)
+def remove_run(store: StoreHere, run_id: str) -> Response:
+    """Delete a run that no process has, with its events and logs; what it cached stays."""
+    return answer(run_line(delete_run(store, find_run_id(store, run_id))))
+
+
+@router.get("/{run_id}/states", response_model=wire.TaskList)
+def list_states(store: StoreHere, run_id: str, task: Text | None = None, at: AwareDatetime | None = None) -> Response:
+    """List the tasks of a run with their states, as they are or were at a moment; with `task`, one and its children."""
+    return answer(task_list(store, find_run_id(store, run_id), task, at))
+
+
+@router.get("/{run_id}/events", response_model=wire.EventPage)
+def list_events(
+    store: StoreHere, run_id: str, since: Since = 0, limit: Annotated[int, Query(ge=1, le=_MOST_EVENTS)] = _EVENTS
+) -> Response:
+    """List the events of a run after number `since`, in order."""
+    rows = store.history.page(find_run_id(store, run_id), since, limit + 1)
+    events = [wire.RunEvent.model_validate(event_json(row)) for row in rows[:limit]]
+    last = events[-1].seq if events else since
+    return answer(wire.EventPage(events=events, next=last, more=len(rows) > limit), leaves_out_none=True)
+
+
+@router.get("/{run_id}/logs", response_model=wire.LogPage)
+def list_logs(
+    store: StoreHere,
+    run_id: str,
+    task: Text | None = None,
+    since: Since = 0,
+    limit: Annotated[int, Query(ge=1, le=_MOST_EVENTS)] = _EVENTS,
+) -> Response:
+    """List what the tasks of a run logged and printed after event number `since`, in order."""
+    found = [each for each in store.history.logs(find_run_id(store, run_id), task) if each.seq > since]
+    shown = found[:limit]
+    lines = [
+        wire.LogLine(
+            seq=each.seq, task=each.key, at=from_stamp(each.at), level=logging.getLevelName(each.level), text=each.text
+        )
+        for each in shown
+    ]
+    return answer(wire.LogPage(lines=lines, next=shown[-1].seq if shown else since, more=len(found) > limit))
+
+
+@router.get("/{run_id}/timeline", response_model=wire.Timeline)
+def get_timeline(store: StoreHere, run_id: str) -> Response:
+    """Show when each task ran and waited."""
+    found = find_run_id(store, run_id)
+    return answer(wire.Timeline(run_id=found, spans=[span_line(each) for each in spans(store.history.events(found))]))
+
+
+@router.get("/{run_id}/graph", response_model=wire.Graph)
+def get_graph(store: StoreHere, run_id: str) -> Response:
+    """Show the flow of a run, as it was when the run began."""
+    record = store.runs.get(find_run_id(store, run_id))
+    tasks = [
+        wire.GraphTask.model_validate({"question": "", **{name: task[name] for name in _SHOWN if name in task}})
+        for task in record.graph.get("tasks", ())
+        if task["key"]
+    ]
+    return answer(wire.Graph(run_id=record.run_id, flow=record.flow, tasks=tasks))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from flowbook.api.store_calls import end_waiting
+from flowbook.api.streams import close_streams
 from flowbook.exceptions import InfrastructureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
 
     from fastapi import FastAPI
 
@@ -92,10 +92,7 @@ class ApiServer(uvicorn.Server):
             self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no more requests, end those that wait for changes, answer what is under way, and end."""
+        """Take no more requests, end the streams, answer what is under way, and end; a second signal ends it at once."""
         end_waiting(self._served)
+        close_streams(self._served)
         await super().shutdown(sockets)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take no more requests, answer those that are under way, and end; the second time at once."""
-        super().handle_exit(sig, frame)

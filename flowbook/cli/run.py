@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import shlex
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -12,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowbook.cli.command_words import in_commands
-from flowbook.cli.task_facts import task_facts
-from flowbook.cli.waiting import as_json, waiting_tasks
 from flowbook.engine.events import Logged, StateChanged
-from flowbook.engine.state_kinds import DISPLAY_ORDER
-from flowbook.exceptions import DefinitionError, UnknownTaskError
+from flowbook.exceptions import UnknownTaskError
 from flowbook.flow_run.run_names import find_run_id
+from flowbook.flow_run.run_pages import RunFilter, run_page, run_state
+from flowbook.flow_run.task_facts import task_facts
+from flowbook.flow_run.waiting_tasks import as_json, waiting_tasks
 from flowbook.report.secret_literals import without_secrets
 from flowbook.store import open_store
-from flowbook.store.process_identity import UNSETTLED, effective_state_of
+from flowbook.store.process_identity import effective_state_of
 from flowbook.store.process_output import OLDER, output_file
 from flowbook.terminal.lines import Span, printable, wrapped
 from flowbook.terminal.run_lines import decision_lines, head_lines, input_lines, run_table, task_table
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from flowbook.cli.output import Output
-    from flowbook.cli.task_facts import TaskFacts
     from flowbook.engine.events import Decided, Event
     from flowbook.engine.remote_error import RemoteError
+    from flowbook.flow_run.task_facts import TaskFacts
     from flowbook.store import RunSummary
     from flowbook.terminal.waiting_lines import WaitingTask
 
@@ -43,10 +44,6 @@ __all__ = ["export", "import_", "inspect", "logs", "ls"]
 _FOLLOW_S = 0.25
 _LISTED = 20
 _MOST_CHILDREN, _MOST_FAILURES = 5, 5
-#: States of runs; a state handler may give a run any other.
-_RUN_STATES = (
-    "Success", "Running", "Cancelling", "Paused", "Failed", "Crashed", "Cancelled", "Scheduled", "Submitted", "Pending",
-)  # fmt: skip
 _DECISION = ("action", "key", "by", "note", "at", "looked_at")
 _NO_RUNS = "No such runs are recorded here. Runs are recorded in notebooks, and by flow.run(record=True)."
 _NOTHING_WAITS = "No run waits for you."
@@ -55,38 +52,20 @@ _GOES_ON = ("Running", "Pending", "Cancelling", "Submitted", None)
 
 def ls(args: Namespace, out: Output) -> int:
     """List the runs: as a table the newest first, as JSON the newest last."""
-    runs, state = open_store().runs, _asked_state(args.state)
+    state = "Paused" if args.waiting else None if args.state is None else run_state(printable(args.state))
     limit = None if args.all else args.limit or _LISTED
-    if args.waiting:
-        found = runs.list(flow=args.flow, state="Paused", limit=limit)
-    elif state is None or state not in UNSETTLED:
-        found = runs.list(flow=args.flow, state=state, limit=limit)
-    else:
-        found = [each for each in runs.list(flow=args.flow, is_open=True) if effective_state_of(each) == state]
-        found = found[-(limit or len(found)) :]
+    newest, _ = run_page(
+        open_store(), RunFilter(flow=args.flow, state=state), sys.maxsize - 1 if limit is None else limit
+    )
     if out.is_json:
-        out.table([_row(each) for each in found], (), "")
-    elif not found:
+        out.table([_row(each) for each in reversed(newest)], (), "")
+    elif not newest:
         out.line(_NOTHING_WAITS if args.waiting else _NO_RUNS)
     else:
-        newest = found[::-1]
         states = [_state_of(each) for each in newest]
         out.lines(run_table(newest, states, out.marks, dt.datetime.now(dt.UTC)))
-        out.line(_footer(len(found), limit))
+        out.line(_footer(len(newest), limit))
     return 0
-
-
-def _asked_state(name: str | None) -> str | None:
-    """Return the state of that name, in capitals or not.
-
-    Raises:
-        DefinitionError: if there is none; lists those that a run can be in.
-    """
-    known = {each.lower(): each for each in DISPLAY_ORDER}
-    if name is None or name.lower() in known:
-        return None if name is None else known[name.lower()]
-    msg = f"No run is ever in the state {printable(name)!r}. Give one of {', '.join(_RUN_STATES)}."
-    raise DefinitionError(msg, state=name)
 
 
 def inspect(args: Namespace, out: Output) -> int:

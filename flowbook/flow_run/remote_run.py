@@ -14,7 +14,7 @@ from flowbook.engine.mapped_states import add_missing_children, fill_children
 from flowbook.engine.run_inputs import RunInputs
 from flowbook.engine.state import Mapped, Pending
 from flowbook.engine.task_keys import parent_key
-from flowbook.exceptions import RunClaimedError, StartTaskError
+from flowbook.flow_run.ask_owner import ask_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,6 @@ __all__ = ["RemoteRun", "recorded_states"]
 
 _LOOK_S = 0.05
 _FOLLOW_S = 0.1
-_ANSWER_S = 15.0
 _log = logging.getLogger("flowbook")
 
 
@@ -163,28 +162,4 @@ class RemoteRun:
             StartTaskError: if the owner can't carry it out.
             UnpicklableError: if an input can't be sent to it.
         """
-        number = self.recording.send_request(decision)
-        deadline = time.monotonic() + (_ANSWER_S if within_s is None else within_s)
-        pause = threading.Event()
-        while (answer := self.recording.answer_to(number)) is None:
-            if self.recording.is_taken(now=True) and self.recording.withdraw(number):
-                number = self.recording.send_request(decision)  # to the process that has taken the run over meanwhile
-            is_late = time.monotonic() > deadline
-            if (is_late or not self.recording.is_owned()) and self.recording.withdraw(number):
-                if is_late:
-                    raise self._no_answer(decision.action)
-                return False
-            pause.wait(_LOOK_S)
-        if "error" in answer:
-            kind = RunClaimedError if answer["error"] == RunClaimedError.__name__ else StartTaskError
-            raise kind(str(answer["message"]), run=self._label.run_id)
-        return bool(answer["done"])
-
-    def _no_answer(self, action: str) -> RunClaimedError:
-        owner = self.recording.owner_name()
-        msg = (
-            f"{owner} has {self._label} and did not answer within {_ANSWER_S:.0f} s "
-            f"(asked to {action.replace('_', ' ')}). It may be busy: try again, or end that process; "
-            "the run can then be resumed from here."
-        )
-        return RunClaimedError(msg, owner=owner, run=self._label.run_id)
+        return ask_owner(self.recording, decision, within_s)

@@ -10,6 +10,7 @@ from flowbook.engine.events import Decided, Event, Logged
 from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.remote_error import RemoteError
 from flowbook.engine.state import Mapped
+from flowbook.store.event_feed import EventFeed, event_page
 from flowbook.store.event_rows import DECISION, LOG, decode_event, value_ref
 from flowbook.store.queries import queries
 from flowbook.store.records import PastDecision, TaskHistoryEntry, TaskResult, from_stamp, to_stamp
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.state import State
     from flowbook.store.database import Database
+    from flowbook.store.event_feed import FeedRow
     from flowbook.store.values import Values
 
 __all__ = ["RunHistory"]
@@ -92,6 +94,14 @@ class RunHistory:
             UnknownRunError: if there is no such run.
         """
         return read_snapshot(self._database, self._values, run_id, since, progress_since)
+
+    def page(self, run_id: str, since: int, limit: int) -> list[FeedRow]:
+        """Return the run's events after number `since` as rows, in order, at most `limit`; none if there is no such run."""
+        return event_page(self._database, run_id, since, limit)
+
+    def feed(self) -> EventFeed:
+        """Return what reads the events of all runs from now on."""
+        return EventFeed(self._database)
 
     @in_words
     def events(self, run_id: str, since: int = 0) -> list[Event]:

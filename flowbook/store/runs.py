@@ -47,6 +47,10 @@ _CONDITIONS = {
     "flow": "flow = :flow",
     "state": "state = :state",
     "project": "project = :project",
+    "before": (
+        "created <= (SELECT created FROM run WHERE run_id = :before)"
+        " AND (created, id) < (SELECT created, id FROM run WHERE run_id = :before)"
+    ),
 }
 _log = logging.getLogger("flowbook.store")
 
@@ -214,7 +218,7 @@ class Runs:
         return summaries[0]
 
     @in_words
-    def list(
+    def list(  # noqa: PLR0913  # what runs are selected by
         self,
         flow: str | None = None,
         project: str | None = None,
@@ -222,13 +226,19 @@ class Runs:
         limit: int | None = None,
         *,
         is_open: bool = False,
+        deployment: str | None = None,
+        before: str | None = None,
     ) -> builtins.list[RunSummary]:
-        """Return the runs, oldest first, at most the `limit` newest; of one flow, project or state if given.
+        """Return the runs, oldest first, at most the `limit` newest; of one flow, project, state or deployment if given.
 
-        With `is_open` those that did not come to rest: they are running, or their process crashed.
+        With `is_open` those that did not come to rest: they are running, or their process crashed. With `before`, the id of
+        a run, those that are older; raises UnknownRunError if there is no such run.
         """
+        if before is not None:
+            find_run(self._database, before)
         limit = -1 if limit is None else max(limit, 0)
-        return self._summaries(open=is_open or None, flow=flow, state=state, project=project, limit=limit)
+        asked = {"flow": flow, "state": state, "project": project, "deployment": deployment, "before": before}
+        return self._summaries(open=is_open or None, limit=limit, **asked)
 
     @in_words
     def table(
@@ -276,6 +286,10 @@ class Runs:
         """Return how many runs a flow has."""
         found: int = self._database.read(self._sql["count_runs"], {"flow": flow, "project": project})[0][0]
         return found
+
+    def flow_counts(self) -> builtins.list[tuple[str, str, int]]:
+        """Return project, flow and number of runs of each flow that has runs, by project and name."""
+        return self._database.read(self._sql["flows"])
 
     def flows(self, project: str) -> builtins.list[str]:
         """Return the names of the flows of a project that have runs."""

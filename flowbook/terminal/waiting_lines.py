@@ -1,7 +1,8 @@
-"""Tasks of a recorded run that wait for a person, as lines: what is asked, what they would get, and how to answer. Pure."""
+"""Tasks of a recorded run that wait for a person, as lines: what is asked, what they would get, and how to answer."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.report.phrases import clock, deadline_note
@@ -51,6 +52,11 @@ class WaitingTask(NamedTuple):
     otherwise: str
     inputs: Mapping[str, str]
     earlier: Sequence[Earlier] = ()
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its deadline has passed."""
+        return self.deadline is not None and self.deadline <= time.time()
 
 
 def waiting_lines(tasks: Sequence[WaitingTask], now: float) -> list[Line]:

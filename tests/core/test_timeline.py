@@ -9,9 +9,9 @@ import pytest
 
 import flowbook
 from flowbook import Flow, task
-from flowbook.cli.task_facts import task_facts
 from flowbook.engine.events import StateChanged
 from flowbook.executors import LocalDaskExecutor, LocalExecutor
+from flowbook.flow_run.task_facts import task_facts
 from flowbook.store import open_store
 from tests.core.versions import HOUR
 

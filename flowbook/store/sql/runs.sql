@@ -215,6 +215,35 @@ WHERE run = :run ORDER BY first_seq
 SELECT seq, kind, key, at, name, body, digest, size_bytes FROM event
 WHERE run = ? AND seq > ? ORDER BY seq
 
+-- event_page --
+SELECT run.run_id, seq, kind, key, at, name, body FROM run JOIN event ON event.run = run.id
+WHERE run.run_id = ? AND seq > ? ORDER BY seq LIMIT ?
+
+-- feed_start --
+SELECT id, run_id, epoch, process IS NOT NULL, (SELECT coalesce(max(seq), 0) FROM event WHERE event.run = run.id) FROM run
+
+-- feed_all --
+SELECT id, run_id, epoch, process IS NOT NULL FROM run
+
+-- feed_runs --
+-- Runs that are new, have an owner, or are in a state in which they may have one; each part by an index.
+SELECT id, run_id, epoch, process IS NOT NULL FROM run
+WHERE id IN (
+    SELECT id FROM run WHERE id > :last
+    UNION SELECT value FROM json_each(:owned)
+    UNION SELECT id FROM run WHERE state IS NULL
+    UNION SELECT id FROM run WHERE state IN ('Pending', 'Running', 'Cancelling', 'Submitted')
+)
+
+-- feed_events --
+SELECT event.run, seq, kind, event.key, at, name, body
+FROM json_each(?) AS position CROSS JOIN event
+ON event.run = json_extract(position.value, '$[0]') AND seq > json_extract(position.value, '$[1]')
+ORDER BY event.run, seq
+
+-- flows --
+SELECT project, flow, count(*) FROM run GROUP BY project, flow ORDER BY project, flow
+
 -- count_runs --
 SELECT count(*) FROM run WHERE flow = :flow AND +project = :project
 

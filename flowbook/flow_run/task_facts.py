@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from flowbook.cli.input_texts import StoredInputTexts
 from flowbook.engine.replay import spans
 from flowbook.engine.state import Cached, Mapped, Paused
 from flowbook.engine.state_kinds import NEEDS_ATTENTION, RUNNING, mapped_state, name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
+from flowbook.flow_run.input_texts import StoredInputTexts
 from flowbook.report.phrases import cached_note, duration, shorten, staleness
+from flowbook.store.records import to_stamp
 from flowbook.terminal.run_history import maker
 from flowbook.terminal.run_lines import TaskRow
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
     from flowbook.engine.remote_error import RemoteError
@@ -120,17 +123,21 @@ class TaskFacts:
         return "" if state is None or (state.is_successful() and not state.is_skipped()) else state.message or ""
 
 
-def task_facts(store: Store, run_id: str, wanted: str | None = None) -> list[TaskFacts]:
+def task_facts(store: Store, run_id: str, wanted: str | None = None, at: dt.datetime | None = None) -> list[TaskFacts]:
     """Return what is known of the tasks of a run, in the flow's order, each mapped one before its children.
 
     Args:
         store: the store.
         run_id: of the run.
         wanted: the task or child whose inputs are described.
+        at: only what had happened by then; default: now. What a task had raised that didn't stay failed is left out.
     """
     history = store.history
-    states, errors = history.states(run_id), history.errors(run_id)
-    last = {span.key: span for span in spans(history.events(run_id))}
+    states, errors = history.states(run_id, at), history.errors(run_id)
+    if at is not None:
+        errors = {key: error for key, error in errors.items() if key in states and states[key].is_failed()}
+    moment = math.inf if at is None else to_stamp(at)
+    last = {span.key: span for span in spans(each for each in history.events(run_id) if each.at <= moment)}
     refs = {key: state.reference for key, state in states.items()}
     previews = store.values.previews(ref for ref in refs.values() if ref is not None and ref.digest)
     graph = store.runs.get(run_id).graph

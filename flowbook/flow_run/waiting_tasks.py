@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.state import Paused
@@ -14,7 +13,7 @@ from flowbook.terminal.waiting_lines import WaitingTask
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flowbook.cli.task_facts import TaskFacts
+    from flowbook.flow_run.task_facts import TaskFacts
     from flowbook.store import Store
 
 __all__ = ["as_json", "waiting_tasks"]
@@ -49,7 +48,7 @@ def as_json(task: WaitingTask) -> dict[str, Any]:
         "since": task.since,
         "deadline": task.deadline,
         "otherwise": task.otherwise,
-        "overdue": task.deadline is not None and task.deadline <= time.time(),
+        "overdue": task.is_overdue,
         "inputs": dict(task.inputs),
         "earlier": [each._asdict() for each in task.earlier],
     }

@@ -1,0 +1,171 @@
+"""Carries out a person's decision about a recorded run without loading its flow or any pickled value.
+
+Whoever has the run is asked; for a run at rest, its flow runner starts a process that carries out the decision. So no code of
+the run's flow runs in the process that decides, which may be a server.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from flowbook.engine.events import FLOW, StateChanged
+from flowbook.engine.state import Cancelled, Crashed, Pending, Scheduled, Submitted
+from flowbook.engine.task_keys import parent_key
+from flowbook.exceptions import ArgumentError, RunClaimedError, StartTaskError, UnknownTaskError
+from flowbook.flow_run.ask_owner import ask_owner
+from flowbook.flow_run.decision import decided
+from flowbook.flow_run.flow_runner_of import flow_runner_of
+from flowbook.flow_run.plain_values import plain_value
+from flowbook.flow_run.recording import Recording
+from flowbook.flow_run.resume_plan import broken_off, tasks_concerned
+from flowbook.flow_run.run_to_come import lacking_secrets, refuse_what_stays
+from flowbook.flow_run.stored_inputs import StoredInputs
+from flowbook.flow_run.submission import Submission, emit_submitted
+
+if TYPE_CHECKING:
+    from flowbook.engine.run_inputs import MissingInput
+    from flowbook.engine.state import State
+    from flowbook.flow_run.decision import Decision
+    from flowbook.flow_run.ports import FlowRunner
+    from flowbook.store import Store
+    from flowbook.store.run_snapshot import RunSnapshot
+
+__all__ = ["decide_recorded"]
+
+_LOOK_S = 0.05
+#: How long a process that is being started may take to claim its run.
+_STARTS_S = 60.0
+#: For runs that have no flow runner: a process of this machine.
+_USUAL = {"type": "universal", "config": {}}
+
+
+def decide_recorded(store: Store, run_id: str, decision: Decision) -> None:
+    """Carry out a decision about a run, wherever it is; return once it is taken, not once the run is at rest.
+
+    Args:
+        store: has the run.
+        run_id: of the run.
+        decision: cancel, retry, or an answer to tasks that wait.
+
+    Raises:
+        UnknownRunError, UnknownTaskError: if there is no such run or task.
+        StartTaskError: if nothing waits, or nothing failed.
+        RunClaimedError: if a task that it names doesn't wait, somebody else was quicker, or the run's process doesn't answer.
+        ArgumentError: if it changes inputs of several tasks, or one that the task doesn't have.
+        RunIncompleteError: if an input of the run couldn't be stored.
+        FlowRunnerError: if no process can be started.
+    """
+    recording = Recording.of(store, run_id)
+    _check_tasks(recording, decision)
+    pause, waited_s = threading.Event(), 0.0
+    while True:
+        snapshot = recording.snapshot()
+        if snapshot.is_owned and snapshot.state != Submitted.__name__:
+            if ask_owner(recording, decision):
+                return
+        elif snapshot.is_owned:
+            if waited_s > _STARTS_S:
+                raise _is_starting(recording)
+            waited_s += _LOOK_S
+        else:
+            recording.mark_read(snapshot)
+            _decide_at_rest(recording, snapshot, decision)
+            return
+        pause.wait(_LOOK_S)
+
+
+def _check_tasks(recording: Recording, decision: Decision) -> None:
+    """Refuse tasks that the run doesn't have, and changed inputs unless they are for one task that has them."""
+    known = {task["key"]: task for task in recording.record.graph.get("tasks", ()) if task["key"]}
+    for key in decision.keys:
+        if key not in known and parent_key(key) not in known:
+            msg = f"{recording.label} has no task {key!r}. Its tasks: {', '.join(known)}."
+            raise UnknownTaskError(msg, key=key, field="tasks")
+    if not decision.inputs:
+        return
+    if len(decision.keys) != 1:
+        count = f"{len(decision.keys)} are" if decision.keys else "none is"
+        msg = f"Changed inputs are for one task, and {count} named. Name the one that gets them."
+        raise ArgumentError(msg, keys=decision.keys, field="inputs")
+    _check_inputs(recording, decision)
+
+
+def _check_inputs(recording: Recording, decision: Decision) -> None:
+    (key,) = decision.keys
+    task = next(each for each in recording.record.graph["tasks"] if each["key"] in {key, parent_key(key)})
+    state = recording.store.history.states(recording.run_id).get(key)
+    names = {*task.get("inputs", {}), *({} if state is None else state.cached_inputs)}
+    if unknown := [name for name in decision.inputs if name not in names]:
+        there = ", ".join(sorted(names)) or "none"
+        msg = f"Task {key!r} has no input {unknown[0]!r} that a person can change. Its inputs: {there}."
+        raise ArgumentError(msg, key=key, argument=unknown[0], field=f"inputs.{unknown[0]}")
+
+
+def _is_starting(recording: Recording) -> RunClaimedError:
+    msg = f"The process of {recording.label} has been starting for {_STARTS_S:.0f} s. Try again, or see that an agent works."
+    return RunClaimedError(msg, run_id=recording.run_id)
+
+
+def _decide_at_rest(recording: Recording, snapshot: RunSnapshot, decision: Decision) -> None:
+    states = broken_off(snapshot.states())
+    state = _state_of_flow(states.pop(FLOW, Pending()), snapshot)
+    has_begun = snapshot.claim.started is not None
+    if decision.action in {"cancel", "cancel_now"}:
+        if not isinstance(state, Scheduled | Crashed):
+            return  # it is over
+        if not has_begun:
+            _cancel(recording, snapshot, decision)
+            return
+    else:
+        if not has_begun:
+            msg = f"{recording.label} hasn't begun: it is {type(state).__name__}. An agent starts it at its time."
+            raise StartTaskError(msg, run=recording.run_id)
+        every = {key: Pending() for task in recording.record.graph.get("tasks", ()) if (key := task["key"])}
+        tasks_concerned(recording.label, state, {**every, **states}, snapshot.events, decision)
+    _start(recording, snapshot, decision, state)
+
+
+def _state_of_flow(state: State, snapshot: RunSnapshot) -> State:
+    """Return the flow's state; Crashed if its process has died in the middle."""
+    if isinstance(state, Submitted):
+        state = state.state or Pending()
+    is_open = snapshot.state in {"Running", "Pending", "Cancelling", Submitted.__name__, None}
+    return Crashed("Its process ended in the middle.") if is_open else state
+
+
+def _cancel(recording: Recording, snapshot: RunSnapshot, decision: Decision) -> None:
+    """Record that a run was cancelled that has not begun."""
+    state = Cancelled("Cancelled by a person.")
+    seq = snapshot.last_seq + 1
+    with recording.claimed(decision.by):
+        for event in (*decided(decision, (FLOW,), seq), StateChanged(seq + 1, FLOW, state)):
+            recording.emit(event)
+        recording.finish(state)
+
+
+def _start(recording: Recording, snapshot: RunSnapshot, decision: Decision, state: State) -> None:
+    """Claim the run for a process, leave it the decision as a request, and start it."""
+    flow_runner = flow_runner_of(recording.record.flow_runner or _USUAL)
+    flow_runner.stream_output = False
+    _refuse_what_is_missing(recording, flow_runner)
+    flow_runner.check()
+    with recording.claimed(""):
+        recording.send_request(decision)
+        emit_submitted(recording, snapshot.last_seq + 1, state)
+    Submission(recording, flow_runner).start()
+
+
+def _refuse_what_is_missing(recording: Recording, flow_runner: FlowRunner) -> None:
+    """Raise RunIncompleteError if the flow or an input of the run couldn't be stored, or a secret isn't in the environment."""
+    record = recording.record
+    ref = recording.store.runs.inputs(recording.run_id)
+    content = None if ref is None else plain_value(ref)
+    missing: list[MissingInput] = []
+    if content is not None:
+        stored = StoredInputs(content, recording.store.values)
+        missing = [each for each in stored.missing if each.option != "executor"]
+        missing += lacking_secrets(stored.secrets, {**os.environ, **flow_runner.env})
+    unkept = None if record.flow_ref is not None or record.flow_location is not None else record.flow_unkept
+    refuse_what_stays(recording.label, missing, unkept)

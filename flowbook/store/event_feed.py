@@ -1,0 +1,127 @@
+"""Events of runs as rows, read as they come: of one run page by page, and of all runs since the last look. Decodes no value."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from flowbook.store.queries import queries
+from flowbook.store.store_errors import in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flowbook.store.database import Database
+
+__all__ = ["EventFeed", "FeedRow", "event_page"]
+
+#: How often all runs are looked through for those that were claimed and released between two looks.
+_FULL_S = 1.0
+
+
+class FeedRow(NamedTuple):
+    """An event as the store has it, see `event_rows.decode_event`."""
+
+    run_id: str
+    seq: int
+    kind: int
+    key: str
+    at: float
+    name: str
+    body: str | None
+
+
+class _Known(NamedTuple):
+    """What is known of a run: its epoch, and the number of its last event that was read."""
+
+    run_id: str
+    epoch: int
+    seq: int
+
+
+@in_words
+def event_page(database: Database, run_id: str, since: int, limit: int) -> list[FeedRow]:
+    """Return the events of a run after number `since`, in order, at most `limit`; none if there is no such run."""
+    return [FeedRow._make(row) for row in database.read(queries()["event_page"], (run_id, since, limit))]
+
+
+class EventFeed:
+    """Reads what happens in all runs from now on. For one thread at a time.
+
+    A run gets events only from the process that has claimed it. So those are read of runs that have an owner or may get one
+    (by their state), of new ones and, once a second, of those whose epoch has grown.
+
+    Args:
+        database: of the store.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sql = queries()
+        self._seen: object = None
+        self._needs_full = False
+        self._next_full = time.monotonic() + _FULL_S
+        #: By the run's key in the database.
+        self._known: dict[int, _Known] = {}
+        self._owned: set[int] = set()
+        seen = database.version()
+        for number, run_id, epoch, is_owned, seq in database.read(self._sql["feed_start"]):
+            self._known[number] = _Known(run_id, epoch, seq)
+            self._owned |= {number} if is_owned else set()
+        self._seen = seen
+
+    @in_words
+    def news(self) -> list[FeedRow]:
+        """Return the events since the last call; those of each run in order."""
+        version = self._database.version()
+        if version == self._seen and not self._needs_full:
+            return []
+        self._needs_full = self._needs_full or version != self._seen
+        if self._needs_full and time.monotonic() >= self._next_full:
+            found = self._read(self._all())
+            self._needs_full, self._next_full = False, time.monotonic() + _FULL_S
+        else:
+            found = self._read(self._changed(self._likely()))
+        self._seen = version
+        return found
+
+    def _likely(self) -> list[tuple[int, str, int, int]]:
+        """Return the runs that are likely to have new events."""
+        asked = {"last": max(self._known, default=0), "owned": json.dumps(sorted(self._owned))}
+        return self._database.read(self._sql["feed_runs"], asked)
+
+    def _all(self) -> set[int]:
+        """Look through all runs; return those that may have new events."""
+        rows = self._database.read(self._sql["feed_all"])
+        there = {row[0] for row in rows}
+        self._known = {number: known for number, known in self._known.items() if number in there}
+        before = self._owned
+        self._owned = {number for number, *_, is_owned in rows if is_owned}
+        changed = {row[0] for row in rows if self._is_changed(*row[:3])}
+        return self._changed([row for row in rows if row[0] in changed]) | before & there | self._owned
+
+    def _is_changed(self, number: int, run_id: str, epoch: int) -> bool:
+        known = self._known.get(number)
+        return known is None or known.epoch != epoch or known.run_id != run_id
+
+    def _changed(self, rows: Iterable[tuple[int, str, int, int]]) -> set[int]:
+        """Take in what was read of runs; return their keys."""
+        found = set()
+        for number, run_id, epoch, is_owned in rows:
+            known = self._known.get(number)
+            is_same = known is not None and known.run_id == run_id
+            self._known[number] = _Known(run_id, epoch, known.seq if is_same and known is not None else 0)
+            if is_owned:
+                self._owned.add(number)
+            found.add(number)
+        return found
+
+    def _read(self, runs: set[int]) -> list[FeedRow]:
+        positions = [[number, self._known[number].seq] for number in sorted(runs)]
+        found = []
+        for number, *row in self._database.read(self._sql["feed_events"], (json.dumps(positions),)):
+            event = FeedRow(self._known[number].run_id, *row)
+            self._known[number] = self._known[number]._replace(seq=event.seq)
+            found.append(event)
+        return found

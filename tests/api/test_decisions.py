@@ -1,0 +1,177 @@
+"""`/api/runs/{run}/cancel|resume|skip|reject|retry`: of runs that a process has, and of runs at rest."""
+
+import os
+import pickle
+import threading
+
+import pytest
+
+import flowbook
+from flowbook import Flow, task
+from flowbook.store import open_store
+from tests.api.conftest import approved
+
+
+def _ask(call, run, action, **body):
+    return call("POST", f"/api/runs/{run.run_id}/{action}", json=body)
+
+
+def test_a_waiting_task_is_resumed_with_a_changed_input(call):
+    run = approved().start(record=True)
+    run.wait()
+
+    answer = _ask(call, run, "resume", by="ana", note="agreed", tasks=["approve"], inputs={"value": 7})
+    found = flowbook.run(run.run_id)
+    found.wait()
+
+    assert answer.status_code == 200, answer.text
+    assert found.states["approve"].result == 17
+    (decision,) = call("GET", f"/api/runs/{run.run_id}").json()["decisions"]
+    assert (decision["action"], decision["by"], decision["note"]) == ("resume", "ana", "agreed")
+    assert [each["name"] for each in decision["changes"]] == ["value"]
+
+
+def test_what_waits_is_told(call):
+    run = approved().start(record=True)
+    run.wait()
+
+    (waiting,) = call("GET", f"/api/runs/{run.run_id}").json()["waiting"]
+
+    assert (waiting["task"], waiting["inputs"]) == ("approve", {"value": "41, from load"})
+
+
+@pytest.mark.parametrize(("action", "state"), [("skip", "Skipped"), ("reject", "Failed")])
+def test_a_waiting_task_is_skipped_or_rejected(call, action, state):
+    run = approved().start(record=True)
+    run.wait()
+
+    answer = _ask(call, run, action, by="ana", note="why not")
+    found = flowbook.run(run.run_id)
+    found.wait()
+
+    assert answer.status_code == 200, answer.text
+    assert type(found.states["approve"]).__name__ == state
+
+
+def test_a_run_at_rest_is_cancelled(call):
+    run = approved().start(record=True)
+    run.wait()
+
+    answer = _ask(call, run, "cancel", by="ana")
+    found = flowbook.run(run.run_id)
+    found.wait()
+
+    assert answer.status_code == 200, answer.text
+    assert type(found.state).__name__ == "Cancelled"
+
+
+def test_a_run_that_goes_on_is_cancelled(call):
+    may_end = threading.Event()
+
+    @task
+    def slow():
+        may_end.wait(20)
+
+    @task
+    def after(_before):
+        return 1
+
+    with Flow("slow") as flow:
+        after(slow())
+    run = flow.start(record=True)
+
+    answer = _ask(call, run, "cancel", by="ana")
+    may_end.set()
+    run.wait()
+
+    assert answer.status_code == 200, answer.text
+    assert type(run.state).__name__ == "Cancelled"
+
+
+def test_what_failed_is_retried(call, tmp_path):
+    path = str(tmp_path / "there")
+
+    @task
+    def read():
+        return os.stat(path).st_size
+
+    with Flow("reading") as flow:
+        read()
+    run = flow.start(record=True)
+    run.wait()
+    (tmp_path / "there").write_text("four")
+
+    answer = _ask(call, run, "retry")
+    found = flowbook.run(run.run_id)
+    found.wait()
+
+    assert answer.status_code == 200, answer.text
+    assert found.states["read"].result == 4
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "status", "field", "words"),
+    [
+        ("resume", {"tasks": ["nothing"]}, 404, "tasks", "has no task 'nothing'"),
+        ("resume", {"inputs": {"value": 1}}, 422, "inputs", "none is named"),
+        ("resume", {"tasks": ["approve"], "inputs": {"other": 1}}, 422, "inputs.other", "Its inputs: value"),
+        ("resume", {"tasks": ["load"]}, 409, None, "load does not wait any more"),
+        ("retry", {}, 409, None, "Nothing failed"),
+        ("resume", {"task": "approve"}, 422, "body.task", "Extra inputs are not permitted"),
+        ("cancel", {"now": "yes"}, 422, "body.now", "valid boolean"),
+    ],
+)
+def test_a_decision_that_makes_no_sense_is_refused_and_says_why(call, action, body, status, field, words):  # noqa: PLR0913
+    run = approved().start(record=True)
+    run.wait()
+
+    answer = _ask(call, run, action, **body)
+
+    assert (answer.status_code, answer.json().get("field")) == (status, field)
+    assert words in answer.json()["detail"]
+
+
+def test_a_second_answer_is_refused(call):
+    run = approved().start(record=True)
+    run.wait()
+    _ask(call, run, "resume")
+    flowbook.run(run.run_id).wait()
+
+    answer = _ask(call, run, "resume", tasks=["approve"])
+
+    assert answer.status_code == 409
+
+
+def test_a_run_is_resumed_by_another_process_and_nothing_is_unpickled_here(call, monkeypatch):
+    run = approved().start(record=True)
+    run.wait()
+
+    def refuse(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(pickle, "loads", refuse)
+    monkeypatch.setattr("flowbook.results.serializer.load", refuse)
+    answer = _ask(call, run, "resume")
+    monkeypatch.undo()
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["state"] in {"Submitted", "Running", "Success"}
+
+
+def test_a_flow_that_could_not_be_stored_is_named(call):
+    lock = threading.Lock()
+
+    @task(trigger=flowbook.triggers.manual_only)
+    def use():
+        return lock.locked()
+
+    with Flow("locked") as flow:
+        use()
+    run = flow.start(record=True)
+    run.wait()
+
+    answer = _ask(call, run, "resume")
+
+    assert answer.status_code == 409
+    assert "its flow" in answer.json()["detail"]
+    assert open_store().runs.summary(run.run_id).state == "Paused"

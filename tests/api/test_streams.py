@@ -1,0 +1,250 @@
+"""Streams of events, over the real server."""
+
+import json
+import random
+import threading
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from flowbook import Flow, task
+from flowbook.engine.events import FLOW, Logged, StateChanged
+from flowbook.engine.state import Running, Success
+from flowbook.store.records import RunRecord
+from tests.api.conftest import BEARER, approved, simple
+
+WAIT_S = 20.0
+#: One for all, since making one takes long.
+CLIENT = httpx.Client(timeout=WAIT_S, verify=False)
+
+
+@contextmanager
+def streaming(url, **options):
+    """Open a stream; give an iterator of its messages, as dicts of their fields."""
+    headers = {**BEARER, **options.pop("headers", {})}
+    with CLIENT.stream("GET", url, headers=headers, **options) as answer:
+        assert answer.status_code == 200
+        yield messages(answer.iter_lines())
+
+
+def messages(lines):
+    found = {}
+    for line in lines:
+        if line:
+            name, _, value = line.partition(": ")
+            found[name] = value
+        elif found:
+            if "data" in found:
+                yield {**found, "data": json.loads(found["data"])}
+            found = {}
+
+
+class Recorded:
+    """A run that the test records by hand, with this process as its owner."""
+
+    def __init__(self, store, run_id="run-1"):
+        record = RunRecord(run_id, "flow", "test", {"name": "flow", "tasks": [], "reference": []}, owner="test")
+        self.store, self.run_id = store, store.runs.create(record).run_id
+        self.recorder = store.runs.recorder(run_id, 1)
+        self.seq = 0
+
+    def state(self, state, key=FLOW):
+        self.seq += 1
+        self.recorder.emit(StateChanged(self.seq, key, state))
+
+    def log(self, count):
+        for _ in range(count):
+            self.seq += 1
+            key = f"task-{self.seq % 50}"  # the store keeps 10,000 lines of each
+            self.recorder.emit(Logged(self.seq, key, 1_700_000_000.0, 20, f"line {self.seq}"))
+
+    def end(self):
+        self.state(Success())
+        self.recorder.close()
+        self.store.ownership.finish(self.run_id, 1, "Success")
+
+
+def test_the_events_of_a_run_are_streamed_to_its_end(address):
+    run = simple().start(record=True)
+    run.wait()
+
+    with streaming(f"{address}/api/runs/{run.run_id}/events/stream") as found:
+        *events, end = found
+
+    assert [each["data"]["seq"] for each in events] == list(range(1, len(events) + 1))
+    assert [int(each["id"]) for each in events] == [each["data"]["seq"] for each in events]
+    assert (end["event"], end["data"]) == ("end", {"state": "Success"})
+
+
+def test_events_are_streamed_as_they_come(address, store):
+    run = Recorded(store)
+    run.state(Running())
+    run.recorder.flush()
+
+    with streaming(f"{address}/api/runs/run-1/events/stream") as found:
+        first = next(found)
+        run.log(1)
+        second = next(found)
+        run.end()
+        rest = list(found)
+
+    assert first["data"]["state"] == "Running"
+    assert (second["event"], second["data"]["text"]) == ("log", "line 2")
+    assert [each["event"] for each in rest] == ["state", "end"]
+
+
+@pytest.mark.parametrize("how", ["since", "header"])
+def test_a_stream_resumes_by_number(address, how):
+    run = simple().start(record=True)
+    run.wait()
+    options = {"params": {"since": 3}} if how == "since" else {"headers": {"Last-Event-ID": "3"}}
+
+    with streaming(f"{address}/api/runs/{run.run_id}/events/stream", **options) as found:
+        first = next(found)
+
+    assert first["data"]["seq"] == 4
+
+
+def test_who_comes_back_after_the_end_is_told_to_stay_away(address, store):
+    run = simple().start(record=True)
+    run.wait()
+    last = store.history.snapshot(run.run_id).last_seq
+
+    answer = httpx.get(f"{address}/api/runs/{run.run_id}/events/stream", headers={**BEARER, "Last-Event-ID": str(last)})
+
+    assert answer.status_code == 204
+
+
+def test_a_stream_goes_on_while_a_run_waits_for_a_person(address):
+    run = approved().start(record=True)
+    run.wait()
+
+    with streaming(f"{address}/api/runs/{run.run_id}/events/stream") as found:
+        seen = []
+        while not seen or seen[-1]["data"].get("state") != "Paused" or seen[-1]["data"]["task"]:
+            seen.append(next(found))
+        run.resume()
+        rest = list(found)
+
+    assert rest[-1] == {"event": "end", "data": {"state": "Success"}}
+
+
+def test_a_run_that_is_deleted_ends_its_stream(address, store):
+    run = approved().start(record=True)
+    run.wait()
+
+    with streaming(f"{address}/api/runs/{run.run_id}/events/stream") as found:
+        next(found)
+        answer = httpx.delete(f"{address}/api/runs/{run.run_id}", headers=BEARER)
+        rest = list(found)
+
+    assert answer.status_code == 200
+    assert rest[-1]["data"] == {"state": "Deleted"}
+
+
+def test_a_stream_that_is_cut_at_random_loses_and_doubles_nothing(address, store, cuts=100):
+    run = Recorded(store)
+    run.state(Running())
+    dice = random.Random(7)
+    over = threading.Event()
+
+    def produce():
+        while not over.wait(0.002):
+            run.log(dice.randrange(1, 8))
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    seen = []
+    try:
+        for _ in range(cuts):
+            headers = {"Last-Event-ID": str(seen[-1])} if seen else {}
+            with streaming(f"{address}/api/runs/run-1/events/stream", headers=headers) as found:
+                for _ in range(dice.randrange(1, 60)):
+                    seen.append(int(next(found)["id"]))
+    finally:
+        over.set()
+        producer.join()
+    run.end()
+    with streaming(f"{address}/api/runs/run-1/events/stream", headers={"Last-Event-ID": str(seen[-1])}) as found:
+        *rest, end = found
+    seen += [int(each["id"]) for each in rest]
+
+    assert seen == list(range(1, run.seq + 1))
+    assert end["event"] == "end"
+
+
+def test_a_stream_of_all_runs_that_is_cut_at_random_loses_and_doubles_nothing(address, store, cuts=100):
+    runs = [Recorded(store, f"run-{number}") for number in range(3)]
+    dice = random.Random(7)
+    seen, last = [], None
+    url = f"{address}/api/events/stream"
+
+    for _ in range(cuts):
+        headers = {} if last is None else {"Last-Event-ID": last}
+        with streaming(url, headers=headers) as found:
+            for run in runs:
+                run.log(dice.randrange(1, 6))
+                run.recorder.flush()
+            for _ in range(dice.randrange(1, 9)):
+                each = next(found)
+                last = each["id"]
+                seen.append((each["data"]["run"], each["data"]["seq"]))
+    produced = sum(run.seq for run in runs)
+    with streaming(url, headers={"Last-Event-ID": last}) as found:
+        while len(seen) < produced:
+            each = next(found)
+            seen.append((each["data"]["run"], each["data"]["seq"]))
+
+    for run in runs:
+        assert [seq for name, seq in seen if name == run.run_id] == list(range(1, run.seq + 1))
+        run.end()
+
+
+def test_states_of_runs_alone_are_streamed_where_asked_for(address, store):
+    with streaming(f"{address}/api/events/stream?of=runs") as found:
+        run = Recorded(store)
+        run.state(Running())
+        run.log(5)
+        run.end()
+        states = [next(found)["data"]["state"] for _ in range(2)]
+
+    assert states == ["Running", "Success"]
+
+
+def test_a_number_of_another_server_begins_anew_and_says_so(address, store):
+    with streaming(f"{address}/api/events/stream?since=12345678-7") as found:
+        first = next(found)
+        run = Recorded(store)
+        run.state(Running())
+        second = next(found)
+        run.end()
+
+    assert first["event"] == "reset"
+    assert second["data"]["state"] == "Running"
+
+
+def test_a_mapped_runs_events_reach_many_readers(address):
+    @task
+    def double(number):
+        return number * 2
+
+    with Flow("mapped") as flow:
+        double.map(list(range(200)))
+    run = flow.start(record=True)
+    counts = []
+
+    def read():
+        with streaming(f"{address}/api/runs/{run.run_id}/events/stream") as found:
+            counts.append([each["id"] for each in found if "id" in each])
+
+    readers = [threading.Thread(target=read) for _ in range(10)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    run.wait()
+
+    assert len(counts) == 10
+    assert all(each == counts[0] for each in counts)
+    assert len(counts[0]) > 400
