@@ -10,6 +10,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+from flowbook.report.secret_literals import without_secrets
 from flowbook.store.event_rows import LOG, STATE
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def _state(name: str, body: dict[str, Any]) -> dict[str, Any]:
     if "n_map_states" in body:
         found["children"] = body["n_map_states"]
     if error := body.get("error"):
-        found["error"] = {"type": error["type"], "message": error["message"], "traceback": error["traceback"]}
+        told = {"type": error["type"], "message": error["message"]}
+        found["error"] = {**told, "traceback": without_secrets(error["traceback"])}
     return found
 
 

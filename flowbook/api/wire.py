@@ -8,48 +8,17 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from flowbook.api.wire_texts import By, Due, Key, Name, Note, Values
 
 __all__ = [
-    "CacheItem",
-    "CacheItemDetails",
-    "CachePage",
-    "Cancel",
-    "Change",
-    "Decision",
-    "Deleted",
-    "DeploymentLine",
-    "DeploymentList",
-    "DeploymentRuns",
-    "DeploymentSpecification",
-    "Earlier",
-    "EventPage",
-    "Failure",
-    "FlowLine",
-    "FlowList",
-    "Graph",
-    "GraphTask",
-    "Health",
-    "LogLine",
-    "LogPage",
-    "NewReceiver",
-    "NewRun",
-    "NewRunOfDeployment",
-    "Pin",
-    "Problem",
-    "Receiver",
-    "ReceiverList",
-    "Resume",
-    "RunDetails",
-    "RunEvent",
-    "RunLine",
-    "RunPage",
-    "Span",
-    "TaskLine",
-    "TaskList",
-    "Timeline",
-    "Waiting",
-]
+    "CacheItem", "CacheItemDetails", "CachePage", "Cancel", "Change", "Decision", "Deleted", "DeploymentLine",
+    "DeploymentList", "DeploymentRuns", "DeploymentSpecification", "Earlier", "EventPage", "Failure", "FlowLine",
+    "FlowList", "Graph", "GraphTask", "Health", "LogLine", "LogPage", "NewReceiver", "NewRun", "NewRunOfDeployment",
+    "Pin", "Problem", "Receiver", "ReceiverList", "Resume", "RunDetails", "RunEvent", "RunLine", "RunPage", "Span",
+    "TaskLine", "TaskList", "Timeline", "Waiting",
+]  # fmt: skip
 
 
 class _Answer(BaseModel):
@@ -298,30 +267,13 @@ class Graph(_Answer):
 
 # What is asked of runs
 
-_SHORT, _LONG = 200, 10_000
-_Name = Annotated[str, Field(min_length=1, max_length=1000)]
-
-
-def _valid_text(text: str) -> str:
-    """Return a text. Raises ValueError: if it holds a NUL or half a surrogate pair, which no store takes."""
-    if "\0" in text or any("\ud800" <= each <= "\udfff" for each in text):
-        msg = "It holds a character that can't be stored (NUL, or half of a surrogate pair). Leave that out"
-        raise ValueError(msg)
-    return text
-
-
-_Key = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_valid_text)]
-_By = Annotated[str, Field(max_length=_SHORT), AfterValidator(_valid_text)]
-_Note = Annotated[str, Field(max_length=_LONG), AfterValidator(_valid_text)]
-_Values = Annotated[dict[_Key, JsonValue], Field(max_length=1000)]
-
 
 class Decided(_Request):
     """Who decides, and why; `tasks` are keys, and without any, all that wait are meant."""
 
-    by: _By = "API"
-    note: _Note = ""
-    tasks: Annotated[list[_Key], Field(max_length=10_000)] = []
+    by: By = "API"
+    note: Note = ""
+    tasks: Annotated[list[Key], Field(max_length=10_000)] = []
 
 
 class Resume(Decided):
@@ -330,38 +282,35 @@ class Resume(Decided):
     `inputs` are values, as JSON, that the one task named in `tasks` gets instead of those that it waits with.
     """
 
-    inputs: _Values = {}
+    inputs: Values = {}
 
 
 class Retry(_Request):
     """Runs what failed again."""
 
-    by: _By = "API"
-    note: _Note = ""
+    by: By = "API"
+    note: Note = ""
 
 
 class Cancel(_Request):
     """Cancels a run; with `now`, tasks that run are stopped, too."""
 
-    by: _By = "API"
-    note: _Note = ""
+    by: By = "API"
+    note: Note = ""
     now: bool = False
-
-
-_Due = Annotated[AwareDatetime, Field(strict=False)]
 
 
 class NewRunOfDeployment(_Request):
     """A run of a deployment, which an agent starts: `parameters` instead of the deployment's, and not before `due`."""
 
-    parameters: _Values = {}
-    due: _Due | None = None
+    parameters: Values = {}
+    due: Due | None = None
 
 
 class NewRun(NewRunOfDeployment):
     """As `NewRunOfDeployment`. `deployment` is "FLOW/NAME", the NAME, or an id."""
 
-    deployment: _Name
+    deployment: Name
 
 
 # Deployments and flows
@@ -374,11 +323,11 @@ class DeploymentSpecification(_Request):
     deployments: {"cron": "0 6 * * *", "timezone": "Europe/Berlin"}, {"type": "subprocess"}.
     """
 
-    name: _Key
-    flow_location: _Key
-    flow_name: _Key | None = None
-    parameters: _Values = {}
-    tags: Annotated[list[_Key], Field(max_length=100)] = []
+    name: Key
+    flow_location: Key
+    flow_name: Key | None = None
+    parameters: Values = {}
+    tags: Annotated[list[Key], Field(max_length=100)] = []
     schedule: JsonValue = None
     flow_runner: JsonValue = None
     notify: JsonValue = None
@@ -492,5 +441,5 @@ class ReceiverList(_Answer):
 class NewReceiver(_Request):
     """A URL of apprise that is told of all runs from now on."""
 
-    to: _Key
+    to: Key
     on: Annotated[list[Literal["waits", "failed", "ended"]], Field(min_length=1)] = ["waits", "failed"]

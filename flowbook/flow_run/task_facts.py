@@ -14,6 +14,7 @@ from flowbook.engine.state_kinds import NEEDS_ATTENTION, RUNNING, mapped_state, 
 from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.flow_run.input_texts import StoredInputTexts
 from flowbook.report.phrases import cached_note, duration, shorten, staleness
+from flowbook.report.secret_literals import without_secrets
 from flowbook.store.records import to_stamp
 from flowbook.terminal.run_history import maker
 from flowbook.terminal.run_lines import TaskRow
@@ -84,7 +85,9 @@ class TaskFacts:
         state = self.state
         error = self.error
         described = (
-            None if error is None else {"type": error.type_name, "message": error.message, "traceback": error.formatted}
+            None
+            if error is None
+            else {"type": error.type_name, "message": error.message, "traceback": without_secrets(error.formatted)}
         )
         return {
             "task": self.key,

@@ -80,7 +80,7 @@ def simple():
 
     @task(log_stdout=True)
     def load(origin):
-        print(f"from {origin}")
+        print(f"from {origin}")  # noqa: T201
         return [1, 2, 3]
 
     @task

@@ -1,8 +1,8 @@
 """`/api/runs/{run}/cancel|resume|skip|reject|retry`: of runs that a process has, and of runs at rest."""
 
-import os
 import pickle
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -93,7 +93,7 @@ def test_what_failed_is_retried(call, tmp_path):
 
     @task
     def read():
-        return os.stat(path).st_size
+        return Path(path).stat().st_size
 
     with Flow("reading") as flow:
         read()

@@ -4,6 +4,7 @@ import json
 import random
 import threading
 from contextlib import contextmanager
+from itertools import islice
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from flowbook.store.records import RunRecord
 from tests.api.conftest import BEARER, approved, simple
 
 WAIT_S = 20.0
+CUTS = 100
 #: One for all, since making one takes long.
 CLIENT = httpx.Client(timeout=WAIT_S, verify=False)
 
@@ -130,7 +132,7 @@ def test_a_stream_goes_on_while_a_run_waits_for_a_person(address):
     assert rest[-1] == {"event": "end", "data": {"state": "Success"}}
 
 
-def test_a_run_that_is_deleted_ends_its_stream(address, store):
+def test_a_run_that_is_deleted_ends_its_stream(address):
     run = approved().start(record=True)
     run.wait()
 
@@ -143,7 +145,7 @@ def test_a_run_that_is_deleted_ends_its_stream(address, store):
     assert rest[-1]["data"] == {"state": "Deleted"}
 
 
-def test_a_stream_that_is_cut_at_random_loses_and_doubles_nothing(address, store, cuts=100):
+def test_a_stream_that_is_cut_at_random_loses_and_doubles_nothing(address, store):
     run = Recorded(store)
     run.state(Running())
     dice = random.Random(7)
@@ -157,11 +159,10 @@ def test_a_stream_that_is_cut_at_random_loses_and_doubles_nothing(address, store
     producer.start()
     seen = []
     try:
-        for _ in range(cuts):
+        for _ in range(CUTS):
             headers = {"Last-Event-ID": str(seen[-1])} if seen else {}
             with streaming(f"{address}/api/runs/run-1/events/stream", headers=headers) as found:
-                for _ in range(dice.randrange(1, 60)):
-                    seen.append(int(next(found)["id"]))
+                seen.extend(int(each["id"]) for each in islice(found, dice.randrange(1, 60)))
     finally:
         over.set()
         producer.join()
@@ -174,13 +175,13 @@ def test_a_stream_that_is_cut_at_random_loses_and_doubles_nothing(address, store
     assert end["event"] == "end"
 
 
-def test_a_stream_of_all_runs_that_is_cut_at_random_loses_and_doubles_nothing(address, store, cuts=100):
+def test_a_stream_of_all_runs_that_is_cut_at_random_loses_and_doubles_nothing(address, store):
     runs = [Recorded(store, f"run-{number}") for number in range(3)]
     dice = random.Random(7)
     seen, last = [], None
     url = f"{address}/api/events/stream"
 
-    for _ in range(cuts):
+    for _ in range(CUTS):
         headers = {} if last is None else {"Last-Event-ID": last}
         with streaming(url, headers=headers) as found:
             for run in runs:
