@@ -18,6 +18,7 @@ __all__ = [
     "api_patience_s",
     "api_token",
     "api_url",
+    "approval_days",
     "blobs",
     "home",
     "key_file",
@@ -26,6 +27,7 @@ __all__ = [
     "outlasts_power_loss",
     "output_bytes",
     "project",
+    "public_url",
     "shows_full_tracebacks",
     "shows_progress",
     "working_folder",
@@ -89,6 +91,20 @@ def api_patience_s() -> float | None:
         msg = f"FLOWBOOK_API_PATIENCE_S is {text!r}. Give a whole number of seconds, or unset it."
         raise InfrastructureError(msg, name="FLOWBOOK_API_PATIENCE_S", value=text)
     return float(text)
+
+
+def public_url() -> str | None:
+    """Return the address at which people reach the server's pages: `FLOWBOOK_API_PUBLIC_URL`, else that of the API."""
+    return os.environ.get("FLOWBOOK_API_PUBLIC_URL", "").rstrip("/") or api_url()
+
+
+def approval_days() -> int:
+    """Return how long a link to approve is good if its task has no deadline: `FLOWBOOK_APPROVAL_DAYS`, usually 7; 0: no links.
+
+    Raises:
+        InfrastructureError: if it is no whole number.
+    """
+    return 0 if os.environ.get("FLOWBOOK_APPROVAL_DAYS") == "0" else _positive("FLOWBOOK_APPROVAL_DAYS", 7, "days")
 
 
 def blobs() -> str | None:

@@ -132,6 +132,10 @@ class DamagedValueError(RunError):
     """A stored value doesn't match its hash; `digest` and `path` say which."""
 
 
+class PickledValueError(RunError):
+    """A value is stored as a pickle, which runs code when it is loaded, and a server loads none; `digest` says which."""
+
+
 class CacheEntryError(RunError):
     """No cache entry has this id."""
 

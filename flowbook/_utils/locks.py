@@ -25,6 +25,7 @@ _VARIABLE = "FLOWBOOK_CHECK_LOCKS"
 class Rank(enum.IntEnum):
     """The ranks of flowbook's locks, in the order in which one thread may take them; each is named after what its locks guard."""
 
+    PAGES = enum.auto()
     PANEL = enum.auto()
     RUN = enum.auto()
     FOLLOWED_RUN = enum.auto()

@@ -23,14 +23,20 @@ def start(args: Namespace, out: Output) -> int:
         from flowbook.api.app import create_app  # noqa: PLC0415  # as above
         from flowbook.api.server import ApiServer, listen  # noqa: PLC0415  # as above
         from flowbook.api.settings import LOOPBACK, ApiSettings  # noqa: PLC0415  # as above
+        from flowbook.pages.app_part import OPEN_PATHS, add_pages  # noqa: PLC0415  # as above
     except ImportError as error:
         msg = (
             f"The server needs {error.name}, which isn't installed. Install it: pip install 'jupyter-flowbook[server]'"
         )
         raise InfrastructureError(msg, name=error.name) from error
     token = read_token()
-    settings = ApiSettings(token=token, allowed_hosts=(*LOOPBACK, *args.allow_host), prefix=args.prefix.rstrip("/"))
-    app = create_app(open_store(config.home()), settings)  # never the one behind another API
+    settings = ApiSettings(
+        token=token,
+        allowed_hosts=(*LOOPBACK, *args.allow_host),
+        prefix=args.prefix.rstrip("/"),
+        open_paths=OPEN_PATHS,
+    )
+    app = create_app(open_store(config.home()), settings, parts=[add_pages])  # never the one behind another API
     with listen(args.host, args.port) as listener:
         port = listener.getsockname()[1]
         address = f"http://{args.host}:{port}{settings.prefix}/"
@@ -42,6 +48,6 @@ def _greet(address: str, token: str, out: Output) -> None:
     if out.is_json:
         out.done("", address=address, token=token)
     else:
-        out.line(f"flowbook serves its API at {address}. Ctrl-C ends it.")
+        out.line(f"flowbook serves its pages and its API at {address}. Ctrl-C ends it.")
         out.line(f"Open it: {address}?token={token}")
     out.to.flush()

@@ -41,13 +41,14 @@ _STARTS_S = 60.0
 _USUAL = {"type": "universal", "config": {}}
 
 
-def decide_recorded(store: Store, run_id: str, decision: Decision) -> None:
+def decide_recorded(store: Store, run_id: str, decision: Decision, *, waiting: tuple[str, int] | None = None) -> None:
     """Carry out a decision about a run, wherever it is; return once it is taken, not once the run is at rest.
 
     Args:
         store: has the run.
         run_id: of the run.
         decision: cancel, retry, or an answer to tasks that wait.
+        waiting: the task that is answered and the number of the event with which it began to wait: it must still be that one.
 
     Raises:
         UnknownRunError, UnknownTaskError: if there is no such run or task.
@@ -62,6 +63,8 @@ def decide_recorded(store: Store, run_id: str, decision: Decision) -> None:
     pause, waited_s = threading.Event(), 0.0
     while True:
         snapshot = recording.snapshot()
+        if waiting is not None:
+            _refuse_unless_waiting(snapshot, *waiting)
         if snapshot.is_owned and snapshot.state != Submitted.__name__:
             if ask_owner(recording, decision):
                 return
@@ -74,6 +77,15 @@ def decide_recorded(store: Store, run_id: str, decision: Decision) -> None:
             _decide_at_rest(recording, snapshot, decision)
             return
         pause.wait(_LOOK_S)
+
+
+def _refuse_unless_waiting(snapshot: RunSnapshot, key: str, seq: int) -> None:
+    """Raise RunClaimedError unless a task still waits since event `seq`."""
+    changed = [each for each in snapshot.events if isinstance(each, StateChanged) and each.key == key]
+    if not changed or changed[-1].seq != seq:
+        now = type(changed[-1].state).__name__ if changed else "gone"
+        msg = f"{key} does not wait any more: it is {now}."
+        raise RunClaimedError(msg, key=key)
 
 
 def _check_tasks(recording: Recording, decision: Decision) -> None:
@@ -149,6 +161,7 @@ def _start(recording: Recording, snapshot: RunSnapshot, decision: Decision, stat
     """Claim the run for a process, leave it the decision as a request, and start it."""
     flow_runner = flow_runner_of(recording.record.flow_runner or _USUAL)
     flow_runner.stream_output = False
+    flow_runner.env = {"FLOWBOOK_PROJECT": recording.record.project, **flow_runner.env}
     _refuse_what_is_missing(recording, flow_runner)
     flow_runner.check()
     with recording.claimed(""):

@@ -18,7 +18,8 @@ from flowbook.flow_run.reuse import reuse_of
 from flowbook.flow_run.run import FlowRun, new_run
 from flowbook.flow_run.times import parse_time
 from flowbook.notebook.arguments import parse_value
-from flowbook.notebook.cache_browser import MOST_ENTRIES, CacheBrowser
+from flowbook.notebook.cache_browser import CacheBrowser
+from flowbook.notebook.cache_session import MOST_ENTRIES
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.frontend import cell_name, person
 from flowbook.notebook.panel import Panel

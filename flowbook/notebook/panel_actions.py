@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from flowbook.flow_run.reuse import RanTask
     from flowbook.notebook.parts_asked import Asked, MenuEntry
     from flowbook.notebook.ports import RunLike
+    from flowbook.notebook.value_access import Pager
+    from flowbook.results.reference import ResultRef
     from flowbook.store.records import PastDecision
 
-__all__ = ["AnswerAction", "Decided", "PanelActions", "Started", "parse_parameter"]
+__all__ = ["AnswerAction", "Decided", "PanelActions", "Started", "parse_parameter", "who_decides"]
 
 AnswerAction = Literal["resume", "skip", "reject"]
 
@@ -57,6 +59,12 @@ def parse_parameter(text: str) -> object:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text
+
+
+def who_decides(command: Mapping[str, Any], actions: PanelActions) -> str:
+    """Return who clicks: whom the host names with the command, as a page that several people use does, else its one person."""
+    by = command.get("by")
+    return by if isinstance(by, str) and by else actions.by
 
 
 def _refuse_run(parameters: Mapping[str, object], asked: Asked) -> Started:
@@ -129,6 +137,7 @@ class PanelActions:
         runs: returns the newest runs of the flow, at most so many.
         rows_before: returns the rows of a task's output in earlier runs, by the run's id.
         open_run: returns the run of an id, to show it.
+        pages: returns what turns the pages of a stored value; None: the value is loaded for that.
         settled: called with the panel when the run pauses or ends, e.g. to update the static picture.
         by: who clicks.
         clock: monotonic seconds, to notice views that are gone.
@@ -151,6 +160,7 @@ class PanelActions:
     runs: Callable[[int], RunsView] = lambda _: RunsView((), 0)
     rows_before: Callable[[str], Mapping[str, int]] = lambda _: {}
     open_run: Callable[[str], RunLike] = _refuse_open
+    pages: Callable[[ResultRef], Pager] | None = None
     settled: Callable[[Any], None] = lambda _: None
     by: str = ""
     clock: Callable[[], float] = time.monotonic

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from flowbook.engine.state import Paused
 from flowbook.engine.task_keys import parent_key
 from flowbook.notebook.command_worker import RefusedError
-from flowbook.notebook.panel_actions import Decided
+from flowbook.notebook.panel_actions import Decided, who_decides
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class PanelAnswers:
             self._session.check_known(name)
         waiting = self._waiting(named)
         self._check_waiting(named, waiting)
-        keys, by, note = named or list(waiting), self._actions.by, _note(command)
+        keys, by, note = named or list(waiting), who_decides(command, self._actions), _note(command)
         decided = Decided(action, tuple(keys), note, dict(inputs or {}))
         said = ""
 

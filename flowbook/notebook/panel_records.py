@@ -35,11 +35,13 @@ class PanelRecords:
     Args:
         flow: its name.
         shown: returns the run that is shown; what is said of other runs leaves it out.
+        project: of the flow; default: that of this process.
     """
 
-    def __init__(self, flow: str, shown: Callable[[], RunLike | None]) -> None:
+    def __init__(self, flow: str, shown: Callable[[], RunLike | None], project: str | None = None) -> None:
         self._flow = flow
         self._shown = shown
+        self._given_project = project
         #: What ran in a run, and why, with the state of the task that was asked for.
         self._ran: tuple[str, State | None, Mapping[str, RanTask]] = ("", None, {})
 
@@ -47,7 +49,7 @@ class PanelRecords:
         """Return a task's outcomes in other runs, the newest first."""
         try:
             history = open_store().history
-            found = history.task_history(self._flow, key, project=config.project(), besides=self._run_id)
+            found = history.task_history(self._flow, key, project=self._project, besides=self._run_id)
         except FlowbookError:
             return []
         return [_outcome(each) for each in found]
@@ -56,7 +58,7 @@ class PanelRecords:
         """Return what people decided about a task in other runs, the newest first."""
         try:
             return open_store().history.decisions_of_flow(
-                self._flow, key, project=config.project(), besides=self._run_id, limit=_MOST_DECISIONS
+                self._flow, key, project=self._project, besides=self._run_id, limit=_MOST_DECISIONS
             )
         except FlowbookError:
             return []
@@ -65,7 +67,7 @@ class PanelRecords:
         """Return the rows of an output in the newest other runs, by the run's id."""
         found: dict[str, int] = {}
         try:
-            results = open_store().history.results(self._flow, key, config.project())
+            results = open_store().history.results(self._flow, key, self._project)
             for result, _ in zip(results, range(_MOST_READ), strict=False):
                 is_other = result.run_id != self._run_id and not result.state.is_mapped()
                 rows = rows_of(result.state) if is_other else None
@@ -80,7 +82,7 @@ class PanelRecords:
     def runs(self, limit: int) -> RunsView:
         """Return the newest runs of the flow, the one that is shown too."""
         try:
-            return runs_view(open_store(), self._flow, config.project(), limit)
+            return runs_view(open_store(), self._flow, self._project, limit)
         except FlowbookError:
             return RunsView((), 0)
 
@@ -94,6 +96,10 @@ class PanelRecords:
             ran = reuse_of(run.run_id, run.graph, run.states, getattr(run, "only", ())).ran
             self._ran = (run.run_id, state, {each.key: each for each in ran})
         return self._ran[2].get(key)
+
+    @property
+    def _project(self) -> str:
+        return self._given_project if self._given_project is not None else config.project()
 
     @property
     def _run_id(self) -> str:

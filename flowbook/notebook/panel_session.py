@@ -176,6 +176,10 @@ class PanelSession:
         if self._shown.mark(edited, stale):
             self._feed.touch(FLOW)
 
+    def refresh(self) -> None:
+        """Tell of the run as a whole again: who has it may have changed without an event."""
+        self._feed.touch(FLOW)
+
     def tell_reuse(self, text: str) -> None:
         """Say how many of the run's tasks ran, and why."""
         if self._shown.tell_reuse(text):

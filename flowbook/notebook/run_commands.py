@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook.notebook.command_worker import RefusedError
+from flowbook.notebook.panel_actions import who_decides
 from flowbook.notebook.parts_asked import OF_FLOW, OF_TASK, Asked
 from flowbook.report import phrases
 
@@ -80,8 +81,8 @@ class RunCommands:
             "menu": self._on_menu,
             "cancel": self._on_cancel,
             "retry": self._on_retry,
-            "hand-over": lambda _: self._moved(self._actions.hand_over),
-            "take-back": lambda _: self._moved(self._actions.take_back),
+            "hand-over": lambda command: self._moved(self._actions.hand_over, command),
+            "take-back": lambda command: self._moved(self._actions.take_back, command),
         }
 
     def _on_run(self, command: Command) -> str:
@@ -122,8 +123,8 @@ class RunCommands:
         if session.stage not in {"running", "waiting"}:
             msg = f"{session.run.flow_name} doesn't run: it is {type(session.run.state).__name__}."
             raise RefusedError(msg)
-        run = session.run
-        session.follow(lambda: run.cancel(by=self._actions.by, now=now))
+        run, by = session.run, who_decides(command, self._actions)
+        session.follow(lambda: run.cancel(by=by, now=now))
         if session.run.state.is_finished():
             return "Cancelled."
         return "Stopping what runs." if now else "Cancelling: tasks that have started go on to their end."
@@ -134,19 +135,21 @@ class RunCommands:
 
         def retry() -> object:
             nonlocal said
-            started = self._actions.retry(run, self._actions.by, note if isinstance(note, str) else "")
+            started = self._actions.retry(
+                run, who_decides(command, self._actions), note if isinstance(note, str) else ""
+            )
             said = started.text
             return started.run
 
         self._session.follow(retry)
         return said
 
-    def _moved(self, move: Callable[[RunLike, str], Started]) -> str:
+    def _moved(self, move: Callable[[RunLike, str], Started], command: Command) -> str:
         """Let the run go on in another process, or in this one again; it stays the one that is shown."""
         if self._session.stage == "over":
             msg = f"{self._session.run.flow_name} is over: it is {type(self._session.run.state).__name__}."
             raise RefusedError(msg)
-        return move(self._session.run, self._actions.by).text
+        return move(self._session.run, who_decides(command, self._actions)).text
 
     def _started(self, started: Started) -> str:
         if started.run is not None:

@@ -5,6 +5,7 @@ Reads the store only, of all notebooks and processes. Plain data, as on the wire
 
 from __future__ import annotations
 
+import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,46 +14,80 @@ from flowbook.store.process_identity import effective_state_of
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Callable
 
     from flowbook.store import RunSummary, Store
 
-__all__ = ["overview"]
+__all__ = ["ExpectedEnds", "overview"]
 
 #: The newest runs that are told in any state, and at most so many of those that wait, go on or are to come.
 _NEWEST, _OF_EACH = 30, 50
 _TO_COME = ("Scheduled", "Submitted")
+#: How many earlier runs tell how long the next one takes, and for how long that is believed.
+_EARLIER, _BELIEVED_S = 5, 60.0
 
 
-def overview(store: Store, now: float | None = None) -> dict[str, Any]:
+class ExpectedEnds:
+    """How long runs of each flow take, by the median of the last that succeeded; kept for a while, as lists ask often.
+
+    Args:
+        store: where the runs are recorded.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._known: dict[tuple[str, str], tuple[float, float | None]] = {}
+
+    def seconds(self, run: RunSummary) -> float | None:
+        """Return how long a run of that flow takes, as far as it is known."""
+        name = (run.flow, run.project)
+        asked, found = self._known.get(name, (float("-inf"), None))
+        if self._clock() - asked > _BELIEVED_S:
+            earlier = self._store.runs.list(*name, state="Success", limit=_EARLIER)
+            took = [each.took_s for each in earlier if each.took_s is not None]
+            found = statistics.median(took) if took else None
+            self._known[name] = (self._clock(), found)
+        return found
+
+
+def overview(
+    store: Store, now: float | None = None, *, newest: int = _NEWEST, expected: ExpectedEnds | None = None
+) -> dict[str, Any]:
     """Return OVERVIEW of the wire (docs/wire.md).
 
     Args:
         store: where the runs are recorded.
         now: seconds since the epoch; default: the clock's.
+        newest: how many runs are told in any state.
+        expected: knows how long runs take.
     """
+    ends = expected or ExpectedEnds(store)
     runs = store.runs
     found: dict[str, RunSummary] = {}
     for state in ("Paused", *_TO_COME):
         found.update((run.run_id, run) for run in runs.list(state=state, limit=_OF_EACH))
     found.update((run.run_id, run) for run in runs.list(limit=_OF_EACH, is_open=True))
-    newest = runs.list(limit=_NEWEST)
-    found.update((run.run_id, run) for run in newest)
+    found.update((run.run_id, run) for run in runs.list(limit=newest))
     rows = sorted(found.values(), key=lambda run: run.created, reverse=True)
-    return {"now": time.time() if now is None else now, "runs": [_row(run) for run in rows]}
+    return {"now": time.time() if now is None else now, "runs": [_row(run, ends) for run in rows]}
 
 
-def _row(run: RunSummary) -> dict[str, Any]:
+def _row(run: RunSummary, ends: ExpectedEnds) -> dict[str, Any]:
+    state = effective_state_of(run) or "Pending"
     return {
         "id": run.run_id,
         "flow": run.flow,
         "number": run.number,
-        "state": effective_state_of(run) or "Pending",
+        "state": state,
         "message": shorten(run.message or "", 200),
         "since": _seconds(run.claimed),
         "started": _seconds(run.started),
         "ended": _seconds(run.ended),
         "due": _seconds(run.due),
         "took_s": run.took_s,
+        "takes_s": ends.seconds(run) if state == "Running" else None,
         "counts": dict(run.counts),
         "origin": run.origin,
     }

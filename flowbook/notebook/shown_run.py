@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.draw.node_parts import alt_text
 from flowbook.draw.svg import svg
-from flowbook.engine.state import Cached, Paused, Pending
+from flowbook.engine.state import Cached, Crashed, Paused, Pending
 from flowbook.engine.state_kinds import NEEDS_ATTENTION
 from flowbook.engine.task_keys import parent_key
 from flowbook.notebook import view_model as wire
@@ -64,7 +64,7 @@ class ShownRun:
         self, run: RunLike, feed: PatchFeed, actions: PanelActions, notice: str = "", like: ShownRun | None = None
     ) -> None:
         self.run = run
-        self.values = RunValues(run)
+        self.values = RunValues(run, pages=actions.pages)
         self._feed = feed
         self._actions = actions
         self._notice = notice
@@ -113,7 +113,9 @@ class ShownRun:
     def run_view(self) -> wire.RunView:
         """Return RUN of the wire."""
         run = self.run
-        state = self._feed.projection.flow_state or run.state
+        now = run.state
+        #: A process that died recorded nothing.
+        state = now if isinstance(now, Crashed) else self._feed.projection.flow_state or now
         return wire.RunView(
             id=run.run_id,
             number=str(run.number) if run.number is not None else "",

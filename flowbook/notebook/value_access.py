@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowbook.notebook.ports import RunLike
+    from flowbook.results.reference import ResultRef
 
 __all__ = ["PageRequest", "Pager", "RunValues", "html_of", "identifier", "page_request", "preview"]
 
@@ -111,6 +112,7 @@ class RunValues:
         run: the run.
         describe: makes a PREVIEW of a value.
         pager: returns a Pager for a value.
+        pages: returns a Pager for a stored value, which isn't loaded then.
     """
 
     def __init__(
@@ -118,8 +120,10 @@ class RunValues:
         run: RunLike,
         describe: Callable[[object], dict[str, Any]] | None = None,
         pager: Callable[[object], Pager] | None = None,
+        pages: Callable[[ResultRef], Pager] | None = None,
     ) -> None:
         self._run = run
+        self._pages = pages
         self._describe = describe
         self._pager = pager or _pager_of
         self._previews: dict[str, tuple[State, dict[str, Any] | None]] = {}
@@ -145,12 +149,18 @@ class RunValues:
         token = self._token(key, what)
         known = self._pagers.get((key, what))
         if known is None or known[0] is not token:
-            known = (token, self._pager(self.value(key, what)))
+            known = (token, self._pager_of(key, what, token))
         self._pagers[key, what] = known
         self._pagers.move_to_end((key, what))
         while len(self._pagers) > _MOST_PAGERS:
             self._pagers.popitem(last=False)
         return known[1].page(**request)
+
+    def _pager_of(self, key: str, what: str, token: object) -> Pager:
+        reference = token.reference if isinstance(token, State) and token.is_successful() else None
+        if self._pages is not None and reference is not None:
+            return self._pages(reference)
+        return self._pager(self.value(key, what))
 
     def value(self, key: str, what: str) -> object:
         """Return a task's output (`what` "output") or input ("input:NAME").

@@ -40,6 +40,7 @@ class NoticeTask:
         asks: who is asked; "" if anybody is.
         deadline: when it is answered by itself, in UTC, "2026-11-30T17:42:00Z"; None: never.
         otherwise: that answer: "reject", "approve" or "skip"; "" if there is no deadline.
+        link: a page that is good for one answer to it, without a login; "" where there is none.
     """
 
     key: str
@@ -48,17 +49,19 @@ class NoticeTask:
     asks: str = ""
     deadline: str | None = None
     otherwise: str = ""
+    link: str = ""
 
     @property
     def line(self) -> str:
-        """What is told of it, on one line."""
+        """What is told of it, on one line, and its link below it."""
         parts = [self.message or self.state]
         if self.asks:
             parts.append(f"It asks {self.asks}.")
         if self.deadline is not None:
             moment = self.deadline.replace("T", " ").removesuffix("Z")
             parts.append(f"Without an answer by {moment} UTC it is {_PARTICIPLES.get(self.otherwise, self.otherwise)}.")
-        return f"{self.key}: {' '.join(parts)}"
+        decide = f"\n    Decide: {self.link}" if self.link else ""
+        return f"{self.key}: {' '.join(parts)}{decide}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,7 @@ def _task(found: TaskToTellOf, clean: Callable[[object], str]) -> NoticeTask:
         clean(found.body.get("asks") or ""),
         None if at is None else f"{at:%Y-%m-%dT%H:%M:%SZ}",
         "" if at is None else str(found.body.get("otherwise") or ""),
+        found.link,
     )
 
 

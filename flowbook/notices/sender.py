@@ -22,6 +22,7 @@ from flowbook.engine.masks import Masks
 from flowbook.exceptions import FlowbookError
 from flowbook.notices.attempts import EXIT_S, Attempts, load_for_the_end
 from flowbook.notices.delivery import TIMEOUT_S, NotDeliveredError, deliver
+from flowbook.notices.links import with_links
 from flowbook.notices.notice import make_notice
 from flowbook.notices.receiver import receiver_of
 from flowbook.report.phrases import duration
@@ -174,8 +175,10 @@ class NoticeSender:
         if notice.cause == WAITS and not found.tasks:
             store.notices.settle(token)  # somebody has answered meanwhile
             return
-        masks = Masks.around(None)
-        deliver(self._to(store, notice), make_notice(found, notice.cause, masks.text, config.api_url()))
+        to, url = self._to(store, notice), config.public_url()
+        if notice.cause == WAITS and url is not None:
+            found = with_links(store, notice.run, found, url)
+        deliver(to, make_notice(found, notice.cause, Masks.around(None).text, url))
 
     def _to(self, store: Store, notice: DueNotice) -> To:
         spec = json.loads(notice.spec)

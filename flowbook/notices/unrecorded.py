@@ -45,7 +45,7 @@ def tell(receivers: Iterable[Receiver], run_id: str, flow_name: str, state: Stat
                 tasks[:MOST_TASKS],
                 is_cut=len(tasks) > MOST_TASKS,
             )
-            notice = make_notice(found, cause, Masks.around(None).text, config.api_url(), is_recorded=False)
+            notice = make_notice(found, cause, Masks.around(None).text, config.public_url(), is_recorded=False)
             send_once(receiver.to, receiver.shown, notice)
 
 

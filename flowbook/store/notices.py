@@ -106,11 +106,15 @@ class TaskToTellOf(NamedTuple):
         key: of the task or child.
         state: name of its state.
         body: what else is known of the state, as the store holds it.
+        seq: number of the event with which it came to that state.
+        link: where it is answered; "" where there is no such page.
     """
 
     key: str
     state: str
     body: dict[str, object]
+    seq: int = 0
+    link: str = ""
 
 
 class RunToTellOf(NamedTuple):
@@ -233,7 +237,7 @@ class Notices:
             since = seq if cause == WAITS else 0
             asked = {"run": run, "seq": since, "names": json.dumps(names), "limit": MOST_TASKS + 1}
             rows = read(self._sql["tasks_to_tell_of"], asked)
-        found = [TaskToTellOf(key, name, json.loads(body) if body else {}) for key, name, body in rows]
+        found = [TaskToTellOf(key, name, json.loads(body) if body else {}, last) for key, name, body, last in rows]
         tasks = tuple(each for each in found if cause != WAITS or not each.body.get("start_time"))
         return RunToTellOf(
             run_id, flow, number, state or "", message or "", tasks[:MOST_TASKS], is_cut=len(rows) > MOST_TASKS

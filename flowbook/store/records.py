@@ -303,6 +303,8 @@ def graph_record(
                 **({"question": question} if spec.is_manual and (question := spec.question()) else {}),
                 "parameter": spec.is_parameter,
                 **({"gathers": True} if spec.gathers else {}),
+                **({"cleans_up": True} if spec.cleans_up else {}),
+                **({"retries": spec.retry.max_retries} if spec.retry is not None else {}),
                 **({"elements": elements} if (elements := _elements(spec)) else {}),
                 "keep": spec.keep,
                 "code_hash": hashes.get(spec.key),

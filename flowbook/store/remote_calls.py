@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import StoreError
 from flowbook.store import served_store as served
+from flowbook.store.approval_links import ApprovalLinks
 from flowbook.store.deployments import Deployments
 from flowbook.store.notices import Notices
 from flowbook.store.run_history import RunHistory
@@ -76,6 +77,7 @@ COMPONENTS: Mapping[str, tuple[type[Any], tuple[str, ...]]] = {
             "delete", "get", "list", "make_due", "named", "pause", "save", "scheduled", "that_begin", "waiting_runs",
         ),
     ),
+    "approvals": (ApprovalLinks, ("make",)),
     "values": (served.ServedValues, ("holds", "previews", "put_rows", "receipt", "row")),
     "plans": (
         served.ServedPlans,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from flowbook.store.approval_links import ApprovalLinks
     from flowbook.store.cache_rows import CacheRows
     from flowbook.store.deployments import Deployments
     from flowbook.store.notices import Notices
@@ -66,6 +67,7 @@ class RemoteStore(Store):
         self.cache_rows = cast("CacheRows", RemoteCacheRows(client, values, "cache_rows"))
         self.notices = cast("Notices", RemoteComponent(client, values, "notices"))
         self.deployments = cast("Deployments", RemoteDeployments(client, values, "deployments"))
+        self.approvals = cast("ApprovalLinks", RemoteComponent(client, values, "approvals"))
         self._upkeep = RemoteComponent(client, values, "upkeep")
         self._lookups = ()
 

@@ -80,6 +80,7 @@ class ServedStore:
             "cache_rows": ServedCacheRows(database, self.transit),
             "notices": store.notices,
             "deployments": store.deployments,
+            "approvals": store.approvals,
             "values": ServedValues(store, self.transit),
             "plans": ServedPlans(store),
             "upkeep": ServedUpkeep(store),

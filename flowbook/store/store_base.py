@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from flowbook import config
+from flowbook.store.approval_links import ApprovalLinks
 from flowbook.store.cache import Cache
 from flowbook.store.cache_rows import CacheRows
 from flowbook.store.deployments import Deployments
@@ -58,6 +59,7 @@ class Store:
         cache_rows: reads its rows for lookups and for browsing.
         notices: knows who is told of runs, and what there is to tell them.
         deployments: what runs when, and where.
+        approvals: links by which people decide about a task that waits.
     """
 
     def __init__(  # made by `open_store` and `MemoryStore`
@@ -85,6 +87,7 @@ class Store:
         self.cache_rows = CacheRows(database)
         self.notices = Notices(database)
         self.deployments = Deployments(database, self.values)
+        self.approvals = ApprovalLinks(database)
         #: The newest first, by process, flow and tasks. Replaced, never changed, so that any thread may read it.
         self._lookups: tuple[tuple[object, CacheLookup], ...] = ()
 
@@ -216,6 +219,10 @@ class Store:
     def _generation(self) -> int:
         """Return a number that differs in the child of a fork."""
         return self._database.generation
+
+    def plain_history(self) -> RunHistory:
+        """Return the history for a process that must not run what is in values: its references load no pickle."""
+        return RunHistory(self._database, self.values.without_pickles())
 
     def plan_reads(self, project: str, flow: str) -> PlanReads:
         """Return what a plan of a flow reads."""

@@ -9,9 +9,9 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from flowbook.exceptions import DamagedValueError, ResultGoneError, StoreError
+from flowbook.exceptions import DamagedValueError, PickledValueError, ResultGoneError, StoreError
 from flowbook.results import serializer
 from flowbook.results.preview import describe, format_size
 from flowbook.results.reference import Preview, ResultRef
@@ -31,6 +31,10 @@ __all__ = ["PreparedValue", "Unstored", "Values"]
 
 #: How many rows one query reads.
 _PAGE_ROWS = 500
+_PICKLED = (
+    "This value is stored as a pickle, which this process never loads, as that runs code. "
+    "Its stored preview is all that is shown; open it in a notebook for more."
+)
 
 
 class PreparedValue(NamedTuple):
@@ -71,6 +75,9 @@ class Values:
         reopen: opens the values of the store at a path, in a process where a reference to one of them arrives.
     """
 
+    #: Whether only values are loaded that are stored as JSON.
+    is_plain_only = False
+
     def __init__(
         self, database: Database, blobs: Blobs, signer: Signer, reopen: Callable[[str | None], Values]
     ) -> None:
@@ -86,6 +93,13 @@ class Values:
         self._content = statements["value_content"]
         self._preview = statements["value_preview"]
         self._dropped = statements["value_dropped"]
+
+    def without_pickles(self) -> Self:
+        """Return these values for a process that must not run what is in them: it has previews of pickles, and loads none."""
+        found = object.__new__(type(self))  # a copy would be what `__reduce__` finds: this very object
+        found.__dict__.update(self.__dict__)
+        found.is_plain_only = True
+        return found
 
     def put(self, value: object, *, limit_bytes: int | None = None, by_value: bool = False) -> ResultRef:
         """Store `value`, once per content, with its preview.
@@ -152,12 +166,14 @@ class Values:
         if content is None:
             stored = self._blobs.read(ref.digest, ref.size_bytes)
         else:
-            if hashlib.sha256(content).hexdigest() != ref.digest:
-                msg = f"The stored value {ref.digest[:12]} is damaged: its bytes changed. Run its task again."
-                raise DamagedValueError(msg, digest=ref.digest)
+            _check_hash(ref, content)
             if not serializer.is_pickle(content):
                 return serializer.load_plain(content)
             stored = memoryview(bytearray(content))
+        if self.is_plain_only:
+            if serializer.is_pickle(stored):
+                raise PickledValueError(_PICKLED, digest=ref.digest)
+            return serializer.load_plain(stored)
         is_safe = self.is_trusted or not serializer.is_pickle(stored)
         if not is_safe and not self._signer.is_signed(bytes.fromhex(ref.digest), signature):
             msg = (
@@ -167,6 +183,21 @@ class Values:
             )
             raise DamagedValueError(msg, digest=ref.digest)
         return serializer.load(stored)
+
+    def stored(self, ref: ResultRef) -> tuple[memoryview, bool]:
+        """Return the bytes of a value, their hash checked, and whether this user has signed them; nothing is unpickled.
+
+        Raises:
+            ResultGoneError: if it was dropped.
+            DamagedValueError: if its bytes changed.
+        """
+        content, signature = self.row(ref)
+        if content is None:
+            found = self._blobs.read(ref.digest, ref.size_bytes)
+        else:
+            _check_hash(ref, content)
+            found = memoryview(bytearray(content))
+        return found, self._signer.is_signed(bytes.fromhex(ref.digest), signature)
 
     def preview(self, ref: ResultRef) -> Preview | None:
         """Return the value's preview, without unpickling; None if there is none."""
@@ -214,3 +245,9 @@ class Values:
 
     def __reduce__(self) -> tuple[object, ...]:
         return self._reopen, (str(self._database.path.parent) if self._database.path else None,)
+
+
+def _check_hash(ref: ResultRef, content: bytes) -> None:
+    if hashlib.sha256(content).hexdigest() != ref.digest:
+        msg = f"The stored value {ref.digest[:12]} is damaged: its bytes changed. Run its task again."
+        raise DamagedValueError(msg, digest=ref.digest)

@@ -237,7 +237,7 @@ test("a comm that throws means that the kernel is gone", () => {
 
   assert.equal(id, null);
   assert.equal(link.status, "unavailable");
-  assert.deepEqual(link.commands.said("resume:a"), { ok: false, text: "The kernel is gone, so this was not sent." });
+  assert.deepEqual(link.commands.said("resume:a"), { ok: false, text: "Nobody is there to hear it, so this was not sent." });
 });
 
 test("a kernel that comes back is said hello to again", () => {

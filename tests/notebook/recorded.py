@@ -98,6 +98,11 @@ class RecordedBrowser(CacheBrowser):
 
     def hear(self, type_: str, id_: str = "c1", **fields: Any) -> dict[str, Any]:
         self._on_message(None, {"type": type_, "id": id_, "view": "v", **fields}, None)
-        while self._worker.step() or self._outbox._outbox:
-            self._outbox.step()
+        self.settle()
         return next(message for message in reversed(self.sent) if message["type"] == "ack" and message["id"] == id_)
+
+    def settle(self) -> None:
+        """Do what was asked, and send what there is."""
+        session = self._session
+        while session._worker.step() or session._outbox._outbox:
+            session._outbox.step()

@@ -229,8 +229,7 @@ def test_an_empty_cache_is_shown_as_one(values: Values) -> None:
 
 def test_hello_is_answered_with_what_is_seen(browser: RecordedBrowser) -> None:
     ack = browser.hear("hello")
-    while browser._worker.step() or browser._outbox._outbox:
-        browser._outbox.step()
+    browser.settle()
 
     assert ack["ok"]
     assert browser.sent[-1]["type"] == "snapshot"

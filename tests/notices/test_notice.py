@@ -46,6 +46,7 @@ def test_a_notice_names_whom_a_task_asks_and_its_deadline():
             "asks": "finance",
             "deadline": "2026-11-30T17:42:00Z",
             "otherwise": "reject",
+            "link": "",
         }
     ]
 

@@ -29,9 +29,10 @@ export class Approval {
   /** @type {Details | null} */
   #shown = null;
 
-  /** @param {{el: HTMLElement, signal: AbortSignal}} given */
-  constructor({ el, signal }) {
+  /** @param {{el: HTMLElement, signal: AbortSignal, hasVariables: boolean}} given `hasVariables`: whether an input may be a variable's value */
+  constructor({ el, signal, hasVariables }) {
     this.el = el;
+    this.hasVariables = hasVariables;
     el.addEventListener("input", () => this.#showChanges(), { signal });
   }
 
@@ -85,13 +86,18 @@ export class Approval {
   #change(details, { name, literal }) {
     if (!details.actions?.includes("change-input")) return [];
     if (!literal && !this.#opened.has(name)) {
-      return [dom.button("change-input", `Change ${name}…`, { "data-input": name, title: "Takes a literal or the name of a variable, as $name" })];
+      return [
+        dom.button("change-input", `Change ${name}…`, {
+          "data-input": name,
+          title: this.hasVariables ? "Takes a literal or the name of a variable, as $name" : "Takes a literal, such as 20, JFK or [1, 2]",
+        }),
+      ];
     }
     const known = this.#fields.get(name);
     const field = known ?? dom.h("input", { name, "aria-label": `Value of ${name}`, spellcheck: "false", autocomplete: "off", class: "mono" });
     if (!known) {
       field.value = literal ?? "";
-      field.placeholder = "a literal, or $variable";
+      field.placeholder = this.hasVariables ? "a literal, or $variable" : "a literal";
       this.#fields.set(name, field);
     }
     return [dom.h("label", { class: "row change" }, field, dom.h("span", { class: "dim" }, "a change is recorded"))];

@@ -10,7 +10,7 @@ import * as dom from "./dom.js";
 import { EntryDetail } from "./entry_detail.js";
 import { EntryList } from "./entry_list.js";
 import * as format from "./format.js";
-import { clockOf, viewName } from "./host.js";
+import { cannotOf, clockOf, viewName } from "./host.js";
 import { SIGNS } from "./states.js";
 import { TimeSlider } from "./time_slider.js";
 import { Link } from "./wire.js";
@@ -29,6 +29,12 @@ const MOST_COUNTED = 10_000;
 const SECONDS_BELOW = 1800;
 const GONE = "The kernel went away before it answered.";
 const LINES = "Solid: valid at that moment. Dotted: not. The line is the slider's.";
+const ON_PAGE = {
+  live: ["Live", "Connected to the server"],
+  saved: ["Not found", "The server doesn't show it"],
+  waiting: ["Waiting for the server", "This is what the server sent last"],
+  unavailable: ["Unavailable", "The server doesn't answer; this is what it sent last"],
+};
 const WORDS = {
   live: ["Live", "Connected to the kernel"],
   saved: ["Saved", "As it was when it was saved; run the cell again for a live view"],
@@ -77,7 +83,7 @@ class CacheView {
     this.filters = new CacheFilters({ clock: this.clock, signal, onChange: (fields) => this.#filter(fields) });
     this.slider = new TimeSlider({ signal, canMove: () => this.#isLive, onMove: (moment) => this.#move(moment) });
     this.list = new EntryList({ slider: this.slider.el, signal, onWidth: (px) => this.#fit(px) });
-    this.detail = new EntryDetail({ signal, ask: this.#ask.bind(this) });
+    this.detail = new EntryDetail({ signal, ask: this.#ask.bind(this), cannot: cannotOf(model) });
     this.#build();
   }
 
@@ -222,11 +228,7 @@ class CacheView {
       moment: this.#moment,
       isValid: this.#isValid,
       refusal: (id) =>
-        !this.#isLive
-          ? this.#word
-          : ["to-variable", "change"].some((what) => this.link.commands.isWaiting(`${what}:${id}`))
-            ? "Waits for the kernel to take it"
-            : null,
+        !this.#isLive ? this.#word : ["to-variable", "change"].some((what) => this.link.commands.isWaiting(`${what}:${id}`)) ? "Waits for an answer" : null,
       said: (id) => this.link.commands.said(`change:${id}`) ?? this.link.commands.said(`to-variable:${id}`) ?? this.link.commands.said(`select:${id}`),
     });
   }
@@ -245,7 +247,7 @@ class CacheView {
     );
     const link = this.#status;
     if (link.getAttribute("data-live") !== status) link.replaceChildren(this.#isLive ? "" : dom.icon(SIGNS.warn ?? []), this.#word);
-    dom.set(link, { "data-live": status, "data-state": this.#isLive ? null : "Paused", title: WORDS[status][1] });
+    dom.set(link, { "data-live": status, "data-state": this.#isLive ? null : "Paused", title: this.#words[status][1] });
     const isNow = moment >= this.#axis.now;
     const title = !this.#isLive ? this.#word : isNow ? "Already now" : "Back to now";
     dom.set(this.#now, { "aria-disabled": isNow || !this.#isLive ? "true" : null, title });
@@ -271,7 +273,11 @@ class CacheView {
 
   /** The status in words. */
   get #word() {
-    return WORDS[this.link.status][0] ?? "";
+    return this.#words[this.link.status][0] ?? "";
+  }
+
+  get #words() {
+    return this.model.host === "page" ? ON_PAGE : WORDS;
   }
 
   get #moment() {

@@ -1,7 +1,7 @@
 /** Enables and disables the panel's controls, says why, and shows the kernel's answer to the last click. */
 
 import * as dom from "./dom.js";
-import { buttons, STATUS } from "./head.js";
+import { buttons, statusOf } from "./head.js";
 import { waits } from "./states.js";
 
 /** @typedef {import("./wire.js").Run} Run */
@@ -49,14 +49,14 @@ export function slotOf(control, action, key) {
 }
 
 export class Controls {
-  /** @param {{root: HTMLElement, link: import("./wire.js").Link, situation: () => Situation}} given */
+  /** @param {{root: HTMLElement, link: import("./wire.js").Link, host: string, cannot: ReadonlySet<string>, situation: () => Situation}} given */
   constructor(given) {
     this.given = given;
   }
 
   /** Bring all controls up to date. */
   dress() {
-    const { root, link } = this.given;
+    const { root, link, cannot } = this.given;
     for (const control of root.querySelectorAll('button[data-action], g[role="button"][data-action]')) {
       const action = control.getAttribute("data-action") ?? "";
       if (action.startsWith("page-") || OTHERS.has(action)) continue;
@@ -64,11 +64,11 @@ export class Controls {
       const key = control.getAttribute("data-task");
       const slot = slotOf(control, action, key);
       // Where no kernel has the run, what needs one isn't there at all.
-      const isOut = link.status === "saved" && COMMANDS.has(action);
+      const isOut = (link.status === "saved" && COMMANDS.has(action)) || cannot.has(action);
       // Only commands: other parts show and hide their own controls.
-      if (COMMANDS.has(action)) dom.set(control, { hidden: isOut });
+      if (COMMANDS.has(action) || isOut) dom.set(control, { hidden: isOut });
       if (isOut) continue;
-      const why = link.commands.isWaiting(slot) ? `Waits for the kernel to take “${control.textContent}”` : this.refusal(action, key);
+      const why = link.commands.isWaiting(slot) ? `Waits for an answer to “${control.textContent}”` : this.refusal(action, key);
       if (!control.hasAttribute("data-title")) dom.set(control, { "data-title": control.getAttribute("title") ?? "" });
       dom.set(control, { "aria-disabled": why ? "true" : null, title: why ?? (control.getAttribute("data-title") || null) });
       if (control instanceof HTMLElement) this.#showAnswer(control, slot);
@@ -77,11 +77,11 @@ export class Controls {
 
   /** Why `action` can't be done now; null if it can. @param {string} action @param {string | null} key */
   refusal(action, key) {
-    const { link, situation } = this.given;
+    const { link, host, situation } = this.given;
     const now = situation();
     if (ZOOMS.has(action)) return zoomRefusal(action, now);
     if (!COMMANDS.has(action)) return null;
-    if (link.status !== "live") return STATUS[link.status].join(": ");
+    if (link.status !== "live") return statusOf(link.status, host).join(": ");
     if (now.isPast && key) return "The graph shows an earlier moment. Go back to now first";
     if (action === "resume" && key && !now.waits(key)) return "It is no longer paused";
     if (action === "reject" && !now.note) return "Write a note first: it becomes the message of the failure";

@@ -41,11 +41,18 @@ export function s(tag, attrs = {}, ...children) {
 export function set(element, attrs) {
   for (const [name, value] of Object.entries(attrs)) {
     if (value === null || value === undefined || value === false) element.removeAttribute(name);
+    else if (name === "style") styled(element, String(value));
     else {
       const text = value === true ? "" : String(value);
       if (element.getAttribute(name) !== text) element.setAttribute(name, text);
     }
   }
+}
+
+/** By way of the style object: a page's policy may forbid the attribute. @param {Element} element @param {string} text */
+function styled(element, text) {
+  const { style } = /** @type {HTMLElement} */ (element);
+  if (style.cssText !== text) style.cssText = text;
 }
 
 /** Set the text, if it differs. @param {Element} element @param {string} text */
@@ -106,11 +113,16 @@ export function keyed(parent, items, keyOf, create, update) {
  * @returns {SVGSVGElement | null} null if it did not parse
  */
 export function parseSvg(text, suffix) {
-  const parsed = new DOMParser().parseFromString(text, "image/svg+xml");
+  // A style attribute would be refused where a page's policy allows none; as another one it passes.
+  const parsed = new DOMParser().parseFromString(text.replaceAll(' style="', ' data-style="'), "image/svg+xml");
   const svg = parsed.documentElement;
   if (svg.localName !== "svg" || svg.namespaceURI !== SVG || parsed.querySelector("parsererror")) return null;
   for (const element of [svg, ...svg.querySelectorAll("*")]) clean(element, suffix);
-  return /** @type {SVGSVGElement} */ (document.importNode(/** @type {Element} */ (svg), true));
+  const found = /** @type {SVGSVGElement} */ (document.importNode(/** @type {Element} */ (svg), true));
+  for (const element of found.querySelectorAll("[data-style]")) {
+    set(element, { style: element.getAttribute("data-style"), "data-style": null });
+  }
+  return found;
 }
 
 const BANNED = new Set(["script", "foreignobject", "iframe", "object", "embed", "image", "a", "animate", "set", "style"]);
@@ -125,6 +137,7 @@ function clean(element, suffix) {
     const local = name.toLowerCase();
     const leaves = (local.endsWith("href") && !value.trim().startsWith("#")) || /url\(\s*["']?(?!#)/i.test(value);
     if (local.startsWith("on") || leaves) element.removeAttribute(name);
+    else if (local === "data-style") continue;
     else if (local === "id") element.setAttribute(name, `${value}-${suffix}`);
     else if (local.endsWith("href")) element.setAttribute(name, `${value.trim()}-${suffix}`);
     else if (value.includes("url(")) element.setAttribute(name, value.replace(/url\(\s*["']?#([^)"']+)["']?\s*\)/g, `url(#$1-${suffix})`));

@@ -37,9 +37,10 @@ export class EntryDetail {
   #framed = null;
   #json = "";
 
-  /** @param {{signal: AbortSignal, ask: import("./frame.js").Ask}} given */
+  /** @param {{signal: AbortSignal, ask: import("./frame.js").Ask, cannot: ReadonlySet<string>}} given */
   constructor(given) {
     this.given = given;
+    this.#keep.hidden = given.cannot.has("to-variable");
   }
 
   /** @param {Snapshot} snapshot @param {{moment: number, isValid: (entry: Entry) => boolean, refusal: (id: string) => string | null, said: (id: string) => Said | undefined}} how */
@@ -109,6 +110,6 @@ function madeText({ run, created, expires }, now, isValid) {
 
 /** @param {Entry} entry @param {Snapshot} snapshot @returns {Preview} */
 function previewOf({ type }, { preview, page }) {
-  const missing = "No preview of this value is stored. “To a variable” loads it.";
+  const missing = "No preview of this value is stored.";
   return preview ?? { kind: page ? "frame" : "text", type, text: type, page, repr: missing };
 }

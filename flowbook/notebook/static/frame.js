@@ -201,7 +201,7 @@ function foot(page, isAwaited, find) {
     /** @type {const} */ (["page-next", dom.icon(SIGNS.next ?? []), `Next ${LIMIT} rows`]),
     /** @type {const} */ (["page-last", "Last", "The last rows"]),
   ].map(([action, content, title]) => {
-    const why = isAwaited ? "Waits for the kernel" : refusal(page, action);
+    const why = isAwaited ? "Waits for an answer" : refusal(page, action);
     return dom.button(action, content, {
       class: typeof content === "string" ? null : "icon",
       "data-slot": action,

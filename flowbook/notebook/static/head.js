@@ -9,7 +9,7 @@ import * as states from "./states.js";
 /** @typedef {import("./wire.js").Run} Run */
 /** @typedef {import("./wire.js").Status} Status */
 /** @typedef {import("./needs.js").Need} Need */
-/** @typedef {{flow: string, run: Run | null, status: Status, hasGivenUp: boolean, connection: import("./host.js").Connection, saved?: import("./host.js").Saved, host: string, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
+/** @typedef {{flow: string, run: Run | null, status: Status, hasGivenUp: boolean, connection: import("./host.js").Connection, saved?: import("./host.js").Saved, host: string, cannot: ReadonlySet<string>, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
 
 /** What the view is, in words. @type {Record<Status, [string, string]>} */
 export const STATUS = {
@@ -18,6 +18,17 @@ export const STATUS = {
   waiting: ["Waiting for the kernel", "This is what the kernel sent last"],
   unavailable: ["Unavailable", "The kernel is gone; this is what it sent last"],
 };
+
+/** The same on a page of the server's. @type {Record<Status, [string, string]>} */
+const ON_PAGE = {
+  live: ["Live", "Connected to the server"],
+  saved: ["Not found", "The server doesn't have it"],
+  waiting: ["Waiting for the server", "This is what the server sent last"],
+  unavailable: ["Unavailable", "The server doesn't answer; this is what it sent last"],
+};
+
+/** What a view is, in words and in a sentence, by its host. @param {Status} status @param {string} host */
+export const statusOf = (status, host) => (host === "report" ? REPORT : (host === "page" ? ON_PAGE : STATUS)[status]);
 
 /** @type {[string, string]} */
 const REPORT = ["Report of", "As it was when the report was written"];
@@ -101,7 +112,10 @@ export function buttons({ run, failed, paused }) {
  * @returns {ReturnType<typeof buttons>}
  */
 function offered(view) {
-  if (view.status !== "saved") return buttons(view).flatMap((each) => (each.action === "run" ? [each, RUN_MENU] : [each]));
+  if (view.status !== "saved") {
+    const all = buttons(view).flatMap((each) => (each.action === "run" ? [each, RUN_MENU] : [each]));
+    return all.filter(({ action }) => !view.cannot.has(action));
+  }
   return view.connection.remedy ? [{ action: view.connection.remedy, label: "Make it live", why: null, isPrimary: true }] : [];
 }
 
@@ -147,7 +161,7 @@ export class Head {
 
   /** @param {View} view */
   #showLink({ status, hasGivenUp, saved, host }) {
-    const [word, title] = host === "report" ? REPORT : STATUS[status];
+    const [word, title] = statusOf(status, host);
     const text = status === "saved" && saved ? `${word} ${format.moment(saved.at, Date.now() / 1000)}` : word;
     const link = this.#link;
     const sign = status === "saved" ? states.SIGNS.saved : states.SIGNS.warn;
@@ -155,7 +169,7 @@ export class Head {
     dom.set(link, {
       "data-live": status,
       "data-state": status === "live" ? null : status === "saved" ? "Pending" : "Paused",
-      title: status === "waiting" && hasGivenUp ? "No answer for 20 s; a cell may be keeping the kernel busy" : title,
+      title: status === "waiting" && hasGivenUp && host !== "page" ? "No answer for 20 s; a cell may be keeping the kernel busy" : title,
     });
   }
 

@@ -17,6 +17,7 @@
  * @property {(name: string, handler: (message?: any) => void, signal: AbortSignal) => void} on
  * @property {(message: object) => void} send throws where nobody can hear it
  * @property {"lab" | "widget" | "page" | "report"} host what it can't do is not drawn
+ * @property {ReadonlySet<string>} [cannot] commands that it never carries out
  */
 
 /**
@@ -34,6 +35,12 @@
  */
 
 /** @typedef {{at: number, details: Record<string, any>, answers: Record<string, any>, note?: string}} Saved */
+
+/** @type {ReadonlySet<string>} */
+const NOTHING = new Set();
+
+/** What a model's host never does. @param {Model} model */
+export const cannotOf = (model) => model.cannot ?? NOTHING;
 
 /** A name that no other view has. */
 export const viewName = () => crypto.randomUUID?.().slice(0, 8) ?? String(Math.random()).slice(2, 10);

@@ -68,18 +68,20 @@ export class Inspector {
   #isWide = false;
   #values;
 
-  /** @param {{el: HTMLElement, signal: AbortSignal, now: () => number, ask: import("./frame.js").Ask}} given */
-  constructor({ el, signal, now, ask }) {
+  /** @param {{el: HTMLElement, signal: AbortSignal, now: () => number, ask: import("./frame.js").Ask, cannot: ReadonlySet<string>}} given */
+  constructor({ el, signal, now, ask, cannot }) {
     this.el = el;
+    this.cannot = cannot;
     this.now = now;
     this.#values = new ValueViews({ signal, ask });
-    this.approval = new Approval({ el, signal });
+    this.approval = new Approval({ el, signal, hasVariables: !cannot.has("to-variable") });
     el.addEventListener("click", (event) => this.#click(event), { signal });
     el.addEventListener("keydown", (event) => this.#key(event), { signal });
   }
 
-  /** @param {Details} details */
-  update(details) {
+  /** @param {Details} told */
+  update(told) {
+    const details = { ...told, actions: told.actions?.filter((action) => !this.cannot.has(action)) };
     const json = JSON.stringify(details);
     if (json === this.#json) return;
     if (details.key !== this.#shown?.key) {

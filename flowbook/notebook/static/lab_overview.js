@@ -1,8 +1,9 @@
 /** The runs of a store as the page knows them: asked for while somebody may look, through whichever kernel answers. */
 
+import { clock } from "./format.js";
 import { repeat } from "./host.js";
 
-/** @typedef {{id: string, flow: string, number: number, state: string, message: string, since: number | null, started: number | null, ended: number | null, due: number | null, took_s: number | null, counts: Record<string, number>, origin: string}} Row */
+/** @typedef {{id: string, flow: string, number: number, state: string, message: string, since: number | null, started: number | null, ended: number | null, due: number | null, took_s: number | null, takes_s?: number | null, counts: Record<string, number>, origin: string}} Row */
 /** @typedef {{now: number, runs: Row[], text?: string}} Sent */
 
 const EVERY_MS = 3000;
@@ -11,6 +12,16 @@ const FAILED = new Set(["Failed", "TimedOut", "ValidationFailed", "Crashed", "Tr
 const GOING = new Set(["Running", "Cancelling", "Retrying", "Pending", "Resume", "Queued"]);
 const TO_COME = new Set(["Scheduled", "Submitted"]);
 
+/** @param {Row} run @param {number} now */
+export const isEndedToday = ({ ended }, now) => ended !== null && now - ended < DAY_S;
+
+/** How long a run will go on, by how long the last ones took: `0:35`; empty if it isn't known. @param {Row} run @param {number} now */
+export function leftOf({ state, started, takes_s = null }, now) {
+  if (state !== "Running" || started === null || takes_s === null || takes_s === undefined) return "";
+  const left = takes_s - (now - started);
+  return left > 1 ? clock(left) : "";
+}
+
 /**
  * The runs by what they ask of a person, the newest first.
  *
@@ -18,7 +29,7 @@ const TO_COME = new Set(["Scheduled", "Submitted"]);
  * @param {number} now seconds since the epoch
  */
 export function grouped(runs, now) {
-  const isToday = (/** @type {Row} */ { ended }) => ended !== null && now - ended < DAY_S;
+  const isToday = (/** @type {Row} */ run) => isEndedToday(run, now);
   return {
     waiting: runs.filter(({ state }) => state === "Paused"),
     going: runs.filter(({ state, started }) => GOING.has(state) && started !== null),

@@ -8,7 +8,7 @@ import { CardGrip } from "./card_grip.js";
 import { Controls, OF_RUN, PLAIN, situationOf, slotOf } from "./controls.js";
 import { GraphPane } from "./graph_pane.js";
 import { isUnderWay } from "./head.js";
-import { clockOf, repeat, viewName } from "./host.js";
+import { cannotOf, clockOf, repeat, viewName } from "./host.js";
 import { Inspector } from "./inspector.js";
 import { needs } from "./needs.js";
 import { PanelDisplay } from "./panel_display.js";
@@ -33,8 +33,8 @@ const HIDDEN_MS = 250;
 const MANY = 300;
 const MANY_MS = 100;
 const GONE = "The kernel went away before it answered.";
-const NOT_KEPT = "Nothing more of it was kept with the notebook.";
-const NOT_INSIDE = "Nothing more of it is in this report.";
+const CUT = "The connection was cut before there was an answer. Look whether it was done.";
+const NOT_KEPT = "Nothing more of it was kept.";
 
 /** @param {Given} given */
 function render(given) {
@@ -63,20 +63,21 @@ class Panel {
       isGoing: () => isUnderWay(this.state.fold.run),
     });
     const now = () => this.#now();
-    this.parts = build(root);
+    this.cannot = cannotOf(model);
+    this.parts = build(root, this.cannot);
     const onSelect = (/** @type {string} */ key) => this.#look({ selected: key });
     const onLens = () => this.controls.dress();
     this.graph = new GraphPane({ el: this.parts.canvas, view: this.#view, signal, state: this.state, now: () => this.views.shownAt, onSelect, onLens });
     this.display = new PanelDisplay({ root, parts: this.parts, state: this.state, now });
     const ask = this.#ask.bind(this);
     new CardGrip({ grip: this.parts.grip, body: this.parts.body, signal });
-    this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask });
+    this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask, cannot: this.cannot });
     const onMoment = () => this.#redraw();
     const parameters = () => this.display.section.values();
     const onMenu = (/** @type {any} */ answer) => this.choices.menu.take(answer);
     this.views = new PanelViews({ parts: this.parts, link: this.link, clock: this.clock, signal, state: this.state, now, onMoment, onMenu, parameters });
     this.choices = this.#partChoices();
-    this.controls = new Controls({ root, link: this.link, situation: () => situationOf(this) });
+    this.controls = new Controls({ root, link: this.link, host: model.host, cannot: this.cannot, situation: () => situationOf(this) });
   }
 
   /** Draw, listen and say hello. */
@@ -178,7 +179,7 @@ class Panel {
 
   #follow() {
     const { state, answers } = this.model.get("connection");
-    this.link.follow(state, GONE, answers);
+    this.link.follow(state, this.model.host === "page" ? CUT : GONE, answers);
     this.#showSaved();
     this.#schedule();
   }
@@ -250,7 +251,7 @@ class Panel {
   #partChoices() {
     const { root, signal, state, link } = this;
     return new PartChoices({
-      ...{ root, signal, state, views: () => this.views, isLive: () => link.status === "live", run: (fields) => this.#run(fields) },
+      ...{ root, signal, state, views: () => this.views, isLive: () => link.status === "live" && !this.cannot.has("run"), run: (fields) => this.#run(fields) },
       parameters: () => this.display.section.values(),
       choose: (tab) => (tab === "plan" ? this.#flush() : this.#choose(tab)),
       focus: (node) => this.graph.drawing?.focus(node),
@@ -288,8 +289,7 @@ class Panel {
     const { link } = this;
     const kept = link.status === "live" ? null : this.model.get("saved")?.details[key];
     if (kept) this.#showDetails(kept);
-    else
-      this.inspector.wait(key, this.state.stateOf(key), link.status === "live" ? "Asking the kernel…" : this.model.host === "report" ? NOT_INSIDE : NOT_KEPT);
+    else this.inspector.wait(key, this.state.stateOf(key), link.status === "live" ? "Asking…" : NOT_KEPT);
     link.command("inspect", { key }, `inspect:${key}`);
     const node = this.state.nodeOf(key);
     if (node) this.graph.drawing?.focus(node, false);
@@ -434,7 +434,7 @@ class Panel {
     const found = needs(this.state.fold.tasks);
     const { status, hasGivenUp } = this.link;
     const [connection, saved] = [this.model.get("connection"), this.model.get("saved")];
-    this.display.show({ found, status, hasGivenUp, connection, saved, host: this.model.host });
+    this.display.show({ found, status, hasGivenUp, connection, saved, host: this.model.host, cannot: this.cannot });
     this.views.show();
     this.controls.dress();
     this.display.announce(found);

@@ -13,7 +13,7 @@ import { TaskTable } from "./table.js";
 
 /** @typedef {import("./needs.js").Need} Need */
 /** @typedef {import("./wire.js").Status} Status */
-/** @typedef {{found: Need[], status: Status, hasGivenUp: boolean, connection: import("./host.js").Connection, saved?: import("./host.js").Saved, host: string}} Shown */
+/** @typedef {{found: Need[], status: Status, hasGivenUp: boolean, connection: import("./host.js").Connection, saved?: import("./host.js").Saved, host: string, cannot: ReadonlySet<string>}} Shown */
 /** @typedef {{root: HTMLElement, parts: ReturnType<typeof import("./panel_layout.js").build>, state: import("./panel_state.js").PanelState, now: () => number}} Given */
 
 /** From this many tasks on, a person may ask for groups. */
@@ -52,7 +52,7 @@ export class PanelDisplay {
     this.#showHead(shown);
     this.needs.update(groupedNeeds(found, (key) => state.task(key)));
     this.#showGrouping(status);
-    this.section.update(run, status !== "saved");
+    this.section.update(run, status !== "saved" && !shown.cannot.has("run"));
     this.#showTable();
     this.#showCard();
     markEdits(this.given.parts.canvas, run);
@@ -74,7 +74,7 @@ export class PanelDisplay {
   }
 
   /** @param {Shown} shown */
-  #showHead({ found, status, hasGivenUp, connection, saved, host }) {
+  #showHead({ found, status, hasGivenUp, connection, saved, host, cannot }) {
     const { state, now } = this.given;
     this.head.update({
       flow: state.graph.flow,
@@ -84,6 +84,7 @@ export class PanelDisplay {
       connection,
       saved,
       host,
+      cannot,
       counts: this.#counts,
       needs: found,
       filter: state.filter,

@@ -27,8 +27,9 @@ const option = ([value, text]) => dom.h("option", { value }, text);
  * Create the fixed elements, into which all others are put.
  *
  * @param {HTMLElement} root
+ * @param {ReadonlySet<string>} cannot commands that the host never carries out
  */
-export function build(root) {
+export function build(root, cannot) {
   const head = dom.h("div");
   const asTable = dom.button("as-table", "As a table", { "aria-pressed": "false" });
   const replayButton = dom.button("replay-toggle", "Replay", { "aria-pressed": "false", title: "A slider that shows the graph as it was at each moment" });
@@ -46,7 +47,9 @@ export function build(root) {
     runs: dom.h("div", { class: "tools" }),
     plan: dom.h("div", { class: "tools" }),
   };
-  const tabButtons = TABS.map(([id, label]) => dom.h("button", { type: "button", role: "tab", "data-action": "tab", "data-tab": id }, label));
+  const tabButtons = TABS.filter(([id]) => !cannot.has(id)).map(([id, label]) =>
+    dom.h("button", { type: "button", role: "tab", "data-action": "tab", "data-tab": id }, label),
+  );
   const tablist = dom.h("div", { role: "tablist", class: "tablist", "aria-label": "Views" }, ...tabButtons);
   const tabs = dom.h("div", { class: "tabs" }, tablist, ...Object.values(tools));
   const canvas = dom.h("div", { class: "canvas" });

@@ -106,7 +106,7 @@ export class PlanView {
     this.#drawn = drawn;
     this.#parts.hidden = this.#scroll.hidden = !plan;
     const hadFocus = this.#title.contains(document.activeElement);
-    this.#title.replaceChildren(...(plan ? headOf(plan, this.#what) : [dom.h("span", { class: "dim grow" }, refusal || "Asking the kernel…"), notNow()]));
+    this.#title.replaceChildren(...(plan ? headOf(plan, this.#what) : [dom.h("span", { class: "dim grow" }, refusal || "Asking…"), notNow()]));
     if (hadFocus) this.focus();
     if (!plan) return;
     this.#parts.replaceChildren(...partsOf(plan).map(([outcome, head, text]) => partOf(outcome, head, text)));

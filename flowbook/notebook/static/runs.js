@@ -89,7 +89,7 @@ export class Runs {
       (row) => rowOf(row),
       (tr, row) => this.#fill(tr, row, longest),
     );
-    dom.say(this.#foot, total ? footing(found, total) : this.#isKnown ? "No run of this flow is recorded." : "Asking the kernel…");
+    dom.say(this.#foot, total ? footing(found, total) : this.#isKnown ? "No run of this flow is recorded." : "Asking…");
     this.#more.hidden = rows.length >= total;
   }
 

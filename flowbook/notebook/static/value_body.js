@@ -56,19 +56,34 @@ function pictureOf({ mime, data }, text) {
 export function htmlFrame(html, title) {
   const page = `<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}"><body style="margin:8px">${html}`;
   const frame = dom.h("iframe", { sandbox: "allow-scripts", referrerpolicy: "no-referrer", title, class: "html" });
-  frame.srcdoc = page;
-  return dom.h("div", { class: "htmlbox" }, frame, dom.h("p", { class: "dim" }, "In a frame of its own: it may run scripts, and can't reach the notebook."));
+  const empty = document.querySelector('meta[name="flowbook-frame"]')?.getAttribute("content");
+  if (empty) fill(frame, empty, page);
+  else frame.srcdoc = page;
+  return dom.h("div", { class: "htmlbox" }, frame, dom.h("p", { class: "dim" }, "In a frame of its own: it may run scripts, and reaches nothing outside."));
+}
+
+/**
+ * Where the page's policy allows no inline scripts, its frames inherit that; so there the server has an empty document with a policy
+ * of its own, which writes what it is told first. It has no origin either.
+ *
+ * @param {HTMLIFrameElement} frame
+ * @param {string} address
+ * @param {string} page
+ */
+function fill(frame, address, page) {
+  frame.addEventListener("load", () => frame.contentWindow?.postMessage(page, "*"), { once: true });
+  frame.src = address;
 }
 
 /** @param {Shown} value @param {(() => void) | null} onRender */
 function htmlLater(value, onRender) {
   const text = dom.h("pre", { class: "code text", tabindex: 0 }, value.repr || value.text);
   if (!onRender) return text;
-  const button = dom.button("render", "Show it", { title: "Draws it in a frame that can't reach the notebook" });
+  const button = dom.button("render", "Show it", { title: "Draws it in a frame that reaches nothing outside" });
   button.addEventListener("click", (event) => {
     event.stopPropagation();
     button.setAttribute("aria-disabled", "true");
-    button.title = "Waits for the kernel";
+    button.title = "Waits for an answer";
     onRender();
   });
   return dom.h("div", {}, dom.h("div", { class: "row pad" }, button), text);

@@ -274,7 +274,7 @@ export class Link {
       this.given.send(message);
       return true;
     } catch {
-      this.lost("The kernel is gone, so this was not sent.");
+      this.lost("Nobody is there to hear it, so this was not sent.");
       return false;
     }
   }

@@ -62,7 +62,7 @@ SELECT run_id, flow, number, state, message FROM run WHERE id = ?
 
 -- tasks_to_tell_of --
 -- Those whose last state, if it came with that event or later, has one of these names.
-SELECT key, name, body
+SELECT key, name, body, last
 FROM (
     SELECT key, name, body, max(seq) AS last FROM event
     WHERE run = :run AND seq >= :seq AND kind = 0 AND key <> ''

@@ -1,0 +1,189 @@
+"""One decision by a link: what it shows of the task that waits, and how it is carried out, once."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from flowbook.engine.state import Paused
+from flowbook.engine.task_keys import parent_key
+from flowbook.exceptions import ArgumentError, FlowbookError, RunClaimedError
+from flowbook.flow_run.decision import Decision
+from flowbook.flow_run.recorded_decision import decide_recorded
+from flowbook.notebook.panel_records import PanelRecords
+from flowbook.notebook.value_access import page_request
+from flowbook.pages.frames import pager_of
+from flowbook.report.phrases import changed_inputs, parameter_text, shorten
+from flowbook.results.reference import is_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flowbook.engine.events import Decided
+    from flowbook.pages.live_runs import LiveRuns
+    from flowbook.pages.stored_run import StoredRun
+    from flowbook.store import Store
+    from flowbook.store.approval_links import ApprovalLink
+
+__all__ = ["ANSWERS", "Answer", "decide_by_link", "rows_of_input", "shown_by_link"]
+
+Answer = Literal["resume", "skip", "reject"]
+ANSWERS: tuple[Answer, ...] = ("resume", "skip", "reject")
+_MOST_NOTE, _MOST_NAME, _MOST_LITERAL = 2000, 100, 200
+_NOBODY = "somebody with the link"
+_USED = "This link was used already. It is good for one decision."
+_EXPIRED = "This link has expired. Ask for the run's page, or decide in the notebook."
+
+
+def shown_by_link(runs: LiveRuns, link: ApprovalLink | None) -> dict[str, Any]:
+    """Return what a link shows: the one task that it is about, and nothing else of the run; plain JSON.
+
+    Args:
+        runs: the runs of the store.
+        link: as found by its token; None if there is no such link.
+    """
+    now = time.time()
+    if link is None:
+        return {"status": "unknown", "now": now}
+    run = runs.now(link.run_id).run
+    decided = _decided(run, link)
+    status = _status(run, link, decided, now)
+    shown = {"status": status, "now": now, "expires": link.expires, **_about(run, link), "decided": decided}
+    if status == "waits":
+        shown |= {"inputs": _inputs(run, link.key), "earlier": _earlier(run, link.key), **_deadline(run, link.key)}
+    return shown
+
+
+def decide_by_link(store: Store, token: str, action: Answer, by: str = "", note: str = "") -> None:
+    """Carry out the one decision that a link is good for.
+
+    Raises:
+        ArgumentError: if there is no such link, or a rejection has no note.
+        RunClaimedError: if the link was used, has expired, or the task doesn't wait any more.
+        FlowbookError: if it can't be carried out; the link stays good then.
+    """
+    link = store.approvals.find(token)
+    if link is None:
+        msg = "There is no such link. Copy it whole from the notice."
+        raise ArgumentError(msg)
+    who, why = " ".join(by.split())[:_MOST_NAME] or _NOBODY, note.strip()[:_MOST_NOTE]
+    if action == "reject" and not why:
+        msg = "Write a note first: it becomes the message of the failure."
+        raise ArgumentError(msg)
+    used = store.approvals.use(token, action, who, why)
+    if used is None:
+        raise RunClaimedError(_USED if link.used is not None else _EXPIRED, key=link.key)
+    try:
+        decision = Decision(action, (link.key,), who, why)
+        decide_recorded(store, link.run_id, decision, waiting=(link.key, link.seq))
+    except BaseException:
+        store.approvals.give_back(token, used)
+        raise
+
+
+def rows_of_input(
+    store: Store, runs: LiveRuns, link: ApprovalLink, name: str, asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a PAGE of a frame that the task would get.
+
+    Raises:
+        ArgumentError: if the task doesn't wait any more, or has no such input that is stored.
+        FlowbookError: if it can't be read here.
+    """
+    run = runs.now(link.run_id).run
+    ref = _waiting_inputs(run, link.key).get(name) if _is_waiting(run, link) else None
+    if not is_reference(ref):
+        msg = f"{link.key} doesn't wait with an input {shorten(name, 80)!r} whose rows could be shown."
+        raise ArgumentError(msg, argument=name)
+    return pager_of(store)(ref).page(**page_request(dict(asked)))
+
+
+def _status(run: StoredRun, link: ApprovalLink, decided: object, now: float) -> str:
+    if link.used is not None:
+        return "used"
+    if not _is_waiting(run, link):
+        return "answered" if decided else "gone"
+    return "waits" if now < link.expires else "expired"
+
+
+def _is_waiting(run: StoredRun, link: ApprovalLink) -> bool:
+    return run.waiting_since(link.key) == link.seq
+
+
+def _about(run: StoredRun, link: ApprovalLink) -> dict[str, Any]:
+    spec, state = run.graph.specs.get(parent_key(link.key)), run.states.get(link.key)
+    began = next((each for each in run.events() if each.seq == link.seq), None)
+    return {
+        "flow": run.flow_name,
+        "number": run.number,
+        "key": link.key,
+        "state": "Pending" if state is None else type(state).__name__,
+        "run_state": type(run.state).__name__,
+        "question": "" if spec is None else spec.question(),
+        "since": began.at if began is not None else link.created,
+        "after": list(run.graph.children.get(parent_key(link.key), ())),
+    }
+
+
+def _deadline(run: StoredRun, key: str) -> dict[str, Any]:
+    state = run.states.get(key)
+    if not isinstance(state, Paused):
+        return {}
+    due = None if state.deadline is None else state.deadline.timestamp()
+    return {"deadline": due, "otherwise": state.otherwise, "asks": state.asks, "message": state.message or ""}
+
+
+def _waiting_inputs(run: StoredRun, key: str) -> Mapping[str, object]:
+    state = run.states.get(key)
+    return {} if state is None else state.cached_inputs
+
+
+def _inputs(run: StoredRun, key: str) -> list[dict[str, Any]]:
+    """Return what the task would get, in the order of its record: other tasks' outputs first."""
+    spec = run.graph.specs.get(parent_key(key))
+    sources = {} if spec is None else {str(each.argument): each.upstream for each in spec.bindings}
+    given = _waiting_inputs(run, key)
+    names = [*(name for name in sources if name in given), *(name for name in given if name not in sources)]
+    return [_input(name, sources.get(name), given[name]) for name in names]
+
+
+def _input(name: str, source: str | None, value: object) -> dict[str, Any]:
+    found = {"name": name, "from": source, "preview": None, "literal": "", "hash": "", "text": ""}
+    if not is_reference(value):
+        return {**found, "text": shorten(parameter_text(value), _MOST_LITERAL)}
+    preview = value.store.preview(value) if value.store is not None else None
+    if preview is None:
+        return {**found, "text": "It wasn't kept, so it can't be shown."}
+    literal = ""
+    if preview["kind"] == "text":
+        try:
+            literal = shorten(repr(value.load()), _MOST_LITERAL)
+        except FlowbookError:
+            literal = ""
+    return {**found, "preview": preview, "literal": literal, "hash": value.digest, "text": preview["text"]}
+
+
+def _earlier(run: StoredRun, key: str) -> list[dict[str, Any]]:
+    """Return what was decided about this task in other runs."""
+    found = PanelRecords(run.flow_name, lambda: run, run.record.project).decisions(key)
+    return [{"run": past.number, **_told(past.decided)} for past in found]
+
+
+def _decided(run: StoredRun, link: ApprovalLink) -> dict[str, Any] | None:
+    """Return who decided what since the task began to wait: with this link, or in another way."""
+    if link.used is not None and link.action is not None:
+        return {
+            "action": link.action,
+            "by": link.by or "",
+            "note": link.note or "",
+            "at": link.used,
+            "changed": "",
+            "here": True,
+        }
+    found = run.decisions_since(link.key, link.seq)
+    return {**_told(found[0]), "here": False} if found else None
+
+
+def _told(event: Decided) -> dict[str, Any]:
+    changed = changed_inputs(event.changes) if event.changes else ""
+    return {"action": event.action, "by": event.by, "note": event.note, "at": event.at, "changed": changed}

@@ -1,0 +1,50 @@
+"""A store of its own with runs, and the server's application over it, called without a network."""
+
+import pytest
+
+from flowbook.api.app import create_app
+from flowbook.api.settings import ApiSettings
+from flowbook.pages.app_part import OPEN_PATHS, add_pages
+from flowbook.store import open_store
+from tests.api.conftest import TOKEN, Client
+from tests.pages import flows
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FLOWBOOK_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("FLOWBOOK_PROJECT", "pages")
+    with open_store() as opened:
+        yield opened
+
+
+@pytest.fixture
+def waiting(store):
+    """Return the id of a run that waits for a person, at rest."""
+    assert store is not None
+    return run_of(flows.asking())
+
+
+@pytest.fixture
+def app(store):
+    made = create_app(store, ApiSettings(token=TOKEN, open_paths=OPEN_PATHS), parts=[add_pages])
+    yield made
+    made.state.hub.close()
+
+
+@pytest.fixture
+def call(app):
+    return Client(app)
+
+
+@pytest.fixture
+def anybody(app):
+    """Call the application without a token."""
+    return Client(app, {})
+
+
+def run_of(flow):
+    """Run a flow, recorded, and return the run's id."""
+    flow.run(record=True, progress=False)
+    return flow.last_run.run_id

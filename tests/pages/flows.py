@@ -1,0 +1,60 @@
+"""Flows whose runs are shown on pages."""
+
+import datetime as dt
+
+import pandas as pd
+
+from flowbook import Flow, task
+from flowbook.triggers import manual_only
+
+__all__ = ["asking", "asking_each", "failing"]
+
+
+@task
+def load():
+    return pd.DataFrame({"carrier": ["EV", "MQ", "B6"] * 100, "flights": range(300), "late": [0.1, None, 0.3] * 100})
+
+
+@task(trigger=manual_only, deadline=dt.timedelta(hours=8), otherwise="reject", asks="finance")
+def approve(report, threshold=15):
+    """Are the delays good enough?"""
+    return f"{len(report)} rows above {threshold}"
+
+
+@task
+def publish(text):
+    return f"published {text}"
+
+
+@task
+def sizes():
+    return [1, 2, 3]
+
+
+@task(trigger=manual_only)
+def check(size):
+    """Is this size right?"""
+    return size
+
+
+@task
+def fail():
+    raise ValueError("August is missing")
+
+
+def asking():
+    with Flow("delays") as flow:
+        publish(approve(load(), threshold=20))
+    return flow
+
+
+def asking_each():
+    with Flow("each") as flow:
+        check.map(sizes())
+    return flow
+
+
+def failing():
+    with Flow("jfk_days") as flow:
+        fail()
+    return flow
