@@ -38,7 +38,11 @@ if TYPE_CHECKING:
 
 __all__ = ["add_store_calls", "end_waiting"]
 
-router = APIRouter(prefix="/api/store", tags=["store"])
+#: The error that a call raised, for the client to raise again.
+_RAISED: dict[int | str, dict[str, Any]] = {
+    409: {"description": "The error that the call raised", "content": {"application/json": {}}}
+}
+router = APIRouter(prefix="/api/store", tags=["store"], responses=_RAISED)
 
 #: The most that one call may send, and how deep it may be nested; large values have requests of their own.
 _CALL_BYTES, _NESTING = 64_000_000, 200
