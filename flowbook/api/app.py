@@ -10,23 +10,26 @@ To add routes, pages or static files, write a function that takes the applicatio
 
 An endpoint gets the store by an argument `store: StoreHere` (`flowbook.api.answers`). Behind another login, as in Jupyter,
 give `guard=behind_other_login` and the path as `ApiSettings(prefix=...)`. Links within pages are relative, or begin with
-`request.scope["root_path"]`, which is that prefix.
+`request.scope["root_path"]`, which is that prefix. What keeps a request open has a function in `app.state.at_shutdown` that
+ends it, so that the server can end.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.middleware import Middleware
 
-from flowbook.api import cache, decisions, deployments, flows, health, receivers, runs, streams
+from flowbook.api import cache, decisions, deployments, docs_page, flows, health, receivers, runs, streams
 from flowbook.api.answers import PROBLEMS
 from flowbook.api.body_limits import BodyLimits
 from flowbook.api.guard import TokenGuard
 from flowbook.api.prefix import Prefix
 from flowbook.api.problems import add_problems
-from flowbook.api.store_calls import add_store_calls
+from flowbook.api.store_calls import add_store_calls, end_waiting
+from flowbook.api.streams import close_streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app"]
 
-_ROUTERS = tuple(each.router for each in (health, flows, deployments, runs, decisions, streams, cache, receivers))
+_ROUTERS = tuple(
+    each.router for each in (health, flows, deployments, runs, decisions, streams, cache, receivers, docs_page)
+)
 
 
 def create_app(
@@ -71,10 +76,12 @@ def create_app(
     )
     app.state.store = store
     app.state.settings = settings
+    app.state.at_shutdown = []
     add_problems(app)
     for router in _ROUTERS:
         app.include_router(router)
     add_store_calls(app)
+    app.state.at_shutdown += [partial(end_waiting, app), partial(close_streams, app)]
     for part in parts:
         part(app)
     return app

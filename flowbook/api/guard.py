@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 
 from flowbook.api.access_token import cookie_name, cookie_value, is_same
+from flowbook.api.login_page import for_browser
 from flowbook.api.prefix import route_path
 from flowbook.api.problems import problem
 
@@ -82,6 +83,8 @@ class TokenGuard:
             return problem(HTTPStatus.FORBIDDEN, detail, field="Origin")
         if self._is_open(scope) or self._shows_token(headers) or self._has_token_link(scope):
             return None
+        if (page := for_browser(scope, headers)) is not None:
+            return page
         detail = (
             "The request shows no valid token. Send the header 'Authorization: Bearer TOKEN', or open the address that "
             "flowbook server start printed in the browser."

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from flowbook.api.store_calls import end_waiting
-from flowbook.api.streams import close_streams
 from flowbook.exceptions import InfrastructureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from fastapi import FastAPI
 
@@ -21,6 +21,8 @@ __all__ = ["ApiServer", "listen"]
 
 _DRAIN_S = 10
 _BACKLOG = 2048
+
+_log = logging.getLogger("flowbook.api")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -91,8 +93,17 @@ class ApiServer(uvicorn.Server):
         if self.started:
             self._on_started()
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end; the second time at once. The signal isn't raised again afterwards: it was obeyed."""
+        del sig, frame
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more requests, end the streams, answer what is under way, and end; a second signal ends it at once."""
-        end_waiting(self._served)
-        close_streams(self._served)
+        for end in self._served.state.at_shutdown:
+            try:
+                end()
+            except Exception:  # noqa: BLE001  # a part's own function; the server ends all the same
+                _log.exception("What keeps requests open could not be ended.")
         await super().shutdown(sockets)

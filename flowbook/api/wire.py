@@ -8,9 +8,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
-from flowbook.api.wire_texts import By, Due, Key, Name, Note, Values
+from flowbook.api.wire_texts import By, Due, Key, Name, Note, Value, Values
 
 __all__ = [
     "CacheItem", "CacheItemDetails", "CachePage", "Cancel", "Change", "Decision", "Deleted", "DeploymentLine",
@@ -328,9 +328,9 @@ class DeploymentSpecification(_Request):
     flow_name: Key | None = None
     parameters: Values = {}
     tags: Annotated[list[Key], Field(max_length=100)] = []
-    schedule: JsonValue = None
-    flow_runner: JsonValue = None
-    notify: JsonValue = None
+    schedule: Value = None
+    flow_runner: Value = None
+    notify: Value = None
 
 
 class DeploymentLine(_Answer):

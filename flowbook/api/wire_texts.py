@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field, JsonValue
 
-__all__ = ["By", "Due", "Key", "Name", "Note", "Values"]
+__all__ = ["By", "Due", "Key", "Name", "Note", "Value", "Values"]
 
 
 def _valid_text(text: str) -> str:
@@ -17,12 +18,29 @@ def _valid_text(text: str) -> str:
     return text
 
 
+def _valid_value(value: JsonValue) -> JsonValue:
+    """Return plain data. Raises ValueError: if it holds such a text, or a number that JSON doesn't have."""
+    if isinstance(value, str):
+        _valid_text(value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        msg = f"{value} is no number in JSON. Give a finite one, or null"
+        raise ValueError(msg)
+    elif isinstance(value, dict):
+        _valid_value(list(value))
+        _valid_value(list(value.values()))
+    elif isinstance(value, list):
+        for each in value:
+            _valid_value(each)
+    return value
+
+
 _Text = AfterValidator(_valid_text)
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
 Key = Annotated[str, Field(min_length=1, max_length=1000), _Text]
 By = Annotated[str, Field(max_length=200), _Text]
 Note = Annotated[str, Field(max_length=10_000), _Text]
-#: Plain data by name.
-Values = Annotated[dict[Key, JsonValue], Field(max_length=1000)]
+#: Plain data, and plain data by name.
+Value = Annotated[JsonValue, AfterValidator(_valid_value)]
+Values = Annotated[dict[Key, Value], Field(max_length=1000)]
 #: JSON has no times: a text is read as one.
 Due = Annotated[AwareDatetime, Field(strict=False)]

@@ -48,6 +48,7 @@ def add_pages(app: FastAPI) -> None:
     app.include_router(router)
     app.include_router(approve_routes.router)
     app.mount("/static", ViewFiles())
+    app.state.at_shutdown.append(hub.close)
     app.router.on_shutdown.append(hub.close)
 
 

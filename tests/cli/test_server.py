@@ -1,0 +1,80 @@
+"""`flowbook server start`: what it says, how it ends, and what it says when it can't begin."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from flowbook.cli.main import main
+
+
+@pytest.fixture
+def server():
+    command = [sys.executable, "-m", "flowbook", "server", "start", "--port", "0", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process, json.loads(process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _bearer(facts):
+    return {"Authorization": f"Bearer {facts['token']}"}
+
+
+def test_it_says_where_it_is_and_its_token_lets_in(server, home):
+    _, facts = server
+
+    assert httpx.get(f"{facts['address']}api/health", headers=_bearer(facts)).json()["status"] == "ok"
+    assert httpx.get(f"{facts['address']}api/health").status_code == 401
+    assert (home / "api.token").stat().st_mode & 0o777 == 0o600
+    assert (home / "api.token").read_text().strip() == facts["token"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_when_told_though_a_stream_is_open(server, number):
+    process, facts = server
+
+    with httpx.stream("GET", f"{facts['address']}api/events/stream", headers=_bearer(facts)) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        process.send_signal(number)
+        rest = list(lines)
+    _, errors = process.communicate(timeout=20)
+
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+    assert all(not line.startswith("data") for line in rest)
+
+
+def test_a_port_in_use_is_one_line_that_says_what_to_do(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code = main(["server", "start", "--port", str(port)])
+
+    said = capsys.readouterr().err
+    assert code == 1
+    assert said == (
+        f"flowbook: Port {port} of 127.0.0.1 is in use: another server has it. End that, or take another: --port {port + 1}.\n"
+    )
+
+
+def test_an_address_of_another_machine_is_refused(capsys):
+    code = main(["server", "start", "--host", "203.0.113.7", "--port", "0"])
+
+    assert code == 1
+    assert "Give an address of this machine" in capsys.readouterr().err
+
+
+def test_a_token_from_the_environment_is_taken_if_it_is_long_enough(capsys, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_API_TOKEN", "short")
+
+    code = main(["server", "start", "--port", "0"])
+
+    assert code == 1
+    assert "16 or more" in capsys.readouterr().err
