@@ -79,6 +79,91 @@ class LogFile:
         Path(self._path).replace(f"{self._path}.1")
 
 
+def lock(descriptor: int) -> bool:
+    """Lock an open file; return False if another process has locked it. A lock ends with its process."""
+    try:
+        import fcntl  # noqa: PLC0415  # not on Windows
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process has locked a file; False if there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Output:
+    """The output of a run's process: kept in a log file, its last lines in memory, and passed on to the starter. Never raises.
+
+    Args:
+        orders: a keeper's: `log`, `cap_bytes` and `is_streamed`.
+    """
+
+    def __init__(self, orders: dict[str, Any]) -> None:
+        self._log = LogFile(orders["log"], orders["cap_bytes"])
+        self._tail: deque[bytes] = deque()
+        self._tail_bytes = 0
+        self._is_streamed = bool(orders["is_streamed"])
+        if self._is_streamed:
+            os.set_blocking(2, False)
+
+    def write(self, part: bytes) -> None:
+        """Take a part of the output, which isn't empty."""
+        self._log.write(part)
+        self._stream(part)
+        self._tail.append(part)
+        self._tail_bytes += len(part)
+        while self._tail_bytes - len(self._tail[0]) > _TAIL_BYTES:
+            self._tail_bytes -= len(self._tail.popleft())
+
+    def _stream(self, part: bytes) -> None:
+        """Pass a part on to the starter, unless it is gone or doesn't keep up."""
+        if not self._is_streamed:
+            return
+        try:
+            os.write(2, part)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._is_streamed = False
+
+    def last_lines(self) -> list[str]:
+        """Return the last lines, oldest first."""
+        text = b"".join(self._tail).decode("utf-8", "replace")
+        return text[-_TAIL_BYTES:].rstrip().splitlines()[-_TAIL_LINES:]
+
+
+def tell(**facts: object) -> None:
+    """Tell the starter, if it is alive."""
+    with contextlib.suppress(OSError):
+        os.write(1, (json.dumps(facts) + "\n").encode())
+
+
+def report(orders: dict[str, Any], end: dict[str, object]) -> None:
+    """Have an end recorded that is not as it should be, whether the starter is alive or not."""
+    with contextlib.suppress(OSError):
+        subprocess.run(  # noqa: S603  # an argument list, no shell
+            orders["ended"],
+            env=orders["ended_env"],
+            input=json.dumps(end).encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+
+
 class Keeper:
     """Keeps one process.
 
@@ -89,14 +174,9 @@ class Keeper:
 
     def __init__(self, orders: dict[str, Any]) -> None:
         self._orders = orders
-        self._log = LogFile(orders["log"], orders["cap_bytes"])
-        self._tail: deque[bytes] = deque()
-        self._tail_bytes = 0
+        self._output = Output(orders)
         self._deadline: float | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._is_streamed = bool(orders["is_streamed"])
-        if self._is_streamed:
-            os.set_blocking(2, False)
 
     def run(self) -> None:
         """Start the process, keep it to its end, and tell how it ended."""
@@ -113,17 +193,17 @@ class Keeper:
                 start_new_session=True,
             )
         except OSError as error:
-            self._tell(failed=f"{error.strerror}: {error.filename or self._orders['command'][0]}")
+            tell(failed=f"{error.strerror}: {error.filename or self._orders['command'][0]}")
             return
         finally:
             os.close(write)
         self._process = process
-        self._tell(pid=process.pid)
+        tell(pid=process.pid)
         self._keep(process, read, wake)
-        end = {"exit_code": process.returncode, "last_lines": self._last_lines()}
-        self._tell(**end)
+        end = {"exit_code": process.returncode, "last_lines": self._output.last_lines()}
+        tell(**end)
         if process.returncode:
-            self._report(end)
+            report(self._orders, end)
 
     def _listen_to_signals(self) -> int:
         """Return the descriptor that becomes readable at a signal."""
@@ -200,45 +280,8 @@ class Keeper:
             return False
         if not part:
             return False
-        self._log.write(part)
-        self._stream(part)
-        self._tail.append(part)
-        self._tail_bytes += len(part)
-        while self._tail_bytes - len(self._tail[0]) > _TAIL_BYTES:
-            self._tail_bytes -= len(self._tail.popleft())
+        self._output.write(part)
         return True
-
-    def _stream(self, part: bytes) -> None:
-        """Pass a part on to the starter, unless it is gone or doesn't keep up."""
-        if not self._is_streamed:
-            return
-        try:
-            os.write(2, part)
-        except BlockingIOError:
-            return
-        except OSError:
-            self._is_streamed = False
-
-    def _last_lines(self) -> list[str]:
-        text = b"".join(self._tail).decode("utf-8", "replace")
-        return text[-_TAIL_BYTES:].rstrip().splitlines()[-_TAIL_LINES:]
-
-    def _tell(self, **facts: object) -> None:
-        """Tell the starter, if it is alive."""
-        with contextlib.suppress(OSError):
-            os.write(1, (json.dumps(facts) + "\n").encode())
-
-    def _report(self, end: dict[str, object]) -> None:
-        """Have an end recorded that is not as it should be, whether the starter is alive or not."""
-        with contextlib.suppress(OSError):
-            subprocess.run(  # noqa: S603  # as above
-                self._orders["ended"],
-                env=self._orders["ended_env"],
-                input=json.dumps(end).encode(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                check=False,
-            )
 
 
 def _drain(wake: int) -> None:
