@@ -15,6 +15,7 @@ from flowbook.exceptions import InfrastructureError
 __all__ = [
     "Limits",
     "absolute",
+    "allows_host_mounts",
     "api_patience_s",
     "api_token",
     "api_url",
@@ -172,6 +173,11 @@ def shows_full_tracebacks() -> bool:
 def shows_progress() -> bool:
     """Return whether runs may show on a terminal how they go: `FLOWBOOK_PROGRESS` isn't "0"."""
     return os.environ.get("FLOWBOOK_PROGRESS") != "0"
+
+
+def allows_host_mounts() -> bool:
+    """Return whether containers may be given the whole machine: `FLOWBOOK_ALLOW_HOST_MOUNTS` is "1"."""
+    return os.environ.get("FLOWBOOK_ALLOW_HOST_MOUNTS") == "1"
 
 
 def working_folder() -> Path:

@@ -137,6 +137,8 @@ def _check_parameters(placed: _Placed) -> None:
 
 
 def _check_flow_runner(spec: DeploymentSpec) -> None:
+    if not getattr(spec.flow_runner, "is_of_this_machine", True):
+        return  # the agent's machine may have what this one lacks
     try:
         spec.flow_runner.check()
     except FlowbookError as error:

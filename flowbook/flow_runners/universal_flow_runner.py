@@ -33,6 +33,8 @@ class UniversalFlowRunner:
     type: ClassVar[str] = "universal"
     #: Whether whoever starts it sees its output.
     stream_output: bool = True
+    #: Whether runs live where they are started, so that a deployment is checked where it is made.
+    is_of_this_machine: ClassVar[bool] = True
 
     def __init__(self, *, env: Mapping[str, str] | None = None, **unknown: object) -> None:
         if unknown:
