@@ -1,4 +1,4 @@
-"""What an agent does at each poll besides starting runs: makes those of schedules, answers overdue tasks, sends notices."""
+"""What an agent does at each poll besides starting runs: schedules, overdue tasks, containers, notices."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
+from flowbook.agent.kept_containers import KeptContainers
 from flowbook.agent.news import News
 from flowbook.deployments.due_runs import schedule_due_runs
 from flowbook.engine.remote_error import safe_str
@@ -39,6 +40,7 @@ def chores_of(store: Store, report: Report, ahead_s: float = 20.0) -> Sequence[C
     return (
         Schedules(store, report, ahead_s).make_due_runs,
         OverdueTasks(store, report).answer,
+        KeptContainers(store, report).keep_again,
         lambda now: send_pending(store, now),
     )
 

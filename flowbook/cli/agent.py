@@ -43,6 +43,8 @@ def start(args: Namespace, out: Output) -> int:
     if store.is_read_only:
         msg = f"The store {store.location} can only be read here, and an agent writes to it. Start it where you may write."
         raise StoreError(msg, path=store.location)
+    if args.allow_host_mounts:
+        os.environ["FLOWBOOK_ALLOW_HOST_MOUNTS"] = "1"
     limit = args.limit or max(_FEWEST, os.cpu_count() or 1)
     name = args.name or f"{platform.node()}:{os.getpid()}"
     with _shown(out) as display:

@@ -237,6 +237,11 @@ def _add_agent(group: argparse.ArgumentParser, common: argparse.ArgumentParser) 
         default=10.0,
         help="claim a run S seconds before its time; default: 10",
     )
+    start.add_argument(
+        "--allow-host-mounts",
+        action="store_true",
+        help="let runs mount / and the Docker socket, which gives their containers this whole machine",
+    )
     start.add_argument("--name", help="what people see of it; default: the machine's name and the process's number")
     text = "write what a service manager needs to keep an agent running; nothing is installed"
     example = "Example: flowbook agent unit > ~/.config/systemd/user/flowbook-agent.service"
