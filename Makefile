@@ -13,7 +13,7 @@ NODE := node_modules/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo lab lint test test-all soak bench browser lock pictures clean
+.PHONY: help setup demo lab lint test test-all soak docker bench browser engine lock pictures clean
 
 help: ## show these lines
 	@echo "flowbook: workflows that live in the notebook"
@@ -41,6 +41,9 @@ test-all: $(READY) $(NODE) browser ## the tests on every Python found and on eve
 soak: $(READY) ## the long form of the tests that kill, flip and race
 	$(BIN)/nox -s soak
 
+docker: $(READY) engine ## the tests of containers, against a Docker engine of their own; as root, on Linux
+	$(BIN)/nox -s docker
+
 bench: $(READY) ## measure flowbook beside its peers: about 15 minutes (docs/performance.md)
 	$(BIN)/python -m benchmarks
 
@@ -57,6 +60,9 @@ clean: ## remove what make and the tools made
 
 browser:
 	@sh scripts/browser.sh
+
+engine:
+	@sh scripts/docker_packages.sh
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "flowbook needs Python 3.11 or newer, and none was found. Install one, or say where it is: make PYTHON=/path/to/python3" >&2; exit 1; }

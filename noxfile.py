@@ -69,6 +69,12 @@ def soak(session: nox.Session) -> None:
     session.run("pytest", "-m", "soak", *limits, *session.posargs, env={"FLOWBOOK_SOAK": "1"})
 
 
+@nox.session(venv_backend="none")
+def docker(session: nox.Session) -> None:
+    """The tests of containers, against a Docker engine of their own; none is left out."""
+    session.run("pytest", "-m", "docker", *session.posargs, env={"FLOWBOOK_DOCKER": "1"})
+
+
 @nox.session(name="all", python=PYTHONS, venv_backend="venv", reuse_venv=True)
 def every_python(session: nox.Session) -> None:
     """All tests on each Python that is found."""

@@ -6,6 +6,7 @@ import psutil
 import pytest
 
 import flowbook.flow_runners
+from tests.flow_runners.docker_lab import Lab, why_not
 from tests.homes import home
 from tests.scripts import ROOT
 
@@ -21,7 +22,7 @@ def _own_sources(monkeypatch):
     yield
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.NoSuchProcess):
-            if str(KEEPER) in child.cmdline():
+            if any(str(keeper) in child.cmdline() for keeper in (KEEPER, KEEPER.with_name("container_keeper.py"))):
                 for process in (*child.children(recursive=True), child):
                     process.kill()
 
@@ -32,3 +33,23 @@ def folder(tmp_path):
     os.environ["FOLDER"] = str(tmp_path)
     yield tmp_path
     del os.environ["FOLDER"]
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave the tests of containers to `make docker`: they take some minutes, and root on Linux."""
+    left_out = [item for item in items if item.get_closest_marker("docker")]
+    if left_out and os.environ.get("FLOWBOOK_DOCKER") != "1":
+        items[:] = [item for item in items if not item.get_closest_marker("docker")]
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture(scope="session")
+def lab():
+    """Give a Docker engine with an image of this Python and this flowbook."""
+    assert why_not() is None, why_not()
+    found = Lab()
+    try:
+        found.start()
+        yield found
+    finally:
+        found.close()
