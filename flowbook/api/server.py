@@ -33,7 +33,8 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(family)
+        #: Named as TCP: only then does asyncio send each part of an answer at once, instead of 40 ms later.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except (OSError, UnicodeError) as error:
         msg = (
             f"{host!r} is no address of this machine: {error}. Give --host 127.0.0.1, or one that `hostname -I` lists."

@@ -136,7 +136,7 @@ async def _body(request: Request) -> bytes | Response:
 async def put_blob(request: Request, digest: Digest) -> Response:
     """Take the bytes of a large value; return the receipt that its row needs. They are neither read nor unpickled."""
     served: ServedStore = request.app.state.served_store
-    limit = config.limits().value_bytes
+    limit = config.limits().total_bytes
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > limit:
         return _too_large(limit)
@@ -165,7 +165,7 @@ def _keep(request: Request, writer: BlobWriter, digest: str) -> Response:
 
 def _too_large(limit: int) -> Response:
     detail = (
-        f"The value has more than {limit:,} bytes, which is the most that this server takes (FLOWBOOK_MAX_VALUE_BYTES)."
+        f"The value has more than {limit:,} bytes, which is the most that this server takes (FLOWBOOK_MAX_TOTAL_BYTES)."
     )
     return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, field="body")
 

@@ -192,6 +192,7 @@ class ApiClient:
         """Make a request; repeat it while the server can't be reached, until the patience ends."""
         deadline, is_again, is_first = time.monotonic() + patience_s, False, True
         while True:
+            self._refuse_closed()
             self._refuse_early(patience_s)
             is_under_way = False
             try:
@@ -210,6 +211,11 @@ class ApiClient:
             if time.monotonic() >= deadline:
                 raise failure
             threading.Event().wait(min(self._pause_s, max(0.0, deadline - time.monotonic())))
+
+    def _refuse_closed(self) -> None:
+        if self._is_closed:
+            msg = f"The store behind {self.url} is closed. Open it again with open_store()."
+            raise StoreError(msg, url=self.url)
 
     def _refuse_early(self, patience_s: float) -> None:
         """Where nobody waits, fail at once for a while after a failure: a network that swallows packets takes seconds."""

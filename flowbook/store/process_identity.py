@@ -138,7 +138,9 @@ def _host() -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{name}/{boot}/{Path('/proc/self/ns/pid').readlink()}"
     except OSError:
-        return name
+        import psutil  # noqa: PLC0415  # as below
+
+        return f"{name}/{psutil.boot_time():.0f}"  # many machines are called the same
 
 
 def _started(number: int) -> str | None:

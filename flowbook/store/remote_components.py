@@ -195,26 +195,39 @@ class RemoteHistory(RemoteComponent):
 
 
 class RemoteCacheRows(RemoteComponent):
-    """See `CacheRows`: reads many rows at once, and reads them again after half a second at the latest."""
+    """See `CacheRows`: reads many rows at once, and reads them again after half a second at the latest.
+
+    Attributes:
+        own_changes: how often this process has changed the entries.
+    """
 
     first_ahead, most_ahead = 64, 1000
+    own_changes = 0
 
     def version(self) -> object:
         """See `CacheRows`."""
-        return os.getpid(), time.monotonic() // _ROWS_S
+        return os.getpid(), self.own_changes, time.monotonic() // _ROWS_S
 
 
 class RemoteCache(Cache):
-    """See `Cache`. The base class counts the uses and turns rows into entries."""
+    """See `Cache`. The base class counts the uses and turns rows into entries.
 
-    def __init__(self, client: ApiClient, values: Values) -> None:
+    Args:
+        client: talks to the server.
+        values: of the store.
+        rows: told of changes.
+    """
+
+    def __init__(self, client: ApiClient, values: Values, rows: RemoteCacheRows) -> None:
         super().__init__(None, values)  # type: ignore[arg-type]  # each method that reads it is a call here
         self._calls = RemoteComponent(client, values, "cache")
+        self._rows = rows
 
     def add(self, entry: CacheEntry) -> CacheEntry:
         """See `Cache`."""
         kept = dataclasses.replace(entry, id=entry.id or os.urandom(8).hex())
         self._calls.add(kept)
+        self._rows.own_changes += 1
         return kept
 
     def newest(self, scope: CacheScope, limit: int, offset: int = 0, at: dt.datetime | None = None) -> list[CacheEntry]:
@@ -257,6 +270,7 @@ class RemoteCache(Cache):
     def expire(self, entry_id: str) -> None:
         """See `Cache`."""
         self._calls.expire(entry_id)
+        self._rows.own_changes += 1
 
     def pin(self, entry_id: str, *, pinned: bool = True) -> None:
         """See `Cache`."""

@@ -105,7 +105,7 @@ _NAMES: dict[str, Any] = {
     "builtins": builtins,
     "dt": dt,
 }
-_ARRAYS = (list, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Iterator)
+_ARRAYS = (list, collections.abc.Iterable, collections.abc.Iterator)
 
 
 class WireError(Exception):
@@ -156,6 +156,8 @@ def _of_generic(origin: Any, arguments: tuple[Any, ...]) -> Coder | None:  # noq
         return _tuple(arguments)
     if origin in _ARRAYS:
         return _array(coder_of(arguments[0]))
+    if origin is collections.abc.Sequence:
+        return _tuple((arguments[0], ...))
     return _table(arguments[1]) if origin in {dict, collections.abc.Mapping} else None
 
 

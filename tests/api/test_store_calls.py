@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pickle
+import socket
 import threading
 import urllib.error
 import urllib.request
@@ -13,6 +14,7 @@ import urllib.request
 import numpy as np
 import pytest
 
+from flowbook.api.server import listen
 from flowbook.engine.events import StateChanged
 from flowbook.engine.state import Running, Success
 from flowbook.exceptions import DamagedValueError, ResultGoneError, RunClaimedError, StoreError, UnknownRunError
@@ -232,6 +234,18 @@ def test_another_flowbook_at_the_other_end_is_named(both, monkeypatch):
     monkeypatch.setattr(api_client, "fingerprint", lambda: "another")
     with RemoteStore(both.url, TOKEN, refuse) as store, pytest.raises(StoreError, match="don't understand each other"):
         store.runs.list()
+
+
+def test_answers_are_sent_at_once():
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP  # asyncio looks at it, and waits for more to send otherwise
+
+
+def test_a_closed_store_says_so(both):
+    both.remote.close()
+
+    with pytest.raises(StoreError, match="is closed"):
+        both.remote.runs.list()
 
 
 def test_a_wrong_token_says_what_to_set(both):

@@ -8,16 +8,11 @@ import pytest
 
 from flowbook.engine.state import Scheduled, Submitted
 from flowbook.exceptions import StoreError
-from flowbook.store import MemoryStore, RunRecord, open_store
+from flowbook.store import RunRecord
 
 DUE = dt.datetime(2026, 12, 1, 6, tzinfo=dt.UTC)
 RECORD = RunRecord("one", "nightly", "test", {"name": "nightly", "tasks": []}, due=DUE, deployment="d1")
 AT_REST = Scheduled("It waits for its time.", start_time=DUE)
-
-
-@pytest.fixture(params=["on disk", "in memory"])
-def store(request):
-    return open_store() if request.param == "on disk" else MemoryStore()
 
 
 def test_a_run_to_come_is_at_rest_with_its_state_as_its_first_event(store):
