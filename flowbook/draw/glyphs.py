@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["GLYPHS", "WARNING", "glyph"]
+__all__ = ["DIFFERENCES", "GLYPHS", "WARNING", "glyph"]
 
 _RING = '<circle cx="6" cy="6" r="4.4"/>'
 _TICK = '<path d="M2 6.5 4.8 9.3 10 3.2"/>'
@@ -42,10 +42,22 @@ GLYPHS: Mapping[str, str] = {
     "Pending": '<circle cx="6" cy="6" r="3.2"/>',
 }
 
+_OTHER = '<path d="M2 7.2c1.3-2.8 2.7-2.8 4-1.2s2.7 1.6 4-1.2"/>'
+#: The word for why a task of two runs differs, to its fragment.
+DIFFERENCES: Mapping[str, str] = {
+    "Parameter": _OTHER,
+    "Code": _OTHER,
+    "Output": _OTHER,
+    "Input": _OTHER,
+    "New": '<path d="M2 6h8M6 2v8"/>',
+    "Gone": '<path d="M2 6h8"/>',
+    "The same": '<path d="M2.5 4.5h7M2.5 7.5h7"/>',
+}
+
 #: The triangle beside a warning.
 WARNING = '<path d="M6 1.4 11 10.4H1zM6 5v2.2M6 8.9h0"/>'
 
 
 def glyph(state: str) -> str:
     """Return the fragment of `state` (a class name); a state of a user's own gets the ring of Pending."""
-    return GLYPHS.get(state, GLYPHS["Pending"])
+    return GLYPHS.get(state) or DIFFERENCES.get(state, GLYPHS["Pending"])

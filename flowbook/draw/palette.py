@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHROME",
+    "DIFFERENCES",
     "FAMILIES",
     "STATES",
     "Chrome",
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 Theme = Literal["light", "dark"]
-FamilyName = Literal["waiting", "running", "retrying", "paused", "success", "failed"]
+FamilyName = Literal["waiting", "running", "retrying", "paused", "success", "failed", "own"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +130,29 @@ STATES: Mapping[str, StateStyle] = {
     "Pending": StateStyle("waiting", filled=False, border="plain"),
 }
 
+#: How a task is drawn where two runs are compared, by the word for why it differs: filled by itself, hollow because of others.
+DIFFERENCES: Mapping[str, StateStyle] = {
+    "Parameter": StateStyle("own", filled=True, border="state"),
+    "Code": StateStyle("own", filled=True, border="state"),
+    "Output": StateStyle("own", filled=True, border="state"),
+    "New": StateStyle("own", filled=True, border="state"),
+    "Gone": StateStyle("own", filled=True, border="dashed"),
+    "Input": StateStyle("running", filled=False, border="plain"),
+    "The same": StateStyle("waiting", filled=False, border="plain"),
+}
+_OWN = Family(Shades("#00629a", "#212121", "#ffffff", "#e1f0f9"), Shades("#6cbfee", "#e6e6e6", "#111111", "#16303f"))
 _RANK = {name: index for index, name in enumerate(DISPLAY_ORDER)}
 _UNKNOWN = StateStyle("waiting", filled=False, border="plain")
 
 
 def style_of(state: str) -> StateStyle:
     """Return how `state` (a class name) is drawn; a user-defined state is drawn as waiting."""
-    return STATES.get(state, _UNKNOWN)
+    return STATES.get(state) or DIFFERENCES.get(state, _UNKNOWN)
 
 
 def shades(state: str, theme: Theme) -> Shades:
     """Return the colours of `state` in `theme`."""
-    family = FAMILIES[style_of(state).family]
+    family = FAMILIES.get(style_of(state).family, _OWN)
     return family.light if theme == "light" else family.dark
 
 

@@ -187,6 +187,7 @@ class FlowView:
             why_ran=records.why_ran,
             maker=run_that_made,
             runs=records.runs,
+            compare=self._compare,
             open_run=self._open_run,
             rows_before=records.rows,
             settled=self._settled,
@@ -266,6 +267,10 @@ class FlowView:
         known = (self._run, self._flow.last_run)
         found = next((run for run in known if run is not None and run.run_id == run_id), None)
         return found if found is not None else load_run(Recording.of(open_store(), run_id))
+
+    def _compare(self, first: str, second: str) -> Mapping[str, Any]:
+        found = self._open_run(first).compare(self._open_run(second))
+        return {**found.plain(), "svg": found.svg(is_live=True)}
 
     def _settled(self, session: PanelSession) -> None:
         session.call(lambda: self._keep(session))

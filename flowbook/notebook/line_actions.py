@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 from IPython.core.error import UsageError
 
 from flowbook.exceptions import FlowbookError
+from flowbook.flow_run.run_comparison import earlier_run
 from flowbook.notebook.arguments import parse_flow_runner, parse_parameters
 from flowbook.notebook.flow_deployments import FlowDeployments
 from flowbook.notebook.flow_export import export_module
 from flowbook.notebook.frontend import cell_name, has_front_end, notebook_name, person
 from flowbook.notebook.panel_actions import Decided
-from flowbook.notebook.run_comparison import compared_runs, earlier_run
 from flowbook.notebook.run_list import RunList, newest_runs
 from flowbook.notebook.run_report import write_report
 from flowbook.notebook.run_text import cancelled
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from flowbook.core.flow import Flow
     from flowbook.flow_run.plan import RunPlan
     from flowbook.flow_run.run import FlowRun
+    from flowbook.flow_run.run_comparison import RunComparison
     from flowbook.notebook.display import FlowView
     from flowbook.notebook.loop import Loop
     from flowbook.notebook.notebook_flows import NotebookFlows
-    from flowbook.notebook.run_comparison import RunComparison
 
 __all__ = ["ACTIONS", "Action", "LineActions", "Screen", "lists_actions", "written"]
 
@@ -198,12 +198,12 @@ class LineActions:
     def _compare(self, args: Namespace) -> RunComparison:
         run = self._flows.any_run(args.name)
         if args.tasks:
-            return compared_runs(self._flows.any_run(args.tasks[0]), run)
+            return self._flows.any_run(args.tasks[0]).compare(run)
         earlier = earlier_run(run)
         if earlier is None:
             msg = f"There is no run of {run.flow_name} before run {run.number}. Name the one to compare it with."
             raise UsageError(msg)
-        return compared_runs(self._flows.run(earlier), run)
+        return self._flows.run(earlier).compare(run)
 
     def _export(self, args: Namespace) -> None:
         if args.name is None:

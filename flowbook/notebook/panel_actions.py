@@ -103,6 +103,12 @@ def _answer(run: RunLike, decided: Decided, by: str) -> Started:
     return Started(cast("RunLike", act(*keys, by=by, note=note)))
 
 
+def _refuse_compare(first: str, second: str) -> Mapping[str, Any]:
+    del first, second
+    msg = "This panel can't compare runs. Ask run.compare(other)."
+    raise RefusedError(msg)
+
+
 def _refuse_open(run_id: str) -> RunLike:
     del run_id
     msg = "This panel can't show other runs. Show them with flowbook.run(...)."
@@ -135,6 +141,7 @@ class PanelActions:
         why_ran: returns why a cached task of the run that is shown ran; None if nothing is known.
         maker: returns the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
         runs: returns the newest runs of the flow, at most so many.
+        compare: returns what differs from one run to another, by their ids; see `RunComparison.plain`.
         rows_before: returns the rows of a task's output in earlier runs, by the run's id.
         open_run: returns the run of an id, to show it.
         pages: returns what turns the pages of a stored value; None: the value is loaded for that.
@@ -158,6 +165,7 @@ class PanelActions:
     why_ran: Callable[[str], RanTask | None] = lambda _: None
     maker: Callable[[str], str] = lambda _: ""
     runs: Callable[[int], RunsView] = lambda _: RunsView((), 0)
+    compare: Callable[[str, str], Mapping[str, Any]] = _refuse_compare
     rows_before: Callable[[str], Mapping[str, int]] = lambda _: {}
     open_run: Callable[[str], RunLike] = _refuse_open
     pages: Callable[[ResultRef], Pager] | None = None

@@ -11,7 +11,7 @@ from flowbook import config
 from flowbook.engine.state_kinds import FINISHED
 from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.reuse import RanTask, reuse_of
-from flowbook.notebook.row_counts import rows_of
+from flowbook.flow_run.row_counts import rows_of
 from flowbook.notebook.runs_view import RunsView, runs_view
 from flowbook.store import open_store
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flowbook.notebook.row_counts import Table, table_of
+from flowbook.flow_run.row_counts import Table, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

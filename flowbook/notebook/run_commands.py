@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["RunCommands"]
 
 
+_TWO = 2
+
+
 class Commanded(Protocol):
     """The part of a session that the commands need."""
 
@@ -79,6 +82,7 @@ class RunCommands:
             "only-changed": lambda _: self._start({}, Asked("only-changed", None, self._session.run)),
             "plan": self._on_plan,
             "menu": self._on_menu,
+            "compare": self._on_compare,
             "cancel": self._on_cancel,
             "retry": self._on_retry,
             "hand-over": lambda command: self._moved(self._actions.hand_over, command),
@@ -105,6 +109,15 @@ class RunCommands:
         entries = self._actions.menu(self._parameters(command.get("parameters") or {}), asked)
         told = [each._asdict() for each in entries]
         self._session.tell({"type": "menu", "id": command["id"], "key": asked.key or "", "entries": told})
+        return ""
+
+    def _on_compare(self, command: Command) -> str:
+        runs = command.get("runs")
+        if not isinstance(runs, list) or len(runs) != _TWO or not all(isinstance(each, str) for each in runs):
+            msg = f"Two runs are compared, named by their ids, not {phrases.shorten(repr(runs), 80)}."
+            raise RefusedError(msg)
+        found = self._actions.compare(runs[0], runs[1])
+        self._session.tell({"type": "compare", "id": command["id"], "comparison": found})
         return ""
 
     def _asked(self, command: Command) -> Asked:

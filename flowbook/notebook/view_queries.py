@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.draw.grouping import GROUPINGS, GroupBy
 from flowbook.engine.task_keys import split_key
+from flowbook.flow_run.row_counts import rows_of
 from flowbook.notebook.changes_view import changes_view
 from flowbook.notebook.child_labels import ChildLabels
 from flowbook.notebook.children_view import MOST_ROWS, ORDERS, ChildrenRequest, ChildrenView, children_view
 from flowbook.notebook.command_worker import Command, RefusedError
 from flowbook.notebook.log_view import logs_view
-from flowbook.notebook.row_counts import rows_of
 from flowbook.notebook.view_model import plain
 from flowbook.report.phrases import shorten
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["QUERIES", "ViewQueries", "grouping_asked_for", "run_asked_for"]
 
 #: Commands that change nothing: they are executed again when a view repeats them.
-QUERIES = frozenset({"changes", "children", "logs", "menu", "plan", "runs"})
+QUERIES = frozenset({"changes", "children", "compare", "logs", "menu", "plan", "runs"})
 _MOST_RUNS = 1000
 #: Of what a notebook keeps.
 _KEPT = {"changes": 3000, "lines": 300, "runs": 10, "rows": 50, "tasks": 8}

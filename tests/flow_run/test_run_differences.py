@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pandas as pd
+import pytest
 
 from flowbook import Flow, Parameter, task
+from flowbook.exceptions import DefinitionError
+from flowbook.flow_run.run_comparison import compared_runs
 from flowbook.flow_run.run_differences import TaskDifference, task_differences
-from flowbook.notebook.run_comparison import compared_runs
 
 OUTSIDE = itertools.count()
 
@@ -90,3 +92,35 @@ def test_tasks_of_one_run_alone_are_new_or_gone():
         "a": TaskDifference("input", ("", ""), ("c",)),
         "b": TaskDifference("gone", ("", "")),
     }
+
+
+def test_a_run_compares_itself_with_another_and_shows_the_graph_by_what_differs():
+    first, second = _runs()
+
+    found = first.compare(second)
+    forms = found._repr_mimebundle_()
+
+    assert (found.is_same, found.runs) == (False, (first.run_id, second.run_id))
+    assert found.svg(is_live=True).count('data-state="because"') == 5
+    assert "<img" in forms["text/html"]
+    assert found.plain()["tasks"][0]["word"] == "Parameter"
+
+
+def test_runs_that_are_the_same_say_so():
+    with Flow("constant") as flow:
+        double(2)
+    flow.run(record=True)
+    first = flow.last_run
+    flow.run(record=True)
+
+    found = first.compare(flow.last_run)
+
+    assert found.is_same
+    assert found.notes == ("They are the same: none of 1 task differs by parameters, code, inputs or outputs.",)
+
+
+def test_what_is_no_run_is_refused():
+    first, _ = _runs()
+
+    with pytest.raises(DefinitionError, match="other='last' isn't a run"):
+        first.compare("last")

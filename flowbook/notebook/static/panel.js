@@ -69,13 +69,13 @@ class Panel {
     const onLens = () => this.controls.dress();
     this.graph = new GraphPane({ el: this.parts.canvas, view: this.#view, signal, state: this.state, now: () => this.views.shownAt, onSelect, onLens });
     this.display = new PanelDisplay({ root, parts: this.parts, state: this.state, now });
-    const ask = this.#ask.bind(this);
     new CardGrip({ grip: this.parts.grip, body: this.parts.body, signal });
-    this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask, cannot: this.cannot });
+    this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask: this.#ask.bind(this), cannot: this.cannot });
     const onMoment = () => this.#redraw();
     const parameters = () => this.display.section.values();
     const onMenu = (/** @type {any} */ answer) => this.choices.menu.take(answer);
-    this.views = new PanelViews({ parts: this.parts, link: this.link, clock: this.clock, signal, state: this.state, now, onMoment, onMenu, parameters });
+    const { parts, link, clock, state } = this;
+    this.views = new PanelViews({ parts, view: this.#view, link, clock, signal, state, now, onMoment, onMenu, parameters });
     this.choices = this.#partChoices();
     this.controls = new Controls({ root, link: this.link, host: model.host, cannot: this.cannot, situation: () => situationOf(this) });
   }

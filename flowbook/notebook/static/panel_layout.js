@@ -64,6 +64,8 @@ export function build(root, cannot) {
   const timeline = view("timeline", "Timeline");
   const logs = view("logs", "Logs");
   const runs = view("runs", "Runs");
+  const compare = dom.h("section", { class: "compare", "data-flowbook": "compare", "aria-label": "Two runs compared", hidden: true });
+  runs.append(compare);
   const plan = view("plan", "Plan");
   const replay = dom.h("section", { class: "replay", "aria-label": "Replay" });
   const grip = gripElement();
@@ -74,7 +76,7 @@ export function build(root, cannot) {
   root.replaceChildren(head, tabs, body, replay, kept, status);
   return {
     ...{ head, tabs, tabButtons, tools, order, groupBy, asTable, replayButton, kept, status },
-    ...{ body, canvas, table, children, timeline, logs, runs, plan, replay, grip, inspector },
+    ...{ body, canvas, table, children, timeline, logs, runs, compare, plan, replay, grip, inspector },
     ...{ rail, needs, run, runTitle, form, facts },
   };
 }

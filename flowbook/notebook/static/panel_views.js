@@ -3,6 +3,7 @@
 import { Asker } from "./asker.js";
 import { Changes } from "./changes.js";
 import { ChildrenView } from "./children.js";
+import { Compare } from "./compare.js";
 import * as dom from "./dom.js";
 import { groupPage } from "./group_page.js";
 import { isUnderWay } from "./head.js";
@@ -15,7 +16,7 @@ import { Timeline } from "./timeline.js";
 /** @typedef {import("./panel_state.js").PanelState} PanelState */
 /** @typedef {import("./panel_state.js").Tab} Tab */
 /** @typedef {ReturnType<typeof import("./panel_layout.js").build>} Parts */
-/** @typedef {{parts: Parts, link: import("./wire.js").Link, clock: import("./wire.js").Clock, signal: AbortSignal, state: PanelState, now: () => number, onMoment: () => void, onMenu: (answer: any) => void, parameters: () => Record<string, string> | null}} Given */
+/** @typedef {{parts: Parts, view: string, link: import("./wire.js").Link, clock: import("./wire.js").Clock, signal: AbortSignal, state: PanelState, now: () => number, onMoment: () => void, onMenu: (answer: any) => void, parameters: () => Record<string, string> | null}} Given */
 
 /** How often children, and what a whole run did, are asked for while they change. */
 const CHILDREN_MS = 300;
@@ -28,6 +29,8 @@ export class PanelViews {
   changes = new Changes();
   /** What of the flow the plan is about. */
   asked = { what: "all", key: "" };
+  /** Whether two runs are compared in place of their list. */
+  isComparing = false;
   /** The run and its state when runs were last asked for. */
   #askedAbout = "";
   /** Answers about children, by the key of their task. @type {Record<string, any>} */
@@ -50,7 +53,9 @@ export class PanelViews {
       shownId: () => state.run?.id ?? "",
       canShow: () => given.link.status !== "saved",
       ask: (limit) => this.askers.runs.ask({ limit }),
+      compare: (runs) => this.#compare(runs),
     });
+    this.compare = new Compare({ el: parts.compare, view: given.view, signal, onBack: () => this.#leaveComparison() });
     this.plan = new PlanView({ el: parts.plan, tools: parts.tools.plan });
     this.replay = new Replay({ el: parts.replay, signal, clock, onMoment: (moment) => this.#go(moment) });
     parts.order.addEventListener("change", () => this.timeline.sort(parts.order.value), { signal });
@@ -130,6 +135,20 @@ export class PanelViews {
     this.askers.plan.ask({ parameters: this.given.parameters() ?? {}, ...this.asked });
   }
 
+  /** Show what differs between two runs. @param {[string, string]} runs */
+  #compare(runs) {
+    this.compare.wait("Asking the kernel…");
+    this.isComparing = true;
+    this.given.link.commands.forget((slot) => slot === "compare:");
+    this.askers.compare.ask({ runs });
+    this.show();
+  }
+
+  #leaveComparison() {
+    this.isComparing = false;
+    this.show();
+  }
+
   /** Why there is no plan. */
   #refusal() {
     const { link } = this.given;
@@ -174,9 +193,18 @@ export class PanelViews {
     dom.set(parts.replayButton, { "aria-pressed": state.isReplay ? "true" : "false" });
     if (isGraph && state.opened) this.children.show(state.inspected);
     if (state.tab === "timeline") this.#showTimeline();
-    if (state.tab === "runs") this.runs.show();
+    if (state.tab === "runs") this.#showRuns();
     if (state.tab === "plan") this.plan.show(this.#refusal());
     if (!parts.replay.hidden) this.#showReplay();
+  }
+
+  #showRuns() {
+    const { parts, link } = this.given;
+    parts.compare.hidden = !this.isComparing;
+    parts.runs.classList.toggle("comparing", this.isComparing);
+    const said = link.commands.said("compare:");
+    if (this.isComparing && this.compare.isWaiting && said && !said.ok) this.compare.wait(said.text);
+    this.runs.show();
   }
 
   #askers() {
@@ -189,6 +217,7 @@ export class PanelViews {
       logs: asker("logs", RUN_MS, (answer) => this.logs.take(answer)),
       runs: asker("runs", RUN_MS, (answer) => this.runs.take(answer)),
       plan: asker("plan", 0, (answer) => this.plan.take(answer)),
+      compare: asker("compare", 0, (answer) => this.compare.take(answer)),
       menu: asker("menu", 0, this.given.onMenu),
     };
   }

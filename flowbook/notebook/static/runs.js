@@ -9,7 +9,7 @@ import * as states from "./states.js";
 
 export const LIMIT = 20;
 const MORE = 20;
-const HEADS = ["run", "when", "state", "took", "", "tasks", "what changed since the run before"];
+const HEADS = ["", "run", "when", "state", "took", "", "tasks", "what changed since the run before"];
 
 /** The rows that fit a state and a text such as `origin=JFK`. @param {Row[]} rows @param {string} state @param {string} query */
 export function fitting(rows, state, query) {
@@ -35,8 +35,12 @@ export class Runs {
   #body = dom.h("tbody");
   #foot = dom.h("span", { class: "grow" });
   #more = dom.button("more-runs", `Show ${MORE} more`);
+  /** Ids of the runs that are chosen, the last two. @type {string[]} */
+  #chosen = [];
+  #bar = dom.h("div", { class: "foot chosen", hidden: true });
+  #list = dom.h("div", { class: "scroll", tabindex: 0 });
 
-  /** @param {{el: HTMLElement, tools: HTMLElement, signal: AbortSignal, now: () => number, shownId: () => string, canShow: () => boolean, ask: (limit: number) => void}} given */
+  /** @param {{el: HTMLElement, tools: HTMLElement, signal: AbortSignal, now: () => number, shownId: () => string, canShow: () => boolean, ask: (limit: number) => void, compare: (runs: [string, string]) => void}} given */
   constructor(given) {
     this.given = given;
     const { el, tools, signal } = given;
@@ -51,15 +55,52 @@ export class Runs {
     tools.replaceChildren(this.state, this.query);
     const heads = HEADS.map((name) => dom.h("th", { scope: "col", class: name === "took" ? "num" : null }, name));
     const table = dom.h("table", { "aria-label": "Runs of this flow" }, dom.h("thead", {}, dom.h("tr", {}, ...heads)), this.#body);
-    el.replaceChildren(dom.h("div", { class: "scroll", tabindex: 0 }, table), dom.h("div", { class: "foot" }, this.#foot, this.#more));
+    this.#list.append(table);
+    el.append(dom.h("div", { class: "list" }, this.#list, this.#bar, dom.h("div", { class: "foot" }, this.#foot, this.#more)));
     tools.addEventListener("input", () => this.show(), { signal });
     tools.addEventListener("change", () => this.show(), { signal });
-    const more = (/** @type {Event} */ event) => {
-      if (!(event.target instanceof Element && event.target.closest('[data-action="more-runs"]'))) return;
+    el.addEventListener("click", (event) => this.#click(event), { signal });
+  }
+
+  /** @param {MouseEvent} event */
+  #click(event) {
+    const target = event.target instanceof Element ? event.target : null;
+    const action = target?.closest("[data-action]")?.getAttribute("data-action");
+    const id = target?.closest("tr")?.getAttribute("data-run-id");
+    if (action === "more-runs") {
       this.#limit += MORE;
       this.ask();
-    };
-    el.addEventListener("click", more, { signal });
+    } else if (action === "compare") this.#compare();
+    else if (id && (action === "choose-run" || event.shiftKey || event.ctrlKey || event.metaKey)) {
+      this.#choose(id);
+      event.stopPropagation();
+    }
+  }
+
+  /** Choose a run, or no longer; a third one takes the place of the first. @param {string} id */
+  #choose(id) {
+    this.#chosen = this.#chosen.includes(id) ? this.#chosen.filter((each) => each !== id) : [...this.#chosen, id].slice(-2);
+    this.show();
+  }
+
+  /** The two runs that are chosen, the older one first. */
+  #pair() {
+    return this.#sent.rows.filter(({ id }) => this.#chosen.includes(id)).reverse();
+  }
+
+  #compare() {
+    const [old, now] = this.#pair();
+    if (old && now) this.given.compare([old.id, now.id]);
+  }
+
+  #showChosen() {
+    const [old, now] = this.#pair();
+    this.#bar.hidden = !old || !this.given.canShow();
+    const text = now ? "2 chosen" : `run ${old?.number} is chosen; choose another one to compare it with`;
+    if (this.#bar.hidden || this.#bar.dataset.of === `${old?.id} ${now?.id}`) return;
+    this.#bar.dataset.of = `${old?.id} ${now?.id}`;
+    const go = now && dom.button("compare", `Compare run ${old?.number} with run ${now.number}`, { class: "primary" });
+    this.#bar.replaceChildren(dom.h("span", { class: "grow" }, text), go ?? "");
   }
 
   ask() {
@@ -91,18 +132,23 @@ export class Runs {
     );
     dom.say(this.#foot, total ? footing(found, total) : this.#isKnown ? "No run of this flow is recorded." : "Asking…");
     this.#more.hidden = rows.length >= total;
+    this.#showChosen();
   }
 
   /** @param {Element} tr @param {Row} row @param {number} longest */
   #fill(tr, row, longest) {
     const isShown = row.id === this.given.shownId();
-    dom.set(tr, { "aria-selected": isShown ? "true" : null, "data-state": row.state });
     const canShow = this.given.canShow();
+    const isChosen = canShow && this.#chosen.includes(row.id);
+    dom.set(tr, { "aria-selected": isShown ? "true" : null, "data-state": row.state, "data-chosen": isChosen });
+    const box = /** @type {HTMLInputElement} */ (tr.querySelector("input"));
+    box.hidden = !canShow;
+    box.checked = isChosen;
     const about = JSON.stringify([row, longest, Math.floor(this.given.now() / 60), canShow]);
     const element = /** @type {HTMLElement} */ (tr);
     if (element.dataset.drawn === about) return;
     element.dataset.drawn = about;
-    const [name, when, state, took, bar, tasks, changed] = [...tr.children];
+    const [, name, when, state, took, bar, tasks, changed] = [...tr.children];
     dom.set(tr, { "data-action": canShow ? "show-run" : null });
     name?.replaceChildren(canShow ? showing(row) : dom.h("b", {}, `run ${row.number}`));
     when?.replaceChildren(row.started === null ? "" : format.moment(row.started, this.given.now()));
@@ -125,6 +171,7 @@ const rowOf = ({ id, number }) =>
   dom.h(
     "tr",
     { "data-run": number, "data-run-id": id },
+    dom.h("td", {}, dom.h("input", { type: "checkbox", "data-action": "choose-run", "aria-label": `Choose run ${number} to compare it` })),
     dom.h("th", { scope: "row" }),
     dom.h("td"),
     dom.h("td"),

@@ -1,21 +1,26 @@
-"""Two runs of a flow side by side: what differs in their parameters and code, and how each task ended and how long it took."""
+"""Two runs of a flow side by side: what differs in parameters and code, how each task ended, and the graph coloured by that."""
 
 from __future__ import annotations
 
 import dataclasses
 import html
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flowbook import config
+from flowbook.draw.layout import layout
+from flowbook.draw.node_parts import NodeView
+from flowbook.draw.picture import LARGEST_SHOWN
+from flowbook.draw.still import image
+from flowbook.draw.svg import svg
 from flowbook.engine.replay import spans
 from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.flow_run.flow_changes import compare_graphs
+from flowbook.flow_run.row_counts import rows_of
 from flowbook.flow_run.run_differences import OWN_CAUSES, task_differences
-from flowbook.notebook.row_counts import rows_of
 from flowbook.report.phrases import duration, listed, shorten
-from flowbook.results.code_source import changed_line, read_sources
+from flowbook.results.code_source import ChangedLine, changed_line, read_sources
 from flowbook.store import open_store
 from flowbook.terminal.lines import printable
 
@@ -24,16 +29,54 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from flowbook.flow_run.run import FlowRun
+    from flowbook.draw.picture import Theme
+    from flowbook.engine.events import Event
+    from flowbook.engine.graph import Graph
+    from flowbook.engine.state import State
     from flowbook.flow_run.run_differences import Cause
 
-__all__ = ["ComparedTask", "RunComparison", "compared_runs", "earlier_run"]
+__all__ = ["ComparedRun", "ComparedTask", "RunComparison", "compared_runs", "earlier_run"]
 
 _ROWS_IN_TEXT, _ROWS_IN_PAGE = 40, 1000
 _LINE_CHARACTERS = 60
 _WAITS = ("Paused", "Resume", "Retrying")
 _HEAD = ("Task", "State", "Took", "Rows", "Output", "Differs")
 _HASH_CHARACTERS = 6
+#: Why a task differs, as its node says it.
+_WORDS: Mapping[Cause, str] = {
+    "parameter": "Parameter",
+    "edited": "Code",
+    "output": "Output",
+    "new": "New",
+    "gone": "Gone",
+    "input": "Input",
+    "": "The same",
+}
+#: The looks of nodes: by itself, because of others, the same.
+_LOOKS: Mapping[Cause, str] = {"input": "because", "": "same"}
+#: Differences in time below this aren't told.
+_TOLD_S = 0.05
+
+
+class ComparedRun(Protocol):
+    """What is asked of a run."""
+
+    @property
+    def run_id(self) -> str: ...  # noqa: D102  # as in FlowRun
+    @property
+    def number(self) -> int: ...  # noqa: D102  # as in FlowRun
+    @property
+    def flow_name(self) -> str: ...  # noqa: D102  # as in FlowRun
+    @property
+    def graph(self) -> Graph: ...  # noqa: D102  # as in FlowRun
+    @property
+    def parameters(self) -> Mapping[str, object]: ...  # noqa: D102  # as in FlowRun
+    @property
+    def state(self) -> State: ...  # noqa: D102  # as in FlowRun
+    @property
+    def states(self) -> Mapping[str, State]: ...  # noqa: D102  # as in FlowRun
+
+    def events(self) -> Sequence[Event]: ...  # noqa: D102  # as in FlowRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +90,7 @@ class ComparedTask:
         differs: why, see `flow_run.run_differences.Cause`; "" if it doesn't.
         hashes: of its output in both; "" where none is known.
         rows: of its output in both; None where it is no frame.
+        line: the first line of its code that is another one, "line 4: late = delay > 30"; "" if none is.
     """
 
     key: str
@@ -55,6 +99,27 @@ class ComparedTask:
     differs: Cause = ""
     hashes: tuple[str, str] = ("", "")
     rows: tuple[int | None, int | None] = (None, None)
+    line: str = ""
+
+    @property
+    def word(self) -> str:
+        """Why it differs, as its node says it."""
+        return _WORDS[self.differs]
+
+    @property
+    def view(self) -> NodeView:
+        """What its node shows."""
+        before, after = self.rows
+        rows = f"{after:,}, was {before:,} rows" if before is not None and after is not None and before != after else ""
+        return NodeView(_LOOKS.get(self.differs, "own"), self.word, end=self._slower, note=self.line or rows)
+
+    @property
+    def _slower(self) -> str:
+        """By how much longer it took, with a sign; "" if that is next to nothing."""
+        before, after = self.took_s
+        if before is None or after is None or abs(after - before) < _TOLD_S:
+            return ""
+        return f"{'+' if after > before else chr(0x2212)}{duration(abs(after - before))}"
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -75,11 +140,33 @@ class RunComparison:
         title: which runs.
         tasks: those that either has, in order.
         notes: sentences on parameters and code.
+        runs: ids of both.
+        graph: of the second run.
     """
 
     title: str
     tasks: tuple[ComparedTask, ...]
     notes: tuple[str, ...] = ()
+    runs: tuple[str, str] = ("", "")
+    graph: Graph | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether no task differs."""
+        return not any(each.differs for each in self.tasks)
+
+    def svg(self, *, is_live: bool = False, theme: Theme = "auto") -> str:
+        """Return the graph of the second run, coloured by what differs, as SVG text; "" for more than 150 tasks.
+
+        Args:
+            is_live: coloured by the style sheet of the page that it is shown in.
+            theme: the colours otherwise.
+        """
+        if self.graph is None or len(self.graph.specs) > LARGEST_SHOWN:
+            return ""
+        views = {each.key: each.view for each in self.tasks if each.key in self.graph.specs}
+        drawn = layout(self.graph, with_rows=True)
+        return svg(self.graph, drawn, views, theme=theme, standalone=not is_live, caption=self.title)
 
     @property
     def first(self) -> ComparedTask | None:
@@ -90,7 +177,13 @@ class RunComparison:
         """Return it as plain data, for JSON."""
         first = self.first
         tasks = [dataclasses.asdict(each) for each in self.tasks]
-        return {"title": self.title, "tasks": tasks, "notes": list(self.notes), "first": first.key if first else None}
+        return {
+            "title": self.title,
+            "runs": list(self.runs),
+            "tasks": [{**task, "word": each.word} for task, each in zip(tasks, self.tasks, strict=True)],
+            "notes": list(self.notes),
+            "first": first.key if first else None,
+        }
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row for each task: its states, durations, rows and hashes of the output in both runs, and why it differs."""
@@ -124,16 +217,18 @@ class RunComparison:
         )
         notes = "".join(f"<p>{html.escape(printable(each))}</p>" for each in (self.title, *self.notes))
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return {"text/plain": repr(self), "text/html": f"<div data-flowbook='compare'>{notes}{table}</div>"}
+        drawn = self.svg()
+        picture = image(drawn, self.title) if drawn else ""
+        return {"text/plain": repr(self), "text/html": f"<div data-flowbook='compare'>{notes}{picture}{table}</div>"}
 
 
-def earlier_run(run: FlowRun) -> str | None:
+def earlier_run(run: ComparedRun) -> str | None:
     """Return the id of the run of the flow before this one, in this project."""
     found = open_store().runs.of_number(run.number - 1, config.project(), run.flow_name, limit=1)
     return next(iter(found), None)
 
 
-def compared_runs(first: FlowRun, second: FlowRun) -> RunComparison:
+def compared_runs(first: ComparedRun, second: ComparedRun) -> RunComparison:
     """Return what differs from the first to the second of two recorded runs."""
     runs = open_store().runs
     before, after = (dict(runs.get(run.run_id).graph) for run in (first, second))
@@ -148,6 +243,7 @@ def compared_runs(first: FlowRun, second: FlowRun) -> RunComparison:
     differences = task_differences((before, recorded[0]), (after, recorded[1]), edited)
     states = [_states(run) for run in (first, second)]
     took = [_took(run) for run in (first, second)]
+    lines = {line.function: line for line in _changed_lines(before, after)}
     tasks = tuple(
         ComparedTask(
             key,
@@ -156,6 +252,7 @@ def compared_runs(first: FlowRun, second: FlowRun) -> RunComparison:
             found.cause,
             found.hashes,
             (_rows(first, key), _rows(second, key)),
+            _line_of(second, key, lines) if found.cause == "edited" else "",
         )
         for key, found in differences.items()
     )
@@ -165,7 +262,9 @@ def compared_runs(first: FlowRun, second: FlowRun) -> RunComparison:
     return RunComparison(
         f"{names[0]} and {names[1]}: {type(first.state).__name__} → {type(second.state).__name__}",
         tasks,
-        (*_parameters(first.parameters, second.parameters), *_lines(before, after), *_causes(tasks)),
+        (*_parameters(first.parameters, second.parameters), *map(_said, lines.values()), *_causes(tasks)),
+        (first.run_id, second.run_id),
+        second.graph,
     )
 
 
@@ -174,21 +273,21 @@ def _causes(tasks: Sequence[ComparedTask]) -> Iterator[str]:
     own = [each.key for each in tasks if each.differs in OWN_CAUSES]
     because = sum(each.differs == "input" for each in tasks)
     if not own and not because:
-        yield f"None of {len(tasks):,} tasks differs."
+        yield f"They are the same: none of {len(tasks):,} {'task' if len(tasks) == 1 else 'tasks'} differs by parameters, code, inputs or outputs."
         return
     first = f"; the first is {own[0]}" if own else ""
     yield (
         f"{len(own) + because:,} of {len(tasks):,} tasks differ{first}: "
-        f"{len(own):,} by themselves, {because:,} because of what they get."
+        f"{len(own):,} by {'itself' if len(own) == 1 else 'themselves'}, {because:,} because of what they get."
     )
 
 
-def _rows(run: FlowRun, key: str) -> int | None:
+def _rows(run: ComparedRun, key: str) -> int | None:
     state = run.states.get(key)
     return None if state is None or state.is_mapped() else rows_of(state)
 
 
-def _states(run: FlowRun) -> dict[str, str]:
+def _states(run: ComparedRun) -> dict[str, str]:
     """Return the states of the tasks in words; those of children are counted."""
     words: dict[str, str] = {}
     counts: dict[str, Counter[str]] = {}
@@ -200,7 +299,7 @@ def _states(run: FlowRun) -> dict[str, str]:
     return words
 
 
-def _took(run: FlowRun) -> dict[str, float]:
+def _took(run: ComparedRun) -> dict[str, float]:
     """Return how long each task ran, all its attempts together; of children, from the first to the last."""
     took: dict[str, float] = {}
     ranges: dict[str, tuple[float, float]] = {}
@@ -230,13 +329,24 @@ def _other_parameters(before: Mapping[str, object], after: Mapping[str, object])
     return [name for name in {**before, **after} if repr(before.get(name)) != repr(after.get(name))]
 
 
-def _lines(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[str]:
+def _changed_lines(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[ChangedLine]:
     """Yield the first line that is another one, of each function."""
     old, new = (read_sources(each.get("sources", {})) for each in (before, after))  # type: ignore[arg-type]  # JSON
     for name in new:
         line = changed_line(old, new, [name])
         if line is not None:
-            yield f"{line.function} changed, line {line.number}: {shorten(line.text, _LINE_CHARACTERS)}"
+            yield line
+
+
+def _said(line: ChangedLine) -> str:
+    return f"{line.function} changed, line {line.number}: {shorten(line.text, _LINE_CHARACTERS)}"
+
+
+def _line_of(run: ComparedRun, key: str, lines: Mapping[str, ChangedLine]) -> str:
+    """Return the line of a task's own function that is another one."""
+    spec = run.graph.specs.get(key)
+    line = lines.get(getattr(spec.run, "__name__", "")) if spec is not None else None
+    return "" if line is None else f"line {line.number}: {shorten(line.text, _LINE_CHARACTERS)}"
 
 
 def _pair(before: str, after: str) -> str:
