@@ -273,7 +273,8 @@ def _causes(tasks: Sequence[ComparedTask]) -> Iterator[str]:
     own = [each.key for each in tasks if each.differs in OWN_CAUSES]
     because = sum(each.differs == "input" for each in tasks)
     if not own and not because:
-        yield f"They are the same: none of {len(tasks):,} {'task' if len(tasks) == 1 else 'tasks'} differs by parameters, code, inputs or outputs."
+        count = f"{len(tasks):,} {'task' if len(tasks) == 1 else 'tasks'}"
+        yield f"They are the same: none of {count} differs by parameters, code, inputs or outputs."
         return
     first = f"; the first is {own[0]}" if own else ""
     yield (
