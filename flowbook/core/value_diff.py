@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from flowbook.exceptions import DefinitionError
+from flowbook.results.comparable import comparable
+from flowbook.results.diff_html import diff_html
+from flowbook.results.table_diff import TableDiff, match
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
 __all__ = ["Difference", "compare"]
 
-_COUNTED = "(count)"
 _SCHEMA = ["column", "change", "before", "after"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Difference:
-    """The differences between two versions of a value.
+    """The differences between two tables; false if there are none. Of dicts, lists and texts, a row is a leaf, an item, a line.
 
     Attributes:
         added: the rows that only the second has, with its columns.
@@ -29,137 +29,105 @@ class Difference:
         changed: one row for each cell that differs, among the rows and columns that both have. The index is the row's key or
             index, the columns are `column, before, after`.
         schema: one row for each column that was added, removed or changed its type; columns `column, change, before, after`.
+        key: the columns by which rows were matched, given or found; none: the index.
     """
 
     added: pd.DataFrame
     removed: pd.DataFrame
     changed: pd.DataFrame
     schema: pd.DataFrame
+    key: tuple[Hashable, ...]
+    _table: TableDiff = field(repr=False)
 
     def __bool__(self) -> bool:
-        return any(len(part) for part in (self.added, self.removed, self.changed, self.schema))
+        return bool(self._table)
 
     def __repr__(self) -> str:
         if not self:
             return "<Difference: none>"
-        rows = self.changed.index.nunique()
+        counts = self._table.counts
         parts = [
-            f"{len(self.added):,} rows added",
-            f"{len(self.removed):,} removed",
-            f"{len(self.changed):,} cells changed in {rows:,} rows",
+            f"{counts.added:,} rows added",
+            f"{counts.removed:,} removed",
+            f"{len(self.changed):,} cells changed in {counts.changed:,} rows",
             f"{len(self.schema):,} columns differ",
         ]
-        return f"<Difference: {', '.join(parts)}>"
+        by = f"; matched by {', '.join(map(str, self.key))}" if self.key else ""
+        return f"<Difference: {', '.join(parts)}{by}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the first rows that differ, with what was and what is; it needs no script."""
+        return diff_html(self._table)
 
 
 def compare(first: object, second: object, key: str | Sequence[str] | None = None) -> Difference:
     """Return the differences between two values.
 
     Args:
-        first: a DataFrame, Series or array; any other value is compared as a whole, as a table of one cell.
+        first: a table (DataFrame, Series, array, frame of another library), or any other value.
         second: likewise.
-        key: the column or columns that identify a row; default: the index. If a label occurs several times in the index,
-            its n-th row is compared with the n-th row of the other table.
+        key: the column or columns that identify a row; default: the index, unless other columns do so and far less differs by
+            them. If a label occurs several times in the index, its n-th row is compared with the n-th row of the other table.
 
     Raises:
         DefinitionError: if a key column is missing, or the key doesn't identify each row.
     """
-    tables = (_table(first), _table(second))
-    is_counted = key is None and not all(table.index.is_unique for table in tables)
-    before, after = (_keyed(table, key, is_counted=is_counted) for table in tables)
-    if before.index.nlevels != after.index.nlevels:
-        # No label of one can be a label of the other.
-        return Difference(
-            _restored(after, key), _restored(before, key), _changed(before[:0], before[:0]), _schema(*tables)
-        )
-    common = before.index.intersection(after.index, sort=False)
+    return of_table(table_diff(first, second, key))
+
+
+def table_diff(first: object, second: object, key: str | Sequence[str] | None = None) -> TableDiff:
+    """Return the same to be turned page by page. Raises as `compare`."""
+    found = comparable(first, second)
+    columns = [key] if isinstance(key, str) else key
+    matched = found.matched
+    if matched is None or columns is not None:
+        matched = match(found.before, found.after, columns)
+    return TableDiff(found.before, found.after, matched)
+
+
+def of_table(found: TableDiff) -> Difference:
+    """Return the difference as tables of its own."""
+    matched = found.matched
     return Difference(
-        added=_restored(after[~after.index.isin(before.index)], key),
-        removed=_restored(before[~before.index.isin(after.index)], key),
-        changed=_changed(before.loc[common], after.loc[common]),
-        schema=_schema(*tables),
+        added=found.after[matched.before_of < 0],
+        removed=found.before[matched.after_of < 0],
+        changed=_changed(found),
+        schema=_schema(found),
+        key=matched.key,
+        _table=found,
     )
 
 
-def _table(value: object) -> pd.DataFrame:
-    if isinstance(value, pd.DataFrame):
-        return value
-    if isinstance(value, pd.Series):
-        return value.to_frame("value" if value.name is None else value.name)
-    if isinstance(value, np.ndarray) and value.ndim in {1, 2} and value.dtype.names is None:
-        return pd.DataFrame(value)
-    cell = np.empty(1, dtype=object)
-    cell[0] = value
-    return pd.DataFrame({"value": cell})
+def _changed(found: TableDiff) -> pd.DataFrame:
+    parts = [_changed_cells(found, column, mask) for column, mask in found.changed_in.items()]
+    if not parts:
+        labels = _labels(found)[:0]
+        return pd.DataFrame({"column": [], "before": [], "after": []}, index=labels, dtype=object)
+    return pd.concat(parts)
 
 
-def _keyed(table: pd.DataFrame, key: str | Sequence[str] | None, *, is_counted: bool) -> pd.DataFrame:
-    """Return `table` with an index that identifies each row; if `is_counted`, the n-th row of a label gets the number n too."""
-    if not table.columns.is_unique:
-        twice = list(table.columns[table.columns.duplicated()])
-        msg = f"The table has several columns {twice[0]!r}. Give each a name of its own, then compare."
-        raise DefinitionError(msg, columns=twice)
-    if key is None:
-        if not is_counted:
-            return table
-        count = table.groupby(level=list(range(table.index.nlevels)), dropna=False, sort=False).cumcount()
-        return table.set_index(pd.Index(count, name=_COUNTED), append=True)
-    columns = [key] if isinstance(key, str) else list(key)
-    if missing := [column for column in columns if column not in table.columns]:
-        msg = f"There is no column {missing[0]!r} to identify rows by. The columns are: {', '.join(map(str, table.columns))}."
-        raise DefinitionError(msg, key=missing)
-    keyed = table.set_index(columns)
-    if not keyed.index.is_unique:
-        label = keyed.index[keyed.index.duplicated()][0]
-        msg = f"Key {columns} doesn't identify each row: {label!r} occurs several times. Add a column to the key."
-        raise DefinitionError(msg, key=columns)
-    return keyed
+def _changed_cells(found: TableDiff, column: Hashable, mask: Any) -> pd.DataFrame:  # noqa: ANN401  # an array of bools
+    old, new = (part[mask].astype(object) for part in (found.old(column), found.new(column)))
+    return pd.DataFrame(
+        {"column": column, "before": old.to_numpy(), "after": new.to_numpy()}, index=_labels(found)[mask]
+    )
 
 
-def _restored(rows: pd.DataFrame, key: str | Sequence[str] | None) -> pd.DataFrame:
-    if key is not None:
-        return rows.reset_index()
-    return rows.droplevel(_COUNTED) if _COUNTED in rows.index.names else rows
+def _labels(found: TableDiff) -> pd.Index[Any]:
+    """Return what the rows are called that both have: by the key, or by the index."""
+    if not found.matched.key:
+        return found.after.index.take(found.pairs[1])
+    if len(found.matched.key) == 1:
+        return pd.Index(found.new(found.matched.key[0]))
+    return pd.MultiIndex.from_frame(pd.DataFrame({name: found.new(name) for name in found.matched.key}))
 
 
-def _changed(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    found = []
-    for column in before.columns.intersection(after.columns, sort=False):
-        old, new = before[column], after[column]
-        differs = _differs(old, new)
-        if differs.any():
-            cells = {"column": column, "before": old[differs].astype(object), "after": new[differs].astype(object)}
-            found.append(pd.DataFrame(cells, index=old.index[differs]))
-    if not found:
-        return pd.DataFrame({"column": [], "before": [], "after": []}, index=before.index[:0], dtype=object)
-    return pd.concat(found)
-
-
-def _differs(old: pd.Series[Any], new: pd.Series[Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    both_missing = (old.isna() & new.isna()).to_numpy()
-    if old.dtype == new.dtype and isinstance(old.dtype, np.dtype) and old.dtype != object:
-        found: np.ndarray[Any, np.dtype[np.bool_]] = (old.to_numpy() != new.to_numpy()) & ~both_missing
-        return found
-    pairs = zip(old.astype(object), new.astype(object), both_missing, strict=True)
-    return np.fromiter((not missing and not _is_same(a, b) for a, b, missing in pairs), dtype=bool, count=len(old))
-
-
-def _is_same(first: object, second: object) -> bool:
-    """Return whether two cells are equal; cells may be anything, arrays too."""
-    try:
-        if isinstance(first, pd.DataFrame | pd.Series):
-            return type(first) is type(second) and first.equals(second)  # type: ignore[arg-type]  # of one type
-        if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
-            return type(first) is type(second) and np.array_equal(first, second)  # type: ignore[arg-type]  # two arrays
-        return bool(first == second)
-    except Exception:  # noqa: BLE001  # a user's __eq__ may raise, and NA has no truth
-        return first is second
-
-
-def _schema(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    old, new = ({column: str(table[column].dtype) for column in table.columns} for table in (before, after))
-    rows: list[tuple[object, str, str | None, str | None]] = []
-    rows += [(column, "removed", kind, None) for column, kind in old.items() if column not in new]
-    rows += [(column, "added", None, kind) for column, kind in new.items() if column not in old]
-    rows += [(column, "type", kind, new[column]) for column, kind in old.items() if new.get(column, kind) != kind]
+def _schema(found: TableDiff) -> pd.DataFrame:
+    change = {(True, False): "removed", (False, True): "added", (True, True): "type"}
+    lines = sorted(found.schema, key=lambda each: ("removed", "added", "type").index(change[_has(each)]))
+    rows = [(each.label, change[_has(each)], each.before, each.after) for each in lines]
     return pd.DataFrame(rows, columns=_SCHEMA, dtype=object)
+
+
+def _has(column: Any) -> tuple[bool, bool]:  # noqa: ANN401  # a ColumnDiff
+    return column.before is not None, column.after is not None

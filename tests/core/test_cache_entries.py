@@ -70,7 +70,10 @@ def test_two_versions_are_compared_by_rows_cells_and_columns():
         "before": ["int64", None],
         "after": [None, "float64"],
     }
-    assert repr(found) == "<Difference: 1 rows added, 1 removed, 1 cells changed in 1 rows, 2 columns differ>"
+    assert (
+        repr(found)
+        == "<Difference: 1 rows added, 1 removed, 1 cells changed in 1 rows, 2 columns differ; matched by id>"
+    )
 
 
 def test_nothing_differs_between_a_frame_and_itself():
