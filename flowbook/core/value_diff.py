@@ -116,9 +116,11 @@ def _changed_cells(found: TableDiff, column: Hashable, mask: Any) -> pd.DataFram
 def _labels(found: TableDiff) -> pd.Index[Any]:
     """Return what the rows are called that both have: by the key, or by the index."""
     if not found.matched.key:
-        return found.after.index.take(found.pairs[1])
+        labels: pd.Index[Any] = found.after.index.take(found.pairs[1].tolist())
+        return labels
     if len(found.matched.key) == 1:
-        return pd.Index(found.new(found.matched.key[0]))
+        single: pd.Index[Any] = pd.Index(found.new(found.matched.key[0]))
+        return single
     return pd.MultiIndex.from_frame(pd.DataFrame({name: found.new(name) for name in found.matched.key}))
 
 

@@ -19,7 +19,7 @@ from flowbook.flow_run.run import FlowRun, new_run
 from flowbook.flow_run.times import parse_time
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.cache_browser import CacheBrowser
-from flowbook.notebook.cache_session import MOST_ENTRIES
+from flowbook.notebook.cache_session import MOST_ENTRIES, CacheActions
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.frontend import cell_name, person
 from flowbook.notebook.panel import Panel
@@ -359,9 +359,12 @@ def open_cache(shell: InteractiveShell, store: Store, *, task: str | None, at: s
     browser = CacheBrowser(
         store.browse(),
         store.values,
-        assign=lambda wanted, value: _assign(shell, wanted, value),
-        pin=lambda entry, is_pinned: store.cache.pin(entry, pinned=is_pinned),
-        expire=store.cache.expire,
+        actions=CacheActions(
+            assign=lambda wanted, value: _assign(shell, wanted, value),
+            pin=lambda entry, is_pinned: store.cache.pin(entry, pinned=is_pinned),
+            expire=store.cache.expire,
+            renew=store.cache.renew,
+        ),
         task=task,
         at=_moment(at) if at is not None else None,
         numbers=store.runs.numbers,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowbook.notebook.cache_session import CacheSession
+from flowbook.notebook.cache_session import CacheActions, CacheSession
 from flowbook.pages.frames import pager_of
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ class LiveCache:
         self._session = CacheSession(
             store.browse(),
             store.values.without_pickles(),
-            pin=lambda entry, is_pinned: store.cache.pin(entry, pinned=is_pinned),
-            expire=store.cache.expire,
+            actions=CacheActions(
+                pin=lambda entry, is_pinned: store.cache.pin(entry, pinned=is_pinned),
+                expire=store.cache.expire,
+                renew=store.cache.renew,
+            ),
             pages=pager_of(store),
             numbers=store.runs.numbers,
         )

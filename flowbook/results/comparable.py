@@ -74,13 +74,11 @@ def _table(value: object) -> pd.DataFrame | None:
 
 
 def _as_lines(before: list[Any], after: list[Any], name: str) -> Comparable:
-    tables = (pd.DataFrame({name: pd.Series(items, dtype=object)}) for items in (before, after))
-    return Comparable("lines", *(_from_one(table) for table in tables), by_content(before, after))
-
-
-def _from_one(table: pd.DataFrame) -> pd.DataFrame:
-    table.index = pd.RangeIndex(1, len(table) + 1)
-    return table
+    old, new = (
+        pd.DataFrame({name: pd.Series(items, dtype=object).to_numpy()}, index=pd.RangeIndex(1, len(items) + 1))
+        for items in (before, after)
+    )
+    return Comparable("lines", old, new, by_content(before, after))
 
 
 def _is_plain_list(value: object) -> bool:

@@ -17,7 +17,7 @@ from flowbook.exceptions import DefinitionError
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
 
-    Codes = np.ndarray[Any, np.dtype[np.int64]]
+    Codes = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 __all__ = ["Matched", "by_content", "by_index", "by_key", "by_order", "possible_keys"]
 

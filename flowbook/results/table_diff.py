@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from flowbook.results.row_matching import Matched
 
     Mask = np.ndarray[Any, np.dtype[np.bool_]]
-    Positions = np.ndarray[Any, np.dtype[np.int64]]
+    Positions = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 __all__ = ["KINDS", "ColumnDiff", "Counts", "TableDiff", "match"]
 
@@ -37,7 +37,7 @@ _SAME, _CHANGED, _ADDED, _REMOVED = range(4)
 _COLUMNS = 24
 _MINUS = "\u2212"
 _ROWS = 100
-#: If the index finds all but this part of the rows unchanged, nobody looks for a better key.
+#: If the index finds all but this part of the cells unchanged, nobody looks for a better key.
 _FEW = 0.05
 #: A key must leave this much less to differ than the index.
 _BETTER = 0.8
@@ -94,7 +94,8 @@ def match(before: pd.DataFrame, after: pd.DataFrame, key: Sequence[Hashable] | N
         return by_key(before, after, key)
     indexed = by_index(before, after)
     differ = _score(before, after, indexed)
-    if differ <= _FEW * max(len(before), len(after)) or min(len(before), len(after)) < _LEAST_ROWS:
+    few = _FEW * max(len(before), len(after)) * len(_common(before, after))
+    if differ <= few or min(len(before), len(after)) < _LEAST_ROWS:
         return indexed
     scores = [(_score(before, after, each), each) for each in possible_keys(before, after)]
     least, best = min(scores, key=lambda each: each[0], default=(differ, indexed))
@@ -102,15 +103,15 @@ def match(before: pd.DataFrame, after: pd.DataFrame, key: Sequence[Hashable] | N
 
 
 def _score(before: pd.DataFrame, after: pd.DataFrame, matched: Matched) -> float:
-    """Return about how many rows differ; the changed ones are counted in a sample."""
+    """Return about how many cells differ, those of added and removed rows too; changed ones are counted in a sample."""
     new = (matched.before_of >= 0).nonzero()[0]
     step = max(1, len(new) // _SCORED_ROWS)
     sampled = new[::step]
-    changed = np.zeros(len(sampled), dtype=bool)
-    for column in _common(before, after):
+    common, changed = _common(before, after), 0
+    for column in common:
         old = before[column].take(matched.before_of[sampled])
-        changed |= _differs(old, after[column].take(sampled))
-    return matched.added + matched.removed + float(changed.sum()) * step
+        changed += int(_differs(old, after[column].take(sampled)).sum())
+    return float((matched.added + matched.removed) * len(common) + changed * step)
 
 
 class TableDiff:
@@ -242,7 +243,7 @@ class TableDiff:
         return keys + [each for each in self.columns if each in chosen and each.change != "key"]
 
     @cached_property
-    def _union(self) -> tuple[Positions, Positions, np.ndarray[Any, np.dtype[np.int8]]]:
+    def _union(self) -> tuple[Positions, Positions, Positions]:
         """For each row of the whole: its position in the first table and in the second, -1 for none, and what it is."""
         before_of, after_of = self.matched.before_of, self.matched.after_of
         kinds = np.full(len(before_of), _ADDED, dtype=np.int8)
@@ -296,9 +297,7 @@ class TableDiff:
             for row, kind in enumerate(kinds.tolist())
         ]
 
-    def _cells(
-        self, column: ColumnDiff, old: Positions, new: Positions, kinds: np.ndarray[Any, np.dtype[np.int8]]
-    ) -> list[Any]:
+    def _cells(self, column: ColumnDiff, old: Positions, new: Positions, kinds: Positions) -> list[Any]:
         """Return the cells of a column: a text, None where it is missing, or of one that differs [was, is, by how much]."""
         was = _values(self.before, column.label, old) if column.before is not None else [None] * len(old)
         now = _values(self.after, column.label, new) if column.after is not None else [None] * len(new)
@@ -313,7 +312,7 @@ class TableDiff:
                 found.append(was_texts[row] if kind == _REMOVED or column.after is None else now_texts[row])
         return found
 
-    def _changed_at(self, column: Hashable, new: Positions, kinds: np.ndarray[Any, np.dtype[np.int8]]) -> list[bool]:
+    def _changed_at(self, column: Hashable, new: Positions, kinds: Positions) -> list[bool]:
         mask = self.changed_in.get(column)
         if mask is None:
             return [False] * len(new)
@@ -355,7 +354,7 @@ def _by_how_much(was: object, now: object) -> str | None:
         if isinstance(was, int | float) and isinstance(now, int | float) and not isinstance(was, bool):
             return _number_difference(float(was), float(now), now - was)
         if isinstance(was, dt.datetime | dt.date) and isinstance(now, dt.datetime | dt.date):
-            return _time_difference(now - was)  # type: ignore[operator]  # two of one kind, or it raises
+            return _time_difference(now - was)
     except (TypeError, ValueError, OverflowError):
         return None
     return None
@@ -421,7 +420,7 @@ def _differ_as_texts(old: pd.Series[Any], new: pd.Series[Any]) -> Mask | None:
     """Compare two columns of texts as a whole; None if they hold something else."""
     if not (_is_text(old) and _is_text(new)):
         return None
-    a, b = (column.to_numpy(dtype=object, na_value=None) for column in (old, new))
+    a, b = (column.astype(object).where(column.notna(), None).to_numpy() for column in (old, new))
     found: Mask = np.asarray(a != b, dtype=bool)
     return found
 

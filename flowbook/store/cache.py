@@ -175,6 +175,10 @@ class Cache:
         """Let an entry expire now; it stays listed. Raises CacheEntryError."""
         self._change("expire_entry", entry_id, {"id": entry_id, "now": now().timestamp()})
 
+    def renew(self, entry_id: str, expires: dt.datetime) -> None:
+        """Let an entry expire at another moment, e.g. to undo `expire`; a dropped value stays gone. Raises CacheEntryError."""
+        self._change("renew_entry", entry_id, {"id": entry_id, "expires": expires.timestamp()})
+
     def pin(self, entry_id: str, *, pinned: bool = True) -> None:
         """Protect an entry from sweeps, or stop protecting it. Raises CacheEntryError."""
         self._change("pin_entry", entry_id, (int(pinned), entry_id))

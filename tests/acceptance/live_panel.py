@@ -1,4 +1,4 @@
-"""A real panel behind a small HTTP server, so that a browser shows it without Jupyter: data, wire and views together."""
+"""A real panel, or cache browser, behind a small HTTP server, so that a browser shows it without Jupyter."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from flowbook.notebook.assets import read_assets
+from flowbook.notebook.cache_browser import CacheBrowser
 from flowbook.notebook.panel_session import PanelSession
 
 if TYPE_CHECKING:
@@ -21,33 +22,48 @@ if TYPE_CHECKING:
     from flowbook.notebook.panel_actions import PanelActions
     from flowbook.notebook.ports import RunLike
 
-__all__ = ["LivePanel", "served"]
+__all__ = ["LiveCache", "LivePanel", "served", "served_cache"]
 
 ROOT = Path(__file__).parents[2]
 _POLL_S = 5.0
 _PARTS = base64.b64encode(read_assets("panel").parts).decode()
 
 
-class LivePanel(PanelSession):
-    """A session whose views fetch what is sent to them."""
+class _Messages:
+    """What was sent to views that fetch it."""
 
-    def __init__(self, run: RunLike, actions: PanelActions | None = None) -> None:
+    def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
         self._more = threading.Condition()
-        super().__init__(run, actions)
-        self.listen(self._share)
-        self.start()
 
-    def _share(self, message: dict[str, Any]) -> None:
+    def add(self, message: dict[str, Any]) -> None:
         with self._more:
             self.sent.append(message)
             self._more.notify_all()
 
-    def sent_since(self, start: int) -> list[dict[str, Any]]:
-        """Return what was sent since message number `start`, as soon as there is something, or nothing after a while."""
+    def since(self, start: int) -> list[dict[str, Any]]:
         with self._more:
             self._more.wait_for(lambda: len(self.sent) > start, _POLL_S)
             return self.sent[start:]
+
+
+class LivePanel(PanelSession):
+    """A session whose views fetch what is sent to them."""
+
+    def __init__(self, run: RunLike, actions: PanelActions | None = None) -> None:
+        self._messages = _Messages()
+        super().__init__(run, actions)
+        self.listen(self._messages.add)
+        self.start()
+
+    @property
+    def sent(self) -> list[dict[str, Any]]:
+        """All messages, in order."""
+        return self._messages.sent
+
+    def sent_since(self, start: int) -> list[dict[str, Any]]:
+        """Return what was sent since message number `start`, as soon as there is something, or nothing after a while."""
+        return self._messages.since(start)
 
     def traits_plain(self) -> dict[str, Any]:
         """Return what a view starts from."""
@@ -55,8 +71,36 @@ class LivePanel(PanelSession):
         return {"parts": _PARTS, "graph": self.graph, "snapshot": self.snapshot, "heard": heard}
 
 
+class LiveCache(CacheBrowser):
+    """A cache browser whose views fetch what is sent to them."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._messages = _Messages()
+        super().__init__(*args, **options)
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        del buffers
+        self._messages.add(content)
+
+    def hear(self, content: object) -> None:
+        """Take what a view said."""
+        self._on_message(None, content, None)
+
+    def sent_since(self, start: int) -> list[dict[str, Any]]:
+        """Return what was sent since message number `start`, as for a panel."""
+        return self._messages.since(start)
+
+    def traits_plain(self) -> dict[str, Any]:
+        """Return what a view starts from."""
+        return {
+            "parts": base64.b64encode(self.parts).decode(),
+            "snapshot": self.snapshot,
+            "heard": len(self._messages.sent),
+        }
+
+
 class _Door(http.server.SimpleHTTPRequestHandler):
-    panel: LivePanel
+    panel: LivePanel | LiveCache
 
     def do_GET(self) -> None:
         asked = urlsplit(self.path)
@@ -88,13 +132,27 @@ class _Door(http.server.SimpleHTTPRequestHandler):
 def served(run: RunLike, actions: PanelActions | None = None) -> Iterator[tuple[LivePanel, str]]:
     """Serve the panel of `run`; yield it with the address of its page."""
     panel = LivePanel(run, actions)
+    with _served(panel) as address:
+        yield panel, address
+
+
+@contextlib.contextmanager
+def served_cache(*args: Any, **options: Any) -> Iterator[tuple[LiveCache, str]]:
+    """Serve a cache browser; yield it with the address of its page."""
+    browser = LiveCache(*args, **options)
+    with _served(browser) as address:
+        yield browser, address
+
+
+@contextlib.contextmanager
+def _served(panel: LivePanel | LiveCache) -> Iterator[str]:
     door = type("Door", (_Door,), {"panel": panel})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(door, directory=str(ROOT)))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield panel, f"http://127.0.0.1:{server.server_port}/tests/js/live.html"
+        yield f"http://127.0.0.1:{server.server_port}/tests/js/live.html"
     finally:
         server.shutdown()
         server.server_close()

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { test } from "node:test";
 import * as axis from "../../flowbook/notebook/static/axis.js";
+import { footingOf, summaryOf } from "../../flowbook/notebook/static/diff.js";
 import { editsIn, marksOf } from "../../flowbook/notebook/static/edit_marks.js";
 import { complaint, textOf } from "../../flowbook/notebook/static/form.js";
 import * as format from "../../flowbook/notebook/static/format.js";
@@ -465,4 +466,25 @@ test("progress says its share, its rate and the time that is left", () => {
   assert.equal(format.rateOf(progress), "12 files/s, 0:34 left");
   assert.equal(format.rateOf({ ...progress, total: null, rate: null }), "287 files");
   assert.equal(format.shareOf({ ...progress, total: null }), null);
+});
+
+test("a comparison says in a line what differs, and which rows are shown", () => {
+  const counts = { same: 5, changed: 4, added: 1, removed: 1 };
+  const diff = /** @type {any} */ ({
+    kind: "table",
+    counts,
+    cells: { changed: 7, total: 27, most: 0.0164 },
+    rows_before: 10,
+    rows_after: 10,
+    kinds: ["changed"],
+    rows: [{ sign: "~" }],
+    offset: 200,
+    total: 201,
+  });
+
+  assert.equal(summaryOf(diff), "7 of 27 cells, by 1.6 % at most");
+  assert.equal(summaryOf({ ...diff, kind: "lines", cells: { changed: 0, total: 4, most: null }, rows_after: 11 }), "10 \u2192 11 lines");
+  assert.equal(summaryOf({ ...diff, counts: { ...counts, added: 0, removed: 0 }, cells: { changed: 0, total: 4, most: null } }), "nothing differs");
+  assert.equal(footingOf(diff), "Rows 201 to 201 of 201 that differ. In a changed cell the old value is struck through, the new one is bold.");
+  assert.equal(footingOf({ ...diff, rows: [], total: 0 }), "Rows of these kinds: none");
 });

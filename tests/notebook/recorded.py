@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ASSETS", "RecordedBrowser", "RecordedPanel"]
 
-ASSETS = Assets("export default {}", {"main": "export default {}"})
+ASSETS = Assets("export default {}", b"")
 _LONG_S = 20
 
 

@@ -4,9 +4,11 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 
 from flowbook.notebook.cache_browser import CacheBrowser
+from flowbook.notebook.cache_session import CacheActions
 from flowbook.results.reference import ResultRef
 from flowbook.store import CacheEntry, MemoryStore
 from flowbook.store.cache import NEVER
@@ -198,7 +200,9 @@ def test_a_version_goes_to_a_variable(values: Values) -> None:
         given.append((name, value))
         return name
 
-    browser = RecordedBrowser(browse(entry("e1", "clean", NOW)), values, assign=assign, now=NOW.timestamp)
+    browser = RecordedBrowser(
+        browse(entry("e1", "clean", NOW)), values, actions=CacheActions(assign=assign), now=NOW.timestamp
+    )
 
     assert browser.hear("to-variable", entry="e1")["text"] == "Now in the variable clean."
     assert given == [("clean", "value ab")]
@@ -341,8 +345,11 @@ def test_an_entry_is_pinned_and_expired_where_it_is_shown(values: Values) -> Non
     browser = RecordedBrowser(
         store.browse(),
         values,
-        pin=lambda each, is_pinned: store.cache.pin(each, pinned=is_pinned),
-        expire=store.cache.expire,
+        actions=CacheActions(
+            pin=lambda each, is_pinned: store.cache.pin(each, pinned=is_pinned),
+            expire=store.cache.expire,
+            renew=store.cache.renew,
+        ),
         now=lambda: NOW.timestamp() + 60,
     )
 
@@ -369,4 +376,99 @@ def test_a_browser_that_only_shows_says_how_to_pin_and_expire(values: Values) ->
     said = {browser.hear(what, f"c-{what}", entry="e1")["text"] for what in ("pin", "expire")}
 
     assert said == {"This browser only shows. Use flowbook.cache.pin(...) or flowbook.cache.expire(...)."}
+    browser.close()
+
+
+class Tables(Values):
+    """Values that are tables: the one of `TEXT` has a row more, and one that is another."""
+
+    def load(self, ref: ResultRef) -> Any:
+        table = pd.DataFrame({"carrier": ["B6", "MQ", "UA"], "flights": [1, 2, 3], "delay": [1.5, 2.5, 3.5]})
+        if ref.digest == FRAME:
+            return table
+        return pd.concat(
+            [pd.DataFrame({"carrier": ["AA"], "flights": 9, "delay": 0.5}), table.assign(flights=[1, 2, 4])]
+        )
+
+
+@pytest.fixture
+def versions() -> RecordedBrowser:
+    cache = browse(
+        entry("e1", "clean", NOW - _hours(10)), entry("e2", "clean", NOW - _hours(4), ref=ResultRef(TEXT, 90))
+    )
+    return RecordedBrowser(cache, Tables(), numbers=lambda _: {"r1": 14}, now=NOW.timestamp)
+
+
+def test_two_versions_are_compared_by_the_key_that_is_found_and_paged(versions: RecordedBrowser) -> None:
+    said = versions.hear(
+        "compare", first={"entry": "e1"}, second={"entry": "e2"}, key=None, kinds=["changed"], offset=0
+    )
+
+    assert said["ok"]
+    (found,) = [message for message in versions.sent if message["type"] == "diff"]
+    assert (found["id"], found["key"], found["kinds"]) == ("c1", ["carrier"], ["changed"])
+    assert found["counts"] == {"same": 2, "changed": 1, "added": 1, "removed": 0}
+    assert [row["cells"] for row in found["rows"]] == [["UA", ["3", "4", "+1, +33.3 %"], "3.5"]]
+    assert found["keys"] == [[], ["carrier"], ["flights"], ["delay"]]
+    assert [(each["id"], each["run"]) for each in found["versions"]] == [("e2", "14"), ("e1", "14")]
+    json.dumps(found)
+
+
+def test_another_key_is_chosen_and_one_that_is_no_key_says_why(versions: RecordedBrowser) -> None:
+    asked = {"first": {"entry": "e1"}, "second": {"entry": "e2"}, "kinds": None, "offset": 0}
+
+    by_index = versions.hear("compare", key=[], **asked)
+    refused = versions.hear("compare", "c2", key=["nope"], **asked)
+
+    assert (by_index["ok"], refused["ok"]) == (True, False)
+    assert refused["text"].startswith("There is no column 'nope' to identify rows by.")
+    assert [message["key"] for message in versions.sent if message["type"] == "diff"] == [[]]
+
+
+@pytest.mark.parametrize("wrong", [{"first": 3}, {"second": {"entry": "gone"}}, {"key": 7}, {"offset": "x"}])
+def test_what_cannot_be_compared_is_refused_in_words(versions: RecordedBrowser, wrong: dict[str, Any]) -> None:
+    asked = {"first": {"entry": "e1"}, "second": {"entry": "e2"}, "key": None, "kinds": None, "offset": 0}
+
+    said = versions.hear("compare", **{**asked, **wrong})
+
+    assert not said["ok"]
+    assert said["text"]
+
+
+def test_a_difference_goes_into_a_variable() -> None:
+    kept: dict[str, object] = {}
+    cache = browse(entry("e1", "clean", NOW - _hours(10)), entry("e2", "clean", NOW, ref=ResultRef(TEXT, 90)))
+    actions = CacheActions(assign=lambda name, value: kept.update({name: value}) or name)  # type: ignore[func-returns-value]
+    browser = RecordedBrowser(cache, Tables(), actions=actions, now=NOW.timestamp)
+
+    said = browser.hear("to-variable", what="difference", first={"entry": "e1"}, second={"entry": "e2"}, key=None)
+
+    assert said["text"] == "Now in the variable clean_difference."
+    assert repr(kept["clean_difference"]).startswith("<Difference: 1 rows added")
+    browser.close()
+
+
+def test_an_entry_that_expired_here_is_made_valid_again(values: Values) -> None:
+    store = MemoryStore()
+    store.cache.add(entry("e1", "clean", NOW, NOW + _hours(20)))
+    actions = CacheActions(expire=store.cache.expire, renew=store.cache.renew)
+    browser = RecordedBrowser(store.browse(), values, actions=actions, now=lambda: NOW.timestamp() + 60)
+
+    browser.hear("expire", entry="e1")
+    undo = _seen(browser)["entries"][0].get("undo")
+    said = browser.hear("renew", "c2", entry="e1")
+    again = browser.hear("renew", "c3", entry="e1")
+
+    assert (undo, said["text"], again["ok"]) == (True, "Valid again, as it was.", False)
+    assert store.cache.get("e1").expires == NOW + _hours(20)
+    assert "undo" not in _seen(browser)["entries"][0]
+    browser.close()
+
+
+def test_a_browser_without_a_notebook_says_how_to_run_from_a_version(values: Values) -> None:
+    browser = RecordedBrowser(browse(entry("e1", "clean", NOW)), values)
+
+    said = browser.hear("plan-below", entry="e1")
+
+    assert said["text"] == "This browser can't start runs. Use flow.as_of(...).run_below(...)."
     browser.close()

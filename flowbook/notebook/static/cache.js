@@ -18,7 +18,7 @@ import { Link } from "./wire.js";
 /** @typedef {import("./host.js").Model} Model */
 /** @typedef {import("./frame.js").Page} Page */
 /** @typedef {import("./frame.js").Preview} Preview */
-/** @typedef {{id: string, flow: string, task: string, parameters: string, size_bytes: number, size: string, uses: number, pinned?: boolean, created: number, expires: number | null, valid: boolean, type: string, run: string}} Entry */
+/** @typedef {{id: string, flow: string, task: string, parameters: string, size_bytes: number, size: string, uses: number, pinned?: boolean, undo?: boolean, created: number, expires: number | null, valid: boolean, type: string, run: string}} Entry */
 /** @typedef {{version: number, at: number, now: number, first: number, entries: Entry[], total?: number, filters: {flows: string[], tasks: string[], types: string[]}, selected: string | null, filter?: Record<string, string>, page: Page | null, preview?: Preview | null}} Snapshot */
 /** @typedef {{model: Model, root: HTMLElement, signal: AbortSignal}} Given */
 
@@ -83,7 +83,12 @@ class CacheView {
     this.filters = new CacheFilters({ clock: this.clock, signal, onChange: (fields) => this.#filter(fields) });
     this.slider = new TimeSlider({ signal, canMove: () => this.#isLive, onMove: (moment) => this.#move(moment) });
     this.list = new EntryList({ slider: this.slider.el, signal, onWidth: (px) => this.#fit(px) });
-    this.detail = new EntryDetail({ signal, ask: this.#ask.bind(this), cannot: cannotOf(model) });
+    this.detail = new EntryDetail({
+      signal,
+      ask: this.#ask.bind(this),
+      send: (type, fields) => (this.#isLive ? this.link.command(type, fields, type) : null),
+      cannot: cannotOf(model),
+    });
     this.#build();
   }
 
@@ -115,6 +120,8 @@ class CacheView {
     if (message.type === "snapshot") this.#take(message);
     else if (message.type === "page") this.detail.page(message);
     else if (message.type === "rendered") this.detail.rendered(message);
+    else if (message.type === "diff") this.detail.compared(message, this.#snapshot.now);
+    else if (message.type === "plan") this.detail.planned(message);
     else if (slot !== null) this.#takeAck(message, slot);
   }
 
@@ -136,6 +143,7 @@ class CacheView {
   #takeAck(ack, slot) {
     if (ack.text) dom.say(this.#spoken, ack.text);
     if (!ack.ok) this.detail.release(ack.id, ack.text);
+    else if (ack.text) this.detail.say(slot, ack.text);
     if (slot === "as-of") this.#followUp(ack.ok === true);
     this.#draw();
   }
@@ -175,7 +183,10 @@ class CacheView {
     else if (action === "select" && entry) this.#select(entry);
     else if (action === "to-variable" && entry) this.link.command("to-variable", { entry }, `to-variable:${entry}`);
     else if (action === "pin" && entry) this.link.command("pin", { entry, pinned: control.getAttribute("aria-pressed") !== "true" }, `change:${entry}`);
-    else if (action === "expire" && entry) this.link.command("expire", { entry }, `change:${entry}`);
+    else if ((action === "expire" || action === "renew") && entry) this.link.command(action, { entry }, `change:${entry}`);
+    else if (action === "compare" && entry) this.detail.compare(this.#snapshot, entry);
+    else if (action === "run-from" && entry) this.detail.plan(entry);
+    else if (this.detail.act(action)) return;
     else if (action === "order") this.list.sort(/** @type {import("./entry_list.js").Order} */ (control.getAttribute("data-column")));
     this.#draw();
   }

@@ -123,6 +123,9 @@ UPDATE cache_entry SET uses = uses + ? WHERE id = ?
 -- expire_entry --
 UPDATE cache_entry SET expires = min(expires, :now) WHERE id = :id
 
+-- renew_entry --
+UPDATE cache_entry SET expires = :expires WHERE id = :id
+
 -- pin_entry --
 UPDATE cache_entry SET pinned = ? WHERE id = ?
 
