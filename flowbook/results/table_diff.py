@@ -6,22 +6,22 @@ here, as in `frame_pager`. Changes nothing of the tables.
 
 from __future__ import annotations
 
-import datetime as dt
-import math
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from flowbook.exceptions import DefinitionError
+from flowbook.results.cell_diff import by_how_much, differs, is_number
 from flowbook.results.cells import cells_of, label_text
 from flowbook.results.row_matching import by_index, by_key, possible_keys
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence
+
+    import pandas as pd
 
     from flowbook.results.row_matching import Matched
 
@@ -35,7 +35,6 @@ KINDS = ("same", "changed", "added", "removed")
 _SIGNS = ("=", "~", "+", "-")
 _SAME, _CHANGED, _ADDED, _REMOVED = range(4)
 _COLUMNS = 24
-_MINUS = "\u2212"
 _ROWS = 100
 #: If the index finds all but this part of the cells unchanged, nobody looks for a better key.
 _FEW = 0.05
@@ -110,7 +109,7 @@ def _score(before: pd.DataFrame, after: pd.DataFrame, matched: Matched) -> float
     common, changed = _common(before, after), 0
     for column in common:
         old = before[column].take(matched.before_of[sampled])
-        changed += int(_differs(old, after[column].take(sampled)).sum())
+        changed += int(differs(old, after[column].take(sampled)).sum())
     return float((matched.added + matched.removed) * len(common) + changed * step)
 
 
@@ -174,7 +173,7 @@ class TableDiff:
         """The largest change of a number, as a part of what it was; None if no number changed."""
         largest: float | None = None
         for name, mask in self.changed_in.items():
-            if not all(_is_number(table[name]) for table in (self.before, self.after)):
+            if not all(is_number(table[name]) for table in (self.before, self.after)):
                 continue
             old, new = (_floats(column[mask]) for column in (self.old(name), self.new(name)))
             with np.errstate(all="ignore"):
@@ -220,7 +219,7 @@ class TableDiff:
         return len(old) == len(self.before) == len(self.after) and bool((old == new).all())
 
     def _mask(self, column: Hashable) -> Mask:
-        return _differs(self.old(column), self.new(column))
+        return differs(self.old(column), self.new(column))
 
     def _columns(self) -> list[ColumnDiff]:
         found = []
@@ -280,7 +279,7 @@ class TableDiff:
             "name": label_text(column.label),
             "dtype": column.after or column.before,
             "was": column.before if column.before != column.after and column.after else None,
-            "numeric": _is_number(table[column.label]),
+            "numeric": is_number(table[column.label]),
             "change": column.change,
             "cells": column.cells,
         }
@@ -307,7 +306,7 @@ class TableDiff:
         found: list[Any] = []
         for row, kind in enumerate(kinds.tolist()):
             if is_changed[row]:
-                found.append([was_texts[row], now_texts[row], _by_how_much(was[row], now[row])])
+                found.append([was_texts[row], now_texts[row], by_how_much(was[row], now[row])])
             else:
                 found.append(was_texts[row] if kind == _REMOVED or column.after is None else now_texts[row])
         return found
@@ -340,112 +339,5 @@ def _values(table: pd.DataFrame, column: Hashable, places: Positions) -> list[An
     return [next(values) if there else None for there in is_there.tolist()]
 
 
-def _is_number(column: pd.Series[Any]) -> bool:
-    return column.dtype.kind in "iuf"
-
-
 def _floats(column: pd.Series[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return column.to_numpy(dtype="float64", na_value=np.nan)
-
-
-def _by_how_much(was: object, now: object) -> str | None:
-    """Return the difference of two numbers, or of two times, with its sign; None of anything else."""
-    try:
-        if isinstance(was, int | float) and isinstance(now, int | float) and not isinstance(was, bool):
-            return _number_difference(float(was), float(now), now - was)
-        if isinstance(was, dt.datetime | dt.date) and isinstance(now, dt.datetime | dt.date):
-            return _time_difference(now - was)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return None
-
-
-def _time_difference(by: dt.timedelta) -> str:
-    length = dt.timedelta(seconds=abs(by.total_seconds()))
-    return f"{'+' if by > dt.timedelta(0) else _MINUS}{str(length).removesuffix(', 0:00:00')}"
-
-
-def _number_difference(was: float, now: float, by: float) -> str | None:
-    if not (math.isfinite(was) and math.isfinite(now)):
-        return None
-    by = float(f"{by:.6g}") if isinstance(by, float) else by
-    text = cells_of([by])[0] or ""
-    part = f", {100 * (now - was) / abs(was):+.1f} %".replace("-", _MINUS) if was else ""
-    return f"{'+' if by > 0 else ''}{text}{part}"
-
-
-# Whether cells differ
-
-
-def _differs(old: pd.Series[Any], new: pd.Series[Any]) -> Mask:
-    """Return for each pair of cells whether they differ; two that are missing don't."""
-    old, new = _decoded(old, new)
-    is_alike = old.dtype == new.dtype or (_is_number(old) and _is_number(new))
-    if is_alike and _is_plain(old) and _is_plain(new):
-        a, b = old.to_numpy(), new.to_numpy()
-        found: Mask = a != b
-        return found & ~((a != a) & (b != b)) if {old.dtype.kind, new.dtype.kind} & set("fcmM") else found  # noqa: PLR0124
-    quick = _differ_as_texts(old, new) if not is_alike or old.dtype == object else _differ_as_arrays(old, new)
-    return quick if quick is not None else _differ_one_by_one(old, new)
-
-
-def _decoded(old: pd.Series[Any], new: pd.Series[Any]) -> tuple[pd.Series[Any], pd.Series[Any]]:
-    """Return columns of categories as their numbers, or as what they stand for."""
-    kinds = [isinstance(column.dtype, pd.CategoricalDtype) for column in (old, new)]
-    if all(kinds) and old.cat.categories.equals(new.cat.categories):
-        return old.cat.codes, new.cat.codes
-    decoded = (
-        column.astype(column.cat.categories.dtype) if is_category else column
-        for column, is_category in zip((old, new), kinds, strict=True)
-    )
-    return next(decoded), next(decoded)
-
-
-def _is_plain(column: pd.Series[Any]) -> bool:
-    return isinstance(column.dtype, np.dtype) and column.dtype != object
-
-
-def _differ_as_arrays(old: pd.Series[Any], new: pd.Series[Any]) -> Mask | None:
-    """Compare two columns of one of pandas' own types as a whole; None if they can't be."""
-    gone, gone_too = old.isna().to_numpy(), new.isna().to_numpy()
-    try:
-        unequal = pd.Series(old.array != new.array).to_numpy(dtype=bool, na_value=False)
-    except (TypeError, ValueError):
-        return None
-    found: Mask = (unequal & ~gone & ~gone_too) | (gone != gone_too)
-    return found
-
-
-def _differ_as_texts(old: pd.Series[Any], new: pd.Series[Any]) -> Mask | None:
-    """Compare two columns of texts as a whole; None if they hold something else."""
-    if not (_is_text(old) and _is_text(new)):
-        return None
-    a, b = (column.astype(object).where(column.notna(), None).to_numpy() for column in (old, new))
-    found: Mask = np.asarray(a != b, dtype=bool)
-    return found
-
-
-def _is_text(column: pd.Series[Any]) -> bool:
-    return isinstance(column.dtype, pd.StringDtype) or (
-        column.dtype == object and pd.api.types.infer_dtype(column, skipna=True) in {"string", "empty"}
-    )
-
-
-def _differ_one_by_one(old: pd.Series[Any], new: pd.Series[Any]) -> Mask:
-    both_missing = (old.isna().to_numpy() & new.isna().to_numpy()).tolist()
-    pairs = zip(old.astype(object), new.astype(object), both_missing, strict=True)
-    return np.fromiter((not missing and not _is_same(a, b) for a, b, missing in pairs), dtype=bool, count=len(old))
-
-
-def _is_same(first: object, second: object) -> bool:
-    """Return whether two cells are equal; cells may be anything, arrays too."""
-    if first is second:
-        return True
-    try:
-        if isinstance(first, pd.DataFrame | pd.Series):
-            return type(first) is type(second) and first.equals(second)  # type: ignore[arg-type]  # of one type
-        if isinstance(first, np.ndarray) or isinstance(second, np.ndarray):
-            return type(first) is type(second) and np.array_equal(first, second)  # type: ignore[arg-type]  # two arrays
-        return bool(first == second)
-    except Exception:  # noqa: BLE001  # a user's __eq__ may raise, and NA has no truth
-        return False
