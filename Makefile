@@ -27,7 +27,7 @@ demo: $(READY) ## run the quickstart in the terminal: pause, resume, results, de
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(BIN)/python scripts/labextension.py $(CURDIR)/.cache/labextensions
-	$(BIN)/jupyter lab --LabServerApp.extra_labextensions_path=$(CURDIR)/.cache/labextensions $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
+	$(BIN)/jupyter lab --LabServerApp.extra_labextensions_path=$(CURDIR)/.cache/labextensions --ServerApp.jpserver_extensions="{'flowbook.pages.jupyter': True}" $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 lint: $(READY) $(NODE) ## style, types, layers and JavaScript, without running anything
 	$(BIN)/nox -s lint types js

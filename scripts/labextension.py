@@ -27,6 +27,8 @@ def lay_out(folder: Path) -> Path:
     shared = build["targets"]["wheel"]["shared-data"]
     shutil.rmtree(folder / "jupyter-flowbook", ignore_errors=True)
     for source, target in shared.items():
+        if not target.startswith(WHERE):
+            continue
         here = folder / Path(target).relative_to(WHERE)
         here.parent.mkdir(parents=True, exist_ok=True)
         if (REPOSITORY / source).is_dir():

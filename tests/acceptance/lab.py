@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from playwright.sync_api import sync_playwright
 
@@ -43,6 +43,8 @@ REPOSITORY = Path(__file__).parents[2]
 SCREENSHOTS = REPOSITORY / "artifacts" / "screenshots"
 WIDGETS = Path(__file__).with_name("lab.js")
 STARTED = "is running at:"
+#: An editable install has no configuration of Jupyter's.
+EXTENSION = ("--ServerApp.jpserver_extensions={'flowbook.pages.jupyter': True}",)
 PATIENCE_S = 30
 VIEWPORT = {"width": 1280, "height": 1000}
 #: The inspector and the rows of the table name a task's state as well, each in its own time.
@@ -104,10 +106,16 @@ def running_browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def running_server(base: Path) -> Iterator[JupyterServer]:
-    """Start JupyterLab with all it reads and writes below `base`; end it, and its kernels, on the way out."""
+def running_server(base: Path, prefix: str = "", *, with_extension: bool = False) -> Iterator[JupyterServer]:
+    """Start JupyterLab with all it reads and writes below `base`; end it, and its kernels, on the way out.
+
+    Args:
+        base: a folder.
+        prefix: path under which it is reached, as behind JupyterHub: "/user/ana".
+        with_extension: whether it has flowbook's server extension.
+    """
     server = JupyterServer(
-        url=f"http://127.0.0.1:{_free_port()}",
+        url=f"http://127.0.0.1:{_free_port()}{prefix}",
         token=secrets.token_hex(16),
         folder=base / "notebooks",
         home=base / "flowbook",
@@ -118,7 +126,7 @@ def running_server(base: Path) -> Iterator[JupyterServer]:
     labextensions = base / "labextensions"
     subprocess.run([sys.executable, REPOSITORY / "scripts" / "labextension.py", labextensions], check=True)
     process = subprocess.Popen(
-        _command(server, labextensions),
+        [*_command(server, labextensions), *(EXTENSION if with_extension else ())],
         env=environment,
         cwd=server.folder,
         stdout=subprocess.DEVNULL,
@@ -328,7 +336,8 @@ def without_kernel(path: Path) -> Path:
 def _command(server: JupyterServer, labextensions: Path) -> list[str]:
     options = {
         "ServerApp.ip": "127.0.0.1",
-        "ServerApp.port": server.url.rpartition(":")[2],
+        "ServerApp.port": str(urlsplit(server.url).port),
+        "ServerApp.base_url": f"{urlsplit(server.url).path}/",
         "ServerApp.port_retries": "0",
         "ServerApp.root_dir": str(server.folder),
         "IdentityProvider.token": server.token,

@@ -31,14 +31,14 @@ export class PageModel {
   #stream;
 
   /**
-   * @param {{what: string, base: URL, by: () => string, showRun: (run: string) => void, signal: AbortSignal}} given
+   * @param {{what: string, base: URL, by: () => string, showRun: (run: string) => void, signal: AbortSignal, headers?: () => Record<string, string>}} given
    *   `showRun` goes to another run's page
    */
   constructor(given) {
     this.given = given;
-    const { what, base, by, signal } = given;
+    const { what, base, by, signal, headers } = given;
     this.#stream = new PageStream({
-      ...{ what, base, by, signal },
+      ...{ what, base, by, signal, headers },
       onMessage: (message) => this.#hear(message),
       onConnection: (connection) => this.#set("connection", connection),
     });

@@ -1,7 +1,8 @@
 /** The runs of a store as the page knows them: asked for while somebody may look, through whichever kernel answers. */
 
 import { clock } from "./format.js";
-import { repeat } from "./host.js";
+import { repeat, viewName } from "./host.js";
+import { PageStream } from "./page_stream.js";
 
 /** @typedef {{id: string, flow: string, number: number, state: string, message: string, since: number | null, started: number | null, ended: number | null, due: number | null, took_s: number | null, takes_s?: number | null, counts: Record<string, number>, origin: string}} Row */
 /** @typedef {{now: number, runs: Row[], text?: string}} Sent */
@@ -60,9 +61,12 @@ export class Overview {
   #count = 0;
   /** @type {Map<string, (answer: {ok: boolean, text: string}) => void>} */
   #asked = new Map();
+  #view = viewName();
+  /** The server extension, while it answers. @type {PageStream | null} */
+  #server = null;
 
   /**
-   * @param {{links: import("./lab_connection.js").Links, kernel: () => any, onChange: () => void, onNews: (run: Row) => void, signal: AbortSignal}} given
+   * @param {{links: import("./lab_connection.js").Links, kernel: () => any, server: import("./lab_server.js").Server | null, onChange: () => void, onNews: (run: Row) => void, signal: AbortSignal}} given
    *   `kernel` is that of the notebook in front
    */
   constructor(given) {
@@ -80,6 +84,33 @@ export class Overview {
     );
     links.on("rest", () => this.ask(), signal);
     repeat(EVERY_MS, signal, () => document.hidden || this.ask());
+    this.#askServer();
+  }
+
+  /** Be told by the server extension, if there is one: it needs no kernel. */
+  #askServer() {
+    const { server, signal, onChange } = this.given;
+    if (!server) return;
+    const stream = new PageStream({
+      ...{ what: "runs", base: server.base, headers: server.headers, by: () => "", signal },
+      onMessage: (message) => this.#hear(message),
+      onConnection: ({ state }) => {
+        this.#server = state === "open" ? stream : null;
+        if (state === "lost") this.#giveUp();
+        onChange();
+      },
+    });
+    stream.begin();
+  }
+
+  /** Whether the server answers, so that no kernel is needed. */
+  get hasServer() {
+    return this.#server !== null;
+  }
+
+  /** Whether somebody answers. */
+  get isReached() {
+    return this.hasServer || this.link !== null;
   }
 
   get link() {
@@ -87,22 +118,25 @@ export class Overview {
   }
 
   ask() {
-    this.link?.send({ type: "overview" });
+    if (!this.#server) this.link?.send({ type: "overview" });
   }
 
-  /** @param {string} run @param {"resume" | "retry" | "cancel"} action @returns {Promise<{ok: boolean, text: string}>} */
-  act(run, action) {
-    const { link } = this;
-    if (!link) return Promise.resolve({ ok: false, text: "No kernel here knows flowbook. Run %load_ext flowbook in a notebook first." });
+  /** @param {string} run @param {"resume" | "skip" | "reject" | "retry" | "cancel"} action @param {string} [note] @returns {Promise<{ok: boolean, text: string}>} */
+  act(run, action, note = "") {
+    const link = this.link;
+    const server = this.#server;
+    if (!server && !link) return Promise.resolve({ ok: false, text: "No kernel here knows flowbook. Run %load_ext flowbook in a notebook first." });
     this.#count += 1;
-    const id = `act-${this.#count}`;
-    link.send({ type: "act", id, run, action });
+    const id = `${this.#view}-act-${this.#count}`;
+    const message = { type: "act", id, run, action, ...(note ? { note } : {}) };
+    if (server) server.say({ ...message, view: this.#view });
+    else link?.send(message);
     return new Promise((resolve) => this.#asked.set(id, resolve));
   }
 
   /** No answer will come to what was asked. */
   #giveUp() {
-    for (const answer of this.#asked.values()) answer({ ok: false, text: "The kernel went away before it answered." });
+    for (const answer of this.#asked.values()) answer({ ok: false, text: "There was no answer. Look whether it was done." });
     this.#asked.clear();
   }
 

@@ -6,6 +6,7 @@ import { follow, Links } from "./lab_connection.js";
 import { makeLive } from "./lab_kernel.js";
 import { Notices } from "./lab_notices.js";
 import { Overview } from "./lab_overview.js";
+import { serverOf } from "./lab_server.js";
 import { settingsOf } from "./lab_settings.js";
 import { shower } from "./lab_show.js";
 import { SideBar } from "./lab_sidebar.js";
@@ -72,23 +73,26 @@ function addPanels({ widgets }, { registry, notebooks }, { links, view }) {
 }
 
 /** @param {Jupyter} jupyter @param {Services} services @param {Page} page */
-function addRuns({ apputils, components, widgets }, services, { links, view }) {
+function addRuns({ apputils, components, services: jupyterServices, widgets }, services, { links, view }) {
   const { app, notebooks, palette, registryOfSettings } = services;
   const { signal } = new AbortController();
   const kernel = () => notebooks?.currentWidget?.sessionContext?.session?.kernel ?? null;
   const settings = settingsOf(registryOfSettings, ID);
-  const show = shower({ app, notebooks, widgets, apputils, links, kernel, view });
+  const server = serverOf(jupyterServices);
+  const hasServer = () => overview.hasServer;
+  const show = shower({ app, notebooks, widgets, apputils, links, kernel, view, server, hasServer });
   const notices = new Notices({ notification: apputils.Notification, after_s: () => settings.notifyAfter, isOn: () => settings.notify, show });
   const widget = sideBarWidget(widgets, components);
-  const overview = new Overview({ links, kernel, signal, onChange: () => onChange(), onNews: (run) => notices.tell(run) });
+  const overview = new Overview({ links, kernel, server, signal, onChange: () => onChange(), onNews: (run) => notices.tell(run) });
   const bar = new SideBar(widget.node, {
-    act: async (run, action) => (action === "show" ? showing(show, run) : overview.act(run.id, action)),
+    act: async (run, action, note) => (action === "show" ? showing(show, run) : overview.act(run.id, action, note)),
     refresh: () => overview.ask(),
     newCell: () => addCells({ app, notebooks }, FIRST),
+    pages: () => (overview.hasServer && server ? server.base : null),
     load: notebooks ? () => load(notebooks, links) : null,
   });
   const onChange = () => {
-    bar.update(overview.sent, overview.link !== null);
+    bar.update(overview.sent, overview.isReached);
     const waiting = (overview.sent?.runs ?? []).filter(({ state }) => state === "Paused").length;
     widget.title.dataset = waiting ? { "flowbook-count": String(waiting) } : {};
     widget.title.caption = waiting ? `flowbook: ${waiting} wait for you` : "flowbook: runs";

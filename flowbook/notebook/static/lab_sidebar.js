@@ -2,13 +2,17 @@
 
 import * as dom from "./dom.js";
 import * as format from "./format.js";
-import { grouped } from "./lab_overview.js";
+import { grouped, leftOf } from "./lab_overview.js";
 import * as states from "./states.js";
 import { middleCut } from "./text_fit.js";
 
 /** @typedef {import("./lab_overview.js").Row} Row */
-/** @typedef {"resume" | "retry" | "cancel" | "show"} Action */
-/** @typedef {{act: (run: Row, action: Action) => Promise<{ok: boolean, text: string} | null>, refresh: () => void, newCell: () => void, load: (() => void) | null}} Acts */
+/** @typedef {"resume" | "skip" | "reject" | "retry" | "cancel" | "show"} Action */
+/**
+ * What the side bar can do; `pages` is the address of the server's pages, null where no server answers.
+ *
+ * @typedef {{act: (run: Row, action: Action, note: string) => Promise<{ok: boolean, text: string} | null>, refresh: () => void, newCell: () => void, load: (() => void) | null, pages: () => URL | null}} Acts
+ */
 
 const NAME_MOST = 24;
 const TITLES = /** @type {const} */ ({ waiting: "Wait for you", going: "Go on", failed: "Failed today", scheduled: "Scheduled" });
@@ -18,6 +22,8 @@ const FIRST = "%load_ext flowbook\n\n%%flow delays\nflights = load_flights()\nsu
 const BUTTONS = {
   waiting: [
     ["resume", "Resume"],
+    ["skip", "Skip"],
+    ["reject", "Reject"],
     ["show", "Show"],
   ],
   going: [
@@ -37,6 +43,10 @@ export class SideBar {
   #said = new Map();
   /** Runs whose click waits for its answer. @type {Set<string>} */
   #waiting = new Set();
+  /** The run that is being rejected, for which a note is written. */
+  #rejecting = "";
+  #note = dom.h("input", { placeholder: "Why? It becomes the message of the failure", "aria-label": "Why it is rejected", maxlength: 2000 });
+  #links = dom.h("nav", { class: "foot row", "aria-label": "Pages" });
   #list = dom.h("div", { class: "groups" });
   /** @type {import("./lab_overview.js").Sent | null} */
   #sent = null;
@@ -47,8 +57,9 @@ export class SideBar {
     this.acts = acts;
     const refresh = dom.button("refresh", dom.icon(states.GLYPHS.Retrying ?? []), { class: "icon plain", title: "Look again", "aria-label": "Look again" });
     const root = dom.h("div", { class: "fb side-bar", "data-flowbook": "sidebar" });
-    root.append(dom.h("div", { class: "head" }, dom.h("h3", {}, "flowbook"), dom.h("span", { class: "side" }, refresh)), this.#list);
+    root.append(dom.h("div", { class: "head" }, dom.h("h3", {}, "flowbook"), dom.h("span", { class: "side" }, refresh)), this.#list, this.#links);
     root.addEventListener("click", (event) => this.#click(event));
+    this.#note.addEventListener("keydown", (event) => this.#key(event));
     node.append(root);
   }
 
@@ -59,20 +70,39 @@ export class SideBar {
     this.#draw();
   }
 
+  /** The pages of the server, where it has any. */
+  #showLinks() {
+    const base = this.acts.pages();
+    const links = /** @type {const} */ ([
+      ["Runs", ""],
+      ["Cache", "cache"],
+      ["Deployments", "deployments"],
+    ]);
+    if (this.#links.dataset.base === String(base)) return;
+    this.#links.dataset.base = String(base);
+    this.#links.hidden = base === null;
+    if (base)
+      this.#links.replaceChildren(...links.map(([text, path]) => dom.h("a", { href: new URL(path, base).href, target: "_blank", rel: "noopener" }, text)));
+  }
+
   #draw() {
+    this.#showLinks();
     const sent = this.#sent;
     if (!sent) return this.#list.replaceChildren(...this.#unreached());
     const groups = grouped(sent.runs, sent.now);
     const names = /** @type {(keyof typeof TITLES)[]} */ (Object.keys(TITLES)).filter((name) => groups[name].length);
+    // What is being written stays, with the cursor.
+    const isWriting = document.activeElement === this.#note;
     const focused = this.#list.contains(document.activeElement) ? document.activeElement?.getAttribute("data-slot") : null;
     const parts = names.map((name) => this.#group(name, groups[name], sent.now));
     const listed = names.reduce((sum, name) => sum + groups[name].length, 0);
     this.#list.replaceChildren(
       ...(sent.text ? [dom.h("p", { class: "pad" }, sent.text)] : []),
-      ...(this.#isReached ? [] : [dom.h("p", { class: "pad dim" }, "No kernel answers now; this is what the last one knew.")]),
+      ...(this.#isReached ? [] : [dom.h("p", { class: "pad dim" }, "Nobody answers now; this is what was known last.")]),
       ...(parts.length ? parts : this.#empty()),
       earlier(sent.runs, listed, sent.now),
     );
+    if (isWriting) this.#note.focus();
     if (focused) /** @type {HTMLElement | null} */ (this.#list.querySelector(`[data-slot="${CSS.escape(focused)}"]`))?.focus();
   }
 
@@ -95,8 +125,10 @@ export class SideBar {
   /** @param {keyof typeof TITLES} name @param {Row} run @param {number} now @param {boolean} isFirst */
   #run(name, run, now, isFirst) {
     const said = this.#said.get(run.id);
-    const buttons = BUTTONS[name].map(([action, label]) => {
-      const why = this.#isReached ? (this.#waiting.has(run.id) ? "Waits for the kernel" : null) : "No kernel answers now";
+    const canAnswer = this.acts.pages() !== null;
+    const offered = BUTTONS[name].filter(([action]) => canAnswer || (action !== "skip" && action !== "reject"));
+    const buttons = offered.map(([action, label]) => {
+      const why = this.#isReached ? (this.#waiting.has(run.id) ? "Waits for an answer" : null) : "Nobody answers now";
       return dom.button(action, label, {
         class: action === "resume" && isFirst ? "primary" : null,
         "data-run": run.id,
@@ -122,6 +154,9 @@ export class SideBar {
         dom.h("div", { class: "saying" }, [`run ${run.number}`, run.message].filter(Boolean).join(": ")),
         name === "going" ? barOf(run) : null,
         dom.h("div", { class: "row tight" }, ...buttons),
+        this.#rejecting === run.id
+          ? dom.h("div", { class: "row tight" }, this.#note, dom.button("reject-now", "Reject", { "data-run": run.id, "data-slot": `reject-now:${run.id}` }))
+          : null,
         said ? dom.h("span", { class: "said", "data-ok": said.ok ? "true" : "false" }, said.text) : null,
       ),
     );
@@ -148,6 +183,30 @@ export class SideBar {
     ];
   }
 
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.key === "Enter") this.#reject(this.#rejecting);
+    else if (event.key === "Escape") this.#askForNote("");
+    else return;
+    event.preventDefault();
+  }
+
+  /** @param {string} id of the run that is to be rejected; "" for none */
+  #askForNote(id) {
+    this.#rejecting = id;
+    this.#note.value = "";
+    this.#draw();
+    if (id) this.#note.focus();
+  }
+
+  /** @param {string} id */
+  #reject(id) {
+    const note = this.#note.value.trim();
+    if (!id || !note) return this.#note.focus();
+    this.#askForNote("");
+    this.#act("reject", id, note);
+  }
+
   /** @param {Event} event */
   #click(event) {
     const control = event.target instanceof Element ? event.target.closest("[data-action]") : null;
@@ -157,6 +216,8 @@ export class SideBar {
     else if (action === "refresh") this.acts.refresh();
     else if (action === "new-cell") this.acts.newCell();
     else if (action === "load") this.acts.load?.();
+    else if (action === "reject") this.#askForNote(control.getAttribute("data-run") ?? "");
+    else if (action === "reject-now") this.#reject(control.getAttribute("data-run") ?? "");
     else this.#act(/** @type {Action} */ (action), control.getAttribute("data-run") ?? "");
   }
 
@@ -166,14 +227,14 @@ export class SideBar {
     this.#draw();
   }
 
-  /** @param {Action} action @param {string} id */
-  async #act(action, id) {
+  /** @param {Action} action @param {string} id @param {string} [note] */
+  async #act(action, id, note = "") {
     const run = this.#sent?.runs.find((each) => each.id === id);
     if (!run) return;
     if (action !== "show") this.#waiting.add(id);
     this.#said.delete(id);
     this.#draw();
-    const said = await this.acts.act(run, action);
+    const said = await this.acts.act(run, action, note);
     this.#waiting.delete(id);
     if (said) this.#said.set(id, said);
     this.#draw();
@@ -185,7 +246,8 @@ function whenOf(name, run, now) {
   if (name === "scheduled") return run.due === null ? "" : format.moment(run.due, now);
   if (name === "failed") return run.ended === null ? "" : format.moment(run.ended, now);
   const since = name === "waiting" ? run.since : run.started;
-  return since === null ? "" : format.span(Math.max(0, now - since));
+  const left = name === "going" ? leftOf(run, now) : "";
+  return since === null ? "" : `${format.span(Math.max(0, now - since))}${left ? `, ${left} left` : ""}`;
 }
 
 /** @param {Row} run */

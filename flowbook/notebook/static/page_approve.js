@@ -4,7 +4,7 @@ import * as dom from "./dom.js";
 import * as format from "./format.js";
 import { FrameView } from "./frame.js";
 import { base, followTheme, tell } from "./page_shell.js";
-import { problemOf } from "./page_stream.js";
+import { postHeaders, problemOf } from "./page_stream.js";
 import * as states from "./states.js";
 
 /** @typedef {import("./frame.js").Preview} Preview */
@@ -113,7 +113,7 @@ class ApprovePage {
     const framed = inputs.filter(({ preview }) => preview && (preview.page || preview.body || (preview.repr && preview.kind !== "text")));
     const plain = inputs.filter((input) => !framed.includes(input));
     return [
-      bar(`this link decides once, and ends ${format.moment(shown.expires, shown.now)}`, null),
+      bar(`this link decides once, and ends at ${format.moment(shown.expires, shown.now)}`, null),
       this.#question(shown),
       ...framed.map((input) => this.#value(input, signal)),
       plain.length ? dom.h("section", { class: "pad part" }, dom.h("h2", {}, framed.length ? "With it come" : "What it would get"), listOf(plain)) : null,
@@ -125,14 +125,14 @@ class ApprovePage {
   /** @param {Shown} shown */
   #question({ key, state, question, flow, number, since, after, now, deadline, asks }) {
     const ends = after.length ? [" After Approve it runs ", ...joined(after.map((each) => dom.h("b", {}, each))), "."] : [];
-    const who = asks ? `Asks ${asks}, ` : "Asked ";
+    const who = asks ? `${asks} is asked ` : "Asked ";
     return dom.h(
       "div",
       { class: "ask" },
       titleOf(key, state),
       question ? dom.h("p", {}, dom.h("b", {}, question)) : null,
       dom.h("p", { class: "dim" }, `${who}by the flow `, dom.h("b", {}, flow), `, run ${number}, since ${format.moment(since, now)}.`, ...ends),
-      deadline ? dom.h("p", { class: "row tight" }, dom.icon(states.GLYPHS.Cached ?? []), this.#left) : null,
+      deadline ? dom.h("p", { class: "left" }, dom.icon(states.GLYPHS.Cached ?? []), this.#left) : null,
     );
   }
 
@@ -246,7 +246,7 @@ class ApprovePage {
     try {
       const answer = await fetch(this.#address("decide"), {
         method: "POST",
-        headers: { "Content-Type": "application/json" },
+        headers: postHeaders(),
         credentials: "same-origin",
         body: JSON.stringify(decision),
       });

@@ -3,7 +3,7 @@
 import * as dom from "./dom.js";
 import * as format from "./format.js";
 import { base, shell, tell } from "./page_shell.js";
-import { problemOf } from "./page_stream.js";
+import { postHeaders, problemOf } from "./page_stream.js";
 
 /** @typedef {{id: string, flow: string, name: string, when: string, paused: boolean, scheduled: boolean, next: number[], where: string, tags: string[], parameters: Record<string, string>, last: {id: string, number: number, state: string} | null}} Deployment */
 /** @typedef {{now: number, deployments: Deployment[]}} Sent */
@@ -136,7 +136,7 @@ class DeploymentsPage {
     try {
       const answer = await fetch(new URL(`live/deployments/${encodeURIComponent(id)}`, base), {
         method: "POST",
-        headers: { "Content-Type": "application/json" },
+        headers: postHeaders(),
         credentials: "same-origin",
         body: JSON.stringify({ action }),
       });

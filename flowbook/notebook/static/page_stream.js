@@ -14,7 +14,7 @@
  * @property {(connection: Connection) => void} onConnection
  * @property {(isFresh: boolean) => void} [onOpened] called before the first message of each stream
  * @property {AbortSignal} signal
- * @property {Record<string, string>} [headers] what each request shows besides
+ * @property {() => Record<string, string>} [headers] what each request shows besides
  * @property {typeof fetch} [fetcher]
  */
 
@@ -30,7 +30,7 @@ const AT_ONCE = 50;
 
 const CUT = "The connection to the server is lost; it is tried again.";
 const GONE = "The server doesn't answer. It is tried again.";
-const LOGIN = "The server wants a login. Open the address with the token that “flowbook server start” printed.";
+const LOGIN = "The server wants a login. Log in again, or open the address with the token that “flowbook server start” printed.";
 
 /** The problem that an answer tells of, in words. @param {Response} answer */
 export async function problemOf(answer) {
@@ -40,6 +40,12 @@ export async function problemOf(answer) {
   } catch {
     return `The server answered ${answer.status} ${answer.statusText}.`;
   }
+}
+
+/** What a post shows: its type, and where a server such as Jupyter asks for it, what its cookie says. */
+export function postHeaders() {
+  const [, token = ""] = document.cookie.match(/(?:^|;\s*)_xsrf=([^;]*)/) ?? [];
+  return { "Content-Type": "application/json", ...(token ? { "X-XSRFToken": decodeURIComponent(token) } : {}) };
 }
 
 export class PageStream {
@@ -99,8 +105,9 @@ export class PageStream {
     address.search = new URLSearchParams({ what, connection: this.#name, after: String(this.#after) }).toString();
     try {
       this.#heard = Date.now();
-      const answer = await ask(address, { headers, signal: turn.signal, credentials: "same-origin", cache: "no-store" });
+      const answer = await ask(address, { headers: headers?.() ?? {}, signal: turn.signal, credentials: "same-origin", cache: "no-store" });
       if (!answer.ok || !answer.body) return await this.#refused(answer);
+      if (!answer.headers.get("content-type")?.startsWith("text/event-stream")) return this.#askForLogin();
       await this.#read(answer.body.getReader());
     } catch {
       // The network, or another turn; either way the stream is over.
@@ -114,6 +121,12 @@ export class PageStream {
     const text = answer.status === 401 || answer.status === 403 ? LOGIN : await problemOf(answer);
     this.#tell({ state: "none", text });
     if (answer.status !== 404) this.#later(MOST_MS);
+  }
+
+  /** Another page was given instead: that of a login. */
+  #askForLogin() {
+    this.#tell({ state: "none", text: LOGIN });
+    this.#later(MOST_MS);
   }
 
   /** @param {ReadableStreamDefaultReader<Uint8Array>} reader */
@@ -213,12 +226,12 @@ export class PageStream {
 
   /** @param {object[]} messages @returns {Promise<boolean>} */
   async #send(messages) {
-    const { base, by, headers = {} } = this.given;
+    const { base, by, headers } = this.given;
     const ask = this.given.fetcher ?? fetch.bind(globalThis);
     try {
       const answer = await ask(new URL("live/say", base), {
         method: "POST",
-        headers: { "Content-Type": "application/json", ...headers },
+        headers: { ...postHeaders(), ...headers?.() },
         credentials: "same-origin",
         body: JSON.stringify({ connection: this.#name, by: by(), messages }),
       });
