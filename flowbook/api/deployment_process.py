@@ -51,6 +51,8 @@ def create_in_process(store: Store, spec: Mapping[str, Any]) -> str:
 
 
 def _run(command: list[str], home: Path) -> subprocess.CompletedProcess[str]:
+    #: The store of this machine, never one behind another API.
+    env = {name: value for name, value in os.environ.items() if name != "FLOWBOOK_API_URL"}
     try:
         return subprocess.run(  # noqa: S603  # a list, no shell
             command,
@@ -59,7 +61,7 @@ def _run(command: list[str], home: Path) -> subprocess.CompletedProcess[str]:
             errors="replace",
             timeout=_TIMEOUT_S,
             check=False,
-            env={**os.environ, "FLOWBOOK_HOME": str(home)},
+            env={**env, "FLOWBOOK_HOME": str(home)},
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired as error:
