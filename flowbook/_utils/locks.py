@@ -63,6 +63,7 @@ class Rank(enum.IntEnum):
     SCREEN = enum.auto()
     INPUT_CHECKS = enum.auto()
     NOTICES = enum.auto()
+    RUN_OUTPUT = enum.auto()
 
 
 def RankedLock(rank: Rank, name: str = "") -> threading.Lock:  # noqa: N802  # stands where a class of threading stood

@@ -177,7 +177,9 @@ def _add_run(group: argparse.ArgumentParser, common: argparse.ArgumentParser) ->
 
 
 def _lives_on(command: argparse.ArgumentParser, about: str) -> None:
-    command.add_argument("--on", metavar="WHERE", help=f"{about}: subprocess (the default) or docker:IMAGE")
+    command.add_argument(
+        "--on", metavar="WHERE", help=f"{about}: subprocess (the default), docker:IMAGE or kubernetes:IMAGE"
+    )
 
 
 def _add_answers(add: Callable[[str, str], argparse.ArgumentParser]) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["follow", "hand_over", "start", "watch"]
 
+#: What people call the places of flow runners.
+_KINDS = {"docker": "container", "kubernetes": "Job"}
 _LOOK_S = 0.02
 _LOOK_AT_REST_S = 0.25
 
@@ -57,9 +59,10 @@ def _say_detached(run: FlowRun, out: Output) -> int:
     if run.state.is_failed():
         return say_state(run, out)
     identifier = run.identifier or ""
-    number, container = number_of(identifier), container_of(identifier).partition(":")[2]
+    kind, _, container = container_of(identifier).partition(":")
+    number = number_of(identifier)
     name = run.run_id[:8]
-    place = f"container {container.partition(':')[0]}" if container else f"process {number}"
+    place = f"{_KINDS.get(kind, kind)} {container.partition(':')[0]}" if container else f"process {number}"
     sentence = f"{run.flow_name} run {run.number} goes on in {place}, without this terminal."
     if out.is_json:
         facts = {"run_id": run.run_id, "flow": run.flow_name, "number": run.number, "process": number}

@@ -56,6 +56,8 @@ def runs_in(settings: Mapping[str, object]) -> str:
         return f"virtual environment {virtualenv}"
     if settings.get("type") == "docker":
         return f"container of {fields.get('image') or 'the usual image'}"
+    if settings.get("type") == "kubernetes":
+        return f"pod of {fields.get('image') or 'the usual image'}"
     return "a process"
 
 

@@ -5,6 +5,7 @@ Not to be confused with `flowbook.engine.FlowRunner`, which walks a flow's graph
 
 from flowbook.flow_run.ports import FlowRunnerSettings
 from flowbook.flow_runners.docker_flow_runner import DockerFlowRunner
+from flowbook.flow_runners.kubernetes_flow_runner import KubernetesFlowRunner
 from flowbook.flow_runners.registry import PLACES, from_settings, from_word
 from flowbook.flow_runners.subprocess_flow_runner import SubprocessFlowRunner
 from flowbook.flow_runners.universal_flow_runner import UniversalFlowRunner
@@ -13,6 +14,7 @@ __all__ = [
     "PLACES",
     "DockerFlowRunner",
     "FlowRunnerSettings",
+    "KubernetesFlowRunner",
     "SubprocessFlowRunner",
     "UniversalFlowRunner",
     "from_settings",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EPOCH_LABEL",
+    "HANDED_ON",
     "REMOVE_LABEL",
     "RUN_LABEL",
     "VERSION_LABEL",
@@ -40,7 +41,7 @@ EPOCH_LABEL, REMOVE_LABEL = "flowbook.epoch", "flowbook.auto-remove"
 #: What a container calls the machine that its engine runs on.
 _HOST = "host.docker.internal"
 #: Settings that mean the same in a container; others name files of this machine, or belong to this process alone.
-_HANDED_ON = (
+HANDED_ON = (
     "FLOWBOOK_API_PATIENCE_S",
     "FLOWBOOK_LOGGING_LEVEL",
     "FLOWBOOK_MAX_GATHER_BYTES",
@@ -185,7 +186,7 @@ def _from_container(url: str) -> str:
 
 
 def _environment(here: Surroundings, url: str) -> dict[str, str]:
-    handed_on = {name: value for name, value in here.environ.items() if name in _HANDED_ON or name.startswith(_SECRETS)}
+    handed_on = {name: value for name, value in here.environ.items() if name in HANDED_ON or name.startswith(_SECRETS)}
     own = {"FLOWBOOK_PROGRESS": "0", "PYTHONUNBUFFERED": "1", API_URL: url}
     own |= {"FLOWBOOK_PROJECT": here.project} if here.project else {}
     own |= {API_TOKEN: here.api_token} if here.api_token else {}

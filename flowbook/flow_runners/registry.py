@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flowbook.exceptions import ArgumentError, DefinitionError
 from flowbook.flow_runners.docker_flow_runner import DockerFlowRunner
+from flowbook.flow_runners.kubernetes_flow_runner import KubernetesFlowRunner
 from flowbook.flow_runners.subprocess_flow_runner import SubprocessFlowRunner
 from flowbook.flow_runners.universal_flow_runner import UniversalFlowRunner
 
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["PLACES", "from_settings", "from_word"]
 
 _TYPES: dict[str, type[UniversalFlowRunner]] = {
-    kind.type: kind for kind in (UniversalFlowRunner, SubprocessFlowRunner, DockerFlowRunner)
+    kind.type: kind for kind in (UniversalFlowRunner, SubprocessFlowRunner, DockerFlowRunner, KubernetesFlowRunner)
 }
 
 #: What a word of a command line stands for; what follows its colon is handed on.
 _WORDS: dict[str, Callable[[str], UniversalFlowRunner]] = {
     "subprocess": lambda _: SubprocessFlowRunner(stream_output=False),
     "docker": lambda image: DockerFlowRunner(image=image or None, stream_output=False),
+    "kubernetes": lambda image: KubernetesFlowRunner(image=image or None, stream_output=False),
 }
 #: The words, for help and completion.
-PLACES = ("subprocess", "docker:IMAGE")
+PLACES = ("subprocess", "docker:IMAGE", "kubernetes:IMAGE")
 
 
 def from_word(word: str) -> UniversalFlowRunner:

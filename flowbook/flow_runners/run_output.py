@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from flowbook import config
+from flowbook._utils.locks import Rank, RankedLock
 from flowbook.exceptions import FlowRunnerError
 from flowbook.flow_runners.keeper import LogFile
 from flowbook.store.process_output import output_file, remove_old_output
@@ -43,7 +44,7 @@ def prepared_output_file(run_id: str) -> Path:
 
 
 class RunOutput:
-    """The output of one run's process. For one thread at a time.
+    """The output of one run's process. From any thread.
 
     Args:
         run: whose output it is.
@@ -60,9 +61,18 @@ class RunOutput:
         self._tail_bytes = 0
         self._is_shown = is_shown
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._lock = RankedLock(Rank.RUN_OUTPUT)
+
+    def note(self, text: str) -> None:
+        """Add a line of flowbook's own, such as what keeps a process from starting. Never raises."""
+        self.write(f"[flowbook] {text}\n".encode())
 
     def write(self, part: bytes) -> None:
         """Keep a part of the output, and show it. Never raises."""
+        with self._lock:
+            self._keep(part)
+
+    def _keep(self, part: bytes) -> None:
         self._log.write(part)
         self._tail.append(part)
         self._tail_bytes += len(part)

@@ -95,7 +95,7 @@ def parse_executor(text: str | None, namespace: Mapping[str, object]) -> Executo
 
 
 def parse_flow_runner(text: str | None, namespace: Mapping[str, object]) -> UniversalFlowRunner:
-    """Return the flow runner that `text` names: subprocess, which is the default, docker:IMAGE, or an expression.
+    """Return the flow runner that `text` names: a place such as subprocess, which is the default, or an expression.
 
     Raises:
         UsageError: if it is neither.

@@ -99,7 +99,7 @@ class FlowMagics(Magics):
     @argument(
         "--on",
         metavar="WHERE",
-        help="with --detach: subprocess (the default), docker:IMAGE, or an expression that gives a flow runner",
+        help="with --detach: subprocess (the default), docker:IMAGE, kubernetes:IMAGE, or an expression that gives a flow runner",
     )
     @argument("--no-record", action="store_true", help="don't keep the run in the store")
     @argument("--quiet", action="store_true", help="show nothing but errors")
@@ -162,7 +162,9 @@ class FlowMagics(Magics):
     @argument("--no-cache", action="store_true", help="for run and plan: every task, though its output is cached")
     @argument("--timezone", metavar="ZONE", help="for schedule: whose clock, e.g. Europe/Berlin; default: UTC")
     @argument(
-        "--on", metavar="WHERE", help="for deploy and schedule: docker:IMAGE, or an expression that gives a flow runner"
+        "--on",
+        metavar="WHERE",
+        help="for deploy and schedule: docker:IMAGE, kubernetes:IMAGE, or an expression that gives a flow runner",
     )
     @argument("--name", metavar="NAME", help="for deploy and schedule: of the deployment; default: the notebook's")
     @argument("--note", default="", metavar="TEXT", help="for decisions: the reason, which is recorded")

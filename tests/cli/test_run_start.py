@@ -241,8 +241,11 @@ def test_the_last_lines_of_a_process_that_died_are_lines(tmp_path, monkeypatch, 
     ("words", "message"),
     [
         (["--on", "docker:flows:2"], "says where a run's own process lives, and this run has none. Add --detach."),
-        (["--detach", "--on", "moon"], "'moon' is no place for a run. Write one of subprocess, docker:IMAGE."),
-        (["--detach", "--on", "subprocess:x"], "'subprocess:x' is no place for a run. Write one of subprocess, docker:IMAGE."),
+        (["--detach", "--on", "moon"], "'moon' is no place for a run. Write one of subprocess, docker:IMAGE, kubernetes:IMAGE."),
+        (
+            ["--detach", "--on", "subprocess:x"],
+            "'subprocess:x' is no place for a run. Write one of subprocess, docker:IMAGE, kubernetes:IMAGE.",
+        ),
     ],
 )  # fmt: skip
 def test_a_place_that_can_not_be_is_refused_before_anything_is_recorded(file, capsys, words, message):

@@ -174,10 +174,10 @@ def test_what_no_flow_runner_can_be_is_refused(name):
 
 def test_an_unknown_type_names_those_that_there_are():
     with pytest.raises(DefinitionError) as caught:
-        from_settings(FlowRunnerSettings("kubernetes", {}))
+        from_settings(FlowRunnerSettings("moon", {}))
 
     assert str(caught.value) == (
-        "There is no flow runner of type 'kubernetes'. The types are 'universal', 'subprocess', 'docker'."
+        "There is no flow runner of type 'moon'. The types are 'universal', 'subprocess', 'docker', 'kubernetes'."
     )
 
 

@@ -264,7 +264,10 @@ def test_a_run_that_is_over_can_not_be_handed_over(shell):
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("cloud", "--on 'cloud' isn't subprocess, docker:IMAGE, nor a valid expression: name 'cloud' is not defined."),
+        (
+            "cloud",
+            "--on 'cloud' isn't subprocess, docker:IMAGE, kubernetes:IMAGE, nor a valid expression: name 'cloud' is not defined.",
+        ),
         ("5", "--on '5' is 5, not a flow runner. Use subprocess, or e.g. SubprocessFlowRunner(virtualenv='./venv')."),
     ],
 )
