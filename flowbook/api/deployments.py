@@ -69,7 +69,7 @@ def delete(store: StoreHere, deployment: str) -> Response:
 @router.post("/{deployment}/run", response_model=wire.RunLine, status_code=HTTPStatus.CREATED)
 def run(store: StoreHere, deployment: str, new: wire.NewRunOfDeployment) -> Response:
     """Make a run of a deployment; an agent starts it at its time."""
-    made = create_plain_run(store, find_deployment(store, deployment), new.parameters, new.due)
+    made = create_plain_run(store, find_deployment(store, deployment), new.parameters, new.due, new.run_id)
     return answer(run_line(store.runs.summary(made.run_id)), HTTPStatus.CREATED)
 
 

@@ -54,7 +54,7 @@ def list_runs(  # noqa: PLR0913  # what runs are selected by
 @router.post("", response_model=wire.RunLine, status_code=HTTPStatus.CREATED)
 def make_run(store: StoreHere, new: wire.NewRun) -> Response:
     """Make a run of a deployment; an agent starts it at its time."""
-    made = create_plain_run(store, find_deployment(store, new.deployment), new.parameters, new.due)
+    made = create_plain_run(store, find_deployment(store, new.deployment), new.parameters, new.due, new.run_id)
     return answer(run_line(store.runs.summary(made.run_id)), HTTPStatus.CREATED)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from flowbook.api.wire_texts import By, Due, Key, Name, Note, Value, Values
+from flowbook.api.wire_texts import By, Due, Key, Name, Note, RunId, Value, Values
 
 __all__ = [
     "CacheItem", "CacheItemDetails", "CachePage", "Cancel", "Change", "Decision", "Deleted", "DeploymentLine",
@@ -301,10 +301,14 @@ class Cancel(_Request):
 
 
 class NewRunOfDeployment(_Request):
-    """A run of a deployment, which an agent starts: `parameters` instead of the deployment's, and not before `due`."""
+    """A run of a deployment, which an agent starts: `parameters` instead of the deployment's, and not before `due`.
+
+    With a `run_id`, a new one for each run, a request that is sent again makes no second run.
+    """
 
     parameters: Values = {}
     due: Due | None = None
+    run_id: RunId | None = None
 
 
 class NewRun(NewRunOfDeployment):

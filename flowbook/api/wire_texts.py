@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field, JsonValue
 
-__all__ = ["By", "Due", "Key", "Name", "Note", "Value", "Values"]
+__all__ = ["By", "Due", "Key", "Name", "Note", "RunId", "Value", "Values"]
 
 
 def _valid_text(text: str) -> str:
@@ -39,6 +39,8 @@ Name = Annotated[str, Field(min_length=1, max_length=1000)]
 Key = Annotated[str, Field(min_length=1, max_length=1000), _Text]
 By = Annotated[str, Field(max_length=200), _Text]
 Note = Annotated[str, Field(max_length=10_000), _Text]
+#: As long as an id that nobody else has by chance.
+RunId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{15,99}$")]
 #: Plain data, and plain data by name.
 Value = Annotated[JsonValue, AfterValidator(_valid_value)]
 Values = Annotated[dict[Key, Value], Field(max_length=1000)]

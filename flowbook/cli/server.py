@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["start"]
 
+#: Every address of this machine; no browser opens these.
+_EVERY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  # what a person may ask for
+
 
 def start(args: Namespace, out: Output) -> int:
     """Serve the store's API until Ctrl-C or SIGTERM; then answer what is under way, and end."""
@@ -32,16 +35,22 @@ def start(args: Namespace, out: Output) -> int:
     token = read_token()
     settings = ApiSettings(
         token=token,
-        allowed_hosts=(*LOOPBACK, *args.allow_host),
+        allowed_hosts=(*LOOPBACK, *(() if args.host in _EVERY else (_in_url(args.host),)), *args.allow_host),
         prefix=args.prefix.rstrip("/"),
         open_paths=OPEN_PATHS,
     )
     app = create_app(open_store(config.home()), settings, parts=[add_pages])  # never the one behind another API
     with listen(args.host, args.port) as listener:
         port = listener.getsockname()[1]
-        address = f"http://{args.host}:{port}{settings.prefix}/"
+        shown = "127.0.0.1" if args.host in _EVERY else _in_url(args.host)
+        address = f"http://{shown}:{port}{settings.prefix}/"
         ApiServer(app, lambda: _greet(address, token, out)).run(sockets=[listener])
     return 0
+
+
+def _in_url(host: str) -> str:
+    """Return an address as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host.lower()
 
 
 def _greet(address: str, token: str, out: Output) -> None:

@@ -119,6 +119,7 @@ def create_run(
     deployment: DeploymentRecord,
     parameters: Mapping[str, object] | None = None,
     due: dt.datetime | None = None,
+    run_id: str | None = None,
 ) -> RunRecord:
     """Make a run of a deployment; an agent starts it at its time.
 
@@ -127,6 +128,7 @@ def create_run(
         deployment: whose flow runs, and where.
         parameters: values that this run has instead of the deployment's.
         due: aware; default: now.
+        run_id: of the run; default: a new one.
 
     Raises:
         ParameterError: if the flow doesn't have or accept one of the parameters.
@@ -138,9 +140,13 @@ def create_run(
         msg = f"due={due} has no time zone. Give an aware datetime, e.g. datetime.now(timezone.utc)."
         raise DeploymentError(msg, deployment=deployment.name, field="due")
     run = _run(deployment, now if due is None else due.astimezone(dt.UTC), now, deployment.title)
+    run = run if run_id is None else replace(run, run_id=run_id)
     if parameters:
         run = _with_parameters(store, deployment, run, parameters)
     found = store.runs.create_to_come(run, Scheduled(_WAITS, start_time=run.due))
+    while found is None and due is None and run.due is not None:  # another run was asked for in the same microsecond
+        run = replace(run, due=run.due + dt.timedelta(microseconds=1))
+        found = store.runs.create_to_come(run, Scheduled(_WAITS, start_time=run.due))
     if found is None:
         msg = (
             f"Deployment {deployment.title!r} has a run at {run.due:%Y-%m-%d %H:%M:%S} UTC already. Give another time."

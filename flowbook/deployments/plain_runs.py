@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flowbook.deployments.due_runs import create_run
-from flowbook.exceptions import DeploymentError, ParameterError
+from flowbook.exceptions import DeploymentError, ParameterError, RunClaimedError, StoreError, UnknownRunError
 from flowbook.flow_run.new_record import shown_value
 from flowbook.flow_run.plain_values import plain_value
 
@@ -22,7 +22,11 @@ __all__ = ["create_plain_run"]
 
 
 def create_plain_run(
-    store: Store, deployment: DeploymentRecord, parameters: Mapping[str, object], due: dt.datetime | None = None
+    store: Store,
+    deployment: DeploymentRecord,
+    parameters: Mapping[str, object],
+    due: dt.datetime | None = None,
+    run_id: str | None = None,
 ) -> RunRecord:
     """Make a run of a deployment; an agent starts it at its time.
 
@@ -33,25 +37,49 @@ def create_plain_run(
         deployment: whose flow runs, and where.
         parameters: plain data that this run has instead of the deployment's.
         due: aware; default: now.
+        run_id: of the run; if the deployment has a run of that id already, that is returned, and none is made.
 
     Raises:
         ParameterError: if the flow doesn't have one of the parameters.
         DeploymentError: if its schedule has a run at that time already, or its other parameters aren't plain data.
+        RunClaimedError: if there is another run of that id.
         StoreError: if it can't be written.
     """
-    if not parameters:
-        return create_run(store, deployment, None, due)
+    if run_id is not None and (made := _made(store, deployment, run_id)) is not None:
+        return made
+    changed = _with_parameters(store, deployment, parameters) if parameters else deployment
+    try:
+        return create_run(store, changed, None, due, run_id)
+    except StoreError:  # maybe because somebody else made it at this moment
+        if run_id is None or (made := _made(store, deployment, run_id)) is None:
+            raise
+        return made
+
+
+def _made(store: Store, deployment: DeploymentRecord, run_id: str) -> RunRecord | None:
+    """Return the run of that id; None if there is none."""
+    try:
+        found = store.runs.get(run_id)
+    except UnknownRunError:
+        return None
+    if found.deployment == deployment.id:
+        return found
+    msg = f"There is another run {run_id!r}: one of flow {found.flow!r}. Give each run an id of its own."
+    raise RunClaimedError(msg, run_id=run_id, field="run_id")
+
+
+def _with_parameters(store: Store, deployment: DeploymentRecord, parameters: Mapping[str, object]) -> DeploymentRecord:
+    """Return the deployment with these parameters. Raises as above."""
     known = [task["key"] for task in deployment.graph.get("tasks", ()) if task.get("parameter")]
     if unknown := [name for name in parameters if name not in known]:
         names = ", ".join(known) or "none"
         msg = f"Flow {deployment.flow!r} has no parameter {unknown[0]!r}. Its parameters: {names}."
         raise ParameterError(msg, names=unknown, field=f"parameters.{unknown[0]}")
-    changed = replace(
+    return replace(
         deployment,
         parameters={**deployment.parameters, **{name: shown_value(value) for name, value in parameters.items()}},
         parameters_ref=store.values.put({**_own(deployment), **parameters}),
     )
-    return create_run(store, changed, None, due)
 
 
 def _own(deployment: DeploymentRecord) -> dict[str, object]:

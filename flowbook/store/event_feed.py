@@ -65,6 +65,8 @@ class EventFeed:
         #: By the run's key in the database.
         self._known: dict[int, _Known] = {}
         self._owned: set[int] = set()
+        #: Runs whose events couldn't be read yet.
+        self._unread: set[int] = set()
         seen = database.version()
         for number, run_id, epoch, is_owned, seq in database.read(self._sql["feed_start"]):
             self._known[number] = _Known(run_id, epoch, seq)
@@ -118,9 +120,12 @@ class EventFeed:
         return found
 
     def _read(self, runs: set[int]) -> list[FeedRow]:
-        positions = [[number, self._known[number].seq] for number in sorted(runs)]
+        self._unread |= runs
+        positions = [[number, self._known[number].seq] for number in sorted(self._unread) if number in self._known]
+        rows = self._database.read(self._sql["feed_events"], (json.dumps(positions),))
+        self._unread = set()
         found = []
-        for number, *row in self._database.read(self._sql["feed_events"], (json.dumps(positions),)):
+        for number, *row in rows:
             event = FeedRow(self._known[number].run_id, *row)
             self._known[number] = self._known[number]._replace(seq=event.seq)
             found.append(event)

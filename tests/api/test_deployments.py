@@ -178,3 +178,27 @@ def test_secrets_of_a_flow_runner_are_masked(call):
 
     assert "hunter2" not in found
     assert "shown" in found
+
+
+def test_a_request_that_is_sent_again_makes_one_run(call, deployed, store):
+    body = {"run_id": "a-run-of-my-own-0001", "parameters": {"n": 7}}
+
+    answers = [call("POST", f"/api/deployments/{deployed.id}/run", json=body) for _ in range(3)]
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert {answer.json()["number"] for answer in answers} == {1}
+    assert len(store.runs.list()) == 1
+
+
+def test_an_id_that_another_deployments_run_has_is_refused(call, deployed):
+    @flow
+    def plain():
+        return 1
+
+    (other,) = deploy(DeploymentSpec("by hand", plain))
+    body = {"run_id": "a-run-of-my-own-0001"}
+    call("POST", f"/api/deployments/{deployed.id}/run", json=body)
+
+    answer = call("POST", f"/api/deployments/{other.id}/run", json=body)
+
+    assert (answer.status_code, answer.json()["field"]) == (409, "run_id")

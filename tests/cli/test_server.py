@@ -78,3 +78,20 @@ def test_a_token_from_the_environment_is_taken_if_it_is_long_enough(capsys, monk
 
     assert code == 1
     assert "16 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])
+def test_the_address_that_it_says_can_be_opened(host):
+    command = [sys.executable, "-m", "flowbook", "server", "start", "--port", "0", "--host", host]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        process.stdout.readline()
+        address = process.stdout.readline().removeprefix("Open it: ").strip()
+        answer = httpx.get(address, follow_redirects=True, headers={"Accept": "text/html"})
+    finally:
+        process.terminate()
+        process.communicate()
+
+    assert address.startswith("http://127.0.0.1:")
+    assert answer.status_code == 200
+    assert "token" not in str(answer.url)
