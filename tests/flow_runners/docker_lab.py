@@ -70,14 +70,18 @@ class Lab:
 
     def start(self) -> None:
         """Start the engine and make the image."""
+        self._start_engine()
+        self.client = docker.DockerClient(base_url=self.address, timeout=_LONG_S)
+        self._import_image()
+
+    def _start_engine(self) -> None:
         script = ROOT / "scripts" / "docker_engine.sh"
         # What an engine finds in the environment of its starter it takes for its own.
         env = {"PATH": _PATH, "HOME": str(self.folder)}
         command = ["sh", str(script), str(self.folder), f"--host-gateway-ip={self.gateway}"]
-        self._spawn(command, "engine", env)
+        (self.folder / "dockerd.pid").unlink(missing_ok=True)
+        self._engine = self._spawn(command, "engine", env)
         self._until(lambda: (self.folder / "docker.sock").exists() and self._answers(), "engine")
-        self.client = docker.DockerClient(base_url=self.address, timeout=_LONG_S)
-        self._import_image()
 
     def _answers(self) -> bool:
         with contextlib.suppress(Exception), contextlib.closing(docker.APIClient(self.address)) as client:
@@ -116,14 +120,17 @@ class Lab:
             return answer.status == 200
         return False
 
-    def stop_engine(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """End the engine as a crash does."""
-        self._processes[0].send_signal(number)
-        self._processes[0].wait(_LONG_S)
+    def restart(self) -> None:
+        """End the engine, which ends its containers, and start it again."""
+        self._engine.terminate()
+        self._engine.wait(_LONG_S)
+        self._start_engine()
 
-    def _spawn(self, command: list[str], name: str, env: dict[str, str]) -> None:
-        with (self.folder / f"{name}.log").open("wb") as log:
-            self._processes.append(subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True))
+    def _spawn(self, command: list[str], name: str, env: dict[str, str]) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            found = subprocess.Popen(command, stdout=log, stderr=log, env=env, start_new_session=True)
+        self._processes.append(found)
+        return found
 
     def _until(self, is_so, name: str) -> None:
         deadline = time.monotonic() + _LONG_S
