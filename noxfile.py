@@ -72,7 +72,7 @@ def soak(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def docker(session: nox.Session) -> None:
     """The tests of containers, against a Docker engine of their own; none is left out."""
-    session.run("pytest", "-m", "docker", *session.posargs, env={"FLOWBOOK_DOCKER": "1"})
+    session.run("pytest", "-m", "docker", "tests/flow_runners", *session.posargs, env={"FLOWBOOK_DOCKER": "1"})
 
 
 @nox.session(name="all", python=PYTHONS, venv_backend="venv", reuse_venv=True)

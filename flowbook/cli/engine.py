@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import os
+import signal
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 DONE, FAILED = 0, 1
+#: In a container the engine is the first process, which no signal ends by itself; and what is added to a signal's number then.
+_FIRST, _SIGNALS = 1, 128
 #: How long threads of the user's may go on once the run is at rest.
 _EXIT_S = 10.0
 #: How long a run waits for the server of its store: hours of work are worth some minutes.
@@ -60,6 +63,8 @@ def _carry_on(run_id: str) -> None:
     from flowbook.flow_run.engine_process import run_in_this_process  # noqa: PLC0415  # as above
     from flowbook.store import open_store  # noqa: PLC0415  # as above
 
+    if os.getpid() == _FIRST:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(_SIGNALS + signal.SIGTERM))
     _outlive_output()
     os.environ.setdefault("FLOWBOOK_API_PATIENCE_S", _PATIENCE_S)
     run_in_this_process(open_store(), run_id, flow_and_digest_at)

@@ -15,7 +15,7 @@ from flowbook.exceptions import ArgumentError, RunError
 from flowbook.flow_run.run import start_run
 from flowbook.flow_runners import from_word
 from flowbook.store import open_store
-from flowbook.store.process_identity import container_of, number_of
+from flowbook.store.process_identity import container_of, number_of, place_in_words
 from flowbook.terminal.lines import Span, printable
 from flowbook.terminal.reporting import has_display
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["follow", "hand_over", "start", "watch"]
 
-#: What people call the places of flow runners.
-_KINDS = {"docker": "container", "kubernetes": "Job"}
 _LOOK_S = 0.02
 _LOOK_AT_REST_S = 0.25
 
@@ -59,10 +57,9 @@ def _say_detached(run: FlowRun, out: Output) -> int:
     if run.state.is_failed():
         return say_state(run, out)
     identifier = run.identifier or ""
-    kind, _, container = container_of(identifier).partition(":")
-    number = number_of(identifier)
+    number, container = number_of(identifier), container_of(identifier).partition(":")[2]
     name = run.run_id[:8]
-    place = f"{_KINDS.get(kind, kind)} {container.partition(':')[0]}" if container else f"process {number}"
+    place = place_in_words(identifier) or f"process {number}"
     sentence = f"{run.flow_name} run {run.number} goes on in {place}, without this terminal."
     if out.is_json:
         facts = {"run_id": run.run_id, "flow": run.flow_name, "number": run.number, "process": number}

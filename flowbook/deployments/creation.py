@@ -98,6 +98,8 @@ def _cancel_made_ahead(store: Store, before: Sequence[DeploymentRecord], after: 
 def _placed(spec: DeploymentSpec, files: dict[Path, FlowFile]) -> _Placed:
     """Find a spec's flow; a file is run once for all specs that name it."""
     if spec.flow is not None:
+        if not _is_of_this_machine(spec):
+            return _Placed(spec, spec.flow, None)  # its code goes along: a container hasn't this machine's files
         home = next((file for file in files.values() if any(flow is spec.flow for flow in file.flows)), None)
         return _Placed(spec, spec.flow, home)
     assert spec.flow_location is not None  # noqa: S101  # a spec has one or the other
@@ -108,6 +110,11 @@ def _placed(spec: DeploymentSpec, files: dict[Path, FlowFile]) -> _Placed:
         return _Placed(spec, files[path].flow(spec.flow_name), files[path])
     except DefinitionError as error:
         raise _error(spec, str(error), "flow_location") from error
+
+
+def _is_of_this_machine(spec: DeploymentSpec) -> bool:
+    """Return whether runs live in a process of the machine that starts them, with its files."""
+    return bool(getattr(spec.flow_runner, "is_of_this_machine", True))
 
 
 def _refuse_twins(placed: Sequence[_Placed]) -> None:
@@ -137,7 +144,7 @@ def _check_parameters(placed: _Placed) -> None:
 
 
 def _check_flow_runner(spec: DeploymentSpec) -> None:
-    if not getattr(spec.flow_runner, "is_of_this_machine", True):
+    if not _is_of_this_machine(spec):
         return  # the agent's machine may have what this one lacks
     try:
         spec.flow_runner.check()

@@ -40,7 +40,8 @@ class DeploymentSpec:
 
     Args:
         name: what people call it, beside its flow: `flowbook deployment run FLOW/NAME`.
-        flow: the flow. In a notebook its code is kept by value; in a file that is deployed, the file is.
+        flow: the flow. In a notebook its code is kept by value; in a file that is deployed, the file is, unless its runs live
+            in containers.
         flow_location: instead of `flow`: the Python file that makes it, which is read again by each run. In a file of specs
             it is relative to that file.
         flow_name: name of the flow in `flow_location`, needed if the file makes several; or write "flows.py:nightly".

@@ -148,7 +148,7 @@ def container_arguments(given: ContainerFields, run: RunToStart, here: Surroundi
     return ContainerArguments(
         name=_name(run),
         image=image,
-        pull=ImageName.parse(image).pull_policy(given.image_pull_policy),
+        pull=_pull(given, image),
         command=("python", *ENGINE, run.run_id),
         env=env,
         labels={**given.labels, **_labels(run, removes=given.auto_remove)},
@@ -163,6 +163,12 @@ def container_arguments(given: ContainerFields, run: RunToStart, here: Surroundi
 def is_joined(network: str | None) -> bool:
     """Return whether a container of that network mode has no network of its own, and can't join another."""
     return network in {"host", "none"} or (network or "").startswith("container:")
+
+
+def _pull(given: ContainerFields, image: str) -> str:
+    """Return when the image is pulled: never the usual one, which people make themselves."""
+    usually = "NEVER" if given.image is None else None
+    return ImageName.parse(image).pull_policy(given.image_pull_policy or usually)
 
 
 def _network(given: ContainerFields, here: Surroundings) -> str | None:

@@ -161,8 +161,8 @@ class DockerEngine:
         is_here = self._has(image)
         if pull == "NEVER" and not is_here:
             msg = (
-                f"The image {image} isn't on this machine, and image_pull_policy='NEVER' pulls none. "
-                f"Make it (docs/docker.md), or pull it: docker pull {image}"
+                f"The image {image} isn't on the Docker engine's machine, and isn't to be pulled. Make it there "
+                "(docs/docker.md), or name another one: DockerFlowRunner(image='flows:1')."
             )
             raise FlowRunnerError(msg, image=image)
         if pull == "ALWAYS" or (pull == "IF_NOT_PRESENT" and not is_here):

@@ -23,6 +23,7 @@ __all__ = [
     "is_at",
     "is_here",
     "number_of",
+    "place_in_words",
     "place_of_run",
     "process_of",
     "this_process",
@@ -36,6 +37,8 @@ _SILENCE_S = 60.0
 UNSETTLED = frozenset({None, "Running", "Pending", "Cancelling", "Crashed", "Submitted"})
 
 
+#: What people call the places of flow runners, by these runners' types.
+_PLACES = {"docker": "container", "kubernetes": "job"}
 #: Set by flow runners in the containers that they make: the process there is known by it to whoever watches the container.
 PLACE = "FLOWBOOK_PLACE"
 
@@ -68,6 +71,12 @@ def process_of(number: int, container: str = "") -> str:
 def container_of(process: str) -> str:
     """Return the container that is named in the identity of the process that keeps it; "" if it keeps none."""
     return "".join(process.split("|")[3:4])
+
+
+def place_in_words(process: str) -> str:
+    """Return what people call the place that a process keeps: "container delays-run-4"; "" if it keeps none."""
+    kind, _, rest = container_of(process).partition(":")
+    return f"{_PLACES.get(kind, kind)} {rest.partition(':')[0]}" if rest else ""
 
 
 def number_of(process: str) -> int | None:

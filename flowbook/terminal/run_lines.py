@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.engine.state_kinds import FINISHED
 from flowbook.report.phrases import changed_inputs, clock, listed
+from flowbook.store.process_identity import place_in_words
 from flowbook.terminal.durations import running_time
 from flowbook.terminal.lines import Span, cut_middle
 
@@ -219,6 +220,8 @@ def _without_parameters(run: RunSummary) -> Mapping[str, int]:
 
 
 def _where(run: RunSummary, state: str) -> str:
+    if place := place_in_words(run.identifier or ""):
+        return place
     if state == "Running" and run.owner:
         return f"process {run.owner.rpartition(':')[2]}"
     return "own process" if run.identifier else run.origin

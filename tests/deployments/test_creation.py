@@ -109,6 +109,20 @@ def test_a_flow_in_the_file_of_its_spec_is_read_from_that_file(store, write):
     assert (made.flow_location, made.flow_ref.load().name) == (f"{path}:mine", "mine")
 
 
+def test_a_flow_whose_runs_live_in_containers_is_kept_by_value_and_no_engine_is_needed_here(store, write, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    path = write(
+        "boxed.py",
+        "from flowbook import flow, task\nfrom flowbook.deployments import DeploymentSpec\n"
+        "from flowbook.flow_runners import DockerFlowRunner\n\n"
+        "@flow\ndef mine():\n    pass\n\nDeploymentSpec(name='d', flow=mine, flow_runner=DockerFlowRunner(image='flows:1'))\n",
+    )
+
+    (made,) = create_deployments_in(store, path)
+
+    assert (made.flow_location, made.flow_ref.load().name) == (None, "mine")
+
+
 @pytest.mark.usefixtures("write")
 def test_a_location_may_name_the_flow(store, tmp_path):
     spec = DeploymentSpec("d", flow_location=f"{tmp_path}/flows.py:weekly")

@@ -180,3 +180,9 @@ def test_a_preview_is_a_command_that_shows_no_secret():
     ]  # fmt: skip
     assert "t0ken" not in repr(found)
     assert sorted(found.secrets()) == ["hunter2", "t0ken-0123"]
+
+
+def test_the_usual_image_is_made_by_people_and_never_pulled():
+    usual, asked_for = made(), made(image_pull_policy="ALWAYS")
+
+    assert (usual.image.partition(":")[0], usual.pull, asked_for.pull) == ("flowbook", "NEVER", "ALWAYS")

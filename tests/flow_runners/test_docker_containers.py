@@ -159,11 +159,16 @@ def test_images_are_pulled_as_the_policy_says(lab):
         started(work, image=f"{lab.registry}/team/none:1")
 
     assert (pulled, kept, newer, by_digest) == ("1", "1", "2", "1")
-    assert str(never.value).startswith(
-        f"The image {name} isn't on this machine, and image_pull_policy='NEVER' pulls none."
-    )
+    assert str(never.value).startswith(f"The image {name} isn't on the Docker engine's machine, and")
     assert f"The image {lab.registry}/team/none:1 can't be pulled: " in str(missing.value)
     assert lab.client.containers.list(all=True, filters={"label": "flowbook.run-id", "status": "created"}) == []
+
+
+def test_without_an_image_the_usual_one_is_asked_for_and_not_pulled():
+    with pytest.raises(FlowRunnerError) as caught:
+        flow_of(lambda: 1).start(flow_runner=in_container(image=None))
+
+    assert re.match(r"The image flowbook:\S+-python\S+ isn't on the Docker engine's machine, and", str(caught.value))
 
 
 def test_an_image_of_this_machine_without_a_tag_says_how_to_use_it(lab):

@@ -14,7 +14,7 @@ import pytest
 import flowbook
 from flowbook import Flow, task, triggers
 from flowbook.deployments import DeploymentSpec, deploy
-from flowbook.engine.state import Cancelled, Paused, Success
+from flowbook.engine.state import Cancelled, Crashed, Paused, Success
 from flowbook.store.process_identity import number_of
 from flowbook.store.process_output import output_file
 from tests.flow_runners.docker_runs import (
@@ -180,3 +180,14 @@ def test_ten_runs_at_once_have_ten_containers(lab):
     assert [type(state) for state in states] == [Success] * 10
     assert [run["work"].result for run in runs] == list(range(10))
     assert len({container(lab, run).id for run in runs}) == 10
+
+
+def test_a_container_that_is_told_to_end_while_it_starts_does_so_at_once(lab):
+    flow_runner = in_container()
+    run = flow_of(hanging()).start(flow_runner=flow_runner)
+
+    flow_runner.end(run.identifier)
+    state = finished(run)
+
+    code = container(lab, run).attrs["State"]["ExitCode"]
+    assert (type(state), code) in {(Crashed, 128 + signal.SIGTERM), (Cancelled, 0)}

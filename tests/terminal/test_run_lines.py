@@ -113,6 +113,10 @@ def test_moments_in_the_past_are_said_as_people_say_them(moment, words):
 def test_a_run_in_a_process_of_its_own_is_not_said_to_be_in_the_notebook():
     run = _run("delays", 1, "Success", {"Success": 3}, minutes=4, took_s=33)
 
-    rows = run_rows([run, replace(run, identifier="host:12:34")], ["Success", "Success"], NOW)
+    identifiers = ["host|12|34", "host|12|34|docker:delays-run-1:0123456789ab"]
+    runs = [run, *(replace(run, identifier=each, owner="root@host:1") for each in identifiers)]
+    rows = run_rows([*runs, runs[2]], ["Success", "Success", "Success", "Running"], NOW)
 
-    assert [row[-1] for row in rows] == ["days.ipynb", "own process"]
+    assert [row[-1] for row in rows] == [
+        "days.ipynb", "own process", "container delays-run-1", "container delays-run-1",
+    ]  # fmt: skip
