@@ -38,7 +38,7 @@ UNSETTLED = frozenset({None, "Running", "Pending", "Cancelling", "Crashed", "Sub
 
 
 #: What people call the places of flow runners, by these runners' types.
-_PLACES = {"docker": "container", "kubernetes": "job"}
+_PLACES = {"docker": "container", "kubernetes": "Job"}
 #: Set by flow runners in the containers that they make: the process there is known by it to whoever watches the container.
 PLACE = "FLOWBOOK_PLACE"
 
