@@ -184,7 +184,8 @@ def test_a_run_of_an_unknown_flow_runner_is_crashed_and_the_agent_goes_on():
 
     assert states([*bad, *good]) == ["Crashed", "Success"]
     assert open_store().runs.summary(bad[0]).message == (
-        "It could not be started: There is no flow runner of type 'zeppelin'. The types are 'universal', 'subprocess', 'docker', 'kubernetes'."
+        "It could not be started: There is no flow runner of type 'zeppelin'. "
+        "The types are 'universal', 'subprocess', 'docker', 'kubernetes'."
     )
 
 

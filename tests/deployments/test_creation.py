@@ -391,7 +391,8 @@ WRONG_FILES = {
     "an unknown flow runner": (
         "specs.yaml",
         "- name: d\n  flow_location: flows.py\n  flow_runner: {type: lambda}\n",
-        "{file}, line 3: There is no flow runner of type 'lambda'. The types are 'universal', 'subprocess', 'docker', 'kubernetes'.",
+        ("{file}, line 3: There is no flow runner of type 'lambda'. "
+        "The types are 'universal', 'subprocess', 'docker', 'kubernetes'."),
     ),
     "a flow runner without a type": (
         "specs.yaml",
