@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter
@@ -18,8 +19,13 @@ router = APIRouter(prefix="/api", tags=["server"])
 @router.get("/health", response_model=Health)
 async def health() -> Response:
     """Say that the server works, and which flowbook it is."""
+    return answer(Health(status="ok", flowbook=_version()))
+
+
+@cache
+def _version() -> str:
+    """Return which flowbook this is; reading it takes longer than all the rest of the answer."""
     try:
-        number = version("jupyter-flowbook")
+        return version("jupyter-flowbook")
     except PackageNotFoundError:
-        number = "unknown"
-    return answer(Health(status="ok", flowbook=number))
+        return "unknown"

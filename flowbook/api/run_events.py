@@ -16,7 +16,7 @@ from flowbook.store.event_rows import LOG, STATE
 if TYPE_CHECKING:
     from flowbook.store.event_feed import FeedRow
 
-__all__ = ["event_json", "event_text", "iso", "message"]
+__all__ = ["event_json", "event_text", "iso", "level_name", "message"]
 
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 _KINDS = {STATE: "state", LOG: "log"}
@@ -32,9 +32,15 @@ def event_json(row: FeedRow) -> dict[str, Any]:
     }
     found["at"] = iso(row.at)
     if row.kind == LOG:
-        return {**found, "level": logging.getLevelName(int(row.name)), "text": row.body or ""}
+        return {**found, "level": level_name(row), "text": row.body or ""}
     body = json.loads(row.body) if row.body else {}
     return {**found, **(_state(row.name, body) if row.kind == STATE else _decision(row.name, body))}
+
+
+def level_name(row: FeedRow) -> str:
+    """Return the level of a log line, as `logging` calls it."""
+    found: str = logging.getLevelName(int(row.name))
+    return found
 
 
 def _state(name: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from starlette.responses import Response
 
 from flowbook.api import wire
 from flowbook.api.answers import PROBLEMS, StoreHere, answer
-from flowbook.api.run_events import event_json
+from flowbook.api.run_events import event_json, level_name
 from flowbook.api.run_lines import run_details, run_line, span_line, task_list
 from flowbook.deployments.deployment_names import find_deployment
 from flowbook.deployments.plain_runs import create_plain_run
@@ -96,15 +95,12 @@ def list_logs(
     limit: Annotated[int, Query(ge=1, le=_MOST_EVENTS)] = _EVENTS,
 ) -> Response:
     """List what the tasks of a run logged and printed after event number `since`, in order."""
-    found = [each for each in store.history.logs(find_run_id(store, run_id), task) if each.seq > since]
-    shown = found[:limit]
+    found = store.history.log_page(find_run_id(store, run_id), since, limit + 1, task)
     lines = [
-        wire.LogLine(
-            seq=each.seq, task=each.key, at=from_stamp(each.at), level=logging.getLevelName(each.level), text=each.text
-        )
-        for each in shown
+        wire.LogLine(seq=row.seq, task=row.key, at=from_stamp(row.at), level=level_name(row), text=row.body or "")
+        for row in found[:limit]
     ]
-    return answer(wire.LogPage(lines=lines, next=shown[-1].seq if shown else since, more=len(found) > limit))
+    return answer(wire.LogPage(lines=lines, next=lines[-1].seq if lines else since, more=len(found) > limit))
 
 
 @router.get("/{run_id}/timeline", response_model=wire.Timeline)

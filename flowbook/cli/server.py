@@ -35,7 +35,12 @@ def start(args: Namespace, out: Output) -> int:
     token = read_token()
     settings = ApiSettings(
         token=token,
-        allowed_hosts=(*LOOPBACK, *(() if args.host in _EVERY else (_in_url(args.host),)), *args.allow_host),
+        allowed_hosts=(
+            *LOOPBACK,
+            *(() if args.host in _EVERY else (_in_url(args.host),)),
+            *map(_name, args.allow_host),
+        ),
+        allowed_origins=tuple(f"{scheme}://{name}" for name in args.allow_host for scheme in ("https", "http")),
         prefix=args.prefix.rstrip("/"),
         open_paths=OPEN_PATHS,
     )
@@ -46,6 +51,11 @@ def start(args: Namespace, out: Output) -> int:
         address = f"http://{shown}:{port}{settings.prefix}/"
         ApiServer(app, lambda: _greet(address, token, out)).run(sockets=[listener])
     return 0
+
+
+def _name(host: str) -> str:
+    """Return the name in "name" or "name:port"."""
+    return host.lower() if host.endswith("]") else host.rpartition(":")[0].lower() or host.lower()
 
 
 def _in_url(host: str) -> str:

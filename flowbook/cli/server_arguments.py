@@ -25,6 +25,7 @@ def add_server(group: argparse.ArgumentParser, common: argparse.ArgumentParser) 
         action="append",
         default=[],
         metavar="NAME",
-        help="another name that it is reached by, e.g. of a proxy; may be given several times",
+        help="another name that it is reached by, e.g. of a proxy, with its port unless that is the usual one; may be given "
+        "several times",
     )
     start.add_argument("--prefix", default="", metavar="PATH", help="the path under which a proxy serves it")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from flowbook.store.database import Database
 
-__all__ = ["EventFeed", "FeedRow", "event_page"]
+__all__ = ["EventFeed", "FeedRow", "event_page", "log_page"]
 
 #: How often all runs are looked through for those that were claimed and released between two looks.
 _FULL_S = 1.0
@@ -44,6 +44,13 @@ class _Known(NamedTuple):
 def event_page(database: Database, run_id: str, since: int, limit: int) -> list[FeedRow]:
     """Return the events of a run after number `since`, in order, at most `limit`; none if there is no such run."""
     return [FeedRow._make(row) for row in database.read(queries()["event_page"], (run_id, since, limit))]
+
+
+@in_words
+def log_page(database: Database, run_id: str, since: int, limit: int, key: str | None = None) -> list[FeedRow]:
+    """Return what a run, or one of its tasks, logged after event number `since`, in order, at most `limit` lines."""
+    given = {"run_id": run_id, "since": since, "limit": limit, "key": key}
+    return [FeedRow._make(row) for row in database.read(queries()["log_page"], given)]
 
 
 class EventFeed:

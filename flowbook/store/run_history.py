@@ -10,7 +10,7 @@ from flowbook.engine.events import Decided, Event, Logged
 from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.remote_error import RemoteError
 from flowbook.engine.state import Mapped
-from flowbook.store.event_feed import EventFeed, event_page
+from flowbook.store.event_feed import EventFeed, event_page, log_page
 from flowbook.store.event_rows import DECISION, LOG, decode_event, value_ref
 from flowbook.store.queries import queries
 from flowbook.store.records import PastDecision, TaskHistoryEntry, TaskResult, from_stamp, to_stamp
@@ -98,6 +98,10 @@ class RunHistory:
     def page(self, run_id: str, since: int, limit: int) -> list[FeedRow]:
         """Return the run's events after number `since` as rows, in order, at most `limit`; none if there is no such run."""
         return event_page(self._database, run_id, since, limit)
+
+    def log_page(self, run_id: str, since: int, limit: int, key: str | None = None) -> list[FeedRow]:
+        """Return what the run, or one of its tasks, logged after event `since` as rows, in order, at most `limit`."""
+        return log_page(self._database, run_id, since, limit, key)
 
     def feed(self) -> EventFeed:
         """Return what reads the events of all runs from now on."""

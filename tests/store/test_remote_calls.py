@@ -36,7 +36,8 @@ _AT = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, dt.UTC)
 _DIGEST = "ab" * 32
 #: Methods that are answered where they are called, and those that only the server's side calls.
 _ANSWERED_HERE = {
-    "runs": {"recorder", "store_flow", "create_again", "create_to_come_again"},
+    "runs": {"recorder", "store_flow", "create_again", "create_to_come_again", "flow_counts"},
+    "history": {"feed", "log_page", "page"},
     "ownership": {"claim_again", "delete_again"},
     "requests": {"newest", "version", "send_again", "answer_again"},
     "cache": {"add_again", "entry", "find", "flush", "used"},

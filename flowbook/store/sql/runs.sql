@@ -219,6 +219,10 @@ WHERE run = ? AND seq > ? ORDER BY seq
 SELECT run.run_id, seq, kind, key, at, name, body FROM run JOIN event ON event.run = run.id
 WHERE run.run_id = ? AND seq > ? ORDER BY seq LIMIT ?
 
+-- log_page --
+SELECT run.run_id, seq, kind, key, at, name, body FROM run JOIN event ON event.run = run.id
+WHERE run.run_id = :run_id AND seq > :since AND kind = 1 AND (:key IS NULL OR key = :key) ORDER BY seq LIMIT :limit
+
 -- feed_start --
 SELECT id, run_id, epoch, process IS NOT NULL, (SELECT coalesce(max(seq), 0) FROM event WHERE event.run = run.id) FROM run
 
