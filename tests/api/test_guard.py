@@ -72,3 +72,15 @@ def test_behind_another_login_no_token_is_asked_for(store):
     answers = [Client(app, {})("GET", f"{prefix}/api/health") for prefix in ("/user/ana/flowbook", "")]
 
     assert [answer.status_code for answer in answers] == [200, 200]
+
+
+def test_pages_of_an_allowed_name_are_let_in_though_a_proxy_renames_the_host(store):
+    settings = ApiSettings(token=TOKEN, allowed_origins=("https://flows.example.org",))
+    call = Client(create_app(store, settings))
+
+    answers = [
+        call("GET", "/api/health", headers={**BEARER, "Origin": origin}).status_code
+        for origin in ("https://flows.example.org", "https://flows.example.org:444", "https://other.example.org")
+    ]
+
+    assert answers == [200, 403, 403]
