@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flowbook.exceptions import DamagedValueError, FlowbookError
 from flowbook.notebook.command_worker import RefusedError
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["KeptPager", "pager_of"]
 
 _MOST_ROWS = 100
+#: A larger value isn't read here: sorting it would take the server's memory.
+_MOST_BYTES = 1_000_000_000
 _ONLY_KEPT = (
     "Only the first {rows:,} rows of this value can be shown here: it is stored in a form that runs code when it is read, "
     "and this server runs none. Open it in a notebook for the rest."
@@ -27,9 +30,23 @@ def pager_of(store: Store) -> Callable[[ResultRef], Pager]:
     values = store.values
 
     def found(ref: ResultRef) -> Pager:
-        return KeptPager(values.preview(ref))
+        try:
+            return _whole(*values.stored(ref))
+        except FlowbookError:
+            return KeptPager(values.preview(ref))
 
     return found
+
+
+def _whole(stored: memoryview, is_signed: bool) -> Pager:  # noqa: FBT001  # as the store gives them
+    """Return what turns all pages of a stored table. Raises DamagedValueError: if it can't be read without running it."""
+    from flowbook.results.frame_pager import FramePager  # noqa: PLC0415  # loads pandas
+    from flowbook.results.inert_table import read_table  # noqa: PLC0415  # as above
+
+    if not is_signed or len(stored) > _MOST_BYTES:
+        msg = "This value isn't read here."
+        raise DamagedValueError(msg)
+    return FramePager(read_table(stored))
 
 
 class KeptPager:
