@@ -58,7 +58,7 @@ def _dtype(noted: Noted) -> Any:  # noqa: ANN401  # numpy's
     import numpy as np  # noqa: PLC0415  # heavy
 
     kind = str(noted.given[0])
-    state = noted.state or (3, "|", None, None, None, -1, -1, 0)
+    state: Any = noted.state or (3, "|", None, None, None, -1, -1, 0)
     if state[2] is not None or state[3] is not None:
         msg = "This array has fields, which can't be read here."
         raise DamagedValueError(msg)

@@ -1,13 +1,14 @@
 """Flows whose runs are shown on pages."""
 
 import datetime as dt
+import sys
 
 import pandas as pd
 
 from flowbook import Flow, task
 from flowbook.triggers import manual_only
 
-__all__ = ["asking", "asking_each", "failing"]
+__all__ = ["asking", "asking_each", "failing", "hostile"]
 
 
 @task
@@ -57,4 +58,31 @@ def asking_each():
 def failing():
     with Flow("jfk_days") as flow:
         fail()
+    return flow
+
+
+class Drawing:
+    """Shows itself as HTML with a script."""
+
+    def _repr_html_(self):
+        return "<p id=ran></p><script>document.getElementById('ran').textContent = 'ran in ' + origin</script>"
+
+
+@task
+def drawing():
+    sys.stdout.write(f"{HURT}\n")
+    return Drawing()
+
+
+@task
+def hurt(_):
+    raise ValueError(HURT)
+
+
+HURT = "<img src=x onerror=window.hurt=1><script>window.hurt=1</script>"
+
+
+def hostile():
+    with Flow(f"hostile {HURT}") as flow:
+        hurt(drawing())
     return flow

@@ -1,0 +1,262 @@
+"""The server's pages in Chromium: a run watched live, approved with another input, its frame paged, on a screen and a phone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.lab import REPOSITORY, SCREENSHOTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser, pytest.mark.timeout(240)]
+
+TOKEN = "a-token-of-tests-0123456789"
+AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
+LIVE = '[data-flowbook="panel"][data-live="live"]'
+HURT = "<img src=x onerror=window.hurt=1><script>window.hurt=1</script>"
+
+
+class Server:
+    """`flowbook server start`, and Python beside its store.
+
+    Attributes:
+        url: of its pages, without a slash at the end.
+        folder: of its own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {name: each for name, each in os.environ.items() if not name.startswith("FLOWBOOK_")}
+        self.environment |= {
+            "FLOWBOOK_HOME": str(folder / "home"),
+            "FLOWBOOK_KEY_FILE": str(folder / "key"),
+            "FLOWBOOK_PROJECT": "pages",
+            "FLOWBOOK_API_TOKEN": TOKEN,
+            "PYTHONPATH": str(REPOSITORY),
+        }
+        self.url = ""
+        self._port = "0"
+
+    def start(self) -> None:
+        """Start it, at the port that it had before, if any; return once it answers."""
+        command = [sys.executable, "-m", "flowbook", "server", "start", "--port", self._port, "--json"]
+        self.process = subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.url = json.loads(self.process.stdout.readline())["address"].rstrip("/")
+        self._port = self.url.rpartition(":")[2]
+
+    def end(self) -> None:
+        """End it as a service manager does."""
+        self.process.terminate()
+        self.process.communicate(timeout=30)
+
+    def python(self, code: str) -> str:
+        """Run Python beside its store; return what it writes."""
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=self.environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def run_of(self, flow: str) -> str:
+        """Run a flow of `tests.pages.flows`, recorded; return the run's id."""
+        code = f"from tests.pages import flows\nf = flows.{flow}()\nf.run(record=True, progress=False)\n"
+        return self.python(f"{code}print(f.last_run.run_id)").splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Return a running server with a store of its own."""
+    made = Server(tmp_path_factory.mktemp("pages"))
+    made.start()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    """Return what opens a page of the server as a person who is logged in; afterwards no page may have complained."""
+    opened, complaints, contexts = [], [], []
+
+    def open_page(path: str, *, width: int = 1400, theme: str = "light", has_token: bool = True) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)  # type: ignore[arg-type]  # one of two
+        context.set_default_timeout(30_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: opened.append(request.url))
+        page.goto(f"{server.url}/{'?token=' + TOKEN if has_token else ''}") if has_token else None
+        page.goto(f"{server.url}{path}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    # The server is down for a while in one test, and another tries to run an inline script.
+    expected = ("Failed to load resource", "ERR_", "Executing inline")
+    assert [text for text in complaints if not any(each in text for each in expected)] == []
+    assert {url for url in opened if not url.startswith((server.url, "data:", "blob:"))} == set()
+
+
+def picture(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+def serious_faults(page: Page) -> list[str]:
+    """Return what axe finds that is serious; it comes in by the debugger, so the page's policy doesn't matter."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{each['id']}: {node['html'][:150]}"
+        for each in found["violations"]
+        if each["impact"] in {"serious", "critical"}
+        for node in each["nodes"]
+    ]
+
+
+def test_a_run_is_watched_live_and_approved_with_another_input(open_page: Callable[..., Page], server: Server) -> None:
+    runs = open_page("/")
+    runs.get_by_text("No run is recorded yet.").wait_for()
+    run_id = server.run_of("asking")
+
+    runs.locator(f'tr[data-run="{run_id}"]').get_by_text("Decide").click()
+    runs.locator(f'{LIVE}[data-state="Paused"]').wait_for()
+    title = runs.title()
+    beside = open_page(f"/runs/{run_id}", width=400, theme="dark")
+    beside.locator(f'{LIVE}[data-state="Paused"]').wait_for()
+    runs.get_by_label("Your name").fill("Ana Lima")
+    card = runs.locator('[data-flowbook="inspector"]')
+    card.get_by_role("button", name="Next 100 rows").click()
+    card.get_by_text("Rows 101 to 200 of 300").wait_for()
+    card.get_by_label("Find rows").fill("flights > 290")
+    card.get_by_text("Rows 1 to 9 of 9 that fit").wait_for()
+    picture(runs, "page-run-light-1400")
+    picture(beside, "page-run-dark-400")
+    faults = serious_faults(runs) + serious_faults(beside)
+    card.get_by_label("Value of threshold").fill("30")
+    card.get_by_role("button", name="Resume with another threshold").click()
+    for page in (runs, beside):
+        page.locator(f'{LIVE}[data-state="Success"]').wait_for()
+
+    told = server.python(
+        f"import flowbook; r = flowbook.run({run_id!r}); print(r['publish'].result, list(r.decisions().by), sep='|')"
+    )
+    assert told == "published 300 rows above 30|['Ana Lima']"
+    assert (title, runs.title()) == ("delays run 1: Paused · flowbook", "delays run 1: Success · flowbook")
+    assert faults == []
+
+
+def test_a_page_goes_on_by_itself_when_the_server_is_back(open_page: Callable[..., Page], server: Server) -> None:
+    run_id = server.run_of("asking")
+    page = open_page(f"/runs/{run_id}")
+    page.locator(LIVE).wait_for()
+
+    server.end()
+    page.locator('[data-flowbook="panel"][data-live="waiting"]').wait_for()
+    said = page.locator(".legend .link").inner_text()
+    resume = page.locator('.head [data-action="resume"]')
+    page.wait_for_function("b => b.getAttribute('aria-disabled') === 'true'", arg=resume.element_handle())
+    server.start()
+    page.locator(LIVE).wait_for()
+    page.locator('.head [data-action="resume"]:not([aria-disabled])').click()
+    page.locator(f'{LIVE}[data-state="Success"]').wait_for()
+
+    assert said == "Waiting for the server"
+
+
+def test_a_link_decides_on_a_phone_and_then_says_who_did(open_page: Callable[..., Page], server: Server) -> None:
+    run_id = server.run_of("asking")
+    link = server.python(
+        "from flowbook.notices.links import with_links\nfrom flowbook.store import open_store\nstore = open_store()\n"
+        f"row = store._database.read('SELECT id FROM run WHERE run_id = ?', ({run_id!r},))[0][0]\n"
+        "found = with_links(store, row, store.notices.run_to_tell_of(row, 'waits', 0), '')\nprint(found.tasks[0].link)"
+    )
+    wide = open_page(link, has_token=False)
+    wide.get_by_role("button", name="Approve").wait_for()
+    phone = open_page(link, width=400, theme="dark", has_token=False)
+    phone.get_by_role("button", name="Approve").wait_for()
+    picture(wide, "page-approve-light-1400")
+    picture(phone, "page-approve-dark-400")
+    faults = serious_faults(wide) + serious_faults(phone)
+    reject = phone.get_by_role("button", name="Reject")
+    is_refused = reject.get_attribute("aria-disabled")
+
+    wide.get_by_role("button", name="Next 100 rows").click()
+    wide.get_by_text("Rows 101 to 200 of 300").wait_for()
+    phone.get_by_label("Your name").fill(f"Finance {HURT}")
+    phone.get_by_label("Note").fill(f"August is missing {HURT}")
+    reject.click()
+    for page in (phone, wide):
+        page.get_by_text("this link was used").wait_for()
+    picture(phone, "page-approve-used-dark-400")
+    faults += serious_faults(phone)
+
+    assert is_refused == "true"
+    assert "Rejected at" in phone.locator(".ask").inner_text()
+    assert f"by “Finance {HURT}”: “August is missing {HURT}”" in phone.locator(".ask").inner_text()
+    assert [page.evaluate("window.hurt") for page in (phone, wide)] == [None, None]
+    assert faults == []
+
+
+def test_hostile_texts_run_nothing_and_a_values_own_scripts_only_in_their_frame(
+    open_page: Callable[..., Page], server: Server
+) -> None:
+    run_id = server.run_of("hostile")
+    page = open_page(f"/runs/{run_id}")
+    page.locator(f'{LIVE}[data-state="Failed"]').wait_for()
+    page.locator('g.node[data-task="drawing"]').click(position={"x": 80, "y": 12})
+    inside = page.frame_locator("iframe.html").locator("#ran")
+    inside.get_by_text("ran in null").wait_for()
+    for tab in ("logs", "timeline", "runs"):
+        page.locator(f'.tablist [data-tab="{tab}"]').click()
+    page.goto(f"{server.url}/")
+    page.locator(f'tr[data-run="{run_id}"]').wait_for()
+
+    assert page.evaluate("window.hurt") is None
+    #: The same text, put into a page without a policy as a careless view would, does run.
+    careless = page.context.browser.new_page()
+    careless.goto("about:blank")
+    for each in (careless, page):
+        each.evaluate("text => document.body.insertAdjacentHTML('beforeend', text)", HURT)
+    careless.wait_for_function("window.hurt === 1")
+    script = "const s = document.createElement('script'); s.textContent = 'window.ran = 1'; document.head.append(s)"
+    assert [each.evaluate(f"() => {{ {script}; return window.ran ?? null; }}") for each in (careless, page)] == [
+        1,
+        None,
+    ]
+    assert page.evaluate("window.hurt") is None
+    careless.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 400])
+def test_every_page_has_no_serious_fault(
+    open_page: Callable[..., Page], server: Server, width: int, theme: str
+) -> None:
+    server.run_of("failing") if (width, theme) == (1400, "light") else None
+    page = open_page("/", width=width, theme=theme)
+    faults = {}
+    for name, path, seen in (
+        ("runs", "/", "table.runs"),
+        ("cache", "/cache", '[data-flowbook="cache"]'),
+        ("deployments", "/deployments", ".foot"),
+    ):
+        page.goto(f"{server.url}{path}")
+        page.locator(seen).first.wait_for()
+        picture(page, f"page-{name}-{theme}-{width}")
+        faults[name] = serious_faults(page)
+        overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert overflow <= 0, name
+
+    assert faults == {"runs": [], "cache": [], "deployments": []}
