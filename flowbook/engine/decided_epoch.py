@@ -17,6 +17,7 @@ from flowbook.engine.state import Paused, Resume
 from flowbook.engine.state_kinds import waits_for_person
 from flowbook.engine.stopping import stopped_by
 from flowbook.engine.task_call import is_in_task
+from flowbook.engine.task_keys import named
 from flowbook.engine.timers import Timers
 
 if TYPE_CHECKING:
@@ -135,12 +136,18 @@ class DecidedEpoch(ABC):
     def _note_deadline(self, instruction: AnswerBy) -> None:
         self._deadlines.set(instruction.key, instruction.at)
 
-    def retry(self, by: str = "", note: str = "") -> bool | None:
-        """Retry failed tasks with a fresh count of attempts; return None if none has failed, False if the run is over."""
+    def retry(self, by: str = "", note: str = "", only: tuple[str, ...] = ()) -> bool | None:
+        """Retry failed tasks with a fresh count of attempts; return None if none has failed, False if the run is over.
+
+        Args:
+            by: who decides.
+            note: why.
+            only: keys of tasks, or of children of mapped ones; empty: all that failed.
+        """
         with self._lock:
             if self._final is not None:
                 return False
-            keys = tuple(self._machine.failed())
+            keys = named(self._machine.failed(), only)
             self._decided(keys, "retry", by, note)
             instructions = self._machine.handle(RetryRequested(keys))
             # A task downstream of another one is retried through its trigger, after that one.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
-__all__ = ["child_key", "child_keys", "is_child_key", "parent_key", "split_child_key", "split_key"]
+__all__ = ["child_key", "child_keys", "is_child_key", "named", "parent_key", "split_child_key", "split_key"]
 
 
 def child_key(key: str, index: int) -> str:
@@ -50,3 +50,8 @@ def parent_key(key: str) -> str:
 def is_child_key(key: str) -> bool:
     """Return whether `key` names a child of a mapped task."""
     return split_key(key)[1] is not None
+
+
+def named(keys: Iterable[str], names: Collection[str]) -> tuple[str, ...]:
+    """Return those of `keys` that `names` has, or whose mapped task it has; all if it is empty."""
+    return tuple(key for key in keys if not names or key in names or parent_key(key) in names)

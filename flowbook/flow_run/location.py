@@ -123,7 +123,7 @@ class Here:
                 self.epoch.stay(by, note)
                 return True
             case "retry":
-                is_taken = self.epoch.retry(by, note)
+                is_taken = self.epoch.retry(by, note, decision.keys)
                 if is_taken is None:
                     msg = f"Nothing has failed so far in {run.label}; it goes on."
                     raise StartTaskError(msg, run=run.label.run_id)

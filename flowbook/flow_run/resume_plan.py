@@ -14,7 +14,7 @@ from flowbook.engine.mapped_states import children_of
 from flowbook.engine.start_point import StartPoint
 from flowbook.engine.state import Cached, Crashed, Paused, Pending, Running, Success, TriggerFailed
 from flowbook.engine.state_kinds import failed_by_itself, waits_for_person
-from flowbook.engine.task_keys import child_key, parent_key, split_child_key
+from flowbook.engine.task_keys import child_key, named, parent_key, split_child_key
 from flowbook.exceptions import FlowbookError, RunClaimedError, StartTaskError
 from flowbook.flow_run.run_request import no_child
 from flowbook.report.phrases import listed
@@ -66,8 +66,12 @@ def tasks_concerned(
         RunClaimedError: if a task that it names doesn't wait.
     """
     if decision.action == "retry":
-        if failed(states) or could_not_run(state, states):
-            return ()
+        found = named(failed(states), decision.keys)
+        if found or (not decision.keys and could_not_run(state, states)):
+            return found if decision.keys else ()
+        if decision.keys:
+            msg = f"{listed(decision.keys)} has not failed in {run}. Name what has: {listed(failed(states)) or 'nothing'}."
+            raise StartTaskError(msg, run=run.run_id)
         hint = " Go on with run.resume()." if isinstance(state, Crashed) else ""
         msg = f"Nothing failed in {run}: it is {type(state).__name__}.{hint}"
         raise StartTaskError(msg, run=run.run_id)
@@ -94,13 +98,13 @@ def plan_next(  # noqa: PLR0913  # a decision, and what it is about
     Args:
         graph: the flow to go on with.
         at: the states that the last epoch left.
-        waiting: keys of the paused tasks that are answered.
+        waiting: keys of the paused tasks that are answered; without an `answer`, of the failed ones to try again, or none: all.
         inputs: the run's inputs.
         answer: what a person answers to them.
         is_changed: whether the flow differs from the recorded one.
     """
     if answer is None and failed(at.states):
-        return plan_retry(graph, at)
+        return plan_retry(graph, at, waiting)
     if answer is not None and answer.is_lasting:
         at = at._replace(states={**at.states, **{key: answered_state(at.states[key], answer) for key in waiting}})
     return plan_resume(graph, at, waiting, inputs, is_changed=is_changed)
@@ -139,9 +143,9 @@ def plan_resume(
     return StartPoint(states, at.state, resumed=waiting, first_seq=at.first_seq)
 
 
-def plan_retry(graph: Graph, at: StartPoint) -> StartPoint:
-    """Return the start point from which a run at rest runs its failed tasks again."""
-    found = failed(at.states)
+def plan_retry(graph: Graph, at: StartPoint, only: Sequence[str] = ()) -> StartPoint:
+    """Return the start point from which a run at rest runs its failed tasks again, or `only` these."""
+    found = list(only) or failed(at.states)
     again = [*found, *to_set_up_again(graph, at.states, found)]
     return StartPoint(
         to_try_again(graph, at.states, again), at.state, start=first_of(graph, again), first_seq=at.first_seq

@@ -19,6 +19,7 @@ from flowbook.flow_run.reported_run import on_terminal
 from flowbook.flow_run.run_control import RunControl
 from flowbook.flow_run.run_decisions import RunDecisions
 from flowbook.flow_run.run_description import RunDescription, RunLabel
+from flowbook.flow_run.run_inspection import RunInspection
 from flowbook.flow_run.run_log import FirstError
 from flowbook.flow_run.run_moves import RunMoves
 from flowbook.flow_run.run_request import RunRequest, no_child, read_request
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from flowbook.flow_run.flow_changes import FlowChanges
     from flowbook.flow_run.location import Location
     from flowbook.flow_run.ports import RunnableFlow
-    from flowbook.flow_run.run_comparison import RunComparison
     from flowbook.flow_run.run_states import RunStates
 
 __all__ = ["FlowRun", "new_run", "start_run"]
@@ -50,7 +50,7 @@ _NUMBERS = itertools.count(1)
 _WHERE: dict[type, Literal["at rest", "here", "elsewhere"]] = {AtRest: "at rest", Here: "here", Elsewhere: "elsewhere"}
 
 
-class FlowRun(RunDecisions, RunMoves):
+class FlowRun(RunDecisions, RunMoves, RunInspection):
     """One run of a flow, from `flow.start()`, `flow.last_run` or `flowbook.run(...)`.
 
     It may run in this process, in another one, or nowhere at the moment; every method works in all three cases.
@@ -233,28 +233,6 @@ class FlowRun(RunDecisions, RunMoves):
         from flowbook.flow_run.timeline import timeline  # noqa: PLC0415  # only where somebody looks
 
         return timeline(self.events())
-
-    def compare(self, other: FlowRun) -> RunComparison:
-        """Return what differs from this run to another one, both recorded: parameters, code, and each task.
-
-        Args:
-            other: e.g. `flowbook.run("last")`; it counts as the later one.
-
-        Returns:
-            For each task its states, how long it ran, its rows and the hash of its output in both runs, and why it differs:
-            by itself ("parameter", "edited", "output"), or because of what it gets ("input"). Notebooks show the graph
-            coloured by that; `.to_frame()` is a table, `.is_same` says whether nothing differs. No value is loaded.
-
-        Raises:
-            DefinitionError: if `other` isn't a run.
-            UnknownRunError: if one of them isn't recorded.
-        """
-        if not isinstance(other, FlowRun):
-            msg = f"other={other!r} isn't a run. Give one, e.g. run.compare(flowbook.run(12))."
-            raise DefinitionError(msg, other=repr(other))
-        from flowbook.flow_run.run_comparison import compared_runs  # noqa: PLC0415  # drawing, and the store
-
-        return compared_runs(self, other)
 
     def subscribe(self, sink: EventSink) -> Callable[[], None]:
         """Send every event from now on to `sink`, once and in order; return a function that unsubscribes it.

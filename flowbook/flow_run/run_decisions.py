@@ -188,6 +188,7 @@ class RunDecisions:
         by: str = "",
         note: str = "",
         *,
+        tasks: Sequence[object] = (),
         force: bool = False,
         parameters: Mapping[str, object] | None = None,
         context: Mapping[str, object] | None = None,
@@ -197,13 +198,15 @@ class RunDecisions:
         """Run the failed tasks again with a fresh count of attempts, and the tasks that couldn't run because of them.
 
         A task that was rejected asks again. If the run is live, here or in another process, its other tasks go on meanwhile;
-        otherwise a new epoch begins. Arguments and errors are those of `resume`, and also:
+        otherwise a new epoch begins. `tasks` names those to run again, tasks or children (`clean[3]`), a mapped task for its
+        failed children; default: all. Other arguments and errors are those of `resume`, and also:
 
         Raises:
-            StartTaskError: if no task failed.
+            StartTaskError: if no task failed, or none of those named.
         """
+        keys = tuple(self._control.run.graph.key_of(task) for task in tasks)
         new = read_new_inputs(self._control.run.graph, parameters, context, task_contexts, state_handlers)
-        self._control.decide(Decision("retry", by=by, note=note), new, force=force)
+        self._control.decide(Decision("retry", keys, by, note), new, force=force)
         return self
 
     def decisions(self, task: object = None) -> pd.DataFrame:

@@ -21,10 +21,11 @@ from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.cache_browser import CacheBrowser
 from flowbook.notebook.cache_session import MOST_ENTRIES, CacheActions
 from flowbook.notebook.command_worker import RefusedError
+from flowbook.notebook.debugging import prepare_debugger
 from flowbook.notebook.frontend import cell_name, person
 from flowbook.notebook.panel import Panel
 from flowbook.notebook.panel_actions import PanelActions, Started
-from flowbook.notebook.panel_records import PanelRecords, run_that_made
+from flowbook.notebook.panel_records import PanelRecords, invalidate, run_that_made
 from flowbook.notebook.panel_session import PanelSession
 from flowbook.notebook.parts_asked import OF_FLOW, OF_TASK, menu_entries, options_of
 from flowbook.notebook.run_output import kept_output, widget_output
@@ -35,7 +36,7 @@ from flowbook.store.records import now
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
@@ -188,6 +189,8 @@ class FlowView:
             maker=run_that_made,
             runs=records.runs,
             compare=self._compare,
+            debug=self._debug,
+            invalidate=invalidate,
             open_run=self._open_run,
             rows_before=records.rows,
             settled=self._settled,
@@ -226,10 +229,10 @@ class FlowView:
         choices = OF_FLOW if asked.key is None else OF_TASK
         return menu_entries(choices, lambda what: self._plan_of(parameters, asked._replace(what=what)))
 
-    def _retry(self, run: RunLike, by: str, note: str) -> Started:
+    def _retry(self, run: RunLike, by: str, note: str, keys: Sequence[str]) -> Started:
         if self._loop is None:
-            return PanelActions().retry(run, by, note)
-        gone_on = self._loop.retry(cast("FlowRun", run), note)
+            return PanelActions().retry(run, by, note, keys)
+        gone_on = self._loop.retry(cast("FlowRun", run), note, keys)
         return self._gone_on(gone_on)
 
     def _answer(self, run: RunLike, decided: Decided, by: str) -> Started:
@@ -267,6 +270,10 @@ class FlowView:
         known = (self._run, self._flow.last_run)
         found = next((run for run in known if run is not None and run.run_id == run_id), None)
         return found if found is not None else load_run(Recording.of(open_store(), run_id))
+
+    def _debug(self, run: RunLike, key: str) -> str:
+        place = prepare_debugger(self._shell, run, key, self._cell_name)
+        return f"Type %debug in a cell: it opens {place}, with all names as they were."
 
     def _compare(self, first: str, second: str) -> Mapping[str, Any]:
         found = self._open_run(first).compare(self._open_run(second))

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from IPython.core.error import UsageError
 
+from flowbook.engine.state_kinds import failed_by_itself
 from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.run_comparison import earlier_run
 from flowbook.notebook.arguments import parse_flow_runner, parse_parameters
+from flowbook.notebook.debugging import prepare_debugger
 from flowbook.notebook.flow_deployments import FlowDeployments
 from flowbook.notebook.flow_export import export_module
 from flowbook.notebook.frontend import cell_name, has_front_end, notebook_name, person
@@ -60,6 +62,7 @@ _PARTS = ("no_cache", "only", "start_at", "up_to")
 ACTIONS: Mapping[str, Action] = {
     "cancel": Action("RUN", "start nothing more of it; --now also stops what runs", 1, ("now", "note")),
     "compare": Action("RUN [EARLIER]", "compare a run with an earlier one, by default the one before", 2),
+    "debug": Action("RUN [TASK]", "open the debugger where TASK failed, or the first task that did, as %debug does", 2),
     "deploy": Action(
         "FLOW", "keep it, to be run in a process of its own when somebody asks", 1, ("param", "on", "name")
     ),
@@ -79,7 +82,7 @@ ACTIONS: Mapping[str, Action] = {
         None,
         ("note", "input", "as_recorded"),
     ),
-    "retry": Action("RUN", "run what failed again", 1, ("note", "as_recorded")),
+    "retry": Action("RUN [TASK …]", "run what failed again, or of it these tasks", None, ("note", "as_recorded")),
     "run": Action(
         "FLOW", "run it; --from, --only and --up-to run a part, --no-cache every task", 1, ("param", *_PARTS)
     ),
@@ -205,6 +208,20 @@ class LineActions:
             raise UsageError(msg)
         return self._flows.run(earlier).compare(run)
 
+    def _debug(self, args: Namespace) -> None:
+        run = self._flows.any_run(args.name)
+        failed = [key for key, state in run.states.items() if failed_by_itself(state)]
+        if not (args.tasks or failed):
+            msg = f"Nothing failed in {run.flow_name}, run {run.number}: it is {type(run.state).__name__}."
+            raise UsageError(msg)
+        key = run.graph.key_of(args.tasks[0] if args.tasks else failed[0])
+        place = prepare_debugger(self._shell, run, key, lambda file: cell_name(self._shell, file))
+        self._say(f"{key} failed in {place}.")
+        if has_front_end(self._shell):
+            self._shell.debugger(force=True)
+        else:
+            self._say("%debug opens there, where somebody can type.")
+
     def _export(self, args: Namespace) -> None:
         if args.name is None:
             msg = f"%flow export: where to? Write %flow export {ACTIONS['export'].usage}."
@@ -290,7 +307,7 @@ class LineActions:
 
     def _retry(self, args: Namespace) -> None:
         run = self._flows.any_run(args.name)
-        gone_on = self._screen.loop.retry(run, args.note, as_recorded=args.as_recorded)
+        gone_on = self._screen.loop.retry(run, args.note, args.tasks, as_recorded=args.as_recorded)
         self._say(gone_on.text)
         self._watch(self._view_of(gone_on.run), gone_on.run)
 

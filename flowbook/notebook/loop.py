@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.core.history import run as recorded_run
 from flowbook.engine.state_kinds import failed_by_itself
-from flowbook.engine.task_keys import parent_key
+from flowbook.engine.task_keys import named, parent_key
 from flowbook.exceptions import UnknownRunError
 from flowbook.flow_run.run_part import was_left_out
 from flowbook.notebook.command_worker import RefusedError
@@ -77,17 +77,18 @@ class Loop:
     def __init__(self, flows: NotebookFlows) -> None:
         self._flows = flows
 
-    def retry(self, run: FlowRun, note: str = "", *, as_recorded: bool = False) -> GoneOn:
+    def retry(self, run: FlowRun, note: str = "", tasks: Sequence[str] = (), *, as_recorded: bool = False) -> GoneOn:
         """Run what failed again, with the cell and its tasks as they are now. Raises as `FlowRun.retry`.
 
         Args:
             run: at rest, here or elsewhere. If it still runs, it goes on with the code that it has.
             note: recorded.
+            tasks: keys of what is to run again, if it failed; empty: all that did.
             as_recorded: go on with the code as it was.
         """
-        failed = [key for key, state in list(run.states.items()) if failed_by_itself(state)]
+        failed = named([key for key, state in list(run.states.items()) if failed_by_itself(state)], tasks)
         today = self._with_today(run, failed, as_recorded=as_recorded)
-        today.run.retry(by=person(), note=note, force=today.goes_on_anew)
+        today.run.retry(by=person(), note=note, tasks=tasks, force=today.goes_on_anew)
         what = _counted(failed, "runs", "run")
         return GoneOn(
             today.run, " ".join(filter(None, (f"{what} again{_edited_words(today, failed)}.", today.words(failed))))

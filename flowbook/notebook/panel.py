@@ -39,6 +39,7 @@ class Panel(RoutedWidget):
         code = assets or read_assets("panel")
         self._session = session
         self._on_close = on_close
+        self._unlisten: Callable[[], None] = lambda: None  # a widget that couldn't be made is closed too
         super().__init__(_esm=code.esm, parts=code.parts, graph=session.graph, snapshot=session.snapshot)
         self._unlisten = session.listen(self._tell)
         self.on_msg(self._on_message)

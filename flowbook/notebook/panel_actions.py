@@ -79,8 +79,8 @@ def _refuse_plan(parameters: Mapping[str, object], asked: Asked) -> Mapping[str,
     raise RefusedError(msg)
 
 
-def _retry(run: RunLike, by: str, note: str) -> Started:
-    return Started(cast("RunLike", run.retry(by=by, note=note)), "What failed runs again.")
+def _retry(run: RunLike, by: str, note: str, keys: Sequence[str] = ()) -> Started:
+    return Started(cast("RunLike", run.retry(by=by, note=note, tasks=keys)), "What failed runs again.")
 
 
 def _hand_over(run: RunLike, by: str) -> Started:
@@ -101,6 +101,12 @@ def _answer(run: RunLike, decided: Decided, by: str) -> Started:
         return Started(cast("RunLike", run.resume(*keys, by=by, note=note, inputs=dict(decided.inputs))))
     act = {"resume": run.resume, "skip": run.skip, "reject": run.reject}[decided.action]
     return Started(cast("RunLike", act(*keys, by=by, note=note)))
+
+
+def _refuse_debug(run: RunLike, key: str) -> str:
+    del run, key
+    msg = "Only the notebook in which it runs can do that."
+    raise RefusedError(msg)
 
 
 def _refuse_compare(first: str, second: str) -> Mapping[str, Any]:
@@ -129,7 +135,7 @@ class PanelActions:
         run: starts the flow again with these parameters (values, not texts), or what is asked for of it.
         plan: returns what that would do; see `RunPlan.plain`.
         menu: returns what the choices of a task's menu, or without a task of the flow's, would do.
-        retry: runs again what failed in a run; gets who decides, and a note.
+        retry: runs again what failed in a run, or of it these tasks; gets who decides, and a note.
         hand_over: lets a process of its own go on with a run; gets who decides.
         take_back: lets a run go on in this process again; gets who decides.
         answer: answers tasks that wait in a run; gets who decides.
@@ -141,6 +147,8 @@ class PanelActions:
         why_ran: returns why a cached task of the run that is shown ran; None if nothing is known.
         maker: returns the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
         runs: returns the newest runs of the flow, at most so many.
+        debug: lets `%debug` open where a task of a run failed; returns what to do next.
+        invalidate: lets the stored outputs of a task of a run expire, or of a child its own; returns what became of them.
         compare: returns what differs from one run to another, by their ids; see `RunComparison.plain`.
         rows_before: returns the rows of a task's output in earlier runs, by the run's id.
         open_run: returns the run of an id, to show it.
@@ -153,7 +161,7 @@ class PanelActions:
     run: Callable[[Mapping[str, object], Asked], Started] = _refuse_run
     plan: Callable[[Mapping[str, object], Asked], Mapping[str, Any]] = _refuse_plan
     menu: Callable[[Mapping[str, object], Asked], Sequence[MenuEntry]] = lambda *_: ()
-    retry: Callable[[RunLike, str, str], Started] = _retry
+    retry: Callable[[RunLike, str, str, Sequence[str]], Started] = _retry
     hand_over: Callable[[RunLike, str], Started] = _hand_over
     take_back: Callable[[RunLike, str], Started] = _take_back
     answer: Callable[[RunLike, Decided, str], Started] = _answer
@@ -165,6 +173,8 @@ class PanelActions:
     why_ran: Callable[[str], RanTask | None] = lambda _: None
     maker: Callable[[str], str] = lambda _: ""
     runs: Callable[[int], RunsView] = lambda _: RunsView((), 0)
+    debug: Callable[[RunLike, str], str] = _refuse_debug
+    invalidate: Callable[[RunLike, str], str] = _refuse_debug
     compare: Callable[[str, str], Mapping[str, Any]] = _refuse_compare
     rows_before: Callable[[str], Mapping[str, int]] = lambda _: {}
     open_run: Callable[[str], RunLike] = _refuse_open

@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowbook import config
+from flowbook.engine.state import Cached
 from flowbook.engine.state_kinds import FINISHED
+from flowbook.engine.task_keys import is_child_key
 from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.reuse import RanTask, reuse_of
 from flowbook.flow_run.row_counts import rows_of
 from flowbook.notebook.runs_view import RunsView, runs_view
 from flowbook.store import open_store
+from flowbook.store.records import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from flowbook.notebook.ports import RunLike
     from flowbook.store.records import PastDecision, TaskHistoryEntry
 
-__all__ = ["PanelRecords", "run_that_made"]
+__all__ = ["PanelRecords", "invalidate", "run_that_made"]
 
 _MOST_DECISIONS = 8
 #: Earlier runs whose rows are compared, and results that are read for them: a run may have several of one task.
@@ -105,6 +108,22 @@ class PanelRecords:
     def _run_id(self) -> str:
         run = self._shown()
         return run.run_id if run is not None else ""
+
+
+def invalidate(run: RunLike, key: str) -> str:
+    """Let the stored outputs of a task expire, of a child its own; return what became of them. Raises FlowbookError."""
+    cache, state = open_store().cache, run.states.get(key)
+    if is_child_key(key):
+        entries = [state.entry] if isinstance(state, Cached) and state.entry is not None else []
+    else:
+        found = cache.entries(now(), run.flow_name, key, config.project())
+        entries = [entry.id for entry in found]
+    for entry in entries:
+        cache.expire(entry)
+    if not entries:
+        return f"No stored output of {key} is valid: it runs next time."
+    verb = "output has" if len(entries) == 1 else "outputs have"
+    return f"{len(entries):,} stored {verb} expired: {key} runs next time."
 
 
 def run_that_made(entry_id: str) -> str:

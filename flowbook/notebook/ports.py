@@ -115,8 +115,8 @@ class RunLike(Protocol):
         """Let it go on in this process; returns the run."""
         ...
 
-    def retry(self, *, by: str = "", note: str = "") -> object:
-        """Run what failed again; returns the run that goes on, or None."""
+    def retry(self, *, by: str = "", note: str = "", tasks: Sequence[object] = ()) -> object:
+        """Run what failed again, or of it only these tasks; returns the run that goes on, or None."""
         ...
 
 

@@ -83,6 +83,8 @@ class RunCommands:
             "plan": self._on_plan,
             "menu": self._on_menu,
             "compare": self._on_compare,
+            "debug": lambda command: self._actions.debug(self._session.run, self._known_key(command)),
+            "invalidate": lambda command: self._actions.invalidate(self._session.run, self._known_key(command)),
             "cancel": self._on_cancel,
             "retry": self._on_retry,
             "hand-over": lambda command: self._moved(self._actions.hand_over, command),
@@ -110,6 +112,11 @@ class RunCommands:
         told = [each._asdict() for each in entries]
         self._session.tell({"type": "menu", "id": command["id"], "key": asked.key or "", "entries": told})
         return ""
+
+    def _known_key(self, command: Command) -> str:
+        key = command.get("key")
+        self._session.check_known(key)
+        return str(key)
 
     def _on_compare(self, command: Command) -> str:
         runs = command.get("runs")
@@ -143,13 +150,16 @@ class RunCommands:
         return "Stopping what runs." if now else "Cancelling: tasks that have started go on to their end."
 
     def _on_retry(self, command: Command) -> str:
-        note, run = command.get("note"), self._session.run
+        note, run, key = command.get("note"), self._session.run, command.get("key")
         said = ""
+        if key is not None:
+            self._session.check_known(key)
+        keys = () if key is None else (str(key),)
 
         def retry() -> object:
             nonlocal said
             started = self._actions.retry(
-                run, who_decides(command, self._actions), note if isinstance(note, str) else ""
+                run, who_decides(command, self._actions), note if isinstance(note, str) else "", keys
             )
             said = started.text
             return started.run

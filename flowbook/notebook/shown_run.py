@@ -169,7 +169,7 @@ class ShownRun:
                     attempt=attempt,
                     state_of=run.states.get,
                     preview=self.values.preview if may_load and not is_brief else self.values.stored_preview,
-                    error=lambda error: describe_error(error, self._actions.cell_name),
+                    error=lambda error: describe_error(error, self._actions.cell_name, getattr(run, "hide", str)),
                     label=label,
                     logs=run.logs(key),
                     history=() if is_brief else self._actions.history(key),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.state import Failed, Retrying, State
+from flowbook.engine.state_kinds import FAILED
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError
 from flowbook.notebook.view_model import Details, EarlierDecision, InputView, LogView, Preview, Segment, TaskView
@@ -92,7 +93,7 @@ def details(of: Inspected) -> Details:
         earlier=of.earlier,
         up=spec.upstream,
         down=of.graph.children[spec.key],
-        actions=_actions(of.view, inputs, has_output=is_done),
+        actions=_actions(of.view, inputs, has_output=is_done) + (["invalidate"] if is_done and spec.cache else []),
     )
 
 
@@ -184,6 +185,8 @@ def _constant(name: str, value: object) -> InputView:
 
 def _actions(view: TaskView, inputs: Sequence[InputView], *, has_output: bool) -> list[str]:
     actions = ["resume", "skip", "reject"] if view.state == "Paused" or (view.counts or {}).get("Paused") else []
+    if view.state in FAILED or set(FAILED).intersection(view.counts or ()):
+        actions += ["retry", "debug"]
     if view.state == "Paused" and not view.counts:
         actions.append("change-input")
     if has_output or (inputs and view.state != "Running"):

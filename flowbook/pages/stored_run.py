@@ -234,9 +234,9 @@ class StoredRun:
         """Reject these waiting tasks, or all."""
         self._decide("reject", keys, by, note)
 
-    def retry(self, *, by: str = "", note: str = "") -> None:
+    def retry(self, *, by: str = "", note: str = "", tasks: Sequence[object] = ()) -> None:
         """Run what failed again."""
-        self._decide("retry", (), by, note)
+        self._decide("retry", tuple(map(str, tasks)), by, note)
 
     def hand_over(self, flow_runner: Any, by: str = "", note: str = "") -> None:  # noqa: ANN401  # a FlowRunner
         """Refuse: a page moves no run from one process to another."""

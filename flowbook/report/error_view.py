@@ -12,15 +12,17 @@ import re
 import site
 import sysconfig
 import traceback
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flowbook.engine.remote_error import RemoteError
+from flowbook.report.frame_values import frame_values
 from flowbook.report.secret_literals import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "COMPILED",
@@ -35,6 +37,11 @@ __all__ = [
 
 _AROUND = 3
 _MOST_FRAMES = 40
+_MOST_NAMES = 8
+#: What an error passed this often is a recursion.
+_RECURSION, _MOST_REPEATED = 3, 10_000
+#: Python folds the lines of a recursion in its own text.
+_REPEATED = re.compile(r"\[Previous line repeated (?P<count>\d+) more times?\]")
 _MESSAGE_LENGTH, _TEXT_LENGTH, _LINE_LENGTH = 2000, 50_000, 400
 _OUTSIDE = tuple(
     f"{Path(folder).resolve()}{os.sep}"
@@ -60,11 +67,21 @@ _CELL = re.compile(r"ipykernel_\d+[\\/]|^<ipython-input-(?P<number>\d+)-")
 
 @dataclass(frozen=True, slots=True)
 class StackFrame:
-    """A location in the code: `lines` are (number, text, is the failing one)."""
+    """A location in the code.
+
+    Attributes:
+        where: in words.
+        mine: whether it is the user's.
+        lines: (number, text, is the failing one).
+        values: names on these lines and what they stood for, as text; empty where the frame is gone, as in another process.
+        times: how often the error passed it; more than once in a recursion.
+    """
 
     where: str
     mine: bool
     lines: tuple[tuple[int, str, bool], ...]
+    values: tuple[tuple[str, str], ...] = ()
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +103,52 @@ class CodeLocation:
     function: str
 
 
-def describe_error(error: BaseException, cell_name: Callable[[str], str | None] | None = None) -> ErrorView:
+def describe_error(
+    error: BaseException, cell_name: Callable[[str], str | None] | None = None, hide: Callable[[str], str] = str
+) -> ErrorView:
     """Return the view of `error` that the inspector shows.
 
     Args:
         error: the exception as it was raised, or a stand-in with the text of its traceback.
         cell_name: returns "In [4]" for the file name of a notebook's cell, None for any other file.
+        hide: masks secrets in a text.
     """
-    text = without_secrets(_formatted(error))
-    locations = code_locations(error, text)
+    text = hide(without_secrets(_formatted(error)))
+    passed = code_locations(error, text)
+    times = Counter(passed)
+    locations = _folded(passed, times)
     name_of = cell_name or (lambda _: None)
-    stack = [_frame(location, name_of) for location in reversed(locations[-_MOST_FRAMES:])]
+    stack = [_with_values(_frame(each, name_of), each, error, hide) for each in reversed(locations[-_MOST_FRAMES:])]
+    stack = [
+        replace(frame, times=times[each])
+        for frame, each in zip(stack, reversed(locations[-_MOST_FRAMES:]), strict=True)
+    ]
     ordered = [frame for frame in stack if frame.mine] + [frame for frame in stack if not frame.mine]
     if isinstance(error, RemoteError):
         kind, message = error.type_name, error.message
     else:
         kind, message = type(error).__name__, _message(error)
-    return ErrorView(kind, message[:_MESSAGE_LENGTH], tuple(ordered), text[-_TEXT_LENGTH:])
+    return ErrorView(kind, hide(message)[:_MESSAGE_LENGTH], tuple(ordered), text[-_TEXT_LENGTH:])
+
+
+def _folded(locations: list[CodeLocation], times: Mapping[CodeLocation, int]) -> list[CodeLocation]:
+    """Return each place of a recursion once, where it was passed last."""
+    seen: set[CodeLocation] = set()
+    kept = []
+    for each in reversed(locations):
+        if each not in seen or times[each] < _RECURSION:
+            kept.append(each)
+        seen.add(each)
+    return kept[::-1]
+
+
+def _with_values(
+    frame: StackFrame, location: CodeLocation, error: BaseException, hide: Callable[[str], str]
+) -> StackFrame:
+    if not frame.mine:
+        return frame
+    found = frame_values(error, location.file, location.line, frame.lines, _MOST_NAMES)
+    return replace(frame, values=tuple((name, hide(text)) for name, text in found))
 
 
 def code_locations(error: BaseException, text: str | None = None) -> list[CodeLocation]:
@@ -119,7 +165,14 @@ def code_locations(error: BaseException, text: str | None = None) -> list[CodeLo
             return own
     #: From another process: its cause, or the stand-in itself, holds the traceback there as text.
     text = _formatted(error) if text is None else text
-    return [CodeLocation(found["file"], int(found["line"]), found["function"]) for found in _HEAD.finditer(text)]
+    heads = list(_HEAD.finditer(text))
+    ends = [*(head.start() for head in heads), len(text)][1:]
+    places = []
+    for head, end in zip(heads, ends, strict=True):
+        again = _REPEATED.search(text, head.end(), end)
+        count = 1 + min(_MOST_REPEATED, int(again["count"]) if again else 0)
+        places += [CodeLocation(head["file"], int(head["line"]), head["function"])] * count
+    return places
 
 
 def source_lines(location: CodeLocation) -> tuple[tuple[int, str, bool], ...]:

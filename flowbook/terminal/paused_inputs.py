@@ -6,9 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from flowbook.engine.task_keys import parent_key
+from flowbook.report.value_text import value_text
 from flowbook.results.reference import ResultRef
 from flowbook.terminal.lines import Span
-from flowbook.terminal.value_text import value_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

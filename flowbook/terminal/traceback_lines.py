@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from flowbook.engine.remote_error import RemoteError, safe_str
 from flowbook.report.error_view import COMPILED, code_locations, describe_error, is_mine, source_lines
+from flowbook.report.frame_values import frame_values
 from flowbook.terminal.lines import Span, wrapped
-from flowbook.terminal.value_text import names_in, value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from types import FrameType
+    from collections.abc import Callable, Iterator
 
     from flowbook.report.error_view import CodeLocation
     from flowbook.terminal.lines import Line
@@ -99,31 +98,16 @@ def _source(location: CodeLocation, marks: Marks) -> Iterator[Line]:
 
 def _values(error: BaseException, location: CodeLocation) -> Iterator[Line]:
     """Yield the values of the names in the failing lines; none if the error came from another process."""
-    frame = _frame_at(error, location)
-    if frame is None:
-        return
-    shown = [text for number, text, _ in _shown_lines(location) if number <= location.line]
-    values: Mapping[str, object] = frame.f_locals
-    nearest = names_in(reversed(shown), values, _MOST_NAMES)
-    names = [name for name in names_in(shown, values, len(values)) if name in nearest]
-    width = max(map(len, names), default=0)
-    for name in names:
-        yield (Span(f"     {name:<{width}}  {value_text(name, values[name])}", _DIM),)
+    found = frame_values(error, location.file, location.line, _shown_lines(location), _MOST_NAMES)
+    width = max((len(name) for name, _ in found), default=0)
+    for name, text in found:
+        yield (Span(f"     {name:<{width}}  {text}", _DIM),)
 
 
 def _shown_lines(location: CodeLocation) -> list[tuple[int, str, bool]]:
     around = range(location.line - _BEFORE, location.line + _AFTER + 1)
     lines = [line for line in source_lines(location) if line[0] in around]
     return lines if not lines or lines[-1][1] else lines[:-1]
-
-
-def _frame_at(error: BaseException, location: CodeLocation) -> FrameType | None:
-    found, trace = None, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == location.file and trace.tb_lineno == location.line:
-            found = trace.tb_frame
-        trace = trace.tb_next
-    return found
 
 
 def _folded(locations: list[CodeLocation]) -> str:

@@ -74,6 +74,9 @@ def test_a_failed_task_shows_its_own_lines_and_a_finished_one_its_frame_and_its_
     failed.locator(".code .at").first.wait_for()
     wheres = failed.locator(".where .mono").all_inner_texts()
     marked = failed.locator(".code .at").all_inner_texts()
+    values = failed.locator("dl.names").first.inner_text()
+    notebook.click("debug", "join_weather", cell="again")
+    failed.get_by_text("Type %debug in a cell: it opens In [2], line 16, in check").wait_for()
     notebook.screenshot("inspector-failed-light", of=notebook.panel("again"))
     notebook.set_theme("dark")
     notebook.screenshot("inspector-failed-dark", of=notebook.panel("again"))
@@ -86,6 +89,7 @@ def test_a_failed_task_shows_its_own_lines_and_a_finished_one_its_frame_and_its_
     history = finished.locator("tbody tr").all_inner_texts()
     notebook.screenshot("inspector-history-light", of=notebook.panel("again"))
 
+    assert values.split() == ["missing", "80", "total", "9870"]
     assert wheres[:2] == ["In [2], line 16, in check", "In [2], line 22, in join_weather"]
     assert "raise ValueError" in marked[0]
     assert "check(80, 9870)" in marked[1]

@@ -240,3 +240,36 @@ def test_a_task_that_asks_a_person_asks_again():
     state = flow.run(record=True, start_at="approve")
 
     assert state.is_paused()
+
+
+def test_a_retry_may_name_a_child_or_the_failed_children_of_one_mapped_task():
+    broken, ran = {1, 2}, []
+
+    @task
+    def parse(x):
+        ran.append(x)
+        if x in broken:
+            raise ValueError(x)
+        return x
+
+    @task
+    def other():
+        raise OSError
+
+    with Flow("several") as flow:
+        parse.map([0, 1, 2])
+        other()
+    flow.run(record=True)
+    run = flow.last_run
+    broken.clear()
+    ran.clear()
+
+    run.retry(tasks=["parse[2]"]).wait()
+    one = list(ran)
+    run.retry(tasks=["parse"]).wait()
+
+    assert one == [2]
+    assert ran == [2, 1]
+    assert [state.is_failed() for state in (run["parse[1]"], run["other"])] == [False, True]
+    with pytest.raises(StartTaskError, match="parse has not failed in run"):
+        run.retry(tasks=["parse"])

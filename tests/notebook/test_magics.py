@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 
 import pytest
@@ -142,7 +143,7 @@ def test_an_input_may_be_changed_before_a_task_goes_on(shell):
         ("cancel delays --param n=1", "%flow cancel takes no --param; that is for deploy, plan, run, schedule."),
         ("run delays --parm n=1", "unrecognized arguments: --parm n=1. Did you mean --param?"),
         ("run delays --frobnicate", "unrecognized arguments: --frobnicate. Tab lists the options."),
-        ("retry delays parse", "%flow retry: what is 'parse' for? Write %flow retry RUN."),
+        ("cancel delays parse", "%flow cancel: what is 'parse' for? Write %flow cancel RUN."),
         ("resume delays approve --input values", "--input 'values' isn't NAME=VALUE. Write e.g. --input origin=JFK."),
         ("run delays --param 'n=1", "No closing quotation. Close it, as in --param 'city=New York'."),
         (
@@ -774,3 +775,16 @@ def test_what_is_opened_reads_as_much_however_much_is_kept(shell, monkeypatch):
     assert all(by[0] > 0 for by in read.values())
     # The panels' own threads look into the store from time to time: a row more or less.
     assert {name: by[600] - by[0] for name, by in read.items() if abs(by[600] - by[0]) > 6} == {}
+
+
+def test_the_debugger_opens_in_the_frame_that_failed(shell, capsys):
+    shell.run_cell("from flowbook import task\n@task\ndef check(missing):\n    return 1 / missing\n")
+    shell.run_cell_magic("flow", "broken", "check(0)")
+
+    shell.run_line_magic("flow", "debug broken")
+
+    assert "check failed in" in capsys.readouterr().out
+    assert sys.last_traceback.tb_frame.f_locals == {"missing": 0}
+    shell.run_cell_magic("flow", "fine", "check(1)")
+    with pytest.raises(UsageError, match="Nothing failed in fine, run"):
+        shell.run_line_magic("flow", "debug fine")

@@ -1,5 +1,6 @@
 import json
 import linecache
+import traceback
 
 import anywidget
 import pytest
@@ -104,3 +105,34 @@ def test_what_is_installed_is_not_the_users(tmp_path) -> None:
     ]
 
     assert [file for file in files if is_mine(file)] == [mine]
+
+
+def _check(missing, api_key):
+    if missing and api_key:
+        raise ValueError(missing)
+
+
+def _deeper(n):
+    return _deeper(n - 1) if n else 1 / n
+
+
+def test_names_on_a_users_lines_are_shown_with_their_values_and_secrets_are_hidden():
+    try:
+        _check(80, "sk-1234")
+    except ValueError as error:
+        found = describe_error(error, hide=lambda text: text.replace("80", "*****"))
+
+    assert found.stack[0].values == (("missing", "*****"), ("api_key", "*****"))
+
+
+def test_a_recursion_is_folded_with_its_count():
+    try:
+        _deeper(100)
+    except ZeroDivisionError as error:
+        shown = describe_error(error)
+        told = describe_error(
+            RemoteError("ZeroDivisionError", "division by zero", "".join(traceback.format_exception(error)))
+        )
+
+    assert [frame.times for frame in shown.stack if "_deeper" in frame.where] == [101]
+    assert [frame.times for frame in told.stack if "_deeper" in frame.where] == [101]

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from flowbook.engine.state import RemoteError
+from flowbook.report.value_text import value_text
 from flowbook.terminal.lines import plain_text
 from flowbook.terminal.marks import Marks
 from flowbook.terminal.traceback_lines import traceback_lines
-from flowbook.terminal.value_text import value_text
 
 FILE = "/somewhere/delays.py"
 SOURCE = """def by_carrier(month, password):

@@ -22,6 +22,9 @@ const LABELS = {
   resume: ["Resume", "Runs this task and what waits for it; nothing else runs again"],
   skip: ["Skip", "The task becomes Skipped, and what needs it too"],
   reject: ["Reject", "The task fails, with your note as the message"],
+  debug: ["Debug", "Lets %debug open in the frame that failed, with its inputs as they were"],
+  invalidate: ["Invalidate", "Lets its stored outputs expire, so that it runs next time"],
+  retry: ["Retry", "Runs it again, with the code as it is now; what could not run because of it goes on"],
   "to-variable": ["To a variable", "Puts the value into a variable of the notebook"],
 };
 const RUN_FROM = { "data-choice": "run-from", title: "Plans a run of this task and what lies below it; the rest keeps its results" };
@@ -246,7 +249,8 @@ export class Inspector {
 
 /** @param {Details} details @param {string} action @param {Record<string, string | null>} [more] */
 function buttonOf(details, action, more = {}) {
-  const [label, title] = LABELS[action] ?? [action, ""];
+  const [name, title] = LABELS[action] ?? [action, ""];
+  const label = action === "retry" && details.why?.[0]?.[0] === "Its children" ? "Retry failed" : name;
   return dom.button(action, label, { "data-task": details.key, title, ...more });
 }
 

@@ -230,7 +230,7 @@ class Panel {
 
   /** @param {string} action @param {string | null} key @param {Element | null} control */
   #decide(action, key, control) {
-    const isOfRun = OF_RUN.has(action);
+    const isOfRun = OF_RUN.has(action) && !key;
     const inputs = action === "resume" && key === this.state.inspected ? this.inspector.approval.inputs() : {};
     const note = !isOfRun && key === this.state.inspected ? this.inspector.approval.note() : "";
     this.#send(

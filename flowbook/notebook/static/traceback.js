@@ -1,9 +1,9 @@
 /** A traceback: the person's own line first, the lines of libraries folded. */
 
 import * as dom from "./dom.js";
-import { plural } from "./format.js";
+import { plural, thousands } from "./format.js";
 
-/** @typedef {{where: string, mine: boolean, lines: [number, string, boolean][]}} StackFrame */
+/** @typedef {{where: string, mine: boolean, lines: [number, string, boolean][], values?: [string, string][], times?: number}} StackFrame */
 /** @typedef {{type: string, message: string, stack: StackFrame[], text: string}} TaskError */
 
 /** @param {TaskError} error @param {boolean} isUnfolded whether the lines of libraries are shown too */
@@ -35,10 +35,18 @@ const unfolder = (count) =>
 function codeOf(frame, title, isFirst) {
   const copy = isFirst ? dom.button("copy", "Copy all", { title: "Copies the whole traceback" }) : null;
   const head = dom.h("div", { class: "row where" }, dom.h("b", {}, title), dom.h("span", { class: "mono grow" }, frame.where), copy);
+  const again = (frame.times ?? 1) > 2 ? dom.h("p", { class: "dim fold" }, `The error passed here ${thousands(frame.times ?? 1)} times: a recursion.`) : null;
   const lines = frame.lines.map(([n, text, isAt]) =>
     dom.h("div", { class: isAt ? "at" : null }, dom.h("span", { class: "ln" }, isAt ? `▸ ${n}` : String(n)), text || " "),
   );
-  return [head, lines.length ? dom.h("div", { class: "code", tabindex: 0 }, ...lines) : null];
+  return [head, lines.length ? dom.h("div", { class: "code", tabindex: 0 }, ...lines) : null, namesOf(frame), again];
+}
+
+/** What the names on the lines stood for. @param {StackFrame} frame */
+function namesOf({ values = [] }) {
+  if (!values.length) return null;
+  const pairs = values.flatMap(([name, text]) => [dom.h("dt", {}, name), dom.h("dd", {}, text)]);
+  return dom.h("dl", { class: "names mono", "aria-label": "Values of names" }, ...pairs);
 }
 
 /** Copy `text`, and say so on the button. @param {Element | null} button @param {string} text */
