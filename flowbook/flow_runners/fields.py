@@ -54,10 +54,12 @@ def env(owner: str, given: object, field: str = "env") -> dict[str, str]:
             )
             raise ArgumentError(msg, field=field)
         if isinstance(value, str) and not _can_be_handed_over(value):
-            msg = f"{owner}: {field} has {name}={value!r}, which no process can be given. Leave out what isn't valid Unicode."
+            shown = _shown(name, value)
+            msg = f"{owner}: {field} has {name}={shown!r}, which no process can be given. Leave out what isn't valid Unicode."
             raise ArgumentError(msg, field=field)
         if not isinstance(value, str) or "\0" in value:
-            msg = f"{owner}: {field} has {name}={value!r}, which isn't a text. Write {name!r}: {str(value)!r}."
+            shown = _shown(name, str(value))
+            msg = f"{owner}: {field} has {name}={shown}, which isn't a text. Write {name!r}: {shown!r}."
             raise ArgumentError(msg, field=field)
     return dict(given)
 
@@ -72,12 +74,12 @@ def _can_be_handed_over(value: str) -> bool:
 
 def shown_env(given: Mapping[str, str]) -> dict[str, str]:
     """Return environment variables for people: values of names that sound secret, and passwords in URLs, are masked."""
-    return {
-        name: _MASK
-        if name.startswith(_SECRETS) or _SOUNDS_SECRET.search(name)
-        else _PASSWORD.sub(rf"\1{_MASK}@", value)
-        for name, value in given.items()
-    }
+    return {name: _shown(name, value) for name, value in given.items()}
+
+
+def _shown(name: str, value: str) -> str:
+    is_secret = name.startswith(_SECRETS) or _SOUNDS_SECRET.search(name)
+    return _MASK if is_secret else _PASSWORD.sub(rf"\1{_MASK}@", value)
 
 
 def text(owner: str, field: str, given: object, example: str) -> str | None:

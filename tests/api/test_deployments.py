@@ -202,3 +202,13 @@ def test_an_id_that_another_deployments_run_has_is_refused(call, deployed):
     answer = call("POST", f"/api/deployments/{other.id}/run", json=body)
 
     assert (answer.status_code, answer.json()["field"]) == (409, "run_id")
+
+
+def test_a_secret_in_a_spec_is_not_echoed(call, file):
+    runner = {"type": "subprocess", "env": {"DB_PASSWORD": ["hunter2"]}}
+
+    answer = call("POST", "/api/deployments", json={"name": "a", "flow_location": str(file), "flow_runner": runner})
+
+    assert answer.status_code == 422
+    assert "DB_PASSWORD" in answer.json()["detail"]
+    assert "hunter2" not in answer.text

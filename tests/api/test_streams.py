@@ -1,6 +1,8 @@
 """Streams of events, over the real server."""
 
+import asyncio
 import json
+import os
 import random
 import threading
 from contextlib import contextmanager
@@ -10,15 +12,25 @@ import httpx
 import pytest
 
 from flowbook import Flow, task
+from flowbook.api import event_buffer
+from flowbook.api.app import create_app
+from flowbook.api.settings import ApiSettings
 from flowbook.engine.events import FLOW, Logged, StateChanged
 from flowbook.engine.state import Running, Success
 from flowbook.store.records import RunRecord
-from tests.api.conftest import BEARER, approved, simple
+from tests.api.conftest import BEARER, TOKEN, approved, serving, simple
 
 WAIT_S = 20.0
 CUTS = 100
+CLIENTS = 200 if os.environ.get("FLOWBOOK_SOAK") else 50
 #: One for all, since making one takes long.
 CLIENT = httpx.Client(timeout=WAIT_S, verify=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _client_is_closed():
+    yield
+    CLIENT.close()
 
 
 @contextmanager
@@ -249,3 +261,71 @@ def test_a_mapped_runs_events_reach_many_readers(address):
     assert len(counts) == 10
     assert all(each == counts[0] for each in counts)
     assert len(counts[0]) > 400
+
+
+def test_a_reader_that_falls_behind_reads_the_store(address, store, monkeypatch):
+    monkeypatch.setattr(event_buffer, "_MOST_BYTES", 2000)
+    run = Recorded(store)
+    run.state(Running())
+    run.recorder.flush()
+
+    with streaming(f"{address}/api/runs/run-1/events/stream") as found:
+        next(found)
+        for _ in range(50):
+            run.log(20)
+            run.recorder.flush()
+        run.end()
+        *rest, end = found
+
+    assert [int(each["id"]) for each in rest] == list(range(2, run.seq + 1))
+    assert end["event"] == "end"
+
+
+def test_a_runs_stream_resumes_at_another_server(address, store):
+    run = Recorded(store)
+    run.state(Running())
+    run.log(5)
+    run.recorder.flush()
+
+    with streaming(f"{address}/api/runs/run-1/events/stream") as found:
+        first = [int(next(found)["id"]) for _ in range(3)]
+    run.end()
+    other = create_app(store, ApiSettings(token=TOKEN))
+    with serving(other) as elsewhere, streaming(f"{elsewhere}/api/runs/run-1/events/stream?since=3") as found:
+        *rest, _ = found
+
+    assert first + [int(each["id"]) for each in rest] == list(range(1, run.seq + 1))
+
+
+@pytest.mark.soak
+def test_many_clients_get_every_event_at_once(address, store):
+    run = Recorded(store)
+    run.state(Running())
+    run.recorder.flush()
+
+    async def read(client, is_here):
+        url = f"{address}/api/runs/run-1/events/stream"
+        async with client.stream("GET", url, headers=BEARER, timeout=WAIT_S) as answer:
+            is_here.release()
+            return [int(line[4:]) async for line in answer.aiter_lines() if line.startswith("id: ")]
+
+    async def read_all():
+        is_here = asyncio.Semaphore(0)
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(limits=limits, verify=False) as client:
+            readers = [asyncio.create_task(read(client, is_here)) for _ in range(CLIENTS)]
+            for _ in readers:
+                await is_here.acquire()
+            await asyncio.to_thread(produce)
+            return await asyncio.gather(*readers)
+
+    def produce():
+        for _ in range(50):
+            run.log(10)
+            run.recorder.flush()
+        run.end()
+
+    found = asyncio.run(read_all())
+
+    assert len(found) == CLIENTS
+    assert all(numbers == list(range(1, run.seq + 1)) for numbers in found)
