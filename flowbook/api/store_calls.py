@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from flowbook import config
@@ -119,12 +119,15 @@ async def _body(request: Request) -> bytes | Response:
         )
         return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, field="Content-Type")
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > _CALL_BYTES:
-            detail = f"The body has more than {_CALL_BYTES:,} bytes. Send less at once."
-            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, field="body")
-        parts.append(part)
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > _CALL_BYTES:
+                detail = f"The body has more than {_CALL_BYTES:,} bytes. Send less at once."
+                return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, field="body")
+            parts.append(part)
+    except ClientDisconnect:
+        return _broken_off()
     body = b"".join(parts)
     if is_too_deep(body, _NESTING):
         detail = f"The body is nested deeper than {_NESTING} levels. Send flatter JSON."
@@ -145,6 +148,8 @@ async def put_blob(request: Request, digest: Digest) -> Response:
         async for part in request.stream():
             await run_in_threadpool(writer.write, part)
         return await run_in_threadpool(_keep, request, writer, digest)
+    except ClientDisconnect:
+        return _broken_off()
     except TooLargeError:
         return _too_large(limit)
     except OSError as error:
@@ -161,6 +166,11 @@ def _keep(request: Request, writer: BlobWriter, digest: str) -> Response:
     writer.commit()
     served: ServedStore = request.app.state.served_store
     return _json(request, {"receipt": served.transit.receipt(digest, writer.size_bytes).hex()})
+
+
+def _broken_off() -> Response:
+    """Return what nobody reads: the caller is gone."""
+    return problem(HTTPStatus.BAD_REQUEST, "The request broke off. Send it again.")
 
 
 def _too_large(limit: int) -> Response:

@@ -201,7 +201,7 @@ class ApiClient:
                 answer = request(is_again=is_again)
             except LostError as error:
                 is_again = is_again or (is_under_way and error.may_be_done)
-                if is_first and error.was_idle:  # the server had closed it
+                if is_first and error.is_cut:
                     is_first = False
                     continue
                 failure = self._unreachable(error)
@@ -243,8 +243,9 @@ class ApiClient:
                 self._compare()
 
     def _begin_in_child(self) -> None:
-        #: Not closed: the sockets are the parent's, too.
-        self._process, self._server, self._idle = os.getpid(), None, []
+        idle, self._process, self._server, self._idle = self._idle, os.getpid(), None, []
+        for _, connection in idle:
+            connection.close()  # this process's descriptor; the parent's stays open
 
     def _compare(self) -> None:
         answer = self._exchange("GET", "/api/store/version")
@@ -297,6 +298,10 @@ class ApiClient:
         try:
             connection.request(method, self._path + path, body, known)
             response = connection.getresponse()
+            if (
+                response.length is None and not response.chunked
+            ):  # cut within the headers, which the library takes for their end
+                raise http.client.IncompleteRead(b"")
             if response.status != http.client.OK:
                 answer = _Answer(response.status, response.read(), response.headers)
                 self._give_back(connection, response)
@@ -305,7 +310,7 @@ class ApiClient:
             connection.close()
             if was_idle:
                 self._close_idle()  # the server has closed the others, too
-            raise LostError(_in_words(error), may_be_done=True, was_idle=was_idle) from error
+            raise LostError(_in_words(error), may_be_done=True, is_cut=not isinstance(error, TimeoutError)) from error
         if self._server is not None and response.headers.get("flowbook-server", "") != self._server:
             self._server = None  # it was started again, maybe as another version
         return _Stream(connection, response)
@@ -392,13 +397,13 @@ class LostError(Exception):
 
     Attributes:
         may_be_done: whether the server may have got the request.
-        was_idle: whether the connection had been used before, so that the server may have closed it meanwhile.
+        is_cut: whether the other end closed it, as a server does with a connection that was idle for long.
     """
 
-    def __init__(self, why: str, *, may_be_done: bool, was_idle: bool = False) -> None:
+    def __init__(self, why: str, *, may_be_done: bool, is_cut: bool = False) -> None:
         super().__init__(why)
         self.may_be_done = may_be_done
-        self.was_idle = was_idle
+        self.is_cut = is_cut
 
 
 def _in_words(error: Exception) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flowbook import config
 from flowbook.exceptions import RunClaimedError, UnknownRunError
+from flowbook.store.api_client import UnreachableError
 from flowbook.store.record_writer import UnwritableEventError
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class RemoteWriter:
         start: RecordingStart = client.call("recordings.begin", values, run_id, epoch)
         self.run, self.last_seq = start.run, start.last_seq
         self.has_notices = False
+        #: Smaller after each failure: over a bad connection, little by little gets through.
+        self._most_rows = _BATCH_ROWS
 
     @property
     def generation(self) -> int:
@@ -63,19 +66,25 @@ class RemoteWriter:
     def write(self, rows: list[EventRow], done: Callable[[int], None]) -> None:
         """See the port. Fails at once while the server is known to be down."""
         count = 0
-        for batch in _batches(rows):
-            try:
-                written: Written = self._client.try_call(
-                    "recordings.write", self._values, self._run_id, self._epoch, batch
-                )
-            except UnknownRunError as error:
-                msg = "It was deleted."
-                raise RunClaimedError(msg, epoch=self._epoch) from error
+        for batch in _batches(rows, self._most_rows):
+            written = self._written(batch)
             self.has_notices = self.has_notices or written.has_notices
             done(count + written.written)
             if written.refused is not None:
                 raise UnwritableEventError(written.refused)
             count += len(batch)
+
+    def _written(self, batch: list[EventRow]) -> Written:
+        try:
+            found: Written = self._client.try_call("recordings.write", self._values, self._run_id, self._epoch, batch)
+        except UnknownRunError as error:
+            msg = "It was deleted."
+            raise RunClaimedError(msg, epoch=self._epoch) from error
+        except UnreachableError:
+            self._most_rows = max(1, min(self._most_rows, len(batch)) // 2)
+            raise
+        self._most_rows = min(self._most_rows * 2, _BATCH_ROWS)
+        return found
 
     def write_progress(self, progress: Mapping[str, TaskProgress]) -> None:
         """See the port."""
@@ -85,11 +94,11 @@ class RemoteWriter:
         """Do nothing: the server syncs with what has to outlast a loss of power."""
 
 
-def _batches(rows: list[EventRow]) -> Iterator[list[EventRow]]:
+def _batches(rows: list[EventRow], most: int) -> Iterator[list[EventRow]]:
     batch: list[EventRow] = []
     size_bytes = 0
     for row in rows:
-        if batch and (len(batch) >= _BATCH_ROWS or size_bytes + row.size_bytes > _BATCH_BYTES):
+        if batch and (len(batch) >= most or size_bytes + row.size_bytes > _BATCH_BYTES):
             yield batch
             batch, size_bytes = [], 0
         batch.append(row)
