@@ -32,7 +32,7 @@ COMPONENTS: Mapping[str, tuple[type[Any], tuple[str, ...]]] = {
     "runs": (
         served.ServedRuns,
         (
-            "coming", "count", "create", "create_to_come", "flows", "get", "identifier", "inputs", "list", "numbers",
+            "coming", "count", "create", "create_to_come", "flow_counts", "flows", "get", "identifier", "inputs", "list", "numbers",
             "of_deployment", "of_number", "overdue", "summary", "table", "task_versions", "that_begin", "to_begin",
             "with_process",
         ),
