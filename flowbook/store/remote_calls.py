@@ -32,7 +32,7 @@ COMPONENTS: Mapping[str, tuple[type[Any], tuple[str, ...]]] = {
     "runs": (
         served.ServedRuns,
         (
-            "coming", "count", "create", "create_to_come", "flow_counts", "flows", "get", "identifier", "inputs", "list", "numbers",
+            "coming", "count", "create", "create_to_come", "flows", "get", "identifier", "inputs", "list", "numbers",
             "of_deployment", "of_number", "overdue", "summary", "table", "task_versions", "that_begin", "to_begin",
             "with_process",
         ),
@@ -55,7 +55,7 @@ COMPONENTS: Mapping[str, tuple[type[Any], tuple[str, ...]]] = {
     "recordings": (served.ServedRecordings, ("begin", "write", "write_progress")),
     "cache": (
         served.ServedCache,
-        ("add", "count_uses", "entries", "expire", "flows", "get", "last", "newest", "pin"),
+        ("add", "count_uses", "entries", "expire", "flows", "get", "last", "newest", "pin", "renew"),
     ),
     "cache_rows": (
         served.ServedCacheRows,

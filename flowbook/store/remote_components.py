@@ -272,6 +272,11 @@ class RemoteCache(Cache):
         self._calls.expire(entry_id)
         self._rows.own_changes += 1
 
+    def renew(self, entry_id: str, expires: dt.datetime) -> None:
+        """See `Cache`."""
+        self._calls.renew(entry_id, expires)
+        self._rows.own_changes += 1
+
     def pin(self, entry_id: str, *, pinned: bool = True) -> None:
         """See `Cache`."""
         self._calls.pin(entry_id, pinned=pinned)
