@@ -56,6 +56,7 @@ THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 OF_JUPYTERLAB = (
     "Could not restore the debugger state: Canceled future",
     "Failed to load resource: net::ERR_NETWORK_CHANGED",
+    "Error: Canceled future for debug_request message before replies were done",
 )
 #: What the browser says of an address that a test lets be missing.
 OF_WITHOUT = "Failed to load resource: the server responded with a status of 404"
@@ -163,7 +164,7 @@ class Notebook:
         self._expected = OF_JUPYTERLAB
         self.strangers: list[str] = []
         self.page.on("console", self._note_console)
-        self.page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
+        self.page.on("pageerror", lambda error: self._note_error(error.stack or str(error)))
         self.page.on("request", self._note_request)
 
     def open(
@@ -316,8 +317,12 @@ class Notebook:
         dialog.wait_for(state="detached")
 
     def _note_console(self, message: ConsoleMessage) -> None:
-        if message.type == "error" and not message.text.startswith(self._expected):
-            self.errors.append(message.text)
+        if message.type == "error":
+            self._note_error(message.text)
+
+    def _note_error(self, text: str) -> None:
+        if not text.startswith(self._expected):
+            self.errors.append(text)
 
     def _note_request(self, request: Request) -> None:
         if not request.url.startswith((self._server.url, "data:", "blob:")):
