@@ -35,8 +35,8 @@ lint: $(READY) $(NODE) ## style, types, layers and JavaScript, without running a
 test: $(READY) $(NODE) browser ## check everything, the browser included
 	$(BIN)/nox -s lint types js tests
 
-test-all: $(READY) $(NODE) browser ## the tests on every Python found and on every supported ipykernel
-	$(BIN)/nox -s lint types js all kernels
+test-all: $(READY) $(NODE) browser ## the tests on every Python found, every supported ipykernel and JupyterLab
+	$(BIN)/nox -s lint types js all kernels labs
 
 soak: $(READY) ## the long form of the tests that kill, flip and race
 	$(BIN)/nox -s soak

@@ -1,7 +1,7 @@
 """The one door to every check: `nox -s lint types js tests`.
 
 The everyday sessions use the environment that nox itself runs in (`make setup` made it from the lock), so nothing is
-installed twice. Only `all` and `kernels` make environments of their own: other Pythons, other ipykernels.
+installed twice. Only `all`, `kernels` and `labs` make environments of their own: other Pythons, ipykernels, JupyterLabs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ HERE = Path(__file__).parent
 PYTHONS = ["3.11", "3.12", "3.13"]
 #: The oldest supported, and both behaviours of subshells (see docs/architecture.md).
 KERNELS = ["6.31", "7.3", "7.4"]
+#: The oldest supported JupyterLab, and the Notebook that goes with it; the lock holds the newest.
+LABS = ["4.3"]
+NOTEBOOKS = {"4.3": "7.3"}
 
 nox.needs_version = ">=2024.10"
 nox.options.sessions = ["lint", "types", "js", "tests"]
@@ -89,6 +92,15 @@ def kernels(session: nox.Session, ipykernel: str) -> None:
     _install(session)
     session.install(f"ipykernel=={ipykernel}.*")
     session.run("pytest", "-m", "acceptance or browser", *session.posargs)
+
+
+@nox.session(venv_backend="venv", reuse_venv=True)
+@nox.parametrize("jupyterlab", LABS)
+def labs(session: nox.Session, jupyterlab: str) -> None:
+    """What a browser shows, in the oldest supported JupyterLab and Notebook."""
+    _install(session)
+    session.install(f"jupyterlab=={jupyterlab}.*", f"notebook=={NOTEBOOKS[jupyterlab]}.*")
+    session.run("pytest", "-m", "browser", *session.posargs)
 
 
 def _install(session: nox.Session) -> None:
