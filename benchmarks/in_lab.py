@@ -7,7 +7,8 @@ that shows its panel, of 100 tasks and of 1,000 (as groups). Colour: from a task
 here and in a process of its own. Flood: a mapped task of 30,000 children that do nothing; how long after its end the panel shows
 it, and the longest that the page shows no frame meanwhile. Resume: from a click, beside a busy cell, to the task's first line;
 with JupyterLab's own subshells and without; and of a run in a process of its own. Saved: from the notebook's first cell on the
-screen to five panels of 100 tasks, without a kernel. Detached: from a press to the first task's first line, over a run of the kernel.
+screen to five panels of 100 tasks, without a kernel. Detached: from a press to the first task's first line, over a run of the
+kernel.
 """
 
 from __future__ import annotations

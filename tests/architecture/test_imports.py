@@ -16,6 +16,7 @@ HEAVY = [
     "ipywidgets",
     "numpy",
     "pandas",
+    "pathlib",
     "rich",
 ]
 #: What `import flowbook` may cost over a bare interpreter, of what `import dask.threaded` does in the same minute: 60 ms
