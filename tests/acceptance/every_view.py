@@ -26,7 +26,7 @@ def load(origin):
     return FLIGHTS.assign(origin=origin)
 
 
-@task(cache="all_inputs")
+@task(cache_for=3600)
 def cleaned(frame):
     return frame[frame.delay > 0]
 
