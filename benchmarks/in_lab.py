@@ -259,7 +259,8 @@ def _run(notebook: Notebook, cell: str, wanted: str) -> float:
 def _told(notebook: Notebook, cell: str) -> dict[str, Any]:
     notebook.run_cell(cell)
     notebook.wait_idle()
-    found: dict[str, Any] = json.loads(notebook.output_text(cell).removeprefix("told "))
+    lines = notebook.output(cell).get_by_text("told {").inner_text()
+    found: dict[str, Any] = json.loads(lines[lines.index("{") : lines.rindex("}") + 1])
     return found
 
 

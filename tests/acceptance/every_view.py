@@ -89,7 +89,8 @@ def panel_views(page: Page, panel: Locator) -> Iterator[str]:
     yield "graph"
     for task in ("cleaned", "failing", "approve"):
         panel.locator(f'g.node[data-task="{task}"]').click(position={"x": 80, "y": 12})
-        panel.locator(f'[data-flowbook="inspector"][data-task="{task}"]').wait_for()
+        panel.locator(f'[data-flowbook="inspector"][data-task="{task}"] :is([role="tab"], [data-action="resume"])').first.wait_for()
+        page.evaluate(CLOCK)
         yield f"card of {task}"
         for tab in panel.locator('[data-flowbook="inspector"] [role="tab"]').all():
             tab.click()
