@@ -64,7 +64,7 @@ def weekend_report():
     return "weekend"
 """
 FLOW = """
-%%flow views --executor threads --param origin=JFK
+%%flow views --executor local --param origin=JFK
 flights = load(Parameter("origin", default="EWR"))
 tidy = cleaned(flights)
 numbers = parsed.map(list(range(12)))
@@ -89,7 +89,7 @@ def panel_views(page: Page, panel: Locator) -> Iterator[str]:
     yield "graph"
     for task in ("cleaned", "failing", "approve"):
         panel.locator(f'g.node[data-task="{task}"]').click(position={"x": 80, "y": 12})
-        panel.locator(f'[data-flowbook="inspector"][data-task="{task}"] :is([role="tab"], [data-action="resume"])').first.wait_for()
+        panel.locator(f'[data-flowbook="inspector"][data-task="{task}"] :is([role="tab"], .inputs)').first.wait_for()
         page.evaluate(CLOCK)
         yield f"card of {task}"
         for tab in panel.locator('[data-flowbook="inspector"] [role="tab"]').all():
@@ -99,6 +99,8 @@ def panel_views(page: Page, panel: Locator) -> Iterator[str]:
     page.keyboard.press("Escape")
     panel.locator('g.node[data-task="parsed"]').click(position={"x": 80, "y": 12})
     panel.locator('[data-flowbook="children"] tbody tr').first.wait_for()
+    panel.locator('[data-action="child-order"]').select_option("index")
+    page.evaluate(CLOCK)
     yield "children"
     panel.locator('[data-action="back-to-graph"]').click()
     for tab in ("timeline", "logs", "runs", "plan"):
