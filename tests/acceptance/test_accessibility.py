@@ -118,7 +118,7 @@ def test_arrows_lead_to_every_tab_and_every_node(show: Callable[..., Page]) -> N
     page.locator('g.node[tabindex="0"]').focus()
     nodes = {page.evaluate(focused)}
     for node in (found := [*nodes]):
-        for arrow in ("ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"):
+        for arrow in ("ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown"):
             page.evaluate("key => document.querySelector(`g.node[data-task='${key}']`).focus()", node)
             page.keyboard.press(arrow)
             if (there := page.evaluate(focused)) not in nodes:

@@ -273,6 +273,22 @@ test("arrows go along edges and to the neighbour in the row", () => {
   );
 });
 
+test("page keys go by rows, as arrows do where no edge leads on", () => {
+  const nodes = new Map([...NODES, ["alone", node("alone", 416, 216, [], [])]]);
+
+  assert.deepEqual(
+    [
+      ["d", "ArrowDown"],
+      ["e", "ArrowDown"],
+      ["alone", "ArrowUp"],
+      ["a", "ArrowUp"],
+      ["b", "PageDown"],
+      ["alone", "PageUp"],
+    ].map(([key = "", arrow = ""]) => step(nodes, key, arrow)),
+    ["e", "alone", "e", null, "d", "e"],
+  );
+});
+
 test("a name loses its middle, never its end", () => {
   assert.deepEqual([middleCut("delays_by_carrier", 11), middleCut("short", 11)], ["delay…rrier", "short"]);
 });

@@ -166,7 +166,7 @@ export class GraphView {
       });
     }
     const label = svg.getAttribute("aria-label") ?? `Graph of ${graph.flow}`;
-    const keys = "Arrows go along the edges, Enter inspects, R resumes.";
+    const keys = "Arrows go along the edges, page keys by rows, Enter inspects, R resumes.";
     dom.set(svg, { width, height, role: "group", "aria-label": `${label}. ${keys}` });
     this.#rows = new EdgeRows(svg);
     el.replaceChildren(svg);

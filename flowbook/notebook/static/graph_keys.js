@@ -23,7 +23,8 @@ export function reach(nodes, key, way) {
 }
 
 /**
- * Where an arrow key goes from `key`: along an edge, or to the neighbour in the same row.
+ * Where a key goes from `key`: an arrow along an edge, or to the neighbour in the same row; a page key to the next row, as does an
+ * arrow where no edge leads on. So every node is reached.
  *
  * @param {Map<string, GraphNode>} nodes
  * @param {string} key
@@ -37,14 +38,37 @@ export function step(nodes, key, arrow) {
   const near = (/** @type {GraphNode[]} */ found) =>
     found.sort((a, b) => Math.abs(middle(a) - middle(from)) - Math.abs(middle(b) - middle(from)) || a.x - b.x)[0]?.key ?? null;
   const of = (/** @type {string[]} */ keys) => keys.flatMap((k) => nodes.get(k) ?? []);
-  if (arrow === "ArrowDown") return near(of(from.down));
-  if (arrow === "ArrowUp") return near(of(from.up));
+  const all = [...nodes.values()];
+  const below = () =>
+    near(
+      rowOf(
+        all.filter((node) => node.y >= from.y + from.h),
+        Math.min,
+      ),
+    );
+  const above = () =>
+    near(
+      rowOf(
+        all.filter((node) => node.y + node.h <= from.y),
+        Math.max,
+      ),
+    );
+  if (arrow === "PageDown") return below();
+  if (arrow === "PageUp") return above();
+  if (arrow === "ArrowDown") return near(of(from.down)) ?? below();
+  if (arrow === "ArrowUp") return near(of(from.up)) ?? above();
   const isBeside = (/** @type {GraphNode} */ node) => node.y < from.y + from.h && node.y + node.h > from.y;
-  const side = [...nodes.values()].filter((node) => node !== from && isBeside(node));
+  const side = all.filter((node) => node !== from && isBeside(node));
   if (arrow === "ArrowRight") return near(side.filter((node) => node.x > from.x));
   if (arrow === "ArrowLeft") return near(side.filter((node) => node.x < from.x));
   return null;
 }
+
+/** Those that begin where the first or last of them does. @param {GraphNode[]} found @param {(...values: number[]) => number} nearest */
+const rowOf = (found, nearest) => {
+  const at = nearest(...found.map(({ y }) => y));
+  return found.filter(({ y }) => y === at);
+};
 
 /** The key of a node's element: of a task, or the name of a group. @param {Element | null | undefined} g */
 export const keyOfNode = (g) => g?.getAttribute("data-task") ?? g?.getAttribute("data-group") ?? null;
@@ -60,7 +84,7 @@ export function listenToGraph({ el, nodes, signal, zoom, move }) {
       if (event.key === "+" || event.key === "=") zoom("in");
       else if (event.key === "-") zoom("out");
       else if (event.key === "0") zoom("fit");
-      else if (key && event.key.startsWith("Arrow")) {
+      else if (key && /^(Arrow|Page)/.test(event.key)) {
         const next = step(nodes, key, event.key);
         if (next) move(next);
       } else return;

@@ -37,7 +37,7 @@ export class TaskTable {
     const [, state, time, note] = [...tr.children];
     if (!state || !time || !note) return;
     const word = states.wordOf(task);
-    if (tr.getAttribute("data-state") !== task.state || state.textContent !== word) {
+    if (tr.getAttribute("data-state") !== task.state || state.querySelector(".word")?.textContent !== word) {
       const resume = states.waits(task) ? dom.button("resume", "Resume", { "data-task": key, class: "primary", "aria-label": `Resume ${key}` }) : null;
       state.replaceChildren(dom.h("span", { class: "row" }, dom.icon(states.glyphOf(word)), dom.h("span", { class: "word" }, word), resume));
     }
