@@ -100,7 +100,7 @@ def panel_views(page: Page, panel: Locator) -> Iterator[str]:
     panel.locator('g.node[data-task="parsed"]').click(position={"x": 80, "y": 12})
     panel.locator('[data-flowbook="children"] tbody tr').first.wait_for()
     panel.locator('[data-action="child-order"]').select_option("index")
-    page.evaluate(CLOCK)
+    panel.locator('[data-flowbook="children"] tbody tr:first-child[data-task="parsed[0]"]').wait_for()
     yield "children"
     panel.locator('[data-action="back-to-graph"]').click()
     for tab in ("timeline", "logs", "runs", "plan"):
