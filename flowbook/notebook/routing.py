@@ -20,12 +20,19 @@ __all__ = ["RoutedWidget"]
 
 
 class RoutedWidget(anywidget.AnyWidget):
-    """An anywidget whose messages are handled while a cell runs."""
+    """An anywidget whose messages are handled while a cell runs, and that leaves nothing behind."""
 
     def open(self) -> None:
         """Open the comm."""
         super().open()
         _forget_route(self.comm)
+
+    def close(self) -> None:
+        """Close the comm, and that of the widget's layout, which ipywidgets leaves open. Calling it again does nothing."""
+        layout = self.layout
+        super().close()
+        if layout is not None:
+            layout.close()
 
     def _send(self, msg: Any, buffers: Sequence[bytes] | None = None) -> None:  # noqa: ANN401  # ipywidgets' own
         super()._send(msg, buffers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import ipykernel
 import nbformat
 import pytest
 
@@ -69,6 +70,9 @@ publish(tidy, upstream_tasks=[approved])
 """
 BUSY = "wait_for('busy.go'); print('no longer busy')"
 CELLS = {"extension": "%load_ext flowbook", "tasks": TASKS, "flow": FLOW, "busy": BUSY}
+#: ipykernel 6 has no subshells: what a page says waits for the cell.
+IS_LATE = int(ipykernel.__version__.split(".")[0]) < 7
+SUBSHELLS = pytest.mark.skipif(IS_LATE, reason="needs subshells")
 KEYS = ["extract", "clean", "count", "approve", "publish"]
 SAVED_AT_MOST = 100_000
 
@@ -135,6 +139,7 @@ def test_the_panel_is_to_be_seen_in_both_themes(
     assert light.read_bytes() != dark.read_bytes()
 
 
+@SUBSHELLS
 def test_a_click_on_resume_is_taken_while_another_cell_runs(
     open_notebook: Callable[..., Notebook], weather: Path, let_go: Callable[[str], None]
 ) -> None:
@@ -160,6 +165,7 @@ def test_a_click_on_resume_is_taken_while_another_cell_runs(
     assert notebook.panel().get_attribute("data-state") == "Success"
 
 
+@SUBSHELLS
 def test_a_panel_that_opens_while_more_cells_wait_is_live_and_heard(
     open_notebook: Callable[..., Notebook], weather: str, let_go: Callable[[str], None]
 ) -> None:
@@ -240,7 +246,8 @@ def test_a_host_that_saves_the_state_of_widgets_saves_neither_code_nor_data(
         "state"
     ]
     views = [model["state"] for model in states.values() if "_esm" in model["state"]]
-    # The panel needs no widget in a page that has the labextension; the cache browser is one.
-    assert [[state.get(name) for name in ("parts", "graph", "snapshot")] for state in views] == [[None, None, {}]]
+    # The panel needs no widget in a page that has the labextension, once it has said so; the cache browser is one.
+    assert len(views) == 1 or IS_LATE
+    assert [name for state in views for name in ("parts", "graph", "snapshot") if state.get(name)] == []
     assert saved.stat().st_size < SAVED_AT_MOST
     reopened.output("flow").locator('[data-flowbook="panel"][data-live="saved"]').wait_for()

@@ -6,6 +6,7 @@ import threading
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
+import ipywidgets
 import pytest
 
 import flowbook
@@ -544,8 +545,9 @@ def test_what_is_shown_never_holds_a_value_in_the_traits() -> None:
     assert "secret of the data" not in json.dumps([panel.snapshot, panel.graph])
 
 
-def test_closing_ends_the_threads_and_stops_listening(flow: Flow) -> None:
+def test_closing_ends_the_threads_and_stops_listening_and_leaves_no_widget(flow: Flow) -> None:
     run = _paused(flow)
+    widgets = {*ipywidgets.widgets.widget._instances}
     session = PanelSession(run)
     session.start()
     panel = Panel(session, assets=ASSETS)
@@ -558,6 +560,7 @@ def test_closing_ends_the_threads_and_stops_listening(flow: Flow) -> None:
     assert is_sent
     assert during == {"flowbook-feed", "flowbook-panel"}
     assert _panel_threads() == set()
+    assert {*ipywidgets.widgets.widget._instances} == widgets
 
 
 def _panel_threads() -> set[str]:
