@@ -39,12 +39,14 @@ def lay_out(folder: Path) -> Path:
     return folder
 
 
-def write_views(folder: Path) -> Path:
-    """Write into `folder` the views as the labextension loads them, packed; return their file."""
+def write_views(folder: Path) -> list[Path]:
+    """Write into `folder` what the labextension loads: the views, packed, and their loader; return the files."""
     version = json.loads((_NOTEBOOK / "labextension" / "package.json").read_text())["version"]
-    file = folder / f"views.{version}.bin"
-    file.write_bytes(_views_code().pack_lab(_NOTEBOOK / "static"))
-    return file
+    code, static = _views_code(), _NOTEBOOK / "static"
+    views, loader = folder / f"views.{version}.bin", folder / f"loader.{version}.js"
+    views.write_bytes(code.pack_lab(static))
+    loader.write_text(code.compact_script((static / "loader.js").read_text("utf-8")), "utf-8")
+    return [views, loader]
 
 
 def _views_code() -> Any:  # noqa: ANN401  # a module

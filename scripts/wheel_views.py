@@ -1,4 +1,4 @@
-"""Hatchling's hook while a wheel is built: adds the one file of packed views that the labextension loads."""
+"""Hatchling's hook while a wheel is built: adds the packed views that the labextension loads, and their loader."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["ViewsHook"]
 
 
 class ViewsHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling's parameter is of no use here
-    """Writes the file into a folder of its own, and names it among those that are installed."""
+    """Writes the files into a folder of their own, and names them among those that are installed."""
 
     PLUGIN_NAME = "views"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  # as hatchling calls it
-        """Write the file before the wheel is made."""
+        """Write the files before the wheel is made."""
         self._folder = tempfile.TemporaryDirectory(prefix="flowbook-views-")
-        file = write_views(Path(self._folder.name))
-        build_data["shared_data"][str(file)] = f"{WHERE}/jupyter-flowbook/static/{file.name}"
+        for file in write_views(Path(self._folder.name)):
+            build_data["shared_data"][str(file)] = f"{WHERE}/jupyter-flowbook/static/{file.name}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002
-        """Remove it once the wheel is made."""
+        """Remove them once the wheel is made."""
         self._folder.cleanup()

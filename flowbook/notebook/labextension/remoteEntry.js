@@ -24,7 +24,7 @@
   // All views in one file, packed; where it can't be had, or the page's policy allows no `blob:`, the files that it was made from.
   async function views() {
     try {
-      const { load, sheetOf, unpackParts } = await import(new URL(`${version}/loader.js`, script).href);
+      const { load, sheetOf, unpackParts } = await import(new URL(`loader.${version}.js`, script).href);
       const answer = await fetch(new URL(`views.${version}.bin`, script));
       if (!answer.ok) throw new Error(`${answer.url}: ${answer.status}`);
       const texts = await unpackParts(await answer.blob());
