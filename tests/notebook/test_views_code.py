@@ -9,7 +9,7 @@ import pytest
 
 from flowbook.notebook.assets import read_assets, read_report_script, read_report_sheet, read_views
 from flowbook.notebook.kept_run import packed
-from flowbook.notebook.views_code import compact_script, compact_sheet, pack, pack_lab
+from flowbook.notebook.views_code import compact_script, compact_sheet, pack, pack_lab, read_modules
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "flowbook" / "notebook" / "static"
@@ -125,6 +125,10 @@ def test_each_module_is_sent_to_some_host() -> None:
     sent = {*json.loads(zlib.decompress(pack_lab(STATIC)))}
     for root, host in (("panel", "host_widget"), ("panel", "host_report"), ("cache", "host_widget")):
         sent |= {*read_views(root, host)}
+    pages: dict[str, str] = {}
+    for page in STATIC.glob("page_*.js"):
+        read_modules(STATIC, page.stem, page.stem, pages)
+    sent |= {*pages}
     apart = {"loader", "report_entry", "cache"}
 
     assert {file.stem for file in STATIC.glob("*.js")} - sent - apart == set()
