@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
 from flowbook.agent.kept_containers import KeptContainers
+from flowbook.agent.kept_jobs import KeptJobs
 from flowbook.agent.news import News
 from flowbook.deployments.due_runs import schedule_due_runs
 from flowbook.engine.remote_error import safe_str
@@ -41,6 +42,7 @@ def chores_of(store: Store, report: Report, ahead_s: float = 20.0) -> Sequence[C
         Schedules(store, report, ahead_s).make_due_runs,
         OverdueTasks(store, report).answer,
         KeptContainers(store, report).keep_again,
+        KeptJobs(store, report).watch_again,
         lambda now: send_pending(store, now),
     )
 

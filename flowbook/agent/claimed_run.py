@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
 from flowbook.agent.news import News, RunInHand
-from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.remote_error import safe_str
 from flowbook.engine.state import Cancelled, Scheduled
 from flowbook.exceptions import FlowbookError, FlowRunnerError, RunClaimedError
-from flowbook.flow_run.decision import Decision, decided
 from flowbook.flow_run.ports import FlowRunnerSettings
-from flowbook.flow_run.recording import Recording
+from flowbook.flow_run.put_down import CANCELS, decision_to_cancel, put_down
 from flowbook.flow_run.submission import record_failed_submission, submit
 from flowbook.store.process_identity import effective_state_of
 
@@ -22,16 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowbook.agent.news import Report
-    from flowbook.engine.events import Event
     from flowbook.engine.state import State
-    from flowbook.flow_run.decision import Action
+    from flowbook.flow_run.decision import Decision
     from flowbook.flow_run.ports import FlowRunner
+    from flowbook.flow_run.recording import Recording
 
     FlowRunnerOf = Callable[[FlowRunnerSettings], FlowRunner]
 
 __all__ = ["ClaimedRun"]
 
-_CANCELS = frozenset({"cancel", "cancel_now"})
 _WAITS = "It waits for its time, and nothing of it is to be answered yet. Cancel it, or ask again once it runs."
 _log = logging.getLogger("flowbook.agent")
 
@@ -94,12 +91,11 @@ class ClaimedRun:
         """Answer what people ask of the run while it waits for its time. Raises StoreError."""
         requests = self._recording.store.requests
         for request in requests.open(self.run_id, self._epoch):
-            if request.action not in _CANCELS:
+            if request.action not in CANCELS:
                 requests.answer(request.number, {"error": "StartTaskError", "message": _WAITS})
                 continue
-            decision = Decision(cast("Action", request.action), request.keys, request.by, request.note)
             state = Cancelled("Cancelled by a person.")
-            is_done = self._put_down(state, decision)
+            is_done = self._put_down(state, decision_to_cancel(request))
             requests.answer(request.number, {"done": is_done})
             if is_done:
                 self._tell("cancelled", f"was cancelled before its time{_by(request.by)}", state)
@@ -113,24 +109,9 @@ class ClaimedRun:
 
     def _put_down(self, state: State, decision: Decision | None = None) -> bool:
         """Let the run come to rest in a state; return False if another process has it."""
-        recording = Recording.of(self._recording.store, self.run_id)
-        snapshot = recording.snapshot()
-        if snapshot.claim.epoch != self._epoch:
-            self._end()
-            return False
-        recording.mark_read(snapshot)
-        events: list[Event] = [] if decision is None else [*decided(decision, (FLOW,), snapshot.last_seq + 1)]
-        events.append(StateChanged(snapshot.last_seq + 1 + len(events), FLOW, state))
-        try:
-            recording.claim("" if decision is None else decision.by)
-        except RunClaimedError:
-            self._end()
-            return False
-        for event in events:
-            recording.emit(event)
-        recording.finish(state)
+        is_done = put_down(self._recording.store, self.run_id, self._epoch, state, decision)
         self._end()
-        return True
+        return is_done
 
     # Its process
 

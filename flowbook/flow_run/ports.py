@@ -73,6 +73,11 @@ class FlowRunner(Protocol):
     env: dict[str, str]
     stream_output: bool
 
+    @property
+    def is_of_this_machine(self) -> bool:
+        """Whether the process lives here, and begins as soon as it is started."""
+        ...
+
     def check(self) -> None:
         """Check that a process could be started here. Raises FlowRunnerError: if not; says what to do."""
         ...

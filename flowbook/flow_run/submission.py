@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flowbook._utils import threads
@@ -13,6 +15,7 @@ from flowbook.exceptions import FlowbookError, FlowRunnerError, RunClaimedError
 from flowbook.flow_run.new_record import owner_text
 from flowbook.flow_run.ports import Outcome, RunToStart
 from flowbook.flow_run.process_end import record_process_end
+from flowbook.flow_run.put_down import CancelledBeforeItBegins
 from flowbook.flow_run.recording import Recording
 
 if TYPE_CHECKING:
@@ -87,19 +90,22 @@ def submit(
             message, unless somebody has it.
     """
     run = RunToStart(recording.run_id, recording.record.flow, recording.number, recording.epoch)
-    store = recording.store
-
+    store, until_its_end = recording.store, ExitStack()
     exists = False
 
     def note(identifier: str) -> None:
         nonlocal exists
-        exists = True
         store.ownership.set_identifier(run.run_id, run.epoch, identifier)
+        if not (exists or is_taker or getattr(flow_runner, "is_of_this_machine", True)):
+            end = partial(flow_runner.end, identifier)
+            until_its_end.enter_context(CancelledBeforeItBegins(store, run.run_id, run.epoch, end))
+        exists = True
         if started is not None:
             started(identifier)
 
     try:
-        outcome = flow_runner.submit(run, note)
+        with until_its_end:
+            outcome = flow_runner.submit(run, note)
     except FlowbookError as error:
         if not is_taker:
             record_failed_submission(recording, error)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from flowbook.flow_runners.cluster import Cluster, Lines
+    from flowbook.flow_runners.job_mark import JobMark
     from flowbook.flow_runners.job_watch import Decision, Timeouts
     from flowbook.flow_runners.run_output import RunOutput
     from flowbook.flow_runners.watch_cursor import Sighting
@@ -52,22 +53,28 @@ class JobPlace:
     uid: str
 
 
-def watch_job(place: JobPlace, job: Mapping[str, Any], output: RunOutput, timeouts: Timeouts) -> Outcome:
+def watch_job(place: JobPlace, job: Mapping[str, Any], output: RunOutput, mark: JobMark, timeouts: Timeouts) -> Outcome:
     """Watch a Job to its end; return how the run's process ended. Deletes a Job whose pod doesn't start in time.
 
     Args:
         place: where it is.
         job: as it was last seen.
         output: receives what its pod writes, and what keeps it waiting.
+        mark: of this process, which watches it; it is removed at the end.
         timeouts: how long it may take to start.
     """
-    return _Watching(place, job, output, timeouts).run()
+    outcome = _Watching(place, job, output, mark, timeouts).run()
+    mark.remove()
+    return outcome
 
 
 class _Watching:
-    def __init__(self, place: JobPlace, job: Mapping[str, Any], output: RunOutput, timeouts: Timeouts) -> None:
+    def __init__(  # as for `watch_job`
+        self, place: JobPlace, job: Mapping[str, Any], output: RunOutput, mark: JobMark, timeouts: Timeouts
+    ) -> None:
         self._place = place
         self._output = output
+        self._mark = mark
         self._watch = JobWatch(place.name, timeouts, time.monotonic())
         self._news: queue.SimpleQueue[Sighting | str] = queue.SimpleQueue()
         self._readers = [
@@ -109,7 +116,7 @@ class _Watching:
 
     def _act(self, decision: Decision) -> None:
         if isinstance(decision, PodStarted):
-            pod = PodOutput(self._place.cluster, self._place.namespace, decision.pod, self._output)
+            pod = PodOutput(self._place.cluster, self._place.namespace, decision.pod, self._output, self._mark)
             self._pods[decision.pod] = pod
             pod.start()
         elif isinstance(decision, PodStopped):

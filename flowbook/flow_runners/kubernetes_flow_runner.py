@@ -9,11 +9,14 @@ import yaml
 
 from flowbook import config
 from flowbook._utils.versions import versions_here
+from flowbook.flow_run.ports import RunToStart
 from flowbook.flow_runners import fields, job_fields
 from flowbook.flow_runners.api_address import API_URL
 from flowbook.flow_runners.cluster import Cluster
 from flowbook.flow_runners.container_arguments import HANDED_ON
+from flowbook.flow_runners.job_fields import OWN_LABELS
 from flowbook.flow_runners.job_manifest import JobFields, job_manifest, shown_manifest
+from flowbook.flow_runners.job_mark import JobMark, WatchedJob
 from flowbook.flow_runners.job_process import JobPlace, watch_job
 from flowbook.flow_runners.job_watch import Timeouts
 from flowbook.flow_runners.run_output import RunOutput
@@ -23,7 +26,7 @@ from flowbook.store.process_identity import PLACE, container_of, place_of_run, p
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from flowbook.flow_run.ports import Outcome, RunToStart
+    from flowbook.flow_run.ports import Outcome
 
 __all__ = ["KubernetesFlowRunner"]
 
@@ -106,8 +109,6 @@ class KubernetesFlowRunner(UniversalFlowRunner):
 
     def check(self) -> None:
         """Check that there is a cluster to be asked, and that its fields make a Job. Raises FlowRunnerError."""
-        from flowbook.flow_run.ports import RunToStart  # noqa: PLC0415  # an example of one
-
         self._with_namespace(Cluster(), self._manifest(RunToStart("0" * 32, "example")))
 
     def submit(self, run: RunToStart, started: Callable[[str], None]) -> Outcome:
@@ -124,16 +125,38 @@ class KubernetesFlowRunner(UniversalFlowRunner):
         manifest = self._with_namespace(cluster, self._manifest(run))
         output = RunOutput(run, is_shown=self.stream_output)
         job = cluster.create_job(manifest["metadata"]["namespace"], manifest)
-        return self._watch(cluster, job, output, started)
-
-    def _watch(
-        self, cluster: Cluster, job: Mapping[str, Any], output: RunOutput, started: Callable[[str], None]
-    ) -> Outcome:
         metadata = job["metadata"]
-        place = JobPlace(cluster, metadata["namespace"], metadata["name"], metadata["uid"])
-        started(process_of(os.getpid(), f"{self.type}:{place.namespace}/{place.name}:{place.uid}"))
+        place = metadata["namespace"], metadata["name"], metadata["uid"]
+        mark = JobMark(WatchedJob(*run, *place, config=self.to_settings().config))
+        started(self.identifier_of(mark.job))
+        return self._watch(cluster, job, output, mark)
+
+    def watch_again(self, mark: JobMark) -> Outcome | None:
+        """Watch a Job whose watcher has died, to its end; return None if it is gone, and so is what became of it.
+
+        Args:
+            mark: of the Job, which this process has locked.
+
+        Raises:
+            FlowRunnerError: if the cluster can't be asked.
+        """
+        cluster, made = Cluster(), mark.job
+        labelled = cluster.jobs(made.namespace, f"{OWN_LABELS[0]}={made.run_id}")["items"]
+        found = [each for each in labelled if each["metadata"]["uid"] == made.uid]
+        if not found:
+            mark.remove()
+            return None
+        run = RunToStart(made.run_id, made.flow_name, made.number, made.epoch)
+        return self._watch(cluster, found[0], RunOutput(run, is_shown=False), mark)
+
+    def identifier_of(self, made: WatchedJob) -> str:
+        """Return what a Job that this process watches is called in the store."""
+        return process_of(os.getpid(), f"{self.type}:{made.namespace}/{made.name}:{made.uid}")
+
+    def _watch(self, cluster: Cluster, job: Mapping[str, Any], output: RunOutput, mark: JobMark) -> Outcome:
+        place = JobPlace(cluster, mark.job.namespace, mark.job.name, mark.job.uid)
         timeouts = Timeouts(self.job_watch_timeout_seconds, self.pod_watch_timeout_seconds)
-        return watch_job(place, job, output, timeouts)
+        return watch_job(place, job, output, mark, timeouts)
 
     def end(self, identifier: str) -> None:
         """Delete the Job of that name with its pod, which is told to end (SIGTERM) and killed after its grace period."""

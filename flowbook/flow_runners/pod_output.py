@@ -13,6 +13,7 @@ from flowbook.flow_runners.pod_log import PodLog
 
 if TYPE_CHECKING:
     from flowbook.flow_runners.cluster import Cluster, Lines
+    from flowbook.flow_runners.job_mark import JobMark
     from flowbook.flow_runners.run_output import RunOutput
 
 __all__ = ["PodOutput"]
@@ -32,14 +33,16 @@ class PodOutput:
         namespace: of the pod.
         pod: its name.
         output: receives the lines.
+        mark: is told how far they were read.
     """
 
-    def __init__(self, cluster: Cluster, namespace: str, pod: str, output: RunOutput) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, pod: str, output: RunOutput, mark: JobMark) -> None:
         self._cluster = cluster
         self._namespace = namespace
         self._pod = pod
         self._output = output
-        self._log = PodLog()
+        self._mark = mark
+        self._log = PodLog(mark.read_until_ns)
         self._read_at: float | None = None
         #: Whether it was read to its end, rather than until the connection was cut.
         self._has_reached_end = False
@@ -103,6 +106,7 @@ class PodOutput:
                 part = self._log.take(line) if is_last or line.endswith(b"\n") else None
                 if part is not None:
                     self._output.write(part)
+                    self._mark.note_read(self._log.read_until_ns)
                 self._read_at = time.monotonic()
         finally:
             self._lines.close()

@@ -1,0 +1,97 @@
+"""The mark beside a run's log file that tells of its Job as long as there is something to watch; locked by whoever watches it.
+
+If that process dies, the mark stays, unlocked. Its time is that of the last line of the Job's output that was kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from flowbook.flow_runners.keeper import is_locked, lock
+from flowbook.store.process_output import output_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["JobMark", "WatchedJob", "unwatched_jobs"]
+
+_SUFFIX = ".job"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedJob:
+    """A Job that was made for a run.
+
+    Attributes:
+        run_id: of the run.
+        flow_name: of its flow.
+        number: of the run.
+        epoch: at which the run was claimed for it.
+        namespace: of the Job.
+        name: of the Job.
+        uid: of the Job.
+        config: the fields of the flow runner that made it.
+    """
+
+    run_id: str
+    flow_name: str
+    number: int
+    epoch: int
+    namespace: str
+    name: str
+    uid: str
+    config: Mapping[str, Any]
+
+
+class JobMark:
+    """The mark of a Job that this process watches. From any thread.
+
+    Args:
+        job: that it tells of.
+
+    Raises:
+        BlockingIOError: if another process, or another thread of this one, watches the Job.
+    """
+
+    def __init__(self, job: WatchedJob) -> None:
+        self.job = job
+        self._path = _path(job.run_id)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        if not lock(self._file):
+            os.close(self._file)
+            msg = f"Somebody else watches the Job {job.name}."
+            raise BlockingIOError(msg)
+        self.read_until_ns = os.fstat(self._file).st_mtime_ns if os.fstat(self._file).st_size else 0
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, json.dumps(asdict(job)).encode(), 0)
+        self.note_read(self.read_until_ns)
+
+    def note_read(self, until_ns: int) -> None:
+        """Note the time of the last line that was kept, by the cluster's clock, in nanoseconds since the epoch."""
+        with contextlib.suppress(OSError):
+            os.utime(self._file, ns=(until_ns, until_ns))
+
+    def remove(self) -> None:
+        """Remove it: there is nothing to watch any more."""
+        self._path.unlink(missing_ok=True)
+        os.close(self._file)
+
+
+def unwatched_jobs() -> list[WatchedJob]:
+    """Return the Jobs whose watcher has died."""
+    found = []
+    for path in output_file("any").parent.glob(f"*.log{_SUFFIX}"):
+        if not is_locked(path):
+            with contextlib.suppress(OSError, ValueError, TypeError):  # it is removed at this moment, or was cut off
+                found.append(WatchedJob(**json.loads(path.read_text(encoding="utf-8"))))
+    return found
+
+
+def _path(run_id: str) -> Path:
+    file = output_file(run_id)
+    return file.with_name(file.name + _SUFFIX)
