@@ -82,8 +82,10 @@ class Cluster:
             if not os.environ.get("KUBECONFIG") and os.environ.get("KUBERNETES_SERVICE_HOST"):
                 config.load_incluster_config(client_configuration=configuration)
                 return _own_namespace(), configuration
-            config.load_kube_config(client_configuration=configuration)
-            _, context = config.list_kube_config_contexts()
+            # Named, since the library looks at KUBECONFIG when it is imported, and never again.
+            file = os.environ.get("KUBECONFIG") or config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION
+            config.load_kube_config(config_file=file, client_configuration=configuration)
+            _, context = config.list_kube_config_contexts(config_file=file)
         except (config.ConfigException, OSError, KeyError, TypeError) as error:
             msg = (
                 f"There is no cluster to run in: {error}. Set KUBECONFIG to the file that tells of yours "

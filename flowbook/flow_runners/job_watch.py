@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "End", "GiveUp", "JobWatch", "PodStarted", "PodStopped", "Say", "Timeouts"]
 
-#: How long the news of its pod may take once a Job has failed; and once it was deleted, besides the pod's grace period.
+#: How long the news of its pod may take once a Job has ended; and once it was deleted, besides the pod's grace period.
 _LAST_NEWS_S, _DELETED_S = 5.0, 10.0
 #: The cluster's word for waiting until it tries again: what went wrong before says more.
 _BACK_OFF = "BackOff"
@@ -138,7 +138,7 @@ class JobWatch:
         #: By uid, in the order in which they were first seen: a cluster may replace a pod that was deleted.
         self._pods: dict[str, _Pod] = {}
         self._without_pod_since = now
-        self._failed_at: float | None = None
+        self._final_at: float | None = None
         self._said = ""
         self.is_over = False
 
@@ -150,8 +150,9 @@ class JobWatch:
             self._job = sighting.object
             if sighting.is_gone:
                 self._gone_at = now
-            if self._condition("Failed") is not None and self._failed_at is None:
-                self._failed_at = now
+            is_final = self._condition("Failed") or self._condition("Complete")
+            if is_final and self._final_at is None:
+                self._final_at = now
         else:
             self._see_pod(sighting, now)
         return self.tick(now)
@@ -175,7 +176,7 @@ class JobWatch:
         """Return when `tick` is to be called at the latest; None if nothing depends on the time."""
         if self._gone_at is not None:
             return self._gone_at + self._grace_s()
-        limit = self._limit() if self._failed_at is None else self._failed_at + _LAST_NEWS_S
+        limit = self._limit() if self._final_at is None else self._final_at + _LAST_NEWS_S
         return None if limit == math.inf else limit
 
     # Decisions
@@ -203,16 +204,18 @@ class JobWatch:
         return _colon(f"Its pod waits: {reason}", message) if reason else ""
 
     def _end(self, now: float) -> End | None:
+        is_late = self._final_at is not None and now >= self._final_at + _LAST_NEWS_S
         if self._condition("Complete") is not None:
-            return End(Outcome(0))
+            # Its pod's output is still to be read, and the Job may be seen first.
+            return End(Outcome(0)) if is_late or any(pod.has_told_start for pod in self._pods.values()) else None
         outcomes = [found for pod in self._pods.values() if (found := outcome_of(pod.object)) is not None]
         if self._gone_at is not None:
             return self._end_of_deleted(outcomes[-1] if outcomes else Outcome(-signal.SIGTERM), now)
-        if self._failed_at is None:
+        if self._final_at is None:
             return None
         if outcomes:
             return End(outcomes[-1]._replace(how=outcomes[-1].how or self._time_is_up()))
-        if now < self._failed_at + _LAST_NEWS_S:
+        if not is_late:
             return None
         failed = self._condition("Failed") or {}
         how = self._time_is_up() or _colon(
@@ -241,7 +244,7 @@ class JobWatch:
         return f"Its Job {self._name} ran longer than it may (activeDeadlineSeconds: {limit}), and was ended."
 
     def _give_up(self, now: float) -> GiveUp | None:
-        if self._gone_at is not None:
+        if self._gone_at is not None or self._final_at is not None:
             return None
         pod = self._waiting_pod()
         reason, message = ("", "") if pod is None else pod.trouble

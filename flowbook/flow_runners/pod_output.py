@@ -21,7 +21,7 @@ __all__ = ["PodOutput"]
 _AGAIN_S = 0.3
 #: How far back a log is read again besides the time since its last line: lines may have been on their way.
 _MARGIN_S = 60
-#: How often the log of a container that has ended is asked for.
+#: How often in vain the log of a container that has ended is asked for.
 _TRIES = 3
 
 
@@ -73,13 +73,13 @@ class PodOutput:
     def _read(self) -> None:
         tries = 0
         while not self._is_over:
-            is_last = self._has_stopped.is_set()
+            is_last, before = self._has_stopped.is_set(), self._log.read_until_ns
             try:
                 self._read_once(is_last=is_last)
                 if is_last:
                     return
             except (FlowRunnerError, ConnectionError) as error:
-                tries += is_last
+                tries = tries + is_last if self._log.read_until_ns == before else 0
                 if tries == _TRIES or (is_last and self._has_reached_end):
                     self._say_missing(str(error))
                     return

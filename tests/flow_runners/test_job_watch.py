@@ -266,6 +266,20 @@ def test_a_job_that_failed_without_a_word_of_its_pod_ends_after_a_while():
     assert watch.tick(7.0) == [End(Outcome(1, how=how))]
 
 
+def test_a_job_may_be_complete_before_its_pod_is_seen_at_all():
+    watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
+    complete = Sighting("Job", job(conditions=[{"type": "Complete", "status": "True"}]))
+
+    first = watch.see(complete, 2.0)
+    then = watch.see(Sighting("Pod", pod(phase="Succeeded", container={"terminated": {"exitCode": 0}})), 2.1)
+
+    assert first == []
+    assert then == [PodStarted("delays-1-x-p"), PodStopped("delays-1-x-p"), End(Outcome(0))]
+    alone = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
+    alone.see(complete, 2.0)
+    assert (alone.deadline(), alone.tick(7.0)) == (7.0, [End(Outcome(0))])
+
+
 def test_a_condition_that_is_not_true_means_nothing():
     watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
 
