@@ -19,6 +19,7 @@ from flowbook.flow_run.run_names import find_run_id
 from flowbook.flow_run.run_pages import RunFilter, run_page, run_state
 from flowbook.flow_run.task_facts import task_facts
 from flowbook.flow_run.waiting_tasks import as_json, waiting_tasks
+from flowbook.report.cost_text import cost_text
 from flowbook.report.secret_literals import without_secrets
 from flowbook.store import open_store
 from flowbook.store.process_identity import effective_state_of
@@ -99,6 +100,8 @@ def inspect(args: Namespace, out: Output) -> int:
     for task in tasks:
         if task.key == args.task and task.inputs and task.key not in {each.key for each in waiting}:
             out.lines([(), *input_lines(task.inputs)])
+        if task.key == args.task and (cost := cost_text(task.cost, task.output_bytes)):
+            out.lines([(), (Span(f"  cost  {cost}"),)])
     out.lines(waiting_lines(waiting, now.timestamp()))
     _write_errors(rows, args, out)
     _hint(args, state, waiting, out)

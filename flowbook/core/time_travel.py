@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 
 from flowbook import config
 from flowbook.engine.state import Cached, Mapped, Success
-from flowbook.engine.task_keys import parent_key
-from flowbook.exceptions import DefinitionError, ResultGoneError
+from flowbook.engine.task_keys import child_key, parent_key
+from flowbook.exceptions import DefinitionError, ResultGoneError, StartTaskError
 from flowbook.flow_run.run_names import find_run_id
+from flowbook.flow_run.run_part import EarlierRun
 from flowbook.flow_run.times import parse_time
 from flowbook.store import open_store
 
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from flowbook.engine.state import State
+    from flowbook.flow_run.plan import RunPlan
     from flowbook.flow_run.ports import RunnableFlow
     from flowbook.results.reference import Preview, ResultRef
     from flowbook.store import CacheEntry, Store
     from flowbook.store.records import TaskResult
 
-__all__ = ["AsOf", "Version", "as_of", "history"]
+__all__ = ["AsOf", "Version", "as_of", "below_version", "history", "version_in_run", "version_of_entry"]
 
 _CODE_DIGITS = 8
 #: Number of a flow's newest runs whose durations are read.
@@ -130,6 +132,28 @@ class AsOf:
             if newest is not None:
                 found[key] = newest.state
         return {key: _settled(state) for key, state in found.items()}
+
+    def plan_below(self, task: object, **options: Any) -> RunPlan:  # noqa: ANN401  # as `Flow.plan` takes them
+        """Return what `run_below` would do; runs and loads nothing. Raises as `run_below`."""
+        planned: RunPlan = cast("Any", self._flow).plan(**self._below(task), **options)
+        return planned
+
+    def run_below(self, task: object, **options: Any) -> State:  # noqa: ANN401  # as `Flow.run` takes them
+        """Run what lies below a task, with its output of then; all else keeps its results of then. Return the flow's state.
+
+        Args:
+            task: or its key.
+            options: parameters, and options as for `Flow.run`.
+
+        Raises:
+            StartTaskError: if nothing lies below it, or what is asked for can't run.
+            UnknownTaskError, ResultGoneError: as `[]`.
+        """
+        state: State = cast("Any", self._flow).run(**self._below(task), **options)
+        return state
+
+    def _below(self, task: object) -> dict[str, Any]:
+        return below_version(self._flow, self._flow.compile().key_of(task), self.version(task), self)
 
     def __repr__(self) -> str:
         return f"<{self._flow.name!r} as of {self.at:%Y-%m-%d %H:%M:%S} UTC>"
@@ -241,6 +265,59 @@ def _is_same_again(before: State, state: State) -> bool:
     if isinstance(state, Mapped):
         return isinstance(before, Mapped)
     return isinstance(state, Cached) and before.reference == state.reference
+
+
+def below_version(flow: RunnableFlow, key: str, version: Version, then: AsOf) -> dict[str, Any]:
+    """Return the options of a run of what lies below a task, with one of its outputs; all else has the results of then.
+
+    Raises:
+        StartTaskError: if nothing lies below it.
+        UnknownTaskError: if it isn't in the flow.
+    """
+    graph = flow.compile()
+    below = graph.children[graph.key_of(key)]
+    if not below:
+        msg = f"Nothing lies below {key}, so there is nothing to run with an earlier output of it."
+        raise StartTaskError(msg, key=key)
+    states = {**then.states(key), **_with_children(key, _settled(version.state))}
+    return {"start_at": list(below), "based_on": EarlierRun(_name(key, version), states)}
+
+
+def _name(key: str, version: Version) -> str:
+    """Return what is said of the tasks that don't run: "Kept from 20 Nov 09:06 (clean of run 11)"."""
+    made = version.created.astimezone()
+    by = f" of run {version.number}" if version.number is not None else ""
+    return f"{made.day} {made:%b %H:%M} ({key}{by})"
+
+
+def _with_children(key: str, state: State) -> Mapping[str, State]:
+    if not isinstance(state, Mapped):
+        return {key: state}
+    return {key: state, **{child_key(key, place): _settled(child) for place, child in enumerate(state.map_states)}}
+
+
+def version_in_run(flow: RunnableFlow, key: str, run_id: str) -> Version:
+    """Return what a task gave in a recorded run.
+
+    Raises:
+        UnknownRunError: if there is no such run.
+        ResultGoneError: if it gave nothing there.
+    """
+    store = open_store()
+    state = store.history.states(run_id).get(key)
+    if state is None or not state.is_successful() or state.is_skipped():
+        named = type(state).__name__ if state is not None else "Pending"
+        msg = f"Task {key!r} of flow {flow.name!r} has no output in that run: it is {named}."
+        raise ResultGoneError(msg, key=key)
+    number = store.runs.numbers([run_id]).get(run_id)
+    return Version(state.timestamp, state, run_id, None if number is None else int(number))
+
+
+def version_of_entry(entry: CacheEntry) -> Version:
+    """Return the output that an entry of the cache is of, with the number of the run that made it."""
+    version = _of_entry(entry)
+    number = open_store().runs.numbers([entry.run_id]).get(entry.run_id) if entry.run_id else None
+    return replace(version, number=None if number is None else int(number))
 
 
 def _settled(state: State) -> State:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from flowbook._context import current_layer, enter_layer, leave_layer
+from flowbook._utils import costs
 from flowbook._utils.fresh import fresh_values
 from flowbook._utils.handed_on import IMMUTABLE, handed_on
 from flowbook.engine.job import Job
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
 
 __all__ = ["PlainTasks"]
+
+#: A reading older than this doesn't stand for the beginning of a call.
+_STALE_S = 0.001
 
 
 class Settle(Protocol):
@@ -81,12 +85,13 @@ class PlainTasks:
         finally:
             leave_layer(token)
 
-    def _run_all(self, key: str | None, parent: ContextLayer | None) -> str | None:
+    def _run_all(self, key: str | None, parent: ContextLayer | None) -> str | None:  # the inner loop of every run
         run, specs, states, relay, settle = self._run, self._specs, self._states, self._relay, self._settle
         log, progress, jobs = relay.quiet_log, self._progress, self._jobs
         if log is None:
             return key
         write, number = log.writer, relay.number
+        begun = costs.begin()
         while key is not None:
             spec = specs.get(key)
             if log.subscribers or progress.has_reopened or jobs.has_requested:
@@ -104,12 +109,15 @@ class PlainTasks:
             running = Running()
             write((number(), key, running))
             states[key] = running
+            begun = begun if running.at - begun.at < _STALE_S else costs.begin()
             enter_layer(layer)
             state = call_plainly(spec, inputs, layer, run)
             if layer.log is not None:
                 layer.log.close()
             layer.log = OVER
             is_news = type(state) is Success
+            if state.at - running.at > costs.LEAST_S:
+                state.cost = costs.cost_since(begun)
             if not is_news:
                 enter_layer(parent)
                 state = self._finish(layer.job, inputs, running, state)

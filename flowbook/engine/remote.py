@@ -240,7 +240,8 @@ def _attempt(
         return None
     state = call_task(job, run, inputs, layer, work.attempt)
     if spec.files is not None and type(state) is Success:
-        state = written_state(spec.files, inputs, layer, state)
+        cost, state = state.cost, written_state(spec.files, inputs, layer, state)
+        state.cost = cost
     if run.masks:
         run.masks.hide_in(state)
     return state

@@ -12,8 +12,10 @@ from flowbook.engine.state import Cached, Cancelling, Crashed, Mapped, Paused, R
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from flowbook._utils.costs import Cost
     from flowbook.engine.events import Event
     from flowbook.engine.state import State
+    from flowbook.results.reference import ResultRef
 
 __all__ = ["Span", "spans", "states_at"]
 
@@ -31,6 +33,8 @@ class Span:
         start: seconds since the epoch.
         end: likewise; None while it lasts, or if the process died.
         attempt: number of the attempt, or of the one before the wait; 0 if the task hasn't run.
+        cost: what the attempt cost, where it was long enough to be told.
+        output: where its output is, if it is stored.
     """
 
     key: str
@@ -38,6 +42,8 @@ class Span:
     start: float
     end: float | None
     attempt: int
+    cost: Cost | None = None
+    output: ResultRef | None = None
 
 
 def states_at(events: Iterable[Event], at: float) -> dict[str, State]:
@@ -82,12 +88,12 @@ def _next(key: str, state: State, before: Span | None) -> Span | None:
         if before is not None and is_open and before.state in _RUNS:
             before.state = Crashed.__name__
         elif before is not None and is_open:
-            _close(before, state.at, name)
+            _close(before, state, name)
         return Span(key, name, _start(state), None, attempt + 1)
     if before is not None and is_open:
-        _close(before, state.at, name)
+        _close(before, state, name)
     elif before is not None and isinstance(state, Cached) and before.state == Success.__name__:
-        before.state = name
+        before.state, before.output = name, state.reference
         return None
     if isinstance(state, Paused | Retrying | Resume):
         return Span(key, name, state.at, None, attempt)
@@ -96,11 +102,11 @@ def _next(key: str, state: State, before: Span | None) -> Span | None:
     return None
 
 
-def _close(span: Span, at: float, name: str) -> None:
+def _close(span: Span, state: State, name: str) -> None:
     """End a span; a task that ran ended in state `name`, one that waited keeps its state."""
-    span.end = at
+    span.end = state.at
     if span.state in _RUNS:
-        span.state = name
+        span.state, span.cost, span.output = name, state.cost, state.reference
 
 
 def _start(state: Running) -> float:

@@ -18,6 +18,8 @@ from flowbook.results.reference import ResultRef, is_reference
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from flowbook._utils.costs import Cost
+
 __all__ = ["State", "aware"]
 
 _now = time.time
@@ -37,7 +39,7 @@ class State:
         cached_inputs: argument name to value, kept if the task will run again.
     """
 
-    __slots__ = ("_cached_inputs", "_context", "at", "message", "raw_result")
+    __slots__ = ("_cached_inputs", "_context", "at", "cost", "message", "raw_result")
 
     #: The state's colour by its conventional name; the notebook's palette is in `flowbook.draw.palette`.
     color: ClassVar[str] = "#848a93"
@@ -66,6 +68,8 @@ class State:
         self.raw_result = result
         self._context = context
         self._cached_inputs = cached_inputs
+        #: What the attempt cost that ended in this state; None where it was too short to be told, or none ended.
+        self.cost: Cost | None = None
         #: Seconds since the epoch, as `time.time()` gives them.
         self.at = _now()
 
@@ -237,6 +241,7 @@ class State:
         return values
 
     def __setstate__(self, values: dict[str, object]) -> None:
+        self.cost = None  # states that were pickled before have none
         for name, value in values.items():
             setattr(self, _OLD_SLOTS.get(name, name), value)
 

@@ -29,7 +29,9 @@ def change_state(job: Job, run: RunPort, old: State, new: State) -> State:
     if run.masks:
         run.masks.hide_in(new)
     if job.spec.handlers or run.handlers:
-        new = call_task_handlers(job, run, old, new)
+        wanted, new = new, call_task_handlers(job, run, old, new)
+        if new.cost is None:
+            new.cost = wanted.cost
         if run.masks:
             run.masks.hide_in(new)
         if isinstance(new, (Paused, Retrying)) and not new.cached_inputs:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from flowbook._context import current_layer
+from flowbook._utils.costs import sum_of
 from flowbook._utils.fresh import fresh_values
 from flowbook._utils.handed_on import IMMUTABLE, handed_on
 from flowbook.engine import steps
@@ -157,9 +158,11 @@ def finish_attempt(job: Job, run: RunPort, running: State, state: State, layer: 
         if not told.is_looped():
             state = told
             break
-        state = call_task(job, run, inputs, layer, attempt)
+        before, state = state.cost, call_task(job, run, inputs, layer, attempt)
+        state.cost = sum_of(before, state.cost)
     if job.spec.files is not None and type(state) is Success:
-        state = written_state(job.spec.files, inputs, layer, state)
+        cost, state = state.cost, written_state(job.spec.files, inputs, layer, state)
+        state.cost = cost
     return settle_task(job, run, running, state, inputs, attempt)
 
 
@@ -194,6 +197,8 @@ def settle_task(  # noqa: PLR0913  # the steps share all of these
     if type(told) is Success and spec.cache is None:
         return told
     if type(told) is Success and run.cache is not None and job.hashed is not None:
-        return change_state(job, run, told, store_output(spec, run.cache, run, job.hashed, told))
+        stored = store_output(spec, run.cache, run, job.hashed, told)
+        stored.cost = told.cost
+        return change_state(job, run, told, stored)
     again = steps.retry_state(told, spec.retry, attempt, time.time(), inputs)
     return told if again is None else change_state(job, run, told, again)

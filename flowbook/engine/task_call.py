@@ -9,7 +9,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING
 
 from flowbook._context import current_layer, enter_layer, leave_layer
-from flowbook._utils import threads
+from flowbook._utils import costs, threads
 from flowbook.engine import forks, steps
 from flowbook.engine.deadline import TIMED_CODE, DeadlinePassed, call_within
 from flowbook.engine.prints import capture_prints
@@ -33,17 +33,25 @@ def call_task(job: Job, run: RunPort, inputs: dict[str, object], layer: TaskLaye
     layer.parent = run.layer if run.layer is not None else current_layer()
     layer.log = None
     token = enter_layer(layer)
+    begun = costs.begin()
+    try:
+        state = _called(job, run, inputs, layer, attempt)
+        state.cost = costs.cost_since(begun) if job.spec.timeout_s is None else layer.timed_cost
+        return state
+    finally:
+        leave_layer(token)
+        if layer.log is not None:
+            layer.log.close()
+        layer.log = OVER
+
+
+def _called(job: Job, run: RunPort, inputs: dict[str, object], layer: TaskLayer, attempt: int) -> State:
     try:
         return Success(None, _value(job, inputs, layer))
     except DeadlinePassed:
         return _timed_out(job)
     except BaseException as error:  # noqa: BLE001
         return _state_of(error, run, attempt)
-    finally:
-        leave_layer(token)
-        if layer.log is not None:
-            layer.log.close()
-        layer.log = OVER
 
 
 def call_plainly(spec: TaskSpec, inputs: dict[str, object], layer: TaskLayer, run: RunPort) -> State:
@@ -76,9 +84,9 @@ def _value(job: Job, inputs: dict[str, object], layer: TaskLayer) -> object:
     try:
         if job.spec.log_stdout:
             with capture_prints(layer.own_log()):
-                value = _timed(job, inputs) if job.spec.timeout_s is not None else job.spec.run(**inputs)
+                value = _timed(job, inputs, layer) if job.spec.timeout_s is not None else job.spec.run(**inputs)
         elif job.spec.timeout_s is not None:
-            value = _timed(job, inputs)
+            value = _timed(job, inputs, layer)
         else:
             value = job.spec.run(**inputs)
         return _finish(value) if type(value) is CoroutineType else value
@@ -87,10 +95,16 @@ def _value(job: Job, inputs: dict[str, object], layer: TaskLayer) -> object:
             forks.end_copy(sys.exception())
 
 
-def _timed(job: Job, inputs: dict[str, object]) -> object:
+def _timed(job: Job, inputs: dict[str, object], layer: TaskLayer) -> object:
+    layer.timed_cost = None
+
     def call() -> object:
-        value = job.spec.run(**inputs)
-        return _finish(value) if type(value) is CoroutineType else value
+        begun = costs.begin()  # of this thread, which does the work
+        try:
+            value = job.spec.run(**inputs)
+            return _finish(value) if type(value) is CoroutineType else value
+        finally:
+            layer.timed_cost = costs.cost_since(begun)
 
     return call_within(job.spec.timeout_s or 0.0, call, f"flowbook-timed-{job.key}")
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from logging import Logger
 
+    from flowbook._utils.costs import Cost
     from flowbook.engine.job import Job, RunPort
     from flowbook.engine.task_progress import ProgressReporter
 
@@ -124,7 +125,7 @@ def _own_values(layer: ContextLayer) -> Mapping[str, object]:
 class TaskLayer(ContextLayer):
     """The layer of one task run."""
 
-    __slots__ = ("attempt", "job", "log", "run", "run_name")
+    __slots__ = ("attempt", "job", "log", "run", "run_name", "timed_cost")
 
     def __init__(
         self, run: RunPort, job: Job, attempt: int
@@ -135,6 +136,8 @@ class TaskLayer(ContextLayer):
         self.run_name: str | None = None
         #: Takes its log lines; made for the first one.
         self.log: TaskLog | None = None
+        #: What a call under a time limit cost, once it has ended.
+        self.timed_cost: Cost | None
 
     def own_log(self) -> TaskLog:
         """Return the log of this attempt."""

@@ -7,7 +7,7 @@ import queue
 import time
 from typing import TYPE_CHECKING, Any
 
-from flowbook._utils import threads
+from flowbook._utils import costs, threads
 from flowbook._utils.locks import Rank, RankedLock
 from flowbook.executors.batches import BATCH_S, Batch
 from flowbook.executors.interrupts import leave_ctrl_c_to_the_driver
@@ -29,6 +29,7 @@ BROKEN_PIPE = 1
 def work(pipe: Connection, body: Callable[..., Answer | None]) -> None:
     """Do batches until the pipe is closed. Ctrl-C does nothing here: the driver deals with it."""
     leave_ctrl_c_to_the_driver()
+    costs.use_own_process()
     send(pipe, "ready")
     worker = _Worker(pipe)
     threads.spawn(worker.read, name="reader", owner=worker)

@@ -223,6 +223,12 @@ class Recording:
         """
         return self._store.history.snapshot(self.run_id, since, progress_since)
 
+    def output_sizes(self) -> dict[str, int]:
+        """Return the sizes of the outputs that are stored, by key. If the store can't be read: none."""
+        with contextlib.suppress(FlowbookError):
+            return self._store.history.output_sizes(self.run_id)
+        return {}
+
     def mark_read(self, snapshot: RunSnapshot) -> None:
         """Remember how much of the run this process has read; `claim` is refused if more has been recorded by then."""
         self.epoch, self._last_seq = snapshot.claim.epoch, snapshot.last_seq

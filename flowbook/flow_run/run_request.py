@@ -231,7 +231,10 @@ def read_part(graph: Graph, given: Mapping[str, Any], parameters: Mapping[str, o
     if earlier is not None and not hasattr(earlier, "states"):
         msg = f"based_on={earlier!r} isn't a run. Give one from flow.start(), flow.last_run or flowbook.run(...)."
         raise DefinitionError(msg, based_on=repr(earlier))
-    taken = EarlierRun() if earlier is None else earlier_run_of(earlier.number, earlier.states)
+    if earlier is None:
+        taken = EarlierRun()
+    else:
+        taken = earlier if isinstance(earlier, EarlierRun) else earlier_run_of(earlier.number, earlier.states)
     return run_part(graph, way, asked, taken, parameters)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
 
+    from flowbook._utils.costs import Cost
     from flowbook.engine.remote_error import RemoteError
     from flowbook.engine.replay import Span
     from flowbook.engine.state import State
@@ -46,6 +47,7 @@ class TaskFacts:
         error: what it raised, where it stands as failed.
         preview: what the store noted of its value.
         maker: the run that made its cached output, "run 3"; "" if it wasn't looked up.
+        cost: what its last attempt cost; None where that was too short to be told.
         inputs: its inputs in words, by argument; only of the task that is looked at, of some that wait and of failed children.
     """
 
@@ -56,6 +58,8 @@ class TaskFacts:
     error: RemoteError | None
     preview: Preview | None
     maker: str = ""
+    cost: Cost | None = None
+    output_bytes: int | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -98,6 +102,10 @@ class TaskFacts:
             "stale": (staleness(state) or None) if isinstance(state, Cached) else None,
             "inputs": dict(self.inputs),
             "error": described,
+            "cpu_s": None if self.cost is None else self.cost.cpu_s,
+            "memory_bytes": None if self.cost is None else self.cost.memory_bytes,
+            "own_process": None if self.cost is None else self.cost.is_own,
+            "output_bytes": self.output_bytes,
             "value": None if self.preview is None else self.preview.get("text"),
         }
 
@@ -166,7 +174,10 @@ def _facts(
     key: str, state: State | None, span: Span | None, error: RemoteError | None, preview: Preview | None
 ) -> TaskFacts:
     took_s = None if span is None or span.end is None or not span.attempt else round(span.end - span.start, 3)
-    return TaskFacts(key, state, took_s, 0 if span is None else span.attempt, error, preview)
+    attempt, cost = (0, None) if span is None else (span.attempt, span.cost)
+    ref = None if state is None else state.reference
+    size = ref.size_bytes if ref is not None and ref.digest else None
+    return TaskFacts(key, state, took_s, attempt, error, preview, cost=cost, output_bytes=size)
 
 
 def _keys(graph: Mapping[str, object]) -> list[str]:

@@ -1,4 +1,4 @@
-"""When each task of a run ran and waited, as a table."""
+"""When each task of a run ran and waited, and what it cost, as a table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flowbook.engine.replay import spans
 from flowbook.flow_run.times import to_datetimes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 __all__ = ["timeline"]
 
 
-def timeline(events: Sequence[Event]) -> pd.DataFrame:
-    """Return when each task ran and waited, see `FlowRun.timeline`."""
+def timeline(events: Sequence[Event], sizes: Mapping[str, int]) -> pd.DataFrame:
+    """Return when each task ran and waited, see `FlowRun.timeline`; `sizes` are those of stored outputs, by key."""
     import pandas as pd  # noqa: PLC0415  # heavy
 
     found = spans(events)
+    last = {each.key: number for number, each in enumerate(found)}
     start, end = (to_datetimes([getattr(each, name) for each in found]) for name in ("start", "end"))
+    costs = [each.cost for each in found]
+    output = [
+        each.output.size_bytes if each.output is not None else sizes.get(each.key) if last[each.key] == number else None
+        for number, each in enumerate(found)
+    ]
     return pd.DataFrame(
         {
             "task": pd.Series([each.key for each in found], dtype=object),
@@ -31,5 +37,9 @@ def timeline(events: Sequence[Event]) -> pd.DataFrame:
             "end": end,
             "duration": end - start,
             "attempt": pd.Series([each.attempt for each in found], dtype=int),
+            "cpu": pd.to_timedelta([None if cost is None else cost.cpu_s for cost in costs], unit="s"),
+            "memory_bytes": pd.Series([None if cost is None else cost.memory_bytes for cost in costs], dtype="Int64"),
+            "own_process": pd.Series([None if cost is None else cost.is_own for cost in costs], dtype="boolean"),
+            "output_bytes": pd.Series(output, dtype="Int64"),
         }
     )

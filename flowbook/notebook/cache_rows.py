@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.report import phrases
+from flowbook.report.cost_text import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from flowbook.notebook.ports import EntryLike
 
-__all__ = ["distinct", "entry_row", "is_valid", "moment_of", "parameters_text", "size_text"]
+__all__ = ["distinct", "entry_row", "is_valid", "moment_of", "parameters_text"]
 
 _FOREVER = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
@@ -79,13 +80,3 @@ def parameters_text(parameters: Mapping[str, object] | None) -> str:
         else:
             plain.append(f"{name} {phrases.parameter_text(value)}")
     return phrases.shorten(", ".join(plain + hashed), 200)
-
-
-def size_text(size_bytes: int) -> str:
-    """Return a size with its unit: "41.2 MB"."""
-    size = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.5:  # noqa: PLR2004  # would round to 1000
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"  # noqa: PLR2004
-        size /= 1000
-    return f"{size:.1f} TB"

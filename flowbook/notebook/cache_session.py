@@ -88,7 +88,7 @@ class CacheSession:
     """
 
     _reads: ClassVar[frozenset[str]] = frozenset(
-        {"as-of", "compare", "filter", "plan-below", "select", "page", "render"}
+        {"as-of", "compare-values", "filter", "plan-below", "select", "page", "render"}
     )
 
     def __init__(  # noqa: PLR0913  # its surroundings, by keyword
@@ -164,7 +164,7 @@ class CacheSession:
     def _handlers(self) -> dict[str, Callable[[Command], str]]:
         return {
             "as-of": self._on_as_of,
-            "compare": self._on_compare,
+            "compare-values": self._on_compare,
             "expire": self._on_expire,
             "filter": self._on_filter,
             "page": self._on_page,

@@ -36,6 +36,8 @@ class ChangesView:
         states: names of states with what people call them.
         changes: for each change its milliseconds since `origin`, and indexes of its key and its state.
         left_out: number of changes that are left out.
+        costs: of changes that ended an attempt whose cost is known: the index of the change, milliseconds of processor time,
+            bytes (null: unknown), and whether these are the peak of a process of its own (1) or the growth of a shared one (0).
     """
 
     run: str
@@ -46,6 +48,7 @@ class ChangesView:
     states: Sequence[tuple[str, str]]
     changes: Sequence[tuple[int, int, int]]
     left_out: int = 0
+    costs: Sequence[tuple[int, int, int | None, int]] = ()
 
 
 def changes_view(run_id: str, events: Iterable[Event], since: int = -1, most: int = MOST_CHANGES) -> ChangesView:
@@ -62,7 +65,13 @@ def changes_view(run_id: str, events: Iterable[Event], since: int = -1, most: in
         state = states.setdefault((type(event.state).__name__, name_in_words(event.state)), len(states))
         changes.append((max(0, round((event.at - origin) * 1000)), key, state))
     newest = max((event.seq for event in fresh), default=since)
-    return ChangesView(run_id, since, newest, origin, [*keys], [*states], changes, len(fresh) - len(kept))
+    left_out = len(fresh) - len(kept)
+    return ChangesView(run_id, since, newest, origin, [*keys], [*states], changes, left_out, _costs(kept))
+
+
+def _costs(events: Sequence[StateChanged]) -> list[tuple[int, int, int | None, int]]:
+    known = [(place, event.state.cost) for place, event in enumerate(events) if event.state.cost is not None]
+    return [(place, round(cost.cpu_s * 1000), cost.memory_bytes, int(cost.is_own)) for place, cost in known]
 
 
 def _without_late_children(events: Sequence[StateChanged], most: int) -> list[StateChanged]:

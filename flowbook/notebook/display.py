@@ -8,18 +8,14 @@ import keyword
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from IPython.core.error import UsageError
 from IPython.display import display, update_display
 
-from flowbook.exceptions import DefinitionError
+from flowbook.core.run_below import below_run
 from flowbook.flow_run.recorded_run import load_run
 from flowbook.flow_run.recording import Recording
 from flowbook.flow_run.reuse import reuse_of
 from flowbook.flow_run.run import FlowRun, new_run
-from flowbook.flow_run.times import parse_time
 from flowbook.notebook.arguments import parse_value
-from flowbook.notebook.cache_browser import CacheBrowser
-from flowbook.notebook.cache_session import MOST_ENTRIES, CacheActions
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.debugging import prepare_debugger
 from flowbook.notebook.frontend import cell_name, person
@@ -32,13 +28,10 @@ from flowbook.notebook.run_output import kept_output, widget_output
 from flowbook.notebook.run_text import cancelled, summary
 from flowbook.report.phrases import listed
 from flowbook.store import open_store
-from flowbook.store.records import now
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
-    import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
 
     from flowbook.core.flow import Flow
@@ -50,14 +43,11 @@ if TYPE_CHECKING:
     from flowbook.notebook.panel_actions import Decided
     from flowbook.notebook.parts_asked import Asked, MenuEntry, What
     from flowbook.notebook.ports import RunLike
-    from flowbook.store import Store
 
 __all__ = [
     "CellDisplays",
     "Closeable",
     "FlowView",
-    "cache_entries",
-    "open_cache",
 ]
 #: The origin of a run whose notebook has no name here: under nbclient, in a console.
 _UNNAMED = "notebook"
@@ -180,10 +170,11 @@ class FlowView:
             menu=self._menu,
             retry=self._retry,
             answer=self._answer,
-            assign=lambda wanted, value: _assign(self._shell, wanted, value),
+            assign=lambda wanted, value: assign_variable(self._shell, wanted, value),
             parse=lambda text: parse_value(text, self._shell.user_ns),
             cell_name=self._cell_name,
             history=records.history,
+            output=records.output,
             decisions_before=records.decisions,
             why_ran=records.why_ran,
             maker=run_that_made,
@@ -205,7 +196,7 @@ class FlowView:
             started = self._start_again(parameters, start_tasks=changed.start, task_states=changed.states)
             return Started(started, changed.text)
         words = self._renew()
-        run = self._start_again(parameters, **options_of(asked))
+        run = self._start_again(parameters, **self._options_asked(asked))
         part = f", {_PART_WORDS[asked.what].format(asked.key)}" if asked.what in _PART_WORDS else ""
         return Started(run, f"{self._flow.name} runs{words}{part}." if words or part else "")
 
@@ -223,7 +214,12 @@ class FlowView:
             changed = self._changed(asked)
             return changed.flow.plan(dict(parameters), start=changed.start, executor=self._executor)
         self._renew()
-        return self._flow.plan(dict(parameters), executor=self._executor, **options_of(asked))
+        return self._flow.plan(dict(parameters), executor=self._executor, **self._options_asked(asked))
+
+    def _options_asked(self, asked: Asked) -> dict[str, Any]:
+        if asked.what == "below":
+            return below_run(self._flow, asked.key or "", asked.version)
+        return options_of(asked)
 
     def _menu(self, parameters: Mapping[str, object], asked: Asked) -> list[MenuEntry]:
         choices = OF_FLOW if asked.key is None else OF_TASK
@@ -357,52 +353,7 @@ class _Output:
         return dict(self._forms)
 
 
-def open_cache(shell: InteractiveShell, store: Store, *, task: str | None, at: str | None) -> CacheBrowser:
-    """Show the cache browser below the running cell.
-
-    Raises:
-        UsageError: if `at` isn't a time.
-    """
-    browser = CacheBrowser(
-        store.browse(),
-        store.values,
-        actions=CacheActions(
-            assign=lambda wanted, value: _assign(shell, wanted, value),
-            pin=lambda entry, is_pinned: store.cache.pin(entry, pinned=is_pinned),
-            expire=store.cache.expire,
-            renew=store.cache.renew,
-        ),
-        task=task,
-        at=_moment(at) if at is not None else None,
-        numbers=store.runs.numbers,
-    )
-    display(browser)
-    return browser
-
-
-def cache_entries(store: Store, *, task: str | None, at: str | None) -> pd.DataFrame:
-    """Return what the browser would list, newest first, as a DataFrame, for hosts without a front end.
-
-    Raises:
-        UsageError: if `at` isn't a time.
-    """
-    import pandas as pd  # noqa: PLC0415  # heavy
-
-    from flowbook.results.preview import format_size  # noqa: PLC0415
-
-    moment = _moment(at) if at is not None else None
-    found = store.browse().window(moment or now(), MOST_ENTRIES, task=task)
-    if found.total > len(found.entries):
-        print(f"The newest {MOST_ENTRIES} entries; flowbook.cache.entries() lists all.")  # noqa: T201  # the cell's own output
-    entries = [entry for entry in found.entries if moment is None or entry.is_valid(moment)]
-    rows = [
-        (e.flow, e.task, e.created, e.expires, format_size(e.ref.size_bytes), e.uses, dict(e.parameters), e.id)
-        for e in reversed(entries)
-    ]
-    return pd.DataFrame(rows, columns=["flow", "task", "created", "expires", "size", "uses", "parameters", "id"])
-
-
-def _assign(shell: InteractiveShell, wanted: str, value: object) -> str:
+def assign_variable(shell: InteractiveShell, wanted: str, value: object) -> str:
     """Write `value` into the user's namespace under the wanted name, or one like it; return the chosen name.
 
     No variable of the user's is overwritten, and no name of Python's own is hidden: `list` becomes `list_value`.
@@ -414,11 +365,3 @@ def _assign(shell: InteractiveShell, wanted: str, value: object) -> str:
         name = f"{stem}_{next(numbers)}"
     namespace[name] = value
     return name
-
-
-def _moment(text: str) -> dt.datetime:
-    try:
-        return parse_time(text)
-    except DefinitionError as error:
-        msg = f"--at {error}"
-        raise UsageError(msg) from error

@@ -13,8 +13,9 @@ from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.failure import failure_of
 from flowbook.flow_run.run_description import RunLabel
 from flowbook.notebook.arguments import parse_executor, parse_flow_runner, parse_parameters
+from flowbook.notebook.cache_display import cache_entries, open_cache
 from flowbook.notebook.completion import Completion
-from flowbook.notebook.display import CellDisplays, FlowView, cache_entries, open_cache
+from flowbook.notebook.display import CellDisplays, FlowView
 from flowbook.notebook.flow_cell import FlowCell
 from flowbook.notebook.frontend import cell_and_request, has_front_end, notebook_name, person
 from flowbook.notebook.line_actions import LineActions, lists_actions
@@ -202,8 +203,12 @@ class FlowMagics(Magics):
                 return entries
             print(_no_outputs(key, args.at))  # noqa: T201  # the cell's own output
             return None
-        self.displayed(open_cache(self.shell, open_store(), task=key, at=args.at))
+        shown = open_cache(self.shell, open_store(), task=key, at=args.at, new_view=self._new_view)
+        self.displayed(shown)
         return None
+
+    def _new_view(self, flow: Flow) -> FlowView:
+        return FlowView(self.shell, flow, pages=self.pages, loop=self.loop)
 
     @no_var_expand
     @cell_magic

@@ -121,6 +121,12 @@ def _refuse_open(run_id: str) -> RunLike:
     raise RefusedError(msg)
 
 
+def _refuse_output(run_id: str, key: str) -> object:
+    del run_id, key
+    msg = "This panel can't read other runs. Compare them with flowbook.cache.diff(...)."
+    raise RefusedError(msg)
+
+
 def _refuse_variable(name: str, value: object) -> str:
     del name, value
     msg = "There is no namespace to write to here. Take the value from the flow's run."
@@ -143,6 +149,7 @@ class PanelActions:
         parse: turns a parameter's text into its value.
         cell_name: returns "In [4]" for the file name of a notebook's cell.
         history: returns a task's earlier runs, newest first.
+        output: returns what a task gave in another run, by the run's id and the task's key.
         decisions_before: returns what people decided about a task in earlier runs, newest first.
         why_ran: returns why a cached task of the run that is shown ran; None if nothing is known.
         maker: returns the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
@@ -169,6 +176,7 @@ class PanelActions:
     parse: Callable[[str], object] = parse_parameter
     cell_name: Callable[[str], str | None] = lambda _: None
     history: Callable[[str], Sequence[Mapping[str, Any]]] = lambda _: ()
+    output: Callable[[str, str], object] = _refuse_output
     decisions_before: Callable[[str], Sequence[PastDecision]] = lambda _: ()
     why_ran: Callable[[str], RanTask | None] = lambda _: None
     maker: Callable[[str], str] = lambda _: ""

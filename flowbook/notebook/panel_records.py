@@ -14,7 +14,9 @@ from flowbook.engine.task_keys import is_child_key
 from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.reuse import RanTask, reuse_of
 from flowbook.flow_run.row_counts import rows_of
+from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.runs_view import RunsView, runs_view
+from flowbook.report.cost_text import cost_text
 from flowbook.store import open_store
 from flowbook.store.records import now
 
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
 
     from flowbook.engine.state import State
     from flowbook.notebook.ports import RunLike
+    from flowbook.results.reference import Preview
     from flowbook.store.records import PastDecision, TaskHistoryEntry
 
 __all__ = ["PanelRecords", "invalidate", "run_that_made"]
 
 _MOST_DECISIONS = 8
+_HASH_DIGITS = 4
 #: Earlier runs whose rows are compared, and results that are read for them: a run may have several of one task.
 _MOST_RUNS, _MOST_READ = 10, 40
 
@@ -53,9 +57,25 @@ class PanelRecords:
         try:
             history = open_store().history
             found = history.task_history(self._flow, key, project=self._project, besides=self._run_id)
+            stored = [each.output for each in found if each.output is not None]
+            previews = open_store().values.previews(stored)  # no table
         except FlowbookError:
             return []
-        return [_outcome(each) for each in found]
+        return [_outcome(each, previews) for each in found]
+
+    def output(self, run_id: str, key: str) -> object:
+        """Return what a task gave in a recorded run of the flow.
+
+        Raises:
+            RefusedError: if it gave nothing that is stored.
+            FlowbookError: if it can't be read.
+        """
+        state = open_store().history.states(run_id).get(key)
+        if state is None or not state.is_successful() or state.is_skipped():
+            named = type(state).__name__ if state is not None else "Pending"
+            msg = f"{key} has no output in that run: it is {named}."
+            raise RefusedError(msg)
+        return state.result
 
     def decisions(self, key: str) -> Sequence[PastDecision]:
         """Return what people decided about a task in other runs, the newest first."""
@@ -136,9 +156,19 @@ def run_that_made(entry_id: str) -> str:
     return str(store.runs.numbers([run_id]).get(run_id, "")) if run_id is not None else ""
 
 
-def _outcome(found: TaskHistoryEntry) -> dict[str, Any]:
+def _outcome(found: TaskHistoryEntry, previews: Mapping[str, Preview]) -> dict[str, Any]:
     """Return a line of a task's history, as on the wire."""
     at = found.at.timestamp()
     has_run = found.running_at is not None and found.state in FINISHED and found.state != "Mapped"
     took = max(0.0, at - found.running_at.timestamp()) if has_run and found.running_at is not None else None
-    return {"run": str(found.number), "state": found.state, "at": at, "duration_s": took}
+    shape = previews.get(found.output.digest, {}).get("shape") if found.output is not None else None
+    return {
+        "run": str(found.number),
+        "id": found.run_id,
+        "state": found.state,
+        "at": at,
+        "duration_s": took,
+        "rows": shape[0] if isinstance(shape, list) and shape else None,
+        "hash": found.output.digest[:_HASH_DIGITS] if found.output is not None else "",
+        "cost": cost_text(found.cost, found.output.size_bytes if found.output is not None else None),
+    }

@@ -23,11 +23,12 @@ from flowbook.notebook.run_commands import RunCommands
 from flowbook.notebook.run_projection import RunProjection
 from flowbook.notebook.shown_run import ShownRun
 from flowbook.notebook.value_access import assigned_text, html_of, identifier, page_request
+from flowbook.notebook.value_comparison import Comparisons
 from flowbook.notebook.view_queries import QUERIES, ViewQueries, grouping_asked_for, run_asked_for
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from flowbook.notebook.pacer import Pacer
     from flowbook.notebook.patch_feed import Message
@@ -60,7 +61,7 @@ class PanelSession:
     `listen` adds a receiver of messages. `start` begins the threads; a test may do their work itself.
     """
 
-    _reads: ClassVar[frozenset[str]] = frozenset({"inspect", "page", "render"}) | QUERIES
+    _reads: ClassVar[frozenset[str]] = frozenset({"compare-values", "inspect", "page", "render"}) | QUERIES
 
     def __init__(self, run: RunLike, actions: PanelActions | None = None, *, notice: str = "") -> None:
         self._actions = actions or PanelActions()
@@ -74,6 +75,7 @@ class PanelSession:
             **self._queries.handlers,
             **self._answers.handlers,
             **RunCommands(self, self._actions).handlers,
+            "compare-values": self._on_compare,
             "group": self._on_group,
             "inspect": self._on_inspect,
             "page": self._on_page,
@@ -81,6 +83,7 @@ class PanelSession:
             "show-run": self._on_show_run,
             "to-variable": self._on_to_variable,
         }
+        self._comparisons = Comparisons(self._version)
         self._worker = CommandWorker(self._feed.post, handlers, self._reads)
         #: What each view inspects, and the keys whose details are queued.
         self._inspected: dict[str, _Inspection] = {}
@@ -249,7 +252,22 @@ class PanelSession:
         self._feed.post({"type": "rendered", "id": command["id"], "html": html})
         return ""
 
+    def _on_compare(self, command: Command) -> str:
+        self._feed.post(self._comparisons.answer(command))
+        return ""
+
+    def _version(self, source: Mapping[str, Any]) -> object:
+        """Return what a task gave in a run: the one that is shown, or another. Raises RefusedError."""
+        key, run_id = source.get("key"), source.get("run")
+        self.check_known(key)
+        if run_id in {None, self.run.run_id}:
+            return self._shown.values.value(str(key), "output")
+        return self._actions.output(str(run_id), str(key))
+
     def _on_to_variable(self, command: Command) -> str:
+        if command.get("what") == "difference":
+            wanted = f"{identifier(str(command['second'].get('key')))}_difference"
+            return assigned_text(wanted, self._actions.assign(wanted, self._comparisons.difference(command)))
         key, what = self._source(command)
         value = self._shown.values.value(key, what)
         wanted = identifier(key if what == "output" else what.removeprefix("input:"))

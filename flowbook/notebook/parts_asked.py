@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["OF_FLOW", "OF_TASK", "Asked", "MenuEntry", "What", "menu_entries", "options_of"]
 
-#: Everything; the same without the cache; what was edited; from a task on; a task alone; what a task needs.
-What = Literal["all", "without-cache", "only-changed", "run-from", "only-this", "up-to"]
+#: Everything; the same without the cache; what was edited; from a task on; a task alone; what a task needs; what lies below an
+#: earlier output.
+What = Literal["all", "without-cache", "only-changed", "run-from", "only-this", "up-to", "below"]
 #: The choices of a task's menu, and of the flow's.
 OF_TASK: tuple[What, ...] = ("only-this", "run-from", "up-to", "only-changed")
 OF_FLOW: tuple[What, ...] = ("all", "only-changed", "without-cache")
@@ -32,11 +33,13 @@ class Asked(NamedTuple):
         what: of the flow.
         key: of the task that it is about; None: about none.
         run: the run that they look at, whose results are kept.
+        version: id of the run whose output of that task is taken, for what lies below it.
     """
 
     what: What = "all"
     key: str | None = None
     run: RunLike | None = None
+    version: str = ""
 
 
 class MenuEntry(NamedTuple):

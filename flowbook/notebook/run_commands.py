@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.panel_actions import who_decides
-from flowbook.notebook.parts_asked import OF_FLOW, OF_TASK, Asked
+from flowbook.notebook.parts_asked import OF_FLOW, OF_TASK, Asked, What
 from flowbook.report import phrases
 
 if TYPE_CHECKING:
@@ -132,11 +132,12 @@ class RunCommands:
         key, what = command.get("key") or None, command.get("what") or "all"
         if key is not None:
             self._session.check_known(key)
-        known = {*OF_FLOW, *OF_TASK}
-        if what not in known or (what in OF_TASK and what not in OF_FLOW and key is None):
+        known: set[What] = {*OF_FLOW, *OF_TASK, "below"}
+        if what not in known or (what not in OF_FLOW and key is None):
             msg = f"{phrases.shorten(repr(what), 80)} isn't one of {', '.join(sorted(known))}, or names no task."
             raise RefusedError(msg)
-        return Asked(what, key, self._session.run)
+        version = command.get("version")
+        return Asked(what, key, self._session.run, version if isinstance(version, str) else "")
 
     def _on_cancel(self, command: Command) -> str:
         now, session = command.get("now") is True, self._session

@@ -11,6 +11,7 @@ from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError
 from flowbook.notebook.view_model import Details, EarlierDecision, InputView, LogView, Preview, Segment, TaskView
 from flowbook.report import phrases
+from flowbook.report.cost_text import cost_text
 from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ def _why(spec: TaskSpec, state: State | None, of: Inspected) -> list[list[str | 
             lines[0] = ["Why it ran", because(of.ran)]
     if of.maker and of.view.created is not None:
         lines.append(["Who made it", f"Run {of.maker}, {phrases.duration(of.now - of.view.created)} ago."])
+    if state is not None and (cost := cost_text(state.cost)):
+        lines.append(["What it cost", f"{cost[0].upper()}{cost[1:]}."])
     lines += [["Who decided", sentence] for sentence in of.decisions]
     return lines
 

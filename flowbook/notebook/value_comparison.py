@@ -1,4 +1,4 @@
-"""Two versions of a value, compared on behalf of a view: the command `compare`, answered by DIFF of docs/wire.md.
+"""Two versions of a value, compared on behalf of a view: the command `compare-values`, answered by DIFF of docs/wire.md.
 
 Used by one worker thread. The last comparison is remembered, so that its pages are turned at once.
 """

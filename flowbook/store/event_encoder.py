@@ -210,7 +210,8 @@ class EventEncoder:
 
 def _is_bare(state: State) -> bool:
     """Return whether there is nothing to encode, as of most states of most runs."""
-    return type(state) in _BARE and state.message is None and state._context is None  # noqa: SLF001  # as above
+    is_plain = type(state) in _BARE and state.message is None and state._context is None  # noqa: SLF001  # as above
+    return is_plain and state.cost is None
 
 
 def _error_in_words(state: State) -> StateValues | None:

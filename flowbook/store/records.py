@@ -11,6 +11,7 @@ from flowbook.engine.state import Mapped
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from flowbook._utils.costs import Cost
     from flowbook.engine.events import Decided
     from flowbook.engine.graph import Graph, TaskSpec
     from flowbook.engine.state import State
@@ -247,6 +248,8 @@ class TaskHistoryEntry:
         state: name of the state.
         at: time of the state; aware UTC.
         running_at: when the task last started to run; None if it never did.
+        output: where its output is; None if it isn't stored.
+        cost: what its last attempt cost, if that is known.
     """
 
     run_id: str
@@ -254,6 +257,8 @@ class TaskHistoryEntry:
     state: str
     at: dt.datetime
     running_at: dt.datetime | None
+    output: ResultRef | None = None
+    cost: Cost | None = None
 
 
 class TaskResult(NamedTuple):

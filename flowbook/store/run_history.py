@@ -6,10 +6,12 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from flowbook._utils.costs import Cost
 from flowbook.engine.events import Decided, Event, Logged
 from flowbook.engine.mapped_states import fill_children
 from flowbook.engine.remote_error import RemoteError
 from flowbook.engine.state import Mapped
+from flowbook.results.reference import ResultRef
 from flowbook.store.event_feed import EventFeed, event_page, log_page
 from flowbook.store.event_rows import DECISION, LOG, decode_event, value_ref
 from flowbook.store.queries import queries
@@ -119,6 +121,11 @@ class RunHistory:
         return [event for event in self._of_kind(run_id, LOG, key) if isinstance(event, Logged)]
 
     @in_words
+    def output_sizes(self, run_id: str) -> dict[str, int]:
+        """Return the sizes of a run's stored outputs in bytes, by key. Raises UnknownRunError."""
+        return dict(self._database.read(self._sql["output_sizes"], {"run": find_run(self._database, run_id).id}))
+
+    @in_words
     def decisions(self, run_id: str) -> list[Decided]:
         """Return what people decided, in order. Raises UnknownRunError."""
         return [event for event in self._of_kind(run_id, DECISION, None) if isinstance(event, Decided)]
@@ -160,8 +167,16 @@ class RunHistory:
         values = {"flow": flow, "key": key, "project": project, "besides": besides, "limit": limit}
         rows = self._database.read(self._sql["task_history"], {**values, "most_events": _MOST_EVENTS})
         return [
-            TaskHistoryEntry(run_id, number, name, from_stamp(at), from_stamp(started))
-            for number, run_id, name, at, started in rows
+            TaskHistoryEntry(
+                run_id,
+                number,
+                name,
+                from_stamp(at),
+                from_stamp(started),
+                ResultRef(digest.lower(), size, self._values) if digest else None,
+                Cost(*json.loads(cost)) if cost else None,
+            )
+            for number, run_id, name, at, started, digest, size, cost in rows
         ]
 
     def results(

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from flowbook._utils.costs import Cost
 from flowbook.engine import state as states
 from flowbook.engine.remote_error import safe_repr
 from flowbook.engine.state import (
@@ -127,6 +128,8 @@ def _body(state: State, stored: StateValues | None) -> dict[str, Any]:
         body["context"] = context
     if type(state) not in _BARE:
         body.update(_fields(state))
+    if state.cost is not None:
+        body["cost"] = [round(state.cost.cpu_s, 6), state.cost.memory_bytes, state.cost.is_own]
     if stored is not None:
         if stored.missing is not None:
             body["unkept"] = stored.missing
@@ -201,6 +204,8 @@ def _decode(name: str, at: float, body: Mapping[str, Any], result: ResultRef | N
     context = body.get("context")
     state = kind(body.get("message"), context={"text": context} if isinstance(context, str) else context)
     state.at = at
+    if cost := body.get("cost"):
+        state.cost = Cost(*cost)
     state.result = _result(body, result, values)
     if inputs := body.get("inputs"):
         state.cached_inputs = {argument: _reference(found, values) for argument, found in inputs.items()}

@@ -18,6 +18,7 @@ import types
 import typing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from flowbook._utils.costs import Cost
 from flowbook.engine.events import Decided, Event, InputChange, Logged, StateChanged
 from flowbook.engine.ports import CacheScope
 from flowbook.engine.remote_error import RemoteError
@@ -49,6 +50,7 @@ __all__ = ["RECORDS", "Coder", "WireError", "coder_of", "hints_of"]
 
 #: The classes that go over the wire field by field.
 RECORDS: tuple[type[Any], ...] = (
+    Cost,
     cache.CacheEntry,
     CacheScope,
     records.Claim,

@@ -36,7 +36,9 @@ def test_the_timeline_tells_what_time_went_into():
 
     table = flow.last_run.timeline()
 
-    assert list(table.columns) == ["task", "state", "start", "end", "duration", "attempt"]
+    assert list(table.columns) == [
+        *("task", "state", "start", "end", "duration", "attempt", "cpu", "memory_bytes", "own_process", "output_bytes")
+    ]
     told = list(table[["task", "state", "attempt"]].itertuples(index=False, name=None))
     assert told == [("shaky", "Failed", 1), ("shaky", "Retrying", 1), ("shaky", "Success", 2), ("kept", "Cached", 1)]
     assert str(table["start"].dt.tz) == "UTC"

@@ -401,7 +401,7 @@ def versions() -> RecordedBrowser:
 
 def test_two_versions_are_compared_by_the_key_that_is_found_and_paged(versions: RecordedBrowser) -> None:
     said = versions.hear(
-        "compare", first={"entry": "e1"}, second={"entry": "e2"}, key=None, kinds=["changed"], offset=0
+        "compare-values", first={"entry": "e1"}, second={"entry": "e2"}, key=None, kinds=["changed"], offset=0
     )
 
     assert said["ok"]
@@ -417,8 +417,8 @@ def test_two_versions_are_compared_by_the_key_that_is_found_and_paged(versions: 
 def test_another_key_is_chosen_and_one_that_is_no_key_says_why(versions: RecordedBrowser) -> None:
     asked = {"first": {"entry": "e1"}, "second": {"entry": "e2"}, "kinds": None, "offset": 0}
 
-    by_index = versions.hear("compare", key=[], **asked)
-    refused = versions.hear("compare", "c2", key=["nope"], **asked)
+    by_index = versions.hear("compare-values", key=[], **asked)
+    refused = versions.hear("compare-values", "c2", key=["nope"], **asked)
 
     assert (by_index["ok"], refused["ok"]) == (True, False)
     assert refused["text"].startswith("There is no column 'nope' to identify rows by.")
@@ -429,7 +429,7 @@ def test_another_key_is_chosen_and_one_that_is_no_key_says_why(versions: Recorde
 def test_what_cannot_be_compared_is_refused_in_words(versions: RecordedBrowser, wrong: dict[str, Any]) -> None:
     asked = {"first": {"entry": "e1"}, "second": {"entry": "e2"}, "key": None, "kinds": None, "offset": 0}
 
-    said = versions.hear("compare", **{**asked, **wrong})
+    said = versions.hear("compare-values", **{**asked, **wrong})
 
     assert not said["ok"]
     assert said["text"]

@@ -16,7 +16,7 @@ from flowbook import Flow, Parameter
 from flowbook.engine.events import Decided
 from flowbook.engine.state import Running
 from flowbook.notebook import extension
-from flowbook.notebook.display import _assign
+from flowbook.notebook.display import assign_variable
 from flowbook.notebook.line_actions import ACTIONS
 from flowbook.store import CacheEntry, RunRecord, graph_record, open_store
 
@@ -657,7 +657,7 @@ def test_a_task_without_stored_outputs_is_refused_by_the_cache_with_those_that_h
 def test_a_variable_that_is_written_hides_nothing(shell, wanted, chosen):
     shell.user_ns["total"] = 1
 
-    name = _assign(shell, wanted, [5])
+    name = assign_variable(shell, wanted, [5])
 
     assert (name, shell.user_ns[chosen], shell.user_ns["total"]) == (chosen, [5], 1)
     assert wanted == "total" or wanted not in shell.user_ns
@@ -741,7 +741,7 @@ def test_the_list_of_runs_is_for_people(shell):
 
 
 def test_entries_are_listed_as_far_as_the_browser_would_and_where_the_others_are(shell, capsys, monkeypatch):
-    monkeypatch.setattr("flowbook.notebook.display.MOST_ENTRIES", 4)
+    monkeypatch.setattr("flowbook.notebook.cache_display.MOST_ENTRIES", 4)
     _keep_paused(6)
 
     listed = shell.run_line_magic("cache", "")

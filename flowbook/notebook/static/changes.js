@@ -9,11 +9,12 @@ import { isFinished } from "./states.js";
 import { splitKey } from "./task_keys.js";
 
 /** @typedef {import("./wire.js").Task} Task */
-/** @typedef {{run: string, since: number, next: number, origin: number, keys: string[], states: [string, string][], changes: [number, number, number][], left_out: number}} Sent */
-/** @typedef {{at: number, key: string, state: string, word: string}} Change */
+/** @typedef {{run: string, since: number, next: number, origin: number, keys: string[], states: [string, string][], changes: [number, number, number][], left_out: number, costs?: [number, number, number | null, number][]}} Sent */
+/** Milliseconds of processor time, bytes of memory, and whether these are the peak of a process of its own. @typedef {[number, number | null, number]} Cost */
+/** @typedef {{at: number, key: string, state: string, word: string, cost?: Cost | undefined}} Change */
 /** @typedef {"work" | "wait" | "tick"} Kind */
 /** A time in which a task worked or waited, or the moment at which it was settled without either. `end` is null while it lasts. */
-/** @typedef {{kind: Kind, state: string, word: string, start: number, end: number | null, attempt: number}} Span */
+/** @typedef {{kind: Kind, state: string, word: string, start: number, end: number | null, attempt: number, cost?: Cost | undefined}} Span */
 
 const QUEUED = ["Queued", "Scheduled", "Submitted", "Resume"];
 
@@ -40,7 +41,10 @@ export class Changes {
     this.next = sent.next;
     this.leftOut += sent.left_out;
     if (sent.changes.length && !this.list.length) this.origin = sent.origin;
-    for (const [at, key, state] of sent.changes) this.#add(at, sent.keys[key] ?? "", sent.states[state] ?? ["Pending", "Pending"]);
+    const costs = new Map((sent.costs ?? []).map(([place, ...cost]) => [place, cost]));
+    sent.changes.forEach(([at, key, state], place) => {
+      this.#add(at, sent.keys[key] ?? "", sent.states[state] ?? ["Pending", "Pending"], costs.get(place));
+    });
     return true;
   }
 
@@ -55,9 +59,9 @@ export class Changes {
     this.#spans = new Map();
   }
 
-  /** @param {number} at @param {string} key @param {[string, string]} state */
-  #add(at, key, [state, word]) {
-    const change = { at, key, state, word };
+  /** @param {number} at @param {string} key @param {[string, string]} state @param {Cost} [cost] */
+  #add(at, key, [state, word], cost) {
+    const change = cost ? { at, key, state, word, cost } : { at, key, state, word };
     this.list.push(change);
     const known = this.byKey.get(key);
     if (known) known.push(change);
@@ -164,11 +168,14 @@ export function spansOf(changes) {
   /** @type {Span[]} */
   const spans = [];
   let attempt = 0;
-  for (const { at, state, word } of changes) {
+  for (const { at, state, word, cost } of changes) {
     const last = spans.at(-1);
     const isOpen = last?.end === null;
     if (state === "Cancelling" || (state === "Running" && isOpen && last.kind === "work")) continue;
-    if (last && isOpen) close(last, at, state, word);
+    if (last && isOpen) {
+      close(last, at, state, word);
+      if (cost) last.cost = cost;
+    }
     if (state === "Running") {
       attempt += 1;
       spans.push({ kind: "work", state, word, start: at, end: null, attempt });

@@ -119,7 +119,7 @@ export class EntryDetail {
       first: { entry: first.id },
       second: { entry: second.id },
       choices: () => choicesOf(this.#versions, this.#now),
-      ask: (asked) => this.given.send("compare", asked),
+      ask: (asked) => this.given.send("compare-values", asked),
       buttons: [
         this.given.cannot.has("to-variable") ? null : dom.button("keep-difference", "Difference to a variable", { class: "primary", "data-slot": "keep" }),
         this.given.cannot.has("run-from") ? null : dom.button("run-from-old", "Run downstream from old", { "data-slot": "run-from" }),
@@ -133,15 +133,8 @@ export class EntryDetail {
   plan(entry) {
     this.#open();
     this.#below = entry;
-    const tools = dom.h("span", { class: "row tight" });
-    const [body, foot] = [dom.h("div"), dom.h("div", { class: "foot" }, tools)];
     dom.set(this.#fork, { "data-flowbook": "plan" });
-    this.#fork.replaceChildren(body, foot);
-    this.#plan = new PlanView({ el: body, tools });
-    tools.replaceChildren(
-      dom.button("run-below", "Run these", { class: "primary", "aria-disabled": "true", title: "Waits for the plan" }),
-      dom.button("close", "Close"),
-    );
+    this.#plan = new PlanView({ el: this.#fork, tools: dom.h("span") });
     this.#plan.show(this.given.send("plan-below", { entry }) ? "" : "There is no kernel to ask.");
   }
 
@@ -151,7 +144,8 @@ export class EntryDetail {
     if (action === "close") this.#close();
     else if (action === "keep-difference" && asked) this.given.send("to-variable", { what: "difference", ...asked });
     else if (action === "run-from-old" && asked) this.plan(asked.first.entry ?? "");
-    else if (action === "run-below") this.given.send("run-below", { entry: this.#below });
+    else if (action === "not-now") this.#close();
+    else if (action === "run-plan") this.given.send("run-below", { entry: this.#below });
     else return false;
     return true;
   }
@@ -165,9 +159,8 @@ export class EntryDetail {
 
   /** @param {{plan: import("./plan.js").Plan}} message */
   planned(message) {
-    this.#plan?.take(message);
-    const run = this.#fork.querySelector('[data-action="run-below"]');
-    if (run) dom.set(run, { "aria-disabled": null, title: "Starts this run" });
+    this.#plan?.take({ ...message, what: "below" });
+    this.#plan?.focus();
   }
 
   /** What came of a command. @param {string} slot @param {string} text */

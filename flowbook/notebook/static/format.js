@@ -74,6 +74,12 @@ export function size(bytes) {
 /** @param {number} n */
 export const thousands = (n) => n.toLocaleString("en-US");
 
+/** What an attempt cost: `0.7 s of processor time, the process grew by 80.0 MB`. @param {import("./changes.js").Cost} cost */
+export function cost([cpu_ms, bytes, isOwn]) {
+  const memory = bytes === null ? "" : isOwn ? `, at most ${size(bytes)} of memory` : bytes ? `, the process grew by ${size(bytes)}` : "";
+  return `${duration(cpu_ms / 1000)} of processor time${memory}`;
+}
+
 /** `1 task`, `2 tasks`. @param {number} n @param {string} noun */
 export const plural = (n, noun) => `${thousands(n)} ${noun}${n === 1 ? "" : "s"}`;
 

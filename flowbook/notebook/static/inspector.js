@@ -2,6 +2,7 @@
 
 import { Approval } from "./approval.js";
 import { crumbsOf, sideOf, tabBar, titleOf, whyOf } from "./card_head.js";
+import { DiffView } from "./diff.js";
 import * as dom from "./dom.js";
 import * as format from "./format.js";
 import * as states from "./states.js";
@@ -69,10 +70,14 @@ export class Inspector {
   #json = "";
   #isUnfolded = false;
   #isWide = false;
+  /** A comparison instead of the history. @type {{el: HTMLElement, view: DiffView, end: AbortController} | null} */
+  #compared = null;
   #values;
 
-  /** @param {{el: HTMLElement, signal: AbortSignal, now: () => number, ask: import("./frame.js").Ask, cannot: ReadonlySet<string>}} given */
-  constructor({ el, signal, now, ask, cannot }) {
+  /** @param {{el: HTMLElement, signal: AbortSignal, now: () => number, ask: import("./frame.js").Ask, cannot: ReadonlySet<string>, link: import("./wire.js").Link}} given */
+  constructor(given) {
+    const { el, signal, now, ask, cannot } = given;
+    this.given = given;
     this.el = el;
     this.cannot = cannot;
     this.now = now;
@@ -92,6 +97,7 @@ export class Inspector {
       this.#isUnfolded = false;
       this.approval.clear();
       this.#values.clear();
+      this.#endCompare();
     }
     this.#json = json;
     this.#shown = details;
@@ -113,19 +119,25 @@ export class Inspector {
     if (button) dom.set(button, { "aria-pressed": isWide ? "true" : "false", title: isWide ? "Beside the graph again" : "As wide as the panel" });
   }
 
-  /** @param {{id: string, frame: import("./frame.js").Page}} message */
-  page(message) {
-    return this.#values.page(message);
+  /** Take what was asked for: a page, the HTML of a value, a comparison. @param {any} message @returns {boolean} whether it was one of these */
+  hear(message) {
+    if (message.type === "page") this.#values.page(message);
+    else if (message.type === "rendered") this.#values.rendered(message);
+    else if (message.type === "diff") this.#compared?.view.take(message);
+    else return false;
+    return true;
   }
 
-  /** @param {{id: string, html: string}} message */
-  rendered(message) {
-    return this.#values.rendered(message);
+  /** @param {{id: string, ok?: boolean, text?: string}} ack @param {string} slot */
+  acked(ack, slot) {
+    if (!ack.ok) this.release(ack.id, ack.text);
+    if (slot === "keep-difference:") this.#compared?.view.say(ack.text ?? "");
   }
 
   /** @param {string | null} id @param {string} [why] */
   release(id, why) {
     this.#values.release(id, why);
+    this.#compared?.view.release(id, why);
   }
 
   #draw() {
@@ -179,8 +191,56 @@ export class Inspector {
     if (chosen === "inputs") return inputs.length ? inputs.map((input) => this.#input(details, input, "section")) : [dim("It has no inputs.")];
     if (chosen === "logs") return [logView(logs)];
     if (chosen === "traceback" && error) return traceback(error, this.#isUnfolded);
-    if (chosen === "history") return [historyTable(history, this.now())];
+    if (chosen === "history")
+      return this.#compared ? [this.#compared.el] : [historyTable({ key: details.key, history, now: this.now(), ...this.#canDo(details) })];
     return [...this.#output(details), ...this.#displays(details)];
+  }
+
+  /** What may be done with an earlier output. @param {Details} details */
+  #canDo({ output, down = [] }) {
+    const { cannot } = this.given;
+    return { canCompare: Boolean(output) && !cannot.has("compare"), canRun: down.length > 0 && !cannot.has("run-from") };
+  }
+
+  /** Compare the output of another run with this one. @param {string} run */
+  compare(run) {
+    const details = this.#shown;
+    if (!details) return;
+    const { key, history = [] } = details;
+    const end = new AbortController();
+    const el = dom.h("div", { class: "fork" });
+    const choices = () => [
+      { version: { key }, text: "this run" },
+      ...history
+        .filter(({ hash }) => hash)
+        .map((each) => ({ version: { run: each.id ?? "", key }, text: `run ${each.run}, ${format.moment(each.at, this.now())}` })),
+    ];
+    const keep = this.given.cannot.has("to-variable")
+      ? null
+      : dom.button("keep-difference", "Difference to a variable", { class: "primary", "data-slot": "keep" });
+    const view = new DiffView({
+      ...{ el, name: key, first: { run, key }, second: { key }, choices, ask: (asked) => this.#askForDiff(asked) },
+      buttons: [keep, dom.button("end-compare", "Close", { "data-slot": "close" })],
+      signal: AbortSignal.any([this.given.signal, end.signal]),
+    });
+    this.#compared = { el, view, end };
+    this.#draw();
+  }
+
+  /** @param {import("./diff.js").Asked} asked */
+  #askForDiff(asked) {
+    const { link } = this.given;
+    return link.status === "live" ? link.command("compare-values", /** @type {any} */ (asked), "compare-values:") : null;
+  }
+
+  /** What is compared, as the kernel is asked for it. */
+  get difference() {
+    return this.#compared?.view.asked ?? null;
+  }
+
+  #endCompare() {
+    this.#compared?.end.abort();
+    this.#compared = null;
   }
 
   /** What the task displayed while it ran. @param {Details} details */
@@ -219,7 +279,9 @@ export class Inspector {
   #click(event) {
     const target = event.target instanceof Element ? event.target.closest("[data-action]") : null;
     const action = target?.getAttribute("data-action");
-    if (action === "tab") this.#tab = target?.getAttribute("data-tab") ?? null;
+    if (action === "compare-version") this.compare(target?.getAttribute("data-run-id") ?? "");
+    else if (action === "end-compare") this.#endCompare();
+    else if (action === "tab") this.#tab = target?.getAttribute("data-tab") ?? null;
     else if (action === "all-frames") this.#isUnfolded = true;
     else if (action === "change-input") return this.#openField(target?.getAttribute("data-input") ?? "");
     else if (action === "copy") return void copyText(target, this.#shown?.error?.text ?? "");

@@ -70,7 +70,7 @@ class Panel {
     this.graph = new GraphPane({ el: this.parts.canvas, view: this.#view, signal, state: this.state, now: () => this.views.shownAt, onSelect, onLens });
     this.display = new PanelDisplay({ root, parts: this.parts, state: this.state, now });
     new CardGrip({ grip: this.parts.grip, body: this.parts.body, signal });
-    this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask: this.#ask.bind(this), cannot: this.cannot });
+    this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask: this.#ask.bind(this), cannot: this.cannot, link: this.link });
     const onMoment = () => this.#redraw();
     const parameters = () => this.display.section.values();
     const onMenu = (/** @type {any} */ answer) => this.choices.menu.take(answer);
@@ -114,8 +114,7 @@ class Panel {
     const slot = this.link.heard(message);
     if (message.type === "snapshot") this.#takeSnapshot(message);
     else if (message.type === "patch") this.#takePatch(message);
-    else if (message.type === "page") this.inspector.page(message);
-    else if (message.type === "rendered") this.inspector.rendered(message);
+    else if (this.inspector.hear(message)) return;
     else if (this.views.hear(message)) this.#schedule();
     else if (message.type === "details" && message.key === this.state.inspected) this.#showDetails(message);
     else if (message.type === "ack") {
@@ -157,7 +156,7 @@ class Panel {
     if (slot === null) return;
     const { inspected } = this.state;
     if (ack.text) this.display.announcer.say(ack.text);
-    if (!ack.ok) this.inspector.release(ack.id, ack.text);
+    this.inspector.acked(ack, slot);
     if (!ack.ok && slot === `inspect:${inspected}`) this.inspector.wait(inspected ?? "", this.state.stateOf(inspected), ack.text ?? "");
     this.#schedule();
   }
@@ -221,6 +220,7 @@ class Panel {
       "as-table": () => this.#toggleTable(),
       "make-live": () => this.model.send({ type: "make-live" }),
       run: () => this.#run(),
+      "keep-difference": () => this.#send("to-variable", { what: "difference", ...this.inspector.difference }, "keep-difference:"),
       "to-variable": () => this.#send("to-variable", { key, what: control?.getAttribute("data-what") ?? "output" }, slotOf(control, action, key)),
     };
     if (ZOOMS[action]) this.graph.drawing?.zoom(ZOOMS[action]);

@@ -28,6 +28,7 @@ const REST_MS = 2000;
 export class PanelViews {
   changes = new Changes();
   /** What of the flow the plan is about. */
+  /** @type {{what: string, key: string, version?: string}} */
   asked = { what: "all", key: "" };
   /** Whether two runs are compared in place of their list. */
   isComparing = false;
@@ -116,7 +117,7 @@ export class PanelViews {
     this.#askForTab();
   }
 
-  /** Show the plan of a part of the flow, or of all of it. @param {{what: string, key: string}} asked */
+  /** Show the plan of a part of the flow, or of all of it. @param {{what: string, key: string, version?: string}} asked */
   propose(asked) {
     this.given.state.tab = "plan";
     this.asked = asked;

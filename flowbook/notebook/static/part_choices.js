@@ -25,7 +25,7 @@ export class PartChoices {
   /** Carry an action out; return whether it is one of these. @param {string} action @param {string} key @param {Element | null} control */
   act(action, key, control) {
     const choice = control?.getAttribute("data-choice");
-    if (choice) this.propose(choice, key);
+    if (choice) this.propose(choice, key, control?.getAttribute("data-version") ?? "");
     else if (action === "node-menu") this.open(key, control);
     else if (action === "run-menu") this.open("", control);
     else if (action === "run-plan") this.#run();
@@ -39,10 +39,10 @@ export class PartChoices {
     if (opener && this.given.isLive()) this.menu.open(key, opener);
   }
 
-  /** Show what a choice would do. @param {string} what @param {string} key */
-  propose(what, key) {
+  /** Show what a choice would do. @param {string} what @param {string} key @param {string} [version] the run whose output is taken */
+  propose(what, key, version = "") {
     this.menu.close(false);
-    this.given.views().propose({ what, key });
+    this.given.views().propose({ what, key, ...(version ? { version } : {}) });
     this.given.choose("plan");
     this.given.views().plan.focus();
   }

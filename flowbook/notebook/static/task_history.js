@@ -3,10 +3,8 @@
 import * as dom from "./dom.js";
 import * as format from "./format.js";
 
-/** @typedef {{run: string, state: string, at: number, duration_s: number | null}} Earlier */
+/** @typedef {{run: string, id?: string, state: string, at: number, duration_s: number | null, rows?: number | null, hash?: string, cost?: string}} Earlier */
 /** @typedef {{at: number, level: string, text: string}} Line */
-
-const HEADS = ["Run", "State", "When", "Time"];
 
 /** @param {string} state */
 const word = (state) => dom.h("span", { class: "word", "data-state": state }, state);
@@ -22,21 +20,67 @@ export const historyList = (history, now) =>
     ]),
   );
 
-/** @param {Earlier[]} history @param {number} now */
-export function historyTable(history, now) {
-  const heads = HEADS.map((name) => dom.h("th", { scope: "col", class: name === "Time" ? "num" : null }, name));
-  const rows = history.map(({ run, state, at, duration_s }) =>
-    dom.h(
-      "tr",
-      {},
-      dom.h("td", {}, `run ${run}`),
-      dom.h("td", {}, word(state)),
-      dom.h("td", {}, format.moment(at, now)),
-      dom.h("td", { class: "num" }, duration_s === null ? "" : format.duration(duration_s)),
-    ),
+/**
+ * @typedef {object} HistoryShown
+ * @property {string} key
+ * @property {Earlier[]} history
+ * @property {number} now
+ * @property {boolean} canCompare whether the task has an output here, and a kernel can read the others
+ * @property {boolean} canRun whether what lies below can run with an earlier output
+ */
+
+/** @param {HistoryShown} shown */
+export function historyTable(shown) {
+  const { history } = shown;
+  const has = (/** @type {"rows" | "hash" | "cost"} */ name) => history.some((each) => each[name] !== null && each[name] !== undefined && each[name] !== "");
+  const columns = COLUMNS.filter(({ name }) => !["rows", "hash", "cost"].includes(name) || has(/** @type {any} */ (name)));
+  const heads = columns.map(({ name, style }) =>
+    dom.h("th", { scope: "col", class: style }, name === "what" ? dom.h("span", { class: "sr" }, "what to do") : name),
+  );
+  const longest = Math.max(...history.map(({ duration_s }) => duration_s ?? 0), 1e-9);
+  const rows = history.map((each) =>
+    dom.h("tr", { "data-run": each.id ?? null }, ...columns.map(({ style, cell }) => dom.h("td", { class: style }, ...cell(each, shown, longest)))),
   );
   return dom.h("table", { class: "short" }, dom.h("thead", {}, dom.h("tr", {}, ...heads)), dom.h("tbody", {}, ...rows));
 }
+
+/** @type {{name: string, style: string | null, cell: (each: Earlier, shown: HistoryShown, longest: number) => import("./dom.js").Child[]}[]} */
+const COLUMNS = [
+  {
+    name: "run",
+    style: null,
+    cell: ({ run, id }) => [id ? dom.button("show-run", `run ${run}`, { "data-run-id": id, class: "plain task", title: "Shows that run" }) : `run ${run}`],
+  },
+  { name: "when", style: null, cell: ({ at }, { now }) => [format.moment(at, now)] },
+  { name: "state", style: null, cell: ({ state }) => [word(state)] },
+  {
+    name: "duration",
+    style: "num",
+    cell: ({ duration_s }, _, longest) =>
+      duration_s === null ? [] : [dom.h("i", { class: "took", style: `width:${Math.round((64 * duration_s) / longest)}px` }), format.duration(duration_s)],
+  },
+  { name: "rows", style: "num", cell: ({ rows }) => [rows === null || rows === undefined ? "" : format.thousands(rows)] },
+  { name: "hash", style: "mono", cell: ({ hash = "" }) => [hash] },
+  { name: "cost", style: "dim", cell: ({ cost = "" }) => [cost] },
+  { name: "what", style: null, cell: (each, shown) => (each.hash ? buttonsOf(each, shown) : []) },
+];
+
+/** @param {Earlier} each @param {HistoryShown} shown */
+const buttonsOf = ({ id = "", run }, { key, canCompare, canRun }) => [
+  canCompare &&
+    dom.button("compare-version", "Compare", {
+      "data-task": key,
+      "data-run-id": id,
+      title: `Shows what differs between the output of run ${run} and this one`,
+    }),
+  canRun &&
+    dom.button("run-from", "Run downstream", {
+      "data-task": key,
+      "data-choice": "below",
+      "data-version": id,
+      title: `Runs what lies below ${key} with the output of run ${run}, once you have seen the plan`,
+    }),
+];
 
 /** @param {Line[]} lines */
 export function logView(lines) {

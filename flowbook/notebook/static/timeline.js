@@ -186,11 +186,12 @@ export class Timeline {
   }
 
   /** @param {Span} span */
-  #bar({ kind, state, word, start, end }) {
+  #bar({ kind, state, word, start, end, cost }) {
     const shown = /** @type {Shown} */ (this.#shown);
     const until = end ?? shown.now;
     const took = format.duration((until - start) / 1000);
-    const title = kind === "tick" ? `${word} at ${tickText(start, 0)}` : `${kind === "work" ? "worked" : "waited"} ${took}, ${word}`;
+    const title =
+      kind === "tick" ? `${word} at ${tickText(start, 0)}` : `${kind === "work" ? "worked" : "waited"} ${took}, ${word}${cost ? `; ${format.cost(cost)}` : ""}`;
     const bar = placed(dom.h("i", { class: `gbar ${kind}`, "data-state": state, "data-word": word === state ? null : word, title }), start / this.#end);
     if (kind !== "tick") bar.style.width = `${(100 * Math.max(0, until - start)) / this.#end}%`;
     if (kind === "work" && states.isFailed(state)) bar.append(dom.icon(states.glyphOf(state)));

@@ -315,7 +315,9 @@ ORDER BY run.created DESC, run.id DESC, seq
 
 -- task_history --
 -- One pass over the events of each run; runs of very many events are left out, because nobody waits for them.
-SELECT found.number, found.run_id, event.name, event.at, found.running_at
+SELECT
+    found.number, found.run_id, event.name, event.at, found.running_at, hex(event.digest), event.size_bytes,
+    CASE WHEN event.body LIKE '%"cost"%' THEN json_extract(event.body, '$.cost') END
 FROM (
     SELECT
         run.id, run.number, run.run_id, max(event.seq) AS last_seq,
@@ -339,6 +341,10 @@ ORDER BY found.number DESC
 SELECT key, name, digest, CASE WHEN name <> 'Success' OR digest IS NULL THEN body END FROM event
 WHERE run = (SELECT id FROM run WHERE run_id = ?) AND kind = 0 AND key <> '' AND name IN ('Success', 'Cached', 'Mapped')
 ORDER BY seq
+
+-- output_sizes --
+SELECT key, size_bytes FROM event
+WHERE run = :run AND kind = 0 AND key <> '' AND name IN ('Success', 'Cached') AND size_bytes IS NOT NULL ORDER BY seq
 
 -- graph_of_run --
 SELECT graph.content FROM run JOIN graph ON graph.id = run.graph_id WHERE run_id = ?
