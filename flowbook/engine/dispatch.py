@@ -169,8 +169,7 @@ class Dispatch:
         if report.kind == "running":
             self._begun(sent, report)
         elif report.kind == "log":
-            key, level, text = report.body
-            self._runner.logged(key, level, text)
+            self._runner.logged(*report.body)
         elif report.kind == "progress":
             self._runner.progressed(*report.body)
         else:

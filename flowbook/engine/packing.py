@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from flowbook import config
 from flowbook._context import current_layer
 from flowbook._utils.worker_terminal import WORKER_TERMINAL
+from flowbook.engine.displays import Displays
 from flowbook.engine.remote import Code, FromBlob, FromStore, FromWorker, Many, Reach, RunEnvironment, Work, pack
 from flowbook.engine.worker_values import ListRef, WorkerRef
 from flowbook.exceptions import FlowbookError, UnpicklableError
@@ -144,7 +145,7 @@ class Packer:
             if run.shelf is not None and self._place is not None:
                 reach = Reach(self._place, run.shelf.blobs, config.limits().value_bytes)
             environment = RunEnvironment(
-                run.run_id, run.flow_name, run.parameters, _plain(run.layer), reach, self._terminal
+                run.run_id, run.flow_name, run.parameters, _plain(run.layer), reach, self._terminal, Displays.are_taken
             )
             parcel = PickledValue.of(environment)
             self._environment = Blob(parcel.label, parcel, parcel.size_bytes)

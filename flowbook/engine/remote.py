@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flowbook._context import ContextLayer
 from flowbook._utils.worker_terminal import adopt
 from flowbook.engine import steps
+from flowbook.engine.displays import watch_displays
 from flowbook.engine.job import Job
 from flowbook.engine.masks import Masks
 from flowbook.engine.progress_bars import watch_progress_bars
@@ -132,6 +133,8 @@ class RunEnvironment(NamedTuple):
     reach: Reach | None = None
     #: Where the worker writes instead of on the driver's terminal; None where no run is shown there.
     terminal: WorkerTerminal | None = None
+    #: Whether what tasks display and their figures go to the run.
+    takes_displays: bool = False
 
 
 class Work(NamedTuple):
@@ -202,6 +205,8 @@ def run_remotely(
         if environment.terminal is not None:
             adopt(environment.terminal)
         watch_progress_bars()
+        if environment.takes_displays:
+            watch_displays()
         with stoppable(environment.run_id):
             shelf = _Shelf(environment.reach)
             state = _attempt(work, environment, _Inputs(blobs, held, shelf), report)
@@ -330,6 +335,7 @@ class _WorkerRun:
         self.flow_name = environment.flow_name
         self.parameters = environment.parameters
         self.layer: ContextLayer | None = ContextLayer(environment.values)
+        self.takes_displays = environment.takes_displays
         self._report = report
         #: Of what is secret in this process: the driver hides what it knows itself.
         self.masks = Masks.around(None) or None
@@ -338,9 +344,10 @@ class _WorkerRun:
         """Drop a state: the driver emits states."""
 
     def logged(self, key: str, level: int, text: str, shown: object = None) -> None:
-        """Send a line to the driver; what is displayed in another process stays there."""
-        del shown
-        self._report("log", (key, level, text if self.masks is None else self.masks.text(text)))
+        """Send a line to the driver, or what the task displayed."""
+        if self.masks is not None:
+            text, shown = self.masks.text(text), self.masks.within(shown)
+        self._report("log", (key, level, text) if shown is None else (key, level, text, shown))
 
     def progressed(self, key: str, progress: TaskProgress) -> None:
         """Send a report of progress to the driver."""

@@ -66,7 +66,7 @@ def _shown(run, key):
     return [line.shown for line in run.logs(key) if line.shown is not None]
 
 
-@pytest.mark.parametrize("executor", ["local", "threads"])
+@pytest.mark.parametrize("executor", ["local", "threads", "processes"])
 def test_displays_go_to_the_run_and_not_into_the_cell(shell, capsys, executor):
     run = _run(shell, f"daily --executor {executor}", "shows.map([1, 2])")
 
@@ -96,6 +96,17 @@ def test_figures_of_a_task_are_its_own_and_leave_pyplot(shell, ends, count):
         assert [(each["kind"], each["body"]["mime"]) for each in _shown(run, key)] == [("picture", "image/png")] * count
     assert shell.user_ns["plt"].get_fignums() == [shell.user_ns["mine"].number]
     shell.run_cell("plt.close('all')")
+
+
+def test_figures_of_a_task_in_a_process_go_to_its_run(shell):
+    shell.run_cell(FIGURES)
+    shell.run_cell("@task\ndef both(x):\n    figure, _ = plt.subplots()\n    display(figure)\n    return x")
+
+    run = _run(shell, "daily --executor processes --quiet", "both(plots(3, 'nothing'))")
+
+    assert run.state.is_successful(), run.state
+    assert [(each["kind"], each["body"]["mime"]) for each in _shown(run, "plots")] == [("picture", "image/png")]
+    assert [each["kind"] for each in _shown(run, "both")] == ["picture", "picture"]  # shown, and open at the end
 
 
 def test_a_recorded_run_keeps_what_was_shown_and_a_panel_tells_it(shell):
