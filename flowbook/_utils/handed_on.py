@@ -20,10 +20,9 @@ _FEW = 100
 
 def handed_on(value: Any) -> Any:  # noqa: ANN401  # of the same type
     """Return `value`; a frame or series as a shallow copy, and a short list, tuple or dict that has some with such copies."""
-    pandas = sys.modules.get("pandas")
-    if pandas is None:
+    kinds = _frames_and_series()
+    if not kinds:
         return value
-    kinds = (pandas.DataFrame, pandas.Series)
     if issubclass(type(value), kinds):
         return _shallow_copy(value)
     if type(value) not in _COLLECTIONS or len(value) > _FEW:
@@ -36,11 +35,17 @@ def handed_on(value: Any) -> Any:  # noqa: ANN401  # of the same type
 
 def own_list(values: list[Any]) -> list[Any]:
     """Return a new list for each reader of a mapped task's results, with frames and series as shallow copies."""
-    pandas = sys.modules.get("pandas")
-    if pandas is None:
-        return values[:]
-    kinds = (pandas.DataFrame, pandas.Series)
+    kinds = _frames_and_series()
     return [_shallow_copy(value) if issubclass(type(value), kinds) else value for value in values]
+
+
+def _frames_and_series() -> tuple[type, ...]:
+    """Return their classes; () as long as there can be none, also while another thread imports pandas."""
+    pandas = sys.modules.get("pandas")
+    try:
+        return () if pandas is None else (pandas.DataFrame, pandas.Series)
+    except AttributeError:
+        return ()
 
 
 def _with_copies(value: Any, kinds: tuple[type, ...]) -> Any:  # noqa: ANN401  # of the same type
