@@ -131,7 +131,7 @@ class TokenGuard:
             max_age=_COOKIE_S,
             path=scope.get("root_path") or "/",
             httponly=True,
-            samesite="strict",
+            samesite="lax",  # so that a link in a mail opens a run's page; Origin is checked on every method
             secure=scope.get("scheme") == "https" or headers.get("x-forwarded-proto") == "https",
         )
         answer.headers["cache-control"] = "no-store"

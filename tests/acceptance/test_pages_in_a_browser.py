@@ -239,12 +239,36 @@ def test_hostile_texts_run_nothing_and_a_values_own_scripts_only_in_their_frame(
     careless.close()
 
 
+DEPLOY = """
+from flowbook.deployments import DeploymentSpec, IntervalSchedule, deploy
+from tests.pages import flows
+deploy(DeploymentSpec("nightly", flows.asking(), schedule=IntervalSchedule(3600)), DeploymentSpec("by-hand", flows.failing()))
+"""
+
+
+def test_a_deployment_is_paused_and_run_from_its_page(open_page: Callable[..., Page], server: Server) -> None:
+    server.python(DEPLOY)
+    page = open_page("/deployments")
+    nightly = page.locator('tr:has-text("delays/nightly")')
+
+    nightly.get_by_role("button", name="Pause").click()
+    page.locator('tr[data-paused="true"]').wait_for()
+    nightly.get_by_role("button", name="Run now").click()
+    nightly.get_by_role("link", name="Show").click()
+    page.locator(f'{LIVE}[data-state="Paused"][data-flow="delays"]').wait_for()
+
+    assert page.title() == "delays run 1: Paused · flowbook"
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 400])
 def test_every_page_has_no_serious_fault(
     open_page: Callable[..., Page], server: Server, width: int, theme: str
 ) -> None:
-    server.run_of("failing") if (width, theme) == (1400, "light") else None
+    if (width, theme) == (1400, "light"):
+        server.run_of("caching")
+        server.run_of("failing")
+        server.python(DEPLOY)
     page = open_page("/", width=width, theme=theme)
     faults = {}
     for name, path, seen in (

@@ -50,7 +50,7 @@ def test_a_link_with_the_token_leads_to_the_address_without_it_and_the_browser_i
 
     assert (link.status_code, link.headers["location"]) == (303, "/api/health?a=b")
     assert "HttpOnly" in cookie
-    assert "SameSite=strict" in cookie
+    assert "SameSite=lax" in cookie
     assert TOKEN not in cookie
     assert again.status_code == 200
 

@@ -8,7 +8,7 @@ import pandas as pd
 from flowbook import Flow, task
 from flowbook.triggers import manual_only
 
-__all__ = ["asking", "asking_each", "failing", "hostile"]
+__all__ = ["asking", "asking_each", "caching", "failing", "hostile"]
 
 
 @task
@@ -85,4 +85,15 @@ HURT = "<img src=x onerror=window.hurt=1><script>window.hurt=1</script>"
 def hostile():
     with Flow(f"hostile {HURT}") as flow:
         hurt(drawing())
+    return flow
+
+
+@task(cache_for=dt.timedelta(days=1))
+def kept():
+    return pd.DataFrame({"carrier": ["EV", "MQ"] * 100, "flights": range(200)})
+
+
+def caching():
+    with Flow("carriers") as flow:
+        kept()
     return flow

@@ -15,6 +15,8 @@ import * as states from "./states.js";
 const LOOK_MS = 4000;
 const NAME = "flowbook-name";
 const HASH_SHOWN = 4;
+/** States of a task that was decided about and has yet to take notice. */
+const WAITING = new Set(["Paused", "Resume", "Pending", "Submitted", "Queued", "Running"]);
 /** @type {Record<string, string>} */
 const PAST = { resume: "Approved", skip: "Skipped", reject: "Rejected", retry: "Run again", cancel: "Cancelled" };
 /** @type {Record<string, string>} */
@@ -36,6 +38,8 @@ class ApprovePage {
   /** @type {Shown | null} */
   #shown = null;
   #status = "";
+  /** What is drawn: a status, and once it is decided the states of task and run. */
+  #seen = "";
   /** @type {AbortController | null} */
   #drawn = null;
 
@@ -55,7 +59,7 @@ class ApprovePage {
   }
 
   async #look() {
-    if (this.#isSending || (this.#status && this.#status !== "waits" && this.#status !== "lost")) return;
+    if (this.#isSending || this.#isOver) return;
     try {
       const answer = await fetch(this.#address("shown"), { cache: "no-store", credentials: "same-origin" });
       const found = answer.ok || answer.status === 404 ? await answer.json() : null;
@@ -64,6 +68,12 @@ class ApprovePage {
     } catch {
       this.#lost("The server doesn't answer. It is tried again.");
     }
+  }
+
+  /** Whether nothing will change any more: the decision was carried out, or there is none to make. */
+  get #isOver() {
+    if (!this.#status || this.#status === "waits" || this.#status === "lost") return false;
+    return !this.#shown?.decided || !WAITING.has(this.#shown.state);
   }
 
   /** @param {string} what */
@@ -82,7 +92,9 @@ class ApprovePage {
   #take(shown) {
     this.skew_s = shown.now - Date.now() / 1000;
     this.#shown = shown;
-    if (shown.status === this.#status) return this.#tick();
+    const drawn = shown.status === "waits" ? "waits" : `${shown.status} ${shown.state} ${shown.run_state}`;
+    if (drawn === this.#seen) return this.#tick();
+    this.#seen = drawn;
     this.#status = shown.status;
     this.#drawn?.abort();
     this.#drawn = new AbortController();
@@ -283,7 +295,8 @@ function over(shown) {
         decided.changed ? ` with ${decided.changed}` : "",
         decided.note ? `: “${decided.note}”` : ".",
       ),
-      dom.h("p", { class: "dim" }, `${shown.flow}, run ${shown.number}. You can close this page. The decision can no longer be changed here.`),
+      dom.h("p", {}, `${shown.flow}, run ${shown.number}, is `, dom.h("span", { class: "word", "data-state": shown.run_state }, shown.run_state), " now."),
+      dom.h("p", { class: "dim" }, "You can close this page. The decision can no longer be changed here."),
     ),
   ];
 }
