@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowbook.exceptions import DamagedValueError, FlowbookError
+from flowbook.exceptions import DamagedValueError, FlowbookError, PickledValueError
 from flowbook.notebook.command_worker import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from flowbook.notebook.value_access import Pager
     from flowbook.results.reference import Preview, ResultRef
     from flowbook.store import Store
+    from flowbook.store.values import Values
 
-__all__ = ["KeptPager", "pager_of"]
+__all__ = ["KeptPager", "ReadableValues", "pager_of"]
 
 _MOST_ROWS = 100
 #: A larger value isn't read here: sorting it would take the server's memory.
@@ -36,6 +37,40 @@ def pager_of(store: Store) -> Callable[[ResultRef], Pager]:
             return KeptPager(values.preview(ref))
 
     return found
+
+
+class ReadableValues:
+    """Stored values that can be read without running anything: plain ones, and tables. Implements `ports.ValuesLike`.
+
+    Args:
+        values: of the store.
+    """
+
+    def __init__(self, values: Values) -> None:
+        self._values = values.without_pickles()
+
+    def load(self, ref: ResultRef) -> Any:  # noqa: ANN401  # plain data, a frame or an array
+        """Return the value. Raises PickledValueError: if it can't be read so; ResultGoneError: if it was dropped."""
+        from flowbook.results.inert_table import read_table  # noqa: PLC0415  # loads pandas
+
+        try:
+            return self._values.load(ref)
+        except PickledValueError:
+            stored, is_signed = self._values.stored(ref)
+            if not is_signed or len(stored) > _MOST_BYTES:
+                raise
+            try:
+                return read_table(stored)
+            except DamagedValueError as error:
+                raise PickledValueError(str(error), digest=ref.digest) from error
+
+    def preview(self, ref: ResultRef) -> Preview | None:
+        """Return the preview that was stored with the value."""
+        return self._values.preview(ref)
+
+    def previews(self, refs: Iterable[ResultRef]) -> dict[str, Preview]:
+        """Return the stored previews of many values, by digest."""
+        return self._values.previews(refs)
 
 
 def _whole(stored: memoryview, is_signed: bool) -> Pager:  # noqa: FBT001  # as the store gives them

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowbook.notebook.cache_session import CacheActions, CacheSession
-from flowbook.pages.frames import pager_of
+from flowbook.pages.frames import ReadableValues, pager_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ class LiveCache:
     def __init__(self, store: Store, pacer: Pacer) -> None:
         self._session = CacheSession(
             store.browse(),
-            store.values.without_pickles(),
+            ReadableValues(store.values),
             actions=CacheActions(
                 pin=lambda entry, is_pinned: store.cache.pin(entry, pinned=is_pinned),
                 expire=store.cache.expire,

@@ -206,6 +206,17 @@ def test_a_command_is_carried_out_once_and_names_who_clicked(app, store, waiting
     assert [(each.action, each.by) for each in store.history.decisions(waiting)] == [("reject", "ana maria")]
 
 
+def test_what_failed_is_retried_from_a_page(store):
+    run_id = run_of(flows.failing())
+
+    StoredRun(store, run_id).retry(by="ana", tasks=("fail",))
+    run = flowbook.run(run_id)
+    run.wait(30)
+
+    assert [(each.action, each.by) for each in store.history.decisions(run_id)] == [("retry", "ana")]
+    assert type(run.state).__name__ == "Failed"
+
+
 def test_what_no_connection_asked_is_refused(call):
     assert call("POST", "/live/say", json={"connection": "nobody-there", "messages": []}).status_code == 410
     assert call("GET", "/live/stream?what=runs&connection=x").status_code == 422

@@ -138,7 +138,7 @@ export class PanelViews {
 
   /** Show what differs between two runs. @param {[string, string]} runs */
   #compare(runs) {
-    this.compare.wait("Asking the kernel…");
+    this.compare.wait("Asking…");
     this.isComparing = true;
     this.given.link.commands.forget((slot) => slot === "compare:");
     this.askers.compare.ask({ runs });
