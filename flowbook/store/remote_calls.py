@@ -48,7 +48,7 @@ COMPONENTS: Mapping[str, tuple[type[Any], tuple[str, ...]]] = {
     "history": (
         RunHistory,
         (
-            "decisions", "decisions_of_flow", "errors", "events", "logs", "newest_result", "results", "snapshot",
+            "decisions", "decisions_of_flow", "errors", "events", "logs", "newest_result", "output_sizes", "results", "snapshot",
             "states", "task_history",
         ),
     ),
