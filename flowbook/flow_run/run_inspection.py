@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 from flowbook._context import ContextLayer
 from flowbook.engine.masks import Masks
@@ -57,6 +57,13 @@ class RunInspection:
         from flowbook.flow_run.failed_frame import error_of, failed_traceback  # noqa: PLC0415  # only where something failed
 
         pdb.post_mortem(failed_traceback(error_of(cast("ComparedRun", self), self._control.run.graph.key_of(task))))
+
+    def shown_in(self, origin: str) -> Self:
+        """Note where a run that was loaded is shown: then it isn't logged to stderr as well. Return it."""
+        control = self._control
+        if not control.run.origin:
+            control.run = control.run._replace(origin=origin)
+        return self
 
     def hide(self, text: str) -> str:
         """Return a text with the secrets of the run's context masked, as far as this process knows them."""

@@ -70,6 +70,7 @@ class FlowView:
         run: the run to show; default: the flow's newest, if any.
         pages: the pages that show panels without a widget.
         loop: goes on with runs by the definitions of the moment.
+        begin: what a view begins with; "replay": the replay, playing.
     """
 
     def __init__(  # noqa: PLR0913  # its surroundings, by keyword
@@ -82,7 +83,9 @@ class FlowView:
         run: FlowRun | None = None,
         pages: LabPages | None = None,
         loop: Loop | None = None,
+        begin: str = "",
     ) -> None:
+        self._begin = begin
         self._shell = shell
         self._loop = loop
         self._flow = flow
@@ -121,7 +124,7 @@ class FlowView:
     def session(self) -> PanelSession:
         """Return a session, not yet started, that shows the run; one that was never started, if there is none."""
         run = self._run = self._run or new_run(self._flow)
-        return PanelSession(run, self._commands(), notice=self._notice)
+        return PanelSession(run, self._commands(), notice=self._notice, begin=self._begin)
 
     def close(self) -> None:
         """Remove the panel and end its threads; the run goes on. Calling it again does nothing."""
@@ -257,6 +260,13 @@ class FlowView:
         session = self._session
         if session is not None:
             session.mark(*edits(getattr(session.run, "flow", None)))
+
+    def follow(self, run: FlowRun) -> None:
+        """Go on with `run`, if it is the run that is shown, as another object has it."""
+        session = self._session
+        if session is not None and session.run is not run and session.run.run_id == run.run_id:
+            self._run, self._flow = run, cast("Flow", run.flow)
+            session.call(lambda: session.show(run))
 
     def _cell_name(self, filename: str) -> str | None:
         return cell_name(self._shell, filename)

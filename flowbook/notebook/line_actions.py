@@ -76,6 +76,7 @@ ACTIONS: Mapping[str, Action] = {
     "list": Action("[FLOW]", "list the newest runs", 1),
     "plan": Action("FLOW [TASK]", "say what a run would do, from TASK on if given", 2, ("param", *_PARTS)),
     "reject": Action("RUN [TASK …]", "let what waits fail; say why with --note", None, ("note", "as_recorded")),
+    "replay": Action("RUN", "show it as it went: its panel with the slider at the start, playing", 1),
     "resume": Action(
         "[RUN [TASK …]]",
         "go on with what waits; --input changes what one task gets; without RUN, list what waits",
@@ -180,6 +181,13 @@ class LineActions:
         view.show(with_widget=watched)
         if not watched:
             view.show_state(run)
+
+    def _replay(self, args: Namespace) -> None:
+        run = self._flows.any_run(args.name or self._only_flow() or "last")
+        if not has_front_end(self._shell):
+            self._say(f"A replay needs a front end. {run.flow_name}, run {run.number}, as a table: run.timeline().")
+            return
+        self._screen.view(cast("Flow", run.flow), run=run, begin="replay").show(with_widget=True)
 
     def _watch_(self, args: Namespace) -> None:
         run = self._flows.any_run(args.name)

@@ -16,7 +16,7 @@ from flowbook.notebook.notebook_flows import Renewed
 from flowbook.report.phrases import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from flowbook.core.flow import Flow
@@ -72,10 +72,12 @@ class Loop:
 
     Args:
         flows: of the notebook.
+        follow: called with a run that goes on, as the object that other panels of it are to show.
     """
 
-    def __init__(self, flows: NotebookFlows) -> None:
+    def __init__(self, flows: NotebookFlows, follow: Callable[[FlowRun], object] = lambda _: None) -> None:
         self._flows = flows
+        self._follow = follow
 
     def retry(self, run: FlowRun, note: str = "", tasks: Sequence[str] = (), *, as_recorded: bool = False) -> GoneOn:
         """Run what failed again, with the cell and its tasks as they are now. Raises as `FlowRun.retry`.
@@ -89,6 +91,7 @@ class Loop:
         failed = named([key for key, state in list(run.states.items()) if failed_by_itself(state)], tasks)
         today = self._with_today(run, failed, as_recorded=as_recorded)
         today.run.retry(by=person(), note=note, tasks=tasks, force=today.goes_on_anew)
+        self._follow(today.run)
         what = _counted(failed, "runs", "run")
         return GoneOn(
             today.run, " ".join(filter(None, (f"{what} again{_edited_words(today, failed)}.", today.words(failed))))
@@ -112,6 +115,7 @@ class Loop:
             today.run.skip(*keys, by=by, note=note, force=force)
         else:
             today.run.reject(*keys, by=by, note=note, force=force)
+        self._follow(today.run)
         one, many = _ANSWERED[decided.action]
         what = _counted(waiting, one, many) if waiting else f"{run.flow_name} goes on"
         what += f" with another {listed(list(decided.inputs))}" if decided.inputs else ""
@@ -174,7 +178,7 @@ class Loop:
             is_gone = f"{listed(gone, _NAMED_AT_MOST)} {'is' if len(gone) == 1 else 'are'} no longer in the flow"
             return _Today(run, None, f"{is_gone}, so this run goes on with the code as it was.")
         try:
-            return _Today(recorded_run(run.run_id, flow=flow), flow, "")
+            return _Today(self._flows.shown(recorded_run(run.run_id, flow=flow)), flow, "")
         except UnknownRunError:
             return _Today(run, None, "It isn't recorded, so it goes on with the code as it was.")
 

@@ -24,6 +24,7 @@ from flowbook.notebook.magic_line import options_of, read_line
 from flowbook.notebook.notebook_flows import NotebookFlows
 from flowbook.notebook.task_cell import task_of_cell
 from flowbook.notebook.task_displays import TaskDisplays
+from flowbook.notebook.tracebacks import skip_showing
 from flowbook.report.phrases import listed
 from flowbook.store import open_store
 
@@ -54,7 +55,7 @@ class FlowMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.flows = NotebookFlows(shell)
-        self.loop = Loop(self.flows)
+        self.loop = Loop(self.flows, self.follow)
         #: The display of the newest flow of each name.
         self.views: dict[str, FlowView] = {}
         self._displays = CellDisplays()
@@ -218,7 +219,12 @@ class FlowMagics(Magics):
         The cell becomes the body of a function with these arguments. Names that it sets are its own; what its last
         expression gives, or what it returns, is the task's result. Nothing runs yet: call NAME in a %%flow cell.
         """
-        task_of_cell(self.shell, line, cell)
+        try:
+            task_of_cell(self.shell, line, cell)
+        except SyntaxError as error:
+            self.shell.showsyntaxerror()  # the person's own line, without the frames that parsed it
+            skip_showing(self.shell, error)
+            raise
 
     # Showing
 
@@ -266,6 +272,12 @@ class FlowMagics(Magics):
     def session(self, run: FlowRun) -> PanelSession:
         """Return a session, not yet started, that shows a run in a place that no cell has."""
         return FlowView(self.shell, cast("Flow", run.flow), run=run, pages=self.pages, loop=self.loop).session()
+
+    def follow(self, run: FlowRun) -> None:
+        """Let the panels of this notebook that show a run go on with this object of it: it is the one that goes on."""
+        for view in {id(each): each for each in [*self._displays.views(), *self.views.values()]}.values():
+            if isinstance(view, FlowView):
+                view.follow(run)
 
     def mark_edits(self, *_: object) -> None:
         """Show in the panels of this notebook what was edited; called after each cell."""

@@ -12,6 +12,7 @@ from flowbook.core.history import runs as recorded_runs
 from flowbook.core.task import Task
 from flowbook.flow_run.run_names import find_run_id
 from flowbook.notebook.edits import Edits, WatchedFlow
+from flowbook.notebook.frontend import notebook_name
 from flowbook.report.phrases import listed
 from flowbook.store import open_store
 
@@ -187,7 +188,11 @@ class NotebookFlows:
         for flow in self:
             if flow.last_run is not None and flow.last_run.run_id == run_id:
                 return flow.last_run
-        return recorded_run(run_id)
+        return self.shown(recorded_run(run_id))
+
+    def shown(self, run: FlowRun) -> FlowRun:
+        """Return a run, of which is known from now on that this notebook shows it: it isn't logged to stderr as well."""
+        return run.shown_in(notebook_name(self._shell) or "notebook")
 
     def task_key(self, text: str) -> str:
         """Return the key of the task that a variable holds; any other text is a key itself."""

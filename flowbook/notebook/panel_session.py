@@ -57,13 +57,15 @@ class PanelSession:
         run: the run to show.
         actions: what the panel needs from its surroundings.
         notice: a sentence that the panel shows above the graph.
+        begin: what a view begins with; "replay": the replay, playing.
 
     `listen` adds a receiver of messages. `start` begins the threads; a test may do their work itself.
     """
 
     _reads: ClassVar[frozenset[str]] = frozenset({"compare-values", "inspect", "page", "render"}) | QUERIES
 
-    def __init__(self, run: RunLike, actions: PanelActions | None = None, *, notice: str = "") -> None:
+    def __init__(self, run: RunLike, actions: PanelActions | None = None, *, notice: str = "", begin: str = "") -> None:
+        self._begin = begin
         self._actions = actions or PanelActions()
         #: Who is told, each a function of a message.
         self._receivers: list[Callable[[Message], object]] = []
@@ -156,7 +158,7 @@ class PanelSession:
         """Take what a view said, and return at once."""
         if isinstance(content, dict) and content.get("type") == "hello":
             self._feed.post({"type": "ack", "id": content.get("id"), "ok": True, "text": ""})
-            self._feed.call(lambda: self._send({"type": "snapshot", **self._shown.snapshot()}))
+            self._feed.call(lambda: self._send({"type": "snapshot", **self._shown.snapshot(), "begin": self._begin}))
             return
         self._worker.take(content)
 

@@ -84,7 +84,7 @@ def details(of: Inspected) -> Details:
         word=of.view.word,
         title=_title(of),
         label=of.label,
-        why=_why(spec, state, of),
+        why=[*_about(spec, state), *_why(spec, state, of)],
         inputs=inputs + tuple(_constant(name, value) for name, value in (spec.constants or {}).items()),
         output=output,
         error=of.error(failure) if failure is not None else None,
@@ -135,6 +135,19 @@ def _title(of: Inspected) -> str:
     if view.state in {"Paused", "Running", "Cancelling", "Retrying"} and view.since is not None:
         return f"since {phrases.clock(view.since, of.now)}"
     return ""
+
+
+def _about(spec: TaskSpec, state: State | None) -> list[list[str | Sequence[Segment]]]:
+    """Return what its author says of a task, the first line of its docstring; of one that waits, who is asked."""
+    said = spec.question()
+    asks = getattr(state, "asks", "") or (spec.approval.asks if spec.approval is not None else "")
+    is_waiting = state is not None and state.is_paused()
+    lines: list[list[str | Sequence[Segment]]] = []
+    if said:
+        lines.append(["What is asked" if is_waiting else "What it does", said])
+    if asks and is_waiting:
+        lines.append(["Who is asked", asks])
+    return lines
 
 
 def _why(spec: TaskSpec, state: State | None, of: Inspected) -> list[list[str | Sequence[Segment]]]:

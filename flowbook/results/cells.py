@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["cells_of", "column_cells", "label_text", "safe_text"]
 
 _CELL_CHARACTERS = 200
+_OF_YEARS = re.compile(r"(?:^|[\W_])(?:year|yr)s?$", re.IGNORECASE)
 _MINUS = "\u2212"
 _HUGE, _TINY = 1e15, 1e-6
 _MOST_DECIMALS = 4
@@ -27,11 +29,13 @@ def label_text(label: object) -> str:
 
 def column_cells(column: pd.Series[Any]) -> list[str | None]:
     """Return the cells of a column; None where a value is missing."""
-    return cells_of(column.tolist())
+    return cells_of(column.tolist(), str(column.name))
 
 
-def cells_of(values: Sequence[object]) -> list[str | None]:
-    """Return the cells of one column, each float with as many decimals as the others."""
+def cells_of(values: Sequence[object], name: str = "") -> list[str | None]:
+    """Return the cells of one column, each float with as many decimals as the others; a column of years has no separators."""
+    if _OF_YEARS.search(name) and all(isinstance(value, int) or _is_missing(value) for value in values):
+        return [None if _is_missing(value) else str(value) for value in values]
     floats = [value for value in values if isinstance(value, float) and math.isfinite(value)]
     show_float = _float_format(floats) if floats else str
     is_dated = all(_is_midnight(value) for value in values if hasattr(value, "isoformat") and not _is_missing(value))

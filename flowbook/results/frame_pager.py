@@ -232,7 +232,7 @@ def _summary(column: pd.Series[Any], *, numeric: bool) -> str:
     if missing := int(column.isna().sum()):
         return f"{missing:,} missing"
     if (numeric and column.dtype.kind != "c") or column.dtype.kind in "mM":
-        low, high = cells_of([_python(column.min()), _python(column.max())])
+        low, high = cells_of([_python(column.min()), _python(column.max())], str(column.name))
         return low or "" if low == high else f"{low} … {high}"
     return _distinct(column)
 

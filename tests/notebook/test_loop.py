@@ -360,3 +360,18 @@ def test_looking_at_a_hundred_tasks_takes_little_time(notebook):
 
     assert (len(found.edited), len(found.stale)) == (1, 49)
     assert min(took) < 0.02
+
+
+def test_other_panels_of_a_run_are_told_the_object_that_goes_on_and_nothing_is_logged(notebook, capfd):
+    told = []
+    loop = Loop(notebook.flows, told.append)
+    run = notebook.run()
+    notebook.define(WORKING)
+    capfd.readouterr()
+
+    gone_on = loop.retry(run)
+    gone_on.run.wait()
+
+    assert told == [gone_on.run]
+    assert gone_on.run is not run
+    assert "daily" not in capfd.readouterr().err

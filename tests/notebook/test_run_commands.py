@@ -178,3 +178,12 @@ def test_what_is_asked_for_is_checked(flow):
 
     assert all("names no task" in text for text in said)
     panel.close()
+
+
+def test_a_view_is_told_with_what_to_begin(flow):
+    panel = RecordedPanel(flow.start(), PanelActions(), begin="replay")
+
+    panel.hear("hello", seq=-1)
+
+    assert panel.all("snapshot")[-1]["begin"] == "replay"
+    panel.close()

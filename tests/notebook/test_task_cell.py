@@ -94,3 +94,12 @@ def test_a_wrong_line_is_one_line(shell, line, cell, message):
         shell.run_cell_magic("task", line or " ", cell)
 
     assert str(caught.value).startswith(message)
+
+
+def test_a_cell_that_is_no_python_shows_its_own_line_only(shell, capsys):
+    result = shell.run_cell("%%task clean(rows)\nkept = = 1\n")
+
+    shown = capsys.readouterr()
+    assert isinstance(result.error_in_exec, SyntaxError)
+    assert "kept = = 1" in shown.out + shown.err
+    assert "definition_of_cell" not in shown.out + shown.err

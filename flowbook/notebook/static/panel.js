@@ -30,8 +30,7 @@ const TICK_MS = 1000;
 const INSPECT_AGAIN_MS = 20_000;
 const HIDDEN_MS = 250;
 /** Browsers lay out the whole picture when a text in it changes; with more nodes than this, changes are spaced out. */
-const MANY = 300;
-const MANY_MS = 100;
+const [MANY, MANY_MS] = [300, 100];
 const GONE = "The kernel went away before it answered.";
 const CUT = "The connection was cut before there was an answer. Look whether it was done.";
 const NOT_KEPT = "Nothing more of it was kept.";
@@ -72,9 +71,9 @@ class Panel {
     new CardGrip({ grip: this.parts.grip, body: this.parts.body, signal });
     this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask: this.#ask.bind(this), cannot: this.cannot, link: this.link });
     const onMoment = () => this.#redraw();
-    const parameters = () => this.display.section.values();
     const onMenu = (/** @type {any} */ answer) => this.choices.menu.take(answer);
     const { parts, link, clock, state } = this;
+    const parameters = () => this.display.section.values();
     this.views = new PanelViews({ parts, view: this.#view, link, clock, signal, state, now, onMoment, onMenu, parameters });
     this.choices = this.#partChoices();
     this.controls = new Controls({ root, link: this.link, host: model.host, cannot: this.cannot, situation: () => situationOf(this) });
@@ -135,6 +134,7 @@ class Panel {
     if (!snapshot || typeof snapshot.seq !== "number") return;
     const what = this.state.fold.snapshot(snapshot);
     if (what === "gap") this.link.hello();
+    this.views.begin(/** @type {{begin?: string}} */ (snapshot).begin);
     if (what === "old") return;
     this.graph.mark("all");
     this.views.changed("all");

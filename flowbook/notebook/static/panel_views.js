@@ -34,6 +34,9 @@ export class PanelViews {
   isComparing = false;
   /** The run and its state when runs were last asked for. */
   #askedAbout = "";
+  /** Whether a replay was begun, and whether it plays once the changes are there. */
+  #hasBegun = false;
+  #playsSoon = false;
   /** Answers about children, by the key of their task. @type {Record<string, any>} */
   #kept = {};
 
@@ -165,6 +168,15 @@ export class PanelViews {
     else this.#go(null);
   }
 
+  /** Begin as the kernel asks, once. @param {string | undefined} what "replay": play the run from its start */
+  begin(what) {
+    if (this.#hasBegun || what !== "replay") return;
+    this.#hasBegun = true;
+    this.#playsSoon = true;
+    this.given.state.isReplay = true;
+    this.#askForTab();
+  }
+
   /** Tasks changed. @param {Set<string> | "all"} keys */
   changed(keys) {
     const { state } = this.given;
@@ -245,6 +257,10 @@ export class PanelViews {
     this.changes.take(answer);
     const { state } = this.given;
     if (state.moment !== null) state.past = this.changes.at(state.moment);
+    if (!this.#playsSoon || !this.changes.list.length) return;
+    this.#playsSoon = false;
+    this.#showReplay();
+    this.replay.play();
   }
 
   /** Show the graph as it was at a moment; null is now. @param {number | null} moment ms since the run's first change */

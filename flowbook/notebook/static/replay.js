@@ -125,6 +125,11 @@ export class Replay {
 
   #toggle() {
     if (this.#stop) return this.stop();
+    this.play();
+  }
+
+  /** Go on from the moment that is shown, or from the start. */
+  play() {
     dom.set(this.#play, { "aria-pressed": "true", title: "Pause" });
     if (this.#moment === null) this.given.onMoment(0);
     this.#next();
