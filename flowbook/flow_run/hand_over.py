@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -139,7 +138,7 @@ def _refuse_what_stays(control: Control, recording: Recording, flow_runner: Flow
     from flowbook.flow_run.run_to_come import lacking_secrets, refuse_what_stays  # noqa: PLC0415  # loading the store takes long
 
     inputs = recording.newer_inputs() or recording.inputs()
-    stays = [*inputs.missing, *lacking_secrets(inputs.secrets, {**os.environ, **flow_runner.env})]
+    stays = [*inputs.missing, *lacking_secrets(inputs.secrets, flow_runner)]
     stays += unkept_outputs(control.run.graph, recording.snapshot().states())
     refuse_what_stays(control.run.label, stays, recording.record.flow_unkept)
 

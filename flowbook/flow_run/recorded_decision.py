@@ -6,7 +6,6 @@ the run's flow runs in the process that decides, which may be a server.
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -179,6 +178,6 @@ def _refuse_what_is_missing(recording: Recording, flow_runner: FlowRunner) -> No
     if content is not None:
         stored = StoredInputs(content, recording.store.values)
         missing = [each for each in stored.missing if each.option != "executor"]
-        missing += lacking_secrets(stored.secrets, {**os.environ, **flow_runner.env})
+        missing += lacking_secrets(stored.secrets, flow_runner)
     unkept = None if record.flow_ref is not None or record.flow_location is not None else record.flow_unkept
     refuse_what_stays(recording.label, missing, unkept)

@@ -20,7 +20,7 @@ from flowbook.store import open_store
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from flowbook.engine.run_inputs import RunInputs
     from flowbook.flow_run.ports import FlowRunner
@@ -76,7 +76,7 @@ def _create(  # noqa: PLR0913  # as above
     store = open_store()
     record, missing, secrets, functions = run_record(store, run, inputs)
     if owner and flow_runner is not None:
-        missing = (*missing, *lacking_secrets(secrets, {**os.environ, **flow_runner.env}))
+        missing = (*missing, *lacking_secrets(secrets, flow_runner))
     refuse_what_stays(run.label, missing, record.flow_unkept if flow_location is None else None)
     record = replace(
         record,
@@ -115,13 +115,15 @@ def refuse_inputs_that_stay(
     """Raise RunIncompleteError if inputs of a run at rest, or what its caller adds to them, can't go to its next process."""
     stored = store_inputs(inputs, run.graph, recording.store.values)
     new = [each for each in stored.missing if each not in inputs.missing]
-    secrets = lacking_secrets(stored.secrets, {**os.environ, **flow_runner.env})
+    secrets = lacking_secrets(stored.secrets, flow_runner)
     refuse_what_stays(run.label, [*new, *secrets], None)
 
 
-def lacking_secrets(secrets: Iterable[str], env: Mapping[str, str]) -> list[MissingInput]:
-    """Return the secrets of a run's context that another process wouldn't find in its environment `env`."""
-    found = []
+def lacking_secrets(secrets: Iterable[str], flow_runner: FlowRunner) -> list[MissingInput]:
+    """Return the secrets of a run's context that a process of this flow runner wouldn't find in its environment."""
+    if getattr(flow_runner, "keeps_secrets", False):
+        return []
+    found, env = [], {**os.environ, **flow_runner.env}
     for name in secrets:
         variable = secret_variable(name)
         if variable not in env:

@@ -1,6 +1,6 @@
 """The mark beside a run's log file that tells of its Job as long as there is something to watch; locked by whoever watches it.
 
-If that process dies, the mark stays, unlocked. Its time is that of the last line of the Job's output that was kept.
+If that process dies, the mark stays, unlocked. It begins with the time of the last line of the Job's output that was kept.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["JobMark", "WatchedJob", "unwatched_jobs"]
 
 _SUFFIX = ".job"
+#: Of a time in nanoseconds since the epoch.
+_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +68,14 @@ class JobMark:
             os.close(self._file)
             msg = f"Somebody else watches the Job {job.name}."
             raise BlockingIOError(msg)
-        self.read_until_ns = os.fstat(self._file).st_mtime_ns if os.fstat(self._file).st_size else 0
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, json.dumps(asdict(job)).encode(), 0)
-        self.note_read(self.read_until_ns)
+        earlier = os.pread(self._file, _DIGITS, 0)
+        self.read_until_ns = int(earlier) if earlier.isdigit() else 0
+        os.pwrite(self._file, b"%0*d\n%s\n" % (_DIGITS, self.read_until_ns, json.dumps(asdict(job)).encode()), 0)
 
     def note_read(self, until_ns: int) -> None:
         """Note the time of the last line that was kept, by the cluster's clock, in nanoseconds since the epoch."""
         with contextlib.suppress(OSError):
-            os.utime(self._file, ns=(until_ns, until_ns))
+            os.pwrite(self._file, b"%0*d" % (_DIGITS, until_ns), 0)
 
     def remove(self) -> None:
         """Remove it: there is nothing to watch any more."""
@@ -88,7 +89,7 @@ def unwatched_jobs() -> list[WatchedJob]:
     for path in output_file("any").parent.glob(f"*.log{_SUFFIX}"):
         if not is_locked(path):
             with contextlib.suppress(OSError, ValueError, TypeError):  # it is removed at this moment, or was cut off
-                found.append(WatchedJob(**json.loads(path.read_text(encoding="utf-8"))))
+                found.append(WatchedJob(**json.loads(path.read_text(encoding="utf-8").partition("\n")[2])))
     return found
 
 

@@ -74,6 +74,8 @@ class KubernetesFlowRunner(UniversalFlowRunner):
 
     type: ClassVar[str] = "kubernetes"
     is_of_this_machine: ClassVar[bool] = False
+    #: Whether its processes get a run's secrets from elsewhere than this process's environment: from a Secret of the cluster.
+    keeps_secrets: ClassVar[bool] = True
 
     def __init__(  # noqa: PLR0913  # the fields that it has
         self,

@@ -41,9 +41,9 @@ def last_output(run_id: str) -> tuple[str, ...]:
 
 
 def remove_output(run_id: str) -> None:
-    """Remove the log files of a run's processes."""
+    """Remove the log files of a run's processes, and the marks of those who watch them elsewhere."""
     file = output_file(run_id)
-    for path in (file, file.with_name(file.name + OLDER)):
+    for path in file.parent.glob(f"{file.name}*"):
         path.unlink(missing_ok=True)
 
 

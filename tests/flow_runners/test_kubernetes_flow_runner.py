@@ -6,12 +6,14 @@ import sys
 
 import pytest
 
+import flowbook
 from flowbook.exceptions import FlowRunnerError
 from flowbook.flow_run.ports import Outcome, RunToStart
 from flowbook.flow_runners import KubernetesFlowRunner
 from flowbook.flow_runners.job_mark import JobMark, WatchedJob, unwatched_jobs
 from flowbook.store.process_identity import is_here
-from flowbook.store.process_output import output_file
+from flowbook.store.process_output import output_file, remove_old_output, remove_output
+from tests.flow_runners import flows
 from tests.flow_runners.cluster_server import ClusterServer
 
 RUN = RunToStart("7c1f09e2a1b44d0f8e6f5a3b2c1d0e9f", "short-pod", 3, 1)
@@ -151,6 +153,7 @@ def test_a_job_whose_watcher_died_is_watched_again_from_the_line_that_was_read_l
     died = JobMark(made)
     died.note_read(1_796_031_122_500_000_001)  # 09:32:02.500000001
     os.close(died._file)
+    remove_old_output()
 
     (found,) = unwatched_jobs()
     outcome = RUNNER.watch_again(JobMark(found))
@@ -164,15 +167,15 @@ def test_a_job_whose_watcher_died_is_watched_again_from_the_line_that_was_read_l
 def test_a_job_that_somebody_watches_is_left_to_them(home):
     made = WatchedJob(*RUN, "flows", "short-pod-3-x", "uid", {})
     output_file(RUN.run_id).parent.mkdir(parents=True)
-    mark = JobMark(made)
+    JobMark(made)
 
     with pytest.raises(BlockingIOError):
         JobMark(made)
 
     assert unwatched_jobs() == []
     assert (home / "output" / f"{RUN.run_id}.log.job").exists()
-    mark.remove()
-    assert not (home / "output" / f"{RUN.run_id}.log.job").exists()
+    remove_output(RUN.run_id)
+    assert list((home / "output").iterdir()) == []
 
 
 def test_a_job_that_is_gone_leaves_nothing_to_watch(cluster):
@@ -182,3 +185,15 @@ def test_a_job_that_is_gone_leaves_nothing_to_watch(cluster):
 
     assert RUNNER.watch_again(JobMark(made)) is None
     assert unwatched_jobs() == []
+
+
+def test_a_run_with_a_secret_needs_none_here_since_the_clusters_secret_has_it(cluster):
+    server = cluster("short-pod", log=[line(1, "10 flights")])
+
+    with flowbook.context(secrets={"DB": "hunter2"}):
+        run = flows.waiting().start(flow_runner=RUNNER)
+        state = run.wait(40)
+
+    assert "ended with exit code 0 before the run went on" in state.message  # nothing ran: the server only plays a Job
+    assert b"hunter2" not in b"".join(server.bodies)
+    assert server.asked[0] == f"POST {JOBS}"
