@@ -175,6 +175,24 @@ def test_a_function_is_called_itself_and_gets_the_notice():
     ]
 
 
+def test_a_notice_of_a_task_that_waits_has_a_link_that_decides_about_it_alone(monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_API_PUBLIC_URL", "https://flows.example.org/")
+    told = []
+    flow = _flow(approve, told.append)
+
+    flow.run(record=True)
+    _settled()
+
+    (notice,), run_id = told, flow.last_run.run_id
+    (waiting,) = notice.tasks
+    token = waiting.link.removeprefix("https://flows.example.org/approve/")
+    link = open_store().approvals.find(token)
+    assert notice.link == f"https://flows.example.org/runs/{run_id}"
+    assert (link.run_id, link.key, link.used) == (run_id, "approve", None)
+    assert f"\n    Decide: {waiting.link}\n" in notice.text
+    assert token not in "".join(line.text for line in flow.last_run.logs())
+
+
 def test_a_command_gets_the_notice_on_stdin_and_in_variables(tmp_path):
     script = tmp_path / "told.py"
     script.write_text(
