@@ -27,6 +27,8 @@ _USUAL_ADDRESS = "unix:///var/run/docker.sock"
 _UNIX = "unix://"
 #: How long a socket of this machine may take to answer.
 _REACH_S = 10.0
+#: How long an engine may be silent while it pulls an image: it says nothing while it unpacks a large layer.
+_PULL_S = 3600
 #: How long a container that is told to end may take before it is killed.
 _GRACE_S = 10
 #: More containers of one name than anybody has.
@@ -170,24 +172,23 @@ class DockerEngine:
             self._pull(image, is_here=is_here)
 
     def _has(self, image: str) -> bool:
-        from docker.errors import APIError, ImageNotFound  # noqa: PLC0415  # loaded by `connected`
+        from docker.errors import ImageNotFound  # noqa: PLC0415  # loaded by `connected`
 
         try:
             self._client.api.inspect_image(image)
         except ImageNotFound:
             return False
-        except APIError as error:
-            msg = f"{image!r} is no image's name: {error.explanation}. Write e.g. registry:5000/flows:2."
+        except _troubles() as error:
+            msg = f"The engine tells nothing of an image {image!r}: {_explained(error)}. Names are like registry:5000/flows:2."
             raise FlowRunnerError(msg, image=image) from error
         return True
 
     def _pull(self, image: str, *, is_here: bool) -> None:
-        from docker.errors import DockerException  # noqa: PLC0415  # as above
-
-        name = ImageName.parse(image)
+        name, usual_s = ImageName.parse(image), self._client.api.timeout
+        self._client.api.timeout = _PULL_S
         try:
             self._client.images.pull(name.repository, tag=name.version)
-        except DockerException as error:
+        except _troubles() as error:
             hint = (
                 "It is on this machine: image_pull_policy='NEVER' or a tag of its own uses that one."
                 if is_here
@@ -195,6 +196,8 @@ class DockerEngine:
             )
             msg = f"The image {image} can't be pulled: {_explained(error)}. {hint}"
             raise FlowRunnerError(msg, image=image) from error
+        finally:
+            self._client.api.timeout = usual_s
 
     # Containers
 
@@ -204,15 +207,13 @@ class DockerEngine:
         Raises:
             FlowRunnerError: if that can't be done; there is no such container then.
         """
-        from docker.errors import DockerException  # noqa: PLC0415  # as above
-
         container = None
         try:
             container = self._create(arguments)
             for network in arguments.further_networks:
                 self._client.networks.get(network).connect(container)
             container.start()
-        except DockerException as error:
+        except _troubles() as error:
             if container is not None:
                 self.remove(container.id)
             why = Masks(arguments.secrets()).text(_explained(error))
@@ -245,14 +246,15 @@ class DockerEngine:
 
     def stop(self, container: str) -> None:
         """Tell a container to end (SIGTERM), and kill it if it hasn't after 10 s. Does nothing if it is over."""
-        from docker.errors import APIError, NotFound  # noqa: PLC0415  # as above
+        from docker.errors import NotFound  # noqa: PLC0415  # as above
 
-        with contextlib.suppress(NotFound):
-            try:
-                self._client.api.stop(container, timeout=_GRACE_S)
-            except APIError as error:
-                msg = f"The container {container} can't be ended: {error.explanation}. Try: docker kill {container}"
-                raise FlowRunnerError(msg, container=container) from error
+        try:
+            self._client.api.stop(container, timeout=_GRACE_S)
+        except NotFound:
+            return
+        except _troubles() as error:
+            msg = f"The container {container} can't be ended: {_explained(error)}. Try: docker kill {container}"
+            raise FlowRunnerError(msg, container=container) from error
 
     def remove(self, container: str) -> None:
         """Remove a container with the volumes that are its own, whatever it does. Never raises."""
@@ -261,24 +263,32 @@ class DockerEngine:
 
     def with_label(self, label: str) -> list[FoundContainer]:
         """Return all containers that have a label, those that are over, too. Raises FlowRunnerError."""
-        from docker.errors import DockerException  # noqa: PLC0415  # as above
-
         try:
             found = self._client.api.containers(all=True, filters={"label": label})
-        except DockerException as error:
+        except _troubles() as error:
             msg = (
                 f"The Docker engine at {self.address} doesn't tell its containers: {_explained(error)}. Try: docker ps"
             )
             raise FlowRunnerError(msg, address=self.address) from error
         return [
             FoundContainer(
-                each["Id"], each["Names"][0].lstrip("/"), each["Labels"], is_over=each["State"] in {"exited", "dead"}
+                each["Id"],
+                (each["Names"] or ["?"])[0].lstrip("/"),
+                each["Labels"],
+                is_over=each["State"] in {"exited", "dead"},
             )
             for each in found
         ]
 
 
-def _explained(error: Exception) -> str:
-    """Return what the engine says of an error, without the library's words around it."""
-    said = getattr(error, "explanation", None) or str(error)
+def _troubles() -> tuple[type[Exception], ...]:
+    """Return what the library raises: errors of its own, and those of the connection, which are OSErrors."""
+    from docker.errors import DockerException  # noqa: PLC0415  # as above
+
+    return DockerException, OSError
+
+
+def _explained(error: BaseException) -> str:
+    """Return what the engine or the system says of an error, without the library's words around it."""
+    said = getattr(error, "explanation", None) or _root_cause(error)
     return str(said).strip().rstrip(".")

@@ -133,9 +133,16 @@ class DockerFlowRunner(UniversalFlowRunner):
         arguments = self._arguments(run)
         with self._engine() as engine:
             pulling = f"[pulling the image {arguments.image}]\n"
-            engine.provide(arguments.image, arguments.pull, lambda: put_into_output(run, pulling))
+            engine.provide(arguments.image, arguments.pull, lambda: self._say(run, pulling))
             container = engine.start(arguments)
         return keep(run, container, started, is_streamed=self.stream_output)
+
+    def _say(self, run: RunToStart, text: str) -> None:
+        put_into_output(run, text)
+        if self.stream_output:
+            with contextlib.suppress(OSError, ValueError):  # nobody sees this process's output any more
+                sys.stdout.write(text)
+                sys.stdout.flush()
 
     def end(self, identifier: str) -> None:
         """End the container of that name; does nothing if it is over.
