@@ -170,7 +170,9 @@ class ClaimedRun:
         submit(self._recording, self._flow_runner, self._started)
 
     def _started(self, identifier: str) -> None:
-        self._identifier = identifier
+        is_first, self._identifier = self._identifier is None, identifier
+        if not is_first:
+            return  # what keeps it has died, and something else keeps it
         self._set_phase("runs")
         self._tell("started", "starts")
         if self._is_cancelled:

@@ -32,6 +32,8 @@ _PATIENCE_S = "300"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry on a run; return the exit code of the process: 0, whatever state the flow ends in."""
+    if os.getpid() == _FIRST:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(_SIGNALS + signal.SIGTERM))
     args = _parser().parse_args(argv)
     at_rest = _leave_in_time()
     try:
@@ -63,8 +65,6 @@ def _carry_on(run_id: str) -> None:
     from flowbook.flow_run.engine_process import run_in_this_process  # noqa: PLC0415  # as above
     from flowbook.store import open_store  # noqa: PLC0415  # as above
 
-    if os.getpid() == _FIRST:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(_SIGNALS + signal.SIGTERM))
     _outlive_output()
     os.environ.setdefault("FLOWBOOK_API_PATIENCE_S", _PATIENCE_S)
     run_in_this_process(open_store(), run_id, flow_and_digest_at)

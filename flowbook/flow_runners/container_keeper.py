@@ -31,8 +31,8 @@ else:  # started as a program: from beside this file, without the rest of flowbo
 if TYPE_CHECKING:
     from typing import Any
 
-#: How often the place up to which the output is kept is written down, and how long a stamp of Docker's is.
-_NOTE_S, _STAMP_CHARS = 0.2, 30
+#: How long a stamp of Docker's is: "2026-11-30T09:30:19.123456789Z".
+_STAMP_CHARS = 30
 #: For how long an engine may not answer; then somebody else is to find out what became of the container.
 _UNREACHABLE_S = 600.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
@@ -53,7 +53,6 @@ class Mark:
     def __init__(self, path: str) -> None:
         self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        self._written = 0.0
         #: Docker's stamp of the last line that was kept; "" before the first one.
         self.stamp = ""
 
@@ -68,12 +67,10 @@ class Mark:
         return True
 
     def note(self, stamp: str) -> None:
-        """Note a stamp; it is written down now and then."""
+        """Note a stamp, whose line is kept by now."""
         self.stamp = stamp
-        if time.monotonic() - self._written >= _NOTE_S:
-            self._written = time.monotonic()
-            with contextlib.suppress(OSError):  # a full disk: some lines may come twice
-                os.pwrite(self._file, stamp.encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: some lines may come twice
+            os.pwrite(self._file, stamp.encode(), 0)
 
     def remove(self) -> None:
         """Remove the file: there is nothing more to keep."""
@@ -152,9 +149,9 @@ class ContainerKeeper:
                 self._output.write(part)  # without a stamp, as other engines may have it
             elif (text := stamp.decode("ascii", "replace")) > kept:
                 kept = ""  # parts of one long line have the same stamp
-                self._mark.note(text)
                 if line:
                     self._output.write(line)
+                self._mark.note(text)
 
     def _state(self) -> dict[str, Any]:
         found: dict[str, Any] = self._client.api.inspect_container(self._id)

@@ -137,13 +137,6 @@ class DockerFlowRunner(UniversalFlowRunner):
             container = engine.start(arguments)
         return keep(run, container, started, is_streamed=self.stream_output)
 
-    def _say(self, run: RunToStart, text: str) -> None:
-        put_into_output(run, text)
-        if self.stream_output:
-            with contextlib.suppress(OSError, ValueError):  # nobody sees this process's output any more
-                sys.stdout.write(text)
-                sys.stdout.flush()
-
     def end(self, identifier: str) -> None:
         """End the container of that name; does nothing if it is over.
 
@@ -190,6 +183,13 @@ class DockerFlowRunner(UniversalFlowRunner):
                 )
                 raise FlowRunnerError(msg, address=engine.address, value=url)
             yield engine
+
+    def _say(self, run: RunToStart, text: str) -> None:
+        put_into_output(run, text)
+        if self.stream_output:
+            with contextlib.suppress(OSError, ValueError):  # nobody sees this process's output any more
+                sys.stdout.write(text)
+                sys.stdout.flush()
 
     def _arguments(self, run: RunToStart) -> ContainerArguments:
         here = Surroundings(

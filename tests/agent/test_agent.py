@@ -531,3 +531,17 @@ def test_an_agent_that_cannot_read_its_store_goes_on_when_it_can_again(monkeypat
 
 if sys.platform == "win32":
     pytest.skip("processes are ended by signals here", allow_module_level=True)
+
+
+def test_a_run_whose_keeper_is_followed_by_another_is_said_to_start_once():
+    class Kept(LightRunner):
+        def submit(self, run, started):
+            started("first keeper")
+            return super().submit(run, started)
+
+    (run_id,) = create()
+    with working(flow_runners=lambda _: Kept()) as (_, news):
+        wait_for_states([run_id], "Success")
+        news.wait_for("ended")
+
+    assert (news.what().count("started"), open_store().runs.identifier(run_id)) == (1, f"light-{run_id}")

@@ -450,7 +450,8 @@ def test_an_agent_that_starts_again_keeps_the_containers_of_the_one_that_died(la
     said = second.communicate(timeout=60)[0]
 
     lines = output_file(run.run_id).read_text().splitlines()
-    assert lines == [f"line {number}" for number in range(len(lines))]
+    assert list(dict.fromkeys(lines)) == [f"line {number}" for number in range(len(set(lines)))]
+    assert len(lines) - len(set(lines)) <= 1  # the line that the keeper was at when it was killed
     assert state.message.startswith("Its process ended with exit code 9 in the middle of the run.")
     assert f"long run 1 goes on in container {container(lab, run).name}, which is watched again" in said
 

@@ -63,10 +63,9 @@ def test_a_keeper_that_is_killed_is_followed_by_another_and_no_line_is_lost(tmp_
     state = finished(run)
 
     lines = output_file(run.run_id).read_text().splitlines()
-    numbers = [int(line.split()[1]) for line in lines]
     assert type(state) is Success
-    assert sorted(set(numbers)) == list(range(run["work"].result + 1))
-    assert len(numbers) - len(set(numbers)) < 60  # what came within the last moments may come twice
+    assert list(dict.fromkeys(lines)) == [f"line {number}" for number in range(run["work"].result + 1)]
+    assert len(lines) - len(set(lines)) <= 1  # the line that the keeper was at when it was killed
 
 
 def test_an_agent_that_is_told_twice_ends_its_containers(lab, tmp_path):
@@ -182,7 +181,7 @@ def test_ten_runs_at_once_have_ten_containers(lab):
     assert len({container(lab, run).id for run in runs}) == 10
 
 
-def test_a_container_that_is_told_to_end_while_it_starts_does_so_at_once(lab):
+def test_a_container_that_is_told_to_end_while_it_starts_ends_and_so_does_its_run(lab):
     flow_runner = in_container()
     run = flow_of(hanging()).start(flow_runner=flow_runner)
 
@@ -190,4 +189,6 @@ def test_a_container_that_is_told_to_end_while_it_starts_does_so_at_once(lab):
     state = finished(run)
 
     code = container(lab, run).attrs["State"]["ExitCode"]
-    assert (type(state), code) in {(Crashed, 128 + signal.SIGTERM), (Cancelled, 0)}
+    # Before Python itself has started, nothing in the container can listen, and it is killed after a while.
+    ended = {(Crashed, 128 + signal.SIGTERM), (Crashed, 128 + signal.SIGKILL), (Cancelled, 0)}
+    assert (type(state), code) in ended
