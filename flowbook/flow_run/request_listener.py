@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, get_args
 
 from flowbook._utils import threads
 from flowbook.exceptions import FlowbookError, RunClaimedError, RunError
-from flowbook.flow_run.decision import Decision
+from flowbook.flow_run.decision import Action, Decision
 from flowbook.store.process_identity import BEAT_S
 
 if TYPE_CHECKING:
-    from flowbook.flow_run.decision import Action
     from flowbook.flow_run.run_description import RunLabel
     from flowbook.store import Store
     from flowbook.store.records import Request
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RequestHandler", "RequestListener", "decision_of"]
 
 _LISTEN_S = 0.05
+_ACTIONS = frozenset(get_args(Action))
 
 
 class RequestHandler(Protocol):
@@ -97,6 +97,9 @@ class RequestListener:
             self._requests.answer(request.number, self._answer(request))
 
     def _answer(self, request: Request) -> dict[str, object]:
+        if request.action not in _ACTIONS:  # of another version, or somebody's own
+            message = f"{request.action[:100]!r} can't be done to a run. Ask for one of {', '.join(sorted(_ACTIONS))}."
+            return {"error": "StartTaskError", "message": message}
         try:
             return {"done": self._handler.apply_request(decision_of(request))}
         except RunError as error:

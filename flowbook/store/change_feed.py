@@ -20,7 +20,7 @@ __all__ = ["ChangeFeed"]
 #: How long the server holds a request back, and how long the feed goes on when nobody asks.
 _HELD_S, _UNASKED_S = 10.0, 10.0
 #: The pause after a failure, and the least between two requests: a busy store changes all the time.
-_PAUSE_S, _LEAST_S = 0.5, 0.1
+_PAUSE_S, _LEAST_S = 0.5, 0.05
 
 
 class ChangeFeed:

@@ -53,6 +53,8 @@ _SMALL_S = 1.0
 _ROWS_S = 0.5
 #: How often a listener looks for requests even if it was told of none.
 _LOOK_S = 2.0
+#: How soon it is noticed that the owner of a run that is followed has died, and how many runs are followed without reading.
+_LIFE_S, _FOLLOWED = 1.0, 50
 
 
 class RemoteComponent:
@@ -172,17 +174,33 @@ class RemoteRequests(RemoteComponent):
 
 
 class RemoteHistory(RemoteComponent):
-    """See `RunHistory`."""
+    """See `RunHistory`. The last argument follows what changes."""
+
+    def __init__(self, client: ApiClient, values: Values, feed: ChangeFeed) -> None:
+        super().__init__(client, values, "history")
+        self._feed = feed
+        #: By run, what was asked for, when (`time.monotonic`), at which version of the store, and what there was.
+        self._seen: dict[str, tuple[tuple[int, float], float, object, RunSnapshot]] = {}
 
     def snapshot(self, run_id: str, since: int = 0, progress_since: float = 0.0) -> RunSnapshot:
-        """See `RunHistory`."""
+        """See `RunHistory`. Whoever follows a run asks again and again: nothing is read while nothing changes, for a second."""
+        if not since:
+            return self._read_snapshot(run_id, since, progress_since)
+        asked, now, version = (since, progress_since), time.monotonic(), self._feed.version("commits")
+        if (seen := self._seen.get(run_id)) and (seen[0], seen[2]) == (asked, version) and now - seen[1] < _LIFE_S:
+            return seen[3]
+        found = self._read_snapshot(run_id, since, progress_since)
+        self._seen = {**dict(list(self._seen.items())[-_FOLLOWED:]), run_id: (asked, now, version, found)}
+        return found
+
+    def _read_snapshot(self, run_id: str, since: int, progress_since: float) -> RunSnapshot:
         found: RunSnapshot = self._call("snapshot", run_id, since, progress_since)
         claim = self._by_this_clock(found.claim)
         if found.is_owned and is_here(claim.process) is False:
             #: Read again: it may have recorded more before it died. The dead record nothing.
             again: RunSnapshot = self._call("snapshot", run_id, since, progress_since)
             if again.claim.epoch != claim.epoch:
-                return self.snapshot(run_id, since, progress_since)
+                return self._read_snapshot(run_id, since, progress_since)
             return dataclasses.replace(again, claim=claim, is_owned=self._is_being_started(run_id, again))
         return dataclasses.replace(found, claim=claim)
 

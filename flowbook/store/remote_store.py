@@ -62,7 +62,7 @@ class RemoteStore(Store):
         self.runs = cast("Runs", RemoteRuns(client, values, "runs"))
         self.ownership = cast("RunOwnership", RemoteOwnership(client, values, "ownership"))
         self.requests = cast("RunRequests", RemoteRequests(client, values, self._feed))
-        self.history = cast("RunHistory", RemoteHistory(client, values, "history"))
+        self.history = cast("RunHistory", RemoteHistory(client, values, self._feed))
         rows = RemoteCacheRows(client, values, "cache_rows")
         self.cache = RemoteCache(client, values, rows)
         self.cache_rows = cast("CacheRows", rows)

@@ -230,6 +230,33 @@ def test_a_request_wakes_its_listener(both):
     assert both.local.requests.answer_to(number) == {"done": True}
 
 
+def test_whoever_follows_a_run_reads_nothing_while_nothing_changes(both, monkeypatch):
+    sink = _begin(both.remote)
+    sink.emit(StateChanged(1, "", Running()))
+    sink.flush()
+    history, asked = both.remote.history, []
+    history.snapshot("r1", 1)
+    pause = threading.Event()
+    while both.remote.version()[0] is None:
+        pause.wait(0.01)
+    read = history._read_snapshot
+    monkeypatch.setattr(history, "_read_snapshot", lambda *given: asked.append(given) or read(*given))
+
+    for _ in range(20):
+        assert history.snapshot("r1", 1).events == []
+    before = len(asked)
+    sink.emit(StateChanged(2, "a", Success(result=1)))
+    sink.flush()
+    for _ in range(200):
+        if history.snapshot("r1", 1).events:
+            break
+        pause.wait(0.01)
+    sink.close()
+
+    assert before == 1
+    assert 2 <= len(asked) <= 4
+
+
 def test_another_flowbook_at_the_other_end_is_named(both, monkeypatch):
     monkeypatch.setattr(api_client, "fingerprint", lambda: "another")
     with RemoteStore(both.url, TOKEN, refuse) as store, pytest.raises(StoreError, match="don't understand each other"):
