@@ -61,7 +61,7 @@ export function insideOf(node, task, { now, svg }) {
   const isLow = node.h < 72;
   const isTold = node.h >= 60 && format.isMadeNote(task);
   if (isWaiting && isLow) return [...parts, control("resume", node.key, "Resume", { x: right - 68, y: 18, width: 72 })];
-  parts.push(dom.s("text", { class: "end time", x: right, y: 35 }, isTold ? "" : format.timeOf(task, now) || (isLow ? keptNote(task) : "")));
+  parts.push(dom.s("text", { class: "end time", x: right, y: 35 }, isTold ? "" : format.timeOf(task, now) || (node.h < 60 ? keptNote(task) : "")));
   if (isWaiting && !task.counts) {
     const resume = control("resume", node.key, "Resume", { x: TEXT_X, y: 44, width: 72 });
     return [...parts, resume, control("inspect", node.key, "Inputs", { x: 112, y: 44, width: 64 })];
