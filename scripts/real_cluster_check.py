@@ -15,7 +15,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 API = f"http://{BRIDGE_ADDRESS}:4231"
 NAMESPACE = "flows"
-_LONG_S = 120.0
+_LONG_S, _END_S = 180.0, 10.0
 _ABSENT = "flowbook:absent"
 
 
@@ -202,9 +201,11 @@ class Check:
     def stop(self) -> None:
         """End the agent and the server."""
         for process in reversed(self._processes.values()):
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_LONG_S)
+                process.wait(_END_S)
+            process.kill()
+            process.wait()
 
     def flowbook(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Call flowbook's command."""

@@ -17,7 +17,7 @@ from flowbook.flow_runners.pod_output import PodOutput
 from flowbook.flow_runners.watch_cursor import WatchCursor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from flowbook.flow_runners.cluster import Cluster, Lines
@@ -68,6 +68,15 @@ def watch_job(place: JobPlace, job: Mapping[str, Any], output: RunOutput, mark: 
     return outcome
 
 
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """Whether objects of a kind can be seen; why not, if people are to be told."""
+
+    kind: str
+    is_clear: bool
+    why: str = ""
+
+
 class _Watching:
     def __init__(  # as for `watch_job`
         self, place: JobPlace, job: Mapping[str, Any], output: RunOutput, mark: JobMark, timeouts: Timeouts
@@ -76,7 +85,7 @@ class _Watching:
         self._output = output
         self._mark = mark
         self._watch = JobWatch(place.name, timeouts, time.monotonic())
-        self._news: queue.SimpleQueue[Sighting | str] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[Sighting | _Sight] = queue.SimpleQueue()
         self._readers = [
             _Reader(place, WatchCursor("Job", [job]), "Job", self._news),
             _Reader(place, WatchCursor("Pod"), "Pod", self._news),
@@ -103,15 +112,17 @@ class _Watching:
                     return decision
                 self._act(decision)
 
-    def _next(self) -> list[Decision]:
+    def _next(self) -> Sequence[Decision]:
         deadline = self._watch.deadline()
         try:
             pause = None if deadline is None else max(0.0, deadline - time.monotonic())
             found = self._news.get(timeout=pause)
         except queue.Empty:
             return self._watch.tick(time.monotonic())
-        if isinstance(found, str):
-            return [Say(found)]
+        if isinstance(found, _Sight):
+            if found.kind == "Pod":
+                self._watch.see_pods(time.monotonic(), is_clear=found.is_clear)
+            return [Say(found.why)] if found.why else []
         return self._watch.see(found, time.monotonic())
 
     def _act(self, decision: Decision) -> None:
@@ -141,7 +152,7 @@ class _Reader:
     """Reads the changes of a Job, or of its pods, and opens the watch again whenever it breaks."""
 
     def __init__(
-        self, place: JobPlace, cursor: WatchCursor, kind: str, news: queue.SimpleQueue[Sighting | str]
+        self, place: JobPlace, cursor: WatchCursor, kind: str, news: queue.SimpleQueue[Sighting | _Sight]
     ) -> None:
         self._place = place
         self._cursor = cursor
@@ -168,8 +179,13 @@ class _Reader:
             except (FlowRunnerError, ConnectionError, ValueError) as error:
                 failures += 1
                 self._cursor.failed(getattr(error, "status", None))
-                if failures == _MANY and not self._is_over.is_set():
-                    self._news.put(f"The cluster can't be watched at the moment, and is asked again: {error}")
+                why = (
+                    f"The cluster can't be watched at the moment, and is asked again: {error}"
+                    if failures == _MANY
+                    else ""
+                )
+                if not self._is_over.is_set():
+                    self._news.put(_Sight(self._kind, is_clear=False, why=why))
             self._is_over.wait(min(_LATE_S, _SOON_S * 2**failures) if failures else _SOON_S)
 
     def _read_once(self) -> None:
@@ -179,6 +195,7 @@ class _Reader:
                 self._news.put(sighting)
         if cursor.version is None:
             return
+        self._news.put(_Sight(self._kind, is_clear=True))
         self._lines = place.cluster.watch(self._kind, place.namespace, place.name, cursor.version)
         try:
             for line in self._lines:

@@ -138,6 +138,8 @@ class JobWatch:
         #: By uid, in the order in which they were first seen: a cluster may replace a pod that was deleted.
         self._pods: dict[str, _Pod] = {}
         self._without_pod_since = now
+        #: Since when pods can't be seen, as before the first list; None if they can. Nothing is late meanwhile.
+        self._blind_since: float | None = now
         self._final_at: float | None = None
         self._said = ""
         self.is_over = False
@@ -156,6 +158,17 @@ class JobWatch:
         else:
             self._see_pod(sighting, now)
         return self.tick(now)
+
+    def see_pods(self, now: float, *, is_clear: bool) -> None:
+        """Note that all pods were listed, or that they can't be watched at the moment: that time doesn't count."""
+        if not is_clear:
+            self._blind_since = now if self._blind_since is None else self._blind_since
+        elif self._blind_since is not None:
+            blind_s = now - self._blind_since
+            self._blind_since = None
+            self._without_pod_since += blind_s
+            for pod in self._pods.values():
+                pod.since = min(now, pod.since + blind_s)
 
     def _see_pod(self, sighting: Sighting, now: float) -> None:
         found = self._pods.setdefault(sighting.object["metadata"]["uid"], _Pod(sighting.object, now))
@@ -260,8 +273,9 @@ class JobWatch:
     # What is known
 
     def _limit(self) -> float:
-        """Return until when the flow's container must have started; infinite if it has, or the cluster holds it back."""
-        if self._is_suspended() or any(has_started(pod.object) and not pod.is_gone for pod in self._pods.values()):
+        """Return until when the flow's container must have started; infinite if it has, is held back, or can't be seen."""
+        has_begun = any(has_started(pod.object) and not pod.is_gone for pod in self._pods.values())
+        if has_begun or self._blind_since is not None or self._is_suspended():
             return math.inf
         pod = self._waiting_pod()
         if pod is None:

@@ -30,6 +30,8 @@ def replay(name, timeouts=NO_LIMITS):
             now = event["at"]
         for sighting in _sightings(cursors[event["kind"]], event):
             decisions += watch.see(sighting, now)
+        if "list" in event and event["kind"] == "Pod":
+            watch.see_pods(now, is_clear=True)
     if not watch.is_over and (deadline := watch.deadline()) is not None:
         now = deadline
         decisions += watch.tick(now)
@@ -196,6 +198,13 @@ def test_a_job_that_runs_longer_than_it_may_says_so():
 # What hasn't been recorded
 
 
+def watching(now=0.0):
+    """Return a watch whose pods have been listed once."""
+    watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), now)
+    watch.see_pods(now, is_clear=True)
+    return watch
+
+
 def job(**status):
     return {"metadata": {"uid": "j", "name": "delays-1-x"}, "spec": {}, "status": status}
 
@@ -213,7 +222,7 @@ def failed(reason="BackoffLimitExceeded"):
 
 
 def test_a_job_without_a_pod_is_given_up_and_its_events_are_asked():
-    watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 100.0)
+    watch = watching(100.0)
     watch.see(Sighting("Job", job()), 100.5)
 
     assert watch.deadline() == 160.0
@@ -222,8 +231,25 @@ def test_a_job_without_a_pod_is_given_up_and_its_events_are_asked():
     assert watch.tick(200.0) == []
 
 
-def test_a_suspended_job_may_wait_as_long_as_it_takes():
+def test_nothing_is_late_before_pods_were_listed_or_while_they_cannot_be():
     watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
+
+    assert (watch.deadline(), watch.tick(900.0)) == (None, [])
+    watch.see_pods(1000.0, is_clear=True)
+    assert watch.deadline() == 1060.0
+    watch.see_pods(1030.0, is_clear=False)
+    watch.see_pods(1040.0, is_clear=False)
+    assert (watch.deadline(), watch.tick(1900.0)) == (None, [])
+    watch.see_pods(2030.0, is_clear=True)
+    assert watch.deadline() == 2060.0
+    watch.see(Sighting("Pod", pod()), 2031.0)
+    watch.see_pods(2041.0, is_clear=False)
+    watch.see_pods(2051.0, is_clear=True)
+    assert watch.deadline() == 2341.0
+
+
+def test_a_suspended_job_may_wait_as_long_as_it_takes():
+    watch = watching()
     suspended = {**job(), "spec": {"suspend": True}}
 
     said = watch.see(Sighting("Job", suspended), 1.0)
@@ -235,7 +261,7 @@ def test_a_suspended_job_may_wait_as_long_as_it_takes():
 
 
 def test_time_counts_anew_while_an_init_container_runs():
-    watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
+    watch = watching()
     preparing = pod(initContainerStatuses=[{"name": "init", "state": {"running": {}}}])
 
     watch.see(Sighting("Pod", preparing), 1.0)
@@ -246,7 +272,7 @@ def test_time_counts_anew_while_an_init_container_runs():
 
 
 def test_a_job_may_have_failed_before_its_pods_end_is_seen():
-    watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
+    watch = watching()
     watch.see(Sighting("Pod", pod(phase="Running", container={"running": {}})), 1.0)
 
     first = watch.see(Sighting("Job", job(conditions=failed())), 2.0)
@@ -257,7 +283,7 @@ def test_a_job_may_have_failed_before_its_pods_end_is_seen():
 
 
 def test_a_job_that_failed_without_a_word_of_its_pod_ends_after_a_while():
-    watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
+    watch = watching()
 
     watch.see(Sighting("Job", job(conditions=failed())), 2.0)
 
@@ -267,7 +293,7 @@ def test_a_job_that_failed_without_a_word_of_its_pod_ends_after_a_while():
 
 
 def test_a_job_may_be_complete_before_its_pod_is_seen_at_all():
-    watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
+    watch = watching()
     complete = Sighting("Job", job(conditions=[{"type": "Complete", "status": "True"}]))
 
     first = watch.see(complete, 2.0)
@@ -275,13 +301,13 @@ def test_a_job_may_be_complete_before_its_pod_is_seen_at_all():
 
     assert first == []
     assert then == [PodStarted("delays-1-x-p"), PodStopped("delays-1-x-p"), End(Outcome(0))]
-    alone = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
+    alone = watching()
     alone.see(complete, 2.0)
     assert (alone.deadline(), alone.tick(7.0)) == (7.0, [End(Outcome(0))])
 
 
 def test_a_condition_that_is_not_true_means_nothing():
-    watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
+    watch = watching()
 
     found = watch.see(Sighting("Job", job(conditions=[{"type": "Complete", "status": "False"}])), 2.0)
 
@@ -289,7 +315,7 @@ def test_a_condition_that_is_not_true_means_nothing():
 
 
 def test_a_pod_that_was_preempted_says_so():
-    watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
+    watch = watching()
     message = "default-scheduler: preempting to accommodate a higher priority pod"
     condition = {"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": message}
     ended = pod(phase="Failed", container={"terminated": {"exitCode": 143}}, conditions=[condition])
@@ -303,7 +329,7 @@ def test_a_pod_that_was_preempted_says_so():
 
 
 def test_a_pod_that_replaces_a_deleted_one_is_read_too():
-    watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
+    watch = watching()
     running = {"running": {}}
 
     decisions = [
@@ -318,7 +344,7 @@ def test_a_pod_that_replaces_a_deleted_one_is_read_too():
 
 
 def test_a_deleted_job_whose_pod_ended_well_ended_well():
-    watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
+    watch = watching()
     watch.see(Sighting("Pod", pod(phase="Running", container={"running": {}})), 1.0)
     watch.see(Sighting("Job", job(), is_gone=True), 2.0)
 
@@ -328,7 +354,7 @@ def test_a_deleted_job_whose_pod_ended_well_ended_well():
 
 
 def test_a_deleted_job_that_never_had_a_pod_is_over_at_once():
-    watch = JobWatch("delays-1-x", Timeouts(60.0, 300.0), 0.0)
+    watch = watching()
 
     (end,) = watch.see(Sighting("Job", job(), is_gone=True), 2.0)
 
