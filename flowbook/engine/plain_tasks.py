@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["PlainTasks"]
 
 #: A reading older than this doesn't stand for the beginning of a call.
-_STALE_S = 0.001
+_STALE_S, _LEAST_S = 0.001, costs.LEAST_S
 
 
 class Settle(Protocol):
@@ -91,7 +91,7 @@ class PlainTasks:
         if log is None:
             return key
         write, number = log.writer, relay.number
-        begun = costs.begin()
+        begun, begun_at = costs.begin(), float("-inf")
         while key is not None:
             spec = specs.get(key)
             if log.subscribers or progress.has_reopened or jobs.has_requested:
@@ -109,14 +109,17 @@ class PlainTasks:
             running = Running()
             write((number(), key, running))
             states[key] = running
-            begun = begun if running.at - begun.at < _STALE_S else costs.begin()
+            at = running.at
+            if not 0.0 <= at - begun_at < _STALE_S:
+                begun = costs.begin()
+                begun_at = begun.at
             enter_layer(layer)
             state = call_plainly(spec, inputs, layer, run)
             if layer.log is not None:
                 layer.log.close()
             layer.log = OVER
             is_news = type(state) is Success
-            if state.at - running.at > costs.LEAST_S:
+            if state.at - at > _LEAST_S:
                 state.cost = costs.cost_since(begun)
             if not is_news:
                 enter_layer(parent)

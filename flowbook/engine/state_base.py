@@ -39,7 +39,7 @@ class State:
         cached_inputs: argument name to value, kept if the task will run again.
     """
 
-    __slots__ = ("_cached_inputs", "_context", "at", "cost", "message", "raw_result")
+    __slots__ = ("_cached_inputs", "_context", "_cost", "at", "message", "raw_result")
 
     #: The state's colour by its conventional name; the notebook's palette is in `flowbook.draw.palette`.
     color: ClassVar[str] = "#848a93"
@@ -68,8 +68,6 @@ class State:
         self.raw_result = result
         self._context = context
         self._cached_inputs = cached_inputs
-        #: What the attempt cost that ended in this state; None where it was too short to be told, or none ended.
-        self.cost: Cost | None = None
         #: Seconds since the epoch, as `time.time()` gives them.
         self.at = _now()
 
@@ -108,6 +106,16 @@ class State:
     @cached_inputs.setter
     def cached_inputs(self, inputs: Mapping[str, object] | None) -> None:
         self._cached_inputs = inputs
+
+    @property
+    def cost(self) -> Cost | None:
+        """What the attempt cost that ended in this state; None where it was too short to be told, or none ended."""
+        return getattr(self, "_cost", None)  # unset in nearly all states: two are made for every task
+
+    @cost.setter
+    def cost(self, cost: Cost | None) -> None:
+        if cost is not None:
+            self._cost = cost
 
     @property
     def timestamp(self) -> dt.datetime:
@@ -235,20 +243,20 @@ class State:
         return f"({', '.join(f'{count} {name}' for name, count in counts.items())})"
 
     def __getstate__(self) -> dict[str, object]:
-        values = {name: getattr(self, name) for name in _slots(type(self))}
+        values = {name: getattr(self, name) for name in _slots(type(self)) if hasattr(self, name)}
         if issubclass(type(values["raw_result"]), BaseException):
             values["raw_result"] = travelling(values["raw_result"])
         return values
 
     def __setstate__(self, values: dict[str, object]) -> None:
-        self.cost = None  # states that were pickled before have none
         for name, value in values.items():
             setattr(self, _OLD_SLOTS.get(name, name), value)
 
     def __copy__(self) -> Self:
         twin = object.__new__(type(self))
         for name in _slots(type(self)):
-            setattr(twin, name, getattr(self, name))
+            if hasattr(self, name):
+                setattr(twin, name, getattr(self, name))
         return twin
 
 
