@@ -88,6 +88,7 @@ def cost_since(begun: Reading) -> Cost | None:
     cpu_s = max(0.0, now.cpu_s - begun.cpu_s)
     if _Meter.is_own:
         peak = _peak_since_reset()
+        _reset_peak()  # the next call may begin while this reading is fresh
         return Cost(cpu_s, peak if peak is not None else now.peak_bytes, is_own=True)
     return Cost(cpu_s, _growth(begun, now))
 

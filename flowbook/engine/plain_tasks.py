@@ -85,7 +85,7 @@ class PlainTasks:
         finally:
             leave_layer(token)
 
-    def _run_all(self, key: str | None, parent: ContextLayer | None) -> str | None:  # the inner loop of every run
+    def _run_all(self, key: str | None, parent: ContextLayer | None) -> str | None:  # noqa: C901  # the inner loop of every run
         run, specs, states, relay, settle = self._run, self._specs, self._states, self._relay, self._settle
         log, progress, jobs = relay.quiet_log, self._progress, self._jobs
         if log is None:

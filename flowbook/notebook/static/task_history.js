@@ -41,7 +41,8 @@ export function historyTable(shown) {
   const rows = history.map((each) =>
     dom.h("tr", { "data-run": each.id ?? null }, ...columns.map(({ style, cell }) => dom.h("td", { class: style }, ...cell(each, shown, longest)))),
   );
-  return dom.h("table", { class: "short" }, dom.h("thead", {}, dom.h("tr", {}, ...heads)), dom.h("tbody", {}, ...rows));
+  const table = dom.h("table", { class: "short" }, dom.h("thead", {}, dom.h("tr", {}, ...heads)), dom.h("tbody", {}, ...rows));
+  return dom.h("div", { class: "scroll past", tabindex: 0, role: "region", "aria-label": "Other runs" }, table);
 }
 
 /** @type {{name: string, style: string | null, cell: (each: Earlier, shown: HistoryShown, longest: number) => import("./dom.js").Child[]}[]} */
@@ -61,8 +62,8 @@ const COLUMNS = [
   },
   { name: "rows", style: "num", cell: ({ rows }) => [rows === null || rows === undefined ? "" : format.thousands(rows)] },
   { name: "hash", style: "mono", cell: ({ hash = "" }) => [hash] },
+  { name: "what", style: null, cell: (each, shown) => (each.hash ? [dom.h("span", { class: "row tight" }, ...buttonsOf(each, shown))] : []) },
   { name: "cost", style: "dim", cell: ({ cost = "" }) => [cost] },
-  { name: "what", style: null, cell: (each, shown) => (each.hash ? buttonsOf(each, shown) : []) },
 ];
 
 /** @param {Earlier} each @param {HistoryShown} shown */

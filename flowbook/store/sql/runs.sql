@@ -316,7 +316,9 @@ ORDER BY run.created DESC, run.id DESC, seq
 -- task_history --
 -- One pass over the events of each run; runs of very many events are left out, because nobody waits for them.
 SELECT
-    found.number, found.run_id, event.name, event.at, found.running_at, hex(event.digest), event.size_bytes,
+    found.number, found.run_id,
+    CASE WHEN event.name = 'Cached' AND event.body LIKE '%"made_here":true%' THEN 'Success' ELSE event.name END,
+    event.at, found.running_at, hex(event.digest), event.size_bytes,
     CASE WHEN event.body LIKE '%"cost"%' THEN json_extract(event.body, '$.cost') END
 FROM (
     SELECT
