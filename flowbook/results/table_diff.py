@@ -144,7 +144,7 @@ class TableDiff:
             found |= mask
         return found
 
-    @property
+    @cached_property
     def counts(self) -> Counts:
         """How many rows are what."""
         changed = int(self.changed.sum())
@@ -266,6 +266,8 @@ class TableDiff:
 
     def _next(self, rows: Positions, offset: int) -> int | None:
         """Return the offset of the next row that isn't the same in both, or None."""
+        if self._visible is not None and "same" not in self._visible[0]:
+            return offset if offset < len(rows) else None
         later = (self._union[2][rows[offset:]] != _SAME).nonzero()[0]
         return offset + int(later[0]) if len(later) else None
 

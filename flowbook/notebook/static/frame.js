@@ -63,7 +63,7 @@ export function footing(page) {
   const n = page.rows.length;
   const which = `${thousands(page.offset + 1)} to ${thousands(page.offset + n)}`;
   const fitting = page.query ? ` that fit, of ${thousands(page.total)}` : "";
-  const inside = page.isPart ? "; no others are in this report" : "";
+  const inside = page.isPart ? "; no others are inside" : "";
   const rows =
     n === 0
       ? page.query

@@ -1,8 +1,12 @@
 /** A panel in JupyterLab and Notebook 7: shows what the notebook keeps, and what the kernel says as soon as one answers. */
 
 import { Events } from "./events.js";
+import { answer, marked } from "./host_report.js";
 import { unpack, WIRE } from "./kept.js";
 import { follow, SAYS } from "./lab_connection.js";
+
+/** The questions that are answered without a kernel. */
+const ANSWERS = ["page"];
 
 /** @typedef {import("./host.js").Model} Model */
 /** @typedef {import("./host.js").Connection} Connection */
@@ -27,7 +31,7 @@ export class LabModel {
   host = "lab";
   #events = new Events();
   /** @type {Record<string, any>} */
-  #values = { connection: SAYS.none };
+  #values = { connection: { ...SAYS.none, answers: ANSWERS } };
   /** @type {Kept} */
   #kept;
   /** @type {import("./lab_connection.js").Link | null} */
@@ -59,14 +63,26 @@ export class LabModel {
   /** @param {{type?: string}} message */
   send(message) {
     if (message.type === "make-live") return this.given.revive();
-    if (!this.#link) throw new Error("There is no kernel.");
+    if (!this.#link) return this.#answerKept(/** @type {any} */ (message));
     this.#link.send({ type: "say", panel: this.panel, message });
+  }
+
+  /** Answer with what the notebook keeps: pages of frames. @param {{id: string, type: string}} asked */
+  #answerKept(asked) {
+    const { saved } = this.#values;
+    const found = saved && ANSWERS.includes(asked.type) ? answer(/** @type {any} */ ({ details: saved.details, answers: {} }), asked) : null;
+    if (!found) throw new Error("There is no kernel.");
+    queueMicrotask(() => {
+      this.#events.tell("message", { ...found, type: asked.type, id: asked.id });
+      this.#events.tell("message", { type: "ack", id: asked.id, ok: true, text: "" });
+    });
   }
 
   /** Show what is kept, unless the kernel shows more. @param {Kept} kept @param {import("./kept.js").Unpacked} unpacked */
   take(kept, unpacked) {
     this.#kept = kept;
-    this.#set("saved", { at: unpacked.snapshot.now, details: unpacked.details, answers: unpacked.answers, note: unpacked.note });
+    const details = Object.fromEntries(Object.entries(unpacked.details).map(([key, each]) => [key, marked(each)]));
+    this.#set("saved", { at: unpacked.snapshot.now, details, answers: unpacked.answers, note: unpacked.note });
     if (this.#values.connection.state === "open") return;
     this.#set("graph", unpacked.graph);
     this.#set("snapshot", unpacked.snapshot);
@@ -79,7 +95,7 @@ export class LabModel {
     this.#watching = new AbortController();
     this.#link = link;
     if (link) link.watch(this, this.#watching.signal);
-    else this.connect(/** @type {Connection} */ (this.#hadKernel ? SAYS.dead : SAYS.none));
+    else this.connect(/** @type {Connection} */ ({ ...(this.#hadKernel ? SAYS.dead : SAYS.none), answers: ANSWERS }));
     this.#hadKernel ||= link !== null;
   }
 

@@ -41,7 +41,7 @@ export function reportModel({ run }) {
 }
 
 /** Details whose frames say that not all of their rows are inside. @param {any} details */
-function marked(details) {
+export function marked(details) {
   const mark = (/** @type {any} */ preview) => {
     const page = preview?.page;
     return page ? { ...preview, page: framePage(page, { offset: 0, limit: page.rows.length, sort: null, descending: false }) } : preview;
