@@ -42,7 +42,7 @@ class Displays:
 def watch_displays() -> None:
     """In a worker process: from now on tell what tasks display to their runs, where those take it. Cheap when called again."""
     if _Worker.figures is None:
-        _Worker.figures = Figures(task_log_that_takes)
+        _Worker.figures = Figures(task_log_that_takes, _described)
         _Worker.figures.install()
         _AfterImport({_DISPLAY: _watch_display, _DISPLAYS: _watch_display}).install()
 
@@ -81,18 +81,22 @@ def _watch_display(module: Any) -> None:  # noqa: ANN401  # a module of IPython'
 
 
 def _preview_of(shown: Any, *, is_raw: bool) -> dict[str, Any]:  # noqa: ANN401  # whatever a task shows
-    from flowbook.results.preview import describe  # noqa: PLC0415  # where a task shows something
-
     if is_raw:
         return preview_of_forms(shown)
     from IPython.core.formatters import DisplayFormatter  # noqa: PLC0415  # loaded: its `display` was called
 
     forms, _ = DisplayFormatter().format(shown)
     if not any(mime in forms for mime in (*_PICTURES, "text/html")):
-        described = describe(shown)
+        described = _described(shown)
         if described.get("kind") == "picture":  # a figure, which draws itself in a notebook only
             return described
     return preview_of_forms(forms)
+
+
+def _described(shown: object) -> dict[str, Any]:
+    from flowbook.results.preview import describe  # noqa: PLC0415  # where a task shows something
+
+    return describe(shown)
 
 
 def task_log() -> TaskLog | None:
@@ -144,10 +148,12 @@ class Figures:
 
     Args:
         log_of: returns the log of the task that the calling code belongs to; None: its figures are left alone.
+        describe: makes a preview of a figure.
     """
 
-    def __init__(self, log_of: Callable[[], TaskLog | None]) -> None:
+    def __init__(self, log_of: Callable[[], TaskLog | None], describe: Callable[[object], dict[str, Any]]) -> None:
         self._log_of = log_of
+        self._describe = describe
         self._finder = _AfterImport({_HELPERS: self._watch_managers, _PYPLOT: self._watch_show})
         self._undo: list[Callable[[], object]] = []
         #: Pyplot's list of figures, once it is loaded.
@@ -204,9 +210,7 @@ class Figures:
             with contextlib.suppress(Exception):  # a figure that can't be drawn costs the picture, never the task
                 if self._list.figs.get(manager.num) is manager:
                     self._list.destroy(manager)
-                    from flowbook.results.preview import describe  # noqa: PLC0415  # where there is a figure
-
-                    preview = describe(manager.canvas.figure)
+                    preview = self._describe(manager.canvas.figure)
                     log.show(str(preview["text"]), preview)
 
 

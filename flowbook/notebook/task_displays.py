@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.displays import Displays, Figures, preview_of_forms, task_log
+from flowbook.results.preview import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ class TaskDisplays:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
-        self._figures = Figures(task_log)
+        self._figures = Figures(task_log, describe)
 
     def install(self) -> None:
         """Begin to take displays and figures."""
