@@ -50,9 +50,9 @@ class _Messages:
 class LivePanel(PanelSession):
     """A session whose views fetch what is sent to them."""
 
-    def __init__(self, run: RunLike, actions: PanelActions | None = None) -> None:
+    def __init__(self, run: RunLike, actions: PanelActions | None = None, *, begin: str = "") -> None:
         self._messages = _Messages()
-        super().__init__(run, actions)
+        super().__init__(run, actions, begin=begin)
         self.listen(self._messages.add)
         self.start()
 
@@ -129,9 +129,9 @@ class _Door(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def served(run: RunLike, actions: PanelActions | None = None) -> Iterator[tuple[LivePanel, str]]:
+def served(run: RunLike, actions: PanelActions | None = None, *, begin: str = "") -> Iterator[tuple[LivePanel, str]]:
     """Serve the panel of `run`; yield it with the address of its page."""
-    panel = LivePanel(run, actions)
+    panel = LivePanel(run, actions, begin=begin)
     with _served(panel) as address:
         yield panel, address
 

@@ -58,7 +58,7 @@ def show(browser: Any) -> Iterator[Callable[..., Page]]:
     errors: list[str] = []
     with contextlib.ExitStack() as stack:
 
-        def opened(flow: Flow, *, width: int = 1400) -> Page:
+        def opened(flow: Flow, *, width: int = 1400, begin: str = "") -> Page:
             if flow.last_run is None:
                 flow.run(record=True)
             assert flow.last_run is not None
@@ -74,7 +74,7 @@ def show(browser: Any) -> Iterator[Callable[..., Page]]:
                 rows_before=records.rows,
                 by="ada",
             )
-            _, address = stack.enter_context(served(run, actions))
+            _, address = stack.enter_context(served(run, actions, begin=begin))
             page = browser.new_page(viewport={"width": width, "height": 900})
             stack.callback(page.close)
             page.on("pageerror", lambda error: errors.append(str(error)))
@@ -286,6 +286,20 @@ def test_the_replay_shows_the_graph_as_it_was_and_offers_no_deed_there(show: Cal
     assert page.locator(".replay .counts").is_hidden()
     resume = page.locator(f'{_node(LONG_NAME)} [data-action="resume"]')
     assert resume.get_attribute("aria-disabled") is None
+
+
+def test_a_view_that_is_told_to_begins_with_the_replay_playing_from_its_start(show: Callable[..., Page]) -> None:
+    page = show(_flow(3), begin="replay")
+    slider = "document.querySelector('input[data-action=replay]')"
+
+    page.wait_for_selector('[data-action="replay-play"][aria-pressed="true"]')
+    page.wait_for_function(f"{slider}.max > 1 && Number({slider}.value) < {slider}.max / 2")
+    before = float(page.evaluate(f"{slider}.value"))
+    page.wait_for_function(f"Number({slider}.value) > {before}")
+    page.locator('[data-action="replay-play"]').click()
+
+    page.wait_for_selector('[data-action="replay-play"][aria-pressed="false"]')
+    assert page.locator(".replay").is_visible()
 
 
 def test_tabs_are_one_stop_and_turned_by_arrows(show: Callable[..., Page]) -> None:
