@@ -237,6 +237,7 @@ class CacheSession:
         self._actions.expire(entry.id)
         if entry.expires is not None:
             self._expired[entry.id] = entry.expires
+        self._view.choose(entry)  # it stays in sight, so that this can be undone
         self._refresh()
         return f"Expired: the next run makes {entry.task} anew."
 
