@@ -7,7 +7,8 @@ In processor time of this process, since each of them computes and waits for not
 Plan: `flow.plan()` of 1,000 recorded tasks, with predicted hits. Incremental: a `%%flow --incremental` cell of 1,000 tasks after
 one function was edited, over the same cell with nothing edited; and the whole cell, which writes, records and looks up 1,000
 tasks. Progress: 100,000 reports in a task, beside a loop with tqdm outside. Page: a page of a frame of 1,000,000 rows, sorted,
-after the first. Code: what a page is sent of the views.
+after the first. Flood: a panel of a recorded run with 100,000 changes of state: how long after the last one all is sent, and how
+many messages and changes there are a second of wall-clock time. Code: what a page is sent of the views.
 """
 
 from __future__ import annotations
@@ -34,12 +35,17 @@ GOALS = {
     "incremental": ("s", 0.2),
     "progress": ("ratio", 1.05),
     "page": ("ms", 50),
+    "flood, behind": ("ms", 100),
+    "flood, messages": ("/s", 30),
     "code, widget": ("kB", 80),
     "code, JupyterLab": ("kB", 80),
     "code, report": ("kB", 80),
 }
+#: Of figures without a goal.
+UNITS = {"flood, changes": "/s", "code, JupyterLab, all of it": "kB"}
 _TASKS = 1_000
 _REPORTS = 100_000
+_CHILDREN = 50_000
 _DEFINITIONS = """
 from flowbook import task
 
@@ -125,6 +131,35 @@ def progress() -> dict[str, float]:
     return {"progress": taken["here"] / taken["tqdm"]}
 
 
+def flood() -> dict[str, float]:
+    """Return how long after 100,000 changes of state a panel has sent the last of them, and how many messages it sent."""
+    from flowbook import Flow, task  # noqa: PLC0415
+    from flowbook.notebook.panel_session import PanelSession  # noqa: PLC0415
+
+    @task
+    def nothing(number: int) -> int:
+        return number
+
+    with Flow("flood") as flow:
+        nothing.map(list(range(_CHILDREN)))
+    begin = time.perf_counter()
+    run = flow.start(record=True)
+    session = PanelSession(run)
+    sent: list[object] = []
+    session.listen(sent.append)
+    session.start()
+    run.wait()
+    ended = time.perf_counter()
+    session.drain()
+    behind = time.perf_counter() - ended
+    session.close()
+    return {
+        "flood, behind": behind * 1000,
+        "flood, messages": len(sent) / (ended - begin),
+        "flood, changes": 2 * _CHILDREN / (ended - begin),
+    }
+
+
 def page() -> dict[str, float]:
     """Return the slowest of some pages of a large frame, after the first."""
     import numpy as np  # noqa: PLC0415
@@ -181,7 +216,7 @@ def _run(shell: InteractiveShell, source: str) -> None:
 def measure(rounds: int) -> dict[str, float]:
     """Return the median of each figure."""
     found: dict[str, list[float]] = {}
-    for work in (plan, incremental, progress, page, code):
+    for work in (plan, incremental, progress, page, flood, code):
         for _ in range(rounds):
             for name, value in work().items():
                 found.setdefault(name, []).append(value)
@@ -202,7 +237,7 @@ def main() -> None:
         print(json.dumps(found))
         return
     for name, value in found.items():
-        unit, goal = GOALS.get(name, ("s", None))
+        unit, goal = GOALS.get(name) or (UNITS.get(name, "s"), None)
         said = "" if goal is None else f"  goal {goal:g}  {'reached' if value <= goal else 'NOT reached'}"
         print(f"{name:<28} {value:8.3f} {unit}{said}")
 
