@@ -49,7 +49,7 @@ PATIENCE_S = 30
 VIEWPORT = {"width": 1280, "height": 1000}
 #: The inspector and the rows of the table name a task's state as well, each in its own time.
 NODE = "[data-task][data-state]:not([data-flowbook], tr)"
-THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark", "contrast": "JupyterLab Dark High Contrast"}
 
 #: What JupyterLab itself writes to the console, for reasons of its own: its debugger asks the kernel that is restarted.
 #: Chromium notes a change of the machine's networks, e.g. a container's, though it talks to this machine only.
@@ -168,7 +168,12 @@ class Notebook:
         self.page.on("request", self._note_request)
 
     def open(
-        self, path: str | Path, theme: Literal["light", "dark"] = "light", *, kernel: bool = True, without: str = ""
+        self,
+        path: str | Path,
+        theme: Literal["light", "dark", "contrast"] = "light",
+        *,
+        kernel: bool = True,
+        without: str = "",
     ) -> None:
         """Open the notebook at `path` below the server's folder and wait until its kernel is connected and idle.
 
@@ -203,8 +208,8 @@ class Notebook:
         page.wait_for_selector(".jp-Notebook .jp-Cell")
         return page
 
-    def set_theme(self, theme: Literal["light", "dark"]) -> None:
-        """Show JupyterLab in its light or dark theme."""
+    def set_theme(self, theme: Literal["light", "dark", "contrast"]) -> None:
+        """Show JupyterLab in one of its themes."""
         self.page.evaluate("name => lab.execute('apputils:change-theme', { theme: name })", THEMES[theme])
         self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=THEMES[theme])
 
