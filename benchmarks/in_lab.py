@@ -82,7 +82,7 @@ import json
 run = NAME.last_run
 table = run.timeline()
 print("told", json.dumps({
-    "ended": run.ended.timestamp() * 1000,
+    "ended": (run.ended or 0) * 1000,
     "tasks": [[key, start.timestamp() * 1000, end.timestamp() * 1000]
               for key, start, end in zip(table.task.head(20), table.start.head(20), table.end.head(20))],
 }))
