@@ -88,10 +88,10 @@ print("told", json.dumps({
 }))
 """
 #: Notes the frame in which each node shows each state, in ms since the epoch.
-NOTE = """() => {
+NOTE = """(flow) => {
   window.shownAt = {};
   const look = () => {
-    for (const node of document.querySelectorAll('[data-flowbook="panel"] g.node')) {
+    for (const node of document.querySelectorAll(`[data-flow="${flow}"] g.node`)) {
       window.shownAt[`${node.dataset.task} ${node.dataset.state}`] ??= Date.now();
     }
     window.noting = requestAnimationFrame(look);
@@ -146,7 +146,7 @@ def colour(place: Place) -> Iterator[tuple[str, float]]:
     flows = {"here": f"%%flow here --executor threads\n{chain}", "apart": f"%%flow apart --detach\n{chain}"}
     with place.opened(flows | {f"told-{name}": TOLD.replace("NAME", name) for name in flows}) as notebook:
         for name, row in (("here", "colour"), ("apart", "colour, other process")):
-            notebook.page.evaluate(NOTE)
+            notebook.page.evaluate(NOTE, name)
             notebook.run_cell(name)
             notebook.wait_run("Success", name)
             notebook.page.evaluate("cancelAnimationFrame(window.noting)")
