@@ -277,7 +277,7 @@ def _resume(notebook: Notebook, place: Place, flow: str, busy: str | None) -> fl
     notebook.wait_idle()
     (place.server.folder / "busy.go").unlink()
     notebook.wait_run("Success", flow)
-    (began,) = (start for key, start, _ in _told(notebook, "told")["tasks"] if key == "approve")
+    *_, began = (start for key, start, _ in _told(notebook, "told")["tasks"] if key == "approve")
     return float(began - clicked)
 
 
