@@ -84,8 +84,11 @@ CELLS = {
 CLOCK = "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 
 
-def panel_views(page: Page, panel: Locator) -> Iterator[str]:
-    """Show one view of a panel after another, and yield the name of each while it is shown."""
+def panel_views(page: Page, panel: Locator, *, orders_children: bool = True) -> Iterator[str]:
+    """Show one view of a panel after another, and yield the name of each while it is shown.
+
+    A saved panel keeps the first children in one order only (`orders_children`).
+    """
     yield "graph"
     for task in ("cleaned", "failing", "approve"):
         panel.locator(f'g.node[data-task="{task}"]').click(position={"x": 80, "y": 12})
@@ -99,8 +102,9 @@ def panel_views(page: Page, panel: Locator) -> Iterator[str]:
     page.keyboard.press("Escape")
     panel.locator('g.node[data-task="parsed"]').click(position={"x": 80, "y": 12})
     panel.locator('[data-flowbook="children"] tbody tr').first.wait_for()
-    panel.locator('[data-action="child-order"]').select_option("index")
-    panel.locator('[data-flowbook="children"] tbody tr:first-child[data-task="parsed[0]"]').wait_for()
+    if orders_children:
+        panel.locator('[data-action="child-order"]').select_option("index")
+        panel.locator('[data-flowbook="children"] tbody tr:first-child[data-task="parsed[0]"]').wait_for()
     yield "children"
     panel.locator('[data-action="back-to-graph"]').click()
     for tab in ("timeline", "logs", "runs", "plan"):
