@@ -114,7 +114,7 @@ class Case:
         flow: that it runs.
         state: in which its run is to end.
         says: what its message is to contain.
-        output: what its log is to contain, once.
+        output: what its log is to contain; no line of it comes twice.
         flow_runner: where it runs.
         act: called with the run's id once it is Running, or Submitted if it never starts.
         waits_for: the state in which that is.
@@ -226,7 +226,8 @@ class Check:
         written = log.read_text(encoding="utf-8") if log.exists() else ""
         message = summary.message or ""
         is_right = summary.state == case.state and case.says in message
-        is_right = is_right and (not case.output or written.count(case.output) == 1)
+        lines = written.splitlines()
+        is_right = is_right and len(set(lines)) == len(lines) and case.output in written
         say(
             f"{'right' if is_right else 'WRONG'}  {took:5.1f} s  {case.title}: {summary.state}. {message.partition(chr(10))[0]}"
         )
