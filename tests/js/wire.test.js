@@ -146,6 +146,17 @@ test("an ack closes its command, keeps its words, and the next click is free", (
   assert.equal(commands.said("resume:a"), undefined);
 });
 
+test("the newest of several answers is told", () => {
+  const commands = new Commands("v");
+  const asked = ["run:", "cancel:", "retry:a"].map((slot) => commands.open(slot) ?? "");
+  for (const id of [asked[1] ?? "", asked[0] ?? "", asked[2] ?? ""]) commands.close({ id, ok: true, text: id });
+
+  assert.equal(commands.newest(["run:", "cancel:"])?.text, asked[0]);
+  commands.open("run:");
+  assert.equal(commands.newest(["run:", "cancel:"])?.text, asked[1]);
+  assert.equal(commands.newest(["hand-over:"]), undefined);
+});
+
 test("an ack to another view's command closes nothing here", () => {
   const commands = new Commands("v");
   commands.open("resume:a");

@@ -57,6 +57,7 @@ export class Controls {
   /** Bring all controls up to date. */
   dress() {
     const { root, link, cannot } = this.given;
+    const answered = root.querySelector(".answer")?.parentElement;
     for (const control of root.querySelectorAll('button[data-action], g[role="button"][data-action]')) {
       const action = control.getAttribute("data-action") ?? "";
       if (action.startsWith("page-") || OTHERS.has(action)) continue;
@@ -71,8 +72,9 @@ export class Controls {
       const why = link.commands.isWaiting(slot) ? `Waits for an answer to “${control.textContent}”` : this.refusal(action, key);
       if (!control.hasAttribute("data-title")) dom.set(control, { "data-title": control.getAttribute("title") ?? "" });
       dom.set(control, { "aria-disabled": why ? "true" : null, title: why ?? (control.getAttribute("data-title") || null) });
-      if (control instanceof HTMLElement) this.#showAnswer(control, slot);
+      if (control instanceof HTMLElement && !answered?.contains(control)) this.#showAnswer(control, slot);
     }
+    if (answered) this.#answerInHead(answered);
   }
 
   /** Why `action` can't be done now; null if it can. @param {string} action @param {string | null} key */
@@ -88,6 +90,15 @@ export class Controls {
     if (key && !STARTS.has(action)) return null;
     const wanted = STARTS.has(action) ? "run" : action;
     return buttons({ run: now.run, failed: 1, paused: 1 }).find((entry) => entry.action === wanted)?.why ?? null;
+  }
+
+  /** Show the newest answer to the head's buttons at one place. @param {Element} head */
+  #answerInHead(head) {
+    const slots = [...head.querySelectorAll("button")].map((button) => slotOf(button, button.getAttribute("data-action") ?? "", null));
+    const answer = this.given.link.commands.newest(slots);
+    const there = /** @type {Element} */ (head.querySelector(".answer"));
+    dom.set(there, { "data-ok": answer ? `${answer.ok}` : null, hidden: !answer });
+    dom.say(there, answer?.text ?? "");
   }
 
   /** @param {HTMLElement} control @param {string} slot */

@@ -128,6 +128,8 @@ export class Head {
   #said = dom.h("span", { class: "saying" });
   #link = dom.h("span", { class: "link" });
   #done = dom.h("span", { class: "nowrap" });
+  /** What the kernel said last to one of the buttons; left of them, so that none moves. */
+  #answer = dom.h("span", { class: "said answer", hidden: true });
   #buttons = dom.h("span", { class: "row tight" });
   #notice = dom.h("div", { class: "notice", "data-state": "Paused" });
   #bar = dom.h("div", { class: "bar", role: "img" });
@@ -135,7 +137,7 @@ export class Head {
 
   /** @param {HTMLElement} el */
   constructor(el) {
-    const side = dom.h("span", { class: "side" }, this.#done, this.#buttons);
+    const side = dom.h("span", { class: "side" }, this.#done, this.#answer, this.#buttons);
     const head = dom.h("div", { class: "head" }, this.#tile, this.#name, this.#number, this.#word, this.#said, side);
     const legend = dom.h("div", { class: "legend" }, this.#counts, this.#link);
     el.append(head, this.#notice, dom.h("div", { class: "progress" }, this.#bar, legend));

@@ -140,6 +140,11 @@ export class Commands {
     return this.#said.get(slot);
   }
 
+  /** What was said last to one of `slots`. @param {string[]} slots */
+  newest(slots) {
+    return [...this.#said].findLast(([slot]) => slots.includes(slot))?.[1];
+  }
+
   /** Forget what was said about `slots` that match. @param {(slot: string) => boolean} matches */
   forget(matches) {
     for (const slot of [...this.#said.keys()]) if (matches(slot)) this.#said.delete(slot);
