@@ -217,12 +217,14 @@ def test_one_task_is_inspected(capsys, run):
     _, out, _ = _run(capsys, "run", "inspect", run.run_id, "load")
     code, _, err = _run(capsys, "run", "inspect", run.run_id, "nothing")
 
-    assert [line.split()[:3] for line in out.splitlines()[-4:]] == [
+    assert [line.split()[:3] for line in out.splitlines()[-6:-1]] == [
         ["TASK", "STATE", "TOOK"],
         ["load", "✓", "Success"],
         [],
         ["day", "3,", "from"],
+        [],
     ]
+    assert out.splitlines()[-1].startswith("  cost  output ")
     assert code == 1
     assert err == (
         f"flowbook: Run 1 of 'delays' has no task 'nothing'. `flowbook run inspect {run.run_id}` lists them.\n"
