@@ -9,7 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
@@ -35,8 +35,15 @@ _COOKIE_S = 30 * 86_400
 
 
 def behind_other_login(app: ASGIApp, _: ApiSettings) -> ASGIApp:
-    """Guard nothing: for an application mounted in a server that checks login, Host and Origin itself, as Jupyter does."""
-    return app
+    """Let all in: for an application mounted in a server that checks login, Host and Origin itself, as Jupyter does.
+
+    Its answers tell browsers the same as everywhere: not to keep them, and not to guess what they are.
+    """
+
+    async def passed_on(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, _with_safe_headers(send) if scope["type"] == "http" else send)
+
+    return passed_on
 
 
 class TokenGuard:
@@ -101,7 +108,10 @@ class TokenGuard:
     def _is_allowed_origin(self, origin: str, host: str) -> bool:
         if origin in self._settings.allowed_origins:
             return True
-        found = urlsplit(origin)
+        try:
+            found = urlsplit(origin)
+        except ValueError:  # such as "http://["
+            return False
         return found.scheme in {"http", "https"} and found.netloc.lower() == host.lower()
 
     def _is_open(self, scope: Scope) -> bool:
@@ -129,9 +139,9 @@ class TokenGuard:
             self._cookie,
             self._cookie_value,
             max_age=_COOKIE_S,
-            path=scope.get("root_path") or "/",
+            path=quote(scope.get("root_path") or "/"),
             httponly=True,
-            samesite="lax",  # so that a link in a mail opens a run's page; Origin is checked on every method
+            samesite="strict",  # links from elsewhere: see `login_page`
             secure=scope.get("scheme") == "https" or headers.get("x-forwarded-proto") == "https",
         )
         answer.headers["cache-control"] = "no-store"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.responses import HTMLResponse
 
@@ -37,7 +38,9 @@ def for_browser(scope: Scope, headers: Headers) -> Response | None:
         return None
     is_from_elsewhere = headers.get("sec-fetch-site") == "cross-site"
     query = scope["query_string"].decode("latin-1")
-    path = "/" + scope.get("raw_path", scope["path"].encode()).decode("latin-1").partition("?")[0].lstrip("/")
+    raw = scope.get("raw_path") or quote(scope["path"]).encode()
+    # Browsers take a backslash for a slash, and "//name" for another host.
+    path = "/" + raw.decode("latin-1").partition("?")[0].replace("\\", "%5C").lstrip("/")
     address = escape(f"{path}{'?' if query else ''}{query}")
     again = f'<meta http-equiv="refresh" content="0;url={address}">' if is_from_elsewhere else ""
     status = HTTPStatus.OK if is_from_elsewhere else HTTPStatus.UNAUTHORIZED

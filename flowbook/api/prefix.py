@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,7 +25,8 @@ class Prefix:
 
     def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
         self._app = app
-        self._prefix = settings.prefix.rstrip("/")
+        #: As paths come: decoded, e.g. the name in "/user/ana%20b".
+        self._prefix = unquote(settings.prefix.rstrip("/"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with the prefix in its path."""
@@ -32,7 +34,11 @@ class Prefix:
         if prefix and scope["type"] == "http":
             path = scope["path"]
             is_whole = path == prefix or path.startswith(f"{prefix}/")
-            scope = {**scope, "root_path": prefix, "path": path if is_whole else f"{prefix}{path}"}
+            raw = scope.get("raw_path") or quote(path).encode()
+            # In place: what stands before this needs the route that is found, to write into the log instead of the path.
+            scope["root_path"] = prefix
+            scope["path"] = path if is_whole else f"{prefix}{path}"
+            scope["raw_path"] = raw if is_whole else quote(prefix).encode() + raw
         await self._app(scope, receive, send)
 
 

@@ -59,7 +59,7 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
         ".*$",
         [
             (root, web.RedirectHandler, {"url": f"{root}/", "permanent": False}),
-            (rf"{root}/(?:approve|static)/.*", LinkHandler, given),
+            (rf"{root}/(?:(?:approve|static)/.*|frame)", LinkHandler, given),
             (rf"{root}/.*", FlowbookHandler, given),
         ],
     )
@@ -174,6 +174,8 @@ class FlowbookHandler(JupyterHandler):
             await app(self._scope(), receive, self._answer)
         except StreamClosedError:
             self._gone.set()
+        except Exception:  # noqa: BLE001  # the application has answered and logged it; tornado would log the address
+            self._gone.set()
         if not self._finished:
             await self.finish()
 
@@ -220,6 +222,10 @@ class LinkHandler(FlowbookHandler):
 
     def _log(self) -> None:
         """Nothing: addresses of links are secrets."""
+
+    def _request_summary(self) -> str:
+        """Return what logs may say of a request."""
+        return f"{self.request.method} of a link or of a view's file"
 
     def person(self) -> str:
         """Return nobody: who has a link says who they are."""

@@ -29,7 +29,9 @@ def test_one_that_names_another_host_is_refused(call):
     assert (answer.status_code, answer.json()["field"]) == (403, "Host")
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "file://"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:1", "file://", "http://[", "http://]"]
+)
 def test_one_from_a_page_of_another_place_is_refused(call, origin):
     answer = call("GET", "/api/health", headers={**BEARER, "Origin": origin})
 
@@ -50,7 +52,7 @@ def test_a_link_with_the_token_leads_to_the_address_without_it_and_the_browser_i
 
     assert (link.status_code, link.headers["location"]) == (303, "/api/health?a=b")
     assert "HttpOnly" in cookie
-    assert "SameSite=lax" in cookie
+    assert "SameSite=strict" in cookie
     assert TOKEN not in cookie
     assert again.status_code == 200
 
@@ -72,6 +74,8 @@ def test_behind_another_login_no_token_is_asked_for(store):
     answers = [Client(app, {})("GET", f"{prefix}/api/health") for prefix in ("/user/ana/flowbook", "")]
 
     assert [answer.status_code for answer in answers] == [200, 200]
+    assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
+    assert {answer.headers["x-content-type-options"] for answer in answers} == {"nosniff"}
 
 
 def test_pages_of_an_allowed_name_are_let_in_though_a_proxy_renames_the_host(store):
@@ -84,3 +88,13 @@ def test_pages_of_an_allowed_name_are_let_in_though_a_proxy_renames_the_host(sto
     ]
 
     assert answers == [200, 403, 403]
+
+
+def test_a_link_from_elsewhere_leads_to_this_server_and_no_other(call):
+    from_elsewhere = {"Accept": "text/html", "Sec-Fetch-Site": "cross-site"}
+
+    addresses = [f"{BASE}//evil.example/", f"{BASE}/\\evil.example"]
+    pages = [call("GET", address, headers=from_elsewhere).text for address in addresses]
+
+    assert 'content="0;url=/evil.example/"' in pages[0]
+    assert 'content="0;url=/%5Cevil.example"' in pages[1]

@@ -30,6 +30,26 @@ def test_a_login_leads_back_below_the_prefix_and_its_cookie_stays_there(call, pa
     assert f"Path={PREFIX};" in f"{answer.headers['set-cookie']};"
 
 
+@pytest.mark.parametrize("path", [f"{PREFIX}/runs/1", "/runs/1"])
+def test_a_link_from_elsewhere_leads_back_below_the_prefix(call, path):
+    page = call("GET", path, headers={"Accept": "text/html", "Sec-Fetch-Site": "cross-site"})
+
+    assert f'content="0;url={PREFIX}/runs/1"' in page.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/user/ana%20b/flowbook/api/health", "/user/ana b/flowbook/api/health", "/api/health"]
+)
+def test_a_prefix_may_hold_characters_that_addresses_encode(store, path):
+    call = Client(create_app(store, ApiSettings(token=TOKEN, prefix="/user/ana%20b/flowbook")))
+
+    login = call("GET", f"{path}?token={TOKEN}", headers={})
+
+    assert call("GET", path).status_code == 200
+    assert login.headers["location"] == "/user/ana%20b/flowbook/api/health"
+    assert "Path=/user/ana%20b/flowbook;" in f"{login.headers['set-cookie']};"
+
+
 def test_openapi_says_where_the_server_is(call):
     assert call("GET", f"{PREFIX}/openapi.json").json()["servers"] == [{"url": PREFIX}]
 
