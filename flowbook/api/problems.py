@@ -111,6 +111,8 @@ def _of_http(request: Request, error: Exception) -> Response:
 
 
 def _of_fault(request: Request, error: Exception) -> Response:
-    _log.error("%s %s failed.", request.method, request.url.path, exc_info=error)
+    #: Not the path itself: that of a link to approve has its token.
+    place = getattr(request.scope.get("route"), "path", "A request that leads nowhere")
+    _log.error("%s %s failed.", request.method, place, exc_info=error)
     detail = f"The server failed: {type(error).__name__}. Its log has the details; please report it."
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)

@@ -67,6 +67,7 @@ async def stream_run(
     position = int(last_event_id) if last_event_id and last_event_id.isdecimal() else since
     found = await anyio.to_thread.run_sync(find_run_id, store, run_id)
     now = await anyio.to_thread.run_sync(store.history.snapshot, found, _NO_EVENTS)
+    position = min(position, now.last_seq)  # a number from before the store was put back would hide what comes
     if last_event_id and end_of(now, position) is not None:
         return Response(status_code=HTTPStatus.NO_CONTENT)
     messages = _of_run(_watcher(request), store, found, position, now.last_seq)

@@ -62,7 +62,7 @@ def preview(state: State, describe: Callable[[object], dict[str, Any]] | None = 
 def page_request(command: dict[str, Any]) -> PageRequest:
     """Return the checked arguments of a page: they come from the browser."""
     offset, limit, sort = command.get("offset", 0), command.get("limit", _MOST_ROWS), command.get("sort")
-    if not isinstance(offset, int) or not isinstance(limit, int) or not (sort is None or isinstance(sort, str)):
+    if type(offset) is not int or type(limit) is not int or not (sort is None or isinstance(sort, str)):
         msg = f"A page needs whole numbers and a column's name, not offset={offset!r}, limit={limit!r}, sort={sort!r}."
         raise RefusedError(msg)
     query = command.get("query", "")

@@ -49,7 +49,10 @@ def rows(
     link = hub.store.approvals.find(token)
     if link is None:
         return problem(HTTPStatus.NOT_FOUND, "There is no such link. Copy it whole from the notice.")
-    wanted = json.loads(asked)
+    try:
+        wanted = json.loads(asked)
+    except (ValueError, RecursionError):
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "asked is no JSON. Send {} for the first rows.", field="asked")
     return _json(rows_of_input(hub.store, hub.runs, link, name, wanted if isinstance(wanted, dict) else {}))
 
 

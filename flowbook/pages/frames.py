@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.exceptions import DamagedValueError, FlowbookError, PickledValueError
 from flowbook.notebook.command_worker import RefusedError
+from flowbook.report.phrases import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -81,7 +82,28 @@ def _whole(stored: memoryview, is_signed: bool) -> Pager:  # noqa: FBT001  # as 
     if not is_signed or len(stored) > _MOST_BYTES:
         msg = "This value isn't read here."
         raise DamagedValueError(msg)
-    return FramePager(read_table(stored))
+    return _CarefulPager(FramePager(read_table(stored)))
+
+
+class _CarefulPager:
+    """Turns the pages of a value that may hold anything: what can't be shown is refused with the reason.
+
+    Args:
+        pager: of the value.
+    """
+
+    def __init__(self, pager: Pager) -> None:
+        self._pager = pager
+
+    def page(self, *given: Any, **named: Any) -> dict[str, Any]:  # noqa: ANN401  # as its pager takes them
+        """Return a PAGE. Raises RefusedError: if a cell can't be shown, such as a time after the year 9999."""
+        try:
+            return self._pager.page(*given, **named)
+        except FlowbookError:
+            raise
+        except Exception as error:
+            msg = f"These rows can't be shown: {type(error).__name__}: {shorten(str(error), 200)}. Open the value in a notebook."
+            raise RefusedError(msg) from error
 
 
 class KeptPager:

@@ -214,3 +214,24 @@ def test_no_links_are_made_where_that_is_switched_off(store, waiting, monkeypatc
 
 def _decided(run):
     return [event for event in run.events() if type(event).__name__ == "Decided"]
+
+
+@pytest.mark.parametrize("asked", ["x", "[", "[" * 999, '{"offset":true}', '{"offset":NaN}', '{"limit":1e400}'])
+def test_rows_that_are_asked_for_in_no_such_way_are_refused(anybody, token, asked):
+    answer = anybody("GET", f"/approve/{token}/rows", params={"name": "report", "asked": asked})
+
+    assert answer.status_code in {409, 422}
+
+
+def test_no_log_has_a_links_token_even_if_the_server_fails(anybody, token, monkeypatch, caplog):
+    def fails(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("flowbook.pages.approve_routes.shown_by_link", fails)
+
+    answer = anybody("GET", f"/approve/{token}/shown")
+
+    assert answer.status_code == 500
+    assert "GET /approve/{token}/shown failed." in caplog.text
+    assert token not in caplog.text
+    assert token not in answer.text
