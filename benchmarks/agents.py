@@ -45,6 +45,8 @@ _GRAPH = {"name": "nothing", "tasks": []}
 #: How long before they are due the runs are made: agents must wait by then.
 _LEAD_S = 4.0
 _WARM_S = 6.0
+#: How often it looks whether all have ended: each look reads all of them, which the store's server does for it meanwhile.
+_WATCH_S = 1.0
 _ENDED, _SCHEDULES = 1000, 20
 #: What flowbook must reach.
 _CLAIMS_S, _IDLE_PERCENT, _COLD_S = 5.0, 0.5, 0.35
@@ -93,7 +95,7 @@ def claims(runs: int, agents: int) -> float:
         due = time.time() + _LEAD_S
         ids = create(runs, due)
         while any(each.state != "Success" for each in open_store().runs.list(limit=runs)):
-            time.sleep(0.1)
+            time.sleep(_WATCH_S)
     finally:
         for process in processes:
             process.terminate()

@@ -17,13 +17,14 @@ from flowbook.agent.news import News
 from flowbook.engine.remote_error import safe_str
 from flowbook.exceptions import FlowbookError, RunClaimedError
 from flowbook.flow_run.flow_runner_of import flow_runner_of
-from flowbook.flow_run.submission import claim_for_process
+from flowbook.flow_run.submission import claim_for_process, claim_to_begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from flowbook.agent.claimed_run import FlowRunnerOf
     from flowbook.agent.news import Report, RunInHand
+    from flowbook.flow_run.recording import Recording
     from flowbook.store import Store
     from flowbook.store.records import RunToBegin
 
@@ -31,6 +32,9 @@ __all__ = ["Agent", "AgentSettings"]
 
 #: How often an agent looks whether somebody has written to the store, and how soon it then looks for due runs again.
 _LOOK_S, _AGAIN_S = 0.25, 0.5
+#: How many runs it claims at once: the rest is for others. And how many more it looks for than it has room for, in case that
+#: others claim some of them at the same moment.
+_BATCH, _SPARE = 25, 100
 _log = logging.getLogger("flowbook.agent")
 
 
@@ -89,6 +93,7 @@ class Agent:
         self._next_poll = 0.0
         self._next_due: float | None = None
         self._seen_version: object = None
+        self._seen_requests: object = None
         self._troubles: dict[str, str] = {}
 
     @property
@@ -135,9 +140,8 @@ class Agent:
             if not self._is_draining:
                 for number, chore in enumerate(self._chores):
                     self._guarded(f"chore {number}", lambda chore=chore: chore(now))  # type: ignore[misc]  # bound here
-        for run in self._in_hand:
-            if run.is_waiting:
-                self._guarded("requests", run.answer_requests)
+        if any(run.is_waiting for run in self._in_hand):
+            self._guarded("requests", self._answer_requests)
         self._forget_ended()
         if self._is_draining:
             self._give_back()
@@ -145,24 +149,51 @@ class Agent:
             self._claim_due(now)
             self._start_due()
 
+    def _answer_requests(self) -> None:
+        """Answer what people ask of runs that wait for their time; nothing is read unless somebody may have asked something."""
+        version = self._store.requests.version()
+        if version != self._seen_requests:
+            waiting = [run for run in self._in_hand if run.is_waiting]
+            went_well = [self._guarded(f"requests of {run.run_id}", run.answer_requests) for run in waiting]
+            self._seen_requests = version if all(went_well) else None
+
     def _claim_due(self, now: float) -> None:
         """Claim the runs that there is room for; one that only waits for its time takes no room from one that is due."""
-        ahead = max(self.settings.prefetch_s, self.settings.poll_s)
-        most = self.settings.limit + len(self._in_hand) + len(self._troubles) + 1
-        self._next_due = None
-        for run in self._store.runs.to_begin(now + ahead, most, self.settings.deployment):
-            due = run.due.timestamp()
-            if due > now + self.settings.prefetch_s:
-                self._next_due = due - self.settings.prefetch_s
-                return
-            count = self._count_started() if due <= now else len(self._in_hand)
-            if count >= self.settings.limit or self._is_draining:
-                return
-            self._claim(run)
-            if due <= now:
+        prefetch_s = self.settings.prefetch_s
+        ahead = now + max(prefetch_s, self.settings.poll_s)
+        most = self.settings.limit + len(self._in_hand) + len(self._troubles) + _SPARE
+        found = self._store.runs.to_begin(ahead, most, self.settings.deployment)
+        later = [run.due.timestamp() - prefetch_s for run in found if run.due.timestamp() > now + prefetch_s]
+        self._next_due = min(later, default=None)
+        self._claim_all([run for run in found if run.due.timestamp() <= now], self._count_started)
+        coming = [run for run in found if now < run.due.timestamp() <= now + prefetch_s]
+        self._claim_all(coming, lambda: len(self._in_hand))
+
+    def _claim_all(self, wanted: Sequence[RunToBegin], taken: Callable[[], int]) -> None:
+        """Claim runs in batches, each started before the next, as long as there is room; `taken` returns how many take it."""
+        for run in wanted:
+            if run.was_claimed and taken() < self.settings.limit and not self._is_draining:
+                self._claim(run)
                 self._start_due()
+        free = [run for run in wanted if not run.was_claimed]
+        while free and (room := self.settings.limit - taken()) > 0 and not self._is_draining:
+            most = min(room, _BATCH)
+            claimed = self._claim_batch(free, most)
+            self._start_due()
+            if len(claimed) < most:
+                return  # the others are somebody else's
+            free = [run for run in free if run.run_id not in claimed]
+
+    def _claim_batch(self, free: Sequence[RunToBegin], most: int) -> set[str]:
+        """Claim the first runs that still are free; return their ids."""
+        recordings, refused = claim_to_begin(self._store, free, most, f"agent {self.settings.name}")
+        for run_id, why in refused.items():
+            self._tell_trouble(run_id, f"Run {run_id} can't be claimed: {why}")
+        self._take(recordings)
+        return {recording.run_id for recording in recordings}
 
     def _claim(self, run: RunToBegin) -> None:
+        """Claim a run whose claimer has died: it is looked at before."""
         try:
             recording = claim_for_process(self._store, run.run_id, f"agent {self.settings.name}", is_to_begin=True)
         except RunClaimedError:
@@ -170,8 +201,15 @@ class Agent:
         except FlowbookError as error:
             self._tell_trouble(run.run_id, f"Run {run.run_id} can't be claimed: {error}")
             return
-        claimed = ClaimedRun(recording, run.due.timestamp(), self._flow_runners, self._report, self._woken.set)
-        self._in_hand = (*self._in_hand, claimed)
+        self._take([recording])
+
+    def _take(self, recordings: Sequence[Recording]) -> None:
+        runs = [
+            ClaimedRun(each, each.record.due.timestamp(), self._flow_runners, self._report, self._woken.set)
+            for each in recordings
+            if each.record.due is not None
+        ]
+        self._in_hand = (*self._in_hand, *runs)
 
     def _start_due(self) -> None:
         """Start the runs whose time has come, by the clock that people see; give back those that there is no room for."""
@@ -251,8 +289,8 @@ class Agent:
 
     # Trouble
 
-    def _guarded(self, what: str, action: Callable[[], object]) -> None:
-        """Do something; what goes wrong is told once, and the agent goes on."""
+    def _guarded(self, what: str, action: Callable[[], object]) -> bool:
+        """Do something; what goes wrong is told once, and the agent goes on. Return whether all went well."""
         try:
             action()
         except FlowbookError as error:
@@ -262,6 +300,8 @@ class Agent:
             self._tell_trouble(what, f"{type(error).__name__}: {safe_str(error)}")
         else:
             self._troubles.pop(what, None)
+            return True
+        return False
 
     def _tell_trouble(self, what: str, text: str) -> None:
         """Tell of trouble, unless the same was told of the same last time."""

@@ -40,6 +40,8 @@ def record_process_end(store: Store, run_id: str, epoch: int, outcome: Outcome) 
         epoch: at which it was claimed for the process.
         outcome: how the process ended.
     """
+    if store.ownership.owner(run_id).process is None:
+        return False
     recording = Recording.of(store, run_id)
     snapshot = recording.snapshot()
     has_begun = snapshot.claim.epoch == epoch + 1

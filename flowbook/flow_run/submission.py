@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING
 from flowbook._utils import threads
 from flowbook.engine.events import FLOW, StateChanged
 from flowbook.engine.remote_error import safe_str
-from flowbook.engine.state import Crashed, Submitted
+from flowbook.engine.state import Crashed
 from flowbook.exceptions import FlowbookError, FlowRunnerError, RunClaimedError
 from flowbook.flow_run.new_record import owner_text
 from flowbook.flow_run.ports import Outcome, RunToStart
 from flowbook.flow_run.process_end import record_process_end
 from flowbook.flow_run.put_down import CancelledBeforeItBegins
 from flowbook.flow_run.recording import Recording
+from flowbook.store.waiting_runs import submitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from flowbook.engine.state import State
     from flowbook.flow_run.ports import FlowRunner
     from flowbook.store import Store
+    from flowbook.store.records import RunToBegin
 
-__all__ = ["Submission", "claim_for_process", "emit_submitted", "record_failed_submission", "submit"]
+__all__ = ["Submission", "claim_for_process", "claim_to_begin", "emit_submitted", "record_failed_submission", "submit"]
 
 #: States of a run that hasn't begun.
 _TO_BEGIN = frozenset({"Scheduled", "Submitted"})
@@ -60,11 +62,29 @@ def claim_for_process(store: Store, run_id: str, by: str = "", *, is_to_begin: b
     return recording
 
 
+def claim_to_begin(
+    store: Store, wanted: Sequence[RunToBegin], most: int, by: str
+) -> tuple[list[Recording], dict[str, str]]:
+    """Claim the first `most` of `wanted` that nobody has claimed by now, all at once; they are Submitted from then on.
+
+    Args:
+        store: has the runs.
+        wanted: that wait for their time; one that a process had claimed is left to `claim_for_process`.
+        most: how many.
+        by: who starts them, in words.
+
+    Returns:
+        Their recordings in order, and by id why others, though free, can't be claimed.
+    """
+    found = store.runs.claim_to_begin(wanted, most, by)
+    return [Recording.at(store, run.record, run.epoch, last_seq=run.last_seq) for run in found.claimed], dict(
+        found.refused
+    )
+
+
 def emit_submitted(recording: Recording, seq: int, before: State | None) -> StateChanged:
     """Record that a claimed run waits for a process that is being started; keep the claim. Return the event."""
-    if isinstance(before, Submitted):
-        before = before.state
-    event = StateChanged(seq, FLOW, Submitted("Its process is being started.", state=before))
+    event = StateChanged(seq, FLOW, submitted(before))
     recording.emit(event)
     recording.hold()
     return event

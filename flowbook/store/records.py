@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Claim",
+    "ClaimToBegin",
+    "ClaimsToBegin",
     "PastDecision",
     "ReceiverRow",
     "Request",
@@ -155,10 +157,43 @@ class RunSummary:
 
 
 class RunToBegin(NamedTuple):
-    """A run that is to begin at `due`, aware UTC, and that no live process has."""
+    """A run that is to begin at `due`, aware UTC, and that no live process has.
+
+    Attributes:
+        epoch: how often the run was claimed.
+        was_claimed: whether a process claimed it in order to start it, and died before it began.
+    """
 
     run_id: str
     due: dt.datetime
+    epoch: int
+    was_claimed: bool
+
+
+class ClaimToBegin(NamedTuple):
+    """A run that was claimed for a process that is being started.
+
+    Attributes:
+        record: as it was before.
+        epoch: at which it is claimed.
+        last_seq: number of its last event, which says that it is claimed.
+    """
+
+    record: RunRecord
+    epoch: int
+    last_seq: int
+
+
+class ClaimsToBegin(NamedTuple):
+    """What became of runs that were to be claimed. Those that are in neither somebody else has, or they weren't looked at.
+
+    Attributes:
+        claimed: in the order in which they were wanted.
+        refused: by id, why a run that is free can't be claimed.
+    """
+
+    claimed: Sequence[ClaimToBegin]
+    refused: Mapping[str, str]
 
 
 class RunWithProcess(NamedTuple):

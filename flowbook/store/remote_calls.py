@@ -32,8 +32,8 @@ COMPONENTS: Mapping[str, tuple[type[Any], tuple[str, ...]]] = {
     "runs": (
         served.ServedRuns,
         (
-            "coming", "count", "create", "create_to_come", "flows", "get", "identifier", "inputs", "list", "numbers",
-            "of_deployment", "of_number", "overdue", "summary", "table", "task_versions", "that_begin", "to_begin",
+            "claim_to_begin", "coming", "count", "create", "create_to_come", "flows", "get", "identifier", "inputs", "list",
+            "numbers", "of_deployment", "of_number", "overdue", "summary", "table", "task_versions", "that_begin", "to_begin",
             "with_process",
         ),
     ),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from flowbook.store.change_feed import ChangeFeed
     from flowbook.store.deployments import DeploymentRecord
     from flowbook.store.plan_reads import PastEntry, PastOutput, TaskTimes
-    from flowbook.store.records import RunRecord
+    from flowbook.store.records import ClaimsToBegin, RunRecord, RunToBegin
     from flowbook.store.run_snapshot import RunSnapshot
     from flowbook.store.values import Values
 
@@ -102,6 +102,11 @@ class RemoteRuns(RemoteComponent):
         """See `Runs`."""
         made = self._call("create_to_come", _made_here(record), state)
         return None if made is None else self._kept(record, made)
+
+    def claim_to_begin(self, wanted: Sequence[RunToBegin], most: int, owner: str) -> ClaimsToBegin:
+        """See `Runs`."""
+        found: ClaimsToBegin = self._call("claim_to_begin", wanted, most, owner, this_process())
+        return found
 
     @staticmethod
     def _kept(record: RunRecord, made: RunRecord) -> RunRecord:

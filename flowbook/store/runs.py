@@ -24,6 +24,7 @@ from flowbook.store.run_lookup import claimed_error, find_run, unknown_run
 from flowbook.store.run_table import RunTable, run_table
 from flowbook.store.state_codec import encode, state_name
 from flowbook.store.store_errors import in_words
+from flowbook.store.waiting_runs import Claimer, WaitingRuns
 from flowbook.store.working_time import working_time
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.results.reference import ResultRef
     from flowbook.store.database import Database
+    from flowbook.store.records import ClaimsToBegin
     from flowbook.store.values import Values
 
 __all__ = ["Runs", "insert_run", "store_flow", "store_graph"]
@@ -96,15 +98,28 @@ class Runs:
         Among them are runs that a process claimed in order to start them, and that died before they began.
         """
         values = {"due": now, "limit": limit, "deployment": deployment}
-        found = [(due, run_id) for run_id, due in self._database.read(self._sql["runs_to_begin"], values)]
+        found = [
+            RunToBegin(run_id, from_stamp(due), epoch, was_claimed=False)
+            for run_id, due, epoch in self._database.read(self._sql["runs_to_begin"], values)
+        ]
         found += [
-            (due, run_id)
-            for run_id, due, state, process, identifier, beat in self._database.read(
+            RunToBegin(run_id, from_stamp(due), epoch, was_claimed=True)
+            for run_id, due, epoch, state, process, identifier, beat in self._database.read(
                 self._sql["runs_being_started"], values
             )
             if not has_owner(state, process, identifier, beat, time.time())
         ]
-        return [RunToBegin(run_id, from_stamp(due)) for due, run_id in sorted(found)[:limit]]
+        return sorted(found, key=lambda run: (run.due, run.run_id))[:limit]
+
+    def claim_to_begin(
+        self, wanted: Sequence[RunToBegin], most: int, owner: str, process: str | None = None
+    ) -> ClaimsToBegin:
+        """Claim the first `most` of `wanted` that are still free, for processes that are being started; they are Submitted.
+
+        Args: as for `RunOwnership.claim`. `wanted` are as `to_begin` returned them; those that were claimed are left alone.
+        """
+        runs = WaitingRuns(self._database, self._values, self.get)
+        return runs.claim(wanted, most, Claimer(owner, process or this_process()))
 
     def coming(self, now: float, limit: int) -> builtins.list[tuple[str, str, int, float]]:
         """Return id, flow, number and time (seconds since the epoch) of the runs that are due next, after `now`."""

@@ -14,10 +14,12 @@ from flowbook.exceptions import CacheEntryError, FlowbookError, RunClaimedError,
 from flowbook.results.reference import ResultRef
 from flowbook.store.cache import Cache
 from flowbook.store.cache_rows import CacheRows
+from flowbook.store.process_identity import this_process
 from flowbook.store.recordings import Recordings, Written
 from flowbook.store.run_ownership import RunOwnership
 from flowbook.store.run_requests import RunRequests
 from flowbook.store.runs import Runs
+from flowbook.store.waiting_runs import Claimer, WaitingRuns
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from flowbook.store.database import Database
     from flowbook.store.event_rows import EventRow
     from flowbook.store.plan_reads import PastEntry, PastOutput, TaskTimes
-    from flowbook.store.records import Request, RunRecord
+    from flowbook.store.records import ClaimsToBegin, Request, RunRecord, RunToBegin
     from flowbook.store.store_base import Store
     from flowbook.store.sweep import SweepResult
     from flowbook.store.values import Values
@@ -110,6 +112,14 @@ class ServedRuns(Runs):
     def create_to_come_again(self, record: RunRecord, state: State) -> RunRecord | None:
         """Do as `create_to_come`, unless it is done."""
         return self._known(record) or self.create_to_come(record, state)
+
+    def claim_to_begin_again(
+        self, wanted: Sequence[RunToBegin], most: int, owner: str, process: str | None = None
+    ) -> ClaimsToBegin:
+        """Do as `claim_to_begin`, unless it is done."""
+        by = Claimer(owner, process or this_process())
+        done = WaitingRuns(self._database, self._values, self.get).claimed_before(wanted, by)
+        return done if done.claimed else self.claim_to_begin(wanted, most, owner, process)
 
     def _known(self, record: RunRecord) -> RunRecord | None:
         try:

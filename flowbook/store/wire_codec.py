@@ -54,6 +54,8 @@ RECORDS: tuple[type[Any], ...] = (
     cache.CacheEntry,
     CacheScope,
     records.Claim,
+    records.ClaimToBegin,
+    records.ClaimsToBegin,
     deployments.DeploymentRecord,
     notices.DueNotice,
     event_rows.EventRow,

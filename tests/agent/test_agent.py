@@ -10,7 +10,6 @@ import time
 import pytest
 
 import flowbook
-from flowbook.agent import agent as agent_module
 from flowbook.agent import claimed_run, lost_runs
 from flowbook.agent.claimed_run import ClaimedRun
 from flowbook.engine.events import FLOW, StateChanged
@@ -18,6 +17,7 @@ from flowbook.engine.state import Running
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.submission import claim_for_process
 from flowbook.store import RunRecord, open_store
+from flowbook.store.runs import Runs
 from tests.agent.due_runs import LightRunner, News, beginnings, create, states, wait_for_states, working
 from tests.scripts import start
 
@@ -92,20 +92,64 @@ def test_a_run_that_waits_for_its_time_takes_no_room_from_one_that_is_due():
 
 def test_runs_that_cannot_be_claimed_hold_up_no_others(monkeypatch):
     bad, good = create(7), create(2)
-    real = agent_module.claim_for_process
+    real = Runs.get
 
-    def claim(store, run_id, *args, **options):
+    def get(runs, run_id):
         if run_id in bad:
             msg = f"The graph of run {run_id} is damaged."
             raise flowbook.exceptions.StoreError(msg)
-        return real(store, run_id, *args, **options)
+        return real(runs, run_id)
 
-    monkeypatch.setattr(agent_module, "claim_for_process", claim)
+    monkeypatch.setattr(Runs, "get", get)
     with working(limit=2) as (_, news):
         news.wait_for("ended", 2)
 
     assert states([*bad, *good]) == ["Scheduled"] * 7 + ["Success"] * 2
     assert news.what().count("trouble") == 7
+
+
+def test_runs_that_are_due_at_once_are_claimed_in_one_transaction(monkeypatch):
+    real, batches = Runs.claim_to_begin, []
+
+    def claim(runs, wanted, most, owner):
+        found = real(runs, wanted, most, owner)
+        batches.append(len(found.claimed))
+        return found
+
+    monkeypatch.setattr(Runs, "claim_to_begin", claim)
+    ids = create(60)
+    with working(limit=100) as (_, news):
+        news.wait_for("ended", 60)
+
+    assert (sum(batches), max(batches), len(batches)) == (60, 25, 3)
+    assert [beginnings(run_id) for run_id in ids] == [1] * 60
+
+
+def test_two_agents_that_see_the_same_runs_share_them():
+    ids = create(60)
+    with working(limit=100, name="east") as (_, east), working(limit=100) as (_, west):
+        wait_for_states(ids, *["Success"] * 60, timeout=40)
+
+    assert [beginnings(run_id) for run_id in ids] == [1] * 60
+    assert len(east) + len(west) >= 60
+
+
+def test_requests_to_runs_that_wait_are_read_only_when_something_was_written(monkeypatch):
+    create(due=time.time() + 20)
+    asked = []
+    monkeypatch.setattr(ClaimedRun, "answer_requests", lambda run: asked.append(run.run_id))
+    looks = threading.Semaphore(0)
+    with working(prefetch_s=60, chores=[lambda _: looks.release()]) as (agent, _):
+        while not agent.in_hand:
+            time.sleep(0.01)
+        for _ in range(3):
+            assert looks.acquire(timeout=20)
+        asked.clear()
+        for _ in range(3):
+            assert looks.acquire(timeout=20)
+        seen = list(asked)
+
+    assert len(seen) <= 3
 
 
 def test_a_run_that_an_agent_of_another_machine_claimed_is_claimed_again_once_its_heartbeats_stop():

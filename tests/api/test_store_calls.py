@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ import pytest
 
 from flowbook.api.server import listen
 from flowbook.engine.events import StateChanged
-from flowbook.engine.state import Running, Success
+from flowbook.engine.state import Running, Scheduled, Success
 from flowbook.exceptions import DamagedValueError, ResultGoneError, RunClaimedError, StoreError, UnknownRunError
 from flowbook.results import serializer
 from flowbook.results.reference import ResultRef
@@ -187,6 +188,28 @@ def test_a_claim_that_is_repeated_because_its_answer_was_lost_is_the_same_claim(
 
     assert [json.loads(each.body)["answer"] for each in answers] == [2, 2]
     assert both.local.ownership.owner("r1").epoch == 2
+
+
+def test_claims_of_a_batch_that_is_repeated_because_its_answer_was_lost_are_the_same_claims(both):
+    due = dt.datetime.now(dt.UTC)
+    for number in range(5):
+        record = RunRecord(f"r{number}", "f", "p", {"name": "f", "tasks": []}, due=due)
+        both.remote.runs.create_to_come(record, Scheduled(start_time=due))
+    wanted = both.remote.runs.to_begin(due.timestamp())
+    client = both.remote._client
+    call = api_client.call_of("runs.claim_to_begin")
+    body = {"arguments": call.encode(wanted, 3, "ada", "p"), "again": True}
+
+    answers = [
+        json.loads(client._exchange("POST", "/api/store/calls/runs.claim_to_begin", json.dumps(body).encode()).body)
+        for _ in range(2)
+    ]
+    others = both.remote.runs.claim_to_begin(wanted, 3, "bert")
+
+    found = [[each.record.run_id for each in call.decode_answer(each["answer"], None).claimed] for each in answers]
+    assert found == [["r0", "r1", "r2"]] * 2
+    assert [each.record.run_id for each in others.claimed] == ["r3", "r4"]
+    assert [both.local.ownership.owner(f"r{number}").epoch for number in range(5)] == [2] * 5
 
 
 def test_a_batch_of_events_that_is_sent_twice_is_written_once(both):

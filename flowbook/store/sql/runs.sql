@@ -17,14 +17,33 @@ RETURNING id, number
 SELECT run_id FROM run WHERE deployment = :deployment AND due = :due
 
 -- runs_to_begin --
-SELECT run_id, due FROM run
+SELECT run_id, due, epoch FROM run
 WHERE due <= :due AND started IS NULL AND state = 'Scheduled' AND process IS NULL
     AND (:deployment IS NULL OR deployment = :deployment)
 ORDER BY due, id LIMIT :limit
 
+-- waiting_run --
+SELECT 1 FROM run
+WHERE run_id = :run_id AND epoch = :epoch AND started IS NULL AND state = 'Scheduled' AND process IS NULL
+
+-- claim_waiting_run --
+UPDATE run
+SET epoch = epoch + 1, owner = :owner, claimed = :now, process = :process, beat = :now, ended = NULL, counts = NULL
+WHERE run_id = :run_id AND epoch = :epoch AND started IS NULL AND state = 'Scheduled' AND process IS NULL
+RETURNING id
+
+-- claimed_waiting_run --
+SELECT (SELECT coalesce(max(seq), 0) FROM event WHERE event.run = run.id) FROM run
+WHERE
+    run_id = :run_id AND epoch = :epoch AND started IS NULL AND state = 'Submitted'
+    AND process = :process AND owner = :owner
+
+-- last_flow_state --
+SELECT name, at, body FROM event WHERE run = ? AND kind = 0 AND key = '' ORDER BY seq DESC LIMIT 1
+
 -- runs_being_started --
 -- What a process claimed in order to start it; the caller looks whether that process lives.
-SELECT run_id, due, state, process, identifier, beat FROM run
+SELECT run_id, due, epoch, state, process, identifier, beat FROM run
 WHERE due <= :due AND started IS NULL AND state IN ('Scheduled', 'Submitted') AND process IS NOT NULL
     AND (:deployment IS NULL OR deployment = :deployment)
 
