@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import plistlib
+import subprocess
 import sys
 
 import pytest
@@ -40,6 +41,45 @@ def test_a_job_of_launchd_is_a_property_list():
         "KeepAlive": True,
         "EnvironmentVariables": {"FLOWBOOK_HOME": "/data"},
     }
+
+
+def test_a_unit_of_systemd_reads_secrets_from_a_file_of_the_user():
+    text = systemd_unit(["flowbook"], {}, ["FLOWBOOK_API_TOKEN"])
+
+    assert "EnvironmentFile=%h/.config/flowbook/agent.env\n" in text
+    assert "# Secrets aren't written here. Put FLOWBOOK_API_TOKEN=... into ~/.config/flowbook/agent.env" in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of POSIX")
+def test_a_job_of_launchd_reads_secrets_from_a_file_of_the_user(tmp_path):
+    show = [sys.executable, "-c", "import os, sys; print(os.environ['FLOWBOOK_API_TOKEN'], *sys.argv[1:])", "a  b"]
+    job = plistlib.loads(launchd_job(show, {}, ["FLOWBOOK_API_TOKEN"]).encode())
+    file = tmp_path / ".config" / "flowbook" / "agent.env"
+    file.parent.mkdir(parents=True)
+    file.write_text("FLOWBOOK_API_TOKEN=token-of-the-file\n", encoding="utf-8")
+
+    ended = subprocess.run(
+        job["ProgramArguments"], env={"HOME": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+
+    assert ended.stdout == "token-of-the-file a  b\n"
+
+
+@pytest.mark.parametrize("manager", ["systemd", "launchd", "schtasks"])
+def test_no_secret_is_written_and_it_says_where_to_put_them(manager, capsys, monkeypatch):
+    monkeypatch.setenv("FLOWBOOK_API_TOKEN", "token-of-the-server")
+    monkeypatch.setenv("FLOWBOOK_SECRET_DB", "swordfish")
+
+    main(["agent", "unit", "--manager", manager])
+    captured = capsys.readouterr()
+    main(["agent", "unit", "--manager", manager, "--json"])
+    found = json.loads(capsys.readouterr().out)
+
+    written = captured.out + captured.err + found["text"]
+    assert "token-of-the-server" not in written
+    assert "swordfish" not in written
+    assert "FLOWBOOK_API_TOKEN" in captured.err
+    assert found["left_out"] == ["FLOWBOOK_API_TOKEN", "FLOWBOOK_SECRET_DB"]
 
 
 def test_a_task_of_windows_is_a_command():

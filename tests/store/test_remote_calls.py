@@ -35,7 +35,7 @@ _AT = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, dt.UTC)
 _DIGEST = "ab" * 32
 #: Methods that are answered where they are called, and those that only the server's side calls.
 _ANSWERED_HERE = {
-    "runs": {"recorder", "store_flow", "create_again", "create_to_come_again", "flow_counts"},
+    "runs": {"recorder", "store_flow", "create_again", "create_to_come_again", "claim_to_begin_again", "flow_counts"},
     "history": {"feed", "log_page", "page"},
     "ownership": {"claim_again", "delete_again"},
     "approvals": {"find", "give_back", "use"},
