@@ -11,7 +11,7 @@ from flowbook.store.remote_components import RemoteCache, RemotePlans
 
 #: By component, what is answered where it is called, and what only the server's own process calls.
 _ANSWERED_HERE = {
-    "runs": {"recorder", "store_flow", "create_again", "create_to_come_again", "flow_counts"},
+    "runs": {"recorder", "store_flow", "create_again", "create_to_come_again", "claim_to_begin_again", "flow_counts"},
     "history": {"feed", "log_page", "page"},
     "ownership": {"claim_again", "delete_again"},
     "approvals": {"find", "give_back", "use"},
