@@ -450,6 +450,25 @@ def test_a_task_is_rejected_with_a_note_and_the_next_run_shows_that_decision(sho
     assert page.locator(".earlier dd").inner_text().startswith("ada rejected")
 
 
+def test_a_note_on_one_decision_is_not_said_of_the_next(show: Callable[..., Page]) -> None:
+    flow = _approval()
+    page = show(flow)
+    page.locator(f"{_node('approve')} .name").click()
+    card = page.locator('[data-flowbook="inspector"]')
+    card.locator("textarea").fill("August is missing")
+    card.locator('[data-action="reject"]').click()
+    page.wait_for_selector(f'{_node("approve")}[data-state="Failed"]')
+
+    card.locator('[data-action="retry"]').click()
+    page.wait_for_selector(f'{_node("approve")}[data-state="Paused"]')
+    card.locator("textarea").wait_for()
+    page.locator(f'{_node("approve")} [data-action="resume"]').click()
+    page.wait_for_selector(f'{_node("publish")}[data-state="Success"]')
+
+    assert flow.last_run is not None
+    assert list(flow.last_run.decisions("approve")["note"])[::2] == ["August is missing", ""]
+
+
 def test_an_input_from_another_task_is_changed_only_if_somebody_asks_to(show: Callable[..., Page]) -> None:
     page = show(_approval())
     page.locator(f"{_node('approve')} .name").click()

@@ -36,7 +36,7 @@ export class Approval {
     el.addEventListener("input", () => this.#showChanges(), { signal });
   }
 
-  /** Forget what was written: another task is shown. */
+  /** Forget what was written: another task is shown, or this one was decided about. */
   clear() {
     this.#note.value = "";
     this.#fields.clear();

@@ -95,10 +95,11 @@ export class Inspector {
     if (details.key !== this.#shown?.key) {
       this.#tab = null;
       this.#isUnfolded = false;
-      this.approval.clear();
       this.#values.clear();
       this.#endCompare();
     }
+    // What was written for one decision isn't said of the next one.
+    if (details.key !== this.#shown?.key || !isCard(details)) this.approval.clear();
     this.#json = json;
     this.#shown = details;
     this.#draw();
