@@ -1,4 +1,4 @@
-"""The links in a notice by which tasks that wait are answered without a login: made when the notice is sent."""
+"""What a notice says of tasks that wait beside their state: what they ask, and links to answer them without a login."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from flowbook.store import Store
     from flowbook.store.notices import RunToTellOf, TaskToTellOf
 
-__all__ = ["with_links"]
+__all__ = ["with_links", "with_questions"]
 
 _DAY_S = 86_400.0
 #: A notice of more tasks than this has links to its run only.
@@ -39,6 +39,23 @@ def with_links(store: Store, run: int, found: RunToTellOf, url: str) -> RunToTel
         return found
     links = {task.key: _link(store, run, task, url, days) for task in asked}
     return found._replace(tasks=tuple(task._replace(link=links.get(task.key, "")) for task in found.tasks))
+
+
+def with_questions(store: Store, found: RunToTellOf) -> RunToTellOf:
+    """Return what a notice says of a run, each waiting task with what it asks in place of why it waits.
+
+    Raises:
+        FlowbookError: if the run can't be read.
+    """
+    graph = store.runs.get(found.run_id).graph
+    questions = {task["key"]: task["question"] for task in graph.get("tasks", ()) if task.get("question")}
+    asked = (
+        task._replace(body={**task.body, "message": question})
+        if (question := questions.get(parent_key(task.key)))
+        else task
+        for task in found.tasks
+    )
+    return found._replace(tasks=tuple(asked))
 
 
 def _link(store: Store, run: int, task: TaskToTellOf, url: str, days: int) -> str:

@@ -22,7 +22,7 @@ from flowbook.engine.masks import Masks
 from flowbook.exceptions import FlowbookError
 from flowbook.notices.attempts import EXIT_S, Attempts, load_for_the_end
 from flowbook.notices.delivery import TIMEOUT_S, NotDeliveredError, deliver
-from flowbook.notices.links import with_links
+from flowbook.notices.links import with_links, with_questions
 from flowbook.notices.notice import make_notice
 from flowbook.notices.receiver import receiver_of
 from flowbook.report.phrases import duration
@@ -176,8 +176,9 @@ class NoticeSender:
             store.notices.settle(token)  # somebody has answered meanwhile
             return
         to, url = self._to(store, notice), config.public_url()
-        if notice.cause == WAITS and url is not None:
-            found = with_links(store, notice.run, found, url)
+        if notice.cause == WAITS:
+            found = with_questions(store, found)
+            found = found if url is None else with_links(store, notice.run, found, url)
         deliver(to, make_notice(found, notice.cause, Masks.around(None).text, url))
 
     def _to(self, store: Store, notice: DueNotice) -> To:

@@ -193,6 +193,18 @@ def test_a_notice_of_a_task_that_waits_has_a_link_that_decides_about_it_alone(mo
     assert token not in "".join(line.text for line in flow.last_run.logs())
 
 
+def test_a_notice_of_a_task_that_waits_says_what_its_docstring_asks():
+    @task(trigger=triggers.manual_only)
+    def publish(rows):
+        """Are the delays good enough to be published?"""
+
+    told = []
+    _flow(publish, told.append).run(record=True)
+    _settled()
+
+    assert [waiting.message for waiting in told[0].tasks] == ["Are the delays good enough to be published?"]
+
+
 def test_a_command_gets_the_notice_on_stdin_and_in_variables(tmp_path):
     script = tmp_path / "told.py"
     script.write_text(
