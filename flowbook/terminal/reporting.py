@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from typing import TYPE_CHECKING, TextIO
 
 from flowbook import config
@@ -106,13 +107,14 @@ class TroubleSink:
         names_tasks: as for `RunLogger`.
     """
 
-    __slots__ = ("_logger", "_names_tasks", "_run", "_tells_states", "quiet")
+    __slots__ = ("_began", "_logger", "_names_tasks", "_run", "_tells_states", "quiet")
 
     def __init__(self, run: ReportedRun, *, tells_states: bool = True, names_tasks: bool = False) -> None:
         self._run = run
         self._tells_states = tells_states
         self._names_tasks = names_tasks
         self._logger: RunLogger | None = None
+        self._began = time.time()
         self.quiet = _QUIET
 
     def emit(self, event: Event) -> None:
@@ -125,5 +127,5 @@ class TroubleSink:
         if self._logger is None:
             from flowbook.terminal.run_logger import RunLogger  # noqa: PLC0415  # logging: where there is something to say
 
-            self._logger = RunLogger(self._run, _WARNING, names_tasks=self._names_tasks)
+            self._logger = RunLogger(self._run, _WARNING, names_tasks=self._names_tasks, began=self._began)
         self._logger.emit(event)

@@ -49,14 +49,17 @@ class RunLogger:
         run: the run to log.
         level: the lowest level that is logged.
         names_tasks: whether a task's log lines begin with its key, for handlers that don't format the attribute `task`.
+        began: when this epoch of the run began; None: now.
     """
 
-    def __init__(self, run: ReportedRun, level: int, *, names_tasks: bool = False) -> None:
+    def __init__(
+        self, run: ReportedRun, level: int, *, names_tasks: bool = False, began: float | None = None
+    ) -> None:
         self._run = run
         self._names_tasks = names_tasks
         self._level = level
         #: When this epoch of the run began; earlier ones, and the time since, aren't part of what it took.
-        self._began = time.time()
+        self._began = time.time() if began is None else began
         self._flow_logger = logging.getLogger(FLOW_LOGGER)
         self._task_logger = logging.getLogger(TASK_LOGGER)
         self._tells_all = level <= logging.INFO

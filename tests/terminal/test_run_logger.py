@@ -6,11 +6,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import flowbook
 from flowbook import Flow, Parameter, task, triggers
+from flowbook.engine.events import StateChanged
+from flowbook.engine.state import Paused
+from flowbook.terminal.reporting import TroubleSink
 from tests.homes import home
 from tests.scripts import ROOT
 from tests.terminal.records import Records
@@ -265,6 +269,17 @@ def test_a_script_that_set_up_nothing_shows_warnings_and_failures(tmp_path):
     lines = re.sub(r"\d frames? of flowbook (is|are)", "2 frames of flowbook are", stderr).splitlines(keepends=True)
     assert "".join(lines[:-1]) == f"load: an old file\n{FAILURE}"
     assert lines[-1].startswith("nightly Failed after ")
+
+
+def test_what_a_run_took_counts_from_its_beginning_where_only_its_end_is_told():
+    run = SimpleNamespace(flow_name="rates", number=3, started=0.0, can_go_on_elsewhere=False, run_id="7c1f09e2")
+    with Records(logging.WARNING) as records:
+        sink = TroubleSink(run)
+        end = Paused("approve waits for a person.")
+        end.at += 75
+        sink.emit(StateChanged(99, "", end))
+
+    assert "Paused after 1:15" in records.found[-1].getMessage()
 
 
 def test_a_script_that_set_up_logging_gets_records_as_it_wants_them(tmp_path):
