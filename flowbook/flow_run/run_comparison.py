@@ -15,6 +15,7 @@ from flowbook.draw.picture import LARGEST_SHOWN
 from flowbook.draw.still import image
 from flowbook.draw.svg import svg
 from flowbook.engine.replay import spans
+from flowbook.engine.state_kinds import name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
 from flowbook.flow_run.flow_changes import compare_graphs
 from flowbook.flow_run.row_counts import rows_of
@@ -293,7 +294,7 @@ def _states(run: ComparedRun) -> dict[str, str]:
     words: dict[str, str] = {}
     counts: dict[str, Counter[str]] = {}
     for key, state in run.states.items():
-        name = words[key] = type(state).__name__
+        name = words[key] = name_in_words(state)
         if is_child_key(key):
             counts.setdefault(parent_key(key), Counter())[name] += 1
     words |= {key: ", ".join(f"{n:,} {name}" for name, n in found.most_common()) for key, found in counts.items()}

@@ -94,6 +94,18 @@ def test_tasks_of_one_run_alone_are_new_or_gone():
     }
 
 
+def test_an_output_that_a_run_made_and_stored_is_a_success_and_one_that_it_found_is_cached():
+    with Flow("delays", cache=True) as flow:
+        double(3)
+    flow.run(record=True)
+    first = flow.last_run
+    flow.run(record=True)
+
+    (found,) = compared_runs(first, flow.last_run)
+
+    assert found.states == ("Success", "Cached")
+
+
 def test_a_run_compares_itself_with_another_and_shows_the_graph_by_what_differs():
     first, second = _runs()
 
