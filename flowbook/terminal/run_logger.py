@@ -52,9 +52,7 @@ class RunLogger:
         began: when this epoch of the run began; None: now.
     """
 
-    def __init__(
-        self, run: ReportedRun, level: int, *, names_tasks: bool = False, began: float | None = None
-    ) -> None:
+    def __init__(self, run: ReportedRun, level: int, *, names_tasks: bool = False, began: float | None = None) -> None:
         self._run = run
         self._names_tasks = names_tasks
         self._level = level
