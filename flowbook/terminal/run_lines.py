@@ -200,8 +200,8 @@ def _took(run: RunSummary, state: str) -> str:
 
 
 def _tasks(run: RunSummary, state: str) -> str:
-    """Return how many tasks have finished, and what failed or waits; parameters don't count."""
-    counts = _without_parameters(run)
+    """Return how many tasks have finished, and what failed or waits."""
+    counts = run.counts
     done = sum(count for name, count in counts.items() if name in FINISHED - {"Cancelled", "TriggerFailed"})
     if state == "Success":
         cached = counts.get("Cached", 0)
@@ -210,13 +210,6 @@ def _tasks(run: RunSummary, state: str) -> str:
     named = (run.message or "").partition(word)[0] if word else run.message
     which = f", {cut_middle(named, _LONGEST_NAME)}" if named and named != run.message else ""
     return f"{done:,} done{which}"
-
-
-def _without_parameters(run: RunSummary) -> Mapping[str, int]:
-    counts = dict(run.counts)
-    if "Success" in counts:
-        counts["Success"] = max(0, counts["Success"] - len(run.parameters))
-    return {name: count for name, count in counts.items() if count}
 
 
 def _where(run: RunSummary, state: str) -> str:
