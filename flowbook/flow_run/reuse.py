@@ -137,12 +137,18 @@ def _reason(
     if entry is None or spec.cache is None:
         return RanTask(spec.key, "")
     made = Made(spec.cache.validator, entry.code_hash, entry.inputs.hashes, entry.inputs.texts, entry.parameters)
-    found = tuple(differences(made, earlier, entry.created))
+    found = _besides_elements(differences(made, earlier, entry.created), spec)
     why, cause, names = in_words(found)
     sources = {binding.argument: binding.upstream for binding in spec.bindings}
     below = tuple(source for name in names if (source := sources.get(name)) and _ran_above(source, ran, graph))
     is_below = bool(below) and cause == "input"
     return RanTask(spec.key, "" if is_below else why, below if is_below else (), found)
+
+
+def _besides_elements(found: Sequence[Difference], spec: TaskSpec) -> tuple[Difference, ...]:
+    """Leave out the elements of a mapped task if something else differs: the nearest entry may be another child's."""
+    elements = {binding.argument for binding in spec.bindings if binding.mapped}
+    return tuple(each for each in found if each.name not in elements) or tuple(found)
 
 
 def _ran_above(key: str, ran: set[str], graph: Graph) -> bool:

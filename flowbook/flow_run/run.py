@@ -130,8 +130,12 @@ class FlowRun(RunDecisions, RunMoves, RunInspection):
 
     @property
     def only(self) -> tuple[str, ...]:
-        """Keys of the tasks that it may run, if it was limited with `start_at=`, `only=` or `up_to=`; empty: all."""
-        return self._control.inputs.only
+        """Keys of the tasks that it may run, if it was limited (`start_at=`, `only=`, `up_to=`, `start_tasks=`); empty: all."""
+        inputs = self._control.inputs
+        if inputs.only or not inputs.start:
+            return inputs.only
+        below = self.graph.downstream(map(parent_key, inputs.start))
+        return tuple(key for key in self.graph.specs if key in below)
 
     @property
     def began(self) -> dt.datetime:

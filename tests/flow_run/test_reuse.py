@@ -64,6 +64,35 @@ def test_what_ran_below_a_task_is_counted_and_not_explained():
     assert found.sentence() == "3 of 3 ran: load, input month is 8, was 7; 2 below it."
 
 
+def test_of_a_run_from_some_tasks_on_only_what_it_may_run_is_counted():
+    flow = _flow()
+    flow.run(record=True)
+    kept = {"load": flow.last_run.states["load"], "month": flow.last_run.states["month"]}
+
+    flow.run(start_tasks=["clean"], task_states=kept, record=True)
+    run = flow.last_run
+
+    assert run.only == ("clean", "report")
+    assert reuse_of(run.run_id, run.graph, run.states, run.only).total == 2
+
+
+def test_a_mapped_task_whose_code_changed_names_no_element_of_another_child():
+    @task
+    def parse(row):
+        return row
+
+    @task(name="parse")
+    def other(row):
+        return [row]
+
+    for each in (parse, other):
+        with Flow("reuse", cache=True) as flow:
+            each.map([1, 2, 3])
+        found = _reuse(flow)
+
+    assert found.sentence() == "1 of 1 ran: parse, its code changed."
+
+
 def test_changed_code_is_the_reason():
     _flow().run(record=True)
 
