@@ -7,22 +7,24 @@ attempt may have been carried out.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from flowbook.exceptions import CacheEntryError, FlowbookError, RunClaimedError, UnknownRunError
+from flowbook.exceptions import CacheEntryError, FlowbookError, RunClaimedError, StoreError, UnknownRunError
 from flowbook.results.reference import ResultRef
 from flowbook.store.cache import Cache
 from flowbook.store.cache_rows import CacheRows
+from flowbook.store.event_rows import DECISION, LOG, STATE, decode_event
 from flowbook.store.process_identity import this_process
 from flowbook.store.recordings import Recordings, Written
 from flowbook.store.run_ownership import RunOwnership
 from flowbook.store.run_requests import RunRequests
 from flowbook.store.runs import Runs
+from flowbook.store.state_codec import is_state_name
 from flowbook.store.waiting_runs import Claimer, WaitingRuns
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from flowbook.engine.state import State
@@ -183,7 +185,22 @@ class ServedRecordings(Recordings):
 
     def write(self, run_id: str, epoch: int, rows: Sequence[EventRow]) -> Written:
         """See the base class."""
+        for row in rows:
+            _check_event(row, self._values)
         return super().write(run_id, epoch, [row._replace(values=self._received(row.values)) for row in rows])
+
+
+def _check_event(row: EventRow, values: Values) -> None:
+    """Raise StoreError if what is in the row of an event can't be read again: it would hide what is listed with its run."""
+    _, _, kind, _, at, name, *_ = row.event
+    try:
+        dt.datetime.fromtimestamp(at, dt.UTC)
+        decode_event(row.event[1:], values)
+        if kind not in {STATE, LOG, DECISION} or (kind == STATE and not is_state_name(name)):
+            raise ValueError(name)  # noqa: TRY301  # as whatever else is wrong with it
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+        msg = f"An event can't be stored: it can't be read ({type(error).__name__}: {error}). Use the same flowbook on both ends."
+        raise StoreError(msg) from error
 
 
 class ServedCache(Cache):

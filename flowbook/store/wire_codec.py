@@ -185,8 +185,19 @@ def _same(given: Any) -> Any:  # noqa: ANN401  # JSON
     return given
 
 
+def _decoded_int(given: Any, _: Values) -> int:  # noqa: ANN401  # as above
+    found: int = _checked(given, int)
+    if not -(1 << 63) <= found < 1 << 63:
+        msg = "a number has more than 64 bits, which no column holds"
+        raise WireError(msg)
+    return found
+
+
 def _decoded_float(given: Any, _: Values) -> float:  # noqa: ANN401  # as above
-    return float(_checked(given, float, int))
+    try:
+        return float(_checked(given, float, int))
+    except OverflowError as error:
+        raise WireError(str(error)) from error
 
 
 def _encoded_bytes(given: bytes) -> str:
@@ -202,9 +213,13 @@ def _decoded_bytes(given: Any, _: Values) -> bytes:  # noqa: ANN401  # as above
 
 def _decoded_time(given: Any, _: Values) -> dt.datetime:  # noqa: ANN401  # as above
     try:
-        return dt.datetime.fromisoformat(_checked(given, str))
-    except ValueError as error:
+        found = dt.datetime.fromisoformat(_checked(given, str))
+        found.astimezone(
+            dt.UTC
+        )  # as it is read from the store: one that isn't there would hide all that is listed with it
+    except (OverflowError, ValueError) as error:
         raise WireError(str(error)) from error
+    return found
 
 
 def _decoded_duration(given: Any, values: Values) -> dt.timedelta:  # noqa: ANN401  # as above
@@ -222,7 +237,9 @@ def _encoded_cell(given: Any) -> Any:  # noqa: ANN401  # as above
 def _decoded_cell(given: Any, values: Values) -> Any:  # noqa: ANN401  # as above
     if isinstance(given, dict):
         return _decoded_bytes(given.get("bytes"), values)
-    return None if given is None else _checked(given, str, int, float, bool)
+    if type(given) is int:
+        return _decoded_int(given, values)
+    return None if given is None else _checked(given, str, float, bool)
 
 
 # Values made of others --------------------------------------------------------------------------------------------------
@@ -328,7 +345,7 @@ def _decoded_ref(given: Any, values: Values) -> ResultRef:  # noqa: ANN401  # JS
     if len(_checked(digest, str)) != 64 or not set(digest) <= set("0123456789abcdef"):  # noqa: PLR2004  # of SHA-256
         msg = f"{digest[:100]!r} is no digest"
         raise WireError(msg)
-    return ResultRef(digest, _checked(size_bytes, int), values)
+    return ResultRef(digest, _decoded_int(size_bytes, values), values)
 
 
 def _encoded_state(state: State) -> list[Any]:
@@ -367,8 +384,10 @@ def _decoded_state(given: Any, values: Values) -> State:  # noqa: ANN401  # JSON
         msg = f"{name[:100]!r} is no state"
         raise WireError(msg)
     try:
+        moment = _decoded_float(at, values)
+        dt.datetime.fromtimestamp(moment, dt.UTC)  # as it is read from the store
         result = None if ref is None else _decoded_ref(ref, values)
-        state = decode(name, _decoded_float(at, values), body, result, values)
+        state = decode(name, moment, body, result, values)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         msg = f"the state can't be read ({type(error).__name__}: {error})"
         raise WireError(msg) from error
@@ -383,7 +402,7 @@ _SINGLE: dict[Any, Coder] = {
     type(None): Coder(_same, lambda _given, _values: None),
     str: Coder(str.__str__, lambda given, _: _checked(given, str)),
     bool: Coder(_same, lambda given, _: _checked(given, bool)),
-    int: Coder(_same, lambda given, _: _checked(given, int)),
+    int: Coder(_same, _decoded_int),
     float: Coder(_same, _decoded_float),
     bytes: Coder(_encoded_bytes, _decoded_bytes),
     dt.datetime: Coder(dt.datetime.isoformat, _decoded_time),

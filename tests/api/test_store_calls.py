@@ -23,6 +23,7 @@ from flowbook.results import serializer
 from flowbook.results.reference import ResultRef
 from flowbook.store import RunRecord, api_client, open_store
 from flowbook.store.event_encoder import EventEncoder
+from flowbook.store.event_rows import EventRow, Urgency
 from flowbook.store.records import Request
 from flowbook.store.remote_store import RemoteStore
 from tests.served import TOKEN, refuse, served
@@ -342,3 +343,27 @@ def test_calls_that_make_no_sense_are_refused(both, path, body, status):
     refused.value.close()
 
     assert refused.value.code == status
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        (0, 1, 0, "", 1e300, "Running", "{}", None, None),
+        (0, 1, 0, "", float("nan"), "Running", "{}", None, None),
+        (0, 1, 0, "", 1.0, "Nonsense", "{}", None, None),
+        (0, 1, 0, "", 1.0, "Running", "{", None, None),
+        (0, 1, 0, "", 1.0, "Paused", '{"deadline": "soon"}', None, None),
+        (0, 1, 1, "a", 1.0, "loud", "text", None, None),
+        (0, 1, 2, "a", 1.0, "resume", "{}", None, None),
+        (0, 1, 7, "a", 1.0, "x", "{}", None, None),
+    ],
+)
+def test_an_event_that_could_not_be_read_again_is_not_stored(both, event):
+    both.remote.runs.create(RunRecord("r1", "f", "p", {"name": "f", "tasks": []}, owner="here"))
+    row = EventRow(event, Urgency.NOW, "a")
+
+    with pytest.raises(StoreError, match="can't be read"):
+        both.remote.values._client.call("recordings.write", both.remote.values, "r1", 1, [row])
+
+    assert both.local.history.events("r1") == []
+    assert [each.run_id for each in both.local.runs.list()] == ["r1"]

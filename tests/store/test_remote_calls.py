@@ -178,3 +178,25 @@ def test_arguments_are_compared_with_the_method():
     ):
         with pytest.raises(WireError, match=why):
             call.decode(wrong, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (int, 1 << 63),
+        (int, -(1 << 63) - 1),
+        (int, True),
+        (float, 10**400),
+        (dt.datetime, "0001-01-01T00:00:00+14:00"),
+        (dt.datetime, "9999-12-31T23:59:59-14:00"),
+        (dt.datetime, "yesterday"),
+        (dt.timedelta, 1e300),
+        (ResultRef, [_DIGEST, 1 << 64]),
+        (tuple[object, ...], [1 << 64]),
+        (State, ["Success", float("nan"), {}, None, []]),
+        (State, ["Success", 1e300, {}, None, []]),
+    ],
+)
+def test_what_the_store_could_not_hold_or_read_again_does_not_come_over_the_wire(kind, given):
+    with pytest.raises(WireError):
+        coder_of(kind).decode(given, None)
