@@ -12,6 +12,7 @@ import pickle
 from typing import TYPE_CHECKING, Any, Self
 
 from flowbook.exceptions import DamagedValueError
+from flowbook.results.pickle_steps import check_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,6 +82,16 @@ class _Unpickler(pickle.Unpickler):
         return known
 
 
+def _load(stream: bytes, buffers: Iterable[memoryview]) -> Any:  # noqa: ANN401  # what it says
+    """Return what a stream of pickle's says, after a look at its steps: a few bytes could ask for all memory, or for years.
+
+    Raises:
+        ValueError: if it has steps that no pickler of Python's takes since protocol 4, or tuples within tuples beyond reason.
+    """
+    check_steps(stream)
+    return _Unpickler(stream, buffers).load()
+
+
 def read_inert(stored: memoryview) -> Any:  # noqa: ANN401  # what a user's task returned, or what stands for it
     """Return what a pickle that `serializer.dump` wrote says: plain values, and `Noted` for all else; arrays are views of it.
 
@@ -94,7 +105,7 @@ def read_inert(stored: memoryview) -> Any:  # noqa: ANN401  # what a user's task
         if end - start > _MOST_STREAM_BYTES:
             raise ValueError(end - start)  # noqa: TRY301  # as whatever else is wrong with it
         buffers = [stored[first:last] for first, last in trailer["buffers"]]
-        return _Unpickler(bytes(stored[start:end]), buffers).load()
+        return _load(bytes(stored[start:end]), buffers)
     except Exception as error:
         msg = f"This stored value can't be read without running it: {type(error).__name__}."
         raise DamagedValueError(msg) from error
@@ -107,6 +118,6 @@ def read_cells(stored: memoryview) -> list[Any]:
     while start < len(stored):
         begin = start + _LENGTH_BYTES
         end = begin + int.from_bytes(stored[start:begin], "little")
-        found += _Unpickler(bytes(stored[begin:end]), ()).load()
+        found += _load(bytes(stored[begin:end]), ())
         start = end
     return found

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_table"]
 
+#: What a cell may hold that is shown as text, and how many columns a table may have.
+_MOST_CELL_PARTS, _MOST_COLUMNS = 100_000, 100_000
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))
 
 
@@ -115,7 +117,21 @@ def _cell(cell: Any) -> Any:  # noqa: ANN401  # as it is shown
     if isinstance(cell, Noted):
         moment = _moment(cell)
         return f"<{cell.name}>" if moment is None else moment
-    return f"<{type(cell).__name__}>" if not isinstance(cell, (list, tuple, dict)) else str(cell)[:200]
+    is_short = isinstance(cell, (list, tuple, dict)) and _is_short(cell)
+    return str(cell)[:200] if is_short else f"<{type(cell).__name__}>"
+
+
+def _is_short(cell: Any) -> bool:  # noqa: ANN401  # a list, tuple or dictionary
+    """Return whether a cell's text is short enough to be made; parts that hold one another count each time."""
+    parts, left = [cell], _MOST_CELL_PARTS
+    while parts and left > 0:
+        part = parts.pop()
+        left -= 1 + (len(part) if isinstance(part, (str, bytes)) else 0)
+        if isinstance(part, (list, tuple, dict)):
+            left -= len(part)
+            if left > 0:
+                parts += [*part, *part.values()] if isinstance(part, dict) else part
+    return left > 0
 
 
 def _moment(cell: Noted) -> object:
@@ -174,9 +190,12 @@ def _frame(noted: Noted) -> Any:  # noqa: ANN401  # pandas'
 
     blocks, (columns, index) = noted.state["_mgr"].given
     names, rows = _made(columns), _made(index)
+    if len(names) > _MOST_COLUMNS:
+        msg = f"This table has {len(names):,} columns. At most {_MOST_COLUMNS:,} can be shown here."
+        raise DamagedValueError(msg)
     found: dict[int, Any] = {}
     for block in blocks:
-        values, places, dimensions = block.given[0], _places(block.given[1]), block.given[2]
+        values, places, dimensions = block.given[0], _places(block.given[1], len(names)), block.given[2]
         made = _made(values)
         for number, place in enumerate(places):
             is_flat = dimensions == 1 or (not isinstance(made, list) and made.ndim == 1)
@@ -198,16 +217,23 @@ def _column(values: Any, rows: Any) -> Any:  # noqa: ANN401  # what a frame take
     import pandas as pd  # noqa: PLC0415  # heavy
 
     found = getattr(values, "array", values)
+    if getattr(found, "shape", None) != (len(rows),):  # pandas would repeat a single value for each row
+        msg = f"This table has a column that isn't as long as its {len(rows):,} rows."
+        raise DamagedValueError(msg)
     is_of_objects = getattr(getattr(found, "dtype", None), "kind", "") == "O" and not hasattr(found, "_dtype")
     # Otherwise pandas would take texts for its own kind.
     return pd.Series(found, index=rows, copy=False, dtype=object) if is_of_objects else pd.Series(found, index=rows)
 
 
-def _places(noted: Any) -> list[int]:  # noqa: ANN401  # a slice, or an array
+def _places(noted: Any, most: int) -> list[int]:  # noqa: ANN401  # a slice, or an array
     if isinstance(noted, Noted) and noted.name == "slice":
-        return list(range(*noted.given))
+        places = range(*noted.given)
+        if len(places) > most:
+            msg = f"This table has a block for {len(places):,} columns, and only {most:,} columns."
+            raise DamagedValueError(msg)
+        return list(places)
     if isinstance(noted, Noted) and noted.name == "BlockPlacement":
-        return _places(noted.given[0])
+        return _places(noted.given[0], most)
     return [int(each) for each in _made(noted)]
 
 

@@ -11,7 +11,8 @@ import pytest
 from flowbook.exceptions import DamagedValueError
 from flowbook.results import serializer
 from flowbook.results.frame_pager import page
-from flowbook.results.inert_table import read_table
+from flowbook.results.inert_pickle import Noted
+from flowbook.results.inert_table import _cell, read_table
 
 N = 60_000
 TABLES = {
@@ -111,3 +112,48 @@ def test_a_damaged_table_is_refused_or_shown_and_never_run(at):
 
     with contextlib.suppress(DamagedValueError, ValueError):
         page(read_table(memoryview(bytes_)))
+
+
+def _noted(module, name, *given, state=None):
+    found = type("Noted", (Noted,), {"module": module, "name": name})(*given)
+    found.state = state
+    return found
+
+
+def _index(stop):
+    return _noted("pandas", "_new_Index", _noted("pandas", "RangeIndex"), {"start": 0, "stop": stop, "step": 1})
+
+
+def _frame(columns, rows, *blocks):
+    made = [
+        _noted("pandas", "_unpickle_block", values, _noted("builtins", "slice", *place), 1) for values, place in blocks
+    ]
+    return _noted("pandas", "DataFrame", state={"_mgr": _noted("pandas", "M", made, (_index(columns), _index(rows)))})
+
+
+DOUBLED = ["x"]
+for _ in range(60):
+    DOUBLED = [DOUBLED, DOUBLED]
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        _frame(1, 10**9, (5, (0, 1, 1))),
+        _frame(1, 10**9, ("text", (0, 1, 1))),
+        _frame(10**12, 0),
+        _frame(1, 1, ([1], (0, 10**9, 1))),
+        _frame(1, -5, (5, (0, 1, 1))),
+    ],
+)
+def test_a_table_whose_parts_do_not_fit_together_takes_no_memory(lie, monkeypatch):
+    monkeypatch.setattr("flowbook.results.inert_table.read_inert", lambda _: lie)
+
+    with pytest.raises(DamagedValueError):
+        read_table(memoryview(b""))
+
+
+@pytest.mark.parametrize("cell", [DOUBLED, {"a": DOUBLED}, ["x" * 10**6] * 1000])
+def test_a_cell_whose_text_would_be_endless_is_told_by_its_class(cell):
+    assert _cell(cell) == f"<{type(cell).__name__}>"
+    assert _cell([1, {"a": ("b",)}]) == "[1, {'a': ('b',)}]"
