@@ -185,6 +185,9 @@ class RunProjection:
         self.flow_state: State | None = None
         #: The last warning about the run as a whole, e.g. that it waits for workers; a later message clears it.
         self.warning = ""
+        #: For how many seconds it was at rest before it went on, all its pauses together.
+        self.rested_s = 0.0
+        self._rests_since: float | None = None
         self._facts = {key: _Facts() for key in graph.specs}
         self._children: dict[str, _Children] = {key: _Children() for key, spec in graph.specs.items() if spec.is_mapped}
         self._flow_seq = self._said_seq = _NEVER
@@ -307,7 +310,15 @@ class RunProjection:
         self._flow_seq = event.seq
         self.flow_state = event.state
         self.warning = ""
+        self._note_rest(event.state)
         return (FLOW,)
+
+    def _note_rest(self, state: State) -> None:
+        if isinstance(state, Running) and self._rests_since is not None:
+            self.rested_s += max(0.0, state.at - self._rests_since)
+            self._rests_since = None
+        elif self._rests_since is None and (isinstance(state, Paused) or state.is_finished()):
+            self._rests_since = state.at
 
     def _apply_log(self, event: Logged) -> tuple[str, ...]:
         if event.seq <= max(self._said_seq, self._flow_seq):

@@ -127,6 +127,7 @@ class ShownRun:
             started=run.started,
             ended=None if isinstance(state, Paused) else run.ended,
             waits_since=state.at if isinstance(state, Paused) else None,
+            rested_s=round(self._feed.projection.rested_s, 3),
             parameters={name: phrases.parameter_text(value) for name, value in run.parameters.items()},
             executor=run.executor_text,
             notice=" ".join(filter(None, (self._notice, phrases.shorten(self._feed.projection.warning, 500)))),

@@ -65,6 +65,7 @@ class RunView:
     started: float | None = None
     ended: float | None = None
     waits_since: float | None = None
+    rested_s: float = 0.0
     parameters: Mapping[str, str] = field(default_factory=dict)
     executor: str = ""
     notice: str = ""

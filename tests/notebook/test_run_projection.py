@@ -49,6 +49,22 @@ def test_a_task_counts_from_when_it_began_to_run_and_says_how_long_it_took() -> 
     assert done == TaskView("Success", since=103.8, duration_s=pytest.approx(3.8))
 
 
+def test_what_a_run_rested_before_it_went_on_is_added_up() -> None:
+    projection = RunProjection(build(task("approve")))
+
+    states = [
+        _at(Running(), 10.0),
+        _at(Paused(), 11.0),
+        _at(Running(), 71.0),
+        _at(Failed(), 72.0),
+        _at(Running(), 80.0),
+    ]
+    for seq, state in enumerate(states):
+        projection.apply(StateChanged(seq, FLOW, state))
+
+    assert projection.rested_s == 60.0 + 8.0
+
+
 def test_attempts_are_counted_through_retries() -> None:
     projection = RunProjection(build(task("fetch", retry=RetryPolicy(3, 1.0))))
 

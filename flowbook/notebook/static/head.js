@@ -186,7 +186,7 @@ export class Head {
   #showDone({ run, counts, now }) {
     const { done, total } = progress(counts, states.isFinished);
     const since = run?.waits_since ?? null;
-    const elapsed = run?.started ? format.clock((since ?? run.ended ?? now) - run.started) : null;
+    const elapsed = run?.started ? format.clock((since ?? run.ended ?? now) - run.started - (run.rested_s ?? 0)) : null;
     const waited = since !== null && now - since >= WAITING_LEAST_S ? ` and ${format.span(now - since)} of waiting` : "";
     const text = elapsed ? [format.thousands(done), ` of ${format.plural(total, "task")}, `, elapsed, waited] : ["", format.plural(total, "task"), "", ""];
     if (this.#done.textContent !== text.join("")) this.#done.replaceChildren(dom.h("b", {}, text[0]), text[1] ?? "", dom.h("b", {}, text[2]), text[3] ?? "");
