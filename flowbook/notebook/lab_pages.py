@@ -147,7 +147,7 @@ class LabPages:
             return
         page.unwatch(panel)
         page.watched[panel] = session.listen(lambda message: page.tell(panel, message))
-        if not wanted.get("graph") or wanted.get("run") != session.run.run_id:
+        if not wanted.get("graph") or wanted.get("run") != session.run.run_id or session.is_redrawn:
             page.tell(panel, {"type": "graph", "graph": session.graph})
         page.tell(panel, {"type": "watched"})
         if session.is_at_rest and wanted.get("stamp") != session.stamp:

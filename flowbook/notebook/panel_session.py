@@ -91,6 +91,8 @@ class PanelSession:
         self._inspected: dict[str, _Inspection] = {}
         self._refreshing: set[str] = set()
         self._is_over = False
+        #: Whether the graph was drawn anew: a page may have one from before, of the same run.
+        self.is_redrawn = False
         before, maker = self._actions.rows_before, self._actions.maker
         self._rows = RowWatch(self._feed, self._worker.call, before, maker, self._make_room_for_rows)
         self._unsubscribe = self._attach(run)
@@ -325,6 +327,7 @@ class PanelSession:
             self._send_graph()
 
     def _send_graph(self) -> None:
+        self.is_redrawn = True
         self._feed.call(lambda: self._send({"type": "graph", "graph": self._shown.graph()}))
 
     def _send(self, message: Message) -> None:

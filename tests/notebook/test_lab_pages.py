@@ -6,6 +6,7 @@ import contextvars
 import threading
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 
 from flowbook import Flow, task, triggers
@@ -177,6 +178,31 @@ def test_what_the_page_knows_already_is_not_sent_again(pages: LabPages, flow: Fl
         assert comm._changed.wait_for(lambda: comm._of("", "overview"), LONG_S)
 
     assert [(to, message["type"]) for to, message in comm.sent] == [("", "open"), ("p", "watched"), ("", "overview")]
+
+
+def test_a_graph_that_was_drawn_anew_before_the_page_asked_is_sent(pages: LabPages) -> None:
+    @task
+    def load() -> object:
+        return pd.DataFrame({"a": [1]})
+
+    @task
+    def count(rows: list) -> int:
+        return len(rows)
+
+    with Flow("rows") as flow:
+        count(load())
+    flow.run()
+    session = PanelSession(flow.last_run)
+    before = session.graph["height"]
+    pages.add("p", session)
+
+    session.start(pages.pacer)
+    assert session.drain()
+    comm = _open(pages, panels=[{"panel": "p", "run": flow.last_run.run_id, "stamp": session.stamp, "graph": True}])
+    sent = comm.until("p", "graph")
+    session.close()
+
+    assert sent["graph"]["height"] > before
 
 
 def test_a_run_that_nobody_knows_is_one_sentence(pages: LabPages) -> None:
