@@ -138,16 +138,10 @@ def _title(of: Inspected) -> str:
 
 
 def _about(spec: TaskSpec, state: State | None) -> list[list[str | Sequence[Segment]]]:
-    """Return what its author says of a task, the first line of its docstring; of one that waits, who is asked."""
+    """Return what its author says of a task: the first line of its docstring, which is the question of one that waits."""
     said = spec.question()
-    asks = getattr(state, "asks", "") or (spec.approval.asks if spec.approval is not None else "")
     is_waiting = state is not None and state.is_paused()
-    lines: list[list[str | Sequence[Segment]]] = []
-    if said:
-        lines.append(["What is asked" if is_waiting else "What it does", said])
-    if asks and is_waiting:
-        lines.append(["Who is asked", asks])
-    return lines
+    return [["What is asked" if is_waiting else "What it does", said]] if said else []
 
 
 def _why(spec: TaskSpec, state: State | None, of: Inspected) -> list[list[str | Sequence[Segment]]]:

@@ -48,7 +48,16 @@ export function slotOf(control, action, key) {
   return `${action}:${key ?? ""}${what}`;
 }
 
+/** Whether a control's name is of what was done with one task: that is over when another run is shown. @param {string} slot */
+function isOfTask(slot) {
+  const [action = "", key] = slot.split(":");
+  return Boolean(key) && (PLAIN.has(action) || action === "to-variable");
+}
+
 export class Controls {
+  /** The run that was shown when controls were last brought up to date. @type {string | undefined} */
+  #run;
+
   /** @param {{root: HTMLElement, link: import("./wire.js").Link, host: string, cannot: ReadonlySet<string>, situation: () => Situation}} given */
   constructor(given) {
     this.given = given;
@@ -56,8 +65,11 @@ export class Controls {
 
   /** Bring all controls up to date. */
   dress() {
-    const { root, link, cannot } = this.given;
-    const answered = root.querySelector(".answer")?.parentElement;
+    const { root, link, cannot, situation } = this.given;
+    const run = situation().run?.id;
+    if (run !== this.#run) link.commands.forget(isOfTask);
+    this.#run = run;
+    const rows = [...root.querySelectorAll(".answer")].flatMap(({ parentElement: row }) => row ?? []);
     for (const control of root.querySelectorAll('button[data-action], g[role="button"][data-action]')) {
       const action = control.getAttribute("data-action") ?? "";
       if (action.startsWith("page-") || OTHERS.has(action)) continue;
@@ -72,9 +84,9 @@ export class Controls {
       const why = link.commands.isWaiting(slot) ? `Waits for an answer to “${control.textContent}”` : this.refusal(action, key);
       if (!control.hasAttribute("data-title")) dom.set(control, { "data-title": control.getAttribute("title") ?? "" });
       dom.set(control, { "aria-disabled": why ? "true" : null, title: why ?? (control.getAttribute("data-title") || null) });
-      if (control instanceof HTMLElement && !answered?.contains(control)) this.#showAnswer(control, slot);
+      if (control instanceof HTMLElement && !rows.some((row) => row.contains(control))) this.#showAnswer(control, slot);
     }
-    if (answered) this.#answerInHead(answered);
+    for (const row of rows) this.#answerOnce(row);
   }
 
   /** Why `action` can't be done now; null if it can. @param {string} action @param {string | null} key */
@@ -92,11 +104,11 @@ export class Controls {
     return buttons({ run: now.run, failed: 1, paused: 1 }).find((entry) => entry.action === wanted)?.why ?? null;
   }
 
-  /** Show the newest answer to the head's buttons at one place. @param {Element} head */
-  #answerInHead(head) {
-    const slots = [...head.querySelectorAll("button")].map((button) => slotOf(button, button.getAttribute("data-action") ?? "", null));
+  /** Show the newest answer to the buttons of a row at one place, where it moves none of them. @param {Element} row */
+  #answerOnce(row) {
+    const slots = [...row.querySelectorAll("button")].map((each) => slotOf(each, each.dataset.action ?? "", each.dataset.task ?? null));
     const answer = this.given.link.commands.newest(slots);
-    const there = /** @type {Element} */ (head.querySelector(".answer"));
+    const there = /** @type {Element} */ (row.querySelector(".answer"));
     dom.set(there, { "data-ok": answer ? `${answer.ok}` : null, hidden: !answer });
     dom.say(there, answer?.text ?? "");
   }

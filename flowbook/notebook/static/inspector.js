@@ -180,7 +180,7 @@ export class Inspector {
       dom.h("div", { class: "head" }, titleOf(details), sideOf(details.key, this.#isWide)),
       crumbsOf(details),
       details.why?.length ? whyOf(details) : null,
-      offered.length ? dom.h("div", { class: "row tight offered" }, ...offered) : null,
+      offered.length ? dom.h("div", { class: "row tight offered" }, ...offered, dom.h("span", { class: "said answer", hidden: true })) : null,
       tabBar(tabs, chosen),
       dom.h("div", { role: "tabpanel", "aria-label": chosen, class: chosen === "output" ? "panel flush" : "panel pad" }, ...this.#content(details, chosen)),
     ];
