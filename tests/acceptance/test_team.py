@@ -266,8 +266,20 @@ agent.run()
 
 @pytest.mark.soak
 def test_two_agents_on_one_api_start_each_due_run_once(team, store):
+    _let_two_agents_start(team, store, team.url)
+
+
+@pytest.mark.soak
+def test_two_agents_over_connections_that_break_all_the_time_start_each_due_run_once(team, store):
+    with cutting(team.url, 20_000, 7) as proxy:
+        _let_two_agents_start(team, store, proxy.url)
+        assert proxy.cuts > 0
+
+
+def _let_two_agents_start(team, store, url):
+    """Let two agents start runs that are due at once, and compare that each began once."""
     count = 200 if _IS_LONG else 30
-    agents = [team.start(name, "-c", _AGENT, name) for name in ("first", "second")]
+    agents = [team.start(name, "-c", _AGENT, name, url=url) for name in ("first", "second")]
     for number in range(count):
         record = RunRecord(f"r{number}", "many", "team", {"name": "many", "tasks": []}, due=now())
         store.runs.create_to_come(record, Scheduled())
