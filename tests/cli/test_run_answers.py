@@ -91,7 +91,10 @@ def test_a_task_is_resumed_with_other_inputs(capsys, run):
     loaded = flowbook.run(run.run_id)
     _, shown, _ = _run(capsys, "run", "inspect", "delays")
     _, noted, _ = _run(capsys, "run", "inspect", "delays", "--json")
+    _, one, _ = _run(capsys, "run", "inspect", "delays", "approve")
 
+    assert "  threshold  100, changed by bob" in one
+    assert re.search(r"^  report +another one, changed by bob$", one, re.MULTILINE)
     assert (code, out, loaded["publish"].result) == (0, f"delays run {run.number} succeeded.\n", 300)
     assert "  resumed approve by bob with threshold 100 and another report, just now\n" in shown
     (decided,) = json.loads(noted)["decisions"]
