@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
+from flowbook.engine.events import StateChanged
 from flowbook.engine.state import Paused
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import ArgumentError, FlowbookError, RunClaimedError
@@ -25,14 +26,34 @@ if TYPE_CHECKING:
     from flowbook.store import Store
     from flowbook.store.approval_links import ApprovalLink
 
-__all__ = ["ANSWERS", "Answer", "decide_by_link", "rows_of_input", "shown_by_link"]
+__all__ = ["ANSWERS", "Answer", "decide_by_link", "find_link", "rows_of_input", "shown_by_link"]
 
 Answer = Literal["resume", "skip", "reject"]
 ANSWERS: tuple[Answer, ...] = ("resume", "skip", "reject")
 _MOST_NOTE, _MOST_NAME, _MOST_LITERAL = 2000, 100, 200
 _NOBODY = "somebody with the link"
+#: A decision that wasn't carried out by then never will be, if nobody has the run.
+_LOST_S = 60.0
 _USED = "This link was used already. It is good for one decision."
 _EXPIRED = "This link has expired. Ask for the run's page, or decide in the notebook."
+
+
+def find_link(store: Store, token: str) -> ApprovalLink | None:
+    """Return a link by its token; one that was used in vain is good again. None if there is no such link."""
+    link = store.approvals.find(token)
+    if link is None or link.used is None or not _is_lost(store, link, time.time() - link.used):
+        return link
+    store.approvals.give_back(token, link.used)
+    return store.approvals.find(token)
+
+
+def _is_lost(store: Store, link: ApprovalLink, age_s: float) -> bool:
+    """Return whether a decision was never carried out: its server died in the middle, and the task waits as before."""
+    if age_s < _LOST_S:
+        return False
+    now = store.history.snapshot(link.run_id)
+    changed = [each.seq for each in now.events if isinstance(each, StateChanged) and each.key == link.key]
+    return not now.is_owned and changed[-1:] == [link.seq]
 
 
 def shown_by_link(runs: LiveRuns, link: ApprovalLink | None) -> dict[str, Any]:
@@ -62,7 +83,7 @@ def decide_by_link(store: Store, token: str, action: Answer, by: str = "", note:
         RunClaimedError: if the link was used, has expired, or the task doesn't wait any more.
         FlowbookError: if it can't be carried out; the link stays good then.
     """
-    link = store.approvals.find(token)
+    link = find_link(store, token)
     if link is None:
         msg = "There is no such link. Copy it whole from the notice."
         raise ArgumentError(msg)

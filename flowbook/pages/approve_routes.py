@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from flowbook.api.problems import problem
 from flowbook.exceptions import FlowbookError
-from flowbook.pages.approval import ANSWERS, decide_by_link, rows_of_input, shown_by_link
+from flowbook.pages.approval import ANSWERS, decide_by_link, find_link, rows_of_input, shown_by_link
 from flowbook.pages.hub import hub_of
 from flowbook.pages.page_files import page
 
@@ -33,7 +33,7 @@ def approve_page(token: Token) -> Response:
 def shown(request: Request, token: Token) -> Response:
     """Return what the link shows."""
     hub = hub_of(request)
-    found = shown_by_link(hub.runs, hub.store.approvals.find(token))
+    found = shown_by_link(hub.runs, find_link(hub.store, token))
     return _json(found, HTTPStatus.NOT_FOUND if found["status"] == "unknown" else HTTPStatus.OK)
 
 
@@ -46,7 +46,7 @@ def rows(
 ) -> Response:
     """Return rows of a frame that the task would get."""
     hub = hub_of(request)
-    link = hub.store.approvals.find(token)
+    link = find_link(hub.store, token)
     if link is None:
         return problem(HTTPStatus.NOT_FOUND, "There is no such link. Copy it whole from the notice.")
     try:

@@ -108,6 +108,21 @@ def test_a_decision_that_cant_be_carried_out_leaves_the_link_good(store, token, 
     assert store.approvals.find(token).used is None
 
 
+def test_a_link_is_good_again_if_the_server_died_before_it_could_decide(anybody, store, token, waiting, monkeypatch):
+    store.approvals.use(token, "resume", "ana", "")
+    early = anybody("GET", f"/approve/{token}/shown").json()
+    monkeypatch.setattr("flowbook.pages.approval._LOST_S", 0.0)
+
+    late = anybody("GET", f"/approve/{token}/shown").json()
+    said = anybody("POST", f"/approve/{token}/decide", json={"action": "skip", "by": "ben"}).json()
+    flowbook.run(waiting).wait(20)
+    after = anybody("GET", f"/approve/{token}/shown").json()
+
+    assert [each["status"] for each in (early, late, after)] == ["used", "waits", "used"]
+    assert (late["decided"], said["ok"], after["decided"]["by"]) == (None, True, "ben")
+    assert [(each.action, each.by) for each in store.history.decisions(waiting)] == [("skip", "ben")]
+
+
 def test_a_rejection_needs_a_note(anybody, token, store):
     answer = anybody("POST", f"/approve/{token}/decide", json={"action": "reject", "note": "  "}).json()
 
