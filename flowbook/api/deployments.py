@@ -19,6 +19,7 @@ from flowbook.deployments.outlook import next_due, runs_in, shown_settings
 from flowbook.deployments.plain_runs import create_plain_run
 from flowbook.deployments.schedule_settings import read_schedule
 from flowbook.exceptions import DefinitionError
+from flowbook.flow_runners.fields import shown_parameters
 
 if TYPE_CHECKING:
     from flowbook.store import Store
@@ -106,7 +107,7 @@ def _fields(found: DeploymentRecord, now: dt.datetime) -> dict[str, Any]:
         "next": next_due(found, now),
         "paused": found.is_paused,
         "runs_in": runs_in(found.flow_runner),
-        "parameters": dict(found.parameters),
+        "parameters": shown_parameters(found.parameters),
         "tags": list(found.tags),
         "flow_runner": shown_settings(found.flow_runner),
         "made_by": dict(found.made_by),

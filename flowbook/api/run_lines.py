@@ -8,6 +8,7 @@ from flowbook.api import wire
 from flowbook.deployments.outlook import shown_settings
 from flowbook.flow_run.task_facts import task_facts
 from flowbook.flow_run.waiting_tasks import waiting_tasks
+from flowbook.flow_runners.fields import shown_parameters
 from flowbook.store.process_identity import effective_state_of
 from flowbook.store.records import from_stamp
 
@@ -40,7 +41,7 @@ def _fields(summary: RunSummary) -> dict[str, Any]:
         "state": effective_state_of(summary) or "Pending",
         "seconds": None if summary.took_s is None else round(summary.took_s, 3),
         "tasks": dict(summary.counts),
-        "parameters": dict(summary.parameters),
+        "parameters": shown_parameters(summary.parameters),
     }
 
 
@@ -71,7 +72,7 @@ def _waiting(task: WaitingTask) -> wire.Waiting:
         deadline=deadline,
         otherwise=task.otherwise,
         overdue=task.is_overdue,
-        inputs=dict(task.inputs),
+        inputs=shown_parameters(task.inputs),
         earlier=[wire.Earlier(**{**each._asdict(), "at": from_stamp(each.at)}) for each in task.earlier],
     )
 

@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.masks import secret_variable
 from flowbook.exceptions import ArgumentError
@@ -15,7 +15,7 @@ from flowbook.flow_runners.api_address import API_TOKEN
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["env", "flag", "one_of", "shown_env", "text", "texts", "unknown"]
+__all__ = ["env", "flag", "one_of", "shown_env", "shown_parameters", "sounds_secret", "text", "texts", "unknown"]
 
 _SECRETS = secret_variable("")
 _MASK = "*****"
@@ -77,9 +77,21 @@ def shown_env(given: Mapping[str, str]) -> dict[str, str]:
     return {name: _shown(name, value) for name, value in given.items()}
 
 
-def _shown(name: str, value: str) -> str:
-    is_secret = name.startswith(_SECRETS) or _SOUNDS_SECRET.search(name)
-    return _MASK if is_secret else _PASSWORD.sub(rf"\1{_MASK}@", value)
+def shown_parameters(given: Mapping[str, object]) -> dict[str, Any]:
+    """Return parameters or inputs for people, in the same way; what is no text is masked by its name alone."""
+    return {
+        name: _shown(name, value) if isinstance(value, str) or sounds_secret(name) else value
+        for name, value in given.items()
+    }
+
+
+def sounds_secret(name: str) -> bool:
+    """Return whether what has that name is likely to be a secret."""
+    return name.startswith(_SECRETS) or _SOUNDS_SECRET.search(name) is not None
+
+
+def _shown(name: str, value: object) -> str:
+    return _MASK if sounds_secret(name) else _PASSWORD.sub(rf"\1{_MASK}@", str(value))
 
 
 def text(owner: str, field: str, given: object, example: str) -> str | None:

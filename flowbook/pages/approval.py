@@ -11,6 +11,7 @@ from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import ArgumentError, FlowbookError, RunClaimedError
 from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.recorded_decision import decide_recorded
+from flowbook.flow_runners.fields import sounds_secret
 from flowbook.notebook.panel_records import PanelRecords
 from flowbook.notebook.value_access import page_request
 from flowbook.pages.frames import pager_of
@@ -112,7 +113,8 @@ def rows_of_input(
         FlowbookError: if it can't be read here.
     """
     run = runs.now(link.run_id).run
-    ref = _waiting_inputs(run, link.key).get(name) if _is_waiting(run, link) else None
+    is_shown = _is_waiting(run, link) and not sounds_secret(name)
+    ref = _waiting_inputs(run, link.key).get(name) if is_shown else None
     if not is_reference(ref):
         msg = f"{link.key} doesn't wait with an input {shorten(name, 80)!r} whose rows could be shown."
         raise ArgumentError(msg, argument=name)
@@ -170,6 +172,8 @@ def _inputs(run: StoredRun, key: str) -> list[dict[str, Any]]:
 
 def _input(name: str, source: str | None, value: object) -> dict[str, Any]:
     found = {"name": name, "from": source, "preview": None, "literal": "", "hash": "", "text": ""}
+    if sounds_secret(name):
+        return {**found, "text": "It isn't shown: its name sounds secret."}
     if not is_reference(value):
         return {**found, "text": shorten(parameter_text(value), _MOST_LITERAL)}
     preview = value.store.preview(value) if value.store is not None else None

@@ -7,14 +7,22 @@ import time
 import pytest
 
 import flowbook
+from flowbook import Flow, task
 from flowbook.exceptions import RunClaimedError
 from flowbook.notices.links import with_links
 from flowbook.pages.approval import decide_by_link
 from flowbook.store.notices import WAITS
+from flowbook.triggers import manual_only
 from tests.pages import flows
 from tests.pages.conftest import run_of
 
 ROW = 1
+TOKEN_OF_TESTS = "a-word-that-nobody-sees"
+
+
+@task(trigger=manual_only)
+def deploy(shell, api_token, url):
+    return shell, api_token, url
 
 
 @pytest.fixture
@@ -121,6 +129,22 @@ def test_a_link_is_good_again_if_the_server_died_before_it_could_decide(anybody,
     assert [each["status"] for each in (early, late, after)] == ["used", "waits", "used"]
     assert (late["decided"], said["ok"], after["decided"]["by"]) == (None, True, "ben")
     assert [(each.action, each.by) for each in store.history.decisions(waiting)] == [("skip", "ben")]
+
+
+def test_neither_a_link_nor_the_api_shows_an_input_that_sounds_secret(anybody, call, store):
+    with Flow("secrets") as flow:
+        deploy("sh", api_token=TOKEN_OF_TESTS, url=f"postgres://ana:{TOKEN_OF_TESTS}@db/x")
+    run_id = run_of(flow)
+    token = link_of(store, run_id)["deploy"]
+
+    shown = anybody("GET", f"/approve/{token}/shown").json()
+    told = call("GET", f"/api/runs/{run_id}").json()
+
+    assert {each["name"]: each["text"] for each in shown["inputs"] if each["name"] == "api_token"} == {
+        "api_token": "It isn't shown: its name sounds secret."
+    }
+    assert told["waiting"][0]["inputs"]["api_token"] == "*****"
+    assert TOKEN_OF_TESTS not in str(told)
 
 
 def test_a_rejection_needs_a_note(anybody, token, store):
