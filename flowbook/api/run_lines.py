@@ -99,7 +99,7 @@ def task_list(store: Store, run_id: str, task: str | None, at: dt.datetime | Non
 def _task(facts: TaskFacts) -> wire.TaskLine:
     known = facts.as_json()
     since = None if facts.state is None else from_stamp(facts.state.at)
-    return wire.TaskLine.model_validate({**known, "since": since})
+    return wire.TaskLine.model_validate({**known, "since": since, "inputs": shown_parameters(facts.inputs)})
 
 
 def span_line(span: Span) -> wire.Span:

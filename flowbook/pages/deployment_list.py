@@ -12,6 +12,7 @@ from flowbook.deployments.schedule_settings import read_schedule
 from flowbook.exceptions import FlowbookError, RunClaimedError
 from flowbook.flow_run.flow_runner_of import flow_runner_of
 from flowbook.flow_run.submission import Submission, claim_for_process
+from flowbook.flow_runners.fields import shown_parameters
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.report.phrases import parameter_text, shorten
 from flowbook.store.process_identity import effective_state_of
@@ -78,7 +79,7 @@ def _row(store: Store, found: DeploymentRecord, now: dt.datetime) -> dict[str, A
         "next": _next_times(found, now),
         "where": runs_in(found.flow_runner),
         "tags": list(found.tags),
-        "parameters": {name: parameter_text(value) for name, value in found.parameters.items()},
+        "parameters": {name: parameter_text(value) for name, value in shown_parameters(found.parameters).items()},
         "last": None
         if last is None
         else {"id": last.run_id, "number": last.number, "state": effective_state_of(last) or "Pending"},

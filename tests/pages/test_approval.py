@@ -145,6 +145,7 @@ def test_neither_a_link_nor_the_api_shows_an_input_that_sounds_secret(anybody, c
     }
     assert told["waiting"][0]["inputs"]["api_token"] == "*****"
     assert TOKEN_OF_TESTS not in str(told)
+    assert TOKEN_OF_TESTS not in str(call("GET", f"/api/runs/{run_id}/states").json()["tasks"][0]["inputs"])
 
 
 def test_a_rejection_needs_a_note(anybody, token, store):
