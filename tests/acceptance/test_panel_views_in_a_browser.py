@@ -214,6 +214,17 @@ def test_children_are_filtered_searched_paged_and_left_by_keys(show: Callable[..
     assert page.locator(_node("parse")).is_visible()
 
 
+def test_the_tab_of_the_graph_leads_back_from_a_tasks_children(show: Callable[..., Page]) -> None:
+    page = show(_flow())
+    page.locator(_node("parse")).click()
+    page.wait_for_selector('[data-flowbook="children"] tbody tr')
+
+    page.locator(_tab("graph")).click()
+
+    page.wait_for_selector('[data-flowbook="children"]', state="hidden")
+    assert page.locator(_node("parse")).is_visible()
+
+
 def test_ten_thousand_children_are_squares_of_which_only_those_in_view_are_drawn(show: Callable[..., Page]) -> None:
     page = show(_flow(10_000))
 

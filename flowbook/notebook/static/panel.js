@@ -314,8 +314,11 @@ class Panel {
 
   /** @param {import("./panel_state.js").Tab} tab */
   #choose(tab) {
+    // Pressed while it shows a task's children, the tab leads back to the graph that it names.
+    const isAbove = tab === "graph" && this.state.tab === "graph" && this.state.opened !== null;
     this.views.choose(tab);
-    this.#flush();
+    if (isAbove) this.#backToGraph();
+    else this.#flush();
   }
 
   /** @param {string} run */
