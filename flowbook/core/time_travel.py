@@ -279,7 +279,9 @@ def below_version(flow: RunnableFlow, key: str, version: Version, then: AsOf) ->
     if not below:
         msg = f"Nothing lies below {key}, so there is nothing to run with an earlier output of it."
         raise StartTaskError(msg, key=key)
-    states = {**then.states(key), **_with_children(key, _settled(version.state))}
+    states: dict[str, State] = {}
+    for each, state in {**then.states(key), key: _settled(version.state)}.items():
+        states |= _with_children(each, state)
     return {"start_at": list(below), "based_on": EarlierRun(_name(key, version), states)}
 
 

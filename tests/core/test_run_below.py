@@ -61,6 +61,22 @@ def test_what_lies_below_runs_with_the_output_of_a_run_and_says_so(flow):
     assert flowbook.run("delays 3")["load"].message == kept
 
 
+def test_mapped_tasks_above_keep_the_outputs_of_all_their_children():
+    with Flow("mapped", cache=True) as flow:
+        publish(total(load.map([1, 2])[0], load(5)))
+    flow.run(record=True)
+    entry = open_store().cache.entries(flow="mapped", task="total")[0]
+    CALLS.clear()
+
+    plan = flow.plan(**below_entry(flow, entry))
+    state = flow.run(record=True, **below_entry(flow, entry))
+
+    assert plan["load"].outcome == "keep"
+    assert state.is_successful()
+    assert CALLS == ["publish"]
+    assert flow.last_run["load[1]"].result == [2, 2, 2]
+
+
 def test_the_same_with_an_entry_of_the_cache_and_with_a_time(flow):
     oldest = open_store().cache.entries(flow="delays", task="load")[0]
 
