@@ -314,11 +314,9 @@ class Panel {
 
   /** @param {import("./panel_state.js").Tab} tab */
   #choose(tab) {
-    // Pressed while it shows a task's children, the tab leads back to the graph that it names.
-    const isAbove = tab === "graph" && this.state.tab === "graph" && this.state.opened !== null;
+    if (tab === "graph" && this.state.tab === tab) this.views.open(null); // from a task's children
     this.views.choose(tab);
-    if (isAbove) this.#backToGraph();
-    else this.#flush();
+    this.#flush();
   }
 
   /** @param {string} run */
