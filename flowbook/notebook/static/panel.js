@@ -314,7 +314,6 @@ class Panel {
 
   /** @param {import("./panel_state.js").Tab} tab */
   #choose(tab) {
-    if (tab === "graph" && this.state.tab === tab) this.views.open(null); // from a task's children
     this.views.choose(tab);
     this.#flush();
   }

@@ -114,6 +114,8 @@ export class PanelViews {
 
   /** @param {Tab} tab */
   choose(tab) {
+    // Pressed again, the tab leads from a task's children back to the graph that it names.
+    if (tab === "graph" && this.given.state.tab === tab) this.open(null);
     this.given.state.tab = tab;
     this.#askedAbout = "";
     if (tab === "plan") return this.propose({ what: "all", key: "" });
