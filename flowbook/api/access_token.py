@@ -44,8 +44,9 @@ def read_token(home: Path | None = None) -> str:
 def _make(path: Path) -> str:
     """Write a new token into a file (0600) that is there at once with all of it; another process may be quicker."""
     token = secrets.token_urlsafe(_BYTES)
-    draft = path.with_name(f"{_FILE}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    # Two threads of one process may make a token at once, so each has a file of its own.
+    draft = path.with_name(f"{_FILE}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f"{token}\n")
     try:

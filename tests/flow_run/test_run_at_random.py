@@ -79,7 +79,10 @@ def test_a_chain_of_maps_comes_to_its_end_and_each_piece_of_work_is_done_once(ex
 
     assert run[items].result == list(range(WIDTH))
     assert done == {(f"s{n}", x): 1 for n in range(STEPS) for x in range(WIDTH)}
-    assert all(count == 1 + (table.get(place) in {"fail", "pause"}) for place, count in tries.items())
+    # Who cancels a second time stops what runs meanwhile, which then is tried again.
+    stops = max(0, list(table.values()).count("cancel") - 1) if executor == "threads" else 0
+    extra = {place: count - 1 - (table.get(place) in {"fail", "pause"}) for place, count in tries.items()}
+    assert all(0 <= more <= stops for more in extra.values()), extra
 
 
 class _Sum(Task):

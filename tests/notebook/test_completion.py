@@ -45,7 +45,7 @@ def _proposed(shell, text, cursor=None):
 @pytest.mark.parametrize(
     ("line", "proposed"),
     [
-        ("%flow re", {"reject", "resume", "retry"}),
+        ("%flow re", {"reject", "replay", "resume", "retry"}),
         ("%flow retry dela", {"delays"}),
         ("%flow resume delays ", {"load", "clean"}),
         ("%flow plan delays cl", {"clean"}),
