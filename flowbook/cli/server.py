@@ -40,8 +40,10 @@ def start(args: Namespace, out: Output) -> int:
             *(() if args.host in _EVERY else (_in_url(args.host),)),
             *map(_name, args.allow_host),
         ),
-        allowed_origins=tuple(f"{scheme}://{name}" for name in args.allow_host for scheme in ("https", "http")),
-        prefix=args.prefix.rstrip("/"),
+        allowed_origins=tuple(
+            f"{scheme}://{_bracketed(name)}" for name in args.allow_host for scheme in ("https", "http")
+        ),
+        prefix=_prefix(args.prefix),
         open_paths=OPEN_PATHS,
     )
     app = create_app(open_store(config.home()), settings, parts=[add_pages])  # never the one behind another API
@@ -54,8 +56,21 @@ def start(args: Namespace, out: Output) -> int:
 
 
 def _name(host: str) -> str:
-    """Return the name in "name" or "name:port"."""
-    return host.lower() if host.endswith("]") else host.rpartition(":")[0].lower() or host.lower()
+    """Return the name in "name", "name:port", "::1" or "[::1]:port"."""
+    host = _bracketed(host)
+    return host if host.endswith("]") else host.rpartition(":")[0] or host
+
+
+def _bracketed(host: str) -> str:
+    """Return a name as addresses hold it: an IPv6 address in brackets."""
+    is_bare = host.count(":") > 1 and not host.startswith("[")
+    return f"[{host.lower()}]" if is_bare else host.lower()
+
+
+def _prefix(given: str) -> str:
+    """Return the path of `--prefix`: "/flows" for "flows", "flows/" and "/flows"."""
+    path = given.strip("/")
+    return f"/{path}" if path else ""
 
 
 def _in_url(host: str) -> str:

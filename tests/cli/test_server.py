@@ -9,6 +9,7 @@ import sys
 import httpx
 import pytest
 
+from flowbook.cli import server as server_command
 from flowbook.cli.main import main
 
 
@@ -95,3 +96,23 @@ def test_the_address_that_it_says_can_be_opened(host):
     assert address.startswith("http://127.0.0.1:")
     assert answer.status_code == 200
     assert "token" not in str(answer.url)
+
+
+@pytest.mark.parametrize(("given", "address"), [("flows", "/flows/"), ("/flows/", "/flows/"), ("/", "/")])
+def test_a_prefix_may_be_given_with_or_without_slashes(given, address):
+    command = [sys.executable, "-m", "flowbook", "server", "start", "--port", "0", "--json", "--prefix", given]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        facts = json.loads(process.stdout.readline())
+        found = httpx.get(f"{facts['address']}api/health", headers=_bearer(facts))
+        process.terminate()
+
+    assert httpx.URL(facts["address"]).path == address
+    assert found.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [("Flows.example.org:8443", "flows.example.org"), ("::1", "[::1]"), ("[FE80::2]:80", "[fe80::2]"), ("lab", "lab")],
+)
+def test_a_name_is_allowed_without_its_port(given, name):
+    assert server_command._name(given) == name
