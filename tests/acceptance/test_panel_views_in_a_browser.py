@@ -99,7 +99,10 @@ def test_the_card_stands_beside_the_graph_and_in_sight(show: Callable[..., Page]
 
     page.locator(_node("combine")).click()
     page.wait_for_selector('[data-flowbook="inspector"] [data-tab="output"]')
-    card, graph = page.locator('[data-flowbook="inspector"]').bounding_box(), page.locator(".canvas").bounding_box()
+    card, graph = (
+        page.locator('[data-flowbook="inspector"]').bounding_box(),
+        page.locator(".canvas:visible").bounding_box(),
+    )
     page.locator(".grip").focus()
     page.keyboard.press("End")
     wider = page.locator('[data-flowbook="inspector"]').bounding_box()
@@ -118,7 +121,10 @@ def test_in_a_narrow_panel_the_card_stands_below_a_low_graph(show: Callable[...,
 
     page.locator(_node("combine")).click()
     page.wait_for_selector('[data-flowbook="inspector"] [data-tab="output"]')
-    card, graph = page.locator('[data-flowbook="inspector"]').bounding_box(), page.locator(".canvas").bounding_box()
+    card, graph = (
+        page.locator('[data-flowbook="inspector"]').bounding_box(),
+        page.locator(".canvas:visible").bounding_box(),
+    )
     node = page.locator(_node("combine")).bounding_box()
 
     assert card is not None
