@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import ipykernel
 import pytest
 
 from tests.acceptance.lab import JupyterServer, Notebook, running_browser, running_server
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
 
 #: Where pytest keeps a test's outcome, so that its fixtures can ask for it.
 FAILED = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what only ipykernel 6 does to the sessions that have it."""
+    if int(ipykernel.__version__.split(".")[0]) < 7:
+        return
+    left_out = [item for item in items if item.get_closest_marker("early_ipykernel")]
+    if left_out:
+        items[:] = [item for item in items if not item.get_closest_marker("early_ipykernel")]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -206,7 +206,7 @@ def test_a_click_is_answered_beside_a_busy_cell_whatever_the_setting_for_subshel
     assert max(resumed, cancelled) < ANSWERED_MS, (resumed, cancelled)
 
 
-@pytest.mark.skipif(not IS_LATE, reason="ipykernel 7 answers beside a busy cell")
+@pytest.mark.early_ipykernel
 def test_without_subshells_a_click_says_that_it_waits_and_is_answered_after_the_cell(
     open_notebook: Callable[..., Notebook], jupyter_server: JupyterServer
 ) -> None:
