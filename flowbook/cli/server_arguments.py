@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import argparse
+import argparse
 
 __all__ = ["add_server"]
+
+_MOST_PORT = 65_535
 
 
 def add_server(group: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
@@ -19,7 +18,7 @@ def add_server(group: argparse.ArgumentParser, common: argparse.ArgumentParser) 
     )
     start.set_defaults(command="server start")
     start.add_argument("--host", default="127.0.0.1", help="the address that it listens at; default: 127.0.0.1")
-    start.add_argument("--port", type=int, default=4200, help="its port; 0 takes a free one; default: 4200")
+    start.add_argument("--port", type=_port, default=4200, help="its port; 0 takes a free one; default: 4200")
     start.add_argument(
         "--allow-host",
         action="append",
@@ -29,3 +28,10 @@ def add_server(group: argparse.ArgumentParser, common: argparse.ArgumentParser) 
         "several times",
     )
     start.add_argument("--prefix", default="", metavar="PATH", help="the path under which a proxy serves it")
+
+
+def _port(given: str) -> int:
+    """Return the number of a port: the system would take 99999 for another one."""
+    if given.isascii() and given.isdigit() and int(given) <= _MOST_PORT:
+        return int(given)
+    raise argparse.ArgumentTypeError(f"{given!r} isn't a port. Give a number from 0 to {_MOST_PORT}.")

@@ -116,3 +116,12 @@ def test_a_prefix_may_be_given_with_or_without_slashes(given, address):
 )
 def test_a_name_is_allowed_without_its_port(given, name):
     assert server_command._name(given) == name
+
+
+@pytest.mark.parametrize("given", ["99999", "-1", "http"])
+def test_what_is_no_port_is_refused_with_what_to_give(given, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["server", "start", f"--port={given}"])
+
+    assert ended.value.code == 2
+    assert f"{given!r} isn't a port. Give a number from 0 to 65535." in capsys.readouterr().err
