@@ -27,7 +27,7 @@ __all__ = ["Completion"]
 _MAGICS = ("%%flow", "%flow", "%cache")
 _RUNS_AT_MOST = 20
 #: Options whose value is a task.
-_TAKING_TASKS = frozenset({"--from", "--start-at", "--only", "--up-to"})
+_TAKING_TASKS = frozenset({"--below", "--from", "--start-at", "--only", "--up-to"})
 _ID_LENGTH = 8
 #: Runs that are named by their place.
 _LAST = ("last", "'last failed'")
@@ -86,16 +86,9 @@ class Completion:
 
     def _of_cell(self, words: Sequence[str], before: str, typed: str) -> Iterable[str]:
         flow = self._flows.find(words[0]) if words else None
-        if before == "--executor":
-            return EXECUTORS
-        if before == "--param":
-            return _parameters(flow, typed)
-        if before in _TAKING_TASKS:
-            return _tasks(flow)
-        if before == "--on":
-            from flowbook.flow_runners import PLACES  # noqa: PLC0415  # only where somebody asks
-
-            return [place.partition("IMAGE")[0] for place in PLACES]
+        values = _values_of(before, flow, typed)
+        if values is not None:
+            return values
         return self._flows.names() if not words and not typed.startswith("-") else self._options["%%flow"]
 
     def _of_line(self, words: Sequence[str], before: str, typed: str) -> Iterable[str]:
@@ -107,11 +100,12 @@ class Completion:
         if typed.startswith("-"):
             return [written(option) for option in action.options]
         flow = self._flows.find(words[1]) if len(words) > 1 else None
-        if before == "--param":
-            return _parameters(flow, typed)
-        if before in _TAKING_TASKS:
-            return _tasks(flow)
-        return self._names(action, [word for word in words if not word.startswith("-")], flow)
+        values = _values_of(before, flow, typed)
+        return (
+            self._names(action, [word for word in words if not word.startswith("-")], flow)
+            if values is None
+            else values
+        )
 
     def _names(self, action: Action, words: Sequence[str], flow: Flow | None) -> Iterable[str]:
         """Return what an action takes after these words."""
@@ -131,6 +125,30 @@ class Completion:
     def _runs() -> list[str]:
         found = open_store().runs.list(limit=_RUNS_AT_MOST)
         return [*{run.flow for run in found}, *(run.run_id[:_ID_LENGTH] for run in found), *_LAST]
+
+
+def _values_of(option: str, flow: Flow | None, typed: str) -> Iterable[str] | None:
+    """Return what may stand after an option; None if `option` is none whose values are known."""
+    if option in _TAKING_TASKS:
+        return _tasks(flow)
+    if option == "--param":
+        return _parameters(flow, typed)
+    if option == "--executor":
+        return EXECUTORS
+    if option == "--of":
+        return _numbers(flow)
+    if option == "--on":
+        from flowbook.flow_runners import PLACES  # noqa: PLC0415  # only where somebody asks
+
+        return [place.partition("IMAGE")[0] for place in PLACES]
+    return None
+
+
+def _numbers(flow: Flow | None) -> Iterable[str]:
+    """Return the numbers of the newest runs of a flow."""
+    return (
+        () if flow is None else [str(run.number) for run in open_store().runs.list(flow=flow.name, limit=_RUNS_AT_MOST)]
+    )
 
 
 def _tasks(flow: Flow | None) -> Iterable[str]:

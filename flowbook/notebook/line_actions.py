@@ -12,6 +12,7 @@ from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.run_comparison import earlier_run
 from flowbook.notebook.arguments import parse_flow_runner, parse_parameters
 from flowbook.notebook.debugging import prepare_debugger
+from flowbook.notebook.earlier_output import earlier_output
 from flowbook.notebook.flow_deployments import FlowDeployments
 from flowbook.notebook.flow_export import export_module
 from flowbook.notebook.frontend import cell_name, has_front_end, notebook_name, person
@@ -58,7 +59,7 @@ class Action(NamedTuple):
 
 
 #: The options that say which part of a flow runs.
-_PARTS = ("no_cache", "only", "start_at", "up_to")
+_PARTS = ("at", "below", "no_cache", "of", "only", "start_at", "up_to")
 ACTIONS: Mapping[str, Action] = {
     "cancel": Action("RUN", "start nothing more of it; --now also stops what runs", 1, ("now", "note")),
     "compare": Action("RUN [EARLIER]", "compare a run with an earlier one, by default the one before", 2),
@@ -85,7 +86,10 @@ ACTIONS: Mapping[str, Action] = {
     ),
     "retry": Action("RUN [TASK …]", "run what failed again, or of it these tasks", None, ("note", "as_recorded")),
     "run": Action(
-        "FLOW", "run it; --from, --only and --up-to run a part, --no-cache every task", 1, ("param", *_PARTS)
+        "FLOW",
+        "run it; --from, --only and --up-to run a part, --below what lies below an earlier output, --no-cache every task",
+        1,
+        ("param", *_PARTS),
     ),
     "schedule": Action(
         "FLOW WHEN",
@@ -203,8 +207,8 @@ class LineActions:
         known = self._screen.views.get(flow.name)
         executor = known.executor if known is not None else None
         start = args.tasks[0] if args.tasks else None
-        options = self._part_options(args, flow)
-        return flow.plan(parse_parameters(args.param, self._shell.user_ns), start=start, executor=executor, **options)
+        parameters, options, _ = self._asked(args, flow)
+        return flow.plan(parameters, start=start, executor=executor, **options)
 
     def _compare(self, args: Namespace) -> RunComparison:
         run = self._flows.any_run(args.name)
@@ -259,19 +263,25 @@ class LineActions:
 
     def _run(self, args: Namespace) -> None:
         flow = self._renewed(args.name)
-        parameters = parse_parameters(args.param, self._shell.user_ns)
+        parameters, options, words = self._asked(args, flow)
         known = self._screen.views.get(flow.name)
         view = self._screen.view(flow, executor=known.executor if known is not None else None)
-        options = self._part_options(args, flow)
         run = view.start(parameters, record=True, origin=notebook_name(self._shell), **options)
+        if words:
+            self._say(f"{flow.name} run {run.number} runs {words}.")
         self._watch(view, run)
 
-    def _part_options(self, args: Namespace, flow: Flow) -> dict[str, Any]:
-        """Return the options of a run that say which part of the flow runs."""
+    def _asked(self, args: Namespace, flow: Flow) -> tuple[dict[str, object], dict[str, Any], str]:
+        """Return a run's parameters, its options that say which part of the flow runs, and that in words if it needs some."""
+        given = parse_parameters(args.param, self._shell.user_ns)
+        whole = {"use_cache": False} if args.no_cache else {}
+        earlier = earlier_output(self._flows, flow, args)
+        if earlier is not None:
+            return {**earlier.parameters, **given}, {**earlier.options, **whole}, earlier.words
         named = {way: getattr(args, way) for way in ("start_at", "only", "up_to")}
         parts = {way: [self._flows.task_key(key) for key in keys] for way, keys in named.items() if keys}
-        earlier = {"based_on": flow.last_run} if parts and flow.last_run is not None else {}
-        return {**parts, **earlier, **({"use_cache": False} if args.no_cache else {})}
+        based = {"based_on": flow.last_run} if parts and flow.last_run is not None else {}
+        return given, {**parts, **based, **whole}, ""
 
     def _deploy(self, args: Namespace) -> None:
         self._say(self._deployments.deploy(self._to_deploy(args.name), args))

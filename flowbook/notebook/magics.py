@@ -161,6 +161,17 @@ class FlowMagics(Magics):
         metavar="TASK",
         help="for run and plan: this task and what it needs; may be repeated",
     )
+    @argument(
+        "--below",
+        metavar="TASK",
+        help="for run and plan: what lies below this task, with its newest output, or an earlier one (--at, --of)",
+    )
+    @argument(
+        "--at", metavar="TIME", help="with --below: the output of this moment, e.g. '2026-11-20 09:00' or '2 hours ago'"
+    )
+    @argument(
+        "--of", metavar="RUN", help="with --below: the output of this run, by its number, its id, or 'last failed'"
+    )
     @argument("--no-cache", action="store_true", help="for run and plan: every task, though its output is cached")
     @argument("--timezone", metavar="ZONE", help="for schedule: whose clock, e.g. Europe/Berlin; default: UTC")
     @argument(
