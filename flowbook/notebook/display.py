@@ -18,6 +18,7 @@ from flowbook.flow_run.run import FlowRun, new_run
 from flowbook.notebook.arguments import parse_value
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.debugging import prepare_debugger
+from flowbook.notebook.edits import Edits
 from flowbook.notebook.frontend import cell_name, person
 from flowbook.notebook.panel import Panel
 from flowbook.notebook.panel_actions import PanelActions, Started
@@ -30,14 +31,13 @@ from flowbook.report.phrases import listed
 from flowbook.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from flowbook.core.flow import Flow
     from flowbook.executors.base import Executor
     from flowbook.flow_run.plan import RunPlan
-    from flowbook.notebook.edits import Edits
     from flowbook.notebook.lab_pages import LabPages
     from flowbook.notebook.loop import Changed, GoneOn, Loop
     from flowbook.notebook.panel_actions import Decided
@@ -186,6 +186,7 @@ class FlowView:
             debug=self._debug,
             invalidate=invalidate,
             open_run=self._open_run,
+            edits=self._edits,
             rows_before=records.rows,
             settled=self._settled,
             by=person(),
@@ -255,11 +256,14 @@ class FlowView:
         record, origin = self._options.get("record", True), self._options.get("_origin", "")
         return self.start(parameters, record=record, origin=origin, **once)
 
-    def mark(self, edits: Callable[[object], Edits]) -> None:
-        """Show which tasks were edited since the flow of the run that is shown was written, and what lies below them."""
+    def mark(self) -> None:
+        """Show which tasks were edited since they ran in the run that is shown, and what lies below them."""
         session = self._session
         if session is not None:
-            session.mark(*edits(getattr(session.run, "flow", None)))
+            session.mark(*self._edits(session.run))
+
+    def _edits(self, run: RunLike) -> Edits:
+        return Edits() if self._loop is None else self._loop.edits(run)
 
     def follow(self, run: FlowRun) -> None:
         """Go on with `run`, if it is the run that is shown, as another object has it."""

@@ -13,6 +13,7 @@ from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.edits import Edits
 from flowbook.notebook.frontend import person
 from flowbook.notebook.notebook_flows import Renewed
+from flowbook.notebook.ran_definitions import RanDefinitions
 from flowbook.report.phrases import listed
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ class Loop:
     def __init__(self, flows: NotebookFlows, follow: Callable[[FlowRun], object] = lambda _: None) -> None:
         self._flows = flows
         self._follow = follow
+        self._definitions = RanDefinitions()
+        #: By the run's id: the flow of today and its edits when the run was compared with it, and what differs.
+        self._compared: dict[str, tuple[tuple[object, Edits], tuple[str, ...]]] = {}
 
     def retry(self, run: FlowRun, note: str = "", tasks: Sequence[str] = (), *, as_recorded: bool = False) -> GoneOn:
         """Run what failed again, with the cell and its tasks as they are now. Raises as `FlowRun.retry`.
@@ -91,7 +95,7 @@ class Loop:
         failed = named([key for key, state in list(run.states.items()) if failed_by_itself(state)], tasks)
         today = self._with_today(run, failed, as_recorded=as_recorded)
         today.run.retry(by=person(), note=note, tasks=tasks, force=today.goes_on_anew)
-        self._follow(today.run)
+        self._gone_on(today, failed)
         what = _counted(failed, "runs", "run")
         return GoneOn(
             today.run, " ".join(filter(None, (f"{what} again{_edited_words(today, failed)}.", today.words(failed))))
@@ -115,7 +119,7 @@ class Loop:
             today.run.skip(*keys, by=by, note=note, force=force)
         else:
             today.run.reject(*keys, by=by, note=note, force=force)
-        self._follow(today.run)
+        self._gone_on(today, waiting)
         one, many = _ANSWERED[decided.action]
         what = _counted(waiting, one, many) if waiting else f"{run.flow_name} goes on"
         what += f" with another {listed(list(decided.inputs))}" if decided.inputs else ""
@@ -130,17 +134,37 @@ class Loop:
             return Renewed(flow if today is None else today, Edits())
         return self._flows.renew(flow.name)
 
+    def edits(self, run: RunLike) -> Edits:
+        """Return what was edited since the tasks of a run ran, also if it went on with a newer flow than it began with.
+
+        Of a run that began with a flow of today, and with no other, this takes microseconds.
+        """
+        own = getattr(run, "flow", None)
+        flow = own if self._flows.is_watched(own) else self._current(run.flow_name)
+        if flow is None:
+            return Edits()
+        since = self._flows.edits(flow)
+        if flow is own and not self._definitions.is_mixed(run.run_id):
+            return since
+        found = {*since.edited, *self._differing(run.run_id, flow, since)}
+        graph = flow.compile()
+        below = graph.downstream(found) - found
+        return Edits(
+            tuple(key for key in graph.specs if key in found), tuple(key for key in graph.specs if key in below)
+        )
+
     def changed(self, run: RunLike) -> Changed:
         """Return what to start to run only what was edited since `run`, and what lies below that.
 
         Raises:
             RefusedError: if nothing was edited, or a task above it has no result to go by.
         """
-        edits = self._flows.edits(getattr(run, "flow", None))
-        if not edits:
+        current = self._current(run.flow_name)
+        flow = current if current is None else self._flows.renew(run.flow_name).flow
+        edits = self.edits(run)
+        if flow is None or not edits:
             msg = f"Nothing of {run.flow_name} was edited since. Run runs all of it."
             raise RefusedError(msg)
-        flow = self._flows.renew(run.flow_name).flow
         graph, states = flow.compile(), run.states
         edited = [
             key
@@ -161,13 +185,14 @@ class Loop:
             raise RefusedError(msg)
         inner = {child for key in edited for child in graph.downstream(graph.children[key])}
         start = tuple(key for key in edited if key not in inner)
-        return Changed(flow, start, kept, f"{_counted(start, 'runs', 'run')} as edited, and what lies below.")
+        waits = f" Run {run.number} still waits: %flow resume lists it." if run.state.is_paused() else ""
+        return Changed(flow, start, kept, f"{_counted(start, 'runs', 'run')} as edited, and what lies below.{waits}")
 
     def _with_today(self, run: FlowRun, again: Sequence[str], *, as_recorded: bool) -> _Today:
         """Return the run as it would go on now with these tasks."""
         if as_recorded:
             has_changed = run.changes is not None and run.where == "at rest"
-            return _Today(recorded_run(run.run_id) if has_changed else run, None, "")
+            return _Today(self._flows.shown(recorded_run(run.run_id)) if has_changed else run, None, "")
         if run.where != "at rest":
             return _Today(run, None, _STILL_RUNS if self._flows.edits(run.flow) else "")
         flow = self._flow_of(run)
@@ -178,9 +203,31 @@ class Loop:
             is_gone = f"{listed(gone, _NAMED_AT_MOST)} {'is' if len(gone) == 1 else 'are'} no longer in the flow"
             return _Today(run, None, f"{is_gone}, so this run goes on with the code as it was.")
         try:
-            return _Today(self._flows.shown(recorded_run(run.run_id, flow=flow)), flow, "")
+            today = self._flows.shown(recorded_run(run.run_id, flow=flow))
         except UnknownRunError:
             return _Today(run, None, "It isn't recorded, so it goes on with the code as it was.")
+        return _Today(today, flow, "", self._definitions.edited(run.run_id, flow))
+
+    def _gone_on(self, today: _Today, again: Sequence[str]) -> None:
+        """Note by which definitions tasks run again, and tell who shows the run."""
+        run = today.run
+        if today.flow is not None or self._definitions.is_mixed(run.run_id):
+            self._definitions.note(run.run_id, run.flow, today.running(again))
+            self._compared.pop(run.run_id, None)
+        self._follow(run)
+
+    def _differing(self, run_id: str, flow: Flow, since: Edits) -> tuple[str, ...]:
+        """Return keys of the tasks that ran in a run by another definition than `flow` has."""
+        known, found = self._compared.get(run_id, (None, ()))
+        if known is None or known[0] is not flow or known[1] != since:
+            found = self._definitions.edited(run_id, flow)
+            self._compared[run_id] = (flow, since), found
+        return found
+
+    def _current(self, name: str) -> Flow | None:
+        """Return the flow that a cell of this notebook wrote last under that name; None if none did."""
+        flow = self._flows.today(name)
+        return flow if flow is not None and self._flows.is_current(flow) else None
 
     def _flow_of(self, run: FlowRun) -> Flow | None:
         """Return the flow that has the run's name now, as its cell writes it; None if it is the run's own, or there is none."""
@@ -195,36 +242,37 @@ def _has_result(state: State | None) -> bool:
 
 
 class _Today(NamedTuple):
-    """A run, and the flow with which it goes on if that isn't the one it has."""
+    """A run, and the flow with which it goes on if that isn't the one it has.
+
+    Attributes:
+        run: as it would go on.
+        flow: None if it is the one it has.
+        note: what is to be said of that.
+        edited: keys of the tasks of the flow that are new, or ran by another definition in this run.
+    """
 
     run: FlowRun
     flow: Flow | None
     note: str
+    edited: tuple[str, ...] = ()
 
     @property
     def goes_on_anew(self) -> bool:
         """Whether the flow differs from the recorded one on purpose: as it is today, or as the run went on before."""
         return self.flow is not None or self.run.changes is not None
 
-    def edited(self, again: Sequence[str]) -> tuple[str, ...]:
-        """Return the edited tasks among those that run now: these, and what lies below them."""
-        changes = self.run.changes if self.flow is not None else None
-        if changes is None:
-            return ()
-        run = self._running(again)
-        return tuple(key for key in (*changes.changed, *changes.added) if key in run)
-
-    def _running(self, again: Sequence[str]) -> AbstractSet[str]:
+    def running(self, again: Sequence[str]) -> AbstractSet[str]:
+        """Return keys of the tasks that run now: these, and what lies below them."""
         graph = self.run.graph
         return graph.downstream(key for key in map(parent_key, again) if key in graph.specs)
 
     def words(self, again: Sequence[str]) -> str:
         """Return what else is to be said: of tasks that were edited, and don't run again."""
-        changes = self.run.changes if self.flow is not None else None
-        if changes is None:
+        if self.flow is None:
             return self.note
-        below = self._running(again)
-        kept = [key for key in changes.changed if key not in below and self.run.states[key].is_finished()]
+        below = self.running(again)
+        states = self.run.states
+        kept = [key for key in self.edited if key not in below and key in states and states[key].is_finished()]
         told = []
         if kept:
             verb = "was" if len(kept) == 1 else "were"
@@ -232,15 +280,15 @@ class _Today(NamedTuple):
             told.append(
                 f"{listed(kept, _NAMED_AT_MOST)} {verb} edited too and {keeps}: a new run would run {_it(kept)}."
             )
-        if changes.removed:
-            told.append(
-                f"{listed(changes.removed, _NAMED_AT_MOST)} {'is' if len(changes.removed) == 1 else 'are'} gone."
-            )
+        removed = self.run.changes.removed if self.run.changes is not None else ()
+        if removed:
+            told.append(f"{listed(removed, _NAMED_AT_MOST)} {'is' if len(removed) == 1 else 'are'} gone.")
         return " ".join(told)
 
 
 def _edited_words(today: _Today, again: Sequence[str]) -> str:
-    edited = today.edited(again)
+    running = today.running(again)
+    edited = [key for key in today.edited if key in running]
     return f" with the edited {listed(edited, _NAMED_AT_MOST)}" if edited else ""
 
 

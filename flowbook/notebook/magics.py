@@ -282,7 +282,9 @@ class FlowMagics(Magics):
 
     def session(self, run: FlowRun) -> PanelSession:
         """Return a session, not yet started, that shows a run in a place that no cell has."""
-        return FlowView(self.shell, cast("Flow", run.flow), run=run, pages=self.pages, loop=self.loop).session()
+        session = FlowView(self.shell, cast("Flow", run.flow), run=run, pages=self.pages, loop=self.loop).session()
+        session.mark(*self.loop.edits(run))
+        return session
 
     def follow(self, run: FlowRun) -> None:
         """Let the panels of this notebook that show a run go on with this object of it: it is the one that goes on."""
@@ -295,7 +297,7 @@ class FlowMagics(Magics):
         self.flows.cell_ended()
         for view in self._displays.views():
             if isinstance(view, FlowView):
-                view.mark(self.flows.edits)
+                view.mark()
 
     def displayed(self, view: _V) -> _V:
         """Record what the running cell shows, so that it is closed when that cell runs again."""

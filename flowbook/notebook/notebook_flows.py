@@ -106,6 +106,10 @@ class NotebookFlows:
         known = self._watched.get(id(flow))
         return Edits() if known is None else known[1].look(self._shell.user_ns)
 
+    def is_watched(self, flow: object) -> bool:
+        """Return whether it is known what was edited since a flow was written."""
+        return id(flow) in self._watched
+
     def cell(self, name: str) -> FlowCell | None:
         """Return the cell that wrote the flow of that name."""
         return self._cells.get(name)

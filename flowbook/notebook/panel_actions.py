@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from flowbook.notebook.command_worker import RefusedError
+from flowbook.notebook.edits import Edits
 from flowbook.notebook.runs_view import RunsView
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ class PanelActions:
         compare: returns what differs from one run to another, by their ids; see `RunComparison.plain`.
         rows_before: returns the rows of a task's output in earlier runs, by the run's id.
         open_run: returns the run of an id, to show it.
+        edits: returns what was edited since the tasks of a run ran.
         pages: returns what turns the pages of a stored value; None: the value is loaded for that.
         settled: called with the panel when the run pauses or ends, e.g. to update the static picture.
         by: who clicks.
@@ -186,6 +188,7 @@ class PanelActions:
     compare: Callable[[str, str], Mapping[str, Any]] = _refuse_compare
     rows_before: Callable[[str], Mapping[str, int]] = lambda _: {}
     open_run: Callable[[str], RunLike] = _refuse_open
+    edits: Callable[[RunLike], Edits] = lambda _: Edits()
     pages: Callable[[ResultRef], Pager] | None = None
     settled: Callable[[Any], None] = lambda _: None
     by: str = ""

@@ -169,6 +169,7 @@ class PanelSession:
         before = self._shown
         self._unsubscribe()
         shown = ShownRun(run, self._feed, self._actions, notice, like=before)
+        shown.mark(*self._actions.edits(run))
         with self._feed.locked:
             self._shown = shown
             self._answers.clear()

@@ -175,6 +175,11 @@ test("the head offers what can be done, and says why not", () => {
   assert.deepEqual(offered({ run: null, failed: 0, paused: 0 }), ["run"]);
   assert.deepEqual(offered({ run, failed: 1, paused: 1 }), ["run: Already running; Cancel first", "cancel", "retry", "resume"]);
   assert.deepEqual(offered({ run: { ...run, state: "Paused", stage: "waiting", ended: null }, failed: 0, paused: 1 }), ["cancel", "resume"]);
+  assert.deepEqual(offered({ run: { ...run, state: "Paused", stage: "waiting", edited: ["a"], stale: ["b"] }, failed: 0, paused: 1 }), [
+    "cancel",
+    "only-changed",
+    "resume",
+  ]);
   assert.deepEqual(offered({ run: { ...run, state: "Failed", stage: "over", ended: 5 }, failed: 2, paused: 0 }), ["run", "retry"]);
 });
 

@@ -7,6 +7,7 @@ import time
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from flowbook.core.history import run as recorded_run
 from flowbook.exceptions import DefinitionError
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.edits import Edits
@@ -375,3 +376,70 @@ def test_other_panels_of_a_run_are_told_the_object_that_goes_on_and_nothing_is_l
     assert told == [gone_on.run]
     assert gone_on.run is not run
     assert "daily" not in capfd.readouterr().err
+
+
+def test_an_edit_of_a_task_that_kept_its_result_stays_marked_after_an_answer(notebook):
+    notebook.define(WORKING)
+    run = notebook.run()
+    notebook.define(WORKING, ("return [1, 2, 3]", "return [1, 2]"))
+
+    gone_on = notebook.loop.answer(run, Decided("resume"))
+
+    assert gone_on.run.wait(20).is_successful()
+    assert notebook.loop.edits(gone_on.run) == Edits(("load",), ("parse", "total", "approve", "publish"))
+    assert notebook.loop.changed(gone_on.run).start == ("load",)
+
+
+def test_a_task_that_ran_again_as_edited_is_not_told_of_a_second_time(notebook):
+    run = notebook.run()
+    notebook.define(WORKING)
+    retried = notebook.loop.retry(run).run
+    assert retried.wait(20).is_paused()
+    notebook.define(WORKING, ('f"published {total}"', 'f"sent {total}"'))
+
+    gone_on = notebook.loop.answer(retried, Decided("resume"))
+
+    assert gone_on.text == "approve goes on with the edited publish."
+    assert gone_on.run.wait(20).is_successful()
+    assert notebook.loop.edits(gone_on.run) == Edits()
+
+
+def test_what_kept_its_result_twice_is_marked_until_it_runs(notebook):
+    run = notebook.run()
+    notebook.define(WORKING, ("return [1, 2, 3]", "return [1, 2]"))
+    retried = notebook.loop.retry(run).run
+    assert retried.wait(20).is_paused()
+
+    gone_on = notebook.loop.answer(retried, Decided("resume"))
+
+    assert gone_on.run.wait(20).is_successful()
+    assert notebook.loop.edits(gone_on.run).edited == ("load",)
+
+
+def test_only_what_was_edited_runs_over_a_run_that_waits_and_goes_on_waiting(notebook):
+    notebook.define(WORKING)
+    run = notebook.run()
+    notebook.define(WORKING, ("return sum(xs)", "return max(xs)"))
+
+    changed = notebook.loop.changed(run)
+    again = changed.flow.start(dict(run.parameters), start_tasks=changed.start, task_states=changed.states)
+
+    assert changed.text == "total runs as edited, and what lies below. Run 1 still waits: %flow resume lists it."
+    assert again.wait(20).is_paused()
+    assert again["total"].result == 6
+    assert again["approve"].is_paused()
+    assert run.state.is_paused()
+
+
+def test_a_run_that_is_looked_back_at_is_compared_with_the_flow_of_today(notebook):
+    notebook.define(WORKING)
+    run_id = notebook.run().run_id
+    notebook.define(WORKING, ("return sum(xs)", "return max(xs)"))
+    notebook.run()
+
+    old = notebook.flows.shown(recorded_run(run_id))
+
+    assert notebook.loop.edits(old).edited == ("total",)
+    notebook.define(WORKING)
+    notebook.flows.renew("daily")
+    assert notebook.loop.edits(old) == Edits()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowbook import Flow, Parameter, task, triggers
+from flowbook.notebook.edits import Edits
 from flowbook.notebook.panel_actions import PanelActions, Started
 from flowbook.notebook.parts_asked import OF_TASK, menu_entries
 from tests.notebook.recorded import RecordedPanel
@@ -130,6 +131,18 @@ def test_what_was_edited_is_told_once_and_runs_alone(flow):
     runs = [each["run"] for each in panel.all("patch") if "run" in each]
     assert [(run["edited"], run["stale"]) for run in runs] == [(["load"], ["approve", "publish"])]
     assert panel.hear("only-changed", "c1")["text"] == "only-changed: load runs as edited."
+    panel.close()
+
+
+def test_a_run_that_is_shown_next_is_marked_at_once(flow):
+    flow.run()
+    panel = RecordedPanel(flow.last_run, PanelActions(edits=lambda _: Edits(("load",), ("approve", "publish"))))
+
+    panel.show(flow.last_run)
+    panel.settle()
+
+    run = panel.all("snapshot")[-1]["run"]
+    assert (run["edited"], run["stale"]) == (["load"], ["approve", "publish"])
     panel.close()
 
 

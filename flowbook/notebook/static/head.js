@@ -95,7 +95,7 @@ export function buttons({ run, failed, paused }) {
       label: `Run ${editCount(run)} that changed`,
       why: null,
       isPrimary: false,
-      isThere: editCount(run) > 0 && run?.stage === "over",
+      isThere: editCount(run) > 0 && (run?.stage === "over" || run?.stage === "waiting"),
     },
     { action: "hand-over", label: "Keep running without this kernel", why: null, isPrimary: false, isThere: going && run?.where === "here" },
     { action: "take-back", label: "Take back", why: null, isPrimary: false, isThere: going && run?.where === "elsewhere" },
