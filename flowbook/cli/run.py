@@ -99,7 +99,7 @@ def inspect(args: Namespace, out: Output) -> int:
         out.line(f"  {hidden:,} {which} are left out: --all")
     for task in tasks:
         if task.key == args.task and task.inputs and task.key not in {each.key for each in waiting}:
-            out.lines([(), *input_lines(task.inputs, [each for each in decisions if each.key == task.key])])
+            out.lines([(), *input_lines(task.inputs)])
         if task.key == args.task and (cost := cost_text(task.cost, task.output_bytes)):
             out.lines([(), (Span(f"  cost  {cost}"),)])
     out.lines(waiting_lines(waiting, now.timestamp()))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flowbook.engine.state import State
+    from flowbook.flow_run.changed_inputs import ChangedInputs
     from flowbook.results.reference import Preview
     from flowbook.store import Store
 
@@ -28,10 +29,14 @@ class StoredInputTexts:
         store: the store.
         graph: the run's graph, as it is recorded.
         states: the last states of tasks and children, by key.
+        changed: what tasks got from a person instead.
     """
 
-    def __init__(self, store: Store, graph: Mapping[str, Any], states: Mapping[str, State]) -> None:
+    def __init__(
+        self, store: Store, graph: Mapping[str, Any], states: Mapping[str, State], changed: ChangedInputs
+    ) -> None:
         self._store = store
+        self._changed = changed
         self._states = states
         self._inputs: dict[str, dict[str, str]] = {task["key"]: task["inputs"] for task in graph.get("tasks", ())}
         self._elements: dict[str, list[str]] = {
@@ -50,7 +55,8 @@ class StoredInputTexts:
             text = found.get(argument) or text
             if text:
                 found[argument] = text if is_child_key(key) else f"{text}, from {upstream}"
-        return found
+        changed = self._changed.of(key).items()
+        return {**found, **{name: f"{self._text(each.value)}, {each.words}" for name, each in changed}}
 
     def _of_task(self, key: str) -> str:
         state = self._states.get(key)

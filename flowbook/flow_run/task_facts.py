@@ -12,6 +12,7 @@ from flowbook.engine.replay import spans
 from flowbook.engine.state import Cached, Mapped, Paused
 from flowbook.engine.state_kinds import NEEDS_ATTENTION, RUNNING, mapped_state, name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
+from flowbook.flow_run.changed_inputs import ChangedInputs
 from flowbook.flow_run.input_texts import StoredInputTexts
 from flowbook.report.phrases import cached_note, duration, shorten, staleness
 from flowbook.report.secret_literals import without_secrets
@@ -148,11 +149,15 @@ def task_facts(store: Store, run_id: str, wanted: str | None = None, at: dt.date
     if at is not None:
         errors = {key: error for key, error in errors.items() if key in states and states[key].is_failed()}
     moment = math.inf if at is None else to_stamp(at)
-    last = {span.key: span for span in spans(each for each in history.events(run_id) if each.at <= moment)}
+    events = [each for each in history.events(run_id) if each.at <= moment]
+    last = {span.key: span for span in spans(events)}
+    changed = ChangedInputs()
+    for event in events:
+        changed.take(event)
     refs = {key: state.reference for key, state in states.items()}
     previews = store.values.previews(ref for ref in refs.values() if ref is not None and ref.digest)
     graph = store.runs.get(run_id).graph
-    described = StoredInputTexts(store, graph, states)
+    described = StoredInputTexts(store, graph, states, changed)
     keys = [*_keys(graph), *(key for key in states if is_child_key(key))]
     found = []
     labelled: list[str] = []

@@ -14,6 +14,7 @@ from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.state import Cached, Cancelling, Mapped, Paused, Retrying, Running, Scheduled, State
 from flowbook.engine.state_kinds import NEEDS_ATTENTION, OPEN, mapped_state, name_in_words
 from flowbook.engine.task_keys import child_key, split_key
+from flowbook.flow_run.changed_inputs import ChangedInputs
 from flowbook.notebook.row_flow import NO_ROWS
 from flowbook.notebook.view_model import ProgressView, TaskView
 from flowbook.report import phrases
@@ -192,6 +193,8 @@ class RunProjection:
         self._children: dict[str, _Children] = {key: _Children() for key, spec in graph.specs.items() if spec.is_mapped}
         self._flow_seq = self._said_seq = _NEVER
         self._decisions: dict[str, dict[int, Decided]] = {}
+        #: What tasks got instead of what lay above them.
+        self.changed_inputs = ChangedInputs()
         self._progress: dict[str, TaskProgress] = {}
         #: What is said about the rows of outputs, by key, with the state that has the output; the row watch puts it here.
         self.row_facts: dict[str, tuple[State, RowFacts]] = {}
@@ -206,6 +209,7 @@ class RunProjection:
 
     def apply(self, event: Event) -> tuple[str, ...]:
         """Apply one event. Return the keys whose views change (`FLOW` for the run itself); an outdated event changes none."""
+        self.changed_inputs.take(event)
         if isinstance(event, Decided):
             self._decisions.setdefault(event.key, {})[event.seq] = event
             return (event.key,) if event.key in self._facts else ()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Decided
     from flowbook.engine.graph import Graph
     from flowbook.engine.state import State
+    from flowbook.flow_run.changed_inputs import ChangedInput
     from flowbook.flow_run.reuse import RanTask
     from flowbook.notebook.drawing import Drawing
     from flowbook.notebook.panel_actions import PanelActions
@@ -64,7 +65,7 @@ class ShownRun:
         self, run: RunLike, feed: PatchFeed, actions: PanelActions, notice: str = "", like: ShownRun | None = None
     ) -> None:
         self.run = run
-        self.values = RunValues(run, pages=actions.pages)
+        self.values = RunValues(run, pages=actions.pages, changed=self._changed_inputs)
         self._feed = feed
         self._actions = actions
         self._notice = notice
@@ -72,6 +73,10 @@ class ShownRun:
         self._edits: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         self._reused = ""
         self._drawing: Drawing = _drawing(run, None if like is None else (like.run.graph, like._drawing))  # noqa: SLF001  # its own kind
+
+    def _changed_inputs(self, key: str) -> Mapping[str, ChangedInput]:
+        with self._feed.locked:
+            return self._feed.projection.changed_inputs.of(key)
 
     def mark(self, edited: Sequence[str], stale: Sequence[str]) -> bool:
         """Note which tasks were edited since the run, and which lie below them; return whether that is new."""
@@ -161,6 +166,7 @@ class ShownRun:
             known = projection.state(key) is not None or state is None
             view = projection.task(key, now) if known else projection.child(key, state, now)  # type: ignore[arg-type]
             attempt, decided = projection.attempt(key), projection.decisions(key)
+            changed = projection.changed_inputs.of(key)
         made: dict[str, Any] = wire.plain(
             details(
                 Inspected(
@@ -170,7 +176,9 @@ class ShownRun:
                     attempt=attempt,
                     state_of=run.states.get,
                     preview=self.values.preview if may_load and not is_brief else self.values.stored_preview,
+                    describe=self.values.described,
                     error=lambda error: describe_error(error, self._actions.cell_name, getattr(run, "hide", str)),
+                    changed=changed,
                     label=label,
                     logs=run.logs(key),
                     history=() if is_brief else self._actions.history(key),

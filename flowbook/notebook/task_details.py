@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.state import Failed, Retrying, State
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from flowbook.engine.events import Logged
     from flowbook.engine.graph import Binding, Graph, TaskSpec
+    from flowbook.flow_run.changed_inputs import ChangedInput
     from flowbook.flow_run.reuse import RanTask
     from flowbook.report.error_view import ErrorView
 
@@ -27,6 +28,7 @@ __all__ = ["Inspected", "because", "details", "log_views"]
 _MOST_LOGS = 500
 _LOG_LENGTH = 2000
 _LITERALS = (bool, int, float, str)
+_LITERAL_TYPES = {"NoneType", *(each.__name__ for each in _LITERALS)}
 _LITERAL_LENGTH = 200
 _MOST_SHOWN = 8
 
@@ -44,6 +46,8 @@ class Inspected:
         state_of: newest state by key.
         preview: returns the preview of the value that a task's state holds.
         error: describes an exception.
+        describe: returns the preview of a value, or of what lies under a reference if that isn't loaded for it.
+        changed: the inputs that a person changed before it ran.
         logs: its log lines.
         history: the same task in earlier runs.
         earlier: what people decided about it in earlier runs.
@@ -60,6 +64,8 @@ class Inspected:
     state_of: Callable[[str], State | None]
     preview: Callable[[State, str], Preview | None]
     error: Callable[[BaseException], ErrorView]
+    describe: Callable[[object], Preview | None] = lambda _: None
+    changed: Mapping[str, ChangedInput] = field(default_factory=dict)
     label: str = ""
     logs: Sequence[Logged] = ()
     history: Sequence[Mapping[str, Any]] = ()
@@ -78,6 +84,7 @@ def details(of: Inspected) -> Details:
     is_done = state is not None and state.is_successful() and not state.is_skipped() and _is_over(of.view)
     output = of.preview(state, of.key) if is_done and state is not None else None
     inputs = tuple(_input(binding, of) for binding in spec.bindings if binding.argument is not None)
+    constants = tuple(_constant(name, value, of) for name, value in (spec.constants or {}).items())
     return Details(
         key=of.key,
         state=of.view.state,
@@ -85,7 +92,7 @@ def details(of: Inspected) -> Details:
         title=_title(of),
         label=of.label,
         why=[*_about(spec, state), *_why(spec, state, of)],
-        inputs=inputs + tuple(_constant(name, value) for name, value in (spec.constants or {}).items()),
+        inputs=inputs + constants,
         output=output,
         error=of.error(failure) if failure is not None else None,
         logs=log_views(of.logs),
@@ -180,14 +187,37 @@ def because(ran: RanTask) -> list[Segment]:
 
 
 def _input(binding: Binding, of: Inspected) -> InputView:
+    changed = of.changed.get(str(binding.argument))
+    if changed is not None:
+        return _changed(str(binding.argument), changed, f"instead of what {binding.upstream} gave", of)
     state = of.state_of(binding.upstream)
     preview = of.preview(state, binding.upstream) if state is not None and state.is_successful() else None
     what = preview["text"] if preview else (type(state).__name__ if state is not None else "Pending")
     each = "; one element for each child" if binding.mapped else ""
-    return InputView(str(binding.argument), binding.upstream, preview, f"{what}{each}")
+    literal = "" if binding.mapped else _literal(preview)
+    return InputView(str(binding.argument), binding.upstream, preview, f"{what}{each}", literal)
 
 
-def _constant(name: str, value: object) -> InputView:
+def _literal(preview: Preview | None) -> str:
+    """Return a value as what can be written in a field; "" if it is none that can."""
+    if preview is None or preview.get("type") not in _LITERAL_TYPES:
+        return ""
+    text = str(preview.get("repr", ""))
+    return text if len(text) <= _LITERAL_LENGTH else ""
+
+
+def _changed(name: str, changed: ChangedInput, instead: str, of: Inspected) -> InputView:
+    """Return an input as the task got it from a person."""
+    preview = of.describe(changed.value)
+    text = preview["text"] if preview else "a value in the store"
+    about = changed.text if " → " in changed.text else instead
+    return InputView(name, None, preview, text, changed=f"{changed.words}: {about}")
+
+
+def _constant(name: str, value: object, of: Inspected) -> InputView:
+    changed = of.changed.get(name)
+    if changed is not None:
+        return _changed(name, changed, f"instead of {phrases.parameter_text(value)}", of)
     text = f"{phrases.parameter_text(value)} ({type(value).__name__}, a constant)"
     literal = repr(value) if value is None or type(value) in _LITERALS else ""
     return InputView(name, None, None, text, literal if len(literal) <= _LITERAL_LENGTH else "")

@@ -14,10 +14,12 @@ from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.report.phrases import error_text, shorten
+from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from flowbook.flow_run.changed_inputs import ChangedInput
     from flowbook.notebook.ports import RunLike
     from flowbook.results.reference import ResultRef
 
@@ -113,6 +115,7 @@ class RunValues:
         describe: makes a PREVIEW of a value.
         pager: returns a Pager for a value.
         pages: returns a Pager for a stored value, which isn't loaded then.
+        changed: returns the inputs of a task that a person changed.
     """
 
     def __init__(
@@ -121,8 +124,10 @@ class RunValues:
         describe: Callable[[object], dict[str, Any]] | None = None,
         pager: Callable[[object], Pager] | None = None,
         pages: Callable[[ResultRef], Pager] | None = None,
+        changed: Callable[[str], Mapping[str, ChangedInput]] = lambda _: {},
     ) -> None:
         self._run = run
+        self._changed = changed
         self._pages = pages
         self._describe = describe
         self._pager = pager or _pager_of
@@ -143,6 +148,12 @@ class RunValues:
         if reference is None or (known is not None and known[0] is state):
             return self.preview(state, key)
         return reference.store.preview(reference) if reference.store is not None else None
+
+    def described(self, value: object) -> dict[str, Any] | None:
+        """Return a PREVIEW of a value, or of what is stored under a reference; None where that would have to be loaded."""
+        if is_reference(value):
+            return value.store.preview(value) if value.store is not None else None
+        return (self._describe or _describe)(value)
 
     def page(self, key: str, what: str, request: PageRequest) -> dict[str, Any]:
         """Return a PAGE of a task's output or input."""
@@ -170,7 +181,7 @@ class RunValues:
         """
         source, constant = self._source(key, what)
         if source is None:
-            return constant
+            return constant.load() if is_reference(constant) else constant
         state = self._run.states.get(source)
         if state is None or not state.is_finished():
             msg = f"{source} has no output yet: it is {type(state).__name__ if state is not None else 'Pending'}."
@@ -197,6 +208,9 @@ class RunValues:
         if what == "output":
             return key, None
         name = what.removeprefix("input:")
+        changed = self._changed(key).get(name)
+        if changed is not None:
+            return None, changed.value
         spec = self._run.graph.specs.get(parent_key(key))
         if spec is None:
             msg = f"This run has no task {shorten(key, 80)!r}."

@@ -156,13 +156,23 @@ class GraphView:
 
 @dataclass(frozen=True, slots=True)
 class InputView:
-    """An input of a task: from the task of key `from_`, or a constant; `literal` is its text if it can be written in a field."""
+    """An input of a task.
+
+    Attributes:
+        name: of the argument.
+        from_: key of the task that it comes from; None for a constant, and for what a person wrote.
+        preview: of its value.
+        text: of its value, in words.
+        literal: its value as text, if that can be written in a field.
+        changed: who changed it, and from what; "" if nobody did.
+    """
 
     name: str
     from_: str | None
     preview: Preview | None
     text: str
     literal: str = ""
+    changed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,18 +152,10 @@ def decision_lines(decisions: Sequence[Decided], now: dt.datetime) -> list[Line]
     return lines
 
 
-def input_lines(inputs: Mapping[str, str], decided: Sequence[Decided] = ()) -> list[Line]:
-    """Return a line for each input of a task: its name, and its value in words.
-
-    Args:
-        inputs: what it waited with, by argument.
-        decided: the decisions about it, in order: the last one says what it got instead.
-    """
-    shown = dict(inputs)
-    for last in decided[-1:]:
-        shown |= {each.name: f"{each.text or 'another one'}, changed by {last.by}" for each in last.changes}
-    width = max(map(len, shown))
-    return [(Span(f"  {name:<{width}}  {text}"),) for name, text in shown.items()]
+def input_lines(inputs: Mapping[str, str]) -> list[Line]:
+    """Return a line for each input of a task: its name, and its value in words."""
+    width = max(map(len, inputs))
+    return [(Span(f"  {name:<{width}}  {text}"),) for name, text in inputs.items()]
 
 
 def task_table(rows: Sequence[TaskRow], marks: Marks) -> list[Line]:

@@ -29,6 +29,8 @@ def test_a_waiting_task_is_resumed_with_a_changed_input(call):
     (decision,) = call("GET", f"/api/runs/{run.run_id}").json()["decisions"]
     assert (decision["action"], decision["by"], decision["note"]) == ("resume", "ana", "agreed")
     assert [each["name"] for each in decision["changes"]] == ["value"]
+    (got,) = call("GET", f"/api/runs/{run.run_id}/states?task=approve").json()["tasks"]
+    assert got["inputs"] == {"value": "7, changed by ana"}
 
 
 def test_what_waits_is_told(call):

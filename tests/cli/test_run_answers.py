@@ -94,7 +94,7 @@ def test_a_task_is_resumed_with_other_inputs(capsys, run):
     _, one, _ = _run(capsys, "run", "inspect", "delays", "approve")
 
     assert "  threshold  100, changed by bob" in one
-    assert re.search(r"^  report +another one, changed by bob$", one, re.MULTILINE)
+    assert re.search(r"^  report +'abc', changed by bob$", one, re.MULTILINE)
     assert (code, out, loaded["publish"].result) == (0, f"delays run {run.number} succeeded.\n", 300)
     assert "  resumed approve by bob with threshold 100 and another report, just now\n" in shown
     (decided,) = json.loads(noted)["decisions"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import flowbook
 from flowbook import Flow, Parameter, task, triggers
 from flowbook.notebook.edits import Edits
 from flowbook.notebook.panel_actions import PanelActions, Started
@@ -71,6 +72,32 @@ def test_an_input_is_changed_before_the_task_goes_on(flow, panel):
     assert said["text"] == "approve goes on with another rows."
     assert flow.last_run.wait(20).is_successful()
     assert flow.last_run["publish"].result == 11
+
+
+def test_an_input_that_a_person_changed_is_shown_as_the_task_got_it(flow, panel, monkeypatch, tmp_path):
+    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
+    given = []
+    flow.run(record=True)
+    panel = RecordedPanel(flow.last_run, PanelActions(by="ana", assign=lambda name, value: given.append(value) or name))
+    panel.hear("inspect", "c1", key="approve")
+    panel.hear("resume", "c2", key="approve", inputs={"rows": "[5, 6]"})
+    assert flow.last_run.wait(20).is_successful()
+    panel.hear("inspect", "c3", key="approve")
+    panel.hear("to-variable", "c4", key="approve", what="input:rows")
+    loaded = RecordedPanel(flowbook.run(flow.last_run.run_id))
+    loaded.hear("inspect", "c5", key="approve")
+
+    shown = [
+        each["inputs"][0] for each in (panel.all("details")[0], panel.all("details")[-1], loaded.all("details")[-1])
+    ]
+    assert [(each["from"], each["text"], each["changed"]) for each in shown] == [
+        ("load", "[1, 2]", ""),
+        (None, "[5, 6]", "changed by ana: instead of what load gave"),
+        (None, "[5, 6]", "changed by ana: instead of what load gave"),
+    ]
+    assert given == [[5, 6]]
+    panel.close()
+    loaded.close()
 
 
 def test_a_run_is_handed_over_and_stays_the_one_that_is_shown(flow):

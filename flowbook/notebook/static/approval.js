@@ -83,9 +83,9 @@ export class Approval {
   }
 
   /** What changes an input: a field with its literal, or a button that offers one. @param {Details} details @param {Input} input */
-  #change(details, { name, literal }) {
+  #change(details, { name, literal, from }) {
     if (!details.actions?.includes("change-input")) return [];
-    if (!literal && !this.#opened.has(name)) {
+    if ((!literal || from) && !this.#opened.has(name)) {
       return [
         dom.button("change-input", `Change ${name}…`, {
           "data-input": name,

@@ -14,7 +14,7 @@ import { ValueViews } from "./value_views.js";
 /** @typedef {import("./frame.js").Source} Source */
 /** @typedef {import("./frame.js").Request} Request */
 /** @typedef {import("./traceback.js").TaskError} TaskError */
-/** @typedef {{name: string, from: string | null, preview: Preview | null, text?: string, literal?: string}} Input */
+/** @typedef {{name: string, from: string | null, preview: Preview | null, text?: string, literal?: string, changed?: string}} Input */
 /** @typedef {{key: string, state: string, word?: string, title?: string, label?: string, why?: [string, string | import("./card_head.js").Segment[]][], inputs?: Input[], output?: Preview | null, shown?: Preview[], error?: TaskError | null, logs?: import("./task_history.js").Line[], history?: import("./task_history.js").Earlier[], earlier?: {run: string, at: number, text: string}[], up?: string[], down?: string[], actions?: string[]}} Details */
 /** @typedef {{id: string, label: string}} Tab */
 
@@ -267,7 +267,7 @@ export class Inspector {
   #input(details, input, tag, more = []) {
     const { name, from, preview } = input;
     const what = `input:${name}`;
-    const text = [preview?.text ?? input.text ?? "", from ? `from ${from}` : ""].filter(Boolean).join(", ");
+    const text = [preview?.text ?? input.text ?? "", from ? `from ${from}` : "", input.changed ?? ""].filter(Boolean).join(", ");
     const keep = details.actions?.includes("to-variable")
       ? dom.button("to-variable", "To a variable", { "data-task": details.key, "data-what": what, title: `Puts ${name} into a variable of the notebook` })
       : null;
