@@ -18,7 +18,7 @@ from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.runs_view import RunsView, runs_view
 from flowbook.report.cost_text import cost_text
 from flowbook.store import open_store
-from flowbook.store.records import now
+from flowbook.store.records import from_stamp, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,10 +87,12 @@ class PanelRecords:
             return []
 
     def rows(self, key: str) -> Mapping[str, int]:
-        """Return the rows of an output in the newest other runs, by the run's id."""
+        """Return the rows of an output in the newest runs before the one that is shown, by the run's id."""
         found: dict[str, int] = {}
+        run = self._shown()
+        before = from_stamp(run.started) if run is not None and run.started is not None else None
         try:
-            results = open_store().history.results(self._flow, key, self._project)
+            results = open_store().history.results(self._flow, key, self._project, before)
             for result, _ in zip(results, range(_MOST_READ), strict=False):
                 is_other = result.run_id != self._run_id and not result.state.is_mapped()
                 rows = rows_of(result.state) if is_other else None

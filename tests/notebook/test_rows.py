@@ -79,6 +79,16 @@ def test_a_loss_that_no_earlier_run_had_is_told_with_its_figures() -> None:
     )
 
 
+def test_a_run_that_is_looked_back_at_is_compared_with_those_before_it_only() -> None:
+    flow = _flow()
+    for share in (0.9, 0.5, 0.9):
+        flow.run({"share": share}, record=True)
+    second = flowbook.runs(flow="delays")["run_id"].iloc[1]
+    flow.last_run = flowbook.run(second)
+
+    assert _facts(flow)["late"].lost == "Lost 500 of 1,000 rows, 50.0%; at most 10.0% in 1 earlier run"
+
+
 def test_the_first_run_and_a_usual_loss_are_not_marked() -> None:
     flow = _flow()
     flow.run({"share": 0.5}, record=True)
