@@ -123,6 +123,11 @@ class PanelSession:
         return self._shown.stage()
 
     @property
+    def is_cancelling(self) -> bool:
+        """Whether somebody has cancelled the run, and it goes on to its end."""
+        return self._feed.projection.cancelling is not None
+
+    @property
     def is_at_rest(self) -> bool:
         """Whether the run waits for a person or is over."""
         return self._shown.is_at_rest

@@ -45,6 +45,11 @@ class Commanded(Protocol):
         """How far the run has come."""
         ...
 
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether somebody has cancelled it, and it goes on to its end."""
+        ...
+
     def show(self, run: RunLike, notice: str = "") -> None:
         """Show another run."""
         ...
@@ -143,6 +148,9 @@ class RunCommands:
         now, session = command.get("now") is True, self._session
         if session.stage not in {"running", "waiting"}:
             msg = f"{session.run.flow_name} doesn't run: it is {type(session.run.state).__name__}."
+            raise RefusedError(msg)
+        if session.is_cancelling and not now:
+            msg = "Already being cancelled: tasks that have started go on to their end."
             raise RefusedError(msg)
         run, by = session.run, who_decides(command, self._actions)
         session.follow(lambda: run.cancel(by=by, now=now))

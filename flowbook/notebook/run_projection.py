@@ -193,6 +193,8 @@ class RunProjection:
         self._children: dict[str, _Children] = {key: _Children() for key, spec in graph.specs.items() if spec.is_mapped}
         self._flow_seq = self._said_seq = _NEVER
         self._decisions: dict[str, dict[int, Decided]] = {}
+        #: The order to cancel the run, until it is at rest.
+        self.cancelling: Decided | None = None
         #: What tasks got instead of what lay above them.
         self.changed_inputs = ChangedInputs()
         self._progress: dict[str, TaskProgress] = {}
@@ -211,8 +213,7 @@ class RunProjection:
         """Apply one event. Return the keys whose views change (`FLOW` for the run itself); an outdated event changes none."""
         self.changed_inputs.take(event)
         if isinstance(event, Decided):
-            self._decisions.setdefault(event.key, {})[event.seq] = event
-            return (event.key,) if event.key in self._facts else ()
+            return self._apply_decision(event)
         if isinstance(event, Logged):
             return self._apply_log(event) if event.key == FLOW else ()
         key = event.key
@@ -308,12 +309,22 @@ class RunProjection:
         facts = self._find(key)
         return facts.failed_attempts + 1 if facts is not None else 1
 
+    def _apply_decision(self, event: Decided) -> tuple[str, ...]:
+        self._decisions.setdefault(event.key, {})[event.seq] = event
+        if event.key != FLOW:
+            return (event.key,) if event.key in self._facts else ()
+        if event.action != "cancel" or event.seq < self._flow_seq:
+            return ()
+        self.cancelling = event
+        return (FLOW,)
+
     def _apply_flow(self, event: StateChanged) -> tuple[str, ...]:
         if event.seq <= self._flow_seq:
             return ()
         self._flow_seq = event.seq
         self.flow_state = event.state
         self.warning = ""
+        self.cancelling = None
         self._note_rest(event.state)
         return (FLOW,)
 

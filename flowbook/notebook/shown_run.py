@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flowbook.draw.node_parts import alt_text
 from flowbook.draw.svg import svg
-from flowbook.engine.state import Cached, Crashed, Paused, Pending
+from flowbook.engine.state import Cached, Crashed, Paused, Pending, Running
 from flowbook.engine.state_kinds import NEEDS_ATTENTION
 from flowbook.engine.task_keys import parent_key
 from flowbook.notebook import view_model as wire
@@ -121,13 +121,12 @@ class ShownRun:
         now = run.state
         #: A process that died recorded nothing.
         state = now if isinstance(now, Crashed) else self._feed.projection.flow_state or now
+        name, message = self._head(state)
         return wire.RunView(
             id=run.run_id,
             number=str(run.number) if run.number is not None else "",
-            state=type(state).__name__,
-            message=phrases.shorten(
-                self._reused if self._reused and state.is_successful() else state.message or "", 500
-            ),
+            state=name,
+            message=phrases.shorten(message, 500),
             stage=self.stage(),
             started=run.started,
             ended=None if isinstance(state, Paused) else run.ended,
@@ -140,6 +139,13 @@ class ShownRun:
             stale=self._edits[1],
             where=str(getattr(run, "where", "here")),
         )
+
+    def _head(self, state: State) -> tuple[str, str]:
+        """Return the run's state in a word, and what there is to say of it."""
+        cancelling = self._feed.projection.cancelling
+        if cancelling is not None and isinstance(state, Running):
+            return "Cancelling", f"by {cancelling.by or 'a person'}: nothing else starts"
+        return type(state).__name__, self._reused if self._reused and state.is_successful() else state.message or ""
 
     def stage(self) -> wire.Stage:
         """Return how far the run has come, in whichever process."""

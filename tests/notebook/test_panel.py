@@ -312,6 +312,8 @@ def test_cancel_and_retry_go_to_the_run_with_who_asked(flow: Flow, doors: Doors)
     retried = panel.hear("retry", "c2")
     panel.until("clean", "Running")
     cancelled = panel.hear("cancel", "c3")
+    again = panel.hear("cancel", "c4")
+    shown = panel.snapshot["run"]
     doors.open()
     panel.until(FLOW, "Cancelled")
 
@@ -322,6 +324,16 @@ def test_cancel_and_retry_go_to_the_run_with_who_asked(flow: Flow, doors: Doors)
         "What failed runs again.",
         "Cancelling: tasks that have started go on to their end.",
     ]
+    assert (again["ok"], again["text"]) == (
+        False,
+        "Already being cancelled: tasks that have started go on to their end.",
+    )
+    assert (shown["state"], shown["message"], shown["stage"]) == (
+        "Cancelling",
+        "by ana: nothing else starts",
+        "running",
+    )
+    assert panel.snapshot["run"]["state"] == "Cancelled"
 
 
 def test_running_again_parses_only_what_was_changed() -> None:

@@ -81,12 +81,14 @@ export function progress(counts, isFinished) {
 export function buttons({ run, failed, paused }) {
   const going = isUnderWay(run);
   const isPaused = run?.state === "Paused";
+  const isCancelling = run?.state === "Cancelling";
+  const running = isCancelling ? "It is still being cancelled" : "Already running; Cancel first";
   const all = [
-    { action: "run", label: "Run", why: going ? "Already running; Cancel first" : null, isPrimary: !going && !isPaused, isThere: !isPaused },
+    { action: "run", label: "Run", why: going ? running : null, isPrimary: !going && !isPaused, isThere: !isPaused },
     {
       action: "cancel",
       label: "Cancel",
-      why: run?.state === "Cancelling" ? "Already being cancelled" : null,
+      why: isCancelling ? "Already being cancelled" : null,
       isPrimary: false,
       isThere: going || isPaused,
     },
