@@ -10,6 +10,7 @@ from flowbook.engine.events import InputChange
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import ArgumentError, UnpicklableError
 from flowbook.report.phrases import listed
+from flowbook.report.secret_names import shown_text, sounds_secret
 from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ def refuse_unpicklable(run: RunLabel, key: str, name: str, error: UnpicklableErr
 
 
 def _change_text(before: Mapping[str, object], name: str, after: object) -> str:
-    """Return "15 → 20", or "20" where the task waited without that input; "" unless both are short and plain."""
+    """Return "15 → 20", or "20" where the task waited without that input; "" unless both are short, plain and no secrets."""
+    if sounds_secret(name):
+        return ""
     now = _plain_text(after)
     if name not in before or not now:
         return now
@@ -103,7 +106,7 @@ def _plain_text(value: object) -> str:
         found = value.load() if is_reference(value) and value.size_bytes <= _MOST_PLAIN_BYTES else value
     except BaseException:  # noqa: BLE001  # loading a value runs user code: unpickling
         return ""
-    text = repr(found) if type(found) in _PLAIN else ""
+    text = shown_text(repr(found)) if type(found) in _PLAIN else ""
     return text if len(text) <= _MOST_CHARACTERS else ""
 
 

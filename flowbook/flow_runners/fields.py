@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from flowbook.engine.masks import secret_variable
 from flowbook.exceptions import ArgumentError
 from flowbook.flow_runners.api_address import API_TOKEN
+from flowbook.report.secret_names import shown_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["env", "flag", "one_of", "shown_env", "shown_parameters", "sounds_secret", "text", "texts", "unknown"]
+__all__ = ["env", "flag", "one_of", "shown_env", "shown_parameters", "text", "texts", "unknown"]
 
 _SECRETS = secret_variable("")
-_MASK = "*****"
-#: Names such as GITHUB_TOKEN and DB_PASSWORD.
-_SOUNDS_SECRET = re.compile(
-    r"(?:^|_)(?:tokens?|secrets?|passwords?|passwd|pwd|passphrase|credentials?|api_?key|(?:private|secret|access)_key)(?:_|$)",
-    re.IGNORECASE,
-)
-#: The password in a URL, after its scheme and user.
-_PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*:)[^\s/]+@")
 
 
 def unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> ArgumentError:
@@ -73,25 +65,17 @@ def _can_be_handed_over(value: str) -> bool:
 
 
 def shown_env(given: Mapping[str, str]) -> dict[str, str]:
-    """Return environment variables for people: values of names that sound secret, and passwords in URLs, are masked."""
+    """Return environment variables for people: values of names that sound secret, and secrets within values, are masked."""
     return {name: _shown(name, value) for name, value in given.items()}
 
 
 def shown_parameters(given: Mapping[str, object]) -> dict[str, Any]:
-    """Return parameters or inputs for people, in the same way; what is no text is masked by its name alone."""
-    return {
-        name: _shown(name, value) if isinstance(value, str) or sounds_secret(name) else value
-        for name, value in given.items()
-    }
+    """Return parameters or inputs for people, in the same way; members of lists and dicts, too."""
+    return {name: shown_value(name, value) for name, value in given.items()}
 
 
-def sounds_secret(name: str) -> bool:
-    """Return whether what has that name is likely to be a secret."""
-    return name.startswith(_SECRETS) or _SOUNDS_SECRET.search(name) is not None
-
-
-def _shown(name: str, value: object) -> str:
-    return _MASK if sounds_secret(name) else _PASSWORD.sub(rf"\1{_MASK}@", str(value))
+def _shown(name: str, value: str) -> str:
+    return str(shown_value(name, value))
 
 
 def text(owner: str, field: str, given: object, example: str) -> str | None:

@@ -11,11 +11,11 @@ from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import ArgumentError, FlowbookError, RunClaimedError
 from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.recorded_decision import decide_recorded
-from flowbook.flow_runners.fields import sounds_secret
 from flowbook.notebook.panel_records import PanelRecords
 from flowbook.notebook.value_access import page_request
 from flowbook.pages.frames import pager_of
 from flowbook.report.phrases import changed_inputs, parameter_text, shorten
+from flowbook.report.secret_names import sounds_secret
 from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from flowbook.engine.state import (
     TriggerFailed,
 )
 from flowbook.engine.task_keys import child_keys
+from flowbook.report.secret_names import shown_text, sounds_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -136,7 +137,12 @@ def listed(names: Sequence[str], most: int = 3) -> str:
 
 def changed_inputs(changes: Sequence[InputChange]) -> str:
     """Return what a person changed before a task went on: "threshold 15 → 20 and another report"; "" if nothing."""
-    return listed([f"{each.name} {each.text}" if each.text else f"another {each.name}" for each in changes])
+    return listed([_changed_input(each) for each in changes])
+
+
+def _changed_input(change: InputChange) -> str:
+    is_told = bool(change.text) and not sounds_secret(change.name)
+    return f"{change.name} {shown_text(change.text)}" if is_told else f"another {change.name}"
 
 
 def staleness(state: Cached) -> str:
