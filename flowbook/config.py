@@ -111,6 +111,11 @@ def approval_days() -> int:
     return 0 if os.environ.get("FLOWBOOK_APPROVAL_DAYS") == "0" else _positive("FLOWBOOK_APPROVAL_DAYS", 7, "days")
 
 
+def approval_may_change_inputs() -> bool:
+    """Return whether a link to approve may change plain inputs of its task: not with `FLOWBOOK_APPROVAL_INPUTS=0`."""
+    return os.environ.get("FLOWBOOK_APPROVAL_INPUTS") != "0"
+
+
 def blobs() -> str | None:
     """Return the URL for large values: `FLOWBOOK_BLOBS`, a URL for fsspec or an absolute path; None: the store's folder.
 

@@ -27,6 +27,7 @@ class Rank(enum.IntEnum):
 
     PAGES = enum.auto()
     PANEL = enum.auto()
+    LINKED_VALUES = enum.auto()
     RUN = enum.auto()
     FOLLOWED_RUN = enum.auto()
     EPOCH = enum.auto()

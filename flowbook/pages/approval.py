@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from flowbook.engine.events import StateChanged
 from flowbook.engine.state import Paused
 from flowbook.engine.task_keys import parent_key
-from flowbook.exceptions import ArgumentError, FlowbookError, RunClaimedError
+from flowbook.exceptions import ArgumentError, RunClaimedError
 from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.recorded_decision import decide_recorded
 from flowbook.notebook.panel_records import PanelRecords
 from flowbook.notebook.value_access import page_request
-from flowbook.pages.frames import pager_of
-from flowbook.report.phrases import changed_inputs, parameter_text, shorten
-from flowbook.report.secret_names import sounds_secret
+from flowbook.pages.approval_inputs import changes_of, is_comparable, shown_inputs, waiting_inputs
+from flowbook.pages.approved_before import approved_before
+from flowbook.pages.stored_run import StoredRun
+from flowbook.report.phrases import changed_inputs, shorten
+from flowbook.report.secret_names import shown_text, sounds_secret
 from flowbook.results.reference import is_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from flowbook.engine.events import Decided
+    from flowbook.pages.hub import Hub
     from flowbook.pages.live_runs import LiveRuns
-    from flowbook.pages.stored_run import StoredRun
     from flowbook.store import Store
     from flowbook.store.approval_links import ApprovalLink
+    from flowbook.store.records import PastDecision
 
-__all__ = ["ANSWERS", "Answer", "decide_by_link", "find_link", "rows_of_input", "shown_by_link"]
+__all__ = [
+    "ANSWERS",
+    "Answer",
+    "Said",
+    "decide_by_link",
+    "difference_of_input",
+    "find_link",
+    "rows_of_input",
+    "shown_by_link",
+]
 
 Answer = Literal["resume", "skip", "reject"]
 ANSWERS: tuple[Answer, ...] = ("resume", "skip", "reject")
-_MOST_NOTE, _MOST_NAME, _MOST_LITERAL = 2000, 100, 200
+_MOST_NOTE, _MOST_NAME = 2000, 100
 _NOBODY = "somebody with the link"
 #: A decision that wasn't carried out by then never will be, if nobody has the run.
 _LOST_S = 60.0
@@ -57,11 +70,12 @@ def _is_lost(store: Store, link: ApprovalLink, age_s: float) -> bool:
     return not now.is_owned and changed[-1:] == [link.seq]
 
 
-def shown_by_link(runs: LiveRuns, link: ApprovalLink | None) -> dict[str, Any]:
+def shown_by_link(store: Store, runs: LiveRuns, link: ApprovalLink | None) -> dict[str, Any]:
     """Return what a link shows: the one task that it is about, and nothing else of the run; plain JSON.
 
     Args:
-        runs: the runs of the store.
+        store: has the runs.
+        runs: the same, as they are shown.
         link: as found by its token; None if there is no such link.
     """
     now = time.time()
@@ -72,15 +86,29 @@ def shown_by_link(runs: LiveRuns, link: ApprovalLink | None) -> dict[str, Any]:
     status = _status(run, link, decided, now)
     shown = {"status": status, "now": now, "expires": link.expires, **_about(run, link), "decided": decided}
     if status == "waits":
-        shown |= {"inputs": _inputs(run, link.key), "earlier": _earlier(run, link.key), **_deadline(run, link.key)}
+        shown |= {**_inputs_and_past(store, run, link.key), **_deadline(run, link.key)}
     return shown
 
 
-def decide_by_link(store: Store, token: str, action: Answer, by: str = "", note: str = "") -> None:
+class Said(NamedTuple):
+    """What somebody with a link decides.
+
+    Attributes:
+        by: who decides, as they call themselves.
+        inputs: texts of the inputs that were changed, by name; only to resume.
+    """
+
+    action: Answer
+    by: str = ""
+    note: str = ""
+    inputs: Mapping[str, object] = MappingProxyType({})
+
+
+def decide_by_link(store: Store, token: str, said: Said) -> None:
     """Carry out the one decision that a link is good for.
 
     Raises:
-        ArgumentError: if there is no such link, or a rejection has no note.
+        ArgumentError: if there is no such link, a rejection has no note, or an input can't be changed to that.
         RunClaimedError: if the link was used, has expired, or the task doesn't wait any more.
         FlowbookError: if it can't be carried out; the link stays good then.
     """
@@ -88,37 +116,64 @@ def decide_by_link(store: Store, token: str, action: Answer, by: str = "", note:
     if link is None:
         msg = "There is no such link. Copy it whole from the notice."
         raise ArgumentError(msg)
-    who, why = " ".join(by.split())[:_MOST_NAME] or _NOBODY, note.strip()[:_MOST_NOTE]
-    if action == "reject" and not why:
+    who, why = " ".join(said.by.split())[:_MOST_NAME] or _NOBODY, said.note.strip()[:_MOST_NOTE]
+    if said.action == "reject" and not why:
         msg = "Write a note first: it becomes the message of the failure."
         raise ArgumentError(msg)
-    used = store.approvals.use(token, action, who, why)
+    inputs = _changed(store, link, said)
+    used = store.approvals.use(token, said.action, who, why)
     if used is None:
         raise RunClaimedError(_USED if link.used is not None else _EXPIRED, key=link.key)
     try:
-        decision = Decision(action, (link.key,), who, why)
+        decision = Decision(said.action, (link.key,), who, why, inputs)
         decide_recorded(store, link.run_id, decision, waiting=(link.key, link.seq))
     except BaseException:
         store.approvals.give_back(token, used)
         raise
 
 
-def rows_of_input(
-    store: Store, runs: LiveRuns, link: ApprovalLink, name: str, asked: Mapping[str, Any]
-) -> dict[str, Any]:
+def _changed(store: Store, link: ApprovalLink, said: Said) -> dict[str, object]:
+    """Return the inputs that a decision changes. Raises ArgumentError."""
+    if not said.inputs:
+        return {}
+    if said.action != "resume":
+        msg = f"A task that is to {said.action} gets no inputs. Leave them as they are."
+        raise ArgumentError(msg)
+    run = StoredRun(store, link.run_id)
+    return changes_of(run, link.key, said.inputs) if _is_waiting(run, link) else {}
+
+
+def rows_of_input(hub: Hub, link: ApprovalLink, name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return a PAGE of a frame that the task would get.
 
     Raises:
         ArgumentError: if the task doesn't wait any more, or has no such input that is stored.
         FlowbookError: if it can't be read here.
     """
-    run = runs.now(link.run_id).run
+    run = hub.runs.now(link.run_id).run
     is_shown = _is_waiting(run, link) and not sounds_secret(name)
-    ref = _waiting_inputs(run, link.key).get(name) if is_shown else None
+    ref = waiting_inputs(run, link.key).get(name) if is_shown else None
     if not is_reference(ref):
         msg = f"{link.key} doesn't wait with an input {shorten(name, 80)!r} whose rows could be shown."
         raise ArgumentError(msg, argument=name)
-    return pager_of(store)(ref).page(**page_request(dict(asked)))
+    return hub.input_tables.page(ref, page_request(dict(asked)))
+
+
+def difference_of_input(hub: Hub, link: ApprovalLink, name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a DIFF from an input as it was approved last to what the task would get.
+
+    Raises:
+        ArgumentError: if the task doesn't wait any more, or that input wasn't another one that can be compared.
+        FlowbookError: if it can't be read here.
+    """
+    run = hub.runs.now(link.run_id).run
+    now = waiting_inputs(run, link.key).get(name) if _is_waiting(run, link) else None
+    approved = approved_before(hub.store, link.key, _decisions(run, link.key))
+    before = None if approved is None else approved.inputs.get(name)
+    if not is_comparable(name, now, before) or not (is_reference(now) and is_reference(before)):
+        msg = f"{link.key} doesn't wait with an input {shorten(name, 80)!r} that differs from one that was approved."
+        raise ArgumentError(msg, argument=name)
+    return hub.input_tables.difference(before, now, dict(asked))
 
 
 def _status(run: StoredRun, link: ApprovalLink, decided: object, now: float) -> str:
@@ -153,45 +208,29 @@ def _deadline(run: StoredRun, key: str) -> dict[str, Any]:
     if not isinstance(state, Paused):
         return {}
     due = None if state.deadline is None else state.deadline.timestamp()
-    return {"deadline": due, "otherwise": state.otherwise, "asks": state.asks, "message": state.message or ""}
+    return {
+        "deadline": due,
+        "otherwise": state.otherwise,
+        "asks": state.asks,
+        "message": shown_text(state.message or ""),
+    }
 
 
-def _waiting_inputs(run: StoredRun, key: str) -> Mapping[str, object]:
-    state = run.states.get(key)
-    return {} if state is None else state.cached_inputs
-
-
-def _inputs(run: StoredRun, key: str) -> list[dict[str, Any]]:
-    """Return what the task would get, in the order of its record: other tasks' outputs first."""
-    spec = run.graph.specs.get(parent_key(key))
-    sources = {} if spec is None else {str(each.argument): each.upstream for each in spec.bindings}
-    given = _waiting_inputs(run, key)
-    names = [*(name for name in sources if name in given), *(name for name in given if name not in sources)]
-    return [_input(name, sources.get(name), given[name]) for name in names]
-
-
-def _input(name: str, source: str | None, value: object) -> dict[str, Any]:
-    found = {"name": name, "from": source, "preview": None, "literal": "", "hash": "", "text": ""}
-    if sounds_secret(name):
-        return {**found, "text": "It isn't shown: its name sounds secret."}
-    if not is_reference(value):
-        return {**found, "text": shorten(parameter_text(value), _MOST_LITERAL)}
-    preview = value.store.preview(value) if value.store is not None else None
-    if preview is None:
-        return {**found, "text": "It wasn't kept, so it can't be shown."}
-    literal = ""
-    if preview["kind"] == "text":
-        try:
-            literal = shorten(repr(value.load()), _MOST_LITERAL)
-        except FlowbookError:
-            literal = ""
-    return {**found, "preview": preview, "literal": literal, "hash": value.digest, "text": preview["text"]}
-
-
-def _earlier(run: StoredRun, key: str) -> list[dict[str, Any]]:
+def _earlier(decisions: Sequence[PastDecision]) -> list[dict[str, Any]]:
     """Return what was decided about this task in other runs."""
-    found = PanelRecords(run.flow_name, lambda: run, run.record.project).decisions(key)
-    return [{"run": past.number, **_told(past.decided)} for past in found]
+    return [{"run": past.number, **_told(past.decided)} for past in decisions]
+
+
+def _decisions(run: StoredRun, key: str) -> Sequence[PastDecision]:
+    """Return what was decided about a task in other runs, the newest first."""
+    return PanelRecords(run.flow_name, lambda: run, run.record.project).decisions(key)
+
+
+def _inputs_and_past(store: Store, run: StoredRun, key: str) -> dict[str, Any]:
+    decisions = _decisions(run, key)
+    approved = approved_before(store, key, decisions)
+    told = None if approved is None else {"run": approved.number, "at": approved.at, "by": approved.by}
+    return {"inputs": shown_inputs(run, key, approved), "approved": told, "earlier": _earlier(decisions)}
 
 
 def _decided(run: StoredRun, link: ApprovalLink) -> dict[str, Any] | None:
@@ -202,7 +241,7 @@ def _decided(run: StoredRun, link: ApprovalLink) -> dict[str, Any] | None:
             "by": link.by or "",
             "note": link.note or "",
             "at": link.used,
-            "changed": "",
+            "changed": next((_told(each)["changed"] for each in run.decisions_since(link.key, link.seq)), ""),
             "here": True,
         }
     found = run.decisions_since(link.key, link.seq)

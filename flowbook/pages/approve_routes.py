@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query
 from starlette.requests import Request  # noqa: TC002  # FastAPI reads the annotations
@@ -12,14 +12,30 @@ from starlette.responses import Response
 
 from flowbook.api.problems import problem
 from flowbook.exceptions import FlowbookError
-from flowbook.pages.approval import ANSWERS, decide_by_link, find_link, rows_of_input, shown_by_link
+from flowbook.pages.approval import (
+    ANSWERS,
+    Said,
+    decide_by_link,
+    difference_of_input,
+    find_link,
+    rows_of_input,
+    shown_by_link,
+)
 from flowbook.pages.hub import hub_of
 from flowbook.pages.page_files import page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flowbook.pages.hub import Hub
+    from flowbook.store.approval_links import ApprovalLink
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/approve", include_in_schema=False)
 Token = Annotated[str, Path(max_length=100)]
+InputName = Annotated[str, Query(max_length=200)]
+Asked = Annotated[str, Query(max_length=1000)]
 
 
 @router.get("/{token}")
@@ -33,27 +49,20 @@ def approve_page(token: Token) -> Response:
 def shown(request: Request, token: Token) -> Response:
     """Return what the link shows."""
     hub = hub_of(request)
-    found = shown_by_link(hub.runs, find_link(hub.store, token))
+    found = shown_by_link(hub.store, hub.runs, find_link(hub.store, token))
     return _json(found, HTTPStatus.NOT_FOUND if found["status"] == "unknown" else HTTPStatus.OK)
 
 
 @router.get("/{token}/rows")
-def rows(
-    request: Request,
-    token: Token,
-    name: Annotated[str, Query(max_length=200)],
-    asked: Annotated[str, Query(max_length=1000)] = "{}",
-) -> Response:
+def rows(request: Request, token: Token, name: InputName, asked: Asked = "{}") -> Response:
     """Return rows of a frame that the task would get."""
-    hub = hub_of(request)
-    link = find_link(hub.store, token)
-    if link is None:
-        return problem(HTTPStatus.NOT_FOUND, "There is no such link. Copy it whole from the notice.")
-    try:
-        wanted = json.loads(asked)
-    except (ValueError, RecursionError):
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "asked is no JSON. Send {} for the first rows.", field="asked")
-    return _json(rows_of_input(hub.store, hub.runs, link, name, wanted if isinstance(wanted, dict) else {}))
+    return _of_input(request, token, name, asked, rows_of_input)
+
+
+@router.get("/{token}/diff")
+def difference(request: Request, token: Token, name: InputName, asked: Asked = "{}") -> Response:
+    """Return how an input differs from what was approved last."""
+    return _of_input(request, token, name, asked, difference_of_input)
 
 
 @router.post("/{token}/decide")
@@ -63,12 +72,36 @@ def decide(request: Request, token: Token, asked: Annotated[dict[str, Any], Body
     action = next((each for each in ANSWERS if each == asked.get("action")), None)
     if action is None:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"action is one of {', '.join(ANSWERS)}.", field="action")
-    by, note = asked.get("by"), asked.get("note")
+    by, note, inputs = asked.get("by"), asked.get("note"), asked.get("inputs")
+    said = Said(
+        action,
+        by if isinstance(by, str) else "",
+        note if isinstance(note, str) else "",
+        inputs if isinstance(inputs, dict) else {},
+    )
     try:
-        decide_by_link(store, token, action, by if isinstance(by, str) else "", note if isinstance(note, str) else "")
+        decide_by_link(store, token, said)
     except FlowbookError as error:
         return _json({"ok": False, "text": str(error)})
     return _json({"ok": True, "text": ""})
+
+
+def _of_input(
+    request: Request,
+    token: str,
+    name: str,
+    asked: str,
+    read: Callable[[Hub, ApprovalLink, str, dict[str, Any]], object],
+) -> Response:
+    hub = hub_of(request)
+    link = find_link(hub.store, token)
+    if link is None:
+        return problem(HTTPStatus.NOT_FOUND, "There is no such link. Copy it whole from the notice.")
+    try:
+        wanted = json.loads(asked)
+    except (ValueError, RecursionError):
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "asked is no JSON. Send {} for the first rows.", field="asked")
+    return _json(read(hub, link, name, wanted if isinstance(wanted, dict) else {}))
 
 
 def _json(content: object, status: int = HTTPStatus.OK) -> Response:

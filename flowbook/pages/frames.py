@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flowbook.store import Store
     from flowbook.store.values import Values
 
-__all__ = ["KeptPager", "ReadableValues", "pager_of"]
+__all__ = ["KeptPager", "ReadableValues", "careful_pager", "pager_of"]
 
 _MOST_ROWS = 100
 #: A larger value isn't read here: sorting it would take the server's memory.
@@ -83,6 +83,11 @@ def _whole(stored: memoryview, is_signed: bool) -> Pager:  # noqa: FBT001  # as 
         msg = "This value isn't read here."
         raise DamagedValueError(msg)
     return _CarefulPager(FramePager(read_table(stored)))
+
+
+def careful_pager(pager: Pager) -> Pager:
+    """Return a pager that says why it can't show rows, where another would raise whatever its cells raise."""
+    return _CarefulPager(pager)
 
 
 class _CarefulPager:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flowbook.flow_run.run_names import find_run_id
 from flowbook.notebook.pacer import Pacer
 from flowbook.pages.connections import Connections
+from flowbook.pages.input_tables import InputTables
 from flowbook.pages.live_cache import LiveCache
 from flowbook.pages.live_overview import LiveOverview
 from flowbook.pages.live_runs import LiveRuns
@@ -36,6 +37,7 @@ class Hub:
         self.connections = Connections()
         self.overview = LiveOverview(store)
         self.runs = LiveRuns(store, self._look)
+        self.input_tables = InputTables(store)
         self._pacer = Pacer()
 
     def subject(self, what: str) -> Subject:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["FramePager", "first_page", "page"]
+__all__ = ["FramePager", "as_frame", "first_page", "page"]
 
 _ROWS = 100
 _COLUMNS = 24
@@ -60,7 +60,7 @@ def first_page(value: object) -> dict[str, Any]:
         heads = _with_dtypes(_summarised(sample.iloc[:, :_COLUMNS], is_sample=True), value)
         return _page(rows, heads, sample.shape[1], total=total, begin=begin)
     #: An array of texts becomes a frame of objects: only as much as is needed.
-    rows, sample = (_as_frame(value[part]) for part in (slice(0, _ROWS), _even(total)))  # type: ignore[index]  # an array
+    rows, sample = (as_frame(value[part]) for part in (slice(0, _ROWS), _even(total)))  # type: ignore[index]  # an array
     heads = _summarised(sample.iloc[:, :_COLUMNS], is_sample=True)
     return _page(rows.iloc[:, :_COLUMNS], heads, rows.shape[1], total=total, begin=begin)
 
@@ -80,7 +80,7 @@ class FramePager:
 
     def __init__(self, value: object) -> None:
         self._value = value
-        self._frame = _as_frame(value)
+        self._frame = as_frame(value)
         self._shown = self._frame.iloc[:, :_COLUMNS]
         self._names = [label_text(name) for name in self._shown.columns]
         self._heads: list[dict[str, Any]] | None = None
@@ -145,7 +145,8 @@ class FramePager:
         return order
 
 
-def _as_frame(value: object) -> pd.DataFrame:
+def as_frame(value: object) -> pd.DataFrame:
+    """Return a frame, series or array of at least one dimension as a frame, without copying. Raises DefinitionError."""
     import pandas as pd  # noqa: PLC0415  # heavy
 
     if isinstance(value, pd.DataFrame):

@@ -48,8 +48,8 @@ COMPONENTS: Mapping[str, tuple[type[Any], tuple[str, ...]]] = {
     "history": (
         RunHistory,
         (
-            "decisions", "decisions_of_flow", "errors", "events", "logs", "newest_result", "output_sizes", "results", "snapshot",
-            "states", "task_history",
+            "changes_of", "decisions", "decisions_of_flow", "errors", "events", "logs", "newest_result", "output_sizes",
+            "results", "snapshot", "states", "task_history",
         ),
     ),
     "recordings": (served.ServedRecordings, ("begin", "write", "write_progress")),

@@ -13,7 +13,7 @@ from flowbook.engine.remote_error import RemoteError
 from flowbook.engine.state import Mapped
 from flowbook.results.reference import ResultRef
 from flowbook.store.event_feed import EventFeed, event_page, log_page
-from flowbook.store.event_rows import DECISION, LOG, decode_event, value_ref
+from flowbook.store.event_rows import DECISION, LOG, STATE, decode_event, value_ref
 from flowbook.store.queries import queries
 from flowbook.store.records import PastDecision, TaskHistoryEntry, TaskResult, from_stamp, to_stamp
 from flowbook.store.run_lookup import find_run
@@ -119,6 +119,11 @@ class RunHistory:
     def logs(self, run_id: str, key: str | None = None) -> list[Logged]:
         """Return what the run, or one of its tasks, logged and printed, in order. Raises UnknownRunError."""
         return [event for event in self._of_kind(run_id, LOG, key) if isinstance(event, Logged)]
+
+    @in_words
+    def changes_of(self, run_id: str, key: str) -> list[Event]:
+        """Return the changes of state of one task or child, in order; values are references. Raises UnknownRunError."""
+        return self._of_kind(run_id, STATE, key)
 
     @in_words
     def output_sizes(self, run_id: str) -> dict[str, int]:

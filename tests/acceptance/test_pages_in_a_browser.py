@@ -68,9 +68,9 @@ class Server:
         )
         return done.stdout.strip()
 
-    def run_of(self, flow: str) -> str:
+    def run_of(self, flow: str, *given: object) -> str:
         """Run a flow of `tests.pages.flows`, recorded; return the run's id."""
-        code = f"from tests.pages import flows\nf = flows.{flow}()\nf.run(record=True, progress=False)\n"
+        code = f"from tests.pages import flows\nf = flows.{flow}(*{given!r})\nf.run(record=True, progress=False)\n"
         return self.python(f"{code}print(f.last_run.run_id)").splitlines()[-1]
 
 
@@ -112,6 +112,15 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
 def picture(page: Page, name: str) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+def link_of(server: Server, run_id: str) -> str:
+    """Return the link to approve of the task that waits in a run."""
+    return server.python(
+        "from flowbook.notices.links import with_links\nfrom flowbook.store import open_store\nstore = open_store()\n"
+        f"row = store._database.read('SELECT id FROM run WHERE run_id = ?', ({run_id!r},))[0][0]\n"
+        "found = with_links(store, row, store.notices.run_to_tell_of(row, 'waits', 0), '')\nprint(found.tasks[0].link)"
+    )
 
 
 def serious_faults(page: Page) -> list[str]:
@@ -177,12 +186,7 @@ def test_a_page_goes_on_by_itself_when_the_server_is_back(open_page: Callable[..
 
 
 def test_a_link_decides_on_a_phone_and_then_says_who_did(open_page: Callable[..., Page], server: Server) -> None:
-    run_id = server.run_of("asking")
-    link = server.python(
-        "from flowbook.notices.links import with_links\nfrom flowbook.store import open_store\nstore = open_store()\n"
-        f"row = store._database.read('SELECT id FROM run WHERE run_id = ?', ({run_id!r},))[0][0]\n"
-        "found = with_links(store, row, store.notices.run_to_tell_of(row, 'waits', 0), '')\nprint(found.tasks[0].link)"
-    )
+    link = link_of(server, server.run_of("asking"))
     wide = open_page(link, has_token=False)
     wide.get_by_role("button", name="Approve").wait_for()
     phone = open_page(link, width=400, theme="dark", has_token=False)
@@ -207,6 +211,39 @@ def test_a_link_decides_on_a_phone_and_then_says_who_did(open_page: Callable[...
     assert "Rejected at" in phone.locator(".ask").inner_text()
     assert f"by “Finance {HURT}”: “August is missing {HURT}”" in phone.locator(".ask").inner_text()
     assert [page.evaluate("window.hurt") for page in (phone, wide)] == [None, None]
+    assert faults == []
+
+
+def test_a_link_shows_what_differs_from_the_last_approval_and_takes_another_input(
+    open_page: Callable[..., Page], server: Server
+) -> None:
+    first = server.run_of("agreeing")
+    server.python(f"import flowbook; r = flowbook.run({first!r}); r.resume('agree', by='ana'); r.wait(20)")
+    run_id = server.run_of("agreeing", 2, 15)
+    wide, phone = (
+        open_page(link_of(server, run_id), width=width, theme=theme, has_token=False)
+        for width, theme in ((1400, "light"), (400, "dark"))
+    )
+    for page in (wide, phone):
+        page.locator('[data-flowbook="diff"] [data-diff="changed"]').first.wait_for()
+    wide.get_by_label("Rows matched by").first.select_option(label="carrier")
+    wide.locator('[data-diff="added"]').get_by_text("EV", exact=True).wait_for()
+    picture(wide, "page-approve-differences-light-1400")
+    picture(phone, "page-approve-differences-dark-400")
+    faults = serious_faults(wide) + serious_faults(phone)
+    beside = wide.locator("dd", has_text="was").inner_text()
+
+    phone.get_by_role("button", name="Data only").first.click()
+    phone.get_by_role("button", name="Change threshold").click()
+    phone.get_by_label("Value of threshold").fill("many")
+    phone.get_by_role("button", name="Approve with another threshold").click()
+    phone.get_by_text("threshold is a number, and 'many' isn't.").wait_for()
+    phone.get_by_label("Value of threshold").fill("30")
+    phone.get_by_role("button", name="Approve with another threshold").click()
+    phone.locator(".ask", has_text="with threshold 15 → 30").wait_for()
+
+    assert beside.startswith("15, was 20")
+    assert "hunter" not in wide.content() + phone.content()
     assert faults == []
 
 

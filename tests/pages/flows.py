@@ -8,7 +8,7 @@ import pandas as pd
 from flowbook import Flow, task
 from flowbook.triggers import manual_only
 
-__all__ = ["asking", "asking_each", "caching", "failing", "hostile"]
+__all__ = ["agreeing", "asking", "asking_each", "caching", "failing", "hostile"]
 
 
 @task
@@ -96,4 +96,26 @@ def kept():
 def caching():
     with Flow("carriers") as flow:
         kept()
+    return flow
+
+
+@task
+def numbers(day):
+    """Return a table that differs a little from one day to the next, with a column that nobody may see."""
+    flights = [29, 6811, 41666] if day == 1 else [6838, 41666, 1326]
+    names = ["OO", "MQ", "B6"] if day == 1 else ["MQ", "B6", "EV"]
+    urls = [f"https://ana:hunter2@{name}.example" for name in names]
+    return pd.DataFrame({"carrier": names, "flights": flights, "api_token": ["hunter2"] * 3, "url": urls})
+
+
+@task(trigger=manual_only)
+def agree(report, threshold, origin, options, dsn, db_password):  # noqa: PLR0913  # one of each kind
+    """Is this good enough?"""
+    return f"{len(report)} {threshold!r} {origin!r} {options!r} {dsn} {db_password}"
+
+
+def agreeing(day=1, threshold=20, origin="JFK"):
+    options = {"months": [7, 8], "password": "hunter2"} if day == 1 else {"months": [7, 8, 9], "password": "hunter3"}
+    with Flow("agreed") as flow:
+        agree(numbers(day), threshold, origin, options, "host=db password=hunter2", "hunter2")
     return flow

@@ -10,7 +10,7 @@ import flowbook
 from flowbook import Flow, task
 from flowbook.exceptions import RunClaimedError
 from flowbook.notices.links import with_links
-from flowbook.pages.approval import decide_by_link
+from flowbook.pages.approval import Said, decide_by_link
 from flowbook.store.notices import WAITS
 from flowbook.triggers import manual_only
 from tests.pages import flows
@@ -92,7 +92,7 @@ def test_of_many_who_decide_at_once_one_does(store, token, monkeypatch):
 
     def decide(number):
         try:
-            decide_by_link(store, token, "resume", f"person {number}")
+            decide_by_link(store, token, Said("resume", f"person {number}"))
         except RunClaimedError:
             return 0
         return 1
@@ -111,7 +111,7 @@ def test_a_decision_that_cant_be_carried_out_leaves_the_link_good(store, token, 
     monkeypatch.setattr("flowbook.pages.approval.decide_recorded", refuse)
 
     with pytest.raises(RunClaimedError, match="quicker"):
-        decide_by_link(store, token, "resume")
+        decide_by_link(store, token, Said("resume"))
 
     assert store.approvals.find(token).used is None
 

@@ -3,14 +3,18 @@
 import * as dom from "./dom.js";
 import * as format from "./format.js";
 import { FrameView } from "./frame.js";
+import { InputDiff } from "./input_diff.js";
 import { base, followTheme, tell } from "./page_shell.js";
 import { postHeaders, problemOf } from "./page_stream.js";
+import { PlainInputs } from "./plain_inputs.js";
 import * as states from "./states.js";
 
 /** @typedef {import("./frame.js").Preview} Preview */
-/** @typedef {{name: string, from: string | null, preview: Preview | null, literal: string, hash: string, text: string}} Input */
+/** @typedef {{same: boolean, text: string, compares: boolean}} Before how an input differs from what was approved last */
+/** @typedef {{name: string, from: string | null, preview: Preview | null, literal: string, hash: string, text: string, changeable: boolean, before: Before | null}} Input */
+/** @typedef {{run: number, at: number, by: string}} Approved */
 /** @typedef {{action: string, by: string, note: string, at: number, changed: string, run?: number, here?: boolean}} Decision */
-/** @typedef {{status: string, now: number, expires: number, flow: string, number: number, key: string, state: string, run_state: string, question: string, since: number, after: string[], decided: Decision | null, inputs?: Input[], earlier?: Decision[], deadline?: number | null, otherwise?: string, asks?: string}} Shown */
+/** @typedef {{status: string, now: number, expires: number, flow: string, number: number, key: string, state: string, run_state: string, question: string, since: number, after: string[], decided: Decision | null, inputs?: Input[], approved?: Approved | null, earlier?: Decision[], deadline?: number | null, otherwise?: string, asks?: string}} Shown */
 
 const LOOK_MS = 4000;
 const NAME = "flowbook-name";
@@ -34,6 +38,10 @@ class ApprovePage {
   #note = dom.h("textarea", { id: "note", maxlength: 2000, placeholder: "Needed to reject, otherwise optional" });
   #said = dom.h("span", { class: "said grow", role: "status" });
   #left = dom.h("span");
+  #plain = new PlainInputs(() => {
+    dom.say(this.#said, "");
+    this.#dress();
+  });
   #isSending = false;
   /** @type {Shown | null} */
   #shown = null;
@@ -121,14 +129,16 @@ class ApprovePage {
 
   /** @param {Shown} shown @param {AbortSignal} signal */
   #asking(shown, signal) {
-    const { inputs = [], earlier = [] } = shown;
+    const { inputs = [], approved = null, earlier = [] } = shown;
     const framed = inputs.filter(({ preview }) => preview && (preview.page || preview.body || (preview.repr && preview.kind !== "text")));
     const plain = inputs.filter((input) => !framed.includes(input));
     return [
       bar(`this link decides once, and ends at ${format.moment(shown.expires, shown.now)}`, null),
       this.#question(shown),
-      ...framed.map((input) => this.#value(input, signal)),
-      plain.length ? dom.h("section", { class: "pad part" }, dom.h("h2", {}, framed.length ? "With it come" : "What it would get"), listOf(plain)) : null,
+      ...framed.map((input) => this.#value(input, approved, signal)),
+      plain.length
+        ? dom.h("section", { class: "pad part" }, dom.h("h2", {}, framed.length ? "With it come" : "What it would get"), this.#plain.list(plain, approved))
+        : null,
       this.#form(inputs),
       earlier.length ? dom.h("section", { class: "pad part" }, dom.h("h2", {}, "Earlier decisions"), earlierOf(earlier, shown.now)) : null,
     ].filter((part) => part !== null);
@@ -148,10 +158,24 @@ class ApprovePage {
     );
   }
 
-  /** @param {Input} input @param {AbortSignal} signal */
-  #value({ name, from, preview, text }, signal) {
-    const el = dom.h("div", { class: "value" });
-    const about = [text, from ? `from ${from}` : ""].filter(Boolean).join(", ");
+  /** A value that has rows, parts or a picture. @param {Input} input @param {Approved | null} approved @param {AbortSignal} signal */
+  #value(input, approved, signal) {
+    const { name, from, text, before } = input;
+    const then = approved ? `approved in run ${approved.run}, ${format.moment(approved.at, this.#now)}` : "";
+    const beside = before ? `${before.same ? "as it was" : "beside what was"} ${then}` : "";
+    const about = [text, from ? `from ${from}` : "", beside].filter(Boolean).join(", ");
+    const data = dom.h("div", { class: "value" });
+    this.#frame(data, input, signal);
+    const head = dom.h("div", { class: "head" }, dom.h("h2", { class: "mono" }, name), dom.h("span", { class: "dim" }, about));
+    if (!before?.compares) return dom.h("section", { class: "part" }, head, data);
+    const diff = dom.h("div");
+    new InputDiff({ el: diff, ask: (asked) => this.#askForDifference(name, asked) });
+    head.append(choiceOf(diff, data));
+    return dom.h("section", { class: "part" }, head, diff, data);
+  }
+
+  /** @param {HTMLElement} el @param {Input} input @param {AbortSignal} signal */
+  #frame(el, { name, preview }, signal) {
     const isBare = !preview?.page || (preview.page.total <= preview.page.rows.length && preview.page.total < 20);
     const ask = (/** @type {unknown} */ _source, /** @type {import("./frame.js").Request | null} */ request) => {
       if (!request) return null;
@@ -160,24 +184,29 @@ class ApprovePage {
       return id;
     };
     const view = new FrameView({ el, preview: /** @type {Preview} */ (preview), source: { key: "", what: name }, ask, signal, isBare, canRender: false });
-    return dom.h(
-      "section",
-      { class: "part" },
-      dom.h("div", { class: "head" }, dom.h("h2", { class: "mono" }, name), dom.h("span", { class: "dim" }, about)),
-      el,
-    );
   }
 
   /** @param {FrameView} view @param {string} id @param {string} name @param {object} request */
   async #askForRows(view, id, name, request) {
-    const address = this.#address("rows");
-    address.search = new URLSearchParams({ name, asked: JSON.stringify(request) }).toString();
+    const found = await this.#ask("rows", name, request);
+    if (typeof found === "string") view.release(id, found);
+    else view.page({ id, frame: found });
+  }
+
+  /** @param {string} name @param {object} asked @returns {Promise<import("./diff.js").Diff | string>} */
+  #askForDifference(name, asked) {
+    return this.#ask("diff", name, asked);
+  }
+
+  /** Ask about an input; returns the answer, or why there is none. @param {string} what @param {string} name @param {object} asked */
+  async #ask(what, name, asked) {
+    const address = this.#address(what);
+    address.search = new URLSearchParams({ name, asked: JSON.stringify(asked) }).toString();
     try {
       const answer = await fetch(address, { cache: "no-store", credentials: "same-origin" });
-      if (answer.ok) view.page({ id, frame: await answer.json() });
-      else view.release(id, await problemOf(answer));
+      return answer.ok ? await answer.json() : await problemOf(answer);
     } catch {
-      view.release(id, "The server doesn't answer.");
+      return "The server doesn't answer.";
     }
   }
 
@@ -216,6 +245,9 @@ class ApprovePage {
   }
 
   #dress() {
+    const approve = this.root.querySelector('.decide [data-action="resume"]');
+    const changed = Object.keys(this.#plain.changes());
+    if (approve) dom.say(approve, changed.length ? `Approve with another ${changed.join(", ")}` : "Approve");
     const isNoted = this.#note.value.trim() !== "";
     for (const button of this.root.querySelectorAll(".decide button")) {
       const isReject = button.getAttribute("data-action") === "reject";
@@ -245,7 +277,8 @@ class ApprovePage {
     this.#isSending = true;
     this.#dress();
     dom.say(this.#said, "Sending…");
-    const text = await this.#send({ action, by, note: this.#note.value.trim() });
+    const inputs = action === "resume" ? this.#plain.changes() : {};
+    const text = await this.#send({ action, by, note: this.#note.value.trim(), inputs });
     this.#isSending = false;
     dom.say(this.#said, text);
     dom.set(this.#said, { "data-ok": text ? "false" : "true" });
@@ -315,16 +348,18 @@ const titleOf = (key, state) =>
     dom.h("span", { class: "word", "data-state": state }, state),
   );
 
-/** @param {Input[]} inputs */
-const listOf = (inputs) =>
-  dom.h(
-    "dl",
-    { class: "kv" },
-    ...inputs.flatMap(({ name, from, literal, text, preview }) => [
-      dom.h("dt", { class: "mono" }, name),
-      dom.h("dd", {}, dom.h("span", { class: "mono wrap" }, literal || preview?.repr || text), from ? dom.h("span", { class: "dim" }, ` from ${from}`) : null),
-    ]),
-  );
+/** What shows the differences, or the data alone. @param {HTMLElement} diff @param {HTMLElement} data */
+function choiceOf(diff, data) {
+  const choices = [dom.button("diff", "Differences"), dom.button("diff-off", "Data only")];
+  const choose = (/** @type {number} */ chosen) => {
+    for (const [place, button] of choices.entries()) dom.set(button, { "aria-pressed": place === chosen ? "true" : "false" });
+    diff.hidden = chosen !== 0;
+    data.hidden = chosen !== 1;
+  };
+  for (const [place, button] of choices.entries()) button.addEventListener("click", () => choose(place));
+  choose(0);
+  return dom.h("span", { class: "group" }, ...choices);
+}
 
 /** @param {Decision[]} earlier @param {number} now */
 const earlierOf = (earlier, now) =>
