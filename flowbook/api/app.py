@@ -26,6 +26,7 @@ from flowbook.api import cache, decisions, deployments, docs_page, flows, health
 from flowbook.api.answers import PROBLEMS
 from flowbook.api.body_limits import BodyLimits
 from flowbook.api.guard import TokenGuard
+from flowbook.api.head_requests import HeadRequests
 from flowbook.api.prefix import Prefix
 from flowbook.api.problems import add_problems
 from flowbook.api.store_calls import add_store_calls, end_waiting
@@ -71,7 +72,7 @@ def create_app(
         title="flowbook",
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(each, settings) for each in (Prefix, guard, BodyLimits)],
+        middleware=[Middleware(each, settings) for each in (HeadRequests, Prefix, guard, BodyLimits)],
         responses=PROBLEMS,
     )
     app.state.store = store
