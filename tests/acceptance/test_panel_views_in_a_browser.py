@@ -112,7 +112,8 @@ def test_the_card_stands_beside_the_graph_and_in_sight(show: Callable[..., Page]
     assert wider is not None
     assert (round(card["width"]), round(wider["width"])) == (440, 560)
     assert abs(card["x"] - (graph["x"] + graph["width"])) < 2
-    assert graph["height"] <= 480
+    # It fills what is beside the card, which is no reason for the panel to be higher.
+    assert graph["height"] <= max(480, card["height"])
     assert card["y"] + 200 < 900
 
 
@@ -134,6 +135,39 @@ def test_in_a_narrow_panel_the_card_stands_below_a_low_graph(show: Callable[...,
     assert abs(card["y"] - (graph["y"] + graph["height"])) < 2
     assert graph["y"] <= node["y"]
     assert node["y"] + node["height"] <= graph["y"] + graph["height"]
+
+
+def test_a_graph_is_not_cut_where_there_is_room_and_begins_at_its_first_task(show: Callable[..., Page]) -> None:
+    @task
+    def begin() -> int:
+        return 0
+
+    @task
+    def one_of_many(n: int) -> int:
+        return 1 // n
+
+    @task
+    def after(n: int) -> int:
+        return n
+
+    with Flow("wide") as flow:
+        first = begin()
+        for _ in range(9):
+            after(after(after(after(after(after(one_of_many(first)))))))
+
+    wide = show(flow)
+    wide.locator(_node("one_of_many")).wait_for()
+    canvas, rail = wide.locator(".canvas:visible").bounding_box(), wide.locator(".rail:visible").bounding_box()
+    narrow = show(flow, width=700)
+    narrow.wait_for_function("() => document.querySelector('.canvas').scrollLeft > 0")
+    node = narrow.locator(_node("begin")).bounding_box()
+
+    assert canvas is not None
+    assert rail is not None
+    assert node is not None
+    assert canvas["height"] == rail["height"] > 480
+    assert node["x"] > 0
+    assert node["x"] + node["width"] < 700
 
 
 def test_the_card_takes_the_whole_width_and_gives_it_back(show: Callable[..., Page]) -> None:

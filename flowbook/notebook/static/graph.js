@@ -21,6 +21,8 @@ import { nameCut } from "./text_fit.js";
 
 /** The free space around a node that is scrolled into view. */
 const AIR = 12;
+/** The space between the canvas's edge and the picture. */
+const PADDING = 16;
 const ZOOM_STEP = 1.25;
 const ZOOM_MOST = 3;
 /** Text is 12 px at 1, and never smaller. */
@@ -131,13 +133,14 @@ export class GraphView {
     if (!this.#svg) return;
     const { el } = this.given;
     const { width, height } = this.#size;
-    const fit = Math.min((el.clientWidth - 32) / width, (el.clientHeight - 32) / height);
+    const fit = Math.min((el.clientWidth - 2 * PADDING) / width, (el.clientHeight - 2 * PADDING) / height);
     const wanted = how === "fit" ? fit : this.#scale * (how === "in" ? ZOOM_STEP : 1 / ZOOM_STEP);
     const before = this.#scale;
     const scale = Math.min(ZOOM_MOST, Math.max(ZOOM_LEAST, Math.round(wanted * 1000) / 1000));
     this.#scale = scale;
     const middle = { x: (el.scrollLeft + el.clientWidth / 2) / before, y: (el.scrollTop + el.clientHeight / 2) / before };
     dom.set(this.#svg, { width: Math.round(width * scale), height: Math.round(height * scale) });
+    this.#tellHeight();
     el.scrollLeft = how === "fit" ? 0 : middle.x * scale - el.clientWidth / 2;
     el.scrollTop = how === "fit" ? 0 : middle.y * scale - el.clientHeight / 2;
     this.given.onLens();
@@ -170,6 +173,26 @@ export class GraphView {
     dom.set(svg, { width, height, role: "group", "aria-label": `${label}. ${keys}` });
     this.#rows = new EdgeRows(svg);
     el.replaceChildren(svg);
+    this.#tellHeight();
+    this.#beginAtTop();
+  }
+
+  /** The canvas has room for the whole picture, as far as it may be that high. */
+  #tellHeight() {
+    this.given.el.style.setProperty("--fb-natural", `${Math.round(this.#size.height * this.#scale) + 2 * PADDING}px`);
+  }
+
+  /** Where the picture is wider than its place, begin with the first task in the middle, not with whatever is at the left. */
+  #beginAtTop() {
+    const { el, graph, signal } = this.given;
+    const first = graph.nodes.reduce((found, node) => (found && (found.y < node.y || (found.y === node.y && found.x < node.x)) ? found : node), graph.nodes[0]);
+    const watch = new ResizeObserver(() => {
+      if (!el.clientWidth) return;
+      watch.disconnect();
+      if (first && !el.scrollLeft && PADDING + first.x + first.w > el.clientWidth) el.scrollLeft = PADDING + first.x + (first.w - el.clientWidth) / 2;
+    });
+    watch.observe(el);
+    signal.addEventListener("abort", () => watch.disconnect(), { once: true });
   }
 
   /** @param {string} key @param {Task} task */
