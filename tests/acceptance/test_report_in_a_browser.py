@@ -154,7 +154,8 @@ def test_a_report_is_walked_through_and_has_no_dead_control(opened: Callable[[Pa
     with Flow("delays") as flow:
         approve(load(Parameter("origin", default="JFK")))
         parse.map(list(range(40)))
-    flow.run(record=True)
+    for _ in range(2):
+        flow.run(record=True)
     write_report(flow.last_run, tmp_path / "report.html")  # type: ignore[arg-type]  # it ran
 
     page = opened(tmp_path / "report.html")
@@ -194,6 +195,12 @@ def test_a_report_is_walked_through_and_has_no_dead_control(opened: Callable[[Pa
     page.fill('[data-action="frame-filter"]', "jfk3")
     page.wait_for_selector('[data-flowbook="inspector"] .foot >> text=Rows 1 to 14 of 14 that fit, of 300')
     look()
+    found = page.locator('[data-flowbook="inspector"] tbody tr').count()
+    for tab in page.locator('[data-flowbook="inspector"] [role="tab"]').all():
+        tab.click()
+        look()
+    history = page.locator('[data-flowbook="inspector"] tbody tr').inner_text()
 
     assert seen - ACTIONS == set()
-    assert page.locator('[data-flowbook="inspector"] tbody tr').count() == 14
+    assert (found, history.split("\t")[0]) == (14, "run 1")
+    assert page.locator(".tablist [data-tab]:visible").all_inner_texts() == ["Graph", "Timeline", "Logs", "Runs"]

@@ -74,7 +74,7 @@ export class Inspector {
   #compared = null;
   #values;
 
-  /** @param {{el: HTMLElement, signal: AbortSignal, now: () => number, ask: import("./frame.js").Ask, cannot: ReadonlySet<string>, link: import("./wire.js").Link}} given */
+  /** @param {{el: HTMLElement, signal: AbortSignal, now: () => number, ask: import("./frame.js").Ask, cannot: ReadonlySet<string>, link: import("./wire.js").Link, onRedraw: () => void}} given `onRedraw` is called after it drew by itself */
   constructor(given) {
     const { el, signal, now, ask, cannot } = given;
     this.given = given;
@@ -288,13 +288,13 @@ export class Inspector {
     else if (action === "copy") return void copyText(target, this.#shown?.error?.text ?? "");
     else return;
     event.stopPropagation();
-    this.#draw();
+    this.#redraw();
   }
 
   /** @param {string} name */
   #openField(name) {
     this.approval.open(name);
-    this.#draw();
+    this.#redraw();
     this.approval.field(name)?.focus({ preventScroll: true });
   }
 
@@ -308,7 +308,13 @@ export class Inspector {
     event.preventDefault();
     this.#draw();
   }
+    this.#redraw();
+  }
+
+  /** Its new controls are as the others of the panel from the first frame on. */
+  #redraw() {
 }
+    this.given.onRedraw();
 
 /** @param {Details} details @param {string} action @param {Record<string, string | null>} [more] */
 function buttonOf(details, action, more = {}) {

@@ -66,13 +66,13 @@ class Panel {
     this.parts = build(root, this.cannot);
     const onSelect = (/** @type {string} */ key) => this.#look({ selected: key });
     const onLens = () => this.controls.dress();
+    const { parts, link, clock, state } = this;
     this.graph = new GraphPane({ el: this.parts.canvas, view: this.#view, signal, state: this.state, now: () => this.views.shownAt, onSelect, onLens });
     this.display = new PanelDisplay({ root, parts: this.parts, state: this.state, now });
     new CardGrip({ grip: this.parts.grip, body: this.parts.body, signal });
-    this.inspector = new Inspector({ el: this.parts.inspector, signal, now, ask: this.#ask.bind(this), cannot: this.cannot, link: this.link });
+    this.inspector = new Inspector({ el: parts.inspector, signal, now, ask: this.#ask.bind(this), cannot: this.cannot, link, onRedraw: onLens });
     const onMoment = () => this.#redraw();
     const onMenu = (/** @type {any} */ answer) => this.choices.menu.take(answer);
-    const { parts, link, clock, state } = this;
     const parameters = () => this.display.section.values();
     this.views = new PanelViews({ parts, view: this.#view, link, clock, signal, state, now, onMoment, onMenu, parameters });
     this.choices = this.#partChoices();

@@ -75,7 +75,7 @@ function onEscape(field, meant) {
 function turnTab(event) {
   const tab = event.target instanceof Element ? event.target.closest('.tablist > [role="tab"]') : null;
   if (!tab || (event.key !== "ArrowLeft" && event.key !== "ArrowRight")) return false;
-  const all = [...(tab.parentElement?.children ?? [])];
+  const all = [...(tab.parentElement?.children ?? [])].filter((each) => each instanceof HTMLElement && !each.hidden);
   const next = all.at((all.indexOf(tab) + (event.key === "ArrowRight" ? 1 : -1)) % all.length);
   if (next instanceof HTMLElement) {
     next.focus({ preventScroll: true });

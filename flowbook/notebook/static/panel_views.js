@@ -195,14 +195,16 @@ export class PanelViews {
 
   /** Show what is chosen now. */
   show() {
-    const { state, parts } = this.given;
+    const { state, parts, link } = this.given;
     const isGraph = state.tab === "graph";
     parts.children.hidden = !isGraph || state.opened === null;
     for (const name of /** @type {const} */ (["timeline", "logs", "runs", "plan"])) parts[name].hidden = state.tab !== name;
     for (const [name, tools] of Object.entries(parts.tools)) tools.hidden = state.tab !== name;
     for (const tab of parts.tabButtons) {
       const isChosen = tab.dataset.tab === state.tab;
-      dom.set(tab, { "aria-selected": isChosen ? "true" : "false", tabindex: isChosen ? 0 : -1 });
+      // Only a kernel plans a run.
+      const isOut = tab.dataset.tab === "plan" && link.status === "saved" && !isChosen;
+      dom.set(tab, { "aria-selected": isChosen ? "true" : "false", tabindex: isChosen ? 0 : -1, hidden: isOut });
     }
     parts.replay.hidden = !(state.tab === "timeline" || (isGraph && state.isReplay));
     dom.set(parts.replayButton, { "aria-pressed": state.isReplay ? "true" : "false" });

@@ -50,7 +50,11 @@ const COLUMNS = [
   {
     name: "run",
     style: null,
-    cell: ({ run, id }) => [id ? dom.button("show-run", `run ${run}`, { "data-run-id": id, class: "plain task", title: "Shows that run" }) : `run ${run}`],
+    // Where no kernel shows another run, the button isn't there; then the words are.
+    cell: ({ run, id }) => [
+      id ? dom.button("show-run", `run ${run}`, { "data-run-id": id, class: "plain task", title: "Shows that run" }) : null,
+      dom.h("b", {}, `run ${run}`),
+    ],
   },
   { name: "when", style: null, cell: ({ at }, { now }) => [format.moment(at, now)] },
   { name: "state", style: null, cell: ({ state }) => [word(state)] },
