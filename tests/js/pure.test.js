@@ -19,6 +19,7 @@ import { DISPLAY_ORDER } from "../../flowbook/notebook/static/state_kinds.js";
 import * as states from "../../flowbook/notebook/static/states.js";
 import { parentOf } from "../../flowbook/notebook/static/task_keys.js";
 import { middleCut } from "../../flowbook/notebook/static/text_fit.js";
+import { headOf, isSaid } from "../../flowbook/notebook/static/value_body.js";
 
 const STATIC = new URL("../../flowbook/notebook/static/", import.meta.url);
 
@@ -364,6 +365,21 @@ test("a default is shown as it would be typed", () => {
     ].map(textOf),
     ['[1,"x"]', "true", "0", ""],
   );
+});
+
+test("a value is headed by its kind, and isn't said twice", () => {
+  const shown = { shape: null, page: null, body: null };
+  const lines = { ...shown, kind: "text", type: "str", text: "'one\\ntwo'", repr: "'one\\ntwo'", body: "one\ntwo" };
+  const number = { ...shown, kind: "text", type: "int", text: "15", repr: "15" };
+  const list = { ...shown, kind: "tree", type: "list", text: "[1, 2]", repr: "[1, 2]", body: [] };
+
+  assert.deepEqual(headOf(lines), ["str", "2 lines"]);
+  assert.deepEqual(headOf({ ...lines, body: "one\n… and 1,200 more characters" }), ["str", ""]);
+  assert.deepEqual(headOf(number), ["int", ""]);
+  assert.deepEqual(headOf(list), ["list", ""]);
+  assert.deepEqual(headOf({ ...list, type: "dict", text: "dict of 300" }), ["dict of 300", ""]);
+  assert.deepEqual(headOf({ ...shown, kind: "frame", type: "pandas.DataFrame", text: "DataFrame, 4 × 2" }), ["DataFrame", "4 × 2"]);
+  assert.deepEqual([lines, number, list].map(isSaid), [false, true, false]);
 });
 
 test("the tabs of the inspector are those with something to say", () => {

@@ -8,6 +8,7 @@ import * as format from "./format.js";
 import * as states from "./states.js";
 import { historyTable, logView } from "./task_history.js";
 import { copyText, traceback } from "./traceback.js";
+import { headOf, isSaid } from "./value_body.js";
 import { ValueViews } from "./value_views.js";
 
 /** @typedef {import("./frame.js").Preview} Preview */
@@ -257,9 +258,9 @@ export class Inspector {
   #output(details) {
     const value = details.output;
     if (!value) return [dom.h("div", { class: "pad" }, dim(noOutput(details)))];
-    const [type = "", ...rest] = value.text.split(", ");
+    const [what, rest] = headOf(value);
     const size = value.size_bytes ? `, ${format.size(value.size_bytes)}` : "";
-    const head = dom.h("div", { class: "head" }, dom.h("span", { class: "grow" }, dom.h("b", {}, type), rest.length ? `, ${rest.join(", ")}` : "", size));
+    const head = dom.h("div", { class: "head" }, dom.h("span", { class: "grow" }, dom.h("b", {}, what), rest ? `, ${rest}` : "", size));
     return value.page || value.repr || value.body ? [head, this.#values.element(details.key, "output", value)] : [head];
   }
 
@@ -267,12 +268,13 @@ export class Inspector {
   #input(details, input, tag, more = []) {
     const { name, from, preview } = input;
     const what = `input:${name}`;
-    const text = [preview?.text ?? input.text ?? "", from ? `from ${from}` : "", input.changed ?? ""].filter(Boolean).join(", ");
+    const words = preview && typeof preview.body === "string" ? headOf(preview) : [preview?.text ?? input.text ?? ""];
+    const text = [...words, from ? `from ${from}` : "", input.changed ?? ""].filter(Boolean).join(", ");
     const keep = details.actions?.includes("to-variable")
       ? dom.button("to-variable", "To a variable", { "data-task": details.key, "data-what": what, title: `Puts ${name} into a variable of the notebook` })
       : null;
     const head = dom.h("div", { class: "row input" }, dom.h("b", { class: "mono" }, name), dom.h("span", { class: "dim grow" }, text), keep);
-    const value = preview && (preview.page || preview.repr || preview.body) ? this.#values.element(details.key, what, preview) : null;
+    const value = preview && !isSaid(preview) && (preview.page || preview.repr || preview.body) ? this.#values.element(details.key, what, preview) : null;
     return dom.h(tag, { class: "in" }, head, value, ...more);
   }
 
@@ -306,15 +308,15 @@ export class Inspector {
     const next = ids.indexOf(target.getAttribute("data-tab") ?? "") + (event.key === "ArrowRight" ? 1 : -1);
     this.#tab = ids.at(next % ids.length) ?? null;
     event.preventDefault();
-    this.#draw();
-  }
     this.#redraw();
   }
 
   /** Its new controls are as the others of the panel from the first frame on. */
   #redraw() {
-}
+    this.#draw();
     this.given.onRedraw();
+  }
+}
 
 /** @param {Details} details @param {string} action @param {Record<string, string | null>} [more] */
 function buttonOf(details, action, more = {}) {

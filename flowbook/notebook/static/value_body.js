@@ -1,7 +1,7 @@
 /** A value that isn't a table: its text, its parts as a tree, its picture, or its HTML in a frame that can't reach the page. */
 
 import * as dom from "./dom.js";
-import { thousands } from "./format.js";
+import { plural, thousands } from "./format.js";
 
 /** @typedef {{label?: string, type?: string, text: string, parts?: TreeNode[]}} TreeNode */
 /** @typedef {{mime: string, data: string}} Picture */
@@ -10,6 +10,8 @@ import { thousands } from "./format.js";
 /** How many levels of a tree are open at first, as long as it is short. */
 const OPEN_LEVELS = 2;
 const MANY_PARTS = 12;
+/** How the text of a value ends that is kept in part. */
+const MORE = /\n… and [\d,]+ more characters$/;
 /** What a frame for HTML may do: run what is in it, and nothing else. It has no origin, so it reaches neither the page nor a network. */
 const POLICY = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:";
 
@@ -21,6 +23,23 @@ export function valueBody(value, onRender = null) {
   if (kind === "html") return typeof body === "string" ? htmlFrame(body, value.text) : htmlLater(value, onRender);
   if (kind === "text" && typeof body === "string") return linesOf(body);
   return dom.h("pre", { class: "code text", tabindex: 0 }, value.repr || value.text);
+}
+
+/** Whether the words for a value are all that there is to see of it. @param {Shown} value */
+export const isSaid = ({ kind, text, repr, body }) => kind === "text" && !body && text === repr;
+
+/**
+ * What a value is, in words, where the value itself stands below: its kind first, then the rest.
+ *
+ * @param {Shown} value
+ * @returns {[string, string]}
+ */
+export function headOf(value) {
+  const { kind, type, text, body } = value;
+  if (kind === "text" && typeof body === "string") return [type, MORE.test(body) ? "" : plural(body.split("\n").length, "line")];
+  if (isSaid(value) || (kind === "tree" && !text.startsWith(`${type} of `))) return [type, ""];
+  const [first = "", ...rest] = text.split(", ");
+  return [first, rest.join(", ")];
 }
 
 /** A text by its lines. @param {string} text */
