@@ -90,8 +90,9 @@ export function tabBar(tabs, chosen) {
 export function crumbsOf({ key, up = [], down = [] }) {
   if (!up.length && !down.length) return null;
   const link = (/** @type {string} */ k) => dom.button("inspect", nameIn(k), { "data-task": k, class: "plain" });
+  const named = (/** @type {string[]} */ keys) => keys.flatMap((key, at) => (at ? [dom.h("span", { class: "comma" }, ","), link(key)] : [link(key)]));
   const some = (/** @type {string[]} */ keys) => [
-    ...keys.slice(0, CRUMBS).map(link),
+    ...named(keys.slice(0, CRUMBS)),
     keys.length > CRUMBS ? dom.h("span", {}, `and ${keys.length - CRUMBS} more`) : null,
   ];
   const arrow = (/** @type {string[]} */ keys) => (keys.length ? dom.icon(states.SIGNS.next ?? []) : null);

@@ -45,6 +45,8 @@ const TITLES = {
 const RUN_MENU = { action: "run-menu", label: "", why: null, isPrimary: false };
 
 /** Shorter waits aren't shown. */
+/** What took less is said in one unit; a clock would say 0:00. */
+const BRIEF_S = 10;
 const WAITING_LEAST_S = 10;
 
 /** Whether the run has work of its own to do. @param {Run | null} run */
@@ -188,7 +190,7 @@ export class Head {
   #showDone({ run, counts, now }) {
     const { done, total } = progress(counts, states.isFinished);
     const since = run?.waits_since ?? null;
-    const elapsed = run?.started ? format.clock((since ?? run.ended ?? now) - run.started - (run.rested_s ?? 0)) : null;
+    const elapsed = run?.started ? elapsedOf((since ?? run.ended ?? now) - run.started - (run.rested_s ?? 0), Boolean(since ?? run.ended)) : null;
     const waited = since !== null && now - since >= WAITING_LEAST_S ? ` and ${format.span(now - since)} of waiting` : "";
     const text = elapsed ? [format.thousands(done), ` of ${format.plural(total, "task")}, `, elapsed, waited] : ["", format.plural(total, "task"), "", ""];
     if (this.#done.textContent !== text.join("")) this.#done.replaceChildren(dom.h("b", {}, text[0]), text[1] ?? "", dom.h("b", {}, text[2]), text[3] ?? "");
@@ -240,6 +242,9 @@ export class Head {
     );
   }
 }
+
+/** How long a run took; a clock while it goes on, and where it took long. @param {number} seconds @param {boolean} isAtRest */
+const elapsedOf = (seconds, isAtRest) => (isAtRest && seconds < BRIEF_S ? format.duration(seconds) : format.clock(seconds));
 
 const runMenu = () =>
   dom.button("run-menu", dom.icon(states.SIGNS.down ?? []), {

@@ -58,7 +58,10 @@ export class Menu {
 
   /** @param {{key: string, entries: Entry[]}} answer */
   take({ key, entries }) {
-    if (key === this.#key && !this.#el.hidden) this.#show(entries);
+    if (key !== this.#key || this.#el.hidden) return;
+    this.#show(entries);
+    // Its lines are longer now.
+    if (this.#opener) this.#place(this.#opener);
   }
 
   /** @param {boolean} isReturning whether what opened it gets the focus back */
