@@ -25,7 +25,7 @@ def load(shell: InteractiveShell) -> None:
     magics.displays.install()
     comms = _comms(shell)
     if comms is not None:
-        magics.pages = LabPages(LabRuns(magics.flows, magics.session))
+        magics.pages = LabPages(LabRuns(magics.flows, magics.loop, magics.session))
         comms.register_target(TARGET, magics.pages.open)
     show_writers_line(shell)
 

@@ -13,6 +13,7 @@ from flowbook.exceptions import FlowbookError
 from flowbook.notebook.command_worker import CommandWorker
 from flowbook.notebook.lab_page import Comm, LabPage
 from flowbook.notebook.pacer import Pacer
+from flowbook.notebook.rest_watch import RestWatch
 from flowbook.notebook.run_output import WIRE_VERSION, kept_output
 from flowbook.report.phrases import error_text
 
@@ -42,7 +43,7 @@ class Runs(Protocol):
         """Return the runs for a side bar."""
         ...
 
-    def act(self, run_id: str, action: str) -> str:
+    def act(self, run_id: str, action: str, note: str) -> str:
         """Decide about a run; return a sentence."""
         ...
 
@@ -63,6 +64,7 @@ class LabPages:
         self._attached: set[str] = set()
         self._worker = CommandWorker(lambda _: None, {})
         self._worker.start()
+        self._rest_watch = RestWatch()
 
     @property
     def has_pages(self) -> bool:
@@ -72,10 +74,13 @@ class LabPages:
     def add(self, panel: str, session: PanelSession) -> None:
         """Let pages find the session of a panel that a cell shows."""
         self._sessions[panel] = session
+        self._rest_watch.add(session)
 
     def remove(self, panel: str) -> None:
         """Forget a panel whose session was closed; pages show it as Saved."""
-        self._sessions.pop(panel, None)
+        session = self._sessions.pop(panel, None)
+        if session is not None:
+            self._rest_watch.remove(session)
         for page in list(self._pages):
             if panel in page.watched:
                 page.unwatch(panel)
@@ -89,6 +94,7 @@ class LabPages:
         for page in list(self._pages):
             self._drop(page)
         self._worker.close()
+        self._rest_watch.close(_CLOSE_S)
         self.pacer.join(_CLOSE_S)
 
     def open(self, comm: Comm, message: Mapping[str, Any]) -> None:
@@ -156,7 +162,7 @@ class LabPages:
     def _found(self, panel: str, run_id: str) -> PanelSession:
         session = self._runs.attach(run_id)
         session.start(self.pacer)
-        self._sessions[panel] = session
+        self.add(panel, session)
         self._attached.add(panel)
         return session
 
@@ -168,7 +174,9 @@ class LabPages:
 
     def _act(self, page: LabPage, data: Mapping[str, Any]) -> None:
         try:
-            text, is_done = self._runs.act(str(data.get("run")), str(data.get("action"))), True
+            note = data.get("note")
+            text = self._runs.act(str(data.get("run")), str(data.get("action")), note if isinstance(note, str) else "")
+            is_done = True
         except FlowbookError as error:
             text, is_done = str(error), False
         page.tell("", {"type": "ack", "id": data.get("id"), "ok": is_done, "text": text})
@@ -178,7 +186,9 @@ class LabPages:
         page.unwatch(panel)
         if panel in self._attached and not any(panel in other.watched for other in self._pages):
             self._attached.discard(panel)
-            self._sessions.pop(panel).close()
+            session = self._sessions.pop(panel)
+            self._rest_watch.remove(session)
+            session.close()
 
     def _leave(self, page: LabPage) -> None:
         """Forget a page that closed its comm."""

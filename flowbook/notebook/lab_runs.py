@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flowbook.exceptions import UnknownRunError
 from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.frontend import person
+from flowbook.notebook.panel_actions import Decided
 from flowbook.notebook.run_overview import overview
 from flowbook.notebook.run_text import cancelled
 from flowbook.report.phrases import shorten
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flowbook.flow_run.run import FlowRun
+    from flowbook.notebook.loop import Loop
     from flowbook.notebook.notebook_flows import NotebookFlows
     from flowbook.notebook.panel_session import PanelSession
 
 __all__ = ["LabRuns"]
+
+_ANSWERS = frozenset({"resume", "skip", "reject"})
 
 
 class LabRuns:
@@ -27,11 +31,13 @@ class LabRuns:
 
     Args:
         flows: knows the notebook's own runs.
+        loop: goes on with runs by the definitions of the moment.
         session: returns a session, not yet started, that shows a run.
     """
 
-    def __init__(self, flows: NotebookFlows, session: Callable[[FlowRun], PanelSession]) -> None:
+    def __init__(self, flows: NotebookFlows, loop: Loop, session: Callable[[FlowRun], PanelSession]) -> None:
         self._flows = flows
+        self._loop = loop
         self._session = session
 
     def attach(self, run: str) -> PanelSession:
@@ -52,22 +58,24 @@ class LabRuns:
         """Return the runs for a side bar."""
         return overview(open_store())
 
-    def act(self, run_id: str, action: str) -> str:
-        """Decide about a run: "resume", "retry" or "cancel". Return a sentence on what follows.
+    def act(self, run_id: str, action: str, note: str = "") -> str:
+        """Decide about a run: "resume", "skip", "reject", "retry" or "cancel". Return a sentence on what follows.
+
+        A run of this notebook goes on with the definitions of the moment, any other as it was recorded.
 
         Raises:
             FlowbookError: if it can't be done.
         """
-        run = self._flows.run(run_id)
-        name = f"{run.flow_name}, run {run.number}"
-        if action == "resume":
-            run.resume(by=person())
-            return f"{name} goes on."
+        run, as_recorded = self._flows.run(run_id), not self._flows.has_run(run_id)
         if action == "retry":
-            run.retry(by=person())
-            return f"{name}: what failed runs again."
+            return self._loop.retry(run, note, as_recorded=as_recorded).text
         if action == "cancel":
-            run.cancel(by=person())
+            run.cancel(by=person(), note=note)
             return cancelled(run)
+        if action == "reject" and not note:
+            msg = "Write a note first: it becomes the message of the failure."
+            raise RefusedError(msg)
+        if action in _ANSWERS:
+            return self._loop.answer(run, Decided(action, note=note), as_recorded=as_recorded).text  # type: ignore[arg-type]  # one of the three
         msg = f"There is no action {shorten(action, 40)!r} here. Reload the page, so that it and the kernel agree."
         raise RefusedError(msg)

@@ -189,10 +189,15 @@ class NotebookFlows:
 
     def run(self, run_id: str) -> FlowRun:
         """Return the run of that id: the object that this notebook has of it, or a new one from the store."""
-        for flow in self:
-            if flow.last_run is not None and flow.last_run.run_id == run_id:
-                return flow.last_run
-        return self.shown(recorded_run(run_id))
+        return self._own_run(run_id) or self.shown(recorded_run(run_id))
+
+    def has_run(self, run_id: str) -> bool:
+        """Return whether a flow of this notebook has that run as its last one."""
+        return self._own_run(run_id) is not None
+
+    def _own_run(self, run_id: str) -> FlowRun | None:
+        runs = (flow.last_run for flow in self)
+        return next((run for run in runs if run is not None and run.run_id == run_id), None)
 
     def shown(self, run: FlowRun) -> FlowRun:
         """Return a run, of which is known from now on that this notebook shows it: it isn't logged to stderr as well."""

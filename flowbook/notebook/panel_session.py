@@ -91,6 +91,8 @@ class PanelSession:
         self._inspected: dict[str, _Inspection] = {}
         self._refreshing: set[str] = set()
         self._is_over = False
+        #: Where the run was when it was looked for last.
+        self._seen_where = ""
         #: Whether the graph was drawn anew: a page may have one from before, of the same run.
         self.is_redrawn = False
         before, maker = self._actions.rows_before, self._actions.maker
@@ -192,6 +194,13 @@ class PanelSession:
     def refresh(self) -> None:
         """Tell of the run as a whole again: who has it may have changed without an event."""
         self._feed.touch(FLOW)
+
+    def look(self) -> None:
+        """Look whether a run at rest goes on elsewhere; then its events are heard from now on. In one thread only."""
+        where = str(getattr(self.run, "where", "here"))
+        if where != self._seen_where:
+            self._seen_where = where
+            self.refresh()
 
     def tell_reuse(self, text: str) -> None:
         """Say how many of the run's tasks ran, and why."""

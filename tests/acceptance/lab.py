@@ -43,8 +43,8 @@ REPOSITORY = Path(__file__).parents[2]
 SCREENSHOTS = REPOSITORY / "artifacts" / "screenshots"
 WIDGETS = Path(__file__).with_name("lab.js")
 STARTED = "is running at:"
-#: An editable install has no configuration of Jupyter's.
-EXTENSION = ("--ServerApp.jpserver_extensions={'flowbook.pages.jupyter': True}",)
+#: The server extension, on or off: whether an editable install brings its configuration depends on when it was made.
+EXTENSION = "--ServerApp.jpserver_extensions={{'flowbook.pages.jupyter': {}}}"
 PATIENCE_S = 30
 VIEWPORT = {"width": 1280, "height": 1000}
 #: The inspector and the rows of the table name a task's state as well, each in its own time.
@@ -127,7 +127,7 @@ def running_server(base: Path, prefix: str = "", *, with_extension: bool = False
     labextensions = base / "labextensions"
     subprocess.run([sys.executable, REPOSITORY / "scripts" / "labextension.py", labextensions], check=True)
     process = subprocess.Popen(
-        [*_command(server, labextensions), *(EXTENSION if with_extension else ())],
+        [*_command(server, labextensions), EXTENSION.format(with_extension)],
         env=environment,
         cwd=server.folder,
         stdout=subprocess.DEVNULL,

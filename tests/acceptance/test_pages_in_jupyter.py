@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.acceptance.books import write_notebook
 from tests.acceptance.lab import REPOSITORY, Notebook, running_server, without_kernel
+from tests.acceptance.test_panel_lab import CELLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +85,32 @@ def test_the_side_bar_needs_no_kernel(notebook: Notebook, server: JupyterServer)
     assert panel.locator('[data-action="run"], [data-action="to-variable"]').locator("visible=true").count() == 0
     links = page.locator(f"{BAR} nav a").evaluate_all("all => all.map(each => each.href)")
     assert links == [f"{server.url}/flowbook/{path}" for path in ("", "cache", "deployments")]
+
+
+def test_a_panel_of_a_cell_follows_what_is_decided_elsewhere(browser: Browser, server: JupyterServer) -> None:
+    (server.folder / "extract.go").touch()
+    notebook = Notebook(browser, server)
+    notebook.open(write_notebook(server.folder / "waits.ipynb", CELLS))
+    page = notebook.page
+    for cell in ("extension", "tasks", "flow"):
+        notebook.run_cell(cell)
+    notebook.wait_state("approve", "Paused")
+    first = notebook.panel().get_attribute("data-run-id")
+    python(server, f"import flowbook; flowbook.run({first!r}).resume(); flowbook.run({first!r}).wait()")
+    notebook.wait_run("Success", "flow")
+
+    notebook.run_cell("flow")
+    notebook.wait_state("approve", "Paused")
+    page.evaluate("lab.execute('flowbook:show-runs')")
+    page.locator(f'{BAR} section[aria-label="Wait for you"] [data-action="resume"]').click()
+    notebook.wait_run("Success", "flow")
+    second = notebook.panel().get_attribute("data-run-id")
+    errors, strangers = notebook.errors, notebook.strangers
+    notebook.close()
+
+    owners = python(server, f"import flowbook; print(*(flowbook.run(each).where for each in ({first!r}, {second!r})))")
+    assert (owners.split(), first == second) == (["at", "rest", "at", "rest"], False)
+    assert (errors, strangers) == ([], [])
 
 
 def test_pages_and_links_work_below_the_prefix(notebook: Notebook, server: JupyterServer) -> None:

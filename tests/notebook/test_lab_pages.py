@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+import flowbook
 from flowbook import Flow, task, triggers
 from flowbook.exceptions import UnknownRunError
 from flowbook.notebook.lab_pages import LabPages
@@ -62,6 +63,16 @@ class FakeComm:
             self.sent.clear()
         return found
 
+    def until_told(self, panel: str, is_it: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Return the first message to that panel of which `is_it` says so, once there is one."""
+
+        def found() -> list[dict[str, Any]]:
+            return [message for to, message in list(self.sent) if to == panel and is_it(message)]
+
+        with self._changed:
+            assert self._changed.wait_for(found, LONG_S), self.sent
+            return found()[0]
+
     def _of(self, panel: str, type_: str) -> list[dict[str, Any]]:
         return [message for to, message in self.sent if to == panel and message["type"] == type_]
 
@@ -84,11 +95,11 @@ class Runs:
     def overview(self) -> dict[str, Any]:
         return {"now": 5.0, "runs": []}
 
-    def act(self, run_id: str, action: str) -> str:
+    def act(self, run_id: str, action: str, note: str) -> str:
         if run_id == "none":
             msg = "There is no run 'none'."
             raise UnknownRunError(msg, run_id=run_id)
-        return f"{action} {run_id}"
+        return f"{action} {run_id} {note}".strip()
 
 
 @pytest.fixture
@@ -267,3 +278,36 @@ def test_no_thread_is_left_once_pages_and_panels_are_gone(flow: Flow) -> None:
     pages.close()
 
     assert _threads() - before == set()
+
+
+def test_a_panel_of_a_run_at_rest_is_told_when_another_process_goes_on_with_it(pages: LabPages, flow: Flow) -> None:
+    run = flow.run(record=True) and flow.last_run
+    session = PanelSession(run)
+    session.start(pages.pacer)
+    pages.add("p", session)
+    comm = _open(pages, panels=[{"panel": "p", "run": run.run_id, "stamp": session.stamp, "graph": True}])
+    comm.until("p", "watched")
+
+    flowbook.run(run.run_id).resume()
+    told = comm.until_told("p", lambda message: (message.get("run") or {}).get("stage") == "over")
+    pages.remove("p")
+    session.close()
+
+    assert (told["run"]["state"], run.state.is_successful()) == ("Success", True)
+
+
+def test_watching_runs_at_rest_ends_with_the_last_panel(flow: Flow) -> None:
+    before = _threads()
+    pages = LabPages(Runs(flow))
+    sessions = {name: PanelSession(flow.last_run) for name in ("p", "q")}
+    for name, session in sessions.items():
+        pages.add(name, session)
+    (watching,) = [thread for thread in threading.enumerate() if thread.name == "flowbook-rest"]
+
+    pages.remove("p")
+    has_ended_early = not watching.is_alive()
+    pages.remove("q")
+    watching.join(LONG_S)
+    pages.close()
+
+    assert (has_ended_early, watching.is_alive(), _threads() - before) == (False, False, set())

@@ -56,6 +56,11 @@ export class Links extends Events {
     return open.find((link) => link.kernel === kernel) ?? open[0] ?? null;
   }
 
+  /** The open link whose kernel shows a run in one of the page's panels. @param {string} run its id @returns {Link | null} */
+  showing(run) {
+    return [...this.#links.values()].find((link) => link.state === "open" && link.shows(run)) ?? null;
+  }
+
   /** @param {Kernel} kernel */
   forget(kernel) {
     this.#links.delete(kernel);
@@ -107,6 +112,11 @@ export class Link {
     if (this.state === "open") this.send({ type: "watch", panels: [watcher.watched()] });
     else if (this.state === "none") this.open();
     watcher.connect(says(this.state === "open" ? "opening" : this.state));
+  }
+
+  /** Whether a panel is told of that run. @param {string} run its id */
+  shows(run) {
+    return [...this.#watchers].some((watcher) => watcher.watched().run === run);
   }
 
   /** @param {{type: string, [name: string]: any}} data */

@@ -123,8 +123,10 @@ export class Overview {
 
   /** @param {string} run @param {"resume" | "skip" | "reject" | "retry" | "cancel"} action @param {string} [note] @returns {Promise<{ok: boolean, text: string}>} */
   act(run, action, note = "") {
-    const link = this.link;
-    const server = this.#server;
+    // A kernel that shows the run goes on with it by the notebook's own definitions; a server only has those recorded.
+    const own = this.given.links.showing(run);
+    const server = own ? null : this.#server;
+    const link = own ?? this.link;
     if (!server && !link) return Promise.resolve({ ok: false, text: "No kernel here knows flowbook. Run %load_ext flowbook in a notebook first." });
     this.#count += 1;
     const id = `${this.#view}-act-${this.#count}`;
