@@ -53,6 +53,8 @@ class FakeKernel {
   disposed = new Signal();
   /** @type {any[]} */
   sent = [];
+  /** What was sent on the control channel. @type {string[]} */
+  asked = [];
   /** @type {any} */
   comm = null;
 
@@ -68,6 +70,7 @@ class FakeKernel {
 
   /** @param {any} message */
   sendControlMessage(message) {
+    this.asked.push(message.header.msg_type);
     /** @type {{onReply: (reply: any) => void}} */
     const future = { onReply: () => {} };
     queueMicrotask(() => future.onReply({ content: message.header.msg_type === "list_subshell_request" ? { subshell_id: [] } : { subshell_id: "sub" } }));
@@ -123,6 +126,23 @@ async function opened() {
   await settled();
   return { kernel, links, link, first, end };
 }
+
+test("a subshell is asked for while flowbook is loaded, and the comm opens as soon as it is", async () => {
+  const kernel = new FakeKernel();
+  const link = new Links(messages).to(kernel);
+  const parent_header = { msg_id: "load" };
+
+  kernel.iopubMessage.emit({ header: { msg_type: "execute_input" }, content: { code: "%load_ext flowbook" }, parent_header });
+  await settled();
+  const meanwhile = [[...kernel.asked], kernel.types];
+  kernel.iopubMessage.emit({ header: { msg_type: "status" }, content: { execution_state: "idle" }, parent_header });
+  await settled();
+  link.end();
+
+  assert.deepEqual(meanwhile, [["list_subshell_request", "create_subshell_request"], []]);
+  assert.deepEqual(kernel.asked, ["list_subshell_request", "create_subshell_request"]);
+  assert.deepEqual(kernel.types[0], ["comm_open", "watch", "sub"]);
+});
 
 test("a link opens one comm on a subshell for all its panels, and says which it wants", async () => {
   const { kernel, links, link, first, end } = await opened();

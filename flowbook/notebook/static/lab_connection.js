@@ -80,6 +80,8 @@ export class Link {
   #wire = null;
   /** @type {string | null} */
   #subshell = null;
+  /** A subshell that was asked for while flowbook was loaded. @type {Promise<string | null> | null} */
+  #early = null;
   /** Void once another attempt to open began. @type {object | null} */
   #turn = null;
   /** The panels that were asked for with the opening. @type {Set<string>} */
@@ -133,7 +135,8 @@ export class Link {
     // Where two documents share a kernel, only the first one's connection handles comms; a clone of the other can.
     this.#wire = this.kernel.handleComms ? this.kernel : this.kernel.clone({ handleComms: true });
     await connected(this.#wire);
-    const subshell = await this.#findSubshell();
+    const subshell = await (this.#early ?? this.#findSubshell());
+    this.#early = null;
     if (turn !== this.#turn || this.#end.signal.aborted) return;
     this.#subshell = subshell;
     this.#comm = this.#wire.createComm(TARGET);
@@ -198,6 +201,7 @@ export class Link {
     if (!/restarting|dead|terminating/.test(status)) return;
     this.#turn = null;
     this.#comm = null;
+    this.#early = null;
     this.#loading.clear();
     this.#tell(status === "dead" || status === "terminating" ? "dead" : "restarted");
   }
@@ -212,13 +216,22 @@ export class Link {
 
   /** Try again after a cell that may have loaded flowbook: not at each "idle", as our own messages end in one. @param {any} message */
   #onOutput({ header, content, parent_header: parent }) {
-    const isFirst = this.state === "none" || this.state === "restarted";
-    if (header.msg_type === "execute_input" && (LOADS.test(content.code) || (!isFirst && MENTIONS.test(content.code)))) this.#loading.add(parent.msg_id);
+    if (header.msg_type === "execute_input" && this.#mayLoad(content.code)) {
+      this.#loading.add(parent.msg_id);
+      // The subshell is there by the time that flowbook is, so that the page is heard before the next cell shows a panel.
+      if (!this.#comm && this.state !== "opening") this.#early ??= this.#findSubshell();
+    }
     if (header.msg_type !== "status" || content.execution_state !== "idle" || !this.#loading.delete(parent.msg_id)) return;
     if (this.state !== "version") this.open();
   }
 
   // How it is done.
+
+  /** @param {string} code */
+  #mayLoad(code) {
+    const isFirst = this.state === "none" || this.state === "restarted";
+    return LOADS.test(code) || (!isFirst && MENTIONS.test(code));
+  }
 
   /** @param {Watcher} watcher */
   #unwatch(watcher) {
@@ -249,21 +262,20 @@ export class Link {
   /** @param {string} msgType @param {object} content @returns {boolean} whether it was sent */
   #post(msgType, content) {
     if (!this.#comm || this.#wire.isDisposed) return false;
-    this.#wire.sendShellMessage(this.#message(msgType, "shell", { comm_id: this.#comm.commId, ...content }), false, true);
+    const message = this.#message(this.#wire, msgType, "shell", { comm_id: this.#comm.commId, ...content });
+    if (this.#subshell) message.header.subshell_id = this.#subshell;
+    this.#wire.sendShellMessage(message, false, true);
     return true;
   }
 
-  /** @param {string} msgType @param {"shell" | "control"} channel @param {object} content */
-  #message(msgType, channel, content) {
-    const { clientId: session, username } = this.#wire;
-    const message = this.messages.createMessage({ msgType, channel, session, username, content });
-    if (channel === "shell" && this.#subshell) message.header.subshell_id = this.#subshell;
-    return message;
+  /** @param {Kernel} wire @param {string} msgType @param {"shell" | "control"} channel @param {object} content */
+  #message({ clientId: session, username }, msgType, channel, content) {
+    return this.messages.createMessage({ msgType, channel, session, username, content });
   }
 
   /** The id of a subshell; null if the kernel has none, and then clicks wait for the running cell. @returns {Promise<string | null>} */
   async #findSubshell() {
-    const { info } = this.#wire;
+    const { info } = this.kernel;
     const isWithout = info.then((/** @type {any} */ found) => (hasSubshells(found) ? new Promise(() => {}) : null));
     const early = await Promise.race([info, new Promise((resolve) => setTimeout(resolve, INFO_MS))]);
     if (early && !hasSubshells(early)) return null;
@@ -285,7 +297,7 @@ export class Link {
   /** @param {string} type @returns {Promise<any>} */
   #control(type) {
     return new Promise((resolve) => {
-      const future = this.#wire.sendControlMessage(this.#message(type, "control", {}), true);
+      const future = this.kernel.sendControlMessage(this.#message(this.kernel, type, "control", {}), true);
       future.onReply = (/** @type {any} */ reply) => resolve(reply.content);
     });
   }
