@@ -24,6 +24,8 @@ MANY = 50
 FLOWS = """
 from flowbook import Flow
 from flowbook.notebook.display import FlowView
+from flowbook.notebook.panel import Panel
+from flowbook.notebook.panel_session import PanelSession
 
 magics = get_ipython().magics_manager.registry["FlowMagics"]
 
@@ -36,6 +38,8 @@ def add(n):
 with Flow("many") as many:
     add(add(1))
 many.run(record=True)
+# As of a panel that was shown before the page was heard, and needs no widget a moment later.
+Panel(PanelSession(many.last_run)).close()
 """
 SHOW = "view = FlowView(get_ipython(), many, pages=magics.pages); magics.displayed(view).show(with_widget=True)"
 COUNT = """
@@ -144,32 +148,30 @@ def test_fifty_panels_are_live_over_one_comm_and_leave_nothing_behind(
     live = f"document.querySelectorAll('{LIVE}').length === {MANY}"
     notebook.page.wait_for_function(live)
     notebook.wait_idle()
-    notebook.run_cell("count")
-    notebook.wait_idle()
-    opened = notebook.output_text("count")
+    opened = _counts(notebook)
+    while opened[1] > 1 and not IS_LATE:  # widgets that the page still makes
+        opened = _counts(notebook)
 
     for cell in shows:
         notebook.run_cell(cell)
     notebook.wait_idle()
     notebook.page.wait_for_function(live)
-    notebook.run_cell("count")
-    notebook.wait_idle()
-    again = notebook.output_text("count")
+    again = _counts(notebook)
     notebook.page.evaluate("lab.execute('editmenu:clear-all')")
     notebook.page.wait_for_function("document.querySelector('[data-flowbook=\"panel\"]') === null")
-    notebook.run_cell("count")
-    notebook.wait_idle()
-    cleared = notebook.output_text("count")
+    cleared = _counts(notebook)
 
-    threads, comms, pages, watched = zip(*(_counts(text) for text in (opened, again, cleared)), strict=True)
+    threads, comms, pages, watched = zip(opened, again, cleared, strict=True)
     assert [feeds for feeds, _ in threads] == [1, 1, 1]
     # Without subshells a page is heard between cells only, so the first panels are widgets, until their cells run again.
     assert (comms if not IS_LATE else (1, *comms[1:]), pages) == ((1, 1, 1), (1, 1, 1))
     assert watched == (MANY, MANY, 0)
 
 
-def _counts(text: str) -> tuple[tuple[int, int], int, int, int]:
-    feeds, workers, comms, pages, watched = map(int, re.findall(r"\d+", text))
+def _counts(notebook: Notebook) -> tuple[tuple[int, int], int, int, int]:
+    notebook.run_cell("count")
+    notebook.wait_idle()
+    feeds, workers, comms, pages, watched = map(int, re.findall(r"\d+", notebook.output_text("count")))
     return (feeds, workers), comms, pages, watched
 
 

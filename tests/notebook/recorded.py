@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from flowbook.engine.events import Event
     from flowbook.notebook.ports import RunLike
 
-__all__ = ["ASSETS", "RecordedBrowser", "RecordedPanel"]
+__all__ = ["ASSETS", "MADE", "RecordedBrowser", "RecordedPanel"]
 
 ASSETS = Assets("export default {}", b"")
+#: What a page says once it has made a widget.
+MADE = {"type": "made"}
 _LONG_S = 20
 
 
@@ -91,6 +93,7 @@ class RecordedBrowser(CacheBrowser):
     def __init__(self, *args: Any, **options: Any) -> None:
         self.sent: list[dict[str, Any]] = []
         super().__init__(*args, assets=ASSETS, is_started=False, **options)
+        self._handle_custom_msg(MADE, [])
 
     def send(self, content: Any, buffers: Any = None) -> None:
         del buffers

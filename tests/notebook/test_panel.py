@@ -17,7 +17,7 @@ from flowbook.notebook.panel import Panel
 from flowbook.notebook.panel_actions import PanelActions, Started, parse_parameter
 from flowbook.notebook.panel_records import run_that_made
 from flowbook.notebook.panel_session import PanelSession
-from tests.notebook.recorded import ASSETS, RecordedPanel
+from tests.notebook.recorded import ASSETS, MADE, RecordedPanel
 from tests.scripts import start
 
 if TYPE_CHECKING:
@@ -563,6 +563,7 @@ def test_closing_ends_the_threads_and_stops_listening_and_leaves_no_widget(flow:
     session = PanelSession(run)
     session.start()
     panel = Panel(session, assets=ASSETS)
+    panel._handle_custom_msg(MADE, [])
     is_sent = session.drain()
     during = _panel_threads()
 

@@ -117,6 +117,12 @@ function whole(model) {
 function initialize({ model, signal }) {
   watch(model, signal);
   begin();
+  try {
+    // From here on, the kernel may close the model.
+    model.send({ type: "made" });
+  } catch {
+    // No kernel hears it, so none waits for it.
+  }
 }
 
 /** Start importing the parts while the host prepares the view. */
