@@ -20,12 +20,11 @@ FAILED = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what only ipykernel 6 does to the sessions that have it."""
-    if int(ipykernel.__version__.split(".")[0]) < 7:
-        return
-    left_out = [item for item in items if item.get_closest_marker("early_ipykernel")]
+    """Leave what only ipykernel 6 does, and what it can't do, to the sessions that have the right one."""
+    of_others = "subshells" if int(ipykernel.__version__.split(".")[0]) < 7 else "early_ipykernel"
+    left_out = [item for item in items if item.get_closest_marker(of_others)]
     if left_out:
-        items[:] = [item for item in items if not item.get_closest_marker("early_ipykernel")]
+        items[:] = [item for item in items if not item.get_closest_marker(of_others)]
         config.hook.pytest_deselected(items=left_out)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.books import write_notebook
 from tests.acceptance.test_hosts_lab import LIVE, SAVED, said
-from tests.acceptance.test_panel_lab import CELLS, IS_LATE, SUBSHELLS
+from tests.acceptance.test_panel_lab import CELLS, IS_LATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,7 +175,7 @@ def _counts(notebook: Notebook) -> tuple[tuple[int, int], int, int, int]:
     return (feeds, workers), comms, pages, watched
 
 
-@SUBSHELLS
+@pytest.mark.subshells
 @pytest.mark.parametrize("setting", ["disabled", "perCommTarget"])
 def test_a_click_is_answered_beside_a_busy_cell_whatever_the_setting_for_subshells(
     open_notebook: Callable[..., Notebook], jupyter_server: JupyterServer, setting: str

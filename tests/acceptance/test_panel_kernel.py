@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ipykernel
 import pytest
 from jupyter_client.manager import start_new_kernel
 
@@ -105,7 +104,7 @@ def test_a_view_is_answered_and_told_what_changes(client: BlockingKernelClient) 
     assert resumed["content"]["data"]["content"]["text"] == "approve goes on."
 
 
-@pytest.mark.skipif(int(ipykernel.__version__.split(".")[0]) < 7, reason="ipykernel 6 has no subshells: clicks wait")
+@pytest.mark.subshells
 def test_a_click_is_answered_while_a_cell_runs(client: BlockingKernelClient) -> None:
     comm = _open(client)
     client.control_channel.send(client.session.msg("create_subshell_request", {}))

@@ -72,7 +72,6 @@ BUSY = "wait_for('busy.go'); print('no longer busy')"
 CELLS = {"extension": "%load_ext flowbook", "tasks": TASKS, "flow": FLOW, "busy": BUSY}
 #: ipykernel 6 has no subshells: what a page says waits for the cell.
 IS_LATE = int(ipykernel.__version__.split(".")[0]) < 7
-SUBSHELLS = pytest.mark.skipif(IS_LATE, reason="needs subshells")
 KEYS = ["extract", "clean", "count", "approve", "publish"]
 SAVED_AT_MOST = 100_000
 
@@ -139,7 +138,7 @@ def test_the_panel_is_to_be_seen_in_both_themes(
     assert light.read_bytes() != dark.read_bytes()
 
 
-@SUBSHELLS
+@pytest.mark.subshells
 def test_a_click_on_resume_is_taken_while_another_cell_runs(
     open_notebook: Callable[..., Notebook], weather: Path, let_go: Callable[[str], None]
 ) -> None:
@@ -165,7 +164,7 @@ def test_a_click_on_resume_is_taken_while_another_cell_runs(
     assert notebook.panel().get_attribute("data-state") == "Success"
 
 
-@SUBSHELLS
+@pytest.mark.subshells
 def test_a_panel_that_opens_while_more_cells_wait_is_live_and_heard(
     open_notebook: Callable[..., Notebook], weather: str, let_go: Callable[[str], None]
 ) -> None:
