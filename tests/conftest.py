@@ -60,3 +60,10 @@ def _locks_are_taken_in_order():
     """Fail a test in which that was refused, though what took the lock went on without it."""
     yield
     assert locks.violations() == []
+
+
+def pytest_sessionfinish():
+    """Let the shells that tests made end with the process: each would collect all garbage first, minutes in all."""
+    shells = sys.modules.get("IPython.core.interactiveshell")
+    if shells is not None:
+        shells.InteractiveShell._atexit_once = lambda _: None
