@@ -21,6 +21,9 @@ KERNELS = ["6.31", "7.3", "7.4"]
 LABS = ["4.3"]
 NOTEBOOKS = {"4.3": "7.3"}
 
+#: Two workers: tests wait for processes and disks most of the time. What belongs together is said in tests/conftest.py.
+BESIDE = ("--numprocesses=2", "--dist=loadgroup")
+
 nox.needs_version = ">=2024.10"
 nox.options.sessions = ["lint", "types", "js", "tests"]
 nox.options.error_on_missing_interpreters = False
@@ -61,8 +64,8 @@ def js(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """All tests; arguments after `--` go to pytest."""
-    session.run("pytest", "--junitxml=artifacts/junit.xml", *session.posargs)
+    """All tests, those with a browser on one worker and the others beside them; arguments after `--` go to pytest."""
+    session.run("pytest", *BESIDE, "--junitxml=artifacts/junit.xml", *session.posargs)
 
 
 @nox.session(venv_backend="none")
@@ -82,7 +85,7 @@ def docker(session: nox.Session) -> None:
 def every_python(session: nox.Session) -> None:
     """All tests on each Python that is found."""
     _install(session)
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *BESIDE, *session.posargs)
 
 
 @nox.session(venv_backend="venv", reuse_venv=True)

@@ -24,6 +24,14 @@ settings.register_profile("flowbook", deadline=None)
 settings.load_profile("flowbook")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Keep each module's tests together where several workers share them, and all browsers on one worker."""
+    for item in items:
+        has_browser = item.get_closest_marker("browser") is not None
+        item.add_marker(pytest.mark.xdist_group("browser" if has_browser else item.nodeid.partition("::")[0]))
+
+
 #: How long the threads of a test may take to end after it.
 _END_S = 5.0
 
