@@ -56,6 +56,8 @@ def _round(rows: int) -> Iterator[tuple[str, float]]:
     yield "sorted, next", _ms(lambda: pager.page(500, sort="m0"))
     yield "filtered, first", _ms(lambda: pager.page(query="m0 > 1"))
     yield "filtered, next", _ms(lambda: pager.page(500, query="m0 > 1"))
+    yield "a text in any cell, first", _ms(lambda: pager.page(query="2013-01-05 1"))
+    yield "a text in any cell, next", _ms(lambda: pager.page(500, query="2013-01-05 1"))
     yield "filtered and sorted, next", _ms(lambda: pager.page(500, sort="m0", query="m0 > 1"))
     yield "compared, nothing differs", _ms(lambda: table_diff(before, before.copy()))
     yield "compared by one column", _ms(lambda: table_diff(before, after, "time_hour"))

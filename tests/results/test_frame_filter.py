@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from hypothesis import given, strategies
 
 from flowbook.exceptions import DefinitionError
 from flowbook.results.frame_filter import fitting_rows
@@ -47,6 +48,29 @@ def test_rows_fit_a_comparison_with_a_column_or_a_text_in_any_cell(query: str, r
     found = fitting_rows(FRAME, list(FRAME.columns), query)
 
     assert list(found.nonzero()[0]) == rows
+
+
+MOMENTS = [
+    "2013-01-05 06:30:00",
+    "2013-01-05 06:30:00.5",
+    "2013-01-05 06:30:00.000000007",
+    "2013-07-05 06:30:00",
+    None,
+    "1969-12-31 23:59:59.999999",
+]
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin", "America/St_Johns"])
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@given(text=strategies.text("0123456789-+:. tnam", max_size=8))
+def test_a_moment_fits_what_its_text_contains(zone: str | None, unit: str, text: str) -> None:
+    column = pd.Series(pd.to_datetime(MOMENTS, format="ISO8601")).astype(f"datetime64[{unit}]")
+    column = column if zone is None else column.dt.tz_localize(zone)
+    query = text.strip().lower()
+
+    found = fitting_rows(pd.DataFrame({"at": column}), ["at"], text)
+
+    assert found.tolist() == [not pd.isna(moment) and query in str(moment).lower() for moment in column]
 
 
 @pytest.mark.parametrize(
