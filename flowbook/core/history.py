@@ -145,8 +145,17 @@ def run(run_id: str | int, flow: Flow | None = None, executor: Executor | None =
     store = open_store()
     run_id = find_run_id(store, run_id, None if flow is None else flow.name)
     found = load_run(Recording.of(store, run_id), flow, executor)
-    cast("Flow", found.flow).last_run = found
+    of = cast("Flow", found.flow)
+    if of.last_run is None or not _is_older(found, of.last_run):
+        of.last_run = found
     return found
+
+
+def _is_older(run: FlowRun, other: FlowRun) -> bool:
+    """Return whether a run began before another one; its own object of another time isn't another run."""
+    if run.run_id == other.run_id or run.started is None or other.started is None:
+        return False
+    return run.started < other.started
 
 
 def flow_name(flow: Flow | str | None) -> str | None:

@@ -55,24 +55,37 @@ class Reuse:
     Attributes:
         total: how many of its tasks are cached and have ended.
         ran: those that ran.
+        only: key of the cached task if there is one alone.
+        others: how many tasks of the run aren't cached.
     """
 
     total: int
     ran: tuple[RanTask, ...]
+    only: str = field(default="", compare=False)
+    others: int = field(default=0, compare=False)
 
     def sentence(self) -> str:
         """Return it as a sentence."""
+        if self.total <= 1:
+            return self._of_one()
+        of = f"{self.total:,} cached tasks" if self.others else f"{self.total:,}"
         if not self.ran:
-            return f"None of {self.total:,} ran: all came from the cache." if self.total else ""
+            return f"None of {of} ran: all came from the cache."
         if len(self.ran) == self.total and all(each.is_new for each in self.ran):
-            return f"All {self.total:,} ran: none of their outputs was cached yet." if self.total > 1 else ""
+            return f"All {of} ran: none of their outputs was cached yet."
         first = [each for each in self.ran if not each.below]
         below = len(self.ran) - len(first)
         told = [f"{each.key}, {each.why}" if each.why else each.key for each in first[:_NAMED_AT_MOST]]
         more = len(first) - len(told)
         told += [f"{more:,} more"] if more > 0 else []
         told += [f"{below:,} below {'it' if len(first) == 1 else 'these'}"] if below else []
-        return f"{len(self.ran):,} of {self.total:,} ran: {'; '.join(told)}."
+        return f"{len(self.ran):,} of {of} ran: {'; '.join(told)}."
+
+    def _of_one(self) -> str:
+        if not self.ran:
+            return f"{self.only} came from the cache." if self.only else ""
+        (ran,) = self.ran
+        return f"{ran.key} ran: {ran.why}." if ran.why and not ran.is_new else ""
 
 
 def reuse_of(run_id: str, graph: Graph, states: Mapping[str, State], only: Sequence[str] = ()) -> Reuse:
@@ -88,7 +101,9 @@ def reuse_of(run_id: str, graph: Graph, states: Mapping[str, State], only: Seque
     cached = [spec for spec in specs if spec.cache is not None and spec.cache.validator is not never_use]
     over = [spec for spec in cached if (state := states.get(spec.key)) is not None and state.is_finished()]
     ran = [spec for spec in over if _has_run(spec.key, states)]
-    return Reuse(len(over), tuple(_reasons(run_id, graph, ran, states)))
+    others = sum(spec.cache is None and not spec.is_parameter for spec in specs)
+    only = over[0].key if len(over) == 1 else ""
+    return Reuse(len(over), tuple(_reasons(run_id, graph, ran, states)), only, others)
 
 
 def _has_run(key: str, states: Mapping[str, State]) -> bool:

@@ -14,11 +14,15 @@ from flowbook.exceptions import UnknownRunError
 from flowbook.store.process_identity import effective_state_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flowbook.store import Store
 
-__all__ = ["find_run_id"]
+__all__ = ["find_run_id", "words_of_run"]
 
 _SHORTEST_ID = 4
+#: "delays last failed"
+_MOST_WORDS = 3
 _LAST = re.compile(r"(?:(?P<flow>.+?)\s+)?last(?:[\s-]+(?P<state>[a-z]+))?", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?:(?P<flow>.+?)(?:\s+|\s*[#:]\s*))?#?(?P<number>[0-9]+)")
 _STATES = {name.lower(): frozenset({name}) for name in DISPLAY_ORDER} | {
@@ -60,6 +64,16 @@ def find_run_id(store: Store, name: object, flow: str | None = None) -> str:
         raise UnknownRunError(msg, run_id=text)
     msg = f"There is no run {name!r} in this store. {_SAY_HOW}"
     raise UnknownRunError(msg, run_id=text)
+
+
+def words_of_run(words: Sequence[str]) -> int:
+    """Return how many of the first words name a run together: 2 of "delays 3 clean" and of "last failed", 1 of "delays clean"."""
+    for count in range(min(_MOST_WORDS, len(words)), 1, -1):
+        text = " ".join(words[:count])
+        last = _LAST.fullmatch(text)
+        if _NUMBERED.fullmatch(text) or (last is not None and (last["state"] or "").lower() in {"", *_STATES}):
+            return count
+    return min(1, len(words))
 
 
 def _newest(store: Store, text: str, _: str | None, project: str | None) -> str | None:

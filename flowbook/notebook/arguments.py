@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError
@@ -86,7 +87,9 @@ def parse_executor(text: str | None, namespace: Mapping[str, object]) -> Executo
         # The person's own cell, evaluated in their own namespace as any other line of it.
         value = eval(text, dict(namespace))  # noqa: S307
     except Exception as error:
-        msg = f"--executor {text!r} isn't one of {_EXECUTORS}, nor a valid expression: {error}."
+        close = difflib.get_close_matches(text, _NAMED, n=1)
+        meant = f" Did you mean {close[0]}?" if close else ""
+        msg = f"--executor {text!r} isn't one of {_EXECUTORS}, nor a valid expression: {error}.{meant}"
         raise UsageError(msg) from error
     if not callable(getattr(value, "submit", None)):
         msg = f"--executor {text!r} is {value!r}, not an executor. Use one of {_EXECUTORS}."

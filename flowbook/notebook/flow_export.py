@@ -77,7 +77,7 @@ def export_module(shell: InteractiveShell, flows: NotebookFlows, name: str | Non
 
 def _refuse_others(path: Path) -> None:
     if path.suffix != ".py":
-        msg = f"%flow export {path}: give a file that ends in .py."
+        msg = f"%flow export {path}: give a file that ends in .py, for the flow, or in .html, for a run."
         raise UsageError(msg)
     if not path.parent.is_dir():
         msg = f"There is no folder {path.parent}. Make it first, or give another file."

@@ -10,6 +10,7 @@ from IPython.core.error import UsageError
 from flowbook.engine.state_kinds import failed_by_itself
 from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.run_comparison import earlier_run
+from flowbook.flow_run.run_names import words_of_run
 from flowbook.notebook.arguments import parse_flow_runner, parse_parameters
 from flowbook.notebook.debugging import prepare_debugger
 from flowbook.notebook.earlier_output import earlier_output
@@ -23,7 +24,7 @@ from flowbook.notebook.run_text import cancelled
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -104,7 +105,6 @@ ACTIONS: Mapping[str, Action] = {
 }
 _OPTIONS = ("as_recorded", "input", "name", *_PARTS, "note", "now", "on", "param", "timezone")
 
-
 #: Of actions whose name a helper has.
 _METHODS = {"watch": "_watch_"}
 
@@ -119,6 +119,18 @@ def lists_actions(magic: _M) -> _M:
     lines = [f"    {name} {action.usage}: {action.help}" for name, action in ACTIONS.items()]
     magic.__doc__ = f"{(magic.__doc__ or '').rstrip()}\n\n" + "\n".join(f"    {line}" for line in lines)
     return magic
+
+
+def _joined(names: Sequence[str], action: Action) -> list[str]:
+    """Return what stands after an action; what names a run by several words, `delays 3` or `last failed`, as one."""
+    first = 1 if action.usage.startswith("FILE") else 0
+    takes_run = "RUN" in action.usage and "EARLIER" not in action.usage  # of two runs, each is one word
+    count = words_of_run(names[first:])
+    return (
+        [*names[:first], " ".join(names[first : first + count]), *names[first + count :]]
+        if takes_run and count > 1
+        else list(names)
+    )
 
 
 class Screen(Protocol):
@@ -160,8 +172,9 @@ class LineActions:
             advice = f"Did you mean {close[0]}?" if close else f"Use one of {', '.join(ACTIONS)}."
             msg = f"%flow {args.action}: no such action. {advice}"
             raise UsageError(msg)
-        if action.most is not None and len(args.names) > action.most:
-            more = " ".join(args.names[action.most :])
+        names = _joined(args.names, action)
+        if action.most is not None and len(names) > action.most:
+            more = " ".join(names[action.most :])
             msg = f"%flow {args.action}: what is {more!r} for? Write %flow {args.action} {action.usage}."
             raise UsageError(msg)
         for option in _OPTIONS:
@@ -170,7 +183,7 @@ class LineActions:
                 msg = f"%flow {args.action} takes no {written(option)}; that is for {', '.join(takers)}."
                 raise UsageError(msg)
         args.title = args.name
-        args.name, args.tasks = (args.names[0] if args.names else None), args.names[1:]
+        args.name, args.tasks = (names[0] if names else None), names[1:]
         return getattr(self, _METHODS.get(args.action, f"_{args.action.replace('-', '_')}"))(args)
 
     # Looking
@@ -189,7 +202,7 @@ class LineActions:
     def _replay(self, args: Namespace) -> None:
         run = self._flows.any_run(args.name or self._only_flow() or "last")
         if not has_front_end(self._shell):
-            self._say(f"A replay needs a front end. {run.flow_name}, run {run.number}, as a table: run.timeline().")
+            self._say(f"A replay needs a front end. As a table: flowbook.run({run.run_id!r}).timeline().")
             return
         self._screen.view(cast("Flow", run.flow), run=run, begin="replay").show(with_widget=True)
 
@@ -331,19 +344,27 @@ class LineActions:
 
     def _hand_over(self, args: Namespace) -> None:
         flow_runner = parse_flow_runner(args.on, self._shell.user_ns)
-        run = self._flows.run_in(args.name, ("Running",))
-        if run.state.is_finished():
-            msg = f"{run.flow_name}, run {run.number}, is over: it is {type(run.state).__name__}."
-            raise UsageError(msg)
+        run = self._movable(args.name)
         is_at_rest = run.where == "at rest"
         run.hand_over(flow_runner, by=person(), note=args.note)
         title = f"{run.flow_name}, run {run.number}, goes on in a process of its own"
         self._say(f"{title} once it is resumed." if is_at_rest else f"{title}. %flow watch {run.flow_name} shows it.")
 
     def _take_back(self, args: Namespace) -> None:
-        run = self._flows.run_in(args.name, ("Running",))
+        run = self._movable(args.name)
+        where = run.where
         run.take_back(by=person(), note=args.note)
-        self._say(f"{run.flow_name}, run {run.number}, goes on in this kernel once what runs elsewhere has ended.")
+        when = {"at rest": "once it is resumed", "elsewhere": "once what runs elsewhere has ended"}.get(where)
+        title = f"{run.flow_name}, run {run.number},"
+        self._say(f"{title} goes on in this kernel {when}." if when else f"{title} stays in this kernel.")
+
+    def _movable(self, name: str | None) -> FlowRun:
+        """Return the run that is named. Raises UsageError if it is over."""
+        run = self._flows.run_in(name, ("Running",))
+        if run.state.is_finished():
+            msg = f"{run.flow_name}, run {run.number}, is over: it is {type(run.state).__name__}."
+            raise UsageError(msg)
+        return run
 
     def _cancel(self, args: Namespace) -> None:
         run = self._flows.run_in(args.name, ("Running", "Paused"))

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["options_of", "read_line"]
 
 _QUOTES = "--param 'city=New York'"
+#: Options whose values people write with spaces.
+_EXAMPLES = {
+    "--at": "--at '2026-11-20 09:00'",
+    "--executor": "--executor 'LocalDaskExecutor(\"threads\", num_workers=4)'",
+    "--input": "--input 'city=New York'",
+    "--note": "--note 'looks right'",
+    "--of": "--of 'last failed'",
+}
+_NO_NAME = "the following arguments are required: name"
 
 
 def read_line(magic: Callable[..., object], line: str) -> Namespace:
@@ -53,9 +62,12 @@ def _advice(message: str, line: str, options: Sequence[str]) -> str:
     if "unrecognized" in message and "--param" in line:
         return f"{message}. A parameter's value with spaces needs quotes around NAME=VALUE: --param 'months=[1, 2]'."
     if "unrecognized" in message:
-        return f"{message}. Put what has spaces in quotes, as in {_QUOTES}."
+        example = next((text for option, text in _EXAMPLES.items() if option in line.split()), "")
+        return f"{message}. {f'What has spaces needs quotes: {example}.' if example else 'Tab lists the options.'}"
     if "expected one argument" in message:
         return f"{message}. If the value begins with a dash, write OPTION=VALUE."
+    if message == _NO_NAME:
+        return "Which name is the flow to have? Write %%flow NAME, and after it options: %%flow delays --wait."
     return message
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from IPython.core.error import UsageError
@@ -9,7 +10,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class, nee
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
-from flowbook.exceptions import FlowbookError
+from flowbook.exceptions import FlowbookError, UnknownRunError
 from flowbook.flow_run.failure import failure_of
 from flowbook.flow_run.run_description import RunLabel
 from flowbook.notebook.arguments import parse_executor, parse_flow_runner, parse_parameters
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 __all__ = ["FlowMagics"]
 
 _V = TypeVar("_V", bound="Closeable")
+
+#: The second word of a moment that is written without quotes.
+_CLOCK = re.compile(r"\d{1,2}:\d\d\S*")
 
 
 @magics_class
@@ -116,6 +120,9 @@ class FlowMagics(Magics):
         if not name.isidentifier():
             msg = f"{name!r} can't name a flow here, since a variable of that name will hold it. Use letters, digits and _."
             raise UsageError(msg)
+        if args.on is not None and not args.detach:
+            msg = f"--on says where a run of its own process lives, so it needs --detach: --detach --on {args.on}."
+            raise UsageError(msg)
         executor = parse_executor(args.executor, self.shell.user_ns)
         parameters = parse_parameters(args.param, self.shell.user_ns)
         is_incremental = args.incremental or (self.flows.is_incremental and not args.cache)
@@ -139,7 +146,13 @@ class FlowMagics(Magics):
     @magic_arguments("flow")
     @argument("action", nargs="?", default="list", help="one of those above; default: list")
     @argument("names", nargs="*", help="a flow, or a run; then tasks")
-    @argument("--param", action="append", default=[], metavar="NAME=VALUE", help="for run and plan: a parameter")
+    @argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="for run, plan, deploy and schedule: a parameter",
+    )
     @argument(
         "--input", action="append", default=[], metavar="NAME=VALUE", help="for resume: what one task gets instead"
     )
@@ -177,7 +190,7 @@ class FlowMagics(Magics):
     @argument(
         "--on",
         metavar="WHERE",
-        help="for deploy and schedule: docker:IMAGE, kubernetes:IMAGE, or an expression that gives a flow runner",
+        help="for deploy, schedule and hand-over: docker:IMAGE, kubernetes:IMAGE, or an expression that gives a flow runner",
     )
     @argument("--name", metavar="NAME", help="for deploy and schedule: of the deployment; default: the notebook's")
     @argument("--note", default="", metavar="TEXT", help="for decisions: the reason, which is recorded")
@@ -187,8 +200,8 @@ class FlowMagics(Magics):
     def flow_line(self, line: str) -> Any:  # noqa: ANN401  # what the action shows
         """List flows and runs, or act on one: `%flow ACTION [FLOW or RUN] [TASK …] [options]`.
 
-        A run is named by its flow (the newest one), its id or the beginning of that, its number, `last` or
-        `'last failed'`. Actions:
+        A run is named by its flow (the newest one), its id or the beginning of that, its number (with its flow:
+        `delays 3`), `last` or `last failed`. Actions:
         """
         args = read_line(self.flow_line, line)
         try:
@@ -206,6 +219,9 @@ class FlowMagics(Magics):
         """Open the cache browser: the stored outputs as of a moment, and the values themselves."""
         del local_ns
         args = read_line(self.cache, line)
+        if args.at and args.task and _CLOCK.fullmatch(args.task):
+            msg = f"What has spaces needs quotes: --at '{args.at} {args.task}'."
+            raise UsageError(msg)
         key = self.flows.task_key(args.task) if args.task else None
         if key is not None:
             _refuse_unknown_output(key)
@@ -247,13 +263,24 @@ class FlowMagics(Magics):
         if args.detach:
             options["flow_runner"] = parse_flow_runner(args.on, self.shell.user_ns)
         if args.start_at is not None:
-            run = (
-                before.last_run if before is not None and before.last_run is not None else self.flows.any_run(flow.name)
-            )
             known = flow.compile().specs
+            flow.compile().key_of(args.start_at)  # before a run is looked for: a typing error in a first run is one
+            run = self._run_before(flow, before)
             states = {key: state for key, state in run.states.items() if key in known and state.is_finished()}
             options.update(start_tasks=[args.start_at], task_states=states)
         return options
+
+    def _run_before(self, flow: Flow, before: Flow | None) -> FlowRun:
+        """Return the newest run of the flow that had the name before. Raises UsageError if none was recorded."""
+        if before is not None and before.last_run is not None:
+            return before.last_run
+        try:
+            return self.flows.any_run(flow.name)
+        except UnknownRunError as error:
+            msg = (
+                f"{flow.name} hasn't run yet, so there are no results that --start-at could keep. Run it once without."
+            )
+            raise UsageError(msg) from error
 
     def _open(
         self, flow: Flow, args: Namespace, notice: str, executor: Executor | None, options: dict[str, Any]

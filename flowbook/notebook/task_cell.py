@@ -58,7 +58,8 @@ def definition_of_cell(
         SyntaxError: if the cell isn't Python.
     """
     signature, options = _split(line.strip())
-    body = ast.parse(shell.transform_cell(_source(line, cell))).body
+    source = _source(line, cell)
+    body = ast.parse(shell.transform_cell(source), shell.compile.cache(source)).body
     if not body:
         msg = f"%%task {signature}: the cell is empty. Write what the task does."
         raise UsageError(msg)

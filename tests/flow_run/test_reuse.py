@@ -90,7 +90,7 @@ def test_a_mapped_task_whose_code_changed_names_no_element_of_another_child():
             each.map([1, 2, 3])
         found = _reuse(flow)
 
-    assert found.sentence() == "1 of 1 ran: parse, its code changed."
+    assert found.sentence() == "parse ran: its code changed."
 
 
 def test_changed_code_is_the_reason():
@@ -101,3 +101,28 @@ def test_changed_code_is_the_reason():
         return [*rows, 1]
 
     assert _reuse(_flow(clean=other)).sentence() == "2 of 3 ran: clean, its code changed; 1 below it."
+
+
+def test_tasks_that_are_not_cached_are_not_counted_as_if_there_were_no_others():
+    @task(cache=True)
+    def first(month):
+        return month
+
+    @task(cache=True)
+    def second(month):
+        return month
+
+    sentences = []
+    for last in (report, second):
+        with Flow("reuse") as flow:
+            clean(last([first(Parameter("month", default=7))]))
+        sentences += [_reuse(flow, month=month).sentence() for month in (7, 7, 8)]
+
+    assert sentences == [
+        "",
+        "first came from the cache.",
+        "first ran: input month is 8, was 7.",
+        "1 of 2 cached tasks ran: second, no output of it is stored.",
+        "None of 2 cached tasks ran: all came from the cache.",
+        "1 of 2 cached tasks ran: second, input month changed.",
+    ]

@@ -142,6 +142,14 @@ def test_an_input_may_be_changed_before_a_task_goes_on(shell):
     [
         ("cancel delays --param n=1", "%flow cancel takes no --param; that is for deploy, plan, run, schedule."),
         ("run delays --parm n=1", "unrecognized arguments: --parm n=1. Did you mean --param?"),
+        (
+            "run delays --note not this",
+            "unrecognized arguments: this. What has spaces needs quotes: --note 'looks right'.",
+        ),
+        (
+            "export delays.txt",
+            "%flow export delays.txt: give a file that ends in .py, for the flow, or in .html, for a run.",
+        ),
         ("run delays --frobnicate", "unrecognized arguments: --frobnicate. Tab lists the options."),
         ("cancel delays parse", "%flow cancel: what is 'parse' for? Write %flow cancel RUN."),
         ("resume delays approve --input values", "--input 'values' isn't NAME=VALUE. Write e.g. --input origin=JFK."),
@@ -159,6 +167,64 @@ def test_what_an_action_does_not_take_is_refused_with_what_it_takes(shell, line,
         shell.run_line_magic("flow", line)
 
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "Which name is the flow to have? Write %%flow NAME, and after it options: %%flow delays --wait."),
+        (
+            "new --on docker:x",
+            "--on says where a run of its own process lives, so it needs --detach: --detach --on docker:x.",
+        ),
+        ("new --start-at aprove", "Flow 'new' has no task 'aprove'. Did you mean 'approve'?"),
+        (
+            "new --start-at approve",
+            "new hasn't run yet, so there are no results that --start-at could keep. Run it once without.",
+        ),
+    ],
+)
+def test_what_a_cell_can_not_do_is_refused_in_one_line(shell, line, message):
+    with pytest.raises(UsageError) as caught:
+        _flow(shell, line)
+
+    assert str(caught.value) == message
+
+
+def test_an_executor_that_is_misspelt_is_told(shell):
+    with pytest.raises(UsageError, match=r"name 'threds' is not defined\. Did you mean threads\?$"):
+        _flow(shell, "delays --executor threds")
+
+
+def test_a_moment_without_quotes_is_told_so(shell):
+    with pytest.raises(UsageError, match=r"^What has spaces needs quotes: --at '2026-11-20 09:00'\.$"):
+        shell.run_line_magic("cache", "--at 2026-11-20 09:00")
+
+
+def test_a_run_may_be_named_by_several_words(shell, capsys):
+    _flow(shell)
+    _flow(shell)
+    shell.run_line_magic("flow", "reject delays 1")
+    capsys.readouterr()
+
+    for name in ("delays 1", "last failed", "delays last failed", "delays"):
+        shell.run_line_magic("flow", f"show {name}")
+    shell.run_line_magic("flow", "skip delays 2 approve")
+
+    said = capsys.readouterr().out
+    assert said.count("delays, run 1: Failed") == 3
+    assert said.count("delays, run 2: Paused") == 1
+    assert "approve is skipped." in said
+
+
+def test_a_run_that_is_over_or_here_is_not_taken_back(shell, capsys):
+    _flow(shell)
+    shell.run_line_magic("flow", "take-back delays")
+    assert "delays, run 1, goes on in this kernel once it is resumed." in capsys.readouterr().out
+    shell.run_line_magic("flow", "skip delays")
+
+    with pytest.raises(UsageError, match=r"^delays, run 1, is over: it is Success\.$"):
+        shell.run_line_magic("flow", "take-back delays")
 
 
 def test_the_help_of_the_line_magic_lists_its_actions(shell):
@@ -472,7 +538,7 @@ def test_the_last_expression_is_shown_as_in_any_cell_but_for_tasks(shell, capsys
     ("line", "body", "message"),
     [
         ("delays --colour red", BODY, "unrecognized arguments: --colour red"),
-        ("", BODY, "the following arguments are required: name"),
+        ("", BODY, "Which name is the flow to have? Write %%flow NAME, and after it options: %%flow delays --wait."),
         (
             "delays --param origin=[1, 2]",
             BODY,
