@@ -116,8 +116,8 @@ class _Walk:
             self._partial(thing)
         elif isinstance(thing, staticmethod | classmethod):
             self.visit(thing.__func__)
-        elif isinstance(thing, property | functools.cached_property):
-            for accessor in (getattr(thing, name, None) for name in ("fget", "fset", "fdel", "func")):
+        elif isinstance(thing, property | functools.cached_property | functools.singledispatchmethod):
+            for accessor in (getattr(thing, name, None) for name in ("fget", "fset", "fdel", "func", "dispatcher")):
                 if accessor is not None:
                     self.visit(accessor)
         elif isinstance(thing, type):
@@ -174,6 +174,10 @@ class _Walk:
             self._reached(f"variable {name} around {function.__name__}", held)
         if isinstance(wrapped := function.__dict__.get("__wrapped__"), types.FunctionType):
             self.visit(wrapped)
+        if isinstance(registry := function.__dict__.get("registry"), types.MappingProxyType):  # of singledispatch
+            for kind, implementation in registry.items():
+                self._note("registered", qualified_name(kind))
+                self.visit(implementation)
         self._globals(function)
 
     def _globals(self, function: types.FunctionType) -> None:
@@ -341,6 +345,7 @@ _CODE = (
     classmethod,
     property,
     functools.cached_property,
+    functools.singledispatchmethod,
 )
 
 

@@ -209,3 +209,24 @@ def test_a_module_within_a_package_of_the_users_is_followed(tmp_path, monkeypatc
     steps.step = lambda x: x + 2
     steps.step.__module__ = "own_package.steps"
     assert code_hash(task) != before
+
+
+@pytest.mark.parametrize(
+    ("head", "register", "call"),
+    [
+        ("@functools.singledispatch\ndef h(x): return x", "@h.register\ndef _(x: int): return x + 1", "h(x)"),
+        (
+            "class H:\n @functools.singledispatchmethod\n def h(self, x): return x",
+            "@H.h.register\ndef _(self, x: int): return x + 1",
+            "H().h(x)",
+        ),
+    ],
+)
+def test_what_is_registered_for_a_type_counts(head: str, register: str, call: str) -> None:
+    source = f"import functools\n{head}\n{register}\ndef task(x): return {call}\n"
+
+    first = hash_of(source)
+
+    assert hash_of(source.replace("return x + 1", "return  x  +  1  # one more")) == first
+    assert hash_of(source.replace("x + 1", "x + 2")) != first
+    assert hash_of(source.replace("int", "float")) != first
