@@ -74,7 +74,7 @@ class _BelowEntry(BelowEntry):
         run = view.start(self._parameters(), record=True, origin="", **self._options)
         view.show(with_widget=True)
         named = self._options["based_on"].name
-        return f"{self._flow.name} run {run.number} runs what lies below {self._entry.task}, from {named}."
+        return f"{self._flow.name} run {run.number} runs what lies below {self._entry.task}, from {named}. Its panel is below."
 
     def _parameters(self) -> dict[str, object]:
         """Return the parameters with which the entry was made; those that are no plain values keep their defaults."""

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from flowbook import Flow, Parameter, task
-from flowbook.notebook.cache_session import CacheActions
+from flowbook.core.run_below import below_entry
+from flowbook.notebook.cache_session import BelowEntry, CacheActions
+from flowbook.notebook.command_worker import RefusedError
 from flowbook.store import open_store
 from tests.acceptance.live_panel import served_cache
 from tests.homes import home  # noqa: F401  # each test's own store
@@ -17,7 +19,7 @@ from tests.homes import home  # noqa: F401  # each test's own store
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from playwright.sync_api import Page
 
@@ -30,9 +32,31 @@ def _flow() -> Flow:
         table = pd.DataFrame({"day": range(300), "delay": 5.0})
         return table if n == 0 else table.assign(delay=table["delay"] + (table["day"] % 100 == 7)).iloc[2:]
 
+    @task
+    def total(table: pd.DataFrame) -> int:
+        return len(table)
+
     with Flow("delays") as flow:
-        clean(Parameter("n", default=0))
+        total(clean(Parameter("n", default=0)))
     return flow
+
+
+class _Below(BelowEntry):
+    """Runs what lies below an entry, once."""
+
+    def __init__(self, flow: Flow, options: dict[str, Any]) -> None:
+        self._flow = flow
+        self._options = options
+
+    def plan(self) -> Mapping[str, Any]:
+        return self._flow.plan(**self._options).plain()
+
+    def start(self) -> str:
+        if self._flow.last_run.number > 2:  # type: ignore[union-attr, operator]  # it has run
+            msg = "The flow is gone."
+            raise RefusedError(msg)
+        self._flow.run(record=True, **self._options)
+        return "delays run 3 runs what lies below clean."
 
 
 @pytest.fixture
@@ -48,8 +72,10 @@ def show(browser: Any) -> Iterator[Callable[..., tuple[Page, dict[str, object]]]
             store, kept = open_store(), dict[str, object]()
             actions = CacheActions(
                 assign=lambda name, value: kept.update({name: value}) or name,  # type: ignore[func-returns-value]
+                pin=lambda entry, is_pinned: store.cache.pin(entry, pinned=is_pinned),
                 expire=store.cache.expire,
                 renew=store.cache.renew,
+                below=lambda entry: _Below(flow, below_entry(flow, store.cache.get(entry.id))),
             )
             served = served_cache(store.browse(), store.values, numbers=store.runs.numbers, actions=actions)
             _, address = stack.enter_context(served)
@@ -103,3 +129,28 @@ def test_an_expiry_is_undone(show: Callable[..., tuple[Page, dict[str, object]]]
 
     page.wait_for_selector('[data-action="expire"]:not([aria-disabled])')
     assert "Valid again" in page.locator(".head .said").last.inner_text()
+
+
+def test_what_lies_below_runs_from_a_version_and_the_answer_stays(
+    show: Callable[..., tuple[Page, dict[str, object]]],
+) -> None:
+    page, _ = show()
+    said = page.locator(".head .said").last
+
+    page.locator('[data-action="run-from"]').click()
+    page.locator('[data-flowbook="plan"] tr[data-task="total"][data-outcome="run"]').wait_for()
+    page.locator('[data-action="run-plan"]').click()
+    page.wait_for_selector('.head [data-action="run-from"]')
+    first = said.inner_text()
+    page.locator('[data-action="pin"]').click()
+    page.wait_for_function("document.querySelector('[data-flowbook=cache]').innerText.includes('Pinned: no sweep')")
+    pinned = said.inner_text()
+    page.locator('[data-action="run-from"]').click()
+    page.locator('[data-action="run-plan"]').click()
+    page.locator('[data-flowbook="plan"]').get_by_text("The flow is gone.").wait_for()
+
+    assert (first, pinned) == (
+        "delays run 3 runs what lies below clean.",
+        "Pinned: no sweep deletes this value.",
+    )
+    assert page.locator('[data-action="run-plan"]').count() == 0

@@ -86,7 +86,7 @@ class CacheView {
     this.detail = new EntryDetail({
       signal,
       ask: this.#ask.bind(this),
-      send: (type, fields) => (this.#isLive ? this.link.command(type, fields, type) : null),
+      send: (type, fields, slot = type) => (this.#isLive ? this.link.command(type, fields, slot) : null),
       cannot: cannotOf(model),
     });
     this.#build();
@@ -240,7 +240,7 @@ class CacheView {
       isValid: this.#isValid,
       refusal: (id) =>
         !this.#isLive ? this.#word : ["to-variable", "change"].some((what) => this.link.commands.isWaiting(`${what}:${id}`)) ? "Waits for an answer" : null,
-      said: (id) => this.link.commands.said(`change:${id}`) ?? this.link.commands.said(`to-variable:${id}`) ?? this.link.commands.said(`select:${id}`),
+      said: (id) => this.link.commands.newest(["change", "to-variable", "select", "run-below"].map((what) => `${what}:${id}`)),
     });
   }
 

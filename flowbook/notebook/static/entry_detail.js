@@ -46,7 +46,7 @@ export class EntryDetail {
   /** @type {AbortController | null} */
   #forked = null;
 
-  /** @param {{signal: AbortSignal, ask: import("./frame.js").Ask, send: (type: string, fields: Record<string, unknown>) => string | null, cannot: ReadonlySet<string>}} given */
+  /** @param {{signal: AbortSignal, ask: import("./frame.js").Ask, send: (type: string, fields: Record<string, unknown>, slot?: string) => string | null, cannot: ReadonlySet<string>}} given */
   constructor(given) {
     this.given = given;
     this.#keep.hidden = given.cannot.has("to-variable");
@@ -145,7 +145,7 @@ export class EntryDetail {
     else if (action === "keep-difference" && asked) this.given.send("to-variable", { what: "difference", ...asked });
     else if (action === "run-from-old" && asked) this.plan(asked.first.entry ?? "");
     else if (action === "not-now") this.#close();
-    else if (action === "run-plan") this.given.send("run-below", { entry: this.#below });
+    else if (action === "run-plan") this.given.send("run-below", { entry: this.#below }, `run-below:${this.#below}`);
     else return false;
     return true;
   }
@@ -166,9 +166,7 @@ export class EntryDetail {
   /** What came of a command. @param {string} slot @param {string} text */
   say(slot, text) {
     if (slot === "to-variable") this.#diff?.say(text);
-    if (slot !== "run-below") return;
-    this.#close();
-    dom.say(this.#said, text);
+    if (slot.startsWith("run-below:")) this.#close();
   }
 
   #open() {
@@ -202,7 +200,7 @@ export class EntryDetail {
   release(id, why) {
     this.#frame?.release(id, why);
     this.#diff?.release(id, why);
-    if (why) this.#plan?.show(why);
+    if (why) this.#plan?.refuse(why);
   }
 
   /** @param {string} entry @param {Preview} preview */

@@ -86,6 +86,12 @@ export class PlanView {
     this.#plan = null;
   }
 
+  /** Nothing can be done with the plan. @param {string} why */
+  refuse(why) {
+    this.wait();
+    this.show(why);
+  }
+
   /** Give the button that goes on the focus. */
   focus() {
     /** @type {HTMLElement | null} */ (this.#title.querySelector('[data-action="run-plan"]') ?? this.#title)?.focus({ preventScroll: true });
@@ -114,7 +120,7 @@ export class PlanView {
   }
 }
 
-const notNow = () => dom.button("not-now", "Not now", { title: "Back to the graph; nothing runs" });
+const notNow = () => dom.button("not-now", "Not now", { title: "Nothing runs" });
 
 /** What the plan is of, and what can be done with it. @param {Plan} plan @param {string} what */
 function headOf(plan, what) {
