@@ -138,7 +138,7 @@ def test_hostile_texts_run_nothing_in_a_report(opened: Callable[[Path], Page], b
     control.close()
 
 
-def test_a_report_is_walked_through_and_has_no_dead_control(opened: Callable[[Path], Page], tmp_path: Path) -> None:
+def _delays() -> Flow:
     @task
     def load(origin: str) -> pd.DataFrame:
         return pd.DataFrame({"carrier": [f"{origin}{n % 7}" for n in range(300)], "n": range(300)})
@@ -154,6 +154,11 @@ def test_a_report_is_walked_through_and_has_no_dead_control(opened: Callable[[Pa
     with Flow("delays") as flow:
         approve(load(Parameter("origin", default="JFK")))
         parse.map(list(range(40)))
+    return flow
+
+
+def test_a_report_is_walked_through_and_has_no_dead_control(opened: Callable[[Path], Page], tmp_path: Path) -> None:
+    flow = _delays()
     for _ in range(2):
         flow.run(record=True)
     write_report(flow.last_run, tmp_path / "report.html")  # type: ignore[arg-type]  # it ran
@@ -168,6 +173,7 @@ def test_a_report_is_walked_through_and_has_no_dead_control(opened: Callable[[Pa
         seen.update(page.evaluate(f"{shown}.map(each => each.dataset.action)"))
 
     look()
+    drawn_unasked = page.locator('[data-flowbook="logs"] .logs > div').count()
     page.click('.tablist [data-tab="timeline"]')
     page.wait_for_selector('[data-flowbook="timeline"] [data-task="load"]')
     look()
@@ -201,6 +207,7 @@ def test_a_report_is_walked_through_and_has_no_dead_control(opened: Callable[[Pa
         look()
     history = page.locator('[data-flowbook="inspector"] tbody tr').inner_text()
 
+    assert drawn_unasked == 0
     assert seen - ACTIONS == set()
     assert (found, history.split("\t")[0]) == (14, "run 1")
     assert page.locator(".tablist [data-tab]:visible").all_inner_texts() == ["Graph", "Timeline", "Logs", "Runs"]

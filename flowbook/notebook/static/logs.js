@@ -104,15 +104,15 @@ export class Logs {
     this.#lines = [...this.#lines, ...sent.lines].slice(-KEPT);
     this.#next = sent.next;
     this.#leftOut += sent.left_out;
-    this.show();
   }
 
+  /** Draw the lines; while the tab isn't chosen, nobody asks for that. */
   show() {
-    this.#showTasks();
-    const found = fitting(this.#lines, this.#filter);
     const about = `${this.#run} ${this.#next} ${JSON.stringify(this.#filter)}`;
     if (about === this.#drawn) return;
     this.#drawn = about;
+    this.#showTasks();
+    const found = fitting(this.#lines, this.#filter);
     const shown = found.slice(-SHOWN);
     dom.keyed(
       this.#list,

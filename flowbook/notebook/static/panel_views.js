@@ -210,6 +210,7 @@ export class PanelViews {
     dom.set(parts.replayButton, { "aria-pressed": state.isReplay ? "true" : "false" });
     if (isGraph && state.opened) this.children.show(state.inspected);
     if (state.tab === "timeline") this.#showTimeline();
+    if (state.tab === "logs") this.logs.show();
     if (state.tab === "runs") this.#showRuns();
     if (state.tab === "plan") this.plan.show(this.#refusal());
     if (!parts.replay.hidden) this.#showReplay();

@@ -111,7 +111,6 @@ export class Runs {
   take(sent) {
     this.#sent = sent;
     this.#isKnown = true;
-    this.show();
   }
 
   show() {
