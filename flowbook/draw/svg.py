@@ -1,7 +1,7 @@
 """Writes every picture of a graph: the live one in the panel, and standalone ones in saved notebooks, reports and READMEs.
 
-Live: classes and `data-` attributes only, coloured by the notebook's style sheet; the view then changes `data-state`,
-texts, the glyph and the bar of its nodes, and nothing else. Alone: see `still`.
+Live: classes and `data-` attributes only, coloured by the notebook's style sheet. Bare, for the panel: the view keeps each
+node's boxes and name, changes `data-state`, and draws the rest. Alone: see `still`.
 
 One node, as its reader finds it (parts that a node can't come to need are left out):
 
@@ -35,7 +35,7 @@ from flowbook.draw.node_parts import (
 from flowbook.draw.still import Still
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     from flowbook.draw.layout import Box, Layout
     from flowbook.engine.graph import Graph, TaskSpec
@@ -55,6 +55,7 @@ def svg(  # noqa: PLR0913  # one picture, its options by keyword
     state: str = "",
     caption: str = "",
     groups: Container[str] = (),
+    bare: bool = False,
 ) -> str:
     """Return the picture of `graph` as SVG text.
 
@@ -68,13 +69,21 @@ def svg(  # noqa: PLR0913  # one picture, its options by keyword
         state: class name of the flow's state, for the head.
         caption: one sentence for the head, e.g. "run 14, approve waits for you".
         groups: keys that aren't tasks but groups of tasks; live, they have `data-group` instead of `data-task`.
+        bare: live, only the boxes and names of nodes: all that the panel's view takes over, as it draws the rest itself.
     """
     if standalone:
         return Still(graph, layout, views, "dark" if theme == "dark" else "light").write(state, caption)
-    return "".join(_live(graph, layout, views, groups))
+    node = _bare_node if bare else _node
+    return "".join(
+        _live(
+            graph,
+            layout,
+            lambda key, box: node(graph.specs[key], box, views.get(key, NodeView()), is_group=key in groups),
+        )
+    )
 
 
-def _live(graph: Graph, layout: Layout, views: Mapping[str, NodeView], groups: Container[str]) -> Iterable[str]:
+def _live(graph: Graph, layout: Layout, node: Callable[[str, Box], Iterable[str]]) -> Iterable[str]:
     width, height = layout.width, layout.height
     count = len(graph.specs)
     label = f"Graph of {graph.name}, {count} {'task' if count == 1 else 'tasks'}"
@@ -92,24 +101,39 @@ def _live(graph: Graph, layout: Layout, views: Mapping[str, NodeView], groups: C
         )
     yield "</g>"
     for key, box in layout.boxes.items():
-        yield from _node(graph.specs[key], box, views.get(key, NodeView()), is_group=key in groups)
+        yield from node(key, box)
     yield "</svg>"
 
 
 def _node(spec: TaskSpec, box: Box, view: NodeView, *, is_group: bool) -> Iterable[str]:
     box = replace(box, h=drawn_height(box, view))
-    yield f"{_opening(spec, box, view, is_group=is_group)}<title>{escaped(spec.key)}</title>"
-    if spec.is_mapped:
-        yield f'<path class="under" d="M4 {box.h}v4h{box.w}v-{box.h}h-4"/>'
-    yield f'<rect class="box" x=".5" y=".5" width="{box.w - 1}" height="{box.h - 1}" rx="2"/>'
-    yield f'<rect class="tile-bg" x="1" y="1" width="24" height="{box.h - 2}"/>'
+    yield from _boxes(spec, box, view, is_group=is_group)
     yield f'<g class="glyph" transform="translate(7 16)">{glyph(view.name)}</g>'
     yield from _lines(spec, box, view)
     if spec.is_mapped:
         yield from _children(box, view)
     if spec.is_manual:
         yield _controls(spec, view)
-    yield f'<rect class="ring" x="-3" y="-3" width="{box.w + 6}" height="{box.h + 6}" rx="4"/></g>'
+    yield _ring(box)
+
+
+def _bare_node(spec: TaskSpec, box: Box, view: NodeView, *, is_group: bool) -> Iterable[str]:
+    box = replace(box, h=drawn_height(box, view))
+    yield from _boxes(spec, box, view, is_group=is_group)
+    yield _text(name_of(spec, box, view))
+    yield _ring(box)
+
+
+def _boxes(spec: TaskSpec, box: Box, view: NodeView, *, is_group: bool) -> Iterable[str]:
+    yield f"{_opening(spec, box, view, is_group=is_group)}<title>{escaped(spec.key)}</title>"
+    if spec.is_mapped:
+        yield f'<path class="under" d="M4 {box.h}v4h{box.w}v-{box.h}h-4"/>'
+    yield f'<rect class="box" x=".5" y=".5" width="{box.w - 1}" height="{box.h - 1}" rx="2"/>'
+    yield f'<rect class="tile-bg" x="1" y="1" width="24" height="{box.h - 2}"/>'
+
+
+def _ring(box: Box) -> str:
+    return f'<rect class="ring" x="-3" y="-3" width="{box.w + 6}" height="{box.h + 6}" rx="4"/></g>'
 
 
 def _opening(spec: TaskSpec, box: Box, view: NodeView, *, is_group: bool) -> str:

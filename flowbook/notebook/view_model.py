@@ -246,7 +246,7 @@ def graph_view(graph: Graph, drawing: Drawing, views: Mapping[str, NodeView]) ->
         for (key, spec), box in zip(drawn.specs.items(), drawing.layout.boxes.values(), strict=True)
     )
     fields = tuple(_parameter(spec) for spec in graph.specs.values() if spec.is_parameter)
-    picture = svg(drawn, drawing.layout, drawing.views(views), groups=groups)
+    picture = svg(drawn, drawing.layout, drawing.views(views), groups=groups, bare=True)
     layout = drawing.layout
     return GraphView(graph.name, picture, layout.width, layout.height, nodes, fields, len(graph.specs), drawing.by)
 

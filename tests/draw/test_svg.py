@@ -29,6 +29,22 @@ HOSTILE = [
 ]
 
 
+def test_a_bare_picture_has_what_the_panels_view_keeps_and_no_more(delays: Graph) -> None:
+    drawn = layout(delays)
+
+    bare = ET.fromstring(svg(delays, drawn, {}, bare=True))
+    whole = ET.fromstring(svg(delays, drawn, {}))
+
+    kept = {"box", "under", "tile-bg", "name", "ring"}
+    parts = {part.get("class") for node in bare.iterfind("*[@data-task]") for part in node} - {None}
+    assert parts == kept
+    for node in whole.iterfind("*[@data-task]"):
+        for part in list(node):
+            if part.get("class") not in {None, *kept}:
+                node.remove(part)
+    assert ET.tostring(bare) == ET.tostring(whole)
+
+
 def _by_task(text: str, key: str) -> ET.Element:
     return next(node for node in ET.fromstring(text).iter(f"{SVG}g") if node.get("data-task") == key)
 
