@@ -232,7 +232,7 @@ export class GraphView {
     const room = node.w - TEXT_X - 8 - times;
     const known = this.#names.get(key);
     if (!name || !this.#svg || known?.room === room) return;
-    const full = known?.full ?? name.textContent ?? key;
+    const full = known?.full ?? key.replace(/\s+/g, " ").trim();
     this.#names.set(key, { room, full });
     dom.say(name, nameCut(full, room, this.#svg));
   }

@@ -1,6 +1,8 @@
 /** Cuts texts to a width. Measures them outside the page, since measuring in the page would lay out the whole graph each time. */
 
-/** @type {WeakMap<Element, {name: CanvasRenderingContext2D | null, note: CanvasRenderingContext2D | null}>} */
+/** @typedef {CanvasRenderingContext2D | null} Ruler */
+
+/** @type {WeakMap<Element, {name: Ruler, note: Ruler}>} */
 const rulers = new WeakMap();
 
 /** `text` with its middle left out, `length` characters in all. @param {string} text @param {number} length */
@@ -33,18 +35,30 @@ export function nameCut(name, room, svg) {
 
 /** What measures the names and the notes of a picture, in its own fonts. @param {Element} svg */
 function rulersOf(svg) {
-  const found = rulers.get(svg) ?? {
-    name: rulerFor(svg.querySelector("text.name") ?? svg),
-    note: rulerFor(svg.querySelector("text.time, text.word") ?? svg, "400"),
-  };
+  const found = rulers.get(svg) ?? rulersIn(svg.closest(".fb") ?? svg);
   rulers.set(svg, found);
   return found;
 }
 
-/** @param {Element} like @param {string} [weight] */
-function rulerFor(like, weight) {
-  const { fontWeight, fontSize, fontFamily } = getComputedStyle(like);
+/**
+ * By the tokens of the view, which are known without laying anything out: how a text in it looks depends, as far as the browser knows,
+ * on the view's width.
+ *
+ * @param {Element} view
+ */
+function rulersIn(view) {
+  const style = getComputedStyle(view);
+  const token = (/** @type {string} */ name) => style.getPropertyValue(`--fb-${name}`).trim();
+  const family = token("font");
+  return {
+    name: rulerFor(`${token("strong")} ${token("name-size")} ${family}`),
+    note: rulerFor(`${token("weight")} ${token("text-size")} ${family}`),
+  };
+}
+
+/** @param {string} font @returns {Ruler} */
+function rulerFor(font) {
   const ruler = document.createElement("canvas").getContext("2d");
-  if (ruler) ruler.font = `${weight ?? fontWeight} ${fontSize} ${fontFamily}`;
+  if (ruler) ruler.font = font;
   return ruler;
 }
