@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ dt { margin-top: 1rem; } dd { margin-left: 1.5rem; } dd.fields { opacity: 0.85; 
 </style>
 <h1>The API of flowbook</h1>
 """
+#: Names in the endpoints' docstrings.
+_CODE = re.compile(r"`([^`]+)`")
 _INTRODUCTION = """<p>Each request needs the header <code>Authorization: Bearer TOKEN</code>, or this browser's login.
 Bodies are JSON. <a href="openapi.json">openapi.json</a> has all fields.</p>
 """
@@ -52,7 +55,7 @@ def _groups(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _operation(document: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]) -> str:
-    said = escape(operation.get("description", ""))
+    said = _CODE.sub(r"<code>\1</code>", escape(operation.get("description", "")))
     fields = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
     body = [*_body(document, operation)]
     lines = [f"<dt><code><b>{method.upper()}</b> {escape(path)}</code></dt><dd>{said}</dd>"]

@@ -48,5 +48,7 @@ def test_the_page_about_the_api_names_every_operation_and_loads_nothing(call):
 
     paths = [path for path in document["paths"] if path not in page.text]
     assert paths == []
+    assert "<code>task</code>" in page.text
+    assert "`" not in page.text
     assert "<script" not in page.text
     assert "http" not in page.text.replace("https://", "http://").split("<h1>")[1]
