@@ -154,6 +154,8 @@ def test_a_run_is_watched_live_and_approved_with_another_input(open_page: Callab
     picture(runs, "page-run-light-1400")
     picture(beside, "page-run-dark-400")
     faults = serious_faults(runs) + serious_faults(beside)
+    end_of = "each => each.getBoundingClientRect().bottom"
+    is_in_sight = card.locator(".answers").evaluate(end_of) <= card.evaluate(end_of)
     card.get_by_label("Value of threshold").fill("30")
     card.get_by_role("button", name="Resume with another threshold").click()
     for page in (runs, beside):
@@ -162,6 +164,7 @@ def test_a_run_is_watched_live_and_approved_with_another_input(open_page: Callab
     told = server.python(
         f"import flowbook; r = flowbook.run({run_id!r}); print(r['publish'].result, list(r.decisions().by), sep='|')"
     )
+    assert is_in_sight
     assert told == "published 300 rows above 30|['Ana Lima']"
     assert (title, runs.title()) == ("delays run 1: Paused · flowbook", "delays run 1: Success · flowbook")
     assert faults == []

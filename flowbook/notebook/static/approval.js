@@ -110,10 +110,10 @@ export class Approval {
     const resume = actions.includes("resume") ? button("resume", { class: "primary" }) : null;
     const buttons = dom.h("div", { class: "row answers" }, resume, ...others);
     if (!resume && !others.length) return null;
-    if (!others.length) return dom.h("section", {}, buttons);
+    if (!others.length) return dom.h("section", { class: "verdict" }, buttons);
     const when = actions.includes("reject") ? "needed to reject, otherwise optional" : "optional";
     const about = dom.h("div", { class: "row about" }, dom.h("h4", {}, "Note"), dom.h("span", { class: "dim" }, when));
-    return dom.h("section", {}, about, this.#note, buttons);
+    return dom.h("section", { class: "verdict" }, about, this.#note, buttons);
   }
 
   #showChanges() {
