@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from flowbook.flow_runners.keeper import is_locked, lock
+from flowbook.flow_runners.kept_lines import KeptLines
 from flowbook.store.process_output import output_file
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class JobMark:
             raise BlockingIOError(msg)
         earlier = os.pread(self._file, _DIGITS, 0)
         self.read_until_ns = int(earlier) if earlier.isdigit() else 0
+        #: Which lines of its output are in the log file.
+        self.kept_lines = KeptLines(output_file(job.run_id))
         os.pwrite(self._file, b"%0*d\n%s\n" % (_DIGITS, self.read_until_ns, json.dumps(asdict(job)).encode()), 0)
 
     def note_read(self, until_ns: int) -> None:
@@ -79,8 +82,10 @@ class JobMark:
 
     def remove(self) -> None:
         """Remove it: there is nothing to watch any more."""
+        self.kept_lines.remove()
         self._path.unlink(missing_ok=True)
-        os.close(self._file)
+        file, self._file = self._file, -1  # a thread that still reads writes to no other file
+        os.close(file)
 
 
 def unwatched_jobs() -> list[WatchedJob]:

@@ -57,6 +57,14 @@ class LogFile:
             self._lost_bytes += len(part)
             self._why = error.strerror or str(error)
 
+    def place(self) -> tuple[int, int]:
+        """Return the file's inode and its length in bytes; (0, 0) if it can't be opened."""
+        try:
+            found = os.fstat(self._open())
+        except OSError:
+            return (0, 0)
+        return found.st_ino, found.st_size
+
     def _append(self, part: bytes) -> None:
         file = self._open()
         while part:

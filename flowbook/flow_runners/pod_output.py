@@ -42,7 +42,7 @@ class PodOutput:
         self._pod = pod
         self._output = output
         self._mark = mark
-        self._log = PodLog(mark.read_until_ns)
+        self._log = PodLog(mark.read_until_ns, mark.kept_lines.of(pod))
         self._read_at: float | None = None
         #: Whether it was read to its end, rather than until the connection was cut.
         self._has_reached_end = False
@@ -87,6 +87,11 @@ class PodOutput:
                     time.sleep(_AGAIN_S)
             self._has_stopped.wait(_AGAIN_S)
 
+    def _keep(self, part: bytes) -> None:
+        line, notes = self._log.last, self._mark.kept_lines
+        self._output.write(part, lambda place: notes.note(self._pod, line, place, len(part)))
+        self._mark.note_read(self._log.read_until_ns)
+
     def _say_missing(self, why: str) -> None:
         """Say that output may be missing, unless the log was read to its end before: a pod that is gone has none any more."""
         if not self._has_reached_end:
@@ -105,8 +110,7 @@ class PodOutput:
                 # Half a line is one that was cut: it comes again.
                 part = self._log.take(line) if is_last or line.endswith(b"\n") else None
                 if part is not None:
-                    self._output.write(part)
-                    self._mark.note_read(self._log.read_until_ns)
+                    self._keep(part)
                 self._read_at = time.monotonic()
         finally:
             self._lines.close()

@@ -15,11 +15,15 @@ from flowbook.flow_runners.keeper import LogFile
 from flowbook.store.process_output import output_file, remove_old_output
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from flowbook.flow_run.ports import RunToStart
 
-__all__ = ["RunOutput", "prepared_output_file"]
+__all__ = ["Place", "RunOutput", "prepared_output_file"]
+
+#: The inode of a log file, and a number of bytes in it.
+Place = tuple[int, int]
 
 _TAIL_BYTES, _TAIL_LINES = 16_384, 20
 
@@ -67,9 +71,16 @@ class RunOutput:
         """Add a line of flowbook's own, such as what keeps a process from starting. Never raises."""
         self.write(f"[flowbook] {text}\n".encode())
 
-    def write(self, part: bytes) -> None:
-        """Keep a part of the output, and show it. Never raises."""
+    def write(self, part: bytes, note: Callable[[Place], object] | None = None) -> None:
+        """Keep a part of the output, and show it. Never raises.
+
+        Args:
+            part: is added to the log file.
+            note: called before that with where the file ends, while nobody else writes.
+        """
         with self._lock:
+            if note is not None:
+                note(self._log.place())
             self._keep(part)
 
     def _keep(self, part: bytes) -> None:
