@@ -151,7 +151,7 @@ class _Planner:
         self._newest = reads.newest_runs(_RUNS)
         for run_id in self._newest:
             self._evidence.add(run_id)
-            self._searched: set[str] = set()
+        self._searched: set[str] = set()
         self._given: dict[str, _Given] = {}
         self._planned: dict[str, PlannedTask] = {}
         #: Tasks that will run although their inputs are known, with these; why is found in one query for all.

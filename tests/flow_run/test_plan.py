@@ -168,6 +168,21 @@ def test_an_uncached_task_is_expected_to_give_the_same_again():
     assert plan["load"].why.endswith("by run 1")
 
 
+def test_before_the_first_run_a_cached_task_may_lie_below_one_that_is_not():
+    @task
+    def fetch():
+        return 3
+
+    @task(cache=True)
+    def kept(rows):
+        return rows
+
+    with Flow("fetching") as flow:
+        kept(fetch())
+
+    assert _told(flow.plan()) == {"fetch": ("run", "not cached"), "kept": ("run", "unknown")}
+
+
 def test_what_waits_for_a_person_and_what_comes_after_it():
     @task(trigger=triggers.manual_only)
     def approve(n):
