@@ -5,11 +5,14 @@ from __future__ import annotations
 import builtins
 import itertools
 import keyword
+import re
+import shlex
 import uuid
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from IPython.display import display, update_display
 
+from flowbook.core.flow import Flow
 from flowbook.core.run_below import below_run
 from flowbook.flow_run.recorded_run import load_run
 from flowbook.flow_run.recording import Recording
@@ -21,7 +24,7 @@ from flowbook.notebook.debugging import prepare_debugger
 from flowbook.notebook.edits import Edits
 from flowbook.notebook.frontend import cell_name, person
 from flowbook.notebook.panel import Panel
-from flowbook.notebook.panel_actions import PanelActions, Started
+from flowbook.notebook.panel_actions import Debugging, PanelActions, Started
 from flowbook.notebook.panel_records import PanelRecords, invalidate, run_that_made
 from flowbook.notebook.panel_session import PanelSession
 from flowbook.notebook.parts_asked import OF_FLOW, OF_TASK, menu_entries, options_of
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from flowbook.core.flow import Flow
     from flowbook.executors.base import Executor
     from flowbook.flow_run.plan import RunPlan
     from flowbook.notebook.lab_pages import LabPages
@@ -281,9 +283,12 @@ class FlowView:
         found = next((run for run in known if run is not None and run.run_id == run_id), None)
         return found if found is not None else load_run(Recording.of(open_store(), run_id))
 
-    def _debug(self, run: RunLike, key: str) -> str:
+    def _debug(self, run: RunLike, key: str) -> Debugging:
         place = prepare_debugger(self._shell, run, key, self._cell_name)
-        return f"Type %debug in a cell: it opens {place}, with all names as they were."
+        named = self._shell.user_ns.get(run.flow_name)
+        is_newest = isinstance(named, Flow) and named.last_run is run
+        # By their names only the flows' newest runs are found as they are here, with their frames.
+        return Debugging(f"%flow debug {run.flow_name} {_quoted(key)}" if is_newest else "%debug", place)
 
     def _compare(self, first: str, second: str) -> Mapping[str, Any]:
         found = self._open_run(first).compare(self._open_run(second))
@@ -365,6 +370,11 @@ class _Output:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         return dict(self._forms)
+
+
+def _quoted(key: str) -> str:
+    """Return the key of a task as a line takes it: a space would end it."""
+    return shlex.quote(key) if re.search(r"[\s'\"\\]", key) else key
 
 
 def assign_variable(shell: InteractiveShell, wanted: str, value: object) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flowbook.results.reference import ResultRef
     from flowbook.store.records import PastDecision
 
-__all__ = ["AnswerAction", "Decided", "PanelActions", "Started", "parse_parameter", "who_decides"]
+__all__ = ["AnswerAction", "Debugging", "Decided", "PanelActions", "Started", "parse_parameter", "who_decides"]
 
 AnswerAction = Literal["resume", "skip", "reject"]
 
@@ -52,6 +52,18 @@ class Decided(NamedTuple):
     keys: tuple[str, ...] = ()
     note: str = ""
     inputs: Mapping[str, object] = {}  # never changed
+
+
+class Debugging(NamedTuple):
+    """How a debugger opens where a task failed.
+
+    Attributes:
+        source: the cell that opens it.
+        place: where it opens: "In [4], line 16, in check".
+    """
+
+    source: str
+    place: str
 
 
 def parse_parameter(text: str) -> object:
@@ -104,7 +116,13 @@ def _answer(run: RunLike, decided: Decided, by: str) -> Started:
     return Started(cast("RunLike", act(*keys, by=by, note=note)))
 
 
-def _refuse_debug(run: RunLike, key: str) -> str:
+def _refuse_debug(run: RunLike, key: str) -> Debugging:
+    del run, key
+    msg = "Only the notebook in which it runs can do that."
+    raise RefusedError(msg)
+
+
+def _refuse_invalidate(run: RunLike, key: str) -> str:
     del run, key
     msg = "Only the notebook in which it runs can do that."
     raise RefusedError(msg)
@@ -155,7 +173,7 @@ class PanelActions:
         why_ran: returns why a cached task of the run that is shown ran; None if nothing is known.
         maker: returns the number of the run that made a cache entry, by the entry's id; empty if it isn't known.
         runs: returns the newest runs of the flow, at most so many.
-        debug: lets `%debug` open where a task of a run failed; returns what to do next.
+        debug: lets a debugger open where a task of a run failed; returns how.
         invalidate: lets the stored outputs of a task of a run expire, or of a child its own; returns what became of them.
         compare: returns what differs from one run to another, by their ids; see `RunComparison.plain`.
         rows_before: returns the rows of a task's output in earlier runs, by the run's id.
@@ -183,8 +201,8 @@ class PanelActions:
     why_ran: Callable[[str], RanTask | None] = lambda _: None
     maker: Callable[[str], str] = lambda _: ""
     runs: Callable[[int], RunsView] = lambda _: RunsView((), 0)
-    debug: Callable[[RunLike, str], str] = _refuse_debug
-    invalidate: Callable[[RunLike, str], str] = _refuse_debug
+    debug: Callable[[RunLike, str], Debugging] = _refuse_debug
+    invalidate: Callable[[RunLike, str], str] = _refuse_invalidate
     compare: Callable[[str, str], Mapping[str, Any]] = _refuse_compare
     rows_before: Callable[[str], Mapping[str, int]] = lambda _: {}
     open_run: Callable[[str], RunLike] = _refuse_open

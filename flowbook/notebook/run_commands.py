@@ -88,7 +88,7 @@ class RunCommands:
             "plan": self._on_plan,
             "menu": self._on_menu,
             "compare": self._on_compare,
-            "debug": lambda command: self._actions.debug(self._session.run, self._known_key(command)),
+            "debug": self._on_debug,
             "invalidate": lambda command: self._actions.invalidate(self._session.run, self._known_key(command)),
             "cancel": self._on_cancel,
             "retry": self._on_retry,
@@ -122,6 +122,15 @@ class RunCommands:
         key = command.get("key")
         self._session.check_known(key)
         return str(key)
+
+    def _on_debug(self, command: Command) -> str:
+        """Say which cell opens the debugger; a view that can puts it into the notebook."""
+        source, place = self._actions.debug(self._session.run, self._known_key(command))
+        opens = f"it opens {place}, with all names as they were"
+        if command.get("cell") is not True:
+            return f"Run {source} in a cell: {opens}."
+        self._session.tell({"type": "cell", "id": command["id"], "source": source})
+        return f"Run the cell below: {opens}."
 
     def _on_compare(self, command: Command) -> str:
         runs = command.get("runs")

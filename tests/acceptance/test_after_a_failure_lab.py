@@ -116,6 +116,7 @@ def test_what_failed_is_looked_into_and_runs_again_in_every_panel(failed: Notebo
     debugged = answer(card, "debug")
     names = card.locator(".names").inner_text()
     failed.screenshot("debug-light", of=failed.panel("flow"))
+    in_debugger = _look_with_the_debugger(failed)
     failed.run_cell("ready")
     card.locator('[data-action="retry"]').click()
     failed.wait_state("check", "Success", cell="flow")
@@ -127,7 +128,8 @@ def test_what_failed_is_looked_into_and_runs_again_in_every_panel(failed: Notebo
         failed.wait_run("Paused", cell=cell)
     failed.wait_idle()
 
-    assert debugged == "Type %debug in a cell: it opens In [2], line 23, in check, with all names as they were."
+    assert debugged == "Run the cell below: it opens In [2], line 23, in check, with all names as they were."
+    assert in_debugger == ["%flow debug delays check", "3"]
     assert names.split() == ["flights", "DataFrame,", "2", "×", "2", "least", "3"]
     assert only == "Failed"
     assert failed.output_text("retry").startswith("weigh runs again.")
@@ -137,6 +139,26 @@ def test_what_failed_is_looked_into_and_runs_again_in_every_panel(failed: Notebo
     _answer_and_invalidate(failed)
     _run_again(failed)
     _replay(failed)
+
+
+def _look_with_the_debugger(notebook: Notebook) -> list[str]:
+    """Run the cell that was put below the panel; return its text, and what the debugger says of a name."""
+    below = notebook.page.locator(".jp-Cell").nth(3)
+    source = below.locator(".cm-content").inner_text()
+    has_focus = below.locator(".cm-content").evaluate("element => element.contains(document.activeElement)")
+    notebook.page.keyboard.press("Control+Enter")
+    prompt = below.locator(".jp-Stdin-input")
+    prompt.wait_for()
+    prompt.fill("least")
+    prompt.press("Enter")
+    below.get_by_text("3", exact=True).wait_for()
+    notebook.screenshot("debugger-light", of=below)
+    below.locator(".jp-Stdin-input").fill("q")
+    below.locator(".jp-Stdin-input").press("Enter")
+    notebook.wait_idle()
+
+    assert has_focus
+    return [source, "3"]
 
 
 def _answer_and_invalidate(notebook: Notebook) -> None:

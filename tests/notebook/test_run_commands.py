@@ -7,7 +7,7 @@ import pytest
 import flowbook
 from flowbook import Flow, Parameter, task, triggers
 from flowbook.notebook.edits import Edits
-from flowbook.notebook.panel_actions import PanelActions, Started
+from flowbook.notebook.panel_actions import Debugging, PanelActions, Started
 from flowbook.notebook.parts_asked import OF_TASK, menu_entries
 from tests.notebook.recorded import RecordedPanel
 
@@ -158,6 +158,34 @@ def test_what_was_edited_is_told_once_and_runs_alone(flow):
     runs = [each["run"] for each in panel.all("patch") if "run" in each]
     assert [(run["edited"], run["stale"]) for run in runs] == [(["load"], ["approve", "publish"])]
     assert panel.hear("only-changed", "c1")["text"] == "only-changed: load runs as edited."
+    panel.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "cells"),
+    [
+        (
+            {},
+            "Run %flow debug delays load in a cell: it opens In [2], line 7, in load, with all names as they were.",
+            [],
+        ),
+        (
+            {"cell": True},
+            "Run the cell below: it opens In [2], line 7, in load, with all names as they were.",
+            ["%flow debug delays load"],
+        ),
+    ],
+)
+def test_a_view_that_can_is_told_which_cell_opens_the_debugger_and_others_say_it(flow, asked, said, cells):
+    flow.run()
+    place = "In [2], line 7, in load"
+    actions = PanelActions(debug=lambda run, key: Debugging(f"%flow debug {run.flow_name} {key}", place))
+    panel = RecordedPanel(flow.last_run, actions)
+
+    answer = panel.hear("debug", "c1", key="load", **asked)
+
+    assert (answer["ok"], answer["text"]) == (True, said)
+    assert [(each["id"], each["source"]) for each in panel.all("cell")] == [("c1", source) for source in cells]
     panel.close()
 
 

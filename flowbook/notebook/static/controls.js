@@ -54,6 +54,24 @@ function isOfTask(slot) {
   return Boolean(key) && (PLAIN.has(action) || action === "to-variable");
 }
 
+/**
+ * The fields of a command that is sent as it is.
+ *
+ * @param {{action: string, key: string | null}} asked
+ * @param {{approval: import("./approval.js").Approval | null, canInsert: boolean}} given the card of that task, if it is shown; whether a cell can be put below
+ */
+export function fieldsOf({ action, key }, { approval, canInsert }) {
+  if (OF_RUN.has(action) && !key) return {};
+  const inputs = action === "resume" ? (approval?.inputs() ?? {}) : {};
+  const note = approval?.note() ?? "";
+  return {
+    key,
+    ...(note ? { note } : {}),
+    ...(Object.keys(inputs).length ? { inputs } : {}),
+    ...(action === "debug" && canInsert ? { cell: true } : {}),
+  };
+}
+
 export class Controls {
   /** The run that was shown when controls were last brought up to date. @type {string | undefined} */
   #run;

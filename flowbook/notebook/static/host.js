@@ -18,6 +18,7 @@
  * @property {(message: object) => void} send throws where nobody can hear it
  * @property {"lab" | "widget" | "page" | "report"} host what it can't do is not drawn
  * @property {ReadonlySet<string>} [cannot] commands that it never carries out
+ * @property {(source: string) => void} [insertCell] puts a cell below the panel's own, where there are cells
  */
 
 /**

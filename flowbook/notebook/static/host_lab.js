@@ -19,6 +19,7 @@ const ANSWERS = ["page"];
  * @property {any} Widget Lumino's
  * @property {import("./lab_connection.js").Links} links
  * @property {() => Promise<View>} view loads the code of the view
+ * @property {(node: Element, source: string) => void} insertCell puts a cell below the one that an element is in
  * @property {(session: any, say: (text: string) => void) => Promise<void>} revive starts the kernel of a notebook, if there is none, and loads flowbook there
  */
 
@@ -40,9 +41,10 @@ export class LabModel {
   #watching = null;
   #hadKernel = false;
 
-  /** @param {{kept: Kept, onKept: (output: any) => void, revive: () => void}} given */
+  /** @param {{kept: Kept, onKept: (output: any) => void, revive: () => void, insertCell?: (source: string) => void}} given */
   constructor(given) {
     this.given = given;
+    this.insertCell = given.insertCell;
     this.#kept = given.kept;
   }
 
@@ -131,7 +133,7 @@ export class LabModel {
 }
 
 /** The class of the renderers of a page. @param {Page} page */
-export function rendererClass({ Widget, links, view, revive }) {
+export function rendererClass({ Widget, links, view, revive, insertCell }) {
   return class PanelRenderer extends Widget {
     #end = new AbortController();
     /** @type {LabModel | null} */
@@ -161,7 +163,12 @@ export function rendererClass({ Widget, links, view, revive }) {
       const [unpacked, { render }] = await Promise.all([unpack(kept), view()]);
       if (this.isDisposed) return;
       const isNew = this.#model === null;
-      this.#model ??= new LabModel({ kept, onKept: (found) => this.#keep(found), revive: () => this.#revive() });
+      this.#model ??= new LabModel({
+        kept,
+        onKept: (found) => this.#keep(found),
+        revive: () => this.#revive(),
+        ...(this.session ? { insertCell: (source) => insertCell(this.node, source) } : {}),
+      });
       this.#model.take(kept, unpacked);
       if (isNew) this.#begin(this.#model, render);
     }

@@ -24,7 +24,7 @@ const LABELS = {
   resume: ["Resume", "Runs this task and what waits for it; nothing else runs again"],
   skip: ["Skip", "The task becomes Skipped, and what needs it too"],
   reject: ["Reject", "The task fails, with your note as the message"],
-  debug: ["Debug", "Lets %debug open in the frame that failed, with its inputs as they were"],
+  debug: ["Debug", "Opens the debugger in the frame that failed, with its inputs as they were"],
   invalidate: ["Invalidate", "Lets its stored outputs expire, so that it runs next time"],
   retry: ["Retry", "Runs it again, with the code as it is now; what could not run because of it goes on"],
   "to-variable": ["To a variable", "Puts the value into a variable of the notebook"],

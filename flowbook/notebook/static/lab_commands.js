@@ -39,6 +39,26 @@ export async function addCells({ app, notebooks }, sources) {
   }
 }
 
+/**
+ * Put a cell below the one that an element is in, unless it is there already, and let the person go on in it.
+ *
+ * @param {any} notebooks
+ * @param {Element} node
+ * @param {string} source
+ */
+export async function addCellBelow(notebooks, node, source) {
+  const content = notebooks?.find((/** @type {any} */ each) => each.node.contains(node))?.content;
+  const above = content?.widgets.findIndex((/** @type {any} */ cell) => cell.node.contains(node)) ?? -1;
+  if (above < 0) return;
+  const next = content.widgets[above + 1];
+  if (next?.model.sharedModel.getSource() !== source)
+    content.model.sharedModel.insertCell(above + 1, { cell_type: "code", source, metadata: { trusted: true } });
+  content.deselectAll();
+  content.activeCellIndex = above + 1;
+  content.mode = "edit";
+  await content.scrollToItem(above + 1);
+}
+
 /** @param {Page} page */
 const activeCell = ({ notebooks }) => notebooks?.currentWidget?.content?.activeCell ?? null;
 

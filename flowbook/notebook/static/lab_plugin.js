@@ -1,7 +1,7 @@
 /** The plugin of JupyterLab and Notebook 7: panels in every notebook, the side bar, commands, settings, notifications. */
 
 import { MIME, rendererClass } from "./host_lab.js";
-import { addCells, addCommands } from "./lab_commands.js";
+import { addCellBelow, addCells, addCommands } from "./lab_commands.js";
 import { follow, Links } from "./lab_connection.js";
 import { makeLive } from "./lab_kernel.js";
 import { Notices } from "./lab_notices.js";
@@ -55,7 +55,8 @@ function activate(jupyter, { view, sheet }, services) {
 
 /** @param {Jupyter} jupyter @param {Services} services @param {Page} page */
 function addPanels({ widgets }, { registry, notebooks }, { links, view }) {
-  const Renderer = rendererClass({ Widget: widgets.Widget, links, view, revive: makeLive });
+  const insertCell = (/** @type {Element} */ node, /** @type {string} */ source) => addCellBelow(notebooks, node, source);
+  const Renderer = rendererClass({ Widget: widgets.Widget, links, view, revive: makeLive, insertCell });
   const factory = (/** @type {any} */ session) => ({ safe: true, mimeTypes: [MIME], createRenderer: () => new Renderer(session) });
   registry.addFactory(factory(null), RANK);
   const onNotebook = (/** @type {any} */ document) => {

@@ -5,7 +5,7 @@
  */
 
 import { CardGrip } from "./card_grip.js";
-import { Controls, OF_RUN, PLAIN, situationOf, slotOf } from "./controls.js";
+import { Controls, fieldsOf, PLAIN, situationOf, slotOf } from "./controls.js";
 import { GraphPane } from "./graph_pane.js";
 import { isUnderWay } from "./head.js";
 import { cannotOf, clockOf, repeat, viewName } from "./host.js";
@@ -113,6 +113,7 @@ class Panel {
     const slot = this.link.heard(message);
     if (message.type === "snapshot") this.#takeSnapshot(message);
     else if (message.type === "patch") this.#takePatch(message);
+    else if (message.type === "cell") this.link.commands.isOwn(message.id) && this.model.insertCell?.(message.source);
     else if (this.inspector.hear(message)) return;
     else if (this.views.hear(message)) this.#schedule();
     else if (message.type === "details" && message.key === this.state.inspected) this.#showDetails(message);
@@ -230,14 +231,8 @@ class Panel {
 
   /** @param {string} action @param {string | null} key @param {Element | null} control */
   #decide(action, key, control) {
-    const isOfRun = OF_RUN.has(action) && !key;
-    const inputs = action === "resume" && key === this.state.inspected ? this.inspector.approval.inputs() : {};
-    const note = !isOfRun && key === this.state.inspected ? this.inspector.approval.note() : "";
-    this.#send(
-      action,
-      { ...(isOfRun ? {} : { key }), ...(note ? { note } : {}), ...(Object.keys(inputs).length ? { inputs } : {}) },
-      slotOf(control, action, key),
-    );
+    const approval = key === this.state.inspected ? this.inspector.approval : null;
+    this.#send(action, fieldsOf({ action, key }, { approval, canInsert: Boolean(this.model.insertCell) }), slotOf(control, action, key));
   }
 
   /** @param {Record<string, unknown>} [fields] of a run of a part */

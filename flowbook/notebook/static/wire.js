@@ -119,6 +119,11 @@ export class Commands {
     return slot;
   }
 
+  /** Whether a command of this view waits for its answer under that id. @param {string} id */
+  isOwn(id) {
+    return this.#sent.has(id);
+  }
+
   /** Close all waiting commands, as no answer will come. @param {string} text */
   drop(text) {
     for (const slot of this.#waiting.keys()) this.#said.set(slot, { ok: false, text });
