@@ -127,13 +127,13 @@ def alt_text(graph: Graph, views: Mapping[str, NodeView], *, state: str = "", ca
 
 
 def counts_of(graph: Graph, views: Mapping[str, NodeView]) -> dict[str, int]:
-    """Return how many tasks are in each state, in the order of bars; children count, parameters don't."""
+    """Return how many tasks are in each state, in the order of bars; children count, parameters and gathered lists don't."""
     counts: Counter[str] = Counter()
     for key, spec in graph.specs.items():
         view = views.get(key, NodeView())
         if view.counts:
             counts.update(view.counts)
-        elif not spec.is_parameter:
+        elif not (spec.is_parameter or spec.gathers):
             counts[view.name] += 1
     return {name: counts[name] for name in palette.in_order(counts) if counts[name]}
 

@@ -116,7 +116,7 @@ def _why_failed(graph: Graph, states: Mapping[str, State], failed: Iterable[str]
     """
     among = _and_above(graph, failed)
     culprits = [key for key, state in states.items() if failed_by_itself(state) and parent_key(key) in among]
-    not_run = [key for key, state in states.items() if isinstance(state, TriggerFailed)]
+    not_run = [key for key, state in states.items() if isinstance(state, TriggerFailed) and _is_task(graph, key)]
     if not culprits:
         first = next(key for key in not_run if parent_key(key) in among)
         reason = _reason(states[first])
@@ -129,6 +129,11 @@ def _why_failed(graph: Graph, states: Mapping[str, State], failed: Iterable[str]
     if was_rejected(states[culprits[0]]):
         return f"{culprits[0]} was {reason[:1].lower()}{reason[1:]}{_and_others(count, 'it')}."
     return f"{culprits[0]} failed{f': {reason}' if reason else ''}{_and_others(count, 'it')}."
+
+
+def _is_task(graph: Graph, key: str) -> bool:
+    """Return whether a key is of a task that somebody wrote, not of one that only gathers the results of others."""
+    return not graph.specs[parent_key(key)].gathers
 
 
 def _and_above(graph: Graph, keys: Iterable[str]) -> set[str]:

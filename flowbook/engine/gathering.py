@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Binding, Graph, TaskSpec
     from flowbook.engine.state import State
 
-__all__ = ["element_bindings", "item_name", "judged"]
+__all__ = ["element_bindings", "gathered_from", "item_name", "judged"]
 
 
 def item_name(index: int) -> str:
@@ -45,6 +45,12 @@ def _sources(
         return
     for inner in above.bindings:
         yield from _sources(graph, inner, states[inner.upstream], states)
+
+
+def gathered_from(graph: Graph, key: str) -> list[str]:
+    """Return the tasks whose results a task passes on, if it only gathers; else itself."""
+    spec = graph.specs[key]
+    return [each for up in spec.upstream for each in gathered_from(graph, up)] if spec.gathers else [key]
 
 
 def element_bindings(graph: Graph, key: str, width: int) -> list[Binding | None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook import config
 from flowbook.engine.cache_validators import ForeseenInputs, UnforeseenError, comparable, hash_of, reads_variables
+from flowbook.engine.gathering import gathered_from
 from flowbook.engine.output_cache import foreseen_state, short_text, task_code
 from flowbook.engine.steps import name_of
 from flowbook.engine.task_keys import parent_key
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["plan_run"]
 
 #: How many of the newest runs tell what values there were.
+_RUNS_SOON = {"run", "if failed"}
 _RUNS = 3
 _NAMED_AT_MOST = 3
 #: The options of `Flow.plan`; everything else is a parameter.
@@ -175,7 +177,7 @@ class _Planner:
                 self._foresee(key, spec)
         self._explain_misses()
         self._name_makers()
-        return list(self._planned.values())
+        return [each for key, each in self._planned.items() if not self._graph.specs[key].gathers]
 
     def _leave(self, key: str, part: RunPart, kept: Origin | None) -> None:
         """Plan for a task that doesn't run: it keeps its result, or is left out."""
@@ -263,8 +265,8 @@ class _Planner:
         waits = [up for up in spec.upstream if self._outcome(up) == "wait"]
         if waits:
             return f"after {listed(waits, _NAMED_AT_MOST)}", "above"
-        runs = [b.upstream for b in spec.bindings if b.argument and self._given[b.upstream].origin is None]
-        runs = [up for up in dict.fromkeys(runs) if self._outcome(up) in {"run", "if failed"}]
+        above = [each for b in spec.bindings if b.argument for each in gathered_from(self._graph, b.upstream)]
+        runs = [up for up in dict.fromkeys(above) if self._given[up].origin is None and self._outcome(up) in _RUNS_SOON]
         if runs:
             return f"{listed(runs, _NAMED_AT_MOST)} {'runs' if len(runs) == 1 else 'run'}", "above"
         return "", ""

@@ -18,11 +18,12 @@ from flowbook.results.content_hash import content_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from flowbook.engine.graph import Graph
     from flowbook.results.code_hash import Code, GlobalRead
 
-__all__ = ["Edits", "WatchedFlow"]
+__all__ = ["Edits", "WatchedFlow", "edits_of"]
 
 _MISSING = object()
 #: Variables of these types are compared by content; others count as edited when they are replaced.
@@ -70,6 +71,13 @@ class _Function:
     held: list[object] = field(default_factory=list)
 
 
+def edits_of(graph: Graph, edited: AbstractSet[str]) -> Edits:
+    """Return the edits of a flow of which these tasks were edited; what only gathers the results of others counts for none."""
+    below = graph.downstream(edited) - edited
+    stale = [key for key, spec in graph.specs.items() if key in below and not spec.gathers]
+    return Edits(tuple(key for key in graph.specs if key in edited), tuple(stale))
+
+
 class WatchedFlow:
     """The definitions that a flow was written with: those at `begin`, which comes right after the flow's own cell.
 
@@ -94,9 +102,7 @@ class WatchedFlow:
         edited = {key for each in self.begin() if _is_edited(each, namespace) for key in each.keys}
         if not edited:
             return Edits()
-        below = self._graph.downstream(edited) - edited
-        order = self._graph.specs
-        return Edits(tuple(key for key in order if key in edited), tuple(key for key in order if key in below))
+        return edits_of(self._graph, edited)
 
     def _read(self) -> list[_Function]:
         found: dict[Callable[..., object], _Function] = {}

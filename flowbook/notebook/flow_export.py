@@ -70,7 +70,7 @@ def export_module(shell: InteractiveShell, flows: NotebookFlows, name: str | Non
         msg = f"No cell of this kernel sets {names}, which flow {flow.name!r} needs. Run the cells that do, then export again."
         raise UsageError(msg)
     path.write_text(made.text, encoding="utf-8")
-    count = sum(not spec.is_parameter for spec in flow.compile().specs.values())
+    count = sum(not (spec.is_parameter or spec.gathers) for spec in flow.compile().specs.values())
     cells = f"{made.cells + 1} cell{'s' if made.cells else ''}"
     return f"Wrote {path}: flow {flow.name}, {count} tasks, from {cells}. Run it: python {path}"
 

@@ -10,7 +10,7 @@ from flowbook.engine.task_keys import named, parent_key
 from flowbook.exceptions import UnknownRunError
 from flowbook.flow_run.run_part import was_left_out
 from flowbook.notebook.command_worker import RefusedError
-from flowbook.notebook.edits import Edits
+from flowbook.notebook.edits import Edits, edits_of
 from flowbook.notebook.frontend import person
 from flowbook.notebook.notebook_flows import Renewed
 from flowbook.notebook.ran_definitions import RanDefinitions
@@ -147,11 +147,7 @@ class Loop:
         if flow is own and not self._definitions.is_mixed(run.run_id):
             return since
         found = {*since.edited, *self._differing(run.run_id, flow, since)}
-        graph = flow.compile()
-        below = graph.downstream(found) - found
-        return Edits(
-            tuple(key for key in graph.specs if key in found), tuple(key for key in graph.specs if key in below)
-        )
+        return edits_of(flow.compile(), found)
 
     def changed(self, run: RunLike) -> Changed:
         """Return what to start to run only what was edited since `run`, and what lies below that.

@@ -141,7 +141,10 @@ class ParameterView:
 
 @dataclass(frozen=True, slots=True)
 class GraphView:
-    """The `graph` trait; `tasks` is their number, `by` how they were asked to be grouped."""
+    """The `graph` trait; `tasks` is their number, `by` how they were asked to be grouped.
+
+    `aside` are the keys of what is no task to people: parameters, and collections that flowbook gathers.
+    """
 
     flow: str
     svg: str
@@ -151,6 +154,7 @@ class GraphView:
     parameters: tuple[ParameterView, ...]
     tasks: int
     by: str
+    aside: tuple[str, ...] = ()
     version: int = VERSION
 
 
@@ -248,7 +252,9 @@ def graph_view(graph: Graph, drawing: Drawing, views: Mapping[str, NodeView]) ->
     fields = tuple(_parameter(spec) for spec in graph.specs.values() if spec.is_parameter)
     picture = svg(drawn, drawing.layout, drawing.views(views), groups=groups, bare=True)
     layout = drawing.layout
-    return GraphView(graph.name, picture, layout.width, layout.height, nodes, fields, len(graph.specs), drawing.by)
+    aside = tuple(key for key, spec in graph.specs.items() if spec.is_parameter or spec.gathers)
+    count = len(graph.specs) - len(aside)
+    return GraphView(graph.name, picture, layout.width, layout.height, nodes, fields, count, drawing.by, aside)
 
 
 def snapshot(seq: int, run: RunView | None, tasks: Mapping[str, TaskView], now: float) -> dict[str, Any]:

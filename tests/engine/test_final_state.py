@@ -19,6 +19,14 @@ def test_the_task_that_failed_is_named_with_its_reason_and_those_below_are_count
     assert message == "b failed: ValueError: no rows; 2 tasks below it did not run."
 
 
+def test_a_list_that_is_gathered_is_no_task_below():
+    gathers = task("List", "b")._replace(gathers=True)
+    graph = build(task("b"), gathers, task("c", "List"))
+    states = {"b": failed(), "List": TriggerFailed(), "c": TriggerFailed()}
+
+    assert final_state(graph, states).message.endswith("; 1 task below it did not run.")
+
+
 def test_one_task_below_is_one_task():
     states = {"a": Success(), "b": Success(), "c": failed(), "d": TriggerFailed()}
 

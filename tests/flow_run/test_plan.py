@@ -32,6 +32,11 @@ def total(frame):
     return int(frame.day.sum())
 
 
+@task
+def joined(frames):
+    return pd.concat(frames)
+
+
 def _flow(**options):
     with Flow("delays", cache=True, **options) as flow:
         total(clean(load(Parameter("month", default=7))))
@@ -308,6 +313,18 @@ def test_the_plan_is_what_the_run_does():
     ran = {key for key, state in flow.last_run.states.items() if getattr(state, "made_here", False)}
 
     assert set(plan.keys("run")) == ran
+
+
+def test_a_list_that_is_gathered_is_no_task_of_a_plan_nor_of_a_run():
+    with Flow("totals", cache=True) as flow:
+        total(joined([load(1), load(2)]))
+    planned = {each.key: each.why for each in flow.plan()}
+    flow.run(record=True)
+    (run,) = open_store().runs.list("totals")
+
+    assert planned["joined"] == "load and load-2 run"
+    assert list(planned) == ["load", "load-2", "joined", "total"]
+    assert run.counts == {"Success": 4}
 
 
 def test_started_at_a_task_only_what_lies_below_it_runs():

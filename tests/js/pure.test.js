@@ -14,6 +14,7 @@ import { load } from "../../flowbook/notebook/static/loader.js";
 import { moved } from "../../flowbook/notebook/static/menu.js";
 import { needs, splitError } from "../../flowbook/notebook/static/needs.js";
 import { drawnHeight } from "../../flowbook/notebook/static/node_view.js";
+import { PanelState } from "../../flowbook/notebook/static/panel_state.js";
 import { partsOf, timeOf } from "../../flowbook/notebook/static/plan.js";
 import { DISPLAY_ORDER } from "../../flowbook/notebook/static/state_kinds.js";
 import * as states from "../../flowbook/notebook/static/states.js";
@@ -528,4 +529,13 @@ test("a comparison says in a line what differs, and which rows are shown", () =>
   assert.equal(summaryOf({ ...diff, counts: { ...counts, added: 0, removed: 0 }, cells: { changed: 0, total: 4, most: null } }), "nothing differs");
   assert.equal(footingOf(diff), "Rows 201 to 201 of 201 that differ. In a changed cell the old value is struck through, the new one is bold.");
   assert.equal(footingOf({ ...diff, rows: [], total: 0 }), "Rows of these kinds: none");
+});
+
+test("parameters and gathered lists count as no tasks", () => {
+  const node = (/** @type {string} */ key) => ({ key, kind: "task", up: [], down: [], x: 0, y: 0, w: 1, h: 1 });
+  const graph = { version: 1, flow: "f", svg: "", width: 1, height: 1, parameters: [], nodes: ["month", "load", "List", "total"].map(node) };
+  const state = new PanelState({ ...graph, aside: ["month", "List"] });
+  state.setGraph({ ...graph, aside: ["month", "List"] });
+
+  assert.deepEqual(state.counts(), [["Pending", 2]]);
 });

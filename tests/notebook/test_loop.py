@@ -344,6 +344,14 @@ def test_only_what_was_edited_is_refused_where_nothing_was_or_nothing_is_to_go_b
     assert str(lacking.value) == "approve gave nothing to go by in this run. Run all of it."
 
 
+def test_a_list_that_is_gathered_is_no_task_below_an_edited_one(notebook):
+    notebook.write('Add(name="total")([load(), load()])')
+
+    notebook.define(("return [1, 2, 3]", "return [1, 2]"))
+
+    assert notebook.edits == Edits(("load", "load-2"), ("total",))
+
+
 def test_looking_at_a_hundred_tasks_takes_little_time(notebook):
     source = "from flowbook import task\ndef help(x):\n    return x\n" + "".join(
         f"@task\ndef t{n}(x):\n    return help(x) + {n} + {'+'.join(f'len(str({m}))' for m in range(9))}\n"

@@ -14,7 +14,7 @@ import { nameCut } from "./text_fit.js";
 
 /** @typedef {{key: string, kind: string, up: string[], down: string[], x: number, y: number, w: number, h: number, members?: string[]}} GraphNode */
 /** @typedef {{name: string, type: string, default?: unknown, required?: boolean}} Parameter */
-/** @typedef {{version: number, flow: string, svg: string, width: number, height: number, nodes: GraphNode[], parameters: Parameter[], tasks?: number, by?: string}} Graph */
+/** @typedef {{version: number, flow: string, svg: string, width: number, height: number, nodes: GraphNode[], parameters: Parameter[], tasks?: number, by?: string, aside?: string[]}} Graph */
 /** @typedef {import("./wire.js").Task} Task */
 /** @typedef {{selected: string | null, filter: string | null, matches: (key: string) => boolean}} Lens */
 /** @typedef {{el: HTMLElement, graph: Graph, view: string, signal: AbortSignal, now: () => number, onSelect: (key: string) => void, onLens: () => void}} Given */

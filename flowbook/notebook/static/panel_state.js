@@ -43,12 +43,15 @@ export class PanelState {
 
   /** The group that each task is in, where groups are drawn. @type {Map<string, string>} */
   #groups = new Map();
+  /** What is no task to people. @type {Set<string>} */
+  #aside = new Set();
   /** Keys of the tasks of each group. @type {Map<string, string[]>} */
   #members = new Map();
 
   /** @param {Graph} graph */
   constructor(graph) {
     this.graph = graph;
+    this.#aside = asideOf(graph);
   }
 
   get run() {
@@ -58,6 +61,7 @@ export class PanelState {
   /** @param {Graph} graph */
   setGraph(graph) {
     this.graph = graph;
+    this.#aside = asideOf(graph);
     this.keys = new Set(graph.nodes.map(({ key }) => key));
     this.#members = new Map(graph.nodes.flatMap(({ key, members }) => (members?.length ? [[key, members]] : [])));
     this.#groups = new Map([...this.#members].flatMap(([key, members]) => members.map((member) => [member, key])));
@@ -82,7 +86,7 @@ export class PanelState {
   /** A task as the graph shows it: as it is, or as it was at the moment that is replayed. @param {string} key */
   seen(key) {
     const members = this.membersOf(key);
-    return members ? groupTask(members) : this.seenTask(key);
+    return members ? groupTask(members.filter(([member]) => !this.#isAside(member))) : this.seenTask(key);
   }
 
   /** @param {string} key */
@@ -123,20 +127,20 @@ export class PanelState {
   counts() {
     const { tasks } = this.fold;
     const all = tasks.size ? tasks : this.allKeys().map((key) => /** @type {[string, Task]} */ ([key, PENDING]));
-    return countStates(all, (key) => this.isTask(key) && !this.#isParameter(key));
+    return countStates(all, (key) => this.isTask(key) && !this.#isAside(key));
   }
 
   /** The same at the moment that is replayed. */
   pastCounts() {
     return countStates(
       this.allKeys().map((key) => [key, this.seenTask(key)]),
-      (key) => !this.#isParameter(key),
+      (key) => !this.#isAside(key),
     );
   }
 
-  /** A parameter is no task to people. @param {string} key */
-  #isParameter(key) {
-    return this.graph.parameters.some(({ name }) => name === key);
+  /** A parameter is no task to people, nor is a list that is gathered. @param {string} key */
+  #isAside(key) {
+    return this.#aside.has(key);
   }
 
   /** The table's rows that match filter and search, in the graph's order, children after their task. */
@@ -165,6 +169,9 @@ export class PanelState {
     return !wanted || [key, ...(this.#members.get(key) ?? [])].some((name) => name.toLowerCase().includes(wanted));
   }
 }
+
+/** Keys of what is no task to people; a graph that an older version kept names its parameters only. @param {Graph} graph */
+const asideOf = ({ aside, parameters = [] }) => new Set(aside ?? parameters.map(({ name }) => name));
 
 /** What a group shows: its tasks by state, children counted one by one. @param {[string, Task][]} members @returns {Task} */
 function groupTask(members) {

@@ -117,14 +117,14 @@ SELECT DISTINCT flow FROM run WHERE project = ?
 
 -- count_states --
 -- By the words that people read: an output that the run made and stored is a Success, Cached is one that it reused.
--- To people a parameter is no task.
+-- To people a parameter is no task, nor is a collection that flowbook gathers.
 SELECT CASE WHEN name = 'Cached' AND json_extract(body, '$.made_here') THEN 'Success' ELSE name END AS word, count(*)
 FROM (
     SELECT name, body, max(seq) FROM event
     WHERE run = ?1 AND kind = 0 AND key <> '' AND substr(key, -1) <> ']' AND key NOT IN (
         SELECT json_extract(task.value, '$.key')
         FROM run JOIN graph ON graph.id = run.graph_id, json_each(graph.content, '$.tasks') AS task
-        WHERE run.id = ?1 AND json_extract(task.value, '$.parameter')
+        WHERE run.id = ?1 AND (json_extract(task.value, '$.parameter') OR json_extract(task.value, '$.gathers'))
     )
     GROUP BY key
 )
