@@ -143,7 +143,10 @@ print(sorted(each.name for each in threading.enumerate() if each.name.startswith
 
 
 def _run(client: BlockingKernelClient, code: str, cell: str) -> str:
-    """Run a cell as JupyterLab does; return what it printed."""
+    """Run a cell as JupyterLab does, which waits for its reply; return what it printed.
+
+    A request that comes while ipykernel 7.3 sends a reply isn't always noticed (ipython/ipykernel#1554).
+    """
     message = client.session.msg("execute_request", {"code": code.strip(), "allow_stdin": True, "silent": False})
     message["metadata"] = {"cellId": cell}
     client.shell_channel.send(message)
@@ -156,7 +159,10 @@ def _run(client: BlockingKernelClient, code: str, cell: str) -> str:
         if told["msg_type"] == "stream":
             printed += told["content"]["text"]
         if told["content"].get("execution_state") == "idle":
-            return printed
+            break
+    while client.get_shell_msg(timeout=20)["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+        pass
+    return printed
 
 
 @pytest.mark.parametrize("cells", [["flow"], ["flow", "copy"]], ids=["the same cell", "cells by turns"])
