@@ -219,14 +219,17 @@ def test_without_subshells_a_click_says_that_it_waits_and_is_answered_after_the_
     notebook.output("busy").get_by_text("begins").wait_for()
 
     notebook.click("resume", "approve")
-    notebook.page.locator('[data-flowbook="panel"][data-live="waiting"]').wait_for()
+    notebook.page.locator('[data-flowbook="panel"][data-live="waiting"]').wait_for(timeout=5_000)
     said_by_button = notebook.control("resume", "approve").get_attribute("title")
+    said_by_panel = said(notebook.page)
     (jupyter_server.folder / "busy.go").touch()
     notebook.wait_run("Success")
+    notebook.page.wait_for_selector(LIVE)
     notebook.wait_idle()
     (jupyter_server.folder / "busy.go").unlink()
 
-    assert said_by_button == "Waits for the kernel to take “Resume”"
+    assert said_by_button == "Waits for an answer to “Resume”"
+    assert said_by_panel.startswith("This kernel answers when the running cell has ended")
 
 
 def test_a_view_of_an_output_is_live_too_and_goes_alone(

@@ -98,7 +98,7 @@ test("a report answers what is inside, refuses the rest, and offers no kernel", 
 test("a link sends the questions that its host answers, and no command", () => {
   const sent = /** @type {any[]} */ ([]);
   const clock = { now: () => 0, later: () => () => {} };
-  const link = new Link({ view: "v", clock, send: (message) => sent.push(message), seq: () => -1, onStatus: () => {}, isGoing: () => true });
+  const link = new Link({ view: "v", clock, send: (message) => sent.push(message), seq: () => -1, onStatus: () => {}, onLate: () => {}, isGoing: () => true });
 
   link.follow("none", "gone", ["logs"]);
   const ids = [link.command("logs", { since: -1 }, "logs:"), link.command("resume", { key: "a" }, "resume:a")];

@@ -65,6 +65,7 @@ function linked({ isGoing = false } = {}) {
     send: (message) => sent.push(message),
     seq: () => 7,
     onStatus: () => statuses.push(link.status),
+    onLate: () => statuses.push(link.shown),
     isGoing: () => isGoing,
   });
   const ack = () => link.heard({ type: "ack", id: sent.findLast(({ type }) => type === "hello").id, ok: true });
@@ -206,6 +207,40 @@ test("a live run that falls silent is asked, and without an answer is no longer 
   clock.forward(40_000);
 
   assert.deepEqual(statuses, ["live", "waiting"]);
+});
+
+test("a command that waits for a second is said to wait until the last one is answered, and others can be given", () => {
+  const { clock, sent, statuses, link, ack } = linked();
+  link.hello();
+  ack();
+
+  const first = link.command("resume", {}, "resume:a");
+  clock.forward(600);
+  const second = link.command("inspect", {}, "inspect:a");
+  const early = [link.isLate, link.shown];
+  clock.forward(500);
+  const late = [link.isLate, link.shown, link.status];
+  link.heard({ type: "ack", id: first ?? "", ok: true });
+  const between = link.shown;
+  link.heard({ type: "ack", id: second ?? "", ok: true });
+  clock.forward(5000);
+
+  assert.deepEqual([early, late, between], [[false, "live"], [true, "waiting", "live"], "waiting"]);
+  assert.deepEqual([link.isLate, link.shown], [false, "live"]);
+  assert.deepEqual(statuses, ["live", "waiting"]);
+  assert.equal(sent.length, 3);
+});
+
+test("a command that waits when the kernel is gone is late no more", () => {
+  const { clock, link, ack } = linked();
+  link.hello();
+  ack();
+  link.command("resume", {}, "resume:a");
+  clock.forward(1500);
+
+  link.lost("It is gone.");
+
+  assert.deepEqual([link.isLate, link.shown], [false, "unavailable"]);
 });
 
 test("a run that has ended is not asked after", () => {

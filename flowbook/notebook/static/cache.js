@@ -78,6 +78,7 @@ class CacheView {
       send: (message) => model.send(message),
       seq: () => -1,
       onStatus: () => this.#onStatus(),
+      onLate: () => this.#draw(),
       isGoing: () => false,
     });
     this.filters = new CacheFilters({ clock: this.clock, signal, onChange: (fields) => this.#filter(fields) });
@@ -230,7 +231,7 @@ class CacheView {
     const snapshot = this.#snapshot;
     if (!snapshot || this.signal.aborted) return;
     this.#axis = axis(snapshot.first, snapshot.now, this.#width);
-    dom.set(this.root, { "data-live": this.link.status });
+    dom.set(this.root, { "data-live": this.link.shown });
     this.filters.update(snapshot.filters, this.#isLive ? null : this.#word);
     this.list.update(this.#shown());
     dom.say(this.#count, this.#countText());
@@ -248,7 +249,7 @@ class CacheView {
   #drawMoment() {
     const moment = this.#moment;
     const { entries } = this.#snapshot;
-    const { status } = this.link;
+    const { shown } = this.link;
     const valid = entries.filter((entry) => this.#isValid(entry)).length;
     this.#asOf.replaceChildren(
       "As of ",
@@ -257,11 +258,12 @@ class CacheView {
       dom.h("span", { class: "dim" }, `${valid} of ${entries.length}${this.#isPart ? " listed" : ""} valid`),
     );
     const link = this.#status;
-    if (link.getAttribute("data-live") !== status) link.replaceChildren(this.#isLive ? "" : dom.icon(SIGNS.warn ?? []), this.#word);
-    dom.set(link, { "data-live": status, "data-state": this.#isLive ? null : "Paused", title: this.#words[status][1] });
+    const [word = "", title] = this.#words[shown];
+    if (link.getAttribute("data-live") !== shown) link.replaceChildren(shown === "live" ? "" : dom.icon(SIGNS.warn ?? []), word);
+    dom.set(link, { "data-live": shown, "data-state": shown === "live" ? null : "Paused", title });
     const isNow = moment >= this.#axis.now;
-    const title = !this.#isLive ? this.#word : isNow ? "Already now" : "Back to now";
-    dom.set(this.#now, { "aria-disabled": isNow || !this.#isLive ? "true" : null, title });
+    const why = !this.#isLive ? this.#word : isNow ? "Already now" : "Back to now";
+    dom.set(this.#now, { "aria-disabled": isNow || !this.#isLive ? "true" : null, title: why });
     this.slider.draw(this.#axis, moment, this.#isLive);
   }
 

@@ -9,7 +9,7 @@ import * as states from "./states.js";
 /** @typedef {import("./wire.js").Run} Run */
 /** @typedef {import("./wire.js").Status} Status */
 /** @typedef {import("./needs.js").Need} Need */
-/** @typedef {{flow: string, run: Run | null, status: Status, hasGivenUp: boolean, connection: import("./host.js").Connection, saved?: import("./host.js").Saved, host: string, cannot: ReadonlySet<string>, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
+/** @typedef {{flow: string, run: Run | null, status: Status, isLate: boolean, connection: import("./host.js").Connection, saved?: import("./host.js").Saved, host: string, cannot: ReadonlySet<string>, counts: [string, number][], needs: Need[], filter: string | null, now: number, failed: number, paused: number}} View */
 
 /** What the view is, in words. @type {Record<Status, [string, string]>} */
 export const STATUS = {
@@ -166,7 +166,7 @@ export class Head {
   }
 
   /** @param {View} view */
-  #showLink({ status, hasGivenUp, saved, host }) {
+  #showLink({ status, isLate, saved, host }) {
     const [word, title] = statusOf(status, host);
     const text = status === "saved" && saved ? `${word} ${format.moment(saved.at, Date.now() / 1000)}` : word;
     const link = this.#link;
@@ -175,13 +175,14 @@ export class Head {
     dom.set(link, {
       "data-live": status,
       "data-state": status === "live" ? null : status === "saved" ? "Pending" : "Paused",
-      title: status === "waiting" && hasGivenUp && host !== "page" ? "No answer for 20 s; a cell may be keeping the kernel busy" : title,
+      title: status === "waiting" && isLate && host !== "page" ? "No answer yet; a cell may be keeping the kernel busy" : title,
     });
   }
 
   /** @param {View} view */
-  #showNotice({ run, status, connection }) {
-    const text = (status !== "live" && connection.text) || run?.notice || "";
+  #showNotice({ run, status, isLate, connection }) {
+    const isSaid = status !== "live" && (connection.state !== "open" || isLate);
+    const text = (isSaid && connection.text) || run?.notice || "";
     this.#notice.hidden = !text;
     if (this.#notice.textContent !== text) this.#notice.replaceChildren(dom.icon(states.SIGNS.warn ?? []), dom.h("span", {}, text));
   }

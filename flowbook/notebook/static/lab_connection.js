@@ -25,6 +25,8 @@ export const SAYS = {
   none: { state: "none", text: "", remedy: "make-live" },
   opening: { state: "opening", text: "" },
   open: { state: "open", text: "" },
+  // Said while a click waits.
+  between: { state: "open", text: "This kernel answers when the running cell has ended; with ipykernel 7, it would answer at once." },
   broken: { state: "opening", text: "The connection to the server is lost; it is tried again." },
   restarted: { state: "none", text: "The kernel was restarted. %load_ext flowbook makes this panel live again.", remedy: "make-live" },
   dead: { state: "none", text: "The kernel is gone.", remedy: "make-live" },
@@ -182,7 +184,7 @@ export class Link {
 
   /** @param {Watcher} watcher @param {any} message */
   #give(watcher, message) {
-    if (message.type === "watched") watcher.connect(says("open"));
+    if (message.type === "watched") watcher.connect(says(this.#subshell ? "open" : "between"));
     else if (message.type === "forgotten" || message.type === "gone") watcher.connect({ state: "none", text: message.text, remedy: null });
     else watcher.hear(message);
   }

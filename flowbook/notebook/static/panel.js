@@ -59,6 +59,7 @@ class Panel {
       send: (message) => model.send(message),
       seq: () => this.state.fold.seq,
       onStatus: () => this.#onStatus(),
+      onLate: () => this.#schedule(),
       isGoing: () => isUnderWay(this.state.fold.run),
     });
     const now = () => this.#now();
@@ -427,9 +428,8 @@ class Panel {
 
   #show() {
     const found = needs(this.state.fold.tasks);
-    const { status, hasGivenUp } = this.link;
-    const [connection, saved] = [this.model.get("connection"), this.model.get("saved")];
-    this.display.show({ found, status, hasGivenUp, connection, saved, host: this.model.host, cannot: this.cannot });
+    const [{ shown: status, isLate }, connection, saved] = [this.link, this.model.get("connection"), this.model.get("saved")];
+    this.display.show({ found, status, isLate, connection, saved, host: this.model.host, cannot: this.cannot });
     this.views.show();
     this.controls.dress();
     this.display.announce(found);

@@ -13,7 +13,7 @@ import { TaskTable } from "./table.js";
 
 /** @typedef {import("./needs.js").Need} Need */
 /** @typedef {import("./wire.js").Status} Status */
-/** @typedef {{found: Need[], status: Status, hasGivenUp: boolean, connection: import("./host.js").Connection, saved?: import("./host.js").Saved, host: string, cannot: ReadonlySet<string>}} Shown */
+/** @typedef {{found: Need[], status: Status, isLate: boolean, connection: import("./host.js").Connection, saved?: import("./host.js").Saved, host: string, cannot: ReadonlySet<string>}} Shown */
 /** @typedef {{root: HTMLElement, parts: ReturnType<typeof import("./panel_layout.js").build>, state: import("./panel_state.js").PanelState, now: () => number}} Given */
 
 /** From this many tasks on, a person may ask for groups. */
@@ -74,13 +74,13 @@ export class PanelDisplay {
   }
 
   /** @param {Shown} shown */
-  #showHead({ found, status, hasGivenUp, connection, saved, host, cannot }) {
+  #showHead({ found, status, isLate, connection, saved, host, cannot }) {
     const { state, now } = this.given;
     this.head.update({
       flow: state.graph.flow,
       run: state.fold.run,
       status,
-      hasGivenUp,
+      isLate,
       connection,
       saved,
       host,

@@ -17,6 +17,8 @@ const HELLO_EVERY_MS = 700;
 const HELLO_SLOWLY_MS = 10_000;
 const GIVE_UP_MS = 20_000;
 const SILENCE_MS = 15_000;
+/** A person who clicked and sees nothing for so long is told what the click waits for. */
+const LATE_MS = 1_000;
 const KEPT_PATCHES = 500;
 /** What a view is when it can't reach a kernel. @type {Record<string, Status>} */
 const STATUS_OF = { opening: "waiting", none: "saved", lost: "unavailable" };
@@ -136,6 +138,11 @@ export class Commands {
     return this.#waiting.has(slot);
   }
 
+  /** @param {string} id of a command */
+  awaits(id) {
+    return this.#sent.has(id);
+  }
+
   get isAnyWaiting() {
     return this.#waiting.size > 0;
   }
@@ -170,6 +177,7 @@ export class Link {
   #count = 0;
   #isClosed = false;
   #isOpen = false;
+  #isCommandLate = false;
   /** Types of questions that the host answers itself. @type {string[]} */
   #answers = [];
   /** @type {(() => void) | null} */
@@ -178,8 +186,8 @@ export class Link {
   #stopWatch = null;
 
   /**
-   * @param {{view: string, send: (message: object) => void, clock: Clock, seq: () => number, onStatus: () => void, isGoing: () => boolean}} given
-   *   `isGoing`: whether a run is live, so that a long silence needs a `hello`
+   * @param {{view: string, send: (message: object) => void, clock: Clock, seq: () => number, onStatus: () => void, onLate: () => void, isGoing: () => boolean}} given
+   *   `onLate` is called when an answer is late; `isGoing`: whether a run is live, so that a long silence needs a `hello`
    */
   constructor(given) {
     this.given = given;
@@ -197,6 +205,16 @@ export class Link {
     this.#answers = answers;
     if (state === "open") this.hello();
     else this.lost(gone, STATUS_OF[state]);
+  }
+
+  /** Whether an answer is late: the kernel may be busy with a cell. */
+  get isLate() {
+    return this.hasGivenUp || this.#isCommandLate;
+  }
+
+  /** What the person is told: a view that is live, and whose command waits, waits. @returns {Status} */
+  get shown() {
+    return this.status === "live" && this.#isCommandLate ? "waiting" : this.status;
   }
 
   /** Whether somebody answers a question of this type: a kernel, or the host. @param {string} type */
@@ -228,6 +246,7 @@ export class Link {
     if (id === null) return null;
     if (!this.#send({ type, id, view: this.given.view, ...fields })) return null;
     if (this.#isOpen) this.#watch();
+    this.given.clock.later(LATE_MS, () => this.#lookFor(id));
     return id;
   }
 
@@ -250,7 +269,9 @@ export class Link {
       this.#watch();
       return null;
     }
-    return this.commands.close({ id: message.id, ok: message.ok === true, text: message.text });
+    const slot = this.commands.close({ id: message.id, ok: message.ok === true, text: message.text });
+    this.#isCommandLate &&= this.commands.isAnyWaiting;
+    return slot;
   }
 
   /** The kernel can't hear: each waiting command gets the answer `text`. @param {string} text @param {Status} [status] */
@@ -260,6 +281,7 @@ export class Link {
     this.#stopHello?.();
     this.#stopWatch?.();
     this.commands.drop(text);
+    this.#isCommandLate = false;
     this.setStatus(status);
   }
 
@@ -287,6 +309,13 @@ export class Link {
       this.lost("Nobody is there to hear it, so this was not sent.");
       return false;
     }
+  }
+
+  /** @param {string} id of a command that should be answered by now */
+  #lookFor(id) {
+    if (this.#isClosed || this.#isCommandLate || !this.commands.awaits(id)) return;
+    this.#isCommandLate = true;
+    this.given.onLate();
   }
 
   #sayHello() {
