@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_run"]
 
-#: How many of the newest runs tell what values there were.
 _RUNS_SOON = {"run", "if failed"}
+#: How many of the newest runs tell what values there were.
 _RUNS = 3
 _NAMED_AT_MOST = 3
 #: The options of `Flow.plan`; everything else is a parameter.
@@ -262,8 +262,7 @@ class _Planner:
 
     def _above(self, spec: TaskSpec) -> tuple[str, Cause]:
         """Return which task above keeps this one from being foreseen; empty if none does."""
-        waits = [up for up in spec.upstream if self._outcome(up) == "wait"]
-        if waits:
+        if waits := [up for up in spec.upstream if self._outcome(up) == "wait"]:
             return f"after {listed(waits, _NAMED_AT_MOST)}", "above"
         above = [each for b in spec.bindings if b.argument for each in gathered_from(self._graph, b.upstream)]
         runs = [up for up in dict.fromkeys(above) if self._given[up].origin is None and self._outcome(up) in _RUNS_SOON]
