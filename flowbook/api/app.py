@@ -79,9 +79,9 @@ def create_app(
     app.state.settings = settings
     app.state.at_shutdown = []
     add_problems(app)
+    add_store_calls(app)  # first: routes are tried one after the other, and these are asked for most
     for router in _ROUTERS:
         app.include_router(router)
-    add_store_calls(app)
     app.state.at_shutdown += [partial(end_waiting, app), partial(close_streams, app)]
     for part in parts:
         part(app)
