@@ -132,6 +132,8 @@ def _tasks_unshown(shell: InteractiveShell, cell: str) -> Iterator[None]:
 
 
 def _ends_quietly(cell: str) -> bool:
+    if ";" not in cell:  # of a long cell, finding out takes long
+        return False
     try:
         return bool(DisplayHook.semicolon_at_end_of_expression(cell))
     except (tokenize.TokenError, SyntaxError):

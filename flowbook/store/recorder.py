@@ -2,9 +2,9 @@
 
 A finished task is committed at once, with its value; where many finish within 5 ms, together, and always before anything
 downstream of one of them begins (`secure`). What a person waits for or did, waiting tasks with their inputs and the
-flow's last state are committed before `emit` returns. Everything else goes along, at the latest after 20 ms. Whoever
-commits takes what other threads have ready. Never raises. What was recorded is always a beginning of what happened, with
-no gap: once an event can't be written for good, nothing more is, and `unrecorded` says why.
+flow's last state are committed before `emit` returns. Everything else, outputs from the cache too, goes along, at the
+latest after 20 ms. Whoever commits takes what other threads have ready. Never raises. What was recorded is always a
+beginning of what happened, with no gap: once an event can't be written for good, nothing more is, and `unrecorded` says why.
 Source: group commit, as in databases' logs; docs/decisions/0022.
 """
 

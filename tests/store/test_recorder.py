@@ -67,6 +67,22 @@ def test_results_that_come_close_together_are_committed_in_one_go_before_anybody
     recorder.close()
 
 
+def test_an_output_from_the_cache_holds_up_nobody_and_is_written_before_what_was_built_on_it(store: Store) -> None:
+    recorder = begin(store)
+    from_cache, made = (Cached("Output of then.", result=1, entry="e1", made_here=here) for here in (False, True))
+    is_due = recorder._is_due
+    due = []
+    recorder._is_due = lambda urgency: due.append(is_due(urgency)) or due[-1]  # type: ignore[method-assign, func-returns-value]
+
+    recorder.emit(StateChanged(1, "a", from_cache))
+    recorder.secure(("a",))
+    recorder.emit(StateChanged(2, "b", made))
+
+    assert due == [False, True]
+    assert list(store.history.states("r1")) == ["a", "b"]
+    recorder.close()
+
+
 @pytest.mark.parametrize("urgent", [Paused("Waits."), Retrying("Again.", start_time=NOON, run_count=2)])
 def test_a_task_that_waits_is_committed_when_emit_returns(store: Store, urgent: Paused) -> None:
     recorder = begin(store)
