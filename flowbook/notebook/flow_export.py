@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ _EXECUTORS = {
     "dask": ("DaskExecutor()", "DaskExecutor"),
 }
 _NAMED_AT_MOST = 5
+#: Magics whose cell runs as any other.
+_TRANSPARENT = frozenset({"capture", "time"})
 
 
 def export_module(shell: InteractiveShell, flows: NotebookFlows, name: str | None, file: str) -> str:
@@ -72,7 +75,8 @@ def export_module(shell: InteractiveShell, flows: NotebookFlows, name: str | Non
     path.write_text(made.text, encoding="utf-8")
     count = sum(not (spec.is_parameter or spec.gathers) for spec in flow.compile().specs.values())
     cells = f"{made.cells + 1} cell{'s' if made.cells else ''}"
-    return f"Wrote {path}: flow {flow.name}, {count} tasks, from {cells}. Run it: python {path}"
+    tasks = f"{count} task{'' if count == 1 else 's'}"
+    return f"Wrote {path}: flow {flow.name}, {tasks}, from {cells}. Run it: python {shlex.quote(str(path))}"
 
 
 def _refuse_others(path: Path) -> None:
@@ -134,6 +138,8 @@ def _statements(shell: InteractiveShell, source: str, number: int, body: str) ->
         magic = _cell_magic(each.node)
         if magic is None:
             yield _named(each)
+        elif magic[0] in _TRANSPARENT:
+            yield from _statements(shell, shell.transform_cell(magic[2]), number, body)
         elif magic[0] == "task":
             yield from _of_task_cell(shell, magic[1], magic[2], number)
         elif magic[0] == "flow" and magic[2] != body:
@@ -160,12 +166,15 @@ def _defines(statement: Statement) -> bool:
 
 
 def _cell_magic(node: ast.stmt) -> tuple[str, str, str] | None:
-    """Return name, line and body if a statement runs a cell magic, as IPython writes it."""
+    """Return name, line and body if a statement runs a cell magic, as IPython writes it; of `%time x = 1`, too."""
     call: Any = node.value if isinstance(node, ast.Expr) else None
-    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or call.func.attr != "run_cell_magic":
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         return None
     parts = [str(each.value) for each in call.args if isinstance(each, ast.Constant)]
-    return (parts[0], parts[1], parts[2]) if len(parts) == 3 else None  # noqa: PLR2004  # as IPython writes them
+    if call.func.attr == "run_line_magic" and parts[:1] == ["time"]:
+        return "time", "", parts[-1]
+    is_cell = call.func.attr == "run_cell_magic" and len(parts) == 3  # noqa: PLR2004  # as IPython writes them
+    return (parts[0], parts[1], parts[2]) if is_cell else None
 
 
 def _of_task_cell(shell: InteractiveShell, line: str, cell: str, number: int) -> Iterable[Statement]:

@@ -10,7 +10,7 @@ import ast
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from flowbook.notebook.statements import indented, is_definition, needed, read_statements
+from flowbook.notebook.statements import awaits, indented, is_definition, needed, read_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -70,8 +70,7 @@ def write_module(flow: FlowSource, statements: Sequence[Statement]) -> ModuleTex
     own = [each for each in body if is_definition(each.node) and not _needs_earlier(each, body)]
     block = [each for each in body if each not in own]
     made = {name for each in body for name in each.sets}
-    wanted = {name for each in body for name in each.reads} - made
-    found, missing = needed(wanted, statements)
+    found, missing = needed(_read_from_elsewhere(body, made), statements)
     # What the body defines itself, definitions elsewhere may read.
     code = [each for each in (*found, *own) if not isinstance(each.node, ast.Import | ast.ImportFrom)]
     imports = [each.node for each in (*found, *own) if isinstance(each.node, ast.Import | ast.ImportFrom)]
@@ -85,8 +84,17 @@ def write_module(flow: FlowSource, statements: Sequence[Statement]) -> ModuleTex
             "",
         ]
     )
-    unwritable = tuple(each.text for each in code if "get_ipython" in each.reads)
+    unwritable = tuple(each.text for each in (*code, *block) if "get_ipython" in each.reads or awaits([each.node]))
     return ModuleText(text, len({each.cell for each in found}), tuple(sorted(missing - made)), unwritable)
+
+
+def _read_from_elsewhere(body: Sequence[Statement], made: set[str]) -> set[str]:
+    """Return the names that a flow's body reads before it sets them; its definitions read them when they are called."""
+    before, wanted = set[str](), set[str]()
+    for each in body:
+        wanted |= each.reads - (made if is_definition(each.node) else before)
+        before |= each.sets
+    return wanted
 
 
 def _needs_earlier(statement: Statement, body: Sequence[Statement]) -> bool:

@@ -12,10 +12,12 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from flowbook.notebook.names_set import goes_on_from_before
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Statement", "code_of", "indented", "is_definition", "needed", "read_statements"]
+__all__ = ["Statement", "awaits", "code_of", "indented", "is_definition", "needed", "read_statements"]
 
 _BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__"}
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -55,6 +57,18 @@ def code_of(node: ast.stmt, cell: int = 0) -> Statement:
 def is_definition(node: ast.stmt) -> bool:
     """Return whether a statement defines a function or class, or imports something."""
     return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom)
+
+
+def awaits(nodes: Iterable[ast.AST]) -> bool:
+    """Return whether statements await outside of any function."""
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
+            return True
+        if not isinstance(node, (*_SCOPES, ast.ClassDef)):
+            stack.extend(ast.iter_child_nodes(node))
+    return False
 
 
 def needed(wanted: Iterable[str], statements: Sequence[Statement]) -> tuple[list[Statement], set[str]]:
@@ -97,16 +111,19 @@ def indented(statement: Statement, prefix: str = "    ") -> str:
 
 
 def _that_go_on(name: str, last: int, statements: Sequence[Statement]) -> Iterator[int]:
-    """Yield the places of the statements that change what a name stands for: `x += 1` before, changes in place after."""
-    for place in range(last + 1, len(statements)):
-        if name in statements[place].changes:
+    """Yield the places of the other statements that make what a name stands for.
+
+    Those before that the last one goes on from, `x = x + 1` or `if rare: x = 1`, and those that change it in place.
+    """
+    first = last
+    while goes_on_from_before(statements[first].node, name):
+        before = max((place for place in range(first) if name in statements[place].sets), default=None)
+        if before is None:
+            break
+        first = before
+    for place in range(first, len(statements)):
+        if place != last and (name in statements[place].changes or (place < last and name in statements[place].sets)):
             yield place
-    if isinstance(statements[last].node, ast.AugAssign):
-        before = [place for place in range(last) if name in statements[place].sets]
-        for place in reversed(before):
-            yield place
-            if not isinstance(statements[place].node, ast.AugAssign):
-                return
 
 
 def _statement(node: ast.stmt, source: str, cell: int, *, is_whole: bool = False) -> Statement:

@@ -9,6 +9,7 @@ from IPython.core.error import UsageError
 
 from flowbook.core.function_task import task
 from flowbook.exceptions import FlowbookError
+from flowbook.notebook.statements import awaits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,7 @@ def definition_of_cell(
         raise UsageError(msg)
     if isinstance(body[-1], ast.Expr):
         body[-1] = ast.copy_location(ast.Return(body[-1].value), body[-1])
-    keyword = "async def" if _awaits(body) else "def"
+    keyword = "async def" if awaits(body) else "def"
     definition = ast.parse(f"{keyword} {signature}: pass").body[0]
     assert isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef)  # noqa: S101  # as just written
     definition.body = body
@@ -105,15 +106,3 @@ def _function(
     exec(code, shell.user_ns, found)  # noqa: S102  # the person's own cell
     made: Callable[..., Any] = found[definition.name]
     return made
-
-
-def _awaits(body: list[ast.stmt]) -> bool:
-    nested = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-    stack: list[ast.AST] = list(body)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
-            return True
-        if not isinstance(node, nested):
-            stack.extend(ast.iter_child_nodes(node))
-    return False

@@ -155,7 +155,7 @@ class EventEncoder:
         inputs = state.cached_inputs if is_waiting else None
         #: `_finished`, not `is_finished()`: a call costs as much as the line.
         urgency = Urgency.NOW if is_waiting else Urgency.SOON if state._finished else Urgency.LATER  # noqa: SLF001
-        if kind is Cached and not state.made_here:
+        if kind is Cached and not state.made_here:  # type: ignore[attr-defined]  # as just compared
             urgency = Urgency.LATER  # the cache has it: if this row is lost, it is looked up again
         seq, name, task = self._number(event.seq), state_name(state), parent_key(key)
         if value is None and not inputs:

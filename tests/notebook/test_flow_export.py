@@ -164,10 +164,84 @@ def test_it_may_be_exported_again_and_replaces_no_other_file(shell, capsys, tmp_
 
 
 @pytest.mark.parametrize(
+    ("cells", "lines"),
+    [
+        (["x = 1", "x = x + 1"], ["x = 1", "x = x + 1"]),
+        (["x = 1", "y = 5", "x += y", "x -= 1"], ["x = 1", "y = 5", "x += y", "x -= 1"]),
+        (
+            ["x = [1]", "x.append(2)", "x = sorted(x)", "x.append(3)"],
+            ["x = [1]", "x.append(2)", "x = sorted(x)", "x.append(3)"],
+        ),
+        (["x = 1", "if True:\n    x = 2\nelse:\n    x = 3"], ["if True:", "    x = 2", "else:", "    x = 3"]),
+        (["x = 1", "if False:\n    x = 2"], ["x = 1", "if False:", "    x = 2"]),
+        (["x = 1", "for n in range(2):\n    x += n"], ["x = 1", "for n in range(2):", "    x += n"]),
+        (["for x in 'ab':\n    print(x)", "for x in range(2):\n    print(x)"], ["for x in range(2):", "    print(x)"]),
+        (["x = 1", "try:\n    import nowhere as x\nexcept ImportError:\n    pass"], None),
+        (["x = 1", "with open('f', 'w') as x:\n    pass", "x = 4"], ["x = 4"]),
+        (["%%time\nx = 1"], ["x = 1"]),
+        (["%%capture caught\nx = 2\nprint(x)"], ["x = 2"]),
+        (["%time x = 3"], ["x = 3"]),
+        (["def x():\n    return 1", "def x(n=1):\n    return x(n - 1) if n else 1"], None),
+    ],
+)
+def test_a_name_comes_with_what_it_goes_on_from_and_nothing_older(shell, capsys, tmp_path, cells, lines):
+    _cells(
+        shell, *cells, "from flowbook import task\n@task\ndef read(name):\n    return str(x(2) if callable(x) else x)"
+    )
+    _cells(shell, "%%flow daily --cache\nread(1)")
+
+    _export(shell, capsys)
+    subprocess.run([sys.executable, "flow.py"], check=True, capture_output=True, env=dict(os.environ))
+
+    text = (tmp_path / "flow.py").read_text()
+    found = text.partition("from flowbook import Flow, task\n")[2].partition("\n@task")[0]
+    assert lines is None or [line for line in found.splitlines() if line.strip()] == lines
+    assert type(flowbook.run("daily 2")["read"]).__name__ == "Cached"
+
+
+def test_a_flow_may_go_on_from_what_a_cell_sets(shell, capsys):
+    _cells(shell, "from flowbook import task\n@task\ndef read(name):\n    return name", "name = 'a'")
+    _cells(shell, "%%flow daily --cache\nname = name.upper()\nread(name)")
+
+    said = _export(shell, capsys)
+    subprocess.run([sys.executable, "flow.py"], check=True, capture_output=True, env=dict(os.environ))
+
+    assert said == "Wrote flow.py: flow daily, 1 task, from 3 cells. Run it: python flow.py"
+    assert type(flowbook.run("daily 2")["read"]).__name__ == "Cached"
+
+
+@pytest.mark.parametrize(
+    ("cells", "body", "line"),
+    [
+        (
+            ["files = await __import__('asyncio').sleep(0, 'a')"],
+            "read(1)",
+            "files = await __import__('asyncio').sleep(0, 'a')",
+        ),
+        (["files = 1"], "names = !echo a\nread(names)", "names = get_ipython().getoutput('echo a')"),
+    ],
+)
+def test_what_only_a_notebook_can_run_is_not_written(shell, tmp_path, cells, body, line):
+    _cells(shell, "from flowbook import task\n@task\ndef read(name):\n    return files", *cells)
+    _cells(shell, f"%%flow daily --no-run\n{body}")
+
+    with pytest.raises(UsageError) as refused:
+        shell.run_line_magic("flow", "export flow.py daily")
+
+    assert str(refused.value).startswith("Only a notebook can run this, and flow 'daily' needs what it gives: ")
+    assert line[:50] in str(refused.value)
+    assert not (tmp_path / "flow.py").exists()
+
+
+@pytest.mark.parametrize(
     ("cells", "line", "message"),
     [
         ([], "export", "%flow export: where to? Write %flow export FILE.py [FLOW] | FILE.html [RUN]."),
-        ([], "export flow.txt daily", "%flow export flow.txt: give a file that ends in .py."),
+        (
+            [],
+            "export flow.txt daily",
+            "%flow export flow.txt: give a file that ends in .py, for the flow, or in .html, for a run.",
+        ),
         ([], "export nowhere/flow.py daily", "There is no folder nowhere. Make it first, or give another file."),
         ([], "export flow.py nobody", "There is no flow 'nobody' in this notebook. Those there are: daily."),
         (
