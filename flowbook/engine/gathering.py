@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flowbook.engine.graph import Binding, Graph, TaskSpec
     from flowbook.engine.state import State
 
-__all__ = ["element_bindings", "gathered_from", "item_name", "judged"]
+__all__ = ["element_bindings", "given_by", "item_name", "judged"]
 
 
 def item_name(index: int) -> str:
@@ -47,10 +47,14 @@ def _sources(
         yield from _sources(graph, inner, states[inner.upstream], states)
 
 
-def gathered_from(graph: Graph, key: str) -> list[str]:
-    """Return the tasks whose results a task passes on, if it only gathers; else itself."""
-    spec = graph.specs[key]
-    return [each for up in spec.upstream for each in gathered_from(graph, up)] if spec.gathers else [key]
+def given_by(graph: Graph, spec: TaskSpec) -> list[str]:
+    """Return the tasks whose results a task gets, in order; of a collection those that it gathers."""
+    found: dict[str, None] = {}
+    for binding in spec.bindings:
+        above = graph.specs[binding.upstream]
+        if binding.argument:
+            found.update(dict.fromkeys(given_by(graph, above) if above.gathers else (binding.upstream,)))
+    return list(found)
 
 
 def element_bindings(graph: Graph, key: str, width: int) -> list[Binding | None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowbook import config
 from flowbook.engine.cache_validators import ForeseenInputs, UnforeseenError, comparable, hash_of, reads_variables
-from flowbook.engine.gathering import gathered_from
+from flowbook.engine.gathering import given_by
 from flowbook.engine.output_cache import foreseen_state, short_text, task_code
 from flowbook.engine.steps import name_of
 from flowbook.engine.task_keys import parent_key
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_run"]
 
-_RUNS_SOON = {"run", "if failed"}
 #: How many of the newest runs tell what values there were.
 _RUNS = 3
 _NAMED_AT_MOST = 3
@@ -264,8 +263,8 @@ class _Planner:
         """Return which task above keeps this one from being foreseen; empty if none does."""
         if waits := [up for up in spec.upstream if self._outcome(up) == "wait"]:
             return f"after {listed(waits, _NAMED_AT_MOST)}", "above"
-        above = [each for b in spec.bindings if b.argument for each in gathered_from(self._graph, b.upstream)]
-        runs = [up for up in dict.fromkeys(above) if self._given[up].origin is None and self._outcome(up) in _RUNS_SOON]
+        runs = [up for up in given_by(self._graph, spec) if self._given[up].origin is None]
+        runs = [up for up in runs if self._outcome(up) in {"run", "if failed"}]
         if runs:
             return f"{listed(runs, _NAMED_AT_MOST)} {'runs' if len(runs) == 1 else 'run'}", "above"
         return "", ""
