@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from flowbook.results.reference import ResultRef
     from flowbook.store.records import PastDecision
 
-__all__ = ["AnswerAction", "Debugging", "Decided", "PanelActions", "Started", "parse_parameter", "who_decides"]
+__all__ = [
+    "AnswerAction",
+    "Debugging",
+    "Decided",
+    "Invalidated",
+    "PanelActions",
+    "Started",
+    "parse_parameter",
+    "who_decides",
+]
 
 AnswerAction = Literal["resume", "skip", "reject"]
 
@@ -52,6 +61,18 @@ class Decided(NamedTuple):
     keys: tuple[str, ...] = ()
     note: str = ""
     inputs: Mapping[str, object] = {}  # never changed
+
+
+class Invalidated(NamedTuple):
+    """What became of the stored outputs of a task that were invalidated.
+
+    Attributes:
+        text: a sentence about it.
+        undo: makes them valid again, and returns a sentence; None if there were none.
+    """
+
+    text: str
+    undo: Callable[[], str] | None = None
 
 
 class Debugging(NamedTuple):
@@ -122,7 +143,7 @@ def _refuse_debug(run: RunLike, key: str) -> Debugging:
     raise RefusedError(msg)
 
 
-def _refuse_invalidate(run: RunLike, key: str) -> str:
+def _refuse_invalidate(run: RunLike, key: str) -> Invalidated:
     del run, key
     msg = "Only the notebook in which it runs can do that."
     raise RefusedError(msg)
@@ -202,7 +223,7 @@ class PanelActions:
     maker: Callable[[str], str] = lambda _: ""
     runs: Callable[[int], RunsView] = lambda _: RunsView((), 0)
     debug: Callable[[RunLike, str], Debugging] = _refuse_debug
-    invalidate: Callable[[RunLike, str], str] = _refuse_invalidate
+    invalidate: Callable[[RunLike, str], Invalidated] = _refuse_invalidate
     compare: Callable[[str, str], Mapping[str, Any]] = _refuse_compare
     rows_before: Callable[[str], Mapping[str, int]] = lambda _: {}
     open_run: Callable[[str], RunLike] = _refuse_open

@@ -15,6 +15,7 @@ from flowbook.exceptions import FlowbookError
 from flowbook.flow_run.reuse import RanTask, reuse_of
 from flowbook.flow_run.row_counts import rows_of
 from flowbook.notebook.command_worker import RefusedError
+from flowbook.notebook.panel_actions import Invalidated
 from flowbook.notebook.runs_view import RunsView, runs_view
 from flowbook.report.cost_text import cost_text
 from flowbook.store import open_store
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from flowbook.engine.state import State
     from flowbook.notebook.ports import RunLike
     from flowbook.results.reference import Preview
+    from flowbook.store import Store
+    from flowbook.store.cache import CacheEntry
     from flowbook.store.records import PastDecision, TaskHistoryEntry
 
 __all__ = ["PanelRecords", "invalidate", "run_that_made"]
@@ -132,20 +135,30 @@ class PanelRecords:
         return run.run_id if run is not None else ""
 
 
-def invalidate(run: RunLike, key: str) -> str:
+def invalidate(run: RunLike, key: str) -> Invalidated:
     """Let the stored outputs of a task expire, of a child its own; return what became of them. Raises FlowbookError."""
-    cache, state = open_store().cache, run.states.get(key)
-    if is_child_key(key):
-        entries = [state.entry] if isinstance(state, Cached) and state.entry is not None else []
-    else:
-        found = cache.entries(now(), run.flow_name, key, config.project())
-        entries = [entry.id for entry in found]
+    store, state, moment = open_store(), run.states.get(key), now()
+    entries: list[CacheEntry] = []
+    if not is_child_key(key):
+        entries = store.cache.entries(moment, run.flow_name, key, config.project())
+    elif isinstance(state, Cached) and state.entry is not None:
+        entries = [entry for entry in (store.browse().entry(state.entry),) if entry.is_valid(moment)]
     for entry in entries:
-        cache.expire(entry)
+        store.cache.expire(entry.id)
     if not entries:
-        return f"No stored output of {key} is valid: it runs next time."
+        return Invalidated(f"No stored output of {key} is valid: it runs next time.")
     verb = "output has" if len(entries) == 1 else "outputs have"
-    return f"{len(entries):,} stored {verb} expired: {key} runs next time."
+    return Invalidated(
+        f"{len(entries):,} stored {verb} expired: {key} runs next time.", lambda: _renew(store, key, entries)
+    )
+
+
+def _renew(store: Store, key: str, entries: Sequence[CacheEntry]) -> str:
+    """Make entries valid again, up to when they were."""
+    for entry in entries:
+        store.cache.renew(entry.id, entry.expires)
+    verb = "output is" if len(entries) == 1 else "outputs are"
+    return f"{len(entries):,} stored {verb} valid again, as before: {key} need not run."
 
 
 def run_that_made(entry_id: str) -> str:

@@ -73,10 +73,11 @@ class PanelSession:
         self._shown = ShownRun(run, self._feed, self._actions, notice)
         self._queries = ViewQueries(self._feed, lambda: self.run, self._actions.runs)
         self._answers = PanelAnswers(self, self._actions)
+        self._commands = RunCommands(self, self._actions)
         handlers = {
             **self._queries.handlers,
             **self._answers.handlers,
-            **RunCommands(self, self._actions).handlers,
+            **self._commands.handlers,
             "compare-values": self._on_compare,
             "group": self._on_group,
             "inspect": self._on_inspect,
@@ -365,7 +366,14 @@ class PanelSession:
     def _send_details(self, key: str) -> None:
         self._refreshing.discard(key)
         if key in self._inspected_keys():
-            self._feed.post({"type": "details", **self._shown.details(key, label=self._queries.label(key))})
+            details = self._shown.details(key, label=self._queries.label(key))
+            if self._commands.can_renew(key):
+                details["actions"] = ["renew" if each == "invalidate" else each for each in details["actions"]]
+            self._feed.post({"type": "details", **details})
+
+    def inspect_again(self, key: str) -> None:
+        """Tell what is to be said of a task again, after the command that is being executed."""
+        self._worker.call(lambda: self._send_details(key))
 
     def _inspected_keys(self) -> set[str]:
         """Return the keys that views inspect, except for views that have been silent for too long and so are gone."""

@@ -62,6 +62,10 @@ class Commanded(Protocol):
         """Refuse what is no task of the run. Raises RefusedError."""
         ...
 
+    def inspect_again(self, key: str) -> None:
+        """Tell what is to be said of a task again."""
+        ...
+
     def follow(self, act: Callable[[], object]) -> None:
         """Call `act`, which makes the run go on, and show the run that results."""
         ...
@@ -78,6 +82,12 @@ class RunCommands:
     def __init__(self, session: Commanded, actions: PanelActions) -> None:
         self._session = session
         self._actions = actions
+        #: What makes the outputs of a task valid again that were invalidated here, by the run's id and the key.
+        self._undo: dict[tuple[str, str], Callable[[], str]] = {}
+
+    def can_renew(self, key: str) -> bool:
+        """Return whether outputs of a task were invalidated here, so that this can be undone."""
+        return (self._session.run.run_id, key) in self._undo
 
     @property
     def handlers(self) -> dict[str, Callable[[Command], str]]:
@@ -89,7 +99,8 @@ class RunCommands:
             "menu": self._on_menu,
             "compare": self._on_compare,
             "debug": self._on_debug,
-            "invalidate": lambda command: self._actions.invalidate(self._session.run, self._known_key(command)),
+            "invalidate": self._on_invalidate,
+            "renew": self._on_renew,
             "cancel": self._on_cancel,
             "retry": self._on_retry,
             "hand-over": lambda command: self._moved(self._actions.hand_over, command),
@@ -131,6 +142,23 @@ class RunCommands:
             return f"Run {source} in a cell: {opens}."
         self._session.tell({"type": "cell", "id": command["id"], "source": source})
         return f"Run the cell below: {opens}."
+
+    def _on_invalidate(self, command: Command) -> str:
+        run, key = self._session.run, self._known_key(command)
+        text, undo = self._actions.invalidate(run, key)
+        if undo is not None:
+            self._undo[run.run_id, key] = undo
+            self._session.inspect_again(key)
+        return text
+
+    def _on_renew(self, command: Command) -> str:
+        key = self._known_key(command)
+        undo = self._undo.pop((self._session.run.run_id, key), None)
+        if undo is None:
+            msg = f"Nothing of {key} was invalidated here, so there is nothing to undo."
+            raise RefusedError(msg)
+        self._session.inspect_again(key)
+        return undo()
 
     def _on_compare(self, command: Command) -> str:
         runs = command.get("runs")

@@ -26,6 +26,7 @@ const LABELS = {
   reject: ["Reject", "The task fails, with your note as the message"],
   debug: ["Debug", "Opens the debugger in the frame that failed, with its inputs as they were"],
   invalidate: ["Invalidate", "Lets its stored outputs expire, so that it runs next time"],
+  renew: ["Undo invalidate", "Makes its stored outputs valid again, as they were"],
   retry: ["Retry", "Runs it again, with the code as it is now; what could not run because of it goes on"],
   "to-variable": ["To a variable", "Puts the value into a variable of the notebook"],
 };
