@@ -48,6 +48,11 @@ export function slotOf(control, action, key) {
   return `${action}:${key ?? ""}${what}`;
 }
 
+/** Answers that say what goes on: they aren't true any more once the run is at rest. */
+const OF_WHAT_GOES_ON = new Set([...OF_RUN, "run", "resume", "skip", "reject"]);
+/** So long they can be read all the same, as short runs are over at once. */
+const READ_MS = 15_000;
+
 /** Whether a control's name is of what was done with one task: that is over when another run is shown. @param {string} slot */
 function isOfTask(slot) {
   const [action = "", key] = slot.split(":");
@@ -75,6 +80,8 @@ export function fieldsOf({ action, key }, { approval, canInsert }) {
 export class Controls {
   /** The run that was shown when controls were last brought up to date. @type {string | undefined} */
   #run;
+  /** When answers were shown first. @type {WeakMap<import("./wire.js").Said, number>} */
+  #shown = new WeakMap();
 
   /** @param {{root: HTMLElement, link: import("./wire.js").Link, host: string, cannot: ReadonlySet<string>, situation: () => Situation}} given */
   constructor(given) {
@@ -84,9 +91,10 @@ export class Controls {
   /** Bring all controls up to date. */
   dress() {
     const { root, link, cannot, situation } = this.given;
-    const run = situation().run?.id;
-    if (run !== this.#run) link.commands.forget(isOfTask);
-    this.#run = run;
+    const { run } = situation();
+    if (run?.id !== this.#run) link.commands.forget(isOfTask);
+    link.commands.forget((slot) => this.#isOutdated(slot, run));
+    this.#run = run?.id;
     const rows = [...root.querySelectorAll(".answer")].flatMap(({ parentElement: row }) => row ?? []);
     for (const control of root.querySelectorAll('button[data-action], g[role="button"][data-action]')) {
       const action = control.getAttribute("data-action") ?? "";
@@ -105,6 +113,17 @@ export class Controls {
       if (control instanceof HTMLElement && !rows.some((row) => row.contains(control))) this.#showAnswer(control, slot);
     }
     for (const row of rows) this.#answerOnce(row);
+  }
+
+  /** Whether an answer isn't true any more: what it says is over, or another run is shown. @param {string} slot @param {Run | null} run */
+  #isOutdated(slot, run) {
+    const { commands, given } = this.given.link;
+    const said = commands.said(slot);
+    if (!said?.ok || !OF_WHAT_GOES_ON.has(slot.split(":")[0] ?? "")) return false;
+    const now = given.clock.now();
+    const since = this.#shown.get(said);
+    if (since === undefined) this.#shown.set(said, now);
+    return since !== undefined && (run?.id !== this.#run || (run?.stage !== "running" && now - since > READ_MS));
   }
 
   /** Why `action` can't be done now; null if it can. @param {string} action @param {string | null} key */
