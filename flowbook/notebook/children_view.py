@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from flowbook.engine.state_kinds import FAILED, name_in_words
 from flowbook.engine.task_keys import child_key
 from flowbook.report import phrases
+from flowbook.report.cost_text import memory_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,10 @@ ORDERS: tuple[Order, ...] = ("trouble", "slowest", "fastest", "index")
 
 @dataclass(frozen=True, slots=True)
 class ChildView:
-    """CHILD of the wire: a row of the table. `rows` is the number of rows of the frame that it gave."""
+    """CHILD of the wire: a row of the table.
+
+    `rows` is the number of rows of the frame that it gave; `cpu_s` and `memory` are what its last attempt cost, if known.
+    """
 
     key: str
     index: int
@@ -41,6 +45,8 @@ class ChildView:
     duration_s: float | None
     message: str
     rows: int | None
+    cpu_s: float | None = None
+    memory: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +163,7 @@ def _row(
 ) -> ChildView:
     if facts is None:
         return ChildView(key, index, label, _NO_FACTS, "", None, None, "", None)
-    state = facts.state
+    state, cost = facts.state, facts.state.cost
     name = type(state).__name__
     word = name_in_words(state)
     is_done = state.is_successful() and not state.is_skipped()
@@ -171,6 +177,8 @@ def _row(
         duration_s=facts.duration_s,
         message=phrases.message(state),
         rows=rows(facts) if is_done else None,
+        cpu_s=cost.cpu_s if cost is not None else None,
+        memory=memory_text(cost),
     )
 
 

@@ -9,7 +9,7 @@ from flowbook.report.phrases import duration
 if TYPE_CHECKING:
     from flowbook._utils.costs import Cost
 
-__all__ = ["cost_text", "size_text"]
+__all__ = ["cost_text", "memory_text", "size_text"]
 
 
 def cost_text(cost: Cost | None, output_bytes: int | None = None) -> str:
@@ -29,6 +29,13 @@ def cost_text(cost: Cost | None, output_bytes: int | None = None) -> str:
     if output_bytes is not None:
         parts.append(f"output {size_text(output_bytes)}")
     return "; ".join(parts)
+
+
+def memory_text(cost: Cost | None) -> str:
+    """Return the memory of an attempt for a table: "41.2 MB", or "+41.2 MB" by which a shared process grew; "" if unknown."""
+    if cost is None or cost.memory_bytes is None:
+        return ""
+    return f"{'' if cost.is_own else '+'}{size_text(cost.memory_bytes)}"
 
 
 def size_text(size_bytes: int) -> str:

@@ -63,6 +63,7 @@ test("children are filtered, sorted and paged as by a kernel", () => {
   assert.deepEqual(keys({ query: "AUGUST" }), [1]);
   assert.deepEqual(keys({ state: "Failed" }), [1]);
   assert.deepEqual(keys({ query: "nothing" }), []);
+  assert.equal(childrenPage({ ...CHILDREN, width: 900 }, wish).kept, CHILDREN.rows.length);
 });
 
 test("what was told once is told no second time", () => {

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import flowbook
 from flowbook import Flow, task
+from flowbook._utils.costs import Cost
 from flowbook.engine.state import Failed, Mapped, Running, Success
 from flowbook.notebook.child_labels import ChildLabels, element_text
 from flowbook.notebook.children_view import ChildrenRequest, children_view
@@ -39,6 +40,21 @@ def _indexes(**wish: object) -> list[int]:
 
 def test_failed_children_come_first_then_the_slowest() -> None:
     assert _indexes() == [3, 1, 0, 2, 4, 5]
+
+
+def test_a_child_says_what_its_last_attempt_cost() -> None:
+    own, shared = (_facts("Success", 1.0) for _ in range(2))
+    own.state.cost, shared.state.cost = Cost(0.7, 41_200_000, is_own=True), Cost(0.2, 80_000_000, is_own=False)
+
+    view = children_view(
+        ChildrenRequest("parse", order="index"),
+        3,
+        {"parse[0]": own, "parse[1]": shared},
+        label=lambda _: "",
+        rows=lambda _: None,
+    )
+
+    assert [(row.cpu_s, row.memory) for row in view.rows] == [(0.7, "41.2 MB"), (0.2, "+80.0 MB"), (None, "")]
 
 
 def test_children_are_ordered_as_asked() -> None:

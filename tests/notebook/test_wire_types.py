@@ -21,7 +21,7 @@ PAIRS: list[tuple[type, str, str, set[str]]] = [
     (view_model.GraphNode, "graph.js", "GraphNode", set()),
     (view_model.GraphView, "graph.js", "Graph", set()),
     (children_view.ChildView, "children.js", "Child", set()),
-    (children_view.ChildrenView, "children.js", "Children", {"keys"}),
+    (children_view.ChildrenView, "children.js", "Children", {"keys", "kept"}),
     (changes_view.ChangesView, "changes.js", "Sent", set()),
     (log_view.LogLine, "logs.js", "Line", set()),
     (log_view.LogsView, "logs.js", "Sent", set()),

@@ -6,8 +6,8 @@ import { nameIn } from "./names.js";
 import { Squares } from "./squares.js";
 import * as states from "./states.js";
 
-/** @typedef {{key: string, index: number, label: string, state: string, word: string, since: number | null, duration_s: number | null, message: string, rows: number | null}} Child */
-/** @typedef {{key: string, keys?: string[], width: number, counts: Record<string, number>, squares: [string, number][], total: number, offset: number, rows: Child[], durations: [number, number, number] | null}} Children */
+/** @typedef {{key: string, index: number, label: string, state: string, word: string, since: number | null, duration_s: number | null, message: string, rows: number | null, cpu_s?: number | null, memory?: string}} Child */
+/** @typedef {{key: string, keys?: string[], width: number, counts: Record<string, number>, squares: [string, number][], total: number, offset: number, rows: Child[], durations: [number, number, number] | null, kept?: number | null}} Children */
 /** @typedef {{state: string, query: string, order: string, offset: number, limit: number}} Wish */
 
 /** Rows of the table on one page. */
@@ -21,12 +21,18 @@ const ORDERS = [
   ["index", "as mapped"],
 ];
 
+const NUMBERS = new Set(["rows", "duration", "cpu", "memory"]);
+const COSTS = new Set(["cpu", "memory"]);
+/** @type {Record<string, string>} */
+const TITLES = { cpu: "Processor time of the last attempt", memory: "Its peak; with a plus, by how much the process grew that it shared with others" };
+
 /** `1 to 25 of 200; fastest 0.4 s, median 0.7 s, slowest 4.1 s`. @param {Children} children */
-export function footing({ total, offset, rows, durations }) {
+export function footing({ total, offset, rows, durations, kept, width }) {
   const which = rows.length ? `${format.thousands(offset + 1)} to ${format.thousands(offset + rows.length)} of ${format.thousands(total)}` : "No child fits";
-  if (!durations) return which;
+  const part = kept ? `; ${format.thousands(kept)} of ${format.thousands(width)} are kept here` : "";
+  if (!durations) return `${which}${part}`;
   const [fastest, median, slowest] = durations.map(format.duration);
-  return `${which}; fastest ${fastest}, median ${median}, slowest ${slowest}`;
+  return `${which}${part}; fastest ${fastest}, median ${median}, slowest ${slowest}`;
 }
 
 /** @returns {Wish} */
@@ -44,6 +50,8 @@ export class ChildrenView {
   #counts = dom.h("div", { class: "counts grow" });
   #table = dom.h("tbody");
   #first = dom.h("th", { scope: "col" });
+  /** The heads of the columns that are there where a cost is known. @type {HTMLElement[]} */
+  #costs = [];
   #foot = dom.h("span", { class: "grow" });
   #previous = dom.button("child-page", dom.icon(states.SIGNS.previous ?? []), { class: "icon", "data-step": -1, "aria-label": "The rows before" });
   #next = dom.button("child-page", dom.icon(states.SIGNS.next ?? []), { class: "icon", "data-step": 1, "aria-label": "The next rows" });
@@ -105,13 +113,15 @@ export class ChildrenView {
     if (!shown) return;
     this.squares.update({ key: shown.key, keys: shown.keys, runs: shown.squares, chosen });
     this.#showCounts(shown);
+    const hasCosts = shown.rows.some(({ cpu_s: cpu }) => typeof cpu === "number");
     dom.keyed(
       this.#table,
       shown.rows,
       ({ key }) => key,
       rowOf,
-      (tr, child) => fill(tr, child, { now: this.given.now(), isChosen: child.key === chosen }),
+      (tr, child) => fill(tr, child, { now: this.given.now(), isChosen: child.key === chosen, hasCosts }),
     );
+    for (const head of this.#costs) head.hidden = !hasCosts;
     dom.say(this.#foot, footing(shown));
     const isLast = shown.offset + shown.rows.length >= shown.total;
     dom.set(this.#previous, { "aria-disabled": shown.offset > 0 ? null : "true", title: shown.offset > 0 ? "The rows before" : "Already at the first rows" });
@@ -126,9 +136,10 @@ export class ChildrenView {
   }
 
   #parts() {
-    const others = ["", "state", "rows", "duration", "message"].map((name) =>
-      dom.h("th", { scope: "col", class: name === "rows" || name === "duration" ? "num" : null }, name),
+    const others = ["", "state", "rows", "duration", "cpu", "memory", "message"].map((name) =>
+      dom.h("th", { scope: "col", class: NUMBERS.has(name) ? "num" : null, title: TITLES[name] ?? null }, name),
     );
+    this.#costs = others.filter(({ textContent }) => COSTS.has(textContent ?? ""));
     const heads = [this.#first, ...others];
     const back = dom.button("back-to-graph", "Back to the graph");
     const tools = dom.h("div", { class: "row find" }, this.#counts, this.#query, this.#order);
@@ -202,19 +213,24 @@ const rowOf = ({ key, label, index }) =>
     dom.h("td"),
     dom.h("td", { class: "num" }),
     dom.h("td", { class: "num" }),
+    dom.h("td", { class: "num", hidden: true }),
+    dom.h("td", { class: "num", hidden: true }),
     dom.h("td", { class: "said-cell" }),
   );
 
-/** @param {Element} tr @param {Child} child @param {{now: number, isChosen: boolean}} given */
-function fill(tr, child, { now, isChosen }) {
-  const [, , state, rows, time, message] = [...tr.children];
-  if (!state || !rows || !time || !message) return;
+/** @param {Element} tr @param {Child} child @param {{now: number, isChosen: boolean, hasCosts: boolean}} given */
+function fill(tr, child, { now, isChosen, hasCosts }) {
+  const [, , state, rows, time, cpu, memory, message] = [...tr.children];
+  if (!state || !rows || !time || !cpu || !memory || !message) return;
   const word = child.word || child.state;
   if (state.textContent !== word)
     state.replaceChildren(dom.h("span", { class: "row tight" }, dom.icon(states.glyphOf(word)), dom.h("span", { class: "word" }, word)));
   dom.set(tr, { "data-state": child.state, "data-word": child.word || null, "aria-selected": isChosen ? "true" : null });
   dom.say(rows, child.rows === null ? "" : format.thousands(child.rows));
   dom.say(time, format.timeOf(child, now));
+  dom.say(cpu, typeof child.cpu_s === "number" ? format.duration(child.cpu_s) : "");
+  dom.say(memory, child.memory ?? "");
+  for (const cell of [cpu, memory]) dom.set(cell, { hidden: !hasCosts });
   dom.say(message, child.message.split("\n")[0] ?? "");
   dom.set(message, { title: child.message });
 }

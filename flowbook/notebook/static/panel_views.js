@@ -10,6 +10,7 @@ import { isUnderWay } from "./head.js";
 import { Logs } from "./logs.js";
 import { PlanView } from "./plan.js";
 import { Replay } from "./replay.js";
+import { childrenPage } from "./report_answers.js";
 import { Runs } from "./runs.js";
 import { Timeline } from "./timeline.js";
 
@@ -108,7 +109,7 @@ export class PanelViews {
     const { state } = this.given;
     const members = state.membersOf(key);
     if (members) this.children.update(groupPage(key, members, wish), state.inspected);
-    else if (this.given.link.status !== "live" && this.#kept[key]) this.askers.children.take(this.#kept[key]);
+    else if (this.given.link.status !== "live" && this.#kept[key]) this.askers.children.take(childrenPage(this.#kept[key], wish));
     else this.askers.children.ask({ key, ...wish });
   }
 

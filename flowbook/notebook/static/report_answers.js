@@ -24,7 +24,8 @@ export function childrenPage(all, { state, query, order, offset, limit }) {
     return ranked[0] - other[0] || ranked[1] - other[1] || a.index - b.index;
   });
   const from = Math.min(Math.max(0, offset), Math.max(0, fitting.length - 1));
-  return { ...all, total: fitting.length, offset: from, rows: fitting.slice(from, from + limit) };
+  const kept = all.rows.length < all.width ? all.rows.length : null;
+  return { ...all, total: fitting.length, offset: from, rows: fitting.slice(from, from + limit), kept };
 }
 
 /** @param {string} order @param {Child} row @returns {[number, number]} */
