@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from flowbook.engine.answer import was_rejected
 from flowbook.engine.mapped_states import children_of
 from flowbook.engine.state_kinds import failed_by_itself
 from flowbook.exceptions import RunError
@@ -34,7 +35,11 @@ def error_of(run: _Run, key: str) -> BaseException:
         RunError: if it did not fail, or its frames are gone.
     """
     states = run.states
-    failed = next((each for each in (*children_of(key, states), key) if failed_by_itself(states[each])), None)
+    found = [each for each in (*children_of(key, states), key) if failed_by_itself(states[each])]
+    failed = next((each for each in found if not was_rejected(states[each])), None)
+    if failed is None and found:
+        msg = f"{found[0]} was rejected: nothing of it ran, so there is no frame to look into."
+        raise RunError(msg, run=run.run_id)
     if failed is None:
         msg = f"{key} did not fail: it is {type(states[key]).__name__}. Name a task that did."
         raise RunError(msg, run=run.run_id)

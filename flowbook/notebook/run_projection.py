@@ -10,9 +10,10 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
+from flowbook.engine.answer import was_rejected
 from flowbook.engine.events import FLOW, Decided, Logged, StateChanged
 from flowbook.engine.state import Cached, Cancelling, Mapped, Paused, Retrying, Running, Scheduled, State
-from flowbook.engine.state_kinds import NEEDS_ATTENTION, OPEN, mapped_state, name_in_words
+from flowbook.engine.state_kinds import NEEDS_ATTENTION, OPEN, RUNNING, mapped_state, name_in_words
 from flowbook.engine.task_keys import child_key, split_key
 from flowbook.flow_run.changed_inputs import ChangedInputs
 from flowbook.notebook.row_flow import NO_ROWS
@@ -109,8 +110,10 @@ class _Children:
         self.states: dict[str, ChildFacts] = {}
         self.counts: dict[str, int] = {}
         self.width: int | None = None
-        self.first_at: float | None = None
-        self.last_at: float | None = None
+        #: When one of them began to run while none did, or the last one ended; for how long any ran before that.
+        self.since: float | None = None
+        self.busy_s: float | None = None
+        self._running = 0
         #: Children listed individually, and those waiting for room in that list; both in order of appearance.
         self.shown: dict[str, _Facts] = {}
         self.waiting: dict[str, _Facts] = {}
@@ -125,10 +128,25 @@ class _Children:
             self.counts[before.name] -= 1
         self.counts[name] = self.counts.get(name, 0) + 1
         self.states[key] = _child_facts(name, seq, state, before)
-        if isinstance(state, Running):
-            self.first_at = state.at if self.first_at is None else min(self.first_at, state.at)
-        self.last_at = state.at if self.last_at is None else max(self.last_at, state.at)
+        self._note_time(before.name if before is not None else "", name, state.at)
         return self._show(key, seq, state, is_notable=name in NEEDS_ATTENTION)
+
+    def _note_time(self, before: str, name: str, at: float) -> None:
+        """Count the time in which any child runs: the rest of a run between two attempts doesn't count."""
+        was_idle = not self._running
+        self._running += (name in RUNNING) - (before in RUNNING)
+        if was_idle and self._running:
+            self.since, self.busy_s = at, self.busy_s or 0.0
+        elif self._running == 0 and not was_idle and self.since is not None:
+            self.busy_s = (self.busy_s or 0.0) + max(0.0, at - self.since)
+            self.since = at
+        elif was_idle:
+            self.since = max(at, self.since or at)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any of them runs."""
+        return self._running > 0
 
     def _show(self, key: str, seq: int, state: State, *, is_notable: bool) -> list[str]:
         facts = self.shown.get(key) or self.waiting.get(key)
@@ -365,16 +383,16 @@ class RunProjection:
         name = mapped_state(counts)
         own = facts.state
         is_over = not OPEN.intersection(counts)
-        since = children.first_at if children.first_at is not None else (own.at if own is not None else None)
-        took = None
-        if is_over and children.first_at is not None and children.last_at is not None:
-            took = children.last_at - children.first_at
+        since = children.since if children.since is not None else (own.at if own is not None else None)
+        if since is not None and children.is_busy:
+            # So a view that counts from then on counts the time before, too.
+            since -= children.busy_s or 0.0
         view = _view(spec, facts, self.state, now)
         return TaskView(
             state=name,
             message=view.message,
-            since=children.last_at if is_over and children.last_at is not None else since,
-            duration_s=took,
+            since=since,
+            duration_s=children.busy_s if is_over else None,
             attempt=view.attempt,
             max_attempts=view.max_attempts,
             width=children.width if children.width is not None else len(children.states),
@@ -396,7 +414,7 @@ def _view(spec: TaskSpec, facts: _Facts, states: Callable[[str], State | None], 
     return TaskView(
         state=type(state).__name__,
         word=facts.word,
-        message=phrases.message(state),
+        message=phrases.asked(spec, state),
         since=facts.running_at if isinstance(state, Running) and facts.running_at is not None else state.at,
         duration_s=facts.duration_s,
         attempt=min(attempt, most),
@@ -405,4 +423,5 @@ def _view(spec: TaskSpec, facts: _Facts, states: Callable[[str], State | None], 
         note=phrases.note(spec, state, attempt, states, now, has_run=has_run),
         stale=isinstance(state, Cached) and bool(state.stale_code or state.stale_inputs),
         created=created.timestamp() if created is not None else None,
+        rejected=was_rejected(state),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from flowbook.engine.answer import was_rejected
 from flowbook.engine.state import Failed, Retrying, State
 from flowbook.engine.state_kinds import FAILED
 from flowbook.engine.task_keys import parent_key
@@ -80,7 +81,8 @@ def details(of: Inspected) -> Details:
     """Return what the inspector shows about one task."""
     spec, state = of.graph.specs[parent_key(of.key)], of.state_of(of.key)
     result = state.raw_result if state is not None else None  # as it is: `result` would load it
-    failure = result if isinstance(state, (Failed, Retrying)) and isinstance(result, BaseException) else None
+    has_raised = isinstance(state, (Failed, Retrying)) and not was_rejected(state)
+    failure = result if has_raised and isinstance(result, BaseException) else None
     is_done = state is not None and state.is_successful() and not state.is_skipped() and _is_over(of.view)
     output = of.preview(state, of.key) if is_done and state is not None else None
     inputs = tuple(_input(binding, of) for binding in spec.bindings if binding.argument is not None)
@@ -101,7 +103,8 @@ def details(of: Inspected) -> Details:
         earlier=of.earlier,
         up=spec.upstream,
         down=of.graph.children[spec.key],
-        actions=_actions(of.view, inputs, has_output=is_done) + (["invalidate"] if is_done and spec.cache else []),
+        actions=_actions(of.view, inputs, has_output=is_done, has_raised=has_raised)
+        + (["invalidate"] if is_done and spec.cache else []),
     )
 
 
@@ -223,10 +226,10 @@ def _constant(name: str, value: object, of: Inspected) -> InputView:
     return InputView(name, None, None, text, literal if len(literal) <= _LITERAL_LENGTH else "")
 
 
-def _actions(view: TaskView, inputs: Sequence[InputView], *, has_output: bool) -> list[str]:
+def _actions(view: TaskView, inputs: Sequence[InputView], *, has_output: bool, has_raised: bool) -> list[str]:
     actions = ["resume", "skip", "reject"] if view.state == "Paused" or (view.counts or {}).get("Paused") else []
     if view.state in FAILED or set(FAILED).intersection(view.counts or ()):
-        actions += ["retry", "debug"]
+        actions += ["retry", "debug"] if has_raised or view.counts else ["retry"]
     if view.state == "Paused" and not view.counts:
         actions.append("change-input")
     if has_output or (inputs and view.state != "Running"):

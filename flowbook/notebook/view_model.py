@@ -91,7 +91,7 @@ class TaskView:
 
     `word` is the state's name for people if it differs from `state`, else "". `label` is what a child is called. `rows` is the
     number of rows of the output; `lost` says where more of them were lost than in any earlier run. `maker` is the number of the
-    run that made a cached output.
+    run that made a cached output. `rejected`: it failed because a person rejected it; nothing of it ran.
     """
 
     state: str
@@ -112,6 +112,7 @@ class TaskView:
     rows: int | None = None
     lost: str = ""
     maker: str = ""
+    rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,6 +199,12 @@ def message(state: State) -> str:
     return error_text(error) if isinstance(error, BaseException) else shorten(state.message or "", _MESSAGE_LENGTH)
 
 
+def asked(spec: TaskSpec, state: State) -> str:
+    """Return what a task that its trigger holds back asks a person: its author's question, else the state's message."""
+    held = isinstance(state, Paused) and spec.is_manual
+    return shorten(spec.question(), _MESSAGE_LENGTH) if held and spec.question() else message(state)
+
+
 def note(  # noqa: C901, PLR0911, PLR0912, PLR0913  # a table of states
     spec: TaskSpec,
     state: State,

@@ -6,8 +6,11 @@ import pytest
 
 import flowbook
 from flowbook import Flow, Parameter, task, triggers
+from flowbook.exceptions import RunError
+from flowbook.flow_run.failed_frame import error_of
 from flowbook.notebook.edits import Edits
 from flowbook.notebook.panel_actions import Debugging, PanelActions, Started
+from flowbook.notebook.panel_records import invalidate
 from flowbook.notebook.parts_asked import OF_TASK, menu_entries
 from tests.notebook.recorded import RecordedPanel
 
@@ -54,6 +57,47 @@ def test_a_task_is_rejected_with_a_note(flow, panel):
     assert (said["ok"], said["text"]) == (True, "approve is rejected.")
     assert flow.last_run.wait(20).is_failed()
     assert _decided(flow.last_run) == [["approve", "reject", "ana", "wrong month"]]
+
+
+def test_a_rejected_task_has_no_traceback_and_nothing_to_debug(flow, panel):
+    panel.hear("reject", "c1", key="approve", note="wrong month")
+    flow.last_run.wait(20)
+    panel.hear("inspect", "c2", key="approve")
+
+    told = panel.all("details")[-1]
+    assert told["error"] is None
+    assert "retry" in told["actions"]
+    assert "debug" not in told["actions"]
+    assert panel.snapshot["tasks"]["approve"]["rejected"] is True
+    with pytest.raises(RunError, match="approve was rejected: nothing of it ran"):
+        error_of(flow.last_run, "approve")
+
+
+def test_outputs_that_were_invalidated_are_valid_again_once_that_is_undone(monkeypatch, tmp_path):
+    monkeypatch.setenv("FLOWBOOK_HOME", str(tmp_path / "home"))
+
+    @task(cache=True)
+    def load():
+        return 1
+
+    with Flow("kept") as flow:
+        load()
+    flow.run(record=True)
+    panel = RecordedPanel(flow.last_run, PanelActions(invalidate=invalidate))
+    panel.hear("inspect", "c1", key="load")
+    said = [panel.hear(action, f"d-{action}", key="load")["text"] for action in ("invalidate", "renew")]
+    again = panel.hear("renew", "c4", key="load")
+    flow.run(record=True)
+
+    assert said == [
+        "1 stored output has expired: load runs next time.",
+        "1 stored output is valid again, as before: load need not run.",
+    ]
+    assert (again["ok"], again["text"]) == (False, "Nothing of load was invalidated here, so there is nothing to undo.")
+    offered = [[each for each in told["actions"] if each in {"invalidate", "renew"}] for told in panel.all("details")]
+    assert offered == [["invalidate"], ["renew"], ["invalidate"]]
+    assert not flow.last_run.states["load"].made_here
+    panel.close()
 
 
 def test_a_task_is_skipped_once(flow, panel):

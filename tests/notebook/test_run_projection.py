@@ -49,6 +49,40 @@ def test_a_task_counts_from_when_it_began_to_run_and_says_how_long_it_took() -> 
     assert done == TaskView("Success", since=103.8, duration_s=pytest.approx(3.8))
 
 
+def test_the_time_between_two_attempts_of_a_child_is_none_of_the_mapped_task() -> None:
+    projection = _mapped(2)
+    states = [
+        ("clean[0]", _at(Running(), 10.0)),
+        ("clean[1]", _at(Running(), 11.0)),
+        ("clean[0]", _at(Success(), 12.0)),
+        ("clean[1]", _at(Failed(), 14.0)),
+    ]
+    for number, (key, state) in enumerate(states, 2):
+        projection.apply(StateChanged(number, key, state))
+
+    failed = projection.task("clean", 20.0)
+    projection.apply(StateChanged(7, "clean[1]", _at(Running(), 100.0)))
+    going = projection.task("clean", 101.0)
+    projection.apply(StateChanged(8, "clean[1]", _at(Success(), 103.0)))
+    done = projection.task("clean", 110.0)
+
+    assert (failed.duration_s, failed.since) == (4.0, 14.0)
+    assert (going.since, going.duration_s) == (96.0, None)
+    assert done.duration_s == 7.0
+
+
+def test_a_task_that_waits_asks_what_its_author_wrote() -> None:
+    def approve():
+        """Publish the total?"""
+
+    spec = task("approve")._replace(is_manual=True, run=approve)
+    projection = RunProjection(build(spec))
+
+    projection.apply(StateChanged(1, "approve", Paused("Waits for a person, by its trigger manual_only.")))
+
+    assert projection.task("approve", 1.0).message == "Publish the total?"
+
+
 def test_what_a_run_rested_before_it_went_on_is_added_up() -> None:
     projection = RunProjection(build(task("approve")))
 

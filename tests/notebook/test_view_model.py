@@ -90,6 +90,7 @@ def test_a_snapshot_is_json_as_the_wire_says() -> None:
         "rows": None,
         "lost": "",
         "maker": "",
+        "rejected": False,
     }
 
 

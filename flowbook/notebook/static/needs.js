@@ -109,13 +109,13 @@ function itemOf(need) {
 const nameOf = ({ key, task }) => (task.label ? [nameIn(task.label), dom.h("span", { class: "mono dim key" }, key)] : [nameIn(key)]);
 
 /** @param {Need & {many?: Many}} need */
-function buttonsOf({ key, kind, many }) {
+function buttonsOf({ key, kind, many, task: { rejected: isRejected } }) {
   const task = { "data-task": key };
   if (many && kind === "paused")
     return [dom.button("resume", `Resume ${format.thousands(many.count)}`, { ...task, class: "primary" }), dom.button("inspect", "Show them", task)];
   if (many) return [dom.button("inspect", "Show them", task), dom.button("inspect", "First traceback", { "data-task": many.first })];
   if (kind === "paused") return [dom.button("resume", "Resume", { ...task, class: "primary" }), dom.button("inspect", "Look at inputs", task)];
-  if (kind === "failed") return [dom.button("inspect", "Traceback", task)];
+  if (kind === "failed") return [dom.button("inspect", isRejected ? "Look at it" : "Traceback", task)];
   if (kind === "lost") return [dom.button("inspect", "Look at the output", task)];
   return [dom.button("inspect", "Look at it", task)];
 }
