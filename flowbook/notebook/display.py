@@ -72,7 +72,7 @@ class FlowView:
         run: the run to show; default: the flow's newest, if any.
         pages: the pages that show panels without a widget.
         loop: goes on with runs by the definitions of the moment.
-        begin: what a view begins with; "replay": the replay, playing.
+        begin: what a view begins with; "replay": the replay, playing; "plan": the plan of a run.
     """
 
     def __init__(  # noqa: PLR0913  # its surroundings, by keyword

@@ -12,6 +12,7 @@ from IPython.display import display
 
 from flowbook.exceptions import FlowbookError, UnknownRunError
 from flowbook.flow_run.failure import failure_of
+from flowbook.flow_run.run import new_run
 from flowbook.flow_run.run_description import RunLabel
 from flowbook.notebook.arguments import parse_executor, parse_flow_runner, parse_parameters
 from flowbook.notebook.cache_display import cache_entries, open_cache
@@ -131,7 +132,7 @@ class FlowMagics(Magics):
         run = None
         try:
             if args.plan:
-                display(flow.plan(parameters, executor=executor, start=args.start_at))
+                self._show_plan(flow, args, executor, parameters)
             else:
                 run = self._open(
                     flow, args, _left_behind(before), executor, self._start_options(flow, before, args, parameters)
@@ -282,15 +283,29 @@ class FlowMagics(Magics):
             )
             raise UsageError(msg) from error
 
+    def _show_plan(self, flow: Flow, args: Namespace, executor: Executor | None, parameters: dict[str, object]) -> None:
+        """Show what a run would do: in a panel, from which it can be run, or as text."""
+        plan = flow.plan(parameters, executor=executor, start=args.start_at)
+        if args.quiet or args.start_at is not None or not has_front_end(self.shell):
+            display(plan)
+            return
+        run = new_run(flow, parameters)
+        self._new_view_of(flow, executor=executor, run=run, begin="plan").show(with_widget=True)
+
+    def _new_view_of(self, flow: Flow, **options: Any) -> FlowView:  # noqa: ANN401  # those of FlowView
+        """Return what the running cell shows of a flow that it wrote; what was shown of it before goes."""
+        old = self.views.pop(flow.name, None)
+        if old is not None:
+            old.close()
+        view = self.views[flow.name] = self.view(flow, **options)
+        return view
+
     def _open(
         self, flow: Flow, args: Namespace, notice: str, executor: Executor | None, options: dict[str, Any]
     ) -> FlowRun | None:
         """Show a flow that was just written, and run it unless that isn't wanted."""
         name = flow.name
-        old = self.views.pop(name, None)
-        if old is not None:
-            old.close()
-        view = self.views[name] = self.view(flow, executor=executor, notice=notice)
+        view = self._new_view_of(flow, executor=executor, notice=notice)
         is_watched = has_front_end(self.shell) and not args.quiet
         if args.no_run:
             view.show(with_widget=is_watched, quiet=args.quiet)

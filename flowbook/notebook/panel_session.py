@@ -57,7 +57,7 @@ class PanelSession:
         run: the run to show.
         actions: what the panel needs from its surroundings.
         notice: a sentence that the panel shows above the graph.
-        begin: what a view begins with; "replay": the replay, playing.
+        begin: what a view begins with; "replay": the replay, playing; "plan": the plan of a run.
 
     `listen` adds a receiver of messages. `start` begins the threads; a test may do their work itself.
     """

@@ -108,11 +108,24 @@ def panel_views(page: Page, panel: Locator, *, orders_children: bool = True) -> 
     yield "children"
     panel.locator('[data-action="back-to-graph"]').click()
     for tab in panel.locator(".tablist [data-tab]:visible").all()[1:]:
+        name = str(tab.get_attribute("data-tab"))
         tab.click()
+        if name == "plan":
+            panel.locator('[data-action="run-plan"]').wait_for()
         page.evaluate(CLOCK)
-        yield str(tab.get_attribute("data-tab"))
+        yield name
+        if name == "plan":
+            yield from _plan_views(panel)
     panel.locator('.tablist [data-tab="graph"]').click()
     panel.locator('[data-action="as-table"]').click()
     panel.locator("tr[data-task]").first.wait_for()
     yield "table"
     panel.locator('[data-action="as-table"]').click()
+
+
+def _plan_views(panel: Locator) -> Iterator[str]:
+    panel.locator('[data-flowbook="plan"] g.node[data-task="publish"]').click(position={"x": 80, "y": 12})
+    yield "plan of a task"
+    panel.locator('[data-tools="plan"] [data-action="as-table"]').click()
+    yield "plan as a table"
+    panel.locator('[data-tools="plan"] [data-action="as-table"]').click()

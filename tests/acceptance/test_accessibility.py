@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from flowbook.notebook.panel_actions import PanelActions
 from flowbook.notebook.panel_records import PanelRecords, run_that_made
+from flowbook.notebook.parts_asked import options_of
 from flowbook.notebook.run_report import write_report
 from tests.acceptance.every_view import CELLS, panel_views
 from tests.acceptance.live_panel import served
@@ -72,6 +73,7 @@ def show(run: FlowRun, browser: Browser) -> Iterator[Callable[..., Page]]:
         why_ran=records.why_ran,
         maker=run_that_made,
         runs=records.runs,
+        plan=lambda parameters, asked: run.flow.plan(dict(parameters), **options_of(asked)).plain(),
         rows_before=records.rows,
     )
     pages: list[Page] = []

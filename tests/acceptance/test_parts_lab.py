@@ -53,7 +53,8 @@ publish(total(double.map(load(Parameter("origin", default="JFK")))))
 
 @pytest.fixture
 def parts(jupyter_server: JupyterServer) -> Path:
-    cells = {"extension": "%load_ext flowbook", "tasks": TASKS, "flow": FLOW}
+    before = FLOW.replace("%%flow delays", "%%flow before --plan --param origin=LGA")
+    cells = {"extension": "%load_ext flowbook", "tasks": TASKS, "flow": FLOW, "planned": before}
     return write_notebook(jupyter_server.folder / "parts.ipynb", cells)
 
 
@@ -66,10 +67,11 @@ def menu_lines(notebook: Notebook) -> dict[str, str]:
     return {line.get_attribute("data-action"): line.inner_text().replace("\n", " | ") for line in lines}
 
 
-def planned(notebook: Notebook) -> dict[str, str]:
-    plan = notebook.panel().locator('[data-flowbook="plan"]')
+def planned(notebook: Notebook, cell: str | None = None) -> dict[str, str]:
+    plan = notebook.panel(cell).locator('[data-flowbook="plan"]')
     plan.locator('[data-action="run-plan"]').wait_for()
-    return {row.get_attribute("data-task"): row.get_attribute("data-outcome") for row in plan.locator("tbody tr").all()}
+    nodes = plan.locator('g.node[data-told]:not([data-told="parameter"])').all()
+    return {node.get_attribute("data-task"): node.get_attribute("data-told") for node in nodes}
 
 
 def wait_number(notebook: Notebook, number: int, state: str = "Success") -> Locator:
@@ -142,4 +144,28 @@ def test_a_part_of_a_flow_is_planned_from_a_nodes_menu_and_then_runs(
     wait_number(notebook, 3)
 
     assert set(outcomes.values()) == {"run"}
+    assert notebook.errors == []
+
+
+def test_a_cell_begins_with_the_plan_and_runs_it_with_what_was_typed_last(
+    open_notebook: Callable[..., Notebook], parts: Path
+) -> None:
+    notebook = open_notebook(parts)
+    for cell in ("extension", "tasks", "planned"):
+        notebook.run_cell(cell)
+
+    outcomes = planned(notebook)
+    notebook.screenshot("plan-before-a-run-light", of=notebook.panel())
+    notebook.panel().locator('[data-flowbook="plan"] [name="origin"]').fill("JFK")
+    notebook.click("run-plan")
+    wait_number(notebook, 1)
+    given = (
+        notebook.panel().locator('[aria-label="Parameters"], [aria-label="This run"]').locator("input").input_value()
+    )
+    notebook.run_cell("planned")
+    again = planned(notebook)
+
+    assert outcomes == {"load": "run", "double": "run", "total": "run", "publish": "run"}
+    assert given == "JFK"
+    assert again["load"] == "hit"
     assert notebook.errors == []

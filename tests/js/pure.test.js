@@ -15,7 +15,7 @@ import { moved } from "../../flowbook/notebook/static/menu.js";
 import { needs, splitError } from "../../flowbook/notebook/static/needs.js";
 import { drawnHeight } from "../../flowbook/notebook/static/node_view.js";
 import { PanelState } from "../../flowbook/notebook/static/panel_state.js";
-import { partsOf, timeOf } from "../../flowbook/notebook/static/plan.js";
+import { groupOf, parameterOf, partsOf, taskOf, timeOf } from "../../flowbook/notebook/static/plan.js";
 import { DISPLAY_ORDER } from "../../flowbook/notebook/static/state_kinds.js";
 import * as states from "../../flowbook/notebook/static/states.js";
 import { parentOf } from "../../flowbook/notebook/static/task_keys.js";
@@ -229,6 +229,54 @@ test("a plan says how many tasks come from the cache, run and wait, and how long
     [plan, { ...plan, runs: 1, least_s: 25, most_s: 25 }, { ...plan, expected_s: null }].map((each) => timeOf(each)),
     ["about 25.0 s (22.0 s to 31.0 s, from 9 runs)", "about 25.0 s (from 1 run)", "none of these tasks ran before"],
   );
+});
+
+/** @param {any} more */
+const planned = (more) => ({ outcome: "run", words: "", why: "", cause: "new", made: null, made_by: null, expected_s: null, width: null, hits: 0, ...more });
+
+test("a node of a plan says what will become of its task, how long that takes, and why if the graph doesn't show it", () => {
+  const told = (/** @type {any} */ more) => {
+    const task = taskOf(planned(more), 1000);
+    return [task.state, task.told?.word, task.told?.beside, task.note, task.stale];
+  };
+
+  assert.deepEqual(told({ expected_s: 2, cause: "code", why: "its code changed, line 3" }), [
+    "Pending",
+    "Will run",
+    "about 2.0 s",
+    "its code changed, line 3",
+    true,
+  ]);
+  assert.deepEqual(told({ cause: "above", why: "clean runs" }), ["Pending", "Will run", "", "", false]);
+  assert.deepEqual(told({ outcome: "hit", cause: "", made: 880, expected_s: 2, why: "made 2 min ago by run 3" }), [
+    "Cached",
+    "Cache hit",
+    "2 min old",
+    "",
+    false,
+  ]);
+  assert.deepEqual(told({ outcome: "hit", made: 880, why: "made 2 min ago, if what runs above gives the same as before" }), [
+    ...["Cached", "Cache hit", "2 min old", "if what runs above gives the same as before", false],
+  ]);
+  assert.deepEqual(told({ outcome: "hit", made: 880, why: "made 2 min ago, by other code" }).slice(3), ["made by other code", true]);
+  assert.deepEqual(told({ outcome: "wait" }), ["Paused", "Will wait", "for you", "", false]);
+  assert.deepEqual(told({ outcome: "out", expected_s: 2 }), ["Skipped", "Left out", "", "", false]);
+  assert.deepEqual(taskOf(planned({ width: 12, hits: 7 }), 0).counts, { Cached: 7, Pending: 5 });
+  assert.equal(parameterOf("[1, 2, 3, 4, 5]").told?.beside, "[1, 2, 3, 4…");
+});
+
+test("a group of a plan counts its tasks by what will become of them", () => {
+  const tasks = { a: planned({ expected_s: 2 }), b: planned({ expected_s: 1 }), c: planned({ outcome: "hit" }) };
+  const of = (/** @type {("a" | "b" | "c")[]} */ ...keys) => {
+    const { state, counts, told } = groupOf(
+      keys.map((key) => [key, taskOf(tasks[key], 0)]),
+      tasks,
+    );
+    return [state, counts, told?.word, told?.beside];
+  };
+
+  assert.deepEqual(of("a", "b", "c"), ["Pending", { Cached: 1, Pending: 2 }, "2 will run", "about 3.0 s"]);
+  assert.deepEqual(of("c"), ["Cached", { Cached: 1 }, "From the cache", ""]);
 });
 
 test("what was edited since is said, marked, and can be run alone once the run is over", () => {

@@ -13,14 +13,14 @@ from flowbook.notebook import changes_view, children_view, log_view, runs_view, 
 STATIC = Path(view_model.__file__).parent / "static"
 #: By dataclass: the module and the name of its type there, and fields that the views have of their own or take from the message.
 PAIRS: list[tuple[type, str, str, set[str]]] = [
-    (view_model.TaskView, "wire.js", "Task", set()),
+    (view_model.TaskView, "wire.js", "Task", {"told"}),
     (view_model.RunView, "wire.js", "Run", set()),
     (view_model.ProgressView, "wire.js", "Progress", set()),
     (view_model.InputView, "inspector.js", "Input", set()),
     (view_model.Details, "inspector.js", "Details", set()),
     (view_model.GraphNode, "graph.js", "GraphNode", set()),
     (view_model.GraphView, "graph.js", "Graph", set()),
-    (children_view.ChildView, "children.js", "Child", set()),
+    (children_view.ChildView, "children.js", "Child", {"told"}),
     (children_view.ChildrenView, "children.js", "Children", {"keys", "kept"}),
     (changes_view.ChangesView, "changes.js", "Sent", set()),
     (log_view.LogLine, "logs.js", "Line", set()),

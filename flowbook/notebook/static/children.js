@@ -6,7 +6,7 @@ import { nameIn } from "./names.js";
 import { Squares } from "./squares.js";
 import * as states from "./states.js";
 
-/** @typedef {{key: string, index: number, label: string, state: string, word: string, since: number | null, duration_s: number | null, message: string, rows: number | null, cpu_s?: number | null, memory?: string}} Child */
+/** @typedef {{key: string, index: number, label: string, state: string, word: string, since: number | null, duration_s: number | null, message: string, rows: number | null, cpu_s?: number | null, memory?: string, told?: import("./wire.js").Told}} Child */
 /** @typedef {{key: string, keys?: string[], width: number, counts: Record<string, number>, squares: [string, number][], total: number, offset: number, rows: Child[], durations: [number, number, number] | null, kept?: number | null}} Children */
 /** @typedef {{state: string, query: string, order: string, offset: number, limit: number}} Wish */
 
@@ -64,12 +64,17 @@ export class ChildrenView {
   });
   #order = dom.h("select", { "data-action": "child-order", "aria-label": "Order" }, ...ORDERS.map(([value, text]) => dom.h("option", { value }, text)));
 
-  /** @param {{el: HTMLElement, signal: AbortSignal, clock: import("./wire.js").Clock, now: () => number, ask: (key: string, wish: Wish) => void}} given */
+  /**
+   * @param {{el: HTMLElement, signal: AbortSignal, clock: import("./wire.js").Clock, now: () => number, ask: (key: string, wish: Wish) => void, words?: Record<string, string>, heads?: Record<string, string>}} given
+   *   `words` for states, and `heads` of the table, where something else is told of the tasks than how they run
+   */
   constructor(given) {
     this.given = given;
     const { el, signal } = given;
     this.squares = new Squares({ el: this.#cells, signal });
     el.replaceChildren(...this.#parts());
+    this.#order.hidden = Boolean(given.words);
+    if (given.words) this.#query.placeholder = "Find a task";
     this.#query.addEventListener("input", () => this.#typed(), { signal });
     this.#order.addEventListener("change", () => this.#want({ order: this.#order.value, offset: 0 }), { signal });
     el.addEventListener("click", (event) => this.#click(event), { signal });
@@ -111,7 +116,7 @@ export class ChildrenView {
   show(chosen) {
     const shown = this.#shown;
     if (!shown) return;
-    this.squares.update({ key: shown.key, keys: shown.keys, runs: shown.squares, chosen });
+    this.squares.update({ key: shown.key, keys: shown.keys, runs: shown.squares, chosen, words: this.given.words });
     this.#showCounts(shown);
     const hasCosts = shown.rows.some(({ cpu_s: cpu }) => typeof cpu === "number");
     dom.keyed(
@@ -136,8 +141,9 @@ export class ChildrenView {
   }
 
   #parts() {
+    const { heads: other = {} } = this.given;
     const others = ["", "state", "rows", "duration", "cpu", "memory", "message"].map((name) =>
-      dom.h("th", { scope: "col", class: NUMBERS.has(name) ? "num" : null, title: TITLES[name] ?? null }, name),
+      dom.h("th", { scope: "col", class: NUMBERS.has(name) ? "num" : null, title: TITLES[name] ?? null }, other[name] ?? name),
     );
     this.#costs = others.filter(({ textContent }) => COSTS.has(textContent ?? ""));
     const heads = [this.#first, ...others];
@@ -164,20 +170,21 @@ export class ChildrenView {
 
   /** @param {Children} shown */
   #showCounts({ counts, width }) {
+    const { words = {} } = this.given;
     const all = /** @type {[string, number][]} */ ([["", width], ...states.inOrder(counts)]);
     dom.keyed(
       this.#counts,
       all,
       ([state]) => `count:${state}`,
       ([state]) =>
-        dom.button("child-state", [state && dom.icon(states.glyphOf(state)), dom.h("b"), state || "All"], {
+        dom.button("child-state", [state && dom.icon(states.glyphOf(state)), dom.h("b"), words[state] ?? (state || "All")], {
           class: "count",
           "data-state": state || null,
           "data-only": state,
         }),
       (item, [state, n]) => {
         dom.say(/** @type {Element} */ (item.querySelector("b")), format.thousands(n));
-        dom.set(item, { "aria-pressed": state === this.#wish.state ? "true" : "false", title: state ? `Only ${state}` : "All children" });
+        dom.set(item, { "aria-pressed": state === this.#wish.state ? "true" : "false", title: state ? `Only ${words[state] ?? state}` : "All" });
       },
     );
   }
@@ -222,9 +229,9 @@ const rowOf = ({ key, label, index }) =>
 function fill(tr, child, { now, isChosen, hasCosts }) {
   const [, , state, rows, time, cpu, memory, message] = [...tr.children];
   if (!state || !rows || !time || !cpu || !memory || !message) return;
-  const word = child.word || child.state;
+  const word = states.saidOf(child);
   if (state.textContent !== word)
-    state.replaceChildren(dom.h("span", { class: "row tight" }, dom.icon(states.glyphOf(word)), dom.h("span", { class: "word" }, word)));
+    state.replaceChildren(dom.h("span", { class: "row tight" }, dom.icon(states.glyphOfTask(child)), dom.h("span", { class: "word" }, word)));
   dom.set(tr, { "data-state": child.state, "data-word": child.word || null, "aria-selected": isChosen ? "true" : null });
   dom.say(rows, child.rows === null ? "" : format.thousands(child.rows));
   dom.say(time, format.timeOf(child, now));

@@ -99,7 +99,7 @@ export class Controls {
     for (const control of root.querySelectorAll('button[data-action], g[role="button"][data-action]')) {
       const action = control.getAttribute("data-action") ?? "";
       if (action.startsWith("page-") || OTHERS.has(action)) continue;
-      if (control.getAttribute("role") === "menuitem") continue;
+      if (control.getAttribute("role") === "menuitem" || control.closest("[data-own]")) continue;
       const key = control.getAttribute("data-task");
       const slot = slotOf(control, action, key);
       // Where no kernel has the run, what needs one isn't there at all.

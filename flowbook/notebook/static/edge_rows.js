@@ -1,12 +1,14 @@
 /** Rows on the edges: how many rows an output has stands once, right of the edge where it leaves its node. */
 
 import * as dom from "./dom.js";
-import { thousands } from "./format.js";
 
 /** @typedef {import("./graph.js").GraphNode} GraphNode */
 
 const RIGHT_PX = 8;
 const BELOW_PX = 16;
+
+/** The number in a text, as a program reads it. @param {string} text */
+const digitsOf = (text) => text.replace("\u2212", "-").replace(/[^\d-]/g, "");
 
 export class EdgeRows {
   #layer = dom.s("g", { class: "halo rows", "aria-hidden": "true" });
@@ -26,11 +28,11 @@ export class EdgeRows {
     svg.append(this.#layer);
   }
 
-  /** Say how many rows leave a node that is drawn `high`; null takes it away. @param {GraphNode} node @param {number} high @param {number | null | undefined} rows */
+  /** Say what leaves a node that is drawn `high`, "10 rows"; nothing takes it away. @param {GraphNode} node @param {number} high @param {string | undefined} rows */
   show(node, high, rows) {
     const edges = this.#edges.get(node.key) ?? [];
-    const isTold = typeof rows === "number" && edges.length > 0;
-    for (const edge of edges) dom.set(edge, { "data-rows": isTold ? rows : null });
+    const isTold = Boolean(rows) && edges.length > 0;
+    for (const edge of edges) dom.set(edge, { "data-rows": isTold ? digitsOf(rows ?? "") : null });
     const known = this.#texts.get(node.key);
     if (!isTold) {
       known?.remove();
@@ -39,7 +41,7 @@ export class EdgeRows {
     }
     const text = known ?? dom.s("text");
     dom.set(text, { x: node.x + node.w / 2 + RIGHT_PX, y: node.y + high + BELOW_PX });
-    dom.say(text, `${thousands(rows)} ${rows === 1 ? "row" : "rows"}`);
+    dom.say(text, rows ?? "");
     if (known) return;
     this.#texts.set(node.key, text);
     this.#layer.append(text);

@@ -5,7 +5,7 @@ import * as dom from "./dom.js";
 import { parametersOf } from "./entry_list.js";
 import * as format from "./format.js";
 import { FrameView } from "./frame.js";
-import { PlanView } from "./plan.js";
+import { PlanTable } from "./plan_table.js";
 
 /** @typedef {import("./cache.js").Entry} Entry */
 /** @typedef {import("./cache.js").Snapshot} Snapshot */
@@ -39,7 +39,7 @@ export class EntryDetail {
   /** @type {Entry[]} */
   #versions = [];
   #now = 0;
-  /** @type {PlanView | null} */
+  /** @type {PlanTable | null} */
   #plan = null;
   /** The entry below which the plan runs. */
   #below = "";
@@ -134,7 +134,7 @@ export class EntryDetail {
     this.#open();
     this.#below = entry;
     dom.set(this.#fork, { "data-flowbook": "plan" });
-    this.#plan = new PlanView({ el: this.#fork, tools: dom.h("span") });
+    this.#plan = new PlanTable({ el: this.#fork });
     this.#plan.show(this.given.send("plan-below", { entry }) ? "" : "There is no kernel to ask.");
   }
 

@@ -91,6 +91,7 @@ export const plural = (n, noun) => `${thousands(n)} ${noun}${n === 1 ? "" : "s"}
  * @param {number} now
  */
 export function timeOf(task, now) {
+  if (task.told) return task.told.beside;
   if (RUNNING.includes(task.state)) return task.since ? live(now - task.since) : "";
   if (task.state === "Paused" && task.due) return task.due > now ? `${span(task.due - now)} left` : "overdue";
   if (task.state === "Paused") return task.since ? span(now - task.since) : "";

@@ -16,8 +16,8 @@ import { nameCut } from "./text_fit.js";
 /** @typedef {{name: string, type: string, default?: unknown, required?: boolean}} Parameter */
 /** @typedef {{version: number, flow: string, svg: string, width: number, height: number, nodes: GraphNode[], parameters: Parameter[], tasks?: number, by?: string, aside?: string[]}} Graph */
 /** @typedef {import("./wire.js").Task} Task */
-/** @typedef {{selected: string | null, filter: string | null, matches: (key: string) => boolean}} Lens */
-/** @typedef {{el: HTMLElement, graph: Graph, view: string, signal: AbortSignal, now: () => number, onSelect: (key: string) => void, onLens: () => void}} Given */
+/** @typedef {{selected: string | null, filter: string | null, matches: (key: string) => boolean, lit?: (from: string, to: string) => boolean}} Lens `lit` tells which edges stand out while nothing is selected */
+/** @typedef {{el: HTMLElement, graph: Graph, view: string, signal: AbortSignal, now: () => number, onSelect: (key: string) => void, onLens: () => void, keys?: string}} Given `keys` says what the keys do */
 
 /** The free space around a node that is scrolled into view. */
 const AIR = 12;
@@ -87,7 +87,7 @@ export class GraphView {
   }
 
   /** Light what is selected, filtered and searched for. @param {Lens} lens */
-  look({ selected, filter, matches }) {
+  look({ selected, filter, matches, lit }) {
     const known = selected !== null && this.#nodes.has(selected) ? selected : null;
     const up = known ? reach(this.#nodes, known, "up") : null;
     const down = known ? reach(this.#nodes, known, "down") : null;
@@ -101,7 +101,7 @@ export class GraphView {
       const to = edge.getAttribute("data-to") ?? "";
       const isUp = known !== null && up?.has(from) === true && (to === known || up.has(to));
       const isDown = known !== null && down?.has(to) === true && (from === known || down.has(from));
-      lightEdge(edge, isUp || isDown, known !== null);
+      lightEdge(edge, known === null ? Boolean(lit?.(from, to)) : isUp || isDown, known !== null);
     }
     this.#rows?.dim((key) => this.#groups.get(key)?.classList.contains("far") ?? false);
   }
@@ -169,8 +169,8 @@ export class GraphView {
       });
     }
     const label = svg.getAttribute("aria-label") ?? `Graph of ${graph.flow}`;
-    const keys = "Arrows go along the edges, page keys by rows, Enter inspects, R resumes.";
-    dom.set(svg, { width, height, role: "group", "aria-label": `${label}. ${keys}` });
+    const keys = this.given.keys ?? "Enter inspects, R resumes.";
+    dom.set(svg, { width, height, role: "group", "aria-label": `${label}. Arrows go along the edges, page keys by rows, ${keys}` });
     this.#rows = new EdgeRows(svg);
     el.replaceChildren(svg);
     this.#tellHeight();
@@ -204,12 +204,12 @@ export class GraphView {
     this.#shown.set(key, task);
     this.#label(key, task);
     // A user who is pressing Resume at this moment must not lose the button.
-    if (before?.state === "Paused" && task.state === "Paused" && !task.counts) return;
+    if (before?.state === "Paused" && task.state === "Paused" && !task.counts && !task.told) return;
     const hadFocus = g.contains(document.activeElement) && document.activeElement !== g;
-    dom.set(g, { "data-state": task.state, "data-word": task.word || null });
+    dom.set(g, { "data-state": task.state, "data-word": task.word || null, "data-told": task.told?.kind ?? null });
     const high = drawnHeight(node, task, format.noteOf(task, this.given.now()));
     shape(g, node, high);
-    this.#rows?.show(node, high, task.rows);
+    this.#rows?.show(node, high, task.told ? task.told.rows : rowsOf(task));
     const share = task.progress ? format.shareOf(task.progress) : null;
     dom.set(g, { "data-progress": share === null ? null : share.toFixed(2) });
     for (const child of [...g.children]) if (!child.matches(ADOPTED)) child.remove();
@@ -221,7 +221,7 @@ export class GraphView {
 
   /** @param {string} key @param {Task} task */
   #label(key, task) {
-    const words = [key, states.wordOf(task), format.timeOf(task, this.given.now()), format.noteOf(task, this.given.now())];
+    const words = [key, states.saidOf(task), format.timeOf(task, this.given.now()), format.noteOf(task, this.given.now())];
     this.#groups.get(key)?.setAttribute("aria-label", words.filter(Boolean).join(", "));
   }
 
@@ -237,6 +237,9 @@ export class GraphView {
     dom.say(name, nameCut(full, room, this.#svg));
   }
 }
+
+/** How many rows a task's output has, in words. @param {Task} task */
+const rowsOf = ({ rows }) => (typeof rows === "number" ? format.plural(rows, "row") : "");
 
 /** @param {Element} edge @param {boolean} isLit @param {boolean} isAnySelected */
 function lightEdge(edge, isLit, isAnySelected) {

@@ -52,6 +52,7 @@ function rowOf(key, task, index) {
     duration_s: isOver ? (task.duration_s ?? null) : null,
     message: task.message ?? "",
     rows: task.rows ?? null,
+    ...(task.told ? { told: task.told } : {}),
   };
 }
 

@@ -21,9 +21,12 @@ const NOTE_ROOM = 152;
  * @param {string} note
  */
 export function drawnHeight({ h }, task, note) {
-  if (h >= 72 && (task.counts || task.state === "Paused")) return Math.min(h, TALL);
-  return note && task.state !== "Paused" ? Math.min(h, THREE_LINES) : Math.min(h, TWO_LINES);
+  if (h >= 72 && (task.counts || asks(task))) return Math.min(h, TALL);
+  return note && !asks(task) ? Math.min(h, THREE_LINES) : Math.min(h, TWO_LINES);
 }
+
+/** Whether a node has the buttons of a task that waits; where only something is told of it, it has none. @param {Task} task */
+const asks = (task) => task.state === "Paused" && !task.told;
 
 /** Make a box as high as its content; the layout reserved room for everything that it may ever show. @param {Element} g @param {GraphNode} node @param {number} high */
 export function shape(g, node, high) {
@@ -49,15 +52,15 @@ export function shape(g, node, high) {
  */
 export function insideOf(node, task, { now, svg }) {
   const right = node.w - 8;
-  const word = states.wordOf(task);
+  const word = states.saidOf(task);
   /** @type {SVGElement[]} */
   const parts = [
-    dom.s("g", { class: "glyph", transform: "translate(7 16)" }, ...dom.drawn(states.glyphOf(word))),
+    dom.s("g", { class: "glyph", transform: "translate(7 16)" }, ...dom.drawn(states.glyphOfTask(task))),
     dom.s("text", { class: "word", x: TEXT_X, y: 35 }, word, ...shareText(task)),
     ...progressBar(node, task),
   ];
   if (task.width) parts.push(dom.s("text", { class: "end", x: right, y: 18 }, `×${format.thousands(task.width)}`));
-  const isWaiting = task.state === "Paused";
+  const isWaiting = asks(task);
   const isLow = node.h < 72;
   const isTold = node.h >= 60 && format.isMadeNote(task);
   if (isWaiting && isLow) return [...parts, control("resume", node.key, "Resume", { x: right - 68, y: 18, width: 72 })];

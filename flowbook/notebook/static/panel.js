@@ -392,7 +392,7 @@ class Panel {
   #drawGraph() {
     const graph = this.model.get("graph");
     this.graph.draw(graph);
-    this.display.section.reset({ graph, run: this.state.fold.run, signal: this.signal, onSubmit: () => this.#run() });
+    this.display.section.reset({ graph, run: this.state.fold.run, signal: this.signal, onSubmit: () => this.state.tab !== "plan" && this.#run() });
     if (this.state.opened) this.views.open(this.state.opened);
     this.#schedule();
   }

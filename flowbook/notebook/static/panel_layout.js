@@ -2,7 +2,7 @@
 
 import { gripElement } from "./card_grip.js";
 import * as dom from "./dom.js";
-import { SIGNS } from "./states.js";
+import { search, zoom } from "./graph_tools.js";
 
 /** @type {[import("./panel_state.js").Tab, string][]} */
 const TABS = [
@@ -45,7 +45,7 @@ export function build(root, cannot) {
     timeline: dom.h("div", { class: "tools" }, dom.h("label", { class: "row tight" }, "Rows", order)),
     logs: dom.h("div", { class: "tools" }),
     runs: dom.h("div", { class: "tools" }),
-    plan: dom.h("div", { class: "tools" }),
+    plan: dom.h("div", { class: "tools", "data-tools": "plan" }),
   };
   const tabButtons = TABS.filter(([id]) => !cannot.has(id)).map(([id, label]) =>
     dom.h("button", { type: "button", role: "tab", "data-action": "tab", "data-tab": id }, label),
@@ -83,23 +83,3 @@ export function build(root, cannot) {
 
 /** @param {string} name @param {string} label */
 const view = (name, label) => dom.h("section", { class: `view view-${name}`, "data-flowbook": name, role: "tabpanel", "aria-label": label });
-
-const search = () =>
-  dom.h(
-    "label",
-    { class: "row tight" },
-    dom.h("span", { class: "sr" }, "Find a task"),
-    dom.h("input", { "data-action": "search", placeholder: "Find a task", class: "search", autocomplete: "off", spellcheck: "false" }),
-  );
-
-const zoom = () =>
-  dom.h(
-    "span",
-    { class: "group" },
-    dom.button("zoom-out", icon("minus"), { class: "icon", title: "Zoom out (-)", "aria-label": "Zoom out" }),
-    dom.button("zoom-in", icon("plus"), { class: "icon", title: "Zoom in (+)", "aria-label": "Zoom in" }),
-    dom.button("fit", icon("fit"), { class: "icon", title: "Fit (0)", "aria-label": "Fit" }),
-  );
-
-/** @param {string} name */
-const icon = (name) => dom.icon(SIGNS[name] ?? []);

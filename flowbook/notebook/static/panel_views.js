@@ -8,7 +8,7 @@ import * as dom from "./dom.js";
 import { groupPage } from "./group_page.js";
 import { isUnderWay } from "./head.js";
 import { Logs } from "./logs.js";
-import { PlanView } from "./plan.js";
+import { PlanView } from "./plan_view.js";
 import { Replay } from "./replay.js";
 import { childrenPage } from "./report_answers.js";
 import { Runs } from "./runs.js";
@@ -31,6 +31,8 @@ export class PanelViews {
   /** What of the flow the plan is about. */
   /** @type {{what: string, key: string, version?: string}} */
   asked = { what: "all", key: "" };
+  /** Whether a parameter can't be what the form has for it. */
+  #isWrong = false;
   /** Whether two runs are compared in place of their list. */
   isComparing = false;
   /** The run and its state when runs were last asked for. */
@@ -61,7 +63,12 @@ export class PanelViews {
       compare: (runs) => this.#compare(runs),
     });
     this.compare = new Compare({ el: parts.compare, view: given.view, signal, onBack: () => this.#leaveComparison() });
-    this.plan = new PlanView({ el: parts.plan, tools: parts.tools.plan });
+    this.plan = new PlanView({
+      ...{ el: parts.plan, tools: parts.tools.plan, form: parts.form, view: given.view, signal, clock, now },
+      graph: () => state.graph,
+      parameters: given.parameters,
+      onParameters: () => this.askForPlan(),
+    });
     this.replay = new Replay({ el: parts.replay, signal, clock, onMoment: (moment) => this.#go(moment) });
     parts.order.addEventListener("change", () => this.timeline.sort(parts.order.value), { signal });
   }
@@ -119,15 +126,16 @@ export class PanelViews {
     if (tab === "graph" && this.given.state.tab === tab) this.open(null);
     this.given.state.tab = tab;
     this.#askedAbout = "";
-    if (tab === "plan") return this.propose({ what: "all", key: "" });
-    this.#askForTab();
+    if (tab === "plan") this.propose({ what: "all", key: "" });
+    else this.#askForTab();
   }
 
   /** Show the plan of a part of the flow, or of all of it. @param {{what: string, key: string, version?: string}} asked */
   propose(asked) {
     this.given.state.tab = "plan";
     this.asked = asked;
-    this.askForPlan();
+    this.askForPlan(true);
+    this.runs.ask();
   }
 
   /** @param {string} key of a task; "": of the flow */
@@ -135,11 +143,14 @@ export class PanelViews {
     this.askers.menu.ask({ parameters: this.given.parameters() ?? {}, key });
   }
 
-  /** Ask what a run with the form's parameters would do. */
-  askForPlan() {
-    this.plan.wait();
+  /** Ask what a run with the form's parameters would do. @param {boolean} [isOfOther] whether of another part of the flow than before */
+  askForPlan(isOfOther = false) {
+    const parameters = this.given.parameters();
+    this.plan.wait(isOfOther);
+    this.#isWrong = parameters === null;
     this.given.link.commands.forget((slot) => slot === "plan:");
-    this.askers.plan.ask({ parameters: this.given.parameters() ?? {}, ...this.asked });
+    if (parameters) this.askers.plan.ask({ parameters, ...this.asked });
+    this.show();
   }
 
   /** Show what differs between two runs. @param {[string, string]} runs */
@@ -160,6 +171,7 @@ export class PanelViews {
   #refusal() {
     const { link } = this.given;
     const said = link.commands.said("plan:");
+    if (this.#isWrong) return "Correct the parameters first.";
     return link.status !== "live" ? "Only a kernel that has the flow can plan a run." : said && !said.ok ? said.text : "";
   }
 
@@ -171,10 +183,12 @@ export class PanelViews {
     else this.#go(null);
   }
 
-  /** Begin as the kernel asks, once. @param {string | undefined} what "replay": play the run from its start */
+  /** Begin as the kernel asks, once. @param {string | undefined} what "replay": play the run from its start; "plan": show the plan */
   begin(what) {
-    if (this.#hasBegun || what !== "replay") return;
+    if (this.#hasBegun || (what !== "replay" && what !== "plan")) return;
     this.#hasBegun = true;
+    // Once the run is there, it is shown: the page may have been loaded again.
+    if (what === "plan") return this.given.state.run?.stage === "new" ? this.choose("plan") : undefined;
     this.#playsSoon = true;
     this.given.state.isReplay = true;
     this.#askForTab();
@@ -213,6 +227,7 @@ export class PanelViews {
     if (state.tab === "timeline") this.#showTimeline();
     if (state.tab === "logs") this.logs.show();
     if (state.tab === "runs") this.#showRuns();
+    this.plan.stand(state.tab === "plan");
     if (state.tab === "plan") this.plan.show(this.#refusal());
     if (!parts.replay.hidden) this.#showReplay();
   }
@@ -234,7 +249,10 @@ export class PanelViews {
       children: asker("children", CHILDREN_MS, (answer) => this.children.update(answer, state.inspected)),
       changes: asker("changes", RUN_MS, (answer) => this.#takeChanges(answer)),
       logs: asker("logs", RUN_MS, (answer) => this.logs.take(answer)),
-      runs: asker("runs", RUN_MS, (answer) => this.runs.take(answer)),
+      runs: asker("runs", RUN_MS, (answer) => {
+        this.runs.take(answer);
+        this.plan.takeRuns(answer.rows);
+      }),
       plan: asker("plan", 0, (answer) => this.plan.take(answer)),
       compare: asker("compare", 0, (answer) => this.compare.take(answer)),
       menu: asker("menu", 0, this.given.onMenu),
@@ -247,6 +265,7 @@ export class PanelViews {
     if (state.tab === "timeline" || state.isReplay) this.askers.changes.ask({ since: id === this.changes.run ? this.changes.next : -1 });
     if (state.tab === "logs") this.askers.logs.ask({ since: this.logs.since(id) });
     if (state.tab === "runs" && this.#isNewRunState()) this.runs.ask();
+    if (state.tab === "plan" && !this.plan.isKnown && !this.askers.plan.isBusy) this.askForPlan();
   }
 
   /** Whether the run, or its state, is another one than when runs were asked for: reading them is dear. */

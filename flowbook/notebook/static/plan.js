@@ -1,16 +1,24 @@
-/** The plan: what a run with the form's parameters would do with each task, and why; nothing runs for it. */
+/** What a plan says: of all tasks together, and of each on its node of the graph. Pure. */
 
-import * as dom from "./dom.js";
 import * as format from "./format.js";
-import * as states from "./states.js";
+import { spread } from "./states.js";
 
 /** @typedef {"hit" | "run" | "wait" | "if failed" | "keep" | "out"} Outcome */
 /** @typedef {{outcome: Outcome, words: string, why: string, cause: string, made: number | null, made_by: number | null, expected_s: number | null, width: number | null, hits: number, waits_after_s: number | null}} Planned */
 /** @typedef {{flow: string, number: number, expected_s: number | null, least_s: number | null, most_s: number | null, runs: number, part?: string, summary: string, tasks: Record<string, Planned>}} Plan */
 
+/** @typedef {import("./wire.js").Task} Task */
+
 /** The state whose look an outcome has. @type {Record<Outcome, string>} */
-const LOOKS = { hit: "Cached", run: "Pending", wait: "Paused", "if failed": "Skipped", keep: "Success", out: "Skipped" };
-const HEADS = ["task", "what will happen", "expected", "why"];
+export const LOOKS = { hit: "Cached", run: "Pending", wait: "Paused", "if failed": "Skipped", keep: "Success", out: "Skipped" };
+/** What a node says of an outcome. @type {Record<Outcome, string>} */
+const WORDS = { hit: "Cache hit", run: "Will run", wait: "Will wait", "if failed": "If any fails", keep: "Stays", out: "Left out" };
+/** What is said of tasks that have a look, in the order of their bar. @type {Record<string, string>} */
+export const SAID = { Success: "stay as they are", Cached: "from the cache", Pending: "will run", Paused: "will wait", Skipped: "don't run" };
+/** Longer values of parameters are cut. */
+const VALUE_LENGTH = 12;
+/** Causes that need no third line: the edges, or the word, say them. */
+const PLAIN = new Set(["", "above", "asked", "not cached"]);
 
 /** What will happen, in a few lines: how many tasks, and what about them. @param {Plan} plan @returns {[Outcome, string, string][]} */
 export function partsOf(plan) {
@@ -62,100 +70,69 @@ export function timeOf(plan) {
   return least === most ? `${about} (from ${format.plural(runs, "run")})` : `${about} (${least} to ${most}, from ${format.plural(runs, "run")})`;
 }
 
-export class PlanView {
-  /** @type {Plan | null} */
-  #plan = null;
-  #what = "all";
-  #drawn = "";
-  #title = dom.h("div", { class: "head", tabindex: -1 });
-  #parts = dom.h("section", { class: "parts" });
-  #body = dom.h("tbody");
-  #scroll = dom.h("div", { class: "scroll", tabindex: 0 });
+/** How long a task that will run is expected to take; empty where that isn't known. @param {Planned} task */
+export const expectedOf = ({ outcome, expected_s }) => (outcome !== "run" || expected_s === null ? "" : `about ${format.duration(expected_s)}`);
 
-  /** @param {{el: HTMLElement, tools: HTMLElement}} given */
-  constructor({ el, tools }) {
-    tools.replaceChildren(dom.button("plan", "Plan again", { title: "With the parameters as they are in the form now" }));
-    const heads = HEADS.map((name) => dom.h("th", { scope: "col", class: name === "expected" ? "num" : null }, name));
-    const table = dom.h("table", { "aria-label": "Plan" }, dom.h("thead", {}, dom.h("tr", {}, ...heads)), this.#body);
-    this.#scroll.append(table);
-    el.replaceChildren(this.#title, this.#parts, this.#scroll);
-  }
-
-  /** Another plan is on its way. */
-  wait() {
-    this.#plan = null;
-  }
-
-  /** Nothing can be done with the plan. @param {string} why */
-  refuse(why) {
-    this.wait();
-    this.show(why);
-  }
-
-  /** Give the button that goes on the focus. */
-  focus() {
-    /** @type {HTMLElement | null} */ (this.#title.querySelector('[data-action="run-plan"]') ?? this.#title)?.focus({ preventScroll: true });
-  }
-
-  /** @param {{plan: Plan, what?: string}} answer */
-  take({ plan, what = "all" }) {
-    this.#what = what;
-    this.#plan = plan;
-    this.show("");
-  }
-
-  /** @param {string} refusal why there is no plan */
-  show(refusal) {
-    const plan = this.#plan;
-    const drawn = JSON.stringify([plan, refusal]);
-    if (drawn === this.#drawn) return;
-    this.#drawn = drawn;
-    this.#parts.hidden = this.#scroll.hidden = !plan;
-    const hadFocus = this.#title.contains(document.activeElement);
-    this.#title.replaceChildren(...(plan ? headOf(plan, this.#what) : [dom.h("span", { class: "dim grow" }, refusal || "Asking…"), notNow()]));
-    if (hadFocus) this.focus();
-    if (!plan) return;
-    this.#parts.replaceChildren(...partsOf(plan).map(([outcome, head, text]) => partOf(outcome, head, text)));
-    this.#body.replaceChildren(...Object.entries(plan.tasks).map(([key, task]) => rowOf(key, task)));
-  }
+/** What a node shows of a task. @param {Planned} task @param {number} now @returns {Task} */
+export function taskOf(task, now) {
+  const { outcome, cause, why, width, hits, made } = task;
+  const note = outcome === "hit" ? doubtOf(task) : outcome === "run" && !PLAIN.has(cause) ? why : "";
+  return {
+    state: LOOKS[outcome],
+    note,
+    message: why,
+    stale: outcome === "hit" ? Boolean(note) && !note.startsWith("if ") : Boolean(note) && cause === "code",
+    width,
+    counts: width && outcome === "run" ? filled({ Cached: hits, Pending: width - hits }) : null,
+    told: {
+      kind: outcome,
+      word: WORDS[outcome],
+      beside: outcome === "wait" ? "for you" : outcome === "hit" && made !== null ? `${format.span(now - made)} old` : expectedOf(task),
+    },
+  };
 }
 
-const notNow = () => dom.button("not-now", "Not now", { title: "Nothing runs" });
+/** What is said of a cached output besides its age: that its code is another one now, or what it is foreseen from. @param {Planned} task */
+export const doubtOf = ({ made, why }) => (made === null ? why : why.split(", ").slice(1).join(", ").replace(/^by /, "made by "));
 
-/** What the plan is of, and what can be done with it. @param {Plan} plan @param {string} what */
-function headOf(plan, what) {
-  const count = format.plural(Object.keys(plan.tasks).length, "task");
-  const title = `Plan of run ${plan.number}${plan.part ? `, ${plan.part}` : ""}${what === "without-cache" ? ", without the cache" : ""}`;
-  const other = what === "all" && partsOf(plan).some(([outcome]) => outcome === "hit");
-  return [
-    dom.h("b", {}, title),
-    dom.h("span", { class: "dim grow" }, `${count}, ${timeOf(plan)}`),
-    other ? dom.button("without-cache", "Without the cache", { "data-choice": "without-cache", title: "Plan that every task runs" }) : "",
-    dom.button("run-plan", "Run", { class: "primary" }),
-    notNow(),
-  ];
+/** What the node of a parameter shows. @param {string} value @returns {Task} */
+export const parameterOf = (value) => ({
+  state: "Pending",
+  told: { kind: "parameter", word: "Parameter", beside: value.length > VALUE_LENGTH ? `${value.slice(0, VALUE_LENGTH - 1)}…` : value },
+});
+
+/** What the node of a list or the like shows, which gathers the results of other tasks. @type {Task} */
+export const GATHERED = { state: "Pending", told: { kind: "given", word: "Gathers", beside: "" } };
+
+/** What a group shows for its tasks. @param {[string, Task][]} members @param {Record<string, Planned>} planned @returns {Task} */
+export function groupOf(members, planned) {
+  /** @type {Record<string, number>} */
+  const counts = Object.fromEntries(Object.keys(SAID).map((state) => [state, 0]));
+  for (const [, task] of members)
+    for (const [state, n] of Object.entries(task.counts ? spread(task) : { [task.state]: 1 })) counts[state] = (counts[state] ?? 0) + n;
+  const found = filled(counts);
+  const all = Object.values(found).reduce((sum, n) => sum + n, 0);
+  const [only] = Object.keys(found).length === 1 ? Object.keys(found) : [];
+  const state = only ?? (found.Pending ? "Pending" : found.Paused ? "Paused" : "Cached");
+  const runs = members.flatMap(([key]) => (planned[key]?.outcome === "run" ? [planned[key]] : []));
+  const expected_s = runs.reduce((sum, task) => sum + (task?.expected_s ?? 0), 0);
+  return {
+    state,
+    width: all,
+    counts: found,
+    told: {
+      kind: state,
+      word: only ? capital(all === 1 ? (WORDS_OF_ONE[only] ?? "") : (SAID[only] ?? "")) : `${format.thousands(found.Pending ?? 0)} will run`,
+      beside: expected_s >= 0.05 ? `about ${format.duration(expected_s)}` : "",
+    },
+  };
 }
 
-/** @param {Outcome} outcome @param {string} head @param {string} text */
-const partOf = (outcome, head, text) =>
-  dom.h(
-    "div",
-    { class: "item", "data-outcome": outcome },
-    dom.h("span", { class: "tile plan", "data-state": LOOKS[outcome] }, dom.icon(states.glyphOf(LOOKS[outcome]))),
-    dom.h("div", {}, dom.h("b", {}, head), text ? dom.h("span", { class: "dim" }, ` ${text}`) : null),
-  );
+/** @type {Record<string, string>} */
+const WORDS_OF_ONE = { ...SAID, Success: "stays as it is", Skipped: "doesn't run" };
 
-/** @param {string} key @param {Planned} task */
-function rowOf(key, task) {
-  const word = dom.h("span", { class: "row tight" }, dom.icon(states.glyphOf(LOOKS[task.outcome])), dom.h("span", { class: "word" }, task.words));
-  const expected =
-    task.expected_s === null || task.outcome === "hit" || task.outcome === "keep" || task.outcome === "out" ? "" : format.duration(task.expected_s);
-  return dom.h(
-    "tr",
-    { "data-task": key, "data-outcome": task.outcome, "data-state": LOOKS[task.outcome] },
-    dom.h("th", { scope: "row" }, key),
-    dom.h("td", {}, word),
-    dom.h("td", { class: "num" }, expected),
-    dom.h("td", { class: "said-cell" }, task.why),
-  );
-}
+/** @param {string} text */
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** @param {Record<string, number>} counts */
+const filled = (counts) => Object.fromEntries(Object.entries(counts).filter(([, n]) => n > 0));

@@ -51,7 +51,8 @@ export class RunSection {
   update(run, canRun) {
     const { section, title, form, facts } = this.parts;
     const canEdit = canRun && this.#form !== null && !isUnderWay(run) && run?.state !== "Paused";
-    form.hidden = !canEdit;
+    // A plan holds the form meanwhile: it is of the next run, whatever this one does.
+    form.hidden = !canEdit && section.contains(form);
     dom.say(title, canEdit ? "Parameters" : "This run");
     const rows = [...(canEdit ? [] : this.#values(run)), ...(run?.executor ? [["executor", run.executor]] : [])];
     section.hidden = !canEdit && !rows.length;

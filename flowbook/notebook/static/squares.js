@@ -15,7 +15,7 @@ const MOST_A_ROW = 40;
 /** Rows drawn above and below those in view. */
 const SPARE = 4;
 /** The squares of these states have no glyph: they are many, and quiet. */
-const QUIET = new Set(["Success", "Pending", "Cached"]);
+const QUIET = new Set(["Success", "Pending", "Cached", "same"]);
 
 /** The words of all children, from their runs. @param {Run[]} runs @returns {string[]} */
 export const spreadOut = (runs) => runs.flatMap(([word, n]) => Array.from({ length: n }, () => word));
@@ -41,6 +41,8 @@ export class Squares {
   #key = "";
   /** Keys of the squares where they aren't those of children. @type {string[] | null} */
   #keys = null;
+  /** What is said of a state. @type {Record<string, string>} */
+  #told = {};
   /** What is drawn now: the first and last row, and the words in them. */
   #drawn = "";
   #inner = dom.h("div", { class: "cells-inner" });
@@ -57,11 +59,12 @@ export class Squares {
     signal.addEventListener("abort", () => watcher.disconnect(), { once: true });
   }
 
-  /** @param {{key: string, keys?: string[], runs: Run[], chosen: string | null}} shown `keys` are those of a group's tasks */
-  update({ key, keys, runs, chosen }) {
+  /** @param {{key: string, keys?: string[], runs: Run[], chosen: string | null, words?: Record<string, string>}} shown `keys` are those of a group's tasks; `words` are told for states */
+  update({ key, keys, runs, chosen, words }) {
     if (key !== this.#key) this.#focused = 0;
     this.#key = key;
     this.#keys = keys ?? null;
+    this.#told = words ?? {};
     this.#words = spreadOut(runs);
     this.#chosen = chosen;
     dom.set(this.el, { "aria-label": `Tasks of ${key}, one square each`, "aria-rowcount": this.#rows });
@@ -118,9 +121,9 @@ export class Squares {
         "data-state": word,
         class: key === this.#chosen ? "at" : null,
         tabindex: index === this.#focused ? 0 : -1,
-        "aria-label": `${key}, ${word}`,
+        "aria-label": `${key}, ${this.#told[word] ?? word}`,
         "aria-selected": key === this.#chosen ? "true" : null,
-        title: `${key} ${word}`,
+        title: `${key} ${this.#told[word] ?? word}`,
       },
       QUIET.has(word) ? null : dom.icon(states.glyphOf(word)),
     );

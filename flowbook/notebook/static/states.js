@@ -19,6 +19,7 @@ const PLAY = [path("M4 2.8v6.4L9.4 6z", { fill: "currentColor" })];
 const TICK = [path("M2 6.5 4.8 9.3 10 3.2")];
 const CROSS = [path("M2.8 2.8l6.4 6.4M9.2 2.8l-6.4 6.4")];
 const RING = [ring("3.2")];
+const WAVE = [path("M2 7.2c1.3-2.8 2.7-2.8 4-1.2s2.7 1.6 4-1.2")];
 const DOTS = [path("M2.5 6h0M6 6h0M9.5 6h0", { "stroke-width": "2.4" })];
 
 /** Glyphs by the class name of a state. @type {Record<string, Shape[]>} */
@@ -43,6 +44,15 @@ export const GLYPHS = {
   ValidationFailed: [path("M6 2v5M6 9.8h0", { "stroke-width": "2.2" })],
   Crashed: [path("M6.8 1.4 3.4 6.6h5.2L5.2 10.6")],
   TriggerFailed: [ring("4.4"), path("M3 9 9 3")],
+};
+
+/** Glyphs of a task in two runs: it differs by itself, or because of others, or is the same, or only one of them has it. @type {Record<string, Shape[]>} */
+const DIFFERENCES = {
+  own: WAVE,
+  because: WAVE,
+  same: [path("M2.5 4.5h7M2.5 7.5h7")],
+  added: [path("M2 6h8M6 2v8")],
+  removed: [path("M2 6h8")],
 };
 
 /** Glyphs of controls and signs. @type {Record<string, Shape[]>} */
@@ -77,11 +87,17 @@ export const waits = (task) => task?.state === "Paused" || Boolean(task?.counts?
 /** Whether a task, or a child of it, is in `state`; a state of null is any. @param {Task | undefined} task @param {string | null} state */
 export const isIn = (task, state) => !state || (task !== undefined && (wordOf(task) === state || Boolean(task.counts && (spread(task)[state] ?? 0) > 0)));
 
-/** What people call a task's state: an output that was made just now, and stored, is a Success. @param {Task} task */
+/** What people call a task's state: an output that was made just now, and stored, is a Success. @param {Pick<Task, "state" | "word">} task */
 export const wordOf = (task) => task.word || task.state;
 
+/** The word that stands on a task's node. @param {Pick<Task, "state" | "word" | "told">} task */
+export const saidOf = (task) => task.told?.word ?? wordOf(task);
+
+/** The shapes of a task's glyph. @param {Pick<Task, "state" | "word" | "told">} task */
+export const glyphOfTask = (task) => glyphOf(task.told?.glyph ?? wordOf(task));
+
 /** The shapes of `state`; a state of a newer kernel gets the ring. @param {string} state */
-export const glyphOf = (state) => GLYPHS[state] ?? RING;
+export const glyphOf = (state) => GLYPHS[state] ?? DIFFERENCES[state] ?? RING;
 
 /**
  * Count tasks by state, in the order of the bar. A mapped task counts as its children.

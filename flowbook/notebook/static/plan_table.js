@@ -1,0 +1,113 @@
+/** A plan as a table, without a graph; and the parts of it that the view with a graph has too. */
+
+import * as dom from "./dom.js";
+import * as format from "./format.js";
+import * as plans from "./plan.js";
+import * as states from "./states.js";
+
+/** @typedef {import("./plan.js").Plan} Plan */
+/** @typedef {import("./plan.js").Planned} Planned */
+/** @typedef {import("./plan.js").Outcome} Outcome */
+
+const HEADS = ["task", "what will happen", "expected", "why"];
+
+export class PlanTable {
+  /** @type {Plan | null} */
+  #plan = null;
+  #what = "all";
+  #drawn = "";
+  #title = dom.h("div", { class: "head", tabindex: -1 });
+  #parts = dom.h("section", { class: "parts" });
+  #body = dom.h("tbody");
+  #scroll = dom.h("div", { class: "scroll", tabindex: 0 });
+
+  /** @param {{el: HTMLElement}} given */
+  constructor({ el }) {
+    this.#scroll.append(tableOf(this.#body));
+    el.replaceChildren(this.#title, this.#parts, this.#scroll);
+  }
+
+  /** Nothing can be done with the plan. @param {string} why */
+  refuse(why) {
+    this.#plan = null;
+    this.show(why);
+  }
+
+  /** Give the button that goes on the focus. */
+  focus() {
+    /** @type {HTMLElement | null} */ (this.#title.querySelector('[data-action="run-plan"]') ?? this.#title)?.focus({ preventScroll: true });
+  }
+
+  /** @param {{plan: Plan, what?: string}} answer */
+  take({ plan, what = "all" }) {
+    this.#what = what;
+    this.#plan = plan;
+    this.show("");
+  }
+
+  /** @param {string} refusal why there is no plan */
+  show(refusal) {
+    const plan = this.#plan;
+    const drawn = JSON.stringify([plan, refusal]);
+    if (drawn === this.#drawn) return;
+    this.#drawn = drawn;
+    this.#parts.hidden = this.#scroll.hidden = !plan;
+    const hadFocus = this.#title.contains(document.activeElement);
+    this.#title.replaceChildren(...(plan ? headOf(plan, this.#what) : waiting(refusal)));
+    if (hadFocus) this.focus();
+    if (!plan) return;
+    this.#parts.replaceChildren(...plans.partsOf(plan).map(([outcome, head, text]) => partOf(outcome, head, text)));
+    this.#body.replaceChildren(...Object.entries(plan.tasks).map(([key, task]) => rowOf(key, task)));
+  }
+}
+
+/** The table around its rows. @param {HTMLElement} body */
+export function tableOf(body) {
+  const heads = HEADS.map((name) => dom.h("th", { scope: "col", class: name === "expected" ? "num" : null }, name));
+  return dom.h("table", { "aria-label": "Plan" }, dom.h("thead", {}, dom.h("tr", {}, ...heads)), body);
+}
+
+/** The head while there is no plan. @param {string} refusal why there is none; empty: it was asked for */
+export const waiting = (refusal) => [dom.h("span", { class: "dim grow" }, refusal || "Asking…"), notNow()];
+
+const notNow = () => dom.button("not-now", "Not now", { title: "Nothing runs" });
+
+/** What the plan is of, and what can be done with it. @param {Plan} plan @param {string} what */
+export function headOf(plan, what) {
+  const count = format.plural(Object.keys(plan.tasks).length, "task");
+  const title = `Plan of run ${plan.number}${plan.part ? `, ${plan.part}` : ""}${what === "without-cache" ? ", without the cache" : ""}`;
+  const other = what === "all" && plans.partsOf(plan).some(([outcome]) => outcome === "hit");
+  return [
+    dom.h("b", {}, title),
+    dom.h("span", { class: "dim grow" }, `${count}, ${plans.timeOf(plan)}`),
+    other ? dom.button("without-cache", "Without the cache", { "data-choice": "without-cache", title: "Plan that every task runs" }) : "",
+    dom.button("run-plan", "Run", { class: "primary" }),
+    notNow(),
+  ];
+}
+
+/** @param {string} look */
+export const tile = (look) => dom.h("span", { class: "tile plan", "data-state": look }, dom.icon(states.glyphOf(look)));
+
+/** @param {Outcome} outcome @param {string} head @param {string} text */
+export const partOf = (outcome, head, text) =>
+  dom.h(
+    "div",
+    { class: "item", "data-outcome": outcome },
+    tile(plans.LOOKS[outcome]),
+    dom.h("div", {}, dom.h("b", {}, head), text ? dom.h("div", { class: "dim" }, text) : null),
+  );
+
+/** @param {string} key @param {Planned} task */
+export function rowOf(key, task) {
+  const look = plans.LOOKS[task.outcome];
+  const word = dom.h("span", { class: "row tight" }, dom.icon(states.glyphOf(look)), dom.h("span", { class: "word" }, task.words));
+  return dom.h(
+    "tr",
+    { "data-task": key, "data-outcome": task.outcome, "data-state": look },
+    dom.h("th", { scope: "row" }, key),
+    dom.h("td", {}, word),
+    dom.h("td", { class: "num" }, plans.expectedOf(task)),
+    dom.h("td", { class: "said-cell" }, task.why),
+  );
+}
