@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowbook import config
+from flowbook.draw.grouping import grouped, members
 from flowbook.draw.layout import layout
 from flowbook.draw.node_parts import NodeView
-from flowbook.draw.picture import LARGEST_SHOWN
 from flowbook.draw.still import image
 from flowbook.draw.svg import svg
 from flowbook.engine.replay import spans
@@ -92,6 +92,8 @@ class ComparedTask:
         hashes: of its output in both; "" where none is known.
         rows: of its output in both; None where it is no frame.
         line: the first line of its code that is another one, "line 4: late = delay > 30"; "" if none is.
+        code: the same line as its number, as it was, and as it is; None if none is known.
+        children: of a mapped task, how many of its children differ, and how many there are; None for other tasks.
     """
 
     key: str
@@ -101,6 +103,8 @@ class ComparedTask:
     hashes: tuple[str, str] = ("", "")
     rows: tuple[int | None, int | None] = (None, None)
     line: str = ""
+    code: tuple[int, str, str] | None = None
+    children: tuple[int, int] | None = None
 
     @property
     def word(self) -> str:
@@ -128,8 +132,6 @@ class ComparedTask:
         took = ["" if each is None else duration(each) for each in self.took_s]
         rows = ["" if each is None else f"{each:,}" for each in self.rows]
         hashes = [each[:_HASH_CHARACTERS] for each in self.hashes]
-        if self.hashes[0] != self.hashes[1] and hashes[0] == hashes[1]:  # of many children, only one may differ
-            hashes = ["…", "other"]
         return self.key, _pair(*self.states), _pair(*took), _pair(*rows), _pair(*hashes), self.differs
 
 
@@ -143,6 +145,7 @@ class RunComparison:
         notes: sentences on parameters and code.
         runs: ids of both.
         graph: of the second run.
+        parameters: those that differ: name, and what each run had, as text; None where it had none.
     """
 
     title: str
@@ -150,6 +153,7 @@ class RunComparison:
     notes: tuple[str, ...] = ()
     runs: tuple[str, str] = ("", "")
     graph: Graph | None = field(default=None, repr=False, compare=False)
+    parameters: tuple[tuple[str, str | None, str | None], ...] = ()
 
     @property
     def is_same(self) -> bool:
@@ -157,17 +161,20 @@ class RunComparison:
         return not any(each.differs for each in self.tasks)
 
     def svg(self, *, is_live: bool = False, theme: Theme = "auto") -> str:
-        """Return the graph of the second run, coloured by what differs, as SVG text; "" for more than 150 tasks.
+        """Return the graph of the second run, coloured by what differs, as SVG text; more than 150 tasks as groups.
 
         Args:
             is_live: coloured by the style sheet of the page that it is shown in.
             theme: the colours otherwise.
         """
-        if self.graph is None or len(self.graph.specs) > LARGEST_SHOWN:
+        if self.graph is None:
             return ""
         views = {each.key: each.view for each in self.tasks if each.key in self.graph.specs}
-        drawn = layout(self.graph, with_rows=True)
-        return svg(self.graph, drawn, views, theme=theme, standalone=not is_live, caption=self.title)
+        groups = members(self.graph)
+        drawn = grouped(self.graph, groups) if groups else self.graph
+        views |= {name: _group_view([views[key] for key in keys if key in views]) for name, keys in groups.items()}
+        picture = layout(drawn, with_rows=not groups)
+        return svg(drawn, picture, views, theme=theme, standalone=not is_live, caption=self.title, groups=groups)
 
     @property
     def first(self) -> ComparedTask | None:
@@ -183,6 +190,7 @@ class RunComparison:
             "runs": list(self.runs),
             "tasks": [{**task, "word": each.word} for task, each in zip(tasks, self.tasks, strict=True)],
             "notes": list(self.notes),
+            "parameters": [list(each) for each in self.parameters],
             "first": first.key if first else None,
         }
 
@@ -223,6 +231,15 @@ class RunComparison:
         return {"text/plain": repr(self), "text/html": f"<div data-flowbook='compare'>{notes}{picture}{table}</div>"}
 
 
+def _group_view(views: Sequence[NodeView]) -> NodeView:
+    """Return what a group of tasks shows: how many of them differ, by themselves or because of others, and by what."""
+    looks = [view.state for view in views]
+    look = next((each for each in ("own", *_LOOKS.values()) if each in looks), _LOOKS[""])
+    word = next(view.word for view in views if view.state == look)
+    counts = Counter(view.word for view in views)
+    return NodeView(look, word, counts=counts, width=len(views))
+
+
 def earlier_run(run: ComparedRun) -> str | None:
     """Return the id of the run of the flow before this one, in this project."""
     found = open_store().runs.of_number(run.number - 1, config.project(), run.flow_name, limit=1)
@@ -253,19 +270,26 @@ def compared_runs(first: ComparedRun, second: ComparedRun) -> RunComparison:
             found.cause,
             found.hashes,
             (_rows(first, key), _rows(second, key)),
-            _line_of(second, key, lines) if found.cause == "edited" else "",
+            _said_of(line),
+            None
+            if line is None
+            else (line.number, shorten(line.was, _LINE_CHARACTERS), shorten(line.text, _LINE_CHARACTERS)),
+            found.children,
         )
         for key, found in differences.items()
+        for line in [_line_of(second, key, lines) if found.cause == "edited" else None]
     )
+    parameters = tuple(_parameters(first.parameters, second.parameters))
     names = [f"{run.flow_name}, run {run.number}" for run in (first, second)]
     if first.flow_name == second.flow_name:
         names[1] = f"run {second.number}"
     return RunComparison(
         f"{names[0]} and {names[1]}: {type(first.state).__name__} → {type(second.state).__name__}",
         tasks,
-        (*_parameters(first.parameters, second.parameters), *map(_said, lines.values()), *_causes(tasks)),
+        (*_said_parameters(parameters), *map(_said, lines.values()), *_causes(tasks)),
         (first.run_id, second.run_id),
         second.graph,
+        parameters,
     )
 
 
@@ -316,13 +340,16 @@ def _took(run: ComparedRun) -> dict[str, float]:
     return took | {key: last - first for key, (first, last) in ranges.items()}
 
 
-def _parameters(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[str]:
-    names = _other_parameters(before, after)
-    texts = [
-        [shorten(repr(each[name]), _LINE_CHARACTERS) if name in each else "none" for name in names]
-        for each in (before, after)
-    ]
-    found = [f"{name} {old} → {new}" for name, old, new in zip(names, *texts, strict=True)]
+def _parameters(
+    before: Mapping[str, object], after: Mapping[str, object]
+) -> Iterator[tuple[str, str | None, str | None]]:
+    for name in _other_parameters(before, after):
+        was, now = (shorten(repr(each[name]), _LINE_CHARACTERS) if name in each else None for each in (before, after))
+        yield name, was, now
+
+
+def _said_parameters(parameters: Sequence[tuple[str, str | None, str | None]]) -> Iterator[str]:
+    found = [f"{name} {was or 'none'} → {now or 'none'}" for name, was, now in parameters]
     if found:
         yield f"Parameters: {listed(found, 8)}."
 
@@ -344,10 +371,13 @@ def _said(line: ChangedLine) -> str:
     return f"{line.function} changed, line {line.number}: {shorten(line.text, _LINE_CHARACTERS)}"
 
 
-def _line_of(run: ComparedRun, key: str, lines: Mapping[str, ChangedLine]) -> str:
+def _line_of(run: ComparedRun, key: str, lines: Mapping[str, ChangedLine]) -> ChangedLine | None:
     """Return the line of a task's own function that is another one."""
     spec = run.graph.specs.get(key)
-    line = lines.get(getattr(spec.run, "__name__", "")) if spec is not None else None
+    return lines.get(getattr(spec.run, "__name__", "")) if spec is not None else None
+
+
+def _said_of(line: ChangedLine | None) -> str:
     return "" if line is None else f"line {line.number}: {shorten(line.text, _LINE_CHARACTERS)}"
 
 

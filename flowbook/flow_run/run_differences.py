@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,11 +32,13 @@ class TaskDifference:
         cause: why it differs; "" if it doesn't.
         hashes: of its output in both; "" where none is known, as for a task that failed or a run that isn't stored.
         above: tasks right above it whose outputs differ.
+        children: of a mapped task, how many of its children differ, and how many there are; None for other tasks.
     """
 
     cause: Cause
     hashes: tuple[str, str]
     above: tuple[str, ...] = ()
+    children: tuple[int, int] | None = None
 
     @property
     def is_other_output(self) -> bool:
@@ -63,7 +66,8 @@ def task_differences(
         key = task["key"]
         hashes = _hash_of(key, old_states), _hash_of(key, new_states)
         above = tuple(up for up in task["upstream"] if up in found and found[up].is_other_output)
-        found[key] = TaskDifference(_cause(task, hashes, above, key in edited, key in known), hashes, above)
+        cause = _cause(task, hashes, above, key in edited, key in known)
+        found[key] = TaskDifference(cause, hashes, above, _differing_children(key, old_states, new_states))
     remaining = [task["key"] for task in old["tasks"] if task["key"] not in found]
     return found | {key: TaskDifference("gone", (_hash_of(key, old_states), "")) for key in remaining}
 
@@ -88,11 +92,21 @@ def _cause(
 
 
 def _hash_of(key: str, states: Mapping[str, State]) -> str:
-    """Return the hash of a task's output; of a mapped task, those of all its children."""
+    """Return the hash of a task's output; of a mapped task, one of those of all its children."""
     state = states.get(key)
     if isinstance(state, Mapped):
-        return " ".join(_own_hash(states[child]) for child in children_of(key, states))
+        found = [_own_hash(states[child]) for child in children_of(key, states)]
+        return hashlib.sha256(" ".join(found).encode()).hexdigest() if any(found) else ""
     return "" if state is None else _own_hash(state)
+
+
+def _differing_children(key: str, before: Mapping[str, State], after: Mapping[str, State]) -> tuple[int, int] | None:
+    """Return how many children of a mapped task have another output than before, or are new, and how many there are."""
+    if not isinstance(after.get(key), Mapped):
+        return None
+    children = list(children_of(key, after))
+    others = [child for child in children if child not in before or _own_hash(before[child]) != _own_hash(after[child])]
+    return len(others), len(children)
 
 
 def _own_hash(state: State) -> str:

@@ -30,11 +30,13 @@ class ChangedLine(NamedTuple):
         function: its name.
         number: of the line in its file or cell, as it is now.
         text: of the line, as it is now.
+        was: the line that stood there before; "" if none did.
     """
 
     function: str
     number: int
     text: str
+    was: str = ""
 
 
 def sources_of(found: Iterable[types.FunctionType]) -> Sources:
@@ -72,20 +74,23 @@ def changed_line(before: Sources, now: Sources, names: Sequence[str]) -> Changed
             continue
         (_, old), (first, new) = before[name], now[name]
         lines = new.splitlines()
-        place = _first_difference(old.splitlines(), lines)
-        if place is not None:
-            return ChangedLine(name.rpartition(":")[2].rpartition(".")[2], first + place, lines[place].strip())
+        found = _first_difference(old.splitlines(), lines)
+        if found is not None:
+            place, was = found
+            return ChangedLine(name.rpartition(":")[2].rpartition(".")[2], first + place, lines[place].strip(), was)
     return None
 
 
-def _first_difference(old: Sequence[str], new: Sequence[str]) -> int | None:
-    """Return the place of the first line in `new` that isn't alike in `old`, comments and empty lines aside."""
+def _first_difference(old: Sequence[str], new: Sequence[str]) -> tuple[int, str] | None:
+    """Return the place of the first line in `new` that isn't alike in `old`, and the old line; comments and empty lines aside."""
     then = [text for text in map(_essence, old) if text]
     now = [(place, text) for place, line in enumerate(new) if (text := _essence(line))]
     for position, (place, text) in enumerate(now):
-        if position >= len(then) or then[position] != text:
-            return place
-    return now[-1][0] if now and len(now) < len(then) else None
+        if position >= len(then):
+            return place, ""
+        if then[position] != text:
+            return place, then[position]
+    return (now[-1][0], then[len(now)]) if now and len(now) < len(then) else None
 
 
 def _essence(line: str) -> str:

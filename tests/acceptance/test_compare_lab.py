@@ -88,6 +88,14 @@ def test_two_runs_are_chosen_by_keyboard_and_compared(open_notebook: Callable[..
     view.locator('g.node[data-task="clean"]').click()
     sides = view.locator('[data-flowbook="both-sides"]').inner_text()
     notebook.screenshot("compare-a-task-dark", of=panel)
+    view.locator('[data-action="show-outputs"]').click()
+    view.locator('[data-flowbook="diff"] tr[data-diff="added"]').first.wait_for()
+    added = view.locator('[data-flowbook="diff"] tr[data-diff="added"]').count()
+    notebook.screenshot("compare-outputs-dark", of=panel)
+    view.locator('[data-action="end-compare"]').click()
+    rows = {
+        edge.get_attribute("data-from"): edge.get_attribute("data-rows") for edge in view.locator("path.edge").all()
+    }
     notebook.set_theme("light")
     view.get_by_role("button", name="Back to the runs").click()
     boxes.nth(0).wait_for()
@@ -95,6 +103,8 @@ def test_two_runs_are_chosen_by_keyboard_and_compared(open_notebook: Callable[..
     assert looks == {"origin": "own", "load": "because", "clean": "because", "weather": "same", "join": "because"}
     assert "19" in sides
     assert "29" in sides
+    assert added == 10
+    assert rows == {"origin": None, "load": "10", "clean": "10", "weather": None}
 
     notebook.run_cell("line")
     notebook.output("line").locator('[data-flowbook="compare"] img').wait_for()

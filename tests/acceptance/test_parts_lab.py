@@ -70,7 +70,7 @@ def menu_lines(notebook: Notebook) -> dict[str, str]:
 def planned(notebook: Notebook, cell: str | None = None) -> dict[str, str]:
     plan = notebook.panel(cell).locator('[data-flowbook="plan"]')
     plan.locator('[data-action="run-plan"]').wait_for()
-    nodes = plan.locator('g.node[data-told]:not([data-told="parameter"])').all()
+    nodes = plan.locator('g.node[data-told]:not([data-told="given"])').all()
     return {node.get_attribute("data-task"): node.get_attribute("data-told") for node in nodes}
 
 

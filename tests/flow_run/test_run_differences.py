@@ -7,7 +7,7 @@ import itertools
 import pandas as pd
 import pytest
 
-from flowbook import Flow, Parameter, task
+from flowbook import Flow, Parameter, task, unmapped
 from flowbook.exceptions import DefinitionError
 from flowbook.flow_run.run_comparison import compared_runs
 from flowbook.flow_run.run_differences import TaskDifference, task_differences
@@ -129,6 +129,46 @@ def test_runs_that_are_the_same_say_so():
 
     assert found.is_same
     assert found.notes == ("They are the same: none of 1 task differs by parameters, code, inputs or outputs.",)
+
+
+def test_a_mapped_task_says_how_many_of_its_children_differ():
+    @task
+    def rest(n: int, by: int) -> int:
+        return n % by
+
+    with Flow("mapped") as flow:
+        rest.map([1, 2, 3, 12], by=unmapped(Parameter("by", default=4)))
+    flow.run(record=True)
+    first = flow.last_run
+    flow.run({"by": 3}, record=True)
+
+    found = {each.key: each for each in first.compare(flow.last_run)}
+
+    assert found["rest"].children == (1, 4)
+    assert found["by"].children is None
+    assert len(found["rest"].hashes[1]) == 64
+
+
+def test_a_parameter_that_differs_is_told_with_both_values():
+    found = compared_runs(*_runs())
+
+    assert found.parameters == (("origin", "'EWR'", "'JFK'"),)
+    assert found.plain()["parameters"] == [["origin", "'EWR'", "'JFK'"]]
+
+
+def test_more_than_150_tasks_are_drawn_as_groups():
+    with Flow("many") as flow:
+        for n in range(160):
+            double(n + Parameter("start", default=0) if n == 0 else n, task_args={"name": f"double_{n}"})
+    flow.run(record=True)
+    first = flow.last_run
+    flow.run({"start": 7}, record=True)
+
+    drawn = first.compare(flow.last_run).svg(is_live=True)
+
+    assert "data-group=" in drawn
+    assert 'data-state="own"' in drawn
+    assert '<rect class="seg" data-state="The same"' in drawn
 
 
 def test_what_is_no_run_is_refused():

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { test } from "node:test";
 import * as axis from "../../flowbook/notebook/static/axis.js";
+import * as comparison from "../../flowbook/notebook/static/comparison.js";
 import { footingOf, summaryOf } from "../../flowbook/notebook/static/diff.js";
 import { editsIn, marksOf } from "../../flowbook/notebook/static/edit_marks.js";
 import { complaint, textOf } from "../../flowbook/notebook/static/form.js";
@@ -277,6 +278,65 @@ test("a group of a plan counts its tasks by what will become of them", () => {
 
   assert.deepEqual(of("a", "b", "c"), ["Pending", { Cached: 1, Pending: 2 }, "2 will run", "about 3.0 s"]);
   assert.deepEqual(of("c"), ["Cached", { Cached: 1 }, "From the cache", ""]);
+});
+
+/** @param {any} more */
+const compared = (more) => ({
+  ...{
+    key: "clean",
+    states: ["Success", "Success"],
+    took_s: [1, 1],
+    differs: "",
+    hashes: ["a", "a"],
+    rows: [null, null],
+    line: "",
+    code: null,
+    children: null,
+  },
+  ...{ word: "The same", ...more },
+});
+
+test("a node of two runs says why its task differs, by how much longer it took, and what became of its rows", () => {
+  const told = (/** @type {any} */ more) => {
+    const { state, note, told: found } = comparison.taskOf(compared(more), [["clean", "'EWR'", "'JFK'"]]);
+    return [state, found?.word, found?.beside, found?.rows, note];
+  };
+
+  assert.deepEqual(told({ differs: "edited", word: "Code", code: [4, "a", "b"], rows: [12, 10] }), [
+    "own",
+    "Code, line 4",
+    "",
+    "\u22122 rows",
+    "10, was 12 rows",
+  ]);
+  assert.deepEqual(told({ differs: "input", word: "Input", took_s: [1, 5.1], children: [12, 12] }), ["because", "Input", "+4.1 s", "", "12 of 12 differ"]);
+  assert.deepEqual(told({ differs: "parameter", word: "Parameter" }), ["own", "Parameter", "'JFK'", "", "'JFK', was 'EWR'"]);
+  assert.deepEqual(told({ rows: [1, 2] }).slice(3), ["+1 row", "2, was 1 row"]);
+  assert.deepEqual(
+    ["new", "gone", "edited", ""].map((differs) => comparison.glyphOf(compared({ differs }))),
+    ["added", "removed", "own", "same"],
+  );
+});
+
+test("of two runs the legend and the head speak of one task as of one", () => {
+  const [same, own, other] = [compared({}), compared({ differs: "edited" }), compared({ differs: "input" })];
+  const legend = (/** @type {any[]} */ ...tasks) => comparison.legendOf(tasks).map(([, n, text]) => `${n} ${text}`);
+
+  assert.deepEqual(legend(same, own, other), ["1 differs by itself", "1 differs because of what it gets", "1 is the same"]);
+  assert.deepEqual(legend(same, same), ["0 differ by themselves", "0 differ because of what they get", "2 are the same"]);
+  assert.deepEqual([[same, own], [own], [same], [same, same], [own, other]].map(comparison.summaryOf), [
+    ...["1 of 2 tasks differs", "1 of 1 task differs", "The task is the same", "All 2 tasks are the same", "2 of 2 tasks differ"],
+  ]);
+});
+
+test("a group of two runs counts its tasks by what differs", () => {
+  const of = (/** @type {string[]} */ ...differs) => {
+    const { state, counts, told } = comparison.groupOf(differs.map((each, n) => [`t${n}`, comparison.taskOf(compared({ differs: each }), [])]));
+    return [state, counts, told?.word];
+  };
+
+  assert.deepEqual(of("", "input", "edited"), ["own", { own: 1, because: 1, same: 1 }, "2 of 3 differ"]);
+  assert.deepEqual(of("", ""), ["same", { same: 2 }, "The same"]);
 });
 
 test("what was edited since is said, marked, and can be run alone once the run is over", () => {

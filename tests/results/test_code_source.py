@@ -40,10 +40,10 @@ def module(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
-        ("y = 2 * x", "y = 3 * x", ChangedLine("work", 7, "y = 3 * x")),
-        ("return x", "return -x", ChangedLine("helper", 3, "return -x")),
-        ("    y = 2 * x\n", "    y = 2 * x\n    y += 1\n", ChangedLine("work", 8, "y += 1")),
-        ("    y = 2 * x\n", "", ChangedLine("work", 8, "return helper(y)")),
+        ("y = 2 * x", "y = 3 * x", ChangedLine("work", 7, "y = 3 * x", "y = 2 * x")),
+        ("return x", "return -x", ChangedLine("helper", 3, "return -x", "return x")),
+        ("    y = 2 * x\n", "    y = 2 * x\n    y += 1\n", ChangedLine("work", 8, "y += 1", "return helper(y)")),
+        ("    y = 2 * x\n", "", ChangedLine("work", 8, "return helper(y)", "y = 2 * x")),
         ("# doubles it", "# makes it twice as large", None),
         ("\n\n    return helper(y)", "\n    return helper(y)", None),
     ],

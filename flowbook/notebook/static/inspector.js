@@ -126,8 +126,7 @@ export class Inspector {
   hear(message) {
     if (message.type === "page") this.#values.page(message);
     else if (message.type === "rendered") this.#values.rendered(message);
-    else if (message.type === "diff") this.#compared?.view.take(message);
-    else return false;
+    else return message.type === "diff" && (this.#compared?.view.take(message) ?? false);
     return true;
   }
 

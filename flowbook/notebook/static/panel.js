@@ -75,7 +75,7 @@ class Panel {
     const onMoment = () => this.#redraw();
     const onMenu = (/** @type {any} */ answer) => this.choices.menu.take(answer);
     const parameters = () => this.display.section.values();
-    this.views = new PanelViews({ parts, view: this.#view, link, clock, signal, state, now, onMoment, onMenu, parameters });
+    this.views = new PanelViews({ parts, view: this.#view, link, clock, signal, state, now, onMoment, onMenu, parameters, cannot: this.cannot });
     this.choices = this.#partChoices();
     this.controls = new Controls({ root, link: this.link, host: model.host, cannot: this.cannot, situation: () => situationOf(this) });
   }
@@ -119,7 +119,7 @@ class Panel {
     else if (this.views.hear(message)) this.#schedule();
     else if (message.type === "details" && message.key === this.state.inspected) this.#showDetails(message);
     else if (message.type === "ack") {
-      this.views.acked(message.id);
+      this.views.acked(message, slot);
       this.#takeAck(message, slot);
     }
   }
@@ -222,7 +222,7 @@ class Panel {
       "as-table": () => this.#toggleTable(),
       "make-live": () => this.model.send({ type: "make-live" }),
       run: () => this.#run(),
-      "keep-difference": () => this.#send("to-variable", { what: "difference", ...this.inspector.difference }, "keep-difference:"),
+      "keep-difference": () => this.#send("to-variable", { what: "difference", ...this.views.difference(this.inspector) }, "keep-difference:"),
       "to-variable": () => this.#send("to-variable", { key, what: control?.getAttribute("data-what") ?? "output" }, slotOf(control, action, key)),
     };
     if (ZOOMS[action]) this.graph.drawing?.zoom(ZOOMS[action]);

@@ -45,6 +45,7 @@ export function build(root, cannot) {
     timeline: dom.h("div", { class: "tools" }, dom.h("label", { class: "row tight" }, "Rows", order)),
     logs: dom.h("div", { class: "tools" }),
     runs: dom.h("div", { class: "tools" }),
+    compare: dom.h("div", { class: "tools" }),
     plan: dom.h("div", { class: "tools", "data-tools": "plan" }),
   };
   const tabButtons = TABS.filter(([id]) => !cannot.has(id)).map(([id, label]) =>

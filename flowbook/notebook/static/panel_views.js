@@ -17,7 +17,7 @@ import { Timeline } from "./timeline.js";
 /** @typedef {import("./panel_state.js").PanelState} PanelState */
 /** @typedef {import("./panel_state.js").Tab} Tab */
 /** @typedef {ReturnType<typeof import("./panel_layout.js").build>} Parts */
-/** @typedef {{parts: Parts, view: string, link: import("./wire.js").Link, clock: import("./wire.js").Clock, signal: AbortSignal, state: PanelState, now: () => number, onMoment: () => void, onMenu: (answer: any) => void, parameters: () => Record<string, string> | null}} Given */
+/** @typedef {{parts: Parts, view: string, link: import("./wire.js").Link, clock: import("./wire.js").Clock, signal: AbortSignal, state: PanelState, now: () => number, onMoment: () => void, onMenu: (answer: any) => void, parameters: () => Record<string, string> | null, cannot: ReadonlySet<string>}} Given */
 
 /** How often children, and what a whole run did, are asked for while they change. */
 const CHILDREN_MS = 300;
@@ -62,7 +62,14 @@ export class PanelViews {
       ask: (limit) => this.askers.runs.ask({ limit }),
       compare: (runs) => this.#compare(runs),
     });
-    this.compare = new Compare({ el: parts.compare, view: given.view, signal, onBack: () => this.#leaveComparison() });
+    this.compare = new Compare({
+      ...{ el: parts.compare, tools: parts.tools.compare, view: given.view, signal, clock, now },
+      runs: () => this.runs.rows,
+      ask: (runs) => this.#compare(runs),
+      askForDiff: (asked) => (given.link.status === "live" ? given.link.command("compare-values", /** @type {any} */ (asked), "compare-values:") : null),
+      can: (action) => !given.cannot.has(action),
+      onBack: () => this.#leaveComparison(),
+    });
     this.plan = new PlanView({
       ...{ el: parts.plan, tools: parts.tools.plan, form: parts.form, view: given.view, signal, clock, now },
       graph: () => state.graph,
@@ -81,12 +88,18 @@ export class PanelViews {
 
   /** Take an answer of the kernel. @param {any} message */
   hear(message) {
-    return Object.values(this.askers).some((asker) => asker.hear(message));
+    return this.compare.hear(message) || Object.values(this.askers).some((asker) => asker.hear(message));
   }
 
-  /** @param {string} id of an acknowledged command */
-  acked(id) {
-    for (const asker of Object.values(this.askers)) asker.acked(id);
+  /** A command was acknowledged. @param {{id: string, ok?: boolean, text?: string}} ack @param {string | null} slot */
+  acked(ack, slot) {
+    for (const asker of Object.values(this.askers)) asker.acked(ack.id);
+    this.compare.acked(ack, slot);
+  }
+
+  /** What is compared of two outputs, here or else in the card, as the kernel is asked for it. @param {import("./inspector.js").Inspector} card */
+  difference(card) {
+    return this.compare.difference ?? card.difference;
   }
 
   /** The connection came or went: what was asked before gets no answer. */
@@ -155,7 +168,7 @@ export class PanelViews {
 
   /** Show what differs between two runs. @param {[string, string]} runs */
   #compare(runs) {
-    this.compare.wait("Asking…");
+    this.compare.wait(runs);
     this.isComparing = true;
     this.given.link.commands.forget((slot) => slot === "compare:");
     this.askers.compare.ask({ runs });
@@ -214,7 +227,9 @@ export class PanelViews {
     const isGraph = state.tab === "graph";
     parts.children.hidden = !isGraph || state.opened === null;
     for (const name of /** @type {const} */ (["timeline", "logs", "runs", "plan"])) parts[name].hidden = state.tab !== name;
-    for (const [name, tools] of Object.entries(parts.tools)) tools.hidden = state.tab !== name;
+    const above = state.tab === "runs" && this.isComparing ? "compare" : state.tab;
+    for (const [name, tools] of Object.entries(parts.tools)) tools.hidden = above !== name;
+    this.compare.stand(above === "compare");
     for (const tab of parts.tabButtons) {
       const isChosen = tab.dataset.tab === state.tab;
       // Only a kernel plans a run.
@@ -237,7 +252,7 @@ export class PanelViews {
     parts.compare.hidden = !this.isComparing;
     parts.runs.classList.toggle("comparing", this.isComparing);
     const said = link.commands.said("compare:");
-    if (this.isComparing && this.compare.isWaiting && said && !said.ok) this.compare.wait(said.text);
+    if (this.isComparing && this.compare.isWaiting && said && !said.ok) this.compare.refuse(said.text);
     this.runs.show();
   }
 

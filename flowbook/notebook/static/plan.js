@@ -98,7 +98,7 @@ export const doubtOf = ({ made, why }) => (made === null ? why : why.split(", ")
 /** What the node of a parameter shows. @param {string} value @returns {Task} */
 export const parameterOf = (value) => ({
   state: "Pending",
-  told: { kind: "parameter", word: "Parameter", beside: value.length > VALUE_LENGTH ? `${value.slice(0, VALUE_LENGTH - 1)}…` : value },
+  told: { kind: "given", word: "Parameter", beside: value.length > VALUE_LENGTH ? `${value.slice(0, VALUE_LENGTH - 1)}…` : value },
 });
 
 /** What the node of a list or the like shows, which gathers the results of other tasks. @type {Task} */

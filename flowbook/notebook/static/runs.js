@@ -103,6 +103,11 @@ export class Runs {
     this.#bar.replaceChildren(dom.h("span", { class: "grow" }, text), go ?? "");
   }
 
+  /** The runs that are known, the newest first. */
+  get rows() {
+    return this.#sent.rows;
+  }
+
   ask() {
     this.given.ask(this.#limit);
   }

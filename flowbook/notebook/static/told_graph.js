@@ -23,7 +23,7 @@ import { PanelState } from "./panel_state.js";
  * @property {Record<string, string>} heads of the table of a group's tasks, in place of state, rows, duration, message
  * @property {(members: [string, Task][]) => Task} group what a group shows for its tasks
  * @property {(key: string | null) => void} onChoose a task was chosen, or none is any more
- * @property {(from: string, to: string) => boolean} [lit] which edges stand out
+ * @property {(from: Task, to: Task) => boolean} [lit] which edges stand out
  */
 
 const KEYS = "Enter tells more.";
@@ -117,9 +117,9 @@ export class ToldGraph {
     return members ? this.given.group(members) : this.#state.seenTask(key);
   }
 
-  /** The tasks of a group, without parameters: they are no tasks to people; null for a task. @param {string} key */
+  /** The tasks of a group, without what was given: parameters are no tasks to people; null for a task. @param {string} key */
   #membersOf(key) {
-    return this.#state.membersOf(key)?.filter(([, task]) => task.told?.kind !== "parameter") ?? null;
+    return this.#state.membersOf(key)?.filter(([, task]) => task.told?.kind !== "given") ?? null;
   }
 
   /** Whether a node doesn't show this yet: to draw a node costs more than to look. @param {string} key @param {Task} task */
@@ -134,7 +134,8 @@ export class ToldGraph {
   #light(selected) {
     const state = this.#state;
     state.selected = selected;
-    this.#drawing?.look({ selected, filter: null, matches: (key) => state.matches(key), ...(this.given.lit ? { lit: this.given.lit } : {}) });
+    const { lit = () => false } = this.given;
+    this.#drawing?.look({ selected, filter: null, matches: (key) => state.matches(key), lit: (from, to) => lit(this.#seen(from), this.#seen(to)) });
   }
 
   /** @param {string | null} key */
