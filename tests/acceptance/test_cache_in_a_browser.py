@@ -111,9 +111,16 @@ def test_two_versions_are_compared_filtered_and_kept(show: Callable[..., tuple[P
     )
     page.locator(f"{DIFF} [data-action=swap]").click()
     page.wait_for_selector(f"{DIFF} tr[data-diff=added]")
+    page.locator(f"{DIFF} [data-action=diff-beside]").click()
+    sides = page.locator(f"{DIFF} th[scope=colgroup]").all_inner_texts()
+    opposite = page.locator(f"{DIFF} tr[data-diff=added]").first.locator("td:not(.sign)")
+    beside = [cell.get_attribute("class") or "" for cell in opposite.all()]
     page.locator(f"{DIFF} [data-action=close]").click()
 
     assert signs == [3, 2, 0]
+    assert len(sides) == 2
+    assert sides[0] != sides[1]
+    assert [("void" in each) for each in beside] == [True] * (len(beside) // 2) + [False] * (len(beside) // 2)
     assert change.split() == ["5", "6", "+1,", "+20.0", "%"]
     assert repr(kept["clean_difference"]) == (
         "<Difference: 0 rows added, 2 removed, 3 cells changed in 3 rows, 0 columns differ>"

@@ -172,7 +172,7 @@ export class Compare {
     const el = dom.h("div");
     const keep = this.given.can("to-variable") ? dom.button("keep-difference", "Difference to a variable", { class: "primary", "data-slot": "keep" }) : null;
     const view = new DiffView({
-      ...{ el, name: key, first: { run: old, key }, second: { run: now, key }, ask: this.given.askForDiff },
+      ...{ el, name: key, isBeside: true, first: { run: old, key }, second: { run: now, key }, ask: this.given.askForDiff },
       choices: () => this.given.runs().map((run) => ({ version: { run: run.id, key }, text: this.#nameOf(run) })),
       buttons: [keep, dom.button("end-compare", "Back to the graph", { "data-slot": "close" })],
       signal: AbortSignal.any([this.given.signal, end.signal]),

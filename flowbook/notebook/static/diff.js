@@ -3,6 +3,7 @@
  * by which key, and which kinds of rows.
  */
 
+import { besideTable } from "./diff_beside.js";
 import { diffTable } from "./diff_table.js";
 import * as dom from "./dom.js";
 import * as format from "./format.js";
@@ -78,6 +79,8 @@ export class DiffView {
   #said = "";
   /** Whether the last press asked for the next change. */
   #seeks = false;
+  /** Whether the versions stand beside each other, instead of both in each row. */
+  #isBeside = false;
 
   /**
    * @param {object} given
@@ -88,11 +91,13 @@ export class DiffView {
    * @param {() => Choice[]} given.choices the versions that may be compared, the newest first
    * @param {(asked: Asked) => string | null} given.ask asks the kernel; returns the request's id, or null if there is no kernel
    * @param {(Node | null)[]} given.buttons further buttons at the end of the head
+   * @param {boolean} [given.isBeside] whether the versions stand beside each other at first
    * @param {AbortSignal} given.signal
    */
   constructor(given) {
     this.given = given;
     this.#asked = { first: given.first, second: given.second, key: null, kinds: null, offset: 0 };
+    this.#isBeside = Boolean(given.isBeside);
     dom.set(given.el, { "data-flowbook": "diff", tabindex: -1 });
     given.el.addEventListener("click", (event) => this.#click(event), { signal: given.signal });
     given.el.addEventListener("change", (event) => this.#change(event), { signal: given.signal });
@@ -151,6 +156,7 @@ export class DiffView {
     const { first, second } = this.#asked;
     if (action === "swap") this.#ask({ first: second, second: first });
     else if (action === "diff-next") this.#next();
+    else if (action === "diff-beside") this.#turn();
     else if (action === "page-prev") this.#ask({ offset: Math.max(0, (this.#diff?.offset ?? 0) - LIMIT) });
     else if (action === "page-next") this.#ask({ offset: (this.#diff?.offset ?? 0) + LIMIT });
     else return;
@@ -180,6 +186,11 @@ export class DiffView {
     this.#next();
   }
 
+  #turn() {
+    this.#isBeside = !this.#isBeside;
+    this.#draw();
+  }
+
   #next() {
     const next = this.#diff?.next ?? null;
     if (next !== null) this.#ask({ offset: next });
@@ -195,11 +206,22 @@ export class DiffView {
     el.setAttribute("aria-busy", this.#awaited ? "true" : "false");
     el.replaceChildren(
       this.#head(),
-      ...(diff ? [this.#kinds(diff), schema(diff), diffTable(diff), this.#foot(diff)] : [this.#wait()]).filter((part) => part !== null),
+      ...(diff ? [this.#kinds(diff), schema(diff), this.#rows(diff), this.#foot(diff)] : [this.#wait()]).filter((part) => part !== null),
     );
     const body = el.querySelector(".scroll");
     if (body) body.scrollLeft = scrolled;
     if (held) /** @type {HTMLElement | null} */ (el.querySelector(`[data-slot="${held}"]`))?.focus({ preventScroll: true });
+  }
+
+  /** @param {Diff} diff */
+  #rows(diff) {
+    return this.#isBeside && canStandBeside(diff) ? besideTable(diff, [this.#nameOf(diff.first), this.#nameOf(diff.second)]) : diffTable(diff);
+  }
+
+  /** What a version is called. @param {Version} version */
+  #nameOf(version) {
+    const value = JSON.stringify(version);
+    return this.given.choices().find((choice) => JSON.stringify(choice.version) === value)?.text ?? "this version";
   }
 
   #wait() {
@@ -242,10 +264,17 @@ export class DiffView {
         ` ${word}`,
       ),
     );
+    const beside =
+      canStandBeside(diff) &&
+      dom.button("diff-beside", "Beside each other", {
+        "data-slot": "beside",
+        "aria-pressed": String(this.#isBeside),
+        title: "The old version at the left, the new one at the right",
+      });
     return dom.h(
       "div",
       { class: "head part" },
-      dom.h("span", { class: "row kinds" }, this.#keys(diff), ...checks),
+      dom.h("span", { class: "row kinds" }, this.#keys(diff), ...checks, beside),
       dom.h("span", { class: "dim nowrap" }, summaryOf(diff)),
     );
   }
@@ -278,6 +307,9 @@ export class DiffView {
     );
   }
 }
+
+/** Whether rows of both versions can stand opposite each other. @param {Diff} diff */
+const canStandBeside = ({ kind }) => kind === "table" || kind === "lines";
 
 /** The columns that came, went or are of another type; null if there are none. @param {Diff} diff */
 function schema({ schema: changed, columns_total, kind }) {

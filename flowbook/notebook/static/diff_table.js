@@ -9,7 +9,7 @@ import { thousands } from "./format.js";
 /** @typedef {import("./diff.js").Cell} Cell */
 
 /** By sign: class, kind, sign as it is shown, word. @type {Record<string, [string, string, string, string]>} */
-const LOOKS = {
+export const LOOKS = {
   "=": ["same", "same", "", "the same"],
   "~": ["mod", "changed", "~", "changed"],
   "+": ["add", "added", "+", "added"],
