@@ -144,6 +144,21 @@ test("a subshell is asked for while flowbook is loaded, and the comm opens as so
   assert.deepEqual(kernel.types[0], ["comm_open", "watch", "sub"]);
 });
 
+test("a kernel without subshells answers between cells, and its panels know", async () => {
+  const kernel = new FakeKernel();
+  kernel.info = Promise.resolve({ supported_features: [] });
+  const link = new Links(messages).to(kernel);
+  const texts = /** @type {string[]} */ ([]);
+  link.watch({ ...panel("p"), connect: ({ state, text }) => texts.push(`${state}: ${text}`) }, new AbortController().signal);
+  await settled();
+
+  kernel.tell(["", { type: "open" }], ["p", { type: "watched" }]);
+  link.end();
+
+  assert.deepEqual([kernel.asked, kernel.types[0]], [[], ["comm_open", "watch", undefined]]);
+  assert.match(texts.find((text) => text.startsWith("open: ")) ?? "", /answers when the running cell has ended/);
+});
+
 test("a link opens one comm on a subshell for all its panels, and says which it wants", async () => {
   const { kernel, links, link, first, end } = await opened();
   kernel.tell(["", { type: "open" }], ["p", { type: "watched" }]);
