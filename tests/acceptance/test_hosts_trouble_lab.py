@@ -222,6 +222,7 @@ def test_without_subshells_a_click_says_that_it_waits_and_is_answered_after_the_
     notebook.page.locator('[data-flowbook="panel"][data-live="waiting"]').wait_for(timeout=5_000)
     said_by_button = notebook.control("resume", "approve").get_attribute("title")
     said_by_panel = said(notebook.page)
+    notebook.screenshot("panel-that-waits-for-the-cell", of=notebook.panel())
     (jupyter_server.folder / "busy.go").touch()
     notebook.wait_run("Success")
     notebook.page.wait_for_selector(LIVE)
