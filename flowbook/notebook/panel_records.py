@@ -18,6 +18,8 @@ from flowbook.notebook.command_worker import RefusedError
 from flowbook.notebook.panel_actions import Invalidated
 from flowbook.notebook.runs_view import RunsView, runs_view
 from flowbook.report.cost_text import cost_text
+from flowbook.report.phrases import listed, parameter_text, shorten
+from flowbook.report.secret_names import shown_value
 from flowbook.store import open_store
 from flowbook.store.records import from_stamp, now
 
@@ -35,6 +37,7 @@ __all__ = ["PanelRecords", "invalidate", "run_that_made"]
 
 _MOST_DECISIONS = 8
 _HASH_DIGITS = 4
+_WHY_CHARS, _VALUE_CHARS = 120, 40
 #: Earlier runs whose rows are compared, and results that are read for them: a run may have several of one task.
 _MOST_RUNS, _MOST_READ = 10, 40
 
@@ -64,7 +67,8 @@ class PanelRecords:
             previews = open_store().values.previews(stored)  # no table
         except FlowbookError:
             return []
-        return [_outcome(each, previews) for each in found]
+        known = [next((each for each in found[place + 1 :] if each.input_hashes), None) for place in range(len(found))]
+        return [_outcome(each, earlier, previews) for each, earlier in zip(found, known, strict=True)]
 
     def output(self, run_id: str, key: str) -> object:
         """Return what a task gave in a recorded run of the flow.
@@ -171,7 +175,33 @@ def run_that_made(entry_id: str) -> str:
     return str(store.runs.numbers([run_id]).get(run_id, "")) if run_id is not None else ""
 
 
-def _outcome(found: TaskHistoryEntry, previews: Mapping[str, Preview]) -> dict[str, Any]:
+def _why(found: TaskHistoryEntry, earlier: TaskHistoryEntry | None) -> str:
+    """Return why a task is as it is in a run: what it says itself, or in what its inputs differ from an earlier one."""
+    if found.state == "Cached":
+        return "from the cache"
+    if found.state != "Success":
+        return shorten(found.message, _WHY_CHARS)
+    if earlier is None or not (found.input_hashes and earlier.input_hashes):
+        return ""
+    return listed([_difference(name, found, earlier) for name in found.input_hashes if _differs(name, found, earlier)])
+
+
+def _differs(name: str, found: TaskHistoryEntry, earlier: TaskHistoryEntry) -> bool:
+    return found.input_hashes[name] != earlier.input_hashes.get(name)
+
+
+def _difference(name: str, found: TaskHistoryEntry, earlier: TaskHistoryEntry) -> str:
+    if name not in found.parameters or name not in earlier.parameters:
+        return f"another {name}"
+    after, before = (
+        shorten(parameter_text(shown_value(name, each.parameters[name])), _VALUE_CHARS) for each in (found, earlier)
+    )
+    return f"{name}: {after}, was {before}" if after != before else f"another {name}"
+
+
+def _outcome(
+    found: TaskHistoryEntry, earlier: TaskHistoryEntry | None, previews: Mapping[str, Preview]
+) -> dict[str, Any]:
     """Return a line of a task's history, as on the wire."""
     at = found.at.timestamp()
     has_run = found.running_at is not None and found.state in FINISHED and found.state != "Mapped"
@@ -185,5 +215,6 @@ def _outcome(found: TaskHistoryEntry, previews: Mapping[str, Preview]) -> dict[s
         "duration_s": took,
         "rows": shape[0] if isinstance(shape, list) and shape else None,
         "hash": found.output.digest[:_HASH_DIGITS] if found.output is not None else "",
+        "why": _why(found, earlier),
         "cost": cost_text(found.cost, found.output.size_bytes if found.output is not None else None),
     }

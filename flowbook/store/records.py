@@ -285,6 +285,9 @@ class TaskHistoryEntry:
         running_at: when the task last started to run; None if it never did.
         output: where its output is; None if it isn't stored.
         cost: what its last attempt cost, if that is known.
+        message: of the state; "" if it has none.
+        input_hashes: of a cached task, the content hashes of its inputs, by argument.
+        parameters: of a cached task, those of its run that it depends on, by name.
     """
 
     run_id: str
@@ -294,6 +297,9 @@ class TaskHistoryEntry:
     running_at: dt.datetime | None
     output: ResultRef | None = None
     cost: Cost | None = None
+    message: str = ""
+    input_hashes: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, object] = field(default_factory=dict)
 
 
 class TaskResult(NamedTuple):

@@ -180,8 +180,11 @@ class RunHistory:
                 from_stamp(started),
                 ResultRef(digest.lower(), size, self._values) if digest else None,
                 Cost(*json.loads(cost)) if cost else None,
+                message or "",
+                json.loads(inputs or "{}"),
+                json.loads(parameters or "{}"),
             )
-            for number, run_id, name, at, started, digest, size, cost in rows
+            for number, run_id, name, at, started, digest, size, cost, message, inputs, parameters in rows
         ]
 
     def results(

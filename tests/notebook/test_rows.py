@@ -79,6 +79,29 @@ def test_a_loss_that_no_earlier_run_had_is_told_with_its_figures() -> None:
     )
 
 
+def test_the_history_of_a_task_says_why_it_is_as_it_is_in_each_run() -> None:
+    @task(cache=True)
+    def load(month, api_token):
+        if month == 9:
+            raise ValueError("no rows")
+        return month, len(api_token)
+
+    with Flow("delays") as flow:
+        load(Parameter("month", default=7), Parameter("api_token", default="abc"))
+    for parameters in ({}, {}, {"month": 8}, {"month": 9}, {"month": 10, "api_token": "def"}):
+        flow.run(parameters, record=True)
+
+    history = PanelRecords("delays", lambda: None).history("load")
+
+    assert [(each["state"], each["why"]) for each in history] == [
+        ("Success", "month: 10, was 8 and another api_token"),
+        ("Failed", "ValueError: no rows"),
+        ("Success", "month: 8, was 7"),
+        ("Cached", "from the cache"),
+        ("Success", ""),
+    ]
+
+
 def test_a_run_that_is_looked_back_at_is_compared_with_those_before_it_only() -> None:
     flow = _flow()
     for share in (0.9, 0.5, 0.9):

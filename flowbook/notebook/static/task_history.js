@@ -3,7 +3,7 @@
 import * as dom from "./dom.js";
 import * as format from "./format.js";
 
-/** @typedef {{run: string, id?: string, state: string, at: number, duration_s: number | null, rows?: number | null, hash?: string, cost?: string}} Earlier */
+/** @typedef {{run: string, id?: string, state: string, at: number, duration_s: number | null, rows?: number | null, hash?: string, why?: string, cost?: string}} Earlier */
 /** @typedef {{at: number, level: string, text: string}} Line */
 
 /** @param {string} state */
@@ -32,8 +32,9 @@ export const historyList = (history, now) =>
 /** @param {HistoryShown} shown */
 export function historyTable(shown) {
   const { history } = shown;
-  const has = (/** @type {"rows" | "hash" | "cost"} */ name) => history.some((each) => each[name] !== null && each[name] !== undefined && each[name] !== "");
-  const columns = COLUMNS.filter(({ name }) => !["rows", "hash", "cost"].includes(name) || has(/** @type {any} */ (name)));
+  const has = (/** @type {"rows" | "hash" | "why" | "cost"} */ name) =>
+    history.some((each) => each[name] !== null && each[name] !== undefined && each[name] !== "");
+  const columns = COLUMNS.filter(({ name }) => !["rows", "hash", "why", "cost"].includes(name) || has(/** @type {any} */ (name)));
   const heads = columns.map(({ name, style }) =>
     dom.h("th", { scope: "col", class: style }, name === "what" ? dom.h("span", { class: "sr" }, "what to do") : name),
   );
@@ -66,6 +67,7 @@ const COLUMNS = [
   },
   { name: "rows", style: "num", cell: ({ rows }) => [rows === null || rows === undefined ? "" : format.thousands(rows)] },
   { name: "hash", style: "mono", cell: ({ hash = "" }) => [hash] },
+  { name: "why", style: "said-cell", cell: ({ why = "" }) => [why] },
   { name: "what", style: null, cell: (each, shown) => (each.hash ? [dom.h("span", { class: "row tight" }, ...buttonsOf(each, shown))] : []) },
   { name: "cost", style: "dim", cell: ({ cost = "" }) => [cost] },
 ];

@@ -343,7 +343,8 @@ SELECT
     found.number, found.run_id,
     CASE WHEN event.name = 'Cached' AND event.body LIKE '%"made_here":true%' THEN 'Success' ELSE event.name END,
     event.at, found.running_at, hex(event.digest), event.size_bytes,
-    CASE WHEN event.body LIKE '%"cost"%' THEN json_extract(event.body, '$.cost') END
+    CASE WHEN event.body LIKE '%"cost"%' THEN json_extract(event.body, '$.cost') END,
+    json_extract(event.body, '$.message'), json_extract(event.body, '$.input_hashes'), json_extract(event.body, '$.parameters')
 FROM (
     SELECT
         run.id, run.number, run.run_id, max(event.seq) AS last_seq,
