@@ -143,7 +143,9 @@ export class Controls {
 
   /** Show the newest answer to the buttons of a row at one place, where it moves none of them. @param {Element} row */
   #answerOnce(row) {
-    const slots = [...row.querySelectorAll("button")].map((each) => slotOf(each, each.dataset.action ?? "", each.dataset.task ?? null));
+    const buttons = [...row.querySelectorAll("button")].map((each) => slotOf(each, each.dataset.action ?? "", each.dataset.task ?? null));
+    // The button that was pressed in the head may be gone with what it did.
+    const slots = row.matches(".head > .side") ? [...buttons, ...[...OF_WHAT_GOES_ON].map((action) => `${action}:`)] : buttons;
     const answer = this.given.link.commands.newest(slots);
     const there = /** @type {Element} */ (row.querySelector(".answer"));
     dom.set(there, { "data-ok": answer ? `${answer.ok}` : null, hidden: !answer });
