@@ -66,7 +66,7 @@ class Agent:
         report: told what happens, from any thread.
         chores: called at each poll with the time, in seconds since the epoch, e.g. to make the runs of schedules.
         flow_runners: restores a flow runner from its settings.
-        clock: returns the time, in seconds since the epoch.
+        clock: returns the time, in seconds since the epoch; default: the store's.
     """
 
     def __init__(  # noqa: PLR0913  # what a test replaces
@@ -77,14 +77,14 @@ class Agent:
         *,
         chores: Sequence[Callable[[float], object]] = (),
         flow_runners: FlowRunnerOf = flow_runner_of,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.settings = settings
         self._store = store
         self._report = report
         self._chores = chores
         self._flow_runners = flow_runners
-        self._clock = clock
+        self._clock = store.now_s if clock is None else clock
         self._lost = LostRuns(store)
         #: Replaced, never changed, so that any thread may read it.
         self._in_hand: tuple[ClaimedRun, ...] = ()

@@ -59,7 +59,7 @@ class Served:
         self.deployment = deployment
         self.schedule = schedule
         self._store = store
-        self._mark = dt.datetime.now(dt.UTC)
+        self._mark = store.now()
         name = f"{platform.node()}:{os.getpid()}"
         settings = AgentSettings(name, limit, _AHEAD.total_seconds(), _POLL_S, deployment.id)
         overdue = OverdueTasks(store, _tell).answer
@@ -72,7 +72,7 @@ class Served:
 
     def next(self) -> dt.datetime | None:
         """Return when the next run is due, aware UTC; None if there is none, or this was stopped."""
-        return None if self._agent.is_draining else self.schedule.next(dt.datetime.now(dt.UTC))
+        return None if self._agent.is_draining else self.schedule.next(self._store.now())
 
     def stop(self) -> None:
         """Make and start no more runs; return at once. The second time, end the processes of those that run."""
@@ -103,7 +103,7 @@ class Served:
         self._made = [*self._made[-_REMEMBERED:], *made]
 
     def __repr__(self) -> str:
-        now = dt.datetime.now(dt.UTC)
+        now = self._store.now()
         if self._agent.is_draining:
             return f"{self.deployment.title} was served until it was stopped."
         due = self.schedule.next(now)

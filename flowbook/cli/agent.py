@@ -141,7 +141,7 @@ class _Live(_Lines):
         soon: list[tuple[str, float]] = []
         next_look = 0.0
         while not self._is_over.wait(_DRAW_S):
-            now, screen, settings = time.time(), self._screen, agent.settings
+            now, screen, settings = store.now_s(), self._screen, agent.settings
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + _LOOK_S
                 with contextlib.suppress(FlowbookError):  # the agent says so

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from flowbook.store.process_identity import effective_state_of
 from flowbook.terminal.lines import Span, printable
 
 if TYPE_CHECKING:
+    import datetime as dt
     from argparse import Namespace
 
     from flowbook.cli.output import Output
@@ -40,8 +40,8 @@ _MOST_TIMES = 1000
 
 def create(args: Namespace, out: Output) -> int:
     """Create or change the deployments of a file."""
-    made = create_deployments_in(open_store(), args.file)
-    now = dt.datetime.now(dt.UTC)
+    store = open_store()
+    made, now = create_deployments_in(store, args.file), store.now()
     if out.is_json:
         out.table([_row(each, now) for each in made], (), "")
         return 0
@@ -54,8 +54,8 @@ def create(args: Namespace, out: Output) -> int:
 
 def ls(args: Namespace, out: Output) -> int:
     """List the deployments."""
-    now = dt.datetime.now(dt.UTC)
-    rows = [_row(each, now) for each in open_store().deployments.list(args.flow)]
+    store = open_store()
+    rows = [_row(each, store.now()) for each in store.deployments.list(args.flow)]
     shown = rows if out.is_json else [_shown(row) for row in rows]
     out.table(shown, ("name", "when", "next", "runs in", "parameters", "id"), _NONE)
     return 0
@@ -68,7 +68,8 @@ def _shown(row: dict[str, object]) -> dict[str, object]:
 
 def inspect(args: Namespace, out: Output) -> int:
     """Show one deployment and its last runs."""
-    store, now = open_store(), dt.datetime.now(dt.UTC)
+    store = open_store()
+    now = store.now()
     found = find_deployment(store, args.deployment)
     runs = store.runs.of_deployment(found.id, _LAST_RUNS)
     last = [
@@ -92,7 +93,8 @@ def preview(args: Namespace, out: Output) -> int:
     if not 0 <= args.count <= _MOST_TIMES:
         msg = f"--count {args.count} isn't a number of times. Give 0 to {_MOST_TIMES:,}."
         raise DefinitionError(msg, count=args.count)
-    store, now = open_store(), dt.datetime.now(dt.UTC)
+    store = open_store()
+    now = store.now()
     found = find_deployment(store, args.deployment)
     schedule = read_schedule(found.schedule)
     times = [] if schedule is None else list(islice(schedule.moments(now), args.count))
@@ -139,7 +141,8 @@ def resume(args: Namespace, out: Output) -> int:
 
 
 def _set_paused(args: Namespace, out: Output, *, paused: bool) -> int:
-    store, now = open_store(), dt.datetime.now(dt.UTC)
+    store = open_store()
+    now = store.now()
     found = find_deployment(store, args.deployment)
     if found.schedule is None:
         msg = f"{found.title} has no schedule to {'pause' if paused else 'resume'}. It runs when somebody runs it."

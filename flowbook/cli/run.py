@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import shlex
 import sys
@@ -55,16 +54,15 @@ def ls(args: Namespace, out: Output) -> int:
     """List the runs: as a table the newest first, as JSON the newest last."""
     state = "Paused" if args.waiting else None if args.state is None else run_state(printable(args.state))
     limit = None if args.all else args.limit or _LISTED
-    newest, _ = run_page(
-        open_store(), RunFilter(flow=args.flow, state=state), sys.maxsize - 1 if limit is None else limit
-    )
+    store = open_store()
+    newest, _ = run_page(store, RunFilter(flow=args.flow, state=state), sys.maxsize - 1 if limit is None else limit)
     if out.is_json:
         out.table([_row(each) for each in reversed(newest)], (), "")
     elif not newest:
         out.line(_NOTHING_WAITS if args.waiting else _NO_RUNS)
     else:
         states = [_state_of(each) for each in newest]
-        out.lines(run_table(newest, states, out.marks, dt.datetime.now(dt.UTC)))
+        out.lines(run_table(newest, states, out.marks, store.now()))
         out.line(_footer(len(newest), limit))
     return 0
 
@@ -87,7 +85,7 @@ def inspect(args: Namespace, out: Output) -> int:
             {**_row(summary), "decisions": noted, "waiting": asked, "states": [each.as_json() for each in tasks]}
         )
         return 0
-    state, now = _state_of(summary), dt.datetime.now(dt.UTC)
+    state, now = _state_of(summary), store.now()
     said = replace(summary, message=summary.message and in_commands(summary.message, args.run))
     out.lines([*head_lines(said, state, out.marks, now), *decision_lines(decisions, now)])
     out.line("")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
 from flowbook.engine.events import FLOW, StateChanged
@@ -33,7 +32,7 @@ def delete_deployment(store: Store, deployment: DeploymentRecord) -> list[str]:
 def pause_deployment(store: Store, deployment: DeploymentRecord) -> DeploymentRecord:
     """Pause a deployment's schedule, and cancel the runs that it made ahead of their time. Raises as above."""
     paused = store.deployments.pause(deployment.id)
-    now = dt.datetime.now(dt.UTC)
+    now = store.now()
     ahead = [run_id for run_id, due in store.deployments.waiting_runs(deployment.id).items() if due > now]
     cancel_waiting(store, ahead, "The schedule was paused.")
     return paused

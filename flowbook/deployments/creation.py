@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook import config
@@ -87,7 +86,7 @@ def _create(store: Store, specs: Sequence[DeploymentSpec], files: dict[Path, Flo
 
 def _cancel_made_ahead(store: Store, before: Sequence[DeploymentRecord], after: Sequence[DeploymentRecord]) -> None:
     """Cancel the runs that schedules made ahead of their time which are others now."""
-    now = dt.datetime.now(dt.UTC)
+    now = store.now()
     schedules = {each.id: each.schedule for each in after}
     for each in before:
         if schedules[each.id] != each.schedule:

@@ -55,7 +55,7 @@ def schedule_due_runs(
         ScheduleError: if a schedule can't be read here, such as one in a time zone that this machine doesn't know.
         StoreError: if they can't be written.
     """
-    now = dt.datetime.now(dt.UTC) if now is None else now.astimezone(dt.UTC)
+    now = store.now() if now is None else now.astimezone(dt.UTC)
     made: list[RunRecord] = []
     for each in store.deployments.scheduled():
         if deployment in {None, each.id}:
@@ -135,7 +135,7 @@ def create_run(
         DeploymentError: if its schedule has a run at that time already, or `due` has no time zone.
         StoreError: if it can't be written.
     """
-    now = dt.datetime.now(dt.UTC)
+    now = store.now()
     if due is not None and due.tzinfo is None:
         msg = f"due={due} has no time zone. Give an aware datetime, e.g. datetime.now(timezone.utc)."
         raise DeploymentError(msg, deployment=deployment.name, field="due")

@@ -53,7 +53,7 @@ def run_record(store: Store, run: RunDescription, inputs: RunInputs) -> NewRecor
         flow=run.label.flow_name,
         project=config.project(),
         graph=graph_of(run, inputs.limits),
-        created=run.began.astimezone(dt.UTC),
+        created=run.began.astimezone(dt.UTC) + dt.timedelta(seconds=store.ahead_s),
         parameters={name: shown_value(value) for name, value in inputs.parameters.items()},
         parameters_ref=stored.ref,
         further=(*stored.further, *told.refs),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.exceptions import FlowbookError
@@ -50,7 +49,7 @@ def answer_overdue(
     Returns:
         The runs with overdue tasks, the longest overdue first.
     """
-    moment = time.time() if now is None else now
+    moment = store.now_s() if now is None else now
     return [_answered(store, run_id, moment, go_on) for run_id in store.runs.overdue(moment)]
 
 

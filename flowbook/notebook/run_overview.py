@@ -71,7 +71,7 @@ def overview(
     found.update((run.run_id, run) for run in runs.list(limit=_OF_EACH, is_open=True))
     found.update((run.run_id, run) for run in runs.list(limit=newest))
     rows = sorted(found.values(), key=lambda run: run.created, reverse=True)
-    return {"now": time.time() if now is None else now, "runs": [_row(run, ends) for run in rows]}
+    return {"now": store.now_s() if now is None else now, "runs": [_row(run, ends) for run in rows]}
 
 
 def _row(run: RunSummary, ends: ExpectedEnds) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -60,5 +59,5 @@ def with_questions(store: Store, found: RunToTellOf) -> RunToTellOf:
 
 def _link(store: Store, run: int, task: TaskToTellOf, url: str, days: int) -> str:
     deadline = task.body.get("deadline")
-    expires = deadline if isinstance(deadline, int | float) else time.time() + days * _DAY_S
+    expires = deadline if isinstance(deadline, int | float) else store.now_s() + days * _DAY_S
     return f"{url}/approve/{quote(store.approvals.make(run, task.key, task.seq, float(expires)))}"

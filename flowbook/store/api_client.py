@@ -21,6 +21,7 @@ from flowbook._utils.versions import versions_here
 from flowbook.exceptions import InfrastructureError, StoreError
 from flowbook.store.api_errors import decode_error
 from flowbook.store.remote_calls import call_of, fingerprint
+from flowbook.store.server_clock import ServerClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,8 +86,7 @@ class ApiClient:
         #: Connections that nobody uses now, each with the time of its last use; the last used at the end.
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._server: str | None = None
-        #: What the server's clock is ahead of this machine's, in seconds.
-        self.ahead_s = 0.0
+        self.clock = ServerClock()
         self._is_closed = False
         self._fails_until = 0.0
         self._pause_s = _PAUSE_S
@@ -166,6 +166,13 @@ class ApiClient:
         path = f"/api/store/changes?{urlencode({**known, 'wait_s': f'{wait_s:g}'})}"
         found: dict[str, Any] = json.loads(self._exchange("GET", path, timeout_s=wait_s + _CONNECT_S).body)
         return found
+
+    @property
+    def ahead_s(self) -> float:
+        """How far the server's clock is ahead of this machine's; asks it if it wasn't asked anything so far."""
+        if self._server is None:
+            self._patiently(lambda *, is_again: is_again, self.patience_s)
+        return self.clock.ahead_s
 
     @property
     def patience_s(self) -> float:
@@ -262,7 +269,7 @@ class ApiClient:
                 "Install the same version on both ends."
             )
             raise StoreError(msg, url=self.url, server=number, here=here)
-        self.ahead_s = now - time.time()
+        self.clock.compare(now)
         self._server = answer.headers.get("flowbook-server", "")
 
     # One request
@@ -311,6 +318,7 @@ class ApiClient:
             if was_idle:
                 self._close_idle()  # the server has closed the others, too
             raise LostError(_in_words(error), may_be_done=True, is_cut=not isinstance(error, TimeoutError)) from error
+        self.clock.note(response.headers.get("date"))
         if self._server is not None and response.headers.get("flowbook-server", "") != self._server:
             self._server = None  # it was started again, maybe as another version
         return _Stream(connection, response)

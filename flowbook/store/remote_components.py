@@ -47,8 +47,6 @@ __all__ = [
     "RemoteRuns",
 ]
 
-#: A clock that is off by less isn't corrected.
-_SMALL_S = 1.0
 #: How soon an entry that another process added is found, and how soon the cache's rows are read again.
 _ROWS_S = 0.5
 #: How often a listener looks for requests even if it was told of none.
@@ -84,11 +82,12 @@ class RemoteComponent:
 
     def _by_this_clock(self, found: Any) -> Any:  # noqa: ANN401  # a record of the store
         """Return a record with its last heartbeat as this machine's clock would have it."""
-        if abs(self._client.ahead_s) < _SMALL_S or found.beat is None:
+        ahead_s = self._client.clock.ahead_s
+        if not ahead_s or found.beat is None:
             return found
         if isinstance(found, RunWithProcess):
-            return found._replace(beat=found.beat - self._client.ahead_s)
-        return dataclasses.replace(found, beat=found.beat - dt.timedelta(seconds=self._client.ahead_s))
+            return found._replace(beat=found.beat - ahead_s)
+        return dataclasses.replace(found, beat=found.beat - dt.timedelta(seconds=ahead_s))
 
 
 class RemoteRuns(RemoteComponent):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
 from flowbook import config
 from flowbook.exceptions import RunClaimedError, UnknownRunError
 from flowbook.store.api_client import UnreachableError
+from flowbook.store.event_rows import STATE
 from flowbook.store.record_writer import UnwritableEventError
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ __all__ = ["RemoteWriter"]
 _BATCH_ROWS, _BATCH_BYTES = 2000, 8_000_000
 #: How long the end of a run waits for a server that is down, where nothing else is set.
 _PATIENCE_S = 60.0
+#: The fields of states that say until when they last.
+_WAITS_UNTIL = ("start_time", "deadline")
 
 
 class RemoteWriter:
@@ -49,6 +53,8 @@ class RemoteWriter:
         start: RecordingStart = client.call("recordings.begin", values, run_id, epoch)
         self.run, self.last_seq = start.run, start.last_seq
         self.has_notices = False
+        #: The same for all that is written, so that an event which is sent again is the same one.
+        self._ahead_s = client.clock.ahead_s
         #: Smaller after each failure: over a bad connection, little by little gets through.
         self._most_rows = _BATCH_ROWS
 
@@ -66,6 +72,8 @@ class RemoteWriter:
     def write(self, rows: list[EventRow], done: Callable[[int], None]) -> None:
         """See the port. Fails at once while the server is known to be down."""
         count = 0
+        if self._ahead_s:
+            rows = [_by_the_servers_clock(row, self._ahead_s) for row in rows]
         for batch in _batches(rows, self._most_rows):
             written = self._written(batch)
             self.has_notices = self.has_notices or written.has_notices
@@ -92,6 +100,16 @@ class RemoteWriter:
 
     def sync(self) -> None:
         """Do nothing: the server syncs with what has to outlast a loss of power."""
+
+
+def _by_the_servers_clock(row: EventRow, ahead_s: float) -> EventRow:
+    """Return a row whose times are those of the server: of the event, and until when its task waits."""
+    run, seq, kind, key, at, name, body, digest, size_bytes = row.event
+    if kind == STATE and body is not None and any(f'"{each}"' in body for each in _WAITS_UNTIL):
+        found = json.loads(body)
+        found |= {each: found[each] + ahead_s for each in _WAITS_UNTIL if isinstance(found.get(each), int | float)}
+        body = json.dumps(found, separators=(",", ":"))
+    return row._replace(event=(run, seq, kind, key, at + ahead_s, name, body, digest, size_bytes))
 
 
 def _batches(rows: list[EventRow], most: int) -> Iterator[list[EventRow]]:

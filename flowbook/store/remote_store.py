@@ -87,6 +87,11 @@ class RemoteStore(Store):
         """See the base class."""
         return False
 
+    @property
+    def ahead_s(self) -> float:
+        """See the base class."""
+        return self._client.ahead_s
+
     def version(self) -> object:
         """See the base class."""
         return self._feed.version("commits")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -22,7 +23,6 @@ from flowbook.store.sweep import Sweep, SweepResult, total_bytes
 from flowbook.store.values import Values
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
@@ -105,6 +105,19 @@ class Store:
     def is_read_only(self) -> bool:
         """Whether it was opened for reading: its folder can't be written to, or its disk is full."""
         return self._database.is_read_only
+
+    @property
+    def ahead_s(self) -> float:
+        """How far the store's clock is ahead of this machine's, in seconds: not at all, unless a server has the store."""
+        return 0.0
+
+    def now_s(self) -> float:
+        """Return the time by the store's clock, in seconds since the epoch; what it says of times is by that clock."""
+        return time.time() + self.ahead_s
+
+    def now(self) -> dt.datetime:
+        """Return the time by the store's clock; aware UTC."""
+        return dt.datetime.fromtimestamp(self.now_s(), dt.UTC)
 
     def version(self) -> object:
         """Return a value that differs after each commit. Raises StoreError."""
