@@ -279,6 +279,7 @@ def compared_runs(first: ComparedRun, second: ComparedRun) -> RunComparison:
         for key, found in differences.items()
         for line in [_line_of(second, key, lines) if found.cause == "edited" else None]
     )
+    gathers = {key for run in (first, second) for key, spec in run.graph.specs.items() if spec.gathers}
     parameters = tuple(_parameters(first.parameters, second.parameters))
     names = [f"{run.flow_name}, run {run.number}" for run in (first, second)]
     if first.flow_name == second.flow_name:
@@ -286,7 +287,11 @@ def compared_runs(first: ComparedRun, second: ComparedRun) -> RunComparison:
     return RunComparison(
         f"{names[0]} and {names[1]}: {type(first.state).__name__} → {type(second.state).__name__}",
         tasks,
-        (*_said_parameters(parameters), *map(_said, lines.values()), *_causes(tasks)),
+        (
+            *_said_parameters(parameters),
+            *map(_said, lines.values()),
+            *_causes([each for each in tasks if each.key not in gathers]),
+        ),
         (first.run_id, second.run_id),
         second.graph,
         parameters,

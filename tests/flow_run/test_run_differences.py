@@ -156,6 +156,22 @@ def test_a_parameter_that_differs_is_told_with_both_values():
     assert found.plain()["parameters"] == [["origin", "'EWR'", "'JFK'"]]
 
 
+def test_what_gathers_results_of_tasks_counts_for_none():
+    @task
+    def total(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    with Flow("gathered") as flow:
+        total([double(Parameter("n", default=1)), double(2)])
+    flow.run(record=True)
+    first = flow.last_run
+    flow.run({"n": 5}, record=True)
+
+    found = first.compare(flow.last_run)
+
+    assert found.notes[-1] == "3 of 4 tasks differ; the first is n: 1 by itself, 2 because of what they get."
+
+
 def test_more_than_150_tasks_are_drawn_as_groups():
     with Flow("many") as flow:
         for n in range(160):

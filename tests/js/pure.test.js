@@ -329,6 +329,16 @@ test("of two runs the legend and the head speak of one task as of one", () => {
   ]);
 });
 
+test("what only gathers the results of tasks isn't counted where two runs are compared", () => {
+  const tasks = ["start", "load", "List"].map((key) => compared({ key }));
+  const graph = { parameters: [{ name: "start" }], aside: ["start", "List"] };
+
+  assert.deepEqual(
+    comparison.counted(/** @type {any} */ ({ tasks, graph })).map(({ key }) => key),
+    ["start", "load"],
+  );
+});
+
 test("a group of two runs counts its tasks by what differs", () => {
   const of = (/** @type {string[]} */ ...differs) => {
     const { state, counts, told } = comparison.groupOf(differs.map((each, n) => [`t${n}`, comparison.taskOf(compared({ differs: each }), [])]));

@@ -209,7 +209,7 @@ export class Compare {
     const runs = this.given.runs();
     const [old, now] = this.#runs.map((id) => runs.find((run) => run.id === id));
     const took = old?.took_s != null && now?.took_s != null ? [dom.h("b", {}, format.duration(now.took_s)), `, was ${format.duration(old.took_s)}`] : [];
-    const told = this.#shown ? [comparison.summaryOf(this.#shown.tasks), took.length ? "; " : "", ...took] : [said];
+    const told = this.#shown ? [comparison.summaryOf(comparison.counted(this.#shown)), took.length ? "; " : "", ...took] : [said];
     const isFirst = !this.#head.firstChild;
     this.#head.replaceChildren(
       this.#picker("pick-old", "Old", 0, runs),
@@ -236,7 +236,7 @@ export class Compare {
     const parts = chosen
       ? [bothSides(chosen, found)]
       : [firstOf(found), own.length ? dom.h("section", {}, dom.h("h3", {}, "What differs by itself"), ...own.map((task) => itemOf(task, found))) : ""];
-    this.#aside.replaceChildren(...parts, legend(found.tasks));
+    this.#aside.replaceChildren(...parts, legend(comparison.counted(found)));
     this.#next.hidden = !found.first;
   }
 }

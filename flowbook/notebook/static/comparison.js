@@ -20,6 +20,12 @@ const MINUS = "\u2212";
 /** The signs of tasks that only one run has. @type {Record<string, string>} */
 const SIGNS = { new: "added", gone: "removed" };
 
+/** The tasks that count: what gathers the results of others is no task to people. @param {Comparison} found */
+export function counted({ tasks, graph: { aside = [], parameters } }) {
+  const gathers = new Set(aside.filter((key) => !parameters.some(({ name }) => name === key)));
+  return tasks.filter(({ key }) => !gathers.has(key));
+}
+
 /** How a task looks: by itself, because of others, or the same. @param {ComparedTask} task @returns {Look} */
 export const lookOf = ({ differs }) => (differs === "" ? "same" : differs === "input" ? "because" : "own");
 

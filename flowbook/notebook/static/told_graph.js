@@ -99,10 +99,10 @@ export class ToldGraph {
     this.given.onChoose(key);
   }
 
-  /** Open the group that a task is in, or bring its node into sight. @param {string} key */
+  /** Open the group that a task is in, or bring its node into sight; one that isn't in the graph is only chosen. @param {string} key */
   show(key) {
     const node = this.#state.nodeOf(key);
-    if (!node) return;
+    if (!node) return this.choose(key);
     if (this.#state.membersOf(node)) this.#open(node);
     else {
       this.#open(null);
