@@ -54,10 +54,21 @@ DIFFERENCES: Mapping[str, str] = {
     "The same": '<path d="M2.5 4.5h7M2.5 7.5h7"/>',
 }
 
+#: The word for what will become of a task, to its fragment.
+FORECASTS: Mapping[str, str] = {
+    "Cache hit": GLYPHS["Cached"],
+    "Stays": GLYPHS["Success"],
+    "Will run": GLYPHS["Pending"],
+    "Will wait": GLYPHS["Paused"],
+    "If any fails": GLYPHS["Skipped"],
+    "Left out": GLYPHS["Skipped"],
+}
+_TOLD = {**DIFFERENCES, **FORECASTS}
+
 #: The triangle beside a warning.
 WARNING = '<path d="M6 1.4 11 10.4H1zM6 5v2.2M6 8.9h0"/>'
 
 
 def glyph(state: str) -> str:
     """Return the fragment of `state` (a class name); a state of a user's own gets the ring of Pending."""
-    return GLYPHS.get(state) or DIFFERENCES.get(state, GLYPHS["Pending"])
+    return GLYPHS.get(state) or _TOLD.get(state, GLYPHS["Pending"])

@@ -140,6 +140,16 @@ DIFFERENCES: Mapping[str, StateStyle] = {
     "Input": StateStyle("running", filled=False, border="plain"),
     "The same": StateStyle("waiting", filled=False, border="plain"),
 }
+#: How a task is drawn of which a plan says what will become of it: hollow, since nothing has happened yet.
+FORECASTS: Mapping[str, StateStyle] = {
+    "Cache hit": StateStyle("success", filled=False, border="plain"),
+    "Stays": StateStyle("success", filled=False, border="plain"),
+    "Will run": StateStyle("waiting", filled=False, border="plain"),
+    "Will wait": StateStyle("paused", filled=False, border="plain"),
+    "If any fails": StateStyle("waiting", filled=False, border="plain"),
+    "Left out": StateStyle("waiting", filled=False, border="dashed"),
+}
+_TOLD = {**DIFFERENCES, **FORECASTS}
 _OWN = Family(Shades("#00629a", "#212121", "#ffffff", "#e1f0f9"), Shades("#6cbfee", "#e6e6e6", "#111111", "#16303f"))
 _RANK = {name: index for index, name in enumerate(DISPLAY_ORDER)}
 _UNKNOWN = StateStyle("waiting", filled=False, border="plain")
@@ -147,7 +157,7 @@ _UNKNOWN = StateStyle("waiting", filled=False, border="plain")
 
 def style_of(state: str) -> StateStyle:
     """Return how `state` (a class name) is drawn; a user-defined state is drawn as waiting."""
-    return STATES.get(state) or DIFFERENCES.get(state, _UNKNOWN)
+    return STATES.get(state) or _TOLD.get(state, _UNKNOWN)
 
 
 def shades(state: str, theme: Theme) -> Shades:

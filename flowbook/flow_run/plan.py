@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from flowbook.draw.picture import Theme
+    from flowbook.engine.graph import Graph
+
 __all__ = ["Cause", "Outcome", "PlannedTask", "RunPlan"]
 
 #: What will become of a task: taken from the cache; run; waits for a person; runs only if something fails; stays; is left out.
@@ -100,6 +103,7 @@ class RunPlan:
         runs: the number of earlier runs that this is expected from.
         waits_after_s: how long it takes until a task waits for a person, by key.
         part: to which part of the flow the run is limited: "from clean on"; "" if to none.
+        graph: of the flow.
     """
 
     flow: str
@@ -111,6 +115,7 @@ class RunPlan:
     runs: int = 0
     waits_after_s: Mapping[str, float] = field(default_factory=dict)
     part: str = ""
+    graph: Graph | None = field(default=None, repr=False, compare=False)
 
     def __getitem__(self, key: str) -> PlannedTask:
         """Return what will become of one task. Raises KeyError."""
@@ -228,7 +233,21 @@ class RunPlan:
         rest = f"<p>… {more:,} more: <code>plan.to_frame()</code> has all</p>" if more > 0 else ""
         title = f"<p><b>{html.escape(self.flow)}</b>, {html.escape(self.title)}: {html.escape(self.summary())}.</p>"
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return {"text/plain": str(self), "text/html": f"<div data-flowbook='plan'>{title}{table}{rest}</div>"}
+        return {
+            "text/plain": str(self),
+            "text/html": f"<div data-flowbook='plan'>{title}{self._picture()}{table}{rest}</div>",
+        }
+
+    def svg(self, theme: Theme = "auto") -> str:
+        """Return the flow's graph with what will become of each task, as SVG text; more than 150 tasks as groups."""
+        from flowbook.flow_run.plan_picture import plan_svg  # noqa: PLC0415  # drawing, which few need
+
+        return "" if self.graph is None else plan_svg(self.graph, self.tasks, title=self.title, theme=theme)
+
+    def _picture(self) -> str:
+        from flowbook.draw.still import image  # noqa: PLC0415  # likewise
+
+        return image(self.svg(), f"{self.flow}, {self.title}: {self.summary()}") if self.graph else ""
 
 
 def _cell(text: str) -> str:

@@ -49,7 +49,7 @@ def with_times(graph: Graph, tasks: list[PlannedTask], reads: PlanReads, workers
         if task.outcome == "wait"
     }
     runs = max((each.runs for each in known), default=0)
-    return RunPlan(graph.name, last + 1, tuple(timed), expected, least, most, runs, waits)
+    return RunPlan(graph.name, last + 1, tuple(timed), expected, least, most, runs, waits, graph=graph)
 
 
 def _with_time(task: PlannedTask, times: TaskTimes | None) -> PlannedTask:

@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flowbook import config
-from flowbook.draw.grouping import grouped, members
-from flowbook.draw.layout import layout
 from flowbook.draw.node_parts import NodeView
 from flowbook.draw.still import image
-from flowbook.draw.svg import svg
+from flowbook.draw.told import told_svg
 from flowbook.engine.replay import spans
 from flowbook.engine.state_kinds import name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
@@ -160,21 +158,12 @@ class RunComparison:
         """Whether no task differs."""
         return not any(each.differs for each in self.tasks)
 
-    def svg(self, *, is_live: bool = False, theme: Theme = "auto") -> str:
-        """Return the graph of the second run, coloured by what differs, as SVG text; more than 150 tasks as groups.
-
-        Args:
-            is_live: coloured by the style sheet of the page that it is shown in.
-            theme: the colours otherwise.
-        """
+    def svg(self, *, theme: Theme = "auto") -> str:
+        """Return the graph of the second run, coloured by what differs, as SVG text; more than 150 tasks as groups."""
         if self.graph is None:
             return ""
-        views = {each.key: each.view for each in self.tasks if each.key in self.graph.specs}
-        groups = members(self.graph)
-        drawn = grouped(self.graph, groups) if groups else self.graph
-        views |= {name: _group_view([views[key] for key in keys if key in views]) for name, keys in groups.items()}
-        picture = layout(drawn, with_rows=not groups)
-        return svg(drawn, picture, views, theme=theme, standalone=not is_live, caption=self.title, groups=groups)
+        views = {each.key: each.view for each in self.tasks}
+        return told_svg(self.graph, views, tuple(_WORDS.values()), caption=self.title, theme=theme)
 
     @property
     def first(self) -> ComparedTask | None:
@@ -229,15 +218,6 @@ class RunComparison:
         drawn = self.svg()
         picture = image(drawn, self.title) if drawn else ""
         return {"text/plain": repr(self), "text/html": f"<div data-flowbook='compare'>{notes}{picture}{table}</div>"}
-
-
-def _group_view(views: Sequence[NodeView]) -> NodeView:
-    """Return what a group of tasks shows: how many of them differ, by themselves or because of others, and by what."""
-    looks = [view.state for view in views]
-    look = next((each for each in ("own", *_LOOKS.values()) if each in looks), _LOOKS[""])
-    word = next(view.word for view in views if view.state == look)
-    counts = Counter(view.word for view in views)
-    return NodeView(look, word, counts=counts, width=len(views))
 
 
 def earlier_run(run: ComparedRun) -> str | None:

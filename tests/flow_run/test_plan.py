@@ -401,3 +401,36 @@ def test_planning_runs_and_records_nothing():
 
     assert len(flowbook.runs()) == 0
     assert flow.last_run is None
+
+
+def test_a_plan_is_shown_as_a_picture_too():
+    flow = _flow()
+    flow.run(record=True)
+
+    shown = flow.plan({"month": 8})._repr_mimebundle_()["text/html"]
+
+    assert "<img" in shown
+    assert "delays, plan of run 2: 3 of 3 will run" in shown
+
+
+def test_a_picture_of_a_plan_says_what_will_become_of_each_task():
+    flow = _flow()
+    flow.run(record=True)
+
+    drawn = [flow.plan({"month": month}).svg() for month in (7, 8)]
+
+    said = [[word for word in ("Cache hit", "Will run", "Given") if f">{word}</text>" in each] for each in drawn]
+    assert said == [["Cache hit", "Given"], ["Will run", "Given"]]
+    assert "input month is 8, was 7" in drawn[1]
+
+
+def test_a_picture_of_a_plan_of_many_tasks_has_groups():
+    with Flow("many") as flow:
+        for n in range(160):
+            load(n, task_args={"name": f"load_{n}"})
+
+    drawn = flow.plan().svg()
+
+    assert ">Will run</text>" in drawn
+    assert ">160</text>" in drawn
+    assert "load_7" not in drawn
