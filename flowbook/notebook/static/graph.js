@@ -182,14 +182,13 @@ export class GraphView {
     this.given.el.style.setProperty("--fb-natural", `${Math.round(this.#size.height * this.#scale) + 2 * PADDING}px`);
   }
 
-  /** Where the picture is wider than its place, begin with the first task in the middle, not with whatever is at the left. */
+  /** Where the picture is wider than its place, and nobody has panned or chosen yet, the first task is in the middle, not whatever is at the left. */
   #beginAtTop() {
     const { el, graph, signal } = this.given;
     const first = graph.nodes.reduce((found, node) => (found && (found.y < node.y || (found.y === node.y && found.x < node.x)) ? found : node), graph.nodes[0]);
     const watch = new ResizeObserver(() => {
-      if (!el.clientWidth) return;
-      watch.disconnect();
-      if (first && !el.scrollLeft && PADDING + first.x + first.w > el.clientWidth) el.scrollLeft = PADDING + first.x + (first.w - el.clientWidth) / 2;
+      if (!first || !el.clientWidth || el.scrollLeft || el.querySelector(".node.selected")) return;
+      if (PADDING + first.x + first.w > el.clientWidth) el.scrollLeft = PADDING + first.x + (first.w - el.clientWidth) / 2;
     });
     watch.observe(el);
     signal.addEventListener("abort", () => watch.disconnect(), { once: true });
