@@ -79,11 +79,21 @@ def _say(client: BlockingKernelClient, comm: str, subshell: str | None = None, *
     client.shell_channel.send(message)
 
 
+def _replied(client: BlockingKernelClient, request: str) -> None:
+    """Wait for the reply to a request, as JupyterLab does before it sends the next one.
+
+    A message that comes while ipykernel 7.3 sends a reply isn't always noticed (ipython/ipykernel#1554).
+    """
+    while client.get_shell_msg(timeout=20)["parent_header"].get("msg_id") != request:
+        pass
+
+
 def _open(client: BlockingKernelClient) -> str:
-    client.execute(SETUP)
+    request = client.execute(SETUP)
     told = _until(client, lambda message: message["msg_type"] in {"stream", "error"})
     assert told["msg_type"] == "stream", told["content"]
     _until(client, lambda message: message["content"].get("execution_state") == "idle")
+    _replied(client, request)
     return str(told["content"]["text"].strip())
 
 
@@ -93,8 +103,9 @@ def test_a_view_is_answered_and_told_what_changes(client: BlockingKernelClient) 
     _say(client, comm, type="hello", id="h1", view="v")
     ack = _until(client, _is_custom("ack"))
     snapshot = _until(client, _is_custom("snapshot"))
-    client.execute("door.set()")
+    request = client.execute("door.set()")
     patch = _until(client, _is_custom("patch"))
+    _replied(client, request)
     _say(client, comm, type="resume", id="c1", view="v", key="approve")
     resumed = _until(client, _is_custom("ack"))
 
@@ -143,10 +154,7 @@ print(sorted(each.name for each in threading.enumerate() if each.name.startswith
 
 
 def _run(client: BlockingKernelClient, code: str, cell: str) -> str:
-    """Run a cell as JupyterLab does, which waits for its reply; return what it printed.
-
-    A request that comes while ipykernel 7.3 sends a reply isn't always noticed (ipython/ipykernel#1554).
-    """
+    """Run a cell as JupyterLab does; return what it printed."""
     message = client.session.msg("execute_request", {"code": code.strip(), "allow_stdin": True, "silent": False})
     message["metadata"] = {"cellId": cell}
     client.shell_channel.send(message)
@@ -160,8 +168,7 @@ def _run(client: BlockingKernelClient, code: str, cell: str) -> str:
             printed += told["content"]["text"]
         if told["content"].get("execution_state") == "idle":
             break
-    while client.get_shell_msg(timeout=20)["parent_header"].get("msg_id") != message["header"]["msg_id"]:
-        pass
+    _replied(client, message["header"]["msg_id"])
     return printed
 
 
