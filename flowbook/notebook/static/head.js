@@ -19,6 +19,8 @@ export const STATUS = {
   unavailable: ["Unavailable", "The kernel is gone; this is what it sent last"],
 };
 
+const NO_ANSWER = "No answer yet; a cell may be keeping the kernel busy. If none runs, run this panel's cell again";
+
 /** The same on a page of the server's. @type {Record<Status, [string, string]>} */
 const ON_PAGE = {
   live: ["Live", "Connected to the server"],
@@ -175,7 +177,7 @@ export class Head {
     dom.set(link, {
       "data-live": status,
       "data-state": status === "live" ? null : status === "saved" ? "Pending" : "Paused",
-      title: status === "waiting" && isLate && host !== "page" ? "No answer yet; a cell may be keeping the kernel busy" : title,
+      title: status === "waiting" && isLate && host !== "page" ? NO_ANSWER : title,
     });
   }
 
