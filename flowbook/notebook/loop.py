@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from flowbook.core.history import run as recorded_run
+from flowbook.engine.mapped_states import children_of
 from flowbook.engine.state_kinds import failed_by_itself
-from flowbook.engine.task_keys import named, parent_key
+from flowbook.engine.task_keys import is_child_key, named, parent_key
 from flowbook.exceptions import UnknownRunError
 from flowbook.flow_run.run_part import was_left_out
 from flowbook.notebook.command_worker import RefusedError
@@ -208,7 +209,7 @@ class Loop:
         """Note by which definitions tasks run again, and tell who shows the run."""
         run = today.run
         if today.flow is not None or self._definitions.is_mixed(run.run_id):
-            self._definitions.note(run.run_id, run.flow, today.running(again))
+            self._definitions.note(run.run_id, run.flow, today.running(again) - _in_part(run, again))
             self._compared.pop(run.run_id, None)
         self._follow(run)
 
@@ -231,6 +232,13 @@ class Loop:
         if flow is not None and self._flows.is_current(flow):
             flow = self._flows.renew(flow.name).flow
         return None if flow is run.flow else flow
+
+
+def _in_part(run: FlowRun, again: Sequence[str]) -> set[str]:
+    """Return the mapped tasks of which some children run again, and others keep what they gave."""
+    parts = {parent_key(key) for key in again if is_child_key(key)}
+    asked = set(again)
+    return {key for key in parts - asked if any(child not in asked for child in children_of(key, run.states))}
 
 
 def _has_result(state: State | None) -> bool:

@@ -412,6 +412,18 @@ def test_a_task_that_ran_again_as_edited_is_not_told_of_a_second_time(notebook):
     assert notebook.loop.edits(gone_on.run) == Edits()
 
 
+def test_a_mapped_task_of_which_some_children_ran_as_edited_stays_marked(notebook):
+    notebook.define(("return divide(x)", "return 6 // (x - 2)"))
+    run = notebook.run()
+    notebook.define(("return divide(x)", "return 6 // x"))
+
+    gone_on = notebook.loop.retry(run)
+
+    assert gone_on.text == "parse[1] runs again with the edited parse."
+    assert gone_on.run.wait(20).is_paused()
+    assert notebook.loop.edits(gone_on.run).edited == ("parse",)
+
+
 def test_what_kept_its_result_twice_is_marked_until_it_runs(notebook):
     run = notebook.run()
     notebook.define(WORKING, ("return [1, 2, 3]", "return [1, 2]"))
