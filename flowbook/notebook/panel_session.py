@@ -186,6 +186,9 @@ class PanelSession:
         if run.graph is not before.run.graph:
             self._send_graph()
         self._feed.call(lambda: self._send({"type": "snapshot", **self._shown.snapshot()}))
+        for key in self._inspected_keys():
+            # It may have changed before this run was listened to.
+            self.inspect_again(key)
 
     def mark(self, edited: Sequence[str], stale: Sequence[str]) -> None:
         """Tell which tasks were edited since the run, and which lie below these."""
@@ -365,7 +368,7 @@ class PanelSession:
 
     def _send_details(self, key: str) -> None:
         self._refreshing.discard(key)
-        if key in self._inspected_keys():
+        if key in self._inspected_keys() and (key in self.run.graph.specs or self._parent(key) is not None):
             details = self._shown.details(key, label=self._queries.label(key))
             if self._commands.can_renew(key):
                 details["actions"] = ["renew" if each == "invalidate" else each for each in details["actions"]]

@@ -233,6 +233,26 @@ def test_a_view_that_can_is_told_which_cell_opens_the_debugger_and_others_say_it
     panel.close()
 
 
+def test_the_card_of_a_task_shows_the_run_that_is_shown_next(flow):
+    flow.run()
+    panel = RecordedPanel(flow.last_run)
+    panel.hear("inspect", "c1", key="approve")
+    with Flow("other") as other:
+        flow.get_tasks(name="load")[0]("JFK")
+    other.run()
+    flow.last_run.skip(by="ana").wait(20)
+
+    for run in (flow.last_run, other.last_run):
+        panel.show(run)
+        panel.settle()
+
+    assert [(told["key"], told["state"]) for told in panel.all("details")] == [
+        ("approve", "Paused"),
+        ("approve", "Skipped"),
+    ]
+    panel.close()
+
+
 def test_a_run_that_is_shown_next_is_marked_at_once(flow):
     flow.run()
     panel = RecordedPanel(flow.last_run, PanelActions(edits=lambda _: Edits(("load",), ("approve", "publish"))))
