@@ -35,7 +35,7 @@ def memory_text(cost: Cost | None) -> str:
     """Return the memory of an attempt for a table: "41.2 MB", or "+41.2 MB" by which a shared process grew; "" if unknown."""
     if cost is None or cost.memory_bytes is None:
         return ""
-    return f"{'' if cost.is_own else '+'}{size_text(cost.memory_bytes)}"
+    return f"{'' if cost.is_own or not cost.memory_bytes else '+'}{size_text(cost.memory_bytes)}"
 
 
 def size_text(size_bytes: int) -> str:
