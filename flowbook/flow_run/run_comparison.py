@@ -15,6 +15,7 @@ from flowbook.draw.told import told_svg
 from flowbook.engine.replay import spans
 from flowbook.engine.state_kinds import name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
+from flowbook.flow_run.begun_states import with_begun
 from flowbook.flow_run.flow_changes import compare_graphs
 from flowbook.flow_run.row_counts import rows_of
 from flowbook.flow_run.run_differences import OWN_CAUSES, task_differences
@@ -237,7 +238,8 @@ def compared_runs(first: ComparedRun, second: ComparedRun) -> RunComparison:
         *(each["key"] for each in after["tasks"] if each.get("parameter") and each["name"] in others),
     }
     # What is recorded has hashes; the run that this process ran has values.
-    recorded = [open_store().history.snapshot(run.run_id).states() for run in (first, second)]
+    store = open_store()
+    recorded = [with_begun(store, run.run_id, store.history.states(run.run_id)) for run in (first, second)]
     differences = task_differences((before, recorded[0]), (after, recorded[1]), edited)
     states = [_states(run) for run in (first, second)]
     took = [_took(run) for run in (first, second)]

@@ -12,9 +12,10 @@ from flowbook.engine.replay import spans
 from flowbook.engine.state import Cached, Mapped, Paused
 from flowbook.engine.state_kinds import NEEDS_ATTENTION, RUNNING, mapped_state, name_in_words
 from flowbook.engine.task_keys import is_child_key, parent_key
+from flowbook.flow_run.begun_states import with_begun
 from flowbook.flow_run.changed_inputs import ChangedInputs
 from flowbook.flow_run.input_texts import StoredInputTexts
-from flowbook.report.phrases import cached_note, duration, shorten, staleness
+from flowbook.report.phrases import cached_note, duration, kept_note, shorten, staleness
 from flowbook.report.secret_literals import without_secrets
 from flowbook.store.records import to_stamp
 from flowbook.terminal.run_history import maker
@@ -130,9 +131,9 @@ class TaskFacts:
         if isinstance(state, Cached) and state.created is not None:
             made = f"made {duration(time.time() - state.created.timestamp())} ago"
             return " ".join(filter(None, (made, self.maker and f"in {self.maker}", staleness(state))))
-        if self.attempt > 1:
-            return f"on attempt {self.attempt}"
-        return "" if state is None or (state.is_successful() and not state.is_skipped()) else state.message or ""
+        if self.attempt > 1 or state is None:
+            return f"on attempt {self.attempt}" if self.attempt > 1 else ""
+        return kept_note(state) if state.is_successful() and not state.is_skipped() else state.message or ""
 
 
 def task_facts(store: Store, run_id: str, wanted: str | None = None, at: dt.datetime | None = None) -> list[TaskFacts]:
@@ -145,7 +146,7 @@ def task_facts(store: Store, run_id: str, wanted: str | None = None, at: dt.date
         at: only what had happened by then; default: now. What a task had raised that didn't stay failed is left out.
     """
     history = store.history
-    states, errors = history.states(run_id, at), history.errors(run_id)
+    states, errors = with_begun(store, run_id, history.states(run_id, at)), history.errors(run_id)
     if at is not None:
         errors = {key: error for key, error in errors.items() if key in states and states[key].is_failed()}
     moment = math.inf if at is None else to_stamp(at)

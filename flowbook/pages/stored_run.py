@@ -15,6 +15,7 @@ from flowbook.engine.mapped_states import add_missing_children, fill_children
 from flowbook.engine.state import Crashed, Failed, Paused, Pending, Retrying, Running, Scheduled, Submitted
 from flowbook.engine.task_keys import parent_key
 from flowbook.exceptions import FlowbookError
+from flowbook.flow_run.begun_states import with_begun
 from flowbook.flow_run.decision import Decision
 from flowbook.flow_run.recorded_decision import decide_recorded
 from flowbook.flow_run.run_description import RunLabel
@@ -58,7 +59,7 @@ class StoredRun:
         self._specs: dict[str, Any] = {}
         self.graph = self._changeable(read_graph(self.record.graph))
         self._snapshot = self._history.snapshot(run_id)
-        self._state, self._states = states_of(self.graph, self._snapshot)
+        self._state, self._states = states_of(self.graph, with_begun(store, run_id, self._snapshot.states()))
         self._lock = RankedLock(Rank.FOLLOWED_RUN)
         self._log = RunLog(self._label)
         self._log.replace(self._snapshot.events)
@@ -252,9 +253,9 @@ class StoredRun:
         decide_recorded(self._store, self.run_id, Decision(action, keys, by, note))
 
 
-def states_of(graph: Graph, snapshot: RunSnapshot) -> tuple[State, dict[str, State]]:
-    """Return the flow's state and those of its tasks and children, from all events of a run; values are references."""
-    states: dict[str, State] = {**dict.fromkeys(graph.specs, Pending()), **snapshot.states()}
+def states_of(graph: Graph, recorded: Mapping[str, State]) -> tuple[State, dict[str, State]]:
+    """Return the flow's state and those of its tasks and children, from what a run recorded; values are references."""
+    states: dict[str, State] = {**dict.fromkeys(graph.specs, Pending()), **recorded}
     state = states.pop(FLOW, Pending())
     add_missing_children(states)
     fill_children(states)

@@ -40,6 +40,7 @@ __all__ = [
     "deadline_note",
     "duration",
     "error_text",
+    "kept_note",
     "listed",
     "message",
     "note",
@@ -70,6 +71,12 @@ _ENDED = {
 #: How the messages of what a run was not to run begin, see `flow_run.run_part`.
 _KEPT, _LEFT_OUT = "Kept from ", "Left out: "
 _ANSWERED = {"reject": "rejected", "approve": "approved", "skip": "skipped"}
+
+
+def kept_note(state: State) -> str:
+    """Return "kept from run 4" for a task that a run of a part of its flow didn't run, else ""."""
+    message = state.message or ""
+    return f"kept from {message.removeprefix(_KEPT).rstrip('.')}" if message.startswith(_KEPT) else ""
 
 
 def duration(seconds: float) -> str:
@@ -240,8 +247,8 @@ def note(  # noqa: C901, PLR0911, PLR0912, PLR0913  # a table of states
             return "left out"
         case Skipped():
             return _skip_note(spec, state, states)
-        case Success() if (state.message or "").startswith(_KEPT):
-            return f"kept from {(state.message or '').removeprefix(_KEPT).rstrip('.')}"
+        case Success() if kept := kept_note(state):
+            return kept
         case Running() if attempt > 1:
             return f"attempt {attempt} of {most}"
         case Success() if attempt > 1:

@@ -226,3 +226,17 @@ def test_inspect_and_logs_hide_what_source_lines_give_away_by_its_name(capsys):
     assert "s3cret" not in text
     assert 'password = "*****"' in text
     assert "ConnectionError" in text
+
+
+def test_what_a_part_of_a_flow_kept_is_shown_as_it_was_not_as_pending(capsys):
+    with Flow("weather") as flow:
+        parse.map(named.map(files()), region=unmapped("west"))
+    flow.run(record=True)
+    flow.run(only="named[1]", record=True)
+
+    rows = {line.split()[0]: line.split()[2] for line in _out(capsys, "run", "inspect", "last", "--all")[3:-3] if line}
+
+    assert rows["files"] == "Success"
+    assert rows["named"] == "Success"
+    assert {rows[f"named[{place}]"] for place in range(3)} == {"Success"}
+    assert "kept from run 1" in "\n".join(_out(capsys, "run", "inspect", "last"))

@@ -192,3 +192,30 @@ def test_what_is_no_run_is_refused():
 
     with pytest.raises(DefinitionError, match="other='last' isn't a run"):
         first.compare("last")
+
+
+def test_a_part_of_a_flow_is_compared_with_what_it_kept():
+    with Flow("part") as flow:
+        double.map(double.map([1, 2]))
+    flow.run(record=True)
+    first = flow.last_run
+    flow.run(start_at="double[1]", record=True)
+    part = flow.last_run
+    flow.run(start_at="double-2", record=True, based_on=first)
+
+    assert {each.differs for each in compared_runs(first, part)} == {""}
+    assert {each.differs for each in compared_runs(part, flow.last_run)} == {""}
+
+
+def test_a_task_that_a_run_kept_from_an_earlier_one_differs_from_a_newer_output():
+    with Flow("kept") as flow:
+        double(fetch())
+    flow.run(record=True)
+    first = flow.last_run
+    flow.run(record=True)
+    second = flow.last_run
+    flow.run(start_at="double", record=True, based_on=first)
+
+    causes = {each.key: each.differs for each in compared_runs(second, flow.last_run)}
+
+    assert causes == {"fetch": "output", "double": "input"}

@@ -221,3 +221,19 @@ def test_what_no_connection_asked_is_refused(call):
     assert call("POST", "/live/say", json={"connection": "nobody-there", "messages": []}).status_code == 410
     assert call("GET", "/live/stream?what=runs&connection=x").status_code == 422
     assert call("GET", "/live/stream?what=run:0000&connection=page-one").status_code == 404
+
+
+def test_a_page_shows_what_a_part_of_a_flow_kept_as_it_was(store, waiting):
+    run = flowbook.run(waiting)
+    run.resume("approve")
+    run.wait(30)
+    flow = flows.asking()
+    flow.run(start_at="publish", based_on=flowbook.run(waiting), record=True, progress=False)
+
+    shown = StoredRun(store, flow.last_run.run_id)
+
+    assert {key: (type(state).__name__, state.message) for key, state in shown.states.items()} == {
+        "load": ("Success", "Kept from run 1."),
+        "approve": ("Success", "Kept from run 1."),
+        "publish": ("Success", None),
+    }
